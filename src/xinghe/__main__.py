@@ -1,0 +1,3 @@
+from xinghe.cli.main import main
+
+main()

@@ -1,0 +1,136 @@
+"""The vocabulary that every room speaks: read this file first.
+
+A request becomes a `GenerationJob`; an engine answers it with batches of `Delta`s;
+a `Meter` counts what was used; a `Rate` turns the count into micro-Tokens.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TypeAlias
+
+import msgspec
+
+MICRO = 1_000_000
+"""Micro-Tokens in one Token (Tokens are the platform's unit of account, section 1.2)."""
+
+INITIAL_GRANT = 1_000_000 * MICRO
+"""What a new account is granted, in micro-Tokens (section 1.2)."""
+
+
+class FinishReason(enum.StrEnum):
+    """Why an answer ended, in the documented dialect (section 4.1.3)."""
+
+    NORMAL = "normal"
+    STOP = "stop"
+    LENGTH = "length"
+    CONTENT_FILTER = "content_filter"
+    FUNCTION_CALL = "function_call"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of a conversation that passed validation."""
+
+    role: str
+    content: str
+    name: str | None = None
+
+
+class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How tokens are drawn; `None` leaves the choice to the engine.
+
+    `penalty_score` multiplies the deployment's own repeat penalty.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    penalty_score: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """What an engine is about to read.
+
+    `tokens` is what the prompt costs unless the engine reports otherwise, `bound` the most that
+    it can cost: the two agree where the engine's own tokenizer counted (`exact`). `payload` is
+    the engine's own form of the prompt, opaque to every other room.
+    """
+
+    tokens: int
+    bound: int
+    exact: bool
+    payload: object = None
+
+    def __post_init__(self) -> None:
+        assert 0 < self.tokens <= self.bound
+
+
+class GenerationJob(msgspec.Struct, frozen=True):
+    """One pass of an engine: the prompt, how to sample, and the most to generate."""
+
+    request_id: str
+    prompt: Prompt
+    sampling: Sampling
+    max_tokens: int
+
+    def __post_init__(self) -> None:
+        assert self.max_tokens > 0
+
+
+class TextDelta(msgspec.Struct, frozen=True):
+    """A fragment of the answer, and how many tokens it took."""
+
+    text: str
+    tokens: int = 1
+
+
+class UsageDelta(msgspec.Struct, frozen=True):
+    """The engine's own count, which replaces ours: all three are totals of the pass."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+class FinishDelta(msgspec.Struct, frozen=True):
+    """The last delta of a pass."""
+
+    reason: FinishReason
+
+
+class PrefillDelta(msgspec.Struct, frozen=True):
+    """The engine has begun to read the prompt: from here on the prompt is owed."""
+
+
+Delta: TypeAlias = TextDelta | UsageDelta | FinishDelta | PrefillDelta
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """A model's price, in micro-Tokens a token."""
+
+    input: int
+    output: int
+    cached_input: int
+
+    def cost(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> int:
+        """Micro-Tokens for the given counts; `cached_tokens` are part of `prompt_tokens`."""
+        fresh = prompt_tokens - cached_tokens
+        return fresh * self.input + cached_tokens * self.cached_input + completion_tokens * self.output
+
+
+class Meter:
+    """What one request has used so far; written by generation, read by the ledger.
+
+    `started` turns true when an engine has begun work: before that, a departure costs nothing.
+    """
+
+    __slots__ = ("cached_tokens", "completion_tokens", "finished", "prompt_tokens", "started")
+
+    def __init__(self) -> None:
+        self.started = False
+        self.finished = False
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.cached_tokens = 0

@@ -1,0 +1,141 @@
+"""The one typed tree of settings: defaults, then `xinghe.toml`, then `XINGHE_*` variables.
+
+`XINGHE_SERVER__PORT=8080` sets `server.port`: two underscores stand for a dot.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names it and where it came from."""
+
+
+class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where and how HTTP is served."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    max_body_bytes: Positive = 64 * 1024 * 1024
+    body_timeout: Seconds = 30.0
+    stall_timeout: Seconds = 60.0
+    """A reader that takes nothing for this long is cut off."""
+    grace: Seconds = 30.0
+    """How long running answers may go on after the service was told to stop."""
+    keepalive_comment: Seconds = 10.0
+    """An SSE comment goes out when the engine has been silent for this long."""
+
+
+class Embedded(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The embedded engine."""
+
+    model: str = "default"
+    """A name from `xinghe models list --weights`, or the path of a GGUF file."""
+    threads: Annotated[int, Meta(ge=0)] = 0
+    """Compute threads; 0 takes the physical cores that are free."""
+    slots: Annotated[int, Meta(ge=1, le=64)] = 4
+    context: Annotated[int, Meta(ge=1024)] = 32768
+    """Tokens of context, shared by all slots."""
+    enabled: bool = True
+
+
+class Weights(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where model files are kept and looked for."""
+
+    cache: str = ""
+    """Empty: `$XDG_CACHE_HOME/xinghe/weights`, shared by all installations of a user."""
+    path: str = ""
+    """A folder that is looked into before anything is fetched."""
+    url: str = ""
+    """A base URL of the operator's own mirror: `<url>/<file name>`."""
+    modelscope: str = "https://modelscope.cn"
+    huggingface: str = "https://huggingface.co"
+
+
+class Log(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Logs go to standard error."""
+
+    level: str = "info"
+    format: str = "auto"
+    """`json`, `console`, or `auto`: console on a terminal, JSON elsewhere."""
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Everything that an operator can set, but for the models (see `catalog`)."""
+
+    data: str = ""
+    """The data directory; empty: `$XDG_DATA_HOME/xinghe`."""
+    server: Server = Server()
+    embedded: Embedded = Embedded()
+    weights: Weights = Weights()
+    log: Log = Log()
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.data).expanduser().absolute()
+
+    @property
+    def weights_dir(self) -> Path:
+        if self.weights.cache:
+            return Path(self.weights.cache).expanduser().absolute()
+        return _xdg("XDG_CACHE_HOME", ".cache") / "xinghe" / "weights"
+
+
+def load(
+    data: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Read the settings for a data directory.
+
+    `overrides` maps dotted names to values and wins over everything (command line options).
+    Raises `SettingsError`.
+    """
+    directory = data or environ.get("XINGHE_DATA") or str(_xdg("XDG_DATA_HOME", ".local/share") / "xinghe")
+    tree: dict[str, Any] = {}
+    file = Path(environ.get("XINGHE_CONFIG") or Path(directory).expanduser() / "xinghe.toml")
+    if file.exists():
+        try:
+            tree = tomllib.loads(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{file}: {error}") from error
+    elif "XINGHE_CONFIG" in environ:
+        raise SettingsError(f"XINGHE_CONFIG names {file}, which does not exist")
+    for name, value in environ.items():
+        if name.startswith("XINGHE_") and name not in {"XINGHE_DATA", "XINGHE_CONFIG"}:
+            _put(tree, name.removeprefix("XINGHE_").lower().split("__"), value)
+    for dotted, value in (overrides or {}).items():
+        if value is not None:
+            _put(tree, dotted.split("."), value)
+    tree["data"] = directory
+    try:
+        # Variables of the environment are text: `strict=False` reads "8080" as the number it is.
+        return msgspec.convert(tree, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{error} (from {file} and the XINGHE_* variables)") from error
+
+
+def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        branch = tree.setdefault(part, {})
+        if not isinstance(branch, dict):
+            raise SettingsError(f"`{part}` is a value, not a section")
+        tree = branch
+    tree[path[-1]] = value
+
+
+def _xdg(variable: str, fallback: str) -> Path:
+    value = os.environ.get(variable)
+    return Path(value) if value else Path.home() / fallback
