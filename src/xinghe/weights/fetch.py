@@ -1,0 +1,146 @@
+"""Bring a model file: the sources in order, the hash of the whole, one rename at the end."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from xinghe.settings import Settings
+from xinghe.weights import parts
+from xinghe.weights.copying import sha256_of
+from xinghe.weights.errors import SourceError, WeightsError
+from xinghe.weights.http import MAGIC
+from xinghe.weights.index import Weight, local_file, resolve
+from xinghe.weights.plan import sources_of
+from xinghe.weights.progress import Progress
+from xinghe.weights.source import Source
+from xinghe.weights.store import Place, find, place_of
+
+
+async def fetch(
+    settings: Settings, name: str, progress: Progress, source: str | None = None
+) -> Path:
+    """The file of `name`, fetched unless it is here.
+
+    `name` is a name or alias of the index, or the path of a GGUF file; `source` (one of
+    `plan.SOURCE_NAMES`) allows that source only. Raises `WeightsError`; whatever arrived before
+    a failure or a cancellation is kept, and the next call goes on from there.
+    """
+    if path := local_file(name):
+        _require_gguf(path)
+        return path
+    weight = resolve(name)
+    if found := find(settings, name):
+        return found
+    place = place_of(settings, weight)
+    sources = sources_of(settings, weight, source)
+
+    def waiting() -> None:
+        progress.note(f"another process is fetching {weight.file}; waiting for it")
+
+    try:
+        async with place.locked(waiting):
+            if not place.is_complete(weight) and not await _adopt(place, weight, progress):
+                await _from_first(sources, weight, place, progress)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            place.require_space(weight.size or 0)
+        raise WeightsError(f"{place.folder} cannot be written: {error.strerror}") from error
+    finally:
+        progress.end()
+    return place.path
+
+
+async def _from_first(
+    sources: list[Source], weight: Weight, place: Place, progress: Progress
+) -> None:
+    failures: list[str] = []
+    for source in sources:
+        try:
+            await _from(source, weight, place, progress)
+        except SourceError as error:
+            progress.end()
+            progress.note(f"{source.name}: {error}")
+            failures.append(f"  {source.name} ({source.origin}): {error}")
+        else:
+            _sweep(place)
+            return
+    raise WeightsError(
+        f"{weight.name} could not be fetched. Tried:\n" + "\n".join(failures) + "\n"
+        "What helps: the network or a proxy (HTTPS_PROXY), then the same command again, which goes "
+        f"on where it stopped; or a folder that holds {weight.file} (XINGHE_WEIGHTS__PATH=FOLDER); "
+        "or a mirror of your own (XINGHE_WEIGHTS__URL=https://...)."
+    )
+
+
+async def _from(source: Source, weight: Weight, place: Place, progress: Progress) -> None:
+    fetched = await source.fetch(weight, place, progress)
+    expected = _expected(weight, place)
+    if expected not in {None, fetched.sha256} and fetched.resumed:
+        progress.note(
+            f"{source.name}: what an earlier run left does not fit; once more from the start"
+        )
+        _sweep(place)
+        fetched = await source.fetch(weight, place, progress)
+    if expected not in {None, fetched.sha256}:
+        fetched.file.unlink(missing_ok=True)
+        _sweep(place)
+        raise SourceError(
+            f"gave a wrong file, deleted: SHA-256 {fetched.sha256}, and should be {expected}"
+            + ("" if weight.sha256 else " as it was when first fetched")
+        )
+    place.install(fetched.file, fetched.sha256, weight, source.name)
+    _tell_if_unverified(weight, fetched.sha256, progress)
+
+
+async def _adopt(place: Place, weight: Weight, progress: Progress) -> bool:
+    """Take a file that somebody put into the cache by hand, if it is the right one."""
+    try:
+        size = place.path.stat().st_size
+    except FileNotFoundError:
+        return False
+    expected = _expected(weight, place)
+    if weight.size in {None, size}:
+        progress.begin(f"checking {weight.file}", size)
+        sha256 = await sha256_of(place.path, progress)
+        progress.end()
+        if expected in {None, sha256}:
+            place.record(sha256, weight, "found in place")
+            _tell_if_unverified(weight, sha256, progress)
+            return True
+    progress.note(f"{place.path} is not the file that it should be; fetching it anew")
+    place.path.unlink()
+    return False
+
+
+def _expected(weight: Weight, place: Place) -> str | None:
+    """The index's hash, or else the one that was seen when the file was first fetched."""
+    if weight.sha256:
+        return weight.sha256
+    marker = place.marker()
+    return marker.sha256 if marker else None
+
+
+def _tell_if_unverified(weight: Weight, sha256: str, progress: Progress) -> None:
+    if weight.sha256 is None:
+        progress.note(
+            f"{weight.file} is not verified: no hash of it is known. Its SHA-256 {sha256} is "
+            "recorded, and later downloads are held to it."
+        )
+
+
+def _sweep(place: Place) -> None:
+    """Remove what unfinished downloads left."""
+    place.partial.unlink(missing_ok=True)
+    place.partial_facts.unlink(missing_ok=True)
+    parts.discard(place)
+
+
+def _require_gguf(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(MAGIC))
+    except OSError as error:
+        raise WeightsError(f"the model file {path} cannot be read: {error.strerror}") from error
+    if magic != MAGIC:
+        raise WeightsError(f"{path} is not a GGUF file")

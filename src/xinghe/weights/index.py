@@ -1,0 +1,81 @@
+"""The index of known model files (data: weights.toml)."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from xinghe.weights.errors import UnknownWeight
+
+FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.gguf$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Parts(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A file cut into packages `name` of the package registry, `{n}` counting from 1."""
+
+    name: str
+    count: Annotated[int, Meta(ge=1)]
+    version: str
+
+    def package(self, number: int) -> str:
+        return self.name.format(n=number)
+
+    def member(self, number: int) -> str:
+        """The path of the part's bytes inside its wheel."""
+        return f"{self.package(number).replace('-', '_')}/data/part{number:02d}.bin"
+
+
+class Weight(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One model file. `size` is in bytes; without `sha256` the file cannot be verified."""
+
+    name: str
+    title: str
+    licence: str
+    file: FileName
+    hub: str
+    aliases: tuple[str, ...] = ()
+    size: Annotated[int, Meta(gt=0)] | None = None
+    sha256: Sha256 | None = None
+    parts: Parts | None = None
+
+    def __post_init__(self) -> None:
+        # The author of the parts is unknown: without a hash nothing would vouch for them.
+        if self.parts and not (self.size and self.sha256):
+            raise ValueError(f"{self.name}: parts need a size and a sha256 beside them")
+
+
+@cache
+def load_index() -> dict[str, Weight]:
+    """Every known weight by its name (aliases are not keys), in the file's order."""
+    table = tomllib.loads(files(__package__).joinpath("weights.toml").read_text("utf-8"))
+    weights = msgspec.convert(table["weight"], list[Weight])
+    return {weight.name: weight for weight in weights}
+
+
+def resolve(name: str) -> Weight:
+    """The weight of a name or alias. Raises `UnknownWeight`."""
+    index = load_index()
+    for weight in index.values():
+        if name == weight.name or name in weight.aliases:
+            return weight
+    known = ", ".join(
+        f"{weight.name} ({', '.join(weight.aliases)})" if weight.aliases else weight.name
+        for weight in index.values()
+    )
+    raise UnknownWeight(
+        f"no model file is called {name!r}; known: {known}, or the path of a GGUF file"
+    )
+
+
+def local_file(name: str) -> Path | None:
+    """The path that `name` is, if it is one and not a name of the index."""
+    if "/" in name or name.endswith(".gguf"):
+        return Path(name).expanduser().absolute()
+    return None
