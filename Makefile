@@ -8,7 +8,9 @@ BIN    := $(VENV)/bin
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-run: $(VENV)/.run  ## install, fetch the weights, start the service (ARGS="--port 8080" passes options)
+run:  ## install, fetch the weights, start the service (ARGS="--port 8080" passes options)
+	@PYTHON="$(PYTHON)" sh scripts/preflight.sh --environment $(VENV) $(ARGS)
+	@$(MAKE) --silent --no-print-directory $(VENV)/.run
 	@exec $(BIN)/xinghe serve --quickstart $(ARGS)
 
 test: lint types imports  ## the whole suite, as CI runs it

@@ -2,6 +2,20 @@
 # Makes the virtual environment from a lock file. Usage: bootstrap.sh PYTHON VENV LOCK
 set -eu
 python=$1 venv=$2 lock=$3
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$lock"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+
+# An environment without pip is one whose making was interrupted, or whose Python was replaced.
+"$venv/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$venv"
+
+# On a terminal pip shows how far it is; elsewhere its list of packages would only be noise.
+quiet=--quiet
+[ ! -t 1 ] || quiet=
+install() {
+    "$venv/bin/python" -m pip install $quiet --disable-pip-version-check "$@"
+}
+
+echo "installing into $venv ..." >&2
+if ! { install --require-hashes -r "$lock" && install --no-deps --no-build-isolation -e .; }; then
+    echo "The installation did not finish; the same command goes on from here." >&2
+    echo "Without a direct network: export HTTPS_PROXY=URL, or PIP_INDEX_URL=URL for a mirror." >&2
+    exit 1
+fi

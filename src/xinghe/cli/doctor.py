@@ -1,0 +1,21 @@
+"""`xinghe doctor`: the same examination that `make run` does first, and of the installation too."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from xinghe.doctor.run import main
+
+
+@click.command(
+    "doctor",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def doctor(arguments: tuple[str, ...]) -> None:
+    """Say what is wrong with this machine or installation, and what mends it."""
+    # The doctor reads its own options, since it also runs where click is not installed yet.
+    sys.exit(main(arguments))

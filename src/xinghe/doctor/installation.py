@@ -1,0 +1,86 @@
+"""What was installed: the engine's library, the model file, the database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+from .finding import Finding, fail, ok, warn
+from .options import Options
+from .places import weight
+
+GGUF = b"GGUF"
+
+
+def engine(options: Options) -> Finding:
+    if not options.embedded:
+        return ok("engine", "the embedded engine is off")
+    # A child, because a native library that does not suit the processor kills its process.
+    command = [sys.executable, "-c", "import xllamacpp"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if result.returncode == 0:
+        return ok("engine", "xllamacpp loads")
+    if result.returncode < 0:
+        text = f"xllamacpp dies of {signal.Signals(-result.returncode).name} when it is loaded"
+    else:
+        text = f"xllamacpp cannot be loaded: {result.stderr.strip().splitlines()[-1]}"
+    return fail("engine", text, "make clean run   (installs anew)")
+
+
+def weights(options: Options) -> Finding:
+    entry = weight(options)
+    if entry is None:
+        return _own_file(options.model)
+    file = os.path.join(options.cache, entry["file"])
+    mend = f"xinghe models pull {options.model}"
+    if not os.path.exists(file):
+        return warn("weights", f"{options.model} is not here yet; the first start fetches it", mend)
+    size, right = os.path.getsize(file), entry.get("size")
+    if right not in {None, size}:
+        return fail("weights", f"{file} has {size} bytes, and should have {right}", mend)
+    return ok("weights", f"{file} ({size / 1000**3:.1f} GB)")
+
+
+def database(options: Options) -> Finding:
+    file = os.path.join(options.data, "xinghe.db")
+    if not os.path.exists(file):
+        return ok("database", f"none yet in {options.data}")
+    try:
+        import sqlite3  # noqa: PLC0415  (some builds of Python lack it)
+    except ImportError:
+        return warn("database", "this Python has no sqlite3; not checked", "use a full Python")
+    # Without a log beside it nobody has the file open, and immutable leaves no log behind.
+    mode = "mode=ro" if os.path.exists(file + "-wal") else "immutable=1"
+    try:
+        connection = sqlite3.connect(f"file:{_escaped(file)}?{mode}", uri=True)
+        try:
+            answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        answer = str(error)
+    if answer == "ok":
+        return ok("database", f"{file} is sound")
+    return fail(
+        "database",
+        f"{file} is damaged or cannot be read: {answer}",
+        "stop the service and put the last backup in its place",
+    )
+
+
+def _own_file(path: str) -> Finding:
+    try:
+        with open(os.path.expanduser(path), "rb") as file:
+            right = file.read(len(GGUF)) == GGUF
+    except OSError as error:
+        mend = "--model default, or the path of a GGUF file"
+        return fail("weights", f"{path}: {error.strerror}", mend)
+    if right:
+        return ok("weights", path)
+    return fail("weights", f"{path} is not a GGUF file", "--model default, or another file")
+
+
+def _escaped(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

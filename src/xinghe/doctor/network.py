@@ -1,0 +1,97 @@
+"""The port, what listens on it, and proxies that would capture it."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import socket
+from collections.abc import Mapping
+
+from .finding import Finding, fail, ok, warn
+from .listener import listener
+from .options import Options
+
+CAPTURING = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+LOOPBACK = ("127.0.0.1", "localhost")
+TIMEOUT = 3.0
+"""Seconds that a running service has to answer."""
+
+
+def port(options: Options) -> Finding:
+    where = f"{options.host}:{options.port}"
+    error = _bind(options.host, options.port)
+    if error is None:
+        return ok("port", f"{where} is free")
+    if error.errno == errno.EADDRINUSE:
+        if not options.preflight and readiness(options) is not None:
+            return ok("port", f"{where} is served by Xinghe")
+        mend = f'make run ARGS="--port {_free_port(options)}"'
+        if options.preflight and readiness(options) is not None:
+            return fail("port", f"a Xinghe service already runs at http://{where}", mend)
+        holder = listener(options.port)
+        return fail("port", f"{where} is taken" + (f" by {holder}" if holder else ""), mend)
+    if error.errno == errno.EACCES:
+        text = f"only root may listen on port {options.port}"
+        return fail("port", text, f'make run ARGS="--port {_free_port(options)}"')
+    return fail("port", f"{where}: {error.strerror}", 'make run ARGS="--host 127.0.0.1"')
+
+
+def proxy(_: Options, environ: Mapping[str, str] = os.environ) -> Finding:
+    capturing = [name for name in CAPTURING if environ.get(name)]
+    spared = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    entries = [entry.strip() for entry in spared.split(",") if entry.strip()]
+    missing = [] if "*" in entries else [name for name in LOOPBACK if name not in entries]
+    if capturing and missing:
+        return warn(
+            "proxy",
+            f"{capturing[0]} is set, and clients on this machine will ask it for {missing[0]}",
+            f"export NO_PROXY={','.join(entries + missing)} no_proxy={','.join(entries + missing)}",
+        )
+    return ok("proxy", "loopback is not captured" if capturing else "none")
+
+
+def service(options: Options) -> Finding:
+    status = readiness(options)
+    if status is None:
+        return ok("service", "not running")
+    if status == http.client.OK:
+        return ok("service", f"ready at http://{options.host}:{options.port}")
+    return warn(
+        "service", f"running, and not ready (/readyz: {status})", "see its log for the cause"
+    )
+
+
+def readiness(options: Options) -> int | None:
+    """The status of GET /readyz; none where no such service answers."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # noqa: S104
+    connection = http.client.HTTPConnection(host, options.port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", "/readyz")
+        status = int(connection.getresponse().status)
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return status if status in {http.client.OK, http.client.SERVICE_UNAVAILABLE} else None
+
+
+def _bind(host: str, number: int) -> OSError | None:
+    try:
+        found = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                # As the server does: a port that is only cooling down is free.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                probe.listen(1)
+    except OSError as error:
+        return error
+    return None
+
+
+def _free_port(options: Options) -> int:
+    for candidate in [8080, *range(max(options.port, 1024) + 1, 65536)]:
+        if candidate != options.port and _bind(options.host, candidate) is None:
+            return candidate
+    return 0

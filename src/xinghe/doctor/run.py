@@ -1,0 +1,50 @@
+"""The checks in order, and the exit status: 0 unless something failed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from . import installation, machine, network, places
+from .finding import FAIL, OK, Finding, as_json, as_text, fail
+from .options import OptionError, Options, parse
+
+BEFORE: tuple[Callable[[Options], Finding], ...] = (
+    machine.python,
+    machine.venv,
+    machine.libgomp,
+    machine.cpu,
+    machine.memory,
+    places.data_directory,
+    places.weights_cache,
+    places.disk,
+    network.port,
+    network.proxy,
+)
+"""What an installation and a start need."""
+
+AFTER: tuple[Callable[[Options], Finding], ...] = (
+    installation.engine,
+    installation.weights,
+    installation.database,
+    network.service,
+)
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
+    """Print the findings; a preflight keeps quiet about what is well."""
+    try:
+        options = parse(argv, environ)
+    except OptionError as error:
+        print(as_text([fail("options", str(error), "correct it and run again")]))
+        return 1
+    checks = BEFORE if options.preflight else BEFORE + AFTER
+    findings = [check(options) for check in checks]
+    if options.json:
+        print(as_json(findings))
+    else:
+        shown = [f for f in findings if f.status != OK] if options.preflight else findings
+        if shown:
+            print(as_text(shown), file=sys.stderr if options.preflight else sys.stdout)
+    return int(any(finding.status == FAIL for finding in findings))
