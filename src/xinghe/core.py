@@ -134,3 +134,7 @@ class Meter:
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.cached_tokens = 0
+
+
+class ClientGone(Exception):  # noqa: N818
+    """The client left before its answer was complete: what was generated is owed."""

@@ -1,0 +1,220 @@
+"""Accounts and access tokens, as the API, the console and the command line use them."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+
+import apsw
+import msgspec
+
+from xinghe.accounts import rules, tables
+from xinghe.accounts.records import AccessToken, Account, Principal
+from xinghe.accounts.rules import DEFAULT_SCOPES, AccountError
+from xinghe.accounts.secret import digest, new_secret, public_id
+from xinghe.core import INITIAL_GRANT
+from xinghe.storage import Database, audit
+from xinghe.storage.clock import now
+
+DEFAULT_ACCOUNT = "default"
+QUICKSTART = "quickstart"
+
+_AUTHENTICATE = (
+    "SELECT t.digest, t.revoked_at, t.expires_at, a.id, a.appid, a.name, t.id, t.name, t.scopes, "
+    "t.models FROM tokens t JOIN accounts a ON a.id = t.account_id WHERE t.public_id = ?"
+)
+
+
+class Accounts:
+    """Every method raises `StorageError` if the database cannot be used.
+
+    What changes something is recorded in the audit table under `actor`. Amounts are
+    micro-Tokens, times microseconds UTC; an account is named by its name or its appid.
+    """
+
+    def __init__(self, database: Database, *, actor: str = "server") -> None:
+        self._database = database
+        self._actor = actor
+
+    async def authenticate(self, secret: str) -> Principal | None:
+        """Who holds this token; None if it is unknown, malformed, revoked or expired."""
+        public = public_id(secret)
+        if public is None:
+            return None
+        row = await self._database.read(lambda c: c.execute(_AUTHENTICATE, (public,)).get)
+        if row is None:
+            return None
+        stored, revoked_at, expires_at, account_id, appid, account_name, *token = row
+        token_id, token_name, scopes, models = token
+        # The comparison comes first and takes the same time for every wrong secret.
+        if not hmac.compare_digest(stored, digest(secret)):
+            return None
+        if revoked_at is not None or (expires_at is not None and expires_at <= now()):
+            return None
+        return Principal(
+            account_id=account_id,
+            appid=appid,
+            account_name=account_name,
+            token_id=token_id,
+            token_name=token_name,
+            scopes=msgspec.json.decode(scopes, type=frozenset[str]),
+            models=None if models is None else msgspec.json.decode(models, type=frozenset[str]),
+        )
+
+    async def create_account(self, name: str, *, amount: int = INITIAL_GRANT) -> Account:
+        """A new account with its first lot (none if `amount` is 0). Raises `AccountError`."""
+        rules.check_name(name)
+        rules.check_amount(amount, least=0)
+        return await self._database.write(lambda c: self._create_account(c, name, amount))
+
+    async def get_account(self, name: str) -> Account:
+        """Raises `AccountError` if there is none."""
+        return await self._database.read(lambda c: tables.account(c, name))
+
+    async def list_accounts(self) -> list[Account]:
+        """All accounts, the oldest first."""
+        return await self._database.read(tables.all_accounts)
+
+    async def grant(
+        self, account: str, amount: int, *, expires_at: int | None = None, note: str = ""
+    ) -> Account:
+        """Give an account a lot of its own. Raises `AccountError`."""
+        at = now()
+        rules.check_amount(amount)
+        rules.check_expiry(expires_at, at)
+        rules.check_note(note)
+
+        def operation(connection: apsw.Connection) -> Account:
+            to = tables.account(connection, account)
+            after = tables.grant(connection, to, amount, at=at, expires_at=expires_at, note=note)
+            detail = f"{amount} micro-Tokens, expires_at={expires_at}"
+            self._record(connection, "account.grant", to.appid, detail, at)
+            return after
+
+        return await self._database.write(operation)
+
+    async def create_token(
+        self,
+        account: str,
+        *,
+        name: str = "token",
+        scopes: Iterable[str] = DEFAULT_SCOPES,
+        models: Iterable[str] | None = None,
+        expires_at: int | None = None,
+    ) -> str:
+        """A new token, returned this once; `models` None allows all. Raises `AccountError`."""
+        rules.check_name(name)
+        checked_scopes = rules.check_scopes(scopes)
+        checked_models = rules.check_models(models)
+        rules.check_expiry(expires_at, now())
+
+        def operation(connection: apsw.Connection) -> str:
+            owner = tables.account(connection, account)
+            return self._create_token(
+                connection,
+                owner,
+                name,
+                checked_scopes,
+                models=checked_models,
+                expires_at=expires_at,
+            )
+
+        return await self._database.write(operation)
+
+    async def list_tokens(self, account: str | None = None) -> list[AccessToken]:
+        """The tokens of one account or of all. Raises `AccountError` if there is no such."""
+
+        def operation(connection: apsw.Connection) -> list[AccessToken]:
+            if account is None:
+                return tables.tokens(connection)
+            return tables.tokens(connection, tables.account(connection, account).id)
+
+        return await self._database.read(operation)
+
+    async def revoke_token(self, token: str) -> AccessToken:
+        """Revoke by id or public id; the very next request with it is refused.
+
+        Doing it twice is no error. Raises `AccountError` if there is no such token.
+        """
+
+        def operation(connection: apsw.Connection) -> AccessToken:
+            self._revoke(connection, tables.token(connection, token))
+            return tables.token(connection, token)
+
+        return await self._database.write(operation)
+
+    async def ensure_default(self) -> Account | None:
+        """Make the account `default` if there is no account at all; returns it if it was made."""
+
+        def operation(connection: apsw.Connection) -> Account | None:
+            if tables.all_accounts(connection):
+                return None
+            return self._create_account(connection, DEFAULT_ACCOUNT, INITIAL_GRANT)
+
+        return await self._database.write(operation)
+
+    async def quickstart(self) -> str:
+        """A fresh token of the account `default`, for whoever just started the service.
+
+        Makes the account if there is none, and revokes the earlier tokens named `quickstart`
+        that nobody ever used: a start leaves at most one unused token behind.
+        """
+
+        def operation(connection: apsw.Connection) -> str:
+            try:
+                account = tables.account(connection, DEFAULT_ACCOUNT)
+            except AccountError:
+                account = self._create_account(connection, DEFAULT_ACCOUNT, INITIAL_GRANT)
+            for unused in tables.unused_tokens(connection, account.id, QUICKSTART):
+                self._revoke(connection, unused)
+            return self._create_token(connection, account, QUICKSTART, list(DEFAULT_SCOPES))
+
+        return await self._database.write(operation)
+
+    def _create_account(self, connection: apsw.Connection, name: str, amount: int) -> Account:
+        at = now()
+        account = tables.insert_account(connection, name, at)
+        if amount:
+            account = tables.grant(connection, account, amount, at=at, note="initial grant")
+        detail = f"{name}, {amount} micro-Tokens"
+        self._record(connection, "account.create", account.appid, detail, at)
+        return account
+
+    def _create_token(
+        self,
+        connection: apsw.Connection,
+        account: Account,
+        name: str,
+        scopes: list[str],
+        *,
+        models: list[str] | None = None,
+        expires_at: int | None = None,
+    ) -> str:
+        at, fresh = now(), new_secret()
+        tables.insert_token(
+            connection,
+            account.id,
+            fresh,
+            name=name,
+            scopes=scopes,
+            models=models,
+            expires_at=expires_at,
+            at=at,
+        )
+        detail = f"{name} of {account.appid}, scopes={scopes}, models={models}"
+        self._record(connection, "token.create", fresh.public_id, detail, at)
+        return fresh.secret
+
+    def _revoke(self, connection: apsw.Connection, token: AccessToken) -> None:
+        at = now()
+        if token.revoked_at is None:
+            tables.revoke(connection, token.id, at)
+            detail = f"{token.name} of {token.account}"
+            self._record(connection, "token.revoke", token.public_id, detail, at)
+
+    def _record(
+        self, connection: apsw.Connection, action: str, subject: str, detail: str, at: int
+    ) -> None:
+        audit.record(
+            connection, at=at, actor=self._actor, action=action, subject=subject, detail=detail
+        )

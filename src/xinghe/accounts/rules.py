@@ -1,0 +1,92 @@
+"""What an account, a token or a grant may be called, hold and allow.
+
+Each check returns the value that it was given and raises `AccountError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from xinghe.core import MICRO
+
+SCOPES = ("model.call", "account.read", "admin")
+DEFAULT_SCOPES = ("model.call", "account.read")
+MAX_BALANCE = 10**12 * MICRO
+"""Far beyond any use, and sums of it still fit the database's 64-bit integers."""
+
+
+class AccountError(Exception):
+    """What was asked of an account or token cannot be done; the message says why."""
+
+
+def check_name(value: str, field: str = "name") -> str:
+    """1 to 64 printable characters, no space at either end; `app-` is kept for appids."""
+    check_account_reference(value, field)
+    if value.startswith("app-"):
+        raise AccountError(f"{field}: {_shown(value)} is not allowed: `app-` begins an appid")
+    return value
+
+
+def check_account_reference(value: str, field: str = "account") -> str:
+    """What may name an account: as `check_name`, or an appid."""
+    if not 1 <= len(value) <= 64 or not value.isprintable() or value.strip() != value:
+        raise AccountError(
+            f"{field}: {_shown(value)} is not allowed: 1 to 64 printable characters, "
+            "without a space at either end"
+        )
+    return value
+
+
+def check_note(value: str) -> str:
+    """At most 200 printable characters."""
+    if len(value) > 200 or not (value.isprintable() or value == ""):
+        raise AccountError(
+            f"note: {_shown(value)} is not allowed: at most 200 printable characters"
+        )
+    return value
+
+
+def check_amount(value: int, *, least: int = 1) -> int:
+    """Micro-Tokens from `least` to `MAX_BALANCE`."""
+    if not least <= value <= MAX_BALANCE:
+        raise AccountError(
+            f"amount: {value} micro-Tokens is not allowed: {least} to {MAX_BALANCE} "
+            f"({MAX_BALANCE // MICRO} Tokens)"
+        )
+    return value
+
+
+def check_expiry(value: int | None, now: int) -> int | None:
+    """Microseconds UTC in the future and before the year 10000, or None for never."""
+    if value is not None and not now < value < 253_402_300_800_000_000:
+        raise AccountError(f"expires_at: {value} is not allowed: a time in the future")
+    return value
+
+
+def check_scopes(values: Iterable[str]) -> list[str]:
+    """At least one of `SCOPES`; returned in their order."""
+    wanted = set(values)
+    if not wanted or not wanted <= set(SCOPES):
+        raise AccountError(
+            f"scopes: {sorted(wanted)} is not allowed: one or more of {', '.join(SCOPES)}"
+        )
+    return [scope for scope in SCOPES if scope in wanted]
+
+
+def check_models(values: Iterable[str] | None) -> list[str] | None:
+    """None, or at least one model id of 1 to 128 printable characters."""
+    if values is None:
+        return None
+    models = sorted(set(values))
+    if not models:
+        raise AccountError("models: an empty list would allow no model: leave it out to allow all")
+    for model in models:
+        if not 1 <= len(model) <= 128 or not model.isprintable() or model.strip() != model:
+            raise AccountError(
+                f"models: {_shown(model)} is not allowed: 1 to 128 printable characters"
+            )
+    return models
+
+
+def _shown(value: str) -> str:
+    return ascii(value) if len(value) <= 80 else f"{value[:80]!a}… ({len(value)} characters)"

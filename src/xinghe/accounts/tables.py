@@ -1,0 +1,147 @@
+"""The statements on accounts and access tokens; each is part of the caller's transaction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from xinghe.accounts.records import AccessToken, Account
+from xinghe.accounts.rules import MAX_BALANCE, AccountError
+from xinghe.accounts.secret import NewSecret, random_id
+from xinghe.core import MICRO
+from xinghe.storage import lots
+
+_ACCOUNTS = "SELECT id, appid, name, available, held, created_at FROM accounts"
+_SELECT = (
+    "SELECT t.id, a.name, t.public_id, t.name, t.scopes, t.models, t.expires_at, t.revoked_at, "
+    "t.created_at FROM tokens t JOIN accounts a ON a.id = t.account_id"
+)
+
+
+def all_accounts(connection: apsw.Connection) -> list[Account]:
+    """Every account, the oldest first."""
+    rows: Iterable[tuple[Any, ...]] = connection.execute(f"{_ACCOUNTS} ORDER BY id")
+    return [Account(*row) for row in rows]
+
+
+def account(connection: apsw.Connection, name: str) -> Account:
+    """The account of a name or an appid. Raises `AccountError`."""
+    column = "appid" if name.startswith("app-") else "name"
+    for row in connection.execute(f"{_ACCOUNTS} WHERE {column} = ?", (name,)).fetchall():
+        return Account(*row)
+    raise AccountError(f"there is no account {name!r}")
+
+
+def insert_account(connection: apsw.Connection, name: str, at: int) -> Account:
+    """A new account without Tokens. Raises `AccountError` if the name is taken."""
+    if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).get:
+        raise AccountError(f"there is an account {name!r} already")
+    connection.execute(
+        "INSERT INTO accounts (appid, name, created_at) VALUES (?, ?, ?)",
+        (f"app-{random_id()}", name, at),
+    )
+    return account(connection, name)
+
+
+def grant(
+    connection: apsw.Connection,
+    to: Account,
+    amount: int,
+    *,
+    at: int,
+    expires_at: int | None = None,
+    note: str = "",
+) -> Account:
+    """Add a lot to an account. Raises `AccountError` if the balance would pass `MAX_BALANCE`."""
+    if to.balance + amount > MAX_BALANCE:
+        raise AccountError(
+            f"amount: {amount} micro-Tokens would take the balance of {to.name!r} over "
+            f"{MAX_BALANCE // MICRO} Tokens"
+        )
+    lots.credit(connection, to.id, amount, kind="grant", at=at, expires_at=expires_at, note=note)
+    return account(connection, to.name)
+
+
+def insert_token(
+    connection: apsw.Connection,
+    account_id: int,
+    fresh: NewSecret,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    models: Sequence[str] | None,
+    expires_at: int | None,
+    at: int,
+) -> None:
+    """A new token, of which only the hash is kept."""
+    connection.execute(
+        "INSERT INTO tokens (account_id, public_id, digest, name, scopes, models, expires_at, "
+        "created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            account_id,
+            fresh.public_id,
+            fresh.digest,
+            name,
+            msgspec.json.encode(scopes).decode(),
+            None if models is None else msgspec.json.encode(models).decode(),
+            expires_at,
+            at,
+        ),
+    )
+
+
+def tokens(connection: apsw.Connection, account_id: int | None = None) -> list[AccessToken]:
+    """The tokens of one account or of all, the oldest first."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE ?1 IS NULL OR t.account_id = ?1 ORDER BY t.id", (account_id,)
+    )
+    return [_access_token(row) for row in rows]
+
+
+def token(connection: apsw.Connection, id_or_public_id: str) -> AccessToken:
+    """The token of a public id (10 characters) or of a number. Raises `AccountError`."""
+    number = int(id_or_public_id) if re.fullmatch("[0-9]{1,18}", id_or_public_id) else None
+    row = connection.execute(
+        f"{_SELECT} WHERE t.public_id = ?1 OR t.id = ?2 ORDER BY t.public_id = ?1 DESC LIMIT 1",
+        (id_or_public_id, number),
+    ).get
+    if row is None:
+        raise AccountError(f"there is no token {id_or_public_id!r}")
+    return _access_token(row)
+
+
+def revoke(connection: apsw.Connection, token_id: int, at: int) -> None:
+    """Revoke a token; one that was revoked before keeps its time."""
+    connection.execute(
+        "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (at, token_id)
+    )
+
+
+def unused_tokens(connection: apsw.Connection, account_id: int, name: str) -> list[AccessToken]:
+    """The tokens of a name that are not revoked and were never used; every use leaves a hold."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE t.account_id = ? AND t.name = ? AND t.revoked_at IS NULL "  # noqa: S608
+        "AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.token_id = t.id)",
+        (account_id, name),
+    )
+    return [_access_token(row) for row in rows]
+
+
+def _access_token(row: tuple[Any, ...]) -> AccessToken:
+    token_id, account_name, public_id, name, scopes, models, *times = row
+    expires_at, revoked_at, created_at = times
+    return AccessToken(
+        id=token_id,
+        account=account_name,
+        public_id=public_id,
+        name=name,
+        scopes=msgspec.json.decode(scopes),
+        models=None if models is None else msgspec.json.decode(models),
+        expires_at=expires_at,
+        revoked_at=revoked_at,
+        created_at=created_at,
+    )

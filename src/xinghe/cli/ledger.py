@@ -1,0 +1,81 @@
+"""`xinghe ledger`: prove the books, read the entries."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from xinghe.accounts import Accounts
+from xinghe.cli.options import ACCOUNT, data_option, json_option, run
+from xinghe.cli.tables import moment, show, tokens
+from xinghe.ledger import check as checker
+from xinghe.ledger import entries as reader
+from xinghe.storage import Database
+
+
+@click.group()
+def ledger() -> None:
+    """The books: every grant, charge and expiry."""
+
+
+@ledger.command()
+@data_option
+@json_option
+@click.pass_context
+def check(context: click.Context, data: str | None, as_json: bool) -> None:
+    """Prove that entries, lots, holds and balances agree; exit 1 and say what is off if not."""
+    findings = run(data, lambda db: db.read(checker.check))
+    if as_json:
+        show(findings, as_json=True)
+    for finding in () if as_json else findings:
+        click.echo(
+            f"{finding.where}: {finding.rule}: expected {finding.expected}, found {finding.found}"
+        )
+    if findings:
+        context.exit(1)
+    click.echo("the books agree", err=True)
+
+
+@ledger.command()
+@click.option("--account", "account_name", type=ACCOUNT, metavar="NAME", help="Only its entries.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
+@data_option
+@json_option
+def entries(account_name: str | None, limit: int, data: str | None, as_json: bool) -> None:
+    """List the latest entries, the newest first. Amounts are in Tokens.
+
+    The JSON form has every field; its rates are Tokens a token.
+    """
+
+    async def action(database: Database) -> list[reader.Entry]:
+        account = await Accounts(database).get_account(account_name) if account_name else None
+        account_id = account.id if account else None
+        return await database.read(partial(reader.latest, account_id=account_id, limit=limit))
+
+    found = run(data, action)
+    show([_full(each) if as_json else _brief(each) for each in found], as_json=as_json)
+
+
+def _brief(entry: reader.Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "at": moment(entry.at),
+        "account": entry.account,
+        "kind": entry.kind,
+        "amount": tokens(entry.amount),
+        "balance": tokens(entry.balance_after),
+        "request": entry.request_id,
+        "model": entry.model,
+        "in": entry.prompt_tokens,
+        "out": entry.completion_tokens,
+        "note": entry.note,
+    }
+
+
+def _full(entry: reader.Entry) -> dict[str, Any]:
+    fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    for name in ("amount", "balance_after", "input_rate", "output_rate", "cached_rate"):
+        fields[name] = None if fields[name] is None else tokens(fields[name])
+    return fields | {"at": moment(entry.at)}

@@ -1,0 +1,124 @@
+"""`xinghe token`: make, list and revoke access tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from xinghe.accounts import DEFAULT_SCOPES, SCOPES, AccessToken, Accounts, rules
+from xinghe.accounts.accounts import DEFAULT_ACCOUNT
+from xinghe.cli.options import ACCOUNT, Checked, Expiry, actor, data_option, json_option, run
+from xinghe.cli.tables import moment, show
+from xinghe.storage import Database
+from xinghe.storage.clock import now
+
+
+@click.group()
+def token() -> None:
+    """Access tokens: what a client sends as its API key."""
+
+
+@token.command()
+@click.option(
+    "--account",
+    "account_name",
+    type=ACCOUNT,
+    default=DEFAULT_ACCOUNT,
+    show_default=True,
+    metavar="NAME",
+    help="Whose token. The default account is made if there is no account at all.",
+)
+@click.option(
+    "--name",
+    type=Checked("name", rules.check_name),
+    default="token",
+    show_default=True,
+    help="What the usage details call it.",
+)
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    default=DEFAULT_SCOPES,
+    show_default=True,
+    help="What it may do; repeat for several.",
+)
+@click.option(
+    "--model",
+    "models",
+    type=Checked("model", lambda value: rules.check_models([value])),
+    multiple=True,
+    metavar="M",
+    help="A model that it may use; repeat for several; without, all.",
+)
+@click.option(
+    "--expires",
+    type=Expiry(),
+    metavar="DATE",
+    help="Valid to the end of YYYY-MM-DD (UTC), or for days such as 90d; else for ever.",
+)
+@data_option
+def create(
+    *,
+    account_name: str,
+    name: str,
+    scopes: tuple[str, ...],
+    models: tuple[str, ...],
+    expires: int | None,
+    data: str | None,
+) -> None:
+    """Make a token. It is printed this once, alone on standard output.
+
+    For example: export OPENAI_API_KEY=$(xinghe token create --expires 90d)
+    """
+
+    async def action(database: Database) -> str:
+        accounts = Accounts(database, actor=actor())
+        if account_name == DEFAULT_ACCOUNT and await accounts.ensure_default():
+            click.echo(f"made the account {DEFAULT_ACCOUNT!r}", err=True)
+        return await accounts.create_token(
+            account_name, name=name, scopes=scopes, models=models or None, expires_at=expires
+        )
+
+    secret = run(data, action, create=account_name == DEFAULT_ACCOUNT)
+    click.echo("keep it safe: it is not shown again", err=True)
+    click.echo(secret)
+
+
+@token.command("list")
+@click.option("--account", "account_name", type=ACCOUNT, metavar="NAME", help="Only its tokens.")
+@data_option
+@json_option
+def list_tokens(account_name: str | None, data: str | None, as_json: bool) -> None:
+    """List the tokens, the oldest first; the secrets are not kept."""
+    found = run(data, lambda db: Accounts(db).list_tokens(account_name))
+    show([_view(each) for each in found], as_json=as_json)
+
+
+@token.command()
+@click.argument("token_id", metavar="ID|PUBLIC-ID")
+@data_option
+@json_option
+def revoke(token_id: str, data: str | None, as_json: bool) -> None:
+    """Revoke a token by its number or its public id (the part between the dashes).
+
+    It is refused from the next request on. To revoke it again is no error.
+    """
+    revoked = run(data, lambda db: Accounts(db, actor=actor()).revoke_token(token_id))
+    show(_view(revoked), as_json=as_json)
+
+
+def _view(found: AccessToken) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "public_id": found.public_id,
+        "account": found.account,
+        "name": found.name,
+        "state": found.state(now()),
+        "scopes": found.scopes,
+        "models": found.models,
+        "expires_at": moment(found.expires_at),
+        "created_at": moment(found.created_at),
+    }

@@ -1,0 +1,91 @@
+"""Proof that the books agree: every invariant as one query that finds what breaks it."""
+
+from __future__ import annotations
+
+import apsw
+import msgspec
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that is off: which rule, where, and the figures (micro-Tokens or a count)."""
+
+    rule: str
+    where: str
+    expected: str
+    found: str
+
+
+_RULES = {
+    "the balance is the sum of the entries": """
+        SELECT 'account ' || a.name, coalesce(e.total, 0), a.available + a.held
+        FROM accounts a LEFT JOIN (
+            SELECT account_id, sum(amount) AS total FROM entries GROUP BY account_id
+        ) e ON e.account_id = a.id
+        WHERE coalesce(e.total, 0) != a.available + a.held""",
+    "the balance is what the lots have left": """
+        SELECT 'account ' || a.name, coalesce(l.total, 0), a.available + a.held
+        FROM accounts a LEFT JOIN (
+            SELECT account_id, sum(remaining) AS total FROM lots GROUP BY account_id
+        ) l ON l.account_id = a.id
+        WHERE coalesce(l.total, 0) != a.available + a.held""",
+    "what is held is the sum of the open holds": """
+        SELECT 'account ' || a.name, coalesce(h.total, 0), a.held
+        FROM accounts a LEFT JOIN (
+            SELECT account_id, sum(amount) AS total FROM holds WHERE state = 'open'
+            GROUP BY account_id
+        ) h ON h.account_id = a.id
+        WHERE coalesce(h.total, 0) != a.held""",
+    "neither part of the balance is below zero": """
+        SELECT 'account ' || name, 'at least 0', min(available, held)
+        FROM accounts WHERE min(available, held) < 0""",
+    "each entry's balance follows from the one before": """
+        SELECT 'entry ' || id, running, balance_after FROM (
+            SELECT id, balance_after,
+                   sum(amount) OVER (PARTITION BY account_id ORDER BY id) AS running
+            FROM entries
+        ) WHERE running != balance_after""",
+    "a captured hold has one usage entry, any other none": """
+        SELECT 'hold ' || h.id || ' (' || h.state || ')', h.state = 'captured', count(e.id)
+        FROM holds h LEFT JOIN entries e ON e.hold_id = h.id AND e.kind = 'usage'
+        GROUP BY h.id HAVING count(e.id) != (h.state = 'captured')""",
+    "a usage entry belongs to a hold of its account": """
+        SELECT 'entry ' || e.id, e.account_id, coalesce(h.account_id, 'no hold')
+        FROM entries e LEFT JOIN holds h ON h.id = e.hold_id
+        WHERE e.kind = 'usage' AND h.account_id IS NOT e.account_id""",
+    "a usage entry costs what its counts cost, at most its hold": """
+        SELECT 'entry ' || e.id, expected, -e.amount FROM (
+            SELECT e.id, e.amount, min(h.amount,
+                (e.prompt_tokens - e.cached_tokens) * e.input_rate
+                + e.cached_tokens * e.cached_rate
+                + e.completion_tokens * e.output_rate) AS expected
+            FROM entries e JOIN holds h ON h.id = e.hold_id WHERE e.kind = 'usage'
+        ) e WHERE -e.amount != expected""",
+    "every lot came with its entry": """
+        SELECT 'account ' || a.name,
+               (SELECT coalesce(sum(amount), 0) FROM lots WHERE account_id = a.id),
+               (SELECT coalesce(sum(amount), 0) FROM entries WHERE account_id = a.id AND amount > 0)
+        FROM accounts a
+        WHERE (SELECT coalesce(sum(amount), 0) FROM lots WHERE account_id = a.id) !=
+              (SELECT coalesce(sum(amount), 0) FROM entries WHERE account_id = a.id AND amount > 0)
+    """,
+}
+
+
+def check(connection: apsw.Connection) -> list[Finding]:
+    """Everything that is off, as of one moment; an empty list proves the books."""
+    with connection:
+        findings = [
+            Finding(rule, str(where), str(expected), str(found))
+            for rule, query in _RULES.items()
+            for where, expected, found in connection.execute(query)
+        ]
+        findings += [
+            Finding("the database file is intact", "xinghe.db", "ok", str(message))
+            for (message,) in connection.execute("PRAGMA quick_check")
+            if message != "ok"
+        ]
+        findings += [
+            Finding("every reference leads somewhere", f"{table} row {row}", parent, "nothing")
+            for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check")
+        ]
+    return findings

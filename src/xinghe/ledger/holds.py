@@ -1,0 +1,188 @@
+"""The life of a hold: reserve, checkpoint, then capture or release, exactly once.
+
+Every function is an operation on the database, part of one transaction. Amounts are
+micro-Tokens.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+
+import apsw
+import msgspec
+
+from xinghe.core import Rate
+from xinghe.ledger.usage import Usage
+from xinghe.storage import lots
+from xinghe.storage.clock import now
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """What is set aside for one request, and what it will be charged by.
+
+    The id is the hold's own: request ids are short enough to collide. It begins with the time,
+    so that new rows go to the end of the table.
+    """
+
+    id: str
+    account_id: int
+    token_id: int
+    request_id: str
+    model: str
+    amount: int
+    owner: str
+    stream: bool
+    prompt_tokens: int
+    rate: Rate
+    created_at: int
+
+
+class Open(msgspec.Struct, frozen=True):
+    """An open hold as the reaper finds it, with the last checkpoint."""
+
+    id: str
+    request_id: str
+    model: str
+    amount: int
+    stream: bool
+    usage: Usage
+    rate: Rate
+
+
+def new_id() -> str:
+    """30 hexadecimal digits: 14 of microseconds, 16 random."""
+    return f"{now():014x}{secrets.token_hex(8)}"
+
+
+def reserve(connection: apsw.Connection, hold: Hold) -> int | None:
+    """Open a hold. Returns None, or what is available if that does not cover it.
+
+    A refusal is no exception: the expired lots that were swept on the way stay swept.
+    """
+    lots.expire(connection, hold.account_id, hold.created_at)
+    connection.execute(
+        "UPDATE accounts SET available = available - ?1, held = held + ?1 "
+        "WHERE id = ?2 AND available >= ?1",
+        (hold.amount, hold.account_id),
+    )
+    if connection.changes() == 0:
+        available: int = connection.execute(
+            "SELECT available FROM accounts WHERE id = ?", (hold.account_id,)
+        ).get
+        return available
+    connection.execute(
+        "INSERT INTO holds (id, account_id, token_id, request_id, model, amount, state, owner, "
+        "stream, prompt_tokens, input_rate, output_rate, cached_rate, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?)",
+        (
+            hold.id,
+            hold.account_id,
+            hold.token_id,
+            hold.request_id,
+            hold.model,
+            hold.amount,
+            hold.owner,
+            hold.stream,
+            hold.prompt_tokens,
+            hold.rate.input,
+            hold.rate.output,
+            hold.rate.cached_input,
+            hold.created_at,
+        ),
+    )
+    return None
+
+
+def checkpoint(connection: apsw.Connection, counts: Iterable[tuple[str, Usage]]) -> None:
+    """Note what open holds have used so far, by hold id."""
+    connection.executemany(
+        "UPDATE holds SET prompt_tokens = ?, emitted = ?, cached_tokens = ? "
+        "WHERE id = ? AND state = 'open'",
+        ((usage.prompt, usage.completion, usage.cached, hold) for hold, usage in counts),
+    )
+
+
+def capture(
+    connection: apsw.Connection, hold_id: str, usage: Usage, *, at: int, note: str = ""
+) -> bool:
+    """Charge what was used, at the hold's rates and at most its amount; give back the rest.
+
+    Returns whether it was this call that resolved the hold.
+    """
+    row = connection.execute(
+        "UPDATE holds SET state = 'captured', resolved_at = ?, prompt_tokens = ?, emitted = ?, "
+        "cached_tokens = ? WHERE id = ? AND state = 'open' RETURNING account_id, token_id, "
+        "request_id, model, amount, input_rate, output_rate, cached_rate",
+        (at, usage.prompt, usage.completion, usage.cached, hold_id),
+    ).get
+    if row is None:
+        return False
+    account_id, token_id, request_id, model, amount, *rates = row
+    cost = min(usage.cost(Rate(*rates)), amount)
+    balance = connection.execute(
+        "UPDATE accounts SET held = held - ?, available = available + ? WHERE id = ? "
+        "RETURNING available + held",
+        (amount, amount - cost, account_id),
+    ).get
+    lots.draw(connection, account_id, cost)
+    connection.execute(
+        "INSERT INTO entries (account_id, at, kind, amount, balance_after, request_id, hold_id, "
+        "model, token_id, token_name, prompt_tokens, completion_tokens, cached_tokens, "
+        "input_rate, output_rate, cached_rate, note) "
+        "VALUES (?, ?, 'usage', ?, ?, ?, ?, ?, ?, (SELECT name FROM tokens WHERE id = ?), "
+        "?, ?, ?, ?, ?, ?, ?)",
+        (
+            account_id,
+            at,
+            -cost,
+            balance,
+            request_id,
+            hold_id,
+            model,
+            token_id,
+            token_id,
+            usage.prompt,
+            usage.completion,
+            usage.cached,
+            *rates,
+            note,
+        ),
+    )
+    return True
+
+
+def release(connection: apsw.Connection, hold_id: str, *, at: int) -> bool:
+    """Give the whole amount back; returns whether it was this call that resolved the hold."""
+    row = connection.execute(
+        "UPDATE holds SET state = 'released', resolved_at = ? WHERE id = ? AND state = 'open' "
+        "RETURNING account_id, amount",
+        (at, hold_id),
+    ).get
+    if row is None:
+        return False
+    account_id, amount = row
+    connection.execute(
+        "UPDATE accounts SET held = held - ?1, available = available + ?1 WHERE id = ?2",
+        (amount, account_id),
+    )
+    return True
+
+
+def owners(connection: apsw.Connection) -> set[str]:
+    """The boot ids that open holds name."""
+    rows = connection.execute("SELECT DISTINCT owner FROM holds WHERE state = 'open'")
+    return {owner for (owner,) in rows}
+
+
+def open_holds(connection: apsw.Connection, owner: str) -> list[Open]:
+    """What a process has open."""
+    rows = connection.execute(
+        "SELECT id, request_id, model, amount, stream, prompt_tokens, emitted, cached_tokens, "
+        "input_rate, output_rate, cached_rate FROM holds WHERE state = 'open' AND owner = ?",
+        (owner,),
+    )
+    return [
+        Open(id_, request_id, model, amount, bool(stream), Usage(*counts[:3]), Rate(*counts[3:]))
+        for id_, request_id, model, amount, stream, *counts in rows
+    ]

@@ -1,0 +1,225 @@
+"""The ledger as the API uses it: one context manager around the work of a request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from types import TracebackType
+from typing import Protocol
+
+import structlog
+
+from xinghe.core import ClientGone, Meter, Rate
+from xinghe.ledger import holds, sweep
+from xinghe.ledger.errors import InsufficientTokens
+from xinghe.ledger.owner import OwnerLock
+from xinghe.ledger.reaper import reap
+from xinghe.ledger.usage import Usage
+from xinghe.storage import Database, StorageClosed, StorageError
+from xinghe.storage.clock import now
+
+CHECKPOINT_SECONDS = 1.0
+REAP_SECONDS = 5.0
+SWEEP_SECONDS = 60.0
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
+
+
+class Payer(Protocol):
+    """Whose account a request is charged to; `accounts.Principal` is one."""
+
+    @property
+    def account_id(self) -> int: ...
+    @property
+    def token_id(self) -> int: ...
+
+
+class Ledger:
+    """Reserves before the work, settles after it, and settles for processes that died."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = OwnerLock(database.directory)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._streams: dict[str, _Stream] = {}
+
+    async def start(self) -> None:
+        """Take the owner lock, settle for the dead, begin the regular tasks.
+
+        Raises `StorageError` or `OSError`.
+        """
+        self._lock.acquire()
+        try:
+            await self.reap()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._tasks = [
+            asyncio.create_task(_every(CHECKPOINT_SECONDS, self._checkpoint)),
+            asyncio.create_task(_every(REAP_SECONDS, self.reap)),
+            asyncio.create_task(_every(SWEEP_SECONDS, self.sweep)),
+        ]
+
+    async def stop(self) -> None:
+        """End the tasks, wait for what is queued, let go of the lock. Then close the database.
+
+        The lock goes last: without it, another process may settle what is still open.
+        """
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        try:
+            self.checkpoint()
+            await self._database.drain()
+        finally:
+            self._lock.release()
+
+    def hold(
+        self,
+        principal: Payer,
+        *,
+        request_id: str,
+        model: str,
+        rate: Rate,
+        amount: int,
+        prompt_tokens: int,
+        stream: bool,
+        meter: Meter,
+    ) -> Holding:
+        """Reserve `amount` micro-Tokens on entry, settle by the meter on exit.
+
+        On exit, whatever the reason: a meter that is `finished` is captured. If the client left
+        (`CancelledError`, `GeneratorExit`, `ClientGone`), what the meter counts is captured once
+        it has `started`. In every other case the hold is released. Entry raises
+        `InsufficientTokens` or `StorageError`, and then nothing stays reserved.
+        """
+        if amount < 0 or prompt_tokens < 0:
+            raise ValueError(f"amount {amount} and prompt_tokens {prompt_tokens} must be >= 0")
+        return Holding(
+            self._database,
+            self._streams,
+            holds.Hold(
+                id=holds.new_id(),
+                account_id=principal.account_id,
+                token_id=principal.token_id,
+                request_id=request_id,
+                model=model,
+                amount=amount,
+                owner=self._lock.boot_id,
+                stream=stream,
+                prompt_tokens=prompt_tokens,
+                rate=rate,
+                created_at=now(),
+            ),
+            meter,
+        )
+
+    def checkpoint(self) -> None:
+        """Queue a note of what each running stream has used, for those where that changed."""
+        # While the database is away the notes would only pile up; the next one holds it all.
+        if not self._database.healthy:
+            return
+        changed = []
+        for stream in self._streams.values():
+            usage = stream.usage()
+            if usage != stream.noted:
+                stream.noted = usage
+                changed.append((stream.hold_id, usage))
+        if changed:
+            self._database.enqueue(partial(holds.checkpoint, counts=changed))
+
+    async def reap(self) -> int:
+        """Settle the open holds of dead processes; returns how many. See `reaper.reap`."""
+        return await reap(self._database, self._lock.boot_id)
+
+    async def sweep(self) -> int:
+        """Expire the lots of all accounts that are due; returns the micro-Tokens swept."""
+        return await sweep.sweep(self._database)
+
+    async def _checkpoint(self) -> None:
+        self.checkpoint()
+
+
+class Holding:
+    """The context manager that `Ledger.hold` returns; its exit does not suspend."""
+
+    def __init__(
+        self, database: Database, streams: dict[str, _Stream], hold: holds.Hold, meter: Meter
+    ) -> None:
+        self._database = database
+        self._streams = streams
+        self._hold = hold
+        self._meter = meter
+
+    async def __aenter__(self) -> None:
+        hold = self._hold
+        try:
+            available = await self._database.write(partial(holds.reserve, hold=hold))
+        except BaseException:
+            # Cancelled, or not told how the commit ended: the hold may come to be. The queue is
+            # in order, so the release finds it; and if there is none, it does nothing.
+            self._settle(partial(holds.release, hold_id=hold.id, at=now()))
+            raise
+        if available is not None:
+            raise InsufficientTokens(available, hold.amount)
+        if hold.stream:
+            self._streams[hold.id] = _Stream(hold, self._meter)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        hold, meter = self._hold, self._meter
+        self._streams.pop(hold.id, None)
+        left = kind is not None and issubclass(
+            kind, (asyncio.CancelledError, GeneratorExit, ClientGone)
+        )
+        if not (meter.finished or (left and meter.started)):
+            self._settle(partial(holds.release, hold_id=hold.id, at=now()))
+            return
+        usage = Usage.of(meter)
+        excess = usage.cost(hold.rate) - hold.amount
+        if excess > 0:
+            # The user was never asked for more than the hold: the operator bears it.
+            log.warning(
+                "usage_exceeds_hold",
+                request_id=hold.request_id,
+                model=hold.model,
+                held=hold.amount,
+                excess=excess,
+            )
+        self._settle(partial(holds.capture, hold_id=hold.id, usage=usage, at=now()))
+
+    def _settle(self, operation: partial[bool]) -> None:
+        try:
+            self._database.enqueue(operation)
+        except StorageClosed:
+            log.error("hold_left_open", hold_id=self._hold.id, request_id=self._hold.request_id)
+
+
+class _Stream:
+    """A running stream and the last checkpoint that was queued for it."""
+
+    def __init__(self, hold: holds.Hold, meter: Meter) -> None:
+        self.hold_id = hold.id
+        self.noted = Usage(hold.prompt_tokens, 0, 0)
+        self._meter = meter
+        self._estimate = hold.prompt_tokens
+
+    def usage(self) -> Usage:
+        usage = Usage.of(self._meter)
+        # Until the meter knows the prompt, the reservation's count of it stands.
+        return usage if usage.prompt else Usage(self._estimate, usage.completion, 0)
+
+
+async def _every(seconds: float, action: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await action()
+        except (StorageError, OSError) as error:
+            log.warning("regular_task_failed", error=str(error))

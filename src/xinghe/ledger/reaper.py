@@ -1,0 +1,52 @@
+"""Settling what dead processes left open."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import apsw
+import structlog
+
+from xinghe.ledger import holds, owner
+from xinghe.storage import Database
+from xinghe.storage.clock import now
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
+
+
+async def reap(database: Database, own_boot_id: str) -> int:
+    """Resolve the open holds of every process that is dead; returns how many.
+
+    Raises `StorageError` or `OSError`; what was resolved by then stays resolved.
+    """
+    # Owners first, their lock files after: a process has its file before it has a hold, so one
+    # that started in between is never taken for dead.
+    named = await database.read(holds.owners)
+    data = database.directory
+    reaped = 0
+    for boot_id in sorted({*named, *owner.boot_ids(data)} - {own_boot_id}):
+        with owner.estate(data, boot_id) as dead:
+            if not dead:
+                continue
+            count = await database.write(partial(settle_estate, boot_id=boot_id))
+        if count:
+            log.warning("holds_reaped", owner=boot_id, count=count)
+        reaped += count
+    owner.clear_drafts(data)
+    return reaped
+
+
+def settle_estate(connection: apsw.Connection, *, boot_id: str) -> int:
+    """Resolve all that a dead process has open; returns how many holds that were.
+
+    A stream's client saw what came out, so the prompt and the last checkpoint are owed; the
+    client of a non-stream answer got nothing and owes nothing.
+    """
+    at = now()
+    found = holds.open_holds(connection, boot_id)
+    for hold in found:
+        if hold.stream:
+            holds.capture(connection, hold.id, hold.usage, at=at, note="interrupted")
+        else:
+            holds.release(connection, hold.id, at=at)
+    return len(found)
