@@ -1,0 +1,82 @@
+"""A client that leaves: the engine stops, and only what was made is charged."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from openai import OpenAI
+
+from tests.kit.api import DOCUMENTED, Api
+from tests.kit.books import Books
+from tests.kit.models import CHAT
+from tests.kit.raw import Connection
+from tests.kit.script import Script
+from tests.kit.upstream import Received, Upstream
+
+RATE = 10
+
+
+def slow() -> Script:
+    return Script(pieces=["字"] * 300, rate=RATE, prompt_tokens=10)
+
+
+def cancelled_within_2_s(seen: Received, left: float) -> None:
+    assert seen.done.wait(5), "the upstream was never cancelled"
+    assert seen.gone_at is not None
+    assert seen.gone_at - left < 2
+
+
+def test_from_a_stream(api: Api, upstream: Upstream, books: Books) -> None:
+    script = slow()
+    with api.streaming(model=CHAT, messages=script.messages) as (stream, live):
+        for event in live:
+            stream.take(event)
+            if len(stream.content) >= 5:
+                break
+    left = time.monotonic()
+    seen = upstream.received(script)
+    cancelled_within_2_s(seen, left)
+    entry = books.usage(stream.headers["x-request-id"])
+    assert entry["prompt_tokens"] > 0
+    # Charged: what was received, and what was made until the cancel was confirmed.
+    assert len(stream.content) <= entry["completion_tokens"] <= seen.sent
+    books.settled()
+
+
+def test_from_the_official_client(client: OpenAI, upstream: Upstream, books: Books) -> None:
+    script = slow()
+    stream = client.chat.completions.create(
+        model=CHAT, messages=[{"role": "user", "content": script.prompt}], stream=True
+    )
+    first = next(iter(stream))
+    stream.close()
+    cancelled_within_2_s(upstream.received(script), time.monotonic())
+    assert books.usage(first.id)["completion_tokens"] < 50
+    books.settled()
+
+
+def test_from_an_answer_that_does_not_stream(api: Api, upstream: Upstream, books: Books) -> None:
+    script = slow()
+    body = json.dumps({"model": CHAT, "messages": script.messages}).encode()
+    with Connection(api.url) as connection:
+        connection.request("POST", f"{DOCUMENTED}/chat/completions", body, api.headers)
+        end = time.monotonic() + 5
+        while not upstream.attempts(script) or upstream.received(script).sent < 3:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    cancelled_within_2_s(upstream.received(script), time.monotonic())
+    books.settled()
+
+
+def test_before_the_first_byte(api: Api, upstream: Upstream, books: Books) -> None:
+    script = Script(delay=30)
+    body = json.dumps({"model": CHAT, "messages": script.messages, "stream": True}).encode()
+    with Connection(api.url) as connection:
+        connection.request("POST", f"{DOCUMENTED}/chat/completions", body, api.headers)
+        end = time.monotonic() + 5
+        while not upstream.attempts(script):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    cancelled_within_2_s(upstream.received(script), time.monotonic())
+    books.settled()

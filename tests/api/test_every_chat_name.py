@@ -1,0 +1,29 @@
+"""Each of the 19 chat names of sections 2.1–2.3 answers, and says what really answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api import documented
+from tests.kit.api import Api
+from tests.kit.expect import answered
+
+HELLO = [{"role": "user", "content": "你好,请用一句话介绍你自己。"}]
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("model", documented.CHAT)
+def test_answers_once(api: Api, model: str) -> None:
+    reply = api.chat(model=model, messages=HELLO, max_completion_tokens=16)
+    body = answered(reply)
+    assert body["model"] == model
+    (choice,) = body["choices"]
+    assert choice["message"]["content"].strip()
+    assert choice["finish_reason"] in {"normal", "length"}
+    assert 0 < body["usage"]["completion_tokens"] <= 16
+    assert body["usage"]["prompt_tokens"] > 5
+    assert "qwen2.5-coder-0.5b" in reply.headers["x-served-by"].lower()
+
+
+def test_there_are_19() -> None:
+    assert len(documented.CHAT) == 19

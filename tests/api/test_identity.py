@@ -1,0 +1,100 @@
+"""Who may call: tokens, scopes, the models that a token is bound to, the appid."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.kit.api import DOCUMENTED, STRICT, Api
+from tests.kit.books import Books
+from tests.kit.expect import answered, refused
+from tests.kit.models import CHAT, TIGHT
+from tests.kit.raw import Connection
+from tests.kit.server import Server
+
+UNCERTIFIED = (401, "invalid_request_error", "invalid_iam_token", "IAM Certification failed")
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Basic dXNlcjpwYXNz",
+        "Bearer xh-0123456789-" + "A" * 43,
+        "Bearer " + "x" * 5000,
+        "Bearer 令牌".encode().decode("latin-1"),
+    ],
+)
+def test_not_certified(api: Api, mount: str, header: str | None) -> None:
+    headers = {"Content-Type": "application/json"}
+    if header is not None:
+        headers["Authorization"] = header
+    body = json.dumps({"model": CHAT, "messages": [{"role": "user", "content": "x"}]})
+    with Connection(api.url) as connection:
+        head = [f"POST {mount}/chat/completions HTTP/1.1", f"Host: {connection.authority}"]
+        head += [f"{name}: {value}" for name, value in headers.items()]
+        head += [f"Content-Length: {len(body)}", "", ""]
+        connection.send("\r\n".join(head).encode("latin-1") + body.encode())
+        refused(connection.reply(), *UNCERTIFIED)
+
+
+def test_wrong_secret_of_a_known_token(api: Api) -> None:
+    assert api.token is not None
+    wrong = api.token[:-1] + ("a" if api.token[-1] != "a" else "b")
+    refused(api.bearing(wrong).chat(model=CHAT), *UNCERTIFIED)
+
+
+def test_revoked_token(server: Server, api: Api) -> None:
+    token = server.token("--name", "revoked")
+    answered(api.bearing(token).chat(model=CHAT))
+    server.run("token", "revoke", token.split("-")[1])
+    refused(api.bearing(token).chat(model=CHAT), *UNCERTIFIED)
+
+
+def test_expired_token(server: Server, api: Api) -> None:
+    token = server.token("--expires", "2020-01-01")
+    refused(api.bearing(token).chat(model=CHAT), *UNCERTIFIED)
+
+
+def test_scheme_is_read_in_any_case(api: Api) -> None:
+    body = json.dumps({"model": CHAT, "messages": [{"role": "user", "content": "x"}]}).encode()
+    headers = {"Authorization": f"bearer {api.token}", "Content-Type": "application/json"}
+    answered(api.send("POST", "/chat/completions", body, headers))
+
+
+def test_token_without_the_scope(server: Server, api: Api) -> None:
+    token = server.token("--scope", "account.read")
+    reply = api.bearing(token).chat(model=CHAT)
+    refused(reply, 401, "access_denied", "no_parameter_permission", "model.call")
+
+
+def test_token_of_other_models(server: Server, api: Api) -> None:
+    bound = api.bearing(server.token("--model", TIGHT))
+    answered(bound.chat(model=TIGHT))
+    refused(
+        bound.chat(model=CHAT),
+        401,
+        "invalid_request_error",
+        "invalid_model",
+        "No permission to use the model",
+    )
+
+
+def test_appid_of_the_account(api: Api, books: Books) -> None:
+    body = json.dumps({"model": CHAT, "messages": [{"role": "user", "content": "x"}]}).encode()
+    own = {**api.headers, "appid": books.shown()["appid"]}
+    answered(api.send("POST", "/chat/completions", body, own))
+    other = {**api.headers, "appid": "app-0000000000"}
+    reply = api.send("POST", "/chat/completions", body, other)
+    refused(reply, 401, "invalid_request_error", "invalid_appid", "No permission to use the appid")
+
+
+def test_body_is_not_read_before_the_token(api: Api) -> None:
+    headers = {"Content-Type": "application/json"}
+    refused(api.send("POST", "/chat/completions", b"{", headers), *UNCERTIFIED)

@@ -1,0 +1,73 @@
+"""`GET /models`: OpenAI's shape, with what the catalog knows in an `xinghe` object."""
+
+from __future__ import annotations
+
+import pytest
+from openai import OpenAI
+
+from tests.api import documented
+from tests.kit.api import ALIAS, DOCUMENTED, STRICT, Api
+from tests.kit.expect import refused
+from tests.kit.models import CHAT
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, ALIAS, STRICT])
+def test_shape_of_the_list(api: Api, mount: str) -> None:
+    reply = api.at(mount).get("/models")
+    assert reply.status == 200
+    assert reply.json["object"] == "list"
+    for model in reply.json["data"]:
+        assert model["object"] == "model"
+        assert isinstance(model["created"], int)
+        assert isinstance(model["owned_by"], str)
+    names = [model["id"] for model in reply.json["data"]]
+    assert len(names) == len(set(names))
+    assert set(documented.CHAT) | {CHAT} <= set(names)
+
+
+def test_sdk_lists_the_same_models(client: OpenAI, api: Api) -> None:
+    listed = [model["id"] for model in api.get("/models").json["data"]]
+    assert [model.id for model in client.models.list().data] == listed
+
+
+@pytest.mark.parametrize("model", documented.CHAT)
+def test_documented_limits(api: Api, model: str) -> None:
+    context, max_input, output_max, output_default = documented.CHAT[model]
+    card = api.get(f"/models/{model}").json["xinghe"]
+    assert card["context"] == context
+    assert card["max_input"] == max_input
+    assert card["output_max"] == output_max
+    assert card["output_default"] == output_default
+    assert card.get("reasoning_max", 0) == documented.REASONING.get(model, 0)
+
+
+@pytest.mark.parametrize("model", documented.CHAT)
+def test_documented_capabilities(api: Api, model: str) -> None:
+    capabilities = set(api.get(f"/models/{model}").json["xinghe"]["capabilities"])
+    assert ("web_search" in capabilities) == (model in documented.WEB_SEARCH)
+    assert ("tools" in capabilities) == (model in documented.TOOLS)
+    assert ("json_object" in capabilities) == (model in documented.JSON_OBJECT)
+    assert ("json_schema" in capabilities) == (model in documented.JSON_SCHEMA)
+    assert ("images" in capabilities) == (model in documented.IMAGES)
+    assert ("reasoning" in capabilities) == (model in documented.REASONING)
+
+
+def test_one_model_is_its_element_of_the_list(api: Api) -> None:
+    listed = {model["id"]: model for model in api.get("/models").json["data"]}
+    assert api.get("/models/deepseek-r1").json == listed["deepseek-r1"]
+
+
+def test_list_shows_the_limits_of_the_deployment_too(api: Api) -> None:
+    # The embedded engine holds less than the card promises, and the list must not hide it.
+    card = api.get("/models/ernie-4.5-turbo-128k").json["xinghe"]
+    assert card["effective"]["context"] < card["context"]
+    assert card["effective"]["max_input"] < card["max_input"]
+
+
+def test_unknown_model(api: Api) -> None:
+    reply = api.get("/models/ernie-9-9k")
+    refused(reply, 404, "invalid_request_error", "no_such_model", "ernie-9-9k")
+
+
+def test_list_needs_a_token(api: Api) -> None:
+    refused(api.bearing(None).get("/models"), 401, "invalid_request_error", "invalid_iam_token")

@@ -1,0 +1,83 @@
+"""Paths and methods that are not served say so in JSON, and say what is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit.api import DOCUMENTED, STRICT, Api
+from tests.kit.expect import refused
+from tests.kit.models import CHAT
+
+NOWHERE = (404, "invalid_request_error", "no_such_path")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/chat/completions",
+        "/v3/chat/completions",
+        "/llm/lmapi/v2/chat/completions",
+        "/llm/lmapi/chat/completions",
+        "/llm/lmapi/v3/v1/v1/chat/completions",
+        "/v2/models",
+        "/api",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_wrong_base_url(api: Api, method: str, path: str) -> None:
+    refused(api.at("").send(method, path, b"{}"), *NOWHERE, "/llm/lmapi/v3")
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+@pytest.mark.parametrize(
+    "path", ["/completions", "/audio/speech", "/files", "/fine_tuning/jobs", "/chat", "/"]
+)
+def test_not_served_under_a_mount(api: Api, mount: str, path: str) -> None:
+    refused(api.at(mount).post(path, {"model": CHAT}), *NOWHERE)
+
+
+def test_unserved_operation_is_named(api: Api) -> None:
+    refused(api.post("/completions", {"model": CHAT}), *NOWHERE, "/completions", "not served")
+
+
+def test_a_double_slash_is_no_such_path(api: Api) -> None:
+    refused(api.post("//chat/completions", {"model": CHAT}), *NOWHERE)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_only_post_on_chat(api: Api, method: str) -> None:
+    refused(
+        api.send(method, "/chat/completions", b"{}"),
+        405,
+        "invalid_request_error",
+        "method_not_supported",
+        "Only POST requests are accepted",
+    )
+
+
+def test_post_on_models(api: Api) -> None:
+    reply = api.post("/models", {})
+    refused(reply, 405, "invalid_request_error", "method_not_supported")
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/models"])
+def test_cors_is_open_on_the_api(api: Api, path: str) -> None:
+    preflight = {
+        "Origin": "https://page.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    reply = api.send("OPTIONS", path, headers=preflight)
+    assert reply.status in {200, 204}
+    assert reply.headers["access-control-allow-origin"] == "*"
+    # A `*` would not do: by the Fetch standard it does not cover Authorization.
+    allowed = reply.headers["access-control-allow-headers"].lower()
+    assert {"authorization", "content-type"} <= {name.strip() for name in allowed.split(",")}
+    assert "access-control-allow-credentials" not in reply.headers
+
+
+def test_cors_on_answers_and_refusals(api: Api) -> None:
+    origin = {"Origin": "https://page.example"}
+    for headers in ({**api.headers, **origin}, origin):
+        reply = api.send("GET", "/models", headers=headers)
+        assert reply.headers["access-control-allow-origin"] == "*"

@@ -1,0 +1,85 @@
+"""An upstream that fails: the client learns that it failed, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit.api import DOCUMENTED, STRICT, Api
+from tests.kit.books import Books
+from tests.kit.expect import answered, broke_off, no_engine
+from tests.kit.models import CHAT, DOWN, QUIET
+from tests.kit.script import Fault, Script
+
+BEFORE_THE_FIRST_TOKEN = [
+    *(Script(fault="status", status=status) for status in (400, 401, 404, 429, 500, 503)),
+    Script(fault="reset"),
+    Script(fault="truncate"),
+    Script(fault="garbage"),
+    Script(fault="error_event"),
+    Script(fault="not_sse"),
+]
+NAMES = [f"{s.fault}-{s.status}" for s in BEFORE_THE_FIRST_TOKEN]
+
+MIDSTREAM: list[Fault] = ["reset", "truncate", "garbage", "error_event"]
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+@pytest.mark.parametrize("script", BEFORE_THE_FIRST_TOKEN, ids=NAMES)
+def test_answer_that_never_began(api: Api, mount: str, script: Script) -> None:
+    no_engine(api.at(mount).chat(model=CHAT, messages=script.messages))
+
+
+@pytest.mark.parametrize("script", BEFORE_THE_FIRST_TOKEN, ids=NAMES)
+def test_stream_that_never_began(api: Api, script: Script) -> None:
+    # Before the first token the status is still open: 500, or a stream with one error event.
+    reply = api.chat(model=CHAT, messages=script.messages, stream=True)
+    if reply.status == 200:
+        with api.streaming(model=CHAT, messages=script.messages) as (stream, live):
+            for event in live:
+                stream.take(event)
+        assert stream.content == ""
+        broke_off(stream)
+    else:
+        no_engine(reply)
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+@pytest.mark.parametrize("fault", MIDSTREAM)
+def test_stream_that_had_begun(api: Api, mount: str, fault: Fault) -> None:
+    script = Script(pieces=list("一二三四五"), rate=20, fault=fault, after=3)
+    stream = api.at(mount).stream(model=CHAT, messages=script.messages)
+    broke_off(stream)
+    assert stream.content == "一二三"
+
+
+@pytest.mark.parametrize("fault", MIDSTREAM)
+def test_whole_answer_that_breaks_midway(api: Api, fault: Fault) -> None:
+    script = Script(pieces=list("一二三四五"), fault=fault, after=3)
+    no_engine(api.chat(model=CHAT, messages=script.messages))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_upstream_that_is_down(api: Api, stream: bool) -> None:
+    reply = api.chat(model=DOWN, stream=stream)
+    if reply.status == 200:
+        broke_off(api.stream(model=DOWN))
+    else:
+        no_engine(reply)
+
+
+def test_upstream_that_falls_silent(api: Api) -> None:
+    no_engine(api.chat(model=QUIET, messages=Script(delay=30).messages))
+
+
+def test_failure_is_free_and_leaves_no_hold(api: Api, books: Books) -> None:
+    failed = api.chat(model=CHAT, messages=Script(fault="status", status=503).messages)
+    broken = api.stream(
+        model=CHAT, messages=Script(pieces=list("一二三"), fault="reset", after=2).messages
+    )
+    books.free(failed.headers["x-request-id"])
+    books.free(broken.headers["x-request-id"])
+
+
+def test_next_request_is_served(api: Api) -> None:
+    no_engine(api.chat(model=CHAT, messages=Script(fault="reset").messages))
+    answered(api.chat(model=CHAT, messages=Script().messages))

@@ -1,0 +1,21 @@
+"""`user` (or `user_id`): may be left out, may not be empty."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit.api import DOCUMENTED, STRICT, Api
+from tests.kit.expect import answered, refused
+from tests.kit.models import CHAT
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+@pytest.mark.parametrize("field", ["user", "user_id"])
+def test_empty(api: Api, mount: str, field: str) -> None:
+    reply = api.at(mount).chat(model=CHAT, **{field: ""})
+    refused(reply, 400, "invalid_request_error", "invalid_user_id", "user_id can not be empty")
+
+
+@pytest.mark.parametrize("field", ["user", "user_id"])
+def test_taken(api: Api, field: str) -> None:
+    answered(api.chat(model=CHAT, **{field: "小明"}))

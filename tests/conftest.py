@@ -1,0 +1,97 @@
+"""One server for most tests: the embedded engine on small weights, and the scripted upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from openai import AsyncOpenAI, OpenAI
+
+from tests.kit.api import DOCUMENTED, Api
+from tests.kit.books import Books
+from tests.kit.command import xinghe
+from tests.kit.models import models_toml
+from tests.kit.server import Server, free_port
+from tests.kit.upstream import Upstream
+
+QUICK = {
+    "XINGHE_SERVER__MAX_BODY_BYTES": str(1024 * 1024),
+    "XINGHE_SERVER__BODY_TIMEOUT": "1.5",
+    "XINGHE_SERVER__KEEPALIVE_COMMENT": "0.5",
+}
+"""Limits that a test can reach without waiting; their defaults are too large for that."""
+
+MakeServer = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def small_weights() -> str:
+    """The name of the small weights, fetched if they are not there yet."""
+    xinghe("models", "pull", "small", timeout=280)
+    return "small"
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server(
+    small_weights: str, upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The shared server; the books must agree when the last test is done with it."""
+    models = models_toml(upstream.url, free_port())
+    data = tmp_path_factory.mktemp("shared")
+    with Server(data, "--model", small_weights, models=models, settings=QUICK) as running:
+        yield running
+        Books(running).settled()
+
+
+@pytest.fixture
+def make_server(upstream: Upstream, tmp_path: Path) -> Iterator[MakeServer]:
+    """Makes servers of a test's own, on the scripted upstream unless options say otherwise."""
+    made: list[Server] = []
+
+    def make(*options: str, models: str = "", settings: dict[str, str] | None = None) -> Server:
+        text = models_toml(upstream.url, free_port()) + models
+        data = tmp_path / f"server-{len(made)}"
+        server = Server(data, *options, models=text, settings={**QUICK, **(settings or {})})
+        made.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in made:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def token(server: Server) -> str:
+    """An access token of the account `default`."""
+    return server.token()
+
+
+@pytest.fixture(scope="session")
+def api(server: Server, token: str) -> Api:
+    """Raw requests at the documented mount."""
+    return Api(server.url, token)
+
+
+@pytest.fixture(scope="session")
+def books(server: Server) -> Books:
+    return Books(server)
+
+
+@pytest.fixture(scope="session")
+def client(server: Server, token: str) -> Iterator[OpenAI]:
+    """The official client at the documented mount; it never retries, so a test sees each fault."""
+    with OpenAI(base_url=server.url + DOCUMENTED, api_key=token, max_retries=0) as running:
+        yield running
+
+
+@pytest.fixture
+async def async_client(server: Server, token: str) -> AsyncOpenAI:
+    return AsyncOpenAI(base_url=server.url + DOCUMENTED, api_key=token, max_retries=0)

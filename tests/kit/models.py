@@ -1,0 +1,78 @@
+"""The operator's models.toml of the tests: models that the scripted upstream serves."""
+
+from __future__ import annotations
+
+CHAT = "scripted-chat"
+"""Served by the scripted upstream; ratios 1 (input) and 2 (output)."""
+
+TIGHT = "scripted-tight"
+"""The same with room for 16 input tokens, so 64 characters."""
+
+DOWN = "scripted-down"
+"""Its upstream refuses every connection."""
+
+QUIET = "scripted-quiet"
+"""Its upstream may say nothing for one second only."""
+
+TEMPLATE = """
+[deployments.scripted]
+engine = "upstream"
+url = "{url}"
+key = "sk-upstream"
+model = "scripted"
+context = 131072
+slots = 64
+
+[deployments.quiet]
+engine = "upstream"
+url = "{url}"
+key = "sk-upstream"
+model = "quiet"
+context = 131072
+silence_timeout = 1.0
+
+[deployments.down]
+engine = "upstream"
+url = "http://127.0.0.1:{closed}/v1"
+model = "down"
+context = 131072
+
+[models."scripted-chat"]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+input_ratio = 1.0
+output_ratio = 2.0
+deployment = "scripted"
+
+[models."scripted-tight"]
+kind = "chat"
+context = 8192
+max_input = 16
+output_max = 2048
+output_default = 1024
+deployment = "scripted"
+
+[models."scripted-down"]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+deployment = "down"
+
+[models."scripted-quiet"]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+deployment = "quiet"
+"""
+
+
+def models_toml(upstream_url: str, closed_port: int) -> str:
+    """The file's text, for an upstream at this base URL and a port that nobody holds."""
+    return TEMPLATE.format(url=upstream_url, closed=closed_port)

@@ -1,0 +1,63 @@
+"""What the scripted upstream is told to do: the prompt itself is the script, as JSON."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Literal
+
+import msgspec
+
+SECRET = "upstream-secret-text-/srv/llm/key=sk-upstream"
+"""Stands in every faulty answer of the upstream; no client of ours may ever see it."""
+
+Wire = Literal["plain", "one_write", "bytewise", "crlf", "comments"]
+"""How the events are cut into writes: one event a write, all in one, or a byte at a time (which
+splits characters and events alike); with CRLF line ends; with comments and unused SSE fields."""
+
+Fault = Literal["none", "status", "reset", "truncate", "garbage", "error_event", "not_sse"]
+"""What goes wrong, after `after` pieces: an HTTP error at once; a connection reset; an end without
+finish reason or `[DONE]`; an event that is no JSON; an error event; a page that is no stream."""
+
+
+class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One answer of the upstream: the pieces of its text, a token each, and how they travel."""
+
+    pieces: list[str] = msgspec.field(default_factory=lambda: ["你", "好", "。"])
+    rate: float = 0.0
+    """Pieces a second; 0: as fast as it goes."""
+    delay: float = 0.0
+    """Seconds of silence before the first byte, headers included."""
+    finish: str = "stop"
+    usage: bool = True
+    prompt_tokens: int = 10
+    completion_tokens: int | None = None
+    cached_tokens: int = 0
+    wire: Wire = "plain"
+    fault: Fault = "none"
+    after: int = 0
+    status: int = 500
+    id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
+    """Finds the request among all that the upstream received."""
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    @property
+    def prompt(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        return [{"role": "user", "content": self.prompt}]
+
+
+def read(messages: list[dict[str, object]]) -> Script:
+    """The script in the last message that holds one; any other prompt gets the default answer."""
+    for message in reversed(messages):
+        content = message.get("content")
+        if isinstance(content, list):
+            content = "".join(part.get("text", "") for part in content)
+        if isinstance(content, str) and content.startswith("{"):
+            return msgspec.json.decode(content, type=Script)
+    return Script()

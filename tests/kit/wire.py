@@ -1,0 +1,84 @@
+"""A script's answer in OpenAI's wire forms: the events of a stream, or one completion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.kit.script import Script
+
+
+@dataclass(frozen=True)
+class Event:
+    """Bytes of a stream that belong together; `is_piece` if they carry text."""
+
+    data: bytes
+    is_piece: bool = False
+
+
+def events(script: Script, request: dict[str, Any]) -> Iterator[Event]:
+    """The stream of a script, cut into writes as it says (bytewise cuts are the sender's)."""
+    found = list(_events(script, request))
+    if script.wire == "one_write":
+        found = [Event(b"".join(event.data for event in found), is_piece=True)]
+    yield from found
+
+
+def _events(script: Script, request: dict[str, Any]) -> Iterator[Event]:
+    options = request.get("stream_options") or {}
+    with_usage = script.usage and options.get("include_usage")
+    base = {"id": f"up-{script.id}", "object": "chat.completion.chunk", "created": 1}
+    base["model"] = request["model"]
+
+    def event(choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
+        body: dict[str, Any] = {**base, "choices": choices}
+        if with_usage:
+            body["usage"] = usage
+        line = f"data: {json.dumps(body, ensure_ascii=False)}\n\n"
+        if script.wire == "crlf":
+            line = line.replace("\n", "\r\n")
+        elif script.wire == "comments":
+            line = f": a comment\n\nevent: message\nid: 7\nretry: 10\n{line}"
+        return line.encode()
+
+    def choice(delta: dict[str, Any], reason: str | None = None) -> list[dict[str, Any]]:
+        return [{"index": 0, "delta": delta, "finish_reason": reason}]
+
+    pieces, reason = _bounded(script, request)
+    yield Event(event(choice({"role": "assistant", "content": ""})))
+    for piece in pieces:
+        yield Event(event(choice({"content": piece})), is_piece=True)
+    yield Event(event(choice({}, reason)))
+    if with_usage:
+        yield Event(event([], _usage(script, pieces)))
+    yield Event(b"data: [DONE]\r\n\r\n" if script.wire == "crlf" else b"data: [DONE]\n\n")
+
+
+def completion(script: Script, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a script to a request that does not stream."""
+    pieces, reason = _bounded(script, request)
+    message = {"role": "assistant", "content": "".join(pieces)}
+    body: dict[str, Any] = {"id": f"up-{script.id}", "object": "chat.completion", "created": 1}
+    body |= {"model": request["model"]}
+    body |= {"choices": [{"index": 0, "message": message, "finish_reason": reason}]}
+    return body | ({"usage": _usage(script, pieces)} if script.usage else {})
+
+
+def _bounded(script: Script, request: dict[str, Any]) -> tuple[list[str], str]:
+    limit = request.get("max_completion_tokens") or request.get("max_tokens")
+    if limit is not None and limit < len(script.pieces):
+        return script.pieces[:limit], "length"
+    return script.pieces, script.finish
+
+
+def _usage(script: Script, pieces: list[str]) -> dict[str, Any]:
+    count = script.completion_tokens
+    made = len(pieces) if count is None else count
+    return {
+        "prompt_tokens": script.prompt_tokens,
+        "completion_tokens": made,
+        "total_tokens": script.prompt_tokens + made,
+        "prompt_tokens_details": {"cached_tokens": script.cached_tokens},
+    }
