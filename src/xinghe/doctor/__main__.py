@@ -19,7 +19,6 @@ try:
     run = importlib.import_module(NAME + ".run")
 except ImportError as error:
     # Debian's python3-minimal has half of the standard library.
-    raise SystemExit(
-        f"fail  python       {error}; mend it with: apt-get install -y python3"
-    ) from None
+    mend = "apt-get install -y python3 python3-venv"
+    raise SystemExit(f"fail  python       {error}\n{'':<18} -> {mend}   (as root)") from None
 sys.exit(run.main(sys.argv[1:]))

@@ -13,6 +13,7 @@ from .listener import listener
 from .options import Options
 
 CAPTURING = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+READINESS = (http.client.OK.value, http.client.SERVICE_UNAVAILABLE.value)
 LOOPBACK = ("127.0.0.1", "localhost")
 TIMEOUT = 3.0
 """Seconds that a running service has to answer."""
@@ -68,12 +69,12 @@ def readiness(options: Options) -> int | None:
     connection = http.client.HTTPConnection(host, options.port, timeout=TIMEOUT)
     try:
         connection.request("GET", "/readyz")
-        status = int(connection.getresponse().status)
+        status: int = connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
-    return status if status in {http.client.OK, http.client.SERVICE_UNAVAILABLE} else None
+    return status if status in READINESS else None
 
 
 def _bind(host: str, number: int) -> OSError | None:
