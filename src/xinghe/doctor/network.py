@@ -13,7 +13,7 @@ from .listener import listener
 from .options import Options
 
 CAPTURING = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
-READINESS = (http.client.OK.value, http.client.SERVICE_UNAVAILABLE.value)
+READY, NOT_READY = 200, 503
 LOOPBACK = ("127.0.0.1", "localhost")
 TIMEOUT = 3.0
 """Seconds that a running service has to answer."""
@@ -56,7 +56,7 @@ def service(options: Options) -> Finding:
     status = readiness(options)
     if status is None:
         return ok("service", "not running")
-    if status == http.client.OK:
+    if status == READY:
         return ok("service", f"ready at http://{options.host}:{options.port}")
     return warn(
         "service", f"running, and not ready (/readyz: {status})", "see its log for the cause"
@@ -74,7 +74,7 @@ def readiness(options: Options) -> int | None:
         return None
     finally:
         connection.close()
-    return status if status in READINESS else None
+    return status if status in {READY, NOT_READY} else None
 
 
 def _bind(host: str, number: int) -> OSError | None:
@@ -92,7 +92,7 @@ def _bind(host: str, number: int) -> OSError | None:
 
 
 def _free_port(options: Options) -> int:
-    for candidate in [8080, *range(max(options.port, 1024) + 1, 65536)]:
-        if candidate != options.port and _bind(options.host, candidate) is None:
+    for candidate in range(max(options.port + 1, 8080), 65536):
+        if _bind(options.host, candidate) is None:
             return candidate
     return 0
