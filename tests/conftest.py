@@ -11,7 +11,7 @@ from openai import AsyncOpenAI, OpenAI
 from tests.kit.api import DOCUMENTED, Api
 from tests.kit.books import Books
 from tests.kit.command import xinghe
-from tests.kit.models import models_toml
+from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
 
@@ -52,13 +52,14 @@ def server(
 
 @pytest.fixture
 def make_server(upstream: Upstream, tmp_path: Path) -> Iterator[MakeServer]:
-    """Makes servers of a test's own, on the scripted upstream unless options say otherwise."""
+    """Makes servers of a test's own; `embedded` names its weights, else no engine is started."""
     made: list[Server] = []
 
-    def make(*options: str, models: str = "", settings: dict[str, str] | None = None) -> Server:
-        text = models_toml(upstream.url, free_port()) + models
+    def make(embedded: str | None = None) -> Server:
+        text = models_toml(upstream.url, free_port()) + ("" if embedded else ALL_SCRIPTED)
+        options = ["--model", embedded] if embedded else []
         data = tmp_path / f"server-{len(made)}"
-        server = Server(data, *options, models=text, settings={**QUICK, **(settings or {})})
+        server = Server(data, *options, models=text, settings=QUICK)
         made.append(server)
         server.start()
         return server

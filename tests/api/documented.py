@@ -47,9 +47,18 @@ JSON_SCHEMA = {
 IMAGES = {"ernie-4.5-turbo-vl-32k", "ernie-4.5-8k-preview"}
 
 REASONING = {
-    "ernie-x1-turbo-32k": 16 * K,
-    "ernie-x1-32k": 16 * K,
-    "ernie-x1-32k-preview": 16 * K,
-    "deepseek-r1-250528": 32 * K,
-    "deepseek-r1": 32 * K,
+    "ernie-x1-turbo-32k",
+    "ernie-x1-32k",
+    "ernie-x1-32k-preview",
+    "deepseek-r1-250528",
+    "deepseek-r1",
+}
+
+CAPABILITIES = {
+    "web_search": WEB_SEARCH,
+    "tools": TOOLS,
+    "json_object": JSON_OBJECT,
+    "json_schema": JSON_SCHEMA,
+    "images": IMAGES,
+    "reasoning": REASONING,
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 
 import pytest
 
@@ -12,6 +14,8 @@ from tests.kit.expect import answered, refused
 from tests.kit.models import CHAT, TIGHT
 from tests.kit.raw import Connection
 from tests.kit.server import Server
+from xinghe.accounts import Accounts
+from xinghe.storage import Database
 
 UNCERTIFIED = (401, "invalid_request_error", "invalid_iam_token", "IAM Certification failed")
 
@@ -58,7 +62,15 @@ def test_revoked_token(server: Server, api: Api) -> None:
 
 
 def test_expired_token(server: Server, api: Api) -> None:
-    token = server.token("--expires", "2020-01-01")
+    # The command line takes no time in the past, and the next one that it takes is midnight.
+    async def short_lived() -> str:
+        async with await Database.open(server.data) as database:
+            soon = time.time_ns() // 1000 + 1_500_000
+            return await Accounts(database).create_token("default", expires_at=soon)
+
+    token = asyncio.run(short_lived())
+    answered(api.bearing(token).chat(model=CHAT))
+    time.sleep(2)
     refused(api.bearing(token).chat(model=CHAT), *UNCERTIFIED)
 
 

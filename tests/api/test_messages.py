@@ -45,7 +45,7 @@ BREACHES: list[tuple[str, list[Turn], int | None]] = [
     ("blank last part", [turn("user", [{"type": "text", "text": "  "}])], 0),
     ("a part of unknown type", [turn("user", [{"type": "smell", "text": "x"}])], 0),
     ("no role", [{"content": "内容"}], 0),
-    ("a tool without tool calls", [USER, turn("tool", tool_call_id="x")], 1),
+    ("last is a function", [USER, ASSISTANT, turn("function", name="f")], 2),
 ]
 
 
@@ -63,8 +63,7 @@ def test_alias_mount_has_the_same_rules(api: Api) -> None:
 
 @pytest.mark.parametrize("model", ["ernie-4.5-turbo-32k", "ernie-x1-32k-preview"])
 def test_models_that_want_a_user_last(api: Api, model: str) -> None:
-    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    history = [USER, turn("assistant", None, tool_calls=[call]), turn("tool", tool_call_id="c")]
+    history = [USER, ASSISTANT, turn("function", name="f")]
     bad_messages(api.chat(model=model, messages=history), 2)
 
 

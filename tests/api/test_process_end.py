@@ -16,7 +16,7 @@ from tests.kit.sse import Stream
 
 
 def test_asked_to_stop_it_ends_running_answers_first(make_server: MakeServer) -> None:
-    server = make_server("--no-embedded")
+    server = make_server()
     api = Api(server.url, server.token())
     script = Script(pieces=["字"] * 20, rate=10)
     got: list[Stream] = []
@@ -38,7 +38,7 @@ def test_asked_to_stop_it_ends_running_answers_first(make_server: MakeServer) ->
 def test_killed_midstream_the_prompt_and_the_last_checkpoint_are_charged(
     make_server: MakeServer,
 ) -> None:
-    server = make_server("--no-embedded")
+    server = make_server()
     api = Api(server.url, server.token())
     script = Script(pieces=["字"] * 300, rate=10)
     with api.streaming(model=CHAT, messages=script.messages) as (stream, live):
@@ -60,16 +60,16 @@ def test_killed_midstream_the_prompt_and_the_last_checkpoint_are_charged(
 def test_killed_with_an_engine_it_leaves_no_orphan(
     make_server: MakeServer, small_weights: str
 ) -> None:
-    server = make_server("--model", small_weights)
+    server = make_server(embedded=small_weights)
     api = Api(server.url, server.token())
     answered(api.chat(model="ernie-speed-8k", max_tokens=2))
     server.kill()
 
 
 def test_port_taken_is_one_clear_line(make_server: MakeServer) -> None:
-    server = make_server("--no-embedded")
+    server = make_server()
     port = server.url.rsplit(":", 1)[1]
     with pytest.raises(AssertionError, match="serve") as failed:
-        server.run("serve", "--host", "127.0.0.1", "--port", port, "--no-embedded")
+        server.run("serve", "--host", "127.0.0.1", "--port", port)
     assert port in str(failed.value)
     assert "Traceback" not in str(failed.value)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from tests.kit.server import Server
 
+MICRO = 1_000_000
+MONEY = ("amount", "balance", "balance_after", "available", "held")
+
 
 @dataclass(frozen=True)
 class Books:
-    """The ledger of one account."""
+    """The ledger of one account; amounts are in micro-Tokens."""
 
     server: Server
     account: str = "default"
@@ -22,19 +26,12 @@ class Books:
         self.server.run("ledger", "check")
 
     def shown(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(
-            self.server.run("account", "show", self.account, "--json")
-        )
-        return found
+        return _micro(_read(self.server.run("account", "show", self.account, "--json")))
 
     def entries(self, limit: int = 200) -> list[dict[str, Any]]:
         """The newest entries."""
-        found: list[dict[str, Any]] = json.loads(
-            self.server.run(
-                "ledger", "entries", "--account", self.account, "--limit", str(limit), "--json"
-            )
-        )
-        return found
+        asked = ["--account", self.account, "--limit", str(limit), "--json"]
+        return [_micro(entry) for entry in _read(self.server.run("ledger", "entries", *asked))]
 
     def usage(self, request_id: str, timeout: float = 10.0) -> dict[str, Any]:
         """The one usage entry of a request; waits for it to be written."""
@@ -48,7 +45,7 @@ class Books:
     def settled(self, timeout: float = 10.0) -> None:
         """No hold is left open, and the books agree."""
         end = time.monotonic() + timeout
-        while float(self.shown()["held"]) != 0:
+        while self.shown()["held"] != 0:
             assert time.monotonic() < end, f"a hold is still open after {timeout} s"
             time.sleep(0.1)
         self.check()
@@ -60,3 +57,15 @@ class Books:
 
     def _of(self, request_id: str) -> list[dict[str, Any]]:
         return [entry for entry in self.entries() if entry["request_id"] == request_id]
+
+
+def _read(text: str) -> Any:
+    # Decimals, so that not one micro-Token is lost on the way.
+    return json.loads(text, parse_float=Decimal)
+
+
+def _micro(fields: dict[str, Any]) -> dict[str, Any]:
+    """The same with its amounts of Tokens as whole micro-Tokens."""
+    amounts = {name: fields[name] * MICRO for name in MONEY if name in fields}
+    assert all(amount == int(amount) for amount in amounts.values())
+    return fields | {name: int(amount) for name, amount in amounts.items()}

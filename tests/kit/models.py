@@ -73,6 +73,13 @@ deployment = "quiet"
 """
 
 
+ALL_SCRIPTED = """
+[defaults]
+deployment = "scripted"
+"""
+"""Moves every model to the scripted upstream, so that no embedded engine is started."""
+
+
 def models_toml(upstream_url: str, closed_port: int) -> str:
     """The file's text, for an upstream at this base URL and a port that nobody holds."""
     return TEMPLATE.format(url=upstream_url, closed=closed_port)
