@@ -28,7 +28,7 @@ class FinishReason(enum.StrEnum):
     FUNCTION_CALL = "function_call"
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """One message of a conversation that passed validation."""
 
     role: str
@@ -36,7 +36,7 @@ class Message(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
-class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
+class Sampling(msgspec.Struct, frozen=True):
     """How tokens are drawn; `None` leaves the choice to the engine.
 
     `penalty_score` multiplies the deployment's own repeat penalty.
@@ -117,7 +117,9 @@ class Rate(msgspec.Struct, frozen=True):
     def cost(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> int:
         """Micro-Tokens for the given counts; `cached_tokens` are part of `prompt_tokens`."""
         fresh = prompt_tokens - cached_tokens
-        return fresh * self.input + cached_tokens * self.cached_input + completion_tokens * self.output
+        return (
+            fresh * self.input + cached_tokens * self.cached_input + completion_tokens * self.output
+        )
 
 
 class Meter:
@@ -136,5 +138,5 @@ class Meter:
         self.cached_tokens = 0
 
 
-class ClientGone(Exception):  # noqa: N818
+class ClientGone(Exception):
     """The client left before its answer was complete: what was generated is owed."""

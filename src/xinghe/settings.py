@@ -48,7 +48,6 @@ class Embedded(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     slots: Annotated[int, Meta(ge=1, le=64)] = 4
     context: Annotated[int, Meta(ge=1024)] = 32768
     """Tokens of context, shared by all slots."""
-    enabled: bool = True
 
 
 class Weights(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -103,7 +102,9 @@ def load(
     `overrides` maps dotted names to values and wins over everything (command line options).
     Raises `SettingsError`.
     """
-    directory = data or environ.get("XINGHE_DATA") or str(_xdg("XDG_DATA_HOME", ".local/share") / "xinghe")
+    directory = (
+        data or environ.get("XINGHE_DATA") or str(_xdg("XDG_DATA_HOME", ".local/share") / "xinghe")
+    )
     tree: dict[str, Any] = {}
     file = Path(environ.get("XINGHE_CONFIG") or Path(directory).expanduser() / "xinghe.toml")
     if file.exists():

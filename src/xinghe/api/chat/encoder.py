@@ -1,0 +1,122 @@
+"""The two dialects on the wire. Chunks are spliced: escaped text into a prebuilt frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from xinghe.api.chat.request import ChatRequest
+from xinghe.api.dialect import Dialect
+from xinghe.api.exchange import Exchange
+from xinghe.core import Delta, FinishDelta, FinishReason, Meter, TextDelta
+
+_encode = msgspec.json.encode
+
+DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+def usage_of(meter: Meter) -> dict[str, Any]:
+    """Section 4.1.3 with the details of the contract; all figures are tokens."""
+    return {
+        "prompt_tokens": meter.prompt_tokens,
+        "completion_tokens": meter.completion_tokens,
+        "total_tokens": meter.prompt_tokens + meter.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": meter.cached_tokens, "search_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+
+
+def completion(
+    exchange: Exchange, request: ChatRequest, text: str, reason: FinishReason, meter: Meter
+) -> dict[str, Any]:
+    """The whole answer of a request without `stream`."""
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    choice: dict[str, Any] = {
+        "index": 0,
+        "message": message,
+        "finish_reason": exchange.dialect.finish_reason(reason),
+    }
+    if exchange.dialect is Dialect.OPENAI:
+        message["refusal"] = None
+        choice["logprobs"] = None
+    else:
+        choice["flag"] = 0
+    return {
+        "id": exchange.request_id,
+        "object": "chat.completion",
+        "created": exchange.created,
+        "model": request.model,
+        "choices": [choice],
+        "usage": usage_of(meter),
+    }
+
+
+class StreamEncoder:
+    """Deltas in, bytes of events out.
+
+    Where usage goes: documented, on the chunk with the finish reason; with
+    `stream_options.include_usage`, on a last chunk without choices, as OpenAI has it. At `/v1`
+    there is none unless it was asked for.
+    """
+
+    def __init__(self, exchange: Exchange, request: ChatRequest, meter: Meter) -> None:
+        self._dialect = exchange.dialect
+        self._include_usage = request.include_usage
+        self._meter = meter
+        self._shows_usage = exchange.dialect is Dialect.DOCUMENTED or request.include_usage
+        head = {
+            "id": exchange.request_id,
+            "object": "chat.completion.chunk",
+            "created": exchange.created,
+            "model": request.model,
+        }
+        self._head = b"data: " + _encode(head)[:-1] + b',"choices":['
+        null_usage = b',"usage":null' if self._shows_usage else b""
+        logprobs = b'"logprobs":null,' if self._dialect is Dialect.OPENAI else b""
+        self._before = self._head + b'{"index":0,"delta":{"content":'
+        self._after = b"}," + logprobs + b'"finish_reason":null}]' + null_usage + b"}\n\n"
+        self._opening = (
+            self._head + b'{"index":0,"delta":{"role":"assistant","content":""' + self._after
+        )
+        self._logprobs = logprobs
+
+    def opening(self) -> bytes:
+        """The first chunk: the role, and no content yet."""
+        return self._opening
+
+    def encode(self, deltas: list[Delta]) -> bytes:
+        """All events of one batch, to be sent at once."""
+        events: list[bytes] = []
+        for delta in deltas:
+            match delta:
+                case TextDelta(text, _):
+                    events += (self._before, _encode(text), self._after)
+                case FinishDelta(reason):
+                    events.append(self._finish(reason))
+        return b"".join(events)
+
+    def _finish(self, reason: FinishReason) -> bytes:
+        choice = (
+            b'{"index":0,"delta":{"content":""},'
+            + self._logprobs
+            + b'"finish_reason":'
+            + _encode(self._dialect.finish_reason(reason))
+            + b"}]"
+        )
+        if self._include_usage:
+            usage = _encode(usage_of(self._meter))
+            return (
+                self._head
+                + choice
+                + b',"usage":null}\n\n'
+                + self._head
+                + b'],"usage":'
+                + usage
+                + b"}\n\n"
+                + DONE
+            )
+        if self._shows_usage:
+            choice += b',"usage":' + _encode(usage_of(self._meter))
+        return self._head + choice + b"}\n\n" + DONE

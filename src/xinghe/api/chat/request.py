@@ -1,0 +1,26 @@
+"""A chat request that passed validation: no room after this one looks twice."""
+
+from __future__ import annotations
+
+import msgspec
+
+from xinghe.catalog.card import ModelCard
+from xinghe.core import Message, Sampling
+
+
+class ChatRequest(msgspec.Struct, frozen=True):
+    """What was asked, in the vocabulary of the rooms.
+
+    `max_tokens` is what the request or the card allows; what the context leaves is decided when
+    the prompt has been counted. `ignored` names parameters that had no effect.
+    """
+
+    model: str
+    card: ModelCard
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    max_tokens: int
+    stops: tuple[str, ...]
+    stream: bool
+    include_usage: bool
+    ignored: tuple[str, ...]

@@ -1,0 +1,73 @@
+"""One chat answer under its hold: what streaming and whole answers have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from xinghe.api.chat.request import ChatRequest
+from xinghe.api.exchange import Exchange
+from xinghe.core import GenerationJob, Meter
+from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.engines.protocol import Batch
+from xinghe.generation.answer import answer
+from xinghe.ledger.ledger import Ledger
+from xinghe.observe import metrics
+
+
+class Run:
+    """Reserves the worst case, generates, and settles exactly once."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        request: ChatRequest,
+        job: GenerationJob,
+        station: Station,
+        dispatcher: Dispatcher,
+        ledger: Ledger,
+        meter: Meter,
+        waited: float,
+    ) -> None:
+        self.exchange = exchange
+        self.request = request
+        self.job = job
+        self.meter = meter
+        self._station = station
+        self._dispatcher = dispatcher
+        self._ledger = ledger
+        self._waited = waited
+
+    async def batches(self) -> AsyncGenerator[Batch]:
+        """The answer. Raises `InsufficientTokens` before anything was spent."""
+        rate = self.request.card.rate
+        prompt = self.job.prompt
+        async with self._ledger.hold(
+            self.exchange.require(),
+            request_id=self.exchange.request_id,
+            model=self.request.model,
+            rate=rate,
+            amount=rate.cost(prompt.bound, self.job.max_tokens),
+            prompt_tokens=prompt.tokens,
+            stream=self.request.stream,
+            meter=self.meter,
+        ):
+            read_at = self.exchange.body_read_at
+            metrics.EDGE_IN.observe(time.perf_counter() - read_at - self._waited)
+            async with aclosing(
+                answer(self._dispatcher, self._station, self.job, self.request.stops, self.meter)
+            ) as batches:
+                first = True
+                async for batch in batches:
+                    if first:
+                        first = False
+                        metrics.FIRST_TOKEN.labels(self.request.model).observe(
+                            batch.arrived - read_at
+                        )
+                    yield batch
+        self._count()
+
+    def _count(self) -> None:
+        for kind in ("prompt_tokens", "completion_tokens", "cached_tokens"):
+            metrics.TOKENS.labels(self.request.model, kind).inc(getattr(self.meter, kind))

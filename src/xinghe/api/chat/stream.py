@@ -1,0 +1,78 @@
+"""The answer of a request with `stream: true`, as server-sent events.
+
+Two hands: a producer drains the engine into a buffer, the request's own task carries the buffer
+to the client. So a slow reader holds no engine, and a departure stops the producer at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+
+from xinghe.api.chat.buffer import StreamBuffer
+from xinghe.api.chat.encoder import KEEP_ALIVE, StreamEncoder
+from xinghe.api.chat.run import Run
+from xinghe.api.exchange import Exchange, Headers
+from xinghe.core import ClientGone
+from xinghe.observe import metrics
+from xinghe.settings import Server
+
+EVENT_STREAM: Headers = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+async def stream_answer(run: Run, server: Server) -> None:
+    """Generate and send. Raises `ClientGone`, and what the producer raised."""
+    buffer = StreamBuffer()
+    producer = asyncio.create_task(_produce(run, buffer))
+    gone = asyncio.create_task(run.exchange.gone())
+    producer.add_done_callback(lambda _: buffer.close())
+    gone.add_done_callback(lambda _: buffer.close())
+    try:
+        await _carry(run.exchange, buffer, server)
+        if not producer.done():
+            raise ClientGone
+        producer.result()
+        await run.exchange.send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+        producer.cancel()
+        await asyncio.wait({producer, gone})
+
+
+async def _produce(run: Run, buffer: StreamBuffer) -> None:
+    encoder = StreamEncoder(run.exchange, run.request, run.meter)
+    opened = False
+    async with aclosing(run.batches()) as batches:
+        async for batch in batches:
+            data = encoder.encode(batch.deltas)
+            if not opened:
+                data, opened = encoder.opening() + data, True
+            buffer.put(data, batch.arrived)
+
+
+async def _carry(exchange: Exchange, buffer: StreamBuffer, server: Server) -> None:
+    """Send until the buffer is closed. The status line waits for the first byte to send."""
+    while True:
+        try:
+            async with asyncio.timeout(server.keepalive_comment):
+                taken = await buffer.take()
+        except TimeoutError:
+            taken = (KEEP_ALIVE, 0.0)
+        if taken is None:
+            return
+        data, arrived = taken
+        if not exchange.answered:
+            await exchange.start(200, EVENT_STREAM)
+        try:
+            async with asyncio.timeout(server.stall_timeout):
+                await exchange.send({"type": "http.response.body", "body": data, "more_body": True})
+        except TimeoutError:
+            metrics.CLIENTS_GONE.labels("stalled").inc()
+            raise ClientGone from None
+        if arrived:
+            metrics.EDGE_OUT.observe(time.perf_counter() - arrived)

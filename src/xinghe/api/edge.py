@@ -1,0 +1,134 @@
+"""The ASGI edge of the API mounts: path, method, identity, operation; every answer is JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from xinghe.accounts.accounts import Accounts
+from xinghe.api.authenticate import authenticate
+from xinghe.api.chat.route import ChatRoute
+from xinghe.api.dialect import MOUNTS, Dialect, find_mount
+from xinghe.api.errors import ApiError, Errors
+from xinghe.api.exchange import Exchange
+from xinghe.api.faults import as_api_error
+from xinghe.api.models.route import ModelsRoute
+from xinghe.core import ClientGone
+from xinghe.observe import metrics
+
+log = structlog.get_logger(__name__)
+
+NOT_SERVED = (
+    "/completions", "/audio", "/files", "/images", "/embeddings", "/responses", "/moderations",
+    "/batches", "/assistants", "/threads", "/fine_tuning", "/rerank",
+)  # fmt: skip
+PREFLIGHT = [
+    (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+    (b"access-control-allow-headers", b"*, authorization, content-type"),
+    (b"access-control-max-age", b"86400"),
+]
+
+Handler = Callable[[Exchange], Awaitable[None]]
+
+
+class Operation(NamedTuple):
+    """What a path does: its name in logs and metrics, its method, the scope it needs."""
+
+    name: str
+    method: str
+    scope: str
+    handler: Handler
+
+
+class Edge:
+    """Serves the API mounts; every other path goes to `elsewhere`."""
+
+    def __init__(
+        self, accounts: Accounts, chat: ChatRoute, models: ModelsRoute, elsewhere: ASGIApp
+    ) -> None:
+        self._accounts = accounts
+        self._models = models
+        self._elsewhere = elsewhere
+        self._operations = {
+            "/chat/completions": Operation("chat", "POST", "model.call", chat),
+            "/models": Operation("models", "GET", "model.call", models.list),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        mount = find_mount(scope["path"]) if scope["type"] == "http" else None
+        if mount is None:
+            await self._elsewhere(scope, receive, send)
+            return
+        dialect, path = mount
+        exchange = Exchange(scope, receive, send, dialect)
+        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+            await self._answer(exchange, path)
+
+    async def _answer(self, exchange: Exchange, path: str) -> None:
+        try:
+            if exchange.method == "OPTIONS":
+                await exchange.start(204, PREFLIGHT)
+                await exchange.send({"type": "http.response.body", "body": b""})
+                return
+            operation = self._find(path)
+            exchange.operation = operation.name
+            if exchange.method != operation.method:
+                raise ApiError(
+                    Errors.METHOD_NOT_SUPPORTED, f"Only {operation.method} requests are accepted"
+                )
+            exchange.principal = await authenticate(exchange, self._accounts, operation.scope)
+            with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
+                await operation.handler(exchange)
+        except ClientGone:
+            exchange.error_code = "client_gone"
+            metrics.CLIENTS_GONE.labels("left").inc()
+        except Exception as fault:  # the edge: whatever happened below, the client gets an answer
+            await exchange.send_error(as_api_error(fault, exchange.request_id))
+        finally:
+            _record(exchange)
+
+    def _find(self, path: str) -> Operation:
+        operation = self._operations.get(path.rstrip("/") or "/")
+        if operation is not None:
+            return operation
+        if path.startswith("/models/"):
+            name = path.removeprefix("/models/")
+            return Operation("model", "GET", "model.call", lambda ex: self._models.show(ex, name))
+        raise no_such_path(path)
+
+
+def no_such_path(path: str) -> ApiError:
+    """404 that says where the API is."""
+    bases = ", ".join(prefix for prefix in MOUNTS if MOUNTS[prefix] is Dialect.DOCUMENTED)
+    served = "/models, /chat/completions"
+    what = "is not served here" if path.startswith(NOT_SERVED) else "is no path of this API"
+    return ApiError(
+        Errors.NO_SUCH_PATH,
+        f"{path[:120]!r} {what}; base URLs: {bases} (the documented dialect), /v1 (OpenAI's); "
+        f"operations: {served}",
+    )
+
+
+def _record(exchange: Exchange) -> None:
+    """One line and one count for every request."""
+    seconds = time.perf_counter() - exchange.body_read_at
+    operation = exchange.operation or "none"
+    metrics.REQUESTS.labels(
+        operation, exchange.model, str(exchange.status), exchange.error_code
+    ).inc()
+    metrics.DURATION.labels(operation).observe(seconds)
+    principal = exchange.principal
+    log.info(
+        "request",
+        method=exchange.method,
+        path=exchange.scope["path"][:200],
+        status=exchange.status,
+        code=exchange.error_code or None,
+        model=exchange.model or None,
+        appid=principal.appid if principal else None,
+        ms=round(seconds * 1000, 1),
+    )

@@ -1,0 +1,68 @@
+"""The one table of errors (contract, Errors; section 6 of the source)."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, NamedTuple
+
+
+class Row(NamedTuple):
+    """HTTP status, type and code, as a client sees them."""
+
+    status: int
+    type: str
+    code: str
+
+
+class Errors(enum.Enum):
+    """Every refusal that a client can meet."""
+
+    MALFORMED_JSON = Row(400, "invalid_request_error", "malformed_json")
+    MODEL_EMPTY = Row(400, "invalid_request_error", "invalid_model")
+    INVALID_MESSAGES = Row(400, "invalid_request_error", "invalid_messages")
+    CHARACTERS_TOO_LONG = Row(400, "invalid_request_error", "characters_too_long")
+    TOKENS_TOO_LONG = Row(400, "invalid_request_error", "tokens_too_long")
+    INVALID_USER_ID = Row(400, "invalid_request_error", "invalid_user_id")
+    NO_PARAMETER_PERMISSION = Row(401, "access_denied", "no_parameter_permission")
+    MODEL_NOT_PERMITTED = Row(401, "invalid_request_error", "invalid_model")
+    INVALID_APPID = Row(401, "invalid_request_error", "invalid_appid")
+    INVALID_TOKEN = Row(401, "invalid_request_error", "invalid_iam_token")
+    TOKEN_QUOTA_EXCEEDED = Row(403, "access_denied", "token_quota_exceeded")
+    NO_SUCH_MODEL = Row(404, "invalid_request_error", "no_such_model")
+    NO_SUCH_PATH = Row(404, "invalid_request_error", "no_such_path")
+    METHOD_NOT_SUPPORTED = Row(405, "invalid_request_error", "method_not_supported")
+    REQUEST_TIMEOUT = Row(408, "invalid_request_error", "request_timeout")
+    REQUEST_TOO_LARGE = Row(413, "invalid_request_error", "request_too_large")
+    CLUSTER_RATE_LIMIT = Row(429, "rate_limit_exceeded", "cluster_rate_limit_exceeded")
+    INTERNAL_ERROR = Row(500, "Internal_error", "internal_error")
+    DISPATCH_ERROR = Row(500, "Internal_error", "dispatch_internal_error")
+
+
+class ApiError(Exception):
+    """A refusal on its way to the client; `retry_after` is in seconds."""
+
+    def __init__(
+        self,
+        error: Errors,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.row: Row = error.value
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """The documented body; `param` stands only where one field is to blame."""
+        error = {"code": self.row.code, "message": self.message, "type": self.row.type}
+        if self.param is not None:
+            error["param"] = self.param
+        return {"error": error, "id": request_id}
+
+
+def internal(request_id: str, error: Errors = Errors.INTERNAL_ERROR) -> ApiError:
+    """Our own fault: says the id, by which the operator finds the rest in the log."""
+    return ApiError(error, f"Internal error ({request_id})")

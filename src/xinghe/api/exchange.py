@@ -1,0 +1,116 @@
+"""One request and its answer, as the operations see them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+import string
+import time
+from typing import Any
+
+import msgspec
+from starlette.types import Message, Receive, Scope, Send
+
+from xinghe.accounts.records import Principal
+from xinghe.api.dialect import Dialect
+from xinghe.api.errors import ApiError, Errors
+
+_ALPHABET = string.ascii_lowercase + string.digits
+_JSON = (b"content-type", b"application/json; charset=utf-8")
+_EXPOSED = b"x-request-id, x-served-by, x-ignored-parameters, retry-after"
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def new_request_id() -> str:
+    """`as-` + 10 of `[a-z0-9]`, as the service's own ids look."""
+    return "as-" + "".join(secrets.choice(_ALPHABET) for _ in range(10))
+
+
+class Exchange:
+    """Carries a request through the rooms: who asks, in which dialect, and how to answer."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, dialect: Dialect) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.dialect = dialect
+        self.request_id = new_request_id()
+        self.created = int(time.time())
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.extra_headers: Headers = []
+        self.principal: Principal | None = None
+        self.operation = ""
+        self.model = ""
+        self.status = 0
+        self.error_code = ""
+        self.body_read_at = time.perf_counter()
+        self._send = send
+
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
+
+    @property
+    def answered(self) -> bool:
+        """Whether the status line has left: from then on an error can only be an event."""
+        return self.status != 0
+
+    def header(self, name: bytes) -> str | None:
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def require(self) -> Principal:
+        """Who asks; only operations behind authentication call this."""
+        assert self.principal is not None
+        return self.principal
+
+    def add_header(self, name: str, value: str) -> None:
+        self.extra_headers.append((name.encode("latin-1"), value.encode("latin-1", "replace")))
+
+    async def start(self, status: int, headers: Headers) -> None:
+        self.status = status
+        await self.send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    *headers,
+                    (b"x-request-id", self.request_id.encode()),
+                    (b"access-control-allow-origin", b"*"),
+                    (b"access-control-expose-headers", _EXPOSED),
+                    *self.extra_headers,
+                ],
+            }
+        )
+
+    async def send(self, message: Message) -> None:
+        await self._send(message)
+
+    async def send_json(self, body: Any, status: int = 200, headers: Headers | None = None) -> None:
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        length = (b"content-length", str(len(data)).encode())
+        await self.start(status, [_JSON, length, *(headers or [])])
+        await self.send({"type": "http.response.body", "body": data})
+
+    async def send_error(self, error: ApiError) -> None:
+        """Answer with a refusal: the whole answer, or an event where a stream has begun."""
+        self.error_code = error.row.code
+        if self.answered:
+            data = b"data: " + msgspec.json.encode(error.body(self.request_id)) + b"\n\n"
+            await self.send({"type": "http.response.body", "body": data})
+            return
+        headers: Headers = []
+        if error.retry_after is not None:
+            headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
+        if error.row is Errors.METHOD_NOT_SUPPORTED.value:
+            headers.append((b"allow", b"POST, OPTIONS"))
+        await self.send_json(error.body(self.request_id), error.row.status, headers)
+
+    async def gone(self) -> None:
+        """Return when the client has left. Only after the body was read."""
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                return
+            await asyncio.sleep(0)

@@ -1,0 +1,79 @@
+"""Reads single fields of a JSON body: each refusal names the field, the value and the range."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from xinghe.api.errors import ApiError, Errors
+
+SHOWN = 60
+"""Characters of an offending value that a message repeats."""
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: short, and in JSON's own words."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+
+
+def refuse(field: str, value: Any, allowed: str) -> ApiError:
+    return ApiError(
+        Errors.MALFORMED_JSON, f"{field} is {shown(value)}, allowed: {allowed}", param=field
+    )
+
+
+def number(
+    body: dict[str, Any], field: str, low: float, high: float, *, above: bool = False
+) -> float | None:
+    """A number in [low, high], or in (low, high] where `above`."""
+    value = body.get(field)
+    if value is None:
+        return None
+    bracket = "(" if above else "["
+    allowed = f"a number in {bracket}{low:g}, {high:g}]"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refuse(field, value, allowed)
+    if not math.isfinite(value) or not low <= value <= high or (above and value == low):
+        raise refuse(field, value, allowed)
+    return float(value)
+
+
+def integer(body: dict[str, Any], field: str, low: int, high: int) -> int | None:
+    """An integer in [low, high]; `5.0` is one, as JSON does not tell them apart."""
+    value = body.get(field)
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise refuse(field, value, f"an integer in [{low}, {high}]")
+    return value
+
+
+def flag(body: dict[str, Any], field: str, path: str | None = None) -> bool:
+    value = body.get(field)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise refuse(path or field, value, "true or false")
+    return value
+
+
+def obj(body: dict[str, Any], field: str) -> dict[str, Any]:
+    value = body.get(field)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise refuse(field, value, "an object")
+    return value
+
+
+def text(body: dict[str, Any], field: str) -> str | None:
+    value = body.get(field)
+    if value is not None and not isinstance(value, str):
+        raise refuse(field, value, "a string")
+    return value

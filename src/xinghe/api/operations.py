@@ -1,0 +1,65 @@
+"""What an operator's tools read: `/healthz`, `/readyz`, `/metrics`; and a JSON 404 elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from xinghe.api.edge import no_such_path
+from xinghe.api.exchange import new_request_id
+from xinghe.dispatch.dispatcher import Dispatcher
+from xinghe.storage.database import Database
+
+
+class Readiness:
+    """Ready: no shutdown has begun, the database writes, and some deployment can answer.
+
+    Not all of them: one upstream that is down must not take the others out of service.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, database: Database) -> None:
+        self._dispatcher = dispatcher
+        self._database = database
+        self.stopping = False
+
+    async def check(self) -> tuple[bool, dict[str, bool]]:
+        """The verdict, and what it rests on."""
+        deployments = await self._dispatcher.ready()
+        serving, database = not self.stopping, self._database.healthy
+        checks = {"serving": serving, "database": database}
+        checks |= {f"deployment {name}": ready for name, ready in deployments.items()}
+        return serving and database and any(deployments.values()), checks
+
+
+def operation_routes(readiness: Readiness) -> list[Route]:
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(_: Request) -> Response:
+        ready, checks = await readiness.check()
+        return JSONResponse(
+            {"status": "ready" if ready else "not ready", "checks": checks},
+            status_code=200 if ready else 503,
+        )
+
+    async def show_metrics(_: Request) -> Response:
+        page = await asyncio.to_thread(generate_latest)
+        return Response(page, media_type=CONTENT_TYPE_LATEST)
+
+    async def nowhere(request: Request) -> Response:
+        request_id = new_request_id()
+        error = no_such_path(request.url.path)
+        return JSONResponse(
+            error.body(request_id), status_code=404, headers={"x-request-id": request_id}
+        )
+
+    return [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", show_metrics),
+        Route("/{path:path}", nowhere, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+    ]

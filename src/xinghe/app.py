@@ -1,0 +1,96 @@
+"""The composition root: settings in, ASGI application out. The whole system, in order.
+
+A request meets, from the outside in:
+
+1. `api.edge`          path, method, CORS, one log line, every answer JSON
+2. `api.authenticate`  the bearer token becomes a `Principal`
+3. `api.chat`          body read, validated, its prompt counted by the engine's own tokenizer
+4. `ledger.hold`       the worst case reserved, settled exactly once on the way out
+5. `generation`        the passes of one answer, stop strings, length
+6. `dispatch`          the deployment's queue, retries
+7. `engines`           the embedded child or an upstream server, as a stream of deltas
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from xinghe.accounts import Accounts
+from xinghe.api.chat.route import ChatRoute
+from xinghe.api.edge import Edge
+from xinghe.api.models.route import ModelsRoute
+from xinghe.api.operations import Readiness, operation_routes
+from xinghe.catalog.card import AnyDeployment, Kind, LlamaCppDeployment
+from xinghe.catalog.load import Catalog
+from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.engines.protocol import Engine
+from xinghe.engines.upstream import UpstreamEngine
+from xinghe.ledger import Ledger
+from xinghe.settings import Settings
+from xinghe.storage import Database
+from xinghe.weights.index import local_file, resolve
+
+log = structlog.get_logger(__name__)
+
+
+class System:
+    """Everything that lives as long as the process does."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, database: Database) -> None:
+        self._database = database
+        self.embedded: dict[str, LlamaCppEngine] = {}
+        """The embedded engines by deployment: the supervisor tells where each listens."""
+        self.dispatcher = Dispatcher(
+            {
+                name: Station(name, deployment, self._engine(name, deployment))
+                for name, deployment in deployments_in_use(catalog).items()
+            }
+        )
+        self.ledger = Ledger(database)
+        self.readiness = Readiness(self.dispatcher, database)
+        self.app: ASGIApp = Edge(
+            accounts=Accounts(database),
+            chat=ChatRoute(catalog, self.dispatcher, self.ledger, settings.server),
+            models=ModelsRoute(catalog, self.dispatcher, created=int(time.time())),
+            elsewhere=Starlette(routes=operation_routes(self.readiness)),
+        )
+
+    def _engine(self, name: str, deployment: AnyDeployment) -> Engine:
+        if isinstance(deployment, LlamaCppDeployment):
+            path = local_file(deployment.weights)
+            weights = path.stem if path else resolve(deployment.weights).name
+            engine = LlamaCppEngine(f"{name}/{weights}", deployment.repeat_penalty)
+            self.embedded[name] = engine
+            return engine
+        return UpstreamEngine(name, deployment)
+
+
+@asynccontextmanager
+async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]:
+    """The system with its database open and its ledger at work; settled and closed on exit."""
+    database = await Database.open(settings.data_dir)
+    system = System(settings, catalog, database)
+    try:
+        await system.ledger.start()
+        try:
+            yield system
+        finally:
+            await system.dispatcher.aclose()
+            await system.ledger.stop()
+    finally:
+        unwritten = await database.close()
+        if unwritten:
+            log.error("operations_not_written", count=unwritten)
+
+
+def deployments_in_use(catalog: Catalog) -> dict[str, AnyDeployment]:
+    """Only what a chat model names is started."""
+    names = {card.deployment for card in catalog.of_kind(Kind.CHAT).values()}
+    return {name: catalog.deployments[name] for name in sorted(names)}

@@ -1,0 +1,124 @@
+"""What a model is (its card) and who serves it (its deployment)."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from xinghe.core import MICRO, Rate
+
+Count = Annotated[int, Meta(ge=0)]
+Ratio = Annotated[float, Meta(ge=0)]
+
+MIN_OUTPUT_TOKENS = 2
+"""The smallest `max_completion_tokens` of every model (sections 2.1–2.3)."""
+
+
+class Kind(enum.StrEnum):
+    """The operation that a model serves."""
+
+    CHAT = "chat"
+    EMBEDDING = "embedding"
+    IMAGE = "image"
+
+
+class Capability(enum.StrEnum):
+    """What a model may do beyond plain text (section 2.6)."""
+
+    REASONING = "reasoning"
+    WEB_SEARCH = "web_search"
+    TOOLS = "tools"
+    JSON_OBJECT = "json_object"
+    JSON_SCHEMA = "json_schema"
+    IMAGES = "images"
+
+
+class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One model of the catalog; lengths are in tokens, ratios in Tokens a token."""
+
+    kind: Kind
+    title: str = ""
+    context: Count = 0
+    max_input: Count = 0
+    output_max: Count = 0
+    output_default: Count = 0
+    reasoning_max: Count = 0
+    max_characters: Count = 0
+    max_texts: Count = 0
+    image_tokens: Count = 0
+    capabilities: frozenset[Capability] = frozenset()
+    ignores: frozenset[str] = frozenset()
+    last_role: frozenset[str] = frozenset({"user", "tool"})
+    input_ratio: Ratio = 1.0
+    output_ratio: Ratio = 1.0
+    rpm: Count = 0
+    tpm: Count = 0
+    deployment: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind is not Kind.CHAT:
+            return
+        if not self.context:
+            raise ValueError("a chat model needs its `context`")
+        if not 0 < self.max_input <= self.context:
+            raise ValueError(
+                f"`max_input` is {self.max_input}, allowed: 1 to context {self.context}"
+            )
+        if not MIN_OUTPUT_TOKENS <= self.output_default <= self.output_max:
+            raise ValueError(
+                f"`output_default` is {self.output_default}, allowed: "
+                f"{MIN_OUTPUT_TOKENS} to output_max {self.output_max}"
+            )
+
+    @property
+    def rate(self) -> Rate:
+        """The price in micro-Tokens; a cached input token costs a quarter."""
+        whole = round(self.input_ratio * MICRO)
+        return Rate(input=whole, output=round(self.output_ratio * MICRO), cached_input=whole // 4)
+
+
+class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="engine"):
+    """Who serves: what every engine has in common.
+
+    `context` is what the engine holds for one request, in tokens (0: the card's own);
+    `slots` how many requests run at once, `queue` how many more may wait.
+    """
+
+    context: Count = 0
+    slots: Annotated[int, Meta(ge=1)] = 4
+    queue: Count = 64
+
+
+class LlamaCppDeployment(Deployment, frozen=True, forbid_unknown_fields=True, tag="llamacpp"):
+    """A GGUF file on the embedded engine; what is not given comes from `[embedded]`."""
+
+    weights: str = ""
+    slots: Count = 0
+    repeat_penalty: Annotated[float, Meta(ge=1)] = 1.1
+    """Without it, greedy decoding of the small models runs into loops."""
+
+
+class UpstreamDeployment(
+    Deployment, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="upstream"
+):
+    """Any OpenAI-compatible server; `key_env` names a variable that holds its key."""
+
+    url: str
+    model: str
+    key: str = ""
+    key_env: str = ""
+    connect_timeout: Annotated[float, Meta(gt=0)] = 5.0
+    silence_timeout: Annotated[float, Meta(gt=0)] = 300.0
+    """How long it may say nothing, in seconds."""
+    slots: Annotated[int, Meta(ge=1)] = 64
+    repeat_penalty: Annotated[float, Meta(ge=1)] = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"`url` is {self.url!r}, allowed: an http:// or https:// base URL")
+
+
+AnyDeployment = LlamaCppDeployment | UpstreamDeployment

@@ -1,0 +1,97 @@
+"""Reads the catalog: the built-in `models.toml`, with the operator's merged over it."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from xinghe.catalog.card import AnyDeployment, Kind, LlamaCppDeployment, ModelCard
+from xinghe.settings import Settings
+
+SECTIONS = ("defaults", "deployments", "models")
+
+
+class CatalogError(Exception):
+    """A catalog that cannot be used; the message names the file, the entry and the field."""
+
+
+class Catalog(msgspec.Struct, frozen=True):
+    """Every model by its name, and every deployment that serves one."""
+
+    models: dict[str, ModelCard]
+    deployments: dict[str, AnyDeployment]
+
+    def of_kind(self, kind: Kind) -> dict[str, ModelCard]:
+        return {name: card for name, card in self.models.items() if card.kind is kind}
+
+
+def load(settings: Settings) -> Catalog:
+    """The catalog of a data directory. Raises `CatalogError`."""
+    builtin = resources.files("xinghe.catalog").joinpath("models.toml").read_text("utf-8")
+    tree = tomllib.loads(builtin)
+    own = settings.data_dir / "models.toml"
+    if own.exists():
+        tree = _merge(tree, _read(own))
+    deployments = {
+        name: _deployment(own, name, fields, settings)
+        for name, fields in tree["deployments"].items()
+    }
+    models = {
+        name: _convert(own, f"models.{name}", {**tree["defaults"], **fields}, ModelCard)
+        for name, fields in tree["models"].items()
+    }
+    for name, card in models.items():
+        if card.deployment not in deployments:
+            known = ", ".join(sorted(deployments))
+            raise CatalogError(
+                f"{own}: models.{name}: `deployment` is {card.deployment!r}, allowed: {known}"
+            )
+    return Catalog(models, deployments)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        tree = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CatalogError(f"{path}: {error}") from error
+    for section, entries in tree.items():
+        if section not in SECTIONS:
+            raise CatalogError(f"{path}: `{section}` is no section, allowed: {', '.join(SECTIONS)}")
+        if section != "defaults" and not all(isinstance(entry, dict) for entry in entries.values()):
+            raise CatalogError(f"{path}: each entry of `{section}` is a table of its own")
+    return tree
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = (
+            _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        )
+    return merged
+
+
+def _deployment(path: Path, name: str, fields: dict[str, Any], settings: Settings) -> AnyDeployment:
+    where = f"deployments.{name}"
+    deployment: AnyDeployment = _convert(path, where, fields, AnyDeployment)
+    if not isinstance(deployment, LlamaCppDeployment):
+        return deployment
+    embedded = settings.embedded
+    return msgspec.structs.replace(
+        deployment,
+        weights=deployment.weights or embedded.model,
+        slots=deployment.slots or embedded.slots,
+        context=deployment.context or embedded.context,
+    )
+
+
+def _convert(path: Path, where: str, fields: dict[str, Any], kind: Any) -> Any:
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise CatalogError(f"{path}: {where}: {error}") from error

@@ -1,0 +1,93 @@
+"""`xinghe serve`: the whole service in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import click
+
+from xinghe import __version__
+from xinghe.accounts import Accounts
+from xinghe.app import deployments_in_use
+from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog.load import CatalogError, load
+from xinghe.cli.banner import quickstart_text
+from xinghe.observe import logs
+from xinghe.settings import Settings, SettingsError
+from xinghe.settings import load as load_settings
+from xinghe.storage import Database, StorageError
+from xinghe.supervisor.supervisor import ServeError, Supervisor, listen, lock_data
+from xinghe.weights import WeightsError, fetch, find, terminal_progress
+
+Engines = dict[str, tuple[LlamaCppDeployment, Path]]
+
+
+@click.command()
+@click.option("--host", help="Where to listen.  [default: 127.0.0.1]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="0 takes any free port.  [default: 8000]"
+)
+@click.option("--data", metavar="DIR", help="The data directory.  [default: $XINGHE_DATA]")
+@click.option("--model", help="Weights of the embedded engine: default, small, a name or a path.")
+@click.option("--quickstart", is_flag=True, help="Print a new access token and examples to paste.")
+def serve(
+    host: str | None, port: int | None, data: str | None, model: str | None, quickstart: bool
+) -> None:
+    """Start the service and stay in the foreground.
+
+    Ctrl-C or SIGTERM ends it: running answers are finished within `server.grace` seconds,
+    everything is settled, and the exit status is 0.
+    """
+    options = {"server.host": host, "server.port": port, "embedded.model": model}
+    try:
+        settings = load_settings(data, options)
+        logs.configure(settings.log.level, settings.log.format)
+        lock_data(settings.data_dir)
+        engines = _engines(settings)
+        listener = listen(settings.server.host, settings.server.port)
+        url = _url(listener)
+        token = asyncio.run(_quickstart_token(settings)) if quickstart else None
+    except (SettingsError, CatalogError, WeightsError, ServeError, StorageError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+    def ready() -> None:
+        if token is not None:
+            click.echo(quickstart_text(url, token))
+        click.echo(f"Xinghe {__version__} is ready at {url}")
+
+    async def supervise() -> int:
+        return await Supervisor(settings, listener, engines, ready).run()
+
+    try:
+        raise SystemExit(asyncio.run(supervise()))
+    except ServeError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _engines(settings: Settings) -> Engines:
+    """The embedded engines that the catalog needs, their weights fetched."""
+    engines: Engines = {}
+    for name, deployment in deployments_in_use(load(settings)).items():
+        if isinstance(deployment, LlamaCppDeployment):
+            weights = find(settings, deployment.weights)
+            if weights is None:
+                weights = asyncio.run(fetch(settings, deployment.weights, terminal_progress()))
+            engines[name] = (deployment, weights)
+    return engines
+
+
+async def _quickstart_token(settings: Settings) -> str:
+    async with await Database.open(settings.data_dir) as database:
+        return await Accounts(database, actor="quickstart").quickstart()
+
+
+def _url(listener: socket.socket) -> str:
+    """What a client on this machine connects to."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,104 @@
+"""Brings a pass to the engine of its deployment: queue, retry, cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+import structlog
+
+from xinghe.catalog.card import AnyDeployment, LlamaCppDeployment
+from xinghe.core import GenerationJob, Message, Prompt
+from xinghe.dispatch.lane import Lane, LaneFull
+from xinghe.engines.protocol import Batch, Engine, EngineBusy, EngineFailed, EngineUnavailable
+
+log = structlog.get_logger(__name__)
+
+RETRY_DELAYS = (0.2, 1.0, 3.0)
+"""Seconds before each further try; a crashed embedded engine is back within their sum."""
+
+
+class DispatchFailed(Exception):
+    """No engine could serve, after retries."""
+
+
+class ClusterFull(Exception):
+    """The deployment has no room; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"full, try again in {retry_after:g} s")
+        self.retry_after = retry_after
+
+
+class Station:
+    """One deployment at work: its engine, and the lane before it."""
+
+    def __init__(self, name: str, deployment: AnyDeployment, engine: Engine) -> None:
+        self.name = name
+        self.deployment = deployment
+        self.engine = engine
+        shared = deployment.context if isinstance(deployment, LlamaCppDeployment) else 0
+        self.lane = Lane(deployment.slots, deployment.queue, shared)
+
+
+class Dispatcher:
+    """All stations by the name of their deployment."""
+
+    def __init__(self, stations: dict[str, Station]) -> None:
+        self.stations = stations
+
+    async def prepare(self, station: Station, messages: Sequence[Message]) -> Prompt:
+        """Render and count a conversation. Raises `DispatchFailed`."""
+        for delay in (*RETRY_DELAYS, None):
+            try:
+                return await station.engine.prepare(messages)
+            except EngineUnavailable as error:
+                await self._pause(station, error, delay)
+            except EngineFailed as error:
+                raise _failed(station, error) from error
+        raise AssertionError("unreachable")
+
+    async def run(self, station: Station, job: GenerationJob) -> AsyncGenerator[Batch]:
+        """Run one pass; tries again as long as the engine has not begun.
+
+        Raises `ClusterFull`, `DispatchFailed`. Closing the generator cancels the work.
+        """
+        try:
+            async with station.lane.admit(job.prompt.bound + job.max_tokens):
+                for delay in (*RETRY_DELAYS, None):
+                    try:
+                        async with aclosing(station.engine.generate(job)) as batches:
+                            async for batch in batches:
+                                yield batch
+                        return
+                    except EngineUnavailable as error:
+                        await self._pause(station, error, delay)
+        except LaneFull as error:
+            raise ClusterFull(1.0) from error
+        except EngineBusy as error:
+            log.warning("engine_busy", deployment=station.name, error=str(error))
+            raise ClusterFull(error.retry_after or 1.0) from error
+        except EngineFailed as error:
+            raise _failed(station, error) from error
+
+    @staticmethod
+    async def _pause(station: Station, error: EngineUnavailable, delay: float | None) -> None:
+        log.warning("engine_unavailable", deployment=station.name, error=str(error), retry=delay)
+        if delay is None:
+            raise DispatchFailed(station.name) from error
+        await asyncio.sleep(delay)
+
+    async def ready(self) -> dict[str, bool]:
+        """Whether each deployment can answer now."""
+        answers = await asyncio.gather(*(s.engine.ready() for s in self.stations.values()))
+        return dict(zip(self.stations, answers, strict=True))
+
+    async def aclose(self) -> None:
+        for station in self.stations.values():
+            await station.engine.aclose()
+
+
+def _failed(station: Station, error: EngineFailed) -> DispatchFailed:
+    log.error("engine_failed", deployment=station.name, error=str(error))
+    return DispatchFailed(station.name)

@@ -1,0 +1,78 @@
+"""Admission to one deployment: so many at once, within its context, and a bounded queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class LaneFull(Exception):
+    """The deployment's slots and its queue are taken."""
+
+
+class Lane:
+    """First come, first served. `tokens` is the context that all slots share (0: no limit).
+
+    A request that needs more tokens than are free waits, and those behind it wait too: a stream
+    of small requests must not starve a large one.
+    """
+
+    def __init__(self, slots: int, queue: int, tokens: int = 0) -> None:
+        self._free_slots = slots
+        self._free_tokens = tokens
+        self._limited = tokens > 0
+        self._queue = queue
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @asynccontextmanager
+    async def admit(self, tokens: int) -> AsyncIterator[None]:
+        """Hold a slot and `tokens` of context. Raises `LaneFull`."""
+        await self._enter(tokens)
+        try:
+            yield
+        finally:
+            self._leave(tokens)
+
+    async def _enter(self, tokens: int) -> None:
+        if not self._waiting and self._fits(tokens):
+            self._take(tokens)
+            return
+        if len(self._waiting) >= self._queue:
+            raise LaneFull
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (tokens, turn)
+        self._waiting.append(entry)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave(tokens)  # the turn came in the moment of the cancellation
+            else:
+                self._waiting.remove(entry)
+                self._admit_next()  # the one behind may fit where this one did not
+            raise
+
+    def _leave(self, tokens: int) -> None:
+        self._free_slots += 1
+        self._free_tokens += tokens
+        self._admit_next()
+
+    def _admit_next(self) -> None:
+        while self._waiting and self._fits(self._waiting[0][0]):
+            tokens, turn = self._waiting.popleft()
+            if not turn.cancelled():
+                self._take(tokens)
+                turn.set_result(None)
+
+    def _fits(self, tokens: int) -> bool:
+        return self._free_slots > 0 and (not self._limited or tokens <= self._free_tokens)
+
+    def _take(self, tokens: int) -> None:
+        self._free_slots -= 1
+        self._free_tokens -= tokens

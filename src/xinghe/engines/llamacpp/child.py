@@ -1,0 +1,80 @@
+"""The child process around one model file: `python -m xinghe.engines.llamacpp.child`.
+
+It reads one JSON line (`ChildSpec`) from standard input, answers one (`ChildReady`) on standard
+output once the model is loaded, and ends when its standard input does, or on SIGTERM. Loading
+holds the GIL and a native abort ends the process: that is why it stands alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import msgspec
+
+from xinghe.engines.llamacpp.threads import free_cores
+from xinghe.orphan import die_with_parent
+
+BATCH = 128
+"""Tokens read at once. At the library's default, one long prompt froze every other stream."""
+
+
+class ChildSpec(msgspec.Struct, frozen=True):
+    """What to serve. `threads` 0 takes the free physical cores; `key` guards the port.
+
+    `parent` is the process without which the child must not live.
+    """
+
+    weights: str
+    context: int
+    slots: int
+    threads: int
+    key: str
+    parent: int
+
+
+class ChildReady(msgspec.Struct, frozen=True):
+    """Where it listens: always loopback."""
+
+    address: str
+    threads: int
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+    spec = msgspec.json.decode(sys.stdin.buffer.readline(), type=ChildSpec)
+    die_with_parent(spec.parent)
+    # The import takes a while, and the supervisor's pipe should be read before it.
+    import xllamacpp as llama  # noqa: PLC0415
+
+    threads = spec.threads or free_cores()
+    params = llama.CommonParams()
+    params.model.path = spec.weights
+    params.n_ctx = spec.context
+    params.n_parallel = spec.slots
+    params.kv_unified = True  # otherwise the context is cut into equal parts, one a slot
+    params.n_batch = params.n_ubatch = BATCH
+    for cpu in (params.cpuparams, params.cpuparams_batch):
+        cpu.n_threads = threads
+        cpu.poll = 0  # spinning threads take the gateway's core
+    params.fit_params = False  # it loads the model twice to measure it
+    params.warmup = False
+    params.ctx_shift = False  # would drop the beginning of a conversation silently
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [spec.key]
+    params.endpoint_slots = False
+    params.ui = False
+    params.verbosity = 1
+    server = llama.Server(params)
+    ready = ChildReady(address=server.listening_address, threads=threads)
+    sys.stdout.buffer.write(msgspec.json.encode(ready) + b"\n")
+    sys.stdout.buffer.flush()
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The embedded engine as the gateway sees it: an HTTP client of a supervised child."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from typing import TypeVar
+
+import aiohttp
+import msgspec
+
+from xinghe.core import (
+    Delta,
+    FinishDelta,
+    FinishReason,
+    GenerationJob,
+    Message,
+    PrefillDelta,
+    Prompt,
+    TextDelta,
+    UsageDelta,
+)
+from xinghe.engines.events import EventParser, EventTooLarge
+from xinghe.engines.llamacpp.wire import (
+    CompletionEvent,
+    Rendered,
+    Tokenized,
+    completion_request,
+)
+from xinghe.engines.protocol import Batch, EngineFailed, EngineUnavailable
+
+T = TypeVar("T")
+
+SILENCE_TIMEOUT = 120.0
+"""Seconds; while it reads a prompt, the engine reports after every batch of 128 tokens."""
+HEALTH_TIMEOUT = 2.0
+
+
+class LlamaCppEngine:
+    """Speaks to one child; the supervisor says where it listens, anew after each restart."""
+
+    def __init__(self, served_by: str, repeat_penalty: float) -> None:
+        self._served_by = served_by
+        self._repeat_penalty = repeat_penalty
+        self._address: str | None = None
+        self._key = ""
+        self._session: aiohttp.ClientSession | None = None
+        self._decode_event = msgspec.json.Decoder(CompletionEvent).decode
+
+    @property
+    def served_by(self) -> str:
+        return self._served_by
+
+    def locate(self, address: str | None, key: str = "") -> None:
+        """Where the child listens; `None` while there is none."""
+        self._address, self._key = address, key
+
+    async def ready(self) -> bool:
+        if self._address is None:
+            return False
+        try:
+            timeout = aiohttp.ClientTimeout(total=HEALTH_TIMEOUT)
+            async with self._open().get(f"{self._address}/health", timeout=timeout) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def prepare(self, messages: Sequence[Message]) -> Prompt:
+        rendered = await self._ask("/apply-template", {"messages": messages}, Rendered)
+        counted = await self._ask(
+            "/tokenize",
+            {"content": rendered.prompt, "add_special": True, "parse_special": True},
+            Tokenized,
+        )
+        length = len(counted.tokens)
+        return Prompt(tokens=length, bound=length, exact=True, payload=counted.tokens)
+
+    async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
+        body = completion_request(job, self._repeat_penalty)
+        try:
+            async with self._post("/completion", body) as answer:
+                if answer.status != 200:
+                    raise EngineFailed(f"/completion: {answer.status} {await answer.text()}")
+                parser, counted = EventParser(), 0
+                yield Batch(time.perf_counter(), [PrefillDelta()])
+                async for read in answer.content.iter_any():
+                    arrived = time.perf_counter()
+                    deltas: list[Delta] = []
+                    for data in parser.feed(read):
+                        event = self._decode_event(data)
+                        counted = _translate(event, counted, deltas)
+                    if deltas:
+                        yield Batch(arrived, deltas)
+        except aiohttp.ClientConnectorError as error:
+            raise EngineUnavailable(str(error)) from error
+        except (aiohttp.ClientError, TimeoutError, EventTooLarge, msgspec.DecodeError) as error:
+            raise EngineFailed(repr(error)) from error
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _ask(self, path: str, body: object, kind: type[T]) -> T:
+        try:
+            async with self._post(path, body) as answer:
+                data = await answer.read()
+                if answer.status != 200:
+                    raise EngineFailed(f"{path}: {answer.status} {data[:500]!r}")
+                return msgspec.json.decode(data, type=kind)
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
+            raise EngineUnavailable(f"{path}: {error!r}") from error
+
+    def _post(self, path: str, body: object) -> aiohttp.client._RequestContextManager:
+        if self._address is None:
+            raise EngineUnavailable("the embedded engine is not running")
+        return self._open().post(
+            self._address + path,
+            data=msgspec.json.encode(body),
+            headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+        )
+
+    def _open(self) -> aiohttp.ClientSession:
+        # Made late, because a session belongs to the running loop.
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=aiohttp.ClientTimeout(sock_connect=5, sock_read=SILENCE_TIMEOUT),
+                trust_env=False,
+            )
+        return self._session
+
+
+def _translate(event: CompletionEvent, counted: int, deltas: list[Delta]) -> int:
+    """Append what an event says to `deltas`; returns the new running count of tokens."""
+    if event.error is not None:
+        raise EngineFailed(f"the engine reported: {event.error}")
+    if event.tokens_predicted > counted or event.content:
+        deltas.append(TextDelta(event.content, event.tokens_predicted - counted))
+    if event.stop:
+        cached = event.timings.cache_n if event.timings else 0
+        deltas.append(UsageDelta(event.tokens_evaluated, event.tokens_predicted, cached))
+        limit = event.stop_type == "limit"
+        deltas.append(FinishDelta(FinishReason.LENGTH if limit else FinishReason.NORMAL))
+    return event.tokens_predicted

@@ -1,0 +1,61 @@
+"""What llama.cpp's server says and hears on the routes that we use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from xinghe.core import GenerationJob
+
+
+class Timings(msgspec.Struct):
+    """`cache_n`: prompt tokens that were not read again."""
+
+    cache_n: int = 0
+
+
+class CompletionEvent(msgspec.Struct):
+    """One event of `/completion`; `tokens_predicted` is a running total."""
+
+    content: str = ""
+    stop: bool = False
+    stop_type: str = ""
+    tokens_predicted: int = 0
+    tokens_evaluated: int = 0
+    timings: Timings | None = None
+    error: Any = None
+
+
+class Rendered(msgspec.Struct):
+    """The answer of `/apply-template`."""
+
+    prompt: str
+
+
+class Tokenized(msgspec.Struct):
+    """The answer of `/tokenize`."""
+
+    tokens: list[int]
+
+
+def completion_request(job: GenerationJob, base_repeat_penalty: float) -> dict[str, Any]:
+    """The body for `/completion`.
+
+    `return_progress` is what lets a cancelled request leave its slot in the middle of a prefill.
+    """
+    sampling = job.sampling
+    body: dict[str, Any] = {
+        "prompt": job.prompt.payload,
+        "n_predict": job.max_tokens,
+        "stream": True,
+        "cache_prompt": True,
+        "return_progress": True,
+        "repeat_penalty": base_repeat_penalty * (sampling.penalty_score or 1.0),
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "frequency_penalty": sampling.frequency_penalty,
+        "presence_penalty": sampling.presence_penalty,
+        "seed": sampling.seed,
+    }
+    return {name: value for name, value in body.items() if value is not None}

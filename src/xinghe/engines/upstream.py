@@ -1,0 +1,220 @@
+"""Any OpenAI-compatible server as an engine.
+
+Its faults become ours and its text stays here: an `EngineError` is for the log.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from xinghe.catalog.card import UpstreamDeployment
+from xinghe.core import (
+    Delta,
+    FinishDelta,
+    FinishReason,
+    GenerationJob,
+    Message,
+    PrefillDelta,
+    Prompt,
+    TextDelta,
+    UsageDelta,
+)
+from xinghe.engines.estimate import bounded_tokens, estimated_tokens
+from xinghe.engines.events import EventParser, EventTooLarge
+from xinghe.engines.protocol import Batch, EngineBusy, EngineFailed, EngineUnavailable
+
+TOKENS_A_MESSAGE = 8
+"""The most that a chat template puts around one message, with what opens the answer."""
+LOGGED_TEXT = 500
+
+FINISH_REASONS = {
+    "length": FinishReason.LENGTH,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+
+
+class _Choice(msgspec.Struct):
+    class Delta(msgspec.Struct):
+        content: str | None = None
+
+    delta: Delta = msgspec.field(default_factory=Delta)
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    class Details(msgspec.Struct):
+        cached_tokens: int | None = None
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: Details | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: Any = None
+
+
+class UpstreamEngine:
+    """Calls `POST <url>/chat/completions` as a stream, whatever the client asked for."""
+
+    def __init__(self, name: str, deployment: UpstreamDeployment) -> None:
+        self._deployment = deployment
+        self._served_by = f"{name}/{deployment.model}"
+        self._url = deployment.url.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+        self._decode = msgspec.json.Decoder(_Chunk).decode
+
+    @property
+    def served_by(self) -> str:
+        return self._served_by
+
+    async def ready(self) -> bool:
+        try:
+            timeout = aiohttp.ClientTimeout(total=self._deployment.connect_timeout)
+            async with self._open().get(
+                f"{self._url}/models", headers=self._headers(), timeout=timeout
+            ) as answer:
+                return answer.status < 500
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def prepare(self, messages: Sequence[Message]) -> Prompt:
+        frame = TOKENS_A_MESSAGE * (len(messages) + 1)
+        estimate = sum(estimated_tokens(message.content) for message in messages)
+        bound = sum(bounded_tokens(message.content) for message in messages)
+        return Prompt(
+            tokens=min(estimate, bound) + frame, bound=bound + frame, exact=False, payload=messages
+        )
+
+    async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
+        try:
+            async with self._open().post(
+                f"{self._url}/chat/completions",
+                data=msgspec.json.encode(self._request(job)),
+                headers=self._headers(),
+            ) as answer:
+                if answer.status != 200:
+                    await _refuse(answer)
+                yield Batch(time.perf_counter(), [PrefillDelta()])
+                async for batch in self._read(answer):
+                    yield batch
+        except aiohttp.ClientConnectorError as error:
+            raise EngineUnavailable(str(error)) from error
+        except (aiohttp.ClientError, TimeoutError, EventTooLarge, msgspec.DecodeError) as error:
+            raise EngineFailed(repr(error)) from error
+
+    async def _read(self, answer: aiohttp.ClientResponse) -> AsyncGenerator[Batch]:
+        parser = EventParser()
+        finish: FinishReason | None = None
+        async for read in answer.content.iter_any():
+            arrived = time.perf_counter()
+            deltas: list[Delta] = []
+            for data in parser.feed(read):
+                if data == b"[DONE]":
+                    # The usage comes after the finish reason, so the finish waits for it.
+                    deltas.append(FinishDelta(finish or FinishReason.NORMAL))
+                    yield Batch(arrived, deltas)
+                    return
+                finish = _translate(self._decode(data), finish, deltas)
+            if deltas:
+                yield Batch(arrived, deltas)
+        if finish is None:
+            raise EngineFailed("the stream ended before its finish reason")
+        yield Batch(time.perf_counter(), [FinishDelta(finish)])
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _request(self, job: GenerationJob) -> dict[str, Any]:
+        sampling = job.sampling
+        body: dict[str, Any] = {
+            "model": self._deployment.model,
+            "messages": job.prompt.payload,
+            "max_tokens": job.max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "frequency_penalty": sampling.frequency_penalty,
+            "presence_penalty": sampling.presence_penalty,
+            "seed": sampling.seed,
+        }
+        penalty = self._deployment.repeat_penalty * (sampling.penalty_score or 1.0)
+        if penalty != 1.0:
+            body["repetition_penalty"] = penalty
+        return {name: value for name, value in body.items() if value is not None}
+
+    def _headers(self) -> dict[str, str]:
+        deployment = self._deployment
+        key = (
+            deployment.key or os.environ.get(deployment.key_env, "")
+            if (deployment.key or deployment.key_env)
+            else ""
+        )
+        headers = {"Content-Type": "application/json"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        return headers
+
+    def _open(self) -> aiohttp.ClientSession:
+        # Made late, because a session belongs to the running loop.
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=aiohttp.ClientTimeout(
+                    sock_connect=self._deployment.connect_timeout,
+                    sock_read=self._deployment.silence_timeout,
+                ),
+                trust_env=True,
+            )
+        return self._session
+
+
+async def _refuse(answer: aiohttp.ClientResponse) -> None:
+    text = (await answer.content.read(LOGGED_TEXT)).decode("utf-8", "replace")
+    message = f"upstream answered {answer.status}: {text}"
+    if answer.status in {429, 503}:
+        raise EngineBusy(message, _seconds(answer.headers.get("Retry-After")))
+    if answer.status >= 500:
+        raise EngineUnavailable(message)
+    raise EngineFailed(message)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    try:
+        return max(0.0, float(retry_after)) if retry_after else None
+    except ValueError:
+        return None  # an HTTP date: our own advice will do
+
+
+def _translate(
+    chunk: _Chunk, finish: FinishReason | None, deltas: list[Delta]
+) -> FinishReason | None:
+    """Append what a chunk says to `deltas`; returns the finish reason known so far."""
+    if chunk.error is not None:
+        raise EngineFailed(f"upstream reported: {str(chunk.error)[:LOGGED_TEXT]}")
+    for choice in chunk.choices:
+        if choice.delta.content:
+            deltas.append(TextDelta(choice.delta.content))
+        if choice.finish_reason:
+            finish = FINISH_REASONS.get(choice.finish_reason, FinishReason.NORMAL)
+    if chunk.usage is not None:
+        details = chunk.usage.prompt_tokens_details
+        cached = (details.cached_tokens or 0) if details else 0
+        deltas.append(
+            UsageDelta(
+                chunk.usage.prompt_tokens,
+                chunk.usage.completion_tokens,
+                min(cached, chunk.usage.prompt_tokens),
+            )
+        )
+    return finish

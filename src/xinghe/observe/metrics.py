@@ -1,0 +1,31 @@
+"""What Prometheus reads at `/metrics`."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 1)
+_SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+REQUESTS = Counter(
+    "xinghe_requests_total", "Answered requests", ["operation", "model", "status", "code"]
+)
+IN_FLIGHT = Gauge("xinghe_requests_in_flight", "Requests being answered", ["operation"])
+TOKENS = Counter("xinghe_tokens_total", "Tokens by kind", ["model", "kind"])
+FIRST_TOKEN = Histogram(
+    "xinghe_first_token_seconds", "Last byte in to first delta", ["model"], buckets=_SLOW
+)
+DURATION = Histogram(
+    "xinghe_request_seconds", "Last byte in to last byte out", ["operation"], buckets=_SLOW
+)
+EDGE_IN = Histogram(
+    "xinghe_edge_in_seconds",
+    "The gateway's own time from last byte in to engine called, waits for the engine left out",
+    buckets=_FAST,
+)
+EDGE_OUT = Histogram(
+    "xinghe_edge_out_seconds",
+    "The gateway's own time from an engine's delta read to its bytes written",
+    buckets=_FAST,
+)
+CLIENTS_GONE = Counter("xinghe_clients_gone_total", "Clients that left or stalled", ["how"])

@@ -1,0 +1,93 @@
+"""Keeps one embedded engine running, and says where it listens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
+from xinghe.supervisor.backoff import Backoff
+from xinghe.supervisor.child import Child
+from xinghe.supervisor.messages import EngineLocation, encode
+
+log = structlog.get_logger(__name__)
+
+MODULE = "xinghe.engines.llamacpp.child"
+STARTS_TRIED = 3
+PATIENCE = 3.0
+
+
+class EngineWontStart(Exception):
+    """The engine died several times before it was ever ready."""
+
+
+class EngineKeeper:
+    """One child a deployment; `announce` hears of every change."""
+
+    def __init__(
+        self,
+        name: str,
+        deployment: LlamaCppDeployment,
+        weights: Path,
+        threads: int,
+        announce: Callable[[EngineLocation], None],
+    ) -> None:
+        self._name = name
+        self._deployment = deployment
+        self._weights = weights
+        self._threads = threads
+        self._announce = announce
+        self._child: Child | None = None
+        self.ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Start, watch, start again. Raises `EngineWontStart`."""
+        backoff = Backoff()
+        failures = 0
+        while True:
+            backoff.started()
+            key = secrets.token_urlsafe(24)
+            self._child = child = await Child.spawn(MODULE, encode(self._spec(key)))
+            line = await child.line()
+            if line:
+                started = msgspec.json.decode(line, type=ChildReady)
+                failures = 0
+                log.info("engine_ready", deployment=self._name, threads=started.threads)
+                self._announce(EngineLocation(self._name, started.address, key))
+                self.ready.set()
+            status = await child.wait()
+            self._announce(EngineLocation(self._name, None))
+            failures += not line
+            if failures >= STARTS_TRIED and not self.ready.is_set():
+                raise EngineWontStart(
+                    f"the engine of deployment {self._name} ended {failures} times before it was "
+                    f"ready (status {status}, model file {self._weights})"
+                )
+            delay = backoff.next()
+            log.error("engine_ended", deployment=self._name, status=status, restart_in=delay)
+            await asyncio.sleep(delay)
+
+    async def stop(self) -> None:
+        if self._child is not None:
+            await self._child.stop(PATIENCE)
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+
+    def _spec(self, key: str) -> ChildSpec:
+        return ChildSpec(
+            weights=str(self._weights),
+            context=self._deployment.context,
+            slots=self._deployment.slots,
+            threads=self._threads,
+            key=key,
+            parent=os.getpid(),
+        )

@@ -1,0 +1,33 @@
+"""What the supervisor and the gateway worker say to each other: one JSON line each."""
+
+from __future__ import annotations
+
+import msgspec
+
+from xinghe.settings import Settings
+
+
+class WorkerSpec(msgspec.Struct, frozen=True):
+    """The first line to a worker: `socket` is the inherited listening socket's descriptor."""
+
+    settings: Settings
+    socket: int
+    parent: int
+
+
+class EngineLocation(msgspec.Struct, frozen=True):
+    """Every further line: where an embedded engine listens; no address while it is down."""
+
+    deployment: str
+    address: str | None
+    key: str = ""
+
+
+class WorkerReady(msgspec.Struct, frozen=True):
+    """What a worker says once it serves."""
+
+    pid: int
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(message) + b"\n"

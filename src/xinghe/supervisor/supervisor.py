@@ -1,0 +1,118 @@
+"""The process tree of `xinghe serve`: owns the children, restarts what dies, ends them all."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.settings import Settings
+from xinghe.supervisor.engine import EngineKeeper, EngineWontStart
+from xinghe.supervisor.gateway import GatewayKeeper, GatewayWontStart
+
+log = structlog.get_logger(__name__)
+
+BACKLOG = 2048
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class ServeError(Exception):
+    """The service cannot start; the message says what to do about it."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The socket that clients connect to. Raises `ServeError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise ServeError(
+            f"cannot listen on {host} port {port}: {error}; choose another with --port"
+        ) from error
+
+
+def lock_data(data: Path) -> int:
+    """Take the data directory for this service: SQLite carries one gateway. Raises `ServeError`."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ServeError(
+            f"another `xinghe serve` uses {data}; several gateways on one data directory need "
+            "PostgreSQL and Valkey, so choose another directory with --data"
+        ) from None
+    return descriptor
+
+
+class Supervisor:
+    """Runs until it is told to stop. Make and run it in the main thread: see `xinghe.orphan`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        engines: Mapping[str, tuple[LlamaCppDeployment, Path]],
+        when_ready: Callable[[], None],
+    ) -> None:
+        self._when_ready = when_ready
+        self._gateway = GatewayKeeper(settings, listener)
+        self._engines = [
+            EngineKeeper(name, deployment, weights, settings.embedded.threads, self._gateway.tell)
+            for name, (deployment, weights) in engines.items()
+        ]
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        """The exit status of the service. Raises `ServeError`."""
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._told_to_stop)
+        keepers = [
+            asyncio.create_task(self._gateway.run()),
+            *(asyncio.create_task(engine.run()) for engine in self._engines),
+        ]
+        ready = asyncio.create_task(self._announce())
+        stop = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({stop, *keepers}, return_when=asyncio.FIRST_COMPLETED)
+            failed = [task for task in keepers if task.done()]
+            if failed:
+                failed[0].result()
+        except (EngineWontStart, GatewayWontStart) as error:
+            raise ServeError(str(error)) from error
+        finally:
+            for task in (ready, stop, *keepers):
+                task.cancel()
+            await asyncio.gather(ready, stop, *keepers, return_exceptions=True)
+            status = await self._end_all()
+        return status
+
+    async def _announce(self) -> None:
+        await self._gateway.ready.wait()
+        for engine in self._engines:
+            await engine.ready.wait()
+        self._when_ready()
+
+    async def _end_all(self) -> int:
+        """The gateway first: its streams need the engines until they are finished."""
+        log.info("stopping")
+        status = await self._gateway.stop()
+        await asyncio.gather(*(engine.stop() for engine in self._engines))
+        log.info("stopped", gateway_status=status)
+        return 0 if status == 0 else 1
+
+    def _told_to_stop(self) -> None:
+        if self._stop.is_set():  # told twice: at once, then
+            self._gateway.kill()
+            for engine in self._engines:
+                engine.kill()
+        self._stop.set()

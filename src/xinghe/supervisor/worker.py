@@ -1,0 +1,102 @@
+"""The gateway worker: `python -m xinghe.supervisor.worker`, spoken to as in `messages`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Generator
+
+import msgspec
+import structlog
+import uvicorn
+import uvloop
+
+from xinghe.app import System, running
+from xinghe.catalog.load import load
+from xinghe.observe import logs
+from xinghe.orphan import die_with_parent
+from xinghe.storage import StorageError
+from xinghe.supervisor.messages import EngineLocation, WorkerReady, WorkerSpec, encode
+
+log = structlog.get_logger(__name__)
+
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open: longer than the proxies in front keep theirs."""
+
+
+class GatewayServer(uvicorn.Server):
+    """Uvicorn, but the signals are ours and the start is announced."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        sys.stdout.buffer.write(encode(WorkerReady(os.getpid())))
+        sys.stdout.buffer.flush()
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(uvloop.run(_work()))
+
+
+async def _work() -> int:
+    control = asyncio.StreamReader(limit=1024 * 1024)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(control), sys.stdin
+    )
+    spec = msgspec.json.decode(await control.readline(), type=WorkerSpec)
+    die_with_parent(spec.parent)
+    logs.configure(spec.settings.log.level, spec.settings.log.format)
+    try:
+        async with running(spec.settings, load(spec.settings)) as system:
+            await _serve(system, spec, control)
+    except StorageError as error:
+        log.error("database", error=str(error))
+        return 1
+    return 0
+
+
+async def _serve(system: System, spec: WorkerSpec, control: asyncio.StreamReader) -> None:
+    server = GatewayServer(
+        uvicorn.Config(
+            system.app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=round(spec.settings.server.grace),
+        )
+    )
+
+    def stop() -> None:
+        system.readiness.stopping = True
+        server.should_exit = True
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    listening = asyncio.create_task(_hear(system, control, stop))
+    try:
+        await server.serve([socket.socket(fileno=spec.socket)])
+    finally:
+        listening.cancel()
+
+
+async def _hear(system: System, control: asyncio.StreamReader, stop: Callable[[], None]) -> None:
+    """Follow the engines as the supervisor tells of them; its silence is the end."""
+    while line := await control.readline():
+        location = msgspec.json.decode(line, type=EngineLocation)
+        system.embedded[location.deployment].locate(location.address, location.key)
+    stop()
+
+
+if __name__ == "__main__":
+    main()
