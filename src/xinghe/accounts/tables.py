@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
@@ -24,15 +24,14 @@ _SELECT = (
 
 def all_accounts(connection: apsw.Connection) -> list[Account]:
     """Every account, the oldest first."""
-    rows: Iterable[tuple[Any, ...]] = connection.execute(f"{_ACCOUNTS} ORDER BY id")
-    return [Account(*row) for row in rows]
+    return [_account(row) for row in connection.execute(f"{_ACCOUNTS} ORDER BY id")]
 
 
 def account(connection: apsw.Connection, name: str) -> Account:
     """The account of a name or an appid. Raises `AccountError`."""
     column = "appid" if name.startswith("app-") else "name"
     for row in connection.execute(f"{_ACCOUNTS} WHERE {column} = ?", (name,)).fetchall():
-        return Account(*row)
+        return _account(row)
     raise AccountError(f"there is no account {name!r}")
 
 
@@ -129,6 +128,10 @@ def unused_tokens(connection: apsw.Connection, account_id: int, name: str) -> li
         (account_id, name),
     )
     return [_access_token(row) for row in rows]
+
+
+def _account(row: tuple[Any, ...]) -> Account:
+    return Account(*row)
 
 
 def _access_token(row: tuple[Any, ...]) -> AccessToken:

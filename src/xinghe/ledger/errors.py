@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class InsufficientTokens(Exception):  # noqa: N818
+class InsufficientTokens(Exception):
     """An account cannot cover a request; both figures in micro-Tokens."""
 
     def __init__(self, available: int, needed: int) -> None:

@@ -9,11 +9,11 @@ class StorageError(Exception):
     """The database cannot be used; the message says why and, where known, what to do."""
 
 
-class StorageUnavailable(StorageError):  # noqa: N818
+class StorageUnavailable(StorageError):
     """The database could not do it now (disk full, locked, unreadable); nothing was changed."""
 
 
-class StorageClosed(StorageError):  # noqa: N818
+class StorageClosed(StorageError):
     """The database was closed; nothing was changed."""
 
 

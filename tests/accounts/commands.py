@@ -1,0 +1,44 @@
+"""The commands of this folder's tests, run in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from click.testing import CliRunner, Result
+
+from xinghe.cli.accounts import account
+from xinghe.cli.ledger import ledger
+from xinghe.cli.tokens import token
+
+
+class Commands:
+    """`account`, `token` and `ledger` on one data directory."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self._root = click.Group(commands=[account, token, ledger])
+
+    def run(self, *arguments: str) -> Result:
+        result = CliRunner().invoke(self._root, [*arguments, "--data", str(self.data)])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    def done(self, *arguments: str) -> str:
+        """Standard output of a command that has to succeed."""
+        result = self.run(*arguments)
+        assert result.exit_code == 0, result.output
+        return result.stdout.strip()
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.done(*arguments, "--json"))
+
+    def refused(self, *arguments: str, code: int) -> str:
+        """What a command says that has to fail; it says it on standard error alone."""
+        result = self.run(*arguments)
+        assert result.exit_code == code, result.output
+        assert result.stdout == ""
+        return result.stderr

@@ -1,0 +1,22 @@
+"""Accounts on a database of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from xinghe.accounts import Accounts
+from xinghe.storage import Database
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with await Database.open(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def accounts(database: Database) -> Accounts:
+    return Accounts(database, actor="tester")

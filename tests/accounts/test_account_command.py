@@ -1,0 +1,95 @@
+"""`xinghe account`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.accounts.commands import Commands
+from tests.kit.command import xinghe
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    return Commands(tmp_path / "data")
+
+
+def test_create_show_list_grant(commands: Commands) -> None:
+    made = commands.json("account", "create", "星河")
+    assert made["available"] == 1_000_000
+    commands.done("account", "create", "poor", "--tokens", "0.5")
+    after = commands.json("account", "grant", made["appid"], "2.25", "--note", "竞赛")
+    assert after["balance"] == 1_000_002.25
+    assert commands.json("account", "show", "poor")["available"] == 0.5
+    names = [found["name"] for found in commands.json("account", "list")]
+    assert names == ["星河", "poor"]
+
+
+def test_a_table_is_aligned_and_its_amounts_are_exact(commands: Commands) -> None:
+    commands.done("account", "create", "星河", "--tokens", "12.5")
+    commands.done("account", "create", "abc", "--tokens", "999999999999.999999")
+    head, first, second = commands.done("account", "list").splitlines()
+    assert head.split() == ["name", "appid", "available", "held", "balance", "created_at"]
+    assert first.split()[2] == "12.5"
+    assert second.split()[2] == "999999999999.999999"
+    # A wide character takes two columns.
+    assert first.index("app-") + 2 == second.index("app-") == head.index("appid")
+
+
+def test_show_for_people(commands: Commands) -> None:
+    commands.done("account", "create", "a", "--tokens", "0.000001")
+    lines = dict(
+        line.split(maxsplit=1) for line in commands.done("account", "show", "a").split("\n")
+    )
+    assert lines["available"] == "0.000001"
+    assert lines["held"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["account", "create", ""], 2, "1 to 64 printable characters"),
+        (["account", "create", "a", "--tokens", "-1"], 2, "up to 6 decimals"),
+        (["account", "create", "a", "--tokens", "0.0000001"], 2, "up to 6 decimals"),
+        (["account", "create", "a", "--tokens", "1000000000001"], 2, "1000000000000 Tokens"),
+        (["account", "create"], 2, "Missing argument"),
+        (["account", "show", "a"], 1, "no Xinghe database in"),
+        (["account", "list"], 1, "no Xinghe database in"),
+        (["account", "grant", "a", "1"], 1, "no Xinghe database in"),
+        (["account", "grant", "a", "0"], 2, "0.000001 to"),
+        (["account", "grant", "a", "many"], 2, "'many' is not an amount"),
+        (["account", "grant", "a", "1", "--expires", "2001-01-01"], 2, "not a time in the future"),
+        (["account", "grant", "a", "1", "--expires", "2100-02-30"], 2, "not a time in the future"),
+        (["account", "grant", "a", "1", "--expires", "0d"], 2, "not a time in the future"),
+        (["account", "grant", "a", "1", "--expires", "9999999d"], 2, "not a time in the future"),
+        (["account", "grant", "a", "1", "--note", "a\nb"], 2, "note: "),
+    ],
+)
+def test_bad_input_leaves_nothing_behind(
+    commands: Commands, arguments: list[str], code: int, message: str
+) -> None:
+    assert message in commands.refused(*arguments, code=code)
+    assert not commands.data.exists()
+
+
+def test_what_cannot_be_done(commands: Commands) -> None:
+    commands.done("account", "create", "a")
+    assert "already" in commands.refused("account", "create", "a", code=1)
+    assert "no account 'b'" in commands.refused("account", "show", "b", code=1)
+    assert "no account 'b'" in commands.refused("account", "grant", "b", "1", code=1)
+
+
+def test_a_setting_that_cannot_be_used(commands: Commands) -> None:
+    commands.data.mkdir()
+    (commands.data / "xinghe.toml").write_text("[server]\nport = 'x'\n")
+    assert "port" in commands.refused("account", "list", code=1)
+
+
+def test_as_a_process(tmp_path: Path) -> None:
+    xinghe("account", "create", "星河", "--tokens", "3", data=tmp_path)
+    assert "星河" in xinghe("account", "list", data=tmp_path)
+    secret = xinghe("token", "create", "--account", "星河", data=tmp_path)
+    assert secret.startswith("xh-")
+    assert secret[3:13] in xinghe("token", "list", data=tmp_path)
+    assert xinghe("ledger", "check", data=tmp_path) == ""

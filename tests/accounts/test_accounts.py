@@ -1,0 +1,208 @@
+"""Accounts, grants, tokens, and what is recorded of them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from xinghe.accounts import AccountError, Accounts, Principal
+from xinghe.accounts.rules import MAX_BALANCE
+from xinghe.core import INITIAL_GRANT, Meter, Rate
+from xinghe.ledger import Ledger
+from xinghe.ledger.check import check
+from xinghe.storage import Database
+from xinghe.storage.clock import now
+
+DAY = 86_400_000_000
+
+
+async def rows(database: Database, query: str) -> list[Any]:
+    return await database.read(lambda c: list(c.execute(query)))
+
+
+async def test_a_new_account(accounts: Accounts, database: Database) -> None:
+    account = await accounts.create_account("a")
+    assert re.fullmatch(r"app-[a-z0-9]{10}", account.appid)
+    assert (account.available, account.held) == (INITIAL_GRANT, 0)
+    assert await accounts.get_account("a") == account
+    assert await accounts.get_account(account.appid) == account
+    assert await accounts.list_accounts() == [account]
+    entries = await rows(database, "SELECT kind, amount, balance_after FROM entries")
+    assert entries == [("grant", INITIAL_GRANT, INITIAL_GRANT)]
+
+
+async def test_an_account_without_tokens(accounts: Accounts, database: Database) -> None:
+    assert (await accounts.create_account("a", amount=0)).balance == 0
+    assert await rows(database, "SELECT * FROM lots") == []
+    assert await database.read(check) == []
+
+
+async def test_a_name_is_given_once(accounts: Accounts, database: Database) -> None:
+    outcomes = await asyncio.gather(
+        *(accounts.create_account("a") for _ in range(5)), return_exceptions=True
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, AccountError)]
+    assert len(refused) == 4
+    assert str(refused[0]) == "there is an account 'a' already"
+    assert len(await accounts.list_accounts()) == 1
+    assert await rows(database, "SELECT count(*) FROM audit") == [(1,)]
+
+
+@pytest.mark.parametrize("name", ["", " a", "a\n", "x" * 65, "app-me", "\x00", "\ud800"])
+async def test_names_that_are_refused(accounts: Accounts, name: str) -> None:
+    with pytest.raises(AccountError, match=r"^name: "):
+        await accounts.create_account(name)
+    await accounts.create_account("a")
+    with pytest.raises(AccountError, match=r"^name: "):
+        await accounts.create_token("a", name=name)
+    assert len(await accounts.list_accounts()) == 1
+
+
+async def test_a_grant(accounts: Accounts, database: Database) -> None:
+    await accounts.create_account("a", amount=5)
+    expires_at = now() + DAY
+    after = await accounts.grant("a", 7, expires_at=expires_at, note="竞赛")
+    assert after.available == 12
+    found = await rows(database, "SELECT amount, remaining, expires_at, note FROM lots")
+    assert found[1] == (7, 7, expires_at, "竞赛")
+    assert await database.read(check) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"amount": 0}, "amount: 0 micro-Tokens"),
+        ({"amount": -1}, "amount: -1 micro-Tokens"),
+        ({"amount": MAX_BALANCE + 1}, "1000000000000 Tokens"),
+        ({"amount": MAX_BALANCE}, "over 1000000000000 Tokens"),
+        ({"expires_at": 1}, "expires_at: 1 "),
+        ({"expires_at": 10**30}, "expires_at: 1000"),
+        ({"note": "a\nb"}, "note: "),
+        ({"note": "x" * 201}, "at most 200"),
+        ({"account": "nobody"}, "no account 'nobody'"),
+    ],
+)
+async def test_grants_that_are_refused(
+    accounts: Accounts, database: Database, fields: dict[str, Any], message: str
+) -> None:
+    await accounts.create_account("a", amount=5)
+    before = await rows(database, "SELECT (SELECT count(*) FROM audit), count(*) FROM entries")
+    with pytest.raises(AccountError, match=message):
+        await accounts.grant(**{"account": "a", "amount": 7, **fields})
+    after = await rows(database, "SELECT (SELECT count(*) FROM audit), count(*) FROM entries")
+    assert before == after
+    assert (await accounts.get_account("a")).available == 5
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"scopes": []}, "scopes: "),
+        ({"scopes": ["root"]}, "one or more of model.call, account.read, admin"),
+        ({"models": []}, "models: "),
+        ({"models": [""]}, "models: "),
+        ({"models": ["a\nb"]}, "models: "),
+        ({"expires_at": now() - 1}, "expires_at: "),
+        ({"account": "nobody"}, "no account 'nobody'"),
+        ({"account": "app-0123456789"}, "no account 'app-0123456789'"),
+    ],
+)
+async def test_tokens_that_are_refused(
+    accounts: Accounts, fields: dict[str, Any], message: str
+) -> None:
+    await accounts.create_account("a")
+    with pytest.raises(AccountError, match=message):
+        await accounts.create_token(**{"account": "a", **fields})
+    assert await accounts.list_tokens() == []
+
+
+async def test_tokens_are_listed_and_revoked(accounts: Accounts) -> None:
+    await accounts.create_account("a")
+    await accounts.create_account("b")
+    first = await accounts.create_token("a", name="one", expires_at=now() + DAY)
+    second = await accounts.create_token("b", name="two", scopes=["admin", "model.call"])
+    listed = await accounts.list_tokens()
+    assert [(token.account, token.name) for token in listed] == [("a", "one"), ("b", "two")]
+    assert listed[1].scopes == ["model.call", "admin"]
+    assert [token.name for token in await accounts.list_tokens("b")] == ["two"]
+    assert [token.state(now()) for token in listed] == ["active", "active"]
+    assert listed[0].state(now() + 2 * DAY) == "expired"
+
+    revoked = await accounts.revoke_token(first[3:13])
+    assert revoked.state(now()) == "revoked"
+    assert await accounts.revoke_token("1") == revoked
+    assert (await accounts.revoke_token("2")).public_id == second[3:13]
+    for unknown in ("3", "0123456789", "", "x" * 5000, "9" * 5000, "-1"):
+        with pytest.raises(AccountError, match="no token"):
+            await accounts.revoke_token(unknown)
+
+
+async def test_acts_are_audited_without_secrets(accounts: Accounts, database: Database) -> None:
+    account = await accounts.create_account("a")
+    secret = await accounts.create_token("a")
+    await accounts.grant("a", 7)
+    await accounts.revoke_token("1")
+    await accounts.revoke_token("1")
+    found = await rows(database, "SELECT actor, action, subject FROM audit ORDER BY id")
+    assert found == [
+        ("tester", "account.create", account.appid),
+        ("tester", "token.create", secret[3:13]),
+        ("tester", "account.grant", account.appid),
+        ("tester", "token.revoke", secret[3:13]),
+    ]
+    assert secret not in repr(await rows(database, "SELECT * FROM audit"))
+
+
+async def use(database: Database, principal: Principal | None) -> None:
+    assert principal is not None
+    ledger = Ledger(database)
+    await ledger.start()
+    request = {"request_id": "as-0123456789", "model": "m", "rate": Rate(1, 1, 1)}
+    async with ledger.hold(
+        principal,
+        **request,  # type: ignore[arg-type]
+        amount=1,
+        prompt_tokens=1,
+        stream=False,
+        meter=Meter(),
+    ):
+        pass
+    await ledger.stop()
+
+
+async def test_quickstart_leaves_one_unused_token(accounts: Accounts, database: Database) -> None:
+    first = await accounts.quickstart()
+    principal = await accounts.authenticate(first)
+    assert principal is not None
+    assert principal.account_name == "default"
+    assert (await accounts.get_account("default")).available == INITIAL_GRANT
+
+    second = await accounts.quickstart()
+    assert await accounts.authenticate(first) is None
+    await use(database, await accounts.authenticate(second))
+    third = await accounts.quickstart()
+    # Used once, though it cost nothing: somebody has it.
+    assert await accounts.authenticate(second) is not None
+    assert await accounts.authenticate(third) is not None
+    await accounts.create_token("default", name="mine")
+    await accounts.quickstart()
+    states = [(token.name, token.state(now())) for token in await accounts.list_tokens()]
+    assert states == [
+        ("quickstart", "revoked"),
+        ("quickstart", "active"),
+        ("quickstart", "revoked"),
+        ("mine", "active"),
+        ("quickstart", "active"),
+    ]
+    assert len(await accounts.list_accounts()) == 1
+
+
+async def test_default_is_made_only_where_there_is_no_account(accounts: Accounts) -> None:
+    made = await accounts.ensure_default()
+    assert made is not None
+    assert made.name == "default"
+    assert await accounts.ensure_default() is None
+    assert len(await accounts.list_accounts()) == 1

@@ -1,0 +1,96 @@
+"""`xinghe token`."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.accounts.commands import Commands
+
+SECRET = r"xh-[a-z0-9]{10}-[A-Za-z0-9]{43}"
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    return Commands(tmp_path / "data")
+
+
+def test_the_token_is_alone_on_standard_output(commands: Commands) -> None:
+    result = commands.run("token", "create")
+    assert re.fullmatch(SECRET + "\n", result.stdout)
+    assert "made the account 'default'" in result.stderr
+    assert "not shown again" in result.stderr
+    assert re.fullmatch(SECRET, commands.done("token", "create"))
+    assert len(commands.json("account", "list")) == 1
+
+
+def test_what_it_allows(commands: Commands) -> None:
+    commands.done("account", "create", "a")
+    options = ["--scope", "admin", "--scope", "model.call", "--model", "m2", "--model", "m1"]
+    commands.done("token", "create", "--account", "a", "--name", "ci", "--expires", "90d", *options)
+    (found,) = commands.json("token", "list", "--account", "a")
+    assert (found["name"], found["account"], found["state"]) == ("ci", "a", "active")
+    assert found["scopes"] == ["model.call", "admin"]
+    assert found["models"] == ["m1", "m2"]
+    lasting = datetime.datetime.fromisoformat(found["expires_at"]) - datetime.datetime.now(
+        datetime.UTC
+    )
+    assert abs(lasting - datetime.timedelta(days=90)) < datetime.timedelta(minutes=1)
+
+
+def test_a_date_lasts_to_its_end(commands: Commands) -> None:
+    commands.done("token", "create", "--expires", "2099-12-31")
+    (found,) = commands.json("token", "list")
+    assert found["expires_at"] == "2100-01-01T00:00:00Z"
+    assert found["scopes"] == ["model.call", "account.read"]
+    assert found["models"] is None
+
+
+def test_the_list_has_no_secret(commands: Commands) -> None:
+    secret = commands.done("token", "create")
+    for form in ([], ["--json"]):
+        shown = commands.done("token", "list", *form)
+        assert secret[3:13] in shown
+        assert secret[14:] not in shown
+
+
+def test_revoke_by_number_and_by_public_id(commands: Commands) -> None:
+    commands.done("token", "create")
+    second = commands.done("token", "create")
+    assert commands.json("token", "revoke", "1")["state"] == "revoked"
+    assert commands.json("token", "revoke", second[3:13])["id"] == 2
+    assert "revoked" in commands.done("token", "revoke", "1")
+    assert "no token '3'" in commands.refused("token", "revoke", "3", code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--scope", "root"], 2, "'root' is not one of"),
+        (["--model", ""], 2, "models: "),
+        (["--name", " "], 2, "name: "),
+        (["--expires", "yesterday"], 2, "not a time in the future"),
+        (["--account", "a"], 1, "no Xinghe database in"),
+    ],
+)
+def test_bad_input_leaves_nothing_behind(
+    commands: Commands, arguments: list[str], code: int, message: str
+) -> None:
+    assert message in commands.refused("token", "create", *arguments, code=code)
+    assert not commands.data.exists()
+
+
+def test_default_is_not_made_beside_other_accounts(commands: Commands) -> None:
+    commands.done("account", "create", "a")
+    assert "no account 'default'" in commands.refused("token", "create", code=1)
+    assert len(commands.json("account", "list")) == 1
+
+
+def test_every_help_says_what_it_is_for(commands: Commands) -> None:
+    for command in ("create", "list", "revoke"):
+        text = commands.done("token", command, "--help")
+        assert "--data" in text
+        assert len(text.splitlines()) > 5

@@ -1,0 +1,83 @@
+"""What a test asks of the ledger, and how it runs a request through it."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from xinghe.accounts import Principal
+from xinghe.core import Meter, Rate
+from xinghe.ledger import Ledger
+from xinghe.ledger.check import check
+from xinghe.ledger.entries import Entry, latest
+from xinghe.ledger.ledger import Holding
+from xinghe.storage import Database
+
+ROOT = Path(__file__).parents[2]
+WORKER = [sys.executable, "-m", "tests.ledger.worker"]
+
+RATE = Rate(input=4, output=8, cached_input=1)
+
+
+def hold(ledger: Ledger, principal: Principal, meter: Meter, **changes: Any) -> Holding:
+    """A hold of 100 micro-Tokens for a stream with a prompt of 5 tokens."""
+    asked = {
+        "request_id": "as-0123456789",
+        "model": "m",
+        "rate": RATE,
+        "amount": 100,
+        "prompt_tokens": 5,
+        "stream": True,
+    }
+    return ledger.hold(principal, **{**asked, **changes}, meter=meter)
+
+
+def used(meter: Meter, prompt: int, completion: int, cached: int = 0) -> None:
+    """What generation does: the engine has begun, and counts."""
+    meter.started = True
+    meter.prompt_tokens, meter.completion_tokens, meter.cached_tokens = prompt, completion, cached
+
+
+async def left_by(error: BaseException, holding: Holding, meter: Meter, **state: Any) -> None:
+    """A request that counted 5 + 3 tokens before it ended with an error."""
+    async with holding:
+        used(meter, 5, 3)
+        for name, value in state.items():
+            setattr(meter, name, value)
+        raise error
+
+
+class Books:
+    """One account's side of the ledger."""
+
+    def __init__(self, database: Database, principal: Principal) -> None:
+        self.database = database
+        self.principal = principal
+
+    async def balance(self) -> tuple[int, int]:
+        """Available and held, when all that was queued is written."""
+        assert await self.database.drain() == 0
+        query = "SELECT available, held FROM accounts WHERE id = ?"
+        found: tuple[int, int] = await self.database.read(
+            lambda c: c.execute(query, (self.principal.account_id,)).get
+        )
+        return found
+
+    async def usage(self) -> list[Entry]:
+        """The usage entries, the newest first."""
+        assert await self.database.drain() == 0
+        entries = await self.database.read(
+            partial(latest, account_id=self.principal.account_id, limit=100_000)
+        )
+        return [entry for entry in entries if entry.kind == "usage"]
+
+    async def agree(self) -> None:
+        assert await self.database.drain() == 0
+        assert await self.database.read(check) == []
+
+    async def settled(self) -> None:
+        """The books agree, and no hold is open."""
+        await self.agree()
+        assert (await self.balance())[1] == 0

@@ -1,0 +1,48 @@
+"""A database with one account of 1,000 micro-Tokens, its token's principal, and a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.ledger.books import Books
+from xinghe.accounts import Accounts, Principal
+from xinghe.ledger import Ledger
+from xinghe.storage import Database
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with await Database.open(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def accounts(database: Database) -> Accounts:
+    return Accounts(database)
+
+
+@pytest.fixture
+async def principal(accounts: Accounts) -> Principal:
+    await accounts.create_account("a", amount=1000)
+    principal = await accounts.authenticate(await accounts.create_token("a", name="laptop"))
+    assert principal is not None
+    return principal
+
+
+@pytest.fixture
+async def ledger(database: Database) -> AsyncIterator[Ledger]:
+    ledger = Ledger(database)
+    await ledger.start()
+    yield ledger
+    await ledger.stop()
+
+
+@pytest.fixture
+async def books(database: Database, principal: Principal) -> AsyncIterator[Books]:
+    """Whatever a test did, the books have to agree after it."""
+    books = Books(database, principal)
+    yield books
+    await books.settled()

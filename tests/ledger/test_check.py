@@ -1,0 +1,50 @@
+"""The check finds each kind of damage, and names it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ledger.books import Books, hold, used
+from xinghe.accounts import Principal
+from xinghe.core import Meter
+from xinghe.ledger import Ledger
+from xinghe.ledger.check import check
+
+DAMAGE = {
+    "the balance is the sum of the entries": "UPDATE entries SET amount = amount + 1 WHERE id = 1",
+    "the balance is what the lots have left": "UPDATE lots SET remaining = remaining - 1",
+    "what is held is the sum of the open holds": (
+        "UPDATE accounts SET available = available - 1, held = held + 1"
+    ),
+    "neither part of the balance is below zero": "UPDATE accounts SET available = -1",
+    "each entry's balance follows from the one before": (
+        "UPDATE entries SET balance_after = balance_after + 1 WHERE id = 1"
+    ),
+    "a captured hold has one usage entry, any other none": ("UPDATE holds SET state = 'released'"),
+    "a usage entry belongs to a hold of its account": "UPDATE holds SET account_id = 2",
+    "a usage entry costs what its counts cost, at most its hold": (
+        "UPDATE entries SET completion_tokens = 4 WHERE kind = 'usage'"
+    ),
+    "every lot came with its entry": "UPDATE lots SET amount = amount + 1",
+    "every reference leads somewhere": "UPDATE tokens SET account_id = 99",
+    "the database file is intact": "UPDATE accounts SET held = -5",
+}
+
+
+@pytest.mark.parametrize("rule", DAMAGE)
+async def test_damage(rule: str, ledger: Ledger, principal: Principal, books: Books) -> None:
+    meter = Meter()
+    async with hold(ledger, principal, meter):
+        used(meter, 5, 3)
+        meter.finished = True
+    await books.agree()
+    writer = books.database._writer._connection
+    writer.pragma("ignore_check_constraints", True)
+    writer.pragma("foreign_keys", False)
+    writer.execute("SAVEPOINT damage; DROP TRIGGER entries_are_never_changed")
+    writer.execute(DAMAGE[rule])
+    writer.pragma("ignore_check_constraints", False)
+    found = check(writer)
+    writer.execute("ROLLBACK TO damage; RELEASE damage")
+    assert rule in {finding.rule for finding in found}
+    assert all(finding.where and finding.expected != finding.found for finding in found)

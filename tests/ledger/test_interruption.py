@@ -1,0 +1,122 @@
+"""Cancellation at the worst moments, and a database that is away when it is time to settle."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+
+import apsw
+import pytest
+
+from tests.ledger.books import Books, hold, used
+from xinghe.accounts import Principal
+from xinghe.core import Meter
+from xinghe.ledger import Ledger
+from xinghe.storage import Database, StorageUnavailable
+
+
+def holds(connection: apsw.Connection) -> list[str]:
+    return [state for (state,) in connection.execute("SELECT state FROM holds ORDER BY id")]
+
+
+async def test_cancelled_while_the_reservation_is_being_committed(
+    ledger: Ledger, principal: Principal, books: Books, database: Database
+) -> None:
+    gate = threading.Event()
+    database.enqueue(lambda _: gate.wait(10))
+
+    async def request() -> None:
+        async with hold(ledger, principal, Meter()):
+            pytest.fail("entered after it was cancelled")
+
+    task = asyncio.create_task(request())
+    await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    gate.set()
+    assert await books.balance() == (1000, 0)
+    assert await database.read(holds) == ["released"]
+
+
+async def test_cancelled_between_the_commit_and_the_news_of_it(
+    ledger: Ledger, principal: Principal, books: Books, database: Database
+) -> None:
+    async def request() -> None:
+        async with hold(ledger, principal, Meter()):
+            pytest.fail("entered after it was cancelled")
+
+    task = asyncio.create_task(request())
+    await asyncio.sleep(0)
+    database._writer.drain(5)  # blocks the loop: the commit is done, the task has not heard
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await books.balance() == (1000, 0)
+    assert await database.read(holds) == ["released"]
+
+
+async def test_cancelled_at_any_moment(ledger: Ledger, principal: Principal, books: Books) -> None:
+    moments = random.Random(7)
+    finished = 0
+
+    async def request() -> None:
+        nonlocal finished
+        meter = Meter()
+        async with hold(ledger, principal, meter, amount=3):
+            await asyncio.sleep(moments.uniform(0, 0.002))
+            meter.prompt_tokens = 0
+            meter.finished = True
+        finished += 1
+
+    for _ in range(40):
+        tasks = [asyncio.create_task(request()) for _ in range(10)]
+        for task in tasks:
+            await asyncio.sleep(moments.uniform(0, 0.0008))
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert 0 < finished < 400
+    assert await books.balance() == (1000, 0)
+    assert len(await books.usage()) >= finished
+
+
+async def test_a_settlement_outlives_a_locked_database(
+    ledger: Ledger, principal: Principal, books: Books, database: Database
+) -> None:
+    database._writer._connection.set_busy_timeout(10)
+    other = apsw.Connection(str(database.directory / "xinghe.db"))
+    meter = Meter()
+    async with hold(ledger, principal, meter):
+        other.execute("BEGIN IMMEDIATE")
+        used(meter, 5, 3)
+        meter.finished = True
+    with pytest.raises(StorageUnavailable):
+        async with hold(ledger, principal, Meter()):
+            pytest.fail("entered without a reservation")
+    assert not database.healthy
+    other.execute("ROLLBACK")
+    other.close()
+    assert await books.balance() == (1000 - 44, 0)
+    assert await database.read(holds) == ["captured"]
+
+
+async def test_a_closed_database_leaves_the_hold_to_the_reaper(
+    principal: Principal, database: Database
+) -> None:
+    first = Ledger(database)
+    await first.start()
+    other = await Database.open(database.directory)
+    second = Ledger(other)
+    await second.start()
+    meter = Meter()
+    async with hold(second, principal, meter):
+        used(meter, 5, 3)
+        await second.stop()
+        await other.close()
+        meter.finished = True
+    assert await first.reap() == 1
+    books = Books(database, principal)
+    assert await books.balance() == (1000 - 44, 0)
+    assert (await books.usage())[0].note == "interrupted"
+    await first.stop()

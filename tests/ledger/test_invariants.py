@@ -1,0 +1,174 @@
+"""Any sequence of ledger operations, checked after each by what `xinghe ledger check` runs."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import apsw
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from tests.ledger.books import RATE
+from xinghe.ledger import holds
+from xinghe.ledger.check import check
+from xinghe.ledger.reaper import settle_estate
+from xinghe.ledger.usage import Usage
+from xinghe.storage import lots
+from xinghe.storage.migrate import migrate
+
+ACCOUNTS = st.sampled_from([1, 2])
+OWNERS = st.sampled_from(["one", "two"])
+AMOUNTS = st.integers(0, 300)
+COUNTS = st.builds(
+    lambda prompt, completion, cached: Usage(prompt, completion, min(prompt, cached)),
+    st.integers(0, 20),
+    st.integers(0, 20),
+    st.integers(0, 20),
+)
+
+
+class Books(RuleBasedStateMachine):
+    """Two accounts, two owners, and a clock that only the rules move."""
+
+    opened = Bundle("opened")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection = apsw.Connection(":memory:")
+        self.connection.pragma("foreign_keys", True)
+        migrate(self.connection)
+        self.clock = 1
+        self.ids = count()
+        self.open: dict[str, holds.Hold] = {}
+        for account in (1, 2):
+            self.connection.execute(
+                "INSERT INTO accounts (appid, name, created_at) VALUES (?1, ?1, 0)",
+                (f"account {account}",),
+            )
+            self.connection.execute(
+                "INSERT INTO tokens (account_id, public_id, digest, name, scopes, created_at) "
+                "VALUES (?1, ?1, zeroblob(32), 't', '[]', 0)",
+                (account,),
+            )
+
+    def teardown(self) -> None:
+        self.connection.close()
+
+    def balance(self, account: int) -> tuple[int, int]:
+        query = "SELECT available, held FROM accounts WHERE id = ?"
+        found: tuple[int, int] = self.connection.execute(query, (account,)).get
+        return found
+
+    def lots(self, account: int, *, expired: bool) -> int:
+        query = (
+            "SELECT coalesce(sum(remaining), 0) FROM lots WHERE account_id = ? AND "
+            "(expires_at IS NOT NULL AND expires_at <= ?) = ?"
+        )
+        found: int = self.connection.execute(query, (account, self.clock, expired)).get
+        return found
+
+    @rule(
+        account=ACCOUNTS,
+        amount=st.integers(1, 500),
+        lasting=st.none() | st.integers(1, 5),
+    )
+    def grant(self, account: int, amount: int, lasting: int | None) -> None:
+        before = sum(self.balance(account))
+        expires_at = None if lasting is None else self.clock + lasting
+        lots.credit(
+            self.connection,
+            account,
+            amount,
+            kind="grant",
+            at=self.clock,
+            expires_at=expires_at,
+        )
+        assert sum(self.balance(account)) == before + amount
+
+    @rule(steps=st.integers(1, 4))
+    def time_passes(self, steps: int) -> None:
+        self.clock += steps
+
+    @rule(
+        target=opened,
+        account=ACCOUNTS,
+        owner=OWNERS,
+        amount=AMOUNTS,
+        stream=st.booleans(),
+        prompt=st.integers(0, 20),
+    )
+    def reserve(self, account: int, owner: str, amount: int, stream: bool, prompt: int) -> str:
+        hold = holds.Hold(
+            id=f"hold {next(self.ids)}",
+            account_id=account,
+            token_id=account,
+            request_id="as-0123456789",
+            model="m",
+            amount=amount,
+            owner=owner,
+            stream=stream,
+            prompt_tokens=prompt,
+            rate=RATE,
+            created_at=self.clock,
+        )
+        valid = self.lots(account, expired=False)
+        refused = holds.reserve(self.connection, hold)
+        available, held = self.balance(account)
+        assert self.lots(account, expired=False) == valid, "a valid lot was swept"
+        if refused is None:
+            self.open[hold.id] = hold
+        else:
+            assert refused == available < amount
+            assert self.lots(account, expired=True) <= held, "an expired lot could be spent"
+        return hold.id
+
+    @rule(hold=opened, usage=COUNTS)
+    def checkpoint(self, hold: str, usage: Usage) -> None:
+        holds.checkpoint(self.connection, [(hold, usage)])
+
+    @rule(hold=opened, usage=COUNTS)
+    def capture(self, hold: str, usage: Usage) -> None:
+        known = self.open.pop(hold, None)
+        before = None if known is None else self.balance(known.account_id)
+        resolved = holds.capture(self.connection, hold, usage, at=self.clock)
+        assert resolved == (known is not None)
+        if known is not None and before is not None:
+            cost = min(usage.cost(RATE), known.amount)
+            after = self.balance(known.account_id)
+            assert after == (before[0] + known.amount - cost, before[1] - known.amount)
+
+    @rule(hold=consumes(opened))
+    def release(self, hold: str) -> None:
+        known = self.open.pop(hold, None)
+        assert holds.release(self.connection, hold, at=self.clock) == (known is not None)
+
+    @rule(owner=OWNERS)
+    def reap(self, owner: str) -> None:
+        left = {name: hold for name, hold in self.open.items() if hold.owner == owner}
+        assert settle_estate(self.connection, boot_id=owner) == len(left)
+        for name, hold in left.items():
+            del self.open[name]
+            query = "SELECT state FROM holds WHERE id = ?"
+            state = "captured" if hold.stream else "released"
+            assert self.connection.execute(query, (name,)).get == state
+
+    @rule(account=ACCOUNTS)
+    def sweep(self, account: int) -> None:
+        valid, expired = self.lots(account, expired=False), self.lots(account, expired=True)
+        available, held = self.balance(account)
+        swept = lots.expire(self.connection, account, self.clock)
+        assert swept == max(0, expired - held) <= available
+        assert self.lots(account, expired=False) == valid
+        assert self.balance(account) == (available - swept, held)
+
+    @invariant()
+    def the_books_agree(self) -> None:
+        assert check(self.connection) == []
+        for account in (1, 2):
+            held = sum(hold.amount for hold in self.open.values() if hold.account_id == account)
+            assert self.balance(account)[1] == held
+
+
+TestBooks = Books.TestCase
+TestBooks.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -1,0 +1,149 @@
+"""Processes that die, sleep or share a file: real ones."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.ledger.books import ROOT, WORKER, Books, hold, used
+from xinghe.accounts import Accounts, Principal
+from xinghe.core import Meter
+from xinghe.ledger import Ledger
+from xinghe.storage import Database
+
+Start = Callable[[str], subprocess.Popen[str]]
+
+
+@pytest.fixture
+async def start(accounts: Accounts, books: Books, database: Database) -> AsyncIterator[Start]:
+    """Starts the worker process on this test's database."""
+    secret = await accounts.create_token("a")
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(action: str) -> subprocess.Popen[str]:
+        command = [*WORKER, str(database.directory), secret, action]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+async def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return (await asyncio.to_thread(process.stdout.readline)).strip()
+
+
+def lock_files(database: Database) -> list[Path]:
+    return list((database.directory / "owners").iterdir())
+
+
+async def test_kill_9(start: Start, ledger: Ledger, books: Books, database: Database) -> None:
+    process = start("wait")
+    assert await line(process) == "ready"
+    assert await books.balance() == (800, 200)
+    assert await ledger.reap() == 0
+    assert len(lock_files(database)) == 2
+
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert await ledger.reap() == 2
+    assert await books.balance() == (1000 - 5 * 4 - 3 * 8, 0)
+    (entry,) = await books.usage()
+    assert (entry.prompt_tokens, entry.completion_tokens) == (5, 3)
+    assert entry.note == "interrupted"
+    assert len(lock_files(database)) == 1
+    assert await ledger.reap() == 0
+
+
+async def test_the_next_start_settles(start: Start, books: Books, database: Database) -> None:
+    process = start("wait")
+    assert await line(process) == "ready"
+    process.kill()
+    process.wait()
+    ledger = Ledger(database)
+    await ledger.start()
+    assert await books.balance() == (1000 - 44, 0)
+    await ledger.stop()
+    assert lock_files(database) == []
+
+
+async def test_a_process_that_sleeps_keeps_its_holds(
+    start: Start, ledger: Ledger, books: Books
+) -> None:
+    process = start("wait")
+    assert await line(process) == "ready"
+    os.kill(process.pid, signal.SIGSTOP)
+    assert await ledger.reap() == 0
+    assert await books.balance() == (800, 200)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert await ledger.reap() == 2
+
+
+async def test_two_processes_spend_one_account(start: Start, ledger: Ledger, books: Books) -> None:
+    first, second = start("spend"), start("spend")
+    done = int(await line(first)) + int(await line(second))
+    assert (first.wait(), second.wait()) == (0, 0)
+    # 200 requests that cost 20 each and reserve 40: the account covers at most 49 of them.
+    assert await books.balance() == (1000 - 20 * done, 0)
+    assert len(await books.usage()) == done
+    assert 25 <= done <= 49
+
+
+async def test_an_owner_without_its_file_is_dead(
+    ledger: Ledger, principal: Principal, books: Books, database: Database
+) -> None:
+    other = Ledger(database)
+    await other.start()
+    meter = Meter()
+    async with hold(other, principal, meter, stream=False):
+        used(meter, 5, 3)
+        assert await ledger.reap() == 0
+        (database.directory / "owners" / f"{other._lock.boot_id}.lock").unlink()
+        assert await ledger.reap() == 1
+        meter.finished = True
+    # Exactly once: what the reaper resolved stays as it is.
+    assert await books.balance() == (1000, 0)
+    assert await books.usage() == []
+    await other.stop()
+
+
+async def test_leftovers_of_a_start_that_died(ledger: Ledger, database: Database) -> None:
+    (database.directory / "owners" / "0123456789abcdef.draft").touch()
+    (database.directory / "owners" / "fedcba9876543210.lock").touch()
+    assert await ledger.reap() == 0
+    assert len(lock_files(database)) == 1
+
+
+async def test_checkpoints_follow_the_meter(
+    ledger: Ledger, principal: Principal, database: Database
+) -> None:
+    async def noted() -> tuple[int, int, int]:
+        assert await database.drain() == 0
+        query = "SELECT prompt_tokens, emitted, cached_tokens FROM holds"
+        found: tuple[int, int, int] = await database.read(lambda c: c.execute(query).get)
+        return found
+
+    meter = Meter()
+    async with hold(ledger, principal, meter):
+        ledger.checkpoint()
+        assert await noted() == (5, 0, 0)
+        meter.completion_tokens = 2
+        ledger.checkpoint()
+        assert await noted() == (5, 2, 0)
+        used(meter, prompt=7, completion=9, cached=3)
+        async with asyncio.timeout(5):  # the regular task does the same
+            while await noted() != (7, 9, 3):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)

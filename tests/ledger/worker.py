@@ -1,0 +1,68 @@
+"""A process of its own on a ledger: `worker DIR SECRET ACTION`.
+
+`wait` opens one stream of 5 + 3 tokens and one non-stream hold, takes a checkpoint, says `ready`
+and sleeps. `spend` runs 100 requests of 20 micro-Tokens, 10 at a time, and says how many were
+not refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.ledger.books import hold, used
+from xinghe.accounts import Accounts, Principal
+from xinghe.core import Meter, Rate
+from xinghe.ledger import InsufficientTokens, Ledger
+from xinghe.storage import Database
+
+
+async def wait(ledger: Ledger, database: Database, principal: Principal) -> None:
+    stream, whole = Meter(), Meter()
+    async with (
+        hold(ledger, principal, stream),
+        hold(ledger, principal, whole, stream=False),
+    ):
+        used(stream, 5, 3)
+        used(whole, 5, 3)
+        ledger.checkpoint()
+        assert await database.drain() == 0
+        # A child that outlives its parent must not keep the parent's holds alive.
+        subprocess.Popen(["sleep", "20"], close_fds=False, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
+        print("ready", flush=True)
+        await asyncio.sleep(60)
+
+
+async def spend(ledger: Ledger, database: Database, principal: Principal) -> None:
+    async def one() -> bool:
+        meter = Meter()
+        try:
+            async with hold(ledger, principal, meter, rate=Rate(20, 0, 0), amount=40):
+                used(meter, 1, 0)
+                meter.finished = True
+        except InsufficientTokens:
+            return False
+        return True
+
+    done = 0
+    for _ in range(10):
+        done += sum(await asyncio.gather(*(one() for _ in range(10))))
+    print(done, flush=True)
+
+
+async def main(directory: str, secret: str, action: str) -> None:
+    async with await Database.open(Path(directory)) as database:
+        principal = await Accounts(database).authenticate(secret)
+        assert principal is not None
+        ledger = Ledger(database)
+        await ledger.start()
+        try:
+            await {"wait": wait, "spend": spend}[action](ledger, database, principal)
+        finally:
+            await ledger.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

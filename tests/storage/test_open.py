@@ -1,0 +1,114 @@
+"""Making, migrating and sharing the file."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from xinghe.storage import Database, StorageError
+from xinghe.storage.migrate import migrations
+
+OPEN_AND_WRITE = """
+import asyncio, sys
+from pathlib import Path
+from xinghe.storage import Database
+from xinghe.storage.audit import record
+
+async def main():
+    async with await Database.open(Path(sys.argv[1])) as database:
+        for index in range(int(sys.argv[2])):
+            await database.write(lambda c: record(
+                c, at=0, actor=sys.argv[3], action="a", subject=str(index), detail=""))
+
+asyncio.run(main())
+"""
+
+
+async def test_permissions(tmp_path: Path) -> None:
+    directory = tmp_path / "deep" / "data"
+    async with await Database.open(directory) as database:
+        await database.write(lambda c: c.execute("DELETE FROM audit"))
+        assert directory.stat().st_mode & 0o777 == 0o700
+        files = list(directory.iterdir())
+        assert {file.name for file in files} >= {"xinghe.db", "xinghe.db-wal"}
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+async def test_a_file_that_others_can_read_is_closed_to_them(tmp_path: Path) -> None:
+    await (await Database.open(tmp_path)).close()
+    (tmp_path / "xinghe.db").chmod(0o644)
+    await (await Database.open(tmp_path)).close()
+    assert (tmp_path / "xinghe.db").stat().st_mode & 0o777 == 0o600
+
+
+async def test_durability_settings(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path) as database:
+        pragmas = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        found = await database.write(lambda c: [c.pragma(name) for name in pragmas])
+        assert found == ["wal", 2, 1, 5000]
+
+
+async def test_without_create_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="no Xinghe database in"):
+        await Database.open(tmp_path / "none", create=False)
+    assert not (tmp_path / "none").exists()
+
+
+async def test_tables_of_a_newer_program_are_left_alone(tmp_path: Path) -> None:
+    await (await Database.open(tmp_path)).close()
+    connection = apsw.Connection(str(tmp_path / "xinghe.db"))
+    connection.pragma("user_version", 999)
+    connection.close()
+    with pytest.raises(StorageError, match="version 999"):
+        await Database.open(tmp_path)
+
+
+async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "xinghe.db").write_text("not a database at all" * 100)
+    with pytest.raises(StorageError, match=r"xinghe\.db: .*not a database"):
+        await Database.open(tmp_path)
+
+
+async def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="file"):
+        await Database.open(tmp_path / "file" / "data")
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    versions = [version for version, _ in migrations()]
+    assert versions == list(range(1, len(versions) + 1))
+
+
+async def test_entries_are_append_only(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path) as database:
+        await database.write(
+            lambda c: c.execute(
+                "INSERT INTO accounts (appid, name, created_at) VALUES ('app-0123456789', 'a', 0);"
+                "INSERT INTO entries (account_id, at, kind, amount, balance_after) "
+                "VALUES (1, 0, 'grant', 5, 5)"
+            )
+        )
+        for statement in ("UPDATE entries SET amount = 6", "DELETE FROM entries"):
+            with pytest.raises(apsw.ConstraintError, match="append-only"):
+                await database.write(lambda c, sql=statement: c.execute(sql))  # type: ignore[misc]
+
+
+def test_processes_that_start_at_once_share_a_new_file(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", OPEN_AND_WRITE, str(tmp_path), "100", name])
+        for name in ("one", "two", "three")
+    ]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+
+    async def count() -> list[tuple[str, int]]:
+        async with await Database.open(tmp_path) as database:
+            query = "SELECT actor, count(*) FROM audit GROUP BY actor ORDER BY actor"
+            return await database.read(lambda c: list(c.execute(query)))
+
+    assert asyncio.run(count()) == [("one", 100), ("three", 100), ("two", 100)]

@@ -1,0 +1,192 @@
+"""Group commit: what fails alone, what is retried, what is told to whom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+
+import apsw
+import pytest
+
+from xinghe.storage import Database, StorageClosed, StorageUnavailable
+from xinghe.storage.audit import record
+
+FAR_TOO_MUCH = "x" * 200_000
+
+
+def note(connection: apsw.Connection, text: str) -> str:
+    record(connection, at=0, actor="test", action="note", subject=text[:20], detail=text)
+    return text
+
+
+def notes(connection: apsw.Connection) -> list[str]:
+    return [subject for (subject,) in connection.execute("SELECT subject FROM audit ORDER BY id")]
+
+
+def limit_pages(connection: apsw.Connection) -> None:
+    """Make every later growth of the file fail with SQLITE_FULL."""
+    connection.pragma("max_page_count", connection.pragma("page_count"))
+
+
+def lift_limit(database: Database) -> None:
+    # Past the queue: what is at its head waits for this.
+    database._writer._connection.pragma("max_page_count", 1_000_000)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with await Database.open(tmp_path) as opened:
+        yield opened
+
+
+async def test_a_write_is_read_back(database: Database) -> None:
+    assert await database.write(partial(note, text="a")) == "a"
+    assert await database.read(notes) == ["a"]
+
+
+async def test_one_failing_operation_takes_no_other_with_it(database: Database) -> None:
+    def failing(connection: apsw.Connection) -> None:
+        note(connection, "undone")
+        raise LookupError("mine alone")
+
+    def constrained(connection: apsw.Connection) -> None:
+        note(connection, "undone too")
+        connection.execute("INSERT INTO tokens (account_id) VALUES (1)")
+
+    outcomes = await asyncio.gather(
+        database.write(partial(note, text="before")),
+        database.write(failing),
+        database.write(constrained),
+        database.write(partial(note, text="after")),
+        return_exceptions=True,
+    )
+    assert outcomes[0] == "before"
+    assert isinstance(outcomes[1], LookupError)
+    assert isinstance(outcomes[2], apsw.ConstraintError)
+    assert outcomes[3] == "after"
+    assert await database.read(notes) == ["before", "after"]
+    assert database.healthy
+
+
+async def test_what_gathers_during_a_commit_is_one_batch(database: Database) -> None:
+    commits = 0
+
+    def committing() -> bool:
+        nonlocal commits
+        commits += 1
+        return False
+
+    await database.write(lambda c: c.set_commit_hook(committing))
+    await asyncio.gather(*(database.write(partial(note, text="x")) for _ in range(200)))
+    assert len(await database.read(notes)) == 200
+    assert 0 < commits < 20
+
+
+async def test_a_full_disk_fails_a_write_and_keeps_what_was_enqueued(database: Database) -> None:
+    await database.write(limit_pages)
+    for text in ("first", "second", "third"):
+        database.enqueue(partial(note, text=text + FAR_TOO_MUCH))
+    with pytest.raises(StorageUnavailable, match="full"):
+        await database.write(partial(note, text="lost" + FAR_TOO_MUCH))
+    await until(lambda: not database.healthy)
+    assert database.last_error is not None
+    assert "full" in database.last_error
+    assert await database.drain(timeout=0.1) == 3
+    assert await database.read(notes) == []
+
+    lift_limit(database)
+    assert await database.drain() == 0
+    assert [text[:6] for text in await database.read(notes)] == ["firstx", "second", "thirdx"]
+    assert database.healthy
+
+
+async def test_writes_are_refused_and_not_kept_waiting_while_the_disk_is_full(
+    database: Database,
+) -> None:
+    await database.write(limit_pages)
+    database.enqueue(partial(note, text=FAR_TOO_MUCH))
+    await until(lambda: not database.healthy)
+    async with asyncio.timeout(5):
+        with pytest.raises(StorageUnavailable):
+            await database.write(partial(note, text="small"))
+    lift_limit(database)
+    assert await database.drain() == 0
+    assert len(await database.read(notes)) == 1
+
+
+async def test_health_returns_by_itself(database: Database) -> None:
+    await database.write(limit_pages)
+    with pytest.raises(StorageUnavailable):
+        await database.write(partial(note, text=FAR_TOO_MUCH))
+    # The probe rewrites a page that exists, so it goes through where growth would not.
+    await until(lambda: database.healthy)
+
+
+async def test_a_locked_file_delays_what_was_enqueued(database: Database, tmp_path: Path) -> None:
+    database._writer._connection.set_busy_timeout(10)
+    other = apsw.Connection(str(tmp_path / "xinghe.db"))
+    other.execute("BEGIN IMMEDIATE")
+    database.enqueue(partial(note, text="a"))
+    await until(lambda: not database.healthy)
+    database.enqueue(partial(note, text="b"))
+    with pytest.raises(StorageUnavailable, match="locked"):
+        await database.write(partial(note, text="c"))
+    other.execute("ROLLBACK")
+    assert await database.drain() == 0
+    assert await database.read(notes) == ["a", "b"]
+    other.close()
+
+
+async def test_an_enqueued_operation_with_a_fault_of_its_own_blocks_nothing(
+    database: Database,
+) -> None:
+    database.enqueue(lambda connection: connection.execute("INSERT INTO nowhere VALUES (1)"))
+    database.enqueue(partial(note, text="behind"))
+    assert await database.drain() == 0
+    assert await database.read(notes) == ["behind"]
+    assert database.healthy
+
+
+async def test_a_cancelled_writer_is_written_all_the_same(database: Database) -> None:
+    task = asyncio.create_task(database.write(partial(note, text="a")))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await database.drain() == 0
+    assert await database.read(notes) == ["a"]
+
+
+async def test_close_writes_what_is_queued_and_refuses_what_comes_later(tmp_path: Path) -> None:
+    database = await Database.open(tmp_path)
+    for index in range(50):
+        database.enqueue(partial(note, text=str(index)))
+    assert await database.close() == 0
+    with pytest.raises(StorageClosed):
+        database.enqueue(partial(note, text="late"))
+    with pytest.raises(StorageClosed):
+        await database.write(partial(note, text="late"))
+    async with await Database.open(tmp_path) as again:
+        assert await again.read(notes) == [str(index) for index in range(50)]
+
+
+async def test_close_is_bounded_and_reports_what_is_unwritten(tmp_path: Path) -> None:
+    database = await Database.open(tmp_path)
+    await database.write(limit_pages)
+    database.enqueue(partial(note, text=FAR_TOO_MUCH))
+    database.enqueue(partial(note, text=FAR_TOO_MUCH))
+    async with asyncio.timeout(5):
+        assert await database.close(timeout=0.3) == 2
+
+
+async def test_the_reading_connection_cannot_write(database: Database) -> None:
+    with pytest.raises(StorageUnavailable, match="readonly"):
+        await database.read(partial(note, text="a"))
