@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 LISTEN = "0A"
 
@@ -11,15 +12,23 @@ def listener(port: int) -> str | None:
     """`name (process 123)`, or none where it cannot be told."""
     sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
     for process in filter(str.isdigit, os.listdir("/proc")) if sockets else ():
-        folder = f"/proc/{process}/fd"
-        try:
-            links = {os.readlink(f"{folder}/{descriptor}") for descriptor in os.listdir(folder)}
-            if links & sockets:
-                with open(f"/proc/{process}/comm", encoding="utf-8") as file:
-                    return f"{file.read().strip()} (process {process})"
-        except OSError:
-            continue  # another user's process, or one that just ended
+        if sockets.intersection(_open_files(process)):
+            with open(f"/proc/{process}/comm", encoding="utf-8") as file:
+                return f"{file.read().strip()} (process {process})"
     return None
+
+
+def _open_files(process: str) -> Iterator[str]:
+    folder = f"/proc/{process}/fd"
+    try:
+        descriptors = os.listdir(folder)
+    except OSError:
+        return  # another user's process, or one that just ended
+    for descriptor in descriptors:
+        try:
+            yield os.readlink(f"{folder}/{descriptor}")
+        except OSError:
+            continue  # closed since
 
 
 def _inodes(port: int) -> set[str]:

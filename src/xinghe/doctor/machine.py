@@ -69,7 +69,7 @@ def cpu(options: Options, cpuinfo: str = "/proc/cpuinfo") -> Finding:
     text = "this processor has no AVX2, which the embedded engine needs"
     if not options.embedded:
         return ok("cpu", f"{machine} without AVX2; the embedded engine is off")
-    return fail("cpu", text, "use a model server instead: export XINGHE_EMBEDDED__ENABLED=false")
+    return fail("cpu", text, "name a model server under [defaults] in models.toml")
 
 
 def memory(options: Options, cgroup: str = "/sys/fs/cgroup/memory.max") -> Finding:

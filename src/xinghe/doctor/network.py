@@ -15,7 +15,7 @@ from .options import Options
 CAPTURING = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 READY, NOT_READY = 200, 503
 LOOPBACK = ("127.0.0.1", "localhost")
-TIMEOUT = 3.0
+TIMEOUT = 1.0
 """Seconds that a running service has to answer."""
 
 

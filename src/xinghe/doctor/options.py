@@ -19,7 +19,10 @@ class OptionError(Exception):
 
 
 class Options(NamedTuple):
-    """`environment` is the virtual environment, made or still to be made; empty: not asked for."""
+    """`environment` is the virtual environment, made or still to be made; empty: not asked for.
+
+    `embedded`: the embedded engine serves the models that name no other deployment.
+    """
 
     preflight: bool
     json: bool
@@ -61,6 +64,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         return branch.get(key, default) if isinstance(branch, dict) else default
 
     cache = setting("weights", "cache", "")
+    deployment = _default_deployment(read_toml(os.path.join(data, "models.toml")))
     return Options(
         preflight=given.preflight,
         json=given.json,
@@ -68,8 +72,10 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         port=_port(given.port or setting("server", "port", DEFAULT_PORT)),
         data=data,
         cache=_absolute(cache or os.path.join(_xdg(environ, "CACHE", "cache"), "weights")),
-        model=given.model or str(setting("embedded", "model", DEFAULT_MODEL)),
-        embedded=str(setting("embedded", "enabled", True)).lower() not in {"false", "0"},
+        model=str(
+            deployment.get("weights") or given.model or setting("embedded", "model", DEFAULT_MODEL)
+        ),
+        embedded=deployment.get("engine", "llamacpp") == "llamacpp",
         environment=given.environment,
     )
 
@@ -83,10 +89,17 @@ def read_toml(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
             return tomllib.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise OptionError(f"{path}: {error}") from error
+
+
+def _default_deployment(catalog: dict[str, Any]) -> dict[str, Any]:
+    """What the operator's models.toml says of the deployment that serves every model by default."""
+    name = catalog.get("defaults", {}).get("deployment", "embedded")
+    found = catalog.get("deployments", {}).get(name, {})
+    return found if isinstance(found, dict) else {}
 
 
 def _port(value: Any) -> int:

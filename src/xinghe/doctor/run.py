@@ -39,7 +39,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
     except OptionError as error:
         print(as_text([fail("options", str(error), "correct it and run again")]))
         return 1
-    checks = BEFORE if options.preflight else BEFORE + AFTER
+    # Nothing can be installed for a Python that is too old.
+    early = options.preflight or sys.version_info < machine.NEEDED
+    checks = BEFORE if early else BEFORE + AFTER
     findings = [check(options) for check in checks]
     if options.json:
         print(as_json(findings))

@@ -7,7 +7,7 @@ class WeightsError(Exception):
     """A model file that cannot be had."""
 
 
-class UnknownWeight(WeightsError):  # noqa: N818  (reads better where it is raised)
+class UnknownWeight(WeightsError):
     """A name that the index does not hold."""
 
 

@@ -14,7 +14,7 @@ from xinghe.weights.index import Weight, local_file, resolve
 from xinghe.weights.plan import sources_of
 from xinghe.weights.progress import Progress
 from xinghe.weights.source import Source
-from xinghe.weights.store import Place, find, place_of
+from xinghe.weights.store import Place, place_of
 
 
 async def fetch(
@@ -29,9 +29,16 @@ async def fetch(
     if path := local_file(name):
         _require_gguf(path)
         return path
-    weight = resolve(name)
-    if found := find(settings, name):
-        return found
+    return await fetch_weight(settings, resolve(name), progress, source)
+
+
+async def fetch_weight(
+    settings: Settings, weight: Weight, progress: Progress, source: str | None = None
+) -> Path:
+    """The same for an entry of the index, or one that is in none."""
+    present = Place(settings.weights_dir, weight.file)
+    if present.is_complete(weight):
+        return present.path
     place = place_of(settings, weight)
     sources = sources_of(settings, weight, source)
 
@@ -54,6 +61,8 @@ async def fetch(
 async def _from_first(
     sources: list[Source], weight: Weight, place: Place, progress: Progress
 ) -> None:
+    if weight.size:
+        place.require_space(weight.size - place.arrived)
     failures: list[str] = []
     for source in sources:
         try:

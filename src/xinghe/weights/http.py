@@ -63,9 +63,9 @@ class HttpFile:
             timeout=timeout, trust_env=True, auto_decompress=False
         ) as session:
             download = _Download(session, self._url, weight, place, progress)
-            resumed = download.offset > 0
+            resumed = place.arrived > 0
             await download.run()
-        progress.begin(f"checking {weight.file}", download.offset)
+        progress.begin(f"checking {weight.file}", place.arrived)
         sha256 = await sha256_of(place.partial, progress)
         progress.end()
         return Fetched(place.partial, sha256, resumed)
@@ -89,20 +89,12 @@ class _Download:
         if self._facts is None or not self._continues(self._facts):
             self._discard()
 
-    @property
-    def offset(self) -> int:
-        """Bytes that are here."""
-        try:
-            return self._place.partial.stat().st_size
-        except FileNotFoundError:
-            return 0
-
     async def run(self) -> None:
         """Get the rest of the file. Raises `SourceError`."""
-        start, restarts = self.offset, 0
+        start, restarts = self._place.arrived, 0
         delays = list(RETRY_DELAYS)
         while True:
-            before = self.offset
+            before = self._place.arrived
             try:
                 if await self._attempt():
                     return
@@ -111,7 +103,7 @@ class _Download:
                     raise SourceError("changes the file while it is fetched")
             except (aiohttp.ClientError, TimeoutError, _BrokenError) as error:
                 reason = str(error) or type(error).__name__
-                now = self.offset
+                now = self._place.arrived
                 if now == start:
                     raise SourceError(reason) from error
                 if now > before:
@@ -122,7 +114,7 @@ class _Download:
 
     async def _attempt(self) -> bool:
         """One request; false if what is here had to be thrown away and the next must start anew."""
-        offset = self.offset
+        offset = self._place.arrived
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import NoReturn, Protocol, TextIO
@@ -10,6 +11,8 @@ from tqdm import tqdm
 
 from xinghe.weights.units import human
 
+NARROW = 80
+"""Columns of a terminal that does not tell."""
 LINE_INTERVAL = 10.0
 """Seconds between two lines where there is no terminal."""
 
@@ -41,13 +44,16 @@ class Bar:
 
     def begin(self, title: str, total: int | None) -> None:
         self.end()
+        # A container's terminal may say that it has no columns, and no bar fits into those.
+        sized = os.get_terminal_size(self._stream.fileno()).columns > 0
         self._bar = tqdm(
             desc=title,
             total=total,
             unit="B",
             unit_scale=True,
             file=self._stream,
-            dynamic_ncols=True,
+            dynamic_ncols=sized,
+            ncols=None if sized else NARROW,
         )
 
     def at(self, done: int) -> None:

@@ -57,6 +57,14 @@ class Place(msgspec.Struct, frozen=True):
     def parts(self) -> Path:
         return self.folder / f"{self.file}.parts"
 
+    @property
+    def arrived(self) -> int:
+        """Bytes of an unfinished download."""
+        try:
+            return self.partial.stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def marker(self) -> Marker | None:
         """The record of the file that was stored here last, even if that file is gone."""
         try:

@@ -1,0 +1,95 @@
+"""What is examined is what the service would use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.doctor.kit import options
+from xinghe.app import deployments_in_use
+from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog.load import load as load_catalog
+from xinghe.doctor.options import OptionError, parse
+from xinghe.settings import load
+
+TOML = """
+[server]
+host = "0.0.0.0"
+port = 9000
+[weights]
+cache = "/srv/weights"
+[embedded]
+model = "small"
+"""
+
+
+@pytest.mark.parametrize("toml", ["", TOML])
+@pytest.mark.parametrize(
+    "environ", [{}, {"XINGHE_SERVER__PORT": "81", "XINGHE_EMBEDDED__MODEL": "x.gguf"}]
+)
+def test_the_settings_and_the_doctor_agree(
+    tmp_path: Path, toml: str, environ: dict[str, str]
+) -> None:
+    if toml:
+        (tmp_path / "xinghe.toml").write_text(toml)
+    environ = {**environ, "XINGHE_DATA": str(tmp_path)}
+    ours, theirs = parse([], environ), load(environ=environ)
+    assert (ours.host, ours.port) == (theirs.server.host, theirs.server.port)
+    assert ours.model == theirs.embedded.model
+    assert ours.data == str(theirs.data_dir)
+    assert ours.cache == str(theirs.weights_dir)
+
+
+def test_the_default_folders_agree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XINGHE_DATA", "XINGHE_WEIGHTS__CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ours, theirs = parse([], {}), load(environ={})
+    assert (ours.data, ours.cache) == (str(theirs.data_dir), str(theirs.weights_dir))
+
+
+def test_the_command_line_wins_and_a_preflight_overlooks_the_rest() -> None:
+    asked = options(
+        "--preflight", "--workers", "3", "--port", "8080", "--data", "/d", XINGHE_SERVER__PORT="1"
+    )
+    assert (asked.port, asked.data) == (8080, "/d")
+    with pytest.raises(SystemExit):
+        options("--workers", "3")
+
+
+FAR = """
+[deployments.far]
+engine = "upstream"
+url = "http://127.0.0.1:1/v1"
+model = "far"
+[defaults]
+deployment = "far"
+"""
+OWN = """
+[deployments.embedded]
+weights = "own.gguf"
+"""
+
+
+@pytest.mark.parametrize("models", ["", FAR, OWN])
+def test_the_catalog_and_the_doctor_agree(tmp_path: Path, models: str) -> None:
+    (tmp_path / "models.toml").write_text(models)
+    asked = options("--data", str(tmp_path))
+    used = deployments_in_use(load_catalog(load(str(tmp_path), environ={}))).values()
+    embedded = [each.weights for each in used if isinstance(each, LlamaCppDeployment)]
+    assert asked.embedded == bool(embedded)
+    if embedded:
+        assert asked.model == embedded[0]
+
+
+@pytest.mark.parametrize("port", ["abc", "-1", "65536"])
+def test_a_port_out_of_range(port: str) -> None:
+    with pytest.raises(OptionError, match=f"'{port}', and must be a whole number from 0 to 65535"):
+        options(XINGHE_SERVER__PORT=port)
+
+
+def test_a_broken_settings_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "xinghe.toml").write_text("port =")
+    with pytest.raises(OptionError, match=r"xinghe\.toml"):
+        options("--data", str(tmp_path))
