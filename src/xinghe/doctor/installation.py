@@ -26,6 +26,8 @@ def engine(options: Options) -> Finding:
         text = f"xllamacpp dies of {signal.Signals(-result.returncode).name} when it is loaded"
     else:
         text = f"xllamacpp cannot be loaded: {result.stderr.strip().splitlines()[-1]}"
+    if "shared object" in text:
+        return fail("engine", text, "install the system library that it names")
     return fail("engine", text, "make clean run   (installs anew)")
 
 

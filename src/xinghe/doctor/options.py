@@ -38,7 +38,9 @@ class Options(NamedTuple):
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     """Raises `OptionError`. A preflight overlooks options that are not the doctor's."""
     parser = argparse.ArgumentParser(
-        prog="xinghe doctor", description=__doc__.splitlines()[0], allow_abbrev=False
+        prog="xinghe doctor",
+        description="Say what is wrong with this machine or installation, and what mends it.",
+        allow_abbrev=False,
     )
     parser.add_argument("--preflight", action="store_true", help="only what an installation needs")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
