@@ -15,11 +15,12 @@ class EventParser:
     Only `data` fields are kept, since no engine uses another. Lines may end in LF, CRLF or CR.
     """
 
-    __slots__ = ("_data", "_pending", "_skip_lf")
+    __slots__ = ("_data", "_pending", "_size", "_skip_lf")
 
     def __init__(self) -> None:
         self._pending = b""
         self._data: list[bytes] = []
+        self._size = 0
         self._skip_lf = False
 
     def feed(self, read: bytes) -> list[bytes]:
@@ -39,9 +40,10 @@ class EventParser:
             if line.startswith(b"data:"):
                 value = line[5:]
                 self._data.append(value[1:] if value.startswith(b" ") else value)
+                self._size += len(line)
             elif not line and self._data:
                 events.append(b"\n".join(self._data))
-                self._data = []
-        if len(self._pending) > MAX_EVENT_BYTES or sum(map(len, self._data)) > MAX_EVENT_BYTES:
+                self._data, self._size = [], 0
+        if len(self._pending) + self._size > MAX_EVENT_BYTES:
             raise EventTooLarge
         return events

@@ -1,0 +1,88 @@
+"""Server-sent events: wherever the reads break, the events are those of a single read."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from xinghe.engines.events import MAX_EVENT_BYTES, EventParser, EventTooLarge
+
+LINES = st.one_of(
+    st.just(b""),
+    st.builds(
+        bytes.__add__,
+        st.sampled_from(
+            [b"data:", b"data: ", b"data:  ", b": ", b"event: ", b"id:", b"data ", b"x"]
+        ),
+        st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"])).map(
+            str.encode
+        ),
+    ),
+)
+STREAMS = st.lists(
+    st.tuples(LINES, st.sampled_from([b"\n", b"\r\n", b"\r"])).map(b"".join), max_size=20
+).map(b"".join)
+
+
+def cut(stream: bytes, places: list[int]) -> list[bytes]:
+    """The stream in pieces, empty ones among them."""
+    edges = [0, *sorted(place % (len(stream) + 1) for place in places), len(stream)]
+    return [stream[a:b] for a, b in itertools.pairwise(edges)]
+
+
+def reference(stream: bytes) -> list[bytes]:
+    """The standard's algorithm on the whole stream at once."""
+    events: list[bytes] = []
+    data: list[bytes] = []
+    for line in re.split(rb"\r\n|\r|\n", stream)[:-1]:
+        if line == b"" and data:
+            events.append(b"\n".join(data))
+            data = []
+        name, colon, value = line.partition(b":")
+        if colon and name == b"data":
+            data.append(value.removeprefix(b" "))
+    return events
+
+
+def parse(reads: list[bytes]) -> list[bytes]:
+    parser = EventParser()
+    return [event for read in reads for event in parser.feed(read)]
+
+
+@given(STREAMS, st.lists(st.integers(0, 10_000), max_size=12))
+@example(b"data: a\r\n\r\ndata: b\r\r", [8, 9, 10])
+@example("data: 字\r\n\r\n".encode(), [7, 8, 9, 10, 11])
+def test_cuts_change_nothing(stream: bytes, places: list[int]) -> None:
+    assert parse(cut(stream, places)) == parse([stream]) == reference(stream)
+
+
+@given(STREAMS)
+def test_byte_by_byte_is_as_one_read(stream: bytes) -> None:
+    assert parse([stream[i : i + 1] for i in range(len(stream))]) == reference(stream)
+
+
+@given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=6))
+def test_bytes_that_are_no_stream_raise_nothing(stream: bytes, places: list[int]) -> None:
+    assert parse(cut(stream, places)) == reference(stream)
+
+
+@pytest.mark.parametrize("size", [1, 65_536, MAX_EVENT_BYTES // 2])
+def test_large_events_pass(size: int) -> None:
+    body = b"x" * size
+    stream = b"data: " + body + b"\n\n"
+    assert parse(cut(stream, list(range(0, len(stream), 1 + len(stream) // 8)))) == [body]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"data: " + b"x" * 65_536, b"data: " + b"x" * 65_536 + b"\n", b"data:\n" * 16_384],
+    ids=["one line", "lines", "empty lines"],
+)
+def test_event_without_end_is_refused(piece: bytes) -> None:
+    reads = [piece] * (MAX_EVENT_BYTES // 65_536 + 2)
+    with pytest.raises(EventTooLarge):
+        parse(reads)
