@@ -20,10 +20,14 @@ class StopScanner:
         if not self._stops:
             return text, False
         text = self._held + text
-        found = min((at for stop in self._stops if (at := text.find(stop)) >= 0), default=-1)
-        if found >= 0:
+        # Where the first to be complete ends, and how early it began: so chunks cannot matter.
+        found = min(
+            ((at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0),
+            default=None,
+        )
+        if found is not None:
             self._held = ""
-            return text[:found], True
+            return text[: found[1]], True
         keep = self._overlap(text)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep], False
