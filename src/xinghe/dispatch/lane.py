@@ -21,8 +21,8 @@ class Lane:
 
     def __init__(self, slots: int, queue: int, tokens: int = 0) -> None:
         self._free_slots = slots
+        self._tokens = tokens
         self._free_tokens = tokens
-        self._limited = tokens > 0
         self._queue = queue
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
@@ -32,7 +32,10 @@ class Lane:
 
     @asynccontextmanager
     async def admit(self, tokens: int) -> AsyncIterator[None]:
-        """Hold a slot and `tokens` of context. Raises `LaneFull`."""
+        """Hold a slot and `tokens` of context. Raises `LaneFull`, `ValueError`."""
+        if 0 < self._tokens < tokens:
+            # It would wait for ever, and all behind it.
+            raise ValueError(f"{tokens} tokens asked for, the lane has {self._tokens}")
         await self._enter(tokens)
         try:
             yield
@@ -54,7 +57,8 @@ class Lane:
             if turn.done() and not turn.cancelled():
                 self._leave(tokens)  # the turn came in the moment of the cancellation
             else:
-                self._waiting.remove(entry)
+                if entry in self._waiting:  # not passed over yet by one who left
+                    self._waiting.remove(entry)
                 self._admit_next()  # the one behind may fit where this one did not
             raise
 
@@ -71,7 +75,7 @@ class Lane:
                 turn.set_result(None)
 
     def _fits(self, tokens: int) -> bool:
-        return self._free_slots > 0 and (not self._limited or tokens <= self._free_tokens)
+        return self._free_slots > 0 and (not self._tokens or tokens <= self._free_tokens)
 
     def _take(self, tokens: int) -> None:
         self._free_slots -= 1
