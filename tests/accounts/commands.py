@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 from click.testing import CliRunner, Result
 
 from xinghe.cli.accounts import account
@@ -23,6 +24,8 @@ class Commands:
 
     def run(self, *arguments: str) -> Result:
         result = CliRunner().invoke(self._root, [*arguments, "--data", str(self.data)])
+        # A command sends the log to its standard error, and the runner's is closed by now.
+        structlog.reset_defaults()
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

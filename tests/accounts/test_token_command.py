@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
+import subprocess
 from pathlib import Path
 
+import apsw
 import pytest
 
 from tests.accounts.commands import Commands
+from tests.kit.command import XINGHE, environment
 
 SECRET = r"xh-[a-z0-9]{10}-[A-Za-z0-9]{43}"
 
@@ -87,6 +90,30 @@ def test_default_is_not_made_beside_other_accounts(commands: Commands) -> None:
     commands.done("account", "create", "a")
     assert "no account 'default'" in commands.refused("token", "create", code=1)
     assert len(commands.json("account", "list")) == 1
+
+
+def test_a_database_that_stays_locked(commands: Commands) -> None:
+    commands.done("account", "create", "default")
+    other = apsw.Connection(str(commands.data / "xinghe.db"))
+    other.execute("BEGIN IMMEDIATE")
+    assert "locked" in xinghe_fails("token", "create", data=commands.data)
+    other.execute("ROLLBACK")
+    other.close()
+    assert commands.json("token", "list") == []
+
+
+def xinghe_fails(*arguments: str, data: Path) -> str:
+    """What a process says on standard error; nothing may be on standard output."""
+    result = subprocess.run(
+        [*XINGHE, *arguments, "--data", str(data)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(),
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    return result.stderr
 
 
 def test_every_help_says_what_it_is_for(commands: Commands) -> None:

@@ -30,7 +30,7 @@ async def wait(ledger: Ledger, database: Database, principal: Principal) -> None
         ledger.checkpoint()
         assert await database.drain() == 0
         # A child that outlives its parent must not keep the parent's holds alive.
-        subprocess.Popen(["sleep", "20"], close_fds=False, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
+        subprocess.Popen(["sleep", "5"], close_fds=False, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
         print("ready", flush=True)
         await asyncio.sleep(60)
 

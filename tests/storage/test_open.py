@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apsw
 import pytest
 
 from xinghe.storage import Database, StorageError
-from xinghe.storage.migrate import migrations
+from xinghe.storage.migrate import migrate, migrations
 
 OPEN_AND_WRITE = """
 import asyncio, sys
@@ -97,6 +99,25 @@ async def test_entries_are_append_only(tmp_path: Path) -> None:
         for statement in ("UPDATE entries SET amount = 6", "DELETE FROM entries"):
             with pytest.raises(apsw.ConstraintError, match="append-only"):
                 await database.write(lambda c, sql=statement: c.execute(sql))  # type: ignore[misc]
+
+
+def test_tables_are_made_once_however_many_start(tmp_path: Path) -> None:
+    starters = 8
+    barrier = threading.Barrier(starters)
+
+    def start(file: Path) -> int:
+        connection = apsw.Connection(str(file))
+        connection.set_busy_timeout(5000)
+        barrier.wait(10)
+        migrate(connection)
+        version = int(connection.pragma("user_version"))
+        connection.close()
+        return version
+
+    with ThreadPoolExecutor(starters) as pool:
+        for attempt in range(10):
+            files = [tmp_path / f"{attempt}.db"] * starters
+            assert len(set(pool.map(start, files))) == 1
 
 
 def test_processes_that_start_at_once_share_a_new_file(tmp_path: Path) -> None:

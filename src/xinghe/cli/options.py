@@ -11,6 +11,7 @@ import getpass
 import re
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -18,6 +19,7 @@ import click
 from xinghe import settings
 from xinghe.accounts import AccountError, rules
 from xinghe.core import MICRO
+from xinghe.observe import logs
 from xinghe.storage import Database, StorageError
 from xinghe.storage.clock import now
 
@@ -49,13 +51,14 @@ def run(data: str | None, action: Callable[[Database], Awaitable[T]], *, create:
     Without `create`, a directory that holds no database is an error and stays as it is.
     """
 
-    async def session() -> T:
-        directory = settings.load(data=data).data_dir
+    async def session(directory: Path) -> T:
         async with await Database.open(directory, create=create) as database:
             return await action(database)
 
     try:
-        return asyncio.run(session())
+        loaded = settings.load(data=data)
+        logs.configure(loaded.log.level, loaded.log.format)
+        return asyncio.run(session(loaded.data_dir))
     except (AccountError, StorageError, settings.SettingsError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -42,12 +42,8 @@ class Open(msgspec.Struct, frozen=True):
     """An open hold as the reaper finds it, with the last checkpoint."""
 
     id: str
-    request_id: str
-    model: str
-    amount: int
     stream: bool
     usage: Usage
-    rate: Rate
 
 
 def new_id() -> str:
@@ -67,9 +63,11 @@ def reserve(connection: apsw.Connection, hold: Hold) -> int | None:
         (hold.amount, hold.account_id),
     )
     if connection.changes() == 0:
-        available: int = connection.execute(
+        available: int | None = connection.execute(
             "SELECT available FROM accounts WHERE id = ?", (hold.account_id,)
         ).get
+        if available is None:
+            raise LookupError(f"there is no account of id {hold.account_id}")
         return available
     connection.execute(
         "INSERT INTO holds (id, account_id, token_id, request_id, model, amount, state, owner, "
@@ -178,11 +176,8 @@ def owners(connection: apsw.Connection) -> set[str]:
 def open_holds(connection: apsw.Connection, owner: str) -> list[Open]:
     """What a process has open."""
     rows = connection.execute(
-        "SELECT id, request_id, model, amount, stream, prompt_tokens, emitted, cached_tokens, "
-        "input_rate, output_rate, cached_rate FROM holds WHERE state = 'open' AND owner = ?",
+        "SELECT id, stream, prompt_tokens, emitted, cached_tokens FROM holds "
+        "WHERE state = 'open' AND owner = ?",
         (owner,),
     )
-    return [
-        Open(id_, request_id, model, amount, bool(stream), Usage(*counts[:3]), Rate(*counts[3:]))
-        for id_, request_id, model, amount, stream, *counts in rows
-    ]
+    return [Open(hold_id, bool(stream), Usage(*counts)) for hold_id, stream, *counts in rows]

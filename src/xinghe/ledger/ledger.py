@@ -223,3 +223,6 @@ async def _every(seconds: float, action: Callable[[], Awaitable[object]]) -> Non
             await action()
         except (StorageError, OSError) as error:
             log.warning("regular_task_failed", error=str(error))
+        except Exception:
+            # A fault in one round must not end all that would come after it.
+            log.exception("regular_task_failed")
