@@ -51,14 +51,14 @@ def run(data: str | None, action: Callable[[Database], Awaitable[T]], *, create:
     Without `create`, a directory that holds no database is an error and stays as it is.
     """
 
-    async def session(directory: Path) -> T:
+    async def on_database(directory: Path) -> T:
         async with await Database.open(directory, create=create) as database:
             return await action(database)
 
     try:
         loaded = settings.load(data=data)
         logs.configure(loaded.log.level, loaded.log.format)
-        return asyncio.run(session(loaded.data_dir))
+        return asyncio.run(on_database(loaded.data_dir))
     except (AccountError, StorageError, settings.SettingsError) as error:
         raise click.ClickException(str(error)) from error
 
