@@ -76,8 +76,8 @@ class System:
 async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]:
     """The system with its database open and its ledger at work; settled and closed on exit."""
     database = await Database.open(settings.data_dir)
-    system = System(settings, catalog, database)
     try:
+        system = System(settings, catalog, database)
         await system.ledger.start()
         try:
             yield system

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-import secrets
+import os
 import string
 import time
 from typing import Any
@@ -17,6 +17,7 @@ from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
 
 _ALPHABET = string.ascii_lowercase + string.digits
+_ID_LENGTH = 10
 _JSON = (b"content-type", b"application/json; charset=utf-8")
 _EXPOSED = b"x-request-id, x-served-by, x-ignored-parameters, retry-after"
 
@@ -25,7 +26,12 @@ Headers = list[tuple[bytes, bytes]]
 
 def new_request_id() -> str:
     """`as-` + 10 of `[a-z0-9]`, as the service's own ids look."""
-    return "as-" + "".join(secrets.choice(_ALPHABET) for _ in range(10))
+    number = int.from_bytes(os.urandom(8))
+    letters = []
+    for _ in range(_ID_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[digit])
+    return "as-" + "".join(letters)
 
 
 class Exchange:

@@ -6,13 +6,15 @@ from typing import Any
 
 import click
 
-from xinghe import settings
 from xinghe.catalog.card import ModelCard
 from xinghe.catalog.limits import effective
-from xinghe.catalog.load import Catalog, CatalogError, load
+from xinghe.catalog.load import Catalog, CatalogError
+from xinghe.catalog.load import load as load_catalog
 from xinghe.cli.options import data_option, json_option
 from xinghe.cli.tables import show
 from xinghe.cli.weights import pull
+from xinghe.settings import Settings, SettingsError, load
+from xinghe.weights import WeightsError, find, load_index
 
 
 @click.group()
@@ -21,19 +23,24 @@ def models() -> None:
 
 
 @models.command("list")
+@click.option("--weights", is_flag=True, help="List the weights that `models pull` knows instead.")
 @data_option
 @json_option
-def list_models(data: str | None, as_json: bool) -> None:
+def list_models(weights: bool, data: str | None, as_json: bool) -> None:
     """List every model: its limits in tokens, its price in Tokens a token, who serves it."""
     try:
-        catalog = load(settings.load(data=data))
-    except (settings.SettingsError, CatalogError) as error:
+        settings = load(data)
+        if weights:
+            rows = _weights(settings)
+        else:
+            catalog = load_catalog(settings)
+            rows = [_model(catalog, name, card) for name, card in catalog.models.items()]
+    except (SettingsError, CatalogError, WeightsError) as error:
         raise click.ClickException(str(error)) from error
-    rows = [_row(catalog, name, card) for name, card in catalog.models.items()]
     show(rows, as_json=as_json)
 
 
-def _row(catalog: Catalog, name: str, card: ModelCard) -> dict[str, Any]:
+def _model(catalog: Catalog, name: str, card: ModelCard) -> dict[str, Any]:
     limits = effective(card, catalog.deployments[card.deployment])
     return {
         "model": name,
@@ -45,6 +52,21 @@ def _row(catalog: Catalog, name: str, card: ModelCard) -> dict[str, Any]:
         "output_ratio": card.output_ratio,
         "deployment": card.deployment,
     }
+
+
+def _weights(settings: Settings) -> list[dict[str, Any]]:
+    """`size` is in bytes; `here` tells whether the file is in the cache."""
+    return [
+        {
+            "weights": weight.name,
+            "aliases": list(weight.aliases),
+            "size": weight.size,
+            "licence": weight.licence,
+            "pinned": weight.sha256 is not None,
+            "here": find(settings, weight.name) is not None,
+        }
+        for weight in load_index().values()
+    ]
 
 
 models.add_command(pull)

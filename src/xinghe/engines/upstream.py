@@ -9,6 +9,8 @@ import os
 import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -39,21 +41,23 @@ FINISH_REASONS = {
 }
 
 
-class _Choice(msgspec.Struct):
-    class Delta(msgspec.Struct):
-        content: str | None = None
+class _ChoiceDelta(msgspec.Struct):
+    content: str | None = None
 
-    delta: Delta = msgspec.field(default_factory=Delta)
+
+class _Choice(msgspec.Struct):
+    delta: _ChoiceDelta = msgspec.field(default_factory=_ChoiceDelta)
     finish_reason: str | None = None
 
 
-class _Usage(msgspec.Struct):
-    class Details(msgspec.Struct):
-        cached_tokens: int | None = None
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
 
+
+class _Usage(msgspec.Struct):
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    prompt_tokens_details: Details | None = None
+    prompt_tokens_details: _PromptDetails | None = None
 
 
 class _Chunk(msgspec.Struct):
@@ -69,6 +73,7 @@ class UpstreamEngine:
         self._deployment = deployment
         self._served_by = f"{name}/{deployment.model}"
         self._url = deployment.url.rstrip("/")
+        self._proxy = _proxy_for(self._url)
         self._session: aiohttp.ClientSession | None = None
         self._decode = msgspec.json.Decoder(_Chunk).decode
 
@@ -174,9 +179,20 @@ class UpstreamEngine:
                     sock_connect=self._deployment.connect_timeout,
                     sock_read=self._deployment.silence_timeout,
                 ),
-                trust_env=True,
+                proxy=self._proxy,
             )
         return self._session
+
+
+def _proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for a URL.
+
+    Asked once: aiohttp's own `trust_env` reads `.netrc` in a thread at every request.
+    """
+    parts = urlsplit(url)
+    if parts.hostname is None or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 async def _refuse(answer: aiohttp.ClientResponse) -> None:

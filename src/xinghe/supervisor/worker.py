@@ -73,6 +73,7 @@ async def _serve(system: System, spec: WorkerSpec, control: asyncio.StreamReader
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=round(spec.settings.server.grace),
         )

@@ -53,7 +53,10 @@ class ModelsRoute:
             served = of_deployment(station.deployment)
             about |= {
                 "served_by": station.engine.served_by,
-                "capabilities": sorted(card.capabilities & SERVED),
+                "capabilities": {
+                    "model": sorted(card.capabilities),
+                    "served": sorted(card.capabilities & SERVED),
+                },
                 "limits": {
                     "model": _limits(of_card(card)),
                     "deployment": _limits(served) if served else None,
@@ -63,7 +66,7 @@ class ModelsRoute:
                 "ignored_parameters": sorted(card.ignores),
             }
         else:
-            about |= {"served_by": None, "capabilities": []}
+            about["served_by"] = None
         if card.kind is Kind.IMAGE:
             about["image_tokens"] = card.image_tokens
         else:

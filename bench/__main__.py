@@ -1,0 +1,25 @@
+"""`python -m bench [edge|cost|engine]`: run the measurements and print their tables."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import cost, edge, engine
+
+BENCHES = {"edge": edge.run, "cost": cost.run, "engine": engine.run}
+
+
+def main() -> None:
+    chosen = sys.argv[1:] or list(BENCHES)
+    unknown = [name for name in chosen if name not in BENCHES]
+    if unknown:
+        raise SystemExit(f"no such bench: {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
+    for name in chosen:
+        with tempfile.TemporaryDirectory(prefix="xinghe-bench-") as folder:
+            asyncio.run(BENCHES[name](Path(folder)))
+
+
+main()

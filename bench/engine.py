@@ -1,0 +1,108 @@
+"""Throughput of eight embedded streams through Xinghe, as a share of the bare engine's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import statistics
+import sys
+import time
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import aiohttp
+import msgspec
+from tests.kit.server import Server
+
+from xinghe.catalog.load import load as load_catalog
+from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
+from xinghe.engines.llamacpp.threads import free_cores
+from xinghe.settings import load
+from xinghe.weights import find
+
+STREAMS, TOKENS, ROUNDS = 8, 48, 5
+MODEL = "ernie-speed-8k"
+
+
+def _messages(round_: int, number: int) -> list[dict[str, str]]:
+    return [{"role": "user", "content": f"第{round_}轮第{number}号：写一个长长的故事，不要停。"}]
+
+
+async def _one(session: aiohttp.ClientSession, url: str, key: str, body: dict[str, object]) -> int:
+    """Stream one answer; returns its completion tokens."""
+    async with session.post(
+        url, data=json.dumps(body), headers={"Authorization": f"Bearer {key}"}
+    ) as answer:
+        text = await answer.text()
+        if answer.status != 200:
+            raise RuntimeError(text)
+    last = [line for line in text.splitlines() if '"usage":{' in line][-1]
+    return int(json.loads(last.removeprefix("data: "))["usage"]["completion_tokens"])
+
+
+async def _round(
+    session: aiohttp.ClientSession, url: str, key: str, round_: int, sampling: dict[str, object]
+) -> float:
+    """Tokens a second of one round of all streams."""
+    started = time.perf_counter()
+    bodies = [
+        {
+            "model": MODEL,
+            "messages": _messages(round_, number),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "max_tokens": TOKENS,
+            **sampling,
+        }
+        for number in range(STREAMS)
+    ]
+    tokens = await asyncio.gather(*(_one(session, url, key, body) for body in bodies))
+    return sum(tokens) / (time.perf_counter() - started)
+
+
+async def run(folder: Path) -> None:
+    """The two take turns, so that a machine that slows down slows both."""
+    threads = free_cores()
+    settings = load(str(folder / "data"), {"embedded.model": "small", "embedded.threads": threads})
+    deployment = load_catalog(settings).deployments["embedded"]
+    weights = find(settings, "small")
+    if weights is None:
+        raise SystemExit("no weights yet: run `xinghe models pull small`")
+    key = secrets.token_urlsafe()
+    spec = ChildSpec(str(weights), deployment.context, deployment.slots, threads, key, os.getpid())
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "xinghe.engines.llamacpp.child", stdin=PIPE, stdout=PIPE
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(msgspec.json.encode(spec) + b"\n")
+    bare_url = msgspec.json.decode(await child.stdout.readline(), type=ChildReady).address
+    pinned = {"XINGHE_EMBEDDED__THREADS": str(threads)}
+    try:
+        with Server(folder / "data", "--model", "small", settings=pinned) as server:
+            token = server.token()
+            ours_url = f"{server.url}/v1/chat/completions"
+            # What Xinghe asks of the engine, so that both generate under the same conditions.
+            bare: dict[str, object] = {
+                "repeat_penalty": 1.1,
+                "cache_prompt": True,
+                "return_progress": True,
+            }
+            ratios, bares, ours = [], [], []
+            timeout = aiohttp.ClientTimeout(total=600)
+            async with aiohttp.ClientSession(timeout=timeout) as session:
+                for round_ in range(ROUNDS):
+                    url = f"{bare_url}/v1/chat/completions"
+                    bares.append(await _round(session, url, key, round_, bare))
+                    ours.append(await _round(session, ours_url, token, round_, {}))
+                    ratios.append(ours[-1] / bares[-1])
+    finally:
+        child.terminate()
+        await child.wait()
+    print(f"\n## Eight embedded streams (small weights, {threads} threads, {ROUNDS} rounds)\n")
+    print("| | median tokens/s |\n|---|---|")
+    print(f"| the bare engine | {statistics.median(bares):.1f} |")
+    print(f"| through Xinghe | {statistics.median(ours):.1f} |")
+    print(f"| ratio, median of pairs | {statistics.median(ratios):.3f} |", flush=True)
