@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -66,8 +66,8 @@ class Weights(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Log(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Logs go to standard error."""
 
-    level: str = "info"
-    format: str = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console", "auto"] = "auto"
     """`json`, `console`, or `auto`: console on a terminal, JSON elsewhere."""
 
 
