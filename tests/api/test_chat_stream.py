@@ -51,7 +51,7 @@ def test_only_the_last_chunk_has_a_finish_reason(api: Api, mount: str) -> None:
     assert reasons[-1] == ("stop" if mount == STRICT else "normal")
 
 
-@pytest.mark.parametrize("mount", MOUNTS)
+@pytest.mark.parametrize("mount", [DOCUMENTED, ALIAS])
 def test_without_include_usage_it_rides_on_the_finish_chunk(api: Api, mount: str) -> None:
     chunks = told(api.at(mount)).chunks
     assert all(chunk["choices"] for chunk in chunks)
@@ -59,6 +59,10 @@ def test_without_include_usage_it_rides_on_the_finish_chunk(api: Api, mount: str
     assert chunks[-1]["choices"][0]["finish_reason"]
     assert chunks[-1]["usage"]["prompt_tokens"] == 10
     assert chunks[-1]["usage"]["completion_tokens"] == len(PIECES)
+
+
+def test_strict_mount_has_no_usage_unless_asked(api: Api) -> None:
+    assert told(api.at(STRICT)).usage is None
 
 
 @pytest.mark.parametrize("mount", MOUNTS)

@@ -69,7 +69,7 @@ def test_text_is_held_back_no_longer_than_it_must(api: Api) -> None:
 
 
 def test_long_stop_is_refused_where_documented(api: Api) -> None:
-    malformed(api.chat(model=CHAT, stop="x" * 21), "stop", 20, param="stop")
+    malformed(api.chat(model=CHAT, stop="x" * 21), "stop", 20)
     answered(api.chat(model=CHAT, stop="x" * 20))
     malformed(api.chat(model=CHAT, stop=["ok", "x" * 21]), "stop", 20)
 

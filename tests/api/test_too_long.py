@@ -17,30 +17,30 @@ def prompt(text: str) -> list[dict[str, str]]:
 
 
 def test_characters_are_four_times_the_tokens(api: Api) -> None:
-    reply = api.chat(model=TIGHT, messages=prompt("x" * 65))
+    reply = api.chat(model=TIGHT, messages=prompt("x" * 257))
     refused(
         reply,
         400,
         "invalid_request_error",
         "characters_too_long",
-        "the max input characters is 64",
+        "the max input characters is 256",
     )
 
 
 def test_characters_of_all_messages_count(api: Api) -> None:
     turns = [
-        {"role": "user", "content": "x" * 30},
-        {"role": "assistant", "content": "x" * 30},
-        {"role": "user", "content": "x" * 30},
+        {"role": "user", "content": "x" * 100},
+        {"role": "assistant", "content": "x" * 100},
+        {"role": "user", "content": "x" * 100},
     ]
     reply = api.chat(model=TIGHT, messages=turns)
-    refused(reply, 400, "invalid_request_error", "characters_too_long", 64)
+    refused(reply, 400, "invalid_request_error", "characters_too_long", 256)
 
 
 def test_characters_are_not_bytes(api: Api) -> None:
-    # 64 Chinese characters are within the characters but far beyond 16 tokens.
-    reply = api.chat(model=TIGHT, messages=prompt("好" * 64))
-    refused(reply, 400, "invalid_request_error", "tokens_too_long", "Prompt tokens too long", 16)
+    # 200 Chinese characters are within the characters but far beyond 64 tokens.
+    reply = api.chat(model=TIGHT, messages=prompt("好" * 200))
+    refused(reply, 400, "invalid_request_error", "tokens_too_long", "Prompt tokens too long", 64)
 
 
 def test_just_short_enough(api: Api) -> None:
@@ -56,10 +56,10 @@ def test_tokens_are_counted_by_the_embedded_tokenizer(api: Api, stream: bool) ->
 
 
 def test_strict_mount_has_the_same_limits(api: Api) -> None:
-    reply = api.at(STRICT).chat(model=TIGHT, messages=prompt("x" * 65))
-    refused(reply, 400, "invalid_request_error", "characters_too_long", 64)
+    reply = api.at(STRICT).chat(model=TIGHT, messages=prompt("x" * 257))
+    refused(reply, 400, "invalid_request_error", "characters_too_long", 256)
 
 
 def test_a_refusal_leaves_no_hold(api: Api, books: Books) -> None:
-    reply = api.chat(model=TIGHT, messages=prompt("好" * 64))
+    reply = api.chat(model=TIGHT, messages=prompt("好" * 200))
     books.free(reply.headers["x-request-id"])

@@ -6,12 +6,14 @@ import pytest
 
 from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.books import Books
-from tests.kit.expect import answered, broke_off, no_engine
+from tests.kit.expect import answered, broke_off, no_engine, refused
 from tests.kit.models import CHAT, DOWN, QUIET
+from tests.kit.raw import Reply
 from tests.kit.script import Fault, Script
+from tests.kit.sse import stream_of
 
 BEFORE_THE_FIRST_TOKEN = [
-    *(Script(fault="status", status=status) for status in (400, 401, 404, 429, 500, 503)),
+    *(Script(fault="status", status=status) for status in (400, 401, 404, 500, 502)),
     Script(fault="reset"),
     Script(fault="truncate"),
     Script(fault="garbage"),
@@ -31,16 +33,7 @@ def test_answer_that_never_began(api: Api, mount: str, script: Script) -> None:
 
 @pytest.mark.parametrize("script", BEFORE_THE_FIRST_TOKEN, ids=NAMES)
 def test_stream_that_never_began(api: Api, script: Script) -> None:
-    # Before the first token the status is still open: 500, or a stream with one error event.
-    reply = api.chat(model=CHAT, messages=script.messages, stream=True)
-    if reply.status == 200:
-        with api.streaming(model=CHAT, messages=script.messages) as (stream, live):
-            for event in live:
-                stream.take(event)
-        assert stream.content == ""
-        broke_off(stream)
-    else:
-        no_engine(reply)
+    failed_without_text(api.chat(model=CHAT, messages=script.messages, stream=True))
 
 
 @pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
@@ -52,19 +45,25 @@ def test_stream_that_had_begun(api: Api, mount: str, fault: Fault) -> None:
     assert stream.content == "一二三"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("status", [429, 503])
+def test_upstream_that_is_full(api: Api, status: int, stream: bool) -> None:
+    # Both say "come back later": the model's engines are full, which is a row of its own.
+    script = Script(fault="status", status=status)
+    reply = api.chat(model=CHAT, messages=script.messages, stream=stream)
+    refused(reply, 429, "rate_limit_exceeded", "cluster_rate_limit_exceeded")
+    assert int(reply.headers["retry-after"]) >= 1
+
+
 @pytest.mark.parametrize("fault", MIDSTREAM)
 def test_whole_answer_that_breaks_midway(api: Api, fault: Fault) -> None:
     script = Script(pieces=list("一二三四五"), fault=fault, after=3)
     no_engine(api.chat(model=CHAT, messages=script.messages))
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_upstream_that_is_down(api: Api, stream: bool) -> None:
-    reply = api.chat(model=DOWN, stream=stream)
-    if reply.status == 200:
-        broke_off(api.stream(model=DOWN))
-    else:
-        no_engine(reply)
+def test_upstream_that_is_down(api: Api) -> None:
+    no_engine(api.chat(model=DOWN))
+    failed_without_text(api.chat(model=DOWN, stream=True))
 
 
 def test_upstream_that_falls_silent(api: Api) -> None:
@@ -72,7 +71,7 @@ def test_upstream_that_falls_silent(api: Api) -> None:
 
 
 def test_failure_is_free_and_leaves_no_hold(api: Api, books: Books) -> None:
-    failed = api.chat(model=CHAT, messages=Script(fault="status", status=503).messages)
+    failed = api.chat(model=CHAT, messages=Script(fault="status", status=500).messages)
     broken = api.stream(
         model=CHAT, messages=Script(pieces=list("一二三"), fault="reset", after=2).messages
     )
@@ -83,3 +82,13 @@ def test_failure_is_free_and_leaves_no_hold(api: Api, books: Books) -> None:
 def test_next_request_is_served(api: Api) -> None:
     no_engine(api.chat(model=CHAT, messages=Script(fault="reset").messages))
     answered(api.chat(model=CHAT, messages=Script().messages))
+
+
+def failed_without_text(reply: Reply) -> None:
+    """A 500; or, where a comment has opened the stream already, its one error event."""
+    if reply.status != 200:
+        no_engine(reply)
+        return
+    stream = stream_of(reply)
+    assert stream.content == ""
+    broke_off(stream)

@@ -6,7 +6,7 @@ CHAT = "scripted-chat"
 """Served by the scripted upstream; ratios 1 (input) and 2 (output)."""
 
 TIGHT = "scripted-tight"
-"""The same with room for 16 input tokens, so 64 characters."""
+"""The same with room for 64 input tokens, so 256 characters."""
 
 DOWN = "scripted-down"
 """Its upstream refuses every connection."""
@@ -50,7 +50,7 @@ deployment = "scripted"
 [models."scripted-tight"]
 kind = "chat"
 context = 8192
-max_input = 16
+max_input = 64
 output_max = 2048
 output_default = 1024
 deployment = "scripted"

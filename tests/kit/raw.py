@@ -41,6 +41,7 @@ class Connection:
         self.authority = f"{parts.hostname}:{parts.port}"
         self.socket = socket.create_connection((parts.hostname, parts.port), timeout)
         self._buffer = b""
+        self._asked = ""
 
     def __enter__(self) -> Self:
         return self
@@ -64,6 +65,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Send one request, with a Content-Length if there is a body."""
+        self._asked = method
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.authority}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         if body is not None:
@@ -98,6 +100,8 @@ class Connection:
     def reply(self) -> Reply:
         """Read one whole answer."""
         status, headers = self.head()
+        if status in {204, 304} or self._asked == "HEAD":
+            return Reply(status, headers, b"")
         return Reply(status, headers, b"".join(self.pieces(headers)))
 
     def _fill(self) -> None:

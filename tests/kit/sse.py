@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.kit.raw import Reply
+
 DONE = "[DONE]"
 
 
@@ -67,3 +69,11 @@ class Stream:
         found = [chunk["usage"] for chunk in self.chunks if chunk.get("usage")]
         assert len(found) <= 1, f"more than one usage: {found}"
         return found[0] if found else None
+
+
+def stream_of(reply: Reply) -> Stream:
+    """The stream that an answer is, read to its end already."""
+    stream = Stream(reply.status, reply.headers)
+    for event in events([reply.body]):
+        stream.take(event)
+    return stream
