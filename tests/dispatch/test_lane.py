@@ -16,25 +16,24 @@ SLOTS, QUEUE, TOKENS = 3, 4, 10
 ARRIVE = st.tuples(st.just("arrive"), st.integers(1, TOKENS))
 LEAVE = st.tuples(st.just("leave"), st.integers(0, 20))
 CANCEL = st.tuples(st.just("cancel"), st.integers(0, 20))
-SETTLE = st.tuples(st.just("settle"), st.integers(0, 2))
-STEPS = st.lists(st.one_of(ARRIVE, LEAVE, CANCEL, SETTLE), max_size=60)
+YIELD = st.tuples(st.just("yield"), st.integers(1, 2))
+SETTLE = st.tuples(st.just("settle"), st.just(0))
+STEPS = st.lists(st.one_of(ARRIVE, LEAVE, CANCEL, YIELD, SETTLE), max_size=60)
 
 
 class Guest:
     """One request: waits for admission, stays until it is told to leave."""
 
-    def __init__(self, lane: Lane, tokens: int, order: list[Guest]) -> None:
+    def __init__(self, lane: Lane, tokens: int) -> None:
         self.tokens = tokens
         self.inside = False
         self.refused = False
         self.may_leave = asyncio.Event()
-        self._order = order
         self.task = asyncio.create_task(self._stay(lane))
 
     async def _stay(self, lane: Lane) -> None:
         try:
             async with lane.admit(self.tokens):
-                self._order.append(self)
                 self.inside = True
                 try:
                     await self.may_leave.wait()
@@ -64,11 +63,10 @@ def pick(guests: list[Guest], number: int, *, inside: bool) -> Iterator[Guest]:
 async def play(steps: list[tuple[str, int]], tokens: int) -> None:
     lane = Lane(SLOTS, QUEUE, tokens)
     guests: list[Guest] = []
-    order: list[Guest] = []
     for step, number in steps:
         match step:
             case "arrive":
-                guests.append(Guest(lane, number, order))
+                guests.append(Guest(lane, number))
             case "leave":
                 for guest in pick(guests, number, inside=True):
                     guest.may_leave.set()
@@ -76,15 +74,23 @@ async def play(steps: list[tuple[str, int]], tokens: int) -> None:
                 # In the same turn of the loop as other steps: before, at and after each await.
                 for guest in pick(guests, number, inside=bool(number % 2)):
                     guest.task.cancel()
-            case "settle":
+            case "yield":
                 await settle(number)
+            case "settle":
+                await first_come_first_served(guests)
         holds_its_bounds(guests, tokens)
         assert lane.waiting <= QUEUE
-    await settle()
-    # First come, first served.
-    assert [guests.index(guest) for guest in order] == sorted(map(guests.index, order))
+    await first_come_first_served(guests)
     await all_leave(guests)
     await is_as_new(lane, tokens)
+
+
+async def first_come_first_served(guests: list[Guest]) -> None:
+    """Nobody is in who came after one that still waits."""
+    await settle()
+    waiting = [i for i, guest in enumerate(guests) if not (guest.task.done() or guest.inside)]
+    inside = [i for i, guest in enumerate(guests) if guest.inside]
+    assert not waiting or max(inside, default=-1) < min(waiting)
 
 
 async def all_leave(guests: list[Guest]) -> None:
@@ -98,7 +104,7 @@ async def all_leave(guests: list[Guest]) -> None:
 async def is_as_new(lane: Lane, tokens: int) -> None:
     """Nothing leaked: as many as ever fit at once, and with all of the tokens."""
     assert lane.waiting == 0
-    fresh = [Guest(lane, TOKENS // SLOTS, []) for _ in range(SLOTS)]
+    fresh = [Guest(lane, TOKENS // SLOTS) for _ in range(SLOTS)]
     await settle()
     assert all(guest.inside for guest in fresh)
     await all_leave(fresh)
@@ -114,8 +120,8 @@ def test_any_course_of_events(steps: list[tuple[str, int]], tokens: int) -> None
 
 
 async def test_queue_is_full_exactly_at_its_bound() -> None:
-    lane, order = Lane(SLOTS, QUEUE), list[Guest]()
-    guests = [Guest(lane, 1, order) for _ in range(SLOTS + QUEUE)]
+    lane = Lane(SLOTS, QUEUE)
+    guests = [Guest(lane, 1) for _ in range(SLOTS + QUEUE)]
     await settle()
     assert [guest.inside for guest in guests] == [True] * SLOTS + [False] * QUEUE
     assert not any(guest.refused for guest in guests)
@@ -125,7 +131,7 @@ async def test_queue_is_full_exactly_at_its_bound() -> None:
     guests[0].may_leave.set()
     await settle()
     assert lane.waiting == QUEUE - 1
-    guests.append(Guest(lane, 1, order))
+    guests.append(Guest(lane, 1))
     for guest in guests:
         guest.may_leave.set()
     await asyncio.gather(*(guest.task for guest in guests))
@@ -133,10 +139,10 @@ async def test_queue_is_full_exactly_at_its_bound() -> None:
 
 
 async def test_large_request_is_not_starved_by_small_ones() -> None:
-    lane, order = Lane(SLOTS, QUEUE, TOKENS), list[Guest]()
-    first = Guest(lane, 6, order)
+    lane = Lane(SLOTS, QUEUE, TOKENS)
+    first = Guest(lane, 6)
     await settle()
-    large, small = Guest(lane, 8, order), Guest(lane, 1, order)
+    large, small = Guest(lane, 8), Guest(lane, 1)
     await settle()
     assert not large.inside
     assert not small.inside  # there is room, but it came later
@@ -150,10 +156,10 @@ async def test_large_request_is_not_starved_by_small_ones() -> None:
 
 
 async def test_cancelled_head_lets_the_next_one_in() -> None:
-    lane, order = Lane(SLOTS, QUEUE, TOKENS), list[Guest]()
-    first = Guest(lane, 6, order)
+    lane = Lane(SLOTS, QUEUE, TOKENS)
+    first = Guest(lane, 6)
     await settle()
-    large, small = Guest(lane, 8, order), Guest(lane, 1, order)
+    large, small = Guest(lane, 8), Guest(lane, 1)
     await settle()
     large.task.cancel()
     await settle()
@@ -165,10 +171,10 @@ async def test_cancelled_head_lets_the_next_one_in() -> None:
 
 async def test_cancelled_in_the_moment_another_leaves() -> None:
     """The one that leaves finds the cancelled waiter still in the queue."""
-    lane, order = Lane(1, QUEUE), list[Guest]()
-    first = Guest(lane, 1, order)
+    lane = Lane(1, QUEUE)
+    first = Guest(lane, 1)
     await settle()
-    waiting, behind = Guest(lane, 1, order), Guest(lane, 1, order)
+    waiting, behind = Guest(lane, 1), Guest(lane, 1)
     await settle()
     first.may_leave.set()
     await asyncio.sleep(0)
