@@ -58,7 +58,7 @@ def _take(
             meter.completion_tokens += tokens
             visible, stopped = scanner.feed(text)
             if visible:
-                shown.append(TextDelta(visible, tokens))
+                shown.append(delta if visible is text else TextDelta(visible, tokens))
             if stopped:
                 shown.append(FinishDelta(FinishReason.STOP))
                 return True

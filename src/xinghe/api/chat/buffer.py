@@ -17,12 +17,15 @@ class StreamBuffer:
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._size = 0
-        self._arrived = 0.0
+        self._arrived: float | None = None
         self._wake = asyncio.Event()
         self._closed = False
 
-    def put(self, data: bytes, arrived: float) -> None:
-        """Add bytes whose cause arrived at that `perf_counter` time. Raises `BufferFull`."""
+    def put(self, data: bytes, arrived: float | None) -> None:
+        """Add bytes whose cause, if they have one, arrived at that `perf_counter` time.
+
+        Raises `BufferFull`.
+        """
         if not self._parts:
             self._arrived = arrived
         self._size += len(data)
@@ -36,7 +39,7 @@ class StreamBuffer:
         self._closed = True
         self._wake.set()
 
-    async def take(self) -> tuple[bytes, float] | None:
+    async def take(self) -> tuple[bytes, float | None] | None:
         """All bytes at hand with the arrival of the oldest, or `None` at the end."""
         await self._wake.wait()
         if not self._parts:

@@ -11,7 +11,8 @@ import time
 from contextlib import aclosing
 
 from xinghe.api.chat.buffer import StreamBuffer
-from xinghe.api.chat.encoder import KEEP_ALIVE, StreamEncoder
+from xinghe.api.chat.encoder import StreamEncoder
+from xinghe.api.chat.pulse import Pulse
 from xinghe.api.chat.run import Run
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.core import ClientGone
@@ -57,22 +58,20 @@ async def _produce(run: Run, buffer: StreamBuffer) -> None:
 
 async def _carry(exchange: Exchange, buffer: StreamBuffer, server: Server) -> None:
     """Send until the buffer is closed. The status line waits for the first byte to send."""
-    while True:
+    with Pulse(buffer, server) as pulse:
         try:
-            async with asyncio.timeout(server.keepalive_comment):
-                taken = await buffer.take()
-        except TimeoutError:
-            taken = (KEEP_ALIVE, 0.0)
-        if taken is None:
-            return
-        data, arrived = taken
-        if not exchange.answered:
-            await exchange.start(200, EVENT_STREAM)
-        try:
-            async with asyncio.timeout(server.stall_timeout):
+            while (taken := await buffer.take()) is not None:
+                data, arrived = taken
+                pulse.sending()
+                if not exchange.answered:
+                    await exchange.start(200, EVENT_STREAM)
                 await exchange.send({"type": "http.response.body", "body": data, "more_body": True})
-        except TimeoutError:
+                pulse.sent()
+                if arrived is not None:
+                    metrics.EDGE_OUT.observe(time.perf_counter() - arrived)
+        except asyncio.CancelledError:
+            if not pulse.stalled:
+                raise
+            pulse.forgive()
             metrics.CLIENTS_GONE.labels("stalled").inc()
             raise ClientGone from None
-        if arrived:
-            metrics.EDGE_OUT.observe(time.perf_counter() - arrived)
