@@ -11,7 +11,7 @@ from msgspec import Meta
 from xinghe.core import MICRO, Rate
 
 Count = Annotated[int, Meta(ge=0)]
-Ratio = Annotated[float, Meta(ge=0)]
+Ratio = Annotated[float, Meta(ge=0, le=1e6)]
 
 MIN_OUTPUT_TOKENS = 2
 """The smallest `max_completion_tokens` of every model (sections 2.1–2.3)."""

@@ -61,6 +61,8 @@ def _read(path: Path) -> dict[str, Any]:
     for section, entries in tree.items():
         if section not in SECTIONS:
             raise CatalogError(f"{path}: `{section}` is no section, allowed: {', '.join(SECTIONS)}")
+        if not isinstance(entries, dict):
+            raise CatalogError(f"{path}: `{section}` is {entries!r}, allowed: a table")
         if section != "defaults" and not all(isinstance(entry, dict) for entry in entries.values()):
             raise CatalogError(f"{path}: each entry of `{section}` is a table of its own")
     return tree
