@@ -98,7 +98,7 @@ def test_error_inside_a_stream_raises(client: OpenAI) -> None:
 def test_embedded_stream_comes_in_pieces(client: OpenAI) -> None:
     stream = client.chat.completions.create(
         model="ernie-3.5-8k",
-        messages=[{"role": "user", "content": "从一数到十。"}],
+        messages=[{"role": "user", "content": "写一首关于春天的诗。"}],
         max_completion_tokens=16,
         stream=True,
     )
