@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import msgspec
 
-from xinghe.catalog.card import UpstreamDeployment
+from xinghe.catalog.card import Count, UpstreamDeployment
 from xinghe.core import (
     Delta,
     FinishDelta,
@@ -34,7 +34,16 @@ from xinghe.engines.protocol import Batch, EngineBusy, EngineFailed, EngineUnava
 TOKENS_A_MESSAGE = 8
 """The most that a chat template puts around one message, with what opens the answer."""
 LOGGED_TEXT = 500
+LONGEST_ADVICE = 3600.0
+"""Seconds; an upstream that says more is not believed."""
 
+FAULTS = (
+    aiohttp.ClientError,
+    TimeoutError,
+    EventTooLarge,
+    msgspec.DecodeError,
+    UnicodeDecodeError,
+)
 FINISH_REASONS = {
     "length": FinishReason.LENGTH,
     "content_filter": FinishReason.CONTENT_FILTER,
@@ -51,12 +60,12 @@ class _Choice(msgspec.Struct):
 
 
 class _PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
+    cached_tokens: Count | None = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
     prompt_tokens_details: _PromptDetails | None = None
 
 
@@ -93,13 +102,15 @@ class UpstreamEngine:
 
     async def prepare(self, messages: Sequence[Message]) -> Prompt:
         frame = TOKENS_A_MESSAGE * (len(messages) + 1)
-        estimate = sum(estimated_tokens(message.content) for message in messages)
-        bound = sum(bounded_tokens(message.content) for message in messages)
+        texts = [text for message in messages for text in (message.content, message.name or "")]
+        estimate = sum(map(estimated_tokens, texts))
+        bound = sum(map(bounded_tokens, texts))
         return Prompt(
             tokens=min(estimate, bound) + frame, bound=bound + frame, exact=False, payload=messages
         )
 
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
+        begun = False
         try:
             async with self._open().post(
                 f"{self._url}/chat/completions",
@@ -108,12 +119,16 @@ class UpstreamEngine:
             ) as answer:
                 if answer.status != 200:
                     await _refuse(answer)
+                begun = True
                 yield Batch(time.perf_counter(), [PrefillDelta()])
                 async for batch in self._read(answer):
                     yield batch
-        except aiohttp.ClientConnectorError as error:
-            raise EngineUnavailable(str(error)) from error
-        except (aiohttp.ClientError, TimeoutError, EventTooLarge, msgspec.DecodeError) as error:
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            # Before the answer: nobody listens, or an idle connection was closed just then.
+            if begun:
+                raise EngineFailed(repr(error)) from error
+            raise EngineUnavailable(repr(error)) from error
+        except FAULTS as error:
             raise EngineFailed(repr(error)) from error
 
     async def _read(self, answer: aiohttp.ClientResponse) -> AsyncGenerator[Batch]:
@@ -207,9 +222,10 @@ async def _refuse(answer: aiohttp.ClientResponse) -> None:
 
 def _seconds(retry_after: str | None) -> float | None:
     try:
-        return max(0.0, float(retry_after)) if retry_after else None
+        seconds = float(retry_after) if retry_after else -1.0
     except ValueError:
         return None  # an HTTP date: our own advice will do
+    return seconds if 0 <= seconds <= LONGEST_ADVICE else None
 
 
 def _translate(
