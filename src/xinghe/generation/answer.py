@@ -56,16 +56,16 @@ def _take(
             meter.prompt_tokens = job.prompt.tokens
         case TextDelta(text, tokens):
             meter.completion_tokens += tokens
+            if meter.completion_tokens > job.max_tokens:
+                # The engine was told, but an upstream may not listen.
+                meter.completion_tokens = job.max_tokens
+                return _end(FinishReason.LENGTH, scanner, shown)
             visible, stopped = scanner.feed(text)
             if visible:
                 shown.append(delta if visible is text else TextDelta(visible, tokens))
             if stopped:
                 shown.append(FinishDelta(FinishReason.STOP))
                 return True
-            if meter.completion_tokens > job.max_tokens:
-                # The engine was told, but an upstream may not listen.
-                meter.completion_tokens = job.max_tokens
-                return _end(FinishReason.LENGTH, scanner, shown)
         case UsageDelta(prompt_tokens, completion_tokens, cached_tokens):
             meter.prompt_tokens = prompt_tokens
             meter.completion_tokens = completion_tokens

@@ -1,0 +1,164 @@
+"""One answer over a real upstream engine: its length, its stop strings, and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import pytest
+
+from tests.engines.tape import RESET, STREAM_HEAD, Step, chunk, event, playing
+from xinghe.catalog.card import UpstreamDeployment
+from xinghe.core import (
+    Delta,
+    FinishDelta,
+    FinishReason,
+    GenerationJob,
+    Message,
+    Meter,
+    Sampling,
+    TextDelta,
+)
+from xinghe.dispatch.dispatcher import Dispatcher, DispatchFailed, Station
+from xinghe.engines.upstream import UpstreamEngine
+from xinghe.generation.answer import answer
+
+DONE = b"data: [DONE]\n\n"
+USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
+HELLO = (Message("user", "你好"),)
+ESTIMATE = 2 + 16
+
+
+class Answered:
+    """What came of one answer."""
+
+    def __init__(self) -> None:
+        self.meter = Meter()
+        self.deltas: list[Delta] = []
+
+    async def run(
+        self, steps: Sequence[Step], stops: Sequence[str] = (), limit: int = 16, take: int = 1000
+    ) -> None:
+        """Play `steps` at the engine; the reader leaves after `take` batches."""
+        async with playing(steps) as tape:
+            deployment = UpstreamDeployment(url=tape.url, model="m")
+            station = Station("up", deployment, UpstreamEngine("up", deployment))
+            dispatcher = Dispatcher({"up": station})
+            prompt = await dispatcher.prepare(station, HELLO)
+            job = GenerationJob("as-0123456789", prompt, Sampling(), limit)
+            try:
+                async with aclosing(answer(dispatcher, station, job, stops, self.meter)) as batches:
+                    async for batch in batches:
+                        self.deltas += batch.deltas
+                        take -= 1
+                        if not take:
+                            break
+            finally:
+                await dispatcher.aclose()
+            async with station.lane.admit(1):
+                assert station.lane.waiting == 0
+
+    @property
+    def text(self) -> str:
+        return "".join(delta.text for delta in self.deltas if isinstance(delta, TextDelta))
+
+    @property
+    def reason(self) -> FinishReason | None:
+        found = [delta.reason for delta in self.deltas if isinstance(delta, FinishDelta)]
+        assert not found or self.deltas[-1] == FinishDelta(found[0])
+        return found[0] if found else None
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        meter = self.meter
+        return meter.prompt_tokens, meter.completion_tokens, meter.cached_tokens
+
+
+@pytest.fixture
+def answered() -> Answered:
+    return Answered()
+
+
+async def test_its_own_end(answered: Answered) -> None:
+    used = USAGE | {"prompt_tokens_details": {"cached_tokens": 4}}
+    await answered.run([STREAM_HEAD, *map(chunk, "一二三"), chunk(None, "stop", used), DONE])
+    assert (answered.text, answered.reason) == ("一二三", FinishReason.NORMAL)
+    assert answered.counts == (7, 3, 4)
+    assert answered.meter.finished
+
+
+async def test_its_own_end_without_usage(answered: Answered) -> None:
+    await answered.run([STREAM_HEAD, *map(chunk, "一二三"), chunk(None, "stop"), DONE])
+    assert answered.counts == (ESTIMATE, 3, 0)
+    assert answered.meter.finished
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+@pytest.mark.parametrize("cut", ["an event a read", "all in one read"])
+async def test_upstream_that_does_not_listen_to_the_limit(
+    answered: Answered, limit: int, cut: str
+) -> None:
+    pieces = [chunk(str(i)) for i in range(10)]
+    reads = pieces if cut == "an event a read" else [b"".join(pieces)]
+    await answered.run([STREAM_HEAD, *reads, chunk(None, "stop", USAGE), DONE], limit=limit)
+    assert answered.text == "0123456789"[:limit]
+    assert answered.reason is FinishReason.LENGTH
+    assert answered.counts == (ESTIMATE, limit, 0)
+    assert answered.meter.finished
+
+
+async def test_answer_of_exactly_the_limit_is_no_cut(answered: Answered) -> None:
+    await answered.run([STREAM_HEAD, *map(chunk, "一二三"), chunk(None, "stop"), DONE], limit=3)
+    assert (answered.text, answered.reason) == ("一二三", FinishReason.NORMAL)
+
+
+async def test_stop_string_that_would_come_after_the_limit(answered: Answered) -> None:
+    steps = [STREAM_HEAD, *map(chunk, "一二三四"), chunk(None, "stop"), DONE]
+    await answered.run(steps, stops=["二三"], limit=2)
+    assert (answered.text, answered.reason) == ("一二", FinishReason.LENGTH)
+
+
+async def test_stop_string_over_several_pieces(answered: Answered) -> None:
+    steps = [STREAM_HEAD, *map(chunk, "一二三四五"), chunk(None, "stop", USAGE), DONE]
+    await answered.run(steps, stops=["三四"])
+    assert (answered.text, answered.reason) == ("一二", FinishReason.STOP)
+    # Counted is what was generated, not what was shown.
+    assert answered.counts == (ESTIMATE, 4, 0)
+    assert answered.meter.finished
+
+
+async def test_beginning_of_a_stop_string_is_shown_at_the_end(answered: Answered) -> None:
+    await answered.run([STREAM_HEAD, *map(chunk, "一二"), chunk(None, "length")], stops=["二三"])
+    assert (answered.text, answered.reason) == ("一二", FinishReason.LENGTH)
+
+
+async def test_usage_that_counts_along(answered: Answered) -> None:
+    """vLLM's `continuous_usage_stats`: each chunk carries the running total."""
+    events = [chunk(c, None, USAGE | {"completion_tokens": i}) for i, c in enumerate("一二三", 1)]
+    await answered.run([STREAM_HEAD, *events, chunk(None, "stop", USAGE), DONE])
+    assert answered.counts == (7, 3, 0)
+
+
+async def test_broken_off(answered: Answered) -> None:
+    with pytest.raises(DispatchFailed):
+        await answered.run([STREAM_HEAD, *map(chunk, "一二"), 0.1, RESET])
+    assert answered.text == "一二"
+    assert answered.meter.started
+    assert not answered.meter.finished
+
+
+async def test_error_event_at_the_start(answered: Answered) -> None:
+    with pytest.raises(DispatchFailed):
+        await answered.run([STREAM_HEAD, event({"error": "x"})])
+    assert not answered.meter.finished
+
+
+async def test_reader_that_leaves(answered: Answered) -> None:
+    steps: list[Step] = [STREAM_HEAD]
+    for character in "一二三":
+        steps += [0.05, chunk(character)]
+    await answered.run([*steps, 5.0, chunk("四")], take=3)
+    assert answered.text == "一二三"
+    assert answered.counts == (ESTIMATE, 3, 0)
+    assert answered.meter.started
+    assert not answered.meter.finished
