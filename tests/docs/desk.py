@@ -1,0 +1,74 @@
+"""A reader at his desk: pastes a page's commands and programs, and compares what they print."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.docs.pages import Block
+from tests.kit.command import environment
+from tests.kit.server import Server
+
+PRINTED_URL = "http://127.0.0.1:8000"
+"""The address in the documentation; the test's own server stands elsewhere."""
+
+
+class Desk:
+    """Works in a folder whose `.venv` is the environment of the tests, beside a running server."""
+
+    def __init__(self, folder: Path, server: Server, token: str) -> None:
+        self._folder = folder
+        self._server = server
+        (folder / ".venv").symlink_to(sys.prefix)
+        self._environment = environment(
+            {
+                "AI_STUDIO_API_KEY": token,
+                "PATH": f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}",
+                "PYTHONIOENCODING": "utf-8",
+                "XINGHE_DATA": str(server.data),
+                "XINGHE_EMBEDDED__MODEL": "small",
+                "XINGHE_SERVER__PORT": server.url.rsplit(":", 1)[1],
+            }
+        )
+
+    def run(self, block: Block) -> str:
+        """Run a block that must succeed; gives all that it printed."""
+        text = block.text.replace(PRINTED_URL, self._server.url)
+        shell = ["bash", "-euo", "pipefail", "-c", text]
+        command = shell if block.language == "bash" else [sys.executable, "-c", text]
+        result = subprocess.run(
+            command,
+            cwd=self._folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert result.returncode == 0, f"{block.text}\n{result.stdout}"
+        if block.output is not None:
+            prints(result.stdout, block.output.replace(PRINTED_URL, self._server.url))
+        return result.stdout
+
+
+def prints(printed: str, promised: str) -> None:
+    """Every promised line was printed, in this order; `…` stands for anything."""
+    lines = iter(printed.splitlines())
+    for promise in promised.splitlines():
+        pattern = _pattern(promise.strip())
+        if pattern not in {"", ".*"}:
+            found = any(re.fullmatch(pattern, line.strip()) for line in lines)
+            assert found, f"not printed: {promise}\nin:\n{printed}"
+
+
+def _pattern(promise: str) -> str:
+    def piece(text: str) -> str:
+        if text == "…":
+            return ".*"
+        return r"\s+" if text.isspace() else re.escape(text)
+
+    return "".join(piece(text) for text in re.split(r"(…|\s+)", promise) if text)

@@ -1,0 +1,104 @@
+"""Every command and program of the documentation does what it says, on the real server."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.docs.desk import PRINTED_URL, Desk, prints
+from tests.docs.pages import ALL, CHINESE, ROOT, Page, page
+from tests.kit.command import environment
+from tests.kit.server import READY, Server, free_port
+
+RUN_BY_MAKE = "test_make_run_does_what_the_readme_says runs `make run`"
+NOT_PASTED = {
+    "apt-get install -y make python3-venv libgomp1 git": "changes the system that it runs on",
+    "git clone <repository> xinghe && cd xinghe\nmake run": RUN_BY_MAKE,
+    'make run ARGS="--model small --port 8080"': RUN_BY_MAKE,
+    "git clone <repository> xinghe && cd xinghe\nmake test": "this is what CI runs: .ci/run",
+    "python -m pip download --require-hashes -r requirements.lock -d wheels": (
+        "downloads every dependency anew"
+    ),
+    "export PIP_NO_INDEX=1 PIP_FIND_LINKS=$PWD/wheels XINGHE_WEIGHTS__PATH=$PWD/models\n"
+    "make run": "needs the folder of the block above",
+    ".venv/bin/xinghe serve": "stays in the foreground: every fixture here starts it",
+}
+"""Blocks that cannot run here, and why."""
+
+# The programs name no `max_completion_tokens`: the operator keeps the answers of this test short.
+SHORT = """
+[models."ernie-3.5-8k"]
+output_default = 24
+"""
+
+
+@pytest.fixture(scope="module")
+def documented(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data = tmp_path_factory.mktemp("documented")
+    with Server(data, "--model", small_weights, models=SHORT) as running:
+        yield running
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("chinese", CHINESE, ids=lambda each: each.name)
+def test_a_reader_who_pastes_every_block_gets_what_the_page_says(
+    chinese: Page, documented: Server, tmp_path: Path
+) -> None:
+    desk = Desk(tmp_path, documented, documented.token())
+    for block in chinese.blocks:
+        if block.language in {"bash", "python"} and block.text not in NOT_PASTED:
+            printed = desk.run(block)
+            if block.language == "python":
+                assert printed.strip() not in {"", "None"}
+
+
+def test_every_exception_still_stands_in_the_documentation() -> None:
+    blocks = {block.text for each in ALL for block in each.blocks}
+    assert set(NOT_PASTED) <= blocks
+
+
+@pytest.mark.embedded
+def test_make_run_does_what_the_readme_says(small_weights: str, tmp_path: Path) -> None:
+    # The tests' own environment, marked as installed: to install it anew would disturb the others.
+    environment_folder = tmp_path / "venv"
+    environment_folder.mkdir()
+    (environment_folder / "bin").symlink_to(f"{sys.prefix}/bin")
+    (environment_folder / ".run").touch()
+    port = free_port()
+    options = f"--data {tmp_path} --port {port} --model {small_weights}"
+    told = tmp_path / "told"
+    with told.open("wb") as out:
+        # A session of its own, so that the interrupt reaches what a terminal's Ctrl-C reaches.
+        make = subprocess.Popen(
+            ["make", "run", f"VENV={environment_folder}", f"ARGS={options}"],
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+            start_new_session=True,
+        )
+    family = [psutil.Process(make.pid)]
+    try:
+        end = time.monotonic() + 60
+        while not READY.search(told.read_text("utf-8")):
+            assert make.poll() is None, told.read_text("utf-8")
+            assert time.monotonic() < end, told.read_text("utf-8")
+            time.sleep(0.1)
+        family += family[0].children(recursive=True)
+    finally:
+        os.killpg(make.pid, signal.SIGINT)
+        make.wait(30)
+    _, left = psutil.wait_procs(family, timeout=10)
+    assert not left
+    promised = next(block.text for block in page("README.md").blocks if block.language == "text")
+    prints(told.read_text("utf-8"), promised.replace(PRINTED_URL, f"http://127.0.0.1:{port}"))
+    assert re.search(r"access token  xh-\w+-\w+", told.read_text("utf-8"))

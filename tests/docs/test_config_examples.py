@@ -1,0 +1,82 @@
+"""The example files of the documentation: they load, and an upstream example really serves."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import CHINESE, Block
+from tests.kit.api import Api
+from tests.kit.expect import answered
+from tests.kit.server import Server
+from tests.kit.upstream import Upstream
+from xinghe import settings
+from xinghe.catalog.card import Kind, LlamaCppDeployment, UpstreamDeployment
+from xinghe.catalog.load import load
+from xinghe.weights import resolve
+
+PRINTED_UPSTREAM = "http://127.0.0.1:8001/v1"
+
+
+def examples(file: str) -> Iterator[Block]:
+    """The examples of one file: their first line names it."""
+    for each in CHINESE:
+        for block in each.blocks:
+            if block.language == "toml" and block.text.startswith(f"# {file}\n"):
+                yield block
+
+
+MODELS = list(examples("models.toml"))
+UPSTREAMS = [block for block in MODELS if '"upstream"' in block.text]
+
+
+def test_every_toml_block_says_which_file_it_is() -> None:
+    blocks = [block for each in CHINESE for block in each.blocks if block.language == "toml"]
+    assert len(blocks) == len(MODELS) + len(list(examples("xinghe.toml")))
+    assert len(UPSTREAMS) >= 3
+
+
+def test_settings_examples_set_what_they_say(tmp_path: Path) -> None:
+    for block in examples("xinghe.toml"):
+        (tmp_path / "xinghe.toml").write_text(block.text, "utf-8")
+        found = settings.load(str(tmp_path), environ={})
+        for section, fields in tomllib.loads(block.text).items():
+            for name, value in fields.items():
+                assert getattr(getattr(found, section), name) == value
+
+
+@pytest.mark.parametrize("block", MODELS, ids=lambda block: f"{len(block.text)} characters")
+def test_models_examples_load(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "models.toml").write_text(block.text, "utf-8")
+    catalog = load(settings.load(str(tmp_path), environ={}))
+    for name in tomllib.loads(block.text)["deployments"]:
+        assert name in {card.deployment for card in catalog.models.values()}
+        deployment = catalog.deployments[name]
+        if isinstance(deployment, LlamaCppDeployment):
+            assert resolve(deployment.weights)
+
+
+@pytest.mark.parametrize("block", UPSTREAMS, ids=lambda block: f"{len(block.text)} characters")
+def test_upstream_examples_serve_the_names_that_they_move(
+    block: Block, small_weights: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    text = block.text.replace(PRINTED_UPSTREAM, upstream.url)
+    assert text != block.text
+    with Server(tmp_path, "--model", small_weights, models=text) as server:
+        api = Api(server.url, server.token())
+        catalog = load(settings.load(str(tmp_path), environ={}))
+        moved = {
+            name: deployment
+            for name, card in catalog.of_kind(Kind.CHAT).items()
+            if isinstance(deployment := catalog.deployments[card.deployment], UpstreamDeployment)
+        }
+        assert moved
+        for name, deployment in moved.items():
+            reply = api.chat(model=name)
+            answered(reply)
+            assert reply.headers["x-served-by"] == f"vllm/{deployment.model}"
+        engines = server.log.read_text("utf-8").count("engine_ready")
+        assert engines == (0 if len(moved) == len(catalog.of_kind(Kind.CHAT)) else 1)

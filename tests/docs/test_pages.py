@@ -1,0 +1,38 @@
+"""The pages hang together: links lead somewhere, and both languages say the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.docs.pages import ALL, CHINESE, ROOT, Page
+
+
+@pytest.mark.parametrize("each", ALL, ids=lambda each: each.name)
+def test_links_lead_somewhere(each: Page) -> None:
+    for link in each.links:
+        if link.startswith("https://"):
+            continue
+        file, _, anchor = link.partition("#")
+        target = Page((each.path.parent / file).resolve() if file else each.path)
+        assert target.path.is_file(), link
+        assert target.path.is_relative_to(ROOT), link
+        if anchor:
+            assert anchor in target.anchors, link
+
+
+@pytest.mark.parametrize("chinese", CHINESE, ids=lambda each: each.name)
+def test_both_languages_have_the_same_parts(chinese: Page) -> None:
+    english = chinese.translation
+    assert [level for level, _ in chinese.headings] == [level for level, _ in english.headings]
+    assert [len(table) for table in chinese.tables] == [len(table) for table in english.tables]
+    # Drawings are prose, in blocks of `text`; what is pasted and what it prints is the same.
+    assert [block.language for block in chinese.blocks] == [
+        block.language for block in english.blocks
+    ]
+    pasted = [block for block in chinese.blocks if block.language != "text"]
+    assert pasted == [block for block in english.blocks if block.language != "text"]
+
+
+def test_every_english_page_has_a_chinese_one() -> None:
+    english = {path.name for path in (ROOT / "docs").glob("*.en.md")}
+    assert english == {page.translation.path.name for page in CHINESE} - {"README.en.md"}

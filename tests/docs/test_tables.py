@@ -1,0 +1,99 @@
+"""The tables of the documentation say what the code says, in both languages."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+import pytest
+from prometheus_client.metrics import MetricWrapperBase
+
+from tests.docs.pages import Page, codes, page
+from xinghe.api.errors import Errors
+from xinghe.catalog.card import LlamaCppDeployment, ModelCard, UpstreamDeployment
+from xinghe.cli.main import main
+from xinghe.observe import metrics
+from xinghe.settings import Settings
+from xinghe.weights import load_index
+
+
+def both(name: str) -> pytest.MarkDecorator:
+    pages = [page(f"{name}.md"), page(f"{name}.en.md")]
+    return pytest.mark.parametrize("each", pages, ids=["chinese", "english"])
+
+
+@both("docs/configuration")
+def test_every_setting_stands_with_its_default(each: Page) -> None:
+    written = {codes(row[0])[0]: codes(row[1])[0] for row in each.tables[0]}
+    assert written == dict(_settings(Settings()))
+
+
+def _settings(tree: msgspec.Struct, prefix: str = "") -> list[tuple[str, str]]:
+    found = []
+    for name in tree.__struct_fields__:
+        value = getattr(tree, name)
+        if isinstance(value, msgspec.Struct):
+            found += _settings(value, f"{name}.")
+        else:
+            found.append((prefix + name, msgspec.json.encode(value).decode()))
+    return found
+
+
+@both("docs/configuration")
+def test_every_field_of_a_model_stands(each: Page) -> None:
+    written = [name for row in each.tables[1] for name in codes(row[0])]
+    assert sorted(written) == sorted(ModelCard.__struct_fields__)
+
+
+@both("docs/configuration")
+def test_every_field_of_a_deployment_stands_with_its_engine(each: Page) -> None:
+    written = {name: row[1] for row in each.tables[2] for name in codes(row[0])}
+    llamacpp = set(LlamaCppDeployment.__struct_fields__)
+    upstream = set(UpstreamDeployment.__struct_fields__)
+    assert set(written) == llamacpp | upstream
+    for name, engine in written.items():
+        assert (engine != "upstream", engine != "llamacpp") == (name in llamacpp, name in upstream)
+
+
+@both("docs/api")
+def test_the_error_table_is_the_code_s(each: Page) -> None:
+    written = [(int(row[0]), *codes(row[1]), *codes(row[2])) for row in each.tables[-1]]
+    assert written == [tuple(error.value) for error in Errors]
+
+
+@both("docs/operations")
+def test_every_metric_stands_with_its_type(each: Page) -> None:
+    written = {codes(row[0])[0]: row[1] for row in each.tables[0]}
+    expected = {}
+    for metric in vars(metrics).values():
+        if isinstance(metric, MetricWrapperBase):
+            (described,) = metric.describe()
+            suffix = "_total" if described.type == "counter" else ""
+            expected[described.name + suffix] = described.type
+    assert written == expected
+
+
+@both("docs/operations")
+def test_every_model_file_stands_with_its_licence(each: Page) -> None:
+    written = {(tuple(codes(row[0])), row[2]) for row in each.tables[1]}
+    index = load_index().values()
+    assert written == {((weight.name, *weight.aliases), weight.licence) for weight in index}
+    for row in each.tables[1]:
+        size = load_index()[codes(row[0])[0]].size
+        if size is None:
+            assert "GB" not in row[1]
+        else:
+            assert row[1].startswith(f"{size / 1000**3:.1f} GB")
+
+
+@both("README")
+def test_every_command_stands(each: Page) -> None:
+    written: set[tuple[str, ...]] = set()
+    for row in each.tables[-1]:
+        first, *others = codes(row[0])
+        _, group, *rest = first.split()
+        written |= {(group, name) for name in [*rest, *others]} or {(group,)}
+    expected: set[tuple[str, ...]] = set()
+    for name, command in main.commands.items():
+        names = command.commands if isinstance(command, click.Group) else {}
+        expected |= {(name, each) for each in names} or {(name,)}
+    assert written == expected
