@@ -14,9 +14,9 @@ from xinghe.core import ClientGone
 _decode = msgspec.json.Decoder().decode
 
 
-async def read_json_object(exchange: Exchange, max_bytes: int, timeout: float) -> dict[str, Any]:
+async def read_json_object(exchange: Exchange, max_bytes: int, seconds: float) -> dict[str, Any]:
     """The body as a JSON object. Raises `ApiError`, `ClientGone`."""
-    data = await _read(exchange, max_bytes, timeout)
+    data = await _read(exchange, max_bytes, seconds)
     try:
         body = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -31,14 +31,14 @@ async def read_json_object(exchange: Exchange, max_bytes: int, timeout: float) -
     return body
 
 
-async def _read(exchange: Exchange, max_bytes: int, timeout: float) -> bytes:
+async def _read(exchange: Exchange, max_bytes: int, seconds: float) -> bytes:
     declared = exchange.header(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(int(declared), max_bytes)
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             while True:
                 message = await exchange.receive()
                 if message["type"] == "http.disconnect":
@@ -52,7 +52,7 @@ async def _read(exchange: Exchange, max_bytes: int, timeout: float) -> bytes:
                     return b"".join(parts)
     except TimeoutError:
         raise ApiError(
-            Errors.REQUEST_TIMEOUT, f"the body did not arrive within {timeout:g} s"
+            Errors.REQUEST_TIMEOUT, f"the body did not arrive within {seconds:g} s"
         ) from None
 
 

@@ -94,7 +94,7 @@ def _check_order(messages: tuple[Message, ...], card: ModelCard) -> None:
                 "user, assistant, user, … by turns"
             )
     last = messages[-1]
-    if last.role not in card.last_role and last.role != "function":
+    if last.role not in card.last_role:
         allowed_last = " or ".join(sorted(card.last_role, reverse=True))
         raise _invalid(
             f"messages[{len(messages) - 1}].role is {shown(last.role)}, "

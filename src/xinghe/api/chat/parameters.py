@@ -150,8 +150,9 @@ def _stops(body: dict[str, Any], dialect: Dialect) -> tuple[str, ...]:
         raise refuse("stop", value, f"a string or a list of up to {MAX_STOPS} strings")
     longest = MAX_STOP_CHARACTERS if dialect is Dialect.DOCUMENTED else None
     for at, stop in enumerate(stops):
+        field = f"stop[{at}]" if value is stops else "stop"
         if not isinstance(stop, str) or not stop:
-            raise refuse(f"stop[{at}]", stop, "a string that is not empty")
+            raise refuse(field, stop, "a string that is not empty")
         if longest is not None and len(stop) > longest:
-            raise refuse(f"stop[{at}]", stop, f"at most {longest} characters, it has {len(stop)}")
+            raise refuse(field, stop, f"at most {longest} characters, it has {len(stop)}")
     return tuple(stops)
