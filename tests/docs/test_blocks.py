@@ -16,6 +16,7 @@ import pytest
 
 from tests.docs.desk import PRINTED_URL, Desk, prints
 from tests.docs.pages import ALL, CHINESE, ROOT, Page, page
+from tests.kit.books import Books
 from tests.kit.command import environment
 from tests.kit.server import READY, Server, free_port
 
@@ -43,9 +44,11 @@ output_default = 24
 
 @pytest.fixture(scope="module")
 def documented(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server of the reader; the books must agree when he is done."""
     data = tmp_path_factory.mktemp("documented")
     with Server(data, "--model", small_weights, models=SHORT) as running:
         yield running
+        Books(running).settled()
 
 
 @pytest.mark.embedded
