@@ -29,6 +29,8 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     host: str = "127.0.0.1"
     port: Port = 8000
     max_body_bytes: Positive = 64 * 1024 * 1024
+    head_timeout: Seconds = 10.0
+    """How long the line and the headers of a request may take."""
     body_timeout: Seconds = 30.0
     stall_timeout: Seconds = 60.0
     """A reader that takes nothing for this long is cut off."""

@@ -21,6 +21,9 @@ _ID_LENGTH = 10
 _JSON = (b"content-type", b"application/json; charset=utf-8")
 _EXPOSED = b"x-request-id, x-served-by, x-ignored-parameters, retry-after"
 
+ABORT = "xinghe.abort"
+"""The ASGI extension by which a connection is cut off: `scope["extensions"][ABORT]["abort"]()`."""
+
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -111,7 +114,15 @@ class Exchange:
             headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
         if error.row is Errors.METHOD_NOT_SUPPORTED.value:
             headers.append((b"allow", b"POST, OPTIONS"))
+        if error.row.status in (408, 413):
+            headers.append((b"connection", b"close"))  # the rest of the body is not waited for
         await self.send_json(error.body(self.request_id), error.row.status, headers)
+
+    def abort(self) -> None:
+        """Cut the connection off: what a stalled reader has not taken is thrown away."""
+        extension = self.scope.get("extensions", {}).get(ABORT)
+        if extension is not None:
+            extension["abort"]()
 
     async def gone(self) -> None:
         """Return when the client has left. Only after the body was read."""

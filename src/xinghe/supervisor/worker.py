@@ -9,12 +9,15 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Generator
+from functools import partial
+from typing import cast
 
 import msgspec
 import structlog
 import uvicorn
 import uvloop
 
+from xinghe.api.connection import MAX_WAITING_SHARE, Connection, WaitingRoom, raise_file_limit
 from xinghe.app import System, running
 from xinghe.catalog.load import load
 from xinghe.observe import logs
@@ -64,10 +67,12 @@ async def _work() -> int:
 
 
 async def _serve(system: System, spec: WorkerSpec, control: asyncio.StreamReader) -> None:
+    room = WaitingRoom(round(raise_file_limit() * MAX_WAITING_SHARE))
+    connection = partial(Connection, room, spec.settings.server.head_timeout)
     server = GatewayServer(
         uvicorn.Config(
             system.app,
-            http="httptools",
+            http=cast("type[asyncio.Protocol]", connection),
             ws="none",
             lifespan="off",
             access_log=False,

@@ -73,5 +73,6 @@ async def _carry(exchange: Exchange, buffer: StreamBuffer, server: Server) -> No
             if not pulse.stalled:
                 raise
             pulse.forgive()
+            exchange.abort()
             metrics.CLIENTS_GONE.labels("stalled").inc()
             raise ClientGone from None

@@ -1,0 +1,113 @@
+"""A client's connection: uvicorn's, but no request head may take for ever, and errors are JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from xinghe.api.errors import ApiError, Errors
+from xinghe.api.exchange import ABORT, new_request_id
+
+MAX_WAITING_SHARE = 0.5
+"""Of all the files that the process may open, how many connections may be without a request."""
+
+
+def raise_file_limit() -> int:
+    """Allow this process as many open files as the system lets it; returns how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+class WaitingRoom:
+    """The connections whose request head is not complete, oldest first.
+
+    Where there are too many, the oldest goes: ten thousand half-open connections must not keep
+    the next client out.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._waiting: dict[Connection, None] = {}
+
+    def enter(self, connection: Connection) -> None:
+        self._waiting[connection] = None
+        if len(self._waiting) > self._size:
+            next(iter(self._waiting)).drop()
+
+    def leave(self, connection: Connection) -> None:
+        self._waiting.pop(connection, None)
+
+
+class Connection(HttpToolsProtocol):
+    """One TCP connection. `head_timeout` is in seconds, from accept or from a first byte."""
+
+    def __init__(self, room: WaitingRoom, head_timeout: float, **uvicorn: Any) -> None:
+        super().__init__(**uvicorn)
+        self._room = room
+        self._head_timeout = head_timeout
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_done()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._head_timer is None:
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_is_done()
+        self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(ApiError(Errors.MALFORMED_JSON, f"Invalid HTTP request: {msg}"))
+
+    def drop(self) -> None:
+        """Let it go without a word."""
+        self._head_is_done()
+        self.transport.abort()
+
+    def _await_head(self) -> None:
+        self._room.enter(self)
+        self._head_timer = self.loop.call_later(self._head_timeout, self._too_late)
+
+    def _head_is_done(self) -> None:
+        self._room.leave(self)
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_late(self) -> None:
+        self._head_timer = None
+        self._refuse(
+            ApiError(
+                Errors.REQUEST_TIMEOUT,
+                f"the request head did not arrive within {self._head_timeout:g} s",
+            )
+        )
+
+    def _refuse(self, error: ApiError) -> None:
+        self._head_is_done()
+        if self.transport.is_closing():
+            return
+        request_id = new_request_id()
+        body = msgspec.json.encode(error.body(request_id))
+        self.transport.write(
+            STATUS_LINE[error.row.status]
+            + b"content-type: application/json; charset=utf-8\r\n"
+            + f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n".encode()
+            + b"connection: close\r\n\r\n"
+            + body
+        )
+        self.transport.close()
