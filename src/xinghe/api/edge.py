@@ -78,7 +78,9 @@ class Edge:
             exchange.operation = operation.name
             if exchange.method != operation.method:
                 raise ApiError(
-                    Errors.METHOD_NOT_SUPPORTED, f"Only {operation.method} requests are accepted"
+                    Errors.METHOD_NOT_SUPPORTED,
+                    f"Only {operation.method} requests are accepted",
+                    allow=f"{operation.method}, OPTIONS",
                 )
             exchange.principal = await authenticate(exchange, self._accounts, operation.scope)
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():

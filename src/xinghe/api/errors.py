@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import msgspec
 
 
 class Row(NamedTuple):
@@ -38,8 +40,27 @@ class Errors(enum.Enum):
     DISPATCH_ERROR = Row(500, "Internal_error", "dispatch_internal_error")
 
 
+class ErrorDetail(msgspec.Struct, omit_defaults=True):
+    """`param` stands only where one field is to blame."""
+
+    code: str
+    message: str
+    type: str
+    param: str | None = None
+
+
+class ErrorAnswer(msgspec.Struct):
+    """The body of every refusal."""
+
+    error: ErrorDetail
+    id: str
+
+
 class ApiError(Exception):
-    """A refusal on its way to the client; `retry_after` is in seconds."""
+    """A refusal on its way to the client.
+
+    `retry_after` is in seconds; `allow` names the methods that a path takes.
+    """
 
     def __init__(
         self,
@@ -48,19 +69,18 @@ class ApiError(Exception):
         *,
         param: str | None = None,
         retry_after: float | None = None,
+        allow: str | None = None,
     ) -> None:
         super().__init__(message)
         self.row: Row = error.value
         self.message = message
         self.param = param
         self.retry_after = retry_after
+        self.allow = allow
 
-    def body(self, request_id: str) -> dict[str, Any]:
-        """The documented body; `param` stands only where one field is to blame."""
-        error = {"code": self.row.code, "message": self.message, "type": self.row.type}
-        if self.param is not None:
-            error["param"] = self.param
-        return {"error": error, "id": request_id}
+    def body(self, request_id: str) -> ErrorAnswer:
+        row = self.row
+        return ErrorAnswer(ErrorDetail(row.code, self.message, row.type, self.param), request_id)
 
 
 def internal(request_id: str, error: Errors = Errors.INTERNAL_ERROR) -> ApiError:

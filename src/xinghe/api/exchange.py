@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from xinghe.accounts.records import Principal
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ApiError, Errors
+from xinghe.api.errors import ApiError
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 10
@@ -112,8 +112,8 @@ class Exchange:
         headers: Headers = []
         if error.retry_after is not None:
             headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
-        if error.row is Errors.METHOD_NOT_SUPPORTED.value:
-            headers.append((b"allow", b"POST, OPTIONS"))
+        if error.allow is not None:
+            headers.append((b"allow", error.allow.encode()))
         if error.row.status in (408, 413):
             headers.append((b"connection", b"close"))  # the rest of the body is not waited for
         await self.send_json(error.body(self.request_id), error.row.status, headers)

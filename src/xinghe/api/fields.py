@@ -26,23 +26,22 @@ def refuse(field: str, value: Any, allowed: str) -> ApiError:
     )
 
 
-def number(
-    body: dict[str, Any], field: str, low: float, high: float, *, above: bool = False
-) -> float | None:
-    """A number in [low, high], or in (low, high] where `above`."""
+def number(body: dict[str, Any], field: str, low: float, high: float) -> float | None:
+    """A number in [low, high]."""
     value = body.get(field)
     if value is None:
         return None
-    bracket = "(" if above else "["
-    allowed = f"a number in {bracket}{low:g}, {high:g}]"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise refuse(field, value, allowed)
-    if not math.isfinite(value) or not low <= value <= high or (above and value == low):
-        raise refuse(field, value, allowed)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or not low <= value <= high
+    ):
+        raise refuse(field, value, f"a number in [{low:g}, {high:g}]")
     return float(value)
 
 
-def integer(body: dict[str, Any], field: str, low: int, high: int) -> int | None:
+def integer(body: dict[str, Any], field: str, low: float, high: float) -> int | None:
     """An integer in [low, high]; `5.0` is one, as JSON does not tell them apart."""
     value = body.get(field)
     if value is None:
@@ -54,12 +53,16 @@ def integer(body: dict[str, Any], field: str, low: int, high: int) -> int | None
     return value
 
 
-def flag(body: dict[str, Any], field: str, path: str | None = None) -> bool:
+def flag(
+    body: dict[str, Any], field: str, path: str | None = None, only: bool | None = None
+) -> bool | None:
+    """A boolean; `only` names the one value that is served, `path` the field in messages."""
     value = body.get(field)
     if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise refuse(path or field, value, "true or false")
+        return None
+    if not isinstance(value, bool) or (only is not None and value is not only):
+        allowed = "true or false" if only is None else shown(only)
+        raise refuse(path or field, value, allowed)
     return value
 
 

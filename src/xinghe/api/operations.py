@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,6 +12,7 @@ from starlette.routing import Route
 
 from xinghe.api.edge import no_such_path
 from xinghe.api.exchange import new_request_id
+from xinghe.api.openapi.document import document
 from xinghe.dispatch.dispatcher import Dispatcher
 from xinghe.storage.database import Database
 
@@ -53,11 +55,18 @@ def operation_routes(readiness: Readiness) -> list[Route]:
     async def nowhere(request: Request) -> Response:
         request_id = new_request_id()
         error = no_such_path(request.url.path)
-        return JSONResponse(
-            error.body(request_id), status_code=404, headers={"x-request-id": request_id}
+        return Response(
+            msgspec.json.encode(error.body(request_id)),
+            status_code=404,
+            headers={"x-request-id": request_id},
+            media_type="application/json",
         )
 
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(document())
+
     return [
+        Route("/openapi.json", openapi),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", show_metrics),

@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from xinghe.supervisor.gateway import GatewayKeeper, GatewayWontStart
 log = structlog.get_logger(__name__)
 
 BACKLOG = 2048
+ECHO = 0.5
+"""Seconds in which a second signal is the first one's echo: `make` passes on what it got too."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -70,6 +73,7 @@ class Supervisor:
             for name, (deployment, weights) in engines.items()
         ]
         self._stop = asyncio.Event()
+        self._told_at: float | None = None
 
     async def run(self) -> int:
         """The exit status of the service. Raises `ServeError`."""
@@ -111,8 +115,11 @@ class Supervisor:
         return 0 if status == 0 else 1
 
     def _told_to_stop(self) -> None:
-        if self._stop.is_set():  # told twice: at once, then
+        now = time.monotonic()
+        if self._told_at is None:
+            self._told_at = now
+            self._stop.set()
+        elif now - self._told_at > ECHO:  # told twice: at once, then
             self._gateway.kill()
             for engine in self._engines:
                 engine.kill()
-        self._stop.set()

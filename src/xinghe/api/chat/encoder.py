@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
+from msgspec import UNSET
 
 from xinghe.api.chat.request import ChatRequest
+from xinghe.api.chat.wire import AnswerMessage, ChatCompletion, Choice, Usage
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
 from xinghe.core import Delta, FinishDelta, FinishReason, Meter, TextDelta
@@ -17,40 +17,27 @@ DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
 
 
-def usage_of(meter: Meter) -> dict[str, Any]:
-    """Section 4.1.3 with the details of the contract; all figures are tokens."""
-    return {
-        "prompt_tokens": meter.prompt_tokens,
-        "completion_tokens": meter.completion_tokens,
-        "total_tokens": meter.prompt_tokens + meter.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": meter.cached_tokens, "search_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0},
-    }
-
-
 def completion(
     exchange: Exchange, request: ChatRequest, text: str, reason: FinishReason, meter: Meter
-) -> dict[str, Any]:
+) -> ChatCompletion:
     """The whole answer of a request without `stream`."""
-    message: dict[str, Any] = {"role": "assistant", "content": text}
-    choice: dict[str, Any] = {
-        "index": 0,
-        "message": message,
-        "finish_reason": exchange.dialect.finish_reason(reason),
-    }
-    if exchange.dialect is Dialect.OPENAI:
-        message["refusal"] = None
-        choice["logprobs"] = None
-    else:
-        choice["flag"] = 0
-    return {
-        "id": exchange.request_id,
-        "object": "chat.completion",
-        "created": exchange.created,
-        "model": request.model,
-        "choices": [choice],
-        "usage": usage_of(meter),
-    }
+    openai = exchange.dialect is Dialect.OPENAI
+    return ChatCompletion(
+        id=exchange.request_id,
+        object="chat.completion",
+        created=exchange.created,
+        model=request.model,
+        choices=[
+            Choice(
+                index=0,
+                message=AnswerMessage("assistant", text, refusal=None if openai else UNSET),
+                finish_reason=exchange.dialect.finish_reason(reason),
+                flag=UNSET if openai else 0,
+                logprobs=None if openai else UNSET,
+            )
+        ],
+        usage=Usage.of(meter),
+    )
 
 
 class StreamEncoder:
@@ -106,7 +93,7 @@ class StreamEncoder:
             + b"}]"
         )
         if self._include_usage:
-            usage = _encode(usage_of(self._meter))
+            usage = _encode(Usage.of(self._meter))
             return (
                 self._head
                 + choice
@@ -118,5 +105,5 @@ class StreamEncoder:
                 + DONE
             )
         if self._shows_usage:
-            choice += b',"usage":' + _encode(usage_of(self._meter))
+            choice += b',"usage":' + _encode(Usage.of(self._meter))
         return self._head + choice + b"}\n\n" + DONE

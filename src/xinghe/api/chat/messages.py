@@ -11,8 +11,10 @@ from xinghe.api.fields import shown
 from xinghe.catalog.card import Capability, ModelCard
 from xinghe.core import Message
 
-DOCUMENTED_ROLES = ("system", "user", "assistant", "tool", "function")
-OPENAI_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+ROLES = {
+    Dialect.DOCUMENTED: ("system", "user", "assistant", "tool", "function"),
+    Dialect.OPENAI: ("system", "developer", "user", "assistant", "tool", "function"),
+}
 
 
 def read_messages(
@@ -28,8 +30,7 @@ def read_messages(
             f"messages is {shown(value)}, allowed: a list of messages",
             param="messages",
         )
-    roles = OPENAI_ROLES if dialect is Dialect.OPENAI else DOCUMENTED_ROLES
-    messages = tuple(_read(i, item, roles, model, dialect) for i, item in enumerate(value))
+    messages = tuple(_read(i, item, model, dialect) for i, item in enumerate(value))
     if dialect is Dialect.DOCUMENTED:
         _check_order(messages, card)
     return messages
@@ -39,10 +40,10 @@ def _invalid(rule: str) -> ApiError:
     return ApiError(Errors.INVALID_MESSAGES, rule, param="messages")
 
 
-def _read(index: int, item: Any, roles: tuple[str, ...], model: str, dialect: Dialect) -> Message:
+def _read(index: int, item: Any, model: str, dialect: Dialect) -> Message:
     if not isinstance(item, dict):
         raise _invalid(f"messages[{index}] is {shown(item)}, allowed: an object")
-    role = item.get("role")
+    role, roles = item.get("role"), ROLES[dialect]
     if role not in roles:
         raise _invalid(f"messages[{index}].role is {shown(role)}, allowed: {', '.join(roles)}")
     if role == "tool" or item.get("tool_calls"):

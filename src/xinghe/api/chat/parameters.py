@@ -11,63 +11,44 @@ from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.fields import flag, integer, number, obj, refuse, text
 from xinghe.catalog.card import MIN_OUTPUT_TOKENS, ModelCard
+from xinghe.catalog.parameters import parameters
 from xinghe.core import Sampling
 
 MAX_STOPS = 4
 MAX_STOP_CHARACTERS = 20
-SEEDS = {Dialect.DOCUMENTED: (1, 2**31 - 2), Dialect.OPENAI: (-(2**63), 2**63 - 1)}
+"""At the documented mounts; `/v1` takes longer ones."""
 
-DEFAULTS = {"temperature": 0.95, "top_p": 0.7}
-"""What the documented service samples with when the request does not say (section 4.1.2)."""
+STRUCTURED = (
+    "model",
+    "messages",
+    "max_tokens",
+    "max_completion_tokens",
+    "stop",
+    "stream_options",
+    "response_format",
+    "tools",
+    "functions",
+    "tool_choice",
+    "function_call",
+    "web_search",
+    "logit_bias",
+)
+"""Parameters that are more than one value of one range: each is read by its own function."""
 
-KNOWN = frozenset(
-    [
-        "model",
-        "messages",
-        "stream",
-        "stream_options",
-        "temperature",
-        "top_p",
-        "penalty_score",
-        "frequency_penalty",
-        "presence_penalty",
-        "seed",
-        "stop",
-        "max_tokens",
-        "max_completion_tokens",
-        "response_format",
-        "tools",
-        "functions",
-        "tool_choice",
-        "function_call",
-        "parallel_tool_calls",
-        "web_search",
-        "user",
-        "user_id",
-        "n",
-        "logprobs",
-        "top_logprobs",
-        "logit_bias",
-    ]
-)
-SAMPLING = (
-    "temperature",
-    "top_p",
-    "penalty_score",
-    "frequency_penalty",
-    "presence_penalty",
-    "seed",
-)
+KNOWN = frozenset([*STRUCTURED, *parameters()])
 
 
 def read_request(
     body: dict[str, Any], model: str, card: ModelCard, dialect: Dialect
 ) -> ChatRequest:
     """Validate a body for a model that is known and permitted. Raises `ApiError`."""
-    _check_user(body)
+    for field in ("user", "user_id"):
+        if body.get(field) == "":
+            raise ApiError(Errors.INVALID_USER_ID, "user_id can not be empty", param=field)
+    values = _read_scalars(body, dialect)
     require_capabilities(body, model, card.capabilities)
-    _check_choices(body)
-    stream = flag(body, "stream")
+    _check_others(body)
+    stream = bool(values["stream"])
     options = obj(body, "stream_options")
     if options and not stream:
         raise refuse("stream_options", "an object", "only together with stream: true")
@@ -76,55 +57,58 @@ def read_request(
         model=model,
         card=card,
         messages=read_messages(body, model, card, dialect),
-        sampling=_sampling(body, card, dialect, ignored),
+        sampling=_sampling(values, card, dialect, ignored),
         max_tokens=_max_tokens(body, card, dialect),
         stops=_stops(body, dialect),
         stream=stream,
-        include_usage=flag(options, "include_usage", "stream_options.include_usage"),
+        include_usage=bool(flag(options, "include_usage", "stream_options.include_usage")),
         ignored=tuple(ignored),
     )
 
 
-def _check_user(body: dict[str, Any]) -> None:
-    for field in ("user", "user_id"):
-        if text(body, field) == "":
-            raise ApiError(Errors.INVALID_USER_ID, "user_id can not be empty", param=field)
+def _read_scalars(body: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """Every parameter of the catalog's table, `None` where it was not sent."""
+    openai = dialect is Dialect.OPENAI
+    values: dict[str, Any] = {}
+    for name, parameter in parameters().items():
+        limits = parameter.range(openai=openai)
+        match parameter.kind:
+            case "number" if limits:
+                values[name] = number(body, name, *limits)
+            case "integer" if limits:
+                values[name] = integer(body, name, *limits)
+            case "boolean":
+                values[name] = flag(body, name, only=parameter.only)
+            case "string":
+                values[name] = text(body, name)
+    return values
 
 
-def _check_choices(body: dict[str, Any]) -> None:
+def _check_others(body: dict[str, Any]) -> None:
     """What no engine serves yet, and what leaving out would change the meaning."""
-    integer(body, "n", 1, 1)
-    if flag(body, "logprobs"):
-        raise refuse("logprobs", True, "false")
-    integer(body, "top_logprobs", 0, 0)
     if obj(body, "logit_bias"):
         raise refuse("logit_bias", body["logit_bias"], "an empty object")
-    flag(body, "parallel_tool_calls")
     if body.get("tool_choice") not in (None, "none", "auto"):
         raise refuse("tool_choice", body["tool_choice"], "none or auto while no tools are given")
 
 
 def _sampling(
-    body: dict[str, Any], card: ModelCard, dialect: Dialect, ignored: list[str]
+    values: dict[str, Any], card: ModelCard, dialect: Dialect, ignored: list[str]
 ) -> Sampling:
-    openai = dialect is Dialect.OPENAI
-    values: dict[str, float | int | None] = {
-        "temperature": number(body, "temperature", 0, 2 if openai else 1),
-        "top_p": number(body, "top_p", 0, 1),
-        "penalty_score": number(body, "penalty_score", 1, 2),
-        "frequency_penalty": number(body, "frequency_penalty", -2, 2),
-        "presence_penalty": number(body, "presence_penalty", -2, 2),
-        "seed": integer(body, "seed", *SEEDS[dialect]),
-    }
-    if not openai:
-        for name, default in DEFAULTS.items():
-            if values[name] is None and name not in card.ignores:
-                values[name] = default
-    for name in SAMPLING:
-        if values[name] is not None and name in card.ignores:
-            ignored.append(name)
-            values[name] = None
-    return Sampling(**values)  # type: ignore[arg-type]
+    """The sampling parameters, without those that the model does not support."""
+    chosen: dict[str, Any] = {}
+    for name, parameter in parameters().items():
+        if not parameter.sampling:
+            continue
+        value = values[name]
+        if name in card.ignores:
+            if value is not None:
+                ignored.append(name)
+            value = None
+        elif value is None and dialect is Dialect.DOCUMENTED:
+            value = parameter.default
+        chosen[name] = value
+    return Sampling(**chosen)
 
 
 def _max_tokens(body: dict[str, Any], card: ModelCard, dialect: Dialect) -> int:

@@ -38,7 +38,7 @@ async def stream_answer(run: Run, server: Server) -> None:
         if not producer.done():
             raise ClientGone
         producer.result()
-        await run.exchange.send({"type": "http.response.body", "body": b""})
+        await _end(run.exchange, server)
     finally:
         gone.cancel()
         producer.cancel()
@@ -73,6 +73,19 @@ async def _carry(exchange: Exchange, buffer: StreamBuffer, server: Server) -> No
             if not pulse.stalled:
                 raise
             pulse.forgive()
-            exchange.abort()
-            metrics.CLIENTS_GONE.labels("stalled").inc()
-            raise ClientGone from None
+            raise _cut_off(exchange) from None
+
+
+async def _end(exchange: Exchange, server: Server) -> None:
+    """Even the last, empty piece waits until the reader has taken most of what went before."""
+    try:
+        async with asyncio.timeout(server.stall_timeout):
+            await exchange.send({"type": "http.response.body", "body": b""})
+    except TimeoutError:
+        raise _cut_off(exchange) from None
+
+
+def _cut_off(exchange: Exchange) -> ClientGone:
+    exchange.abort()
+    metrics.CLIENTS_GONE.labels("stalled").inc()
+    return ClientGone()

@@ -1,13 +1,20 @@
-"""`GET /models` and `GET /models/{id}` (section 2.7): OpenAI's shape, and an `xinghe` object."""
+"""`GET /models` and `GET /models/{id}` (section 2.7)."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from xinghe.accounts.records import Principal
+from xinghe.accounts import Principal
 from xinghe.api.chat.permissions import SERVED
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
+from xinghe.api.models.wire import (
+    About,
+    Capabilities,
+    ChatLimits,
+    LimitsShown,
+    Model,
+    ModelList,
+    TextLimits,
+)
 from xinghe.catalog.card import Kind, ModelCard
 from xinghe.catalog.limits import Limits, effective, of_card, of_deployment
 from xinghe.catalog.load import Catalog
@@ -17,7 +24,7 @@ OWNER = "xinghe"
 
 
 class ModelsRoute:
-    """Lists the models that the caller's token may use."""
+    """Lists the models that the caller's token may use; `created` is in seconds since 1970."""
 
     def __init__(self, catalog: Catalog, dispatcher: Dispatcher, created: int) -> None:
         self._catalog = catalog
@@ -26,12 +33,12 @@ class ModelsRoute:
 
     async def list(self, exchange: Exchange) -> None:
         principal = exchange.require()
-        data = [
+        models = [
             self._describe(name, card)
             for name, card in self._catalog.models.items()
             if _permitted(name, principal)
         ]
-        await exchange.send_json({"object": "list", "data": data})
+        await exchange.send_json(ModelList("list", models))
 
     async def show(self, exchange: Exchange, name: str) -> None:
         card = self._catalog.models.get(name)
@@ -41,60 +48,44 @@ class ModelsRoute:
             )
         await exchange.send_json(self._describe(name, card))
 
-    def _describe(self, name: str, card: ModelCard) -> dict[str, Any]:
-        about: dict[str, Any] = {
-            "kind": card.kind.value,
-            "title": card.title,
-            "rpm": card.rpm,
-            "tpm": card.tpm,
-        }
-        if card.kind is Kind.CHAT:
-            station = self._dispatcher.stations[card.deployment]
-            served = of_deployment(station.deployment)
-            about |= {
-                "served_by": station.engine.served_by,
-                "capabilities": {
-                    "model": sorted(card.capabilities),
-                    "served": sorted(card.capabilities & SERVED),
-                },
-                "limits": {
-                    "model": _limits(of_card(card)),
-                    "deployment": _limits(served) if served else None,
-                    "effective": _limits(effective(card, station.deployment)),
-                    "default_output_tokens": card.output_default,
-                },
-                "ignored_parameters": sorted(card.ignores),
-            }
-        else:
-            about["served_by"] = None
-        if card.kind is Kind.IMAGE:
-            about["image_tokens"] = card.image_tokens
-        else:
-            about |= {"input_ratio": card.input_ratio, "output_ratio": card.output_ratio}
-        if card.kind is Kind.EMBEDDING:
-            about["limits"] = {
-                "texts": card.max_texts,
-                "tokens_a_text": card.max_input,
-                "characters_a_text": card.max_characters,
-            }
-        return {
-            "id": name,
-            "object": "model",
-            "created": self._created,
-            "owned_by": OWNER,
-            "xinghe": about,
-        }
+    def _describe(self, name: str, card: ModelCard) -> Model:
+        about = About(
+            kind=card.kind.value,
+            title=card.title,
+            served_by=None,
+            rpm=card.rpm,
+            tpm=card.tpm,
+            capabilities=Capabilities(
+                model=sorted(card.capabilities), served=sorted(card.capabilities & SERVED)
+            ),
+        )
+        match card.kind:
+            case Kind.CHAT:
+                self._describe_chat(card, about)
+            case Kind.EMBEDDING:
+                about.text_limits = TextLimits(card.max_texts, card.max_input, card.max_characters)
+                about.input_ratio = card.input_ratio
+            case Kind.IMAGE:
+                about.image_tokens = card.image_tokens
+        return Model(name, "model", self._created, OWNER, about)
+
+    def _describe_chat(self, card: ModelCard, about: About) -> None:
+        station = self._dispatcher.stations[card.deployment]
+        served = of_deployment(station.deployment)
+        about.served_by = station.engine.served_by
+        about.limits = ChatLimits(
+            model=_shown(of_card(card)),
+            deployment=_shown(served) if served else None,
+            effective=_shown(effective(card, station.deployment)),
+            default_output_tokens=card.output_default,
+        )
+        about.ignored_parameters = sorted(card.ignores)
+        about.input_ratio, about.output_ratio = card.input_ratio, card.output_ratio
 
 
 def _permitted(name: str, principal: Principal) -> bool:
     return principal.models is None or name in principal.models
 
 
-def _limits(limits: Limits) -> dict[str, int]:
-    """In tokens, but for the characters."""
-    return {
-        "context": limits.context,
-        "max_input_tokens": limits.max_input,
-        "max_output_tokens": limits.max_output,
-        "max_input_characters": limits.max_characters,
-    }
+def _shown(limits: Limits) -> LimitsShown:
+    return LimitsShown(limits.context, limits.max_input, limits.max_output, limits.max_characters)

@@ -1,0 +1,1 @@
+"""`/openapi.json`, made from what validation and encoding themselves use."""

@@ -1,0 +1,86 @@
+"""The OpenAPI document: every operation at its two dialects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from xinghe import __version__
+from xinghe.api.chat.wire import ChatCompletion
+from xinghe.api.dialect import Dialect
+from xinghe.api.errors import ErrorAnswer, Errors
+from xinghe.api.models.wire import Model, ModelList
+from xinghe.api.openapi.request import chat_request
+
+ANSWERS = (ChatCompletion, Model, ModelList, ErrorAnswer)
+BASES = {"/llm/lmapi/v3": Dialect.DOCUMENTED, "/v1": Dialect.OPENAI}
+
+
+def document() -> dict[str, Any]:
+    """OpenAPI 3.1."""
+    _, schemas = msgspec.json.schema_components(ANSWERS, ref_template="#/components/schemas/{name}")
+    paths: dict[str, Any] = {}
+    for base, dialect in BASES.items():
+        request = f"ChatRequest{dialect.name.title()}"
+        schemas[request] = chat_request(dialect)
+        paths[f"{base}/chat/completions"] = {"post": _chat(request)}
+        paths[f"{base}/models"] = {"get": _get("List the models.", "ModelList")}
+        paths[f"{base}/models/{{id}}"] = {
+            "get": _get("One model.", "Model")
+            | {
+                "parameters": [
+                    {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+                ]
+            }
+        }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "星河大模型API", "version": __version__},
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _chat(request: str) -> dict[str, Any]:
+    return {
+        "summary": "Answer a conversation.",
+        "requestBody": {"required": True, "content": _json(request)},
+        "responses": {
+            "200": {
+                "description": "The answer; server-sent events where stream is true.",
+                "content": _json("ChatCompletion")
+                | {"text/event-stream": {"schema": {"type": "string"}}},
+            },
+            **_refusals(),
+        },
+    }
+
+
+def _get(summary: str, answer: str) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "responses": {"200": {"description": "Found.", "content": _json(answer)}, **_refusals()},
+    }
+
+
+def _refusals() -> dict[str, Any]:
+    """Each status of the error table, with the codes that it may carry."""
+    codes: dict[int, list[str]] = {}
+    for error in Errors:
+        codes.setdefault(error.value.status, []).append(error.value.code)
+    return {
+        str(status): {
+            "description": ", ".join(dict.fromkeys(names)),
+            "content": _json("ErrorAnswer"),
+        }
+        for status, names in sorted(codes.items())
+    }
+
+
+def _json(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}

@@ -1,0 +1,91 @@
+"""The JSON Schema of a chat request, out of the catalog's parameter table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xinghe.api.chat.messages import ROLES
+from xinghe.api.chat.parameters import MAX_STOP_CHARACTERS, MAX_STOPS
+from xinghe.api.dialect import Dialect
+from xinghe.catalog.card import MIN_OUTPUT_TOKENS
+from xinghe.catalog.parameters import Parameter, parameters
+
+
+def chat_request(dialect: Dialect) -> dict[str, Any]:
+    """What a body may hold. Model-dependent limits are told by `GET /models`."""
+    properties: dict[str, Any] = {
+        "model": {"type": "string", "minLength": 1, "description": "An id of GET /models."},
+        "messages": {"type": "array", "minItems": 1, "items": _message(dialect)},
+        "stop": _stop(dialect),
+        "max_completion_tokens": _max_tokens(dialect),
+        "max_tokens": _max_tokens(dialect) | {"description": "An alias."},
+        "stream_options": {
+            "type": ["object", "null"],
+            "properties": {"include_usage": {"type": "boolean"}},
+            "description": "Only together with stream: true.",
+        },
+        "response_format": {
+            "type": ["object", "string", "null"],
+            "description": "text; json_object and json_schema where the model serves them.",
+        },
+        "web_search": {
+            "type": ["object", "null"],
+            "properties": {"enable": {"type": "boolean"}},
+        },
+        "tools": {"type": ["array", "null"]},
+        "tool_choice": {"enum": [None, "none", "auto"]},
+    }
+    for name, parameter in parameters().items():
+        properties[name] = _scalar(parameter, dialect)
+    return {"type": "object", "required": ["model", "messages"], "properties": properties}
+
+
+def _scalar(parameter: Parameter, dialect: Dialect) -> dict[str, Any]:
+    schema: dict[str, Any] = {
+        "type": [parameter.kind, "null"],
+        "description": parameter.about,
+    }
+    limits = parameter.range(openai=dialect is Dialect.OPENAI)
+    if limits is not None:
+        schema |= {"minimum": limits[0], "maximum": limits[1]}
+    if parameter.default is not None and dialect is Dialect.DOCUMENTED:
+        schema["default"] = parameter.default
+    if parameter.only is not None:
+        schema = {"enum": [parameter.only, None], "description": parameter.about}
+    if parameter.kind == "string":
+        schema["minLength"] = 1
+    return schema
+
+
+def _message(dialect: Dialect) -> dict[str, Any]:
+    text = {"type": "string"}
+    if dialect is Dialect.DOCUMENTED:
+        text = {"type": "string", "minLength": 1}  # type: ignore[dict-item]
+    part = {
+        "type": "object",
+        "required": ["type", "text"],
+        "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
+    }
+    return {
+        "type": "object",
+        "required": ["role", "content"],
+        "properties": {
+            "role": {"enum": list(ROLES[dialect])},
+            "content": {"anyOf": [text, {"type": "array", "minItems": 1, "items": part}]},
+            "name": {"type": ["string", "null"]},
+        },
+    }
+
+
+def _stop(dialect: Dialect) -> dict[str, Any]:
+    one: dict[str, Any] = {"type": "string", "minLength": 1}
+    if dialect is Dialect.DOCUMENTED:
+        one["maxLength"] = MAX_STOP_CHARACTERS
+    return {
+        "anyOf": [one, {"type": "array", "maxItems": MAX_STOPS, "items": one}, {"type": "null"}]
+    }
+
+
+def _max_tokens(dialect: Dialect) -> dict[str, Any]:
+    low = 1 if dialect is Dialect.OPENAI else MIN_OUTPUT_TOKENS
+    return {"type": ["integer", "null"], "minimum": low}
