@@ -131,8 +131,7 @@ async def test_full_lane_is_told_at_once_and_empties() -> None:
         station_at(tape.url, slots=1, queue=1) as (dispatcher, station),
     ):
         first = asyncio.create_task(ask(dispatcher, station))
-        while not tape.requests:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(tape.asked.wait(), 5)
         second = asyncio.create_task(ask(dispatcher, station))
         await asyncio.sleep(0.05)
         with pytest.raises(ClusterFull) as full:
@@ -152,8 +151,7 @@ async def test_cancelled_while_it_waits_to_try_again() -> None:
         station_at(tape.url, slots=1, queue=0) as (dispatcher, station),
     ):
         asking = asyncio.create_task(ask(dispatcher, station))
-        while not tape.requests:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(tape.asked.wait(), 5)
         await asyncio.sleep(0.05)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):

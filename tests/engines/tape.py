@@ -43,6 +43,8 @@ class Tape:
         self._answers = answers
         self.requests: list[dict[str, Any]] = []
         self.heads: list[bytes] = []
+        self.asked = asyncio.Event()
+        """A request has arrived."""
         self.left = asyncio.Event()
         """A client was seen to leave while a step hung."""
         self.url = ""
@@ -61,6 +63,7 @@ class Tape:
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         self.requests.append(json.loads(await reader.readexactly(length)))
         self.heads.append(head)
+        self.asked.set()
         steps = self._answers[min(len(self.requests), len(self._answers)) - 1]
         for step in steps:
             if isinstance(step, bytes):

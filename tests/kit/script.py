@@ -23,6 +23,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One answer of the upstream: the pieces of its text, a token each, and how they travel."""
 
     pieces: list[str] = msgspec.field(default_factory=lambda: ["你", "好", "。"])
+    times: int = 1
+    """How often each piece stands in its event: a long answer from a short prompt."""
     rate: float = 0.0
     """Pieces a second; 0: as fast as it goes."""
     delay: float = 0.0
@@ -41,7 +43,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def text(self) -> str:
-        return "".join(self.pieces)
+        return "".join(piece * self.times for piece in self.pieces)
 
     @property
     def prompt(self) -> str:

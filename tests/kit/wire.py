@@ -49,7 +49,7 @@ def _events(script: Script, request: dict[str, Any]) -> Iterator[Event]:
     pieces, reason = _bounded(script, request)
     yield Event(event(choice({"role": "assistant", "content": ""})))
     for piece in pieces:
-        yield Event(event(choice({"content": piece})), is_piece=True)
+        yield Event(event(choice({"content": piece * script.times})), is_piece=True)
     yield Event(event(choice({}, reason)))
     if with_usage:
         yield Event(event([], _usage(script, pieces)))
@@ -59,7 +59,7 @@ def _events(script: Script, request: dict[str, Any]) -> Iterator[Event]:
 def completion(script: Script, request: dict[str, Any]) -> dict[str, Any]:
     """The answer of a script to a request that does not stream."""
     pieces, reason = _bounded(script, request)
-    message = {"role": "assistant", "content": "".join(pieces)}
+    message = {"role": "assistant", "content": "".join(piece * script.times for piece in pieces)}
     body: dict[str, Any] = {"id": f"up-{script.id}", "object": "chat.completion", "created": 1}
     body |= {"model": request["model"]}
     body |= {"choices": [{"index": 0, "message": message, "finish_reason": reason}]}

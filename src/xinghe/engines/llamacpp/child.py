@@ -68,7 +68,10 @@ def main() -> None:
     params.endpoint_slots = False
     params.ui = False
     params.verbosity = 1
-    server = llama.Server(params)
+    try:
+        server = llama.Server(params)
+    except RuntimeError as error:  # the library has said more before it
+        sys.exit(f"{spec.weights} cannot be served: {error}")
     ready = ChildReady(address=server.listening_address, threads=threads)
     sys.stdout.buffer.write(msgspec.json.encode(ready) + b"\n")
     sys.stdout.buffer.flush()

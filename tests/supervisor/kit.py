@@ -1,0 +1,62 @@
+"""The process tree of a running service, seen from outside."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from tests.kit.command import XINGHE, environment
+from tests.kit.raw import Connection
+from tests.kit.server import Server
+
+GATEWAY = "xinghe.supervisor.worker"
+ENGINE = "xinghe.engines.llamacpp.child"
+
+
+def root(server: Server) -> psutil.Process:
+    """The supervisor: the `serve` command of this data directory."""
+    found = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(server.data) in (process.info["cmdline"] or ())
+        and "serve" in process.info["cmdline"]
+    ]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def child(server: Server, module: str) -> psutil.Process:
+    """The one child that runs a module."""
+    found = [p for p in root(server).children() if module in p.cmdline()]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def until(what: str, check: Callable[[], bool], timeout: float = 20.0) -> None:
+    end = time.monotonic() + timeout
+    while not check():
+        assert time.monotonic() < end, f"not within {timeout} s: {what}"
+        time.sleep(0.05)
+
+
+def status(server: Server, path: str) -> int:
+    """The HTTP status of a GET."""
+    with Connection(server.url) as connection:
+        connection.request("GET", path)
+        return connection.reply().status
+
+
+def serve_fails(data: Path, *options: str, **settings: str) -> str:
+    """A `serve` that must end by itself with exit code 1; gives what it said to standard error."""
+    command = [*XINGHE, "serve", "--data", str(data), "--port", "0", *options]
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=environment(settings), check=False
+    )
+    assert result.returncode == 1, result
+    assert "Traceback" not in result.stderr, result.stderr
+    assert "ready at" not in result.stdout
+    return result.stderr

@@ -1,0 +1,93 @@
+"""A child that is killed is started again, and clients hardly notice."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.conftest import MakeServer
+from tests.kit.api import Api
+from tests.kit.books import Books
+from tests.kit.expect import answered
+from tests.kit.models import CHAT
+from tests.kit.raw import Reply
+from tests.kit.script import Script
+from tests.supervisor.kit import ENGINE, GATEWAY, child, root, status, until
+
+MODEL = "ernie-speed-8k"
+
+
+@pytest.mark.embedded
+def test_engine_killed(make_server: MakeServer, small_weights: str) -> None:
+    server = make_server(embedded=small_weights)
+    api = Api(server.url, server.token())
+    answered(api.chat(model=MODEL, max_tokens=2))
+    assert status(server, "/readyz") == 200
+
+    engine = child(server, ENGINE)
+    engine.kill()
+    engine.wait(5)
+    until("not ready", lambda: status(server, "/readyz") == 503, 2)
+    assert status(server, "/healthz") == 200
+    during: list[Reply] = []
+    asking = [
+        threading.Thread(target=lambda: during.append(api.chat(model=MODEL, max_tokens=2)))
+        for _ in range(4)
+    ]
+    for thread in asking:
+        thread.start()
+    until("ready again", lambda: status(server, "/readyz") == 200)
+    for thread in asking:
+        thread.join(30)
+    # Either the engine came back in time, or the client was told to come again.
+    assert len(during) == 4
+    assert {reply.status for reply in during} <= {200, 500}
+    answered(api.chat(model=MODEL, max_tokens=2))
+    assert child(server, ENGINE).pid != engine.pid
+    Books(server).settled()
+
+
+@pytest.mark.embedded
+def test_engine_killed_midstream_charges_nothing(
+    make_server: MakeServer, small_weights: str
+) -> None:
+    server = make_server(embedded=small_weights)
+    api = Api(server.url, server.token())
+    count = [{"role": "user", "content": "从1数到1000,每行一个数字。"}]
+    with api.streaming(model=MODEL, max_tokens=500, messages=count) as (stream, live):
+        for event in live:
+            stream.take(event)
+            if len(stream.content) > 10:
+                child(server, ENGINE).kill()
+                break
+        for event in live:
+            stream.take(event)
+    assert len(stream.errors) == 1
+    assert stream.errors[0]["error"]["code"] == "dispatch_internal_error"
+    assert not stream.done
+    Books(server).free(stream.headers["x-request-id"])
+
+
+def test_gateway_killed(make_server: MakeServer) -> None:
+    server = make_server()
+    api = Api(server.url, server.token())
+    answered(api.chat(model=CHAT, messages=Script().messages))
+    gateway = child(server, GATEWAY)
+    gateway.kill()
+    gateway.wait(5)
+    # The same socket: a client that comes meanwhile waits, it is not refused.
+    answered(api.chat(model=CHAT, messages=Script().messages))
+    assert child(server, GATEWAY).pid != gateway.pid
+    assert status(server, "/readyz") == 503  # the tests' upstream has no model list
+    Books(server).settled()
+
+
+def test_gateway_killed_again_and_again(make_server: MakeServer) -> None:
+    server = make_server()
+    api = Api(server.url, server.token())
+    for _ in range(3):
+        child(server, GATEWAY).kill()
+        answered(api.chat(model=CHAT, messages=Script().messages))
+    assert len(root(server).children()) == 1
+    Books(server).settled()

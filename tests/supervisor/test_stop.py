@@ -1,0 +1,98 @@
+"""The end of the service: in order, in time, or at once."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import QUICK, MakeServer
+from tests.kit.api import Api
+from tests.kit.books import Books
+from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
+from tests.kit.script import Script
+from tests.kit.server import Server, free_port
+from tests.kit.upstream import Upstream
+from tests.supervisor.kit import root
+
+GRACE_SECONDS = 1
+
+
+@pytest.fixture
+def hasty(upstream: Upstream, tmp_path: Path) -> Iterator[Server]:
+    """A server that gives running answers one second to end."""
+    models = models_toml(upstream.url, free_port()) + ALL_SCRIPTED
+    settings = QUICK | {"XINGHE_SERVER__GRACE": str(GRACE_SECONDS)}
+    with Server(tmp_path / "data", models=models, settings=settings) as running:
+        yield running
+
+
+def test_stream_longer_than_the_grace_is_cut_off_and_settled(
+    hasty: Server, upstream: Upstream
+) -> None:
+    api = Api(hasty.url, hasty.token())
+    script = Script(pieces=["字"] * 600, rate=20)
+    with api.streaming(model=CHAT, messages=script.messages) as (stream, live):
+        for event in live:
+            stream.take(event)
+            if len(stream.content) == 10:
+                break
+        began = time.monotonic()
+        assert hasty.stop() == 0
+        assert GRACE_SECONDS <= time.monotonic() - began < GRACE_SECONDS + 5
+        with suppress(EOFError, ConnectionError):
+            for event in live:
+                stream.take(event)
+    assert not stream.done
+    seen = upstream.received(script)
+    assert seen.done.wait(5)
+    # Settled by the gateway itself on its way out: no second start was needed.
+    books = Books(hasty)
+    entry = books.usage(stream.headers["x-request-id"])
+    assert len(stream.content) <= entry["completion_tokens"] <= seen.sent
+    assert entry.get("note", "") == ""
+    books.settled()
+
+
+def test_told_twice_it_ends_at_once(make_server: MakeServer) -> None:
+    server = make_server()
+    api = Api(server.url, server.token())
+    script = Script(pieces=["字"] * 600, rate=20)
+    with api.streaming(model=CHAT, messages=script.messages) as (stream, live):
+        stream.take(next(live))
+        family = [root(server), *root(server).children(recursive=True)]
+        began = time.monotonic()
+        family[0].send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert family[0].is_running()
+        family[0].send_signal(signal.SIGINT)
+        _, left = psutil.wait_procs(family, timeout=5)
+        assert not left
+        assert time.monotonic() - began < 5
+    server.start()
+    books = Books(server)
+    assert books.usage(stream.headers["x-request-id"])["prompt_tokens"] > 0
+    books.settled()
+
+
+def test_killed_supervisor_takes_all_with_it_within_2_s(make_server: MakeServer) -> None:
+    server = make_server()
+    supervisor = root(server)
+    children = supervisor.children(recursive=True)
+    assert children
+    supervisor.kill()
+    _, left = psutil.wait_procs([supervisor, *children], timeout=2)
+    assert not left
+
+
+@pytest.mark.embedded
+def test_idle_service_stops_quickly(make_server: MakeServer, small_weights: str) -> None:
+    server = make_server(embedded=small_weights)
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 5
