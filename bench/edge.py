@@ -26,7 +26,7 @@ async def run(folder: Path) -> None:
                         await ask(session, server, token, stream=True)
 
                 await asyncio.gather(*(client(max(4, 24 // at_once)) for _ in range(at_once)))
-                async with session.get(f"{server.url}/metrics") as answer:
+                async with session.get(server.metrics_url) as answer:
                     page = await answer.text()
         figures = [
             quantile(page, name, share) * 1000

@@ -25,7 +25,7 @@ from xinghe.accounts import Accounts
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.edge import Edge
 from xinghe.api.models.route import ModelsRoute
-from xinghe.api.operations import Readiness, operation_routes
+from xinghe.api.operations import Readiness, metrics_routes, probe_routes
 from xinghe.catalog.card import AnyDeployment, Kind, LlamaCppDeployment
 from xinghe.catalog.load import Catalog
 from xinghe.dispatch.dispatcher import Dispatcher, Station
@@ -59,8 +59,10 @@ class System:
             accounts=Accounts(database),
             chat=ChatRoute(catalog, self.dispatcher, self.ledger, settings.server),
             models=ModelsRoute(catalog, self.dispatcher, created=int(time.time())),
-            elsewhere=Starlette(routes=operation_routes(self.readiness)),
+            elsewhere=Starlette(routes=probe_routes(self.readiness)),
         )
+        self.metrics_app: ASGIApp = Starlette(routes=metrics_routes())
+        """On a port of its own: what it tells is for the operator alone."""
 
     def _engine(self, name: str, deployment: AnyDeployment) -> Engine:
         if isinstance(deployment, LlamaCppDeployment):

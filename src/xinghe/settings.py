@@ -28,6 +28,9 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     host: str = "127.0.0.1"
     port: Port = 8000
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port | None = None
+    """Where `/metrics` is served; not given: the port after `port`, or any if that is taken."""
     max_body_bytes: Positive = 64 * 1024 * 1024
     head_timeout: Seconds = 10.0
     """How long the line and the headers of a request may take."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import urllib.request
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit.api import Api
-from tests.kit.expect import answered, keeps_secrets
+from tests.kit.expect import answered, keeps_secrets, refused
 from tests.kit.models import CHAT
+from tests.kit.server import Server
 
 
 def test_alive(api: Api) -> None:
@@ -19,18 +22,22 @@ def test_ready(api: Api) -> None:
     keeps_secrets(reply.body)
 
 
-def test_metrics_parse_and_count_requests(api: Api) -> None:
-    before = total(api)
+def test_metrics_parse_and_count_requests(server: Server, api: Api) -> None:
+    before = total(server)
     answered(api.chat(model=CHAT))
-    assert total(api) > before
+    assert total(server) > before
 
 
-def total(api: Api) -> float:
+def test_metrics_are_not_on_the_public_port(api: Api) -> None:
+    refused(api.at("").bearing(None).get("/metrics"), 404, "invalid_request_error", "no_such_path")
+
+
+def total(server: Server) -> float:
     """All requests counted so far, whatever the labels."""
-    reply = api.at("").bearing(None).get("/metrics")
-    assert reply.status == 200
-    keeps_secrets(reply.body)
-    families = list(text_string_to_metric_families(reply.text))
+    with urllib.request.urlopen(server.metrics_url) as answer:
+        page = answer.read()
+    keeps_secrets(page)
+    families = list(text_string_to_metric_families(page.decode()))
     return sum(
         sample.value
         for family in families

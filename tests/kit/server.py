@@ -16,6 +16,7 @@ import psutil
 
 from tests.kit.command import XINGHE, environment, xinghe
 
+METRICS = re.compile(r"metrics at (http://\S+)")
 READY = re.compile(r"ready at (http://\S+)")
 
 
@@ -39,6 +40,7 @@ class Server:
     ) -> None:
         self.data = data
         self.url = ""
+        self.metrics_url = ""
         self.log = data / "test.log"
         self._options: Sequence[str] = options
         self._settings = settings
@@ -80,6 +82,9 @@ class Server:
                 raise AssertionError(f"not ready after {timeout} s:\n{self.tail()}")
             time.sleep(0.05)
         self.url = ready[1]
+        metrics = METRICS.search(told.read_text("utf-8"))
+        assert metrics, "it did not say where its metrics are"
+        self.metrics_url = metrics[1]
         root = psutil.Process(self._process.pid)
         self._family = [root, *root.children(recursive=True)]
 

@@ -108,6 +108,8 @@ def no_such_path(path: str) -> ApiError:
     bases = ", ".join(prefix for prefix in MOUNTS if MOUNTS[prefix] is Dialect.DOCUMENTED)
     served = "/models, /chat/completions"
     what = "is not served here" if path.startswith(NOT_SERVED) else "is no path of this API"
+    if path == "/metrics":
+        what = "is served on a port of its own (server.metrics_port)"
     return ApiError(
         Errors.NO_SUCH_PATH,
         f"{path[:120]!r} {what}; base URLs: {bases} (the documented dialect), /v1 (OpenAI's); "

@@ -1,4 +1,4 @@
-"""What an operator's tools read: `/healthz`, `/readyz`, `/metrics`; and a JSON 404 elsewhere."""
+"""What an operator's tools read, the API's own description, and a JSON 404 elsewhere."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Readiness:
         return serving and database and any(deployments.values()), checks
 
 
-def operation_routes(readiness: Readiness) -> list[Route]:
+def probe_routes(readiness: Readiness) -> list[Route]:
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
@@ -48,20 +48,6 @@ def operation_routes(readiness: Readiness) -> list[Route]:
             status_code=200 if ready else 503,
         )
 
-    async def show_metrics(_: Request) -> Response:
-        page = await asyncio.to_thread(generate_latest)
-        return Response(page, media_type=CONTENT_TYPE_LATEST)
-
-    async def nowhere(request: Request) -> Response:
-        request_id = new_request_id()
-        error = no_such_path(request.url.path)
-        return Response(
-            msgspec.json.encode(error.body(request_id)),
-            status_code=404,
-            headers={"x-request-id": request_id},
-            media_type="application/json",
-        )
-
     async def openapi(_: Request) -> Response:
         return JSONResponse(document())
 
@@ -69,6 +55,27 @@ def operation_routes(readiness: Readiness) -> list[Route]:
         Route("/openapi.json", openapi),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
-        Route("/metrics", show_metrics),
-        Route("/{path:path}", nowhere, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        Route("/{path:path}", _nowhere, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
+
+
+def metrics_routes() -> list[Route]:
+    async def metrics(_: Request) -> Response:
+        page = await asyncio.to_thread(generate_latest)
+        return Response(page, media_type=CONTENT_TYPE_LATEST)
+
+    return [
+        Route("/metrics", metrics),
+        Route("/{path:path}", _nowhere, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+    ]
+
+
+async def _nowhere(request: Request) -> Response:
+    request_id = new_request_id()
+    error = no_such_path(request.url.path)
+    return Response(
+        msgspec.json.encode(error.body(request_id)),
+        status_code=404,
+        headers={"x-request-id": request_id},
+        media_type="application/json",
+    )

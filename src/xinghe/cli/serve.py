@@ -18,7 +18,13 @@ from xinghe.observe import logs
 from xinghe.settings import Settings, SettingsError
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database, StorageError
-from xinghe.supervisor.supervisor import ServeError, Supervisor, listen, lock_data
+from xinghe.supervisor.supervisor import (
+    ServeError,
+    Supervisor,
+    listen,
+    listen_for_metrics,
+    lock_data,
+)
 from xinghe.weights import WeightsError, fetch, find, terminal_progress
 
 Engines = dict[str, tuple[LlamaCppDeployment, Path]]
@@ -29,18 +35,33 @@ Engines = dict[str, tuple[LlamaCppDeployment, Path]]
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="0 takes any free port.  [default: 8000]"
 )
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    help="Where /metrics is served.  [default: the port after the API's]",
+)
 @click.option("--data", metavar="DIR", help="The data directory.  [default: $XINGHE_DATA]")
 @click.option("--model", help="Weights of the embedded engine: default, small, a name or a path.")
 @click.option("--quickstart", is_flag=True, help="Print a new access token and examples to paste.")
 def serve(
-    host: str | None, port: int | None, data: str | None, model: str | None, quickstart: bool
+    host: str | None,
+    port: int | None,
+    metrics_port: int | None,
+    data: str | None,
+    model: str | None,
+    quickstart: bool,
 ) -> None:
     """Start the service and stay in the foreground.
 
     Ctrl-C or SIGTERM ends it: running answers are finished within `server.grace` seconds,
     everything is settled, and the exit status is 0.
     """
-    options = {"server.host": host, "server.port": port, "embedded.model": model}
+    options = {
+        "server.host": host,
+        "server.port": port,
+        "server.metrics_port": metrics_port,
+        "embedded.model": model,
+    }
     try:
         settings = load_settings(data, options)
         logs.configure(settings.log.level, settings.log.format)
@@ -48,6 +69,7 @@ def serve(
         engines = _engines(settings)
         listener = listen(settings.server.host, settings.server.port)
         url = _url(listener)
+        metrics_listener = listen_for_metrics(settings.server, listener.getsockname()[1])
         token = asyncio.run(_quickstart_token(settings)) if quickstart else None
     except (SettingsError, CatalogError, WeightsError, ServeError, StorageError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -57,10 +79,11 @@ def serve(
     def ready() -> None:
         if token is not None:
             click.echo(quickstart_text(url, token))
+        click.echo(f"metrics at {_url(metrics_listener)}/metrics")
         click.echo(f"Xinghe {__version__} is ready at {url}")
 
     async def supervise() -> int:
-        return await Supervisor(settings, listener, engines, ready).run()
+        return await Supervisor(settings, listener, metrics_listener, engines, ready).run()
 
     try:
         raise SystemExit(asyncio.run(supervise()))

@@ -27,9 +27,12 @@ class GatewayWontStart(Exception):
 class GatewayKeeper:
     """The socket outlives the worker: while it is restarted, clients wait instead of failing."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(
+        self, settings: Settings, listener: socket.socket, metrics_listener: socket.socket
+    ) -> None:
         self._settings = settings
         self._listener = listener
+        self._metrics_listener = metrics_listener
         self._locations: dict[str, EngineLocation] = {}
         self._child: Child | None = None
         self.ready = asyncio.Event()
@@ -46,7 +49,9 @@ class GatewayKeeper:
         while True:
             backoff.started()
             self._child = child = await Child.spawn(
-                MODULE, encode(self._spec()), (self._listener.fileno(),)
+                MODULE,
+                encode(self._spec()),
+                (self._listener.fileno(), self._metrics_listener.fileno()),
             )
             for location in self._locations.values():
                 child.send(encode(location))
@@ -62,6 +67,7 @@ class GatewayKeeper:
     async def stop(self) -> int:
         """Let it finish its answers within the grace period; its exit status."""
         self._listener.close()
+        self._metrics_listener.close()
         if self._child is None:
             return 0
         return await self._child.stop(self._settings.server.grace + SETTLING)
@@ -71,4 +77,9 @@ class GatewayKeeper:
             self._child.kill()
 
     def _spec(self) -> WorkerSpec:
-        return WorkerSpec(self._settings, self._listener.fileno(), os.getpid())
+        return WorkerSpec(
+            settings=self._settings,
+            socket=self._listener.fileno(),
+            metrics_socket=self._metrics_listener.fileno(),
+            parent=os.getpid(),
+        )

@@ -8,10 +8,11 @@ from xinghe.settings import Settings
 
 
 class WorkerSpec(msgspec.Struct, frozen=True):
-    """The first line to a worker: `socket` is the inherited listening socket's descriptor."""
+    """The first line to a worker: the descriptors are of listening sockets that it inherits."""
 
     settings: Settings
     socket: int
+    metrics_socket: int
     parent: int
 
 

@@ -14,13 +14,14 @@ from pathlib import Path
 import structlog
 
 from xinghe.catalog.card import LlamaCppDeployment
-from xinghe.settings import Settings
+from xinghe.settings import Server, Settings
 from xinghe.supervisor.engine import EngineKeeper, EngineWontStart
 from xinghe.supervisor.gateway import GatewayKeeper, GatewayWontStart
 
 log = structlog.get_logger(__name__)
 
 BACKLOG = 2048
+MAX_PORT = 65535
 ECHO = 0.5
 """Seconds in which a second signal is the first one's echo: `make` passes on what it got too."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -37,8 +38,19 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         raise ServeError(
-            f"cannot listen on {host} port {port}: {error}; choose another with --port"
+            f"cannot listen on {host} port {port}: {error}; "
+            "choose another with --port or --metrics-port"
         ) from error
+
+
+def listen_for_metrics(server: Server, port: int) -> socket.socket:
+    """The socket of `/metrics`, beside an API on `port`. Raises `ServeError`."""
+    if server.metrics_port is not None:
+        return listen(server.metrics_host, server.metrics_port)
+    try:
+        return listen(server.metrics_host, min(port + 1, MAX_PORT))
+    except ServeError:
+        return listen(server.metrics_host, 0)
 
 
 def lock_data(data: Path) -> int:
@@ -63,11 +75,12 @@ class Supervisor:
         self,
         settings: Settings,
         listener: socket.socket,
+        metrics_listener: socket.socket,
         engines: Mapping[str, tuple[LlamaCppDeployment, Path]],
         when_ready: Callable[[], None],
     ) -> None:
         self._when_ready = when_ready
-        self._gateway = GatewayKeeper(settings, listener)
+        self._gateway = GatewayKeeper(settings, listener, metrics_listener)
         self._engines = [
             EngineKeeper(name, deployment, weights, settings.embedded.threads, self._gateway.tell)
             for name, (deployment, weights) in engines.items()

@@ -31,12 +31,16 @@ KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than the proxies in front keep theirs."""
 
 
-class GatewayServer(uvicorn.Server):
-    """Uvicorn, but the signals are ours and the start is announced."""
+class QuietServer(uvicorn.Server):
+    """Uvicorn, but the signals are ours."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
+
+
+class GatewayServer(QuietServer):
+    """The API's: its start is announced to the supervisor."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -90,10 +94,29 @@ async def _serve(system: System, spec: WorkerSpec, control: asyncio.StreamReader
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
     listening = asyncio.create_task(_hear(system, control, stop))
+    metrics = _metrics_server(system)
+    measured = asyncio.create_task(metrics.serve([socket.socket(fileno=spec.metrics_socket)]))
     try:
         await server.serve([socket.socket(fileno=spec.socket)])
     finally:
         listening.cancel()
+        metrics.should_exit = True
+        await measured
+
+
+def _metrics_server(system: System) -> uvicorn.Server:
+    """Lives until the last answer is out, so that a shutdown can be watched."""
+    return QuietServer(
+        uvicorn.Config(
+            system.metrics_app,
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
 
 
 async def _hear(system: System, control: asyncio.StreamReader, stop: Callable[[], None]) -> None:
