@@ -34,6 +34,10 @@ T = TypeVar("T")
 SILENCE_TIMEOUT = 120.0
 """Seconds; while it reads a prompt, the engine reports after every batch of 128 tokens."""
 HEALTH_TIMEOUT = 2.0
+IDLE_SECONDS = 4.0
+"""The child closes an idle connection after 5 s: ours is closed before."""
+ONCE = {"Connection": "close"}
+"""The child closes a connection after a stream without saying so; the next request would fail."""
 
 
 class LlamaCppEngine:
@@ -78,7 +82,7 @@ class LlamaCppEngine:
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
         body = completion_request(job, self._repeat_penalty)
         try:
-            async with self._post("/completion", body) as answer:
+            async with self._post("/completion", body, **ONCE) as answer:
                 if answer.status != 200:
                     raise EngineFailed(f"/completion: {answer.status} {await answer.text()}")
                 parser, counted = EventParser(), 0
@@ -110,20 +114,26 @@ class LlamaCppEngine:
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             raise EngineUnavailable(f"{path}: {error!r}") from error
 
-    def _post(self, path: str, body: object) -> aiohttp.client._RequestContextManager:
+    def _post(
+        self, path: str, body: object, **headers: str
+    ) -> aiohttp.client._RequestContextManager:
         if self._address is None:
             raise EngineUnavailable("the embedded engine is not running")
         return self._open().post(
             self._address + path,
             data=msgspec.json.encode(body),
-            headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+            headers={
+                "Authorization": f"Bearer {self._key}",
+                "Content-Type": "application/json",
+                **headers,
+            },
         )
 
     def _open(self) -> aiohttp.ClientSession:
         # Made late, because a session belongs to the running loop.
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
                 timeout=aiohttp.ClientTimeout(sock_connect=5, sock_read=SILENCE_TIMEOUT),
                 trust_env=False,
             )

@@ -1,0 +1,43 @@
+"""How many compute threads: cores that somebody else uses are left alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from xinghe.engines.llamacpp.threads import free_cores
+
+BURN = "while True: pass"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
+def test_busy_core_is_not_taken() -> None:
+    mine = sorted(os.sched_getaffinity(0))
+    burners = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in mine]
+    try:
+        for burner, cpu in zip(burners, mine, strict=True):
+            os.sched_setaffinity(burner.pid, {cpu})
+        time.sleep(0.3)
+        assert free_cores() == 1  # all are busy: one all the same
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
+def test_one_allowed_cpu_is_one_thread() -> None:
+    mine = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(mine)})
+        assert free_cores() == 1
+    finally:
+        os.sched_setaffinity(0, mine)
+
+
+def test_never_more_than_there_are() -> None:
+    assert 1 <= free_cores() <= (os.cpu_count() or 1)
