@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from xinghe.engines.llamacpp.threads import free_cores
+from xinghe.engines.llamacpp.threads import free_cores, quota
 
 BURN = "while True: pass"
 
@@ -41,3 +42,24 @@ def test_one_allowed_cpu_is_one_thread() -> None:
 
 def test_never_more_than_there_are() -> None:
     assert 1 <= free_cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"),
+    [
+        ("max 100000\n", 8),
+        ("300000 100000\n", 3),
+        ("250000 100000\n", 2),
+        ("50000 100000\n", 1),
+        ("", 8),
+        ("soon 100000\n", 8),
+    ],
+)
+def test_container_s_allowance(text: str, cores: int, tmp_path: Path) -> None:
+    file = tmp_path / "cpu.max"
+    file.write_text(text)
+    assert quota(8, file) == cores
+
+
+def test_no_container(tmp_path: Path) -> None:
+    assert quota(8, tmp_path / "cpu.max") == 8

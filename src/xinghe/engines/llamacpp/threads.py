@@ -10,6 +10,7 @@ import os
 import time
 from pathlib import Path
 
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 SAMPLE_SECONDS = 0.3
 BUSY = 0.5
 """A core that was busy for this share of the sample is not counted as free."""
@@ -28,7 +29,7 @@ def free_cores() -> int:
         core = _core_of(cpu)
         cores[core] = max(cores.get(core, 0.0), share)
     free = sum(share < BUSY for share in cores.values())
-    return max(1, min(free, _quota(len(cores))))
+    return max(1, min(free, quota(len(cores))))
 
 
 def _allowed_cpus() -> list[int]:
@@ -61,10 +62,10 @@ def _busy_ticks(cpus: list[int]) -> dict[int, int]:
     return busy
 
 
-def _quota(cores: int) -> int:
+def quota(cores: int, file: Path = CPU_MAX) -> int:
     """The container's CPU allowance in whole cores (cgroup v2), or all of them."""
     try:
-        allowance, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        allowance, period = file.read_text().split()
         return cores if allowance == "max" else max(1, int(allowance) // int(period))
     except (OSError, ValueError):
         return cores
