@@ -1,0 +1,56 @@
+"""The rate limit headers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.limits.stores import Clock
+from xinghe.limits import Limiter, RateLimited
+from xinghe.limits.headers import duration
+
+
+def test_of_an_admission(limiter: Limiter) -> None:
+    admission = limiter.admit(1, "m", rpm=300, tpm=300_000, qps=20, tokens=1500)
+    assert admission.headers() == [
+        ("X-Ratelimit-Limit-Requests", "300"),
+        ("X-Ratelimit-Remaining-Requests", "299"),
+        ("X-Ratelimit-Reset-Requests", "200ms"),
+        ("X-Ratelimit-Limit-Tokens", "300000"),
+        ("X-Ratelimit-Remaining-Tokens", "298500"),
+        ("X-Ratelimit-Reset-Tokens", "300ms"),
+    ]
+
+
+def test_of_a_refusal(limiter: Limiter, clock: Clock) -> None:
+    limiter.admit(1, "m", rpm=2, tpm=600, qps=0, tokens=500)
+    clock.pass_seconds(1.5)
+    with pytest.raises(RateLimited) as refused:
+        limiter.admit(1, "m", rpm=2, tpm=600, qps=0, tokens=200)
+    assert refused.value.headers() == [
+        ("X-Ratelimit-Limit-Requests", "2"),
+        ("X-Ratelimit-Remaining-Requests", "1"),
+        ("X-Ratelimit-Reset-Requests", "28.5s"),
+        ("X-Ratelimit-Limit-Tokens", "600"),
+        ("X-Ratelimit-Remaining-Tokens", "115"),
+        ("X-Ratelimit-Reset-Tokens", "48.5s"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "0s"),
+        (1, "1ms"),
+        (20_000_000, "20ms"),
+        (999_000_001, "1s"),
+        (1_000_000_000, "1s"),
+        (28_570_000_000, "28.57s"),
+        (59_999_000_000, "59.999s"),
+        (59_999_000_001, "1m0s"),
+        (360_000_000_000, "6m0s"),
+        (3_600_000_000_000, "1h0m0s"),
+        (90_061_500_000_000, "25h1m1.5s"),
+    ],
+)
+def test_durations(nanoseconds: int, text: str) -> None:
+    assert duration(nanoseconds) == text
