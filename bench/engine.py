@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
+from tests.kit.models import LONG_STORY
 from tests.kit.server import Server
 
 from xinghe.catalog.load import load as load_catalog
@@ -27,7 +28,8 @@ MODEL = "ernie-speed-8k"
 
 
 def _messages(round_: int, number: int) -> list[dict[str, str]]:
-    return [{"role": "user", "content": f"第{round_}轮第{number}号：写一个长长的故事，不要停。"}]
+    story = LONG_STORY.format(number=10 * round_ + number)
+    return [{"role": "user", "content": story}]
 
 
 async def _one(session: aiohttp.ClientSession, url: str, key: str, body: dict[str, object]) -> int:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Seconds = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0.05, le=86400)]
 Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -130,7 +131,20 @@ def load(
         # Variables of the environment are text: `strict=False` reads "8080" as the number it is.
         return msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{error} (from {file} and the XINGHE_* variables)") from error
+        raise SettingsError(
+            f"{_blamed(tree, str(error))}{error} (from {file} and the XINGHE_* variables)"
+        ) from error
+
+
+def _blamed(tree: dict[str, Any], message: str) -> str:
+    """The setting that a validation message points at, with its value."""
+    path = re.search(r"`\$\.([\w.]+)`", message)
+    if path is None:
+        return ""
+    value: Any = tree
+    for part in path[1].split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return f"{path[1]} is {value!r}: "
 
 
 def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:

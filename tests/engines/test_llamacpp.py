@@ -9,6 +9,7 @@ from contextlib import aclosing
 import pytest
 
 from tests.engines.conftest import SLOTS
+from tests.kit.models import LONG_STORY
 from xinghe.core import (
     Delta,
     FinishDelta,
@@ -26,7 +27,7 @@ from xinghe.engines.protocol import EngineUnavailable
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
 
 GREEDY = Sampling(temperature=0.0)
-COUNT = "从1数到1000,每行一个数字,不要停。"
+COUNT = LONG_STORY.format(number=1)
 
 
 async def job_of(

@@ -285,3 +285,9 @@ async def test_prompt_is_estimated_and_bounded() -> None:
     assert prompt.bound == len("你好 world".encode()) + 16
     # A name is read by the model as well.
     assert named.bound == prompt.bound + 100
+
+
+async def test_an_answer_without_its_end_mark_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xinghe.engines.upstream.USAGE_PATIENCE", 0.2)
+    deltas = await deltas_of(STREAM_HEAD, *TEXT, chunk(finish="stop"), HANG, silence_timeout=30)
+    assert deltas[-1] == FinishDelta(FinishReason.NORMAL)

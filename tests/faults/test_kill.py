@@ -11,7 +11,7 @@ from tests.faults.crowd import Reader, watch
 from tests.kit.api import Api
 from tests.kit.books import MICRO, Books
 from tests.kit.expect import answered
-from tests.kit.models import CHAT
+from tests.kit.models import CHAT, LONG_STORY
 from tests.kit.script import Script
 from tests.kit.server import Server
 
@@ -92,8 +92,9 @@ async def test_killed_during_8_embedded_streams(
             ACCOUNTS[i % 3],
             {
                 "model": "ernie-speed-8k",
-                "messages": [{"role": "user", "content": f"从{i}数到一万,每行一个数字。"}],
+                "messages": [{"role": "user", "content": LONG_STORY.format(number=i)}],
                 "max_tokens": 1000,
+                "temperature": 0,
             },
         )
         for i in range(8)

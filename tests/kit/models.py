@@ -14,6 +14,9 @@ DOWN = "scripted-down"
 QUIET = "scripted-quiet"
 """Its upstream may say nothing for one second only."""
 
+LONG_STORY = "Write a very long story about dragon number {number}, at least 3000 words."
+"""What the small embedded model answers at length: it ends most other answers early."""
+
 TEMPLATE = """
 [deployments.scripted]
 engine = "upstream"

@@ -15,8 +15,8 @@ from xinghe.engines.protocol import Batch, Engine, EngineBusy, EngineFailed, Eng
 
 log = structlog.get_logger(__name__)
 
-RETRY_DELAYS = (0.2, 1.0, 3.0)
-"""Seconds before each further try; a crashed embedded engine is back within their sum."""
+RETRY_DELAYS = (0.2, 1.0)
+"""Seconds before each further try (an embedded engine is waited for by itself)."""
 
 
 class DispatchFailed(Exception):

@@ -5,6 +5,7 @@ Its faults become ours and its text stays here: an `EngineError` is for the log.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -34,6 +35,8 @@ from xinghe.engines.protocol import Batch, EngineBusy, EngineFailed, EngineUnava
 TOKENS_A_MESSAGE = 8
 """The most that a chat template puts around one message, with what opens the answer."""
 LOGGED_TEXT = 500
+USAGE_PATIENCE = 5.0
+"""Seconds to wait, after the finish reason, for the usage and `[DONE]`."""
 LONGEST_ADVICE = 3600.0
 """Seconds; an upstream that says more is not believed."""
 
@@ -134,7 +137,7 @@ class UpstreamEngine:
     async def _read(self, answer: aiohttp.ClientResponse) -> AsyncGenerator[Batch]:
         parser = EventParser()
         finish: FinishReason | None = None
-        async for read in answer.content.iter_any():
+        while read := await _next_read(answer, finish):
             arrived = time.perf_counter()
             deltas: list[Delta] = []
             for data in parser.feed(read):
@@ -197,6 +200,17 @@ class UpstreamEngine:
                 proxy=self._proxy,
             )
         return self._session
+
+
+async def _next_read(answer: aiohttp.ClientResponse, finish: FinishReason | None) -> bytes:
+    """The next bytes; none at the end, or when nothing more comes of an answer that is whole."""
+    if finish is None:
+        return await answer.content.readany()
+    try:
+        async with asyncio.timeout(USAGE_PATIENCE):
+            return await answer.content.readany()
+    except TimeoutError:
+        return b""
 
 
 def _proxy_for(url: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import TypeVar
@@ -34,6 +35,8 @@ T = TypeVar("T")
 SILENCE_TIMEOUT = 120.0
 """Seconds; while it reads a prompt, the engine reports after every batch of 128 tokens."""
 HEALTH_TIMEOUT = 2.0
+START_PATIENCE = 15.0
+"""Seconds to wait for a child that is being started: the default weights load in about five."""
 IDLE_SECONDS = 4.0
 """The child closes an idle connection after 5 s: ours is closed before."""
 ONCE = {"Connection": "close"}
@@ -47,6 +50,7 @@ class LlamaCppEngine:
         self._served_by = served_by
         self._repeat_penalty = repeat_penalty
         self._address: str | None = None
+        self._located = asyncio.Event()
         self._key = ""
         self._session: aiohttp.ClientSession | None = None
         self._decode_event = msgspec.json.Decoder(CompletionEvent).decode
@@ -58,6 +62,10 @@ class LlamaCppEngine:
     def locate(self, address: str | None, key: str = "") -> None:
         """Where the child listens; `None` while there is none."""
         self._address, self._key = address, key
+        if address is None:
+            self._located.clear()
+        else:
+            self._located.set()
 
     async def ready(self) -> bool:
         if self._address is None:
@@ -82,7 +90,7 @@ class LlamaCppEngine:
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
         body = completion_request(job, self._repeat_penalty)
         try:
-            async with self._post("/completion", body, **ONCE) as answer:
+            async with await self._post("/completion", body, **ONCE) as answer:
                 if answer.status != 200:
                     raise EngineFailed(f"/completion: {answer.status} {await answer.text()}")
                 parser, counted = EventParser(), 0
@@ -106,7 +114,7 @@ class LlamaCppEngine:
 
     async def _ask(self, path: str, body: object, kind: type[T]) -> T:
         try:
-            async with self._post(path, body) as answer:
+            async with await self._post(path, body) as answer:
                 data = await answer.read()
                 if answer.status != 200:
                     raise EngineFailed(f"{path}: {answer.status} {data[:500]!r}")
@@ -114,11 +122,17 @@ class LlamaCppEngine:
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             raise EngineUnavailable(f"{path}: {error!r}") from error
 
-    def _post(
+    async def _post(
         self, path: str, body: object, **headers: str
     ) -> aiohttp.client._RequestContextManager:
+        """Call the child; one that is being started is waited for."""
         if self._address is None:
-            raise EngineUnavailable("the embedded engine is not running")
+            try:
+                async with asyncio.timeout(START_PATIENCE):
+                    await self._located.wait()
+            except TimeoutError:
+                raise EngineFailed("the embedded engine is not running") from None
+        assert self._address is not None
         return self._open().post(
             self._address + path,
             data=msgspec.json.encode(body),
