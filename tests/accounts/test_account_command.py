@@ -86,6 +86,47 @@ def test_a_setting_that_cannot_be_used(commands: Commands) -> None:
     assert "port" in commands.refused("account", "list", code=1)
 
 
+def test_an_alert(commands: Commands) -> None:
+    commands.done("account", "create", "a")
+    made = commands.json("account", "alert", "a", "2.5", "--webhook", "https://a.example/x?y=1")
+    secret = made.pop("secret")
+    assert len(secret) == 43
+    assert made == {"name": "a", "alert_below": 2.5, "webhook": "https://a.example/x?y=1"}
+    shown = commands.json("account", "show", "a")
+    assert (shown["alert_below"], shown["webhook"]) == (2.5, "https://a.example/x?y=1")
+    assert secret not in str(shown)
+    again = commands.run("account", "alert", "a", "3", "--webhook", "https://a.example/x?y=1")
+    assert "secret" not in again.output
+    other = commands.run("account", "alert", "a", "3", "--webhook", "https://b.example/")
+    assert "not shown again" in other.stderr
+    assert "secret" not in commands.json("account", "alert", "a", "4")
+    assert commands.json("account", "show", "a")["webhook"] is None
+    removed = commands.json("account", "alert", "a", "none")
+    assert removed == {"name": "a", "alert_below": None, "webhook": None}
+    assert commands.json("account", "show", "a")["alert_below"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["0"], "'0' is not an amount: 0.000001 to"),
+        (["some"], "'some' is not an amount"),
+        (["1", "--webhook", "ftp://a.example/"], "webhook: 'ftp://a.example/' is not allowed"),
+        (["none", "--webhook", "http://a.example/"], "--webhook needs an amount"),
+        ([], "Missing argument"),
+    ],
+)
+def test_an_alert_that_cannot_be(commands: Commands, arguments: list[str], message: str) -> None:
+    assert message in commands.refused("account", "alert", "a", *arguments, code=2)
+    assert not commands.data.exists()
+
+
+def test_an_alert_of_nobody(commands: Commands) -> None:
+    commands.done("account", "create", "a")
+    assert "no account 'b'" in commands.refused("account", "alert", "b", "1", code=1)
+    assert "no account 'b'" in commands.refused("account", "alert", "b", "none", code=1)
+
+
 def test_as_a_process(tmp_path: Path) -> None:
     xinghe("account", "create", "星河", "--tokens", "3", data=tmp_path)
     assert "星河" in xinghe("account", "list", data=tmp_path)

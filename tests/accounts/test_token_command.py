@@ -102,6 +102,48 @@ def test_a_database_that_stays_locked(commands: Commands) -> None:
     assert commands.json("token", "list") == []
 
 
+def test_a_cap(commands: Commands) -> None:
+    commands.done("token", "create", "--cap", "500.5", "--cap-per", "day")
+    commands.done("token", "create", "--cap", "0")
+    commands.done("token", "create")
+    shown = [
+        (found["cap"], found["cap_per"], found["spent"]) for found in commands.json("token", "list")
+    ]
+    assert shown == [(500.5, "day", 0), (0, "total", 0), (None, None, None)]
+
+
+def test_a_cap_that_changes(commands: Commands) -> None:
+    secret = commands.done("token", "create")
+    for arguments, shown in (
+        (["7"], (7, "total")),
+        (["8", "--cap-per", "month"], (8, "month")),
+        (["9"], (9, "month")),
+        (["none"], (None, None)),
+        (["1"], (1, "total")),
+    ):
+        found = commands.json("token", "cap", secret[3:13], *arguments)
+        assert (found["cap"], found["cap_per"]) == shown
+        assert commands.json("token", "list") == [found]
+    assert "no token '2'" in commands.refused("token", "cap", "2", "1", code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["create", "--cap", "-1"], "up to 6 decimals"),
+        (["create", "--cap", "none"], "'none' is not an amount: 0 to"),
+        (["create", "--cap", "1", "--cap-per", "week"], "'week' is not one of"),
+        (["create", "--cap-per", "day"], "--cap-per needs --cap"),
+        (["cap", "1", "many"], "'many' is not an amount: 0 to"),
+        (["cap", "1", "none", "--cap-per", "day"], "--cap-per needs an amount"),
+        (["cap", "1"], "Missing argument"),
+    ],
+)
+def test_a_cap_that_cannot_be(commands: Commands, arguments: list[str], message: str) -> None:
+    assert message in commands.refused("token", *arguments, code=2)
+    assert not commands.data.exists()
+
+
 def xinghe_fails(*arguments: str, data: Path) -> str:
     """What a process says on standard error; nothing may be on standard output."""
     result = subprocess.run(
@@ -117,7 +159,7 @@ def xinghe_fails(*arguments: str, data: Path) -> str:
 
 
 def test_every_help_says_what_it_is_for(commands: Commands) -> None:
-    for command in ("create", "list", "revoke"):
+    for command in ("create", "list", "cap", "revoke"):
         text = commands.done("token", command, "--help")
         assert "--data" in text
         assert len(text.splitlines()) > 5

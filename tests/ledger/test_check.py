@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.ledger.books import Books, hold, used
-from xinghe.accounts import Principal
+from xinghe.accounts import Accounts, Principal
 from xinghe.core import Meter
 from xinghe.ledger import Ledger
 from xinghe.ledger.check import check
@@ -25,6 +25,8 @@ DAMAGE = {
     "a usage entry costs what its counts cost, at most its hold": (
         "UPDATE entries SET completion_tokens = 4 WHERE kind = 'usage'"
     ),
+    "a cap counts what its token spent in the period": "UPDATE caps SET spent = spent - 1",
+    "a cap counts what its token holds": "UPDATE caps SET held = held + 1",
     "every lot came with its entry": "UPDATE lots SET amount = amount + 1",
     "every reference leads somewhere": "UPDATE tokens SET account_id = 99",
     "the database file is intact": "UPDATE accounts SET held = -5",
@@ -32,7 +34,10 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("rule", DAMAGE)
-async def test_damage(rule: str, ledger: Ledger, principal: Principal, books: Books) -> None:
+async def test_damage(
+    rule: str, ledger: Ledger, accounts: Accounts, principal: Principal, books: Books
+) -> None:
+    await accounts.cap_token(str(principal.token_id), 500)
     meter = Meter()
     async with hold(ledger, principal, meter):
         used(meter, 5, 3)

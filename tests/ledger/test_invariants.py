@@ -14,11 +14,14 @@ from xinghe.ledger import holds
 from xinghe.ledger.check import check
 from xinghe.ledger.reaper import settle_estate
 from xinghe.ledger.usage import Usage
-from xinghe.storage import lots
+from xinghe.storage import caps, lots
+from xinghe.storage.caps import Period
 from xinghe.storage.migrate import migrate
 
 ACCOUNTS = st.sampled_from([1, 2])
 OWNERS = st.sampled_from(["one", "two"])
+DAY = 86_400_000_000
+PERIODS: list[Period] = ["day", "month", "total"]
 AMOUNTS = st.integers(0, 300)
 COUNTS = st.builds(
     lambda prompt, completion, cached: Usage(prompt, completion, min(prompt, cached)),
@@ -29,7 +32,11 @@ COUNTS = st.builds(
 
 
 class Books(RuleBasedStateMachine):
-    """Two accounts, two owners, and a clock that only the rules move."""
+    """Two accounts, two owners, and a clock that only the rules move.
+
+    Each account has one token. `spent` is what each paid for and when, `thresholds` whose low
+    balance is watched, `notices` how many notices that must have made.
+    """
 
     opened = Bundle("opened")
 
@@ -41,6 +48,10 @@ class Books(RuleBasedStateMachine):
         self.clock = 1
         self.ids = count()
         self.open: dict[str, holds.Hold] = {}
+        self.spent: list[tuple[int, int, int]] = []
+        self.thresholds: dict[int, int] = {}
+        self.balances = {1: 0, 2: 0}
+        self.notices = 0
         for account in (1, 2):
             self.connection.execute(
                 "INSERT INTO accounts (appid, name, created_at) VALUES (?1, ?1, 0)",
@@ -86,6 +97,33 @@ class Books(RuleBasedStateMachine):
         )
         assert sum(self.balance(account)) == before + amount
 
+    @rule(account=ACCOUNTS, amount=st.integers(0, 400), per=st.sampled_from(PERIODS))
+    def cap(self, account: int, amount: int, per: Period) -> None:
+        caps.put(self.connection, account, amount, per, self.clock)
+
+    @rule(account=ACCOUNTS)
+    def uncap(self, account: int) -> None:
+        caps.remove(self.connection, account)
+
+    @rule(account=ACCOUNTS, threshold=st.integers(1, 400))
+    def watch(self, account: int, threshold: int) -> None:
+        self.connection.execute(
+            "INSERT INTO alerts (account_id, threshold) VALUES (?1, ?2) "
+            "ON CONFLICT DO UPDATE SET threshold = ?2",
+            (account, threshold),
+        )
+        self.thresholds[account] = threshold
+
+    @rule(days=st.integers(1, 20))
+    def days_pass(self, days: int) -> None:
+        self.clock += days * DAY
+
+    def committed(self, account: int, cap: caps.Cap) -> int:
+        """What counts against a cap now, told without its row."""
+        since = max(cap.since, caps.period_start(cap.per, self.clock))
+        spent = sum(cost for who, at, cost in self.spent if who == account and at >= since)
+        return spent + sum(h.amount for h in self.open.values() if h.account_id == account)
+
     @rule(steps=st.integers(1, 4))
     def time_passes(self, steps: int) -> None:
         self.clock += steps
@@ -113,11 +151,18 @@ class Books(RuleBasedStateMachine):
             created_at=self.clock,
         )
         valid = self.lots(account, expired=False)
+        cap = caps.read(self.connection, account)
+        committed = 0 if cap is None else self.committed(account, cap)
         refused = holds.reserve(self.connection, hold)
         available, held = self.balance(account)
         assert self.lots(account, expired=False) == valid, "a valid lot was swept"
         if refused is None:
+            assert cap is None or committed + amount <= cap.amount
             self.open[hold.id] = hold
+        elif isinstance(refused, caps.Cap):
+            assert cap is not None
+            assert (refused.amount, refused.spent + refused.held) == (cap.amount, committed)
+            assert committed + amount > cap.amount
         else:
             assert refused == available < amount
             assert self.lots(account, expired=True) <= held, "an expired lot could be spent"
@@ -137,6 +182,7 @@ class Books(RuleBasedStateMachine):
             cost = min(usage.cost(RATE), known.amount)
             after = self.balance(known.account_id)
             assert after == (before[0] + known.amount - cost, before[1] - known.amount)
+            self.spent.append((known.account_id, self.clock, cost))
 
     @rule(hold=consumes(opened))
     def release(self, hold: str) -> None:
@@ -152,6 +198,9 @@ class Books(RuleBasedStateMachine):
             query = "SELECT state FROM holds WHERE id = ?"
             state = "captured" if hold.stream else "released"
             assert self.connection.execute(query, (name,)).get == state
+        # The reaper's clock is the real one: the entries tell what it took.
+        query = "SELECT token_id, at, -amount FROM entries WHERE kind = 'usage' ORDER BY id"
+        self.spent = list(self.connection.execute(query))
 
     @rule(account=ACCOUNTS)
     def sweep(self, account: int) -> None:
@@ -166,8 +215,12 @@ class Books(RuleBasedStateMachine):
     def the_books_agree(self) -> None:
         assert check(self.connection) == []
         for account in (1, 2):
+            after, threshold = sum(self.balance(account)), self.thresholds.get(account, 0)
+            self.notices += after < threshold <= self.balances[account]
+            self.balances[account] = after
             held = sum(hold.amount for hold in self.open.values() if hold.account_id == account)
             assert self.balance(account)[1] == held
+        assert self.connection.execute("SELECT count(*) FROM outbox").get == self.notices
 
 
 TestBooks = Books.TestCase

@@ -102,6 +102,35 @@ async def test_two_processes_spend_one_account(start: Start, ledger: Ledger, boo
     assert 25 <= done <= 49
 
 
+async def test_two_processes_spend_one_token_up_to_its_cap(
+    start: Start, ledger: Ledger, books: Books, accounts: Accounts
+) -> None:
+    await accounts.cap_token("2", 500, "day")
+    first, second = start("spend"), start("spend")
+    done = int(await line(first)) + int(await line(second))
+    assert (first.wait(), second.wait()) == (0, 0)
+    # Each reserves 40 and costs 20: the cap covers at most 24 of them.
+    assert await books.balance() == (1000 - 20 * done, 0)
+    assert 12 <= done <= 24
+    found = (await accounts.list_tokens("a"))[1].cap
+    assert found is not None
+    assert (found.spent, found.held) == (20 * done, 0)
+
+
+async def test_kill_9_with_a_cap(
+    start: Start, ledger: Ledger, books: Books, accounts: Accounts
+) -> None:
+    await accounts.cap_token("2", 500)
+    process = start("wait")
+    assert await line(process) == "ready"
+    process.kill()
+    process.wait()
+    assert await ledger.reap() == 2
+    found = (await accounts.list_tokens("a"))[1].cap
+    assert found is not None
+    assert (found.spent, found.held) == (44, 0)
+
+
 async def test_an_owner_without_its_file_is_dead(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.ledger.books import hold, used
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Meter, Rate
-from xinghe.ledger import InsufficientTokens, Ledger
+from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached
 from xinghe.storage import Database
 
 
@@ -42,7 +42,7 @@ async def spend(ledger: Ledger, database: Database, principal: Principal) -> Non
             async with hold(ledger, principal, meter, rate=Rate(20, 0, 0), amount=40):
                 used(meter, 1, 0)
                 meter.finished = True
-        except InsufficientTokens:
+        except (InsufficientTokens, SpendCapReached):
             return False
         return True
 

@@ -87,6 +87,25 @@ def test_migrations_are_numbered_without_a_gap() -> None:
     assert versions == list(range(1, len(versions) + 1))
 
 
+async def test_a_database_of_the_first_version_keeps_what_it_holds(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "xinghe.db"))
+    _, first = next(migrations())
+    connection.execute(first)
+    connection.pragma("user_version", 1)
+    connection.execute(
+        "INSERT INTO accounts (appid, name, available, created_at) VALUES ('app-1', 'a', 5, 0);"
+        "INSERT INTO tokens (account_id, public_id, digest, name, scopes, created_at) "
+        "VALUES (1, '0123456789', zeroblob(32), 't', '[]', 0)"
+    )
+    connection.close()
+    async with await Database.open(tmp_path) as database:
+        query = (
+            "SELECT a.name, available, t.name, c.amount FROM accounts a, tokens t LEFT JOIN caps c"
+        )
+        found = await database.read(lambda c: list(c.execute(query)))
+        assert found == [("a", 5, "t", None)]
+
+
 async def test_entries_are_append_only(tmp_path: Path) -> None:
     async with await Database.open(tmp_path) as database:
         await database.write(

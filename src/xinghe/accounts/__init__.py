@@ -1,6 +1,8 @@
 """Who may call: accounts, their access tokens, and what a token allows."""
 
 from xinghe.accounts.accounts import Accounts
+from xinghe.accounts.alerts import Alert, Alerts
+from xinghe.accounts.outbox import Outbox
 from xinghe.accounts.records import AccessToken, Account, Principal
 from xinghe.accounts.rules import DEFAULT_SCOPES, SCOPES, AccountError
 
@@ -11,5 +13,8 @@ __all__ = [
     "Account",
     "AccountError",
     "Accounts",
+    "Alert",
+    "Alerts",
+    "Outbox",
     "Principal",
 ]

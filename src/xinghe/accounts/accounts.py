@@ -13,7 +13,8 @@ from xinghe.accounts.records import AccessToken, Account, Principal
 from xinghe.accounts.rules import DEFAULT_SCOPES, AccountError
 from xinghe.accounts.secret import digest, new_secret, public_id
 from xinghe.core import INITIAL_GRANT
-from xinghe.storage import Database, audit
+from xinghe.storage import Database, audit, caps
+from xinghe.storage.caps import Period
 from xinghe.storage.clock import now
 
 DEFAULT_ACCOUNT = "default"
@@ -101,9 +102,15 @@ class Accounts:
         scopes: Iterable[str] = DEFAULT_SCOPES,
         models: Iterable[str] | None = None,
         expires_at: int | None = None,
+        cap: int | None = None,
+        cap_per: Period = "total",
     ) -> str:
-        """A new token, returned this once; `models` None allows all. Raises `AccountError`."""
+        """A new token, returned this once. Raises `AccountError`.
+
+        `models` None allows all. With a `cap`, it may spend that much in each `cap_per` (UTC).
+        """
         rules.check_name(name)
+        rules.check_cap(cap, cap_per)
         checked_scopes = rules.check_scopes(scopes)
         checked_models = rules.check_models(models)
         rules.check_expiry(expires_at, now())
@@ -117,6 +124,8 @@ class Accounts:
                 checked_scopes,
                 models=checked_models,
                 expires_at=expires_at,
+                cap=cap,
+                cap_per=cap_per,
             )
 
         return await self._database.write(operation)
@@ -139,6 +148,28 @@ class Accounts:
 
         def operation(connection: apsw.Connection) -> AccessToken:
             self._revoke(connection, tables.token(connection, token))
+            return tables.token(connection, token)
+
+        return await self._database.write(operation)
+
+    async def cap_token(
+        self, token: str, amount: int | None, per: Period | None = None
+    ) -> AccessToken:
+        """Set a token's cap, or take it away (None); without `per`, the period stays as it is.
+
+        What it spent before in the period counts. Raises `AccountError`.
+        """
+        rules.check_cap(amount, per or "total")
+
+        def operation(connection: apsw.Connection) -> AccessToken:
+            found, at = tables.token(connection, token), now()
+            period = per or (found.cap.per if found.cap else "total")
+            if amount is None:
+                caps.remove(connection, found.id)
+            else:
+                caps.put(connection, found.id, amount, period, at)
+            detail = "none" if amount is None else f"{amount} micro-Tokens ({period})"
+            self._record(connection, "token.cap", found.public_id, detail, at)
             return tables.token(connection, token)
 
         return await self._database.write(operation)
@@ -189,9 +220,11 @@ class Accounts:
         *,
         models: list[str] | None = None,
         expires_at: int | None = None,
+        cap: int | None = None,
+        cap_per: Period = "total",
     ) -> str:
         at, fresh = now(), new_secret()
-        tables.insert_token(
+        token_id = tables.insert_token(
             connection,
             account.id,
             fresh,
@@ -202,6 +235,9 @@ class Accounts:
             at=at,
         )
         detail = f"{name} of {account.appid}, scopes={scopes}, models={models}"
+        if cap is not None:
+            caps.put(connection, token_id, cap, cap_per, at)
+            detail += f", cap={cap} micro-Tokens ({cap_per})"
         self._record(connection, "token.create", fresh.public_id, detail, at)
         return fresh.secret
 

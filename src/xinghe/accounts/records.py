@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from xinghe.storage.caps import Cap
+
 
 class Principal(msgspec.Struct, frozen=True):
     """Who is calling, and what the token allows; `models` None allows every model."""
@@ -33,7 +35,10 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class AccessToken(msgspec.Struct, frozen=True):
-    """An access token without its secret; times in microseconds UTC."""
+    """An access token without its secret; times in microseconds UTC.
+
+    The counts of its `cap` are those of the running period.
+    """
 
     id: int
     account: str
@@ -44,6 +49,7 @@ class AccessToken(msgspec.Struct, frozen=True):
     expires_at: int | None
     revoked_at: int | None
     created_at: int
+    cap: Cap | None
 
     def state(self, at: int) -> str:
         """`revoked`, `expired` or `active`."""

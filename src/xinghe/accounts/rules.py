@@ -6,11 +6,15 @@ Each check returns the value that it was given and raises `AccountError`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
+from urllib.parse import urlsplit
 
 from xinghe.core import MICRO
+from xinghe.storage.caps import Period
 
 SCOPES = ("model.call", "account.read", "admin")
 DEFAULT_SCOPES = ("model.call", "account.read")
+PERIODS = get_args(Period)
 MAX_BALANCE = 10**12 * MICRO
 """Far beyond any use, and sums of it still fit the database's 64-bit integers."""
 
@@ -46,12 +50,37 @@ def check_note(value: str) -> str:
     return value
 
 
-def check_amount(value: int, *, least: int = 1) -> int:
+def check_amount(value: int, *, least: int = 1, field: str = "amount") -> int:
     """Micro-Tokens from `least` to `MAX_BALANCE`."""
     if not least <= value <= MAX_BALANCE:
         raise AccountError(
-            f"amount: {value} micro-Tokens is not allowed: {least} to {MAX_BALANCE} "
+            f"{field}: {value} micro-Tokens is not allowed: {least} to {MAX_BALANCE} "
             f"({MAX_BALANCE // MICRO} Tokens)"
+        )
+    return value
+
+
+def check_cap(amount: int | None, per: str) -> int | None:
+    """None, or micro-Tokens from 0 to `MAX_BALANCE`; `per` is day, month or total."""
+    if per not in PERIODS:
+        raise AccountError(f"cap_per: {_shown(per)} is not allowed: {', '.join(PERIODS)}")
+    return None if amount is None else check_amount(amount, least=0, field="cap")
+
+
+def check_webhook(value: str | None) -> str | None:
+    """None, or an http(s) URL with a host, at most 2000 printable ASCII characters."""
+    if value is None:
+        return None
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        usable = False
+    plain = value.isascii() and value.isprintable() and " " not in value
+    if not (usable and plain and len(value) <= 2000):
+        raise AccountError(
+            f"webhook: {_shown(value)} is not allowed: an http or https URL of at most 2000 "
+            "ASCII characters"
         )
     return value
 

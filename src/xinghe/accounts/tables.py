@@ -14,11 +14,14 @@ from xinghe.accounts.rules import MAX_BALANCE, AccountError
 from xinghe.accounts.secret import NewSecret, random_id
 from xinghe.core import MICRO
 from xinghe.storage import lots
+from xinghe.storage.caps import Cap
+from xinghe.storage.clock import now
 
 _ACCOUNTS = "SELECT id, appid, name, available, held, created_at FROM accounts"
 _SELECT = (
     "SELECT t.id, a.name, t.public_id, t.name, t.scopes, t.models, t.expires_at, t.revoked_at, "
-    "t.created_at FROM tokens t JOIN accounts a ON a.id = t.account_id"
+    "t.created_at, c.amount, c.per, c.since, c.spent, c.held FROM tokens t "
+    "JOIN accounts a ON a.id = t.account_id LEFT JOIN caps c ON c.token_id = t.id"
 )
 
 
@@ -75,8 +78,8 @@ def insert_token(
     models: Sequence[str] | None,
     expires_at: int | None,
     at: int,
-) -> None:
-    """A new token, of which only the hash is kept."""
+) -> int:
+    """A new token, of which only the hash is kept; returns its id."""
     connection.execute(
         "INSERT INTO tokens (account_id, public_id, digest, name, scopes, models, expires_at, "
         "created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -91,6 +94,7 @@ def insert_token(
             at,
         ),
     )
+    return connection.last_insert_rowid()
 
 
 def tokens(connection: apsw.Connection, account_id: int | None = None) -> list[AccessToken]:
@@ -136,7 +140,7 @@ def _account(row: tuple[Any, ...]) -> Account:
 
 def _access_token(row: tuple[Any, ...]) -> AccessToken:
     token_id, account_name, public_id, name, scopes, models, *times = row
-    expires_at, revoked_at, created_at = times
+    expires_at, revoked_at, created_at, *cap = times
     return AccessToken(
         id=token_id,
         account=account_name,
@@ -147,4 +151,5 @@ def _access_token(row: tuple[Any, ...]) -> AccessToken:
         expires_at=expires_at,
         revoked_at=revoked_at,
         created_at=created_at,
+        cap=None if cap[0] is None else Cap(*cap).at(now()),
     )

@@ -1,12 +1,13 @@
-"""`xinghe account`: make accounts, grant Tokens, look at balances."""
+"""`xinghe account`: make accounts, grant Tokens, look at balances, be told of a low one."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import click
 
-from xinghe.accounts import Account, Accounts, rules
+from xinghe.accounts import Account, Accounts, Alert, Alerts, rules
+from xinghe.cli.amounts import AmountOrNone, or_none
 from xinghe.cli.options import (
     ACCOUNT,
     Amount,
@@ -19,6 +20,7 @@ from xinghe.cli.options import (
 )
 from xinghe.cli.tables import moment, show, tokens
 from xinghe.core import INITIAL_GRANT
+from xinghe.storage import Database
 
 
 @click.group()
@@ -55,8 +57,12 @@ def create(name: str, amount: int, data: str | None, as_json: bool) -> None:
 @json_option
 def show_account(name: str, data: str | None, as_json: bool) -> None:
     """Show the balance of account NAME: available, held by running requests, and their sum."""
-    found = run(data, lambda db: Accounts(db).get_account(name))
-    show(_view(found), as_json=as_json)
+
+    async def action(database: Database) -> tuple[Account, Alert | None]:
+        return await Accounts(database).get_account(name), await Alerts(database).get(name)
+
+    found, alert = run(data, action)
+    show(_view(found) | _alert_view(alert), as_json=as_json)
 
 
 @account.command("list")
@@ -89,6 +95,57 @@ def grant(
         lambda db: Accounts(db, actor=actor()).grant(name, amount, expires_at=expires, note=note),
     )
     show(_view(after), as_json=as_json)
+
+
+@account.command("alert")
+@click.argument("name", type=ACCOUNT)
+@click.argument("threshold", type=AmountOrNone(), metavar="TOKENS|none")
+@click.option(
+    "--webhook",
+    type=Checked("url", rules.check_webhook),
+    metavar="URL",
+    help="Where to POST the notice; without, it is only logged.",
+)
+@data_option
+@json_option
+def set_alert(
+    *,
+    name: str,
+    threshold: int | Literal["none"],
+    webhook: str | None,
+    data: str | None,
+    as_json: bool,
+) -> None:
+    """Give a notice when the balance of account NAME falls below TOKENS.
+
+    The header X-Xinghe-Signature of a notice is the HMAC-SHA256 of its body with a secret, which
+    is printed this once; while the URL stays the same, so does the secret.
+    """
+    below = or_none(threshold)
+    if webhook is not None and below is None:
+        raise click.UsageError("--webhook needs an amount")
+
+    async def action(database: Database) -> tuple[Alert | None, Alert | None]:
+        alerts = Alerts(database, actor=actor())
+        before = await alerts.get(name)
+        if below is not None:
+            return before, await alerts.put(name, below, webhook)
+        await alerts.remove(name)
+        return before, None
+
+    before, after = run(data, action)
+    view = {"name": name} | _alert_view(after)
+    if after is not None and after.secret not in {None, before and before.secret}:
+        click.echo("keep the secret safe: it is not shown again", err=True)
+        view["secret"] = after.secret
+    show(view, as_json=as_json)
+
+
+def _alert_view(alert: Alert | None) -> dict[str, Any]:
+    return {
+        "alert_below": None if alert is None else tokens(alert.threshold),
+        "webhook": None if alert is None else alert.url,
+    }
 
 
 def _view(found: Account) -> dict[str, Any]:

@@ -1,16 +1,27 @@
-"""`xinghe token`: make, list and revoke access tokens."""
+"""`xinghe token`: make, list, cap and revoke access tokens."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from xinghe.accounts import DEFAULT_SCOPES, SCOPES, AccessToken, Accounts, rules
 from xinghe.accounts.accounts import DEFAULT_ACCOUNT
-from xinghe.cli.options import ACCOUNT, Checked, Expiry, actor, data_option, json_option, run
-from xinghe.cli.tables import moment, show
+from xinghe.cli.amounts import AmountOrNone, or_none
+from xinghe.cli.options import (
+    ACCOUNT,
+    Amount,
+    Checked,
+    Expiry,
+    actor,
+    data_option,
+    json_option,
+    run,
+)
+from xinghe.cli.tables import moment, show, tokens
 from xinghe.storage import Database
+from xinghe.storage.caps import Period
 from xinghe.storage.clock import now
 
 
@@ -59,6 +70,12 @@ def token() -> None:
     metavar="DATE",
     help="Valid to the end of YYYY-MM-DD (UTC), or for days such as 90d; else for ever.",
 )
+@click.option("--cap", type=Amount(least=0), metavar="TOKENS", help="The most that it may spend.")
+@click.option(
+    "--cap-per",
+    type=click.Choice(rules.PERIODS),
+    help="Whether the cap is for each day or month (UTC), or in total.  [default: total]",
+)
 @data_option
 def create(
     *,
@@ -67,6 +84,8 @@ def create(
     scopes: tuple[str, ...],
     models: tuple[str, ...],
     expires: int | None,
+    cap: int | None,
+    cap_per: Period | None,
     data: str | None,
 ) -> None:
     """Make a token. It is printed this once, alone on standard output.
@@ -74,12 +93,21 @@ def create(
     For example: export OPENAI_API_KEY=$(xinghe token create --expires 90d)
     """
 
+    if cap_per is not None and cap is None:
+        raise click.UsageError("--cap-per needs --cap")
+
     async def action(database: Database) -> str:
         accounts = Accounts(database, actor=actor())
         if account_name == DEFAULT_ACCOUNT and await accounts.ensure_default():
             click.echo(f"made the account {DEFAULT_ACCOUNT!r}", err=True)
         return await accounts.create_token(
-            account_name, name=name, scopes=scopes, models=models or None, expires_at=expires
+            account_name,
+            name=name,
+            scopes=scopes,
+            models=models or None,
+            expires_at=expires,
+            cap=cap,
+            cap_per=cap_per or "total",
         )
 
     secret = run(data, action, create=account_name == DEFAULT_ACCOUNT)
@@ -110,7 +138,37 @@ def revoke(token_id: str, data: str | None, as_json: bool) -> None:
     show(_view(revoked), as_json=as_json)
 
 
+@token.command("cap")
+@click.argument("token_id", metavar="ID|PUBLIC-ID")
+@click.argument("amount", type=AmountOrNone(least=0), metavar="TOKENS|none")
+@click.option(
+    "--cap-per",
+    type=click.Choice(rules.PERIODS),
+    help="For each day or month (UTC), or in total.  [default: as before, else total]",
+)
+@data_option
+@json_option
+def set_cap(
+    *,
+    token_id: str,
+    amount: int | Literal["none"],
+    cap_per: Period | None,
+    data: str | None,
+    as_json: bool,
+) -> None:
+    """Set the most that a token may spend, or take its cap away.
+
+    What it spent before in the running period counts. The service knows it at once.
+    """
+    cap = or_none(amount)
+    if cap_per is not None and cap is None:
+        raise click.UsageError("--cap-per needs an amount")
+    capped = run(data, lambda db: Accounts(db, actor=actor()).cap_token(token_id, cap, cap_per))
+    show(_view(capped), as_json=as_json)
+
+
 def _view(found: AccessToken) -> dict[str, Any]:
+    cap = found.cap
     return {
         "id": found.id,
         "public_id": found.public_id,
@@ -121,4 +179,7 @@ def _view(found: AccessToken) -> dict[str, Any]:
         "models": found.models,
         "expires_at": moment(found.expires_at),
         "created_at": moment(found.created_at),
+        "cap": None if cap is None else tokens(cap.amount),
+        "cap_per": None if cap is None else cap.per,
+        "spent": None if cap is None else tokens(cap.spent),
     }

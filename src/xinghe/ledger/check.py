@@ -60,6 +60,21 @@ _RULES = {
                 + e.completion_tokens * e.output_rate) AS expected
             FROM entries e JOIN holds h ON h.id = e.hold_id WHERE e.kind = 'usage'
         ) e WHERE -e.amount != expected""",
+    "a cap counts what its token spent in the period": """
+        SELECT 'token ' || c.token_id, coalesce(e.total, 0), c.spent
+        FROM caps c LEFT JOIN (
+            SELECT u.token_id, -sum(u.amount) AS total
+            FROM entries u JOIN caps p ON p.token_id = u.token_id AND u.at >= p.since
+            WHERE u.kind = 'usage' GROUP BY u.token_id
+        ) e ON e.token_id = c.token_id
+        WHERE coalesce(e.total, 0) != c.spent""",
+    "a cap counts what its token holds": """
+        SELECT 'token ' || c.token_id, coalesce(h.total, 0), c.held
+        FROM caps c LEFT JOIN (
+            SELECT token_id, sum(amount) AS total FROM holds WHERE state = 'open'
+            GROUP BY token_id
+        ) h ON h.token_id = c.token_id
+        WHERE coalesce(h.total, 0) != c.held""",
     "every lot came with its entry": """
         SELECT 'account ' || a.name,
                (SELECT coalesce(sum(amount), 0) FROM lots WHERE account_id = a.id),

@@ -14,7 +14,8 @@ import msgspec
 
 from xinghe.core import Rate
 from xinghe.ledger.usage import Usage
-from xinghe.storage import lots
+from xinghe.storage import caps, lots
+from xinghe.storage.caps import Cap
 from xinghe.storage.clock import now
 
 
@@ -51,12 +52,17 @@ def new_id() -> str:
     return f"{now():014x}{secrets.token_hex(8)}"
 
 
-def reserve(connection: apsw.Connection, hold: Hold) -> int | None:
-    """Open a hold. Returns None, or what is available if that does not cover it.
+def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | None:
+    """Open a hold. Returns None, or what is available or the token's cap if that is too little.
 
     A refusal is no exception: the expired lots that were swept on the way stay swept.
     """
     lots.expire(connection, hold.account_id, hold.created_at)
+    cap = caps.read(connection, hold.token_id)
+    if cap is not None:
+        cap = cap.at(hold.created_at)
+        if cap.spent + cap.held + hold.amount > cap.amount:
+            return cap
     connection.execute(
         "UPDATE accounts SET available = available - ?1, held = held + ?1 "
         "WHERE id = ?2 AND available >= ?1",
@@ -69,6 +75,9 @@ def reserve(connection: apsw.Connection, hold: Hold) -> int | None:
         if available is None:
             raise LookupError(f"there is no account of id {hold.account_id}")
         return available
+    if cap is not None:
+        grown = msgspec.structs.replace(cap, held=cap.held + hold.amount)
+        caps.write(connection, hold.token_id, grown)
     connection.execute(
         "INSERT INTO holds (id, account_id, token_id, request_id, model, amount, state, owner, "
         "stream, prompt_tokens, input_rate, output_rate, cached_rate, created_at) "
@@ -124,6 +133,7 @@ def capture(
         (amount, amount - cost, account_id),
     ).get
     lots.draw(connection, account_id, cost)
+    caps.resolve(connection, token_id, amount, cost, at)
     connection.execute(
         "INSERT INTO entries (account_id, at, kind, amount, balance_after, request_id, hold_id, "
         "model, token_id, token_name, prompt_tokens, completion_tokens, cached_tokens, "
@@ -154,16 +164,17 @@ def release(connection: apsw.Connection, hold_id: str, *, at: int) -> bool:
     """Give the whole amount back; returns whether it was this call that resolved the hold."""
     row = connection.execute(
         "UPDATE holds SET state = 'released', resolved_at = ? WHERE id = ? AND state = 'open' "
-        "RETURNING account_id, amount",
+        "RETURNING account_id, token_id, amount",
         (at, hold_id),
     ).get
     if row is None:
         return False
-    account_id, amount = row
+    account_id, token_id, amount = row
     connection.execute(
         "UPDATE accounts SET held = held - ?1, available = available + ?1 WHERE id = ?2",
         (amount, account_id),
     )
+    caps.resolve(connection, token_id, amount, 0, at)
     return True
 
 

@@ -12,11 +12,12 @@ import structlog
 
 from xinghe.core import ClientGone, Meter, Rate
 from xinghe.ledger import holds, sweep
-from xinghe.ledger.errors import InsufficientTokens
+from xinghe.ledger.errors import InsufficientTokens, SpendCapReached
 from xinghe.ledger.owner import OwnerLock
 from xinghe.ledger.reaper import reap
 from xinghe.ledger.usage import Usage
 from xinghe.storage import Database, StorageClosed, StorageError
+from xinghe.storage.caps import Cap
 from xinghe.storage.clock import now
 
 CHECKPOINT_SECONDS = 1.0
@@ -93,7 +94,7 @@ class Ledger:
         On exit, whatever the reason: a meter that is `finished` is captured. If the client left
         (`CancelledError`, `GeneratorExit`, `ClientGone`), what the meter counts is captured once
         it has `started`. In every other case the hold is released. Entry raises
-        `InsufficientTokens` or `StorageError`, and then nothing stays reserved.
+        `InsufficientTokens`, `SpendCapReached` or `StorageError`, and then nothing stays reserved.
         """
         if amount < 0 or prompt_tokens < 0:
             raise ValueError(f"amount {amount} and prompt_tokens {prompt_tokens} must be >= 0")
@@ -156,14 +157,17 @@ class Holding:
     async def __aenter__(self) -> None:
         hold = self._hold
         try:
-            available = await self._database.write(partial(holds.reserve, hold=hold))
+            lacking = await self._database.write(partial(holds.reserve, hold=hold))
         except BaseException:
             # Cancelled, or not told how the commit ended: the hold may come to be. The queue is
             # in order, so the release finds it; and if there is none, it does nothing.
             self._settle(partial(holds.release, hold_id=hold.id, at=now()))
             raise
-        if available is not None:
-            raise InsufficientTokens(available, hold.amount)
+        if isinstance(lacking, Cap):
+            committed = lacking.spent + lacking.held
+            raise SpendCapReached(lacking.amount, committed, hold.amount, lacking.per)
+        if lacking is not None:
+            raise InsufficientTokens(lacking, hold.amount)
         if hold.stream:
             self._streams[hold.id] = _Stream(hold, self._meter)
 

@@ -1,0 +1,67 @@
+"""Spending an account's Tokens through the books, in this process or in one of its own.
+
+`payer DIR ACCOUNT AMOUNT [send]` spends, says `captured` and waits; with `send` it also runs the
+outbox meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import partial
+from pathlib import Path
+
+import apsw
+
+from xinghe.accounts import Accounts, Outbox
+from xinghe.core import Rate
+from xinghe.ledger import holds
+from xinghe.ledger.usage import Usage
+from xinghe.storage import Database
+from xinghe.storage.clock import now
+
+
+async def spend(database: Database, account: str, amount: int, held: int | None = None) -> None:
+    """Hold `held` micro-Tokens (as many as it costs, unless told), then capture `amount`."""
+    found = await Accounts(database).get_account(account)
+    tokens = await Accounts(database).list_tokens(account)
+    if not tokens:
+        await Accounts(database).create_token(account)
+        tokens = await Accounts(database).list_tokens(account)
+    hold = holds.Hold(
+        id=holds.new_id(),
+        account_id=found.id,
+        token_id=tokens[0].id,
+        request_id="as-0123456789",
+        model="m",
+        amount=amount if held is None else held,
+        owner="test",
+        stream=False,
+        prompt_tokens=amount,
+        rate=Rate(input=1, output=0, cached_input=0),
+        created_at=now(),
+    )
+    assert await database.write(partial(holds.reserve, hold=hold)) is None
+    usage = Usage(amount, 0, 0)
+    await database.write(partial(holds.capture, hold_id=hold.id, usage=usage, at=now()))
+
+
+def waiting(connection: apsw.Connection) -> int:
+    """How many notices the outbox holds."""
+    count: int = connection.execute("SELECT count(*) FROM outbox").get
+    return count
+
+
+async def main(directory: str, account: str, amount: str, *send: str) -> None:
+    async with await Database.open(Path(directory)) as database:
+        outbox = Outbox(database, poll=0.02)
+        if send:
+            await outbox.start()
+        await spend(database, account, int(amount))
+        print("captured", flush=True)
+        await asyncio.sleep(60)
+        await outbox.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
