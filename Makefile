@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint types imports format bench lock audit clean
+.PHONY: help run test test-all clients lint types imports format bench lock audit clean
+
+CLIENTS := openai litellm instructor
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -13,8 +15,13 @@ run:  ## install, fetch the weights, start the service (ARGS="--port 8080" passe
 	@$(MAKE) --silent --no-print-directory $(VENV)/.run
 	@exec $(BIN)/xinghe serve --quickstart $(ARGS)
 
-test: lint types imports  ## the whole suite, as CI runs it
+test: lint types imports clients  ## the whole suite, as CI runs it
 	$(BIN)/python -m pytest $(ARGS)
+
+test-all: lint types imports clients  ## the same with its slow tests (the Node client needs npm)
+	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
+
+clients: $(CLIENTS:%=.venv-clients/%/.done)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -33,15 +40,18 @@ format: $(VENV)/.dev  ## rewrite the code in the house format
 bench: $(VENV)/.dev  ## side-by-side measurements, printed as ratios
 	$(BIN)/python -m bench
 
-lock: $(VENV)/.dev  ## resolve the dependencies anew into the two lock files
+lock: $(VENV)/.dev  ## resolve the dependencies anew into the lock files
 	$(BIN)/uv pip compile -q --universal --generate-hashes --group build pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 	$(BIN)/uv pip compile -q --universal --generate-hashes --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock --custom-compile-command "make lock"
+	@for client in $(CLIENTS); do \
+		$(BIN)/uv pip compile -q --universal --generate-hashes --group client-$$client -o tests/clients/locks/$$client.lock --custom-compile-command "make lock" || exit; \
+	done
 
 audit: $(VENV)/.dev  ## known vulnerabilities of what is locked
 	$(BIN)/pip-audit --require-hashes -r requirements.lock
 
 clean:  ## remove the environment and every cache
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-clients .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	@sh scripts/bootstrap.sh $(PYTHON) $(VENV) requirements.lock
@@ -50,3 +60,8 @@ $(VENV)/.run: requirements.lock pyproject.toml
 $(VENV)/.dev: requirements-dev.lock pyproject.toml
 	@sh scripts/bootstrap.sh $(PYTHON) $(VENV) requirements-dev.lock
 	@touch $@ $(VENV)/.run
+
+.venv-clients/%/.done: tests/clients/locks/%.lock | $(VENV)/.dev
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip sync -q --require-hashes --python $(@D) $<
+	@touch $@

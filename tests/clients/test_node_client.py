@@ -1,0 +1,49 @@
+"""The newest openai-node, by base URL and key alone: a conversation, a stream, errors."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.clients.conftest import QUESTIONS, ROOT, SCRIPT, execute
+from tests.clients.programs.task import Task
+
+pytestmark = pytest.mark.slow
+
+PROGRAM = ROOT / "tests/clients/programs/openai_node.mjs"
+
+
+@pytest.fixture(scope="module")
+def reports(tasks: dict[str, Task], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the program reports at each mount, with the package as npm has it today."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("node and npm are not on PATH")
+    folder = tmp_path_factory.mktemp("node")
+    shutil.copy(PROGRAM, folder)
+    install = [npm, "install", "--no-save", "--no-audit", "--no-fund", "openai@latest"]
+    subprocess.run(install, cwd=folder, check=True, capture_output=True, timeout=120)
+    return execute([node, PROGRAM.name], folder, tasks)
+
+
+def test_conversation(reports: dict[str, Any]) -> None:
+    for report in reports.values():
+        assert len(report["answers"]) == len(QUESTIONS)
+        assert all(report["answers"])
+        first, second = report["prompt_tokens"]
+        assert first < second
+
+
+def test_stream(reports: dict[str, Any]) -> None:
+    for report in reports.values():
+        assert report["pieces"] == SCRIPT.pieces
+
+
+def test_errors_are_the_clients_own(reports: dict[str, Any]) -> None:
+    for report in reports.values():
+        model, key = report["refusals"]["model"], report["refusals"]["key"]
+        assert (model["exception"], model["status"]) == ("NotFoundError", 404)
+        assert (key["exception"], key["status"]) == ("AuthenticationError", 401)
