@@ -52,11 +52,15 @@ def server(
 
 @pytest.fixture
 def make_server(upstream: Upstream, tmp_path: Path) -> Iterator[MakeServer]:
-    """Makes servers of a test's own; `embedded` names its weights, else no engine is started."""
+    """Makes servers of a test's own; `embedded` names its weights, else no engine is started.
+
+    `models` is added to its models.toml.
+    """
     made: list[Server] = []
 
-    def make(embedded: str | None = None) -> Server:
-        text = models_toml(upstream.url, free_port()) + ("" if embedded else ALL_SCRIPTED)
+    def make(embedded: str | None = None, models: str = "") -> Server:
+        defaults = "" if embedded else ALL_SCRIPTED
+        text = models_toml(upstream.url, free_port(), defaults) + models
         options = ["--model", embedded] if embedded else []
         data = tmp_path / f"server-{len(made)}"
         server = Server(data, *options, models=text, settings=QUICK)

@@ -5,10 +5,11 @@ A request meets, from the outside in:
 1. `api.edge`          path, method, CORS, one log line, every answer JSON
 2. `api.authenticate`  the bearer token becomes a `Principal`
 3. `api.chat`          body read, validated, its prompt counted by the engine's own tokenizer
-4. `ledger.hold`       the worst case reserved, settled exactly once on the way out
-5. `generation`        the passes of one answer, stop strings, length
-6. `dispatch`          the deployment's queue, retries
-7. `engines`           the embedded child or an upstream server, as a stream of deltas
+4. `limits`            RPM, TPM and QPS of the account; what was not used is given back
+5. `ledger.hold`       the worst case reserved, settled exactly once on the way out
+6. `generation`        the passes of one answer, stop strings, length
+7. `dispatch`          the deployment's queue, retries
+8. `engines`           the embedded child or an upstream server, as a stream of deltas
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from xinghe.accounts import Accounts
+from xinghe.accounts import Accounts, Outbox
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.edge import Edge
 from xinghe.api.models.route import ModelsRoute
@@ -33,6 +34,7 @@ from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.protocol import Engine
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.ledger import Ledger
+from xinghe.limits import Limiter
 from xinghe.settings import Settings
 from xinghe.storage import Database
 from xinghe.weights.index import local_file, resolve
@@ -54,11 +56,12 @@ class System:
             }
         )
         self.ledger = Ledger(database)
+        limiter = Limiter()
         self.readiness = Readiness(self.dispatcher, database)
         self.app: ASGIApp = Edge(
             accounts=Accounts(database),
-            chat=ChatRoute(catalog, self.dispatcher, self.ledger, settings.server),
-            models=ModelsRoute(catalog, self.dispatcher, created=int(time.time())),
+            chat=ChatRoute(catalog, self.dispatcher, self.ledger, limiter, settings.server),
+            models=ModelsRoute(catalog, self.dispatcher, limiter, created=int(time.time())),
             elsewhere=Starlette(routes=probe_routes(self.readiness)),
         )
         self.metrics_app: ASGIApp = Starlette(routes=metrics_routes())
@@ -81,9 +84,12 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
     try:
         system = System(settings, catalog, database)
         await system.ledger.start()
+        outbox = Outbox(database)
+        await outbox.start()
         try:
             yield system
         finally:
+            await outbox.stop()
             await system.dispatcher.aclose()
             await system.ledger.stop()
     finally:

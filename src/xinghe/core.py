@@ -68,12 +68,16 @@ class Prompt(msgspec.Struct, frozen=True):
 
 
 class GenerationJob(msgspec.Struct, frozen=True):
-    """One pass of an engine: the prompt, how to sample, and the most to generate."""
+    """One pass of an engine: the prompt, how to sample, and the most to generate.
+
+    A `preemptible` one does not queue: it yields to those that do.
+    """
 
     request_id: str
     prompt: Prompt
     sampling: Sampling
     max_tokens: int
+    preemptible: bool = False
 
     def __post_init__(self) -> None:
         assert self.max_tokens > 0

@@ -18,6 +18,16 @@ LONG_STORY = "Write a very long story about dragon number {number}, at least 300
 """What the small embedded model answers at length: it ends most other answers early."""
 
 TEMPLATE = """
+[limits]
+qps = 0
+rpm = 0
+tpm = 0
+
+[defaults]
+{defaults}
+rpm = 0
+tpm = 0
+
 [deployments.scripted]
 engine = "upstream"
 url = "{url}"
@@ -75,14 +85,13 @@ output_default = 1024
 deployment = "quiet"
 """
 
-
-ALL_SCRIPTED = """
-[defaults]
-deployment = "scripted"
-"""
+ALL_SCRIPTED = 'deployment = "scripted"'
 """Moves every model to the scripted upstream, so that no embedded engine is started."""
 
 
-def models_toml(upstream_url: str, closed_port: int) -> str:
-    """The file's text, for an upstream at this base URL and a port that nobody holds."""
-    return TEMPLATE.format(url=upstream_url, closed=closed_port)
+def models_toml(upstream_url: str, closed_port: int, defaults: str = "") -> str:
+    """The file's text, for an upstream at this base URL and a port that nobody holds.
+
+    `defaults` are lines for every model, such as `ALL_SCRIPTED`.
+    """
+    return TEMPLATE.format(url=upstream_url, closed=closed_port, defaults=defaults)

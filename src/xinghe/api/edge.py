@@ -80,7 +80,7 @@ class Edge:
                 raise ApiError(
                     Errors.METHOD_NOT_SUPPORTED,
                     f"Only {operation.method} requests are accepted",
-                    allow=f"{operation.method}, OPTIONS",
+                    headers=[("Allow", f"{operation.method}, OPTIONS")],
                 )
             exchange.principal = await authenticate(exchange, self._accounts, operation.scope)
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():

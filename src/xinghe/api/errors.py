@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -35,6 +36,10 @@ class Errors(enum.Enum):
     METHOD_NOT_SUPPORTED = Row(405, "invalid_request_error", "method_not_supported")
     REQUEST_TIMEOUT = Row(408, "invalid_request_error", "request_timeout")
     REQUEST_TOO_LARGE = Row(413, "invalid_request_error", "request_too_large")
+    RPM_RATE_LIMIT = Row(429, "rate_limit_exceeded", "rpm_rate_limit_exceeded")
+    TPM_RATE_LIMIT = Row(429, "rate_limit_exceeded", "tpm_rate_limit_exceeded")
+    PREEMPTIBLE_RATE_LIMIT = Row(429, "rate_limit_exceeded", "preemptible_rate_limit_exceeded")
+    USER_RATE_LIMIT = Row(429, "rate_limit_exceeded", "user_rate_limit_exceeded")
     CLUSTER_RATE_LIMIT = Row(429, "rate_limit_exceeded", "cluster_rate_limit_exceeded")
     INTERNAL_ERROR = Row(500, "Internal_error", "internal_error")
     DISPATCH_ERROR = Row(500, "Internal_error", "dispatch_internal_error")
@@ -59,7 +64,7 @@ class ErrorAnswer(msgspec.Struct):
 class ApiError(Exception):
     """A refusal on its way to the client.
 
-    `retry_after` is in seconds; `allow` names the methods that a path takes.
+    `retry_after` is in seconds; `headers` go out with it.
     """
 
     def __init__(
@@ -69,14 +74,14 @@ class ApiError(Exception):
         *,
         param: str | None = None,
         retry_after: float | None = None,
-        allow: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)
         self.row: Row = error.value
         self.message = message
         self.param = param
         self.retry_after = retry_after
-        self.allow = allow
+        self.headers = headers
 
     def body(self, request_id: str) -> ErrorAnswer:
         row = self.row

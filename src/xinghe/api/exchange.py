@@ -112,8 +112,7 @@ class Exchange:
         headers: Headers = []
         if error.retry_after is not None:
             headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
-        if error.allow is not None:
-            headers.append((b"allow", error.allow.encode()))
+        headers += [(name.lower().encode(), value.encode()) for name, value in error.headers]
         if error.row.status in (408, 413):
             headers.append((b"connection", b"close"))  # the rest of the body is not waited for
         await self.send_json(error.body(self.request_id), error.row.status, headers)

@@ -56,6 +56,7 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output_ratio: Ratio = 1.0
     rpm: Count = 0
     tpm: Count = 0
+    preemptible: bool = False
     deployment: str = ""
 
     def __post_init__(self) -> None:
@@ -78,6 +79,14 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The price in micro-Tokens; a cached input token costs a quarter."""
         whole = round(self.input_ratio * MICRO)
         return Rate(input=whole, output=round(self.output_ratio * MICRO), cached_input=whole // 4)
+
+
+class AccountLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of one account: a second over all models, a minute over what names no model; 0 is none."""
+
+    qps: Annotated[float, Meta(ge=0, le=1e6)] = 0
+    rpm: Count = 0
+    tpm: Count = 0
 
 
 class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="engine"):

@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from xinghe.catalog.card import AnyDeployment, Kind, LlamaCppDeployment, ModelCard
+from xinghe.catalog.card import AccountLimits, AnyDeployment, Kind, LlamaCppDeployment, ModelCard
 from xinghe.settings import Settings
 
-SECTIONS = ("defaults", "deployments", "models")
+SECTIONS = ("defaults", "limits", "deployments", "models")
+FLAT = ("defaults", "limits")
 
 
 class CatalogError(Exception):
@@ -20,10 +21,11 @@ class CatalogError(Exception):
 
 
 class Catalog(msgspec.Struct, frozen=True):
-    """Every model by its name, and every deployment that serves one."""
+    """Every model by its name, every deployment by its own, and what limits an account."""
 
     models: dict[str, ModelCard]
     deployments: dict[str, AnyDeployment]
+    limits: AccountLimits
 
     def of_kind(self, kind: Kind) -> dict[str, ModelCard]:
         return {name: card for name, card in self.models.items() if card.kind is kind}
@@ -50,7 +52,7 @@ def load(settings: Settings) -> Catalog:
             raise CatalogError(
                 f"{own}: models.{name}: `deployment` is {card.deployment!r}, allowed: {known}"
             )
-    return Catalog(models, deployments)
+    return Catalog(models, deployments, _convert(own, "limits", tree["limits"], AccountLimits))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def _read(path: Path) -> dict[str, Any]:
             raise CatalogError(f"{path}: `{section}` is no section, allowed: {', '.join(SECTIONS)}")
         if not isinstance(entries, dict):
             raise CatalogError(f"{path}: `{section}` is {entries!r}, allowed: a table")
-        if section != "defaults" and not all(isinstance(entry, dict) for entry in entries.values()):
+        if section not in FLAT and not all(isinstance(entry, dict) for entry in entries.values()):
             raise CatalogError(f"{path}: each entry of `{section}` is a table of its own")
     return tree
 

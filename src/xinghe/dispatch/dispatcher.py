@@ -31,6 +31,14 @@ class ClusterFull(Exception):
         self.retry_after = retry_after
 
 
+class Yielding(Exception):
+    """A preemptible request finds no free slot; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"yielding, try again in {retry_after:g} s")
+        self.retry_after = retry_after
+
+
 class Station:
     """One deployment at work: its engine, and the lane before it."""
 
@@ -62,10 +70,13 @@ class Dispatcher:
     async def run(self, station: Station, job: GenerationJob) -> AsyncGenerator[Batch]:
         """Run one pass; tries again as long as the engine has not begun.
 
-        Raises `ClusterFull`, `DispatchFailed`. Closing the generator cancels the work.
+        Raises `ClusterFull`, `Yielding`, `DispatchFailed`. Closing the generator cancels the work.
         """
+        lane, tokens = station.lane, job.prompt.bound + job.max_tokens
+        if job.preemptible and not lane.has_room(tokens):
+            raise Yielding(lane.expected_wait)
         try:
-            async with station.lane.admit(job.prompt.bound + job.max_tokens):
+            async with lane.admit(tokens):
                 for delay in (*RETRY_DELAYS, None):
                     try:
                         async with aclosing(station.engine.generate(job)) as batches:
@@ -75,10 +86,10 @@ class Dispatcher:
                     except EngineUnavailable as error:
                         await self._pause(station, error, delay)
         except LaneFull as error:
-            raise ClusterFull(1.0) from error
+            raise ClusterFull(lane.expected_wait) from error
         except EngineBusy as error:
             log.warning("engine_busy", deployment=station.name, error=str(error))
-            raise ClusterFull(error.retry_after or 1.0) from error
+            raise ClusterFull(error.retry_after or lane.expected_wait) from error
         except EngineFailed as error:
             raise _failed(station, error) from error
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+FIRST_GUESS = 1.0
+"""Seconds that a request stays in its slot, before one has."""
+WEIGHT_OF_LAST = 0.1
 
 
 class LaneFull(Exception):
@@ -20,7 +25,9 @@ class Lane:
     """
 
     def __init__(self, slots: int, queue: int, tokens: int = 0) -> None:
+        self._slots = slots
         self._free_slots = slots
+        self._mean_stay = FIRST_GUESS
         self._tokens = tokens
         self._free_tokens = tokens
         self._queue = queue
@@ -30,6 +37,15 @@ class Lane:
     def waiting(self) -> int:
         return len(self._waiting)
 
+    @property
+    def expected_wait(self) -> float:
+        """Seconds until a newcomer would find room, as far as the past tells; at least one."""
+        return max(1.0, self._mean_stay * (len(self._waiting) + 1) / self._slots)
+
+    def has_room(self, tokens: int) -> bool:
+        """Whether a request would be served at once."""
+        return not self._waiting and self._fits(tokens)
+
     @asynccontextmanager
     async def admit(self, tokens: int) -> AsyncIterator[None]:
         """Hold a slot and `tokens` of context. Raises `LaneFull`, `ValueError`."""
@@ -37,13 +53,16 @@ class Lane:
             # It would wait for ever, and all behind it.
             raise ValueError(f"{tokens} tokens asked for, the lane has {self._tokens}")
         await self._enter(tokens)
+        entered = time.monotonic()
         try:
             yield
         finally:
+            stay = time.monotonic() - entered
+            self._mean_stay += (stay - self._mean_stay) * WEIGHT_OF_LAST
             self._leave(tokens)
 
     async def _enter(self, tokens: int) -> None:
-        if not self._waiting and self._fits(tokens):
+        if self.has_room(tokens):
             self._take(tokens)
             return
         if len(self._waiting) >= self._queue:

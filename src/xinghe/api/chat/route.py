@@ -19,7 +19,9 @@ from xinghe.catalog.limits import Limits, effective
 from xinghe.catalog.load import Catalog
 from xinghe.core import GenerationJob, Meter
 from xinghe.dispatch.dispatcher import Dispatcher, Station
-from xinghe.ledger.ledger import Ledger
+from xinghe.engines.estimate import estimated_tokens
+from xinghe.ledger import Ledger
+from xinghe.limits import Admission, Limiter
 from xinghe.settings import Server
 
 MAX_IGNORED_SHOWN = 20
@@ -30,11 +32,17 @@ class ChatRoute:
     """Validate, count the prompt, reserve, generate, settle."""
 
     def __init__(
-        self, catalog: Catalog, dispatcher: Dispatcher, ledger: Ledger, server: Server
+        self,
+        catalog: Catalog,
+        dispatcher: Dispatcher,
+        ledger: Ledger,
+        limiter: Limiter,
+        server: Server,
     ) -> None:
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._ledger = ledger
+        self._limiter = limiter
         self._server = server
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -51,14 +59,36 @@ class ChatRoute:
             exchange.add_header("x-ignored-parameters", _header_list(request.ignored))
         exchange.add_header("x-served-by", station.engine.served_by)
 
-        counted_at = time.perf_counter()
-        job = await self._count(exchange, request, station, limits)
-        waited = time.perf_counter() - counted_at
-        run = Run(exchange, request, job, station, self._dispatcher, self._ledger, Meter(), waited)
-        if request.stream:
-            await stream_answer(run, server)
-        else:
-            await whole_answer(run)
+        meter = Meter()
+        admission = self._admit(exchange, request)
+        try:
+            counted_at = time.perf_counter()
+            job = await self._count(exchange, request, station, limits)
+            waited = time.perf_counter() - counted_at
+            run = Run(
+                exchange, request, job, station, self._dispatcher, self._ledger, meter, waited
+            )
+            if request.stream:
+                await stream_answer(run, server)
+            else:
+                await whole_answer(run)
+        finally:
+            admission.settle(meter.prompt_tokens + meter.completion_tokens)
+
+    def _admit(self, exchange: Exchange, request: ChatRequest) -> Admission:
+        """Take the request and an estimate of its tokens from the limits. Raises `RateLimited`."""
+        prompt = sum(estimated_tokens(message.content) for message in request.messages)
+        admission = self._limiter.admit(
+            exchange.require().account_id,
+            request.model,
+            rpm=request.card.rpm,
+            tpm=request.card.tpm,
+            qps=self._catalog.limits.qps,
+            tokens=prompt + request.max_tokens,
+        )
+        for name, value in admission.headers():
+            exchange.add_header(name, value)
+        return admission
 
     async def _count(
         self, exchange: Exchange, request: ChatRequest, station: Station, limits: Limits
@@ -78,6 +108,7 @@ class ChatRoute:
             prompt=prompt,
             sampling=request.sampling,
             max_tokens=max(1, min(request.max_tokens, limits.max_output, room)),
+            preemptible=request.card.preemptible,
         )
 
 

@@ -19,20 +19,27 @@ from xinghe.catalog.card import Kind, ModelCard
 from xinghe.catalog.limits import Limits, effective, of_card, of_deployment
 from xinghe.catalog.load import Catalog
 from xinghe.dispatch.dispatcher import Dispatcher
+from xinghe.limits import Limiter
 
 OWNER = "xinghe"
+NO_MODEL = ""
+"""What limits count operations under that name no model."""
 
 
 class ModelsRoute:
     """Lists the models that the caller's token may use; `created` is in seconds since 1970."""
 
-    def __init__(self, catalog: Catalog, dispatcher: Dispatcher, created: int) -> None:
+    def __init__(
+        self, catalog: Catalog, dispatcher: Dispatcher, limiter: Limiter, created: int
+    ) -> None:
         self._catalog = catalog
+        self._limiter = limiter
         self._dispatcher = dispatcher
         self._created = created
 
     async def list(self, exchange: Exchange) -> None:
         principal = exchange.require()
+        self._admit(exchange)
         models = [
             self._describe(name, card)
             for name, card in self._catalog.models.items()
@@ -41,12 +48,26 @@ class ModelsRoute:
         await exchange.send_json(ModelList("list", models))
 
     async def show(self, exchange: Exchange, name: str) -> None:
+        self._admit(exchange)
         card = self._catalog.models.get(name)
         if card is None or not _permitted(name, exchange.require()):
             raise ApiError(
                 Errors.NO_SUCH_MODEL, f"no such model: {name[:80]!r}; GET /models lists them all"
             )
         await exchange.send_json(self._describe(name, card))
+
+    def _admit(self, exchange: Exchange) -> None:
+        limits = self._catalog.limits
+        admission = self._limiter.admit(
+            exchange.require().account_id,
+            NO_MODEL,
+            rpm=limits.rpm,
+            tpm=limits.tpm,
+            qps=limits.qps,
+            tokens=0,
+        )
+        for name, value in admission.headers():
+            exchange.add_header(name, value)
 
     def _describe(self, name: str, card: ModelCard) -> Model:
         about = About(

@@ -1,0 +1,187 @@
+"""The limits of an account (contract, Errors, 429; Default limits)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import QUICK, MakeServer
+from tests.kit.api import Api
+from tests.kit.books import Books
+from tests.kit.expect import answered, refused
+from tests.kit.models import models_toml
+from tests.kit.raw import Reply
+from tests.kit.script import Script
+from tests.kit.server import Server, free_port
+from tests.kit.upstream import Upstream
+
+LIMITED = """
+[models."three-a-minute"]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+deployment = "scripted"
+rpm = 3
+tpm = 100000
+
+[models."few-tokens"]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+deployment = "scripted"
+tpm = 1200
+
+[deployments.narrow]
+engine = "upstream"
+url = "{url}"
+model = "narrow"
+slots = 1
+queue = 1
+
+[models.narrow]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+deployment = "narrow"
+
+[models.yielding]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+deployment = "narrow"
+preemptible = true
+"""
+
+
+@pytest.fixture(scope="module")
+def limited(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    text = models_toml(upstream.url, free_port(), 'deployment = "scripted"')
+    data: Path = tmp_path_factory.mktemp("limited")
+    with Server(data, models=text + LIMITED.format(url=upstream.url), settings=QUICK) as running:
+        running.token()  # makes the account that the books are read of
+        yield running
+        Books(running).settled()
+
+
+@pytest.fixture
+def fresh(limited: Server, request: pytest.FixtureRequest) -> Api:
+    """An account of the test's own, so that no other has used its limits."""
+    name = request.node.name.replace("[", "-").replace("]", "")[:40]
+    limited.run("account", "create", name)
+    return Api(limited.url, limited.token(account=name))
+
+
+def limit_headers(reply: Reply) -> dict[str, str]:
+    return {
+        name.removeprefix("x-ratelimit-"): value
+        for name, value in reply.headers.items()
+        if name.startswith("x-ratelimit-")
+    }
+
+
+def test_headers_tell_what_is_left(fresh: Api) -> None:
+    reply = fresh.chat(model="three-a-minute", max_tokens=100, messages=Script(["好"]).messages)
+    answered(reply)
+    told = limit_headers(reply)
+    assert told["limit-requests"] == "3"
+    assert told["remaining-requests"] == "2"
+    assert told["limit-tokens"] == "100000"
+    assert 99_000 < int(told["remaining-tokens"]) < 100_000
+    assert told["reset-requests"].endswith("s")
+    assert told["reset-tokens"].endswith("s")
+
+
+def test_requests_a_minute(fresh: Api) -> None:
+    script = Script(["好"])
+    for _ in range(3):
+        answered(fresh.chat(model="three-a-minute", messages=script.messages))
+    reply = fresh.chat(model="three-a-minute", messages=script.messages)
+    refused(
+        reply, 429, "rate_limit_exceeded", "rpm_rate_limit_exceeded", "Rate limit reached for RPM"
+    )
+    wait = int(reply.headers["retry-after"])
+    assert 1 <= wait <= 20
+    assert str(wait) in reply.json["error"]["message"]
+    assert limit_headers(reply)["remaining-requests"] == "0"
+    # Another model of the same account has limits of its own.
+    answered(fresh.chat(model="few-tokens", max_tokens=10, messages=script.messages))
+    time.sleep(wait)
+    answered(fresh.chat(model="three-a-minute", messages=script.messages))
+
+
+def test_tokens_a_minute_give_back_what_was_not_used(fresh: Api) -> None:
+    """Each estimate is some 1,030 of 1,200; each answer uses few, so all are admitted."""
+    for number in range(4):
+        script = Script([f"第{number}"])
+        answered(fresh.chat(model="few-tokens", messages=script.messages))
+
+
+def test_tokens_a_minute(fresh: Api) -> None:
+    words = ["字"] * 900
+    answered(fresh.chat(model="few-tokens", max_tokens=1000, messages=Script(words).messages))
+    reply = fresh.chat(model="few-tokens", max_tokens=400, messages=Script(["好"]).messages)
+    refused(
+        reply, 429, "rate_limit_exceeded", "tpm_rate_limit_exceeded", "Rate limit reached for TPM"
+    )
+    assert 1 <= int(reply.headers["retry-after"]) <= 60
+
+
+def test_the_engines_and_their_queue_are_full(fresh: Api) -> None:
+    slow = Script(["慢"] * 30, rate=10)
+    with fresh.streaming(model="narrow", messages=slow.messages) as (_, live):
+        next(live)
+        waiting = threading.Thread(
+            target=lambda: fresh.chat(model="narrow", messages=Script(["好"]).messages)
+        )
+        waiting.start()
+        time.sleep(0.5)
+        reply = fresh.chat(model="narrow", messages=Script(["好"]).messages)
+        refused(
+            reply, 429, "rate_limit_exceeded", "cluster_rate_limit_exceeded",
+            "request limit by resouce cluster reached",
+        )  # fmt: skip
+        assert int(reply.headers["retry-after"]) >= 1
+    waiting.join(10)
+
+
+def test_preemptible_yields_while_there_is_no_slot(fresh: Api) -> None:
+    answered(fresh.chat(model="yielding", messages=Script(["好"]).messages))
+    slow = Script(["慢"] * 30, rate=10)
+    with fresh.streaming(model="narrow", messages=slow.messages) as (_, live):
+        next(live)
+        reply = fresh.chat(model="yielding", messages=Script(["好"]).messages)
+        refused(
+            reply, 429, "rate_limit_exceeded", "preemptible_rate_limit_exceeded",
+            "Rate limit reached for preemptible resource",
+        )  # fmt: skip
+        assert int(reply.headers["retry-after"]) >= 1
+
+
+def test_queries_a_second(make_server: MakeServer) -> None:
+    """The built-in default is 20 a second, over all operations of an account."""
+    server = make_server()
+    text = (server.data / "models.toml").read_text("utf-8").replace("qps = 0", "qps = 20", 1)
+    server.stop()
+    (server.data / "models.toml").write_text(text, "utf-8")
+    server.start()
+    api = Api(server.url, server.token())
+    replies = [api.get("/models") for _ in range(60)]
+    late = [reply for reply in replies if reply.status == 429]
+    assert 200 in {reply.status for reply in replies[:20]}
+    assert late, "sixty requests in a row were all answered"
+    refused(late[0], 429, "rate_limit_exceeded", "user_rate_limit_exceeded", "qps request limit")
+    assert late[0].headers["retry-after"] == "1"
+    time.sleep(1)
+    assert api.get("/models").status == 200
