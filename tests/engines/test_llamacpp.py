@@ -22,7 +22,7 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.engines.protocol import EngineUnavailable
+from xinghe.engines.protocol import EngineFailed
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
 
@@ -135,11 +135,14 @@ async def test_more_streams_than_slots_all_end(engine: LlamaCppEngine) -> None:
     assert time.monotonic() - began < 60
 
 
-async def test_ready_follows_the_child(engine: LlamaCppEngine) -> None:
+async def test_ready_follows_the_child(
+    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert await engine.ready()
     away = LlamaCppEngine("embedded/away", 1.0)
     assert not await away.ready()
-    with pytest.raises(EngineUnavailable):
+    monkeypatch.setattr("xinghe.engines.llamacpp.engine.START_PATIENCE", 0.1)
+    with pytest.raises(EngineFailed):
         await away.prepare([Message("user", "x")])
     away.locate("http://127.0.0.1:9", "key")
     assert not await away.ready()
