@@ -1,0 +1,161 @@
+"""Finds phrases in texts, whatever stands between their characters, and what shields them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from xinghe.safety.alphabet import LEET, LEET_SIGNS, PLAIN, STRONG, Alphabet
+from xinghe.safety.automaton import Automaton, whole
+from xinghe.safety.folding import MAX_GAP, Folded, fold, fold_quickly
+from xinghe.safety.phrases import Phrase
+from xinghe.safety.verdict import Verdict
+
+_SEGMENT = 4096
+_LETTER, _SIGN = "[A-Za-zＡ-Ｚａ-ｚ]", f"[013457０１３４５７{LEET_SIGNS}]"
+_LEETISH = re.compile(_SIGN)
+_LEET = re.compile(f"{_SIGN}(?:(?<={_LETTER}{_SIGN})|(?={_LETTER}))")
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A phrase in a text, at the raw extent `[start, end)`."""
+
+    start: int
+    end: int
+    phrase: Phrase
+
+    def shields(self, other: Hit) -> bool:
+        return (
+            self.start <= other.start
+            and other.end <= self.end
+            and self.phrase.own >= other.phrase.own
+        )
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict(self.phrase.flag, self.phrase.category)
+
+
+class View:
+    """One way to read a text: an alphabet, and the phrases that are looked for under it."""
+
+    def __init__(self, alphabet: Alphabet, phrases: Iterable[Phrase]) -> None:
+        self.alphabet = alphabet
+        self._automaton = Automaton([*phrases])
+
+    def may_hit(self, text: str) -> bool:
+        """Quick: false only where `hits` finds no banned phrase."""
+        folded = fold_quickly(text, self.alphabet)
+        return any(
+            phrase.flag for _, _, state in self._automaton.walk(folded) for phrase in state.ended
+        )
+
+    def is_idle(self, text: str) -> bool:
+        """Quick: true only where `hits` finds nothing and `begun` neither."""
+        return not any(True for _ in self._automaton.walk(fold_quickly(text, self.alphabet)))
+
+    def hits(self, raw: str, folded: Folded) -> Iterator[Hit]:
+        """All phrases, banned and shielding, in a text and its folded form.
+
+        Of the leet view, only those that a digit or a sign had a part in.
+        """
+        for start, end, state in self._automaton.walk(folded.text):
+            if state.ended and whole(folded.text, end):
+                low, high = folded.starts[start], folded.ends[end - 1]
+                if self.alphabet is PLAIN or _LEET.search(raw[low:high]):
+                    for phrase in state.ended:
+                        if _is_together(folded, start, end, phrase):
+                            yield Hit(low, high, phrase)
+
+    def begun(self, folded: Folded, low: int) -> tuple[int | None, int | None]:
+        """The raw indices, from `low` up, of the earliest unfinished ban and of such a shield.
+
+        In a text that is `open`, a whole phrase at the end counts as unfinished: it may yet turn
+        out to be the beginning of a longer word, and so no phrase at all.
+        """
+        ban: int | None = None
+        shield: int | None = None
+        size = len(folded.text)
+        if folded.tail > MAX_GAP:
+            return ban, shield
+        for start, end, state in self._automaton.walk(folded.text):
+            at = folded.starts[start]
+            if end < size or at < low:
+                continue
+            ended = state.ended if folded.open else ()
+            if ban is None and (state.bans or any(phrase.flag for phrase in ended)):
+                ban = at
+            if shield is None and (state.shields or any(not phrase.flag for phrase in ended)):
+                shield = at
+        return ban, shield
+
+
+class Matcher:
+    """A set of phrases, ready to be looked for; never changed once made."""
+
+    def __init__(self, phrases: Iterable[Phrase]) -> None:
+        known = tuple(phrases)
+        latin = [phrase for phrase in known if phrase.is_leet]
+        self.size = sum(phrase.size for phrase in known)
+        self._plain = View(PLAIN, known)
+        self._leet = View(LEET, latin)
+        self._extent = max((phrase.longest for phrase in known), default=0)
+
+    def views(self, text: str, *, ended: bool) -> tuple[View, ...]:
+        """The ways in which a text must be read: as leet only where it is, or may become, leet."""
+        leet = (_LEET if ended else _LEETISH).search(text)
+        return (self._plain, self._leet) if leet else (self._plain,)
+
+    def is_idle(self, text: str) -> bool:
+        """Quick: true only where no phrase stands in a text, nor begins at its end."""
+        return not _LEETISH.search(text) and self._plain.is_idle(text)
+
+    def check(self, text: str) -> Verdict | None:
+        """The most severe finding, the earliest of equals."""
+        if not self._may_find(text):
+            return None
+        findings = self._findings(text)
+        worst = max(findings, key=lambda hit: (hit.phrase.flag, -hit.start), default=None)
+        return worst.verdict if worst else None
+
+    def _may_find(self, text: str) -> bool:
+        return any(view.may_hit(text) for view in self.views(text, ended=True))
+
+    def _findings(self, text: str) -> Iterator[Hit]:
+        # The exact look costs more than the quick one: only the neighbourhood of a hit pays it.
+        margin = (self._extent + 1) * (MAX_GAP + 1)
+        for low in range(0, len(text), _SEGMENT):
+            begin = max(0, low - margin)
+            piece = text[begin : low + _SEGMENT + margin]
+            if self._may_find(piece):
+                for hit in self._unshielded(piece):
+                    if low <= begin + hit.start < low + _SEGMENT:
+                        yield Hit(begin + hit.start, begin + hit.end, hit.phrase)
+
+    def _unshielded(self, text: str) -> list[Hit]:
+        hits = [
+            hit
+            for view in self.views(text, ended=True)
+            for hit in view.hits(text, fold(text, view.alphabet))
+        ]
+        shields = [hit for hit in hits if not hit.phrase.flag]
+        return [
+            hit
+            for hit in hits
+            if hit.phrase.flag and not any(shield.shields(hit) for shield in shields)
+        ]
+
+
+def _is_together(folded: Folded, start: int, end: int, phrase: Phrase) -> bool:
+    """Whether the ends of clauses inside a hit were put there to break it up.
+
+    结冰。毒蛇 has no 冰毒 in it; 买，卖，冰，毒 has every character parted, and a longer phrase
+    seldom arises from the end of one clause and the beginning of the next, unless it has gaps.
+    """
+    joints = folded.joints[start + 1 : end]
+    if STRONG not in joints:
+        return True
+    size = end - start - folded.text.count(" ", start, end)
+    return (size >= 5 and not phrase.is_loose) or (size >= 3 and "" not in joints)
