@@ -9,6 +9,7 @@ import msgspec
 
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
+from xinghe.api.fields import shown
 from xinghe.core import ClientGone
 
 _decode = msgspec.json.Decoder().decode
@@ -16,6 +17,12 @@ _decode = msgspec.json.Decoder().decode
 
 async def read_json_object(exchange: Exchange, max_bytes: int, seconds: float) -> dict[str, Any]:
     """The body as a JSON object. Raises `ApiError`, `ClientGone`."""
+    encoding = exchange.header(b"content-encoding")
+    if encoding not in (None, "", "identity"):
+        raise ApiError(
+            Errors.MALFORMED_JSON,
+            f"the header Content-Encoding is {shown(encoding)}, allowed: identity",
+        )
     data = await _read(exchange, max_bytes, seconds)
     try:
         body = _decode(data)
