@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 from typing import Any
 
@@ -11,6 +12,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import ABORT, new_request_id
+
+MAX_HEAD_BYTES = 128 * 1024
+"""Of a request's line and headers that are not complete yet; what one read brings is not cut."""
+
+UPGRADE = re.compile(
+    rb"\A([A-Z]+ [^\r\n]+\r\n(?:[^\r\n]+\r\n)*?)upgrade:[^\r\n]*\r\n", re.IGNORECASE
+)
+"""A head up to its Upgrade header."""
 
 MAX_WAITING_SHARE = 0.5
 """Of all the files that the process may open, how many connections may be without a request."""
@@ -51,6 +60,7 @@ class Connection(HttpToolsProtocol):
         self._room = room
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -59,6 +69,22 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_done()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        # Java's client offers an upgrade to HTTP/2 with every request. The offer may be ignored,
+        # but httptools would take the body for the other protocol and drop it.
+        if b"pgrade:" in data:
+            data = UPGRADE.sub(rb"\1", data)
+        super().data_received(data)
+        self._head_bytes = self._head_bytes + len(data) if self._head_timer is not None else 0
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(
+                ApiError(
+                    Errors.REQUEST_TOO_LARGE,
+                    f"the request head has {self._head_bytes} bytes or more, "
+                    f"allowed: up to {MAX_HEAD_BYTES}",
+                )
+            )
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -71,7 +97,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(ApiError(Errors.MALFORMED_JSON, f"Invalid HTTP request: {msg}"))
+        self._refuse(ApiError(Errors.MALFORMED_JSON, msg))
 
     def drop(self) -> None:
         """Let it go without a word."""
