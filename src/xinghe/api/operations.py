@@ -8,7 +8,8 @@ import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
 
 from xinghe.api.edge import no_such_path
 from xinghe.api.exchange import new_request_id
@@ -37,7 +38,7 @@ class Readiness:
         return serving and database and any(deployments.values()), checks
 
 
-def probe_routes(readiness: Readiness) -> list[Route]:
+def probe_routes(readiness: Readiness) -> list[BaseRoute]:
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
@@ -55,27 +56,33 @@ def probe_routes(readiness: Readiness) -> list[Route]:
         Route("/openapi.json", openapi),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
-        Route("/{path:path}", _nowhere, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        Nowhere(),
     ]
 
 
-def metrics_routes() -> list[Route]:
+def metrics_routes() -> list[BaseRoute]:
     async def metrics(_: Request) -> Response:
         page = await asyncio.to_thread(generate_latest)
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     return [
         Route("/metrics", metrics),
-        Route("/{path:path}", _nowhere, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        Nowhere(),
     ]
 
 
-async def _nowhere(request: Request) -> Response:
-    request_id = new_request_id()
-    error = no_such_path(request.url.path)
-    return Response(
-        msgspec.json.encode(error.body(request_id)),
-        status_code=404,
-        headers={"x-request-id": request_id},
-        media_type="application/json",
-    )
+class Nowhere(BaseRoute):
+    """Takes what no other route takes, any method and any path: the answer is JSON."""
+
+    def matches(self, _: Scope) -> tuple[Match, Scope]:
+        return Match.FULL, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = new_request_id()
+        response = Response(
+            msgspec.json.encode(no_such_path(scope["path"]).body(request_id)),
+            status_code=404,
+            headers={"x-request-id": request_id},
+            media_type="application/json",
+        )
+        await response(scope, receive, send)
