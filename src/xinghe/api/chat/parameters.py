@@ -62,6 +62,7 @@ def read_request(
         stops=_stops(body, dialect),
         stream=stream,
         include_usage=bool(flag(options, "include_usage", "stream_options.include_usage")),
+        user=" ".join(filter(None, (values["user"], values["user_id"]))),
         ignored=tuple(ignored),
     )
 
@@ -88,8 +89,9 @@ def _check_others(body: dict[str, Any]) -> None:
     """What no engine serves yet, and what leaving out would change the meaning."""
     if obj(body, "logit_bias"):
         raise refuse("logit_bias", body["logit_bias"], "an empty object")
-    if body.get("tool_choice") not in (None, "none", "auto"):
-        raise refuse("tool_choice", body["tool_choice"], "none or auto while no tools are given")
+    for name in ("tool_choice", "function_call"):
+        if body.get(name) not in (None, "none", "auto"):
+            raise refuse(name, body[name], "none or auto while no tools are given")
 
 
 def _sampling(

@@ -51,9 +51,10 @@ def _format(body: dict[str, Any]) -> Capability | None:
     if kind == "text":
         return None
     if not isinstance(kind, str) or kind not in FORMATS:
+        where = "response_format.type" if isinstance(value, dict) else "response_format"
         raise ApiError(
             Errors.MALFORMED_JSON,
-            f"response_format is {shown(kind)}, allowed: text, json_object, json_schema",
+            f"{where} is {shown(kind)}, allowed: text, {', '.join(FORMATS)}",
             param="response_format",
         )
     return FORMATS[kind]

@@ -6,6 +6,7 @@ from typing import Any
 
 from xinghe.api.chat.messages import ROLES
 from xinghe.api.chat.parameters import MAX_STOP_CHARACTERS, MAX_STOPS
+from xinghe.api.chat.permissions import FORMATS
 from xinghe.api.dialect import Dialect
 from xinghe.catalog.card import MIN_OUTPUT_TOKENS
 from xinghe.catalog.parameters import Parameter, parameters
@@ -21,19 +22,23 @@ def chat_request(dialect: Dialect) -> dict[str, Any]:
         "max_tokens": _max_tokens(dialect) | {"description": "An alias."},
         "stream_options": {
             "type": ["object", "null"],
-            "properties": {"include_usage": {"type": "boolean"}},
+            "properties": {"include_usage": {"type": ["boolean", "null"]}},
             "description": "Only together with stream: true.",
         },
-        "response_format": {
-            "type": ["object", "string", "null"],
-            "description": "text; json_object and json_schema where the model serves them.",
-        },
+        "response_format": _response_format(),
         "web_search": {
             "type": ["object", "null"],
-            "properties": {"enable": {"type": "boolean"}},
+            "properties": {"enable": {"type": ["boolean", "null"]}},
         },
         "tools": {"type": ["array", "null"]},
+        "functions": {"type": ["array", "null"]},
         "tool_choice": {"enum": [None, "none", "auto"]},
+        "function_call": {"enum": [None, "none", "auto"]},
+        "logit_bias": {
+            "type": ["object", "null"],
+            "maxProperties": 0,
+            "description": "不支持。 Not served.",
+        },
     }
     for name, parameter in parameters().items():
         properties[name] = _scalar(parameter, dialect)
@@ -74,6 +79,15 @@ def _message(dialect: Dialect) -> dict[str, Any]:
             "content": {"anyOf": [text, {"type": "array", "minItems": 1, "items": part}]},
             "name": {"type": ["string", "null"]},
         },
+    }
+
+
+def _response_format() -> dict[str, Any]:
+    kinds = ["text", *FORMATS]
+    of_type = {"type": "object", "required": ["type"], "properties": {"type": {"enum": kinds}}}
+    return {
+        "anyOf": [of_type, {"enum": [*kinds, None]}],
+        "description": "json_object and json_schema where the model serves them.",
     }
 
 
