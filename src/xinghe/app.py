@@ -6,10 +6,11 @@ A request meets, from the outside in:
 2. `api.authenticate`  the bearer token becomes a `Principal`
 3. `api.chat`          body read, validated, its prompt counted by the engine's own tokenizer
 4. `limits`            RPM, TPM and QPS of the account; what was not used is given back
-5. `ledger.hold`       the worst case reserved, settled exactly once on the way out
-6. `generation`        the passes of one answer, stop strings, length
-7. `dispatch`          the deployment's queue, retries
-8. `engines`           the embedded child or an upstream server, as a stream of deltas
+5. `safety`            what was asked is moderated now, the answer while it is generated
+6. `ledger.hold`       the worst case reserved, settled exactly once on the way out
+7. `generation`        the passes of one answer, stop strings, length
+8. `dispatch`          the deployment's queue, retries
+9. `engines`           the embedded child or an upstream server, as a stream of deltas
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from xinghe.engines.protocol import Engine
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
+from xinghe.safety import Moderator
 from xinghe.settings import Settings
 from xinghe.storage import Database
 from xinghe.weights.index import local_file, resolve
@@ -57,10 +59,13 @@ class System:
         )
         self.ledger = Ledger(database)
         limiter = Limiter()
+        self.moderator = Moderator(settings.data_dir / "safety")
         self.readiness = Readiness(self.dispatcher, database)
         self.app: ASGIApp = Edge(
             accounts=Accounts(database),
-            chat=ChatRoute(catalog, self.dispatcher, self.ledger, limiter, settings.server),
+            chat=ChatRoute(
+                catalog, self.dispatcher, self.ledger, limiter, self.moderator, settings.server
+            ),
             models=ModelsRoute(catalog, self.dispatcher, limiter, created=int(time.time())),
             elsewhere=Starlette(routes=probe_routes(self.readiness)),
         )
@@ -86,9 +91,11 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
         await system.ledger.start()
         outbox = Outbox(database)
         await outbox.start()
+        await system.moderator.start()
         try:
             yield system
         finally:
+            await system.moderator.stop()
             await outbox.stop()
             await system.dispatcher.aclose()
             await system.ledger.stop()

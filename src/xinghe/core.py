@@ -98,10 +98,19 @@ class UsageDelta(msgspec.Struct, frozen=True):
     cached_tokens: int = 0
 
 
+CURRENT_ROUND = -1
+"""`ban_round` of the question that is being answered, and of the answer itself."""
+
+
 class FinishDelta(msgspec.Struct, frozen=True):
-    """The last delta of a pass."""
+    """The last delta of a pass.
+
+    `flag` (1–4, 0 is safe) and `ban_round` say what moderation found (section 4.1.3).
+    """
 
     reason: FinishReason
+    flag: int = 0
+    ban_round: int = 0
 
 
 class PrefillDelta(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,10 @@ from xinghe.core import (
 from xinghe.dispatch.dispatcher import Dispatcher, DispatchFailed, Station
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.generation.answer import answer
+from xinghe.generation.gate import Gate
+from xinghe.safety import Moderator
 
+NO_LISTS = Moderator(Path("no-such-folder"), builtin=False)
 DONE = b"data: [DONE]\n\n"
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
 HELLO = (Message("user", "你好"),)
@@ -47,7 +51,8 @@ class Answered:
             prompt = await dispatcher.prepare(station, HELLO)
             job = GenerationJob("as-0123456789", prompt, Sampling(), limit)
             try:
-                async with aclosing(answer(dispatcher, station, job, stops, self.meter)) as batches:
+                gate = Gate(stops, NO_LISTS.scanner())
+                async with aclosing(answer(dispatcher, station, job, gate, self.meter)) as batches:
                     async for batch in batches:
                         self.deltas += batch.deltas
                         take -= 1

@@ -25,6 +25,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pieces: list[str] = msgspec.field(default_factory=lambda: ["你", "好", "。"])
     times: int = 1
     """How often each piece stands in its event: a long answer from a short prompt."""
+    backwards: bool = False
+    """The pieces stand backwards in the prompt: what moderation shall find in the answer only."""
     rate: float = 0.0
     """Pieces a second; 0: as fast as it goes."""
     delay: float = 0.0
@@ -47,7 +49,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def prompt(self) -> str:
-        return msgspec.json.encode(self).decode()
+        return msgspec.json.encode(_turned(self)).decode()
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -61,5 +63,12 @@ def read(messages: list[dict[str, object]]) -> Script:
         if isinstance(content, list):
             content = "".join(part.get("text", "") for part in content)
         if isinstance(content, str) and content.startswith("{"):
-            return msgspec.json.decode(content, type=Script)
+            return _turned(msgspec.json.decode(content, type=Script))
     return Script()
+
+
+def _turned(script: Script) -> Script:
+    """The script as its prompt holds it, and back again."""
+    if not script.backwards:
+        return script
+    return msgspec.structs.replace(script, pieces=[piece[::-1] for piece in script.pieces[::-1]])

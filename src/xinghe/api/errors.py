@@ -30,6 +30,8 @@ class Errors(enum.Enum):
     MODEL_NOT_PERMITTED = Row(401, "invalid_request_error", "invalid_model")
     INVALID_APPID = Row(401, "invalid_request_error", "invalid_appid")
     INVALID_TOKEN = Row(401, "invalid_request_error", "invalid_iam_token")
+    SYSTEM_UNSAFE = Row(403, "unsafe_request", "system_unsafe")
+    USER_UNSAFE = Row(403, "unsafe_request", "user_setting_unsafe")
     TOKEN_QUOTA_EXCEEDED = Row(403, "access_denied", "token_quota_exceeded")
     NO_SUCH_MODEL = Row(404, "invalid_request_error", "no_such_model")
     NO_SUCH_PATH = Row(404, "invalid_request_error", "no_such_path")

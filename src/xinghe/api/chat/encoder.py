@@ -9,7 +9,7 @@ from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.wire import AnswerMessage, ChatCompletion, Choice, Usage
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
-from xinghe.core import Delta, FinishDelta, FinishReason, Meter, TextDelta
+from xinghe.core import Delta, FinishDelta, Meter, TextDelta
 
 _encode = msgspec.json.encode
 
@@ -18,7 +18,7 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 
 def completion(
-    exchange: Exchange, request: ChatRequest, text: str, reason: FinishReason, meter: Meter
+    exchange: Exchange, request: ChatRequest, text: str, finish: FinishDelta, meter: Meter
 ) -> ChatCompletion:
     """The whole answer of a request without `stream`."""
     openai = exchange.dialect is Dialect.OPENAI
@@ -31,8 +31,9 @@ def completion(
             Choice(
                 index=0,
                 message=AnswerMessage("assistant", text, refusal=None if openai else UNSET),
-                finish_reason=exchange.dialect.finish_reason(reason),
-                flag=UNSET if openai else 0,
+                finish_reason=exchange.dialect.finish_reason(finish.reason),
+                flag=UNSET if openai else finish.flag,
+                ban_round=UNSET if openai or not finish.flag else finish.ban_round,
                 logprobs=None if openai else UNSET,
             )
         ],
@@ -80,16 +81,17 @@ class StreamEncoder:
             match delta:
                 case TextDelta(text, _):
                     events += (self._before, _encode(text), self._after)
-                case FinishDelta(reason):
-                    events.append(self._finish(reason))
+                case FinishDelta():
+                    events.append(self._finish(delta))
         return b"".join(events)
 
-    def _finish(self, reason: FinishReason) -> bytes:
+    def _finish(self, finish: FinishDelta) -> bytes:
         choice = (
             b'{"index":0,"delta":{"content":""},'
             + self._logprobs
             + b'"finish_reason":'
-            + _encode(self._dialect.finish_reason(reason))
+            + _encode(self._dialect.finish_reason(finish.reason))
+            + self._safety(finish)
             + b"}]"
         )
         if self._include_usage:
@@ -107,3 +109,9 @@ class StreamEncoder:
         if self._shows_usage:
             choice += b',"usage":' + _encode(Usage.of(self._meter))
         return self._head + choice + b"}\n\n" + DONE
+
+    def _safety(self, finish: FinishDelta) -> bytes:
+        """On a stream, `flag` appears only when moderation found something."""
+        if not finish.flag or self._dialect is Dialect.OPENAI:
+            return b""
+        return b',"flag":%d,"ban_round":%d' % (finish.flag, finish.ban_round)

@@ -12,7 +12,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """What was asked, in the vocabulary of the rooms.
 
     `max_tokens` is what the request or the card allows; what the context leaves is decided when
-    the prompt has been counted. `ignored` names parameters that had no effect.
+    the prompt has been counted. `user` is the end user's id, empty if none. `ignored` names
+    parameters that had no effect.
     """
 
     model: str
@@ -23,4 +24,5 @@ class ChatRequest(msgspec.Struct, frozen=True):
     stops: tuple[str, ...]
     stream: bool
     include_usage: bool
+    user: str
     ignored: tuple[str, ...]

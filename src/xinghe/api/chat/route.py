@@ -6,9 +6,10 @@ import time
 from urllib.parse import quote
 
 from xinghe.api.body import read_json_object
+from xinghe.api.chat.moderation import moderate
 from xinghe.api.chat.parameters import read_request
 from xinghe.api.chat.request import ChatRequest
-from xinghe.api.chat.run import Run
+from xinghe.api.chat.run import Answer, Run, Withheld
 from xinghe.api.chat.stream import stream_answer
 from xinghe.api.chat.whole import whole_answer
 from xinghe.api.errors import ApiError, Errors
@@ -20,8 +21,10 @@ from xinghe.catalog.load import Catalog
 from xinghe.core import GenerationJob, Meter
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.estimate import estimated_tokens
+from xinghe.generation.gate import Gate
 from xinghe.ledger import Ledger
 from xinghe.limits import Admission, Limiter
+from xinghe.safety import Moderator
 from xinghe.settings import Server
 
 MAX_IGNORED_SHOWN = 20
@@ -29,7 +32,7 @@ MAX_NAME_SHOWN = 40
 
 
 class ChatRoute:
-    """Validate, count the prompt, reserve, generate, settle."""
+    """Validate, limit, moderate, count the prompt, reserve, generate, settle."""
 
     def __init__(
         self,
@@ -37,12 +40,14 @@ class ChatRoute:
         dispatcher: Dispatcher,
         ledger: Ledger,
         limiter: Limiter,
+        moderator: Moderator,
         server: Server,
     ) -> None:
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._ledger = ledger
         self._limiter = limiter
+        self._moderator = moderator
         self._server = server
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -62,18 +67,33 @@ class ChatRoute:
         meter = Meter()
         admission = self._admit(exchange, request)
         try:
-            counted_at = time.perf_counter()
-            job = await self._count(exchange, request, station, limits)
-            waited = time.perf_counter() - counted_at
-            run = Run(
-                exchange, request, job, station, self._dispatcher, self._ledger, meter, waited
-            )
+            answer = await self._answer(exchange, request, station, limits, meter)
             if request.stream:
-                await stream_answer(run, server)
+                await stream_answer(answer, server)
             else:
-                await whole_answer(run)
+                await whole_answer(answer)
         finally:
             admission.settle(meter.prompt_tokens + meter.completion_tokens)
+
+    async def _answer(
+        self,
+        exchange: Exchange,
+        request: ChatRequest,
+        station: Station,
+        limits: Limits,
+        meter: Meter,
+    ) -> Answer:
+        """Moderate what was asked and count it: what is left to do is to generate."""
+        unsafe = await moderate(request, self._moderator)
+        if unsafe is not None:
+            return Withheld(exchange, request, unsafe)
+        counted_at = time.perf_counter()
+        job = await self._count(exchange, request, station, limits)
+        waited = time.perf_counter() - counted_at
+        gate = Gate(request.stops, self._moderator.scanner())
+        return Run(
+            exchange, request, job, station, self._dispatcher, self._ledger, gate, meter, waited
+        )
 
     def _admit(self, exchange: Exchange, request: ChatRequest) -> Admission:
         """Take the request and an estimate of its tokens from the limits. Raises `RateLimited`."""

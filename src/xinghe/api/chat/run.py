@@ -1,19 +1,47 @@
-"""One chat answer under its hold: what streaming and whole answers have in common."""
+"""One chat answer: generated under a hold, or withheld. Streaming and whole answers share it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Protocol
 
+from xinghe.api.chat.moderation import WITHHELD
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.exchange import Exchange
-from xinghe.core import GenerationJob, Meter
+from xinghe.core import FinishDelta, GenerationJob, Meter, TextDelta
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.protocol import Batch
 from xinghe.generation.answer import answer
+from xinghe.generation.gate import Gate
 from xinghe.ledger.ledger import Ledger
 from xinghe.observe import metrics
+
+
+class Answer(Protocol):
+    """What streaming and whole answers need to know of an answer."""
+
+    exchange: Exchange
+    request: ChatRequest
+    meter: Meter
+
+    def batches(self) -> AsyncGenerator[Batch]:
+        """Batches of `TextDelta`s and, last, one `FinishDelta`."""
+        ...
+
+
+class Withheld:
+    """The answer to an unsafe conversation: no engine is asked, nothing is charged."""
+
+    def __init__(self, exchange: Exchange, request: ChatRequest, finish: FinishDelta) -> None:
+        self.exchange = exchange
+        self.request = request
+        self.meter = Meter()
+        self._finish = finish
+
+    async def batches(self) -> AsyncGenerator[Batch]:
+        yield Batch(time.perf_counter(), [TextDelta(WITHHELD, 0), self._finish])
 
 
 class Run:
@@ -27,6 +55,7 @@ class Run:
         station: Station,
         dispatcher: Dispatcher,
         ledger: Ledger,
+        gate: Gate,
         meter: Meter,
         waited: float,
     ) -> None:
@@ -37,6 +66,7 @@ class Run:
         self._station = station
         self._dispatcher = dispatcher
         self._ledger = ledger
+        self._gate = gate
         self._waited = waited
 
     async def batches(self) -> AsyncGenerator[Batch]:
@@ -56,7 +86,7 @@ class Run:
             read_at = self.exchange.body_read_at
             metrics.EDGE_IN.observe(time.perf_counter() - read_at - self._waited)
             async with aclosing(
-                answer(self._dispatcher, self._station, self.job, self.request.stops, self.meter)
+                answer(self._dispatcher, self._station, self.job, self._gate, self.meter)
             ) as batches:
                 first = True
                 async for batch in batches:

@@ -6,11 +6,11 @@ import asyncio
 from contextlib import aclosing
 
 from xinghe.api.chat.encoder import completion
-from xinghe.api.chat.run import Run
+from xinghe.api.chat.run import Answer
 from xinghe.core import ClientGone, FinishDelta, FinishReason, TextDelta
 
 
-async def whole_answer(run: Run) -> None:
+async def whole_answer(run: Answer) -> None:
     """Generate, and stop at once when the client leaves. Raises `ClientGone`."""
     work = asyncio.create_task(_collect(run))
     gone = asyncio.create_task(run.exchange.gone())
@@ -18,24 +18,24 @@ async def whole_answer(run: Run) -> None:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             raise ClientGone
-        text, reason = work.result()
+        text, finish = work.result()
     finally:
         gone.cancel()
         work.cancel()
         await asyncio.wait({work, gone})
-    body = completion(run.exchange, run.request, text, reason, run.meter)
+    body = completion(run.exchange, run.request, text, finish, run.meter)
     await run.exchange.send_json(body)
 
 
-async def _collect(run: Run) -> tuple[str, FinishReason]:
+async def _collect(run: Answer) -> tuple[str, FinishDelta]:
     texts: list[str] = []
-    reason = FinishReason.NORMAL
+    finish = FinishDelta(FinishReason.NORMAL)
     async with aclosing(run.batches()) as batches:
         async for batch in batches:
             for delta in batch.deltas:
                 match delta:
                     case TextDelta(text, _):
                         texts.append(text)
-                    case FinishDelta(given):
-                        reason = given
-    return "".join(texts), reason
+                    case FinishDelta():
+                        finish = delta
+    return "".join(texts), finish

@@ -1,0 +1,60 @@
+"""Moderation of what was asked (contract, Safety): refused, or answered without an engine."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from xinghe.api.chat.request import ChatRequest
+from xinghe.api.errors import ApiError, Errors
+from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason
+from xinghe.safety import Moderator, Verdict
+
+log = structlog.get_logger(__name__)
+
+WITHHELD = "抱歉,这个话题我不能讨论,我们换一个话题吧。"
+"""What stands in place of an answer."""
+LARGE = 20_000
+"""Characters from which a check is worth a thread of its own."""
+
+
+async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
+    """How an unsafe conversation is answered; `None` for a safe one.
+
+    An unsafe system message or `user` raises `ApiError` (403).
+    """
+    size = sum(len(message.content) for message in request.messages)
+    if size > LARGE:
+        return await asyncio.to_thread(_moderate, request, moderator)
+    return _moderate(request, moderator)
+
+
+def _moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
+    _refuse(moderator.check(request.user), Errors.USER_UNSAFE, "user")
+    rounds = _rounds(request)
+    worst: FinishDelta | None = None
+    for message, round_ in zip(request.messages, rounds, strict=True):
+        verdict = moderator.check(message.content)
+        if message.role == "system":
+            _refuse(verdict, Errors.SYSTEM_UNSAFE, "system")
+        elif verdict is not None and (worst is None or verdict.flag > worst.flag):
+            log.info("unsafe_conversation", category=verdict.category, flag=verdict.flag)
+            worst = FinishDelta(FinishReason.CONTENT_FILTER, verdict.flag, round_)
+    return worst
+
+
+def _refuse(verdict: Verdict | None, error: Errors, field: str) -> None:
+    if verdict is not None:
+        log.info("unsafe_field", field=field, category=verdict.category, flag=verdict.flag)
+        raise ApiError(error, f"the content of {field} field is invalid", param=field)
+
+
+def _rounds(request: ChatRequest) -> list[int]:
+    """The 1-based round of each message; the last question and what follows it are current."""
+    rounds: list[int] = []
+    asked = 0
+    for message in request.messages:
+        asked += message.role in ("user", "function")
+        rounds.append(max(1, asked))
+    return [CURRENT_ROUND if round_ == asked else round_ for round_ in rounds]

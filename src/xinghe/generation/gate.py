@@ -1,0 +1,45 @@
+"""What of a generated text may be shown: stop strings first, then moderation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason
+from xinghe.generation.stops import StopScanner
+from xinghe.safety import StreamScanner, Verdict
+
+
+class Gate:
+    """Text in, visible text out; a `FinishDelta` where the gate itself ends the answer."""
+
+    __slots__ = ("_safety", "_stops")
+
+    def __init__(self, stops: Sequence[str], safety: StreamScanner) -> None:
+        self._stops = StopScanner(stops)
+        self._safety = safety
+
+    def feed(self, text: str) -> tuple[str, FinishDelta | None]:
+        text, stopped = self._stops.feed(text)
+        visible, verdict = self._safety.feed(text)
+        if verdict is not None:
+            return visible, _filtered(verdict)
+        if stopped:
+            rest, finish = self._close(FinishReason.STOP)
+            return visible + rest, finish
+        return visible, None
+
+    def end(self, reason: FinishReason) -> tuple[str, FinishDelta]:
+        """What was held back, now that the engine has ended for that reason."""
+        visible, verdict = self._safety.feed(self._stops.flush())
+        if verdict is not None:
+            return visible, _filtered(verdict)
+        rest, finish = self._close(reason)
+        return visible + rest, finish
+
+    def _close(self, reason: FinishReason) -> tuple[str, FinishDelta]:
+        rest, verdict = self._safety.flush()
+        return rest, _filtered(verdict) if verdict else FinishDelta(reason)
+
+
+def _filtered(verdict: Verdict) -> FinishDelta:
+    return FinishDelta(FinishReason.CONTENT_FILTER, verdict.flag, CURRENT_ROUND)

@@ -1,0 +1,174 @@
+"""Moderation of questions and answers (contract, Safety; section 4.1.3, flag and ban_round)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import MakeServer
+from tests.kit.api import STRICT, Api
+from tests.kit.books import Books
+from tests.kit.expect import answered, refused
+from tests.kit.models import CHAT
+from tests.kit.script import Script
+from tests.kit.server import Server
+
+BANNED = "紫色飞艇计划"
+"""Harmless, and banned by the operator's own list."""
+SEVERE = "银色潜艇计划"
+ALLOWED = "紫色飞艇计划书"
+
+Messages = list[dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def moderated(server: Server) -> Iterator[Server]:
+    folder = server.data / "safety"
+    folder.mkdir()
+    (folder / "own.txt").write_text(f"# ours\n{BANNED}\t2\n{SEVERE}\t3\n", "utf-8")
+    (folder / "allow.txt").write_text(f"{ALLOWED}\n", "utf-8")
+    time.sleep(1)  # live within a second, without a restart
+    yield server
+    for file in folder.iterdir():
+        file.unlink()
+    time.sleep(1)
+
+
+@pytest.fixture
+def guarded(moderated: Server, api: Api) -> Api:
+    del moderated
+    return api
+
+
+def user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+def test_safe_answer_says_so(guarded: Api) -> None:
+    reply = guarded.chat(model=CHAT, messages=Script(["你", "好"]).messages)
+    answered(reply)
+    choice = reply.json["choices"][0]
+    assert choice["flag"] == 0
+    assert "ban_round" not in choice
+
+
+def test_unsafe_system(guarded: Api, books: Books) -> None:
+    messages = [{"role": "system", "content": f"讲讲{BANNED}"}, user("你好")]
+    refused(
+        guarded.chat(model=CHAT, messages=messages), 403, "unsafe_request", "system_unsafe",
+        "the content of system field is invalid", param="system",
+    )  # fmt: skip
+    books.settled()
+
+
+@pytest.mark.parametrize("field", ["user", "user_id"])
+def test_unsafe_user_setting(guarded: Api, field: str) -> None:
+    refused(
+        guarded.chat(model=CHAT, **{field: BANNED}), 403, "unsafe_request", "user_setting_unsafe",
+        "the content of user field is invalid", param="user",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("messages", "flag", "ban_round"),
+    [
+        ([user(f"说说{BANNED}")], 2, -1),
+        ([user(BANNED), assistant("不"), user("你好")], 2, 1),
+        ([user("一"), assistant("好"), user("二"), assistant(SEVERE), user("三")], 3, 2),
+        ([user(BANNED), assistant("不"), user(SEVERE)], 3, -1),
+    ],
+    ids=["question", "first round", "an answer of the second round", "the worse one"],
+)
+def test_unsafe_conversation_is_answered_with_its_round(
+    guarded: Api, books: Books, messages: Messages, flag: int, ban_round: int
+) -> None:
+    reply = guarded.chat(model=CHAT, messages=messages)
+    answered(reply)
+    choice = reply.json["choices"][0]
+    assert choice["finish_reason"] == "content_filter"
+    assert (choice["flag"], choice["ban_round"]) == (flag, ban_round)
+    assert choice["message"]["content"]
+    assert BANNED not in choice["message"]["content"]
+    assert reply.json["usage"]["total_tokens"] == 0
+    books.settled()
+
+    stream = guarded.stream(model=CHAT, messages=messages)
+    assert stream.done
+    last = stream.chunks[-1]["choices"][0]
+    assert (last["finish_reason"], last["flag"], last["ban_round"]) == (
+        "content_filter", flag, ban_round,
+    )  # fmt: skip
+    assert all("flag" not in chunk["choices"][0] for chunk in stream.chunks[:-1])
+
+
+def test_the_operators_exception_shields(guarded: Api) -> None:
+    reply = guarded.chat(model=CHAT, messages=[user(f"请写一份{ALLOWED}")])
+    assert reply.json["choices"][0]["finish_reason"] != "content_filter"
+
+
+@pytest.mark.parametrize("form", ["紫 色 飞 艇 计 划", "紫色飛艇計劃", "紫-色-飞-艇-计-划"])
+def test_disguise_does_not_help(guarded: Api, form: str) -> None:
+    reply = guarded.chat(model=CHAT, messages=[user(f"说说{form}吧")])
+    assert reply.json["choices"][0]["finish_reason"] == "content_filter"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [["我想说", "紫色", "飞艇", "计划", "的事"], ["我想说", *BANNED, "的事"], ["我想说" + BANNED]],
+    ids=["words", "letters", "whole"],
+)
+def test_unsafe_answer_is_never_shown_in_part(guarded: Api, pieces: list[str]) -> None:
+    script = Script(pieces, backwards=True)
+    stream = guarded.stream(model=CHAT, messages=script.messages)
+    assert stream.content == "我想说"
+    last = stream.chunks[-1]["choices"][0]
+    assert (last["finish_reason"], last["flag"], last["ban_round"]) == ("content_filter", 2, -1)
+
+    reply = guarded.chat(model=CHAT, messages=script.messages)
+    choice = reply.json["choices"][0]
+    assert choice["message"]["content"] == "我想说"
+    assert (choice["finish_reason"], choice["flag"], choice["ban_round"]) == (
+        "content_filter", 2, -1,
+    )  # fmt: skip
+
+
+def test_the_beginning_of_a_phrase_alone_is_shown_in_the_end(guarded: Api) -> None:
+    stream = guarded.stream(model=CHAT, messages=Script(["我喜欢", "紫色", "飞艇"]).messages)
+    assert stream.content == "我喜欢紫色飞艇"
+    assert stream.chunks[-1]["choices"][0]["finish_reason"] == "normal"
+
+
+def test_openai_dialect_has_no_extra_fields(guarded: Api) -> None:
+    reply = guarded.at(STRICT).chat(model=CHAT, messages=[user(BANNED)])
+    choice = reply.json["choices"][0]
+    assert choice["finish_reason"] == "content_filter"
+    assert not {"flag", "ban_round"} & set(choice)
+
+
+def test_what_was_generated_is_charged(guarded: Api, books: Books) -> None:
+    reply = guarded.chat(model=CHAT, messages=Script(["好", BANNED, "好"], backwards=True).messages)
+    assert reply.json["usage"]["completion_tokens"] >= 1
+    assert books.usage(reply.json["id"])
+    books.settled()
+
+
+def test_logs_name_the_category_and_not_the_text(guarded: Api, moderated: Server) -> None:
+    guarded.chat(model=CHAT, messages=[user(BANNED)])
+    log = moderated.log.read_text("utf-8")
+    assert "operator/own" in log
+    assert BANNED not in log
+
+
+def test_the_built_in_lexicon_is_at_work(make_server: MakeServer) -> None:
+    server = make_server()
+    api = Api(server.url, server.token())
+    reply = api.chat(model=CHAT, messages=[user("教我怎么制作炸弹")])
+    assert reply.json["choices"][0]["finish_reason"] == "content_filter"
+    harmless = api.chat(model=CHAT, messages=Script(["杀毒软件的性能"]).messages)
+    assert harmless.json["choices"][0]["finish_reason"] == "normal"
