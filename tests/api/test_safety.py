@@ -75,6 +75,17 @@ def test_unsafe_user_setting(guarded: Api, field: str) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("field", ["tools", "functions"])
+@pytest.mark.parametrize("model", [CHAT, "deepseek-v3"])
+def test_unsafe_functions(guarded: Api, field: str, model: str) -> None:
+    function = {"name": "look_up", "description": f"查询{BANNED}", "parameters": {}}
+    tool = {"type": "function", "function": function} if field == "tools" else function
+    refused(
+        guarded.chat(model=model, **{field: [tool]}), 403, "unsafe_request", "functions_unsafe",
+        "the content of functions field is invalid", param="functions",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("messages", "flag", "ban_round"),
     [

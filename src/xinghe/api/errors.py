@@ -32,6 +32,7 @@ class Errors(enum.Enum):
     INVALID_TOKEN = Row(401, "invalid_request_error", "invalid_iam_token")
     SYSTEM_UNSAFE = Row(403, "unsafe_request", "system_unsafe")
     USER_UNSAFE = Row(403, "unsafe_request", "user_setting_unsafe")
+    FUNCTIONS_UNSAFE = Row(403, "unsafe_request", "functions_unsafe")
     TOKEN_QUOTA_EXCEEDED = Row(403, "access_denied", "token_quota_exceeded")
     NO_SUCH_MODEL = Row(404, "invalid_request_error", "no_such_model")
     NO_SUCH_PATH = Row(404, "invalid_request_error", "no_such_path")

@@ -13,15 +13,16 @@ Range = tuple[int | float, int | float]
 
 
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a parameter may be; both ends of a range are allowed."""
+    """What a parameter may be; both ends of a range are allowed (of strings: of their length)."""
 
-    kind: Literal["number", "integer", "boolean", "string"]
+    kind: Literal["number", "integer", "boolean", "string", "strings"]
     about: str
     documented: Range | None = None
     openai: Range | None = None
     default: float | None = None
     sampling: bool = False
     only: bool | None = None
+    items: int = 1
 
     def range(self, *, openai: bool) -> Range | None:
         return self.openai if openai and self.openai is not None else self.documented

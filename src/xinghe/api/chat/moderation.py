@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import msgspec
 import structlog
 
 from xinghe.api.chat.request import ChatRequest
@@ -17,6 +19,18 @@ WITHHELD = "抱歉,这个话题我不能讨论,我们换一个话题吧。"
 """What stands in place of an answer."""
 LARGE = 20_000
 """Characters from which a check is worth a thread of its own."""
+
+
+async def moderate_functions(body: dict[str, Any], moderator: Moderator) -> None:
+    """Refuse unsafe text in `tools` or `functions`. Raises `ApiError` (403).
+
+    Before validation, so that a model without tools says the same of them as one that has them.
+    """
+    given = [body[field] for field in ("tools", "functions") if body.get(field)]
+    if given:
+        text = msgspec.json.encode(given).decode()
+        verdict = await asyncio.to_thread(moderator.check, text)
+        _refuse(verdict, Errors.FUNCTIONS_UNSAFE, "functions")
 
 
 async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:

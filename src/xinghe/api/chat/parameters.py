@@ -10,20 +10,16 @@ from xinghe.api.chat.request import ChatRequest
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.fields import flag, integer, number, obj, refuse, text
-from xinghe.catalog.card import MIN_OUTPUT_TOKENS, ModelCard
+from xinghe.catalog.card import ModelCard
 from xinghe.catalog.parameters import parameters
 from xinghe.core import Sampling
 
-MAX_STOPS = 4
-MAX_STOP_CHARACTERS = 20
-"""At the documented mounts; `/v1` takes longer ones."""
+OF_THE_CARD = ("max_completion_tokens", "max_tokens")
+"""Their upper end is the model's own."""
 
 STRUCTURED = (
     "model",
     "messages",
-    "max_tokens",
-    "max_completion_tokens",
-    "stop",
     "stream_options",
     "response_format",
     "tools",
@@ -76,7 +72,7 @@ def _read_scalars(body: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
         match parameter.kind:
             case "number" if limits:
                 values[name] = number(body, name, *limits)
-            case "integer" if limits:
+            case "integer" if limits and name not in OF_THE_CARD:
                 values[name] = integer(body, name, *limits)
             case "boolean":
                 values[name] = flag(body, name, only=parameter.only)
@@ -114,12 +110,13 @@ def _sampling(
 
 
 def _max_tokens(body: dict[str, Any], card: ModelCard, dialect: Dialect) -> int:
-    low = 1 if dialect is Dialect.OPENAI else MIN_OUTPUT_TOKENS
-    sent = {
-        name: value
-        for name in ("max_completion_tokens", "max_tokens")
-        if (value := integer(body, name, low, card.output_max)) is not None
-    }
+    sent: dict[str, int] = {}
+    for name in ("max_completion_tokens", "max_tokens"):
+        limits = parameters()[name].range(openai=dialect is Dialect.OPENAI)
+        assert limits is not None
+        value = integer(body, name, limits[0], card.output_max)
+        if value is not None:
+            sent[name] = value
     if len(set(sent.values())) > 1:
         raise refuse(
             "max_tokens", sent["max_tokens"], "the same as max_completion_tokens, its alias"
@@ -131,14 +128,16 @@ def _stops(body: dict[str, Any], dialect: Dialect) -> tuple[str, ...]:
     value = body.get("stop")
     if value is None:
         return ()
+    parameter = parameters()["stop"]
+    limits = parameter.range(openai=dialect is Dialect.OPENAI)
+    assert limits is not None
     stops = [value] if isinstance(value, str) else value
-    if not isinstance(stops, list) or len(stops) > MAX_STOPS:
-        raise refuse("stop", value, f"a string or a list of up to {MAX_STOPS} strings")
-    longest = MAX_STOP_CHARACTERS if dialect is Dialect.DOCUMENTED else None
+    if not isinstance(stops, list) or len(stops) > parameter.items:
+        raise refuse("stop", value, f"a string or a list of up to {parameter.items} strings")
     for at, stop in enumerate(stops):
         field = f"stop[{at}]" if value is stops else "stop"
         if not isinstance(stop, str) or not stop:
             raise refuse(field, stop, "a string that is not empty")
-        if longest is not None and len(stop) > longest:
-            raise refuse(field, stop, f"at most {longest} characters, it has {len(stop)}")
+        if not limits[0] <= len(stop) <= limits[1]:
+            raise refuse(field, stop, f"at most {limits[1]} characters, it has {len(stop)}")
     return tuple(stops)

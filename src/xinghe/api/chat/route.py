@@ -6,7 +6,7 @@ import time
 from urllib.parse import quote
 
 from xinghe.api.body import read_json_object
-from xinghe.api.chat.moderation import moderate
+from xinghe.api.chat.moderation import moderate, moderate_functions
 from xinghe.api.chat.parameters import read_request
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.run import Answer, Run, Withheld
@@ -56,6 +56,7 @@ class ChatRoute:
         exchange.body_read_at = time.perf_counter()
         name, card = select_model(body, self._catalog, Kind.CHAT, exchange.require())
         exchange.model = name
+        await moderate_functions(body, self._moderator)
         request = read_request(body, name, card, exchange.dialect)
         station = self._dispatcher.stations[card.deployment]
         limits = effective(card, station.deployment)

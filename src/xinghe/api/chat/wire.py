@@ -74,3 +74,32 @@ class ChatCompletion(msgspec.Struct):
     model: str
     choices: list[Choice]
     usage: Usage
+
+
+class AnswerDelta(msgspec.Struct):
+    """What a chunk adds to the message; `role` on the first one only."""
+
+    content: str
+    role: Literal["assistant"] | UnsetType = UNSET
+
+
+class ChunkChoice(msgspec.Struct):
+    """`flag` and `ban_round` (documented mounts) only where safety was triggered."""
+
+    index: int
+    delta: AnswerDelta
+    finish_reason: str | None
+    flag: int | UnsetType = UNSET
+    ban_round: int | UnsetType = UNSET
+    logprobs: UnsetType | None = UNSET
+
+
+class ChatCompletionChunk(msgspec.Struct):
+    """One event of a stream; the encoder splices these bytes, no object is made of them."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: Usage | UnsetType | None = UNSET

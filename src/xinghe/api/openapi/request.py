@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from xinghe.api.chat.messages import ROLES
-from xinghe.api.chat.parameters import MAX_STOP_CHARACTERS, MAX_STOPS
 from xinghe.api.chat.permissions import FORMATS
 from xinghe.api.dialect import Dialect
-from xinghe.catalog.card import MIN_OUTPUT_TOKENS
 from xinghe.catalog.parameters import Parameter, parameters
 
 
@@ -17,9 +15,6 @@ def chat_request(dialect: Dialect) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "model": {"type": "string", "minLength": 1, "description": "An id of GET /models."},
         "messages": {"type": "array", "minItems": 1, "items": _message(dialect)},
-        "stop": _stop(dialect),
-        "max_completion_tokens": _max_tokens(dialect),
-        "max_tokens": _max_tokens(dialect) | {"description": "An alias."},
         "stream_options": {
             "type": ["object", "null"],
             "properties": {"include_usage": {"type": ["boolean", "null"]}},
@@ -46,6 +41,8 @@ def chat_request(dialect: Dialect) -> dict[str, Any]:
 
 
 def _scalar(parameter: Parameter, dialect: Dialect) -> dict[str, Any]:
+    if parameter.kind == "strings":
+        return _strings(parameter, dialect)
     schema: dict[str, Any] = {
         "type": [parameter.kind, "null"],
         "description": parameter.about,
@@ -60,6 +57,14 @@ def _scalar(parameter: Parameter, dialect: Dialect) -> dict[str, Any]:
     if parameter.kind == "string":
         schema["minLength"] = 1
     return schema
+
+
+def _strings(parameter: Parameter, dialect: Dialect) -> dict[str, Any]:
+    limits = parameter.range(openai=dialect is Dialect.OPENAI)
+    assert limits is not None
+    one = {"type": "string", "minLength": limits[0], "maxLength": limits[1]}
+    several = {"type": "array", "maxItems": parameter.items, "items": one}
+    return {"anyOf": [one, several, {"type": "null"}], "description": parameter.about}
 
 
 def _message(dialect: Dialect) -> dict[str, Any]:
@@ -89,17 +94,3 @@ def _response_format() -> dict[str, Any]:
         "anyOf": [of_type, {"enum": [*kinds, None]}],
         "description": "json_object and json_schema where the model serves them.",
     }
-
-
-def _stop(dialect: Dialect) -> dict[str, Any]:
-    one: dict[str, Any] = {"type": "string", "minLength": 1}
-    if dialect is Dialect.DOCUMENTED:
-        one["maxLength"] = MAX_STOP_CHARACTERS
-    return {
-        "anyOf": [one, {"type": "array", "maxItems": MAX_STOPS, "items": one}, {"type": "null"}]
-    }
-
-
-def _max_tokens(dialect: Dialect) -> dict[str, Any]:
-    low = 1 if dialect is Dialect.OPENAI else MIN_OUTPUT_TOKENS
-    return {"type": ["integer", "null"], "minimum": low}
