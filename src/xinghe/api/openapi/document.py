@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 from xinghe import __version__
-from xinghe.api.chat.wire import ChatCompletion
+from xinghe.api.chat.wire import ChatCompletion, ChatCompletionChunk
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ErrorAnswer, Errors
 from xinghe.api.models.wire import Model, ModelList
 from xinghe.api.openapi.request import chat_request
 
-ANSWERS = (ChatCompletion, Model, ModelList, ErrorAnswer)
+ANSWERS = (ChatCompletion, ChatCompletionChunk, Model, ModelList, ErrorAnswer)
 BASES = {"/llm/lmapi/v3": Dialect.DOCUMENTED, "/v1": Dialect.OPENAI}
 
 
@@ -53,12 +53,26 @@ def _chat(request: str) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The answer; server-sent events where stream is true.",
-                "content": _json("ChatCompletion")
-                | {"text/event-stream": {"schema": {"type": "string"}}},
+                "content": _json("ChatCompletion") | {"text/event-stream": {"schema": _event()}},
             },
             **_refusals(),
         },
     }
+
+
+def _event() -> dict[str, Any]:
+    """An event of a stream. OpenAPI 3.1 has no word for a sequence; each event has this form."""
+    chunk, error = (
+        {"$ref": f"#/components/schemas/{name}"} for name in ("ChatCompletionChunk", "ErrorAnswer")
+    )
+    payload = {
+        "type": "string",
+        "description": "A chunk, or an error, which ends the stream.",
+        "contentMediaType": "application/json",
+        "contentSchema": {"anyOf": [chunk, error]},
+    }
+    data = {"anyOf": [payload, {"const": "[DONE]", "description": "After the last chunk."}]}
+    return {"type": "object", "required": ["data"], "properties": {"data": data}}
 
 
 def _get(summary: str, answer: str) -> dict[str, Any]:
