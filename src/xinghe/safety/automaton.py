@@ -15,7 +15,7 @@ from xinghe.safety.alphabet import WORD, is_word
 from xinghe.safety.folding import BREAK
 from xinghe.safety.phrases import Phrase
 
-_MOST_STEPS = 300_000
+_MOST_STEPS = 100_000
 """Then states are made anew: hostile texts cannot fill the memory (some 50 MB)."""
 
 
@@ -37,19 +37,27 @@ class State:
     """What was read and may go on.
 
     `ended` are the phrases complete here; `bans` and `shields` tell whether a phrase of either
-    kind goes on from here; `after` has the characters that were met here.
+    kind goes on from here. `firsts` are the characters with which a word goes on, `after` the
+    states of those that were met; all others lead to `other`, once `other_known`.
     """
 
-    __slots__ = ("after", "bans", "ended", "items", "shields")
+    __slots__ = ("after", "bans", "ended", "firsts", "items", "other", "other_known", "shields")
 
     def __init__(
-        self, items: frozenset[Item], ended: list[Phrase], known: Sequence[Phrase]
+        self,
+        items: frozenset[Item],
+        ended: list[Phrase],
+        known: Sequence[Phrase],
+        firsts: frozenset[str],
     ) -> None:
         self.items = items
         self.ended = ended
         self.bans = any(known[index].flag for index, _, _ in items)
         self.shields = any(not known[index].flag for index, _, _ in items)
-        self.after: dict[str, State | None] = {}
+        self.firsts = firsts
+        self.after: dict[str, State] = {}
+        self.other: State | None = None
+        self.other_known = not any(isinstance(place, int) for _, _, place in items)
 
 
 class Automaton:
@@ -64,17 +72,8 @@ class Automaton:
             for phrase in self._phrases
         ]
         self._begin()
-        firsts = {
-            first
-            for _, _, node in self._root.items
-            if not isinstance(node, int)
-            for first in node.after
-        }
-        self._first = re.compile(
-            f"[{''.join(map(re.escape, sorted(firsts)))}](?<![{WORD}][{WORD}])"
-            if firsts
-            else "(?!)"
-        )
+        firsts = "".join(map(re.escape, sorted(self._root.firsts)))
+        self._first = re.compile(f"[{firsts}](?<![{WORD}][{WORD}])" if firsts else "(?!)")
 
     def walk(self, text: str) -> Iterator[tuple[int, int, State]]:
         """Yield `(start, end, state)` wherever a phrase ends, or is unfinished at the text's end.
@@ -90,33 +89,44 @@ class Automaton:
             state: State | None = self._root
             while state and end < size:
                 char = text[end]
-                after = state.after
-                state = after[char] if char in after else self._step(state, char)
+                if char in state.firsts:
+                    state = state.after.get(char) or self._step(state, char)
+                elif char == BREAK:
+                    break
+                else:
+                    state = state.other if state.other_known else self._step_aside(state, char)
                 end += 1
                 if state and (state.ended or end == size):
                     yield start, end, state
 
-    def _step(self, state: State, char: str) -> State | None:
+    def _step(self, state: State, char: str) -> State:
+        self._steps += 1
+        following = state.after[char] = self._advance(state, char)
+        return following
+
+    def _step_aside(self, state: State, char: str) -> State:
+        """The step into a gap, the same for all characters with which no word goes on."""
+        self._steps += 1
+        following = state.other = self._advance(state, char)
+        state.other_known = True
+        return following
+
+    def _advance(self, state: State, char: str) -> State:
         items: set[Item] = set()
         ended: set[int] = set()
         for index, slot, place in state.items:
             if isinstance(place, int):
-                self._pass_gap(index, slot, place, char, items, ended)
+                self._pass_gap(index, slot, place, items, ended)
             elif child := place.after.get(char):
                 if child.after:
                     items.add((index, slot, child))
                 if child.end:
                     self._enter(index, slot + 1, items, ended)
-        following = self._state(frozenset(items), frozenset(ended)) if items or ended else None
-        state.after[char] = following
-        self._steps += 1
-        return following
+        return self._state(frozenset(items), frozenset(ended))
 
     def _pass_gap(
-        self, index: int, slot: int, read: int, char: str, items: set[Item], ended: set[int]
+        self, index: int, slot: int, read: int, items: set[Item], ended: set[int]
     ) -> None:
-        if char == BREAK:
-            return
         width = self._slots[index][slot]
         assert isinstance(width, int)
         if read + 1 < width:
@@ -139,16 +149,24 @@ class Automaton:
         key = (items, ended)
         if key not in self._states:
             done = [self._phrases[index] for index in sorted(ended)]
-            self._states[key] = State(items, done, self._phrases)
+            self._states[key] = State(items, done, self._phrases, self._firsts_of(items))
         return self._states[key]
+
+    def _firsts_of(self, items: frozenset[Item]) -> frozenset[str]:
+        nodes = frozenset(place for _, _, place in items if not isinstance(place, int))
+        if nodes not in self._firsts:
+            self._firsts[nodes] = frozenset(char for node in nodes for char in node.after)
+        return self._firsts[nodes]
 
     def _begin(self) -> None:
         self._states: dict[tuple[frozenset[Item], frozenset[int]], State] = {}
+        # States are many, the sets of characters that they share are few.
+        self._firsts: dict[frozenset[Node], frozenset[str]] = {}
         self._steps = 0
         items: set[Item] = set()
         for index in range(len(self._phrases)):
             self._enter(index, 0, items, set())
-        self._root = State(frozenset(items), [], self._phrases)
+        self._root = self._state(frozenset(items), frozenset())
 
 
 def whole(text: str, end: int) -> bool:
