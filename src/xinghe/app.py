@@ -59,7 +59,7 @@ class System:
         )
         self.ledger = Ledger(database)
         limiter = Limiter()
-        self.moderator = Moderator(settings.data_dir / "safety")
+        self.moderator = Moderator(settings.data_dir / "safety", builtin=settings.safety.lexicon)
         self.readiness = Readiness(self.dispatcher, database)
         self.app: ASGIApp = Edge(
             accounts=Accounts(database),

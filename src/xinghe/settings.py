@@ -69,6 +69,13 @@ class Weights(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     huggingface: str = "https://huggingface.co"
 
 
+class Safety(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Moderation; the operator's own lists in `<data>/safety` always hold."""
+
+    lexicon: bool = True
+    """Whether the built-in lexicon holds too."""
+
+
 class Log(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Logs go to standard error."""
 
@@ -85,6 +92,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     server: Server = Server()
     embedded: Embedded = Embedded()
     weights: Weights = Weights()
+    safety: Safety = Safety()
     log: Log = Log()
 
     @property

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import structlog
+
 from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason
 from xinghe.generation.stops import StopScanner
+from xinghe.observe import metrics
 from xinghe.safety import StreamScanner, Verdict
+
+log = structlog.get_logger(__name__)
 
 
 class Gate:
@@ -42,4 +47,6 @@ class Gate:
 
 
 def _filtered(verdict: Verdict) -> FinishDelta:
+    log.info("unsafe", place="answer", category=verdict.category, flag=verdict.flag)
+    metrics.UNSAFE.labels("answer", verdict.category).inc()
     return FinishDelta(FinishReason.CONTENT_FILTER, verdict.flag, CURRENT_ROUND)

@@ -28,4 +28,5 @@ EDGE_OUT = Histogram(
     "The gateway's own time from an engine's delta read to its bytes written",
     buckets=_FAST,
 )
+UNSAFE = Counter("xinghe_unsafe_total", "Findings of moderation", ["place", "category"])
 CLIENTS_GONE = Counter("xinghe_clients_gone_total", "Clients that left or stalled", ["how"])

@@ -11,6 +11,7 @@ import structlog
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.errors import ApiError, Errors
 from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason
+from xinghe.observe import metrics
 from xinghe.safety import Moderator, Verdict
 
 log = structlog.get_logger(__name__)
@@ -53,15 +54,21 @@ def _moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
         if message.role == "system":
             _refuse(verdict, Errors.SYSTEM_UNSAFE, "system")
         elif verdict is not None and (worst is None or verdict.flag > worst.flag):
-            log.info("unsafe_conversation", category=verdict.category, flag=verdict.flag)
+            _note("conversation", verdict)
             worst = FinishDelta(FinishReason.CONTENT_FILTER, verdict.flag, round_)
     return worst
 
 
 def _refuse(verdict: Verdict | None, error: Errors, field: str) -> None:
     if verdict is not None:
-        log.info("unsafe_field", field=field, category=verdict.category, flag=verdict.flag)
+        _note(field, verdict)
         raise ApiError(error, f"the content of {field} field is invalid", param=field)
+
+
+def _note(place: str, verdict: Verdict) -> None:
+    """For the operator: where and of what kind, never the text."""
+    log.info("unsafe", place=place, category=verdict.category, flag=verdict.flag)
+    metrics.UNSAFE.labels(place, verdict.category).inc()
 
 
 def _rounds(request: ChatRequest) -> list[int]:
