@@ -19,12 +19,10 @@ VALUES: dict[str, list[Any]] = {
     "integer": ["1", "", True, False, 1.5, [], [1], {}],
     "boolean": ["true", "", 0, 1, 0.0, [], [True], {}],
     "string": [0, 1.5, True, [], ["x"], {}],
+    "strings": [0, True, {}, {"a": 1}, [1], [None], [""], [["x"]], [{}], ["a"] * 5, ""],
 }
 STRUCTURED_VALUES: dict[str, list[Any]] = {
     "model": [0, 7, True, ["x"], {}, {"id": "x"}],
-    "max_tokens": VALUES["integer"],
-    "max_completion_tokens": VALUES["integer"],
-    "stop": [0, True, {}, {"a": 1}, [1], [None], [""], [["x"]], [{}], ["a"] * 5, ""],
     "stream_options": [0, True, "x", [], [1]],
     "response_format": [0, True, [], ["text"], {}, {"type": 7}, {"type": "xml"}, "xml", ""],
     "tools": [0, True, "x", {}, {"type": "function"}],
