@@ -146,17 +146,22 @@ class Automaton:
         ended.add(index)
 
     def _state(self, items: frozenset[Item], ended: frozenset[int]) -> State:
-        key = (items, ended)
-        if key not in self._states:
+        # Texts are walked in several threads, and `_begin` may come between two lines of this:
+        # states do not change, so a second equal one does no harm.
+        states, key = self._states, (items, ended)
+        state = states.get(key)
+        if state is None:
             done = [self._phrases[index] for index in sorted(ended)]
-            self._states[key] = State(items, done, self._phrases, self._firsts_of(items))
-        return self._states[key]
+            state = states[key] = State(items, done, self._phrases, self._firsts_of(items))
+        return state
 
     def _firsts_of(self, items: frozenset[Item]) -> frozenset[str]:
         nodes = frozenset(place for _, _, place in items if not isinstance(place, int))
-        if nodes not in self._firsts:
-            self._firsts[nodes] = frozenset(char for node in nodes for char in node.after)
-        return self._firsts[nodes]
+        known = self._firsts
+        firsts = known.get(nodes)
+        if firsts is None:
+            firsts = known[nodes] = frozenset(char for node in nodes for char in node.after)
+        return firsts
 
     def _begin(self) -> None:
         self._states: dict[tuple[frozenset[Item], frozenset[int]], State] = {}
