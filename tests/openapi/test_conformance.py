@@ -59,4 +59,4 @@ def test_conformance(service: Server, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_conformance_at_length(service: Server, tmp_path: Path) -> None:
-    assert conforms(service, tmp_path, "--max-examples", "1000") >= 5000
+    assert conforms(service, tmp_path, "--max-examples", "1200") >= 5000
