@@ -14,6 +14,7 @@ from tests.kit.server import Server
 
 PRINTED_URL = "http://127.0.0.1:8000"
 """The address in the documentation; the test's own server stands elsewhere."""
+PRINTED_METRICS = "http://127.0.0.1:8001"
 
 
 class Desk:
@@ -36,7 +37,7 @@ class Desk:
 
     def run(self, block: Block) -> str:
         """Run a block that must succeed; gives all that it printed."""
-        text = block.text.replace(PRINTED_URL, self._server.url)
+        text = self._here(block.text)
         shell = ["bash", "-euo", "pipefail", "-c", text]
         command = shell if block.language == "bash" else [sys.executable, "-c", text]
         result = subprocess.run(
@@ -51,8 +52,12 @@ class Desk:
         )
         assert result.returncode == 0, f"{block.text}\n{result.stdout}"
         if block.output is not None:
-            prints(result.stdout, block.output.replace(PRINTED_URL, self._server.url))
+            prints(result.stdout, self._here(block.output))
         return result.stdout
+
+    def _here(self, text: str) -> str:
+        metrics = self._server.metrics_url.removesuffix("/metrics")
+        return text.replace(PRINTED_URL, self._server.url).replace(PRINTED_METRICS, metrics)
 
 
 def prints(printed: str, promised: str) -> None:

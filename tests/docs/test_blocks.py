@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.docs.desk import PRINTED_URL, Desk, prints
+from tests.docs.desk import PRINTED_METRICS, PRINTED_URL, Desk, prints
 from tests.docs.pages import ALL, CHINESE, ROOT, Page, page
 from tests.kit.books import Books
 from tests.kit.command import environment
-from tests.kit.server import READY, Server, free_port
+from tests.kit.server import METRICS, READY, Server, free_port
 
 RUN_BY_MAKE = "test_make_run_does_what_the_readme_says runs `make run`"
 NOT_PASTED = {
@@ -103,5 +103,10 @@ def test_make_run_does_what_the_readme_says(small_weights: str, tmp_path: Path) 
     _, left = psutil.wait_procs(family, timeout=10)
     assert not left
     promised = next(block.text for block in page("README.md").blocks if block.language == "text")
-    prints(told.read_text("utf-8"), promised.replace(PRINTED_URL, f"http://127.0.0.1:{port}"))
-    assert re.search(r"access token  xh-\w+-\w+", told.read_text("utf-8"))
+    printed = told.read_text("utf-8")
+    # The port after the API's; any other if that is taken.
+    metrics = METRICS.search(printed)
+    assert metrics, printed
+    promised = promised.replace(PRINTED_METRICS, metrics[1].removesuffix("/metrics"))
+    prints(printed, promised.replace(PRINTED_URL, f"http://127.0.0.1:{port}"))
+    assert re.search(r"access token  xh-\w+-\w+", printed)

@@ -18,7 +18,7 @@ from xinghe.catalog.card import Kind, LlamaCppDeployment, UpstreamDeployment
 from xinghe.catalog.load import load
 from xinghe.weights import resolve
 
-PRINTED_UPSTREAM = "http://127.0.0.1:8001/v1"
+PRINTED_UPSTREAM = "http://127.0.0.1:9000/v1"
 
 
 def examples(file: str) -> Iterator[Block]:
@@ -52,7 +52,14 @@ def test_settings_examples_set_what_they_say(tmp_path: Path) -> None:
 def test_models_examples_load(block: Block, tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text(block.text, "utf-8")
     catalog = load(settings.load(str(tmp_path), environ={}))
-    for name in tomllib.loads(block.text)["deployments"]:
+    written = tomllib.loads(block.text)
+    for field, value in written.get("limits", {}).items():
+        assert getattr(catalog.limits, field) == value
+    for field, value in written.get("defaults", {}).items():
+        assert value in {getattr(card, field) for card in catalog.models.values()}
+    for name, fields in written.get("models", {}).items():
+        assert {field: getattr(catalog.models[name], field) for field in fields} == fields
+    for name in written.get("deployments", {}):
         assert name in {card.deployment for card in catalog.models.values()}
         deployment = catalog.deployments[name]
         if isinstance(deployment, LlamaCppDeployment):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import msgspec
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from tests.docs.pages import Page, codes, page
+from tests.safety.lists import sentences
+from xinghe import settings
 from xinghe.api.errors import Errors
 from xinghe.catalog.card import LlamaCppDeployment, ModelCard, UpstreamDeployment
+from xinghe.catalog.load import load
 from xinghe.cli.main import main
 from xinghe.observe import metrics
+from xinghe.safety import Moderator
 from xinghe.settings import Settings
 from xinghe.weights import load_index
 
@@ -58,6 +64,28 @@ def test_every_field_of_a_deployment_stands_with_its_engine(each: Page) -> None:
 def test_the_error_table_is_the_code_s(each: Page) -> None:
     written = [(int(row[0]), *codes(row[1]), *codes(row[2])) for row in each.tables[-1]]
     assert written == [tuple(error.value) for error in Errors]
+
+
+@both("docs/limits")
+def test_every_limit_stands_with_its_error(each: Page) -> None:
+    written = [codes(row[2]) for row in each.tables[0]]
+    expected = {error.value.code for error in Errors if error.value.status == 429}
+    assert sorted(written) == sorted([code] for code in expected)
+
+
+@both("docs/limits")
+def test_every_limit_of_an_account_stands_with_its_default(each: Page, tmp_path: Path) -> None:
+    written = {codes(row[0])[0]: float(codes(row[1])[0]) for row in each.tables[1]}
+    assert written == msgspec.to_builtins(load(settings.load(str(tmp_path), environ={})).limits)
+
+
+@both("docs/safety")
+def test_the_figures_of_moderation_are_measured(each: Page, tmp_path: Path) -> None:
+    moderator = Moderator(tmp_path)
+    for row in each.tables[1]:
+        lines = [line.split("\t")[-1] for line in sentences(codes(row[0])[0])]
+        found = sum(moderator.check(line) is not None for line in lines)
+        assert (int(row[1]), int(row[2])) == (len(lines), found), row
 
 
 @both("docs/operations")
