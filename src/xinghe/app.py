@@ -20,15 +20,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from starlette.applications import Starlette
+from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from xinghe.accounts import Accounts, Outbox
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.edge import Edge
 from xinghe.api.models.route import ModelsRoute
-from xinghe.api.operations import Readiness, metrics_routes, probe_routes
-from xinghe.catalog.card import AnyDeployment, Kind, LlamaCppDeployment
+from xinghe.api.operations import Identified, Readiness, metrics_routes, probe_routes
+from xinghe.catalog.card import AnyDeployment, LlamaCppDeployment
 from xinghe.catalog.load import Catalog
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
@@ -54,7 +54,7 @@ class System:
         self.dispatcher = Dispatcher(
             {
                 name: Station(name, deployment, self._engine(name, deployment))
-                for name, deployment in deployments_in_use(catalog).items()
+                for name, deployment in catalog.in_use().items()
             }
         )
         self.ledger = Ledger(database)
@@ -67,9 +67,9 @@ class System:
                 catalog, self.dispatcher, self.ledger, limiter, self.moderator, settings.server
             ),
             models=ModelsRoute(catalog, self.dispatcher, limiter, created=int(time.time())),
-            elsewhere=Starlette(routes=probe_routes(self.readiness)),
+            elsewhere=Identified(Router(probe_routes(self.readiness))),
         )
-        self.metrics_app: ASGIApp = Starlette(routes=metrics_routes())
+        self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))
         """On a port of its own: what it tells is for the operator alone."""
 
     def _engine(self, name: str, deployment: AnyDeployment) -> Engine:
@@ -103,9 +103,3 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
         unwritten = await database.close()
         if unwritten:
             log.error("operations_not_written", count=unwritten)
-
-
-def deployments_in_use(catalog: Catalog) -> dict[str, AnyDeployment]:
-    """Only what a chat model names is started."""
-    names = {card.deployment for card in catalog.of_kind(Kind.CHAT).values()}
-    return {name: catalog.deployments[name] for name in sorted(names)}

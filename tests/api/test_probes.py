@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import urllib.request
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit.api import Api
@@ -44,3 +46,9 @@ def total(server: Server) -> float:
         for sample in family.samples
         if family.name.startswith("xinghe_") and sample.name.endswith("requests_total")
     )
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/nowhere"])
+def test_every_answer_has_an_id(api: Api, path: str) -> None:
+    reply = api.at("").bearing(None).get(path)
+    assert re.fullmatch(r"as-[a-z0-9]{10}", reply.headers["x-request-id"])

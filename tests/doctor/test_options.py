@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.kit import options
-from xinghe.app import deployments_in_use
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.catalog.load import load as load_catalog
 from xinghe.doctor.options import OptionError, parse
@@ -76,7 +75,7 @@ weights = "own.gguf"
 def test_the_catalog_and_the_doctor_agree(tmp_path: Path, models: str) -> None:
     (tmp_path / "models.toml").write_text(models)
     asked = options("--data", str(tmp_path))
-    used = deployments_in_use(load_catalog(load(str(tmp_path), environ={}))).values()
+    used = load_catalog(load(str(tmp_path), environ={})).in_use().values()
     embedded = [each.weights for each in used if isinstance(each, LlamaCppDeployment)]
     assert asked.embedded == bool(embedded)
     if embedded:

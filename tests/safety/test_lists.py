@@ -127,9 +127,7 @@ def test_no_log_line_holds_what_was_found_or_listed(tmp_path: Path) -> None:
     assert "乙乙乙" not in repr(logs)
 
 
-async def test_ten_thousand_phrases_are_live_soon(
-    moderator: Moderator, tmp_path: Path
-) -> None:
+async def test_ten_thousand_phrases_are_live_soon(moderator: Moderator, tmp_path: Path) -> None:
     (tmp_path / "safety").mkdir()
     words = [f"{chr(0x4E00 + n % 5000)}{chr(0x5E00 + n // 7)}第{n}号" for n in range(10_000)]
     (tmp_path / "safety" / "many.txt").write_text("\n".join(words), "utf-8")

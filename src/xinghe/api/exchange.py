@@ -19,7 +19,12 @@ from xinghe.api.errors import ApiError
 _ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 10
 _JSON = (b"content-type", b"application/json; charset=utf-8")
-_EXPOSED = b"x-request-id, x-served-by, x-ignored-parameters, retry-after"
+_EXPOSED = (
+    b"x-request-id, x-served-by, x-ignored-parameters, retry-after, "
+    b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
+)
+"""What a page in a browser may read."""
 
 ABORT = "xinghe.abort"
 """The ASGI extension by which a connection is cut off: `scope["extensions"][ABORT]["abort"]()`."""

@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xinghe.api.edge import no_such_path
+from xinghe.api.errors import ApiError, internal
 from xinghe.api.exchange import new_request_id
 from xinghe.api.openapi.document import document
 from xinghe.dispatch.dispatcher import Dispatcher
 from xinghe.storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+REQUEST_ID = "xinghe.request_id"
+"""Where a request's id stands in its ASGI scope."""
 
 
 class Readiness:
@@ -78,11 +85,41 @@ class Nowhere(BaseRoute):
         return Match.FULL, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _refusal(no_such_path(scope["path"]), scope)(scope, receive, send)
+
+
+class Identified:
+    """What the API's edge does for its own paths: an id on every answer, and JSON for a fault."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_request_id()
-        response = Response(
-            msgspec.json.encode(no_such_path(scope["path"]).body(request_id)),
-            status_code=404,
-            headers={"x-request-id": request_id},
-            media_type="application/json",
-        )
-        await response(scope, receive, send)
+        scope[REQUEST_ID] = request_id
+        started = False
+
+        async def identified(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, identified)
+        except Exception as fault:
+            log.error("internal_error", request_id=request_id, exc_info=fault)
+            if not started:
+                await _refusal(internal(request_id), scope)(scope, receive, identified)
+
+
+def _refusal(error: ApiError, scope: Scope) -> Response:
+    return Response(
+        msgspec.json.encode(error.body(scope[REQUEST_ID])),
+        status_code=error.row.status,
+        media_type="application/json",
+    )

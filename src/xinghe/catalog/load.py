@@ -30,6 +30,11 @@ class Catalog(msgspec.Struct, frozen=True):
     def of_kind(self, kind: Kind) -> dict[str, ModelCard]:
         return {name: card for name, card in self.models.items() if card.kind is kind}
 
+    def in_use(self) -> dict[str, AnyDeployment]:
+        """The deployments that a chat model names: only these are started."""
+        names = {card.deployment for card in self.of_kind(Kind.CHAT).values()}
+        return {name: self.deployments[name] for name in sorted(names)}
+
 
 def load(settings: Settings) -> Catalog:
     """The catalog of a data directory. Raises `CatalogError`."""

@@ -10,7 +10,6 @@ import click
 
 from xinghe import __version__
 from xinghe.accounts import Accounts
-from xinghe.app import deployments_in_use
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.catalog.load import CatalogError, load
 from xinghe.cli.banner import quickstart_text
@@ -94,7 +93,7 @@ def serve(
 def _engines(settings: Settings) -> Engines:
     """The embedded engines that the catalog needs, their weights fetched."""
     engines: Engines = {}
-    for name, deployment in deployments_in_use(load(settings)).items():
+    for name, deployment in load(settings).in_use().items():
         if isinstance(deployment, LlamaCppDeployment):
             weights = find(settings, deployment.weights)
             if weights is None:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
-SAMPLE_SECONDS = 0.3
+SAMPLE_SECONDS = 0.2
 BUSY = 0.5
 """A core that was busy for this share of the sample is not counted as free."""
 
