@@ -73,7 +73,15 @@ async def run(folder: Path) -> None:
     if weights is None:
         raise SystemExit("no weights yet: run `xinghe models pull small`")
     key = secrets.token_urlsafe()
-    spec = ChildSpec(str(weights), deployment.context, deployment.slots, threads, key, os.getpid())
+    spec = ChildSpec(
+        weights=str(weights),
+        context=deployment.context,
+        slots=deployment.slots,
+        threads=threads,
+        repack=settings.embedded.repack,
+        key=key,
+        parent=os.getpid(),
+    )
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "xinghe.engines.llamacpp.child", stdin=PIPE, stdout=PIPE
     )

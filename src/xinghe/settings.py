@@ -54,6 +54,9 @@ class Embedded(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     slots: Annotated[int, Meta(ge=1, le=64)] = 4
     context: Annotated[int, Meta(ge=1024)] = 32768
     """Tokens of context, shared by all slots."""
+    repack: bool = False
+    """Rearrange the weights at each start: the default ones then answer a sixth faster, start
+    2.5 s later and take 0.6 GB more."""
 
 
 class Weights(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -34,7 +34,7 @@ async def engine(
         running.locate(location.address, location.key)
 
     deployment = LlamaCppDeployment(slots=SLOTS, context=CONTEXT)
-    keeper = EngineKeeper("embedded", deployment, weights, 0, located)
+    keeper = EngineKeeper("embedded", deployment, weights, Embedded(), located)
     keeping = asyncio.create_task(keeper.run())
     async with asyncio.timeout(60):
         await keeper.ready.wait()

@@ -13,6 +13,7 @@ import structlog
 
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
+from xinghe.settings import Embedded
 from xinghe.supervisor.backoff import Backoff
 from xinghe.supervisor.child import Child
 from xinghe.supervisor.messages import EngineLocation, encode
@@ -36,13 +37,13 @@ class EngineKeeper:
         name: str,
         deployment: LlamaCppDeployment,
         weights: Path,
-        threads: int,
+        embedded: Embedded,
         announce: Callable[[EngineLocation], None],
     ) -> None:
         self._name = name
         self._deployment = deployment
         self._weights = weights
-        self._threads = threads
+        self._embedded = embedded
         self._announce = announce
         self._child: Child | None = None
         self.ready = asyncio.Event()
@@ -87,7 +88,8 @@ class EngineKeeper:
             weights=str(self._weights),
             context=self._deployment.context,
             slots=self._deployment.slots,
-            threads=self._threads,
+            threads=self._embedded.threads,
+            repack=self._embedded.repack,
             key=key,
             parent=os.getpid(),
         )

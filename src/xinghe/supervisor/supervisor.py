@@ -82,7 +82,7 @@ class Supervisor:
         self._when_ready = when_ready
         self._gateway = GatewayKeeper(settings, listener, metrics_listener)
         self._engines = [
-            EngineKeeper(name, deployment, weights, settings.embedded.threads, self._gateway.tell)
+            EngineKeeper(name, deployment, weights, settings.embedded, self._gateway.tell)
             for name, (deployment, weights) in engines.items()
         ]
         self._stop = asyncio.Event()

@@ -30,6 +30,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
     context: int
     slots: int
     threads: int
+    repack: bool
     key: str
     parent: int
 
@@ -61,6 +62,7 @@ def main() -> None:
         cpu.poll = 0  # spinning threads take the gateway's core
     params.fit_params = False  # it loads the model twice to measure it
     params.warmup = False
+    params.no_extra_bufts = not spec.repack
     params.ctx_shift = False  # would drop the beginning of a conversation silently
     params.hostnames = ["127.0.0.1"]
     params.port = 0
