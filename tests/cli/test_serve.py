@@ -19,7 +19,7 @@ from tests.kit.upstream import Upstream
 
 
 def test_quickstart_prints_a_token_that_works(upstream: Upstream, tmp_path: Path) -> None:
-    models = models_toml(upstream.url, free_port()) + ALL_SCRIPTED
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     with Server(tmp_path, "--quickstart", models=models, settings=QUICK) as server:
         told = (tmp_path / "test.stdout").read_text("utf-8")
         found = re.search(r"access token +(\S+)", told)

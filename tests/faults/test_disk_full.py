@@ -45,7 +45,7 @@ def fill(file: Path) -> None:
 
 
 def test_full_disk(small_disk: Path, tmp_path: Path, upstream: Upstream) -> None:
-    models = models_toml(upstream.url, free_port()) + ALL_SCRIPTED
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     server = Server(small_disk / "data", models=models, settings=QUICK)
     server.log = tmp_path / "test.log"  # the log has room
     with server:

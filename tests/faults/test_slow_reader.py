@@ -32,7 +32,7 @@ SCRIPT = Script(pieces=["字"] * PIECES, times=2000)
 @pytest.fixture
 def server(upstream: Upstream, tmp_path: Path) -> Iterator[Server]:
     """A server of one slot that cuts a stalled reader off after 2 s."""
-    models = models_toml(upstream.url, free_port()) + ALL_SCRIPTED
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     models = models.replace("slots = 64", "slots = 1")
     with Server(tmp_path / "data", models=models, settings=SETTINGS) as running:
         yield running

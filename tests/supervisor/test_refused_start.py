@@ -16,7 +16,7 @@ from tests.supervisor.kit import serve_fails, status
 def data(tmp_path: Path) -> Path:
     """A data directory whose models need no embedded engine."""
     (tmp_path / "models.toml").write_text(
-        models_toml("http://127.0.0.1:1/v1", free_port()) + ALL_SCRIPTED, "utf-8"
+        models_toml("http://127.0.0.1:1/v1", free_port(), ALL_SCRIPTED), "utf-8"
     )
     return tmp_path
 

@@ -26,7 +26,7 @@ GRACE_SECONDS = 1
 @pytest.fixture
 def hasty(upstream: Upstream, tmp_path: Path) -> Iterator[Server]:
     """A server that gives running answers one second to end."""
-    models = models_toml(upstream.url, free_port()) + ALL_SCRIPTED
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     settings = QUICK | {"XINGHE_SERVER__GRACE": str(GRACE_SECONDS)}
     with Server(tmp_path / "data", models=models, settings=settings) as running:
         yield running
