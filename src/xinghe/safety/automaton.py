@@ -15,8 +15,11 @@ from xinghe.safety.alphabet import WORD, is_word
 from xinghe.safety.folding import BREAK
 from xinghe.safety.phrases import Phrase
 
-_MOST_STEPS = 100_000
-"""Then states are made anew: hostile texts cannot fill the memory (some 50 MB)."""
+_MOST_PLACES = 600000
+"""Places and characters in the states beyond the root; then they are made anew.
+
+Hostile texts cannot fill the memory: the lexicon's states take some 55 MB.
+"""
 
 
 class Node:
@@ -81,8 +84,6 @@ class Automaton:
         Phrases begin and end where words do ("hexagon" has no "hex" in it): the beginning is
         seen to here, the end is for `whole` to judge.
         """
-        if self._steps > _MOST_STEPS:
-            self._begin()
         size = len(text)
         for match in self._first.finditer(text):
             start = end = match.start()
@@ -100,18 +101,18 @@ class Automaton:
                     yield start, end, state
 
     def _step(self, state: State, char: str) -> State:
-        self._steps += 1
         following = state.after[char] = self._advance(state, char)
         return following
 
     def _step_aside(self, state: State, char: str) -> State:
         """The step into a gap, the same for all characters with which no word goes on."""
-        self._steps += 1
         following = state.other = self._advance(state, char)
         state.other_known = True
         return following
 
     def _advance(self, state: State, char: str) -> State:
+        if self._made > self._room:
+            self._begin()  # A walk that is under way goes on from the state that it holds.
         items: set[Item] = set()
         ended: set[int] = set()
         for index, slot, place in state.items:
@@ -153,6 +154,7 @@ class Automaton:
         if state is None:
             done = [self._phrases[index] for index in sorted(ended)]
             state = states[key] = State(items, done, self._phrases, self._firsts_of(items))
+            self._made += 1 + len(items) + len(state.firsts)
         return state
 
     def _firsts_of(self, items: frozenset[Item]) -> frozenset[str]:
@@ -167,11 +169,13 @@ class Automaton:
         self._states: dict[tuple[frozenset[Item], frozenset[int]], State] = {}
         # States are many, the sets of characters that they share are few.
         self._firsts: dict[frozenset[Node], frozenset[str]] = {}
-        self._steps = 0
+        self._made = 0
         items: set[Item] = set()
         for index in range(len(self._phrases)):
             self._enter(index, 0, items, set())
         self._root = self._state(frozenset(items), frozenset())
+        # A long list's root, and a state as large, must fit in.
+        self._room = _MOST_PLACES + 2 * self._made
 
 
 def whole(text: str, end: int) -> bool:
