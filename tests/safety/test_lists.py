@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import resource
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from xinghe.safety import Moderator, Verdict
+from xinghe.safety import lists as watched
 from xinghe.safety.lists import OperatorLists
 from xinghe.safety.phrases import read_list
 
@@ -115,6 +118,52 @@ def test_what_is_unchanged_is_not_built_again(tmp_path: Path) -> None:
     lists = OperatorLists(tmp_path)
     assert lists.refresh()
     assert not lists.refresh()
+
+
+def test_a_file_that_could_not_be_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(watched, "_SETTLED", 0)
+    (tmp_path / "names.txt").write_text("甲甲甲", "utf-8")
+    lists = OperatorLists(tmp_path)
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "read_bytes", broken)
+        assert not lists.refresh()
+    assert lists.refresh()
+    assert lists.phrases
+
+
+def test_a_list_that_cannot_be_looked_at_stays_in_force(tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("甲甲甲", "utf-8")
+    lists = OperatorLists(tmp_path)
+    assert lists.refresh()
+    names.unlink()
+    names.symlink_to("names.txt")  # Round and round: ELOOP.
+    with capture_logs() as logs:
+        assert not lists.refresh()
+        assert not lists.refresh()
+    assert lists.phrases
+    assert [entry["list"] for entry in logs] == ["names.txt"]
+    names.unlink()
+    assert lists.refresh()
+    assert not lists.phrases
+
+
+def test_a_folder_that_cannot_be_listed_leaves_its_lists_in_force(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("甲甲甲", "utf-8")
+    lists = OperatorLists(tmp_path)
+    assert lists.refresh()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # EMFILE for whatever is opened.
+    try:
+        assert not lists.refresh()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert lists.phrases
 
 
 def test_no_log_line_holds_what_was_found_or_listed(tmp_path: Path) -> None:

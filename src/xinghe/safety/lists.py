@@ -49,16 +49,30 @@ class OperatorLists:
         gone = self._lists.keys() - stamps.keys()
         for name in gone:
             del self._lists[name]
-        changed = [self._read(name, stamp) for name, stamp in stamps.items()]
+        changed = [self._read(name, stamp) for name, stamp in stamps.items() if stamp]
         return bool(gone) or any(changed)
 
-    def _stamps(self) -> dict[str, _Stamp]:
-        stamps = {}
-        for path in self._folder.glob("*.txt"):
+    def _stamps(self) -> dict[str, _Stamp | None]:
+        """What is in the folder; `None` where it is there and cannot be looked at."""
+        stamps: dict[str, _Stamp | None] = {}
+        try:
+            paths = [path for path in self._folder.iterdir() if path.suffix == ".txt"]
+        except (FileNotFoundError, NotADirectoryError):
+            return stamps
+        except OSError as error:
+            for name in self._lists:
+                self._refuse(name, error)
+            return dict.fromkeys(self._lists)
+        for path in paths:
             try:
                 status = path.stat()
-            except OSError:
+            except FileNotFoundError:
                 continue  # Deleted since the folder was listed, or a link to nothing.
+            except OSError as error:
+                # The disk's trouble does not take a list out of force.
+                self._refuse(path.name, error)
+                stamps[path.name] = None
+                continue
             stamps[path.name] = _Stamp(status.st_ctime_ns, status.st_size, status.st_ino)
         return stamps
 
@@ -75,14 +89,23 @@ class OperatorLists:
                 return False
             state.data = data
             state.phrases = _parse(name, data)
-        except (OSError, ValueError) as error:
-            reason = (error.strerror or "unreadable") if isinstance(error, OSError) else str(error)
-            if reason != state.trouble:
-                log.warning("safety list refused, its last good state stays", list=name, why=reason)
-            state.trouble = reason
+        except OSError as error:
+            state.stamp = None  # It may pass without a change of the file.
+            self._refuse(name, error)
+            return False
+        except ValueError as error:
+            self._refuse(name, error)
             return False
         state.trouble = ""
         return True
+
+    def _refuse(self, name: str, error: OSError | ValueError) -> None:
+        """Say why a list's last good state stays in force: once, not at every look."""
+        state = self._lists.setdefault(name, _List())
+        reason = (error.strerror or "unreadable") if isinstance(error, OSError) else str(error)
+        if reason != state.trouble:
+            log.warning("safety list refused, its last good state stays", list=name, why=reason)
+        state.trouble = reason
 
 
 def _parse(name: str, data: bytes) -> list[Phrase]:
