@@ -185,6 +185,18 @@ async def test_passwords_of_a_mirror_are_not_shown(tmp_path: Path) -> None:
     assert "secret" not in str(failure.value)
 
 
+async def test_passwords_of_a_mirror_are_not_stored(tmp_path: Path) -> None:
+    async with Hub(CONTENT) as hub:
+        hub.cuts = [300_000] + [0] * 10
+        asked = settings(tmp_path, hub.url.replace("://", "://me:secret@"))
+        with pytest.raises(WeightsError):
+            await fetch_weight(asked, weight(None), Notes())
+        assert "secret" not in place(tmp_path).partial_facts.read_text()
+        hub.cuts, hub.requests = [], []
+        await fetch_weight(asked, weight(None), Notes())
+    assert hub.requests == ["bytes=300000-"]
+
+
 async def test_an_unverified_file_is_held_to_what_was_seen_first(tmp_path: Path) -> None:
     notes = Notes()
     digest = hashlib.sha256(CONTENT).hexdigest()

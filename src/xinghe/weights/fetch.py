@@ -61,6 +61,7 @@ async def fetch_weight(
 async def _from_first(
     sources: list[Source], weight: Weight, place: Place, progress: Progress
 ) -> None:
+    place.copy.unlink(missing_ok=True)  # A killed run's; no other goes on from it.
     if weight.size:
         place.require_space(weight.size - place.arrived)
     failures: list[str] = []
@@ -118,8 +119,7 @@ async def _adopt(place: Place, weight: Weight, progress: Progress) -> bool:
             _tell_if_unverified(weight, sha256, progress)
             return True
     progress.note(f"{place.path} is not the file that it should be; fetching it anew")
-    place.path.unlink()
-    return False
+    return False  # It stays until a right one takes its place.
 
 
 def _expected(weight: Weight, place: Place) -> str | None:

@@ -35,7 +35,7 @@ class Folder:
             if weight.size not in {None, size}:
                 raise SourceError(f"{file} has {size} bytes, and should have {weight.size}")
             place.require_space(size)
-            target = place.folder / f"{weight.file}.copy"
+            target = place.copy
             progress.begin(f"copying {weight.file}", size)
             try:
                 sha256 = await join([opened], target, progress)

@@ -30,7 +30,7 @@ SERVER_ERROR = 500
 
 
 class PartialFacts(msgspec.Struct, frozen=True):
-    """What the bytes in the `.part` file are a part of."""
+    """What the bytes in the `.part` file are a part of; `url` is without user and password."""
 
     url: str
     etag: str | None
@@ -50,7 +50,7 @@ class HttpFile:
 
     @property
     def origin(self) -> str:
-        return str(self._url.with_user(None))
+        return _origin(self._url)
 
     async def fetch(self, weight: Weight, place: Place, progress: Progress) -> Fetched:
         timeout = aiohttp.ClientTimeout(
@@ -118,7 +118,7 @@ class _Download:
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
-            if self._facts and self._facts.etag and self._facts.url == str(self._url):
+            if self._facts and self._facts.etag and self._facts.url == _origin(self._url):
                 headers["If-Range"] = self._facts.etag
         async with self._session.get(self._url, headers=headers) as response:
             if response.status == 416 and _total_of(response) == offset:
@@ -136,7 +136,7 @@ class _Download:
                 raise SourceError(f"offers {total} bytes, and should offer {self._weight.size}")
             if total is not None:
                 self._place.require_space(total - offset)
-            self._write_facts(PartialFacts(str(self._url), _strong_etag(response), total))
+            self._write_facts(PartialFacts(_origin(self._url), _strong_etag(response), total))
             self._progress.begin(f"fetching {self._weight.file} ({self._url.host})", total)
             await self._receive(response, offset)
             self._progress.end()
@@ -160,7 +160,7 @@ class _Download:
         Where the hash is known, any source may go on, since the whole is checked in the end;
         elsewhere only the same URL may.
         """
-        return self._weight.sha256 is not None or facts.url == str(self._url)
+        return self._weight.sha256 is not None or facts.url == _origin(self._url)
 
     def _fits(self, response: aiohttp.ClientResponse, offset: int) -> bool:
         """Whether a 206 is the rest of the file that is partly here."""
@@ -182,6 +182,10 @@ class _Download:
         self._facts = None
         self._place.partial.unlink(missing_ok=True)
         self._place.partial_facts.unlink(missing_ok=True)
+
+
+def _origin(url: URL) -> str:
+    return str(url.with_user(None))
 
 
 def _refusal(response: aiohttp.ClientResponse) -> Exception:

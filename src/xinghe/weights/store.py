@@ -1,7 +1,8 @@
 """The cache folder: which files are here, and what is known of them.
 
 Beside `model.gguf` stand `model.gguf.json` (the marker: what was verified, and when the file was
-last touched), `model.gguf.lock`, and while a download is under way `model.gguf.part`.
+last touched), `model.gguf.lock`, and while a download is under way `model.gguf.part`, `.parts` or
+`.copy`.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ class Place(msgspec.Struct, frozen=True):
     @property
     def parts(self) -> Path:
         return self.folder / f"{self.file}.parts"
+
+    @property
+    def copy(self) -> Path:
+        return self.folder / f"{self.file}.copy"
 
     @property
     def arrived(self) -> int:
