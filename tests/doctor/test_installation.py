@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -25,6 +26,26 @@ def test_the_engines_library_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_pat
     finding = installation.engine(options())
     assert finding.status == FAIL
     assert "SIGILL" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("import os\nos._exit(3)", "it gives no reason"),
+        ("import time\ntime.sleep(60)", "not loaded after 0.5 s"),
+        ("import os\nos.write(2, bytes([206, 222]))\nos._exit(3)", "cannot be loaded"),
+    ],
+)
+def test_the_engines_library_ends_without_a_word_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, text: str
+) -> None:
+    (tmp_path / "xllamacpp.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    if "sleep" in code:
+        monkeypatch.setattr(installation, "LOADING", 0.5)
+    finding = installation.engine(options())
+    assert finding.status == FAIL
+    assert text in finding.text
 
 
 def test_weights_by_their_size(tmp_path: Path) -> None:
@@ -63,6 +84,24 @@ def test_a_database_in_use_and_at_rest(tmp_path: Path, database: sqlite3.Connect
     database.close()
     assert installation.database(asked).status == OK
     assert os.listdir(tmp_path) == ["xinghe.db"]
+
+
+def test_a_database_with_a_log_that_nobody_holds(
+    tmp_path: Path, database: sqlite3.Connection
+) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    files = {"xinghe.db", "xinghe.db-wal"}
+    for name in files:
+        shutil.copy(tmp_path / name, copy)
+    database.close()
+    asked = options("--data", str(copy))
+    assert installation.database(asked).status == WARN
+    assert set(os.listdir(copy)) == files
+    (copy / "xinghe.db-wal").write_bytes(b"")
+    shutil.copy(tmp_path / "xinghe.db", copy)
+    assert installation.database(asked).status == OK
+    assert set(os.listdir(copy)) == files
 
 
 def test_a_damaged_database(tmp_path: Path, database: sqlite3.Connection) -> None:

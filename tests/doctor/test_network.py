@@ -7,12 +7,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from tests.doctor.kit import as_other_user, options
 from xinghe.doctor import network
 from xinghe.doctor.finding import FAIL, OK, WARN
+from xinghe.doctor.listener import listener
 from xinghe.doctor.options import Options
 
 
@@ -56,6 +58,16 @@ def test_a_taken_port_names_its_holder_and_a_free_one(
     assert f"(process {os.getpid()})" in finding.text
     proposed = int(finding.mend.split("--port ")[1].rstrip('"'))
     assert network.port(at(proposed)).status == OK
+
+
+def test_a_holder_may_have_any_bytes_for_a_name(taken: int) -> None:
+    name = Path("/proc/self/comm")
+    before = name.read_bytes().rstrip(b"\n")
+    name.write_bytes(b"\xce\xde")
+    try:
+        assert str(listener(taken)).endswith(f" (process {os.getpid()})")
+    finally:
+        name.write_bytes(before)
 
 
 def test_a_free_port(taken: int) -> None:

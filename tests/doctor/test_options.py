@@ -82,6 +82,20 @@ def test_the_catalog_and_the_doctor_agree(tmp_path: Path, models: str) -> None:
         assert asked.model == embedded[0]
 
 
+@pytest.mark.parametrize(
+    ("models", "field"),
+    [
+        ('defaults = "x"', "defaults"),
+        ("deployments = [1]", "deployments"),
+        ("[deployments]\nembedded = 3", "embedded"),
+    ],
+)
+def test_a_catalog_of_the_wrong_shape_is_named(tmp_path: Path, models: str, field: str) -> None:
+    (tmp_path / "models.toml").write_text(models)
+    with pytest.raises(OptionError, match=rf"models\.toml: {field} is .*, and must be a table"):
+        options("--data", str(tmp_path))
+
+
 @pytest.mark.parametrize("port", ["abc", "-1", "65536"])
 def test_a_port_out_of_range(port: str) -> None:
     with pytest.raises(OptionError, match=f"'{port}', and must be a whole number from 0 to 65535"):

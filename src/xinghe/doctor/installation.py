@@ -11,7 +11,10 @@ from .finding import Finding, fail, ok, warn
 from .options import Options
 from .places import weight
 
+AGAIN = "make clean run   (installs anew)"
 GGUF = b"GGUF"
+LOADING = 60.0
+"""Seconds that the engine's library has to load, from a slow disk too."""
 
 
 def engine(options: Options) -> Finding:
@@ -19,16 +22,22 @@ def engine(options: Options) -> Finding:
         return ok("engine", "the embedded engine is off")
     # A child, because a native library that does not suit the processor kills its process.
     command = [sys.executable, "-c", "import xllamacpp"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    try:
+        result = subprocess.run(  # noqa: S603
+            command, capture_output=True, errors="replace", check=False, timeout=LOADING
+        )
+    except subprocess.TimeoutExpired:
+        return fail("engine", f"xllamacpp is not loaded after {LOADING:g} s", AGAIN)
     if result.returncode == 0:
         return ok("engine", "xllamacpp loads")
     if result.returncode < 0:
         text = f"xllamacpp dies of {signal.Signals(-result.returncode).name} when it is loaded"
     else:
-        text = f"xllamacpp cannot be loaded: {result.stderr.strip().splitlines()[-1]}"
+        said = result.stderr.strip().splitlines() or ["it gives no reason"]
+        text = f"xllamacpp cannot be loaded: {said[-1]}"
     if "shared object" in text:
         return fail("engine", text, "install the system library that it names")
-    return fail("engine", text, "make clean run   (installs anew)")
+    return fail("engine", text, AGAIN)
 
 
 def weights(options: Options) -> Finding:
@@ -53,8 +62,13 @@ def database(options: Options) -> Finding:
         import sqlite3  # noqa: PLC0415  (some builds of Python lack it)
     except ImportError:
         return warn("database", "this Python has no sqlite3; not checked", "use a full Python")
-    # Without a log beside it nobody has the file open, and immutable leaves no log behind.
-    mode = "mode=ro" if os.path.exists(file + "-wal") else "immutable=1"
+    # Who has the file open keeps an index of the log beside it. Where there is none, only
+    # immutable leaves none behind, and that overlooks what the log holds.
+    used = os.path.exists(file + "-shm")
+    if not used and os.path.exists(file + "-wal") and os.path.getsize(file + "-wal"):
+        text = f"{file} has a log that was not written into it; not checked"
+        return warn("database", text, "start the service, which does it, and ask again")
+    mode = "mode=ro" if used else "immutable=1"
     try:
         connection = sqlite3.connect(f"file:{_escaped(file)}?{mode}", uri=True)
         try:

@@ -13,8 +13,11 @@ def listener(port: int) -> str | None:
     sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
     for process in filter(str.isdigit, os.listdir("/proc")) if sockets else ():
         if sockets.intersection(_open_files(process)):
-            with open(f"/proc/{process}/comm", encoding="utf-8") as file:
-                return f"{file.read().strip()} (process {process})"
+            try:
+                with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as file:
+                    return f"{file.read().strip()} (process {process})"
+            except OSError:
+                continue  # ended since
     return None
 
 

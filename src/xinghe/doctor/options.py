@@ -66,7 +66,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         return branch.get(key, default) if isinstance(branch, dict) else default
 
     cache = setting("weights", "cache", "")
-    deployment = _default_deployment(read_toml(os.path.join(data, "models.toml")))
+    deployment = _default_deployment(os.path.join(data, "models.toml"))
     return Options(
         preflight=given.preflight,
         json=given.json,
@@ -97,11 +97,18 @@ def read_toml(path: str) -> dict[str, Any]:
         raise OptionError(f"{path}: {error}") from error
 
 
-def _default_deployment(catalog: dict[str, Any]) -> dict[str, Any]:
+def _default_deployment(path: str) -> dict[str, Any]:
     """What the operator's models.toml says of the deployment that serves every model by default."""
-    name = catalog.get("defaults", {}).get("deployment", "embedded")
-    found = catalog.get("deployments", {}).get(name, {})
-    return found if isinstance(found, dict) else {}
+    catalog = read_toml(path)
+    name = _table(path, catalog, "defaults").get("deployment", "embedded")
+    return _table(path, _table(path, catalog, "deployments"), str(name))
+
+
+def _table(path: str, parent: dict[str, Any], key: str) -> dict[str, Any]:
+    found = parent.get(key, {})
+    if not isinstance(found, dict):
+        raise OptionError(f"{path}: {key} is {found!r}, and must be a table")
+    return found
 
 
 def _port(value: Any) -> int:
