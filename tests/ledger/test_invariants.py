@@ -79,6 +79,36 @@ class Books(RuleBasedStateMachine):
         found: int = self.connection.execute(query, (account, self.clock, expired)).get
         return found
 
+    def pinned(self, account: int) -> int:
+        """What the open holds were promised of lots that have expired since (the spared part)."""
+        query = (
+            "SELECT expires_at, sum(remaining) FROM lots WHERE account_id = ? AND "
+            "expires_at <= ? GROUP BY expires_at ORDER BY expires_at"
+        )
+        mine = [hold for hold in self.open.values() if hold.account_id == account]
+        most = 0
+        for moment, remaining in self.connection.execute(query, (account, self.clock)):
+            promised = sum(hold.amount for hold in mine if hold.created_at < moment)
+            most = min(most + remaining, promised)
+        return most
+
+    def covered(self, account: int) -> bool:
+        """Whether every open hold finds its amount in lots that were valid when it was made.
+
+        Hall's condition: as many Tokens as the holds made at a moment or later need expire after
+        that moment or never.
+        """
+        mine = [hold for hold in self.open.values() if hold.account_id == account]
+        query = (
+            "SELECT coalesce(sum(remaining), 0) FROM lots WHERE account_id = ? AND "
+            "(expires_at IS NULL OR expires_at > ?)"
+        )
+        return all(
+            sum(hold.amount for hold in mine if hold.created_at >= moment)
+            <= self.connection.execute(query, (account, moment)).get
+            for moment in {hold.created_at for hold in mine}
+        )
+
     @rule(
         account=ACCOUNTS,
         amount=st.integers(1, 500),
@@ -165,8 +195,32 @@ class Books(RuleBasedStateMachine):
             assert committed + amount > cap.amount
         else:
             assert refused == available < amount
-            assert self.lots(account, expired=True) <= held, "an expired lot could be spent"
+            expired = self.lots(account, expired=True)
+            assert expired == self.pinned(account) <= held, "an expired lot could be spent"
         return hold.id
+
+    @rule(
+        account=ACCOUNTS,
+        granted=st.integers(1, 300),
+        amounts=st.lists(AMOUNTS, min_size=2, max_size=4),
+        usage=COUNTS,
+    )
+    def overlap(self, account: int, granted: int, amounts: list[int], usage: Usage) -> None:
+        """Holds across an expiry, each reserved before the one before it is resolved."""
+        self.grant(account, granted, 1)
+        self.the_books_agree()
+        last = self.reserve(account, "one", amounts[0], True, 0)
+        self.the_books_agree()
+        for amount in amounts[1:]:
+            self.clock += 1
+            following = self.reserve(account, "one", amount, True, 0)
+            self.the_books_agree()
+            self.capture(last, usage)
+            self.the_books_agree()
+            self.sweep(account)
+            self.the_books_agree()
+            last = following
+        self.capture(last, usage)
 
     @rule(hold=opened, usage=COUNTS)
     def checkpoint(self, hold: str, usage: Usage) -> None:
@@ -206,8 +260,9 @@ class Books(RuleBasedStateMachine):
     def sweep(self, account: int) -> None:
         valid, expired = self.lots(account, expired=False), self.lots(account, expired=True)
         available, held = self.balance(account)
+        pinned = self.pinned(account)
         swept = lots.expire(self.connection, account, self.clock)
-        assert swept == max(0, expired - held) <= available
+        assert swept == expired - pinned <= available
         assert self.lots(account, expired=False) == valid
         assert self.balance(account) == (available - swept, held)
 
@@ -220,6 +275,7 @@ class Books(RuleBasedStateMachine):
             self.balances[account] = after
             held = sum(hold.amount for hold in self.open.values() if hold.account_id == account)
             assert self.balance(account)[1] == held
+            assert self.covered(account)
         assert self.connection.execute("SELECT count(*) FROM outbox").get == self.notices
 
 

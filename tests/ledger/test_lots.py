@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 import pytest
 
 from tests.ledger.books import Books, hold, used
@@ -15,6 +17,13 @@ async def expire(books: Books, lot: int) -> None:
     await books.database.write(
         lambda c: c.execute("UPDATE lots SET expires_at = ? WHERE id = ?", (now() - 1, lot))
     )
+
+
+async def left(books: Books) -> list[int]:
+    """What each lot has left, the oldest first."""
+    assert await books.database.drain() == 0
+    query = "SELECT remaining FROM lots ORDER BY id"
+    return await books.database.read(lambda c: [amount for (amount,) in c.execute(query)])
 
 
 async def test_reserving_sweeps_what_expired_and_a_refusal_keeps_it_swept(
@@ -44,6 +53,44 @@ async def test_an_open_hold_keeps_the_tokens_that_it_was_given(
     assert await books.balance() == (250, 0)
     assert await ledger.sweep() == 200
     assert await books.balance() == (50, 0)
+
+
+async def test_later_holds_keep_nothing_that_expired_before_them(
+    ledger: Ledger, principal: Principal, books: Books, accounts: Accounts
+) -> None:
+    one_token = Rate(1, 0, 0)
+    first, second = Meter(), Meter()
+    await accounts.grant("a", 500)
+    async with hold(ledger, principal, first, rate=one_token, amount=300):
+        await expire(books, 1)
+        async with hold(ledger, principal, second, rate=one_token, amount=400):
+            assert await books.balance() == (100, 700)
+            with pytest.raises(InsufficientTokens):
+                async with hold(ledger, principal, Meter(), amount=101):
+                    pytest.fail("entered on Tokens that expired before")
+            used(second, 250, 0)
+            second.finished = True
+        # The second was promised valid Tokens only: the first still has all of its own.
+        assert await left(books) == [300, 250]
+        async with hold(ledger, principal, Meter(), amount=200):
+            used(first, 100, 0)
+            first.finished = True
+    assert await left(books) == [200, 250]
+    assert await ledger.sweep() == 200
+    assert await books.balance() == (250, 0)
+
+
+async def test_overlapping_holds_do_not_keep_an_expired_lot_for_ever(
+    ledger: Ledger, principal: Principal, books: Books, accounts: Accounts
+) -> None:
+    await accounts.grant("a", 500)
+    async with AsyncExitStack() as later:
+        async with hold(ledger, principal, Meter(), amount=300):
+            await expire(books, 1)
+            await later.enter_async_context(hold(ledger, principal, Meter(), amount=400))
+        # Only the later hold is open: what the first one kept goes.
+        assert await ledger.sweep() == 300
+        assert await books.balance() == (100, 400)
 
 
 async def test_sweeping_without_anything_due(ledger: Ledger, books: Books) -> None:

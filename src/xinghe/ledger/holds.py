@@ -120,19 +120,19 @@ def capture(
     row = connection.execute(
         "UPDATE holds SET state = 'captured', resolved_at = ?, prompt_tokens = ?, emitted = ?, "
         "cached_tokens = ? WHERE id = ? AND state = 'open' RETURNING account_id, token_id, "
-        "request_id, model, amount, input_rate, output_rate, cached_rate",
+        "request_id, model, amount, created_at, input_rate, output_rate, cached_rate",
         (at, usage.prompt, usage.completion, usage.cached, hold_id),
     ).get
     if row is None:
         return False
-    account_id, token_id, request_id, model, amount, *rates = row
+    account_id, token_id, request_id, model, amount, created_at, *rates = row
     cost = min(usage.cost(Rate(*rates)), amount)
     balance = connection.execute(
         "UPDATE accounts SET held = held - ?, available = available + ? WHERE id = ? "
         "RETURNING available + held",
         (amount, amount - cost, account_id),
     ).get
-    lots.draw(connection, account_id, cost)
+    lots.draw(connection, account_id, cost, held_since=created_at)
     caps.resolve(connection, token_id, amount, cost, at)
     connection.execute(
         "INSERT INTO entries (account_id, at, kind, amount, balance_after, request_id, hold_id, "

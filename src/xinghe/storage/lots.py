@@ -38,12 +38,16 @@ def credit(
     connection.execute(_ENTRY, (account_id, at, kind, amount, balance, note))
 
 
-def draw(connection: apsw.Connection, account_id: int, amount: int) -> None:
-    """Take an amount out of the lots; the balance and the entry are the caller's."""
+def draw(connection: apsw.Connection, account_id: int, amount: int, *, held_since: int) -> None:
+    """Take an amount out of the lots; the balance and the entry are the caller's.
+
+    `held_since` is when the amount was set aside. What had expired by then was spared for older
+    holds: it is taken only when the books are off, rather than leave the hold open for ever.
+    """
     rows = connection.execute(
         "SELECT id, remaining FROM lots WHERE account_id = ? AND remaining > 0 "
-        "ORDER BY expires_at IS NULL, expires_at, id",
-        (account_id,),
+        "ORDER BY coalesce(expires_at <= ?, 0), expires_at IS NULL, expires_at, id",
+        (account_id, held_since),
     )
     for lot, remaining in list(rows):
         if amount == 0:
@@ -58,28 +62,44 @@ def draw(connection: apsw.Connection, account_id: int, amount: int) -> None:
 def expire(connection: apsw.Connection, account_id: int, at: int) -> int:
     """Sweep an account's expired lots, with an `expiry` entry each; returns the amount.
 
-    Open holds were promised the lots that expire soonest, so the expired part that they could
-    still take stays until they resolve.
+    A hold was promised lots that were valid when it was reserved. So an expired lot keeps, until
+    they resolve, what the open holds from before its expiry could still take, and no more.
+    `available` never falls below zero, whatever an older program left open.
     """
     rows = connection.execute(
-        "SELECT id, remaining FROM lots "
+        "SELECT id, remaining, expires_at FROM lots "
         "WHERE account_id = ? AND remaining > 0 AND expires_at <= ? ORDER BY expires_at, id",
         (account_id, at),
     )
-    expired: list[tuple[int, int]] = list(rows)
+    expired: list[tuple[int, int, int]] = list(rows)
     if not expired:
         return 0
-    held: int = connection.execute("SELECT held FROM accounts WHERE id = ?", (account_id,)).get
-    swept = left = max(0, sum(remaining for _, remaining in expired) - held)
-    for lot, remaining in expired:
-        part = min(left, remaining)
-        if part == 0:
-            break
-        connection.execute("UPDATE lots SET remaining = remaining - ? WHERE id = ?", (part, lot))
-        balance = connection.execute(
-            "UPDATE accounts SET available = available - ? WHERE id = ? RETURNING available + held",
-            (part, account_id),
-        ).get
-        connection.execute(_ENTRY, (account_id, at, "expiry", -part, balance, f"lot {lot}"))
-        left -= part
+    query = "SELECT available FROM accounts WHERE id = ?"
+    available: int = connection.execute(query, (account_id,)).get
+    swept = spared = 0
+    for lot, remaining, expires_at in expired:
+        kept = min(remaining, _held_before(connection, account_id, expires_at) - spared)
+        spared += kept
+        part = min(remaining - kept, available - swept)
+        if part:
+            _sweep(connection, account_id, lot, part, at)
+            swept += part
     return swept
+
+
+def _held_before(connection: apsw.Connection, account_id: int, moment: int) -> int:
+    total: int = connection.execute(
+        "SELECT coalesce(sum(amount), 0) FROM holds "
+        "WHERE account_id = ? AND state = 'open' AND created_at < ?",
+        (account_id, moment),
+    ).get
+    return total
+
+
+def _sweep(connection: apsw.Connection, account_id: int, lot: int, amount: int, at: int) -> None:
+    connection.execute("UPDATE lots SET remaining = remaining - ? WHERE id = ?", (amount, lot))
+    balance = connection.execute(
+        "UPDATE accounts SET available = available - ? WHERE id = ? RETURNING available + held",
+        (amount, account_id),
+    ).get
+    connection.execute(_ENTRY, (account_id, at, "expiry", -amount, balance, f"lot {lot}"))
