@@ -135,6 +135,20 @@ async def test_counts_that_make_no_sense_are_brought_into_range(
     assert entry.amount == -5
 
 
+async def test_counts_without_bound_still_settle(
+    ledger: Ledger, principal: Principal, books: Books
+) -> None:
+    meter = Meter()
+    async with hold(ledger, principal, meter):
+        used(meter, prompt=2**63, completion=2**70, cached=2**64)
+        ledger.checkpoint()
+        meter.finished = True
+    assert await books.balance() == (900, 0)
+    (entry,) = await books.usage()
+    assert entry.amount == -100
+    assert {entry.prompt_tokens, entry.completion_tokens, entry.cached_tokens} == {10**12}
+
+
 async def test_request_ids_may_collide(ledger: Ledger, principal: Principal, books: Books) -> None:
     meter = Meter()
     async with hold(ledger, principal, meter), hold(ledger, principal, meter):

@@ -8,12 +8,13 @@ import threading
 
 import apsw
 import pytest
+from structlog.testing import capture_logs
 
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Principal
 from xinghe.core import Meter
 from xinghe.ledger import Ledger
-from xinghe.storage import Database, StorageUnavailable
+from xinghe.storage import Database, StorageClosed, StorageUnavailable
 
 
 def holds(connection: apsw.Connection) -> list[str]:
@@ -120,3 +121,16 @@ async def test_a_closed_database_leaves_the_hold_to_the_reaper(
     assert await books.balance() == (1000 - 44, 0)
     assert (await books.usage())[0].note == "interrupted"
     await first.stop()
+
+
+async def test_a_database_that_was_closed_before_leaves_no_hold_open(
+    ledger: Ledger, principal: Principal, database: Database
+) -> None:
+    other = await Database.open(database.directory)
+    late = Ledger(other)
+    await other.close()
+    with capture_logs() as logs, pytest.raises(StorageClosed):
+        async with hold(late, principal, Meter()):
+            pytest.fail("entered without a reservation")
+    assert logs == []
+    assert await database.read(holds) == []

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.ledger.books import ROOT, WORKER, Books, hold, used
 from xinghe.accounts import Accounts, Principal
@@ -176,3 +177,26 @@ async def test_checkpoints_follow_the_meter(
         async with asyncio.timeout(5):  # the regular task does the same
             while await noted() != (7, 9, 3):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+
+
+async def test_a_hold_that_cannot_be_settled_keeps_no_other_open(
+    start: Start, ledger: Ledger, books: Books, database: Database
+) -> None:
+    process = start("wait")
+    assert await line(process) == "ready"
+    await database.write(
+        lambda c: c.execute(
+            "CREATE TRIGGER no_usage BEFORE INSERT ON entries WHEN new.kind = 'usage' "
+            "BEGIN SELECT RAISE(ABORT, 'not now'); END"
+        )
+    )
+    process.kill()
+    process.wait()
+    with capture_logs() as logs:
+        assert await ledger.reap() == 1
+    assert "hold_not_reaped" in [entry["event"] for entry in logs]
+    assert await books.balance() == (900, 100)
+    await books.agree()
+    await database.write(lambda c: c.execute("DROP TRIGGER no_usage"))
+    assert await ledger.reap() == 1
+    assert await books.balance() == (1000 - 44, 0)

@@ -158,6 +158,8 @@ class Holding:
         hold = self._hold
         try:
             lacking = await self._database.write(partial(holds.reserve, hold=hold))
+        except StorageClosed:
+            raise  # the hold was never written
         except BaseException:
             # Cancelled, or not told how the commit ended: the hold may come to be. The queue is
             # in order, so the release finds it; and if there is none, it does nothing.
@@ -179,8 +181,13 @@ class Holding:
     ) -> None:
         hold, meter = self._hold, self._meter
         self._streams.pop(hold.id, None)
-        left = kind is not None and issubclass(
-            kind, (asyncio.CancelledError, GeneratorExit, ClientGone)
+        # Cut off by our own shutdown: what a stream showed is owed, a whole answer is not.
+        left = kind is not None and (
+            issubclass(kind, ClientGone)
+            or (
+                issubclass(kind, (asyncio.CancelledError, GeneratorExit))
+                and (hold.stream or meter.left)
+            )
         )
         if not (meter.finished or (left and meter.started)):
             self._settle(partial(holds.release, hold_id=hold.id, at=now()))

@@ -10,6 +10,7 @@ import structlog
 from xinghe.ledger import holds, owner
 from xinghe.storage import Database
 from xinghe.storage.clock import now
+from xinghe.storage.errors import ENVIRONMENT
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
 
@@ -37,16 +38,29 @@ async def reap(database: Database, own_boot_id: str) -> int:
 
 
 def settle_estate(connection: apsw.Connection, *, boot_id: str) -> int:
-    """Resolve all that a dead process has open; returns how many holds that were.
+    """Resolve all that a dead process has open; returns how many holds were resolved.
 
     A stream's client saw what came out, so the prompt and the last checkpoint are owed; the
-    client of a non-stream answer got nothing and owes nothing.
+    client of a non-stream answer got nothing and owes nothing. A hold that cannot be resolved is
+    logged and stays open, for the next round; it keeps no other from being resolved.
     """
     at = now()
-    found = holds.open_holds(connection, boot_id)
-    for hold in found:
+    return sum(_settle(connection, hold, at) for hold in holds.open_holds(connection, boot_id))
+
+
+def _settle(connection: apsw.Connection, hold: holds.Open, at: int) -> bool:
+    connection.execute("SAVEPOINT hold")
+    try:
         if hold.stream:
             holds.capture(connection, hold.id, hold.usage, at=at, note="interrupted")
         else:
             holds.release(connection, hold.id, at=at)
-    return len(found)
+        resolved = True
+    except ENVIRONMENT:
+        raise  # it says nothing of this hold, and the whole transaction is tried again
+    except Exception:
+        connection.execute("ROLLBACK TO hold")
+        log.exception("hold_not_reaped", hold_id=hold.id)
+        resolved = False
+    connection.execute("RELEASE hold")
+    return resolved

@@ -8,6 +8,9 @@ import msgspec
 
 from xinghe.core import Meter, Rate
 
+LARGEST_COUNT = 10**12
+"""Of tokens: beyond what any request can use, and far from where a column overflows."""
+
 
 class Usage(msgspec.Struct, frozen=True):
     """Counts of tokens; `cached` are part of `prompt`."""
@@ -19,11 +22,15 @@ class Usage(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, meter: Meter) -> Self:
         """The meter's counts, brought into range: an upstream may report nonsense."""
-        prompt = max(0, meter.prompt_tokens)
+        prompt = _in_range(meter.prompt_tokens)
         return cls(
-            prompt, max(0, meter.completion_tokens), min(prompt, max(0, meter.cached_tokens))
+            prompt, _in_range(meter.completion_tokens), min(prompt, _in_range(meter.cached_tokens))
         )
 
     def cost(self, rate: Rate) -> int:
         """Micro-Tokens."""
         return rate.cost(self.prompt, self.completion, self.cached)
+
+
+def _in_range(count: int) -> int:
+    return min(max(0, count), LARGEST_COUNT)
