@@ -16,8 +16,13 @@ from tests.kit.server import Server
 
 MODEL = "bench"
 CATALOG = """
+[limits]
+qps = 0
+
 [defaults]
 deployment = "bench"
+rpm = 0
+tpm = 0
 
 [deployments.bench]
 engine = "upstream"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -54,16 +54,18 @@ def server(
 def make_server(upstream: Upstream, tmp_path: Path) -> Iterator[MakeServer]:
     """Makes servers of a test's own; `embedded` names its weights, else no engine is started.
 
-    `models` is added to its models.toml.
+    `models` is added to its models.toml, `settings` to its environment.
     """
     made: list[Server] = []
 
-    def make(embedded: str | None = None, models: str = "") -> Server:
+    def make(
+        embedded: str | None = None, models: str = "", settings: Mapping[str, str] | None = None
+    ) -> Server:
         defaults = "" if embedded else ALL_SCRIPTED
         text = models_toml(upstream.url, free_port(), defaults) + models
         options = ["--model", embedded] if embedded else []
         data = tmp_path / f"server-{len(made)}"
-        server = Server(data, *options, models=text, settings=QUICK)
+        server = Server(data, *options, models=text, settings={**QUICK, **(settings or {})})
         made.append(server)
         server.start()
         return server

@@ -63,6 +63,8 @@ class System:
         self.readiness = Readiness(self.dispatcher, database)
         self.app: ASGIApp = Edge(
             accounts=Accounts(database),
+            limiter=limiter,
+            qps=catalog.limits.qps,
             chat=ChatRoute(
                 catalog, self.dispatcher, self.ledger, limiter, self.moderator, settings.server
             ),

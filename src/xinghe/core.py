@@ -139,11 +139,20 @@ class Meter:
     """What one request has used so far; written by generation, read by the ledger.
 
     `started` turns true when an engine has begun work: before that, a departure costs nothing.
+    `left` tells that the client went: a cancellation without it is our own doing.
     """
 
-    __slots__ = ("cached_tokens", "completion_tokens", "finished", "prompt_tokens", "started")
+    __slots__ = (
+        "cached_tokens",
+        "completion_tokens",
+        "finished",
+        "left",
+        "prompt_tokens",
+        "started",
+    )
 
     def __init__(self) -> None:
+        self.left = False
         self.started = False
         self.finished = False
         self.prompt_tokens = 0

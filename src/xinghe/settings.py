@@ -132,7 +132,8 @@ def load(
     elif "XINGHE_CONFIG" in environ:
         raise SettingsError(f"XINGHE_CONFIG names {file}, which does not exist")
     for name, value in environ.items():
-        if name.startswith("XINGHE_") and name not in {"XINGHE_DATA", "XINGHE_CONFIG"}:
+        # Only what names a section: an orchestrator may put a XINGHE_PORT of its own there.
+        if name.startswith("XINGHE_") and "__" in name:
             _put(tree, name.removeprefix("XINGHE_").lower().split("__"), value)
     for dotted, value in (overrides or {}).items():
         if value is not None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 from tests.conftest import MakeServer
 from tests.kit.api import Api
 from tests.kit.books import Books
-from tests.kit.expect import answered
+from tests.kit.expect import answered, refused
 from tests.kit.models import CHAT
+from tests.kit.raw import Reply
 from tests.kit.script import Script
 from tests.kit.sse import Stream
 
@@ -33,6 +35,24 @@ def test_asked_to_stop_it_ends_running_answers_first(make_server: MakeServer) ->
     assert got[0].content == script.text
     assert got[0].done
     Books(server).settled()
+
+
+def test_whole_answer_cut_off_by_the_end_of_the_grace_is_free(make_server: MakeServer) -> None:
+    server = make_server(settings={"XINGHE_SERVER__GRACE": "1"})
+    api = Api(server.url, server.token())
+    script = Script(pieces=["字"] * 300, rate=10)
+    got: list[Reply] = []
+    asking = threading.Thread(
+        target=lambda: got.append(api.chat(model=CHAT, messages=script.messages))
+    )
+    asking.start()
+    time.sleep(1)
+    assert server.stop() == 0
+    asking.join(10)
+    refused(got[0], 500, "Internal_error", "internal_error", "Internal error")
+    books = Books(server)
+    books.settled()
+    assert "usage" not in server.run("ledger", "entries", "--json")
 
 
 def test_killed_midstream_the_prompt_and_the_last_checkpoint_are_charged(

@@ -17,5 +17,13 @@ def test_empty(api: Api, mount: str, field: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["user", "user_id"])
+def test_too_long(api: Api, field: str) -> None:
+    reply = api.chat(model=CHAT, **{field: "名" * 1025})
+    refused(
+        reply, 400, "invalid_request_error", "malformed_json", "1 to 1024 characters", param=field
+    )
+
+
+@pytest.mark.parametrize("field", ["user", "user_id"])
 def test_taken(api: Api, field: str) -> None:
     answered(api.chat(model=CHAT, **{field: "小明"}))

@@ -147,3 +147,11 @@ async def test_ready_follows_the_child(
     away.locate("http://127.0.0.1:9", "key")
     assert not await away.ready()
     await away.aclose()
+
+
+@pytest.mark.embedded
+async def test_a_function_s_result_reaches_the_model(engine: LlamaCppEngine) -> None:
+    asked = [Message("user", "天气?"), Message("assistant", "查一下")]
+    without = await engine.prepare(asked)
+    answered = await engine.prepare([*asked, Message("function", "晴,二十三度", name="weather")])
+    assert answered.tokens > without.tokens + 3

@@ -291,3 +291,11 @@ async def test_an_answer_without_its_end_mark_is_whole(monkeypatch: pytest.Monke
     monkeypatch.setattr("xinghe.engines.upstream.USAGE_PATIENCE", 0.2)
     deltas = await deltas_of(STREAM_HEAD, *TEXT, chunk(finish="stop"), HANG, silence_timeout=30)
     assert deltas[-1] == FinishDelta(FinishReason.NORMAL)
+
+
+@pytest.mark.parametrize("usage", [{}, {"total_tokens": 50}, {"prompt_tokens": 0}])
+async def test_partial_usage_is_none(usage: dict[str, int]) -> None:
+    """Our own count stands: the answer is not free."""
+    end = event({"choices": [], "usage": usage})
+    deltas = await deltas_of(STREAM_HEAD, *TEXT, chunk(finish="stop"), end, b"data: [DONE]\n\n")
+    assert not any(isinstance(delta, UsageDelta) for delta in deltas)

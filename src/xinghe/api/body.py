@@ -56,6 +56,7 @@ async def _read(exchange: Exchange, max_bytes: int, seconds: float) -> bytes:
                     raise _too_large(size, max_bytes)
                 parts.append(part)
                 if not message.get("more_body", False):
+                    exchange.body_read = True
                     return b"".join(parts)
     except TimeoutError:
         raise ApiError(

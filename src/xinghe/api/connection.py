@@ -8,7 +8,11 @@ import resource
 from typing import Any
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import ABORT, new_request_id
@@ -21,15 +25,24 @@ UPGRADE = re.compile(
 )
 """A head up to its Upgrade header."""
 
+ENOUGH_FILES = 65536
 MAX_WAITING_SHARE = 0.5
 """Of all the files that the process may open, how many connections may be without a request."""
 
 
 def raise_file_limit() -> int:
-    """Allow this process as many open files as the system lets it; returns how many."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    """Allow this process many open files; returns how many it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
+    if soft == resource.RLIM_INFINITY:
+        return ENOUGH_FILES
+    if wanted <= soft:
+        return soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ValueError, OSError):
+        return soft
+    return wanted
 
 
 class WaitingRoom:
@@ -61,6 +74,8 @@ class Connection(HttpToolsProtocol):
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._cycles: list[RequestResponseCycle] = []
+        """The requests that are not answered yet: more than one where they are pipelined."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -69,6 +84,10 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_done()
         super().connection_lost(exc)
+        # Uvicorn tells the newest request only; one before it may still be at work.
+        for cycle in self._cycles:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         # Java's client offers an upgrade to HTTP/2 with every request. The offer may be ignored,
@@ -76,6 +95,9 @@ class Connection(HttpToolsProtocol):
         if b"pgrade:" in data:
             data = UPGRADE.sub(rb"\1", data)
         super().data_received(data)
+        if self._is_idle() and self._head_timer is None and self.timeout_keep_alive_task is None:
+            # Bytes that begin no request ended uvicorn's own timer: ours goes on.
+            self._await_head()
         self._head_bytes = self._head_bytes + len(data) if self._head_timer is not None else 0
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(
@@ -95,9 +117,14 @@ class Connection(HttpToolsProtocol):
         self._head_is_done()
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
         super().on_headers_complete()
+        self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
+        self._cycles.append(self.cycle)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(ApiError(Errors.MALFORMED_JSON, msg))
+
+    def _is_idle(self) -> bool:
+        return all(cycle.response_complete for cycle in self._cycles)
 
     def drop(self) -> None:
         """Let it go without a word."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -13,11 +14,12 @@ from xinghe.accounts.accounts import Accounts
 from xinghe.api.authenticate import authenticate
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.dialect import MOUNTS, Dialect, find_mount
-from xinghe.api.errors import ApiError, Errors
+from xinghe.api.errors import ApiError, Errors, internal
 from xinghe.api.exchange import Exchange
 from xinghe.api.faults import as_api_error
 from xinghe.api.models.route import ModelsRoute
 from xinghe.core import ClientGone
+from xinghe.limits import Limiter
 from xinghe.observe import metrics
 
 log = structlog.get_logger(__name__)
@@ -48,9 +50,17 @@ class Edge:
     """Serves the API mounts; every other path goes to `elsewhere`."""
 
     def __init__(
-        self, accounts: Accounts, chat: ChatRoute, models: ModelsRoute, elsewhere: ASGIApp
+        self,
+        accounts: Accounts,
+        limiter: Limiter,
+        qps: float,
+        chat: ChatRoute,
+        models: ModelsRoute,
+        elsewhere: ASGIApp,
     ) -> None:
         self._accounts = accounts
+        self._limiter = limiter
+        self._qps = qps
         self._models = models
         self._elsewhere = elsewhere
         self._operations = {
@@ -83,11 +93,18 @@ class Edge:
                     headers=[("Allow", f"{operation.method}, OPTIONS")],
                 )
             exchange.principal = await authenticate(exchange, self._accounts, operation.scope)
+            # Before the body is read: whoever asks too often costs no more than this.
+            self._limiter.admit(
+                exchange.principal.account_id, "", rpm=0, tpm=0, qps=self._qps, tokens=0
+            )
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
                 await operation.handler(exchange)
         except ClientGone:
             exchange.error_code = "client_gone"
             metrics.CLIENTS_GONE.labels("left").inc()
+        except asyncio.CancelledError:
+            # The grace period of a shutdown is over: even then the client gets an answer.
+            await exchange.send_error(internal(exchange.request_id))
         except Exception as fault:  # the edge: whatever happened below, the client gets an answer
             await exchange.send_error(as_api_error(fault, exchange.request_id))
         finally:

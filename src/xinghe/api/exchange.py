@@ -58,6 +58,7 @@ class Exchange:
         self.model = ""
         self.status = 0
         self.error_code = ""
+        self.body_read = scope["method"] != "POST"
         self.body_read_at = time.perf_counter()
         self._send = send
 
@@ -118,7 +119,7 @@ class Exchange:
         if error.retry_after is not None:
             headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
         headers += [(name.lower().encode(), value.encode()) for name, value in error.headers]
-        if error.row.status in (408, 413):
+        if not self.body_read:
             headers.append((b"connection", b"close"))  # the rest of the body is not waited for
         await self.send_json(error.body(self.request_id), error.row.status, headers)
 

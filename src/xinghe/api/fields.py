@@ -14,8 +14,13 @@ def shown(value: Any) -> str:
     """A value as a message shows it: short, and in JSON's own words."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    text = f'"{value}"' if isinstance(value, str) else str(value)
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list | dict):
+        # Not its text: it may be megabytes, or nested as deeply as JSON can be.
+        return "an array" if isinstance(value, list) else "an object"
+    if isinstance(value, str):
+        text = f'"{value[:SHOWN]}"'.encode("utf-8", "replace").decode("utf-8")
+        return text if len(value) <= SHOWN else text[:-1] + '…"'
+    text = str(value)
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
@@ -74,8 +79,9 @@ def obj(body: dict[str, Any], field: str) -> dict[str, Any]:
     return value
 
 
-def text(body: dict[str, Any], field: str) -> str | None:
+def text(body: dict[str, Any], field: str, low: float, high: float) -> str | None:
+    """A string of `low` to `high` characters."""
     value = body.get(field)
-    if value is not None and not isinstance(value, str):
-        raise refuse(field, value, "a string")
+    if value is not None and not (isinstance(value, str) and low <= len(value) <= high):
+        raise refuse(field, value, f"a string of {low} to {high} characters")
     return value

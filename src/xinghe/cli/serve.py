@@ -11,7 +11,7 @@ import click
 from xinghe import __version__
 from xinghe.accounts import Accounts
 from xinghe.catalog.card import LlamaCppDeployment
-from xinghe.catalog.load import CatalogError, load
+from xinghe.catalog.load import Catalog, CatalogError, load
 from xinghe.cli.banner import quickstart_text
 from xinghe.observe import logs
 from xinghe.settings import Settings, SettingsError
@@ -65,7 +65,8 @@ def serve(
         settings = load_settings(data, options)
         logs.configure(settings.log.level, settings.log.format)
         lock_data(settings.data_dir)
-        engines = _engines(settings)
+        catalog = load(settings)
+        engines = _engines(settings, catalog)
         listener = listen(settings.server.host, settings.server.port)
         url = _url(listener)
         metrics_listener = listen_for_metrics(settings.server, listener.getsockname()[1])
@@ -82,7 +83,7 @@ def serve(
         click.echo(f"Xinghe {__version__} is ready at {url}")
 
     async def supervise() -> int:
-        return await Supervisor(settings, listener, metrics_listener, engines, ready).run()
+        return await Supervisor(settings, catalog, listener, metrics_listener, engines, ready).run()
 
     try:
         raise SystemExit(asyncio.run(supervise()))
@@ -90,10 +91,10 @@ def serve(
         raise click.ClickException(str(error)) from error
 
 
-def _engines(settings: Settings) -> Engines:
+def _engines(settings: Settings, catalog: Catalog) -> Engines:
     """The embedded engines that the catalog needs, their weights fetched."""
     engines: Engines = {}
-    for name, deployment in load(settings).in_use().items():
+    for name, deployment in catalog.in_use().items():
         if isinstance(deployment, LlamaCppDeployment):
             weights = find(settings, deployment.weights)
             if weights is None:

@@ -67,8 +67,8 @@ class _PromptDetails(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: Count = 0
-    completion_tokens: Count = 0
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
     prompt_tokens_details: _PromptDetails | None = None
 
 
@@ -126,7 +126,11 @@ class UpstreamEngine:
                 yield Batch(time.perf_counter(), [PrefillDelta()])
                 async for batch in self._read(answer):
                     yield batch
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        except (
+            aiohttp.ClientOSError,
+            aiohttp.ServerDisconnectedError,
+            aiohttp.ConnectionTimeoutError,
+        ) as error:
             # Before the answer: nobody listens, or an idle connection was closed just then.
             if begun:
                 raise EngineFailed(repr(error)) from error
@@ -178,14 +182,12 @@ class UpstreamEngine:
 
     def _headers(self) -> dict[str, str]:
         deployment = self._deployment
-        key = (
-            deployment.key or os.environ.get(deployment.key_env, "")
-            if (deployment.key or deployment.key_env)
-            else ""
-        )
+        key = deployment.key
+        if not key and deployment.key_env:
+            key = os.environ.get(deployment.key_env, "")
         headers = {"Content-Type": "application/json"}
-        if key:
-            headers["Authorization"] = f"Bearer {key}"
+        if key.strip():
+            headers["Authorization"] = f"Bearer {key.strip()}"
         return headers
 
     def _open(self) -> aiohttp.ClientSession:
@@ -254,13 +256,16 @@ def _translate(
         if choice.finish_reason:
             finish = FINISH_REASONS.get(choice.finish_reason, FinishReason.NORMAL)
     if chunk.usage is not None:
-        details = chunk.usage.prompt_tokens_details
-        cached = (details.cached_tokens or 0) if details else 0
-        deltas.append(
-            UsageDelta(
-                chunk.usage.prompt_tokens,
-                chunk.usage.completion_tokens,
-                min(cached, chunk.usage.prompt_tokens),
-            )
-        )
+        deltas.extend(_usage(chunk.usage))
     return finish
+
+
+def _usage(usage: _Usage) -> list[UsageDelta]:
+    """The upstream's count; none where it is partial or empty, so that ours stands."""
+    if not usage.prompt_tokens or usage.completion_tokens is None:
+        return []
+    details = usage.prompt_tokens_details
+    cached = (details.cached_tokens or 0) if details else 0
+    return [
+        UsageDelta(usage.prompt_tokens, usage.completion_tokens, min(cached, usage.prompt_tokens))
+    ]

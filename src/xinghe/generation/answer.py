@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+import structlog
+
 from xinghe.core import (
     Delta,
     FinishDelta,
@@ -18,6 +20,8 @@ from xinghe.core import (
 from xinghe.dispatch.dispatcher import Dispatcher, DispatchFailed, Station
 from xinghe.engines.protocol import Batch
 from xinghe.generation.gate import Gate
+
+log = structlog.get_logger(__name__)
 
 
 async def answer(
@@ -38,7 +42,8 @@ async def answer(
                 yield Batch(batch.arrived, shown)
             if meter.finished:
                 return
-    raise DispatchFailed("the engine ended without a finish reason")
+    log.error("engine_failed", deployment=station.name, error="it gave no finish reason")
+    raise DispatchFailed(station.name)
 
 
 def _take(delta: Delta, job: GenerationJob, meter: Meter, gate: Gate, shown: list[Delta]) -> bool:

@@ -181,8 +181,13 @@ class Holding:
     ) -> None:
         hold, meter = self._hold, self._meter
         self._streams.pop(hold.id, None)
-        left = kind is not None and issubclass(
-            kind, (asyncio.CancelledError, GeneratorExit, ClientGone)
+        # Cut off by our own shutdown: what a stream showed is owed, a whole answer is not.
+        left = kind is not None and (
+            issubclass(kind, ClientGone)
+            or (
+                issubclass(kind, (asyncio.CancelledError, GeneratorExit))
+                and (hold.stream or meter.left)
+            )
         )
         if not (meter.finished or (left and meter.started)):
             self._settle(partial(holds.release, hold_id=hold.id, at=now()))

@@ -8,6 +8,7 @@ import socket
 
 import structlog
 
+from xinghe.catalog.load import Catalog
 from xinghe.settings import Settings
 from xinghe.supervisor.backoff import Backoff
 from xinghe.supervisor.child import Child
@@ -28,9 +29,14 @@ class GatewayKeeper:
     """The socket outlives the worker: while it is restarted, clients wait instead of failing."""
 
     def __init__(
-        self, settings: Settings, listener: socket.socket, metrics_listener: socket.socket
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        listener: socket.socket,
+        metrics_listener: socket.socket,
     ) -> None:
         self._settings = settings
+        self._catalog = catalog
         self._listener = listener
         self._metrics_listener = metrics_listener
         self._locations: dict[str, EngineLocation] = {}
@@ -58,6 +64,7 @@ class GatewayKeeper:
             if await child.line():
                 self.ready.set()
             status = await child.wait()
+            self._child = None
             if not self.ready.is_set():
                 raise GatewayWontStart(f"the gateway ended before it served (status {status})")
             delay = backoff.next()
@@ -79,6 +86,7 @@ class GatewayKeeper:
     def _spec(self) -> WorkerSpec:
         return WorkerSpec(
             settings=self._settings,
+            catalog=self._catalog,
             socket=self._listener.fileno(),
             metrics_socket=self._metrics_listener.fileno(),
             parent=os.getpid(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from xinghe.catalog.load import Catalog
 from xinghe.settings import Settings
 
 
@@ -11,6 +12,7 @@ class WorkerSpec(msgspec.Struct, frozen=True):
     """The first line to a worker: the descriptors are of listening sockets that it inherits."""
 
     settings: Settings
+    catalog: Catalog
     socket: int
     metrics_socket: int
     parent: int

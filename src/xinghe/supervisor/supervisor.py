@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog.load import Catalog
 from xinghe.settings import Server, Settings
 from xinghe.supervisor.engine import EngineKeeper, EngineWontStart
 from xinghe.supervisor.gateway import GatewayKeeper, GatewayWontStart
@@ -35,7 +36,10 @@ def listen(host: str, port: int) -> socket.socket:
     """The socket that clients connect to. Raises `ServeError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        both = host == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(
+            (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both
+        )
     except (OSError, OverflowError) as error:
         raise ServeError(
             f"cannot listen on {host} port {port}: {error}; "
@@ -74,13 +78,14 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
+        catalog: Catalog,
         listener: socket.socket,
         metrics_listener: socket.socket,
         engines: Mapping[str, tuple[LlamaCppDeployment, Path]],
         when_ready: Callable[[], None],
     ) -> None:
         self._when_ready = when_ready
-        self._gateway = GatewayKeeper(settings, listener, metrics_listener)
+        self._gateway = GatewayKeeper(settings, catalog, listener, metrics_listener)
         self._engines = [
             EngineKeeper(name, deployment, weights, settings.embedded, self._gateway.tell)
             for name, (deployment, weights) in engines.items()
@@ -92,7 +97,8 @@ class Supervisor:
         """The exit status of the service. Raises `ServeError`."""
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, self._told_to_stop)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                loop.add_signal_handler(number, self._told_to_stop)
         keepers = [
             asyncio.create_task(self._gateway.run()),
             *(asyncio.create_task(engine.run()) for engine in self._engines),

@@ -19,7 +19,6 @@ import uvloop
 
 from xinghe.api.connection import MAX_WAITING_SHARE, Connection, WaitingRoom, raise_file_limit
 from xinghe.app import System, running
-from xinghe.catalog.load import load
 from xinghe.observe import logs
 from xinghe.orphan import die_with_parent
 from xinghe.storage import StorageError
@@ -50,6 +49,7 @@ class GatewayServer(QuietServer):
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until there is something to settle
     sys.exit(uvloop.run(_work()))
 
 
@@ -62,7 +62,7 @@ async def _work() -> int:
     die_with_parent(spec.parent)
     logs.configure(spec.settings.log.level, spec.settings.log.format)
     try:
-        async with running(spec.settings, load(spec.settings)) as system:
+        async with running(spec.settings, spec.catalog) as system:
             await _serve(system, spec, control)
     except StorageError as error:
         log.error("database", error=str(error))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-import msgspec
 import structlog
 
 from xinghe.api.chat.request import ChatRequest
@@ -22,31 +20,19 @@ LARGE = 20_000
 """Characters from which a check is worth a thread of its own."""
 
 
-async def moderate_functions(body: dict[str, Any], moderator: Moderator) -> None:
-    """Refuse unsafe text in `tools` or `functions`. Raises `ApiError` (403).
-
-    Before validation, so that a model without tools says the same of them as one that has them.
-    """
-    given = [body[field] for field in ("tools", "functions") if body.get(field)]
-    if given:
-        text = msgspec.json.encode(given).decode()
-        verdict = await asyncio.to_thread(moderator.check, text)
-        _refuse(verdict, Errors.FUNCTIONS_UNSAFE, "functions")
-
-
 async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
     """How an unsafe conversation is answered; `None` for a safe one.
 
-    An unsafe system message or `user` raises `ApiError` (403).
+    An unsafe system message, `user` or function raises `ApiError` (403).
     """
-    size = sum(len(message.content) for message in request.messages)
-    if size > LARGE:
+    if request.characters > LARGE:
         return await asyncio.to_thread(_moderate, request, moderator)
     return _moderate(request, moderator)
 
 
 def _moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
     _refuse(moderator.check(request.user), Errors.USER_UNSAFE, "user")
+    _refuse(moderator.check(request.functions), Errors.FUNCTIONS_UNSAFE, "functions")
     rounds = _rounds(request)
     worst: FinishDelta | None = None
     for message, round_ in zip(request.messages, rounds, strict=True):

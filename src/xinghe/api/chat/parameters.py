@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from xinghe.api.chat.messages import read_messages
-from xinghe.api.chat.permissions import require_capabilities
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
@@ -42,7 +43,6 @@ def read_request(
         if body.get(field) == "":
             raise ApiError(Errors.INVALID_USER_ID, "user_id can not be empty", param=field)
     values = _read_scalars(body, dialect)
-    require_capabilities(body, model, card.capabilities)
     _check_others(body)
     stream = bool(values["stream"])
     options = obj(body, "stream_options")
@@ -59,6 +59,7 @@ def read_request(
         stream=stream,
         include_usage=bool(flag(options, "include_usage", "stream_options.include_usage")),
         user=" ".join(filter(None, (values["user"], values["user_id"]))),
+        functions=_functions(body),
         ignored=tuple(ignored),
     )
 
@@ -76,8 +77,8 @@ def _read_scalars(body: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
                 values[name] = integer(body, name, *limits)
             case "boolean":
                 values[name] = flag(body, name, only=parameter.only)
-            case "string":
-                values[name] = text(body, name)
+            case "string" if limits:
+                values[name] = text(body, name, *limits)
     return values
 
 
@@ -88,6 +89,11 @@ def _check_others(body: dict[str, Any]) -> None:
     for name in ("tool_choice", "function_call"):
         if body.get(name) not in (None, "none", "auto"):
             raise refuse(name, body[name], "none or auto while no tools are given")
+
+
+def _functions(body: dict[str, Any]) -> str:
+    given = [body[field] for field in ("tools", "functions") if body.get(field)]
+    return msgspec.json.encode(given).decode() if given else ""
 
 
 def _sampling(

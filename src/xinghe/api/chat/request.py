@@ -12,7 +12,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """What was asked, in the vocabulary of the rooms.
 
     `max_tokens` is what the request or the card allows; what the context leaves is decided when
-    the prompt has been counted. `user` is the end user's id, empty if none. `ignored` names
+    the prompt has been counted. `user` is the end user's id, empty if none;
+    `functions` is the JSON text of the tools, to be moderated. `ignored` names
     parameters that had no effect.
     """
 
@@ -25,4 +26,10 @@ class ChatRequest(msgspec.Struct, frozen=True):
     stream: bool
     include_usage: bool
     user: str
+    functions: str
     ignored: tuple[str, ...]
+
+    @property
+    def characters(self) -> int:
+        """Of the messages and the functions."""
+        return sum(len(message.content) for message in self.messages) + len(self.functions)

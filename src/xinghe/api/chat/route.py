@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 from urllib.parse import quote
 
 from xinghe.api.body import read_json_object
-from xinghe.api.chat.moderation import moderate, moderate_functions
+from xinghe.api.chat.moderation import moderate
 from xinghe.api.chat.parameters import read_request
+from xinghe.api.chat.permissions import require_capabilities
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.run import Answer, Run, Withheld
 from xinghe.api.chat.stream import stream_answer
@@ -56,7 +58,6 @@ class ChatRoute:
         exchange.body_read_at = time.perf_counter()
         name, card = select_model(body, self._catalog, Kind.CHAT, exchange.require())
         exchange.model = name
-        await moderate_functions(body, self._moderator)
         request = read_request(body, name, card, exchange.dialect)
         station = self._dispatcher.stations[card.deployment]
         limits = effective(card, station.deployment)
@@ -68,7 +69,7 @@ class ChatRoute:
         meter = Meter()
         admission = self._admit(exchange, request)
         try:
-            answer = await self._answer(exchange, request, station, limits, meter)
+            answer = await self._answer(exchange, body, request, station, limits, meter)
             if request.stream:
                 await stream_answer(answer, server)
             else:
@@ -79,6 +80,7 @@ class ChatRoute:
     async def _answer(
         self,
         exchange: Exchange,
+        body: dict[str, Any],
         request: ChatRequest,
         station: Station,
         limits: Limits,
@@ -86,6 +88,8 @@ class ChatRoute:
     ) -> Answer:
         """Moderate what was asked and count it: what is left to do is to generate."""
         unsafe = await moderate(request, self._moderator)
+        # After moderation: unsafe functions are refused as such by every model.
+        require_capabilities(body, request.model, request.card.capabilities)
         if unsafe is not None:
             return Withheld(exchange, request, unsafe)
         counted_at = time.perf_counter()
@@ -104,7 +108,7 @@ class ChatRoute:
             request.model,
             rpm=request.card.rpm,
             tpm=request.card.tpm,
-            qps=self._catalog.limits.qps,
+            qps=0,
             tokens=prompt + request.max_tokens,
         )
         for name, value in admission.headers():
@@ -134,11 +138,11 @@ class ChatRoute:
 
 
 def _check_characters(request: ChatRequest, limits: Limits) -> None:
-    characters = sum(len(message.content) for message in request.messages)
-    if characters > limits.max_characters:
+    if request.characters > limits.max_characters:
         raise ApiError(
             Errors.CHARACTERS_TOO_LONG,
-            f"the max input characters is {limits.max_characters}, the messages have {characters}",
+            f"the max input characters is {limits.max_characters}, "
+            f"the request has {request.characters}",
             param="messages",
         )
 

@@ -36,6 +36,7 @@ async def stream_answer(run: Answer, server: Server) -> None:
     try:
         await _carry(run.exchange, buffer, server)
         if not producer.done():
+            run.meter.left = True
             raise ClientGone
         producer.result()
         await _end(run.exchange, server)

@@ -17,6 +17,7 @@ async def whole_answer(run: Answer) -> None:
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
+            run.meter.left = True
             raise ClientGone
         text, finish = work.result()
     finally:

@@ -63,7 +63,7 @@ class ModelsRoute:
             NO_MODEL,
             rpm=limits.rpm,
             tpm=limits.tpm,
-            qps=limits.qps,
+            qps=0,
             tokens=0,
         )
         for name, value in admission.headers():

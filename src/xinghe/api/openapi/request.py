@@ -48,14 +48,14 @@ def _scalar(parameter: Parameter, dialect: Dialect) -> dict[str, Any]:
         "description": parameter.about,
     }
     limits = parameter.range(openai=dialect is Dialect.OPENAI)
-    if limits is not None:
+    if limits is not None and parameter.kind == "string":
+        schema |= {"minLength": limits[0], "maxLength": limits[1]}
+    elif limits is not None:
         schema |= {"minimum": limits[0], "maximum": limits[1]}
     if parameter.default is not None and dialect is Dialect.DOCUMENTED:
         schema["default"] = parameter.default
     if parameter.only is not None:
         schema = {"enum": [parameter.only, None], "description": parameter.about}
-    if parameter.kind == "string":
-        schema["minLength"] = 1
     return schema
 
 

@@ -78,7 +78,7 @@ class LlamaCppEngine:
             return False
 
     async def prepare(self, messages: Sequence[Message]) -> Prompt:
-        rendered = await self._ask("/apply-template", {"messages": messages}, Rendered)
+        rendered = await self._ask("/apply-template", {"messages": _known(messages)}, Rendered)
         counted = await self._ask(
             "/tokenize",
             {"content": rendered.prompt, "add_special": True, "parse_special": True},
@@ -132,7 +132,8 @@ class LlamaCppEngine:
                     await self._located.wait()
             except TimeoutError:
                 raise EngineFailed("the embedded engine is not running") from None
-        assert self._address is not None
+        if self._address is None:
+            raise EngineUnavailable("the embedded engine went away again")
         return self._open().post(
             self._address + path,
             data=msgspec.json.encode(body),
@@ -152,6 +153,14 @@ class LlamaCppEngine:
                 trust_env=False,
             )
         return self._session
+
+
+def _known(messages: Sequence[Message]) -> list[Message]:
+    """The messages in roles that chat templates know: `function` is what `tool` was called."""
+    return [
+        msgspec.structs.replace(message, role="tool") if message.role == "function" else message
+        for message in messages
+    ]
 
 
 def _translate(event: CompletionEvent, counted: int, deltas: list[Delta]) -> int:
