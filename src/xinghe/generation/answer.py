@@ -34,16 +34,46 @@ async def answer(
     async with aclosing(dispatcher.run(station, job)) as batches:
         async for batch in batches:
             shown: list[Delta] = []
-            for delta in batch.deltas:
-                if _take(delta, job, meter, gate, shown):
-                    meter.finished = True
+            rest, ended = _joined(batch.deltas, job, meter, gate, shown)
+            for delta in rest:
+                if ended := _take(delta, job, meter, gate, shown):
                     break
+            meter.finished = ended
             if shown:
                 yield Batch(batch.arrived, shown)
             if meter.finished:
                 return
     log.error("engine_failed", deployment=station.name, error="it gave no finish reason")
     raise DispatchFailed(station.name)
+
+
+def _joined(
+    deltas: list[Delta], job: GenerationJob, meter: Meter, gate: Gate, shown: list[Delta]
+) -> tuple[list[Delta], bool]:
+    """Take a read's leading texts in one go, where no stop string or length can end among them.
+
+    Returns what is left to take, and whether moderation has ended the answer. An upstream may
+    send a hundred tokens in one read, and the gate costs the same for all of them.
+    """
+    texts: list[TextDelta] = []
+    for delta in deltas:
+        if type(delta) is not TextDelta:
+            break
+        texts.append(delta)
+    tokens = sum(delta.tokens for delta in texts)
+    if len(texts) < 2 or gate.cuts or meter.completion_tokens + tokens > job.max_tokens:
+        return deltas, False
+    whole = "".join(delta.text for delta in texts)
+    visible, finish = gate.feed(whole)
+    meter.completion_tokens += tokens
+    if visible == whole:
+        shown.extend(texts)
+    elif visible:
+        shown.append(TextDelta(visible, tokens))
+    if finish is not None:
+        shown.append(finish)
+        return [], True
+    return deltas[len(texts) :], False
 
 
 def _take(delta: Delta, job: GenerationJob, meter: Meter, gate: Gate, shown: list[Delta]) -> bool:

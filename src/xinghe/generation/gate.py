@@ -17,9 +17,11 @@ log = structlog.get_logger(__name__)
 class Gate:
     """Text in, visible text out; a `FinishDelta` where the gate itself ends the answer."""
 
-    __slots__ = ("_safety", "_stops")
+    __slots__ = ("_safety", "_stops", "cuts")
 
     def __init__(self, stops: Sequence[str], safety: StreamScanner) -> None:
+        self.cuts = bool(stops)
+        """Whether an answer may end within a text by the client's own wish."""
         self._stops = StopScanner(stops)
         self._safety = safety
 
