@@ -167,3 +167,12 @@ async def test_reader_that_leaves(answered: Answered) -> None:
     assert answered.counts == (ESTIMATE, 3, 0)
     assert answered.meter.started
     assert not answered.meter.finished
+
+
+async def test_pieces_of_one_read_stay_pieces() -> None:
+    """Moderation holds the tail of a read back; the pieces before it are shown as they came."""
+    answered = Answered()
+    text = b"".join(chunk(piece) for piece in ("a", "b", "c"))
+    await answered.run([STREAM_HEAD, text + chunk(finish="stop"), DONE])
+    shown = [delta.text for delta in answered.deltas if isinstance(delta, TextDelta)]
+    assert shown == ["a", "b", "c"]

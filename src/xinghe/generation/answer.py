@@ -63,17 +63,26 @@ def _joined(
     tokens = sum(delta.tokens for delta in texts)
     if len(texts) < 2 or gate.cuts or meter.completion_tokens + tokens > job.max_tokens:
         return deltas, False
-    whole = "".join(delta.text for delta in texts)
-    visible, finish = gate.feed(whole)
+    held = gate.held
+    visible, finish = gate.feed("".join(delta.text for delta in texts))
     meter.completion_tokens += tokens
-    if visible == whole:
-        shown.extend(texts)
-    elif visible:
-        shown.append(TextDelta(visible, tokens))
+    shown.extend(_divided(visible, held, texts))
     if finish is not None:
         shown.append(finish)
         return [], True
     return deltas[len(texts) :], False
+
+
+def _divided(visible: str, held: int, texts: list[TextDelta]) -> list[TextDelta]:
+    """What may be shown, cut where the engine cut it; the first piece brings what was held."""
+    pieces: list[TextDelta] = []
+    at = 0
+    for delta in texts:
+        end = at + len(delta.text) + (held if not at else 0)
+        if visible[at:end]:
+            pieces.append(TextDelta(visible[at:end], delta.tokens))
+        at = end
+    return pieces
 
 
 def _take(delta: Delta, job: GenerationJob, meter: Meter, gate: Gate, shown: list[Delta]) -> bool:

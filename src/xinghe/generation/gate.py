@@ -17,15 +17,22 @@ log = structlog.get_logger(__name__)
 class Gate:
     """Text in, visible text out; a `FinishDelta` where the gate itself ends the answer."""
 
-    __slots__ = ("_safety", "_stops", "cuts")
+    __slots__ = ("_safety", "_stops", "cuts", "held")
 
     def __init__(self, stops: Sequence[str], safety: StreamScanner) -> None:
         self.cuts = bool(stops)
         """Whether an answer may end within a text by the client's own wish."""
+        self.held = 0
+        """Characters that were fed and may not be shown yet."""
         self._stops = StopScanner(stops)
         self._safety = safety
 
     def feed(self, text: str) -> tuple[str, FinishDelta | None]:
+        visible, finish = self._feed(text)
+        self.held += len(text) - len(visible)
+        return visible, finish
+
+    def _feed(self, text: str) -> tuple[str, FinishDelta | None]:
         text, stopped = self._stops.feed(text)
         visible, verdict = self._safety.feed(text)
         if verdict is not None:

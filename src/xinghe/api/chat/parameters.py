@@ -86,6 +86,8 @@ def _check_others(body: dict[str, Any]) -> None:
     """What no engine serves yet, and what leaving out would change the meaning."""
     if obj(body, "logit_bias"):
         raise refuse("logit_bias", body["logit_bias"], "an empty object")
+    if body.get("tools") or body.get("functions"):
+        return  # what the choice may be goes with them: see `require_capabilities`
     for name in ("tool_choice", "function_call"):
         if body.get(name) not in (None, "none", "auto"):
             raise refuse(name, body[name], "none or auto while no tools are given")
