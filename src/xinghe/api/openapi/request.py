@@ -68,9 +68,9 @@ def _strings(parameter: Parameter, dialect: Dialect) -> dict[str, Any]:
 
 
 def _message(dialect: Dialect) -> dict[str, Any]:
-    text = {"type": "string"}
+    text: dict[str, Any] = {"type": "string"}
     if dialect is Dialect.DOCUMENTED:
-        text = {"type": "string", "minLength": 1}  # type: ignore[dict-item]
+        text["minLength"] = 1
     part = {
         "type": "object",
         "required": ["type", "text"],
