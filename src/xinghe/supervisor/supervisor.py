@@ -97,8 +97,9 @@ class Supervisor:
         """The exit status of the service. Raises `ServeError`."""
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-                loop.add_signal_handler(number, self._told_to_stop)
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # under nohup it shall outlive its terminal
+            loop.add_signal_handler(number, self._told_to_stop)
         keepers = [
             asyncio.create_task(self._gateway.run()),
             *(asyncio.create_task(engine.run()) for engine in self._engines),
