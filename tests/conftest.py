@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from tests.kit.command import xinghe
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
+
+# What a shell starts in the background inherits an ignored Ctrl-C, and passes it on to the
+# programs that are tested here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 QUICK = {
     "XINGHE_SERVER__MAX_BODY_BYTES": str(1024 * 1024),
