@@ -41,7 +41,12 @@ class Answered:
         self.deltas: list[Delta] = []
 
     async def run(
-        self, steps: Sequence[Step], stops: Sequence[str] = (), limit: int = 16, take: int = 1000
+        self,
+        steps: Sequence[Step],
+        stops: Sequence[str] = (),
+        limit: int = 16,
+        take: int = 1000,
+        lists: Moderator = NO_LISTS,
     ) -> None:
         """Play `steps` at the engine; the reader leaves after `take` batches."""
         async with playing(steps) as tape:
@@ -51,7 +56,7 @@ class Answered:
             prompt = await dispatcher.prepare(station, HELLO)
             job = GenerationJob("as-0123456789", prompt, Sampling(), limit)
             try:
-                gate = Gate(stops, NO_LISTS.scanner())
+                gate = Gate(stops, lists.scanner())
                 async with aclosing(answer(dispatcher, station, job, gate, self.meter)) as batches:
                     async for batch in batches:
                         self.deltas += batch.deltas
@@ -169,10 +174,12 @@ async def test_reader_that_leaves(answered: Answered) -> None:
     assert not answered.meter.finished
 
 
-async def test_pieces_of_one_read_stay_pieces() -> None:
+async def test_pieces_of_one_read_stay_pieces(tmp_path: Path) -> None:
     """Moderation holds the tail of a read back; the pieces before it are shown as they came."""
+    (tmp_path / "own.txt").write_text("甲乙丙", "utf-8")
     answered = Answered()
-    text = b"".join(chunk(piece) for piece in ("a", "b", "c"))
-    await answered.run([STREAM_HEAD, text + chunk(finish="stop"), DONE])
+    text = b"".join(chunk(piece) for piece in ("一", "二", "甲"))
+    lists = Moderator(tmp_path, builtin=False)
+    await answered.run([STREAM_HEAD, text + chunk(finish="stop"), DONE], lists=lists)
     shown = [delta.text for delta in answered.deltas if isinstance(delta, TextDelta)]
-    assert shown == ["a", "b", "c"]
+    assert shown == ["一", "二", "甲"]
