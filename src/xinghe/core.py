@@ -7,7 +7,7 @@ a `Meter` counts what was used; a `Rate` turns the count into micro-Tokens.
 from __future__ import annotations
 
 import enum
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -28,12 +28,79 @@ class FinishReason(enum.StrEnum):
     FUNCTION_CALL = "function_call"
 
 
-class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One message of a conversation that passed validation."""
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call that the model made; `arguments` is the JSON text of an object."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """An image whose bytes were seen to be what `media_type` says; sizes in pixels."""
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of a conversation that passed validation.
+
+    `content` is all of its text. `parts` is set only where pictures stand among the text: the
+    same text and the pictures, in order.
+    """
 
     role: str
     content: str
     name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    parts: tuple[str | Picture, ...] = ()
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A function that the model may call; `parameters` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+class ToolUse(msgspec.Struct, frozen=True):
+    """The tools of a request and how they may be used.
+
+    `choice` `required` with a `name` demands that one function; `parallel` allows several calls.
+    """
+
+    tools: tuple[Tool, ...]
+    choice: Literal["auto", "required"] = "auto"
+    name: str | None = None
+    parallel: bool = True
+
+    def __post_init__(self) -> None:
+        assert self.tools
+        assert self.name is None or self.choice == "required"
+
+
+class Constraint(msgspec.Struct, frozen=True):
+    """What a generated text must match.
+
+    `grammar` is Lark text for llguidance; `schema` says the same as a JSON Schema, for engines
+    that take only those (`None` where no schema can say it).
+    """
+
+    grammar: str
+    schema: dict[str, Any] | None = None
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A document that an answer rests on (section 4.1.3, search_results); `index` is from 1."""
+
+    index: int
+    url: str
+    title: str
 
 
 class Sampling(msgspec.Struct, frozen=True):
@@ -78,6 +145,7 @@ class GenerationJob(msgspec.Struct, frozen=True):
     sampling: Sampling
     max_tokens: int
     preemptible: bool = False
+    constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
         assert self.max_tokens > 0
@@ -88,6 +156,33 @@ class TextDelta(msgspec.Struct, frozen=True):
 
     text: str
     tokens: int = 1
+
+
+class ReasoningDelta(msgspec.Struct, frozen=True):
+    """A fragment of the chain of thought."""
+
+    text: str
+    tokens: int = 1
+
+
+class ToolCallDelta(msgspec.Struct, frozen=True):
+    """A fragment of call number `index`: its `id` and `name` come first, then its arguments."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+    tokens: int = 0
+
+
+class SearchingDelta(msgspec.Struct, frozen=True):
+    """A search has begun (section 5.4, `enable_status`)."""
+
+
+class SourcesDelta(msgspec.Struct, frozen=True):
+    """What the search found, before the answer that rests on it."""
+
+    sources: tuple[Source, ...]
 
 
 class UsageDelta(msgspec.Struct, frozen=True):
@@ -117,7 +212,16 @@ class PrefillDelta(msgspec.Struct, frozen=True):
     """The engine has begun to read the prompt: from here on the prompt is owed."""
 
 
-Delta: TypeAlias = TextDelta | UsageDelta | FinishDelta | PrefillDelta
+Delta: TypeAlias = (
+    TextDelta
+    | ReasoningDelta
+    | ToolCallDelta
+    | SearchingDelta
+    | SourcesDelta
+    | UsageDelta
+    | FinishDelta
+    | PrefillDelta
+)
 
 
 class Rate(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ from xinghe.core import (
 )
 from xinghe.engines.estimate import bounded_tokens, estimated_tokens
 from xinghe.engines.events import EventParser, EventTooLarge
+from xinghe.engines.messages import wire_messages
 from xinghe.engines.protocol import Batch, EngineBusy, EngineFailed, EngineUnavailable
 
 TOKENS_A_MESSAGE = 8
@@ -109,7 +110,10 @@ class UpstreamEngine:
         estimate = sum(map(estimated_tokens, texts))
         bound = sum(map(bounded_tokens, texts))
         return Prompt(
-            tokens=min(estimate, bound) + frame, bound=bound + frame, exact=False, payload=messages
+            tokens=min(estimate, bound) + frame,
+            bound=bound + frame,
+            exact=False,
+            payload=wire_messages(messages),
         )
 
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:

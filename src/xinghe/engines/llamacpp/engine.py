@@ -28,6 +28,7 @@ from xinghe.engines.llamacpp.wire import (
     Tokenized,
     completion_request,
 )
+from xinghe.engines.messages import wire_messages
 from xinghe.engines.protocol import Batch, EngineFailed, EngineUnavailable
 
 T = TypeVar("T")
@@ -78,7 +79,9 @@ class LlamaCppEngine:
             return False
 
     async def prepare(self, messages: Sequence[Message]) -> Prompt:
-        rendered = await self._ask("/apply-template", {"messages": _known(messages)}, Rendered)
+        rendered = await self._ask(
+            "/apply-template", {"messages": wire_messages(_known(messages))}, Rendered
+        )
         counted = await self._ask(
             "/tokenize",
             {"content": rendered.prompt, "add_special": True, "parse_special": True},
