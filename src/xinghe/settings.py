@@ -79,6 +79,20 @@ class Safety(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Whether the built-in lexicon holds too."""
 
 
+class Fetching(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Pictures and web pages that are fetched because a request asks for them."""
+
+    ports: tuple[Annotated[int, Meta(ge=1, le=65535)], ...] = (80, 443)
+    """Ports of public hosts that may be connected to."""
+    allow: tuple[str, ...] = ()
+    """Hosts and networks that are fetched from though they are not public: `host`, `host:port`,
+    `10.1.0.0/16`, `10.1.0.0/16:8080`; without a port, those of `ports`."""
+    hosts: dict[str, str] = {}
+    """Like a hosts file: name to `address` or `address:port`; looked up first, always allowed."""
+    ca_file: str = ""
+    """Certificates (PEM) that are trusted beside the system's own."""
+
+
 class Log(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Logs go to standard error."""
 
@@ -96,6 +110,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     embedded: Embedded = Embedded()
     weights: Weights = Weights()
     safety: Safety = Safety()
+    fetching: Fetching = Fetching()
     log: Log = Log()
 
     @property

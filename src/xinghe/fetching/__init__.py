@@ -1,0 +1,6 @@
+"""What the platform fetches from other hosts on behalf of a request, under a guard."""
+
+from xinghe.fetching.errors import FetchError, FetchFailed, UrlRefused
+from xinghe.fetching.fetcher import Fetched, Fetcher
+
+__all__ = ["FetchError", "FetchFailed", "Fetched", "Fetcher", "UrlRefused"]

@@ -1,0 +1,136 @@
+"""One GET for a URL that a stranger chose (OWASP: server-side request forgery)."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import aiohttp
+import msgspec
+
+from xinghe import __version__
+from xinghe.fetching.connect import connector
+from xinghe.fetching.errors import FetchFailed, UrlRefused
+from xinghe.fetching.policy import Endpoint, Policy
+from xinghe.fetching.resolve import Resolve, SystemResolver
+from xinghe.fetching.target import Target, read_target
+from xinghe.settings import Fetching, SettingsError
+
+MAX_REDIRECTS = 3
+REDIRECTS = {301, 302, 303, 307, 308}
+CONNECT_TIMEOUT = 5.0
+"""Seconds for one address; the next one is tried after that."""
+USER_AGENT = f"Mozilla/5.0 (compatible; xinghe/{__version__})"
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """A body with what its server said of it; `final_url` is where the redirects ended."""
+
+    data: bytes
+    content_type: str
+    final_url: str
+
+
+class Fetcher:
+    """Fetches under the guard of `[fetching]`; keeps no cookies and no connections.
+
+    `resolve` is called once a hop; what it answers is checked, and that is what is connected to.
+    Raises `SettingsError`.
+    """
+
+    def __init__(self, settings: Fetching, resolve: Resolve | None = None) -> None:
+        self._policy = Policy(settings)
+        self._resolve = resolve or SystemResolver()
+        self._tls = ssl.create_default_context()
+        if settings.ca_file:
+            try:
+                self._tls.load_verify_locations(settings.ca_file)
+            except OSError as error:
+                raise SettingsError(f"fetching.ca_file is {settings.ca_file!r}: {error}") from error
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        timeout: float,  # noqa: ASYNC109 (it is part of what the caller is told)
+        accept: str = "*/*",
+    ) -> Fetched:
+        """Get a URL, following at most three redirects.
+
+        `max_bytes` bounds the body after decompression, `timeout` (seconds) the whole: look-ups,
+        redirects and body. `accept` is sent as the header of that name; what came may be of
+        another type all the same. Raises `UrlRefused` and `FetchFailed`.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._follow(url, max_bytes, accept)
+        except TimeoutError:
+            raise FetchFailed(f"the URL took longer than {timeout:g} s") from None
+
+    async def _follow(self, url: str, max_bytes: int, accept: str) -> Fetched:
+        target = read_target(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            if target is None:
+                raise UrlRefused(self._policy.ports)
+            got = await self._get(target, max_bytes, accept)
+            if isinstance(got, Fetched):
+                return got
+            target = read_target(got, base=target.url)
+        raise FetchFailed(f"the URL redirects more than {MAX_REDIRECTS} times")
+
+    async def _get(self, target: Target, max_bytes: int, accept: str) -> Fetched | str:
+        """One hop: a body, or where else to look."""
+        endpoints = await self._endpoints(target)
+        # Never `trust_env`: a proxy would look the name up again, and see another network.
+        session = aiohttp.ClientSession(
+            connector=connector(endpoints, self._tls),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+            headers={"User-Agent": USER_AGENT, "Accept": accept, "Accept-Encoding": "identity"},
+            trust_env=False,
+        )
+        try:
+            async with session, session.get(target.url, allow_redirects=False) as response:
+                location = response.headers.get("Location")
+                if response.status in REDIRECTS and location is not None:
+                    return location
+                if response.status != 200:
+                    raise FetchFailed(f"the URL answered with HTTP status {response.status}")
+                data = await _bounded(response, max_bytes)
+                content_type = response.headers.get("Content-Type", "")
+                return Fetched(data, content_type, str(target.url))
+        except aiohttp.ClientConnectionError as error:
+            raise FetchFailed("the URL's host could not be reached, or broke off") from error
+        except aiohttp.ClientError as error:
+            raise FetchFailed("the URL's host broke the HTTP protocol") from error
+
+    async def _endpoints(self, target: Target) -> list[Endpoint]:
+        """Where the target may be reached, all of it checked. Raises `UrlRefused`."""
+        pinned = self._policy.pinned(target.host, target.port)
+        if pinned is not None:
+            return [pinned]
+        if target.address is not None:
+            addresses = [target.address]
+        else:
+            try:
+                addresses = await self._resolve(target.host)
+            except OSError:
+                raise UrlRefused(self._policy.ports) from None
+        endpoints = [Endpoint(address, target.port) for address in addresses]
+        # One bad address condemns the name: mixed answers are how a guard is tried.
+        if not endpoints or not all(self._policy.permits(target.host, e) for e in endpoints):
+            raise UrlRefused(self._policy.ports)
+        return endpoints
+
+
+async def _bounded(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    too_large = FetchFailed(f"the URL holds more than {max_bytes} bytes")
+    if (response.content_length or 0) > max_bytes:
+        raise too_large
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > max_bytes:
+            raise too_large
+    return bytes(data)
