@@ -14,7 +14,7 @@ import structlog
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
 from xinghe.settings import Embedded
-from xinghe.supervisor.backoff import Backoff
+from xinghe.workers.backoff import Backoff
 from xinghe.supervisor.child import Child
 from xinghe.supervisor.messages import EngineLocation, encode
 

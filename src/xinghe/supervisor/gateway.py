@@ -10,7 +10,7 @@ import structlog
 
 from xinghe.catalog.load import Catalog
 from xinghe.settings import Settings
-from xinghe.supervisor.backoff import Backoff
+from xinghe.workers.backoff import Backoff
 from xinghe.supervisor.child import Child
 from xinghe.supervisor.messages import EngineLocation, WorkerSpec, encode
 

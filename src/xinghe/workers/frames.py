@@ -1,0 +1,60 @@
+"""What parent and child say to each other: a length of four bytes, then MessagePack.
+
+`Greeting` goes down first and `Ready` comes up; from then on `Call`s go down and `Answer`s come
+up, in any order.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+LENGTH = 4
+MAX_FRAME = 256 * 1024 * 1024
+"""Bytes. A length beyond it is not a length: something else wrote into the pipe."""
+
+
+class Greeting(msgspec.Struct, frozen=True, array_like=True):
+    """`parent` is the process without which the child must not live."""
+
+    parent: int
+
+
+class Ready(msgspec.Struct, frozen=True, array_like=True):
+    """The child has loaded what it needs and takes `at_once` calls at a time."""
+
+    at_once: int
+
+
+class Call(msgspec.Struct, frozen=True, array_like=True):
+    """One request, in the module's own form."""
+
+    id: int
+    request: msgspec.Raw
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """The reply to call `id`, or what its handler raised."""
+
+    id: int
+    reply: msgspec.Raw
+    error: str | None = None
+
+
+class NotAFrame(Exception):
+    """The bytes are not what the other side would send."""
+
+
+def encode(frame: object) -> bytes:
+    """A frame with its length before it. Raises `ValueError` for one that is too long."""
+    body = msgspec.msgpack.encode(frame)
+    if len(body) > MAX_FRAME:
+        raise ValueError(f"a frame has {len(body)} bytes; at most {MAX_FRAME} are taken")
+    return len(body).to_bytes(LENGTH, "big") + body
+
+
+def body_length(head: bytes) -> int:
+    """The length that the head of a frame announces. Raises `NotAFrame`."""
+    length = int.from_bytes(head, "big")
+    if not 0 < length <= MAX_FRAME:
+        raise NotAFrame(f"a frame cannot have {length} bytes")
+    return length

@@ -1,0 +1,117 @@
+"""The child process itself: how it is started, read and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
+
+import structlog
+
+from xinghe.workers.frames import LENGTH, body_length, encode
+
+log = structlog.get_logger(__name__)
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "ORT_NUM_THREADS",
+)
+LINE = 4096
+"""Characters of a line of standard error that reach the log."""
+
+
+class ChildProcess:
+    """`python -m <module>` in a process group of its own, spoken to in frames."""
+
+    def __init__(self, process: Process, module: str) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._process = process
+        self._module = module
+        self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+        self._listening = asyncio.create_task(self._log_stderr())
+
+    @classmethod
+    async def spawn(
+        cls, module: str, arguments: Sequence[str], *, nice: int, idle: bool, threads: int
+    ) -> ChildProcess:
+        """Start it. Call from the main thread: the child dies with the thread that forked it."""
+        environment = dict(os.environ)
+        environment.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"  # spinning threads would take others' cores
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            *arguments,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=environment,
+            # A session of its own would be a scheduling group of its own on Linux, where being
+            # nice counts only inside the group.
+            process_group=0,
+        )
+        _yield_to_others(process.pid, nice, idle)
+        return cls(process, module)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, frame: object) -> None:
+        """Raises `ValueError` for a frame that is too long; a dead child does not mind."""
+        data = encode(frame)
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            self._stdin.write(data)
+
+    async def receive(self) -> bytes | None:
+        """The body of the next frame; `None` when the child has ended. Raises `NotAFrame`."""
+        try:
+            length = body_length(await self._stdout.readexactly(LENGTH))
+            return await self._stdout.readexactly(length)
+        except asyncio.IncompleteReadError:
+            return None
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def end(self) -> int:
+        """Kill it if it still lives; its exit status, negative for a signal."""
+        self.kill()
+        status = await self._process.wait()
+        self._stdin.close()
+        # A grandchild may hold the pipe open: what was said before the end is enough.
+        await asyncio.wait((self._listening,), timeout=0.2)
+        self._listening.cancel()
+        return status
+
+    async def _log_stderr(self) -> None:
+        while True:
+            try:
+                line = await self._stderr.readline()
+            except ValueError:  # longer than the reader's limit: it has been dropped
+                continue
+            if not line:
+                return
+            said = line.decode("utf-8", "replace").rstrip()[:LINE]
+            if said:
+                log.warning("worker_said", module=self._module, pid=self.pid, line=said)
+
+
+def _yield_to_others(pid: int, nice: int, idle: bool) -> None:
+    """Lower the priority of a process that has just been forked."""
+    with contextlib.suppress(OSError):  # it has died already, or the system forbids it
+        if nice:
+            os.setpriority(os.PRIO_PROCESS, pid, nice)
+        if idle and hasattr(os, "SCHED_IDLE"):
+            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))

@@ -1,0 +1,97 @@
+"""The child's side: the module that `Worker` starts ends with `serve`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO, TypeVar
+
+import msgspec
+
+from xinghe.orphan import die_with_parent
+from xinghe.workers.frames import LENGTH, Answer, Call, Greeting, Ready, body_length, encode
+
+Request = TypeVar("Request")
+
+NOTHING = msgspec.Raw(b"\xc0")
+
+
+def threads() -> int:
+    """The compute threads that this worker may take, for libraries that must be told."""
+    return int(os.environ.get("OMP_NUM_THREADS", "1"))
+
+
+def serve(handle: Callable[[Request], object], request: type[Request], *, at_once: int = 1) -> None:
+    """Answer calls until the parent closes the pipe. Never returns.
+
+    `handle` gets each request decoded as `request`, in up to `at_once` threads; what it returns
+    is encoded by msgspec, what it raises reaches the caller as `RequestFailed`. Load models
+    before this call: it tells the parent that the child is ready.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+    pipe = _private_stdout()
+    greeting = _read(sys.stdin.buffer)
+    if greeting is None:
+        os._exit(0)
+    die_with_parent(msgspec.msgpack.decode(greeting, type=Greeting).parent)
+    answers = _Answers(pipe)
+    answers.send(Ready(at_once))
+    decoder = msgspec.msgpack.Decoder(request)
+
+    def work(call: Call) -> None:
+        try:
+            reply = msgspec.Raw(msgspec.msgpack.encode(handle(decoder.decode(call.request))))
+            answers.send(Answer(call.id, reply))
+        except Exception as error:
+            # The text may quote the request, which belongs to the caller and not into a log.
+            print(f"{type(error).__name__} in a call:", file=sys.stderr)
+            traceback.print_tb(error.__traceback__)
+            answers.send(Answer(call.id, NOTHING, f"{type(error).__name__}: {error}"))
+
+    with ThreadPoolExecutor(at_once) as pool:
+        while (body := _read(sys.stdin.buffer)) is not None:
+            call = msgspec.msgpack.decode(body, type=Call)
+            if at_once == 1:
+                work(call)
+            else:
+                pool.submit(work, call)
+        os._exit(0)
+
+
+class _Answers:
+    """Frames on their way up: one at a time, whole."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def send(self, frame: object) -> None:
+        data = encode(frame)
+        try:
+            with self._lock:
+                self._pipe.write(data)
+                self._pipe.flush()
+        except BrokenPipeError:
+            os._exit(0)
+
+
+def _private_stdout() -> BinaryIO:
+    """The pipe to the parent; what libraries print from now on goes to standard error."""
+    pipe = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return pipe
+
+
+def _read(stream: BinaryIO) -> bytes | None:
+    """The body of the next frame; `None` at the end of the pipe."""
+    head = stream.read(LENGTH)
+    if len(head) < LENGTH:
+        return None
+    length = body_length(head)
+    body = stream.read(length)
+    return body if len(body) == length else None

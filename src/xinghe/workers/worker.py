@@ -1,0 +1,251 @@
+"""The parent's side: a queue of calls, and a child that is started when the first one comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+from collections import deque
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+import structlog
+
+from xinghe.workers.backoff import Backoff
+from xinghe.workers.errors import (
+    RequestFailed,
+    WorkerBusy,
+    WorkerClosed,
+    WorkerDied,
+    WorkerFailure,
+    WorkerTimeout,
+)
+from xinghe.workers.frames import Answer, Call, Greeting, NotAFrame, Ready
+from xinghe.workers.process import ChildProcess
+
+log = structlog.get_logger(__name__)
+
+Reply = TypeVar("Reply")
+
+
+class _Pending:
+    """A call that waits for its turn or for its reply; `timeout` in seconds."""
+
+    __slots__ = ("deadline", "future", "request", "timeout")
+
+    def __init__(self, request: msgspec.Raw, timeout: float) -> None:
+        self.request = request
+        self.timeout = timeout
+        self.future: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
+        self.deadline: asyncio.TimerHandle | None = None
+
+    def fail(self, failure: WorkerFailure) -> None:
+        if self.deadline is not None:
+            self.deadline.cancel()
+        if not self.future.done():
+            self.future.set_exception(failure)
+
+
+class Worker(Generic[Reply]):
+    """`python -m <module> <arguments…>`, kept running, asked by `call`.
+
+    `reply` is the type of what its handler returns. `waiting` calls may queue. `threads` is told
+    to numerical libraries by their environment variables; `nice` and `idle` (SCHED_IDLE where
+    there is such a thing) say how readily it yields the processor. A child that dies is started
+    again at the next call, after a wait that doubles from one early death to the next; only the
+    calls that it had in hand fail. `start_timeout` seconds may pass until it is ready.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        reply: type[Reply],
+        *,
+        arguments: Sequence[str] = (),
+        threads: int = 1,
+        nice: int = 0,
+        idle: bool = False,
+        waiting: int = 256,
+        timeout: float = 60.0,
+        start_timeout: float = 60.0,
+    ) -> None:
+        self._module = module
+        self._arguments = tuple(arguments)
+        self._threads, self._nice, self._idle = threads, nice, idle
+        self._most_waiting = waiting
+        self._timeout = timeout
+        self._start_timeout = start_timeout
+        self._decoder = msgspec.msgpack.Decoder(reply)
+        self._numbers = itertools.count()
+        self._waiting: deque[_Pending] = deque()
+        self._working: dict[int, _Pending] = {}
+        self._wanted = asyncio.Event()
+        self._child: ChildProcess | None = None
+        self._at_once = 0
+        self._reason: WorkerFailure | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while it runs."""
+        return self._child.pid if self._child else None
+
+    async def call(self, request: object, timeout: float | None = None) -> Reply:  # noqa: ASYNC109
+        """What the child's handler returns for `request`.
+
+        `timeout` counts the seconds from when the child is given the call; a child that exceeds
+        it is killed. A caller that is cancelled is forgotten. Raises `WorkerFailure`
+        (`RequestFailed`, `WorkerBusy`, `WorkerDied`, `WorkerTimeout`, `WorkerClosed`).
+        """
+        if self._closed:
+            raise WorkerClosed(f"the worker {self._module} is closed")
+        if len(self._waiting) >= self._most_waiting:
+            raise WorkerBusy(f"{self._most_waiting} calls of {self._module} are waiting already")
+        raw = msgspec.Raw(msgspec.msgpack.encode(request))
+        pending = _Pending(raw, self._timeout if timeout is None else timeout)
+        self._waiting.append(pending)
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep())
+        self._wanted.set()
+        self._hand_out()
+        try:
+            return self._decoder.decode(await pending.future)
+        except asyncio.CancelledError:
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(pending)
+            raise
+
+    async def aclose(self) -> None:
+        """End the child; calls that wait or work fail with `WorkerClosed`."""
+        self._closed = True
+        self._fail(WorkerClosed(f"the worker {self._module} was closed"), self._take_all())
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+
+    async def _keep(self) -> None:
+        """Run one child after the other, each from when it is first wanted."""
+        backoff = Backoff()
+        while True:
+            await self._wanted.wait()
+            backoff.started()
+            await self._live()
+            delay = backoff.next()
+            log.error("worker_ended", module=self._module, reason=str(self._reason), wait=delay)
+            await asyncio.sleep(delay)
+
+    async def _live(self) -> None:
+        """The life of one child, from its start until it has ended."""
+        self._reason = None
+        try:
+            child = self._child = await self._spawn()
+        except OSError as error:
+            self._reason = WorkerDied(f"{self._module} cannot be started: {error}")
+            self._fail(self._reason, self._take_all())
+            self._wanted.clear()
+            return
+        try:
+            child.send(Greeting(os.getpid()))
+            if await self._became_ready(child):
+                self._hand_out()
+                await self._listen(child)
+        except (NotAFrame, msgspec.DecodeError) as error:
+            self._reason = WorkerDied(f"{self._module} wrote what is not a frame: {error}")
+        finally:
+            self._child = None
+            never_ready, self._at_once = self._at_once == 0, 0
+            status = await asyncio.shield(child.end())
+            if self._reason is None:
+                self._reason = WorkerDied(f"{self._module} ended with status {status}")
+            # Who waits for a child that cannot start would wait for ever.
+            failed = self._take_all() if never_ready else self._take_working()
+            self._fail(self._reason, failed)
+            if not self._waiting:
+                self._wanted.clear()
+
+    async def _spawn(self) -> ChildProcess:
+        starting = asyncio.ensure_future(
+            ChildProcess.spawn(
+                self._module,
+                self._arguments,
+                nice=self._nice,
+                idle=self._idle,
+                threads=self._threads,
+            )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await (await starting).end()  # closed in this very moment: leave no child behind
+            raise
+
+    async def _became_ready(self, child: ChildProcess) -> bool:
+        try:
+            async with asyncio.timeout(self._start_timeout):
+                body = await child.receive()
+        except TimeoutError:
+            self._reason = WorkerTimeout(
+                f"{self._module} was not ready within {self._start_timeout:g} s"
+            )
+            return False
+        if body is None:
+            return False
+        self._at_once = msgspec.msgpack.decode(body, type=Ready).at_once
+        return True
+
+    async def _listen(self, child: ChildProcess) -> None:
+        decoder = msgspec.msgpack.Decoder(Answer)
+        while (body := await child.receive()) is not None:
+            answer = decoder.decode(body)
+            pending = self._working.pop(answer.id, None)
+            if pending is None:
+                raise NotAFrame(f"nobody asked for call {answer.id}")
+            self._hand_out()
+            if answer.error is not None:
+                pending.fail(RequestFailed(answer.error))
+                continue
+            if pending.deadline is not None:
+                pending.deadline.cancel()
+            if not pending.future.done():
+                pending.future.set_result(answer.reply)
+
+    def _hand_out(self) -> None:
+        """Give the child as many calls as it takes at once."""
+        while self._child and self._waiting and len(self._working) < self._at_once:
+            pending = self._waiting.popleft()
+            if pending.future.done():
+                continue
+            number = next(self._numbers)
+            try:
+                self._child.send(Call(number, pending.request))
+            except ValueError as error:
+                pending.fail(RequestFailed(str(error)))
+                continue
+            pending.deadline = asyncio.get_running_loop().call_later(
+                pending.timeout, self._expire, self._child, pending.timeout
+            )
+            self._working[number] = pending
+
+    def _expire(self, child: ChildProcess, seconds: float) -> None:
+        if self._child is child:
+            self._reason = WorkerTimeout(f"{self._module} took longer than {seconds:g} s")
+            child.kill()
+
+    def _take_working(self) -> list[_Pending]:
+        taken = list(self._working.values())
+        self._working.clear()
+        return taken
+
+    def _take_all(self) -> list[_Pending]:
+        taken = [*self._take_working(), *self._waiting]
+        self._waiting.clear()
+        return taken
+
+    @staticmethod
+    def _fail(failure: WorkerFailure, pending: list[_Pending]) -> None:
+        for each in pending:
+            each.fail(type(failure)(*failure.args))
