@@ -78,7 +78,7 @@ class System:
         if isinstance(deployment, LlamaCppDeployment):
             path = local_file(deployment.weights)
             weights = path.stem if path else resolve(deployment.weights).name
-            engine = LlamaCppEngine(f"{name}/{weights}", deployment.repeat_penalty)
+            engine = LlamaCppEngine(f"{name}/{weights}", deployment)
             self.embedded[name] = engine
             return engine
         return UpstreamEngine(name, deployment)

@@ -122,13 +122,15 @@ class Prompt(msgspec.Struct, frozen=True):
 
     `tokens` is what the prompt costs unless the engine reports otherwise, `bound` the most that
     it can cost: the two agree where the engine's own tokenizer counted (`exact`). `payload` is
-    the engine's own form of the prompt, opaque to every other room.
+    the engine's own form of the prompt, opaque to every other room. `thinks` tells that the
+    prompt has opened a chain of thought, so that the text begins within it.
     """
 
     tokens: int
     bound: int
     exact: bool
     payload: object = None
+    thinks: bool = False
 
     def __post_init__(self) -> None:
         assert 0 < self.tokens <= self.bound
@@ -186,11 +188,15 @@ class SourcesDelta(msgspec.Struct, frozen=True):
 
 
 class UsageDelta(msgspec.Struct, frozen=True):
-    """The engine's own count, which replaces ours: all three are totals of the pass."""
+    """The engine's own count, which replaces ours: all are totals of the pass.
+
+    `reasoning_tokens` are part of the completion; `None` if it did not count them apart.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    reasoning_tokens: int | None = None
 
 
 CURRENT_ROUND = -1
@@ -225,25 +231,40 @@ Delta: TypeAlias = (
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """A model's price, in micro-Tokens a token."""
+    """A model's price, in micro-Tokens a token; `search` is a web search's, whatever it brings."""
 
     input: int
     output: int
     cached_input: int
+    search: int = 0
 
-    def cost(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> int:
+    def cost(
+        self,
+        prompt_tokens: int,
+        completion_tokens: int,
+        cached_tokens: int = 0,
+        searches: int = 0,
+    ) -> int:
         """Micro-Tokens for the given counts; `cached_tokens` are part of `prompt_tokens`."""
         fresh = prompt_tokens - cached_tokens
         return (
-            fresh * self.input + cached_tokens * self.cached_input + completion_tokens * self.output
+            fresh * self.input
+            + cached_tokens * self.cached_input
+            + completion_tokens * self.output
+            + searches * self.search
         )
 
 
 class Meter:
     """What one request has used so far; written by generation, read by the ledger.
 
-    `started` turns true when an engine has begun work: before that, a departure costs nothing.
-    `left` tells that the client went: a cancellation without it is our own doing.
+    All counts are totals over the passes of the request. `reasoning_tokens` are part of
+    `completion_tokens`; `cached_tokens` and `search_tokens` (what searches put into a prompt) are
+    part of `prompt_tokens`; `searches` counts the web searches that were made.
+
+    `started` turns true when an engine has begun work: before that, a departure costs the
+    searches at most. `left` tells that the client went: a cancellation without it is our own
+    doing.
     """
 
     __slots__ = (
@@ -252,6 +273,9 @@ class Meter:
         "finished",
         "left",
         "prompt_tokens",
+        "reasoning_tokens",
+        "search_tokens",
+        "searches",
         "started",
     )
 
@@ -262,6 +286,14 @@ class Meter:
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.cached_tokens = 0
+        self.reasoning_tokens = 0
+        self.search_tokens = 0
+        self.searches = 0
+
+    @property
+    def owes(self) -> bool:
+        """Whether anything was done that is owed although the answer never ended."""
+        return self.started or self.searches > 0
 
 
 class ClientGone(Exception):

@@ -112,7 +112,7 @@ async def test_engine_that_comes_back_in_time_serves() -> None:
 
 async def test_embedded_engine_that_never_comes_back() -> None:
     deployment = LlamaCppDeployment(slots=1, context=2048)
-    station = Station("e", deployment, LlamaCppEngine("e/m", 1.1))
+    station = Station("e", deployment, LlamaCppEngine("e/m", deployment))
     with pytest.raises(DispatchFailed):
         await Dispatcher({"e": station}).prepare(station, HELLO)
 
@@ -162,7 +162,7 @@ async def test_cancelled_while_it_waits_to_try_again() -> None:
 async def test_ready_says_which() -> None:
     async with playing([refusal(500, b"")]) as tape, station_at(tape.url) as (_, down):
         deployment = LlamaCppDeployment(slots=1, context=2048)
-        nowhere = Station("e", deployment, LlamaCppEngine("e/m", 1.1))
+        nowhere = Station("e", deployment, LlamaCppEngine("e/m", deployment))
         closed = UpstreamDeployment(url=f"http://127.0.0.1:{free_port()}/v1", model="m")
         away = Station("a", closed, UpstreamEngine("a", closed))
         dispatcher = Dispatcher({"e": nowhere, "a": away})

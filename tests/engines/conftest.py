@@ -28,12 +28,12 @@ async def engine(
     )
     weights = find(settings, small_weights)
     assert isinstance(weights, Path)
-    running = LlamaCppEngine("embedded/small", repeat_penalty=1.0)
+    deployment = LlamaCppDeployment(slots=SLOTS, context=CONTEXT, repeat_penalty=1.0)
+    running = LlamaCppEngine("embedded/small", deployment)
 
     def located(location: EngineLocation) -> None:
         running.locate(location.address, location.key)
 
-    deployment = LlamaCppDeployment(slots=SLOTS, context=CONTEXT)
     keeper = EngineKeeper("embedded", deployment, weights, Embedded(), located)
     keeping = asyncio.create_task(keeper.run())
     async with asyncio.timeout(60):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.engines.conftest import SLOTS
 from tests.kit.models import LONG_STORY
+from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import (
     Delta,
     FinishDelta,
@@ -139,7 +140,7 @@ async def test_ready_follows_the_child(
     engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert await engine.ready()
-    away = LlamaCppEngine("embedded/away", 1.0)
+    away = LlamaCppEngine("embedded/away", LlamaCppDeployment())
     assert not await away.ready()
     monkeypatch.setattr("xinghe.engines.llamacpp.engine.START_PATIENCE", 0.1)
     with pytest.raises(EngineFailed):

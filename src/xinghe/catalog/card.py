@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -54,6 +54,8 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last_role: frozenset[str] = frozenset({"user", "tool"})
     input_ratio: Ratio = 1.0
     output_ratio: Ratio = 1.0
+    search_price: Ratio = 4000.0
+    """Tokens a web search."""
     rpm: Count = 0
     tpm: Count = 0
     preemptible: bool = False
@@ -78,7 +80,12 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def rate(self) -> Rate:
         """The price in micro-Tokens; a cached input token costs a quarter."""
         whole = round(self.input_ratio * MICRO)
-        return Rate(input=whole, output=round(self.output_ratio * MICRO), cached_input=whole // 4)
+        return Rate(
+            input=whole,
+            output=round(self.output_ratio * MICRO),
+            cached_input=whole // 4,
+            search=round(self.search_price * MICRO),
+        )
 
 
 class AccountLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,6 +106,8 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     context: Count = 0
     slots: Annotated[int, Meta(ge=1)] = 4
     queue: Count = 64
+    thinking: Count = 0
+    """The most tokens of a chain of thought (0: the card's own bound)."""
 
 
 class LlamaCppDeployment(Deployment, frozen=True, forbid_unknown_fields=True, tag="llamacpp"):
@@ -106,8 +115,11 @@ class LlamaCppDeployment(Deployment, frozen=True, forbid_unknown_fields=True, ta
 
     weights: str = ""
     slots: Count = 0
+    thinking: Count = 1024
     repeat_penalty: Annotated[float, Meta(ge=1)] = 1.1
     """Without it, greedy decoding of the small models runs into loops."""
+    thinks: bool = False
+    """Whether the model thinks by itself (R1 and the like); else the platform lets it think."""
 
 
 class UpstreamDeployment(
@@ -124,6 +136,16 @@ class UpstreamDeployment(
     """How long it may say nothing, in seconds."""
     slots: Annotated[int, Meta(ge=1)] = 64
     repeat_penalty: Annotated[float, Meta(ge=1)] = 1.0
+    tools: bool = True
+    """Whether it calls tools by itself."""
+    structure: Literal["json_schema", "none"] = "json_schema"
+    """What it holds its answers to; they are checked here in any case."""
+    thinks: bool = True
+    """Whether it may give a chain of thought: in fields of their own or in `<think>` tags."""
+    opens_thought: bool = False
+    """Whether its template opens the thought, so that its text has the closing tag only."""
+    eyes: bool = False
+    """Whether it reads pictures."""
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import structlog
 
 from xinghe.catalog.card import AnyDeployment, LlamaCppDeployment
-from xinghe.core import GenerationJob, Message, Prompt
+from xinghe.core import GenerationJob, Message, Prompt, ToolUse
 from xinghe.dispatch.lane import Lane, LaneFull
 from xinghe.engines.protocol import Batch, Engine, EngineBusy, EngineFailed, EngineUnavailable
 
@@ -56,11 +56,17 @@ class Dispatcher:
     def __init__(self, stations: dict[str, Station]) -> None:
         self.stations = stations
 
-    async def prepare(self, station: Station, messages: Sequence[Message]) -> Prompt:
+    async def prepare(
+        self,
+        station: Station,
+        messages: Sequence[Message],
+        tools: ToolUse | None = None,
+        opening: str = "",
+    ) -> Prompt:
         """Render and count a conversation. Raises `DispatchFailed`."""
         for delay in (*RETRY_DELAYS, None):
             try:
-                return await station.engine.prepare(messages)
+                return await station.engine.prepare(messages, tools, opening)
             except EngineUnavailable as error:
                 await self._pause(station, error, delay)
             except EngineFailed as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
-from xinghe.core import Delta, GenerationJob, Message, Prompt
+from xinghe.core import Delta, GenerationJob, Message, Prompt, ToolUse
 
 
 class EngineError(Exception):
@@ -37,6 +37,20 @@ class Batch(msgspec.Struct, frozen=True):
     deltas: list[Delta]
 
 
+class Abilities(msgspec.Struct, frozen=True):
+    """What an engine does by itself; what it does not, the platform does around it.
+
+    `constraints`: what holds it while it generates: an llguidance grammar, a JSON Schema, or
+    nothing. `tools`: it calls tools. `thinks`: it may give a chain of thought, as deltas of their
+    own or between tags. `eyes`: it reads pictures.
+    """
+
+    constraints: Literal["grammar", "schema", "none"]
+    tools: bool
+    thinks: bool
+    eyes: bool
+
+
 class Engine(Protocol):
     """Text generation.
 
@@ -48,12 +62,21 @@ class Engine(Protocol):
         """What really answers, as `/models` and the header `x-served-by` tell it."""
         ...
 
+    @property
+    def abilities(self) -> Abilities: ...
+
     async def ready(self) -> bool:
         """Whether a request sent now would be answered."""
         ...
 
-    async def prepare(self, messages: Sequence[Message]) -> Prompt:
-        """Render and count a conversation. Raises `EngineError`."""
+    async def prepare(
+        self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
+    ) -> Prompt:
+        """Render and count a conversation. Raises `EngineError`.
+
+        `tools` only where the engine calls them by itself; the answer begins with `opening`
+        only where the engine is held to grammars.
+        """
         ...
 
     def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:

@@ -25,16 +25,21 @@ from xinghe.core import (
     Message,
     PrefillDelta,
     Prompt,
+    ReasoningDelta,
     TextDelta,
+    ToolCallDelta,
+    ToolUse,
     UsageDelta,
 )
 from xinghe.engines.estimate import bounded_tokens, estimated_tokens
 from xinghe.engines.events import EventParser, EventTooLarge
-from xinghe.engines.messages import wire_messages
-from xinghe.engines.protocol import Batch, EngineBusy, EngineFailed, EngineUnavailable
+from xinghe.engines.messages import wire_format, wire_messages, wire_tools
+from xinghe.engines.protocol import Abilities, Batch, EngineBusy, EngineFailed, EngineUnavailable
 
 TOKENS_A_MESSAGE = 8
 """The most that a chat template puts around one message, with what opens the answer."""
+TOKENS_FOR_TOOLS = 400
+"""The most that a template says about the use of tools."""
 LOGGED_TEXT = 500
 USAGE_PATIENCE = 5.0
 """Seconds to wait, after the finish reason, for the usage and `[DONE]`."""
@@ -51,11 +56,29 @@ FAULTS = (
 FINISH_REASONS = {
     "length": FinishReason.LENGTH,
     "content_filter": FinishReason.CONTENT_FILTER,
+    "tool_calls": FinishReason.FUNCTION_CALL,
+    "function_call": FinishReason.FUNCTION_CALL,
 }
 
 
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int = 0
+    id: str | None = None
+    function: _Function | None = None
+
+
 class _ChoiceDelta(msgspec.Struct):
+    """`reasoning_content` is DeepSeek's name for the chain of thought, `reasoning` vLLM's new."""
+
     content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[_ToolCall] | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -67,10 +90,15 @@ class _PromptDetails(msgspec.Struct):
     cached_tokens: Count | None = None
 
 
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: Count | None = None
+
+
 class _Usage(msgspec.Struct):
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
 
 
 class _Chunk(msgspec.Struct):
@@ -94,6 +122,16 @@ class UpstreamEngine:
     def served_by(self) -> str:
         return self._served_by
 
+    @property
+    def abilities(self) -> Abilities:
+        deployment = self._deployment
+        return Abilities(
+            constraints="none" if deployment.structure == "none" else "schema",
+            tools=deployment.tools,
+            thinks=deployment.thinks or deployment.opens_thought,
+            eyes=deployment.eyes,
+        )
+
     async def ready(self) -> bool:
         try:
             timeout = aiohttp.ClientTimeout(total=self._deployment.connect_timeout)
@@ -104,16 +142,24 @@ class UpstreamEngine:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
-    async def prepare(self, messages: Sequence[Message]) -> Prompt:
+    async def prepare(
+        self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
+    ) -> Prompt:
+        assert not opening, "an upstream begins its answers by itself"
+        payload = {"messages": wire_messages(messages), **(wire_tools(tools) if tools else {})}
         frame = TOKENS_A_MESSAGE * (len(messages) + 1)
-        texts = [text for message in messages for text in (message.content, message.name or "")]
+        texts = [text for message in messages for text in _texts(message)]
+        if tools:
+            texts.append(msgspec.json.encode(payload["tools"]).decode())
+            frame += TOKENS_A_MESSAGE * len(tools.tools) + TOKENS_FOR_TOOLS
         estimate = sum(map(estimated_tokens, texts))
         bound = sum(map(bounded_tokens, texts))
         return Prompt(
             tokens=min(estimate, bound) + frame,
             bound=bound + frame,
             exact=False,
-            payload=wire_messages(messages),
+            payload=payload,
+            thinks=self._deployment.opens_thought,
         )
 
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
@@ -169,7 +215,6 @@ class UpstreamEngine:
         sampling = job.sampling
         body: dict[str, Any] = {
             "model": self._deployment.model,
-            "messages": job.prompt.payload,
             "max_tokens": job.max_tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -182,6 +227,10 @@ class UpstreamEngine:
         penalty = self._deployment.repeat_penalty * (sampling.penalty_score or 1.0)
         if penalty != 1.0:
             body["repetition_penalty"] = penalty
+        if job.constraint is not None and self._deployment.structure == "json_schema":
+            body["response_format"] = wire_format(job.constraint)
+        assert isinstance(job.prompt.payload, dict)
+        body |= job.prompt.payload
         return {name: value for name, value in body.items() if value is not None}
 
     def _headers(self) -> dict[str, str]:
@@ -255,13 +304,30 @@ def _translate(
     if chunk.error is not None:
         raise EngineFailed(f"upstream reported: {str(chunk.error)[:LOGGED_TEXT]}")
     for choice in chunk.choices:
-        if choice.delta.content:
-            deltas.append(TextDelta(choice.delta.content))
+        _say(choice.delta, deltas)
         if choice.finish_reason:
             finish = FINISH_REASONS.get(choice.finish_reason, FinishReason.NORMAL)
     if chunk.usage is not None:
         deltas.extend(_usage(chunk.usage))
     return finish
+
+
+def _say(said: _ChoiceDelta, deltas: list[Delta]) -> None:
+    if thought := said.reasoning_content or said.reasoning:
+        deltas.append(ReasoningDelta(thought))
+    if said.content:
+        deltas.append(TextDelta(said.content))
+    for call in said.tool_calls or ():
+        function = call.function or _Function()
+        deltas.append(
+            ToolCallDelta(call.index, call.id, function.name, function.arguments or "", tokens=1)
+        )
+
+
+def _texts(message: Message) -> list[str]:
+    """All that a template puts into the prompt for a message."""
+    called = [text for call in message.tool_calls for text in (call.id, call.name, call.arguments)]
+    return [message.content, message.name or "", message.tool_call_id or "", *called]
 
 
 def _usage(usage: _Usage) -> list[UsageDelta]:
@@ -270,6 +336,12 @@ def _usage(usage: _Usage) -> list[UsageDelta]:
         return []
     details = usage.prompt_tokens_details
     cached = (details.cached_tokens or 0) if details else 0
+    counted = usage.completion_tokens_details
     return [
-        UsageDelta(usage.prompt_tokens, usage.completion_tokens, min(cached, usage.prompt_tokens))
+        UsageDelta(
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            min(cached, usage.prompt_tokens),
+            counted.reasoning_tokens if counted else None,
+        )
     ]

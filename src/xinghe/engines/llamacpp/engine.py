@@ -10,6 +10,7 @@ from typing import TypeVar
 import aiohttp
 import msgspec
 
+from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import (
     Delta,
     FinishDelta,
@@ -19,6 +20,7 @@ from xinghe.core import (
     PrefillDelta,
     Prompt,
     TextDelta,
+    ToolUse,
     UsageDelta,
 )
 from xinghe.engines.events import EventParser, EventTooLarge
@@ -29,7 +31,7 @@ from xinghe.engines.llamacpp.wire import (
     completion_request,
 )
 from xinghe.engines.messages import wire_messages
-from xinghe.engines.protocol import Batch, EngineFailed, EngineUnavailable
+from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
 
 T = TypeVar("T")
 
@@ -40,6 +42,8 @@ START_PATIENCE = 15.0
 """Seconds to wait for a child that is being started: the default weights load in about five."""
 IDLE_SECONDS = 4.0
 """The child closes an idle connection after 5 s: ours is closed before."""
+OPEN_THOUGHT = "<think>"
+"""How the template of a model that always thinks ends."""
 ONCE = {"Connection": "close"}
 """The child closes a connection after a stream without saying so; the next request would fail."""
 
@@ -47,9 +51,12 @@ ONCE = {"Connection": "close"}
 class LlamaCppEngine:
     """Speaks to one child; the supervisor says where it listens, anew after each restart."""
 
-    def __init__(self, served_by: str, repeat_penalty: float) -> None:
+    def __init__(self, served_by: str, deployment: LlamaCppDeployment) -> None:
         self._served_by = served_by
-        self._repeat_penalty = repeat_penalty
+        self._repeat_penalty = deployment.repeat_penalty
+        self._abilities = Abilities(
+            constraints="grammar", tools=False, thinks=deployment.thinks, eyes=False
+        )
         self._address: str | None = None
         self._located = asyncio.Event()
         self._key = ""
@@ -59,6 +66,10 @@ class LlamaCppEngine:
     @property
     def served_by(self) -> str:
         return self._served_by
+
+    @property
+    def abilities(self) -> Abilities:
+        return self._abilities
 
     def locate(self, address: str | None, key: str = "") -> None:
         """Where the child listens; `None` while there is none."""
@@ -78,17 +89,25 @@ class LlamaCppEngine:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
-    async def prepare(self, messages: Sequence[Message]) -> Prompt:
+    async def prepare(
+        self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
+    ) -> Prompt:
         rendered = await self._ask(
             "/apply-template", {"messages": wire_messages(_known(messages))}, Rendered
         )
         counted = await self._ask(
             "/tokenize",
-            {"content": rendered.prompt, "add_special": True, "parse_special": True},
+            {"content": rendered.prompt + opening, "add_special": True, "parse_special": True},
             Tokenized,
         )
         length = len(counted.tokens)
-        return Prompt(tokens=length, bound=length, exact=True, payload=counted.tokens)
+        return Prompt(
+            tokens=length,
+            bound=length,
+            exact=True,
+            payload=counted.tokens,
+            thinks=rendered.prompt.rstrip().endswith(OPEN_THOUGHT),
+        )
 
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
         body = completion_request(job, self._repeat_penalty)
