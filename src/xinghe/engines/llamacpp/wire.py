@@ -6,7 +6,10 @@ from typing import Any
 
 import msgspec
 
-from xinghe.core import GenerationJob
+from xinghe.core import Constraint, GenerationJob
+
+GRAMMAR_PREFIX = "%llguidance {}\n"
+"""What tells llama.cpp that a grammar is Lark for llguidance and not its own notation."""
 
 
 class Timings(msgspec.Struct):
@@ -57,5 +60,10 @@ def completion_request(job: GenerationJob, base_repeat_penalty: float) -> dict[s
         "frequency_penalty": sampling.frequency_penalty,
         "presence_penalty": sampling.presence_penalty,
         "seed": sampling.seed,
+        "grammar": _grammar(job.constraint),
     }
     return {name: value for name, value in body.items() if value is not None}
+
+
+def _grammar(constraint: Constraint | None) -> str | None:
+    return None if constraint is None else GRAMMAR_PREFIX + constraint.grammar
