@@ -108,5 +108,6 @@ def test_ratios(catalog: Catalog) -> None:
 
 def test_rate_is_in_micro_tokens_and_cached_input_costs_a_quarter(catalog: Catalog) -> None:
     rate = catalog.models["ernie-3.5-8k"].rate
-    assert rate == Rate(input=400_000, output=1_000_000, cached_input=100_000)
+    assert rate == Rate(input=400_000, output=1_000_000, cached_input=100_000, search=4_000_000_000)
     assert rate.cost(10, 5, cached_tokens=4) == 6 * 400_000 + 4 * 100_000 + 5 * 1_000_000
+    assert rate.cost(0, 0, searches=3) == 12_000_000_000

@@ -18,7 +18,7 @@ from xinghe.storage import Database
 ROOT = Path(__file__).parents[2]
 WORKER = [sys.executable, "-m", "tests.ledger.worker"]
 
-RATE = Rate(input=4, output=8, cached_input=1)
+RATE = Rate(input=4, output=8, cached_input=1, search=25)
 
 
 def hold(ledger: Ledger, principal: Principal, meter: Meter, **changes: Any) -> Holding:

@@ -32,6 +32,43 @@ async def test_a_finished_answer_costs_its_usage(
     assert (entry.token_id, entry.token_name) == (principal.token_id, "laptop")
 
 
+async def test_searches_are_charged_by_their_number(
+    ledger: Ledger, principal: Principal, books: Books
+) -> None:
+    meter = Meter()
+    async with hold(ledger, principal, meter, amount=200):
+        used(meter, prompt=6, completion=2)
+        meter.searches, meter.search_tokens, meter.reasoning_tokens = 2, 4, 1
+        meter.finished = True
+    (entry,) = await books.usage()
+    assert entry.amount == -(6 * 4 + 2 * 8 + 2 * 25)
+    assert (entry.prompt_tokens, entry.completion_tokens) == (6, 2)
+    assert (entry.search_tokens, entry.searches, entry.search_rate) == (4, 2, 25)
+
+
+async def test_who_leaves_after_a_search_pays_for_that(
+    ledger: Ledger, principal: Principal, books: Books
+) -> None:
+    meter = Meter()
+    counts = {"started": False, "prompt_tokens": 0, "completion_tokens": 0, "searches": 1}
+    with pytest.raises(ClientGone):
+        await left_by(ClientGone(), hold(ledger, principal, meter), meter, **counts)
+    (entry,) = await books.usage()
+    assert (entry.amount, entry.prompt_tokens, entry.searches) == (-25, 0, 1)
+
+
+async def test_absurd_counts_of_searches_leave_no_hold_open(
+    ledger: Ledger, principal: Principal, books: Books
+) -> None:
+    meter = Meter()
+    async with hold(ledger, principal, meter):
+        used(meter, prompt=5, completion=1)
+        meter.searches, meter.search_tokens = 10**30, 10**30
+        meter.finished = True
+    (entry,) = await books.usage()
+    assert (entry.amount, entry.search_tokens) == (-100, 5)
+
+
 @pytest.mark.parametrize("kind", [asyncio.CancelledError, GeneratorExit, ClientGone])
 @pytest.mark.parametrize(("started", "cost"), [(True, 5 * 4 + 3 * 8), (False, 0)])
 async def test_a_client_that_leaves_pays_for_what_was_begun(

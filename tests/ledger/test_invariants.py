@@ -24,8 +24,12 @@ DAY = 86_400_000_000
 PERIODS: list[Period] = ["day", "month", "total"]
 AMOUNTS = st.integers(0, 300)
 COUNTS = st.builds(
-    lambda prompt, completion, cached: Usage(prompt, completion, min(prompt, cached)),
+    lambda prompt, completion, cached, search, searches: Usage(
+        prompt, completion, min(prompt, cached), min(prompt, search), searches
+    ),
     st.integers(0, 20),
+    st.integers(0, 20),
+    st.integers(0, 3),
     st.integers(0, 20),
     st.integers(0, 20),
 )
@@ -48,6 +52,7 @@ class Books(RuleBasedStateMachine):
         self.clock = 1
         self.ids = count()
         self.open: dict[str, holds.Hold] = {}
+        self.noted: dict[str, Usage] = {}
         self.spent: list[tuple[int, int, int]] = []
         self.thresholds: dict[int, int] = {}
         self.balances = {1: 0, 2: 0}
@@ -225,6 +230,8 @@ class Books(RuleBasedStateMachine):
     @rule(hold=opened, usage=COUNTS)
     def checkpoint(self, hold: str, usage: Usage) -> None:
         holds.checkpoint(self.connection, [(hold, usage)])
+        if hold in self.open:
+            self.noted[hold] = usage
 
     @rule(hold=opened, usage=COUNTS)
     def capture(self, hold: str, usage: Usage) -> None:
@@ -249,9 +256,15 @@ class Books(RuleBasedStateMachine):
         assert settle_estate(self.connection, boot_id=owner) == len(left)
         for name, hold in left.items():
             del self.open[name]
+            noted = self.noted.get(name) if hold.stream else None
             query = "SELECT state FROM holds WHERE id = ?"
-            state = "captured" if hold.stream else "released"
+            state = "released" if noted is None else "captured"
             assert self.connection.execute(query, (name,)).get == state
+            query = "SELECT -amount, search_tokens, searches FROM entries WHERE hold_id = ?"
+            entry = self.connection.execute(query, (name,)).get
+            assert entry == (
+                noted and (min(noted.cost(RATE), hold.amount), noted.search, noted.searches)
+            )
         # The reaper's clock is the real one: the entries tell what it took.
         query = "SELECT token_id, at, -amount FROM entries WHERE kind = 'usage' ORDER BY id"
         self.spent = list(self.connection.execute(query))

@@ -93,6 +93,30 @@ async def test_a_process_that_sleeps_keeps_its_holds(
     assert await ledger.reap() == 2
 
 
+async def test_kill_9_while_queued_costs_nothing(
+    start: Start, ledger: Ledger, books: Books
+) -> None:
+    process = start("queue")
+    assert await line(process) == "ready"
+    assert await books.balance() == (900, 100)
+    process.kill()
+    process.wait()
+    assert await ledger.reap() == 1
+    assert await books.usage() == []
+
+
+async def test_kill_9_soon_after_the_start_costs_the_prompt(
+    start: Start, ledger: Ledger, books: Books
+) -> None:
+    process = start("begin")
+    assert await line(process) == "ready"
+    process.kill()
+    process.wait()
+    assert await ledger.reap() == 1
+    (entry,) = await books.usage()
+    assert (entry.prompt_tokens, entry.completion_tokens, entry.amount) == (5, 0, -20)
+
+
 async def test_two_processes_spend_one_account(start: Start, ledger: Ledger, books: Books) -> None:
     first, second = start("spend"), start("spend")
     done = int(await line(first)) + int(await line(second))
@@ -160,22 +184,29 @@ async def test_leftovers_of_a_start_that_died(ledger: Ledger, database: Database
 async def test_checkpoints_follow_the_meter(
     ledger: Ledger, principal: Principal, database: Database
 ) -> None:
-    async def noted() -> tuple[int, int, int]:
+    async def noted() -> tuple[int, ...]:
         assert await database.drain() == 0
-        query = "SELECT prompt_tokens, emitted, cached_tokens FROM holds"
-        found: tuple[int, int, int] = await database.read(lambda c: c.execute(query).get)
+        query = (
+            "SELECT started, prompt_tokens, emitted, cached_tokens, search_tokens, searches "
+            "FROM holds"
+        )
+        found: tuple[int, ...] = await database.read(lambda c: c.execute(query).get)
         return found
 
     meter = Meter()
     async with hold(ledger, principal, meter):
         ledger.checkpoint()
-        assert await noted() == (5, 0, 0)
-        meter.completion_tokens = 2
+        assert await noted() == (0, 5, 0, 0, 0, 0)
+        meter.searches = 1
         ledger.checkpoint()
-        assert await noted() == (5, 2, 0)
+        assert await noted() == (1, 0, 0, 0, 0, 1)
+        meter.started, meter.completion_tokens = True, 2
+        ledger.checkpoint()
+        assert await noted() == (1, 5, 2, 0, 0, 1)
         used(meter, prompt=7, completion=9, cached=3)
+        meter.search_tokens = 2
         async with asyncio.timeout(5):  # the regular task does the same
-            while await noted() != (7, 9, 3):  # noqa: ASYNC110
+            while await noted() != (1, 7, 9, 3, 2, 1):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
 

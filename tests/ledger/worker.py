@@ -1,8 +1,9 @@
 """A process of its own on a ledger: `worker DIR SECRET ACTION`.
 
 `wait` opens one stream of 5 + 3 tokens and one non-stream hold, takes a checkpoint, says `ready`
-and sleeps. `spend` runs 100 requests of 20 micro-Tokens, 10 at a time, and says how many were
-not refused.
+and sleeps. `queue` opens a stream that never starts, `begin` one that has just started; each says
+`ready` and sleeps. `spend` runs 100 requests of 20 micro-Tokens, 10 at a time, and says how many
+were not refused.
 """
 
 from __future__ import annotations
@@ -35,6 +36,23 @@ async def wait(ledger: Ledger, database: Database, principal: Principal) -> None
         await asyncio.sleep(60)
 
 
+async def queue(ledger: Ledger, database: Database, principal: Principal) -> None:
+    async with hold(ledger, principal, Meter()):
+        await asyncio.sleep(1.2)  # a regular checkpoint passes it by
+        print("ready", flush=True)
+        await asyncio.sleep(60)
+
+
+async def begin(ledger: Ledger, database: Database, principal: Principal) -> None:
+    meter = Meter()
+    async with hold(ledger, principal, meter):
+        meter.started = True
+        await asyncio.sleep(0.4)  # less than it is to the regular checkpoint
+        assert await database.drain() == 0
+        print("ready", flush=True)
+        await asyncio.sleep(60)
+
+
 async def spend(ledger: Ledger, database: Database, principal: Principal) -> None:
     async def one() -> bool:
         meter = Meter()
@@ -59,7 +77,8 @@ async def main(directory: str, secret: str, action: str) -> None:
         ledger = Ledger(database)
         await ledger.start()
         try:
-            await {"wait": wait, "spend": spend}[action](ledger, database, principal)
+            actions = {"wait": wait, "queue": queue, "begin": begin, "spend": spend}
+            await actions[action](ledger, database, principal)
         finally:
             await ledger.stop()
 

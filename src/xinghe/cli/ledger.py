@@ -46,7 +46,7 @@ def check(context: click.Context, data: str | None, as_json: bool) -> None:
 def entries(account_name: str | None, limit: int, data: str | None, as_json: bool) -> None:
     """List the latest entries, the newest first. Amounts are in Tokens.
 
-    The JSON form has every field; its rates are Tokens a token.
+    The JSON form has every field; its rates are Tokens a token, Tokens a search.
     """
 
     async def action(database: Database) -> list[reader.Entry]:
@@ -70,12 +70,13 @@ def _brief(entry: reader.Entry) -> dict[str, Any]:
         "model": entry.model,
         "in": entry.prompt_tokens,
         "out": entry.completion_tokens,
+        "searches": entry.searches,
         "note": entry.note,
     }
 
 
 def _full(entry: reader.Entry) -> dict[str, Any]:
     fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
-    for name in ("amount", "balance_after", "input_rate", "output_rate", "cached_rate"):
+    for name in ("amount", "balance_after", *(name for name in fields if name.endswith("_rate"))):
         fields[name] = None if fields[name] is None else tokens(fields[name])
     return fields | {"at": moment(entry.at)}

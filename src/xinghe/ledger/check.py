@@ -57,7 +57,8 @@ _RULES = {
             SELECT e.id, e.amount, min(h.amount,
                 (e.prompt_tokens - e.cached_tokens) * e.input_rate
                 + e.cached_tokens * e.cached_rate
-                + e.completion_tokens * e.output_rate) AS expected
+                + e.completion_tokens * e.output_rate
+                + e.searches * coalesce(e.search_rate, 0)) AS expected
             FROM entries e JOIN holds h ON h.id = e.hold_id WHERE e.kind = 'usage'
         ) e WHERE -e.amount != expected""",
     "a cap counts what its token spent in the period": """

@@ -8,7 +8,8 @@ import msgspec
 _COLUMNS = (
     "e.id, a.name, e.at, e.kind, e.amount, e.balance_after, e.request_id, e.hold_id, e.model, "
     "e.token_id, e.token_name, e.prompt_tokens, e.completion_tokens, e.cached_tokens, "
-    "e.search_tokens, e.input_rate, e.output_rate, e.cached_rate, e.note"
+    "e.search_tokens, e.searches, e.input_rate, e.output_rate, e.cached_rate, e.search_rate, "
+    "e.note"
 )
 
 
@@ -30,9 +31,11 @@ class Entry(msgspec.Struct, frozen=True):
     completion_tokens: int
     cached_tokens: int
     search_tokens: int
+    searches: int
     input_rate: int | None
     output_rate: int | None
     cached_rate: int | None
+    search_rate: int | None
     note: str
 
 

@@ -40,10 +40,14 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class Open(msgspec.Struct, frozen=True):
-    """An open hold as the reaper finds it, with the last checkpoint."""
+    """An open hold as the reaper finds it, with the last checkpoint.
+
+    `started` is false while nothing that is owed was done for it.
+    """
 
     id: str
     stream: bool
+    started: bool
     usage: Usage
 
 
@@ -80,8 +84,8 @@ def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | None:
         caps.write(connection, hold.token_id, grown)
     connection.execute(
         "INSERT INTO holds (id, account_id, token_id, request_id, model, amount, state, owner, "
-        "stream, prompt_tokens, input_rate, output_rate, cached_rate, created_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?)",
+        "stream, started, prompt_tokens, input_rate, output_rate, cached_rate, search_rate, "
+        "created_at) VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, 0, ?, ?, ?, ?, ?, ?)",
         (
             hold.id,
             hold.account_id,
@@ -95,6 +99,7 @@ def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | None:
             hold.rate.input,
             hold.rate.output,
             hold.rate.cached_input,
+            hold.rate.search,
             hold.created_at,
         ),
     )
@@ -102,11 +107,11 @@ def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | None:
 
 
 def checkpoint(connection: apsw.Connection, counts: Iterable[tuple[str, Usage]]) -> None:
-    """Note what open holds have used so far, by hold id."""
+    """Note what open holds have used so far, by hold id, and that they have started."""
     connection.executemany(
-        "UPDATE holds SET prompt_tokens = ?, emitted = ?, cached_tokens = ? "
-        "WHERE id = ? AND state = 'open'",
-        ((usage.prompt, usage.completion, usage.cached, hold) for hold, usage in counts),
+        "UPDATE holds SET started = 1, prompt_tokens = ?, emitted = ?, cached_tokens = ?, "
+        "search_tokens = ?, searches = ? WHERE id = ? AND state = 'open'",
+        ((*_counts(usage), hold) for hold, usage in counts),
     )
 
 
@@ -119,9 +124,10 @@ def capture(
     """
     row = connection.execute(
         "UPDATE holds SET state = 'captured', resolved_at = ?, prompt_tokens = ?, emitted = ?, "
-        "cached_tokens = ? WHERE id = ? AND state = 'open' RETURNING account_id, token_id, "
-        "request_id, model, amount, created_at, input_rate, output_rate, cached_rate",
-        (at, usage.prompt, usage.completion, usage.cached, hold_id),
+        "cached_tokens = ?, search_tokens = ?, searches = ? WHERE id = ? AND state = 'open' "
+        "RETURNING account_id, token_id, request_id, model, amount, created_at, "
+        "input_rate, output_rate, cached_rate, search_rate",
+        (at, *_counts(usage), hold_id),
     ).get
     if row is None:
         return False
@@ -137,9 +143,9 @@ def capture(
     connection.execute(
         "INSERT INTO entries (account_id, at, kind, amount, balance_after, request_id, hold_id, "
         "model, token_id, token_name, prompt_tokens, completion_tokens, cached_tokens, "
-        "input_rate, output_rate, cached_rate, note) "
+        "search_tokens, searches, input_rate, output_rate, cached_rate, search_rate, note) "
         "VALUES (?, ?, 'usage', ?, ?, ?, ?, ?, ?, (SELECT name FROM tokens WHERE id = ?), "
-        "?, ?, ?, ?, ?, ?, ?)",
+        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             account_id,
             at,
@@ -150,9 +156,7 @@ def capture(
             model,
             token_id,
             token_id,
-            usage.prompt,
-            usage.completion,
-            usage.cached,
+            *_counts(usage),
             *rates,
             note,
         ),
@@ -187,8 +191,15 @@ def owners(connection: apsw.Connection) -> set[str]:
 def open_holds(connection: apsw.Connection, owner: str) -> list[Open]:
     """What a process has open."""
     rows = connection.execute(
-        "SELECT id, stream, prompt_tokens, emitted, cached_tokens FROM holds "
-        "WHERE state = 'open' AND owner = ?",
+        "SELECT id, stream, started, prompt_tokens, emitted, cached_tokens, search_tokens, "
+        "searches FROM holds WHERE state = 'open' AND owner = ?",
         (owner,),
     )
-    return [Open(hold_id, bool(stream), Usage(*counts)) for hold_id, stream, *counts in rows]
+    return [
+        Open(hold_id, bool(stream), bool(started), Usage(*counts))
+        for hold_id, stream, started, *counts in rows
+    ]
+
+
+def _counts(usage: Usage) -> tuple[int, ...]:
+    return usage.prompt, usage.completion, usage.cached, usage.search, usage.searches

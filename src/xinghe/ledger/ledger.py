@@ -15,11 +15,14 @@ from xinghe.ledger import holds, sweep
 from xinghe.ledger.errors import InsufficientTokens, SpendCapReached
 from xinghe.ledger.owner import OwnerLock
 from xinghe.ledger.reaper import reap
+from xinghe.ledger.streams import Streams
 from xinghe.ledger.usage import Usage
 from xinghe.storage import Database, StorageClosed, StorageError
 from xinghe.storage.caps import Cap
 from xinghe.storage.clock import now
 
+START_SECONDS = 0.1
+"""How soon it is noted that a stream has started: until then, our own crash makes it free."""
 CHECKPOINT_SECONDS = 1.0
 REAP_SECONDS = 5.0
 SWEEP_SECONDS = 60.0
@@ -43,7 +46,7 @@ class Ledger:
         self._database = database
         self._lock = OwnerLock(database.directory)
         self._tasks: list[asyncio.Task[None]] = []
-        self._streams: dict[str, _Stream] = {}
+        self._streams = Streams(database)
 
     async def start(self) -> None:
         """Take the owner lock, settle for the dead, begin the regular tasks.
@@ -57,6 +60,7 @@ class Ledger:
             self._lock.release()
             raise
         self._tasks = [
+            asyncio.create_task(_every(START_SECONDS, self._note_starts)),
             asyncio.create_task(_every(CHECKPOINT_SECONDS, self._checkpoint)),
             asyncio.create_task(_every(REAP_SECONDS, self.reap)),
             asyncio.create_task(_every(SWEEP_SECONDS, self.sweep)),
@@ -93,7 +97,7 @@ class Ledger:
 
         On exit, whatever the reason: a meter that is `finished` is captured. If the client left
         (`CancelledError`, `GeneratorExit`, `ClientGone`), what the meter counts is captured once
-        it has `started`. In every other case the hold is released. Entry raises
+        it `owes` anything. In every other case the hold is released. Entry raises
         `InsufficientTokens`, `SpendCapReached` or `StorageError`, and then nothing stays reserved.
         """
         if amount < 0 or prompt_tokens < 0:
@@ -119,17 +123,7 @@ class Ledger:
 
     def checkpoint(self) -> None:
         """Queue a note of what each running stream has used, for those where that changed."""
-        # While the database is away the notes would only pile up; the next one holds it all.
-        if not self._database.healthy:
-            return
-        changed = []
-        for stream in self._streams.values():
-            usage = stream.usage()
-            if usage != stream.noted:
-                stream.noted = usage
-                changed.append((stream.hold_id, usage))
-        if changed:
-            self._database.enqueue(partial(holds.checkpoint, counts=changed))
+        self._streams.note_all()
 
     async def reap(self) -> int:
         """Settle the open holds of dead processes; returns how many. See `reaper.reap`."""
@@ -142,12 +136,15 @@ class Ledger:
     async def _checkpoint(self) -> None:
         self.checkpoint()
 
+    async def _note_starts(self) -> None:
+        self._streams.note_starts()
+
 
 class Holding:
     """The context manager that `Ledger.hold` returns; its exit does not suspend."""
 
     def __init__(
-        self, database: Database, streams: dict[str, _Stream], hold: holds.Hold, meter: Meter
+        self, database: Database, streams: Streams, hold: holds.Hold, meter: Meter
     ) -> None:
         self._database = database
         self._streams = streams
@@ -171,7 +168,7 @@ class Holding:
         if lacking is not None:
             raise InsufficientTokens(lacking, hold.amount)
         if hold.stream:
-            self._streams[hold.id] = _Stream(hold, self._meter)
+            self._streams.add(hold, self._meter)
 
     async def __aexit__(
         self,
@@ -180,7 +177,7 @@ class Holding:
         trace: TracebackType | None,
     ) -> None:
         hold, meter = self._hold, self._meter
-        self._streams.pop(hold.id, None)
+        self._streams.remove(hold.id)
         # Cut off by our own shutdown: what a stream showed is owed, a whole answer is not.
         left = kind is not None and (
             issubclass(kind, ClientGone)
@@ -189,7 +186,7 @@ class Holding:
                 and (hold.stream or meter.left)
             )
         )
-        if not (meter.finished or (left and meter.started)):
+        if not (meter.finished or (left and meter.owes)):
             self._settle(partial(holds.release, hold_id=hold.id, at=now()))
             return
         usage = Usage.of(meter)
@@ -210,21 +207,6 @@ class Holding:
             self._database.enqueue(operation)
         except StorageClosed:
             log.error("hold_left_open", hold_id=self._hold.id, request_id=self._hold.request_id)
-
-
-class _Stream:
-    """A running stream and the last checkpoint that was queued for it."""
-
-    def __init__(self, hold: holds.Hold, meter: Meter) -> None:
-        self.hold_id = hold.id
-        self.noted = Usage(hold.prompt_tokens, 0, 0)
-        self._meter = meter
-        self._estimate = hold.prompt_tokens
-
-    def usage(self) -> Usage:
-        usage = Usage.of(self._meter)
-        # Until the meter knows the prompt, the reservation's count of it stands.
-        return usage if usage.prompt else Usage(self._estimate, usage.completion, 0)
 
 
 async def _every(seconds: float, action: Callable[[], Awaitable[object]]) -> None:

@@ -40,9 +40,10 @@ async def reap(database: Database, own_boot_id: str) -> int:
 def settle_estate(connection: apsw.Connection, *, boot_id: str) -> int:
     """Resolve all that a dead process has open; returns how many holds were resolved.
 
-    A stream's client saw what came out, so the prompt and the last checkpoint are owed; the
-    client of a non-stream answer got nothing and owes nothing. A hold that cannot be resolved is
-    logged and stays open, for the next round; it keeps no other from being resolved.
+    A stream's client saw what came out, so the prompt and the last checkpoint are owed, once it
+    had started; the client of a non-stream answer got nothing and owes nothing. A hold that
+    cannot be resolved is logged and stays open, for the next round; it keeps no other from being
+    resolved.
     """
     at = now()
     return sum(_settle(connection, hold, at) for hold in holds.open_holds(connection, boot_id))
@@ -51,7 +52,7 @@ def settle_estate(connection: apsw.Connection, *, boot_id: str) -> int:
 def _settle(connection: apsw.Connection, hold: holds.Open, at: int) -> bool:
     connection.execute("SAVEPOINT hold")
     try:
-        if hold.stream:
+        if hold.stream and hold.started:
             holds.capture(connection, hold.id, hold.usage, at=at, note="interrupted")
         else:
             holds.release(connection, hold.id, at=at)
