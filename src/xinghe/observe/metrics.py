@@ -30,3 +30,4 @@ EDGE_OUT = Histogram(
 )
 UNSAFE = Counter("xinghe_unsafe_total", "Findings of moderation", ["place", "category"])
 CLIENTS_GONE = Counter("xinghe_clients_gone_total", "Clients that left or stalled", ["how"])
+SEARCHES = Counter("xinghe_searches_total", "Web searches", ["provider", "outcome"])

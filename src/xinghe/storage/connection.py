@@ -16,14 +16,16 @@ BUSY_TIMEOUT_MS = 5000
 """How long to wait for the lock: the command line and the server use the file at once."""
 
 
-def prepare(directory: Path, *, create: bool) -> Path:
-    """Make the database file ready for use and return its path.
+def prepare(
+    directory: Path, *, create: bool, name: str = FILE_NAME, package: str = "xinghe.storage"
+) -> Path:
+    """Make a database file, whose tables a package's migrations make, ready and return its path.
 
     A directory that is made here has mode 0700, the file always 0600 (SQLite gives the files
     beside it the same mode). Without `create`, a missing file is an error and nothing is made.
     Raises `StorageError`.
     """
-    file = directory / FILE_NAME
+    file = directory / name
     try:
         if not create and not file.exists():
             raise StorageError(f"there is no Xinghe database in {directory}")
@@ -34,7 +36,7 @@ def prepare(directory: Path, *, create: bool) -> Path:
             file.chmod(0o600)
         connection = connect(file)
         try:
-            migrate(connection)
+            migrate(connection, package)
             _use_wal(connection)
         finally:
             connection.close()

@@ -14,20 +14,20 @@ import apsw
 from xinghe.storage.errors import StorageError
 
 
-def migrations() -> Iterator[tuple[int, str]]:
-    """The version that each script leads to, and its SQL, in order."""
-    folder = resources.files("xinghe.storage") / "migrations"
+def migrations(package: str = "xinghe.storage") -> Iterator[tuple[int, str]]:
+    """The version that each script of a package leads to, and its SQL, in order."""
+    folder = resources.files(package) / "migrations"
     scripts = [file for file in folder.iterdir() if file.name.endswith(".sql")]
     for file in sorted(scripts, key=lambda file: file.name):
         yield int(file.name.split("_", 1)[0]), file.read_text("utf-8")
 
 
-def migrate(connection: apsw.Connection) -> None:
-    """Apply what is missing, in one transaction.
+def migrate(connection: apsw.Connection, package: str = "xinghe.storage") -> None:
+    """Apply what is missing of a package's scripts, in one transaction.
 
     Raises `StorageError` if the tables were made by a newer program.
     """
-    latest = max(version for version, _ in migrations())
+    latest = max(version for version, _ in migrations(package))
     if _version(connection) == latest:
         return
     # Exclusive: of two processes that start at once, the second waits here and finds it done.
@@ -39,7 +39,7 @@ def migrate(connection: apsw.Connection) -> None:
                 f"the database is of version {current}, this program knows up to {latest}: "
                 "use the newer program"
             )
-        for version, script in migrations():
+        for version, script in migrations(package):
             if version > current:
                 connection.execute(script)
                 connection.pragma("user_version", version)

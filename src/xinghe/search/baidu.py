@@ -1,0 +1,40 @@
+"""Baidu's keyed web search (千帆 "百度搜索", `POST /v2/ai_search/web_search`).
+
+The form is that of its public reference (ai.baidu.com/ai-doc/AppBuilder/pmaxd1hvy): a bearer key,
+`messages` with the query, `resource_type_filter` with `top_k` up to 50; `references` come back,
+each with `url`, `title` and `content`. Errors carry a `code`. It was never tried with a real key.
+"""
+
+from __future__ import annotations
+
+from xinghe.search.provider import Found, SearchFailed
+from xinghe.search.remote import Remote, results
+
+URL = "https://qianfan.baidubce.com/v2/ai_search/web_search"
+MAX_QUERY = 72
+"""Characters; what is longer is not searched for."""
+
+
+class BaiduProvider:
+    """`key` is an API key of the operator's; `url` another address of the same API."""
+
+    name = "baidu"
+
+    def __init__(self, key: str, url: str = URL) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._remote = Remote()
+
+    async def search(self, query: str, number: int) -> list[Found]:
+        body = {
+            "messages": [{"role": "user", "content": query[:MAX_QUERY]}],
+            "search_source": "baidu_search_v2",
+            "resource_type_filter": [{"type": "web", "top_k": number}],
+        }
+        answer = await self._remote.call("POST", self._url, headers=self._headers, body=body)
+        if answer.get("code"):
+            raise SearchFailed(f"it answered with code {str(answer['code'])[:40]}")
+        return results(answer.get("references"), "title", "content")[:number]
+
+    async def aclose(self) -> None:
+        await self._remote.aclose()

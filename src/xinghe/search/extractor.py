@@ -1,0 +1,95 @@
+"""Files and pages as text, whatever their kind; HTML and PDF are read in a process of their own."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from xinghe.search.decoding import Undecodable, decode
+from xinghe.search.extraction import Extracted, Extraction
+from xinghe.workers import RequestFailed, Worker, WorkerFailure, WorkerTimeout
+
+Kind = Literal["markdown", "text", "html", "pdf"]
+
+SUFFIXES: dict[str, Kind] = {
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".txt": "text",
+    ".text": "text",
+    ".rst": "text",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".pdf": "pdf",
+}
+"""What is read, by the end of its name in small letters."""
+
+TIMEOUT = 30.0
+"""Seconds for one file."""
+
+_TITLE = re.compile(r"^# +(.+?)[ #]*$", re.MULTILINE)
+_FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+
+
+class Unreadable(Exception):
+    """No text could be read; the message says why, in words that fit after "because"."""
+
+
+class Extractor:
+    """Reads; its process starts with the first file that needs it."""
+
+    def __init__(self) -> None:
+        self._worker = Worker(
+            "xinghe.search.extraction", Extracted, nice=10, timeout=TIMEOUT, waiting=256
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """The process that reads HTML and PDF, while it runs."""
+        return self._worker.pid
+
+    async def read(self, data: bytes, kind: Kind, timeout: float = TIMEOUT) -> Extracted:  # noqa: ASYNC109
+        """The title and the text of a file. `timeout` in seconds. Raises `Unreadable`."""
+        extracted = await self._read(data, kind, timeout)
+        if not extracted.text.strip():
+            raise Unreadable("it holds no text")
+        return extracted
+
+    async def aclose(self) -> None:
+        """End the process."""
+        await self._worker.aclose()
+
+    async def _read(self, data: bytes, kind: Kind, timeout: float) -> Extracted:  # noqa: ASYNC109
+        if kind in {"markdown", "text"}:
+            try:
+                text = decode(data).replace("\r\n", "\n")
+            except Undecodable as error:
+                raise Unreadable(str(error)) from error
+            if kind == "text":
+                return Extracted("", text)
+            text = _FRONT.sub("", text)
+            title = _TITLE.search(text)
+            return Extracted(title[1] if title else "", text)
+        try:
+            return await self._worker.call(
+                Extraction("pdf" if kind == "pdf" else "html", data), timeout
+            )
+        except RequestFailed as error:
+            raise Unreadable(f"it is broken ({str(error)[:200]})") from error
+        except WorkerTimeout as error:
+            raise Unreadable(f"it could not be read in {timeout:g} s") from error
+        except WorkerFailure as error:
+            raise Unreadable(f"reading it failed ({error})") from error
+
+
+def kind_of(content_type: str, data: bytes) -> Kind | None:
+    """What a fetched body is, by its label and its first bytes; `None` if it holds no text."""
+    label = content_type.split(";", 1)[0].strip().lower()
+    if data.startswith(b"%PDF-"):
+        return "pdf"
+    if label in {"text/html", "application/xhtml+xml"}:
+        return "html"
+    if label.startswith("text/"):
+        return "text"
+    start = data[:1024].lstrip().lower()
+    return "html" if not label and start.startswith((b"<!doctype html", b"<html")) else None

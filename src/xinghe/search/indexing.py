@@ -1,0 +1,132 @@
+"""Bringing files into the corpus: what is unchanged is skipped, what is gone is dropped."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from xinghe.search.corpus import Corpus, Document, Stamp
+from xinghe.search.extractor import SUFFIXES, Extractor, Unreadable
+from xinghe.search.passages import passages
+
+MAX_FILE_BYTES = 32 * 1024 * 1024
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A file that was left out, and why."""
+
+    path: str
+    reason: str
+
+
+class Report(msgspec.Struct):
+    """What came of one run."""
+
+    added: int = 0
+    unchanged: int = 0
+    dropped: int = 0
+    skipped: list[Skipped] = []
+
+
+async def index(
+    corpus: Corpus,
+    extractor: Extractor,
+    name: str,
+    roots: Sequence[Path],
+    *,
+    public: bool = True,
+    url: str = "",
+) -> Report:
+    """Make the collection `name` hold the files under `roots`, and nothing else.
+
+    A root is a file or a folder that exists. No file can stop the run; a document that can no
+    longer be read is dropped. Raises `StorageError`s and what APSW raises.
+    """
+    report = Report()
+    collection = corpus.put_collection(name, public=public, url=url)
+    known = corpus.stamps(collection)
+    kept: set[str] = set()
+    for path, file in _files(roots, report):
+        if path in kept:
+            report.skipped.append(Skipped(str(file), f"another file is {path} already"))
+            continue
+        try:
+            stamp = _stamp(file)
+            if known.get(path) == stamp:
+                report.unchanged += 1
+            else:
+                corpus.put(collection, await _document(extractor, path, file, stamp))
+                report.added += 1
+            kept.add(path)
+        except Unreadable as error:
+            report.skipped.append(Skipped(str(file), str(error)))
+    gone = [path for path in known if path not in kept]
+    corpus.drop(collection, gone)
+    report.dropped = len(gone)
+    return report
+
+
+def _files(roots: Sequence[Path], report: Report) -> Iterator[tuple[str, Path]]:
+    """The files to index, each with its path in the collection.
+
+    Below a root no symbolic link is followed: it may lead out, or in a circle.
+    """
+
+    def failed(error: OSError) -> None:
+        report.skipped.append(Skipped(str(error.filename), error.strerror or "it cannot be read"))
+
+    for root in roots:
+        if not root.is_dir():
+            yield from _usable(root.name, root, report)
+            continue
+        for folder, below, names in os.walk(root, onerror=failed):
+            below[:] = sorted(each for each in below if not each.startswith("."))
+            for each in sorted(names):
+                file = Path(folder) / each
+                if not each.startswith("."):
+                    yield from _usable(file.relative_to(root).as_posix(), file, report)
+
+
+def _usable(path: str, file: Path, report: Report) -> Iterator[tuple[str, Path]]:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        report.skipped.append(Skipped(ascii(path), "its name is not UTF-8"))
+        return
+    if file.suffix.lower() not in SUFFIXES:
+        report.skipped.append(Skipped(str(file), "it is none of " + ", ".join(SUFFIXES)))
+    else:
+        yield path, file
+
+
+def _stamp(file: Path) -> Stamp:
+    try:
+        status = file.lstat()
+    except OSError as error:
+        raise Unreadable(error.strerror or "it cannot be read") from error
+    if stat.S_ISLNK(status.st_mode):
+        raise Unreadable("it is a symbolic link")
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("it is not a regular file")
+    if status.st_size > MAX_FILE_BYTES:
+        raise Unreadable(f"it has {status.st_size} bytes, allowed: up to {MAX_FILE_BYTES}")
+    return Stamp(str(file), status.st_size, status.st_mtime_ns)
+
+
+async def _document(extractor: Extractor, path: str, file: Path, stamp: Stamp) -> Document:
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as opened:
+            data = opened.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise Unreadable(error.strerror or "it cannot be read") from error
+    extracted = await extractor.read(data[:MAX_FILE_BYTES], SUFFIXES[file.suffix.lower()])
+    title = extracted.title or file.stem
+    # A lone surrogate, from a PDF's broken table of characters, cannot be stored.
+    text = extracted.text.encode("utf-8", "replace").decode()
+    title = title.encode("utf-8", "replace").decode()
+    return Document(path, title, stamp, tuple(passages(text)))
