@@ -93,6 +93,37 @@ class Fetching(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Certificates (PEM) that are trusted beside the system's own."""
 
 
+class Search(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Web search."""
+
+    provider: Literal["local", "searxng", "baidu"] = "local"
+    """The local corpus, an instance of SearXNG, or Baidu's keyed search."""
+    url: str = ""
+    """SearXNG's own URL; for Baidu another address of its API."""
+    key: str = ""
+    key_env: str = ""
+    """Baidu's API key, or the variable that holds it."""
+    deadline: Seconds = 8.0
+    """For results and their pages together; what is late is answered without."""
+    private: tuple[str, ...] = ()
+    """Sources that answers may use and never name: `corp.example` (with its subdomains),
+    `*.local`, `example.com/internal/*`."""
+    budget: Annotated[int, Meta(ge=100, le=100_000)] = 4000
+    """Tokens of search results that a model reads at most."""
+    embedded_budget: Annotated[int, Meta(ge=100, le=100_000)] = 600
+    """The same for the embedded engine, which reads slowly."""
+    documentation: bool = True
+    """Whether Xinghe's own pages are part of the local corpus."""
+
+    def __post_init__(self) -> None:
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"`url` is {self.url!r}, allowed: an http:// or https:// URL")
+        if self.provider == "searxng" and not self.url:
+            raise ValueError('`provider` is "searxng", which needs the `url` of an instance')
+        if self.provider == "baidu" and not (self.key or self.key_env):
+            raise ValueError('`provider` is "baidu", which needs a `key` or `key_env`')
+
+
 class Log(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Logs go to standard error."""
 
@@ -111,6 +142,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     weights: Weights = Weights()
     safety: Safety = Safety()
     fetching: Fetching = Fetching()
+    search: Search = Search()
     log: Log = Log()
 
     @property

@@ -9,6 +9,7 @@ from xinghe.cli.accounts import account
 from xinghe.cli.doctor import doctor
 from xinghe.cli.ledger import ledger
 from xinghe.cli.models import models
+from xinghe.cli.search import search
 from xinghe.cli.serve import serve
 from xinghe.cli.tokens import token
 
@@ -22,5 +23,5 @@ def main() -> None:
     """
 
 
-for command in (serve, account, token, models, ledger, doctor):
+for command in (serve, account, token, models, ledger, search, doctor):
     main.add_command(command)
