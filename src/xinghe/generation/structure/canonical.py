@@ -1,0 +1,78 @@
+"""The algebra of JSON Schema, which jsonschema-rs does for us.
+
+Its canonical form says the same with few keywords: allOf is merged, oneOf becomes anyOf of
+disjoint branches, if/then/else and dependent* become anyOf, drafts 4 to 2019-09 their modern
+words. What is left of `not`, `oneOf` and the like is what no grammar can say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+import jsonschema_rs
+from jsonschema_rs.canonical import CanonicalizationError, CanonicalKind, Satisfiability
+
+from xinghe.generation.structure.errors import Unguaranteed
+from xinghe.generation.structure.locate import find, keywords
+
+EXTERNAL = ("$ref", "$dynamicRef", "$recursiveRef")
+REWRITTEN = ("not", "oneOf", "if", "dependentSchemas", "dependencies", "unevaluatedProperties")
+"""Where a residue that cannot be said may have come from, likeliest first."""
+
+
+def canonical(schema: Any) -> Any:
+    """The canonical form; raises `Unguaranteed` for an invalid or unsatisfiable schema."""
+    try:
+        form = jsonschema_rs.canonicalize(schema, validate_formats=True, offline=True)
+    except jsonschema_rs.ValidationError as error:
+        keyword, path = _blamed(schema, error)
+        raise Unguaranteed(keyword, path, f"is invalid: {_first_line(error)}") from None
+    except (CanonicalizationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        raise Unguaranteed("schema", "", f"is invalid: {_first_line(error)}") from None
+    if form.satisfiability() is Satisfiability.NO:
+        raise Unguaranteed("schema", "", "is unsatisfiable: no value fits it")
+    if form.kind is CanonicalKind.RAW:
+        view = form.view()
+        path = getattr(view, "pointer", None) or ""
+        word = path.rpartition("/")[2] or "schema"
+        raise Unguaranteed(word, path, f"cannot be guaranteed ({getattr(view, 'reason', '')})")
+    return form.to_json_schema()
+
+
+def merged(schemas: list[Any], document: Any) -> Any:
+    """What all of `schemas` (parts of the canonical `document`) admit; `False` for nothing."""
+    whole: dict[str, Any] = {"allOf": schemas}
+    if isinstance(document, dict):
+        whole |= {
+            word: document[word] for word in ("$schema", "$defs", "definitions") if word in document
+        }
+    form = jsonschema_rs.canonicalize(whole, validate_formats=True, offline=True)
+    if form.satisfiability() is Satisfiability.NO:
+        return False
+    return form.to_json_schema()
+
+
+def target(reference: str, document: Any) -> Any:
+    """What a `$ref` within the canonical document points to."""
+    found = document
+    for token in unquote(reference.removeprefix("#")).split("/")[1:]:
+        found = found[token.replace("~1", "/").replace("~0", "~")]
+    return found
+
+
+def _blamed(schema: Any, error: jsonschema_rs.ValidationError) -> tuple[str, str]:
+    path = "".join(f"/{step}" for step in error.instance_path)
+    if path:
+        return str(error.instance_path[-1]), path
+    for name, value, where in keywords(schema):
+        if name in EXTERNAL and isinstance(value, str):
+            try:
+                jsonschema_rs.validator_for(schema | {"$ref": value}, offline=True)
+            except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
+                return name, where
+    return ("$schema", "/$schema") if find(schema, "$schema") else ("schema", "")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:300]

@@ -1,0 +1,133 @@
+"""From what a request wants of its answer to what generation must do for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from llguidance import LLMatcher
+
+from xinghe.core import Constraint
+from xinghe.generation.structure.canonical import REWRITTEN, canonical
+from xinghe.generation.structure.compile import Compiler, TooLarge
+from xinghe.generation.structure.errors import Impossible, Unguaranteed, Unsupported
+from xinghe.generation.structure.hint import OBJECT_HINT, hint_for
+from xinghe.generation.structure.limits import within_limits
+from xinghe.generation.structure.locate import find, keywords
+from xinghe.generation.structure.strict import checker
+
+OBJECT = {"type": "object"}
+RECURSION = (4, 2, 1, 0)
+"""How often a reference may stand within itself: the most that leaves the grammar small."""
+GRAMMAR = 400_000
+"""Characters of a grammar."""
+USED = 0.8
+"""The part of `max_tokens` that bounds are computed from."""
+
+
+class Structure(msgspec.Struct, frozen=True):
+    """What an answer must look like.
+
+    `constraint` is what the engine keeps to while it generates, `hint` tells the model in words,
+    and `check` names what is wrong with a finished text, `None` if nothing is. Penalties count
+    the marks of JSON as repetition, so an answer under a constraint is drawn without them
+    (`Sampling.penalty_score`, `frequency_penalty` and `presence_penalty` neutral).
+    """
+
+    constraint: Constraint
+    hint: str
+    check: Callable[[str], str | None]
+
+
+def structured(schema: Any = None, *, max_tokens: int) -> Structure:
+    """The structure for a JSON Schema, or for any JSON object where `schema` is `None`.
+
+    `schema` is an object or a boolean, already taken out of OpenAI's nesting; `max_tokens` is
+    what the answer may take, and bounds what the schema leaves unbounded. Raises `Unguaranteed`
+    if no answer can be promised to fit. Takes milliseconds; hostile schemas are cut off early,
+    but it should not run on the event loop.
+    """
+    wanted = OBJECT if schema is None else schema
+    if not isinstance(wanted, dict | bool):
+        raise Unguaranteed("schema", "", "must be an object or a boolean")
+    within_limits(wanted)
+    _fits(wanted, max_tokens)
+    check = _validator(wanted)
+    grammar = _grammar(wanted, max_tokens)
+    given = wanted if isinstance(wanted, dict) else {}
+    hint = OBJECT_HINT if schema is None else hint_for(wanted)
+    return Structure(Constraint(grammar, given), hint, check)
+
+
+def _validator(schema: Any) -> Callable[[str], str | None]:
+    canonical(schema)
+    try:
+        return checker(schema)
+    except Exception as error:
+        raise Unguaranteed(
+            "schema", "", f"is invalid: {str(error).partition(chr(10))[0]}"
+        ) from None
+
+
+def _grammar(schema: Any, max_tokens: int) -> str:
+    form = canonical(schema)
+    for recursion in RECURSION:
+        compiler = Compiler(form, _order(schema), recursion)
+        try:
+            text = compiler.lark.text(compiler.emit(form, max_tokens * USED))
+        except TooLarge:
+            continue
+        except (Unsupported, Impossible) as error:
+            raise _blame(schema, error) from None
+        if len(text) <= GRAMMAR:
+            _compiled(schema, text)
+            return text
+    raise Unguaranteed("schema", "", "is too large once its references are written out")
+
+
+def _compiled(schema: Any, grammar: str) -> None:
+    """Raise `Unguaranteed` if the engine's grammar compiler would refuse `grammar`."""
+    failure = LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(grammar))
+    if not failure:
+        return
+    for _, value, path in keywords(schema):
+        if path.endswith("/pattern") and isinstance(value, str):
+            probe = {"type": "string", "pattern": value}
+            if LLMatcher.validate_grammar(LLMatcher.grammar_from_json_schema(probe)):
+                raise Unguaranteed(
+                    "pattern", path, f"is {value[:100]!r}, which no grammar can hold"
+                )
+    word = next(
+        (w for w in ("pattern", "patternProperties", "format") if find(schema, w)), "schema"
+    )
+    raise Unguaranteed(word, find(schema, word) or "", "cannot be guaranteed")
+
+
+def _blame(schema: Any, error: Unsupported | Impossible) -> Unguaranteed:
+    for word in (error.keyword, *REWRITTEN):
+        path = find(schema, word)
+        if path is not None:
+            return Unguaranteed(word, path, error.reason)
+    return Unguaranteed(error.keyword, "", error.reason)
+
+
+def _fits(schema: Any, max_tokens: int) -> None:
+    """Raise `Unguaranteed` for a part that is longer than the whole answer may be."""
+    for word, value, path in keywords(schema):
+        if not isinstance(value, int) or isinstance(value, bool):
+            continue
+        if word == "minLength" and value > 4 * max_tokens:
+            raise Unguaranteed(word, path, f"is {value}, more than {max_tokens} tokens can hold")
+        if word in ("minItems", "minProperties", "minContains") and value > max_tokens // 2:
+            raise Unguaranteed(word, path, f"is {value}, more than {max_tokens} tokens can hold")
+
+
+def _order(schema: Any) -> dict[str, int]:
+    """The rank of each property name as the author wrote it."""
+    order: dict[str, int] = {}
+    for word, value, _ in keywords(schema):
+        if word == "properties" and isinstance(value, dict):
+            for name in value:
+                order.setdefault(name, len(order))
+    return order
