@@ -24,8 +24,10 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from xinghe.accounts import Accounts, Outbox
+from xinghe.api.budget import BodyBudget
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.edge import Edge
+from xinghe.api.idempotent import Idempotent
 from xinghe.api.models.route import ModelsRoute
 from xinghe.api.operations import Identified, Readiness, metrics_routes, probe_routes
 from xinghe.catalog.card import AnyDeployment, LlamaCppDeployment
@@ -34,6 +36,7 @@ from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.protocol import Engine
 from xinghe.engines.upstream import UpstreamEngine
+from xinghe.idempotency import Keeper
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
 from xinghe.safety import Moderator
@@ -58,6 +61,7 @@ class System:
             }
         )
         self.ledger = Ledger(database)
+        self.keeper = Keeper(database, settings.idempotency)
         limiter = Limiter()
         self.moderator = Moderator(settings.data_dir / "safety", builtin=settings.safety.lexicon)
         self.readiness = Readiness(self.dispatcher, database)
@@ -65,6 +69,8 @@ class System:
             accounts=Accounts(database),
             limiter=limiter,
             qps=catalog.limits.qps,
+            budget=BodyBudget(settings.server.max_bodies_bytes),
+            idempotent=Idempotent(self.keeper, settings.server),
             chat=ChatRoute(
                 catalog, self.dispatcher, self.ledger, limiter, self.moderator, settings.server
             ),
@@ -91,6 +97,7 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
     try:
         system = System(settings, catalog, database)
         await system.ledger.start()
+        await system.keeper.start()
         outbox = Outbox(database)
         await outbox.start()
         await system.moderator.start()
@@ -99,6 +106,7 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
         finally:
             await system.moderator.stop()
             await outbox.stop()
+            await system.keeper.stop()
             await system.dispatcher.aclose()
             await system.ledger.stop()
     finally:

@@ -33,6 +33,8 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     metrics_port: Port | None = None
     """Where `/metrics` is served; not given: the port after `port`, or any if that is taken."""
     max_body_bytes: Positive = 64 * 1024 * 1024
+    max_bodies_bytes: Positive = 512 * 1024 * 1024
+    """Of all requests at work together."""
     head_timeout: Seconds = 10.0
     """How long the line and the headers of a request may take."""
     body_timeout: Seconds = 30.0
@@ -93,6 +95,15 @@ class Fetching(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Certificates (PEM) that are trusted beside the system's own."""
 
 
+class Idempotency(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Answers that are kept for an Idempotency-Key."""
+
+    keep: Seconds = 86400.0
+    """How long."""
+    max_bytes: Positive = 256 * 1024 * 1024
+    """Of all of them; the oldest go first. One of more than an eighth of it is not kept."""
+
+
 class Search(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Web search."""
 
@@ -124,6 +135,23 @@ class Search(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             raise ValueError('`provider` is "baidu", which needs a `key` or `key_env`')
 
 
+class Embedding(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The processes that make vectors."""
+
+    threads: Annotated[int, Meta(ge=1, le=256)] = 1
+    priority: Literal["idle", "low", "normal"] = "idle"
+    """`idle` runs when nothing else wants the processor; `low` gets a small share of it."""
+
+
+class Pictures(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Pictures in a conversation."""
+
+    fetch_timeout: Seconds = 10.0
+    """How long fetching a picture from its URL may take."""
+    read_timeout: Seconds = 60.0
+    """How long reading a picture for an engine without eyes may take."""
+
+
 class Log(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Logs go to standard error."""
 
@@ -142,7 +170,10 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     weights: Weights = Weights()
     safety: Safety = Safety()
     fetching: Fetching = Fetching()
+    pictures: Pictures = Pictures()
+    idempotency: Idempotency = Idempotency()
     search: Search = Search()
+    embedding: Embedding = Embedding()
     log: Log = Log()
 
     @property
@@ -203,7 +234,8 @@ def _blamed(tree: dict[str, Any], message: str) -> str:
     value: Any = tree
     for part in path[1].split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    return f"{path[1]} is {value!r}: "
+    # Of a whole section the message itself tells what is wrong; a key may be in it.
+    return "" if isinstance(value, dict) else f"{path[1]} is {value!r}: "
 
 
 def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:

@@ -12,6 +12,10 @@ REALM = "IAM Certification failed"
 
 async def authenticate(exchange: Exchange, accounts: Accounts, scope: str) -> Principal:
     """The owner of the bearer token. Raises `ApiError` (401)."""
+    if len(exchange.header_values(b"authorization")) > 1:
+        raise ApiError(
+            Errors.INVALID_TOKEN, f"{REALM}: the header Authorization was sent more than once"
+        )
     header = exchange.header(b"authorization")
     if not header:
         raise ApiError(

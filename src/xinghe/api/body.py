@@ -1,4 +1,4 @@
-"""Reads a request's body: bounded in size and in time, and JSON."""
+"""Reads a request's body: bounded in size, in time and in the sum of all, and JSON."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from xinghe.api.budget import WAIT_SECONDS, BudgetExceeded
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.fields import shown
@@ -17,13 +18,8 @@ _decode = msgspec.json.Decoder().decode
 
 async def read_json_object(exchange: Exchange, max_bytes: int, seconds: float) -> dict[str, Any]:
     """The body as a JSON object. Raises `ApiError`, `ClientGone`."""
-    encoding = exchange.header(b"content-encoding")
-    if encoding not in (None, "", "identity"):
-        raise ApiError(
-            Errors.MALFORMED_JSON,
-            f"the header Content-Encoding is {shown(encoding)}, allowed: identity",
-        )
-    data = await _read(exchange, max_bytes, seconds)
+    data = await read_body(exchange, max_bytes, seconds)
+    exchange.body = None  # what was decoded is enough to hold
     try:
         body = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -38,30 +34,53 @@ async def read_json_object(exchange: Exchange, max_bytes: int, seconds: float) -
     return body
 
 
-async def _read(exchange: Exchange, max_bytes: int, seconds: float) -> bytes:
+async def read_body(exchange: Exchange, max_bytes: int, seconds: float) -> bytes:
+    """The body's bytes; a second reader is given the same. Raises `ApiError`, `ClientGone`."""
+    if exchange.body is not None:
+        return exchange.body
+    encoding = exchange.header(b"content-encoding")
+    if encoding not in (None, "", "identity"):
+        raise ApiError(
+            Errors.MALFORMED_JSON,
+            f"the header Content-Encoding is {shown(encoding)}, allowed: identity",
+        )
     declared = exchange.header(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(int(declared), max_bytes)
-    parts: list[bytes] = []
-    size = 0
     try:
         async with asyncio.timeout(seconds):
-            while True:
-                message = await exchange.receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                part: bytes = message.get("body", b"")
-                size += len(part)
-                if size > max_bytes:
-                    raise _too_large(size, max_bytes)
-                parts.append(part)
-                if not message.get("more_body", False):
-                    exchange.body_read = True
-                    return b"".join(parts)
+            exchange.body = await _receive(exchange, max_bytes)
     except TimeoutError:
         raise ApiError(
             Errors.REQUEST_TIMEOUT, f"the body did not arrive within {seconds:g} s"
         ) from None
+    except BudgetExceeded:
+        raise ApiError(
+            Errors.CLUSTER_RATE_LIMIT,
+            "request limit by resouce cluster reached: the bodies of the requests at work take "
+            f"all of their room, try again in {WAIT_SECONDS:g} s",
+            retry_after=WAIT_SECONDS,
+        ) from None
+    return exchange.body
+
+
+async def _receive(exchange: Exchange, max_bytes: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await exchange.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > max_bytes:
+            raise _too_large(size, max_bytes)
+        await exchange.budget.take(len(part))
+        exchange.body_bytes += len(part)
+        parts.append(part)
+        if not message.get("more_body", False):
+            exchange.body_read = True
+            return b"".join(parts)
 
 
 def _too_large(size: int, max_bytes: int) -> ApiError:

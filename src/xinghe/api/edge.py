@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import structlog
@@ -12,11 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from xinghe.accounts.accounts import Accounts
 from xinghe.api.authenticate import authenticate
+from xinghe.api.budget import BodyBudget
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.dialect import MOUNTS, Dialect, find_mount
 from xinghe.api.errors import ApiError, Errors, internal
 from xinghe.api.exchange import Exchange
 from xinghe.api.faults import as_api_error
+from xinghe.api.idempotent import Handler, Idempotent
 from xinghe.api.models.route import ModelsRoute
 from xinghe.core import ClientGone
 from xinghe.limits import Limiter
@@ -33,8 +34,6 @@ PREFLIGHT = [
     (b"access-control-allow-headers", b"*, authorization, content-type"),
     (b"access-control-max-age", b"86400"),
 ]
-
-Handler = Callable[[Exchange], Awaitable[None]]
 
 
 class Operation(NamedTuple):
@@ -54,6 +53,8 @@ class Edge:
         accounts: Accounts,
         limiter: Limiter,
         qps: float,
+        budget: BodyBudget,
+        idempotent: Idempotent,
         chat: ChatRoute,
         models: ModelsRoute,
         elsewhere: ASGIApp,
@@ -61,6 +62,8 @@ class Edge:
         self._accounts = accounts
         self._limiter = limiter
         self._qps = qps
+        self._budget = budget
+        self._idempotent = idempotent
         self._models = models
         self._elsewhere = elsewhere
         self._operations = {
@@ -74,7 +77,7 @@ class Edge:
             await self._elsewhere(scope, receive, send)
             return
         dialect, path = mount
-        exchange = Exchange(scope, receive, send, dialect)
+        exchange = Exchange(scope, receive, send, dialect, self._budget)
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             await self._answer(exchange, path)
 
@@ -98,7 +101,10 @@ class Edge:
                 exchange.principal.account_id, "", rpm=0, tpm=0, qps=self._qps, tokens=0
             )
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
-                await operation.handler(exchange)
+                if operation.method == "POST":
+                    await self._idempotent(exchange, operation.handler)
+                else:
+                    await operation.handler(exchange)
         except ClientGone:
             exchange.error_code = "client_gone"
             metrics.CLIENTS_GONE.labels("left").inc()
@@ -108,6 +114,7 @@ class Edge:
         except Exception as fault:  # the edge: whatever happened below, the client gets an answer
             await exchange.send_error(as_api_error(fault, exchange.request_id))
         finally:
+            exchange.close()
             _record(exchange)
 
     def _find(self, path: str) -> Operation:

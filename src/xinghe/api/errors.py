@@ -26,6 +26,7 @@ class Errors(enum.Enum):
     CHARACTERS_TOO_LONG = Row(400, "invalid_request_error", "characters_too_long")
     TOKENS_TOO_LONG = Row(400, "invalid_request_error", "tokens_too_long")
     INVALID_USER_ID = Row(400, "invalid_request_error", "invalid_user_id")
+    IDEMPOTENCY_KEY_REUSED = Row(400, "invalid_request_error", "idempotency_key_reused")
     NO_PARAMETER_PERMISSION = Row(401, "access_denied", "no_parameter_permission")
     MODEL_NOT_PERMITTED = Row(401, "invalid_request_error", "invalid_model")
     INVALID_APPID = Row(401, "invalid_request_error", "invalid_appid")

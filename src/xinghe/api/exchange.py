@@ -7,12 +7,14 @@ import math
 import os
 import string
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
 from xinghe.accounts.records import Principal
+from xinghe.api.budget import BodyBudget
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError
 
@@ -20,7 +22,7 @@ _ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 10
 _JSON = (b"content-type", b"application/json; charset=utf-8")
 _EXPOSED = (
-    b"x-request-id, x-served-by, x-ignored-parameters, retry-after, "
+    b"x-request-id, x-served-by, x-ignored-parameters, retry-after, idempotent-replayed, "
     b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
@@ -45,7 +47,9 @@ def new_request_id() -> str:
 class Exchange:
     """Carries a request through the rooms: who asks, in which dialect, and how to answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, dialect: Dialect) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, dialect: Dialect, budget: BodyBudget
+    ) -> None:
         self.scope = scope
         self.receive = receive
         self.dialect = dialect
@@ -60,6 +64,12 @@ class Exchange:
         self.error_code = ""
         self.body_read = scope["method"] != "POST"
         self.body_read_at = time.perf_counter()
+        self.body: bytes | None = None
+        """What was read and not decoded yet."""
+        self.body_bytes = 0
+        self.budget = budget
+        self.tap: Callable[[Message], None] | None = None
+        """Is shown each message before it is sent."""
         self._send = send
 
     @property
@@ -75,6 +85,10 @@ class Exchange:
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
 
+    def header_values(self, name: bytes) -> list[str]:
+        """One value for each time that a header stands in the request."""
+        return [value.decode("latin-1") for each, value in self.scope["headers"] if each == name]
+
     def require(self) -> Principal:
         """Who asks; only operations behind authentication call this."""
         assert self.principal is not None
@@ -84,22 +98,25 @@ class Exchange:
         self.extra_headers.append((name.encode("latin-1"), value.encode("latin-1", "replace")))
 
     async def start(self, status: int, headers: Headers) -> None:
-        self.status = status
-        await self.send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [
-                    *headers,
-                    (b"x-request-id", self.request_id.encode()),
-                    (b"access-control-allow-origin", b"*"),
-                    (b"access-control-expose-headers", _EXPOSED),
-                    *self.extra_headers,
-                ],
-            }
+        await self.start_as(
+            status,
+            [
+                *headers,
+                (b"x-request-id", self.request_id.encode()),
+                (b"access-control-allow-origin", b"*"),
+                (b"access-control-expose-headers", _EXPOSED),
+                *self.extra_headers,
+            ],
         )
 
+    async def start_as(self, status: int, headers: Headers) -> None:
+        """Begin the answer with these headers alone."""
+        self.status = status
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
     async def send(self, message: Message) -> None:
+        if self.tap is not None:
+            self.tap(message)
         await self._send(message)
 
     async def send_json(self, body: Any, status: int = 200, headers: Headers | None = None) -> None:
@@ -122,6 +139,12 @@ class Exchange:
         if not self.body_read:
             headers.append((b"connection", b"close"))  # the rest of the body is not waited for
         await self.send_json(error.body(self.request_id), error.row.status, headers)
+
+    def close(self) -> None:
+        """The request is over: its body counts no more."""
+        self.body = None
+        self.budget.give(self.body_bytes)
+        self.body_bytes = 0
 
     def abort(self) -> None:
         """Cut the connection off: what a stalled reader has not taken is thrown away."""

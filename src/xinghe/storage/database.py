@@ -16,6 +16,7 @@ import apsw
 
 from xinghe.storage.connection import connect, prepare
 from xinghe.storage.errors import ENVIRONMENT, StorageUnavailable
+from xinghe.storage.gathering import Gathering, current
 from xinghe.storage.writer import Job, Writer
 
 T = TypeVar("T")
@@ -92,7 +93,16 @@ class Database:
         It is never lost while the process lives: if the disk is full, or the file locked, it is
         retried until it goes through. Raises `StorageClosed`.
         """
-        self._writer.submit(Job(operation, None))
+        job = Job(operation, None)
+        gathering = current.get()
+        if gathering is not None and gathering.open:
+            gathering.add(job)
+        else:
+            self._writer.submit(job)
+
+    def gather(self) -> Gathering:
+        """Hold back what this task and those that it starts enqueue; see `Gathering`."""
+        return Gathering(self._writer)
 
     async def drain(self, timeout: float = 10.0) -> int:  # noqa: ASYNC109
         """Wait until all that was handed in is written; returns how much of `enqueue` is not."""

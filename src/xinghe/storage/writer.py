@@ -53,12 +53,12 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="xinghe-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job) -> None:
-        """Queue a job. Raises `StorageClosed`."""
+    def submit(self, *jobs: Job) -> None:
+        """Queue jobs, with no other between them. Raises `StorageClosed`."""
         with self._changed:
             if self._closing_until is not None:
                 raise StorageClosed("the database is closed")
-            self._queue.append(job)
+            self._queue.extend(jobs)
             self._changed.notify_all()
 
     def drain(self, timeout: float) -> int:

@@ -1,0 +1,170 @@
+"""`Idempotency-Key`: a layer around any operation that keeps its answer and gives it again.
+
+The same key with the same body gets the answer of the first request, without work or charge; a
+request that comes while the first is at work waits for it. What failed is not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import structlog
+from starlette.types import Message
+
+from xinghe.api.body import read_body
+from xinghe.api.errors import ApiError, Errors
+from xinghe.api.exchange import Exchange, Headers
+from xinghe.api.fields import shown
+from xinghe.core import ClientGone
+from xinghe.idempotency import Keeper, Kept, KeyReused, Place
+from xinghe.idempotency.keeper import Keeping
+from xinghe.settings import Server
+from xinghe.storage.clock import now
+
+HEADER = b"idempotency-key"
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+REPLAYED = (b"idempotent-replayed", b"true")
+PIECE = 64 * 1024
+"""Bytes of a kept stream in one send: a reader that left is noticed between two."""
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[Exchange], Awaitable[None]]
+
+
+class Idempotent:
+    """Runs a handler at most once for each key of an account."""
+
+    def __init__(self, keeper: Keeper, server: Server) -> None:
+        self._keeper = keeper
+        self._server = server
+
+    async def __call__(self, exchange: Exchange, handler: Handler) -> None:
+        """Raises `ApiError`, `ClientGone`, and what the handler raises."""
+        key = _key(exchange)
+        if key is None:
+            await handler(exchange)
+            return
+        data = await read_body(exchange, self._server.max_body_bytes, self._server.body_timeout)
+        asked = hashlib.sha256(data).digest()
+        place = Place(
+            exchange.require().account_id,
+            f"{exchange.dialect.value} {exchange.operation}",
+            hashlib.sha256(key.encode()).digest(),
+        )
+        del data
+        try:
+            kept = await self._work_or_find(exchange, handler, place, asked)
+        except KeyReused:
+            raise ApiError(
+                Errors.IDEMPOTENCY_KEY_REUSED,
+                f"the header Idempotency-Key is {shown(key)}, which was sent before with another "
+                "body: take a new key for each request",
+            ) from None
+        if kept is not None:
+            await _replay(exchange, kept)
+
+    async def _work_or_find(
+        self, exchange: Exchange, handler: Handler, place: Place, asked: bytes
+    ) -> Kept | None:
+        """Answer under the key's turn; or what is kept, to be sent when the turn is over."""
+        turns = self._keeper.turns
+        while (ended := turns.running(place, asked)) is not None:
+            await _wait(exchange, ended)
+        with turns.take(place, asked):
+            kept = await self._keeper.find(place, asked)
+            models = exchange.require().models
+            if kept is not None and (models is None or kept.model in models):
+                return kept
+            with self._keeper.keeping(place) as keeping:
+                exchange.tap = _Recorder(exchange, keeping, asked)
+                await handler(exchange)
+        return None
+
+
+class _Recorder:
+    """Listens to what an exchange sends, and has it kept just before its last piece leaves."""
+
+    def __init__(self, exchange: Exchange, keeping: Keeping, asked: bytes) -> None:
+        self._exchange = exchange
+        self._keeping = keeping
+        self._asked = asked
+        self._headers: Headers = []
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._headers = list(message["headers"])
+            return
+        part: bytes = message.get("body", b"")
+        self._size += len(part)
+        if self._size > self._keeping.largest:
+            self._parts.clear()
+        else:
+            self._parts.append(part)
+        if not message.get("more_body", False):
+            self._end()
+
+    def _end(self) -> None:
+        exchange = self._exchange
+        if exchange.status != HTTPStatus.OK or exchange.error_code:
+            return
+        if self._size > self._keeping.largest:
+            log.warning("answer_not_kept", size=self._size, largest=self._keeping.largest)
+            return
+        self._keeping.keep(
+            Kept(
+                self._asked,
+                exchange.model,
+                exchange.status,
+                self._headers,
+                b"".join(self._parts),
+                now(),
+            )
+        )
+
+
+def _key(exchange: Exchange) -> str | None:
+    values = exchange.header_values(HEADER)
+    if not values:
+        return None
+    if len(values) > 1 or not KEY.fullmatch(values[0]):
+        raise ApiError(
+            Errors.MALFORMED_JSON,
+            f"the header Idempotency-Key is {shown(', '.join(values))}, allowed: 1 to 255 visible "
+            "ASCII characters, once",
+        )
+    return values[0]
+
+
+async def _wait(exchange: Exchange, ended: asyncio.Event) -> None:
+    """Until another request has ended. Raises `ClientGone` if this one's client leaves first."""
+    other = asyncio.create_task(ended.wait())
+    gone = asyncio.create_task(exchange.gone())
+    try:
+        await asyncio.wait({other, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.is_set():
+            raise ClientGone
+    finally:
+        other.cancel()
+        gone.cancel()
+        await asyncio.wait({other, gone})
+
+
+async def _replay(exchange: Exchange, kept: Kept) -> None:
+    exchange.body = None
+    exchange.model = kept.model
+    original = dict(kept.headers).get(b"x-request-id", b"").decode()
+    log.info("answer_replayed", original=original)
+    await exchange.start_as(kept.status, [*kept.headers, REPLAYED])
+    for at in range(0, len(kept.body), PIECE):
+        more = at + PIECE < len(kept.body)
+        piece = kept.body[at : at + PIECE]
+        await exchange.send({"type": "http.response.body", "body": piece, "more_body": more})
+    if not kept.body:
+        await exchange.send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,96 @@
+"""The kept answers of the service: who has a key's turn, what is kept, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import structlog
+
+from xinghe.core import MICRO
+from xinghe.idempotency import answers
+from xinghe.idempotency.answers import Kept, Place
+from xinghe.idempotency.turns import KeyReused, Turns
+from xinghe.settings import Idempotency
+from xinghe.storage import Database, StorageError
+from xinghe.storage.clock import now
+from xinghe.storage.gathering import Gathering
+
+SWEEP_SECONDS = 60.0
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.idempotency")
+
+
+class Keeper:
+    """Keeps answers for as long as the settings say."""
+
+    def __init__(self, database: Database, settings: Idempotency) -> None:
+        self._database = database
+        self._lasting = round(settings.keep * MICRO)
+        self._max_bytes = settings.max_bytes
+        self.turns = Turns()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Drop what is too old, begin to do so regularly. Raises `StorageError`."""
+        await self.sweep()
+        self._sweeper = asyncio.create_task(self._sweep_regularly())
+
+    async def stop(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+            self._sweeper = None
+
+    async def find(self, place: Place, asked: bytes) -> Kept | None:
+        """The answer that is kept for a key; only within its turn.
+
+        Raises `KeyReused` if it answers another body, and `StorageError`.
+        """
+        # In the writer's queue, behind what the last holder of the turn has handed in.
+        found = await self._database.write(
+            partial(answers.find, place=place, since=now() - self._lasting)
+        )
+        if found is not None and found.asked != asked:
+            raise KeyReused
+        return found
+
+    @contextmanager
+    def keeping(self, place: Place) -> Iterator[Keeping]:
+        """Around the work: what it settles is held back until its answer is kept, or it ends."""
+        with self._database.gather() as gathering:
+            yield Keeping(gathering, place, self._max_bytes, self._max_bytes // 8)
+
+    async def sweep(self) -> int:
+        """Drop what is too old; returns how many. Raises `StorageError`."""
+        before = now() - self._lasting
+        if not await self._database.read(partial(answers.expired, before=before)):
+            return 0
+        dropped: int = await self._database.write(partial(answers.expire, before=before))
+        return dropped
+
+    async def _sweep_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self.sweep()
+            except StorageError as error:
+                log.warning("kept_answers_not_swept", error=str(error))
+
+
+class Keeping:
+    """One answer on its way into the table; one of more than `largest` bytes is not kept."""
+
+    def __init__(self, gathering: Gathering, place: Place, max_bytes: int, largest: int) -> None:
+        self.largest = largest
+        self._gathering = gathering
+        self._place = place
+        self._max_bytes = max_bytes
+
+    def keep(self, answer: Kept) -> None:
+        """Hand the answer in, and behind it what the work has settled. Raises `StorageClosed`."""
+        self._gathering.hand_in(
+            partial(answers.keep, place=self._place, answer=answer, max_bytes=self._max_bytes)
+        )
