@@ -1,0 +1,72 @@
+"""Messages with pictures, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from xinghe.core import Message, Picture
+from xinghe.pictures.reader import Description
+
+# The special tokens of the chat templates in use: <|im_start|>, <｜User｜>, </s>, <think>, [INST].
+_TOKEN = re.compile(r"<([^<>\s]{1,64})>")
+_BRACKETS = re.compile(
+    r"\[(/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|gMASK|图片[^\]]*))\]?"
+)
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def pictures_in(messages: Sequence[Message]) -> list[Picture]:
+    """All pictures of a conversation, in order."""
+    return [part for one in messages for part in one.parts if isinstance(part, Picture)]
+
+
+def prompt_parts(message: Message, descriptions: Sequence[Description], first: int = 1) -> str:
+    """The text of a message, with a note in the place of each of its pictures.
+
+    `descriptions` are those of its pictures, in order; `first` is the number of the first of
+    them in the conversation. Text that was read stands between 「 and 」, which it cannot close,
+    and holds no special token of a chat template.
+    """
+    notes = iter(
+        _note(number, description) for number, description in enumerate(descriptions, first)
+    )
+    return "\n".join(part if isinstance(part, str) else next(notes) for part in message.parts)
+
+
+def without_pictures(
+    messages: Sequence[Message], descriptions: Mapping[Picture, Description]
+) -> list[Message]:
+    """The conversation for an engine without eyes; pictures are numbered from its beginning."""
+    told: list[Message] = []
+    number = 1
+    for message in messages:
+        pictures = pictures_in([message])
+        if pictures:
+            text = prompt_parts(message, [descriptions[one] for one in pictures], number)
+            told.append(msgspec.structs.replace(message, content=text, parts=()))
+        else:
+            told.append(message)
+        number += len(pictures)
+    return told
+
+
+def harmless(text: str) -> str:
+    """Text that was read from a picture, as data: it neither closes its quotes nor gives orders
+    to a chat template."""
+    text = _CONTROL.sub("", text).replace("「", "『").replace("」", "』")
+    return _BRACKETS.sub(r"［\1］", _TOKEN.sub(r"‹\1›", text))
+
+
+def _note(number: int, picture: Description) -> str:
+    head = f"图片{number}:{picture.width}×{picture.height}像素"
+    if not picture.readable:
+        return f"[{head},内容无法识读]"
+    if picture.colours:
+        head += f",主要颜色:{'、'.join(picture.colours)}"
+    if not picture.lines:
+        return f"[{head},图中没有认出文字]"
+    text = "\n".join(map(harmless, picture.lines))
+    return f"[{head},图中文字:「{text}」{'(其余文字略)' if picture.cut else ''}]"

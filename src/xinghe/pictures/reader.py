@@ -1,0 +1,93 @@
+"""What an engine without eyes is told of a picture."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+
+import msgspec
+import structlog
+
+from xinghe.core import Picture
+from xinghe.pictures.sight import Look, Sight
+from xinghe.settings import Pictures
+from xinghe.workers import Worker, WorkerFailure
+
+log = structlog.get_logger(__name__)
+
+REMEMBERED = 256
+"""Sights kept in memory: a conversation sends its pictures again with every question."""
+WAITING = 64
+
+
+class Description(msgspec.Struct, frozen=True):
+    """A picture in words; sizes in pixels, `colours` by their Chinese names.
+
+    `lines` is the text in it, `cut` whether there was more. Where `readable` is false the file
+    could not be decoded in time, and all but the size is empty.
+    """
+
+    width: int
+    height: int
+    colours: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    cut: bool = False
+    readable: bool = True
+
+
+class PictureReader:
+    """Asks a child process, started at the first picture, which works at low priority."""
+
+    def __init__(self, settings: Pictures) -> None:
+        self._timeout = settings.read_timeout
+        self._worker = Worker(
+            "xinghe.pictures.worker",
+            Sight,
+            threads=1,
+            nice=10,
+            waiting=WAITING,
+            timeout=settings.read_timeout,
+        )
+        self._seen: OrderedDict[bytes, Sight] = OrderedDict()
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while it runs."""
+        return self._worker.pid
+
+    async def describe(self, picture: Picture, max_characters: int = 2000) -> Description:
+        """What can be read from a picture; its text is cut to `max_characters`.
+
+        Never fails: a picture that cannot be read within `pictures.read_timeout` is described as
+        such.
+        """
+        key = hashlib.sha256(picture.data).digest()
+        sight = self._seen.get(key)
+        if sight is None:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    sight = await self._worker.call(Look(picture.data))
+            except (WorkerFailure, TimeoutError) as error:
+                log.warning("picture_not_read", reason=type(error).__name__)
+                return Description(picture.width, picture.height, readable=False)
+            self._seen[key] = sight
+            if len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+        self._seen.move_to_end(key)
+        lines, cut = _bounded(sight.lines, max_characters)
+        return Description(sight.width, sight.height, sight.colours, lines, cut)
+
+    async def aclose(self) -> None:
+        await self._worker.aclose()
+
+
+def _bounded(lines: tuple[str, ...], most: int) -> tuple[tuple[str, ...], bool]:
+    """The first lines with `most` characters in all, and whether any were left out."""
+    kept: list[str] = []
+    for line in lines:
+        if len(line) > most:
+            return (*kept, line[:most]) if most else tuple(kept), True
+        kept.append(line)
+        most -= len(line)
+    return tuple(kept), False
