@@ -74,11 +74,60 @@ class Weights(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     huggingface: str = "https://huggingface.co"
 
 
+Flag = Annotated[int, Meta(ge=0, le=4)]
+
+
+class SafetyFlags(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How severe each category of the lexicon is (section 4.1.3, `flag`); 0 switches it off."""
+
+    violence: Flag = 4
+    minors: Flag = 4
+    weapons: Flag = 3
+    drugs: Flag = 3
+    self_harm: Flag = 3
+    sexual: Flag = 3
+    fraud: Flag = 3
+    forgery: Flag = 3
+    personal_data: Flag = 3
+    hacking: Flag = 3
+    gambling: Flag = 2
+    hate: Flag = 2
+
+
+class SafetyUpstream(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A moderation model that is asked after the lexicon and the lists found nothing."""
+
+    url: str = ""
+    """The base URL of an OpenAI-compatible server; empty: none is asked."""
+    model: str = ""
+    kind: Literal["moderations", "chat"] = "moderations"
+    """`moderations` asks `<url>/moderations`; `chat` asks a chat model for a verdict."""
+    key_env: str = ""
+    """The variable that holds its key."""
+    timeout: Seconds = 5.0
+    on_error: Literal["allow", "refuse"] = "allow"
+    """Whether a text passes that could not be checked."""
+    answers: bool = True
+    """Whether answers are checked too, sentence by sentence."""
+    flag: Annotated[int, Meta(ge=1, le=4)] = 3
+    """How severe a finding is whose category is not in `flags`, and an unchecked text."""
+    flags: dict[str, Flag] = {}
+    """How severe each of the model's categories is; 0 ignores it."""
+
+    def __post_init__(self) -> None:
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"`url` is {self.url!r}; it begins with http:// or https://")
+        if self.url and self.kind == "chat" and not self.model:
+            raise ValueError('`kind` is "chat", which needs a `model`')
+
+
 class Safety(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Moderation; the operator's own lists in `<data>/safety` always hold."""
 
     lexicon: bool = True
     """Whether the built-in lexicon holds too."""
+    flags: SafetyFlags = SafetyFlags()
+    upstream: SafetyUpstream = SafetyUpstream()
 
 
 class Fetching(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -10,10 +10,12 @@ from importlib import resources
 
 from xinghe.safety.alphabet import PLAIN
 from xinghe.safety.phrases import MAX_PHRASE, Phrase
+from xinghe.settings import SafetyFlags
 
 _PIECE = re.compile(r"\{([^}]*)\}|<(\w+)>|\[(\d+)\]|([^{}<>\[\]|]+)")
 _TERM = re.compile(r"(\w+) = (.+)")
 _SPACES = re.compile(r"\s+")
+_FLAGS = SafetyFlags()
 
 Slots = tuple[tuple[str, ...] | int, ...]
 
@@ -23,19 +25,29 @@ class LexiconError(Exception):
 
 
 @cache
-def lexicon() -> tuple[Phrase, ...]:
-    """All phrases and shields of the package. Raises `LexiconError`."""
+def lexicon(flags: SafetyFlags = _FLAGS) -> tuple[Phrase, ...]:
+    """All phrases and shields of the package. Raises `LexiconError`.
+
+    Of a category whose flag is 0 there are only the shields: they cover other categories too.
+    """
     folder = resources.files(__package__) / "lexicon"
-    categories = tomllib.loads((folder / "categories.toml").read_text("utf-8"))
     shared: dict[str, tuple[str, ...]] = {}
     if [*read_lines((folder / "terms.txt").read_text("utf-8"), shared)]:
         raise LexiconError("terms.txt holds a phrase; it takes terms alone")
     phrases = []
-    for name, category in categories.items():
+    for name in categories():
+        flag = getattr(flags, name)
         source = (folder / f"{name}.txt").read_text("utf-8")
         for slots, shields in read_lines(source, dict(shared)):
-            phrases.append(Phrase(slots, 0 if shields else category["flag"], name))
+            if shields or flag:
+                phrases.append(Phrase(slots, 0 if shields else flag, name))
     return tuple(phrases)
+
+
+def categories() -> tuple[str, ...]:
+    """The names of the categories, each with a file of its own."""
+    folder = resources.files(__package__) / "lexicon"
+    return tuple(tomllib.loads((folder / "categories.toml").read_text("utf-8")))
 
 
 def read_lines(source: str, terms: dict[str, tuple[str, ...]]) -> Iterator[tuple[Slots, bool]]:

@@ -19,6 +19,11 @@ _LEETISH = re.compile(_SIGN)
 _LEET = re.compile(f"{_SIGN}(?:(?<={_LETTER}{_SIGN})|(?={_LETTER}))")
 
 
+def may_be_leet_text(text: str) -> bool:
+    """Whether a digit or a sign in a text may stand for a letter."""
+    return _LEET.search(text) is not None
+
+
 class Hit(msgspec.Struct, frozen=True):
     """A phrase in a text, at the raw extent `[start, end)`."""
 
