@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
@@ -14,6 +15,7 @@ from tests.safety.lists import sentences
 from xinghe import settings
 from xinghe.api.errors import Errors
 from xinghe.catalog.card import LlamaCppDeployment, ModelCard, UpstreamDeployment
+from xinghe.catalog.embedding import EMBEDDING_ENGINES, EmbeddingDeployment
 from xinghe.catalog.load import load
 from xinghe.cli.main import main
 from xinghe.observe import metrics
@@ -58,6 +60,18 @@ def test_every_field_of_a_deployment_stands_with_its_engine(each: Page) -> None:
     assert set(written) == llamacpp | upstream
     for name, engine in written.items():
         assert (engine != "upstream", engine != "llamacpp") == (name in llamacpp, name in upstream)
+
+
+@both("docs/configuration")
+def test_every_field_of_an_embedding_deployment_stands_with_its_engines(each: Page) -> None:
+    written: dict[str, set[str]] = {engine: set() for engine in EMBEDDING_ENGINES}
+    for row in each.tables[3]:
+        for engine in codes(row[1]):
+            written[engine] |= set(codes(row[0]))
+    assert written == {
+        kind.__struct_config__.tag: set(kind.__struct_fields__)
+        for kind in get_args(EmbeddingDeployment)
+    }
 
 
 @both("docs/api")

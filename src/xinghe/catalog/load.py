@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from xinghe.catalog.card import AccountLimits, AnyDeployment, Kind, LlamaCppDeployment, ModelCard
+from xinghe.catalog.embedding import EMBEDDING_ENGINES, EmbeddingDeployment
 from xinghe.settings import Settings
 
 SECTIONS = ("defaults", "limits", "deployments", "models")
@@ -25,6 +26,7 @@ class Catalog(msgspec.Struct, frozen=True):
 
     models: dict[str, ModelCard]
     deployments: dict[str, AnyDeployment]
+    embeddings: dict[str, EmbeddingDeployment]
     limits: AccountLimits
 
     def of_kind(self, kind: Kind) -> dict[str, ModelCard]:
@@ -35,6 +37,11 @@ class Catalog(msgspec.Struct, frozen=True):
         names = {card.deployment for card in self.of_kind(Kind.CHAT).values()}
         return {name: self.deployments[name] for name in sorted(names)}
 
+    def embeddings_in_use(self) -> dict[str, EmbeddingDeployment]:
+        """The deployments that an embedding model names."""
+        names = {card.deployment for card in self.of_kind(Kind.EMBEDDING).values()}
+        return {name: self.embeddings[name] for name in sorted(names)}
+
 
 def load(settings: Settings) -> Catalog:
     """The catalog of a data directory. Raises `CatalogError`."""
@@ -43,21 +50,33 @@ def load(settings: Settings) -> Catalog:
     own = settings.data_dir / "models.toml"
     if own.exists():
         tree = _merge(tree, _read(own))
+    makes_vectors = {
+        name: fields.get("engine") in EMBEDDING_ENGINES
+        for name, fields in tree["deployments"].items()
+    }
     deployments = {
         name: _deployment(own, name, fields, settings)
         for name, fields in tree["deployments"].items()
+        if not makes_vectors[name]
+    }
+    embeddings: dict[str, EmbeddingDeployment] = {
+        name: _convert(own, f"deployments.{name}", fields, EmbeddingDeployment)
+        for name, fields in tree["deployments"].items()
+        if makes_vectors[name]
     }
     models = {
         name: _convert(own, f"models.{name}", {**tree["defaults"], **fields}, ModelCard)
         for name, fields in tree["models"].items()
     }
     for name, card in models.items():
-        if card.deployment not in deployments:
-            known = ", ".join(sorted(deployments))
+        serving = embeddings if card.kind is Kind.EMBEDDING else deployments
+        if card.deployment not in serving:
+            known = ", ".join(sorted(serving))
             raise CatalogError(
                 f"{own}: models.{name}: `deployment` is {card.deployment!r}, allowed: {known}"
             )
-    return Catalog(models, deployments, _convert(own, "limits", tree["limits"], AccountLimits))
+    limits = _convert(own, "limits", tree["limits"], AccountLimits)
+    return Catalog(models, deployments, embeddings, limits)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,0 +1,23 @@
+"""Vectors of texts: who makes them, in which form, and how many tokens a text may have."""
+
+from xinghe.embedding.choose import make_embedder
+from xinghe.embedding.protocol import (
+    Embedder,
+    EmbedderBusy,
+    EmbedderError,
+    EmbedderFailed,
+    Form,
+    TextTooLong,
+    Vectors,
+)
+
+__all__ = [
+    "Embedder",
+    "EmbedderBusy",
+    "EmbedderError",
+    "EmbedderFailed",
+    "Form",
+    "TextTooLong",
+    "Vectors",
+    "make_embedder",
+]

@@ -1,0 +1,87 @@
+"""The worker of a GGUF embedding model: `python -m xinghe.embedding.gguf <GgufSpec as JSON>`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import sys
+import urllib.request
+from typing import Any
+
+import msgspec
+import xllamacpp as llama
+
+from xinghe.embedding.messages import Batch, GgufSpec, Made, Results, Task, TooLong
+from xinghe.workers import serve, threads
+
+TOKENIZE_TIMEOUT = 30.0
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Whatever proxy the environment names, this stays on the machine."""
+
+
+class Handler:
+    """Asks llama.cpp's own server, which lives in this process, for one request at a time."""
+
+    def __init__(self, spec: GgufSpec) -> None:
+        self._prefixes = spec.prefixes
+        self._key = secrets.token_urlsafe(24)
+        try:
+            self._server = llama.Server(_params(spec, self._key))
+        except RuntimeError as error:  # the library has said more before it
+            sys.exit(f"{spec.weights} cannot be served: {error}")
+
+    def __call__(self, batch: Batch) -> Results:
+        return [self._make(task) for task in batch]
+
+    def _make(self, task: Task) -> TooLong | Made:
+        texts = [self._prefixes[task.form] + text for text in task.texts]
+        if task.max_tokens:
+            for index, text in enumerate(texts):
+                tokens = self._count(text)
+                if tokens > task.max_tokens:
+                    return TooLong(index, tokens)
+        answer: dict[str, Any] = self._server.handle_embeddings(
+            {"input": texts, "encoding_format": "base64"}
+        )
+        if "error" in answer:
+            raise RuntimeError(f"llama.cpp refused: {answer['error'].get('code')}")
+        data = sorted(answer["data"], key=lambda each: int(each["index"]))
+        return Made([base64.b64decode(each["embedding"]) for each in data])
+
+    def _count(self, text: str) -> int:
+        """Tokens with the marks that the model puts around a text."""
+        request = urllib.request.Request(  # noqa: S310 - its own address
+            f"{self._server.listening_address}/tokenize",
+            data=json.dumps({"content": text, "add_special": True}).encode(),
+            headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+        )
+        with DIRECT.open(request, timeout=TOKENIZE_TIMEOUT) as answer:
+            return len(json.load(answer)["tokens"])
+
+
+def _params(spec: GgufSpec, key: str) -> Any:
+    params = llama.CommonParams()
+    params.model.path = spec.weights
+    params.embedding = True
+    pooling = spec.pooling.upper() or "UNSPECIFIED"
+    params.pooling_type = llama.llama_pooling_type[f"LLAMA_POOLING_TYPE_{pooling}"]
+    # A text is read in one piece: every token looks at all others.
+    params.n_ctx = params.n_batch = params.n_ubatch = spec.context
+    params.n_parallel = 1
+    for cpu in (params.cpuparams, params.cpuparams_batch):
+        cpu.n_threads = threads()
+        cpu.poll = 0
+    params.fit_params = False
+    params.warmup = False
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [key]
+    params.endpoint_slots = False
+    params.ui = False
+    params.verbosity = 1
+    return params
+
+
+if __name__ == "__main__":
+    serve(Handler(msgspec.json.decode(sys.argv[1], type=GgufSpec)), Batch)

