@@ -190,12 +190,12 @@ class Corpus:
 
         return self.do(forget)
 
-    def page(self, address: str) -> str | None:
+    async def page(self, address: str) -> str | None:
         """The text of the public document that is served at this path; `None` if there is none."""
         name, slash, path = address.partition("/")
         if not slash:
             name, path = DOCUMENTATION, address
-        rows = self.do(
+        rows = await self.run(
             lambda connection: list(
                 connection.execute(
                     "SELECT p.text FROM collections c JOIN documents d ON d.collection_id = c.id "

@@ -1,0 +1,107 @@
+"""Everything of search that lives as long as the service does, made from the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+
+import structlog
+
+from xinghe.search.baidu import URL as BAIDU_URL
+from xinghe.search.baidu import BaiduProvider
+from xinghe.search.corpus import DOCUMENTATION, Corpus
+from xinghe.search.documentation import index_documentation
+from xinghe.search.embedder import Embedder
+from xinghe.search.extractor import Extractor
+from xinghe.search.local import LocalProvider
+from xinghe.search.pages import Fetch
+from xinghe.search.private import PrivateSources
+from xinghe.search.provider import Provider
+from xinghe.search.searcher import Searcher
+from xinghe.search.searxng import SearxngProvider
+from xinghe.search.vectors import embed_missing
+from xinghe.settings import Search, Settings, SettingsError
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 5.0
+"""How soon what the command line has indexed gets its vectors; it is found by its terms at once."""
+
+
+class SearchRoom:
+    """`searcher` answers; `corpus` is there when the local corpus is what is searched.
+
+    `base_url` is where readers reach the service, `fetch` a guarded GET. Raises `SettingsError`
+    and `StorageError`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        base_url: str,
+        fetch: Fetch | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
+        self._settings = settings.search
+        self._embedder = embedder
+        self._extractor = Extractor()
+        self._keeper: asyncio.Task[None] | None = None
+        self.corpus: Corpus | None = None
+        provider: Provider
+        if self._settings.provider == "local":
+            self.corpus = Corpus.open(settings.data_dir)
+            provider = LocalProvider(self.corpus, base_url, embedder)
+        elif self._settings.provider == "searxng":
+            provider = SearxngProvider(self._settings.url)
+        else:
+            provider = BaiduProvider(_key(self._settings), self._settings.url or BAIDU_URL)
+        self.searcher = Searcher(
+            provider,
+            self._extractor,
+            PrivateSources(self._settings.private),
+            deadline=self._settings.deadline,
+            fetch=fetch,
+        )
+
+    async def start(self) -> None:
+        """Bring the project's own pages into the corpus, and begin to look after its vectors."""
+        if self.corpus is None:
+            return
+        if self._settings.documentation:
+            report = await index_documentation(self.corpus, self._extractor)
+            for skipped in report.skipped:
+                log.warning("documentation_skipped", page=skipped.path, reason=skipped.reason)
+        else:
+            self.corpus.remove(DOCUMENTATION)
+        if self._embedder is not None:
+            self._keeper = asyncio.create_task(self._keep(self.corpus, self._embedder))
+
+    async def stop(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        await self.searcher.aclose()
+
+    async def _keep(self, corpus: Corpus, embedder: Embedder) -> None:
+        seen: object = None
+        while True:
+            version = await corpus.run(lambda connection: connection.pragma("data_version"))
+            if version != seen:
+                try:
+                    await embed_missing(corpus, embedder)
+                    seen = version
+                except Exception as error:  # Whatever ails it, terms find most; try again.
+                    log.warning("passages_not_embedded", error=repr(error))
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def _key(search: Search) -> str:
+    if search.key:
+        return search.key
+    key = os.environ.get(search.key_env, "")
+    if not key:
+        raise SettingsError(f"search.key_env names {search.key_env}, which is not set")
+    return key
