@@ -1,0 +1,82 @@
+"""The grammars of an answer with functions, as Lark text for llguidance.
+
+A model that needs no function does not write a word that says so: it begins to answer. So the
+decision is free text against calls, in one grammar. Asked for a word (`reply`, `none`, `回答`),
+the 1.5B model took that word's improbability for a reason to call, and erred in a quarter of the
+questions that need no call; in this form it erred in none of them (`bench/tools.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from llguidance import LLMatcher
+
+from xinghe.core import Tool
+from xinghe.generation.structure import Unguaranteed, structured
+from xinghe.generation.tools.notation import END, GAP
+
+MOST_CALLS = 16
+"""In one answer: a small model may otherwise repeat itself until its length is used up."""
+OPEN = frozenset(
+    {
+        "additionalProperties", "patternProperties", "propertyNames", "minProperties",
+        "unevaluatedProperties", "allOf", "anyOf", "oneOf", "$ref", "$dynamicRef", "if", "not",
+        "dependentSchemas",
+    }
+)  # fmt: skip
+"""Keywords by which a schema may mean properties that its `properties` do not list."""
+ANYTHING = r"(.|\n)*"
+BEGINNING = r"[\x00-\x7f]{0,16}[^\x00-\x7f]{0,6}"
+"""So much of a reply ends the pass that decides: room for any first token. (`max_tokens` would
+count tokens, but llguidance 1.9 panics where a grammar with it has more than about 100 parts.)"""
+
+
+def decision(tools: Sequence[Tool], *, free: bool, several: bool, max_tokens: int) -> str:
+    """Calls of `tools`, or where `free` the beginning of a reply.
+
+    Raises `Unguaranteed` for parameters whose arguments cannot be promised to fit, its path
+    starting from the request's field `tools`.
+    """
+    calls = f"call ({_quoted(END)} call){{0,{MOST_CALLS - 1}}}" if several else "call"
+    rules = [f"start: {calls}{' | OTHER' if free else ''}"]
+    if free:
+        rules.append(f"OTHER: {_not_a_call(tool.name for tool in tools)} & /{BEGINNING}/ & /.+/s")
+    rules.append("call: " + " | ".join(f"call_{number}" for number in range(len(tools))))
+    for number, tool in enumerate(tools):
+        try:
+            arguments = structured(_closed(tool.parameters), max_tokens=max_tokens)
+        except Unguaranteed as error:
+            path = f"/{number}/function/parameters{error.path}"
+            raise Unguaranteed(error.keyword, path, error.reason) from None
+        grammar = arguments.constraint.grammar
+        rules.append(f"call_{number}: {_quoted(tool.name + GAP)} %lark {{\n{grammar}\n}}")
+    text = "\n".join(rules)
+    if LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(text)):
+        raise Unguaranteed("tools", "", f"are too many or too large together: {len(tools)}")
+    return text
+
+
+def reply(tools: Sequence[Tool]) -> str:
+    """Any text that does not begin as a call."""
+    return f"start: TEXT\nTEXT: {_not_a_call(tool.name for tool in tools)}"
+
+
+def _not_a_call(names: Iterable[str]) -> str:
+    return f"/{ANYTHING}/ & ~/({'|'.join(names)}){GAP}{ANYTHING}/"
+
+
+def _closed(parameters: dict[str, object]) -> dict[str, object]:
+    """The schema of an object that has no arguments but the declared ones.
+
+    A model would make some up; a schema that counts on others says so.
+    """
+    schema = {"type": "object", **parameters}
+    if OPEN.isdisjoint(schema):
+        schema["additionalProperties"] = False
+    return schema
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
