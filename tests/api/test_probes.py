@@ -52,3 +52,17 @@ def total(server: Server) -> float:
 def test_every_answer_has_an_id(api: Api, path: str) -> None:
     reply = api.at("").bearing(None).get(path)
     assert re.fullmatch(r"as-[a-z0-9]{10}", reply.headers["x-request-id"])
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"])
+def test_probes_are_only_read(api: Api, path: str, method: str) -> None:
+    reply = api.at("").bearing(None).send(method, path)
+    refused(reply, 405, "invalid_request_error", "method_not_supported", "GET")
+    assert reply.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json"])
+def test_head_of_a_probe(api: Api, path: str) -> None:
+    reply = api.at("").bearing(None).send("HEAD", path)
+    assert (reply.status, reply.body) == (200, b"")

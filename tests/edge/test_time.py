@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+import psutil
 import pytest
 
 from tests.conftest import QUICK
@@ -20,6 +21,7 @@ from tests.kit.raw import Connection
 from tests.kit.script import Script
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
+from xinghe.api.outflow import MARGIN
 
 HEAD_SECONDS = 1.5
 STALL_SECONDS = 2.0
@@ -113,3 +115,77 @@ def test_reader_of_a_byte_a_second(hasty: Server, hasty_api: Api, upstream: Upst
     assert upstream.received(script).ended
     assert Books(hasty).usage(headers["x-request-id"])["completion_tokens"] == 1000
     answered(hasty_api.chat(model=CHAT))
+
+
+def dial(server: Server) -> Connection:
+    """A connection whose kernel keeps as little as it can for the reader."""
+    connection = Connection(server.url, timeout=30)
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return connection
+
+
+def whole(api: Api, close: bool = False) -> bytes:
+    script = Script(pieces=["字"], times=2_000_000)
+    data = json.dumps({"model": CHAT, "messages": script.messages}).encode()
+    lines = ["Connection: close"] if close else []
+    return head(api, f"Content-Length: {len(data)}", *lines) + data
+
+
+def described(api: Api) -> bytes:
+    # Pipelined: together they are more than the kernel keeps.
+    return head(api, method="GET", path="/openapi.json") * 300
+
+
+def listed(api: Api) -> bytes:
+    return head(api, method="GET", path="/v1/models") * 2000
+
+
+def refusals(api: Api) -> bytes:
+    return head(api, method="GET", path="/nowhere") * 20_000
+
+
+@pytest.mark.parametrize("asked", [whole, described, listed, refusals])
+def test_who_takes_nothing_of_an_answer_is_cut_off(
+    hasty: Server, hasty_api: Api, asked: Callable[[Api], bytes]
+) -> None:
+    with dial(hasty) as connection:
+        send_all(connection, asked(hasty_api))
+        closed_within(connection, 2 * (STALL_SECONDS + MARGIN) + 4)
+    answered(hasty_api.chat(model=CHAT))
+
+
+def send_all(connection: Connection, data: bytes) -> None:
+    """As much as goes out: the other side may stop reading, too."""
+    connection.socket.settimeout(1)
+    with suppress(TimeoutError, OSError):
+        connection.socket.sendall(data)
+
+
+def closed_within(connection: Connection, seconds: float) -> None:
+    """The service lets go of the connection, although nothing of the answer is read."""
+    port = connection.socket.getsockname()[1]
+    end = time.monotonic() + seconds
+    while held(port):
+        assert time.monotonic() < end, "the connection is still open"
+        time.sleep(0.2)
+
+
+def held(port: int) -> bool:
+    """Whether a process holds the other end of a connection; the kernel may for a while longer."""
+    return any(
+        each.raddr and each.raddr.port == port and each.pid is not None
+        for each in psutil.net_connections("tcp")
+    )
+
+
+def test_a_slow_reader_of_a_whole_answer_gets_all_of_it(hasty: Server, hasty_api: Api) -> None:
+    with dial(hasty) as connection:
+        connection.send(whole(hasty_api, close=True))
+        end = time.monotonic() + 2 * (STALL_SECONDS + MARGIN) + 2
+        taken = b""
+        while time.monotonic() < end:
+            taken += connection.socket.recv(20_000)
+            time.sleep(0.1)
+        while part := connection.socket.recv(1_000_000):
+            taken += part
+    assert taken.count("字".encode()) == 2_000_000

@@ -16,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import ABORT, new_request_id
+from xinghe.api.outflow import Outflow
+from xinghe.observe import metrics
 
 MAX_HEAD_BYTES = 128 * 1024
 """Of a request's line and headers that are not complete yet; what one read brings is not cut."""
@@ -66,10 +68,17 @@ class WaitingRoom:
 
 
 class Connection(HttpToolsProtocol):
-    """One TCP connection. `head_timeout` is in seconds, from accept or from a first byte."""
+    """One TCP connection.
 
-    def __init__(self, room: WaitingRoom, head_timeout: float, **uvicorn: Any) -> None:
+    `head_timeout` is in seconds, from accept or from a first byte; `stall_timeout` as in
+    `Outflow`.
+    """
+
+    def __init__(
+        self, room: WaitingRoom, head_timeout: float, stall_timeout: float, **uvicorn: Any
+    ) -> None:
         super().__init__(**uvicorn)
+        self._stall_timeout = stall_timeout
         self._room = room
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
@@ -79,10 +88,12 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._outflow = Outflow(transport, self._stall_timeout, self._cut_off)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_done()
+        self._outflow.stop()
         super().connection_lost(exc)
         # Uvicorn tells the newest request only; one before it may still be at work.
         for cycle in self._cycles:
@@ -120,6 +131,18 @@ class Connection(HttpToolsProtocol):
         self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
         self._cycles.append(self.cycle)
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._outflow.watch()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._outflow.watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._outflow.moved()
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(ApiError(Errors.MALFORMED_JSON, msg))
 
@@ -129,6 +152,11 @@ class Connection(HttpToolsProtocol):
     def drop(self) -> None:
         """Let it go without a word."""
         self._head_is_done()
+        self.transport.abort()
+
+    def _cut_off(self) -> None:
+        if self._is_idle():  # else the request at work is told, and counts it
+            metrics.CLIENTS_GONE.labels("stalled").inc()
         self.transport.abort()
 
     def _await_head(self) -> None:
@@ -164,3 +192,4 @@ class Connection(HttpToolsProtocol):
             + body
         )
         self.transport.close()
+        self._outflow.watch()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
@@ -14,7 +15,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xinghe.api.edge import no_such_path
-from xinghe.api.errors import ApiError, internal
+from xinghe.api.errors import ApiError, Errors, internal
 from xinghe.api.exchange import new_request_id
 from xinghe.api.openapi.document import document
 from xinghe.dispatch.dispatcher import Dispatcher
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 REQUEST_ID = "xinghe.request_id"
 """Where a request's id stands in its ASGI scope."""
 
+
+READING = ("GET", "HEAD")
 
 FRESH_SECONDS = 1.0
 
@@ -76,9 +79,9 @@ def probe_routes(readiness: Readiness) -> list[BaseRoute]:
         return Response(described, media_type="application/json")
 
     return [
-        Route("/openapi.json", openapi),
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
+        _get("/openapi.json", openapi),
+        _get("/healthz", healthz),
+        _get("/readyz", readyz),
         Nowhere(),
     ]
 
@@ -89,9 +92,25 @@ def metrics_routes() -> list[BaseRoute]:
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     return [
-        Route("/metrics", metrics),
+        _get("/metrics", metrics),
         Nowhere(),
     ]
+
+
+def _get(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:
+    """A path that is only read: any other method is refused in JSON."""
+
+    async def read(request: Request) -> Response:
+        if request.method in READING:
+            return await answer(request)
+        error = ApiError(Errors.METHOD_NOT_SUPPORTED, "Only GET requests are accepted")
+        refusal = _refusal(error, request.scope)
+        refusal.headers["allow"] = ", ".join(READING)
+        return refusal
+
+    route = Route(path, read)
+    route.methods = set()  # all of them: a route that takes some leaves the others to `Nowhere`
+    return route
 
 
 class Nowhere(BaseRoute):

@@ -72,7 +72,8 @@ async def _work() -> int:
 
 async def _serve(system: System, spec: WorkerSpec, control: asyncio.StreamReader) -> None:
     room = WaitingRoom(round(raise_file_limit() * MAX_WAITING_SHARE))
-    connection = partial(Connection, room, spec.settings.server.head_timeout)
+    limits = spec.settings.server
+    connection = partial(Connection, room, limits.head_timeout, limits.stall_timeout)
     server = GatewayServer(
         uvicorn.Config(
             system.app,
