@@ -1,0 +1,88 @@
+"""Pictures in words: where they stand, how they are numbered, and that their text is data."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xinghe.core import Message, Picture
+from xinghe.pictures import Description, pictures_in, prompt_parts, without_pictures
+from xinghe.pictures.prompt import harmless
+
+ONE, TWO, THREE = (Picture(bytes([n]), "image/png", 10, 20) for n in range(3))
+SEEN = Description(640, 480, ("白色", "红色"), ("禁止吸烟", "NO SMOKING"))
+
+
+def test_a_note_stands_in_the_place_of_its_picture() -> None:
+    message = Message("user", "前面\n后面", parts=("前面", ONE, "后面", TWO))
+    blank = Description(30, 40, ("蓝色",))
+    assert prompt_parts(message, [SEEN, blank]) == (
+        "前面\n"
+        "[图片1:640×480像素,主要颜色:白色、红色,图中文字:「禁止吸烟\nNO SMOKING」]\n"
+        "后面\n"
+        "[图片2:30×40像素,主要颜色:蓝色,图中没有认出文字]"
+    )
+
+
+def test_what_was_cut_or_could_not_be_read_is_said() -> None:
+    message = Message("user", "", parts=(ONE, TWO))
+    cut = Description(1, 1, (), ("文字",), cut=True)
+    unread = Description(5, 6, readable=False)
+    assert prompt_parts(message, [cut, unread], first=7) == (
+        "[图片7:1×1像素,图中文字:「文字」(其余文字略)]\n[图片8:5×6像素,内容无法识读]"
+    )
+
+
+def test_pictures_are_numbered_over_the_conversation() -> None:
+    messages = [
+        Message("system", "简短。"),
+        Message("user", "看", parts=("看", ONE, TWO)),
+        Message("assistant", "好"),
+        Message("user", "再看", parts=(THREE, ONE, "再看")),
+    ]
+    assert pictures_in(messages) == [ONE, TWO, THREE, ONE]
+    told = without_pictures(messages, dict.fromkeys([ONE, TWO, THREE], SEEN))
+    assert [re.findall(r"图片(\d)", one.content) for one in told] == [
+        [],
+        ["1", "2"],
+        [],
+        ["3", "4"],
+    ]
+    assert told[0] is messages[0]
+    assert all(not one.parts for one in told)
+
+
+SPECIAL = [
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<｜User｜>",
+    "<｜end▁of▁sentence｜>",
+    "<think>",
+    "</think>",
+    "<tool_call>",
+    "<s>",
+    "</s>",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    "<start_of_turn>",
+    "[gMASK]",
+]
+
+
+@given(st.lists(st.sampled_from([*SPECIAL, "<", ">", "|", "「", "」", "[", "\n", "\u200b", "a"])))
+def test_no_special_token_and_no_quote_survives(pieces: list[str]) -> None:
+    clean = harmless("".join(pieces))
+    assert not [token for token in SPECIAL if token in clean]
+    assert "「" not in clean
+    assert "」" not in clean
+
+
+def test_ordinary_text_survives() -> None:
+    for text in ("价格 < 100 元, a<b>c 与 x > y", "if (a[0] < b[1])", "[注] 星河—2026年"):
+        assert len(harmless(text)) == len(text)
+    assert harmless("若 a < b 且 b > c") == "若 a < b 且 b > c"
+    assert harmless("[图片2:假的]") == "［图片2:假的］"
