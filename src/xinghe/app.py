@@ -27,12 +27,17 @@ from xinghe.accounts import Accounts, Outbox
 from xinghe.api.budget import BodyBudget
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.edge import Edge
+from xinghe.api.embeddings.route import EmbeddingsRoute
+from xinghe.api.embeddings.stations import Embedders
 from xinghe.api.idempotent import Idempotent
 from xinghe.api.models.route import ModelsRoute
 from xinghe.api.operations import Identified, Readiness, metrics_routes, probe_routes
+from xinghe.api.rerank.route import RerankRoute
 from xinghe.catalog.card import AnyDeployment, LlamaCppDeployment
 from xinghe.catalog.load import Catalog
 from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.embedding import make_embedder
+from xinghe.engines.estimate import estimated_tokens
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.protocol import Engine
 from xinghe.engines.upstream import UpstreamEngine
@@ -60,6 +65,12 @@ class System:
                 for name, deployment in catalog.in_use().items()
             }
         )
+        self.embedders = Embedders(
+            {
+                name: make_embedder(name, deployment, settings.embedding, estimated_tokens)
+                for name, deployment in catalog.embeddings_in_use().items()
+            }
+        )
         self.ledger = Ledger(database)
         self.keeper = Keeper(database, settings.idempotency)
         limiter = Limiter()
@@ -74,7 +85,13 @@ class System:
             chat=ChatRoute(
                 catalog, self.dispatcher, self.ledger, limiter, self.moderator, settings.server
             ),
-            models=ModelsRoute(catalog, self.dispatcher, limiter, created=int(time.time())),
+            models=ModelsRoute(
+                catalog, self.dispatcher, self.embedders, limiter, created=int(time.time())
+            ),
+            embeddings=EmbeddingsRoute(
+                catalog, self.embedders, self.ledger, limiter, settings.server
+            ),
+            rerank=RerankRoute(catalog, self.embedders, self.ledger, limiter, settings.server),
             elsewhere=Identified(Router(probe_routes(self.readiness))),
         )
         self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))
@@ -107,6 +124,7 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
             await system.moderator.stop()
             await outbox.stop()
             await system.keeper.stop()
+            await system.embedders.aclose()
             await system.dispatcher.aclose()
             await system.ledger.stop()
     finally:

@@ -14,11 +14,13 @@ from xinghe.api.authenticate import authenticate
 from xinghe.api.budget import BodyBudget
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.dialect import MOUNTS, Dialect, find_mount
+from xinghe.api.embeddings.route import EmbeddingsRoute
 from xinghe.api.errors import ApiError, Errors, internal
 from xinghe.api.exchange import Exchange
 from xinghe.api.faults import as_api_error
 from xinghe.api.idempotent import Handler, Idempotent
 from xinghe.api.models.route import ModelsRoute
+from xinghe.api.rerank.route import RerankRoute
 from xinghe.core import ClientGone
 from xinghe.limits import Limiter
 from xinghe.observe import metrics
@@ -26,8 +28,8 @@ from xinghe.observe import metrics
 log = structlog.get_logger(__name__)
 
 NOT_SERVED = (
-    "/completions", "/audio", "/files", "/images", "/embeddings", "/responses", "/moderations",
-    "/batches", "/assistants", "/threads", "/fine_tuning", "/rerank",
+    "/completions", "/audio", "/files", "/images", "/responses", "/moderations",
+    "/batches", "/assistants", "/threads", "/fine_tuning",
 )  # fmt: skip
 PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -57,6 +59,8 @@ class Edge:
         idempotent: Idempotent,
         chat: ChatRoute,
         models: ModelsRoute,
+        embeddings: EmbeddingsRoute,
+        rerank: RerankRoute,
         elsewhere: ASGIApp,
     ) -> None:
         self._accounts = accounts
@@ -69,6 +73,8 @@ class Edge:
         self._operations = {
             "/chat/completions": Operation("chat", "POST", "model.call", chat),
             "/models": Operation("models", "GET", "model.call", models.list),
+            "/embeddings": Operation("embeddings", "POST", "model.call", embeddings),
+            "/rerank": Operation("rerank", "POST", "model.call", rerank),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,7 +136,7 @@ class Edge:
 def no_such_path(path: str) -> ApiError:
     """404 that says where the API is."""
     bases = ", ".join(prefix for prefix in MOUNTS if MOUNTS[prefix] is Dialect.DOCUMENTED)
-    served = "/models, /chat/completions"
+    served = "/models, /chat/completions, /embeddings, /rerank"
     what = "is not served here" if path.startswith(NOT_SERVED) else "is no path of this API"
     if path == "/metrics":
         what = "is served on a port of its own (server.metrics_port)"

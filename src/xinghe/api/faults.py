@@ -10,6 +10,7 @@ import structlog
 from xinghe.api.errors import ApiError, Errors, internal
 from xinghe.core import MICRO
 from xinghe.dispatch.dispatcher import ClusterFull, DispatchFailed, Yielding
+from xinghe.embedding import EmbedderBusy, EmbedderFailed
 from xinghe.ledger import InsufficientTokens, SpendCapReached
 from xinghe.limits import RateLimited
 
@@ -55,13 +56,13 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             error, text = LIMITS[fault.kind]
             text = f"{text} ({fault.limit})"
             known = _too_many(error, text, fault.retry_after, fault.headers())
-        case ClusterFull():
+        case ClusterFull() | EmbedderBusy():
             text = "request limit by resouce cluster reached"
             known = _too_many(Errors.CLUSTER_RATE_LIMIT, text, fault.retry_after)
         case Yielding():
             text = "Rate limit reached for preemptible resource"
             known = _too_many(Errors.PREEMPTIBLE_RATE_LIMIT, text, fault.retry_after)
-        case DispatchFailed():
+        case DispatchFailed() | EmbedderFailed():
             known = Errors.DISPATCH_ERROR
     return known
 

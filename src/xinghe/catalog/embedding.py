@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -28,17 +29,21 @@ class LlamaCppEmbeddingDeployment(
     kw_only=True,
     tag="llamacpp-embedding",
 ):
-    """A GGUF file of an embedding model; `context` is the most tokens of a text.
+    """The GGUF file `weights` of an embedding model; `context` is the most tokens of a text.
 
     `pooling` empty: what the file says. The prefixes stand before texts that are sent as
     queries and as passages; a text that is sent as neither gets none.
     """
 
-    weights: str
+    weights: Annotated[str, Meta(min_length=1)]
     context: Annotated[int, Meta(ge=16, le=131072)] = 512
     pooling: Pooling = ""
     query_prefix: str = ""
     passage_prefix: str = ""
+
+    @property
+    def path(self) -> Path:
+        return Path(self.weights).expanduser().absolute()
 
 
 class UpstreamEmbeddingDeployment(

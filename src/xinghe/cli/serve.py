@@ -11,6 +11,7 @@ import click
 from xinghe import __version__
 from xinghe.accounts import Accounts
 from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog.embedding import LlamaCppEmbeddingDeployment
 from xinghe.catalog.load import Catalog, CatalogError, load
 from xinghe.cli.banner import quickstart_text
 from xinghe.observe import logs
@@ -100,6 +101,9 @@ def _engines(settings: Settings, catalog: Catalog) -> Engines:
             if weights is None:
                 weights = asyncio.run(fetch(settings, deployment.weights, terminal_progress()))
             engines[name] = (deployment, weights)
+    for name, embedding in catalog.embeddings_in_use().items():
+        if isinstance(embedding, LlamaCppEmbeddingDeployment) and not embedding.path.is_file():
+            raise WeightsError(f"deployments.{name}: there is no file {embedding.path}")
     return engines
 
 

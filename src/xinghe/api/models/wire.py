@@ -27,7 +27,7 @@ class ChatLimits(msgspec.Struct):
 
 
 class TextLimits(msgspec.Struct):
-    """Of an embedding model."""
+    """Of an embedding model: the smaller of the card's and the deployment's."""
 
     texts: int
     tokens_a_text: int
@@ -52,6 +52,8 @@ class About(msgspec.Struct):
     capabilities: Capabilities
     limits: ChatLimits | UnsetType = UNSET
     text_limits: TextLimits | UnsetType = UNSET
+    dimensions: int | UnsetType | None = UNSET
+    """Of its vectors; null until an upstream has answered for the first time."""
     ignored_parameters: list[str] | UnsetType = UNSET
     input_ratio: float | UnsetType = UNSET
     output_ratio: float | UnsetType = UNSET

@@ -9,22 +9,41 @@ import msgspec
 from xinghe import __version__
 from xinghe.api.chat.wire import ChatCompletion, ChatCompletionChunk
 from xinghe.api.dialect import Dialect
+from xinghe.api.embeddings.wire import EmbeddingList
 from xinghe.api.errors import ErrorAnswer, Errors
 from xinghe.api.models.wire import Model, ModelList
+from xinghe.api.openapi.embeddings import embedding_request, rerank_request
 from xinghe.api.openapi.request import chat_request
+from xinghe.api.rerank.wire import Ranking
 
-ANSWERS = (ChatCompletion, ChatCompletionChunk, Model, ModelList, ErrorAnswer)
+ANSWERS = (
+    ChatCompletion,
+    ChatCompletionChunk,
+    EmbeddingList,
+    Model,
+    ModelList,
+    Ranking,
+    ErrorAnswer,
+)
 BASES = {"/llm/lmapi/v3": Dialect.DOCUMENTED, "/v1": Dialect.OPENAI}
 
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1."""
     _, schemas = msgspec.json.schema_components(ANSWERS, ref_template="#/components/schemas/{name}")
+    schemas["EmbeddingRequest"] = embedding_request()
+    schemas["RerankRequest"] = rerank_request()
     paths: dict[str, Any] = {}
     for base, dialect in BASES.items():
         request = f"ChatRequest{dialect.name.title()}"
         schemas[request] = chat_request(dialect)
         paths[f"{base}/chat/completions"] = {"post": _chat(request)}
+        paths[f"{base}/embeddings"] = {
+            "post": _post("Make vectors of texts.", "EmbeddingRequest", "EmbeddingList")
+        }
+        paths[f"{base}/rerank"] = {
+            "post": _post("Order documents by a query.", "RerankRequest", "Ranking")
+        }
         paths[f"{base}/models"] = {"get": _get("List the models.", "ModelList")}
         paths[f"{base}/models/{{id}}"] = {
             "get": _get("One model.", "Model")
@@ -73,6 +92,14 @@ def _event() -> dict[str, Any]:
     }
     data = {"anyOf": [payload, {"const": "[DONE]", "description": "After the last chunk."}]}
     return {"type": "object", "required": ["data"], "properties": {"data": data}}
+
+
+def _post(summary: str, request: str, answer: str) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "requestBody": {"required": True, "content": _json(request)},
+        "responses": {"200": {"description": "Done.", "content": _json(answer)}, **_refusals()},
+    }
 
 
 def _get(summary: str, answer: str) -> dict[str, Any]:

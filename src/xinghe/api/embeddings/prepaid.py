@@ -1,0 +1,77 @@
+"""Work whose price is known before it begins: limits, hold, work, capture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from xinghe.api.exchange import Exchange
+from xinghe.catalog.card import ModelCard
+from xinghe.core import ClientGone, Meter
+from xinghe.ledger import Ledger
+from xinghe.limits import Limiter
+from xinghe.observe import metrics
+
+T = TypeVar("T")
+
+
+async def prepaid(
+    exchange: Exchange,
+    card: ModelCard,
+    tokens: int,
+    ledger: Ledger,
+    limiter: Limiter,
+    work: Callable[[Callable[[], None]], Awaitable[T]],
+) -> T:
+    """What `work` returns, charged as `tokens` input tokens of the exchange's model.
+
+    `work` is given a function to call when an engine begins: from then on a client that leaves
+    owes the price. It is cancelled when the client leaves. Raises `RateLimited`,
+    `InsufficientTokens`, `ClientGone`, and what `work` raises: then nothing is charged.
+    """
+    principal = exchange.require()
+    admission = limiter.admit(
+        principal.account_id, exchange.model, rpm=card.rpm, tpm=card.tpm, qps=0, tokens=tokens
+    )
+    for name, value in admission.headers():
+        exchange.add_header(name, value)
+    meter = Meter()
+
+    def began() -> None:
+        meter.started = True
+        meter.prompt_tokens = tokens
+
+    try:
+        async with ledger.hold(
+            principal,
+            request_id=exchange.request_id,
+            model=exchange.model,
+            rate=card.rate,
+            amount=card.rate.cost(tokens, 0),
+            prompt_tokens=tokens,
+            stream=False,
+            meter=meter,
+        ):
+            result = await _unless_gone(exchange, work(began), meter)
+            meter.prompt_tokens = tokens
+            meter.finished = True
+    finally:
+        admission.settle(meter.prompt_tokens)
+    metrics.TOKENS.labels(exchange.model, "prompt_tokens").inc(tokens)
+    return result
+
+
+async def _unless_gone(exchange: Exchange, work: Awaitable[T], meter: Meter) -> T:
+    task = asyncio.ensure_future(work)
+    gone = asyncio.create_task(exchange.gone())
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            meter.left = True
+            raise ClientGone
+        return task.result()
+    finally:
+        gone.cancel()
+        task.cancel()
+        await asyncio.wait({task, gone})
