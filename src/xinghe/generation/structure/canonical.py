@@ -16,6 +16,7 @@ from jsonschema_rs.canonical import CanonicalizationError, CanonicalKind, Satisf
 from xinghe.generation.structure.errors import Unguaranteed
 from xinghe.generation.structure.locate import find, keywords
 
+DEFINITIONS = ("$schema", "$defs", "definitions")
 EXTERNAL = ("$ref", "$dynamicRef", "$recursiveRef")
 REWRITTEN = ("not", "oneOf", "if", "dependentSchemas", "dependencies", "unevaluatedProperties")
 """Where a residue that cannot be said may have come from, likeliest first."""
@@ -27,9 +28,9 @@ def canonical(schema: Any) -> Any:
         form = jsonschema_rs.canonicalize(schema, validate_formats=True, offline=True)
     except jsonschema_rs.ValidationError as error:
         keyword, path = _blamed(schema, error)
-        raise Unguaranteed(keyword, path, f"is invalid: {_first_line(error)}") from None
+        raise Unguaranteed(keyword, path, f"is invalid: {first_line(error)}") from None
     except (CanonicalizationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        raise Unguaranteed("schema", "", f"is invalid: {_first_line(error)}") from None
+        raise Unguaranteed("schema", "", f"is invalid: {first_line(error)}") from None
     if form.satisfiability() is Satisfiability.NO:
         raise Unguaranteed("schema", "", "is unsatisfiable: no value fits it")
     if form.kind is CanonicalKind.RAW:
@@ -50,7 +51,15 @@ def merged(schemas: list[Any], document: Any) -> Any:
     form = jsonschema_rs.canonicalize(whole, validate_formats=True, offline=True)
     if form.satisfiability() is Satisfiability.NO:
         return False
-    return form.to_json_schema()
+    result = form.to_json_schema()
+    if isinstance(result, dict):
+        result = {word: value for word, value in result.items() if word not in DEFINITIONS}
+    return result
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a property's name fits a pattern, as validation will see it."""
+    return jsonschema_rs.is_valid({"pattern": pattern}, name, offline=True)
 
 
 def target(reference: str, document: Any) -> Any:
@@ -74,5 +83,6 @@ def _blamed(schema: Any, error: jsonschema_rs.ValidationError) -> tuple[str, str
     return ("$schema", "/$schema") if find(schema, "$schema") else ("schema", "")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what went wrong, cut to 300 characters."""
     return str(error).partition("\n")[0][:300]

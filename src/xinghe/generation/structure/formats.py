@@ -42,7 +42,10 @@ FORMATS = {
     "hostname": _HOST,  # 7.3.3
     "idn-hostname": _HOST,
     "ipv4": rf"{_OCTET}(?:\.{_OCTET}){{3}}",  # 7.3.4
-    "ipv6": rf"(?:{_GROUP}(?::{_GROUP}){{7}}|{_GROUP}(?::{_GROUP}){{0,3}}::{_GROUP}(?::{_GROUP}){{0,2}}|::1)",
+    "ipv6": (
+        rf"(?:{_GROUP}(?::{_GROUP}){{7}}"
+        rf"|{_GROUP}(?::{_GROUP}){{0,3}}::{_GROUP}(?::{_GROUP}){{0,2}}|::1)"
+    ),
     "uri": _URI,  # 7.3.5
     "uri-reference": rf"(?:{_URI}|/[A-Za-z0-9._~-]{{0,60}}{_PATH}{_QUERY}{_FRAGMENT})",
     "iri": _URI,

@@ -35,6 +35,8 @@ def free_keys(lark: Lark, names: Any, taken: tuple[str, ...], lacking: int) -> l
         raise Unsupported("minProperties", "cannot be guaranteed beside propertyNames")
     if taken:
         raise Unsupported("propertyNames")
+    if names.get("type", "string") != "string" or "anyOf" in names or "$ref" in names:
+        raise Unsupported("propertyNames")
     leaf = string({"type": "string"} | names, 0)
     leaf["minLength"] = max(leaf["minLength"], min(1, leaf["maxLength"]))
     return [lark.leaf(leaf)]

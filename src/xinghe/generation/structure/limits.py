@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from xinghe.generation.structure.errors import Unguaranteed
@@ -25,32 +26,38 @@ PATTERN = 1_000
 
 def within_limits(schema: Any) -> None:
     """Raise `Unguaranteed` for a schema that is too deep, too large or too branched."""
-    nodes = characters = branches = 0
-    stack: list[tuple[Any, str, str, int]] = [(schema, "", "schema", 1)]
-    while stack:
-        value, path, keyword, depth = stack.pop()
-        nodes += 1
+    characters = branches = 0
+    for nodes, (keyword, path, value, depth) in enumerate(_values(schema), 1):
         if depth > DEPTH:
             raise Unguaranteed(keyword, path, f"is nested more than {DEPTH} levels deep")
-        if isinstance(value, dict):
-            if len(value) > NAMES:
-                raise Unguaranteed(keyword, path, f"has {len(value)} entries, at most {NAMES}")
-            for name, item in value.items():
-                characters += len(name)
-                stack.append((item, f"{path}/{escaped(name)}", name, depth + 1))
-        elif isinstance(value, list):
-            if len(value) > CHOICES:
-                raise Unguaranteed(keyword, path, f"has {len(value)} entries, at most {CHOICES}")
-            if keyword in ("anyOf", "oneOf", "allOf"):
-                branches += len(value)
-            stack.extend((item, f"{path}/{i}", keyword, depth + 1) for i, item in enumerate(value))
-        elif isinstance(value, str):
+        most = NAMES if isinstance(value, dict) else CHOICES
+        if isinstance(value, dict | list) and len(value) > most:
+            raise Unguaranteed(keyword, path, f"has {len(value)} entries, at most {most}")
+        if isinstance(value, list) and keyword in ("anyOf", "oneOf", "allOf"):
+            branches += len(value)
+        if isinstance(value, str):
             characters += len(value)
             if keyword == "pattern" and len(value) > PATTERN:
                 raise Unguaranteed(keyword, path, f"is longer than {PATTERN} characters")
-        if nodes > NODES:
-            raise Unguaranteed("schema", "", f"holds more than {NODES} values")
-        if characters > CHARACTERS:
-            raise Unguaranteed("schema", "", f"is longer than {CHARACTERS} characters")
-        if branches > BRANCHES:
-            raise Unguaranteed(keyword, path, f"makes more than {BRANCHES} branches in all")
+        if isinstance(value, dict):
+            characters += sum(map(len, value))
+        for count, most, noun in (
+            (nodes, NODES, "values"),
+            (characters, CHARACTERS, "characters"),
+            (branches, BRANCHES, "branches"),
+        ):
+            if count > most:
+                raise Unguaranteed("schema", "", f"has more than {most} {noun} in all")
+
+
+def _values(schema: Any) -> Iterator[tuple[str, str, Any, int]]:
+    """Every value with the keyword that it stands under, its path and its depth."""
+    stack: list[tuple[str, str, Any, int]] = [("schema", "", schema, 1)]
+    while stack:
+        keyword, path, value, depth = stack.pop()
+        yield keyword, path, value, depth
+        if isinstance(value, dict):
+            for name, item in value.items():
+                stack.append((name, f"{path}/{escaped(name)}", item, depth + 1))
+        elif isinstance(value, list):
+            stack.extend((keyword, f"{path}/{i}", item, depth + 1) for i, item in enumerate(value))

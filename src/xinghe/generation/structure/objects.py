@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from xinghe.generation.structure.canonical import merged
+from xinghe.generation.structure.canonical import matches, merged
 from xinghe.generation.structure.errors import Impossible, Unsupported
-from xinghe.generation.structure.keys import free_keys
-from xinghe.generation.structure.lark import COLON, COMMA, literal, repeated
-from xinghe.generation.structure.size import FEWEST, KEY, comfort, item_bound
+from xinghe.generation.structure.free import Free, free_entries
+from xinghe.generation.structure.lark import COLON, COMMA, Lark, literal, repeated
+from xinghe.generation.structure.size import KEY, comfort
 
 if TYPE_CHECKING:
     from xinghe.generation.structure.compile import Compiler
@@ -20,6 +19,9 @@ OBJECT = frozenset(
         "propertyNames", "minProperties", "maxProperties",
     }
 )  # fmt: skip
+UNBOUNDED = 10**9
+LINE = 400
+"""Characters of an expression that is given a name of its own."""
 
 
 def object_rule(compiler: Compiler, node: dict[str, Any], tokens: float) -> str:
@@ -29,11 +31,11 @@ def object_rule(compiler: Compiler, node: dict[str, Any], tokens: float) -> str:
     names = _names(compiler, node)
     required = set(node.get("required", ()))
     low = int(node.get("minProperties", 0))
-    high = int(node.get("maxProperties", 10**9))
-    spare = tokens - sum(KEY + len(name) // 2 for name in names)
+    high = int(node.get("maxProperties", UNBOUNDED))
     wants = {name: comfort(schema) for name, schema in names.items()}
+    spare = tokens - sum(KEY + len(name) // 2 for name in names)
     scale = max(spare / (sum(wants.values()) or 1), 1.0)
-    entries: list[tuple[str, str, bool]] = []
+    entries: list[tuple[str, bool]] = []
     for name, schema in names.items():
         try:
             value = compiler.emit(schema, wants[name] * scale)
@@ -41,149 +43,78 @@ def object_rule(compiler: Compiler, node: dict[str, Any], tokens: float) -> str:
             if name in required:
                 raise
             continue
-        entries.append(
-            (name, compiler.lark.rule(f"{literal(name)} {COLON} {value}"), name in required)
-        )
+        entries.append((compiler.lark.rule(f"{literal(name)} {COLON} {value}"), name in required))
     entries = _counted(entries, low, high)
-    free = _free(compiler, node, names, entries, tokens)
-    more_low = max(0, low - len([entry for entry in entries if entry[2]]))
-    if free is None:
-        if more_low:
-            raise Impossible("minProperties", f"is {low}, more than there are properties")
-        return compiler.lark.rule(_braced(compiler, entries, "", 0, 0))
-    keys, value = free
-    most = min(
-        high - len(entries), max(item_bound(tokens, KEY + comfort(value)), more_low + FEWEST)
-    )
-    return _with_free(compiler, entries, keys, value, more_low, most, tokens)
+    lacking = max(0, low - sum(needed for _, needed in entries))
+    free = free_entries(compiler, node, tuple(names), lacking, tokens)
+    if free is None and lacking:
+        raise Impossible("minProperties", f"is {low}, more than there are properties")
+    return compiler.lark.rule(_braced(compiler.lark, entries, free, high - len(entries)))
 
 
 def _names(compiler: Compiler, node: dict[str, Any]) -> dict[str, Any]:
     """The declared properties and their schemas, in the author's order."""
     declared = dict(node.get("properties", {}))
-    listed = node.get("propertyNames", {})
-    closed = (
-        listed.get("enum", [listed["const"]] if "const" in listed else None)
-        if isinstance(listed, dict)
-        else None
-    )
-    other = node.get("additionalProperties", True)
+    closed = closed_names(node)
     for name in [*node.get("required", ()), *(closed or ())]:
         if name not in declared:
-            fits = [
-                schema
-                for pattern, schema in node.get("patternProperties", {}).items()
-                if re.search(pattern, name)
-            ]
+            patterns = node.get("patternProperties", {}).items()
+            fits = [schema for pattern, schema in patterns if matches(pattern, name)]
+            other = node.get("additionalProperties", True)
             declared[name] = merged(fits, compiler.document) if fits else other
     if closed is not None:
         declared = {name: value for name, value in declared.items() if name in closed}
-    return dict(sorted(declared.items(), key=lambda pair: compiler.order.get(pair[0], 10**6)))
+    return dict(sorted(declared.items(), key=lambda pair: compiler.order.get(pair[0], UNBOUNDED)))
 
 
-def _counted(
-    entries: list[tuple[str, str, bool]], low: int, high: int
-) -> list[tuple[str, str, bool]]:
+def closed_names(node: dict[str, Any]) -> list[str] | None:
+    """All names that an object may use, where they are listed."""
+    names = node.get("propertyNames", True)
+    if not isinstance(names, dict) or not {"enum", "const"} & set(names):
+        return [] if names is False else None
+    return list(names.get("enum", [names.get("const")]))
+
+
+def _counted(entries: list[tuple[str, bool]], low: int, high: int) -> list[tuple[str, bool]]:
     """Entries such that any choice of the optional ones keeps to `low` and `high`.
 
     Narrower than the schema: the first optional ones are demanded, the last ones left out.
     """
-    needed = sum(required for *_, required in entries)
+    needed = sum(required for _, required in entries)
     if needed > high:
         raise Impossible("maxProperties", f"is {high}, fewer than the required properties")
     room, lacking = high - needed, low - needed
     kept = []
-    for name, rule, required in entries:
+    for rule, required in entries:
         if not required:
             if room <= 0:
                 continue
             room -= 1
-            if lacking > 0:
-                required, lacking = True, lacking - 1  # noqa: PLW2901
-        kept.append((name, rule, required))
+            lacking -= 1
+        kept.append((rule, required or lacking >= 0))
     return kept
 
 
-def _free(
-    compiler: Compiler,
-    node: dict[str, Any],
-    names: dict[str, Any],
-    entries: list[tuple[str, str, bool]],
-    tokens: float,
-) -> tuple[list[str], Any] | None:
-    """Keys for properties beyond the declared ones, and the schema of their values.
-
-    The first keys are for entries that must differ, the last one for all others. `None` where
-    the schema forbids them, or says nothing of them beside the declared ones.
-    """
-    listed = node.get("propertyNames", {})
-    if isinstance(listed, dict) and ("enum" in listed or "const" in listed):
-        return None
-    patterns = node.get("patternProperties", {})
-    other = node.get("additionalProperties", True)
-    lacking = int(node.get("minProperties", 0)) - sum(required for *_, required in entries)
-    if patterns:
-        taken = [name for name in names if any(re.search(p, name) for p in patterns)]
-        if taken:
-            return None
-        both = merged(list(patterns.values()), compiler.document) if len(patterns) > 1 else None
-        pattern, value = next(iter(patterns.items()))
-        value = value if both is None else both
-        if value is False:
-            raise Unsupported("patternProperties")
-        listed = {
-            "allOf": [part for part in (listed, {"pattern": pattern}) if part not in ({}, True)]
-        }
-        listed["type"] = "string"
-        return free_keys(compiler.lark, merged([listed], compiler.document), (), lacking), value
-    if other is False or (names and "additionalProperties" not in node and lacking <= 0):
-        return None
-    return free_keys(compiler.lark, listed, tuple(names), lacking), other
-
-
-def _with_free(
-    compiler: Compiler,
-    entries: list[tuple[str, str, bool]],
-    keys: list[str],
-    value: Any,
-    low: int,
-    high: int,
-    tokens: float,
-) -> str:
-    share = max(tokens / (max(high, 1) ** 0.5) - KEY, comfort(value))
-    try:
-        inner = compiler.emit(value, share)
-    except Impossible:
-        if low:
-            raise
-        return compiler.lark.rule(_braced(compiler, entries, "", 0, 0))
-    fixed = [("", compiler.lark.rule(f"{key} {COLON} {inner}"), True) for key in keys[:-1]]
-    item = compiler.lark.rule(f"{keys[-1]} {COLON} {inner}")
-    done = len(fixed)
-    if low > done + 1:
-        raise Unsupported("minProperties", f"is more than {done + 1}")
-    return compiler.lark.rule(
-        _braced(compiler, [*entries, *fixed], item, max(0, low - done), high - done)
-    )
-
-
-def _braced(
-    compiler: Compiler, entries: list[tuple[str, str, bool]], item: str, low: int, high: int
-) -> str:
-    """The body: entries in order, each optional unless required, then `low`–`high` of `item`."""
-    after = repeated(f"{COMMA} {item}", low, high) if item and high > 0 else ""
-    first = ""
-    if item and high > 0:
-        first = f"{item} {repeated(f'{COMMA} {item}', max(0, low - 1), high - 1)}"
-        first = first if low else f"({first})?"
-    for _, rule, required in reversed(entries):
+def _braced(lark: Lark, entries: list[tuple[str, bool]], free: Free | None, room: int) -> str:
+    """The body: entries in order, each optional unless required, then at most `room` free ones."""
+    after = first = ""
+    if free is not None and room > 0:
+        item, low, high = free.item, free.low, min(free.high, room - len(free.fixed))
+        entries = [*entries, *((rule, True) for rule in free.fixed)]
+        if high > 0:
+            after = repeated(f"{COMMA} {item}", low, high)
+            first = f"{item} {repeated(f'{COMMA} {item}', max(0, low - 1), high - 1)}"
+            first = first if low else f"({first})?"
+    for rule, required in reversed(entries):
         if required:
             first = f"{rule} {after}"
             after = f"{COMMA} {rule} {after}"
         else:
-            rest = compiler.lark.rule(after) if after.strip() else ""
+            rest = lark.rule(after) if after.strip() else ""
             first = f"({rule} {rest} | {first})" if first.strip() else f"({rule} {rest})?"
             after = f"({COMMA} {rule})? {rest}"
-        if len(first) > 400:
-            first = compiler.lark.rule(first)
+        if len(first) > LINE:
+            first = lark.rule(first)
+        if len(after) > LINE:
+            after = lark.rule(after)
     return f'"{{" {first} "}}"'

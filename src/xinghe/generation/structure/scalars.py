@@ -55,7 +55,7 @@ def other_string(node: dict[str, Any], tokens: float) -> str:
 
 
 def plain_text(low: int, high: int, taken: str = "") -> str:
-    """A terminal for a string of `low` to `high` characters that is none of the literals `taken`."""
+    """A terminal for `low` to `high` characters that are none of the literals `taken`."""
     body = f'/"{CHARACTER}{{{low},{high}}}"/'
     return f"{body} & ~({taken})" if taken else body
 
@@ -67,9 +67,9 @@ def number(node: dict[str, Any]) -> dict[str, Any]:
     high = _largest(node, "maximum", "exclusiveMaximum", sign=-1)
     reach = WIDE if max(abs(low or 0), abs(high or 0)) < WIDE else EXACT
     if low is not None and low > reach:
-        raise Impossible("minimum", f"is {low}, beyond {EXACT}, where parsers disagree")
+        raise Impossible("minimum", f"is {low:.6g}, beyond {EXACT}, where parsers disagree")
     if high is not None and high < -reach:
-        raise Impossible("maximum", f"is {high}, beyond -{EXACT}, where parsers disagree")
+        raise Impossible("maximum", f"is {high:.6g}, beyond -{EXACT}, where parsers disagree")
     leaf = {word: _plain(value) for word, value in node.items() if word != "type"}
     for word, bound in (("minimum", -reach), ("maximum", reach)):
         beyond = word in leaf and abs(leaf[word]) > reach

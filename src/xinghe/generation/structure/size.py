@@ -29,28 +29,25 @@ def comfort(node: Any, depth: int = 0) -> int:
         return TEXT
     if "anyOf" in node:
         return max(comfort(branch, depth + 1) for branch in node["anyOf"])
-    if "const" in node or "enum" in node:
-        values = node.get("enum", [node.get("const")])
+    if values := node.get("enum", [node["const"]] if "const" in node else []):
         return 2 + max(len(str(value)) for value in values) // 2
-    kind = node.get("type")
-    if isinstance(kind, list):
-        return max(comfort({"type": one}, depth) for one in kind)
-    if kind == "string":
-        bound = node.get("maxLength", TEXT)
-        return int(max(min(bound, TEXT), node.get("minLength", 0))) + 2
-    if kind == "array":
-        item = comfort(node.get("items", True), depth + 1)
+    kinds = node.get("type")
+    kind = kinds[-1] if isinstance(kinds, list) else kinds
+    if kind in ("array", "object"):
+        return _nested(node, depth + 1)
+    if kind != "string":
+        return NUMBER
+    return int(max(min(node.get("maxLength", TEXT), TEXT), node.get("minLength", 0))) + 2
+
+
+def _nested(node: dict[str, Any], depth: int) -> int:
+    if "array" in node["type"]:
         count = max(node.get("minItems", 0), min(node.get("maxItems", 3), 3))
-        return int(2 + count * (item + 1))
-    if kind == "object":
-        return (
-            sum(
-                KEY + len(name) // 2 + comfort(value, depth + 1)
-                for name, value in node.get("properties", {}).items()
-            )
-            or 3 * TEXT
-        )
-    return NUMBER
+        return int(2 + count * (comfort(node.get("items", True), depth) + 1))
+    properties = node.get("properties", {}).items()
+    return sum(KEY + len(name) // 2 + comfort(value, depth) for name, value in properties) or (
+        3 * TEXT
+    )
 
 
 def text_bound(tokens: float) -> int:
