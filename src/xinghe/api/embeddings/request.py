@@ -12,6 +12,8 @@ from xinghe.api.fields import integer, refuse, text
 from xinghe.catalog.parameters import parameters
 from xinghe.embedding import Embedder, Form, TextTooLong
 
+DEFAULT_MODEL = "embedding-v1"
+"""What a request that names no model gets (section 4.3.2)."""
 FORMS: dict[str, Form] = {"query": "query", "passage": "passage", "document": "passage"}
 """What `input_type` may be; without it, the texts are taken to be compared among each other."""
 FORMATS = ("float", "base64")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from xinghe.api.body import read_json_object
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.prepaid import prepaid
-from xinghe.api.embeddings.request import read_request, tokens_too_long
-from xinghe.api.embeddings.stations import DEFAULT_MODEL, Embedders, effective
+from xinghe.api.embeddings.request import DEFAULT_MODEL, read_request, tokens_too_long
+from xinghe.api.embeddings.stations import Embedders, effective
 from xinghe.api.embeddings.wire import EmbeddingList, EmbeddingUsage, as_data
 from xinghe.api.exchange import Exchange
 from xinghe.api.ignored import tell_ignored

@@ -8,11 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from xinghe.catalog.card import ModelCard
-from xinghe.catalog.load import Catalog
 from xinghe.embedding import Embedder
-
-DEFAULT_MODEL = "embedding-v1"
-"""What a request that names no model gets (section 4.3.2)."""
 
 
 class EmbeddingLimits(msgspec.Struct, frozen=True):
@@ -44,10 +40,6 @@ class Embedders:
 
     def of(self, card: ModelCard) -> Embedder:
         return self._by_name[card.deployment]
-
-    def default(self, catalog: Catalog) -> Embedder:
-        """That of the model which a request without `model` gets."""
-        return self.of(catalog.models[DEFAULT_MODEL])
 
     async def aclose(self) -> None:
         await asyncio.gather(*(embedder.aclose() for embedder in self._by_name.values()))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xinghe.api.embeddings.request import FORMATS, FORMS, MAX_DIMENSIONS
-from xinghe.api.embeddings.stations import DEFAULT_MODEL
+from xinghe.api.embeddings.request import DEFAULT_MODEL, FORMATS, FORMS, MAX_DIMENSIONS
 from xinghe.api.rerank.request import MAX_DOCUMENTS
 from xinghe.catalog.parameters import parameters
 

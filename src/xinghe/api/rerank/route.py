@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from xinghe.api.body import read_json_object
 from xinghe.api.embeddings.prepaid import prepaid
-from xinghe.api.embeddings.request import tokens_too_long
+from xinghe.api.embeddings.request import DEFAULT_MODEL, tokens_too_long
 from xinghe.api.embeddings.route import charged_tokens
-from xinghe.api.embeddings.stations import DEFAULT_MODEL, Embedders, effective
+from xinghe.api.embeddings.stations import Embedders, effective
 from xinghe.api.embeddings.wire import EmbeddingUsage
 from xinghe.api.exchange import Exchange
 from xinghe.api.ignored import tell_ignored
