@@ -72,7 +72,10 @@ def _closed(parameters: dict[str, object]) -> dict[str, object]:
 
     A model would make some up; a schema that counts on others says so.
     """
-    schema = {"type": "object", **parameters}
+    kind = parameters.get("type", "object")
+    if kind != "object" and not (isinstance(kind, list) and "object" in kind):
+        raise Unguaranteed("type", "/type", f"is {kind!r}, but arguments are an object")
+    schema = {**parameters, "type": "object"}
     if OPEN.isdisjoint(schema):
         schema["additionalProperties"] = False
     return schema

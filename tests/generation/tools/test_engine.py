@@ -1,0 +1,156 @@
+"""Plans on the small embedded model: every choice, every argument right in form, any warmth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import pytest
+
+from tests.engines.conftest import engine  # noqa: F401
+from tests.generation.tools.functions import ALL, WEATHER
+from xinghe.core import (
+    Constraint,
+    FinishDelta,
+    FinishReason,
+    GenerationJob,
+    Message,
+    Sampling,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    ToolUse,
+    UsageDelta,
+)
+from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.generation.tools import ToolPlan, check_call, flatten, plan
+
+pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
+
+HOT = Sampling(temperature=1.8, top_p=1.0)
+ASK = [Message("user", "上海今天天气怎么样?")]
+
+
+async def decide(
+    engine: LlamaCppEngine,  # noqa: F811
+    planned: ToolPlan,
+    sampling: Sampling | None = None,
+    limit: int = 200,
+) -> tuple[list[ToolCall], FinishReason, str]:
+    """Run the first pass; the calls it made, why it ended, and its text outside of them."""
+    prompt = await engine.prepare(planned.messages)
+    job = GenerationJob(
+        "as-0", prompt, sampling or planned.sampling, limit, constraint=planned.constraint
+    )
+    reader, calls, said, tokens = planned.reader(), [], "", 0
+    async with aclosing(engine.generate(job)) as batches:
+        async for batch in batches:
+            for delta in batch.deltas:
+                read = []
+                if isinstance(delta, TextDelta):
+                    read = reader.feed(delta.text, delta.tokens)
+                elif isinstance(delta, UsageDelta):
+                    used = delta.completion_tokens
+                elif isinstance(delta, FinishDelta):
+                    read, reason = reader.end(), delta.reason
+                for part in read:
+                    assert isinstance(part, TextDelta | ToolCallDelta)
+                    tokens += part.tokens
+                    if isinstance(part, TextDelta):
+                        said += part.text
+                    elif part.name is not None:
+                        assert part.id is not None
+                        calls.append(ToolCall(part.id, part.name, ""))
+                    else:
+                        last = calls[-1]
+                        calls[-1] = ToolCall(last.id, last.name, last.arguments + part.arguments)
+    assert tokens == used
+    return calls, reason, said
+
+
+async def write(
+    engine: LlamaCppEngine,  # noqa: F811
+    messages: Sequence[Message],
+    constraint: Constraint | None,
+) -> str:
+    prompt = await engine.prepare(messages)
+    job = GenerationJob("as-0", prompt, Sampling(temperature=0.0), 32, constraint=constraint)
+    async with aclosing(engine.generate(job)) as batches:
+        deltas = [delta async for batch in batches for delta in batch.deltas]
+    return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
+
+
+async def test_auto_calls_where_a_call_is_needed(engine: LlamaCppEngine) -> None:  # noqa: F811
+    use = ToolUse(ALL)
+    calls, reason, said = await decide(engine, plan(ASK, use, max_tokens=200))
+    assert (reason, said) == (FinishReason.NORMAL, "")
+    (call,) = calls
+    assert call.name == "get_weather"
+    assert json.loads(call.arguments)["city"] == "上海"
+
+
+async def test_auto_replies_where_none_is(engine: LlamaCppEngine) -> None:  # noqa: F811
+    planned = plan([Message("user", "你好,你是谁?")], ToolUse(ALL), max_tokens=200)
+    calls, reason, _ = await decide(engine, planned)
+    assert (calls, reason) == ([], FinishReason.NORMAL)
+    answer = await write(engine, planned.messages, planned.reply)
+    assert len(answer) > 5
+    assert not any(answer.startswith(tool.name + " ") for tool in ALL)
+
+
+@pytest.mark.parametrize("name", [None, *(tool.name for tool in ALL)])
+@pytest.mark.parametrize("parallel", [False, True])
+async def test_demanded_calls_are_made_even_where_they_make_no_sense(
+    engine: LlamaCppEngine,  # noqa: F811
+    name: str | None,
+    parallel: bool,
+) -> None:
+    use = ToolUse(ALL, "required", name, parallel)
+    calls, _, said = await decide(engine, plan([Message("user", "你好")], use, max_tokens=200))
+    assert calls
+    assert said == ""
+    assert parallel or len(calls) == 1
+    for call in calls:
+        assert check_call(use, call.name, call.arguments) is None
+
+
+async def test_arguments_are_right_in_form_however_hot(engine: LlamaCppEngine) -> None:  # noqa: F811
+    use = ToolUse(ALL, "required")
+    planned = plan([Message("user", "Surprise me.")], use, max_tokens=120)
+    ids, complete = [], 0
+    for seed in range(20):
+        sampling = Sampling(temperature=HOT.temperature, top_p=HOT.top_p, seed=seed)
+        calls, reason, said = await decide(engine, planned, sampling, limit=120)
+        assert said == ""
+        ids += [call.id for call in calls]
+        for call in calls if reason is FinishReason.NORMAL else calls[:-1]:
+            complete += 1
+            assert check_call(use, call.name, call.arguments) is None, call
+    assert complete >= 20
+    assert len(set(ids)) == len(ids)
+
+
+async def test_a_result_is_answered(engine: LlamaCppEngine) -> None:  # noqa: F811
+    call = ToolCall("call_1", "get_weather", '{"city": "上海"}')
+    history = [
+        *ASK,
+        Message("assistant", "", tool_calls=(call,)),
+        Message("tool", "雷阵雨,31 度", tool_call_id="call_1"),
+    ]
+    planned = plan(history, ToolUse((WEATHER,)), max_tokens=200)
+    calls, _, _ = await decide(engine, planned)
+    assert calls == []
+    assert "31" in await write(engine, planned.messages, planned.reply)
+    assert "31" in await write(engine, flatten(history), None)
+
+
+async def test_the_reply_finds_its_prompt_in_the_cache(engine: LlamaCppEngine) -> None:  # noqa: F811
+    planned = plan([Message("user", "什么是光合作用?")], ToolUse(ALL), max_tokens=200)
+    await decide(engine, planned)
+    prompt = await engine.prepare(planned.messages)
+    job = GenerationJob("as-0", prompt, HOT, 2, constraint=planned.reply)
+    async with aclosing(engine.generate(job)) as batches:
+        deltas = [delta async for batch in batches for delta in batch.deltas]
+    (usage,) = [delta for delta in deltas if isinstance(delta, UsageDelta)]
+    assert usage.cached_tokens >= usage.prompt_tokens - 8

@@ -1,0 +1,148 @@
+"""What the grammars of a plan let a model write: checked with the engine's own matcher."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from llguidance import LLMatcher, LLTokenizer
+
+from tests.generation.tools.functions import ALL, CLOCK, EVENT, TREE, WEATHER
+from xinghe.core import Constraint, Message, Tool, ToolUse
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.tools import plan
+
+BYTES = LLTokenizer("byte")
+ASK = [Message("user", "?")]
+
+
+def takes(constraint: Constraint | None, text: str, whole: bool = True) -> bool:
+    """Whether a model can write `text`, and end there where it is `whole`."""
+    assert constraint is not None
+    matcher = LLMatcher(BYTES, LLMatcher.grammar_from_lark(constraint.grammar))
+    assert not matcher.get_error()
+    tokens = BYTES.tokenize_str(text)
+    taken = matcher.try_consume_tokens(tokens)
+    return taken == len(tokens) and (not whole or matcher.is_accepting())
+
+
+def made(use: ToolUse) -> Constraint:
+    return plan(ASK, use, max_tokens=256).constraint
+
+
+def test_auto_lets_a_reply_begin_and_ends_it_soon() -> None:
+    constraint = made(ToolUse(ALL))
+    for text in (
+        "你好",
+        "Hello! How are",
+        "get",
+        "getting there",
+        "{",
+        "\n",
+        "get_weather",
+        "好🦄",
+    ):
+        assert takes(constraint, text), text
+    assert not takes(constraint, "")
+    assert not takes(constraint, "This reply is longer than deciding takes.", whole=False)
+
+
+def test_auto_lets_calls_be_written_and_nothing_after_them() -> None:
+    constraint = made(ToolUse(ALL))
+    first = 'get_weather {"city": "北京"}'
+    assert takes(constraint, first)
+    assert takes(constraint, f'{first}\nget {{}}\ncreate_event {{"标题":"会","day":3}}')
+    for text in (f"{first} ", f"{first}\n", f"{first}\n好的", "get_weather {}", "get x"):
+        assert not takes(constraint, text), text
+
+
+def test_arguments_keep_to_their_schema() -> None:
+    constraint = made(ToolUse(ALL))
+    for text in (
+        'create_event {"标题":"会","day":32}',
+        'create_event {"day":3}',
+        'get_weather {"city": 3}',
+        'get_weather {"city": "x", "unit": "kelvin"}',
+        'get_weather {"city": "x", "made_up": 1}',
+        'get {"x": 1}',
+        'plant {"root": {"v": "1"}}',
+    ):
+        assert not takes(constraint, text), text
+    assert takes(constraint, 'plant {"root": {"v": 1, "next": {"v": 2}}}')
+
+
+def test_one_call_where_parallel_calls_are_off() -> None:
+    constraint = made(ToolUse(ALL, parallel=False))
+    assert takes(constraint, "get {}")
+    assert not takes(constraint, "get {}\n", whole=False)
+
+
+def test_required_leaves_no_reply() -> None:
+    required = plan(ASK, ToolUse(ALL, "required"), max_tokens=256)
+    assert required.reply is None
+    assert takes(required.constraint, "get {}\nget {}")
+    assert not takes(required.constraint, "你", whole=False)
+    assert not takes(required.constraint, "H", whole=False)
+
+
+def test_a_named_function_is_the_only_one() -> None:
+    constraint = made(ToolUse(ALL, "required", "get_weather"))
+    assert takes(constraint, 'get_weather {"city": "x"}')
+    assert not takes(constraint, "get {}")
+    assert not takes(constraint, "c", whole=False)
+
+
+def test_a_reply_never_begins_as_a_call() -> None:
+    reply = plan(ASK, ToolUse(ALL), max_tokens=256).reply
+    for text in ("", "你好,\n今天怎么样?" * 9, "get", "get_weather", "Say: get {}", " get {}"):
+        assert takes(reply, text), text
+    assert not takes(reply, 'get_weather {"city"', whole=False)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"type": "object"}, {"type": "object", "properties": {}}, {"properties": {}}],
+)
+def test_functions_without_parameters(parameters: dict[str, object]) -> None:
+    constraint = made(ToolUse((Tool("now", "", parameters),), "required"))
+    assert takes(constraint, "now {}")
+    assert not takes(constraint, 'now {"')
+    assert not takes(constraint, "now []")
+
+
+def test_free_arguments_where_the_schema_says_so() -> None:
+    tool = Tool("log", "", {"type": "object", "additionalProperties": {"type": "integer"}})
+    constraint = made(ToolUse((tool,), "required"))
+    assert takes(constraint, 'log {"x": 1}')
+    assert not takes(constraint, 'log {"x": "1"}')
+
+
+def test_what_cannot_be_guaranteed_is_refused_with_its_place_in_tools() -> None:
+    bad = Tool("f", "", {"type": "object", "properties": {"x": {"pattern": "(?=a)b"}}})
+    with pytest.raises(Unguaranteed) as refusal:
+        made(ToolUse((WEATHER, bad)))
+    assert refusal.value.keyword == "pattern"
+    assert refusal.value.path == "/1/function/parameters/properties/x/pattern"
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"type": "string"}, {"type": 7}, {"anyOf": []}, {"anyOf": [{"type": "null"}]}]
+)
+def test_parameters_that_are_no_object_s_are_refused(parameters: dict[str, object]) -> None:
+    with pytest.raises(Unguaranteed, match="/0/function/parameters"):
+        made(ToolUse((Tool("f", "", parameters),)))
+
+
+def test_a_hundred_and_twenty_eight_functions() -> None:
+    tools = tuple(Tool(f"tool_{n}", EVENT.description, EVENT.parameters) for n in range(128))
+    began = time.process_time()
+    constraint = made(ToolUse(tools))
+    assert time.process_time() - began < 5
+    assert takes(constraint, 'tool_1 {"标题":"会","day":3}\ntool_127 {"标题":"会","day":3}')
+    assert not takes(constraint, 'tool_128 {"标题":"会","day":3}')
+
+
+def test_descriptions_are_nothing_but_text() -> None:
+    (system, _) = plan(ASK, ToolUse((TREE, CLOCK)), max_tokens=256).messages
+    listed = system.content.split("Your functions now:\n")[1].split("\n")
+    assert [line.split("(")[0] for line in listed] == ["plant", "get"]
