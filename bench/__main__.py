@@ -1,4 +1,4 @@
-"""`python -m bench [edge|cost|engine]`: run the measurements and print their tables."""
+"""`python -m bench [edge|cost|engine|tools]`: run the measurements and print their tables."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import cost, edge, engine
+from bench import cost, edge, engine, tools
 
-BENCHES = {"edge": edge.run, "cost": cost.run, "engine": engine.run}
+BENCHES = {"edge": edge.run, "cost": cost.run, "engine": engine.run, "tools": tools.run}
 
 
 def main() -> None:

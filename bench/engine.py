@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import secrets
 import statistics
-import sys
 import time
-from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import aiohttp
-import msgspec
 from tests.kit.models import LONG_STORY
 from tests.kit.server import Server
 
-from xinghe.catalog.load import load as load_catalog
-from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
+from bench.bare import bare_engine
 from xinghe.engines.llamacpp.threads import free_cores
-from xinghe.settings import load
-from xinghe.weights import find
 
 STREAMS, TOKENS, ROUNDS = 8, 48, 5
 MODEL = "ernie-speed-8k"
@@ -67,30 +59,8 @@ async def _round(
 async def run(folder: Path) -> None:
     """The two take turns, so that a machine that slows down slows both."""
     threads = free_cores()
-    settings = load(str(folder / "data"), {"embedded.model": "small", "embedded.threads": threads})
-    deployment = load_catalog(settings).deployments["embedded"]
-    weights = find(settings, "small")
-    if weights is None:
-        raise SystemExit("no weights yet: run `xinghe models pull small`")
-    key = secrets.token_urlsafe()
-    spec = ChildSpec(
-        weights=str(weights),
-        context=deployment.context,
-        slots=deployment.slots,
-        threads=threads,
-        repack=settings.embedded.repack,
-        key=key,
-        parent=os.getpid(),
-    )
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "xinghe.engines.llamacpp.child", stdin=PIPE, stdout=PIPE
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    child.stdin.write(msgspec.json.encode(spec) + b"\n")
-    bare_url = msgspec.json.decode(await child.stdout.readline(), type=ChildReady).address
     pinned = {"XINGHE_EMBEDDED__THREADS": str(threads)}
-    try:
+    async with bare_engine(folder, "small", threads) as (bare_url, key):
         with Server(folder / "data", "--model", "small", settings=pinned) as server:
             token = server.token()
             ours_url = f"{server.url}/v1/chat/completions"
@@ -108,9 +78,6 @@ async def run(folder: Path) -> None:
                     bares.append(await _round(session, url, key, round_, bare))
                     ours.append(await _round(session, ours_url, token, round_, {}))
                     ratios.append(ours[-1] / bares[-1])
-    finally:
-        child.terminate()
-        await child.wait()
     print(f"\n## Eight embedded streams (small weights, {threads} threads, {ROUNDS} rounds)\n")
     print("| | median tokens/s |\n|---|---|")
     print(f"| the bare engine | {statistics.median(bares):.1f} |")
