@@ -29,5 +29,8 @@ EDGE_OUT = Histogram(
     buckets=_FAST,
 )
 UNSAFE = Counter("xinghe_unsafe_total", "Findings of moderation", ["place", "category"])
+MODERATION_REQUESTS = Counter(
+    "xinghe_moderation_requests_total", "Texts sent to the moderation model", ["outcome"]
+)
 CLIENTS_GONE = Counter("xinghe_clients_gone_total", "Clients that left or stalled", ["how"])
 SEARCHES = Counter("xinghe_searches_total", "Web searches", ["provider", "outcome"])

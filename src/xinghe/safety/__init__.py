@@ -1,7 +1,8 @@
-"""Moderation: a lexicon by category, the operator's lists, and answers while they stream."""
+"""Moderation: a lexicon by category, the operator's lists, a model, and streaming answers."""
 
-from xinghe.safety.moderator import Moderator
+from xinghe.safety.moderator import Moderator, Place
+from xinghe.safety.reviewer import Reviewer
 from xinghe.safety.stream import StreamScanner
 from xinghe.safety.verdict import Verdict
 
-__all__ = ["Moderator", "StreamScanner", "Verdict"]
+__all__ = ["Moderator", "Place", "Reviewer", "StreamScanner", "Verdict"]

@@ -104,6 +104,7 @@ class Matcher:
         known = tuple(phrases)
         latin = [phrase for phrase in known if phrase.is_leet]
         self.size = sum(phrase.size for phrase in known)
+        self.allows = any(phrase.own and not phrase.flag for phrase in known)
         self._plain = View(PLAIN, known)
         self._leet = View(LEET, latin)
         self._extent = max((phrase.longest for phrase in known), default=0)
@@ -124,6 +125,16 @@ class Matcher:
         findings = self._findings(text)
         worst = max(findings, key=lambda hit: (hit.phrase.flag, -hit.start), default=None)
         return worst.verdict if worst else None
+
+    def without_allowed(self, text: str) -> str:
+        """A text without what the operator's exceptions cover."""
+        folded = fold(text, PLAIN)
+        rest, at = "", 0
+        for hit in sorted(self._plain.hits(text, folded), key=lambda hit: hit.start):
+            if hit.phrase.own and not hit.phrase.flag:
+                rest += text[at : max(at, hit.start)]
+                at = max(at, hit.end)
+        return rest + text[at:]
 
     def _may_find(self, text: str) -> bool:
         return any(view.may_hit(text) for view in self.views(text, ended=True))

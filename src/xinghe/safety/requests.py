@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from xinghe.safety.alphabet import LEET, PLAIN, Alphabet
-from xinghe.safety.combinations import Combination
+from xinghe.safety.combinations import Combination, combinations
 from xinghe.safety.folding import fold_quickly
 from xinghe.safety.matcher import may_be_leet_text
 from xinghe.safety.words import alone, trie
+from xinghe.settings import SafetyFlags
 
 NEAR = 48
 """Folded characters on either side of a first word in which the others may stand."""
@@ -28,7 +30,7 @@ class Requests:
                 known.setdefault(word, []).append(rule)
         # A longer word is found in place of the shorter ones within it: it stands for them too.
         self._rules = {
-            word: [rule for part, rules in known.items() if part in word for rule in rules]
+            word: [rule for part in sorted(_parts(word) & known.keys()) for rule in known[part]]
             for word in known
         }
         latin = [word for word in known if word.isascii()]
@@ -50,6 +52,17 @@ class Requests:
             for rule in self._rules[match["latin"] or match[0]]:
                 if rule.stands_in(around):
                     yield rule.category
+
+
+def _parts(word: str) -> set[str]:
+    size = len(word)
+    return {word[low:high] for low in range(size) for high in range(low + 1, size + 1)}
+
+
+@cache
+def requests(flags: SafetyFlags) -> Requests:
+    """Those that come with the package, of the categories whose flag is not 0."""
+    return Requests(rule for rule in combinations() if getattr(flags, rule.category))
 
 
 def _sentences(text: str, alphabet: Alphabet) -> Iterator[str]:
