@@ -77,17 +77,27 @@ class Corpus:
         with self._lock:
             self._connection.close()
 
-    async def run(self, operation: Callable[[apsw.Connection], T]) -> T:
-        """Do something with the connection, in a thread: a large corpus takes its time."""
-        return await asyncio.to_thread(self.do, operation)
+    async def read(self, operation: Callable[[apsw.Connection], T]) -> T:
+        """Read in a thread: a large corpus takes its time."""
+        return await asyncio.to_thread(self._do, "BEGIN", operation)
 
-    def do(self, operation: Callable[[apsw.Connection], T]) -> T:
-        """The same in this thread. One transaction: all of it is done, or nothing."""
+    async def write(self, operation: Callable[[apsw.Connection], T]) -> T:
+        """Write in a thread."""
+        return await asyncio.to_thread(self._do, "BEGIN IMMEDIATE", operation)
+
+    def _read(self, operation: Callable[[apsw.Connection], T]) -> T:
+        return self._do("BEGIN", operation)
+
+    def _write(self, operation: Callable[[apsw.Connection], T]) -> T:
+        return self._do("BEGIN IMMEDIATE", operation)
+
+    def _do(self, begin: str, operation: Callable[[apsw.Connection], T]) -> T:
+        """One transaction: all of it is done, or nothing."""
         with self._lock:
-            self._connection.execute("SAVEPOINT operation")
+            self._connection.execute(begin)
             try:
                 result = operation(self._connection)
-                self._connection.execute("RELEASE operation")
+                self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -96,7 +106,7 @@ class Corpus:
 
     def collections(self) -> list[Collection]:
         """All of them, by name."""
-        return self.do(
+        return self._read(
             lambda connection: [
                 Collection(name, bool(public), url, documents, passages, at)
                 for name, public, url, documents, passages, at in connection.execute(
@@ -121,11 +131,11 @@ class Corpus:
                 ).get
             )
 
-        return self.do(put)
+        return self._write(put)
 
     def stamps(self, collection: int) -> dict[str, Stamp]:
         """The documents of a collection by path."""
-        return self.do(
+        return self._read(
             lambda connection: {
                 path: Stamp(origin, size, modified)
                 for path, origin, size, modified in connection.execute(
@@ -170,7 +180,7 @@ class Corpus:
                     ),
                 )
 
-        self.do(store)
+        self._write(store)
 
     def drop(self, collection: int, paths: Sequence[str]) -> None:
         """Forget documents."""
@@ -179,7 +189,7 @@ class Corpus:
             for path in paths:
                 _delete(connection, collection, path)
 
-        self.do(forget)
+        self._write(forget)
 
     def remove(self, name: str) -> bool:
         """Forget a whole collection; false if there was none of that name."""
@@ -188,14 +198,14 @@ class Corpus:
             connection.execute("DELETE FROM collections WHERE name = ?", (name,))
             return connection.changes() > 0
 
-        return self.do(forget)
+        return self._write(forget)
 
     async def page(self, address: str) -> str | None:
         """The text of the public document that is served at this path; `None` if there is none."""
         name, slash, path = address.partition("/")
         if not slash:
             name, path = DOCUMENTATION, address
-        rows = await self.run(
+        rows = await self.read(
             lambda connection: list(
                 connection.execute(
                     "SELECT p.text FROM collections c JOIN documents d ON d.collection_id = c.id "

@@ -61,7 +61,7 @@ class LocalProvider:
             except Exception as error:  # Whatever ails it, the terms find most.
                 log.warning("search_without_embedding", error=repr(error))
         try:
-            return await self._corpus.run(
+            return await self._corpus.read(
                 lambda connection: self._find(connection, query, vector, number)
             )
         except apsw.Error as error:

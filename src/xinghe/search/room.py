@@ -88,7 +88,7 @@ class SearchRoom:
     async def _keep(self, corpus: Corpus, embedder: Embedder) -> None:
         seen: object = None
         while True:
-            version = await corpus.run(lambda connection: connection.pragma("data_version"))
+            version = await corpus.read(lambda connection: connection.pragma("data_version"))
             if version != seen:
                 try:
                     await embed_missing(corpus, embedder)

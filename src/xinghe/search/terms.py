@@ -18,6 +18,12 @@ _ASKING = re.compile(
 )
 """What makes a question of a statement: it stands in no answer."""
 
+_FUNCTION = re.compile(
+    "an?|and|are|as|at|be|by|can|could|did|do|does|for|from|how|i|in|is|it|me|my|of|on|or|please"
+    "|should|tell|that|the|this|to|was|were|what|when|where|which|who|why|will|with|would|your?"
+)
+"""English words that stand in every text."""
+
 MAX_TERMS = 64
 """Of one query: beyond that, more terms cost time and find nothing new."""
 
@@ -58,7 +64,7 @@ def coverage(wanted: set[str], given: set[str]) -> float:
 def _pairs(text: str) -> list[str]:
     """Terms without the lone characters that end a run, unless there is nothing else."""
     found = list(dict.fromkeys(terms(text)))
-    return [term for term in found if not _lone(term)] or found
+    return [term for term in found if not _lone(term) and not _FUNCTION.fullmatch(term)] or found
 
 
 def _lone(term: str) -> bool:

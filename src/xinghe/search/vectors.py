@@ -57,7 +57,7 @@ async def embed_missing(corpus: Corpus, embedder: Embedder) -> int:
     Found without them until then, a corpus can be searched at once.
     """
     done = 0
-    while rows := await corpus.run(_without_vectors):
+    while rows := await corpus.read(_without_vectors):
         vectors = await embedder.embed([text for _, text in rows], "passage")
         pairs = [
             (passage, _unit(vector).tobytes())
@@ -72,7 +72,7 @@ async def embed_missing(corpus: Corpus, embedder: Embedder) -> int:
                 pairs,
             )
 
-        await corpus.run(store)
+        await corpus.write(store)
         done += len(rows)
     return done
 
