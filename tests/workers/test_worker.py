@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 
 import psutil
 import pytest
+import uvloop
 
 from tests.workers.child import Work
-from xinghe.workers import RequestFailed, Worker, WorkerBusy, WorkerClosed
+from xinghe.workers import (
+    RequestFailed,
+    Worker,
+    WorkerBusy,
+    WorkerClosed,
+    WorkerDied,
+    WorkerTimeout,
+)
 
 MODULE = "tests.workers.child"
 
@@ -29,6 +39,33 @@ async def test_it_starts_at_the_first_call_and_stays(worker: Worker[str]) -> Non
     assert first is not None
     assert await worker.call(Work(text="x" * 3_000_000)) == "x" * 3_000_000
     assert worker.pid == first
+
+
+def test_it_works_on_the_gateway_s_event_loop() -> None:
+    async def use() -> None:
+        worker = Worker(MODULE, str)
+        assert await worker.call(Work(text="你好")) == "你好"
+        pid = worker.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        while worker.pid is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert await worker.call(Work(text="again")) == "again"
+        with pytest.raises(WorkerTimeout):
+            await worker.call(Work(seconds=60), timeout=0.2)
+        await worker.aclose()
+        assert not psutil.pid_exists(pid)
+
+    uvloop.run(use())
+
+
+async def test_what_cannot_be_spawned_fails_its_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/interpreter")
+    worker = Worker(MODULE, str)
+    for _ in range(2):
+        with pytest.raises(WorkerDied, match="cannot be started"):
+            await worker.call(Work())
+    await worker.aclose()
 
 
 async def test_a_thousand_calls_at_once_each_get_their_own_reply(worker: Worker[str]) -> None:

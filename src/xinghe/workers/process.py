@@ -28,7 +28,7 @@ LINE = 4096
 
 
 class ChildProcess:
-    """`python -m <module>` in a process group of its own, spoken to in frames."""
+    """`python -m <module>`, spoken to in frames."""
 
     def __init__(self, process: Process, module: str) -> None:
         assert process.stdin is not None
@@ -55,10 +55,9 @@ class ChildProcess:
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
+            # Not in a session of its own: on Linux that is a scheduling group of its own, and
+            # being nice counts only inside the group.
             env=environment,
-            # A session of its own would be a scheduling group of its own on Linux, where being
-            # nice counts only inside the group.
-            process_group=0,
         )
         _yield_to_others(process.pid, nice, idle)
         return cls(process, module)

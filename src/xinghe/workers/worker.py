@@ -143,7 +143,7 @@ class Worker(Generic[Reply]):
         self._reason = None
         try:
             child = self._child = await self._spawn()
-        except OSError as error:
+        except Exception as error:  # whatever it is: who waits must hear of it
             self._reason = WorkerDied(f"{self._module} cannot be started: {error}")
             self._fail(self._reason, self._take_all())
             self._wanted.clear()
