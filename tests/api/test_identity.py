@@ -110,3 +110,13 @@ def test_appid_of_the_account(api: Api, books: Books) -> None:
 def test_body_is_not_read_before_the_token(api: Api) -> None:
     headers = {"Content-Type": "application/json"}
     refused(api.send("POST", "/chat/completions", b"{", headers), *UNCERTIFIED)
+
+
+def test_two_authorization_headers_are_refused(api: Api) -> None:
+    """Which of them counts would be a guess, and proxies guess differently."""
+    for second in ("Bearer wrong", f"Bearer {api.token}"):
+        headers = {**api.headers, "authorization": second}
+        refused(
+            api.send("GET", "/models", headers=headers), 401, "invalid_request_error",
+            "invalid_iam_token", "more than once",
+        )  # fmt: skip

@@ -11,6 +11,7 @@ from xinghe.api.chat.wire import ChatCompletion, ChatCompletionChunk
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.wire import EmbeddingList
 from xinghe.api.errors import ErrorAnswer, Errors
+from xinghe.api.idempotent import KEY
 from xinghe.api.models.wire import Model, ModelList
 from xinghe.api.openapi.embeddings import embedding_request, rerank_request
 from xinghe.api.openapi.request import chat_request
@@ -25,6 +26,13 @@ ANSWERS = (
     Ranking,
     ErrorAnswer,
 )
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same body again with the same key gets the same answer, without charge.",
+    "schema": {"type": "string", "pattern": KEY.pattern, "maxLength": 255},
+}
 BASES = {"/llm/lmapi/v3": Dialect.DOCUMENTED, "/v1": Dialect.OPENAI}
 
 
@@ -68,6 +76,7 @@ def document() -> dict[str, Any]:
 def _chat(request: str) -> dict[str, Any]:
     return {
         "summary": "Answer a conversation.",
+        "parameters": [IDEMPOTENCY_KEY],
         "requestBody": {"required": True, "content": _json(request)},
         "responses": {
             "200": {
@@ -97,6 +106,7 @@ def _event() -> dict[str, Any]:
 def _post(summary: str, request: str, answer: str) -> dict[str, Any]:
     return {
         "summary": summary,
+        "parameters": [IDEMPOTENCY_KEY],
         "requestBody": {"required": True, "content": _json(request)},
         "responses": {"200": {"description": "Done.", "content": _json(answer)}, **_refusals()},
     }
