@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -46,8 +47,7 @@ def choose(
     texts = [neutral((each.text or each.snippet)[:MAX_TEXT]) for each in found]
     pieces = [[piece.text for piece in passages(text, PASSAGE_CHARACTERS)] for text in texts]
     weights = _weights(query, pieces)
-    scores = [[_score(piece, weights) for piece in each] for each in pieces]
-    best = [max(each, default=0.0) for each in scores]
+    best = [max((_score(piece, weights) for piece in each), default=0.0) for each in pieces]
     order = range(len(found))
     ranked = fuse([list(order), sorted(order, key=lambda at: -best[at])])
     ranked = [at for at in ranked if texts[at].strip()]
@@ -57,7 +57,7 @@ def choose(
     for place, at in enumerate(ranked):
         title = clip(neutral(found[at].title).replace("\n", " "), TITLE_TOKENS, measure)
         share = left // (len(ranked) - place) - measure(title)
-        text = _fill(pieces[at], scores[at], share, measure)
+        text = _fill(pieces[at], weights, share, measure)
         if not text:
             continue
         left -= measure(title) + measure(text)
@@ -82,21 +82,28 @@ def clip(text: str, tokens: int, measure: Measure) -> str:
     return text[: ends[-1]] if ends else text[:low]
 
 
-def _fill(pieces: Sequence[str], scores: Sequence[float], budget: int, measure: Measure) -> str:
-    """The best pieces that fit, in the text's own order; of the best at least the beginning."""
+def _fill(pieces: Sequence[str], weights: dict[str, float], budget: int, measure: Measure) -> str:
+    """The best pieces that fit, in the text's own order; of the best at least its best part."""
+    scores = [_score(piece, weights) for piece in pieces]
     kept: dict[int, str] = {}
     for at in sorted(range(len(pieces)), key=lambda at: -scores[at]):
         piece = pieces[at].strip()
         cost = measure(piece)
         if cost > budget:
             if not kept:
-                kept[at] = clip(piece, budget, measure)
+                kept[at] = clip(_from_best_sentence(piece, weights), budget, measure)
             break
         if kept and not scores[at]:
             break
         kept[at] = piece
         budget -= cost
     return "\n".join(kept[at] for at in sorted(kept) if kept[at])
+
+
+def _from_best_sentence(piece: str, weights: dict[str, float]) -> str:
+    begins = [0, *(match.end() for match in _END.finditer(piece)), len(piece)]
+    best = max(pairwise(begins), key=lambda span: _score(piece[slice(*span)], weights))
+    return piece[best[0] :].lstrip()
 
 
 def _weights(query: str, pieces: Sequence[Sequence[str]]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_CONTROL = re.compile(r"<(?=/?[A-Za-z_][\w:|.-]{0,40}>|[|｜/]|<)|\[(?=/?[A-Z_]{3,20}\])")
+_CONTROL = re.compile(r"<(?=/?[A-Za-z_][\w:|.-]{0,40}>|[|｜/]|<)|\[(?=/?[a-z]?[A-Z_]{3,20}\])")
 """Where a control token of any chat template could begin: `<|im_start|>`, `<s>`, `[INST]`."""
 _MARK = re.compile(
     r"(?<![\w\])])\^?\[\^?\d{1,3}\^?\]\^?"

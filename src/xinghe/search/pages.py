@@ -52,7 +52,7 @@ async def read_pages(
     found: Sequence[Found], fetch: Fetch, extractor: Extractor, private: Private, seconds: float
 ) -> list[Found]:
     """The same results with their pages' text; those that fail or are late keep their snippet."""
-    if seconds <= 0:
+    if seconds <= 0 or not found:
         return list(found)
     tasks = [asyncio.create_task(_read(each, fetch, extractor, private, seconds)) for each in found]
     try:
