@@ -43,7 +43,8 @@ def test_auto_lets_a_reply_begin_and_ends_it_soon() -> None:
         "好🦄",
     ):
         assert takes(constraint, text), text
-    assert not takes(constraint, "")
+    for text in ("", "get", "get()", "get_weather", "get_weather:"):
+        assert not takes(constraint, text), text
     assert not takes(constraint, "This reply is longer than deciding takes.", whole=False)
 
 
@@ -94,8 +95,10 @@ def test_a_named_function_is_the_only_one() -> None:
 
 def test_a_reply_never_begins_as_a_call() -> None:
     reply = plan(ASK, ToolUse(ALL), max_tokens=256).reply
-    for text in ("", "你好,\n今天怎么样?" * 9, "get", "get_weather", "Say: get {}", " get {}"):
+    for text in ("", "你好,\n今天怎么样?" * 9, "getting", "Say: get {}", " get {}"):
         assert takes(reply, text), text
+    for text in ("get", "get {}", "get()", "get_weather", "get_weather\n"):
+        assert not takes(reply, text), text
     assert not takes(reply, 'get_weather {"city"', whole=False)
 
 

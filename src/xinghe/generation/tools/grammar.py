@@ -64,7 +64,8 @@ def reply(tools: Sequence[Tool]) -> str:
 
 
 def _not_a_call(names: Iterable[str]) -> str:
-    return f"/{ANYTHING}/ & ~/({'|'.join(names)}){GAP}{ANYTHING}/"
+    """A terminal for texts that do not begin with a function's name, whatever follows it."""
+    return f"/{ANYTHING}/ & ~/({'|'.join(names)})([^a-zA-Z0-9_-]{ANYTHING})?/"
 
 
 def _closed(parameters: dict[str, object]) -> dict[str, object]:

@@ -18,7 +18,8 @@ from xinghe.generation.tools.signature import signature
 HEAD = """You can call functions. Where the request needs them, write only the function's name and \
 JSON arguments, one line a call, with only the values that the user gave; leave out optional ones \
 that were not given. Otherwise just answer.
-Example, were the functions time(city: string) and note(text: string, day?: string):
+Example, were the functions time(city: string, style?: "12h"|"24h") and \
+note(text: string, day?: string):
 Q: What time is it in London and Tokyo?
 A: time {"city": "London"}
 time {"city": "Tokyo"}
