@@ -20,13 +20,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from starlette.routing import Router
+from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 
 from xinghe.accounts import Accounts, Outbox
 from xinghe.api.budget import BodyBudget
+from xinghe.api.chat.pictures import PictureLoader
+from xinghe.api.chat.rooms import Rooms
 from xinghe.api.chat.route import ChatRoute
+from xinghe.api.documentation import documentation_routes
 from xinghe.api.edge import Edge
+from xinghe.api.embeddings.request import DEFAULT_MODEL
 from xinghe.api.embeddings.route import EmbeddingsRoute
 from xinghe.api.embeddings.stations import Embedders
 from xinghe.api.idempotent import Idempotent
@@ -41,10 +45,13 @@ from xinghe.engines.estimate import estimated_tokens
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.protocol import Engine
 from xinghe.engines.upstream import UpstreamEngine
+from xinghe.fetching import Fetcher
 from xinghe.idempotency import Keeper
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
+from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
+from xinghe.search.room import SearchRoom
 from xinghe.settings import Settings
 from xinghe.storage import Database
 from xinghe.weights.index import local_file, resolve
@@ -74,7 +81,20 @@ class System:
         self.ledger = Ledger(database)
         self.keeper = Keeper(database, settings.idempotency)
         limiter = Limiter()
-        self.moderator = Moderator(settings.data_dir / "safety", builtin=settings.safety.lexicon)
+        self.moderator = Moderator(
+            settings.data_dir / "safety",
+            builtin=settings.safety.lexicon,
+            flags=settings.safety.flags,
+            upstream=settings.safety.upstream,
+        )
+        fetcher = Fetcher(settings.fetching)
+        self.search = SearchRoom(
+            settings,
+            base_url=settings.server.base_url,
+            fetch=fetcher.fetch,
+            embedder=self.embedders.of(catalog.models[DEFAULT_MODEL]),
+        )
+        self.reader = PictureReader(settings.pictures)
         self.readiness = Readiness(self.dispatcher, database)
         self.app: ASGIApp = Edge(
             accounts=Accounts(database),
@@ -83,7 +103,18 @@ class System:
             budget=BodyBudget(settings.server.max_bodies_bytes),
             idempotent=Idempotent(self.keeper, settings.server),
             chat=ChatRoute(
-                catalog, self.dispatcher, self.ledger, limiter, self.moderator, settings.server
+                Rooms(
+                    catalog=catalog,
+                    dispatcher=self.dispatcher,
+                    ledger=self.ledger,
+                    limiter=limiter,
+                    moderator=self.moderator,
+                    pictures=PictureLoader(fetcher, settings.pictures.fetch_timeout),
+                    searcher=self.search.searcher,
+                    reader=self.reader,
+                    server=settings.server,
+                    search=settings.search,
+                )
             ),
             models=ModelsRoute(
                 catalog, self.dispatcher, self.embedders, limiter, created=int(time.time())
@@ -92,10 +123,14 @@ class System:
                 catalog, self.embedders, self.ledger, limiter, settings.server
             ),
             rerank=RerankRoute(catalog, self.embedders, self.ledger, limiter, settings.server),
-            elsewhere=Identified(Router(probe_routes(self.readiness))),
+            elsewhere=Identified(Router([*probe_routes(self.readiness), *self._documentation()])),
         )
         self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))
         """On a port of its own: what it tells is for the operator alone."""
+
+    def _documentation(self) -> list[BaseRoute]:
+        corpus = self.search.corpus
+        return documentation_routes(corpus) if corpus is not None else []
 
     def _engine(self, name: str, deployment: AnyDeployment) -> Engine:
         if isinstance(deployment, LlamaCppDeployment):
@@ -118,9 +153,12 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
         outbox = Outbox(database)
         await outbox.start()
         await system.moderator.start()
+        await system.search.start()
         try:
             yield system
         finally:
+            await system.search.stop()
+            await system.reader.aclose()
             await system.moderator.stop()
             await outbox.stop()
             await system.keeper.stop()

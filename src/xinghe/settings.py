@@ -29,6 +29,8 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     host: str = "127.0.0.1"
     port: Port = 8000
+    public_url: str = ""
+    """Where clients reach the service, such as `https://llm.example.edu`; empty: host and port."""
     metrics_host: str = "127.0.0.1"
     metrics_port: Port | None = None
     """Where `/metrics` is served; not given: the port after `port`, or any if that is taken."""
@@ -44,6 +46,12 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How long running answers may go on after the service was told to stop."""
     keepalive_comment: Seconds = 10.0
     """An SSE comment goes out when the engine has been silent for this long."""
+
+    @property
+    def base_url(self) -> str:
+        """What links to the service begin with."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
 
 class Embedded(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

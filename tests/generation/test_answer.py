@@ -14,7 +14,6 @@ from xinghe.core import (
     Delta,
     FinishDelta,
     FinishReason,
-    GenerationJob,
     Message,
     Meter,
     Sampling,
@@ -22,8 +21,8 @@ from xinghe.core import (
 )
 from xinghe.dispatch.dispatcher import Dispatcher, DispatchFailed, Station
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.answer import answer
-from xinghe.generation.gate import Gate
+from xinghe.generation.answer import Answer
+from xinghe.generation.task import Means, Task
 from xinghe.safety import Moderator
 
 NO_LISTS = Moderator(Path("no-such-folder"), builtin=False)
@@ -53,11 +52,11 @@ class Answered:
             deployment = UpstreamDeployment(url=tape.url, model="m")
             station = Station("up", deployment, UpstreamEngine("up", deployment))
             dispatcher = Dispatcher({"up": station})
-            prompt = await dispatcher.prepare(station, HELLO)
-            job = GenerationJob("as-0123456789", prompt, Sampling(), limit)
+            task = Task("as-0123456789", HELLO, Sampling(), limit, stops=tuple(stops))
+            answer = Answer(Means(dispatcher, station, lists), task, self.meter)
+            await answer.prepare()
             try:
-                gate = Gate(stops, lists.scanner())
-                async with aclosing(answer(dispatcher, station, job, gate, self.meter)) as batches:
+                async with aclosing(answer.batches()) as batches:
                     async for batch in batches:
                         self.deltas += batch.deltas
                         take -= 1

@@ -1,115 +1,202 @@
-"""The passes of one answer. Today: one pass, its length bounded, its text through the gate."""
+"""The passes of one answer, under one hold: look, search, think, decide about calls, say."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
-import structlog
+from msgspec.structs import replace
 
 from xinghe.core import (
+    Constraint,
     Delta,
     FinishDelta,
     FinishReason,
-    GenerationJob,
+    Message,
     Meter,
-    PrefillDelta,
+    Prompt,
+    ReasoningDelta,
+    Source,
+    SourcesDelta,
     TextDelta,
-    UsageDelta,
 )
-from xinghe.dispatch.dispatcher import Dispatcher, DispatchFailed, Station
+from xinghe.engines.estimate import estimated_tokens
 from xinghe.engines.protocol import Batch
-from xinghe.generation.gate import Gate
+from xinghe.generation.attempt import Passes
+from xinghe.generation.note import with_note
+from xinghe.generation.plan import Pass, answering, lay_out, prompt_of
+from xinghe.generation.research import Research
+from xinghe.generation.search import Augmented, CitationFilter, SearchOptions, augment
+from xinghe.generation.sight import seen
+from xinghe.generation.task import Means, Task
+from xinghe.generation.thinking import think_note, thought_note
+from xinghe.pictures import image_tokens, pictures_in
 
-log = structlog.get_logger(__name__)
 
+class Answer:
+    """One answer: `prepare` counts what it will read, `batches` makes it (once).
 
-async def answer(
-    dispatcher: Dispatcher, station: Station, job: GenerationJob, gate: Gate, meter: Meter
-) -> AsyncGenerator[Batch]:
-    """Yield batches of `TextDelta`s and, last, one `FinishDelta`; `meter` counts along.
-
-    Raises what `Dispatcher.run` raises. Closing the generator cancels the work.
+    Between the two, `task` may be replaced by one with shorter lengths.
     """
-    async with aclosing(dispatcher.run(station, job)) as batches:
-        async for batch in batches:
-            shown: list[Delta] = []
-            rest, ended = _joined(batch.deltas, job, meter, gate, shown)
-            for delta in rest:
-                if ended := _take(delta, job, meter, gate, shown):
+
+    def __init__(self, means: Means, task: Task, meter: Meter) -> None:
+        self.task = task
+        self.picture_tokens = sum(
+            image_tokens(one.width, one.height) for one in pictures_in(task.messages)
+        )
+        """What the pictures of the conversation cost, beside its text."""
+        self._means = means
+        self._meter = meter
+        self._passes = Passes(means, meter)
+        self._messages = task.messages
+        """The conversation as the model reads it: what pictures show and searches find is added."""
+        self._sources: tuple[Source, ...] = ()
+        self._thinks_first = bool(task.thinking) and not means.station.engine.abilities.thinks
+        """Whether the platform lets the model think, as the engine does not by itself."""
+
+    async def prepare(self) -> Prompt:
+        """What the first pass reads, but for what pictures show and a search will find.
+
+        Raises `Unguaranteed`, `DispatchFailed`.
+        """
+        if self.picture_tokens:
+            self._messages = tuple(replace(one, parts=()) for one in self.task.messages)
+        prompt = await self._begin()
+        if self.picture_tokens:
+            self._passes.charge = prompt.tokens + self.picture_tokens
+        return prompt
+
+    async def batches(self) -> AsyncGenerator[Batch]:
+        """Yield what may be shown and, last, one `FinishDelta`; the meter counts along.
+
+        Raises what `Dispatcher.run` raises.
+        """
+        async with aclosing(self._phases()) as batches:
+            async for batch in batches:
+                if isinstance(batch.deltas[-1], FinishDelta):
+                    self._meter.finished = True
+                    self._name_sources(batch.deltas)
+                yield batch
+                if self._meter.finished:
+                    return
+
+    async def _phases(self) -> AsyncGenerator[Batch]:
+        """Phase by phase; whatever ends the answer ends it with a `FinishDelta`."""
+        if self.picture_tokens:
+            self._messages = await seen(self._means, self.task.messages)
+        if self.task.search is not None:
+            async with aclosing(self._search(self.task.search)) as batches:
+                async for batch in batches:
+                    yield batch
+        if self.picture_tokens or self.task.search is not None:
+            await self._begin()
+        if self._thinks_first:
+            async with aclosing(self._think()) as batches:
+                async for batch in batches:
+                    yield batch
+        if self._first.tools is not None:
+            async with aclosing(self._decide()) as batches:
+                async for batch in batches:
+                    yield batch
+        async with aclosing(self._say()) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _begin(self, thought: str | None = None) -> Prompt:
+        """Lay out and count the next pass."""
+        messages = self._messages
+        if thought:
+            messages = with_note(messages, thought_note(messages, thought))
+        elif thought is None and self._thinks_first:
+            messages = with_note(messages, think_note(messages))
+        self._first = await lay_out(self._means, self.task, messages)
+        return await self._count()
+
+    async def _count(self) -> Prompt:
+        self._prompt = await prompt_of(self._means, self._first)
+        return self._prompt
+
+    async def _search(self, options: SearchOptions) -> AsyncGenerator[Batch]:
+        """What is found goes into the prompt; the answer may then cite it."""
+        searcher = self._means.searcher
+        assert searcher is not None
+
+        async def ask(messages: Sequence[Message], constraint: Constraint, max_tokens: int) -> str:
+            return await self._passes.ask(self.task, messages, constraint, max_tokens)
+
+        async def search(begun: Callable[[], None]) -> Augmented:
+            return await augment(
+                self._messages,
+                options,
+                ask,
+                searcher,
+                budget=self.task.search_budget,
+                measure=estimated_tokens,
+                begun=begun,
+            )
+
+        research = Research(options, self._meter, search)
+        async with aclosing(research.batches()) as batches:
+            async for batch in batches:
+                yield batch
+        found = research.augmented
+        assert found is not None
+        self._messages, self._sources = found.messages, found.sources
+        self._passes.citations = CitationFilter(found.evidence, enabled=options.citation)
+        if self._passes.charge is not None:
+            self._passes.charge += found.tokens
+
+    def _name_sources(self, deltas: list[Delta]) -> None:
+        """With citations but no trace, the sources that were cited, before the end."""
+        options, citations = self.task.search, self._passes.citations
+        if options is None or not options.citation or options.trace or citations is None:
+            return
+        sources = tuple(each for each in self._sources if each.index in citations.cited)
+        if sources:
+            deltas.insert(-1, SourcesDelta(sources))
+
+    async def _think(self) -> AsyncGenerator[Batch]:
+        """The chain of thought, which the pass after it is told."""
+        thoughts: list[str] = []
+        # It knows of tools and forms, but is held to nothing.
+        laid_out = Pass(self._first.messages, self.task.sampling)
+        async with aclosing(self._passes.think(self.task, laid_out, self._prompt)) as batches:
+            async for batch in batches:
+                if _ended(batch, FinishReason.CONTENT_FILTER):
+                    yield batch
+                    return
+                shown: list[Delta] = [d for d in batch.deltas if not isinstance(d, FinishDelta)]
+                thoughts += [d.text for d in shown if isinstance(d, ReasoningDelta)]
+                if shown:
+                    yield Batch(batch.arrived, shown)
+        await self._begin("".join(thoughts))
+
+    async def _decide(self) -> AsyncGenerator[Batch]:
+        """The pass that calls, or finds that nothing is to be called: then the answer is next."""
+        tools = self._first.tools
+        assert tools is not None
+        async with aclosing(
+            self._passes.say(self.task, self._first, self._prompt, thinking=0)
+        ) as batches:
+            async for batch in batches:
+                # The beginning of a reply is said again, in the request's own manner.
+                shown: list[Delta] = [d for d in batch.deltas if not isinstance(d, TextDelta)]
+                if tools.reply is not None and _ended(batch, FinishReason.NORMAL):
                     break
-            meter.finished = ended
-            if shown:
-                yield Batch(batch.arrived, shown)
-            if meter.finished:
-                return
-    log.error("engine_failed", deployment=station.name, error="it gave no finish reason")
-    raise DispatchFailed(station.name)
+                if shown:
+                    yield Batch(batch.arrived, shown)
+        self._first = answering(self.task, tools.messages, tools.reply)
+        await self._count()
+
+    async def _say(self) -> AsyncGenerator[Batch]:
+        thinking = 0 if self._thinks_first else self.task.thinking
+        async with aclosing(
+            self._passes.say(self.task, self._first, self._prompt, thinking=thinking)
+        ) as batches:
+            async for batch in batches:
+                yield batch
 
 
-def _joined(
-    deltas: list[Delta], job: GenerationJob, meter: Meter, gate: Gate, shown: list[Delta]
-) -> tuple[list[Delta], bool]:
-    """Take a read's leading texts in one go, where no stop string or length can end among them.
-
-    Returns what is left to take, and whether moderation has ended the answer. An upstream may
-    send a hundred tokens in one read, and the gate costs the same for all of them.
-    """
-    texts: list[TextDelta] = []
-    for delta in deltas:
-        if type(delta) is not TextDelta:
-            break
-        texts.append(delta)
-    tokens = sum(delta.tokens for delta in texts)
-    if len(texts) < 2 or gate.cuts or meter.completion_tokens + tokens > job.max_tokens:
-        return deltas, False
-    held = gate.held
-    visible, finish = gate.feed("".join(delta.text for delta in texts))
-    meter.completion_tokens += tokens
-    shown.extend(_divided(visible, held, texts))
-    if finish is not None:
-        shown.append(finish)
-        return [], True
-    return deltas[len(texts) :], False
-
-
-def _divided(visible: str, held: int, texts: list[TextDelta]) -> list[TextDelta]:
-    """What may be shown, cut where the engine cut it; the first piece brings what was held."""
-    pieces: list[TextDelta] = []
-    at = 0
-    for delta in texts:
-        end = at + len(delta.text) + (held if not at else 0)
-        if visible[at:end]:
-            pieces.append(TextDelta(visible[at:end], delta.tokens))
-        at = end
-    return pieces
-
-
-def _take(delta: Delta, job: GenerationJob, meter: Meter, gate: Gate, shown: list[Delta]) -> bool:
-    """Count one delta and append what may be shown; true when the answer has ended."""
-    finish: FinishDelta | None = None
-    match delta:
-        case PrefillDelta():
-            meter.started = True
-            meter.prompt_tokens = job.prompt.tokens
-        case TextDelta(text, tokens):
-            meter.completion_tokens += tokens
-            if meter.completion_tokens > job.max_tokens:
-                # The engine was told, but an upstream may not listen.
-                meter.completion_tokens = job.max_tokens
-                visible, finish = gate.end(FinishReason.LENGTH)
-            else:
-                visible, finish = gate.feed(text)
-            if visible:
-                shown.append(delta if visible is text else TextDelta(visible, tokens))
-        case UsageDelta(prompt_tokens, completion_tokens, cached_tokens):
-            meter.prompt_tokens = prompt_tokens
-            meter.completion_tokens = completion_tokens
-            meter.cached_tokens = cached_tokens
-        case FinishDelta(reason):
-            visible, finish = gate.end(reason)
-            if visible:
-                shown.append(TextDelta(visible, 0))
-    if finish is not None:
-        shown.append(finish)
-    return finish is not None
+def _ended(batch: Batch, reason: FinishReason) -> bool:
+    last = batch.deltas[-1]
+    return isinstance(last, FinishDelta) and last.reason is reason

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
+from msgspec.structs import replace
 
-from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason
+from xinghe.core import (
+    CURRENT_ROUND,
+    Delta,
+    FinishDelta,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+)
 from xinghe.generation.stops import StopScanner
 from xinghe.observe import metrics
 from xinghe.safety import StreamScanner, Verdict
@@ -15,44 +24,127 @@ log = structlog.get_logger(__name__)
 
 
 class Gate:
-    """Text in, visible text out; a `FinishDelta` where the gate itself ends the answer."""
+    """The stage that every answer passes; it may end the answer by itself.
 
-    __slots__ = ("_safety", "_stops", "cuts", "held")
+    Stop strings end the answer only, never the chain of thought or a call. Each of the three is
+    moderated as a text of its own: a new scanner begins where the stream changes over.
+    """
 
-    def __init__(self, stops: Sequence[str], safety: StreamScanner) -> None:
-        self.cuts = bool(stops)
-        """Whether an answer may end within a text by the client's own wish."""
-        self.held = 0
-        """Characters that were fed and may not be shown yet."""
+    def __init__(self, stops: Sequence[str], scanner: Callable[[], StreamScanner]) -> None:
+        self._cuts = bool(stops)
         self._stops = StopScanner(stops)
-        self._safety = safety
+        self._scanner = scanner
+        self._safety = scanner()
+        self._last: Delta | None = None
+        """Of what stream the text in the scanner is: answer, thought, or a call."""
+        self._held = 0
+        """Characters of the answer that were fed and may not be shown yet."""
 
-    def feed(self, text: str) -> tuple[str, FinishDelta | None]:
-        visible, finish = self._feed(text)
-        self.held += len(text) - len(visible)
-        return visible, finish
+    def __call__(self, deltas: list[Delta]) -> list[Delta]:
+        out: list[Delta] = []
+        at = 0
+        while at < len(deltas):
+            delta = deltas[at]
+            at += 1
+            if type(delta) is TextDelta:
+                texts = [delta]
+                # An upstream may send a hundred tokens in one read, and the scanner costs the
+                # same for all of them.
+                while at < len(deltas) and not self._cuts:
+                    following = deltas[at]
+                    if type(following) is not TextDelta:
+                        break
+                    texts.append(following)
+                    at += 1
+                finish = self._change_over(delta, out) or self._say(texts, out)
+            elif isinstance(delta, ReasoningDelta | ToolCallDelta):
+                finish = self._change_over(delta, out) or self._scan(delta, out)
+            elif isinstance(delta, FinishDelta):
+                finish = self._end(delta, out)
+            else:
+                out.append(delta)
+                continue
+            if finish is not None:
+                out.append(finish)
+                return out
+        return out
 
-    def _feed(self, text: str) -> tuple[str, FinishDelta | None]:
-        text, stopped = self._stops.feed(text)
+    def _say(self, texts: list[TextDelta], out: list[Delta]) -> FinishDelta | None:
+        """A piece of the answer, in the engine's own cuts."""
+        text = texts[0].text if len(texts) == 1 else "".join(delta.text for delta in texts)
+        held = self._held
+        passed, stopped = self._stops.feed(text)
+        visible, verdict = self._safety.feed(passed)
+        if verdict is None and stopped:
+            rest, verdict = self._safety.flush()
+            visible += rest
+        self._held += len(text) - len(visible)
+        if len(texts) == 1 and visible is text:
+            out.append(texts[0])
+        else:
+            out.extend(_divided(visible, held, texts))
+        if verdict is not None:
+            return _filtered(verdict)
+        return FinishDelta(FinishReason.STOP) if stopped else None
+
+    def _scan(self, delta: ReasoningDelta | ToolCallDelta, out: list[Delta]) -> FinishDelta | None:
+        """A piece of the thought or of a call."""
+        text = delta.text if isinstance(delta, ReasoningDelta) else delta.arguments
         visible, verdict = self._safety.feed(text)
-        if verdict is not None:
-            return visible, _filtered(verdict)
-        if stopped:
-            rest, finish = self._close(FinishReason.STOP)
-            return visible + rest, finish
-        return visible, None
+        if visible is text:
+            out.append(delta)
+        elif isinstance(delta, ToolCallDelta):
+            out.append(replace(delta, arguments=visible))
+        elif visible:
+            out.append(replace(delta, text=visible))
+        return _filtered(verdict) if verdict else None
 
-    def end(self, reason: FinishReason) -> tuple[str, FinishDelta]:
-        """What was held back, now that the engine has ended for that reason."""
-        visible, verdict = self._safety.feed(self._stops.flush())
-        if verdict is not None:
-            return visible, _filtered(verdict)
-        rest, finish = self._close(reason)
-        return visible + rest, finish
+    def _change_over(self, delta: Delta, out: list[Delta]) -> FinishDelta | None:
+        """Show what was held back of the stream that ends here."""
+        last, self._last = self._last, delta
+        if last is None or _same_stream(last, delta):
+            return None
+        return self._flush(last, out)
 
-    def _close(self, reason: FinishReason) -> tuple[str, FinishDelta]:
-        rest, verdict = self._safety.flush()
-        return rest, _filtered(verdict) if verdict else FinishDelta(reason)
+    def _flush(self, last: Delta, out: list[Delta]) -> FinishDelta | None:
+        text = self._stops.flush() if isinstance(last, TextDelta) else ""
+        visible, verdict = self._safety.feed(text)
+        if verdict is None:
+            rest, verdict = self._safety.flush()
+            visible += rest
+        self._safety, self._held = self._scanner(), 0
+        if visible:
+            out.append(_rest(last, visible))
+        return _filtered(verdict) if verdict else None
+
+    def _end(self, finish: FinishDelta, out: list[Delta]) -> FinishDelta:
+        unsafe = self._flush(self._last, out) if self._last is not None else None
+        return unsafe or finish
+
+
+def _same_stream(one: Delta, other: Delta) -> bool:
+    if isinstance(one, ToolCallDelta) and isinstance(other, ToolCallDelta):
+        return one.index == other.index
+    return type(one) is type(other)
+
+
+def _rest(last: Delta, text: str) -> Delta:
+    """The delta that brings what was held back of a stream."""
+    if isinstance(last, ToolCallDelta):
+        return ToolCallDelta(last.index, arguments=text)
+    return ReasoningDelta(text, 0) if isinstance(last, ReasoningDelta) else TextDelta(text, 0)
+
+
+def _divided(visible: str, held: int, texts: list[TextDelta]) -> list[TextDelta]:
+    """What may be shown, cut where the engine cut it; the first piece brings what was held."""
+    pieces: list[TextDelta] = []
+    at = 0
+    for delta in texts:
+        end = at + len(delta.text) + (held if not at else 0)
+        if visible[at:end]:
+            pieces.append(TextDelta(visible[at:end], delta.tokens))
+        at = end
+    return pieces
 
 
 def _filtered(verdict: Verdict) -> FinishDelta:

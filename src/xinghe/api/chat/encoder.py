@@ -1,44 +1,31 @@
-"""The two dialects on the wire. Chunks are spliced: escaped text into a prebuilt frame."""
+"""A stream in the two dialects. Chunks are spliced: escaped text into a prebuilt frame."""
 
 from __future__ import annotations
 
 import msgspec
-from msgspec import UNSET
 
 from xinghe.api.chat.request import ChatRequest
-from xinghe.api.chat.wire import AnswerMessage, ChatCompletion, Choice, Usage
+from xinghe.api.chat.wire import SearchResult, Usage
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
-from xinghe.core import Delta, FinishDelta, Meter, TextDelta
+from xinghe.core import (
+    Delta,
+    FinishDelta,
+    Meter,
+    ReasoningDelta,
+    SearchingDelta,
+    Source,
+    SourcesDelta,
+    TextDelta,
+    ToolCallDelta,
+)
 
 _encode = msgspec.json.encode
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
-
-
-def completion(
-    exchange: Exchange, request: ChatRequest, text: str, finish: FinishDelta, meter: Meter
-) -> ChatCompletion:
-    """The whole answer of a request without `stream`."""
-    openai = exchange.dialect is Dialect.OPENAI
-    return ChatCompletion(
-        id=exchange.request_id,
-        object="chat.completion",
-        created=exchange.created,
-        model=request.model,
-        choices=[
-            Choice(
-                index=0,
-                message=AnswerMessage("assistant", text, refusal=None if openai else UNSET),
-                finish_reason=exchange.dialect.finish_reason(finish.reason),
-                flag=UNSET if openai else finish.flag,
-                ban_round=UNSET if openai or not finish.flag else finish.ban_round,
-                logprobs=None if openai else UNSET,
-            )
-        ],
-        usage=Usage.of(meter),
-    )
+SEARCHING = "正在搜索"
+"""What the first chunk says when a search begins (section 5.4, `enable_status`)."""
 
 
 class StreamEncoder:
@@ -62,28 +49,57 @@ class StreamEncoder:
         }
         self._head = b"data: " + _encode(head)[:-1] + b',"choices":['
         null_usage = b',"usage":null' if self._shows_usage else b""
-        logprobs = b'"logprobs":null,' if self._dialect is Dialect.OPENAI else b""
+        self._logprobs = b'"logprobs":null,' if self._dialect is Dialect.OPENAI else b""
         self._before = self._head + b'{"index":0,"delta":{"content":'
-        self._after = b"}," + logprobs + b'"finish_reason":null}]' + null_usage + b"}\n\n"
-        self._opening = (
-            self._head + b'{"index":0,"delta":{"role":"assistant","content":""' + self._after
-        )
-        self._logprobs = logprobs
+        self._goes_on = b"}," + self._logprobs + b'"finish_reason":null'
+        self._end = null_usage + b"}\n\n"
+        self._after = self._goes_on + b"}]" + self._end
+        self._results = b""
+        """The `search_results` that the next chunk with content carries."""
+        self._kept: str | None = None
+        """With sources, a piece is kept back until it is known whether it is the last."""
+        self._searched = request.search is not None
 
-    def opening(self) -> bytes:
-        """The first chunk: the role, and no content yet."""
-        return self._opening
+    def opening(self, deltas: list[Delta]) -> bytes:
+        """The first chunk: the role, and no content yet, or that a search has begun."""
+        frame = self._head + b'{"index":0,"delta":{"role":"assistant","content":'
+        if not any(isinstance(delta, SearchingDelta) for delta in deltas):
+            return frame + b'""' + self._after
+        tag = b',"delta_tag":"search_status"}]'
+        return frame + _encode(SEARCHING) + self._goes_on + tag + self._end
 
     def encode(self, deltas: list[Delta]) -> bytes:
         """All events of one batch, to be sent at once."""
         events: list[bytes] = []
         for delta in deltas:
             match delta:
-                case TextDelta(text, _):
+                case TextDelta(text, _) if not self._searched:
                     events += (self._before, _encode(text), self._after)
+                case TextDelta(text, _):
+                    if text:
+                        events.append(self._keep(text))
+                case ReasoningDelta(text, _):
+                    events += (self._before, b'"","reasoning_content":', _encode(text), self._after)
+                case ToolCallDelta(id=None, arguments=""):
+                    pass  # it carries tokens only
+                case ToolCallDelta():
+                    events += (self._before, b'"","tool_calls":[', _fragment(delta), b"]")
+                    events.append(self._after)
+                case SourcesDelta(sources):
+                    self._results = _results(sources)
                 case FinishDelta():
-                    events.append(self._finish(delta))
+                    events += (self._keep(None), self._finish(delta))
         return b"".join(events)
+
+    def _keep(self, text: str | None) -> bytes:
+        """The piece that was kept, now that the next is here (`None`: it was the last)."""
+        kept, self._kept = self._kept, text
+        if kept is None:
+            return b""
+        results = self._results
+        if text is not None:
+            self._results = b""
+        return self._before + _encode(kept) + self._goes_on + b"}]" + results + self._end
 
     def _finish(self, finish: FinishDelta) -> bytes:
         choice = (
@@ -93,6 +109,7 @@ class StreamEncoder:
             + _encode(self._dialect.finish_reason(finish.reason))
             + self._safety(finish)
             + b"}]"
+            + self._results
         )
         if self._include_usage:
             usage = _encode(Usage.of(self._meter))
@@ -115,3 +132,22 @@ class StreamEncoder:
         if not finish.flag or self._dialect is Dialect.OPENAI:
             return b""
         return b',"flag":%d,"ban_round":%d' % (finish.flag, finish.ban_round)
+
+
+def _results(sources: tuple[Source, ...]) -> bytes:
+    shown = [SearchResult(source.index, source.url, source.title) for source in sources]
+    return b',"search_results":' + _encode(shown)
+
+
+def _fragment(delta: ToolCallDelta) -> bytes:
+    """A call's beginning, with id and name, or a piece of its arguments."""
+    arguments = b'"arguments":' + _encode(delta.arguments)
+    if delta.id is None:
+        return b'{"index":%d,"function":{%s}}' % (delta.index, arguments)
+    name = _encode(delta.name or "")
+    return b'{"index":%d,"id":%s,"type":"function","function":{"name":%s,%s}}' % (
+        delta.index,
+        _encode(delta.id),
+        name,
+        arguments,
+    )

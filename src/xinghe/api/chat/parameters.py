@@ -6,16 +6,19 @@ from typing import Any
 
 import msgspec
 
+from xinghe.api.chat.formats import Format, read_format
 from xinghe.api.chat.messages import read_messages
 from xinghe.api.chat.request import ChatRequest
+from xinghe.api.chat.searching import WebSearch, read_search
+from xinghe.api.chat.tools import read_tools
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.fields import flag, integer, number, obj, refuse, text
-from xinghe.catalog.card import ModelCard
+from xinghe.catalog.card import Capability, ModelCard
 from xinghe.catalog.parameters import parameters
 from xinghe.core import Sampling
 
-OF_THE_CARD = ("max_completion_tokens", "max_tokens")
+OF_THE_CARD = ("max_completion_tokens", "max_tokens", "thinking_budget")
 """Their upper end is the model's own."""
 
 STRUCTURED = (
@@ -32,34 +35,58 @@ STRUCTURED = (
 )
 """Parameters that are more than one value of one range: each is read by its own function."""
 
+EFFORTS = {"none": 0.0, "minimal": 0.05, "low": 0.25, "medium": 0.5, "high": 1.0, "xhigh": 1.0}
+"""The share of the model's chain that a `reasoning_effort` leaves."""
+
 KNOWN = frozenset([*STRUCTURED, *parameters()])
 
 
 def read_request(
-    body: dict[str, Any], model: str, card: ModelCard, dialect: Dialect
+    body: dict[str, Any],
+    model: str,
+    card: ModelCard,
+    dialect: Dialect,
+    able: frozenset[Capability],
 ) -> ChatRequest:
-    """Validate a body for a model that is known and permitted. Raises `ApiError`."""
+    """Validate a body for a model that is known and permitted. Raises `ApiError`.
+
+    `able` is what the model can do and its deployment delivers.
+    """
     for field in ("user", "user_id"):
         if body.get(field) == "":
             raise ApiError(Errors.INVALID_USER_ID, "user_id can not be empty", param=field)
     values = _read_scalars(body, dialect)
-    _check_others(body)
+    if obj(body, "logit_bias"):
+        raise refuse("logit_bias", body["logit_bias"], "an empty object")
     stream = bool(values["stream"])
     options = obj(body, "stream_options")
     if options and not stream:
         raise refuse("stream_options", "an object", "only together with stream: true")
     ignored = [name for name in body if name not in KNOWN and body[name] is not None]
+    thinking = _thinking(body, values, card, ignored)
+    tools, wanted, search = read_tools(body), read_format(body), read_search(body, ignored)
+    stops = _stops(body, dialect)
+    if stops and wanted is not None:
+        # A stop string would break off the very JSON that is promised.
+        raise refuse("stop", body["stop"], "nothing while response_format asks for JSON")
+    if tools is not None and wanted is not None and tools.choice == "required":
+        raise refuse("tool_choice", body["tool_choice"], "auto or none with a response_format")
     return ChatRequest(
         model=model,
         card=card,
-        messages=read_messages(body, model, card, dialect),
+        messages=read_messages(body, model, card, dialect, able),
         sampling=_sampling(values, card, dialect, ignored),
         max_tokens=_max_tokens(body, card, dialect),
-        stops=_stops(body, dialect),
+        thinking=thinking,
+        stops=stops,
         stream=stream,
         include_usage=bool(flag(options, "include_usage", "stream_options.include_usage")),
         user=" ".join(filter(None, (values["user"], values["user_id"]))),
         functions=_functions(body),
+        tools=tools,
+        format=wanted,
+        search=search,
+        wants=_wants(body, wanted, search),
         ignored=tuple(ignored),
     )
 
@@ -82,15 +109,33 @@ def _read_scalars(body: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
     return values
 
 
-def _check_others(body: dict[str, Any]) -> None:
-    """What no engine serves yet, and what leaving out would change the meaning."""
-    if obj(body, "logit_bias"):
-        raise refuse("logit_bias", body["logit_bias"], "an empty object")
-    if body.get("tools") or body.get("functions"):
-        return  # what the choice may be goes with them: see `require_capabilities`
-    for name in ("tool_choice", "function_call"):
-        if body.get(name) not in (None, "none", "auto"):
-            raise refuse(name, body[name], "none or auto while no tools are given")
+def _wants(
+    body: dict[str, Any], wanted: Format | None, search: WebSearch | None
+) -> tuple[tuple[str, Capability], ...]:
+    """The parameters that ask for more than plain text, and what they need."""
+    wants: list[tuple[str, Capability]] = []
+    wants += [(name, Capability.TOOLS) for name in ("tools", "functions") if body.get(name)]
+    if search is not None:
+        wants.append(("web_search.enable", Capability.WEB_SEARCH))
+    if wanted is not None:
+        wants.append(("response_format", wanted.capability))
+    return tuple(wants)
+
+
+def _thinking(
+    body: dict[str, Any], values: dict[str, Any], card: ModelCard, ignored: list[str]
+) -> int:
+    """The most tokens of the chain of thought; 0 where the model shows none."""
+    effort = values["reasoning_effort"]
+    if effort is not None and effort not in EFFORTS:
+        raise refuse("reasoning_effort", effort, ", ".join(EFFORTS))
+    if Capability.REASONING not in card.capabilities:
+        ignored += [name for name in ("thinking_budget", "reasoning_effort") if body.get(name)]
+        return 0
+    budget = integer(body, "thinking_budget", 1, card.reasoning_max)
+    if budget is not None:
+        return budget
+    return max(1, int(card.reasoning_max * EFFORTS.get(effort, 1.0)))
 
 
 def _functions(body: dict[str, Any]) -> str:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
-from xinghe.catalog.card import ModelCard
-from xinghe.core import Message, Sampling
+from xinghe.api.chat.formats import Format
+from xinghe.api.chat.searching import WebSearch
+from xinghe.catalog.card import Capability, ModelCard
+from xinghe.core import Message, Sampling, ToolUse
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
     """What was asked, in the vocabulary of the rooms.
 
     `max_tokens` is what the request or the card allows; what the context leaves is decided when
-    the prompt has been counted. `user` is the end user's id, empty if none;
-    `functions` is the JSON text of the tools, to be moderated. `ignored` names
-    parameters that had no effect.
+    the prompt has been counted; `thinking` bounds the chain of thought, 0 where the model shows
+    none. `user` is the end user's id, empty if none; `functions` is the JSON text of the tools,
+    to be moderated. `wants` names what the request asks of the model, by parameter; `ignored`
+    names parameters that had no effect.
     """
 
     model: str
@@ -22,11 +25,16 @@ class ChatRequest(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
     sampling: Sampling
     max_tokens: int
+    thinking: int
     stops: tuple[str, ...]
     stream: bool
     include_usage: bool
     user: str
     functions: str
+    tools: ToolUse | None
+    format: Format | None
+    search: WebSearch | None
+    wants: tuple[tuple[str, Capability], ...]
     ignored: tuple[str, ...]
 
     @property

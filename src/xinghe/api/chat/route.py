@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 from urllib.parse import quote
 
 from xinghe.api.body import read_json_object
 from xinghe.api.chat.moderation import moderate
 from xinghe.api.chat.parameters import read_request
-from xinghe.api.chat.permissions import require_capabilities
+from xinghe.api.chat.permissions import forbid
+from xinghe.api.chat.prepare import cut_to_fit, task_of
 from xinghe.api.chat.request import ChatRequest
-from xinghe.api.chat.run import Answer, Run, Withheld
+from xinghe.api.chat.rooms import Rooms
+from xinghe.api.chat.run import Producer, Run, Withheld
 from xinghe.api.chat.stream import stream_answer
 from xinghe.api.chat.whole import whole_answer
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
+from xinghe.api.fields import refuse
 from xinghe.api.select import select_model
-from xinghe.catalog.card import Kind
+from xinghe.catalog.card import Capability, Kind
 from xinghe.catalog.limits import Limits, effective
-from xinghe.catalog.load import Catalog
-from xinghe.core import GenerationJob, Meter
-from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.core import Meter
+from xinghe.dispatch.dispatcher import Station
 from xinghe.engines.estimate import estimated_tokens
-from xinghe.generation.gate import Gate
-from xinghe.ledger import Ledger
-from xinghe.limits import Admission, Limiter
-from xinghe.safety import Moderator
-from xinghe.settings import Server
+from xinghe.generation.answer import Answer
+from xinghe.limits import Admission
 
 MAX_IGNORED_SHOWN = 20
 MAX_NAME_SHOWN = 40
@@ -36,30 +34,17 @@ MAX_NAME_SHOWN = 40
 class ChatRoute:
     """Validate, limit, moderate, count the prompt, reserve, generate, settle."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        dispatcher: Dispatcher,
-        ledger: Ledger,
-        limiter: Limiter,
-        moderator: Moderator,
-        server: Server,
-    ) -> None:
-        self._catalog = catalog
-        self._dispatcher = dispatcher
-        self._ledger = ledger
-        self._limiter = limiter
-        self._moderator = moderator
-        self._server = server
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
 
     async def __call__(self, exchange: Exchange) -> None:
-        server = self._server
+        rooms, server = self._rooms, self._rooms.server
         body = await read_json_object(exchange, server.max_body_bytes, server.body_timeout)
         exchange.body_read_at = time.perf_counter()
-        name, card = select_model(body, self._catalog, Kind.CHAT, exchange.require())
+        name, card = select_model(body, rooms.catalog, Kind.CHAT, exchange.require())
         exchange.model = name
-        request = read_request(body, name, card, exchange.dialect)
-        station = self._dispatcher.stations[card.deployment]
+        station, able = rooms.station(card), rooms.able(card)
+        request = read_request(body, name, card, exchange.dialect, able)
         limits = effective(card, station.deployment)
         _check_characters(request, limits)
         if request.ignored:
@@ -69,7 +54,7 @@ class ChatRoute:
         meter = Meter()
         admission = self._admit(exchange, request)
         try:
-            answer = await self._answer(exchange, body, request, station, limits, meter)
+            answer = await self._answer(exchange, request, able, station, limits, meter)
             if request.stream:
                 await stream_answer(answer, server)
             else:
@@ -80,30 +65,35 @@ class ChatRoute:
     async def _answer(
         self,
         exchange: Exchange,
-        body: dict[str, Any],
         request: ChatRequest,
+        able: frozenset[Capability],
         station: Station,
         limits: Limits,
         meter: Meter,
-    ) -> Answer:
+    ) -> Producer:
         """Moderate what was asked and count it: what is left to do is to generate."""
-        unsafe = await moderate(request, self._moderator)
+        unsafe = await moderate(request, self._rooms.moderator)
         # After moderation: unsafe functions are refused as such by every model.
-        require_capabilities(body, request.model, request.card.capabilities)
+        for param, capability in request.wants:
+            if capability not in able:
+                raise forbid(request.model, param, capability)
+            if param == "functions":
+                raise refuse(param, [], "tools, which took its place")
         if unsafe is not None:
             return Withheld(exchange, request, unsafe)
+        messages = await self._rooms.pictures.load(request.messages)
+        budget = self._rooms.search_budget(station)
+        task = await task_of(exchange.request_id, request, messages, station, budget)
+        answer = Answer(self._rooms.means(station), task, meter)
         counted_at = time.perf_counter()
-        job = await self._count(exchange, request, station, limits)
+        prompt = await cut_to_fit(answer, limits)
         waited = time.perf_counter() - counted_at
-        gate = Gate(request.stops, self._moderator.scanner())
-        return Run(
-            exchange, request, job, station, self._dispatcher, self._ledger, gate, meter, waited
-        )
+        return Run(exchange, request, answer, prompt, self._rooms.ledger, meter, waited)
 
     def _admit(self, exchange: Exchange, request: ChatRequest) -> Admission:
         """Take the request and an estimate of its tokens from the limits. Raises `RateLimited`."""
         prompt = sum(estimated_tokens(message.content) for message in request.messages)
-        admission = self._limiter.admit(
+        admission = self._rooms.limiter.admit(
             exchange.require().account_id,
             request.model,
             rpm=request.card.rpm,
@@ -114,27 +104,6 @@ class ChatRoute:
         for name, value in admission.headers():
             exchange.add_header(name, value)
         return admission
-
-    async def _count(
-        self, exchange: Exchange, request: ChatRequest, station: Station, limits: Limits
-    ) -> GenerationJob:
-        """The prompt by the engine's own tokenizer, and what the context leaves for an answer."""
-        prompt = await self._dispatcher.prepare(station, request.messages)
-        if prompt.tokens > limits.max_input:
-            raise ApiError(
-                Errors.TOKENS_TOO_LONG,
-                f"Prompt tokens too long: the prompt has {prompt.tokens} tokens, "
-                f"the {limits.bound_by} takes at most {limits.max_input}",
-                param="messages",
-            )
-        room = limits.context - prompt.tokens
-        return GenerationJob(
-            request_id=exchange.request_id,
-            prompt=prompt,
-            sampling=request.sampling,
-            max_tokens=max(1, min(request.max_tokens, limits.max_output, room)),
-            preemptible=request.card.preemptible,
-        )
 
 
 def _check_characters(request: ChatRequest, limits: Limits) -> None:

@@ -10,16 +10,18 @@ from typing import Protocol
 from xinghe.api.chat.moderation import WITHHELD
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.exchange import Exchange
-from xinghe.core import FinishDelta, GenerationJob, Meter, TextDelta
-from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.core import FinishDelta, Meter, Prompt, TextDelta
 from xinghe.engines.protocol import Batch
-from xinghe.generation.answer import answer
-from xinghe.generation.gate import Gate
+from xinghe.generation.answer import Answer
 from xinghe.ledger.ledger import Ledger
 from xinghe.observe import metrics
 
+COUNTED = (
+    "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "search_tokens",
+)  # fmt: skip
 
-class Answer(Protocol):
+
+class Producer(Protocol):
     """What streaming and whole answers need to know of an answer."""
 
     exchange: Exchange
@@ -27,7 +29,7 @@ class Answer(Protocol):
     meter: Meter
 
     def batches(self) -> AsyncGenerator[Batch]:
-        """Batches of `TextDelta`s and, last, one `FinishDelta`."""
+        """Batches of what may be shown and, last, one `FinishDelta`."""
         ...
 
 
@@ -51,43 +53,41 @@ class Run:
         self,
         exchange: Exchange,
         request: ChatRequest,
-        job: GenerationJob,
-        station: Station,
-        dispatcher: Dispatcher,
+        answer: Answer,
+        prompt: Prompt,
         ledger: Ledger,
-        gate: Gate,
         meter: Meter,
         waited: float,
     ) -> None:
         self.exchange = exchange
         self.request = request
-        self.job = job
         self.meter = meter
-        self._station = station
-        self._dispatcher = dispatcher
+        self._answer = answer
+        self._prompt = prompt
         self._ledger = ledger
-        self._gate = gate
         self._waited = waited
 
     async def batches(self) -> AsyncGenerator[Batch]:
         """The answer. Raises `InsufficientTokens` before anything was spent."""
         rate = self.request.card.rate
-        prompt = self.job.prompt
+        task, prompt = self._answer.task, self._prompt
         async with self._ledger.hold(
             self.exchange.require(),
             request_id=self.exchange.request_id,
             model=self.request.model,
             rate=rate,
-            amount=rate.cost(prompt.bound, self.job.max_tokens),
-            prompt_tokens=prompt.tokens,
+            amount=rate.cost(
+                prompt.bound + self._answer.picture_tokens + task.search_budget,
+                task.thinking + task.max_tokens,
+                searches=int(task.search is not None),
+            ),
+            prompt_tokens=prompt.tokens + self._answer.picture_tokens,
             stream=self.request.stream,
             meter=self.meter,
         ):
             read_at = self.exchange.body_read_at
             metrics.EDGE_IN.observe(time.perf_counter() - read_at - self._waited)
-            async with aclosing(
-                answer(self._dispatcher, self._station, self.job, self._gate, self.meter)
-            ) as batches:
+            async with aclosing(self._answer.batches()) as batches:
                 first = True
                 async for batch in batches:
                     if first:
@@ -99,5 +99,5 @@ class Run:
         self._count()
 
     def _count(self) -> None:
-        for kind in ("prompt_tokens", "completion_tokens", "cached_tokens"):
+        for kind in COUNTED:
             metrics.TOKENS.labels(self.request.model, kind).inc(getattr(self.meter, kind))

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from xinghe.api.chat.buffer import StreamBuffer
 from xinghe.api.chat.encoder import StreamEncoder
 from xinghe.api.chat.pulse import Pulse
-from xinghe.api.chat.run import Answer
+from xinghe.api.chat.run import Producer
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.core import ClientGone
 from xinghe.observe import metrics
@@ -26,7 +26,7 @@ EVENT_STREAM: Headers = [
 ]
 
 
-async def stream_answer(run: Answer, server: Server) -> None:
+async def stream_answer(run: Producer, server: Server) -> None:
     """Generate and send. Raises `ClientGone`, and what the producer raised."""
     buffer = StreamBuffer()
     producer = asyncio.create_task(_produce(run, buffer))
@@ -46,14 +46,14 @@ async def stream_answer(run: Answer, server: Server) -> None:
         await asyncio.wait({producer, gone})
 
 
-async def _produce(run: Answer, buffer: StreamBuffer) -> None:
+async def _produce(run: Producer, buffer: StreamBuffer) -> None:
     encoder = StreamEncoder(run.exchange, run.request, run.meter)
     opened = False
     async with aclosing(run.batches()) as batches:
         async for batch in batches:
             data = encoder.encode(batch.deltas)
             if not opened:
-                data, opened = encoder.opening() + data, True
+                data, opened = encoder.opening(batch.deltas) + data, True
             buffer.put(data, batch.arrived)
 
 

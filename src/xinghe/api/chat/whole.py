@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from xinghe.api.chat.encoder import completion
-from xinghe.api.chat.run import Answer
-from xinghe.core import ClientGone, FinishDelta, FinishReason, TextDelta
+from xinghe.api.chat.collected import Collected
+from xinghe.api.chat.completion import completion
+from xinghe.api.chat.run import Producer
+from xinghe.core import ClientGone
 
 
-async def whole_answer(run: Answer) -> None:
+async def whole_answer(run: Producer) -> None:
     """Generate, and stop at once when the client leaves. Raises `ClientGone`."""
     work = asyncio.create_task(_collect(run))
     gone = asyncio.create_task(run.exchange.gone())
@@ -19,24 +20,18 @@ async def whole_answer(run: Answer) -> None:
         if not work.done():
             run.meter.left = True
             raise ClientGone
-        text, finish = work.result()
+        collected = work.result()
     finally:
         gone.cancel()
         work.cancel()
         await asyncio.wait({work, gone})
-    body = completion(run.exchange, run.request, text, finish, run.meter)
+    body = completion(run.exchange, run.request, collected, run.meter)
     await run.exchange.send_json(body)
 
 
-async def _collect(run: Answer) -> tuple[str, FinishDelta]:
-    texts: list[str] = []
-    finish = FinishDelta(FinishReason.NORMAL)
+async def _collect(run: Producer) -> Collected:
+    collected = Collected()
     async with aclosing(run.batches()) as batches:
         async for batch in batches:
-            for delta in batch.deltas:
-                match delta:
-                    case TextDelta(text, _):
-                        texts.append(text)
-                    case FinishDelta():
-                        finish = delta
-    return "".join(texts), finish
+            collected.take(batch.deltas)
+    return collected

@@ -41,16 +41,41 @@ class Usage(msgspec.Struct):
             prompt_tokens=meter.prompt_tokens,
             completion_tokens=meter.completion_tokens,
             total_tokens=meter.prompt_tokens + meter.completion_tokens,
-            prompt_tokens_details=PromptTokensDetails(meter.cached_tokens, 0),
-            completion_tokens_details=CompletionTokensDetails(0),
+            prompt_tokens_details=PromptTokensDetails(meter.cached_tokens, meter.search_tokens),
+            completion_tokens_details=CompletionTokensDetails(meter.reasoning_tokens),
         )
 
 
+class CalledFunction(msgspec.Struct):
+    """`arguments` is the JSON text of an object."""
+
+    name: str
+    arguments: str
+
+
+class CalledTool(msgspec.Struct):
+    """A call that the model asks for."""
+
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
+
+
+class SearchResult(msgspec.Struct):
+    """A document that the answer rests on; the citation `^[1]^` means index 1."""
+
+    index: int
+    url: str
+    title: str
+
+
 class AnswerMessage(msgspec.Struct):
-    """The answer; `refusal` stands at `/v1` only."""
+    """The answer; `refusal` stands at `/v1` only, where `content` is null beside calls alone."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[CalledTool] | UnsetType = UNSET
     refusal: UnsetType | None = UNSET
 
 
@@ -74,6 +99,23 @@ class ChatCompletion(msgspec.Struct):
     model: str
     choices: list[Choice]
     usage: Usage
+    search_results: list[SearchResult] | UnsetType = UNSET
+
+
+class FunctionFragment(msgspec.Struct):
+    """The name comes first, then the arguments piece by piece."""
+
+    name: str | UnsetType = UNSET
+    arguments: str | UnsetType = UNSET
+
+
+class ToolFragment(msgspec.Struct):
+    """`id` and `type` stand on the first fragment of a call."""
+
+    index: int
+    function: FunctionFragment
+    id: str | UnsetType = UNSET
+    type: Literal["function"] | UnsetType = UNSET
 
 
 class AnswerDelta(msgspec.Struct):
@@ -81,10 +123,15 @@ class AnswerDelta(msgspec.Struct):
 
     content: str
     role: Literal["assistant"] | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[ToolFragment] | UnsetType = UNSET
 
 
 class ChunkChoice(msgspec.Struct):
-    """`flag` and `ban_round` (documented mounts) only where safety was triggered."""
+    """`flag` and `ban_round` (documented mounts) only where safety was triggered.
+
+    With the `delta_tag`, the content says that a search has begun and is no part of the answer.
+    """
 
     index: int
     delta: AnswerDelta
@@ -92,6 +139,7 @@ class ChunkChoice(msgspec.Struct):
     flag: int | UnsetType = UNSET
     ban_round: int | UnsetType = UNSET
     logprobs: UnsetType | None = UNSET
+    delta_tag: Literal["search_status"] | UnsetType = UNSET
 
 
 class ChatCompletionChunk(msgspec.Struct):
@@ -103,3 +151,4 @@ class ChatCompletionChunk(msgspec.Struct):
     model: str
     choices: list[ChunkChoice]
     usage: Usage | UnsetType | None = UNSET
+    search_results: list[SearchResult] | UnsetType = UNSET

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xinghe.accounts import Principal
-from xinghe.api.chat.permissions import SERVED
+from xinghe.api.chat.permissions import deliverable
 from xinghe.api.embeddings.stations import Embedders
 from xinghe.api.embeddings.stations import effective as text_limits
 from xinghe.api.errors import ApiError, Errors
@@ -85,7 +85,7 @@ class ModelsRoute:
             rpm=card.rpm,
             tpm=card.tpm,
             capabilities=Capabilities(
-                model=sorted(card.capabilities), served=sorted(card.capabilities & SERVED)
+                model=sorted(card.capabilities), served=sorted(card.capabilities)
             ),
         )
         match card.kind:
@@ -109,6 +109,7 @@ class ModelsRoute:
         station = self._dispatcher.stations[card.deployment]
         served = of_deployment(station.deployment)
         about.served_by = station.engine.served_by
+        about.capabilities.served = sorted(deliverable(card, station))
         about.limits = ChatLimits(
             model=_shown(of_card(card)),
             deployment=_shown(served) if served else None,

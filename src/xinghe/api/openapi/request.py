@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from xinghe.api.chat.formats import BARE, KINDS
 from xinghe.api.chat.messages import ROLES
-from xinghe.api.chat.permissions import FORMATS
+from xinghe.api.chat.searching import FLAGS, MOST, NUMBERS
+from xinghe.api.chat.tools import CHOICES, MAX_TOOLS, NAME
 from xinghe.api.dialect import Dialect
 from xinghe.catalog.parameters import Parameter, parameters
 
@@ -21,14 +23,10 @@ def chat_request(dialect: Dialect) -> dict[str, Any]:
             "description": "Only together with stream: true.",
         },
         "response_format": _response_format(),
-        "web_search": {
-            "type": ["object", "null"],
-            "properties": {"enable": {"type": ["boolean", "null"]}},
-        },
-        "tools": {"type": ["array", "null"]},
-        "functions": {"type": ["array", "null"]},
-        "tool_choice": {"enum": [None, "none", "auto"]},
-        "function_call": {"enum": [None, "none", "auto"]},
+        "web_search": _web_search(),
+        "tools": _tools(),
+        "functions": {"type": ["array", "null"], "maxItems": 0, "description": "Use tools."},
+        "tool_choice": {"anyOf": [{"enum": [None, *CHOICES]}, _named_tool()]},
         "logit_bias": {
             "type": ["object", "null"],
             "maxProperties": 0,
@@ -76,21 +74,83 @@ def _message(dialect: Dialect) -> dict[str, Any]:
         "required": ["type", "text"],
         "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
     }
+    picture = {
+        "type": "object",
+        "required": ["type", "image_url"],
+        "properties": {
+            "type": {"const": "image_url"},
+            "image_url": {
+                "type": "object",
+                "required": ["url"],
+                "properties": {"url": {"type": "string", "minLength": 1}},
+            },
+        },
+    }
+    parts = {"type": "array", "minItems": 1, "items": {"anyOf": [part, picture]}}
     return {
         "type": "object",
-        "required": ["role", "content"],
+        "required": ["role"],
         "properties": {
             "role": {"enum": list(ROLES[dialect])},
-            "content": {"anyOf": [text, {"type": "array", "minItems": 1, "items": part}]},
+            "content": {
+                "anyOf": [text, parts, {"type": "null"}],
+                "description": "Null only beside tool_calls.",
+            },
             "name": {"type": ["string", "null"]},
+            "tool_calls": {"type": ["array", "null"], "items": {"type": "object"}},
+            "tool_call_id": {"type": ["string", "null"], "description": "On a tool's message."},
         },
     }
 
 
 def _response_format() -> dict[str, Any]:
-    kinds = ["text", *FORMATS]
-    of_type = {"type": "object", "required": ["type"], "properties": {"type": {"enum": kinds}}}
+    of_type = {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {"enum": list(KINDS)},
+            "json_schema": {"type": ["object", "null"]},
+        },
+    }
     return {
-        "anyOf": [of_type, {"enum": [*kinds, None]}],
+        "anyOf": [of_type, {"enum": [*BARE, None]}],
         "description": "json_object and json_schema where the model serves them.",
+    }
+
+
+def _web_search() -> dict[str, Any]:
+    properties: dict[str, Any] = {name: {"type": ["boolean", "null"]} for name in FLAGS}
+    for name in (*NUMBERS, *NUMBERS.values()):
+        properties[name] = {"type": ["integer", "null"], "minimum": 1, "maximum": MOST}
+    return {"type": ["object", "null"], "properties": properties}
+
+
+def _tools() -> dict[str, Any]:
+    function = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": {"type": "string", "pattern": f"^{NAME.pattern}$"},
+            "description": {"type": ["string", "null"]},
+            "parameters": {"type": ["object", "null"]},
+        },
+    }
+    tool = {
+        "type": "object",
+        "required": ["function"],
+        "properties": {"type": {"const": "function"}, "function": function},
+    }
+    return {"type": ["array", "null"], "maxItems": MAX_TOOLS, "items": tool}
+
+
+def _named_tool() -> dict[str, Any]:
+    function = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": {"type": "string", "minLength": 1}},
+    }
+    return {
+        "type": "object",
+        "required": ["type", "function"],
+        "properties": {"type": {"const": "function"}, "function": function},
     }

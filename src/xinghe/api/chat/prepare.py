@@ -1,0 +1,107 @@
+"""From a request that is permitted to a task for generation, and what the context leaves it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec.structs import replace
+
+from xinghe.api.chat.request import ChatRequest
+from xinghe.api.chat.searching import WebSearch
+from xinghe.api.errors import ApiError, Errors
+from xinghe.catalog.limits import Limits
+from xinghe.core import Message, Prompt
+from xinghe.dispatch.dispatcher import Station
+from xinghe.generation.answer import Answer
+from xinghe.generation.search import SearchOptions
+from xinghe.generation.structure import Structure, Unguaranteed, structured
+from xinghe.generation.task import Task
+
+LEAST_ROOM = 4
+"""A search may fill a fourth of what the context leaves, and so may a chain of thought twice."""
+
+
+async def task_of(
+    request_id: str,
+    request: ChatRequest,
+    messages: tuple[Message, ...],
+    station: Station,
+    search_budget: int,
+) -> Task:
+    """What is asked of generation. Raises `ApiError` for a schema that cannot be guaranteed."""
+    return Task(
+        request_id=request_id,
+        messages=messages,
+        sampling=request.sampling,
+        max_tokens=request.max_tokens,
+        thinking=min(request.thinking, station.deployment.thinking or request.thinking),
+        stops=request.stops,
+        tools=request.tools,
+        structure=await _structure(request),
+        search=_options(request.search),
+        search_budget=search_budget if request.search else 0,
+        preemptible=request.card.preemptible,
+    )
+
+
+async def cut_to_fit(answer: Answer, limits: Limits) -> Prompt:
+    """Count the prompt and cut the answer's task to what the context has room for.
+
+    Returns the prompt of the first pass. Raises `ApiError`.
+    """
+    try:
+        prompt = await answer.prepare()
+    except Unguaranteed as error:
+        raise _unguaranteed("tools", error) from error
+    tokens = prompt.tokens + answer.picture_tokens
+    if tokens > limits.max_input:
+        raise ApiError(
+            Errors.TOKENS_TOO_LONG,
+            f"Prompt tokens too long: the prompt has {tokens} tokens, "
+            f"the {limits.bound_by} takes at most {limits.max_input}",
+            param="messages",
+        )
+    task = answer.task
+    room = limits.context - tokens
+    search_budget = min(task.search_budget, room // LEAST_ROOM)
+    room -= search_budget
+    thinking = min(task.thinking, room // 2)
+    answer.task = replace(
+        task,
+        search_budget=search_budget,
+        thinking=thinking,
+        max_tokens=max(1, min(task.max_tokens, limits.max_output, room - thinking)),
+    )
+    return prompt
+
+
+def _options(search: WebSearch | None) -> SearchOptions | None:
+    if search is None:
+        return None
+    return SearchOptions(
+        citation=search.citation,
+        trace=search.trace,
+        status=search.status,
+        search_number=search.search_number,
+        reference_number=search.reference_number,
+    )
+
+
+async def _structure(request: ChatRequest) -> Structure | None:
+    if request.format is None:
+        return None
+    try:
+        # In a thread: vetting a hostile schema takes a while.
+        return await asyncio.to_thread(
+            structured, request.format.schema, max_tokens=request.max_tokens
+        )
+    except Unguaranteed as error:
+        raise _unguaranteed("response_format.json_schema", error) from error
+
+
+def _unguaranteed(field: str, error: Unguaranteed) -> ApiError:
+    return ApiError(
+        Errors.MALFORMED_JSON,
+        f"{field}: {error}; an answer that keeps to it cannot be guaranteed",
+        param=field.partition(".")[0],
+    )

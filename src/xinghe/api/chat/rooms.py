@@ -1,0 +1,47 @@
+"""The rooms that a chat request walks through, as the route is given them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from xinghe.api.chat.permissions import deliverable
+from xinghe.api.chat.pictures import PictureLoader
+from xinghe.catalog.card import Capability, LlamaCppDeployment, ModelCard
+from xinghe.catalog.load import Catalog
+from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.generation.task import Means, Reader, Searcher
+from xinghe.ledger import Ledger
+from xinghe.limits import Limiter
+from xinghe.safety import Moderator
+from xinghe.settings import Search, Server
+
+
+class Rooms(msgspec.Struct, frozen=True):
+    """All that lives as long as the process and a chat request needs."""
+
+    catalog: Catalog
+    dispatcher: Dispatcher
+    ledger: Ledger
+    limiter: Limiter
+    moderator: Moderator
+    pictures: PictureLoader
+    searcher: Searcher
+    reader: Reader
+    server: Server
+    search: Search
+
+    def station(self, card: ModelCard) -> Station:
+        return self.dispatcher.stations[card.deployment]
+
+    def able(self, card: ModelCard) -> frozenset[Capability]:
+        """What a model can do and its deployment delivers."""
+        return deliverable(card, self.station(card))
+
+    def means(self, station: Station) -> Means:
+        """What the answers of a deployment are made with."""
+        return Means(self.dispatcher, station, self.moderator, self.searcher, self.reader)
+
+    def search_budget(self, station: Station) -> int:
+        """Tokens of found text that the engine reads: the embedded one reads slowly."""
+        embedded = isinstance(station.deployment, LlamaCppDeployment)
+        return self.search.embedded_budget if embedded else self.search.budget

@@ -1,0 +1,149 @@
+"""Passes of one answer through their stages; what breaks its promise unseen is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+import structlog
+
+from xinghe.core import Constraint, GenerationJob, Message, Meter, Prompt, Sampling, TextDelta
+from xinghe.dispatch.dispatcher import DispatchFailed
+from xinghe.engines.protocol import Batch
+from xinghe.generation.calls import CheckedCalls, ReadCalls
+from xinghe.generation.checked import Checked
+from xinghe.generation.gate import Gate
+from xinghe.generation.passes import run_pass
+from xinghe.generation.plan import Pass
+from xinghe.generation.search import CitationFilter, CitationStage
+from xinghe.generation.stage import Stage, Unkept
+from xinghe.generation.tally import Tally
+from xinghe.generation.task import Means, Task
+from xinghe.generation.thinking import as_thought
+from xinghe.generation.thought import ThoughtSplitter
+
+log = structlog.get_logger(__name__)
+
+ATTEMPTS = 3
+"""How often an engine may break its promise before the request fails."""
+
+
+class Passes:
+    """Runs the passes of one task and counts them on one meter.
+
+    The first one that ends has charged the prompt; the following read it again at our expense.
+    `charge` is what the prompt costs whatever the engine counts (`None`: what it counts).
+    """
+
+    def __init__(self, means: Means, meter: Meter) -> None:
+        self.charge: int | None = None
+        self.citations: CitationFilter | None = None
+        self._means = means
+        self._meter = meter
+        self._charged = False
+
+    async def think(self, task: Task, laid_out: Pass, prompt: Prompt) -> AsyncGenerator[Batch]:
+        """A pass whose text is a chain of thought; its end is no end of the answer."""
+        tally = Tally(self._meter, prompt, max_tokens=0, thinking=task.thinking, charge=self.charge)
+        gate = Gate((), self._means.moderator.scanner)
+        job = _job(task, prompt, laid_out.sampling, task.thinking)
+        async with aclosing(self._run(job, (as_thought, tally, gate))) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def say(
+        self, task: Task, laid_out: Pass, prompt: Prompt, *, thinking: int
+    ) -> AsyncGenerator[Batch]:
+        """A pass that answers or calls; `thinking` is what the engine may think by itself.
+
+        Raises `DispatchFailed` for an engine that keeps breaking its promise, or did so seen.
+        """
+        meter = self._meter
+        before = meter.completion_tokens, meter.reasoning_tokens
+        max_tokens = task.max_tokens + thinking
+        job = _job(task, prompt, laid_out.sampling, max_tokens, laid_out.constraint)
+        shown = False
+        for attempt in range(ATTEMPTS):
+            meter.completion_tokens, meter.reasoning_tokens = before
+            stages = self._stages(task, laid_out, prompt, thinking)
+            try:
+                async with aclosing(self._run(job, stages, singly=bool(task.stops))) as batches:
+                    async for batch in batches:
+                        shown = True
+                        yield batch
+                return
+            except Unkept:
+                log.warning("answer_not_kept", attempt=attempt, shown=shown)
+                if shown:
+                    break
+        raise DispatchFailed(self._means.station.name)
+
+    async def ask(
+        self, task: Task, messages: Sequence[Message], constraint: Constraint, max_tokens: int
+    ) -> str:
+        """A small pass beside the answer, on nobody's meter: a search's price covers it."""
+        means = self._means
+        prompt = await means.dispatcher.prepare(means.station, messages)
+        job = _job(task, prompt, Sampling(temperature=0.0), max_tokens, constraint)
+        tally = Tally(Meter(), prompt, max_tokens=max_tokens)
+        stages = (ThoughtSplitter(inside=prompt.thinks), tally)
+        texts: list[str] = []
+        async with aclosing(run_pass(means.dispatcher, means.station, job, stages)) as batches:
+            async for batch in batches:
+                texts += [delta.text for delta in batch.deltas if isinstance(delta, TextDelta)]
+        return "".join(texts)
+
+    def _stages(self, task: Task, laid_out: Pass, prompt: Prompt, thinking: int) -> list[Stage]:
+        stages: list[Stage] = []
+        if thinking:
+            stages.append(ThoughtSplitter(inside=prompt.thinks))
+        said = self._meter.completion_tokens - self._meter.reasoning_tokens
+        stages.append(
+            Tally(
+                self._meter,
+                prompt,
+                max_tokens=max(1, task.max_tokens - said),
+                thinking=thinking,
+                charges_prompt=not self._charged,
+                charge=self.charge,
+            )
+        )
+        if laid_out.native is not None:
+            stages.append(CheckedCalls(laid_out.native))
+        elif laid_out.tools is not None:
+            stages.append(ReadCalls(laid_out.tools.reader()))
+        if self.citations is not None:
+            stages.append(CitationStage(self.citations))
+        stages.append(Gate(task.stops, self._means.moderator.scanner))
+        if laid_out.structure is not None:
+            proven = self._means.station.engine.abilities.constraints == "grammar"
+            stages.append(Checked(laid_out.structure.check, whole=not proven))
+        return stages
+
+    async def _run(
+        self, job: GenerationJob, stages: Sequence[Stage], *, singly: bool = False
+    ) -> AsyncGenerator[Batch]:
+        means = self._means
+        async with aclosing(
+            run_pass(means.dispatcher, means.station, job, stages, singly=singly)
+        ) as batches:
+            async for batch in batches:
+                yield batch
+        self._charged = True
+
+
+def _job(
+    task: Task,
+    prompt: Prompt,
+    sampling: Sampling,
+    max_tokens: int,
+    constraint: Constraint | None = None,
+) -> GenerationJob:
+    return GenerationJob(
+        request_id=task.request_id,
+        prompt=prompt,
+        sampling=sampling,
+        max_tokens=max_tokens,
+        preemptible=task.preemptible,
+        constraint=constraint,
+    )

@@ -1,0 +1,114 @@
+"""Tool calls on their way out: read from constrained text, or checked if the engine made them."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from xinghe.core import (
+    Delta,
+    FinishDelta,
+    FinishReason,
+    TextDelta,
+    ToolCallDelta,
+    ToolUse,
+)
+from xinghe.generation.stage import Unkept
+from xinghe.generation.tools import CallReader, check_call
+from xinghe.generation.tools.reader import call_id
+
+
+class ReadCalls:
+    """The stage that turns the platform's own form of calls into deltas."""
+
+    def __init__(self, reader: CallReader) -> None:
+        self._reader = reader
+
+    def __call__(self, deltas: list[Delta]) -> list[Delta]:
+        out: list[Delta] = []
+        for delta in deltas:
+            match delta:
+                case TextDelta(text, tokens):
+                    out += self._reader.feed(text, tokens)
+                case FinishDelta(FinishReason.NORMAL) if self._reader.called:
+                    out += self._reader.end()
+                    out.append(replace(delta, reason=FinishReason.FUNCTION_CALL))
+                case FinishDelta():
+                    out += self._reader.end()
+                    out.append(delta)
+                case _:
+                    out.append(delta)
+        return out
+
+
+class CheckedCalls:
+    """The stage that lets an engine's own calls pass once each is whole and valid.
+
+    Raises `Unkept` for a call of an unknown function, arguments that do not validate, or no call
+    where one was required. Where calls may not be parallel, only the first leaves. A call that
+    was cut off by the answer's length does not leave.
+    """
+
+    def __init__(self, use: ToolUse) -> None:
+        self._use = use
+        self._calls: dict[int, ToolCallDelta] = {}
+        self._kept: list[Delta] = []
+        """Text before a call that is required: it leaves with the call or not at all."""
+
+    def __call__(self, deltas: list[Delta]) -> list[Delta]:
+        out: list[Delta] = []
+        for delta in deltas:
+            match delta:
+                case ToolCallDelta():
+                    self._gather(delta)
+                case FinishDelta():
+                    out += self._end(delta)
+                case TextDelta() if self._use.choice == "required":
+                    self._kept.append(delta)
+                case _:
+                    out.append(delta)
+        return out
+
+    def _gather(self, delta: ToolCallDelta) -> None:
+        known = self._calls.get(delta.index)
+        if known is None:
+            self._calls[delta.index] = delta
+            return
+        self._calls[delta.index] = replace(
+            known,
+            id=known.id or delta.id,
+            name=known.name or delta.name,
+            arguments=known.arguments + delta.arguments,
+            tokens=known.tokens + delta.tokens,
+        )
+
+    def _end(self, finish: FinishDelta) -> list[Delta]:
+        calls = [self._calls[index] for index in sorted(self._calls)]
+        if not self._use.parallel:
+            calls = calls[:1]
+        wrong = [call for call in calls if not self._is_valid(call)]
+        ended = finish.reason in {FinishReason.NORMAL, FinishReason.FUNCTION_CALL}
+        if ended and (wrong or (not calls and self._use.choice == "required")):
+            raise Unkept
+        calls = [call for call in calls if call not in wrong]
+        if ended:
+            reason = FinishReason.FUNCTION_CALL if calls else FinishReason.NORMAL
+            finish = replace(finish, reason=reason)
+        return [*self._kept, *_renumbered(calls), finish]
+
+    def _is_valid(self, call: ToolCallDelta) -> bool:
+        name = call.name or ""
+        if self._use.name is not None and name != self._use.name:
+            return False
+        return check_call(self._use, name, call.arguments or "{}") is None
+
+
+def _renumbered(calls: list[ToolCallDelta]) -> list[Delta]:
+    """The calls from index 0, each with an id that no other has, its name before its arguments."""
+    out: list[Delta] = []
+    seen: set[str] = set()
+    for index, call in enumerate(calls):
+        own_id = call.id if call.id and call.id not in seen else call_id()
+        seen.add(own_id)
+        out.append(ToolCallDelta(index, own_id, call.name, tokens=call.tokens))
+        out.append(ToolCallDelta(index, arguments=call.arguments or "{}"))
+    return out

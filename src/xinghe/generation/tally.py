@@ -1,0 +1,108 @@
+"""Counts what a pass uses, and ends it where its length is reached."""
+
+from __future__ import annotations
+
+from xinghe.core import (
+    Delta,
+    FinishDelta,
+    FinishReason,
+    Meter,
+    PrefillDelta,
+    Prompt,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageDelta,
+)
+
+
+class Tally:
+    """Writes the meter; takes `PrefillDelta` and `UsageDelta` out of the stream.
+
+    `max_tokens` bounds the answer, `thinking` the chain of thought (0: one bound for both). The
+    first pass of a request charges the prompt, the following ones read it again at our expense.
+    `charge` is what the prompt costs whatever the engine counts: pictures have a price of their
+    own, by their size.
+    """
+
+    def __init__(
+        self,
+        meter: Meter,
+        prompt: Prompt,
+        *,
+        max_tokens: int,
+        thinking: int = 0,
+        charges_prompt: bool = True,
+        charge: int | None = None,
+    ) -> None:
+        self._meter = meter
+        self._prompt = prompt
+        self._max_tokens = max_tokens
+        self._thinking = thinking
+        self._charges_prompt = charges_prompt
+        self._charge = charge
+        self._completion = meter.completion_tokens
+        self._reasoning = meter.reasoning_tokens
+        self._said = 0
+        self._thought = 0
+
+    def __call__(self, deltas: list[Delta]) -> list[Delta]:
+        out: list[Delta] = []
+        for delta in deltas:
+            match delta:
+                case TextDelta(_, tokens) | ToolCallDelta(tokens=tokens):
+                    self._said += tokens
+                case ReasoningDelta(_, tokens):
+                    self._thought += tokens
+                case PrefillDelta():
+                    self._begin()
+                    continue
+                case UsageDelta():
+                    self._believe(delta)
+                    continue
+                case FinishDelta():
+                    out.append(delta)
+                    return out
+            if self._is_over():
+                # The engine was told, but an upstream may not listen.
+                out.append(FinishDelta(FinishReason.LENGTH))
+                self._count()
+                return out
+            out.append(delta)
+            self._count()
+        return out
+
+    def _begin(self) -> None:
+        self._meter.started = True
+        if self._charges_prompt:
+            self._meter.prompt_tokens = (
+                self._prompt.tokens if self._charge is None else self._charge
+            )
+
+    def _is_over(self) -> bool:
+        """Whether a bound is passed; the counts are then brought back to it."""
+        if not self._thinking:
+            over = self._said + self._thought - self._max_tokens
+            self._said -= max(0, over)
+            return over > 0
+        over = self._said > self._max_tokens or self._thought > self._thinking
+        self._said = min(self._said, self._max_tokens)
+        self._thought = min(self._thought, self._thinking)
+        return over
+
+    def _count(self) -> None:
+        self._meter.completion_tokens = self._completion + self._said + self._thought
+        self._meter.reasoning_tokens = self._reasoning + self._thought
+
+    def _believe(self, usage: UsageDelta) -> None:
+        """The engine's own count replaces ours."""
+        meter = self._meter
+        if self._charges_prompt:
+            if self._charge is None:
+                meter.prompt_tokens = usage.prompt_tokens
+            meter.cached_tokens = min(usage.cached_tokens, meter.prompt_tokens)
+        meter.completion_tokens = self._completion + usage.completion_tokens
+        if usage.reasoning_tokens is not None:
+            self._thought = usage.reasoning_tokens
+        thought = min(self._thought, usage.completion_tokens)
+        meter.reasoning_tokens = self._reasoning + thought

@@ -1,0 +1,60 @@
+"""What one request wants of generation, and what generation is given to do it with."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from xinghe.core import Message, Picture, Sampling, ToolUse
+from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.generation.search import SearchOptions
+from xinghe.generation.structure import Structure
+from xinghe.pictures import Description
+from xinghe.safety import Moderator
+from xinghe.search import Measure, Reference
+
+
+class Searcher(Protocol):
+    """Searches the web, or what the operator has instead; see `search.Searcher`."""
+
+    async def search(
+        self, query: str, *, number: int, references: int, budget: int, measure: Measure
+    ) -> list[Reference]: ...
+
+
+class Reader(Protocol):
+    """Reads pictures for engines without eyes; see `pictures.PictureReader`."""
+
+    async def describe(self, picture: Picture, max_characters: int = ...) -> Description: ...
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A chat request as the rooms from here on see it.
+
+    `max_tokens` bounds the answer, `thinking` the chain of thought before it (0: none). With
+    `structure`, the answer is JSON; with `tools`, it may be calls. `search_budget` is how many
+    tokens of what a search finds the engine reads.
+    """
+
+    request_id: str
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    max_tokens: int
+    thinking: int = 0
+    stops: tuple[str, ...] = ()
+    tools: ToolUse | None = None
+    structure: Structure | None = None
+    search: SearchOptions | None = None
+    search_budget: int = 0
+    preemptible: bool = False
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What one deployment's answers are made with."""
+
+    dispatcher: Dispatcher
+    station: Station
+    moderator: Moderator
+    searcher: Searcher | None = None
+    reader: Reader | None = None
