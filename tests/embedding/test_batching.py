@@ -82,6 +82,18 @@ async def test_who_leaves_is_not_worked_for() -> None:
     assert begun == [2]
 
 
+async def test_the_passages_of_an_index_let_requests_pass() -> None:
+    async with running() as embedder:
+        await embedder.vectors(["起"], "text")
+        index = asyncio.create_task(embedder.embed(["一段很长的文档" * 20] * 40, "passage"))
+        await asyncio.sleep(0.05)
+        await asyncio.gather(*(embedder.vectors(["问"] * 16, "text") for _ in range(2)))
+        assert not index.done()
+        made = await index
+    assert len(made) == 40
+    assert len(made[0]) == 384
+
+
 async def test_closing_fails_what_waits() -> None:
     async with running() as embedder:
         calls = [asyncio.create_task(embedder.vectors(["句"] * 16, "text")) for _ in range(3)]

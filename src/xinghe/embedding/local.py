@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 MAX_BATCH = 16
 """Texts of a batch that is made of several requests: a long batch keeps those behind it waiting."""
+BACKGROUND_BATCH = 2
+"""Texts of a batch that nobody waits for: a request that comes meanwhile waits for it."""
 FIRST_GUESS = 0.02
 """Seconds a text, before one was measured."""
 WEIGHT_OF_LAST = 0.2
@@ -44,7 +46,8 @@ class LocalEmbedder:
     """Whatever waits when the worker becomes free is its next batch: there is no timer.
 
     `queue` bounds the texts that wait. A batch that kills the worker is tried again request by
-    request, so that one poisonous text fails alone.
+    request, so that one poisonous text fails alone. The passages of a search index are made while
+    no request waits.
     """
 
     resizable = False
@@ -58,6 +61,7 @@ class LocalEmbedder:
         self._max_tokens = max_tokens
         self._queue = queue
         self._jobs: deque[_Job] = deque()
+        self._background: deque[_Job] = deque()
         self._texts_waiting = 0
         self._seconds_a_text = FIRST_GUESS
         self._pump: asyncio.Task[None] | None = None
@@ -93,22 +97,19 @@ class LocalEmbedder:
         if self._texts_waiting and self._texts_waiting + len(texts) > self._queue:
             wait = self._texts_waiting * self._seconds_a_text
             raise EmbedderBusy(f"{self._texts_waiting} texts are waiting", max(1.0, wait))
-        job = _Job(Task(list(texts), form, max_tokens), began)
-        self._jobs.append(job)
         self._texts_waiting += len(texts)
-        if self._pump is None or self._pump.done():
-            self._pump = asyncio.create_task(self._work())
-        match await job.future:
-            case TooLong(index, tokens):
-                raise TextTooLong(index, tokens, max_tokens)
-            case Made(vectors):
-                self._dimensions = len(vectors[0]) // 4
-                return Vectors(vectors)
+        return await self._made(_Job(Task(list(texts), form, max_tokens), began), self._jobs)
 
     async def embed(
         self, texts: Sequence[str], kind: Literal["query", "passage"]
     ) -> list[list[float]]:
-        return (await self.vectors(texts, kind)).floats()
+        if kind == "query":
+            return (await self.vectors(texts, kind)).floats()
+        found: list[list[float]] = []
+        for at in range(0, len(texts), BACKGROUND_BATCH):
+            task = Task(list(texts[at : at + BACKGROUND_BATCH]), kind, 0)
+            found += (await self._made(_Job(task, lambda: None), self._background)).floats()
+        return found
 
     async def rank(
         self,
@@ -134,6 +135,17 @@ class LocalEmbedder:
         if self._pump is not None:
             await asyncio.wait((self._pump,))
 
+    async def _made(self, job: _Job, queue: deque[_Job]) -> Vectors:
+        queue.append(job)
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._work())
+        match await job.future:
+            case TooLong(index, tokens):
+                raise TextTooLong(index, tokens, job.task.max_tokens)
+            case Made(vectors):
+                self._dimensions = len(vectors[0]) // 4
+                return Vectors(vectors)
+
     async def _work(self) -> None:
         while batch := self._next_batch():
             if not await self._try(batch):
@@ -151,6 +163,10 @@ class LocalEmbedder:
                 batch.append(job)
                 size += len(job.task.texts)
                 job.began()
+        while self._background and not batch:
+            job = self._background.popleft()
+            if not job.future.done():
+                batch.append(job)
         return batch
 
     async def _try(self, batch: list[_Job]) -> bool:

@@ -87,7 +87,10 @@ class Embedder(Protocol):
     async def embed(
         self, texts: Sequence[str], kind: Literal["query", "passage"]
     ) -> list[list[float]]:
-        """The same as floats, for search within the platform. Raises `EmbedderError`."""
+        """The same as floats, for search within the platform. Raises `EmbedderError`.
+
+        Passages are for an index that nobody waits for: they let requests pass.
+        """
         ...
 
     async def rank(
