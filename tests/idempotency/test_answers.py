@@ -1,0 +1,116 @@
+"""The table of kept answers: bounded, aged, and exact to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+import apsw
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xinghe.idempotency import Kept, Place
+from xinghe.idempotency.answers import ROW_BYTES, expire, expired, find, keep
+from xinghe.storage.migrate import migrate
+
+MAX = 10_000
+DIGEST = sha256(b"").digest()
+
+
+def database() -> apsw.Connection:
+    connection = apsw.Connection(":memory:")
+    connection.pragma("foreign_keys", True)
+    migrate(connection)
+    for name in ("a", "b"):
+        connection.execute(
+            "INSERT INTO accounts (appid, name, created_at) VALUES (?1, ?1, 0)", (name,)
+        )
+    return connection
+
+
+@pytest.fixture
+def connection() -> Iterator[apsw.Connection]:
+    opened = database()
+    yield opened
+    opened.close()
+
+
+def place(key: str, account: int = 1, operation: str = "chat") -> Place:
+    return Place(account, operation, sha256(key.encode()).digest())
+
+
+def answer(body: bytes = b"{}", at: int = 5) -> Kept:
+    return Kept(DIGEST, "m", 200, [(b"content-type", b"application/json")], body, at)
+
+
+def total(connection: apsw.Connection) -> tuple[int, int]:
+    """The sum as it is kept and as it is."""
+    cached = connection.execute("SELECT bytes FROM kept_answers_total").get
+    real = connection.execute("SELECT coalesce(sum(size), 0) FROM kept_answers").get
+    return cached, real
+
+
+@given(
+    body=st.binary(max_size=500),
+    headers=st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=20)), max_size=5),
+    status=st.integers(100, 599),
+)
+@settings(deadline=None, max_examples=50)
+def test_what_is_kept_comes_back_exactly(
+    body: bytes, headers: list[tuple[bytes, bytes]], status: int
+) -> None:
+    connection = database()
+    kept = Kept(DIGEST, "模型", status, headers, body, 7)
+    keep(connection, place("k"), kept, max_bytes=MAX)
+    assert find(connection, place("k"), since=7) == kept
+    connection.close()
+
+
+@pytest.mark.parametrize("other", [place("l"), place("k", 2), place("k", operation="rerank")])
+def test_other_places_hold_nothing(connection: apsw.Connection, other: Place) -> None:
+    keep(connection, place("k"), answer(), max_bytes=MAX)
+    assert find(connection, other, since=0) is None
+
+
+def test_one_that_is_too_old_is_gone_at_once(connection: apsw.Connection) -> None:
+    keep(connection, place("k"), answer(at=5), max_bytes=MAX)
+    assert not expired(connection, before=5)
+    assert expired(connection, before=6)
+    assert find(connection, place("k"), since=6) is None
+    assert total(connection) == (0, 0)
+    keep(connection, place("k"), answer(b"new", at=9), max_bytes=MAX)
+    found = find(connection, place("k"), since=6)
+    assert found is not None
+    assert found.body == b"new"
+
+
+def test_what_is_older_goes(connection: apsw.Connection) -> None:
+    for at in range(10):
+        keep(connection, place(str(at)), answer(at=at), max_bytes=MAX)
+    assert expire(connection, before=4) == 4
+    assert [find(connection, place(str(at)), since=0) is None for at in range(10)] == (
+        [True] * 4 + [False] * 6
+    )
+
+
+@given(sizes=st.lists(st.integers(0, 4000), max_size=30))
+@settings(deadline=None, max_examples=50)
+def test_all_together_never_take_more_than_they_may(sizes: list[int]) -> None:
+    connection = database()
+    for number, size in enumerate(sizes):
+        keep(connection, place(str(number)), answer(bytes(size)), max_bytes=MAX)
+        cached, real = total(connection)
+        assert cached == real <= MAX
+        # The newest stays, and the older ones go in order.
+        there = [
+            find(connection, place(str(each)), since=0) is not None for each in range(number + 1)
+        ]
+        assert there == sorted(there)
+        assert there[-1]
+    connection.close()
+
+
+def test_one_that_is_larger_than_all_may_be_does_not_stay(connection: apsw.Connection) -> None:
+    keep(connection, place("k"), answer(bytes(MAX + ROW_BYTES)), max_bytes=MAX)
+    assert total(connection) == (0, 0)
