@@ -14,7 +14,7 @@ import jsonschema_rs
 from jsonschema_rs.canonical import CanonicalizationError, CanonicalKind, Satisfiability
 
 from xinghe.generation.structure.errors import Unguaranteed
-from xinghe.generation.structure.locate import find, keywords
+from xinghe.generation.structure.locate import escaped, find, keywords
 
 DEFINITIONS = ("$schema", "$defs", "definitions")
 EXTERNAL = ("$ref", "$dynamicRef", "$recursiveRef")
@@ -22,15 +22,21 @@ REWRITTEN = ("not", "oneOf", "if", "dependentSchemas", "dependencies", "unevalua
 """Where a residue that cannot be said may have come from, likeliest first."""
 
 
+def validator(schema: Any) -> jsonschema_rs.Validator:
+    """What decides whether an answer fits; raises `Unguaranteed` for an invalid schema."""
+    try:
+        return jsonschema_rs.validator_for(schema, validate_formats=True, offline=True)
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        keyword, path = _blamed(schema, getattr(error, "instance_path", []))
+        raise Unguaranteed(keyword, path, f"is invalid: {first_line(error)}") from None
+
+
 def canonical(schema: Any) -> Any:
-    """The canonical form; raises `Unguaranteed` for an invalid or unsatisfiable schema."""
+    """The canonical form of a valid schema; raises `Unguaranteed` for an unsatisfiable one."""
     try:
         form = jsonschema_rs.canonicalize(schema, validate_formats=True, offline=True)
-    except jsonschema_rs.ValidationError as error:
-        keyword, path = _blamed(schema, error)
-        raise Unguaranteed(keyword, path, f"is invalid: {first_line(error)}") from None
-    except (CanonicalizationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        raise Unguaranteed("schema", "", f"is invalid: {first_line(error)}") from None
+    except (jsonschema_rs.ValidationError, CanonicalizationError) as error:
+        raise Unguaranteed("schema", "", f"cannot be guaranteed: {first_line(error)}") from None
     if form.satisfiability() is Satisfiability.NO:
         raise Unguaranteed("schema", "", "is unsatisfiable: no value fits it")
     if form.kind is CanonicalKind.RAW:
@@ -45,9 +51,7 @@ def merged(schemas: list[Any], document: Any) -> Any:
     """What all of `schemas` (parts of the canonical `document`) admit; `False` for nothing."""
     whole: dict[str, Any] = {"allOf": schemas}
     if isinstance(document, dict):
-        whole |= {
-            word: document[word] for word in ("$schema", "$defs", "definitions") if word in document
-        }
+        whole |= {word: document[word] for word in DEFINITIONS if word in document}
     form = jsonschema_rs.canonicalize(whole, validate_formats=True, offline=True)
     if form.satisfiability() is Satisfiability.NO:
         return False
@@ -66,21 +70,28 @@ def target(reference: str, document: Any) -> Any:
     """What a `$ref` within the canonical document points to."""
     found = document
     for token in unquote(reference.removeprefix("#")).split("/")[1:]:
-        found = found[token.replace("~1", "/").replace("~0", "~")]
+        name = token.replace("~1", "/").replace("~0", "~")
+        found = found[int(name) if isinstance(found, list) else name]
     return found
 
 
-def _blamed(schema: Any, error: jsonschema_rs.ValidationError) -> tuple[str, str]:
-    path = "".join(f"/{step}" for step in error.instance_path)
-    if path:
-        return str(error.instance_path[-1]), path
-    for name, value, where in keywords(schema):
-        if name in EXTERNAL and isinstance(value, str):
-            try:
-                jsonschema_rs.validator_for(schema | {"$ref": value}, offline=True)
-            except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
-                return name, where
+def _blamed(schema: Any, instance_path: list[Any]) -> tuple[str, str]:
+    """The keyword of a fault that has a place, else the reference that leads nowhere."""
+    if instance_path:
+        words = [step for step in instance_path if isinstance(step, str)]
+        return words[-1], "".join(f"/{escaped(str(step))}" for step in instance_path)
+    for name, value, path in keywords(schema):
+        if name in EXTERNAL and isinstance(value, str) and not _within(value, schema):
+            return name, path
     return ("$schema", "/$schema") if find(schema, "$schema") else ("schema", "")
+
+
+def _within(reference: str, document: Any) -> bool:
+    """Whether a reference is a pointer into the document that leads somewhere."""
+    try:
+        return reference.startswith("#") and target(reference, document) is not None
+    except (LookupError, TypeError, ValueError):
+        return False
 
 
 def first_line(error: Exception) -> str:

@@ -34,19 +34,20 @@ def _sketch(node: Any, document: Any, levels: int) -> str:
     if values := node.get("enum", [node["const"]] if "const" in node else []):
         shown = [json.dumps(value, ensure_ascii=False) for value in values[:CHOICES]]
         return " | ".join(shown)
-    for word in ("anyOf", "oneOf"):
+    for word, mark in (("anyOf", " | "), ("oneOf", " | "), ("allOf", " & ")):
         if isinstance(node.get(word), list):
-            return " | ".join(_sketch(branch, document, levels - 1) for branch in node[word])
-    if isinstance(node.get("allOf"), list):
-        return " & ".join(_sketch(part, document, levels - 1) for part in node["allOf"])
+            return mark.join(_sketch(part, document, levels - 1) for part in node[word])
+    return _typed(node, document, levels)
+
+
+def _typed(node: dict[str, Any], document: Any, levels: int) -> str:
     kind = node.get("type", "object" if "properties" in node else "any")
-    if isinstance(kind, list):
-        return " | ".join(map(str, kind))
     if kind == "array":
         return f"[{_sketch(node.get('items'), document, levels - 1)}, …]"
     if kind == "object":
         return _object(node, document, levels)
-    return f"{kind}({node['format']})" if "format" in node else str(kind)
+    text = " | ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
+    return f"{text}({node['format']})" if "format" in node else text
 
 
 def _object(node: dict[str, Any], document: Any, levels: int) -> str:

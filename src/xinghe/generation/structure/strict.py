@@ -9,12 +9,8 @@ from typing import Any
 import jsonschema_rs
 
 
-def checker(schema: Any) -> Callable[[str], str | None]:
-    """A function that says what is wrong with a text, `None` if nothing is.
-
-    Formats are asserted; the draft is the one that `$schema` names, 2020-12 by default.
-    """
-    validator = jsonschema_rs.validator_for(schema, validate_formats=True, offline=True)
+def checker(validator: jsonschema_rs.Validator) -> Callable[[str], str | None]:
+    """A function that says what is wrong with a text, `None` if nothing is."""
 
     def check(text: str) -> str | None:
         try:

@@ -9,7 +9,7 @@ import msgspec
 from llguidance import LLMatcher
 
 from xinghe.core import Constraint
-from xinghe.generation.structure.canonical import REWRITTEN, canonical
+from xinghe.generation.structure.canonical import REWRITTEN, canonical, validator
 from xinghe.generation.structure.compile import Compiler, TooLarge
 from xinghe.generation.structure.errors import Impossible, Unguaranteed, Unsupported
 from xinghe.generation.structure.hint import OBJECT_HINT, hint_for
@@ -53,21 +53,11 @@ def structured(schema: Any = None, *, max_tokens: int) -> Structure:
         raise Unguaranteed("schema", "", "must be an object or a boolean")
     within_limits(wanted)
     _fits(wanted, max_tokens)
-    check = _validator(wanted)
+    check = checker(validator(wanted))
     grammar = _grammar(wanted, max_tokens)
     given = wanted if isinstance(wanted, dict) else {}
     hint = OBJECT_HINT if schema is None else hint_for(wanted)
     return Structure(Constraint(grammar, given), hint, check)
-
-
-def _validator(schema: Any) -> Callable[[str], str | None]:
-    canonical(schema)
-    try:
-        return checker(schema)
-    except Exception as error:
-        raise Unguaranteed(
-            "schema", "", f"is invalid: {str(error).partition(chr(10))[0]}"
-        ) from None
 
 
 def _grammar(schema: Any, max_tokens: int) -> str:

@@ -1,0 +1,115 @@
+"""Drawn schemas on the small embedded model: every answer fits, and nearly every one ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import aclosing
+
+import pytest
+
+from tests.engines.conftest import SLOTS, engine
+from tests.kit.schemas import Drawer
+from xinghe.core import (
+    Constraint,
+    FinishDelta,
+    FinishReason,
+    GenerationJob,
+    Message,
+    Sampling,
+    TextDelta,
+)
+from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.generation.structure import Structure, Unguaranteed, structured
+
+__all__ = ["engine"]
+pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
+
+TOKENS = 512
+QUESTIONS = (
+    "介绍一个人物。",
+    "Describe an order of a shop.",
+    "列出一座城市的信息。",
+    "Make something up.",
+)
+
+
+async def answer(
+    served: LlamaCppEngine, structure: Structure, question: str, seed: int
+) -> tuple[str, FinishReason]:
+    """The text under the structure's grammar and hint, and why it ended."""
+    prompt = await served.prepare([Message("system", structure.hint), Message("user", question)])
+    sampling = Sampling(temperature=0.7, seed=seed)
+    job = GenerationJob("as-0123456789", prompt, sampling, TOKENS, constraint=structure.constraint)
+    text, reason = "", FinishReason.NORMAL
+    async with aclosing(served.generate(job)) as batches:
+        async for batch in batches:
+            for delta in batch.deltas:
+                if isinstance(delta, TextDelta):
+                    text += delta.text
+                elif isinstance(delta, FinishDelta):
+                    reason = delta.reason
+    return text, reason
+
+
+async def draw(served: LlamaCppEngine, seed: int, count: int) -> Counter[str]:
+    """How `count` drawn schemas end: refused, complete, length or invalid."""
+    drawer, ends, slots = Drawer(seed), Counter[str](), asyncio.Semaphore(SLOTS)
+
+    async def one(number: int, structure: Structure) -> None:
+        async with slots:
+            question = QUESTIONS[number % len(QUESTIONS)]
+            text, reason = await answer(served, structure, question, number)
+        ends["tokens"] += len(text)
+        if reason is FinishReason.LENGTH:
+            ends["length"] += 1
+            print(f"length: {text[:300]!r}")
+        elif fault := structure.check(text):
+            ends["invalid"] += 1
+            print(f"invalid: {fault}: {text!r}")
+        else:
+            ends["complete"] += 1
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(count):
+            try:
+                structure = structured(drawer.schema(), max_tokens=TOKENS)
+            except Unguaranteed as refusal:
+                ends["refused"] += 1
+                print(f"refused: {refusal}")
+                continue
+            group.create_task(one(number, structure))
+    print(f"{count} schemas: {dict(ends)}")
+    return ends
+
+
+def holds(ends: Counter[str], count: int) -> None:
+    assert ends["invalid"] == 0
+    assert ends["refused"] <= count * 0.1
+    assert ends["complete"] >= (count - ends["refused"]) * 0.9
+
+
+@pytest.mark.timeout(900)
+async def test_drawn_schemas(engine: LlamaCppEngine) -> None:
+    holds(await draw(engine, seed=1, count=40), 40)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(5400)
+async def test_many_drawn_schemas(engine: LlamaCppEngine) -> None:
+    holds(await draw(engine, seed=2, count=500), 500)
+
+
+async def test_any_object(engine: LlamaCppEngine) -> None:
+    structure = structured(max_tokens=TOKENS)
+    text, reason = await answer(engine, structure, "用 JSON 介绍北京。", 7)
+    assert reason is FinishReason.NORMAL
+    assert structure.check(text) is None
+    assert text.startswith("{")
+
+
+async def test_a_grammar_rules_out_every_other_answer(engine: LlamaCppEngine) -> None:
+    only = Structure(Constraint('start: "yes" | "no"'), "", lambda _text: None)
+    text, reason = await answer(engine, only, "写一首诗。", 7)
+    assert text in {"yes", "no"}
+    assert reason is FinishReason.NORMAL

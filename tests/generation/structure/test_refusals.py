@@ -1,0 +1,123 @@
+"""What cannot be promised is refused at once, with the keyword and its place."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from xinghe.generation.structure import Unguaranteed, structured
+
+
+def nested(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "integer"}
+    for _ in range(levels):
+        schema = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
+    return schema
+
+
+MANY = {"type": "object", "properties": {f"p{i}": {"type": "integer"} for i in range(10_000)}}
+BRANCHY = {
+    "allOf": [
+        {"anyOf": [{"properties": {f"p{i}": {"const": j}}} for j in range(8)]} for i in range(8)
+    ]
+}
+MUTUAL = {
+    "$ref": "#/$defs/n0",
+    "$defs": {
+        f"n{i}": {
+            "type": "object",
+            "properties": {f"c{j}": {"$ref": f"#/$defs/n{j}"} for j in range(12)},
+        }
+        for i in range(12)
+    },
+}
+
+WORD = {"type": "string", "format": "phone"}
+ENDLESS = {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "required": ["n"]}
+OBJECTS = {"type": "array", "items": {"type": "object"}, "uniqueItems": True}
+UNMATCHABLE = {"type": "string", "pattern": "^a{0,3}$", "minLength": 5}
+ONCE = {"type": "array", "contains": {"const": 1}, "maxContains": 1}
+
+REFUSED: dict[str, tuple[Any, str, str]] = {
+    "look-ahead": ({"type": "string", "pattern": "(?=a)b"}, "pattern", "/pattern"),
+    "look-behind": ({"type": "string", "pattern": "(?<!a)b"}, "pattern", "/pattern"),
+    "backreference": ({"type": "string", "pattern": r"^(a|b)\1$"}, "pattern", "/pattern"),
+    "no regex": ({"type": "string", "pattern": "("}, "pattern", "/pattern"),
+    "format": ({"properties": {"x": WORD}}, "format", "/properties/x/format"),
+    "not a pattern": ({"type": "string", "not": {"pattern": "a"}}, "not", "/not"),
+    "not a multiple": ({"type": "integer", "not": {"multipleOf": 3}}, "not", "/not"),
+    "distinct objects": (OBJECTS, "uniqueItems", "/uniqueItems"),
+    "at most so many": (ONCE, "maxContains", "/maxContains"),
+    "elsewhere": ({"$ref": "https://example.com/s.json"}, "$ref", "/$ref"),
+    "a file": ({"$ref": "file:///etc/passwd"}, "$ref", "/$ref"),
+    "nowhere": ({"properties": {"a": {"$ref": "#/$defs/nope"}}}, "$ref", "/properties/a/$ref"),
+    "unknown draft": ({"$schema": "https://example.com/mine"}, "$schema", "/$schema"),
+    "type": ({"properties": {"a": {"type": "text"}}}, "type", "/properties/a/type"),
+    "negative": ({"type": "string", "minLength": -1}, "minLength", "/minLength"),
+    "required": ({"type": "object", "required": "a"}, "required", "/required"),
+    "list": ([], "schema", ""),
+    "nothing": (False, "schema", ""),
+    "contradiction": ({"type": "integer", "minimum": 5, "maximum": 4}, "schema", ""),
+    "no base": ({"$ref": "#/$defs/n", "$defs": {"n": ENDLESS}}, "schema", ""),
+    "unmatchable": (UNMATCHABLE, "pattern", "/pattern"),
+    "too long a text": ({"type": "string", "minLength": 10**9}, "minLength", "/minLength"),
+    "too many items": ({"type": "array", "minItems": 10**6}, "minItems", "/minItems"),
+    "beyond integers": ({"type": "integer", "minimum": 10**30}, "minimum", "/minimum"),
+    "100 levels": (nested(100), "properties", ""),
+    "10,000 properties": (MANY, "properties", "/properties"),
+    "long regex": ({"type": "string", "pattern": "a" * 5000}, "pattern", "/pattern"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    schema, keyword, path = REFUSED[name]
+    began = time.process_time()
+    with pytest.raises(Unguaranteed) as refusal:
+        structured(schema, max_tokens=512)
+    assert time.process_time() - began < 2
+    if name != "100 levels":  # where the limit is crossed
+        assert (refusal.value.keyword, refusal.value.path) == (keyword, path)
+    assert len(str(refusal.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        BRANCHY,
+        MUTUAL,
+        nested(15),
+        {"type": "string", "pattern": r"^(a|aa|aaa)*(b+b+)+$"},
+        {"type": "string", "pattern": r"^(([a-z]{1,100}){1,100}){1,100}$"},
+        {"type": "string", "pattern": r"^(.*a.*){12}$"},
+        {"type": "string", "pattern": r"^[ab]*a[ab]{30}$", "maxLength": 400},
+        {"type": "array", "items": {"type": "array", "items": {"type": "array"}}, "minItems": 200},
+        {"enum": [f"word{i}" for i in range(1000)]},
+        {"type": "object", "properties": {f"p{i}": {} for i in range(300)}},
+    ],
+)
+def test_a_hostile_schema_costs_little(schema: Any) -> None:
+    began = time.process_time()
+    with suppress(Unguaranteed):
+        structured(schema, max_tokens=512)
+    assert time.process_time() - began < 2
+
+
+NOT_STRICT = (
+    '{"a":NaN}', '{"a":1e999}', '{"a":"\\ud800"}', "{}{}", "", "[1,]", "{'a':1}", "[" * 99999,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NOT_STRICT)
+def test_not_strict_json(text: str) -> None:
+    assert structured(True, max_tokens=64).check(text) is not None
+
+
+def test_formats_and_drafts_are_asserted() -> None:
+    date = structured({"type": "string", "format": "date"}, max_tokens=64)
+    assert date.check('"2024-02-29"') is None
+    assert "2023-02-29" in (date.check('"2023-02-29"') or "")
+    assert structured(max_tokens=64).check("[1]") is not None
