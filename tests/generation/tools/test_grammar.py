@@ -35,15 +35,15 @@ def test_auto_lets_a_reply_begin_and_ends_it_soon() -> None:
     for text in (
         "你好",
         "Hello! How are",
-        "get",
         "getting there",
         "{",
         "\n",
-        "get_weather",
+        "get_weathers",
+        "ge",
         "好🦄",
     ):
         assert takes(constraint, text), text
-    for text in ("", "get", "get()", "get_weather", "get_weather:"):
+    for text in ("", "get", "get()", "get_weather", "get_weather:", 'time {"city"', "note("):
         assert not takes(constraint, text), text
     assert not takes(constraint, "This reply is longer than deciding takes.", whole=False)
 
@@ -111,6 +111,14 @@ def test_functions_without_parameters(parameters: dict[str, object]) -> None:
     assert takes(constraint, "now {}")
     assert not takes(constraint, 'now {"')
     assert not takes(constraint, "now []")
+
+
+def test_names_with_dots_and_dashes_are_taken_literally() -> None:
+    tools = (Tool("a.b", "", {}), Tool("a-b_", "", {}), Tool("a", "", {}))
+    constraint = made(ToolUse(tools))
+    for text in ("a.b {}", "a-b_ {}\na.b {}", "a {}", "axb x", "abc"):
+        assert takes(constraint, text), text
+    assert not takes(constraint, "a.b x")
 
 
 def test_free_arguments_where_the_schema_says_so() -> None:

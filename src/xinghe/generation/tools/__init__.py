@@ -4,9 +4,8 @@ The platform writes the prompt, constrains what is generated, and reads the call
 """
 
 from xinghe.generation.tools.check import check_call
-from xinghe.generation.tools.notation import NAME
 from xinghe.generation.tools.plan import ToolPlan, plan
 from xinghe.generation.tools.prompt import flatten
 from xinghe.generation.tools.reader import CallReader
 
-__all__ = ["NAME", "CallReader", "ToolPlan", "check_call", "flatten", "plan"]
+__all__ = ["CallReader", "ToolPlan", "check_call", "flatten", "plan"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import jsonschema_rs
-
 from xinghe.core import ToolUse
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.structure.canonical import validator
 from xinghe.generation.structure.strict import checker, parse
 
 
@@ -21,7 +21,7 @@ def check_call(use: ToolUse, name: str, arguments: str) -> str | None:
     try:
         if not isinstance(parse(arguments), dict):
             return f"the arguments of {name!r} are not an object"
-        fault = checker(offered[name].parameters)(arguments)
-    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+        fault = checker(validator(offered[name].parameters))(arguments)
+    except (ValueError, Unguaranteed) as error:
         return f"the arguments of {name!r} cannot be taken: {error}"
     return fault and f"the arguments of {name!r} break their schema at {fault}"

@@ -9,6 +9,7 @@ questions that need no call; in this form it erred in none of them (`bench/tools
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 
 from llguidance import LLMatcher
@@ -16,6 +17,7 @@ from llguidance import LLMatcher
 from xinghe.core import Tool
 from xinghe.generation.structure import Unguaranteed, structured
 from xinghe.generation.tools.notation import END, GAP
+from xinghe.generation.tools.prompt import EXAMPLES
 
 MOST_CALLS = 16
 """In one answer: a small model may otherwise repeat itself until its length is used up."""
@@ -64,8 +66,10 @@ def reply(tools: Sequence[Tool]) -> str:
 
 
 def _not_a_call(names: Iterable[str]) -> str:
-    """A terminal for texts that do not begin with a function's name, whatever follows it."""
-    return f"/{ANYTHING}/ & ~/({'|'.join(names)})([^a-zA-Z0-9_-]{ANYTHING})?/"
+    """A terminal for texts that begin with no function's name, nor as the prompt's examples do."""
+    rest = f"([^a-zA-Z0-9_-]{ANYTHING})?"
+    examples = f"({'|'.join(EXAMPLES)}){GAP}?[{{(]{ANYTHING}"
+    return f"/{ANYTHING}/ & ~/({'|'.join(map(re.escape, names))}){rest}/ & ~/{examples}/"
 
 
 def _closed(parameters: dict[str, object]) -> dict[str, object]:

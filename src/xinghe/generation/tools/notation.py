@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
-NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""What a function may be called, as in the OpenAI API."""
 GAP = " "
-"""Between a name and its arguments; no name holds one, so no name is the beginning of another."""
+"""Between a name and its arguments. No name holds one: no call is the beginning of another."""
 END = "\n"
 """Between two calls. Arguments are compact JSON, which has no line ends."""
 

@@ -8,7 +8,6 @@ import msgspec
 
 from xinghe.core import Constraint, Message, Sampling, ToolUse
 from xinghe.generation.tools import grammar
-from xinghe.generation.tools.notation import NAME
 from xinghe.generation.tools.prompt import instructed
 from xinghe.generation.tools.reader import CallReader
 
@@ -45,7 +44,6 @@ def plan(messages: Sequence[Message], use: ToolUse, *, max_tokens: int) -> ToolP
     Raises `Unguaranteed` for parameters that no grammar can guarantee; its path is a JSON Pointer
     into the request's `tools`. Takes up to 4 ms a function: not for the event loop.
     """
-    assert all(NAME.fullmatch(tool.name) for tool in use.tools)
     allowed = tuple(tool for tool in use.tools if use.name in {None, tool.name})
     free = use.choice == "auto"
     decision = grammar.decision(allowed, free=free, several=use.parallel, max_tokens=max_tokens)

@@ -15,6 +15,8 @@ from xinghe.core import Message, Tool
 from xinghe.generation.tools.notation import END, written_call
 from xinghe.generation.tools.signature import signature
 
+EXAMPLES = ("time", "note")
+"""The functions of the examples, which exist nowhere else."""
 HEAD = """You can call functions. Where the request needs them, write only the function's name and \
 JSON arguments, one line a call, with only the values that the user gave; leave out optional ones \
 that were not given. Otherwise just answer.
