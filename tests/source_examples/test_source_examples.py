@@ -113,3 +113,10 @@ def test_5_1_holds_a_conversation(short_server: Server, key: str) -> None:
     assert len(answers) == 4
     for answer in answers[1:]:
         assert answer.replace("请输入:", "").strip()
+
+
+def test_4_3_1_prints_two_vectors(short_server: Server, key: str) -> None:
+    printed = run("section_4_3_1_embeddings", short_server, key)
+    assert "object='embedding_list'" in printed
+    assert printed.count("object='embedding'") == 2
+    assert "prompt_tokens=12" in printed

@@ -26,8 +26,8 @@ log = structlog.get_logger(__name__)
 
 MAX_BATCH = 16
 """Texts of a batch that is made of several requests: a long batch keeps those behind it waiting."""
-BACKGROUND_BATCH = 2
-"""Texts of a batch that nobody waits for: a request that comes meanwhile waits for it."""
+BACKGROUND_BATCH = 1
+"""Texts of a batch that nobody waits for: a request that comes meanwhile must wait for it."""
 FIRST_GUESS = 0.02
 """Seconds a text, before one was measured."""
 WEIGHT_OF_LAST = 0.2
