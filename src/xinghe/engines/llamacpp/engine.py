@@ -24,6 +24,7 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines.events import EventParser, EventTooLarge
+from xinghe.engines.llamacpp.follow import Follower
 from xinghe.engines.llamacpp.wire import (
     CompletionEvent,
     Rendered,
@@ -111,6 +112,7 @@ class LlamaCppEngine:
 
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
         body = completion_request(job, self._repeat_penalty)
+        follower = Follower(job.constraint)
         try:
             async with await self._post("/completion", body, **ONCE) as answer:
                 if answer.status != 200:
@@ -123,6 +125,7 @@ class LlamaCppEngine:
                     for data in parser.feed(read):
                         event = self._decode_event(data)
                         counted = _translate(event, counted, deltas)
+                        follower.follow(event.content)
                     if deltas:
                         yield Batch(arrived, deltas)
         except aiohttp.ClientConnectorError as error:
