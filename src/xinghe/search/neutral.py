@@ -10,15 +10,20 @@ from __future__ import annotations
 import re
 import unicodedata
 
+_TOKEN = re.compile(
+    r"<[|｜][^<>|｜\n]{0,60}[|｜]>|</?(?:s|bos|eos|unk|pad|think|tool_call|(?:start|end)_of_turn)>"
+    r"|<</?SYS>>|\[/?[a-z]?[A-Z_]{3,20}\]"
+)
+"""The control tokens of the chat templates in use: they say nothing."""
 _CONTROL = re.compile(r"<(?=/?[A-Za-z_][\w:|.-]{0,40}>|[|｜/]|<)|\[(?=/?[a-z]?[A-Z_]{3,20}\])")
-"""Where a control token of any chat template could begin: `<|im_start|>`, `<s>`, `[INST]`."""
+"""Where one could still begin, be it put together by what was taken out or of an unknown kind."""
 _MARK = re.compile(
     r"(?<![\w\])])\^?\[\^?\d{1,3}\^?\]\^?"
     r"|(?<=[\u3400-\u9fff])\^?\[\d{1,3}\]\^?"
     r"|\^\[\d{1,3}\]\^"
 )
 """A citation of the text's own sources: they are not ours."""
-_SENTENCE = re.compile(r"[^。!?!?\n]*(?:[。!?!?]+|\n|$)")
+_SENTENCE = re.compile(r"(?:[^。!?!?\n.]|\.(?!\s))*(?:[。!?!?]+|\.(?=\s)|\n|$)")
 _ORDER = re.compile(
     r"(ignore|disregard|forget|override|bypass)\b.{0,40}\b(instruction|prompt|previous|above|prior"
     r"|rule|context|guideline|everything)"
@@ -29,6 +34,8 @@ _ORDER = re.compile(
     r"|\b(reply|respond|answer|output|print|say|write) (only|exactly|just|nothing (but|else)"
     r"|with (only|just|exactly|the (word|following|text|string))|the word)\b"
     r"|\bnew instructions?\b|\bjailbreak"
+    r"|^\W*(please |now |just )*(say|print|output|repeat|reply|respond)\b"
+    r"|(^|\s)(assistant|human)\s?[::]|^\W*(user|system|助手|用户|系统)\s?[::]"
     r"|(忽略|无视|忘记|忘掉|不要理会|不要遵守|抛开|覆盖).{0,20}(指令|指示|提示|要求|规则|设定|之前|以上|上面|前面|上述)"
     r"|系统(提示词?|指令)"
     r"|(你现在(是|必须|要)|从现在(开始|起))"
@@ -50,7 +57,7 @@ def neutral(text: str) -> str:
     )
     text = _SENTENCE.sub(_without_order, text)
     text = _MARK.sub("", text)
-    return _CONTROL.sub(lambda found: found[0] + " ", text)
+    return _CONTROL.sub(lambda found: found[0] + " ", _TOKEN.sub(" ", text))
 
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})

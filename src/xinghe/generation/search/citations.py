@@ -35,6 +35,7 @@ class CitationFilter:
         "_inline",
         "_last",
         "_marked",
+        "_pending",
         "_sentence",
         "_support",
         "_valid",
@@ -49,6 +50,7 @@ class CitationFilter:
         self._before = ""  # The last two characters that went out.
         self._sentence = ""  # What went out since the last end of a sentence.
         self._marked = False  # Whether that has a citation.
+        self._pending: list[int] = []  # Cited before the sentence that it is for.
         self._last: int | None = None  # The source that the line cited last.
         self._fence = self._inline = False  # Within code.
 
@@ -114,6 +116,10 @@ class CitationFilter:
         kept = [each for each in dict.fromkeys(numbers) if 1 <= each <= self._valid]
         if not self._enabled or not kept:
             return ""
+        if not self._before.strip():
+            # Models put it in front of a line too; it belongs to that line's first sentence.
+            self._pending = kept
+            return ""
         self._cited |= dict.fromkeys(kept)
         # Behind a full stop, it belongs to the sentence before.
         self._marked = self._marked or bool(self._sentence.strip())
@@ -133,6 +139,9 @@ class CitationFilter:
         return own + char
 
     def _own_citation(self) -> str:
+        if self._pending and self._sentence.strip():
+            numbers, self._pending = self._pending, []
+            return "" if self._marked else self._cite(numbers)
         if not self._wants_one() or self._support is None:
             return ""
         source = self._support.source_of(self._sentence)

@@ -47,7 +47,8 @@ _DEPENDENT = re.compile(
     re.IGNORECASE,
 )
 _COURTESY = re.compile(
-    r"^\s*(请问|请你?|麻烦你?|帮我|能不能|可以|你能)?(联网|上网)?(搜索一下|搜索|搜一下|搜搜|查一下|查查|检索|告诉我)?(一下)?[,,::]?\s*"
+    r"^\s*(请问|请|麻烦|你|能不能|能否|可以|能|帮忙|帮我){0,4}(联网|上网)?"
+    r"(搜索一下|搜索|搜一下|搜搜|查一下|查查|检索|告诉我)?(一下)?[,,::]?\s*"
 )
 
 
@@ -72,7 +73,7 @@ async def planned_query(messages: Sequence[Message], ask: Ask) -> str | None:
     Raises nothing but cancellation.
     """
     turns = [message for message in messages if message.role in {"user", "assistant"}]
-    if not turns or turns[-1].role != "user":
+    if not turns or messages[-1].role != "user":
         return None
     question = turns[-1].content
     needed = need(question)

@@ -1,0 +1,134 @@
+"""The room as the service holds it, beside the command line, and the pages that it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import structlog
+from click.testing import CliRunner
+from starlette.routing import Router
+from starlette.testclient import TestClient
+
+from xinghe.api.documentation import documentation_routes
+from xinghe.api.operations import Identified, Nowhere
+from xinghe.cli.search import search
+from xinghe.engines.estimate import estimated_tokens
+from xinghe.search import room as rooms
+from xinghe.search.documentation import pages
+from xinghe.search.room import SearchRoom
+from xinghe.settings import Search, Settings, SettingsError
+
+BASE = "http://127.0.0.1:8000"
+
+
+def command(*arguments: str, data: Path, code: int = 0) -> str:
+    result = CliRunner().invoke(search, [*arguments, "--data", str(data)])
+    structlog.reset_defaults()
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+class Counting:
+    """An embedder whose vectors tell how often 香 and 茶 stand in a text."""
+
+    def __init__(self) -> None:
+        self.passages = 0
+
+    async def embed(
+        self, texts: Sequence[str], kind: Literal["query", "passage"]
+    ) -> list[list[float]]:
+        self.passages += len(texts) if kind == "passage" else 0
+        return [[1.0, float(text.count("香")), float(text.count("茶"))] for text in texts]
+
+
+async def test_the_service_finds_what_the_command_line_indexes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "LOOK_SECONDS", 0.05)
+    embedder = Counting()
+    room = SearchRoom(Settings(data=str(tmp_path)), base_url=BASE, embedder=embedder)
+    await room.start()
+    try:
+        papers = tmp_path / "papers"
+        papers.mkdir()
+        (papers / "tea.md").write_text("# 武夷岩茶\n岩骨花香,产于武夷山。", "utf-8")
+        made = json.loads(
+            await asyncio.to_thread(command, "index", str(papers), "--json", data=tmp_path)
+        )
+        assert made == {"name": "papers", "added": 1, "unchanged": 0, "dropped": 0, "skipped": 0}
+        (first, *_) = await room.searcher.search(
+            "武夷岩茶产地", number=3, references=3, budget=500, measure=estimated_tokens
+        )
+        assert first.url == f"{BASE}/documentation/papers/tea.md"
+        assert room.corpus is not None
+        total = sum(each.passages for each in room.corpus.collections())
+        async with asyncio.timeout(20):
+            while embedder.passages < total:
+                await asyncio.sleep(0.05)
+    finally:
+        await room.stop()
+    assert "papers" in command("list", data=tmp_path)
+    command("remove", "papers", data=tmp_path)
+    assert "there is no collection" in command("remove", "papers", data=tmp_path, code=1)
+
+
+async def test_without_the_documentation(tmp_path: Path) -> None:
+    for wanted, names in ((True, ["documentation"]), (False, [])):
+        settings = Settings(data=str(tmp_path), search=Search(documentation=wanted))
+        room = SearchRoom(settings, base_url=BASE)
+        await room.start()
+        assert room.corpus is not None
+        assert [each.name for each in room.corpus.collections()] == names
+        await room.stop()
+
+
+async def test_every_page_is_served_as_text(tmp_path: Path) -> None:
+    room = SearchRoom(Settings(data=str(tmp_path)), base_url=BASE)
+    await room.start()
+    assert room.corpus is not None
+    client = TestClient(Identified(Router([*documentation_routes(room.corpus), Nowhere()])))
+    for page in pages():
+        answer = client.get(f"/documentation/{page.name}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert answer.text.strip() == page.read_text("utf-8").strip()
+    for path in ("", "gone.md", "../search.db", "%2e%2e/xinghe.db", "documentation/README.md/"):
+        answer = client.get(f"/documentation/{path}")
+        assert answer.status_code == 404, path
+        assert answer.json()["error"]["code"] == "no_such_path"
+    await room.stop()
+
+
+@pytest.mark.parametrize("provider", ["searxng", "baidu"])
+async def test_online_providers_need_no_corpus(
+    tmp_path: Path, provider: Literal["searxng", "baidu"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = Search(provider=provider, url="http://127.0.0.1:9", key_env="SOME_KEY")
+    if provider == "baidu":
+        with pytest.raises(SettingsError, match="SOME_KEY"):
+            SearchRoom(Settings(data=str(tmp_path), search=chosen), base_url=BASE)
+        monkeypatch.setenv("SOME_KEY", "secret")
+    room = SearchRoom(Settings(data=str(tmp_path), search=chosen), base_url=BASE)
+    await room.start()
+    assert room.corpus is None
+    await room.stop()
+    assert not (tmp_path / "search.db").exists()
+
+
+def test_the_command_line_says_what_it_wants(tmp_path: Path) -> None:
+    assert "documentation" in command(
+        "index", str(tmp_path), "--name", "documentation", data=tmp_path, code=2
+    )
+    assert "'a/b'" in command("index", str(tmp_path), "--name", "a/b", data=tmp_path, code=2)
+    assert "URL" in command("index", str(tmp_path), "--url", "ftp://x", data=tmp_path, code=2)
+    assert "does not exist" in command("index", str(tmp_path / "no"), data=tmp_path, code=2)
+    assert "no Xinghe database" in command("list", data=tmp_path / "none", code=1)
+    assert not (tmp_path / "none").exists()
+    (tmp_path / "a.exe").write_bytes(b"x")
+    assert "skipped" in command("index", str(tmp_path), "--name", "a", data=tmp_path)
+    assert "operations.md" in command("query", "怎么备份数据库", data=tmp_path)
