@@ -38,11 +38,18 @@ class Counting:
 
     def __init__(self) -> None:
         self.passages = 0
+        self._grown = asyncio.Condition()
+
+    async def reached(self, passages: int) -> None:
+        async with self._grown:
+            await self._grown.wait_for(lambda: self.passages >= passages)
 
     async def embed(
         self, texts: Sequence[str], kind: Literal["query", "passage"]
     ) -> list[list[float]]:
-        self.passages += len(texts) if kind == "passage" else 0
+        async with self._grown:
+            self.passages += len(texts) if kind == "passage" else 0
+            self._grown.notify_all()
         return [[1.0, float(text.count("香")), float(text.count("茶"))] for text in texts]
 
 
@@ -68,12 +75,17 @@ async def test_the_service_finds_what_the_command_line_indexes(
         assert room.corpus is not None
         total = sum(each.passages for each in room.corpus.collections())
         async with asyncio.timeout(20):
-            while embedder.passages < total:
-                await asyncio.sleep(0.05)
+            await embedder.reached(total)
     finally:
         await room.stop()
-    assert "papers" in command("list", data=tmp_path)
+
+
+def test_list_and_remove(tmp_path: Path) -> None:
+    (tmp_path / "tea.md").write_text("# 茶\n绿茶。", "utf-8")
+    command("index", str(tmp_path), "--name", "papers", "--private", data=tmp_path)
+    assert "papers  no" in command("list", data=tmp_path)
     command("remove", "papers", data=tmp_path)
+    assert "papers" not in command("list", data=tmp_path)
     assert "there is no collection" in command("remove", "papers", data=tmp_path, code=1)
 
 
