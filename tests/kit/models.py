@@ -11,6 +11,18 @@ TIGHT = "scripted-tight"
 DOWN = "scripted-down"
 """Its upstream refuses every connection."""
 
+ABLE = "scripted-able"
+"""Can do everything; its upstream calls tools and thinks by itself, and has no eyes."""
+
+EYES = "scripted-eyes"
+"""The same, and its upstream has eyes."""
+
+DULL = "scripted-dull"
+"""Its upstream gives nothing but text: no tools, no formats, no thoughts."""
+
+R1 = "scripted-r1"
+"""Its upstream's template opens the thought, so the text has the closing tag only."""
+
 QUIET = "scripted-quiet"
 """Its upstream may say nothing for one second only."""
 
@@ -49,6 +61,79 @@ engine = "upstream"
 url = "http://127.0.0.1:{closed}/v1"
 model = "down"
 context = 131072
+
+[deployments.eyes]
+engine = "upstream"
+url = "{url}"
+key = "sk-upstream"
+model = "eyes"
+context = 131072
+eyes = true
+
+[deployments.dull]
+engine = "upstream"
+url = "{url}"
+key = "sk-upstream"
+model = "dull"
+context = 131072
+tools = false
+structure = "none"
+thinks = false
+
+[deployments.r1]
+engine = "upstream"
+url = "{url}"
+key = "sk-upstream"
+model = "r1"
+context = 131072
+opens_thought = true
+
+[models."scripted-able"]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+reasoning_max = 512
+capabilities = ["reasoning", "web_search", "tools", "json_object", "json_schema", "images"]
+input_ratio = 1.0
+output_ratio = 2.0
+deployment = "scripted"
+
+[models."scripted-eyes"]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+capabilities = ["images"]
+input_ratio = 1.0
+output_ratio = 2.0
+deployment = "eyes"
+
+[models."scripted-dull"]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+reasoning_max = 512
+capabilities = ["reasoning", "web_search", "tools", "json_object", "json_schema"]
+input_ratio = 1.0
+output_ratio = 2.0
+deployment = "dull"
+
+[models."scripted-r1"]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+reasoning_max = 512
+capabilities = ["reasoning"]
+input_ratio = 1.0
+output_ratio = 2.0
+deployment = "r1"
 
 [models."scripted-chat"]
 kind = "chat"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import Literal
 
@@ -19,10 +20,25 @@ Fault = Literal["none", "status", "reset", "truncate", "garbage", "error_event",
 finish reason or `[DONE]`; an event that is no JSON; an error event; a page that is no stream."""
 
 
+class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A tool call that the upstream makes: its arguments come in pieces, a token each."""
+
+    name: str
+    arguments: list[str] = []
+    id: str = "call-of-upstream"
+
+
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One answer of the upstream: the pieces of its text, a token each, and how they travel."""
 
     pieces: list[str] = msgspec.field(default_factory=lambda: ["你", "好", "。"])
+    thoughts: list[str] = []
+    """The chain of thought in a field of its own, before the text."""
+    thoughts_as: Literal["reasoning_content", "reasoning"] = "reasoning_content"
+    calls: list[Call] = []
+    """Tool calls after the text."""
+    again: list[Script] = []
+    """What it answers to the second request with this script, the third, and so on."""
     times: int = 1
     """How often each piece stands in its event: a long answer from a short prompt."""
     backwards: bool = False
@@ -55,6 +71,12 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def messages(self) -> list[dict[str, str]]:
         return [{"role": "user", "content": self.prompt}]
 
+    def at(self, request: int) -> Script:
+        """The script for request number `request`, from 0."""
+        return (
+            self if not request or not self.again else self.again[min(request, len(self.again)) - 1]
+        )
+
 
 def read(messages: list[dict[str, object]]) -> Script:
     """The script in the last message that holds one; any other prompt gets the default answer."""
@@ -63,7 +85,9 @@ def read(messages: list[dict[str, object]]) -> Script:
         if isinstance(content, list):
             content = "".join(part.get("text", "") for part in content)
         if isinstance(content, str) and content.startswith("{"):
-            return _turned(msgspec.json.decode(content, type=Script))
+            # The platform may have put a note behind it.
+            _, end = json.JSONDecoder().raw_decode(content)
+            return _turned(msgspec.json.decode(content[:end], type=Script))
     return Script()
 
 

@@ -99,7 +99,8 @@ class Upstream:
         seen = Received(body, headers)
         self._received.setdefault(script.id, []).append(seen)
         try:
-            await _Answer(script, body, reader, writer).run(seen)
+            now = script.at(len(self._received[script.id]) - 1)
+            await _Answer(now, body, reader, writer).run(seen)
             seen.ended = True
         except ConnectionError:
             seen.gone_at = time.monotonic()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.kit.script import Script
+from tests.kit.script import Call, Script
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def _events(script: Script, request: dict[str, Any]) -> Iterator[Event]:
 
     pieces, reason = _bounded(script, request)
     yield Event(event(choice({"role": "assistant", "content": ""})))
-    for piece in pieces:
-        yield Event(event(choice({"content": piece * script.times})), is_piece=True)
+    for delta in _deltas(script, pieces):
+        yield Event(event(choice(delta)), is_piece=True)
     yield Event(event(choice({}, reason)))
     if with_usage:
         yield Event(event([], _usage(script, pieces)))
@@ -70,12 +70,30 @@ def _bounded(script: Script, request: dict[str, Any]) -> tuple[list[str], str]:
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
     if limit is not None and limit < len(script.pieces):
         return script.pieces[:limit], "length"
-    return script.pieces, script.finish
+    return script.pieces, "tool_calls" if script.calls else script.finish
+
+
+def _deltas(script: Script, pieces: list[str]) -> Iterator[dict[str, Any]]:
+    for thought in script.thoughts:
+        yield {script.thoughts_as: thought}
+    for piece in pieces:
+        yield {"content": piece * script.times}
+    for at, call in enumerate(script.calls):
+        for fragment in _fragments(at, call):
+            yield {"tool_calls": [fragment]}
+
+
+def _fragments(at: int, call: Call) -> Iterator[dict[str, Any]]:
+    function = {"name": call.name, "arguments": ""}
+    yield {"index": at, "id": call.id, "type": "function", "function": function}
+    for piece in call.arguments:
+        yield {"index": at, "function": {"arguments": piece}}
 
 
 def _usage(script: Script, pieces: list[str]) -> dict[str, Any]:
     count = script.completion_tokens
-    made = len(pieces) if count is None else count
+    called = sum(1 + len(call.arguments) for call in script.calls)
+    made = len(pieces) + len(script.thoughts) + called if count is None else count
     return {
         "prompt_tokens": script.prompt_tokens,
         "completion_tokens": made,

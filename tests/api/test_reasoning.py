@@ -1,0 +1,165 @@
+"""`reasoning_content` (section 5.7), before any content: on every kind of engine."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.kit.api import STRICT, Api
+from tests.kit.expect import answered, malformed
+from tests.kit.models import ABLE, CHAT, DULL, R1
+from tests.kit.script import Script
+from tests.kit.upstream import Upstream
+
+FIVE = ["ernie-x1-turbo-32k", "ernie-x1-32k", "ernie-x1-32k-preview", "deepseek-r1", "deepseek-r1-250528"]
+TAGGED = ["<th", "ink>\n", "想一", "想。", "</thi", "nk>\n\n", "答", "案"]
+
+
+def in_order(stream: Any) -> tuple[str, str]:
+    """The thought and the answer of a stream, where no thought comes after content."""
+    thought = answer = ""
+    for chunk in stream.chunks:
+        for choice in chunk["choices"]:
+            delta = choice["delta"]
+            if delta.get("reasoning_content"):
+                assert not answer
+                thought += delta["reasoning_content"]
+            answer += delta["content"]
+    return thought, answer
+
+
+@pytest.mark.parametrize("mount", ["/llm/lmapi/v3", STRICT])
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_upstream_with_a_field_of_its_own(api: Api, mount: str, field: Any) -> None:
+    script = Script(["答", "案"], thoughts=["想一", "想。"], thoughts_as=field)
+    body = answered(api.at(mount).chat(model=ABLE, messages=script.messages))
+    message = body["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == ("想一想。", "答案")
+    assert body["usage"]["completion_tokens"] == 4
+    assert body["usage"]["completion_tokens_details"]["reasoning_tokens"] == 2
+    assert in_order(api.at(mount).stream(model=ABLE, messages=script.messages)) == (
+        "想一想。",
+        "答案",
+    )
+
+
+@pytest.mark.parametrize("wire", ["plain", "bytewise", "one_write"])
+def test_upstream_with_tags(api: Api, wire: Any) -> None:
+    script = Script(TAGGED, wire=wire)
+    message = answered(api.chat(model=ABLE, messages=script.messages))["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == ("想一想。", "答案")
+    assert in_order(api.stream(model=ABLE, messages=script.messages)) == ("想一想。", "答案")
+
+
+def test_upstream_whose_template_opens_the_thought(api: Api) -> None:
+    script = Script(["想。", "</think>", "答案"])
+    message = answered(api.chat(model=R1, messages=script.messages))["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == ("想。", "答案")
+
+
+def test_tags_are_text_on_a_model_that_shows_no_thoughts(api: Api) -> None:
+    message = answered(api.chat(model=CHAT, messages=Script(TAGGED).messages))["choices"][0][
+        "message"
+    ]
+    assert message["content"] == "".join(TAGGED)
+    assert "reasoning_content" not in message
+
+
+def test_engine_whose_model_does_not_think(api: Api, upstream: Upstream) -> None:
+    """The platform lets it think first: two passes, one prompt to pay."""
+    script = Script(["想一想。"], again=[Script(["答案"])])
+    body = answered(api.chat(model=DULL, messages=script.messages))
+    message = body["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == ("想一想。", "答案")
+    first, second = (attempt.body for attempt in upstream.attempts(script))
+    assert first["max_tokens"] == 512
+    assert "想一想。" in second["messages"][-1]["content"]
+    usage = body["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (10, 2)
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == 1
+
+
+def test_thoughts_of_the_history_do_not_go_back(api: Api, upstream: Upstream) -> None:
+    script = Script(["答案"])
+    history = [
+        {"role": "user", "content": script.prompt},
+        {"role": "assistant", "content": "甲", "reasoning_content": "秘密的想法"},
+        {"role": "user", "content": "然后呢?"},
+    ]
+    answered(api.chat(model=ABLE, messages=history))
+    assert "秘密的想法" not in json.dumps(upstream.received(script).body, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "bound"),
+    [
+        ({"thinking_budget": 100}, 100),
+        ({"reasoning_effort": "low"}, 128),
+        ({"reasoning_effort": "high"}, 512),
+        ({}, 512),
+    ],
+)
+def test_bound_of_the_chain(
+    api: Api, upstream: Upstream, fields: dict[str, Any], bound: int
+) -> None:
+    script = Script(["想"], again=[Script(["答"])])
+    answered(api.chat(model=DULL, messages=script.messages, **fields))
+    assert upstream.attempts(script)[0].body["max_tokens"] == bound
+
+
+def test_chain_that_does_not_end(api: Api) -> None:
+    """An upstream that thinks beyond the bound is cut off there."""
+    script = Script(["答"], thoughts=["想"] * 40)
+    body = answered(api.chat(model=ABLE, messages=script.messages, thinking_budget=7))
+    choice = body["choices"][0]
+    assert choice["finish_reason"] == "length"
+    assert choice["message"]["reasoning_content"] == "想" * 7
+    assert body["usage"]["completion_tokens_details"]["reasoning_tokens"] == 7
+
+
+def test_bound_of_the_answer_is_another(api: Api) -> None:
+    script = Script(["答"] * 20, thoughts=["想"] * 20)
+    body = answered(api.chat(model=ABLE, messages=script.messages, max_tokens=5))
+    message = body["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == ("想" * 20, "答" * 5)
+    assert body["choices"][0]["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"thinking_budget": 513}, "512"),
+        ({"thinking_budget": 0}, "thinking_budget"),
+        ({"thinking_budget": "x"}, "thinking_budget"),
+        ({"reasoning_effort": "much"}, "medium"),
+    ],
+)
+def test_what_cannot_be_meant(api: Api, fields: dict[str, Any], says: str) -> None:
+    malformed(api.chat(model=ABLE, **fields), says)
+
+
+def test_budget_of_a_model_without_a_chain_is_ignored(api: Api) -> None:
+    reply = api.chat(model=CHAT, thinking_budget=5, reasoning_effort="low")
+    answered(reply)
+    assert reply.headers["x-ignored-parameters"] == "thinking_budget, reasoning_effort"
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("model", FIVE)
+def test_embedded_engine(api: Api, model: str) -> None:
+    stream = api.stream(
+        model=model,
+        messages=[{"role": "user", "content": "1+1=?"}],
+        max_tokens=8,
+        thinking_budget=12,
+        stream_options={"include_usage": True},
+    )
+    thought, answer = in_order(stream)
+    assert thought
+    assert answer
+    usage = stream.usage
+    assert usage is not None
+    assert 0 < usage["completion_tokens_details"]["reasoning_tokens"] <= 12
+    assert usage["completion_tokens"] <= 20
