@@ -2,15 +2,16 @@
 
 A request meets, from the outside in:
 
-1. `api.edge`          path, method, CORS, one log line, every answer JSON
-2. `api.authenticate`  the bearer token becomes a `Principal`
-3. `api.chat`          body read, validated, its prompt counted by the engine's own tokenizer
-4. `limits`            RPM, TPM and QPS of the account; what was not used is given back
-5. `safety`            what was asked is moderated now, the answer while it is generated
-6. `ledger.hold`       the worst case reserved, settled exactly once on the way out
-7. `generation`        the passes of one answer, stop strings, length
-8. `dispatch`          the deployment's queue, retries
-9. `engines`           the embedded child or an upstream server, as a stream of deltas
+1.  `api.edge`          path, method, CORS, one log line, every answer JSON
+2.  `api.authenticate`  the bearer token becomes a `Principal`
+3.  `api.idempotent`    a key that was answered gets its answer again; else one request at a time
+4.  `api.chat`          body read, validated, its prompt counted by the engine's own tokenizer
+5.  `limits`            RPM, TPM and QPS of the account; what was not used is given back
+6.  `safety`            what was asked is moderated now, the answer while it is generated
+7.  `ledger.hold`       the worst case reserved, settled exactly once on the way out
+8.  `generation`        the passes of one answer, stop strings, length
+9.  `dispatch`          the deployment's queue, retries
+10. `engines`           the embedded child or an upstream server, as a stream of deltas
 """
 
 from __future__ import annotations
