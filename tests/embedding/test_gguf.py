@@ -1,0 +1,49 @@
+"""A GGUF file as an embedder; any model will do to see that it works, not how well."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tests.embedding.kit import cosine, running
+from xinghe.catalog.embedding import LlamaCppEmbeddingDeployment
+from xinghe.embedding import EmbedderFailed, TextTooLong
+from xinghe.settings import load
+from xinghe.weights import find
+
+pytestmark = pytest.mark.embedded
+
+
+@pytest.fixture
+def weights(small_weights: str) -> str:
+    path = find(load(), small_weights)
+    assert path is not None
+    return str(path)
+
+
+async def test_vectors_of_a_gguf_file(weights: str) -> None:
+    deployment = LlamaCppEmbeddingDeployment(
+        weights=weights, context=128, pooling="mean", query_prefix="为这个句子生成表示:"
+    )
+    async with running(deployment) as embedder:
+        assert embedder.served_by.startswith("test/qwen")
+        made = (await embedder.vectors(["你好", "天气", "你好"], "text", max_tokens=128)).floats()
+        assert embedder.dimensions == len(made[0]) == 896
+        assert math.hypot(*made[0]) == pytest.approx(1, abs=1e-3)
+        assert cosine(made[0], made[2]) == pytest.approx(1, abs=1e-3)
+        assert cosine(made[0], made[1]) < 0.999
+        (as_query,) = (await embedder.vectors(["你好"], "query")).floats()
+        assert cosine(made[0], as_query) < 0.999
+        with pytest.raises(TextTooLong) as refused:
+            await embedder.vectors(["短", "长城" * 200], "text", max_tokens=128)
+        assert refused.value.index == 1
+        await embedder.vectors(["还在"], "text", max_tokens=128)
+
+
+async def test_a_file_that_is_no_model(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("gguf") / "broken.gguf"
+    path.write_bytes(b"GGUF" + bytes(100))
+    async with running(LlamaCppEmbeddingDeployment(weights=str(path))) as embedder:
+        with pytest.raises(EmbedderFailed):
+            await embedder.vectors(["你好"], "text")

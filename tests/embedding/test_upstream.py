@@ -1,0 +1,155 @@
+"""Any server with `POST /embeddings` as an embedder: its forms, its faults, its limits."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.embedding.kit import running
+from tests.embedding.upstream import Upstream, serving, vector
+from xinghe.catalog.embedding import UpstreamEmbeddingDeployment
+from xinghe.embedding import EmbedderBusy, EmbedderFailed, TextTooLong
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with serving() as running_one:
+        yield running_one
+
+
+def at(upstream: Upstream, **fields: object) -> UpstreamEmbeddingDeployment:
+    return UpstreamEmbeddingDeployment(url=upstream.url, model="bge", **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+async def test_vectors_come_in_the_order_of_the_texts(upstream: Upstream, encoding: str) -> None:
+    upstream.encoding = encoding
+    async with running(at(upstream, key="sk")) as embedder:
+        made = await embedder.vectors(["一", "二", "三"], "text")
+        assert made.floats() == [vector("一"), vector("二"), vector("三")]
+        assert embedder.dimensions == 8
+        assert embedder.served_by == "test/bge"
+    assert upstream.keys == ["Bearer sk"]
+    assert upstream.bodies[0]["model"] == "bge"
+
+
+async def test_search_gets_vectors_of_length_one(upstream: Upstream) -> None:
+    async with running(at(upstream, query_prefix="问:")) as embedder:
+        (made,) = await embedder.embed(["一"], "query")
+    assert math.hypot(*made) == pytest.approx(1)
+    assert upstream.bodies[0]["input"] == ["问:一"]
+
+
+async def test_prefixes_stand_before_their_form_alone(upstream: Upstream) -> None:
+    async with running(at(upstream, query_prefix="问:", passage_prefix="文:")) as embedder:
+        for form in ("text", "query", "passage"):
+            await embedder.vectors(["一"], form)
+    assert [body["input"] for body in upstream.bodies] == [["一"], ["问:一"], ["文:一"]]
+
+
+async def test_dimensions_are_passed_on(upstream: Upstream) -> None:
+    async with running(at(upstream, resizable=True)) as embedder:
+        (made,) = (await embedder.vectors(["一"], "text", dimensions=4)).floats()
+    assert len(made) == 4
+    assert embedder.resizable
+
+
+@pytest.mark.parametrize("answers", [[500], [502, 500]])
+async def test_its_own_fault_is_tried_again(upstream: Upstream, answers: list[int]) -> None:
+    upstream.answers = answers
+    async with running(at(upstream)) as embedder:
+        assert len((await embedder.vectors(["一"], "text")).data) == 1
+
+
+async def test_it_gives_up_after_three_tries(upstream: Upstream) -> None:
+    upstream.answers = [500] * 9
+    async with running(at(upstream)) as embedder:
+        with pytest.raises(EmbedderFailed):
+            await embedder.vectors(["一"], "text")
+    assert len(upstream.bodies) == 3
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_busy_is_told_with_its_advice(upstream: Upstream, status: int) -> None:
+    upstream.answers = [status]
+    async with running(at(upstream)) as embedder:
+        with pytest.raises(EmbedderBusy) as refused:
+            await embedder.vectors(["一"], "text")
+    assert refused.value.retry_after == 7
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422])
+async def test_a_refusal_is_not_tried_again(upstream: Upstream, status: int) -> None:
+    upstream.answers = [status]
+    async with running(at(upstream)) as embedder:
+        with pytest.raises(EmbedderFailed) as failed:
+            await embedder.vectors(["一"], "text")
+    assert len(upstream.bodies) == 1
+    assert "secret" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "spoil", ["json", "missing", "twice", "nan", "huge", "ragged", "base64", "empty"]
+)
+async def test_nonsense_is_no_vector(upstream: Upstream, spoil: str) -> None:
+    upstream.spoil = spoil
+    async with running(at(upstream)) as embedder:
+        with pytest.raises(EmbedderFailed):
+            await embedder.vectors(["一", "二"], "text")
+
+
+async def test_unreachable() -> None:
+    deployment = UpstreamEmbeddingDeployment(url="http://127.0.0.1:9/v1", model="bge")
+    async with running(deployment) as embedder:
+        assert not await embedder.ready()
+        with pytest.raises(EmbedderFailed):
+            await embedder.vectors(["一"], "text")
+
+
+async def test_silence_ends(upstream: Upstream) -> None:
+    upstream.hold.clear()
+    async with running(at(upstream, silence_timeout=0.1)) as embedder:
+        with pytest.raises(EmbedderFailed):
+            await embedder.vectors(["一"], "text")
+    upstream.hold.set()
+
+
+async def test_tokens_are_estimated(upstream: Upstream) -> None:
+    async with running(at(upstream, context=10)) as embedder:
+        assert embedder.max_tokens == 10
+        await embedder.vectors(["一" * 10], "text", max_tokens=10)
+        with pytest.raises(TextTooLong) as refused:
+            await embedder.vectors(["一", "一" * 11], "text", max_tokens=10)
+    assert (refused.value.index, refused.value.tokens) == (1, 11)
+    assert len(upstream.bodies) == 1
+
+
+async def test_its_queue_is_bounded(upstream: Upstream) -> None:
+    upstream.hold.clear()
+    async with running(at(upstream, slots=1, queue=3)) as embedder:
+        calls = [asyncio.create_task(embedder.vectors(["一"], "text")) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        with pytest.raises(EmbedderBusy):
+            await embedder.vectors(["一"], "text")
+        assert len(upstream.bodies) == 1  # one slot
+        upstream.hold.set()
+        await asyncio.gather(*calls)
+
+
+async def test_its_reranker_is_asked_where_it_has_one(upstream: Upstream) -> None:
+    async with running(at(upstream, reranker="bge-reranker")) as embedder:
+        assert await embedder.rank("问", ["坏", "好"]) == [0.0, 1.0]
+        assert upstream.bodies[0]["model"] == "bge-reranker"
+        upstream.spoil = "missing"
+        with pytest.raises(EmbedderFailed):
+            await embedder.rank("问", ["坏", "好"])
+
+
+async def test_similarity_ranks_where_it_has_none(upstream: Upstream) -> None:
+    async with running(at(upstream)) as embedder:
+        scores = await embedder.rank("同", ["异", "同"])
+    assert scores[1] == pytest.approx(1)
+    assert 0 <= scores[0] < 1

@@ -1,0 +1,101 @@
+"""A server with `POST /embeddings` and `POST /rerank`, on real sockets, that does as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from array import array
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+
+def vector(text: str, size: int = 8) -> list[float]:
+    """Of a length other than 1, and another one for every text."""
+    return [float(byte) for byte in hashlib.sha256(text.encode()).digest()[:size]]
+
+
+class Upstream:
+    """`answers` are HTTP statuses to give before it works; `spoil` says what is wrong then."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.answers: list[int] = []
+        self.spoil = ""
+        self.encoding = "float"
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        self.hold = asyncio.Event()
+        self.hold.set()
+
+    async def embeddings(self, request: web.Request) -> web.Response:
+        body = await self._received(request)
+        if self.answers:
+            return web.Response(
+                status=self.answers.pop(0), text="secret", headers={"Retry-After": "7"}
+            )
+        await self.hold.wait()
+        data: list[dict[str, Any]] = []
+        for index, text in enumerate(body["input"]):
+            made: Any = vector(text, body.get("dimensions", 8))
+            if self.encoding == "base64":
+                made = base64.b64encode(array("f", made).tobytes()).decode()
+            data.insert(0, {"object": "embedding", "index": index, "embedding": made})
+        return self._spoiled(data)
+
+    def _spoiled(self, data: list[dict[str, Any]]) -> web.Response:
+        match self.spoil:
+            case "json":
+                return web.Response(text="<html>")
+            case "missing":
+                data.pop()
+            case "twice":
+                data[0]["index"] = data[-1]["index"]
+            case "nan":
+                return web.Response(text='{"data":[{"index":0,"embedding":[NaN]}]}')
+            case "huge":
+                data[0]["embedding"] = [1e300] * 8
+            case "ragged":
+                data[0]["embedding"] = [1.0]
+            case "base64":
+                data[0]["embedding"] = "!!!"
+            case "empty":
+                data = [{**each, "embedding": []} for each in data]
+        return web.json_response({"object": "list", "data": data})
+
+    async def rerank(self, request: web.Request) -> web.Response:
+        body = await self._received(request)
+        ranked = [
+            {"index": index, "relevance_score": 1.5 if "好" in text else -0.5}
+            for index, text in enumerate(body["documents"])
+        ]
+        if self.spoil == "missing":
+            ranked.pop()
+        return web.json_response({"results": ranked[::-1]})
+
+    async def _received(self, request: web.Request) -> dict[str, Any]:
+        body: dict[str, Any] = await request.json()
+        self.bodies.append(body)
+        self.keys.append(request.headers.get("Authorization"))
+        return body
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Upstream]:
+    upstream = Upstream()
+    app = web.Application()
+    app.router.add_post("/v1/embeddings", upstream.embeddings)
+    app.router.add_post("/v1/rerank", upstream.rerank)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    upstream.url = f"http://127.0.0.1:{port}/v1"
+    try:
+        yield upstream
+    finally:
+        await runner.cleanup()
