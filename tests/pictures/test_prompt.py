@@ -20,7 +20,7 @@ def test_a_note_stands_in_the_place_of_its_picture() -> None:
     blank = Description(30, 40, ("蓝色",))
     assert prompt_parts(message, [SEEN, blank]) == (
         "前面\n"
-        "[图片1:640×480像素,主要颜色:白色、红色,图中文字:「禁止吸烟\nNO SMOKING」]\n"
+        "[图片1:640×480像素,主要颜色:白色、红色。图里写的全部文字是:「禁止吸烟\nNO SMOKING」]\n"
         "后面\n"
         "[图片2:30×40像素,主要颜色:蓝色,图中没有认出文字]"
     )
@@ -31,7 +31,7 @@ def test_what_was_cut_or_could_not_be_read_is_said() -> None:
     cut = Description(1, 1, (), ("文字",), cut=True)
     unread = Description(5, 6, readable=False)
     assert prompt_parts(message, [cut, unread], first=7) == (
-        "[图片7:1×1像素,图中文字:「文字」(其余文字略)]\n[图片8:5×6像素,内容无法识读]"
+        "[图片7:1×1像素。图里写的文字开头是:「文字」(其余略)]\n[图片8:5×6像素,内容无法识读]"
     )
 
 

@@ -89,7 +89,7 @@ async def test_no_text_in_it(size: tuple[int, int], reader: PictureReader) -> No
 
 async def test_a_damaged_file_is_told_and_hurts_nobody(reader: PictureReader) -> None:
     data = bytearray(encoded(Image.effect_noise((300, 200), 90)))
-    data[100:-20] = bytes(len(data) - 120)
+    data[41:43] = b"\xff\xff"  # where its compressed data begins
     at_work = reader.pid
     picture = Picture(bytes(data), "image/png", 300, 200)
     assert await reader.describe(picture) == Description(300, 200, readable=False)

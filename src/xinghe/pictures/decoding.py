@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageOps
 
 from xinghe.pictures.opening import FETCHED
 
@@ -20,7 +20,6 @@ def decode(data: bytes) -> tuple[Image.Image, tuple[int, int]]:
     or on black where the rest is bright. Raises what Pillow raises for a damaged file.
     """
     Image.MAX_IMAGE_PIXELS = None  # `open_picture` has judged the size
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # the recogniser's library sets it for everyone
     with Image.open(io.BytesIO(data), formats=FETCHED) as image:
         full = image.size
         image.draft(None, (2400, 2400))  # a JPEG is decoded at half, a quarter or an eighth

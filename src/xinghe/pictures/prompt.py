@@ -69,4 +69,7 @@ def _note(number: int, picture: Description) -> str:
     if not picture.lines:
         return f"[{head},图中没有认出文字]"
     text = "\n".join(map(harmless, picture.lines))
-    return f"[{head},图中文字:「{text}」{'(其余文字略)' if picture.cut else ''}]"
+    if picture.cut:
+        return f"[{head}。图里写的文字开头是:「{text}」(其余略)]"
+    # With 图中文字 in place of this sentence, small models tell what it is about, not what it says.
+    return f"[{head}。图里写的全部文字是:「{text}」]"
