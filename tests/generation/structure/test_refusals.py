@@ -35,6 +35,13 @@ MUTUAL = {
     },
 }
 
+CONDITIONAL = {
+    "type": "object",
+    "allOf": [
+        {"if": {"properties": {f"k{i}": {"const": 1}}}, "then": {"required": [f"z{i}"]}}
+        for i in range(30)
+    ],
+}
 WORD = {"type": "string", "format": "phone"}
 ENDLESS = {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "required": ["n"]}
 OBJECTS = {"type": "array", "items": {"type": "object"}, "uniqueItems": True}
@@ -89,6 +96,7 @@ def test_refused(name: str) -> None:
     [
         BRANCHY,
         MUTUAL,
+        CONDITIONAL,
         nested(15),
         {"type": "string", "pattern": r"^(a|aa|aaa)*(b+b+)+$"},
         {"type": "string", "pattern": r"^(([a-z]{1,100}){1,100}){1,100}$"},

@@ -98,6 +98,22 @@ SOUND = {
     "itself": {"type": "object", "properties": {"c": {"items": {"$ref": "#"}, "type": "array"}}},
     "excluded texts": {"type": "string", "not": {"enum": ["a/b", "\n", "é"]}, "maxLength": 3},
     "Chinese": {"type": "object", "properties": {"姓名": {"const": "张三"}}, "required": ["姓名"]},
+    "names to escape": {
+        "type": "object",
+        "properties": {'a\n"\x00\x7f\\': {"type": "null"}, "%{}/": {"const": "\x7f/\u2028"}},
+        "required": ['a\n"\x00\x7f\\', "%{}/"],
+    },
+    "100 optional ones": {
+        "type": "object", "properties": {f"p{i}": {"type": "boolean"} for i in range(100)},
+    },
+    "conditions": {
+        "type": "object",
+        "properties": {f"k{i}": {"enum": [1, 2]} for i in range(4)},
+        "allOf": [
+            {"if": {"properties": {f"k{i}": {"const": 1}}}, "then": {"required": [f"z{i}"]}}
+            for i in range(4)
+        ],
+    },
     "anything": True,
 }  # fmt: skip
 

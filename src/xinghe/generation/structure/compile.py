@@ -7,6 +7,8 @@ through llguidance's JSON compiler.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,9 +58,20 @@ class Compiler:
         self._stack: list[str] = []
         self._parts = 0
         self._any = ANY_DEPTH
+        self._made: dict[tuple[object, ...], str] = {}
 
     def emit(self, node: Any, tokens: float) -> str:
-        """A Lark expression for `node`; raises `Impossible`, `Unsupported` or `TooLarge`."""
+        """A Lark expression for `node`; raises `Impossible`, `Unsupported` or `TooLarge`.
+
+        `tokens` are taken in steps of half an octave, so that equal parts become one rule.
+        """
+        tokens = 2 ** (round(2 * math.log2(max(tokens, 1))) / 2)
+        key = (json.dumps(node, sort_keys=True), tokens, self._any, *self._stack)
+        if key not in self._made:
+            self._made[key] = self._emit(node, tokens)
+        return self._made[key]
+
+    def _emit(self, node: Any, tokens: float) -> str:
         self._parts += 1
         if self._parts > PARTS:
             raise TooLarge

@@ -50,7 +50,8 @@ class Lark:
 def literal(value: Any) -> str:
     """A Lark literal of the JSON text of a value, without spaces."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return json.dumps(text, ensure_ascii=False)
+    # A raw DEL is legal in JSON, but not in Lark.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def repeated(item: str, low: int, high: int) -> str:

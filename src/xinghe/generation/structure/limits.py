@@ -20,13 +20,15 @@ CHOICES = 1_000
 """Entries of one array: values of one enum, say."""
 BRANCHES = 120
 """Branches of anyOf, oneOf and allOf in all: their combinations grow fastest."""
+CONDITIONS = 12
+"""Uses of if and of dependent properties: each doubles the cases."""
 PATTERN = 1_000
 """Characters of a regular expression."""
 
 
 def within_limits(schema: Any) -> None:
     """Raise `Unguaranteed` for a schema that is too deep, too large or too branched."""
-    characters = branches = 0
+    characters = branches = conditions = 0
     for nodes, (keyword, path, value, depth) in enumerate(_values(schema), 1):
         if depth > DEPTH:
             raise Unguaranteed(keyword, path, f"is nested more than {DEPTH} levels deep")
@@ -35,6 +37,7 @@ def within_limits(schema: Any) -> None:
             raise Unguaranteed(keyword, path, f"has {len(value)} entries, at most {most}")
         if isinstance(value, list) and keyword in ("anyOf", "oneOf", "allOf"):
             branches += len(value)
+        conditions += _conditions(keyword, value)
         if isinstance(value, str):
             characters += len(value)
             if keyword == "pattern" and len(value) > PATTERN:
@@ -45,9 +48,17 @@ def within_limits(schema: Any) -> None:
             (nodes, NODES, "values"),
             (characters, CHARACTERS, "characters"),
             (branches, BRANCHES, "branches"),
+            (conditions, CONDITIONS, "conditions"),
         ):
             if count > most:
                 raise Unguaranteed("schema", "", f"has more than {most} {noun} in all")
+
+
+def _conditions(keyword: str, value: Any) -> int:
+    if not isinstance(value, dict):
+        return 0
+    dependent = keyword in ("dependentRequired", "dependentSchemas", "dependencies")
+    return (len(value) if dependent else 0) + ("if" in value)
 
 
 def _values(schema: Any) -> Iterator[tuple[str, str, Any, int]]:

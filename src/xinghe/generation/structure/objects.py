@@ -20,7 +20,7 @@ OBJECT = frozenset(
     }
 )  # fmt: skip
 UNBOUNDED = 10**9
-LINE = 400
+LINE = 80
 """Characters of an expression that is given a name of its own."""
 
 
