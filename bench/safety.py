@@ -2,38 +2,72 @@
 
 from __future__ import annotations
 
+import logging
+import random
 import time
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import gettempdir
 
+import structlog
 from tests.safety.lists import sentences
 
+from xinghe.safety import Moderator
+from xinghe.safety.combinations import combinations
 from xinghe.safety.lexicon import lexicon
-from xinghe.safety.matcher import Matcher
-from xinghe.safety.stream import StreamScanner
 
 TEXT = Path(__file__).parent.parent / "README.md"
 CHUNK = 2
+SETS = (
+    "unsafe.txt",
+    "development.txt",
+    "heldout.txt",
+    "unseen.txt",
+    "harmless.txt",
+    "nearmiss.txt",
+)
 
 
 def main() -> None:
-    matcher = Matcher(lexicon())
-    for name in ("unsafe.txt", "unseen.txt", "harmless.txt"):
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    moderator = Moderator(Path(gettempdir()) / "no-such-folder")
+    for name in SETS:
         lines = [line.split("\t")[-1] for line in sentences(name)]
-        found = sum(matcher.check(line) is not None for line in lines)
-        print(f"{name}: {found} of {len(lines)} found")
+        found = sum(moderator.check(line) is not None for line in lines)
+        told = sum(moderator.check(line, "answer") is not None for line in lines)
+        print(f"{name}: {found} of {len(lines)} found as questions, {told} as answers")
     text = TEXT.read_text("utf-8")
+    for kind, asked in {"a harmless text": text, "a hostile text": hostile(20_000)}.items():
+        print(f"{kind}: {cost(moderator.check, asked):.2f} µs of CPU a character as a question")
+        scanner = moderator.scanner()
+        chunks = [asked[at : at + CHUNK] for at in range(0, len(asked), CHUNK)]
+        begun = time.process_time()
+        for chunk in chunks:
+            if scanner.feed(chunk)[1]:
+                scanner = moderator.scanner()
+        each = (time.process_time() - begun) / len(chunks) * 1e6
+        print(f"{kind}: {each:.1f} µs of CPU a chunk of {CHUNK} characters as an answer")
+
+
+def cost(check: Callable[[str], object], text: str) -> float:
+    """Microseconds of CPU a character."""
+    check(text)
     begun = time.process_time()
-    for _ in range(20):
-        matcher.check(text)
-    size = 20 * len(text.encode()) / 1024
-    print(f"a whole text: {(time.process_time() - begun) / size * 1e6:.0f} µs of CPU a KiB")
-    chunks = [text[at : at + CHUNK] for at in range(0, len(text), CHUNK)]
-    scanner = StreamScanner(matcher)
-    begun = time.process_time()
-    for chunk in chunks:
-        scanner.feed(chunk)
-    each = (time.process_time() - begun) / len(chunks) * 1e6
-    print(f"a stream: {each:.1f} µs of CPU a chunk of {CHUNK} characters")
+    for _ in range(5):
+        check(text)
+    return (time.process_time() - begun) / (5 * len(text)) * 1e6
+
+
+def hostile(size: int) -> str:
+    """Beginnings of phrases and first words of combinations: as much to look into as can be."""
+    chance = random.Random(3)
+    words = [word for rule in combinations() for word in rule.first]
+    text = ""
+    while len(text) < size:
+        phrase = chance.choice(lexicon())
+        row = "".join(chance.choice(phrase.words(at) or ("甲",)) for at in range(len(phrase.slots)))
+        text += row[: chance.randrange(1, len(row) + 1)] + chance.choice(words) + "游戏"
+    return text
 
 
 if __name__ == "__main__":
