@@ -11,6 +11,9 @@ from schemathesis import Case, CheckContext, GenerationMode, HookContext, Respon
 MODELS = ["scripted-chat", "ernie-x1-turbo-32k", "deepseek-v3", "ernie-4.5-turbo-vl-32k"]
 """One that can do nothing beyond text, and three that can by their cards."""
 
+TEXT_REQUESTS = {"EmbeddingRequest", "RerankRequest"}
+TEXT_MODELS = ["embedding-v1", "bge-large-zh"]
+
 CAPABILITIES = ("tools", "functions", "web_search", "response_format")
 MESSAGE_RULES = {"invalid_messages", "characters_too_long", "tokens_too_long"}
 KEY_RULE = "idempotency_key_reused"
@@ -26,6 +29,8 @@ def before_load_schema(_: HookContext, raw_schema: dict[str, Any]) -> None:
     for name, schema in raw_schema["components"]["schemas"].items():
         if name.startswith("ChatRequest"):
             schema["properties"]["model"] = {"enum": MODELS}
+        elif name in TEXT_REQUESTS:
+            schema["properties"]["model"] = {"enum": TEXT_MODELS}
 
 
 @schemathesis.hook
