@@ -1,4 +1,4 @@
-"""`python -m bench [edge|cost|engine|tools]`: run the measurements and print their tables."""
+"""`python -m bench [name …]`: run the measurements (all, or those named) and print their tables."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import cost, edge, engine, tools
+from bench import cost, edge, embedding, engine, tools
 
-BENCHES = {"edge": edge.run, "cost": cost.run, "engine": engine.run, "tools": tools.run}
+BENCHES = {
+    "edge": edge.run,
+    "cost": cost.run,
+    "engine": engine.run,
+    "tools": tools.run,
+    "embedding": embedding.run,
+}
 
 
 def main() -> None:

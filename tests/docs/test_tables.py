@@ -40,7 +40,7 @@ def _settings(tree: msgspec.Struct, prefix: str = "") -> list[tuple[str, str]]:
     for name in tree.__struct_fields__:
         value = getattr(tree, name)
         if isinstance(value, msgspec.Struct):
-            found += _settings(value, f"{name}.")
+            found += _settings(value, f"{prefix}{name}.")
         else:
             found.append((prefix + name, msgspec.json.encode(value).decode()))
     return found

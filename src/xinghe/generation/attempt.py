@@ -112,7 +112,7 @@ class Passes:
             stages.append(CheckedCalls(laid_out.native))
         elif laid_out.tools is not None:
             stages.append(ReadCalls(laid_out.tools.reader()))
-        if self.citations is not None:
+        if self.citations is not None and laid_out.structure is None:
             stages.append(CitationStage(self.citations))
         stages.append(Gate(task.stops, self._means.moderator.scanner))
         if laid_out.structure is not None:

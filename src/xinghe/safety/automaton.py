@@ -74,6 +74,11 @@ class Automaton:
             [slot if isinstance(slot, int) else _tree(slot, choices) for slot in phrase.slots]
             for phrase in self._phrases
         ]
+        # Asked for at every step into a new state: worked out once.
+        self._entries = [
+            [self._entry(index, slot) for slot in range(len(slots) + 1)]
+            for index, slots in enumerate(self._slots)
+        ]
         self._begin()
         firsts = "".join(map(re.escape, sorted(self._root.firsts)))
         self._first = re.compile(f"[{firsts}](?<![{WORD}][{WORD}])" if firsts else "(?!)")
@@ -136,15 +141,23 @@ class Automaton:
 
     def _enter(self, index: int, slot: int, items: set[Item], ended: set[int]) -> None:
         """Add the places from which a phrase may go on at a slot, or that it may end there."""
+        places, ends = self._entries[index][slot]
+        items.update(places)
+        if ends:
+            ended.add(index)
+
+    def _entry(self, index: int, slot: int) -> tuple[tuple[Item, ...], bool]:
+        """The places from which a phrase may go on at a slot, and whether it may end there."""
+        places: list[Item] = []
         for at in range(slot, len(self._slots[index])):
             place = self._slots[index][at]
             if isinstance(place, int):
-                items.add((index, at, 0))
+                places.append((index, at, 0))
                 continue
-            items.add((index, at, place))
+            places.append((index, at, place))
             if not place.end:
-                return
-        ended.add(index)
+                return tuple(places), False
+        return tuple(places), True
 
     def _state(self, items: frozenset[Item], ended: frozenset[int]) -> State:
         # Texts are walked in several threads, and `_begin` may come between two lines of this:

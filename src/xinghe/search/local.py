@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import apsw
 import structlog
 
@@ -14,6 +17,8 @@ from xinghe.search.vectors import Vectors
 
 log = structlog.get_logger(__name__)
 
+VECTOR_SECONDS = 2.0
+"""What the vector of a question may take: it is made at idle priority, and terms find most."""
 CANDIDATES = 60
 """Passages of each ranking."""
 A_DOCUMENT = 4
@@ -35,7 +40,7 @@ class LocalProvider:
     """`base_url` is where readers reach the service: its own pages stand in sources too.
 
     `least_cosine` is how near in meaning a passage must be that shares no words with the
-    question; it depends on the embedding model.
+    question; it depends on the embedding model. `searched` is called at every search.
     """
 
     name = "local"
@@ -46,18 +51,22 @@ class LocalProvider:
         base_url: str,
         embedder: Embedder | None = None,
         least_cosine: float = 0.86,
+        searched: Callable[[], None] = lambda: None,
     ) -> None:
         self._corpus = corpus
         self._base_url = base_url
         self._embedder = embedder
         self._least_cosine = least_cosine
+        self._searched = searched
         self._vectors = Vectors()
 
     async def search(self, query: str, number: int) -> list[Found]:
+        self._searched()
         vector: list[float] = []
         if self._embedder is not None:
             try:
-                (vector,) = await self._embedder.embed([query], "query")
+                async with asyncio.timeout(VECTOR_SECONDS):
+                    (vector,) = await self._embedder.embed([query], "query")
             except Exception as error:  # Whatever ails it, the terms find most.
                 log.warning("search_without_embedding", error=repr(error))
         try:

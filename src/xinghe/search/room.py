@@ -48,11 +48,13 @@ class SearchRoom:
         self._embedder = embedder
         self._extractor = Extractor()
         self._keeper: asyncio.Task[None] | None = None
+        self._used = asyncio.Event()
+        """Set by the first search: where nobody searches, no vectors are made."""
         self.corpus: Corpus | None = None
         provider: Provider
         if self._settings.provider == "local":
             self.corpus = Corpus.open(settings.data_dir)
-            provider = LocalProvider(self.corpus, base_url, embedder)
+            provider = LocalProvider(self.corpus, base_url, embedder, searched=self._used.set)
         elif self._settings.provider == "searxng":
             provider = SearxngProvider(self._settings.url)
         else:
@@ -66,7 +68,7 @@ class SearchRoom:
         )
 
     async def start(self) -> None:
-        """Bring the project's own pages into the corpus, and begin to look after its vectors."""
+        """Bring the project's own pages into the corpus; its vectors follow the first search."""
         if self.corpus is None:
             return
         if self._settings.documentation:
@@ -87,6 +89,7 @@ class SearchRoom:
 
     async def _keep(self, corpus: Corpus, embedder: Embedder) -> None:
         seen: object = None
+        await self._used.wait()
         while True:
             version = await corpus.read(lambda connection: connection.pragma("data_version"))
             if version != seen:

@@ -118,11 +118,11 @@ async def test_demanded_calls_are_made_even_where_they_make_no_sense(
 
 async def test_arguments_are_right_in_form_however_hot(engine: LlamaCppEngine) -> None:  # noqa: F811
     use = ToolUse(SENSIBLE, "required", parallel=False)
-    planned = plan([Message("user", "Surprise me.")], use, max_tokens=48)
+    planned = plan([Message("user", "Surprise me.")], use, max_tokens=40)
     ids, complete = [], 0
     for seed in range(20):
         sampling = Sampling(temperature=HOT.temperature, top_p=HOT.top_p, seed=seed)
-        calls, reason, said = await decide(engine, planned, sampling, limit=48)
+        calls, reason, said = await decide(engine, planned, sampling, limit=40)
         assert said == ""
         ids += [call.id for call in calls]
         if reason is FinishReason.NORMAL:
@@ -139,6 +139,7 @@ async def test_a_result_is_read(engine: LlamaCppEngine) -> None:  # noqa: F811
         *ASK,
         Message("assistant", "", tool_calls=(call,)),
         Message("tool", "雷阵雨,31 度", tool_call_id="call_1"),
+        Message("user", "多少度?"),
     ]
     planned = plan(history, ToolUse((WEATHER,)), max_tokens=200)
     calls, _, _ = await decide(engine, planned)

@@ -50,6 +50,11 @@ _CREATIVE = re.compile(
 )
 
 
+_NAMED = re.compile(
+    r"[A-Za-z][A-Za-z0-9_.+-]+.{0,40}(谁|什么|怎么|怎样|如何|哪|多少|多久|几[个种时次]|为什么|吗|[??])"
+    r"|谁|哪[里个年儿些位国家]|何时|什么时候|多少|多[高大远深长重久]"
+)
+"""Asked about by name, or for a fact: small models too often think that they know."""
 _END = 500
 """Characters at either end of a question that tell what it is; the middle is what it is about."""
 
@@ -67,4 +72,4 @@ def need(question: str) -> Need:
         return "no"
     if any(pattern.search(question) for pattern in (_GIVEN, _CODE, _CREATIVE, _SELF)):
         return "no"
-    return "yes" if _FRESH.search(question) else "unsure"
+    return "yes" if _FRESH.search(question) or _NAMED.search(question) else "unsure"

@@ -66,10 +66,13 @@ def reply(tools: Sequence[Tool]) -> str:
 
 
 def _not_a_call(names: Iterable[str]) -> str:
-    """A terminal for texts that begin with no function's name, nor as the prompt's examples do."""
-    rest = f"([^a-zA-Z0-9_-]{ANYTHING})?"
-    examples = f"({'|'.join(EXAMPLES)}){GAP}?[{{(]{ANYTHING}"
-    return f"/{ANYTHING}/ & ~/({'|'.join(map(re.escape, names))}){rest}/ & ~/{examples}/"
+    """A terminal for texts that begin with no function's name, nor as the prompt's examples do.
+
+    The 0.5B model would call the functions of the examples, in any spelling that is left to it.
+    """
+    called = f"({'|'.join(map(re.escape, names))})([^a-zA-Z0-9_-]{ANYTHING})?"
+    copied = f"({'|'.join(EXAMPLES)}){ANYTHING}"
+    return f"/{ANYTHING}/ & ~/{called}/ & ~/{copied}/"
 
 
 def _closed(parameters: dict[str, object]) -> dict[str, object]:
