@@ -85,6 +85,7 @@ def test_a_phrase_at_any_place_of_a_long_text() -> None:
     assert BANNED.check(filler * 1000) is None
 
 
+@pytest.mark.slow
 def test_every_code_point_is_folded() -> None:
     everything = "".join(map(chr, range(0x110000)))
     assert BANNED.check(everything) is None
