@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.kit.api import DOCUMENTED
 from tests.kit.server import Server
+from tests.pictures.render import encoded, written
 
 PROGRAMS = Path(__file__).parent / "programs"
 SOURCE_URL = "https://aistudio.baidu.com/llm/lmapi/v3"
@@ -28,14 +32,60 @@ SHORT = """
 output_default = 24
 [models."ernie-4.5-8k-preview"]
 output_default = 24
+[models."ernie-4.0-turbo-8k"]
+output_default = 24
+[models."deepseek-r1"]
+output_default = 16
+reasoning_max = 24
 """
+SAMPLE_HOST = "testimage.bj.bcebos.com"
+TLS = Path(__file__).parent.parent / "fetching" / "tls"
 
 
 @pytest.fixture(scope="module")
-def short_server(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def sample_pictures() -> Iterator[int]:
+    """The port of a server that stands in for the host of the document's sample pictures."""
+    served = {"/image1.jpg": picture("北京故宫", "JPEG"), "/image2.png": picture("上海外滩", "PNG")}
+
+    class Pictures(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            data = served[self.path]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pictures) as running:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(TLS / "server.pem")
+        running.socket = tls.wrap_socket(running.socket, server_side=True)
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running.server_port
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def short_server(
+    small_weights: str, sample_pictures: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The guard is on: only the sample host's name resolves to this machine."""
     data = tmp_path_factory.mktemp("examples")
+    (data / "xinghe.toml").write_text(
+        f"""
+        [fetching]
+        ca_file = "{TLS / "ca.pem"}"
+        hosts = {{ "{SAMPLE_HOST}" = "127.0.0.1:{sample_pictures}" }}
+        """,
+        "utf-8",
+    )
     with Server(data, "--model", small_weights, models=SHORT) as running:
         yield running
+
+
+def picture(text: str, form: str) -> bytes:
+    return encoded(written([(30, 40, text)], (320, 130), letter=48), form)
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +93,16 @@ def key(short_server: Server) -> str:
     return short_server.token()
 
 
-def command(name: str, server: Server) -> list[str]:
-    """The program with our base URL: that alone must differ, and no variable could set it."""
+def command(name: str, server: Server, **changed: str) -> list[str]:
+    """The program with our base URL: that alone must differ, and no variable could set it.
+
+    `changed` are further strings of the program: a file that only the document's author had.
+    """
     text = (PROGRAMS / f"{name}.py").read_text("utf-8")
     assert text.count(f'"{SOURCE_URL}"') == 1
+    for old, new in changed.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
     return [sys.executable, "-u", "-c", text.replace(SOURCE_URL, server.url + DOCUMENTED)]
 
 
@@ -54,10 +110,10 @@ def environment(key: str) -> dict[str, str]:
     return {**os.environ, "AI_STUDIO_API_KEY": key, "PYTHONIOENCODING": "utf-8"}
 
 
-def run(name: str, server: Server, key: str, typed: str = "") -> str:
+def run(name: str, server: Server, key: str, typed: str = "", **changed: str) -> str:
     """Run a program that must succeed; gives what it printed."""
     result = subprocess.run(
-        command(name, server),
+        command(name, server, **changed),
         input=typed,
         capture_output=True,
         text=True,
@@ -81,7 +137,10 @@ def test_2_7_lists_the_models(short_server: Server, key: str) -> None:
         "section_4_1_1_chat",
         "section_5_2_stream",
         "section_5_3_async",
+        "section_5_7_reasoning",
+        "section_5_7_reasoning_stream",
         "section_5_8_1_multimodal_text",
+        "section_5_8_2_multimodal_text_stream",
     ],
 )
 def test_prints_an_answer(short_server: Server, key: str, name: str) -> None:
@@ -113,6 +172,64 @@ def test_5_1_holds_a_conversation(short_server: Server, key: str) -> None:
     assert len(answers) == 4
     for answer in answers[1:]:
         assert answer.replace("请输入:", "").strip()
+
+
+@pytest.mark.embedded
+def test_5_4_prints_an_answer_and_what_it_rests_on(short_server: Server, key: str) -> None:
+    """The default source, the project's own pages, knows nothing of the Olympics."""
+    answer, references = run("section_5_4_web_search", short_server, key).split("\n参考资料:\n")
+    assert answer.strip()
+    assert "None" not in answer
+    assert references.strip() == ""
+
+
+@pytest.mark.embedded
+def test_5_4_lists_what_the_operator_has(short_server: Server, key: str, tmp_path: Path) -> None:
+    (tmp_path / "olympics.md").write_text(
+        "# 巴黎奥运会乒乓球\n\n2024年奥运会乒乓球男单冠军是樊振东,他在决赛中击败了莫雷加德。",
+        "utf-8",
+    )
+    short_server.run("search", "index", str(tmp_path), "--name", "olympics")
+    printed = run("section_5_4_web_search", short_server, key)
+    answer, references = printed.split("\n参考资料:\n")
+    assert "樊振东" in answer
+    assert references.strip().startswith("1. ")
+    assert "巴黎奥运会乒乓球. http" in references
+
+
+@pytest.mark.embedded
+def test_5_6_prints_a_call(short_server: Server, key: str) -> None:
+    printed = run("section_5_6_function_call", short_server, key)
+    assert "finish_reason='function_call'" in printed
+    assert "name='get_current_weather'" in printed
+    assert "Boston" in printed
+
+
+@pytest.mark.embedded
+def test_5_7_prints_thought_and_answer(short_server: Server, key: str) -> None:
+    thought, _, answer = run("section_5_7_reasoning", short_server, key).strip().partition("\n")
+    assert thought not in {"", "None"}
+    assert answer not in {"", "None"}
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("name", ["section_5_8_3_picture_url", "section_5_8_5_pictures_and_text"])
+def test_5_8_looks_at_pictures_from_urls(short_server: Server, key: str, name: str) -> None:
+    printed = run(name, short_server, key)
+    assert CHINESE.search(printed)
+    assert "None" not in printed
+
+
+@pytest.mark.embedded
+def test_5_8_4_looks_at_a_picture_of_its_own(
+    short_server: Server, key: str, tmp_path: Path
+) -> None:
+    """A PNG that the program labels as JPEG."""
+    own = tmp_path / "image_1.png"
+    own.write_bytes(picture("星河大模型", "PNG"))
+    changed = {"/image_1.png": str(own)}
+    printed = run("section_5_8_4_picture_base64", short_server, key, **changed)
+    assert CHINESE.search(printed)
 
 
 def test_4_3_1_prints_two_vectors(short_server: Server, key: str) -> None:

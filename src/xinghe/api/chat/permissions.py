@@ -7,6 +7,15 @@ from xinghe.catalog.card import Capability, ModelCard
 from xinghe.dispatch.dispatcher import Station
 
 
+OCR = "ocr/PP-OCRv6"
+HOW = {
+    Capability.TOOLS: "a prompt and a grammar of the platform",
+    Capability.REASONING: "a pass of its own before the answer",
+    Capability.IMAGES: f"{OCR}: text, colours and size are read out, the model sees no picture",
+    Capability.WEB_SEARCH: "results that the platform finds and puts into the prompt",
+}
+
+
 def deliverable(card: ModelCard, station: Station) -> frozenset[Capability]:
     """The capabilities of a card that can be delivered on a deployment.
 
@@ -18,6 +27,22 @@ def deliverable(card: ModelCard, station: Station) -> frozenset[Capability]:
     if not abilities.tools and abilities.constraints != "grammar":
         able.discard(Capability.TOOLS)
     return frozenset(able)
+
+
+def around(able: frozenset[Capability], station: Station) -> dict[str, str]:
+    """What the platform does around an engine that lacks it, by capability, for `/models`."""
+    abilities = station.engine.abilities
+    lacking = {
+        Capability.TOOLS: not abilities.tools,
+        Capability.REASONING: not abilities.thinks,
+        Capability.IMAGES: not abilities.eyes,
+        Capability.WEB_SEARCH: True,
+    }
+    return {
+        capability.value: HOW[capability]
+        for capability in sorted(able)
+        if lacking.get(capability, False)
+    }
 
 
 def forbid(model: str, param: str, capability: Capability) -> ApiError:

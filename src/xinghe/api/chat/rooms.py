@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from xinghe.api.chat.permissions import deliverable
+from xinghe.api.chat.permissions import OCR, deliverable
 from xinghe.api.chat.pictures import PictureLoader
+from xinghe.api.chat.request import ChatRequest
 from xinghe.catalog.card import Capability, LlamaCppDeployment, ModelCard
 from xinghe.catalog.load import Catalog
 from xinghe.dispatch.dispatcher import Dispatcher, Station
@@ -40,6 +41,12 @@ class Rooms(msgspec.Struct, frozen=True):
     def means(self, station: Station) -> Means:
         """What the answers of a deployment are made with."""
         return Means(self.dispatcher, station, self.moderator, self.searcher, self.reader)
+
+    def served_by(self, request: ChatRequest, station: Station) -> str:
+        """What really answers; who reads pictures for an engine without eyes is named too."""
+        engine = station.engine
+        read_out = any(one.parts for one in request.messages) and not engine.abilities.eyes
+        return f"{engine.served_by}, {OCR}" if read_out else engine.served_by
 
     def search_budget(self, station: Station) -> int:
         """Tokens of found text that the engine reads: the embedded one reads slowly."""

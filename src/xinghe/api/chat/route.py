@@ -49,7 +49,7 @@ class ChatRoute:
         _check_characters(request, limits)
         if request.ignored:
             exchange.add_header("x-ignored-parameters", _header_list(request.ignored))
-        exchange.add_header("x-served-by", station.engine.served_by)
+        exchange.add_header("x-served-by", rooms.served_by(request, station))
 
         meter = Meter()
         admission = self._admit(exchange, request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xinghe.accounts import Principal
-from xinghe.api.chat.permissions import deliverable
+from xinghe.api.chat.permissions import around, deliverable
 from xinghe.api.embeddings.stations import Embedders
 from xinghe.api.embeddings.stations import effective as text_limits
 from xinghe.api.errors import ApiError, Errors
@@ -109,7 +109,9 @@ class ModelsRoute:
         station = self._dispatcher.stations[card.deployment]
         served = of_deployment(station.deployment)
         about.served_by = station.engine.served_by
-        about.capabilities.served = sorted(deliverable(card, station))
+        able = deliverable(card, station)
+        about.capabilities.served = sorted(able)
+        about.capabilities.platform = around(able, station)
         about.limits = ChatLimits(
             model=_shown(of_card(card)),
             deployment=_shown(served) if served else None,

@@ -35,10 +35,14 @@ class TextLimits(msgspec.Struct):
 
 
 class Capabilities(msgspec.Struct):
-    """What the documented model can do, and what this service delivers of it."""
+    """What the documented model can do, and what this service delivers of it.
+
+    `platform` tells how the platform delivers what the engine itself lacks.
+    """
 
     model: list[str]
     served: list[str]
+    platform: dict[str, str] = {}
 
 
 class About(msgspec.Struct):

@@ -1,0 +1,197 @@
+"""Structured output (section 5.5): an answer that does not end with `length` holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from tests.kit.api import STRICT, Api
+from tests.kit.books import Books
+from tests.kit.expect import answered, malformed, no_engine, refused
+from tests.kit.models import ABLE, CHAT, DULL
+from tests.kit.script import Script
+from tests.kit.upstream import Upstream
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "姓名": {"type": "string", "minLength": 1, "maxLength": 20},
+        "年龄": {"type": "integer", "minimum": 0, "maximum": 150},
+    },
+    "required": ["姓名", "年龄"],
+    "additionalProperties": False,
+}
+GOOD = '{"姓名": "李白", "年龄": 61}'
+
+
+def wants(schema: Any) -> dict[str, Any]:
+    """OpenAI's nesting."""
+    named = {"name": "person", "schema": schema, "strict": True}
+    return {"type": "json_schema", "json_schema": named}
+
+
+def content(body: Any) -> str:
+    text = body["choices"][0]["message"]["content"]
+    assert isinstance(text, str)
+    return text
+
+
+@pytest.mark.parametrize("model", [ABLE, DULL])
+@pytest.mark.parametrize("form", [wants(SCHEMA), {"type": "json_schema", "json_schema": SCHEMA}])
+def test_both_nestings(api: Api, upstream: Upstream, model: str, form: dict[str, Any]) -> None:
+    """An upstream is told the schema where it can be held to one, and in words in any case."""
+    script = Script(thoughts=[], pieces=[GOOD[:7], GOOD[7:]])
+    second = Script([GOOD[:7], GOOD[7:]])
+    script = Script(script.pieces, again=[second])
+    body = answered(
+        api.chat(model=model, messages=script.messages, response_format=form, thinking_budget=1)
+    )
+    assert json.loads(content(body)) == {"姓名": "李白", "年龄": 61}
+    sent = upstream.attempts(script)[-1].body
+    assert "年龄" in sent["messages"][-1]["content"]
+    if model == ABLE:
+        assert sent["response_format"]["json_schema"]["schema"] == SCHEMA
+    else:
+        assert "response_format" not in sent
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        '{"姓名": "李白"}',
+        '{"姓名": "李白", "年龄": 151}',
+        "当然!" + GOOD,
+        GOOD + "。",
+        "[]",
+        "",
+        "{",
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_broken_answer_never_leaves(
+    api: Api, upstream: Upstream, broken: str, stream: bool
+) -> None:
+    """Not a piece of it: the upstream is asked again."""
+    script = Script([broken[:3], broken[3:]], again=[Script([GOOD])])
+    fields: dict[str, Any] = {
+        "model": ABLE, "messages": script.messages, "response_format": wants(SCHEMA),
+    }  # fmt: skip
+    if stream:
+        shown = api.stream(**fields)
+        assert (shown.content, shown.finish_reason) == (GOOD, "normal")
+    else:
+        assert content(answered(api.chat(**fields))) == GOOD
+    assert len(upstream.attempts(script)) == 2
+
+
+def test_answer_that_stays_broken(api: Api, books: Books) -> None:
+    reply = api.chat(model=ABLE, messages=Script(["不"]).messages, response_format=wants(SCHEMA))
+    no_engine(reply)
+    books.free(reply.headers["x-request-id"])
+
+
+def test_answer_that_is_cut_off_ends_with_length(api: Api) -> None:
+    script = Script(['{"姓', "名", '": "', "李白"])
+    body = answered(
+        api.chat(model=ABLE, messages=script.messages, response_format=wants(SCHEMA), max_tokens=3)
+    )
+    assert body["choices"][0]["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize("form", [{"type": "json_object"}, "json_object"])
+@pytest.mark.parametrize("broken", ["[1]", '"a"', "1", '{"a": NaN}', '{"a": 1} ok'])
+def test_json_object(api: Api, form: Any, broken: str) -> None:
+    script = Script([broken], again=[Script(['{"天气": "晴"}'])])
+    body = answered(api.chat(model=ABLE, messages=script.messages, response_format=form))
+    assert json.loads(content(body)) == {"天气": "晴"}
+
+
+@pytest.mark.parametrize("form", [{"type": "text"}, "text", None])
+def test_text(api: Api, form: Any) -> None:
+    answered(api.chat(model=CHAT, response_format=form))
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ({"type": "string", "pattern": "^(?!a)b+$"}, "pattern"),
+        ({"type": "strin"}, "strin"),
+        ({"type": "string", "pattern": "("}, "pattern"),
+        ({"type": "string", "minLength": 5, "maxLength": 2}, "response_format"),
+        ({"type": "string", "minLength": 10_000_000}, "minLength"),
+        ({"$ref": "https://example.com/schema"}, "$ref"),
+    ],
+)
+def test_what_cannot_be_guaranteed_is_refused(
+    api: Api, upstream: Upstream, schema: dict[str, Any], says: str
+) -> None:
+    """Before a token is spent, with the keyword named, even if an upstream would take it."""
+    script = Script()
+    reply = api.chat(model=ABLE, messages=script.messages, response_format=wants(schema))
+    malformed(reply, says, param="response_format")
+    assert upstream.attempts(script) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"response_format": {"type": "xml"}}, "json_schema"),
+        ({"response_format": "json_schema"}, "text, json_object"),
+        ({"response_format": 1}, "response_format"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        ({"response_format": {"type": "json_schema", "json_schema": 1}}, "JSON Schema"),
+        ({"response_format": wants(1)}, "JSON Schema"),
+        ({"response_format": {"type": "json_object"}, "stop": "}"}, "stop"),
+    ],
+)
+def test_what_cannot_be_meant(api: Api, fields: dict[str, Any], says: str) -> None:
+    malformed(api.chat(model=ABLE, **fields), says)
+
+
+@pytest.mark.parametrize(
+    ("model", "form"),
+    [
+        ("deepseek-v3", wants(SCHEMA)),
+        ("ernie-x1-32k-preview", {"type": "json_object"}),
+        (CHAT, {"type": "json_object"}),
+    ],
+)
+def test_model_without_it(api: Api, model: str, form: Any) -> None:
+    refused(
+        api.chat(model=model, response_format=form), 401, "access_denied",
+        "no_parameter_permission", model, param="response_format",
+    )  # fmt: skip
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("mount", ["/llm/lmapi/v3", STRICT])
+def test_embedded_engine(api: Api, mount: str) -> None:
+    question = [{"role": "user", "content": "介绍李白"}]
+    body = answered(
+        api.at(mount).chat(
+            model="ernie-4.5-turbo-32k",
+            messages=question,
+            response_format=wants(SCHEMA),
+            max_tokens=80,
+        )
+    )
+    jsonschema_rs.validate(SCHEMA, json.loads(content(body)))
+    assert body["choices"][0]["finish_reason"] in {"normal", "stop"}
+
+
+@pytest.mark.embedded
+def test_embedded_engine_streams_as_it_writes(api: Api) -> None:
+    stream = api.stream(
+        model="ernie-3.5-8k",
+        messages=[{"role": "user", "content": "用json介绍一个城市"}],
+        response_format={"type": "json_object"},
+        max_tokens=200,
+    )
+    assert len([chunk for chunk in stream.chunks if chunk["choices"]]) > 3
+    if stream.finish_reason == "normal":
+        assert isinstance(json.loads(stream.content), dict)
+    else:
+        assert stream.finish_reason == "length"
