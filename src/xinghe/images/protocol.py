@@ -1,0 +1,104 @@
+"""What every maker of images speaks. None knows HTTP's edge, money or the dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+MAX_SEED = 4294967295
+"""Seeds are 32 bits (section 4.2.2)."""
+
+Progress = Callable[[int], None]
+"""Is told how many steps are done of the `Asked.total_steps`, 0 as soon as work begins.
+
+From the first call on the client owes what is done; the number never falls.
+"""
+
+
+class PainterError(Exception):
+    """No image was made; the text is for the log, never for a client."""
+
+
+class PainterFailed(PainterError):
+    """It broke in the middle of this work: another try may do."""
+
+
+class PainterUnavailable(PainterError):
+    """It cannot work as it is: not installed, no weights, out of reach. Another try is in vain."""
+
+
+class PainterBusy(PainterError):
+    """Its queue is full; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is to be drawn (section 4.2.2); width and height in pixels.
+
+    `style` and `sampler` are the documented names. Image `i` of `n` has the seed
+    `(seed + i) mod 2**32`.
+    """
+
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    steps: int
+    sampler: str
+    style: str
+    seed: int
+    cfg_scale: float
+    n: int
+
+    def __post_init__(self) -> None:
+        assert self.prompt
+        assert self.width > 0
+        assert self.height > 0
+        assert self.steps > 0
+        assert self.n > 0
+        assert 0 <= self.seed <= MAX_SEED
+
+    @property
+    def seeds(self) -> list[int]:
+        """One for each image, in order."""
+        return [(self.seed + at) % (MAX_SEED + 1) for at in range(self.n)]
+
+    @property
+    def total_steps(self) -> int:
+        """Of all images together."""
+        return self.steps * self.n
+
+
+class Painter(Protocol):
+    """Draws images; the same `Asked` gives the same bytes."""
+
+    @property
+    def served_by(self) -> str:
+        """What really draws, as `/models` and the header `x-served-by` tell it."""
+        ...
+
+    @property
+    def abilities(self) -> dict[str, str]:
+        """What is done otherwise than by the documented model, as `/models` tells it.
+
+        By parameter: `{"prompt": "…"}`; empty where a diffusion model does it all.
+        """
+        ...
+
+    async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
+        """`asked.n` PNG files of exactly the asked size, in order.
+
+        Cancelling it ends the work within one step. Raises `PainterError`.
+        """
+        ...
+
+    async def ready(self) -> bool:
+        """Whether a request sent now would be answered."""
+        ...
+
+    async def aclose(self) -> None: ...
