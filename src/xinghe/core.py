@@ -88,11 +88,13 @@ class Constraint(msgspec.Struct, frozen=True):
     """What a generated text must match.
 
     `grammar` is Lark text for llguidance; `schema` says the same as a JSON Schema, for engines
-    that take only those (`None` where no schema can say it).
+    that take only those (`None` where no schema can say it). `formal` tells that its text repeats
+    itself by nature, as JSON does: then no repeat penalty holds.
     """
 
     grammar: str
     schema: dict[str, Any] | None = None
+    formal: bool = True
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -14,13 +14,16 @@ HELLO = [{"role": "user", "content": "你好,请用一句话介绍你自己。"}
 @pytest.mark.embedded
 @pytest.mark.parametrize("model", documented.CHAT)
 def test_answers_once(api: Api, model: str) -> None:
-    reply = api.chat(model=model, messages=HELLO, max_completion_tokens=16)
+    reply = api.chat(model=model, messages=HELLO, max_completion_tokens=16, thinking_budget=16)
     body = answered(reply)
     assert body["model"] == model
     (choice,) = body["choices"]
     assert choice["message"]["content"].strip()
     assert choice["finish_reason"] in {"normal", "length"}
-    assert 0 < body["usage"]["completion_tokens"] <= 16
+    usage = body["usage"]
+    thought = usage["completion_tokens_details"]["reasoning_tokens"]
+    assert 0 < usage["completion_tokens"] - thought <= 16
+    assert 0 <= thought <= 16
     assert body["usage"]["prompt_tokens"] > 5
     assert "qwen2.5-coder-0.5b" in reply.headers["x-served-by"].lower()
 

@@ -13,7 +13,13 @@ from tests.kit.models import ABLE, CHAT, DULL, R1
 from tests.kit.script import Script
 from tests.kit.upstream import Upstream
 
-FIVE = ["ernie-x1-turbo-32k", "ernie-x1-32k", "ernie-x1-32k-preview", "deepseek-r1", "deepseek-r1-250528"]
+FIVE = [
+    "ernie-x1-turbo-32k",
+    "ernie-x1-32k",
+    "ernie-x1-32k-preview",
+    "deepseek-r1",
+    "deepseek-r1-250528",
+]
 TAGGED = ["<th", "ink>\n", "想一", "想。", "</thi", "nk>\n\n", "答", "案"]
 
 

@@ -26,6 +26,7 @@ from xinghe.generation.attempt import Passes
 from xinghe.generation.note import with_note
 from xinghe.generation.plan import Pass, answering, lay_out, prompt_of
 from xinghe.generation.research import Research
+from xinghe.generation.review import reviewed
 from xinghe.generation.search import Augmented, CitationFilter, SearchOptions, augment
 from xinghe.generation.sight import seen
 from xinghe.generation.task import Means, Task
@@ -71,7 +72,7 @@ class Answer:
 
         Raises what `Dispatcher.run` raises.
         """
-        async with aclosing(self._phases()) as batches:
+        async with aclosing(reviewed(self._phases(), self._means.moderator)) as batches:
             async for batch in batches:
                 if isinstance(batch.deltas[-1], FinishDelta):
                     self._meter.finished = True

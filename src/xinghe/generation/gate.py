@@ -84,7 +84,7 @@ class Gate:
         else:
             out.extend(_divided(visible, held, texts))
         if verdict is not None:
-            return _filtered(verdict)
+            return filtered(verdict)
         return FinishDelta(FinishReason.STOP) if stopped else None
 
     def _scan(self, delta: ReasoningDelta | ToolCallDelta, out: list[Delta]) -> FinishDelta | None:
@@ -97,7 +97,7 @@ class Gate:
             out.append(replace(delta, arguments=visible))
         elif visible:
             out.append(replace(delta, text=visible))
-        return _filtered(verdict) if verdict else None
+        return filtered(verdict) if verdict else None
 
     def _change_over(self, delta: Delta, out: list[Delta]) -> FinishDelta | None:
         """Show what was held back of the stream that ends here."""
@@ -115,7 +115,7 @@ class Gate:
         self._safety, self._held = self._scanner(), 0
         if visible:
             out.append(_rest(last, visible))
-        return _filtered(verdict) if verdict else None
+        return filtered(verdict) if verdict else None
 
     def _end(self, finish: FinishDelta, out: list[Delta]) -> FinishDelta:
         unsafe = self._flush(self._last, out) if self._last is not None else None
@@ -147,7 +147,8 @@ def _divided(visible: str, held: int, texts: list[TextDelta]) -> list[TextDelta]
     return pieces
 
 
-def _filtered(verdict: Verdict) -> FinishDelta:
+def filtered(verdict: Verdict) -> FinishDelta:
+    """The end of an answer in which something unsafe was found."""
     log.info("unsafe", place="answer", category=verdict.category, flag=verdict.flag)
     metrics.UNSAFE.labels("answer", verdict.category).inc()
     return FinishDelta(FinishReason.CONTENT_FILTER, verdict.flag, CURRENT_ROUND)

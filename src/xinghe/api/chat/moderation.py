@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.errors import ApiError, Errors
-from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason
+from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason, Message
 from xinghe.observe import metrics
-from xinghe.safety import Moderator, Verdict
+from xinghe.safety import Moderator, Place, Verdict
 
 log = structlog.get_logger(__name__)
 
 WITHHELD = "抱歉,这个话题我不能讨论,我们换一个话题吧。"
 """What stands in place of an answer."""
-LARGE = 20_000
-"""Characters from which a check is worth a thread of its own."""
 
 
 async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
@@ -25,24 +21,31 @@ async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | 
 
     An unsafe system message, `user` or function raises `ApiError` (403).
     """
-    if request.characters > LARGE:
-        return await asyncio.to_thread(_moderate, request, moderator)
-    return _moderate(request, moderator)
-
-
-def _moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
-    _refuse(moderator.check(request.user), Errors.USER_UNSAFE, "user")
-    _refuse(moderator.check(request.functions), Errors.FUNCTIONS_UNSAFE, "functions")
+    _refuse(await moderator.review(request.user, "user"), Errors.USER_UNSAFE, "user")
+    functions = await moderator.review(request.functions, "functions")
+    _refuse(functions, Errors.FUNCTIONS_UNSAFE, "functions")
     rounds = _rounds(request)
     worst: FinishDelta | None = None
     for message, round_ in zip(request.messages, rounds, strict=True):
-        verdict = moderator.check(message.content)
+        verdict = await moderator.review(_text(message), _place(message))
         if message.role == "system":
             _refuse(verdict, Errors.SYSTEM_UNSAFE, "system")
         elif verdict is not None and (worst is None or verdict.flag > worst.flag):
             _note("conversation", verdict)
             worst = FinishDelta(FinishReason.CONTENT_FILTER, verdict.flag, round_)
     return worst
+
+
+def _text(message: Message) -> str:
+    """All that a message says, the arguments of its calls included."""
+    return "\n".join([message.content, *(call.arguments for call in message.tool_calls)])
+
+
+def _place(message: Message) -> Place:
+    if message.role == "system":
+        return "system"
+    # What a model or a function said is no request.
+    return "answer" if message.role in {"assistant", "tool"} else "conversation"
 
 
 def _refuse(verdict: Verdict | None, error: Errors, field: str) -> None:

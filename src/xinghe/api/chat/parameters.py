@@ -29,7 +29,6 @@ STRUCTURED = (
     "tools",
     "functions",
     "tool_choice",
-    "function_call",
     "web_search",
     "logit_bias",
 )

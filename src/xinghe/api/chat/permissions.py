@@ -6,7 +6,6 @@ from xinghe.api.errors import ApiError, Errors
 from xinghe.catalog.card import Capability, ModelCard
 from xinghe.dispatch.dispatcher import Station
 
-
 OCR = "ocr/PP-OCRv6"
 HOW = {
     Capability.TOOLS: "a prompt and a grammar of the platform",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from urllib.parse import quote
 
 from xinghe.api.body import read_json_object
 from xinghe.api.chat.moderation import moderate
@@ -18,6 +17,7 @@ from xinghe.api.chat.whole import whole_answer
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.fields import refuse
+from xinghe.api.ignored import tell_ignored
 from xinghe.api.select import select_model
 from xinghe.catalog.card import Capability, Kind
 from xinghe.catalog.limits import Limits, effective
@@ -26,9 +26,6 @@ from xinghe.dispatch.dispatcher import Station
 from xinghe.engines.estimate import estimated_tokens
 from xinghe.generation.answer import Answer
 from xinghe.limits import Admission
-
-MAX_IGNORED_SHOWN = 20
-MAX_NAME_SHOWN = 40
 
 
 class ChatRoute:
@@ -47,8 +44,7 @@ class ChatRoute:
         request = read_request(body, name, card, exchange.dialect, able)
         limits = effective(card, station.deployment)
         _check_characters(request, limits)
-        if request.ignored:
-            exchange.add_header("x-ignored-parameters", _header_list(request.ignored))
+        tell_ignored(exchange, request.ignored)
         exchange.add_header("x-served-by", rooms.served_by(request, station))
 
         meter = Meter()
@@ -114,11 +110,3 @@ def _check_characters(request: ChatRequest, limits: Limits) -> None:
             f"the request has {request.characters}",
             param="messages",
         )
-
-
-def _header_list(names: tuple[str, ...]) -> str:
-    """Names from outside, made safe for a header."""
-    shown = [quote(name[:MAX_NAME_SHOWN], safe="") for name in names[:MAX_IGNORED_SHOWN]]
-    if len(names) > MAX_IGNORED_SHOWN:
-        shown.append(f"and {len(names) - MAX_IGNORED_SHOWN} more")
-    return ", ".join(shown)

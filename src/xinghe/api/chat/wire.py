@@ -41,7 +41,11 @@ class Usage(msgspec.Struct):
             prompt_tokens=meter.prompt_tokens,
             completion_tokens=meter.completion_tokens,
             total_tokens=meter.prompt_tokens + meter.completion_tokens,
-            prompt_tokens_details=PromptTokensDetails(meter.cached_tokens, meter.search_tokens),
+            prompt_tokens_details=PromptTokensDetails(
+                meter.cached_tokens,
+                # An upstream may report fewer than we put into its prompt.
+                min(meter.search_tokens, meter.prompt_tokens),
+            ),
             completion_tokens_details=CompletionTokensDetails(meter.reasoning_tokens),
         )
 

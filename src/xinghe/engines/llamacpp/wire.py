@@ -48,6 +48,8 @@ def completion_request(job: GenerationJob, base_repeat_penalty: float) -> dict[s
     `return_progress` is what lets a cancelled request leave its slot in the middle of a prefill.
     """
     sampling = job.sampling
+    if job.constraint is not None and job.constraint.formal:
+        base_repeat_penalty = 1.0
     body: dict[str, Any] = {
         "prompt": job.prompt.payload,
         "n_predict": job.max_tokens,
