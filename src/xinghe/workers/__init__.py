@@ -1,6 +1,7 @@
 """Supervised child processes for work that needs a core of its own, or that may crash.
 
-The parent holds a `Worker`; the child's module ends with `serve(handle, Request)`.
+The parent holds a `Worker`; the child's module ends with `serve(handle, Request)`, or with
+`serve_jobs` where calls are long enough to tell their progress and to be cancelled.
 """
 
 from xinghe.workers.errors import (
@@ -11,10 +12,12 @@ from xinghe.workers.errors import (
     WorkerFailure,
     WorkerTimeout,
 )
-from xinghe.workers.serve import serve, threads
+from xinghe.workers.serve import Cancelled, Job, serve, serve_jobs, threads
 from xinghe.workers.worker import Worker
 
 __all__ = [
+    "Cancelled",
+    "Job",
     "RequestFailed",
     "Worker",
     "WorkerBusy",
@@ -23,5 +26,6 @@ __all__ = [
     "WorkerFailure",
     "WorkerTimeout",
     "serve",
+    "serve_jobs",
     "threads",
 ]

@@ -1,7 +1,7 @@
 """What parent and child say to each other: a length of four bytes, then MessagePack.
 
-`Greeting` goes down first and `Ready` comes up; from then on `Call`s go down and `Answer`s come
-up, in any order.
+`Greeting` goes down first and `Ready` comes up; from then on `Call`s and `Cancel`s go down, and
+`Progressed`s and `Answer`s come up, in any order. A call that is cancelled is answered, too.
 """
 
 from __future__ import annotations
@@ -25,14 +25,27 @@ class Ready(msgspec.Struct, frozen=True, array_like=True):
     at_once: int
 
 
-class Call(msgspec.Struct, frozen=True, array_like=True):
+class Call(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """One request, in the module's own form."""
 
     id: int
     request: msgspec.Raw
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
+class Cancel(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Nobody waits for call `id` any more; a handler that cannot stop goes on."""
+
+    id: int
+
+
+class Progressed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """How far call `id` is, in the module's own units."""
+
+    id: int
+    done: int
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The reply to call `id`, or what its handler raised."""
 
     id: int

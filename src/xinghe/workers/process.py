@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
@@ -41,14 +42,21 @@ class ChildProcess:
 
     @classmethod
     async def spawn(
-        cls, module: str, arguments: Sequence[str], *, nice: int, idle: bool, threads: int
+        cls,
+        module: str,
+        arguments: Sequence[str],
+        *,
+        nice: int,
+        idle: bool,
+        threads: int,
+        python: str,
     ) -> ChildProcess:
         """Start it. Call from the main thread: the child dies with the thread that forked it."""
         environment = dict(os.environ)
         environment.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
         environment["OMP_WAIT_POLICY"] = "PASSIVE"  # spinning threads would take others' cores
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            python or sys.executable,
             "-m",
             module,
             *arguments,
@@ -81,8 +89,10 @@ class ChildProcess:
             return None
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        # Not `Process.kill`: that would reap a child that has just died, and its status be lost.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     async def end(self) -> int:
         """Kill it if it still lives; its exit status, negative for a signal."""

@@ -14,7 +14,17 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from xinghe.orphan import die_with_parent
-from xinghe.workers.frames import LENGTH, Answer, Call, Greeting, Ready, body_length, encode
+from xinghe.workers.frames import (
+    LENGTH,
+    Answer,
+    Call,
+    Cancel,
+    Greeting,
+    Progressed,
+    Ready,
+    body_length,
+    encode,
+)
 
 Request = TypeVar("Request")
 
@@ -26,6 +36,29 @@ def threads() -> int:
     return int(os.environ.get("OMP_NUM_THREADS", "1"))
 
 
+class Cancelled(Exception):
+    """Nobody waits for the reply any more."""
+
+
+class Job:
+    """What a long handler tells of its call, and is told."""
+
+    def __init__(self, number: int, answers: _Answers) -> None:
+        self._number = number
+        self._answers = answers
+        self._cancelled = threading.Event()
+
+    def progress(self, done: int) -> None:
+        """Tell the caller how much is done. Raises `Cancelled` if the caller has left."""
+        if self._cancelled.is_set():
+            raise Cancelled
+        self._answers.send(Progressed(self._number, done))
+
+    def cancel(self) -> None:
+        """The next `progress` raises."""
+        self._cancelled.set()
+
+
 def serve(handle: Callable[[Request], object], request: type[Request], *, at_once: int = 1) -> None:
     """Answer calls until the parent closes the pipe. Never returns.
 
@@ -33,6 +66,46 @@ def serve(handle: Callable[[Request], object], request: type[Request], *, at_onc
     is encoded by msgspec, what it raises reaches the caller as `RequestFailed`. Load models
     before this call: it tells the parent that the child is ready.
     """
+    answers = _greeted(at_once)
+    decoder = msgspec.msgpack.Decoder(request)
+
+    def work(call: Call) -> None:
+        _answer(call.id, answers, lambda: handle(decoder.decode(call.request)))
+
+    with ThreadPoolExecutor(at_once) as pool:
+        while (frame := _next()) is not None:
+            if isinstance(frame, Cancel):
+                continue  # such a handler cannot be stopped
+            if at_once == 1:
+                work(frame)
+            else:
+                pool.submit(work, frame)
+        os._exit(0)
+
+
+def serve_jobs(handle: Callable[[Request, Job], object], request: type[Request]) -> None:
+    """As `serve`, for one long call at a time, which tells its progress and can be cancelled."""
+    answers = _greeted(1)
+    decoder = msgspec.msgpack.Decoder(request)
+
+    def work(call: Call, job: Job) -> None:
+        _answer(call.id, answers, lambda: handle(decoder.decode(call.request), job))
+
+    jobs: dict[int, Job] = {}
+    with ThreadPoolExecutor(1) as pool:
+        while (frame := _next()) is not None:
+            if isinstance(frame, Cancel):
+                if job := jobs.get(frame.id):
+                    job.cancel()
+                continue
+            job = Job(frame.id, answers)
+            jobs = {frame.id: job}  # one at a time: those before it are answered
+            pool.submit(work, frame, job)
+        os._exit(0)
+
+
+def _greeted(at_once: int) -> _Answers:
+    """The pipe up, once the parent is known and told that this child is ready."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
     pipe = _private_stdout()
     greeting = _read(sys.stdin.buffer)
@@ -41,26 +114,25 @@ def serve(handle: Callable[[Request], object], request: type[Request], *, at_onc
     die_with_parent(msgspec.msgpack.decode(greeting, type=Greeting).parent)
     answers = _Answers(pipe)
     answers.send(Ready(at_once))
-    decoder = msgspec.msgpack.Decoder(request)
+    return answers
 
-    def work(call: Call) -> None:
-        try:
-            reply = msgspec.Raw(msgspec.msgpack.encode(handle(decoder.decode(call.request))))
-            answers.send(Answer(call.id, reply))
-        except Exception as error:
-            # The text may quote the request, which belongs to the caller and not into a log.
-            print(f"{type(error).__name__} in a call:", file=sys.stderr)
-            traceback.print_tb(error.__traceback__)
-            answers.send(Answer(call.id, NOTHING, f"{type(error).__name__}: {error}"))
 
-    with ThreadPoolExecutor(at_once) as pool:
-        while (body := _read(sys.stdin.buffer)) is not None:
-            call = msgspec.msgpack.decode(body, type=Call)
-            if at_once == 1:
-                work(call)
-            else:
-                pool.submit(work, call)
-        os._exit(0)
+def _answer(number: int, answers: _Answers, handle: Callable[[], object]) -> None:
+    try:
+        reply = msgspec.Raw(msgspec.msgpack.encode(handle()))
+        answers.send(Answer(number, reply))
+    except Cancelled:
+        answers.send(Answer(number, NOTHING, "Cancelled"))
+    except Exception as error:
+        # The text may quote the request, which belongs to the caller and not into a log.
+        print(f"{type(error).__name__} in a call:", file=sys.stderr)
+        traceback.print_tb(error.__traceback__)
+        answers.send(Answer(number, NOTHING, f"{type(error).__name__}: {error}"))
+
+
+def _next() -> Call | Cancel | None:
+    body = _read(sys.stdin.buffer)
+    return None if body is None else msgspec.msgpack.decode(body, type=Call | Cancel)
 
 
 class _Answers:

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -22,30 +22,21 @@ from xinghe.workers.errors import (
     WorkerFailure,
     WorkerTimeout,
 )
-from xinghe.workers.frames import Answer, Call, Greeting, NotAFrame, Ready
+from xinghe.workers.frames import (
+    Answer,
+    Call,
+    Cancel,
+    Greeting,
+    NotAFrame,
+    Progressed,
+    Ready,
+)
+from xinghe.workers.pending import Pending
 from xinghe.workers.process import ChildProcess
 
 log = structlog.get_logger(__name__)
 
 Reply = TypeVar("Reply")
-
-
-class _Pending:
-    """A call that waits for its turn or for its reply; `timeout` in seconds."""
-
-    __slots__ = ("deadline", "future", "request", "timeout")
-
-    def __init__(self, request: msgspec.Raw, timeout: float) -> None:
-        self.request = request
-        self.timeout = timeout
-        self.future: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
-        self.deadline: asyncio.TimerHandle | None = None
-
-    def fail(self, failure: WorkerFailure) -> None:
-        if self.deadline is not None:
-            self.deadline.cancel()
-        if not self.future.done():
-            self.future.set_exception(failure)
 
 
 class Worker(Generic[Reply]):
@@ -55,7 +46,8 @@ class Worker(Generic[Reply]):
     to numerical libraries by their environment variables; `nice` and `idle` (SCHED_IDLE where
     there is such a thing) say how readily it yields the processor. A child that dies is started
     again at the next call, after a wait that doubles from one early death to the next; only the
-    calls that it had in hand fail. `start_timeout` seconds may pass until it is ready.
+    calls that it had in hand fail. `start_timeout` seconds may pass until it is ready. `python`
+    is another environment's interpreter, with this package in it; empty: our own.
     """
 
     def __init__(
@@ -70,6 +62,7 @@ class Worker(Generic[Reply]):
         waiting: int = 256,
         timeout: float = 60.0,
         start_timeout: float = 60.0,
+        python: str = "",
     ) -> None:
         self._module = module
         self._arguments = tuple(arguments)
@@ -77,10 +70,11 @@ class Worker(Generic[Reply]):
         self._most_waiting = waiting
         self._timeout = timeout
         self._start_timeout = start_timeout
+        self._python = python
         self._decoder = msgspec.msgpack.Decoder(reply)
         self._numbers = itertools.count()
-        self._waiting: deque[_Pending] = deque()
-        self._working: dict[int, _Pending] = {}
+        self._waiting: deque[Pending] = deque()
+        self._working: dict[int, Pending] = {}
         self._wanted = asyncio.Event()
         self._child: ChildProcess | None = None
         self._at_once = 0
@@ -93,11 +87,28 @@ class Worker(Generic[Reply]):
         """The child's process id while it runs."""
         return self._child.pid if self._child else None
 
-    async def call(self, request: object, timeout: float | None = None) -> Reply:  # noqa: ASYNC109
+    @property
+    def ready(self) -> bool:
+        """Whether the child has loaded what it needs."""
+        return self._at_once > 0
+
+    def start(self) -> None:
+        """Start the child now: what it loads takes long. Needs the running loop."""
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep())
+        self._wanted.set()
+
+    async def call(
+        self,
+        request: object,
+        timeout: float | None = None,  # noqa: ASYNC109
+        progress: Callable[[int], None] | None = None,
+    ) -> Reply:
         """What the child's handler returns for `request`.
 
         `timeout` counts the seconds from when the child is given the call; a child that exceeds
-        it is killed. A caller that is cancelled is forgotten. Raises `WorkerFailure`
+        it is killed. `progress` hears what a job of `serve_jobs` tells. A caller that is
+        cancelled is forgotten, and the child told. Raises `WorkerFailure`
         (`RequestFailed`, `WorkerBusy`, `WorkerDied`, `WorkerTimeout`, `WorkerClosed`).
         """
         if self._closed:
@@ -105,17 +116,18 @@ class Worker(Generic[Reply]):
         if len(self._waiting) >= self._most_waiting:
             raise WorkerBusy(f"{self._most_waiting} calls of {self._module} are waiting already")
         raw = msgspec.Raw(msgspec.msgpack.encode(request))
-        pending = _Pending(raw, self._timeout if timeout is None else timeout)
+        pending = Pending(raw, self._timeout if timeout is None else timeout, progress)
         self._waiting.append(pending)
-        if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep())
-        self._wanted.set()
+        self.start()
         self._hand_out()
         try:
             return self._decoder.decode(await pending.future)
         except asyncio.CancelledError:
             with contextlib.suppress(ValueError):
                 self._waiting.remove(pending)
+            for number, working in self._working.items():
+                if working is pending and self._child:
+                    self._child.send(Cancel(number))
             raise
 
     async def aclose(self) -> None:
@@ -175,6 +187,7 @@ class Worker(Generic[Reply]):
                 nice=self._nice,
                 idle=self._idle,
                 threads=self._threads,
+                python=self._python,
             )
         )
         try:
@@ -198,9 +211,13 @@ class Worker(Generic[Reply]):
         return True
 
     async def _listen(self, child: ChildProcess) -> None:
-        decoder = msgspec.msgpack.Decoder(Answer)
+        decoder: msgspec.msgpack.Decoder[Answer | Progressed]
+        decoder = msgspec.msgpack.Decoder(Answer | Progressed)
         while (body := await child.receive()) is not None:
             answer = decoder.decode(body)
+            if isinstance(answer, Progressed):
+                self._tell(answer)
+                continue
             pending = self._working.pop(answer.id, None)
             if pending is None:
                 raise NotAFrame(f"nobody asked for call {answer.id}")
@@ -212,6 +229,11 @@ class Worker(Generic[Reply]):
                 pending.deadline.cancel()
             if not pending.future.done():
                 pending.future.set_result(answer.reply)
+
+    def _tell(self, progressed: Progressed) -> None:
+        pending = self._working.get(progressed.id)
+        if pending and pending.progress and not pending.future.done():
+            pending.progress(progressed.done)
 
     def _hand_out(self) -> None:
         """Give the child as many calls as it takes at once."""
@@ -235,17 +257,17 @@ class Worker(Generic[Reply]):
             self._reason = WorkerTimeout(f"{self._module} took longer than {seconds:g} s")
             child.kill()
 
-    def _take_working(self) -> list[_Pending]:
+    def _take_working(self) -> list[Pending]:
         taken = list(self._working.values())
         self._working.clear()
         return taken
 
-    def _take_all(self) -> list[_Pending]:
+    def _take_all(self) -> list[Pending]:
         taken = [*self._take_working(), *self._waiting]
         self._waiting.clear()
         return taken
 
     @staticmethod
-    def _fail(failure: WorkerFailure, pending: list[_Pending]) -> None:
+    def _fail(failure: WorkerFailure, pending: list[Pending]) -> None:
         for each in pending:
             each.fail(type(failure)(*failure.args))
