@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 
 from xinghe.catalog.card import AccountLimits, AnyDeployment, Kind, LlamaCppDeployment, ModelCard
 from xinghe.catalog.embedding import EMBEDDING_ENGINES, EmbeddingDeployment
+from xinghe.catalog.images import IMAGE_ENGINES, ImageDeployment
 from xinghe.settings import Settings
 
 SECTIONS = ("defaults", "limits", "deployments", "models")
@@ -27,6 +29,7 @@ class Catalog(msgspec.Struct, frozen=True):
     models: dict[str, ModelCard]
     deployments: dict[str, AnyDeployment]
     embeddings: dict[str, EmbeddingDeployment]
+    images: dict[str, ImageDeployment]
     limits: AccountLimits
 
     def of_kind(self, kind: Kind) -> dict[str, ModelCard]:
@@ -42,6 +45,11 @@ class Catalog(msgspec.Struct, frozen=True):
         names = {card.deployment for card in self.of_kind(Kind.EMBEDDING).values()}
         return {name: self.embeddings[name] for name in sorted(names)}
 
+    def images_in_use(self) -> dict[str, ImageDeployment]:
+        """The deployments that an image model names."""
+        names = {card.deployment for card in self.of_kind(Kind.IMAGE).values()}
+        return {name: self.images[name] for name in sorted(names)}
+
 
 def load(settings: Settings) -> Catalog:
     """The catalog of a data directory. Raises `CatalogError`."""
@@ -50,33 +58,34 @@ def load(settings: Settings) -> Catalog:
     own = settings.data_dir / "models.toml"
     if own.exists():
         tree = _merge(tree, _read(own))
-    makes_vectors = {
-        name: fields.get("engine") in EMBEDDING_ENGINES
-        for name, fields in tree["deployments"].items()
-    }
-    deployments = {
-        name: _deployment(own, name, fields, settings)
-        for name, fields in tree["deployments"].items()
-        if not makes_vectors[name]
-    }
-    embeddings: dict[str, EmbeddingDeployment] = {
-        name: _convert(own, f"deployments.{name}", fields, EmbeddingDeployment)
-        for name, fields in tree["deployments"].items()
-        if makes_vectors[name]
-    }
+    deployments: dict[str, AnyDeployment] = {}
+    embeddings: dict[str, EmbeddingDeployment] = {}
+    images: dict[str, ImageDeployment] = {}
+    for name, fields in tree["deployments"].items():
+        engine = fields.get("engine")
+        if engine in EMBEDDING_ENGINES:
+            embeddings[name] = _convert(own, f"deployments.{name}", fields, EmbeddingDeployment)
+        elif engine in IMAGE_ENGINES:
+            images[name] = _convert(own, f"deployments.{name}", fields, ImageDeployment)
+        else:
+            deployments[name] = _deployment(own, name, fields, settings)
     models = {
         name: _convert(own, f"models.{name}", {**tree["defaults"], **fields}, ModelCard)
         for name, fields in tree["models"].items()
     }
+    serving: dict[Kind, Mapping[str, object]] = {
+        Kind.CHAT: deployments,
+        Kind.EMBEDDING: embeddings,
+        Kind.IMAGE: images,
+    }
     for name, card in models.items():
-        serving = embeddings if card.kind is Kind.EMBEDDING else deployments
-        if card.deployment not in serving:
-            known = ", ".join(sorted(serving))
+        if card.deployment not in serving[card.kind]:
+            known = ", ".join(sorted(serving[card.kind]))
             raise CatalogError(
                 f"{own}: models.{name}: `deployment` is {card.deployment!r}, allowed: {known}"
             )
     limits = _convert(own, "limits", tree["limits"], AccountLimits)
-    return Catalog(models, deployments, embeddings, limits)
+    return Catalog(models, deployments, embeddings, images, limits)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from xinghe.catalog.card import ModelCard
-from xinghe.catalog.limits import effective
+from xinghe.catalog.limits import effective, of_card
 from xinghe.catalog.load import Catalog, CatalogError
 from xinghe.catalog.load import load as load_catalog
 from xinghe.cli.options import data_option, json_option
@@ -41,7 +41,8 @@ def list_models(weights: bool, data: str | None, as_json: bool) -> None:
 
 
 def _model(catalog: Catalog, name: str, card: ModelCard) -> dict[str, Any]:
-    limits = effective(card, catalog.deployments[card.deployment])
+    serving = catalog.deployments.get(card.deployment)  # none: it makes vectors or images
+    limits = effective(card, serving) if serving else of_card(card)
     return {
         "model": name,
         "kind": card.kind.value,
