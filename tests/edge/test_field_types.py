@@ -19,6 +19,7 @@ VALUES: dict[str, list[Any]] = {
     "integer": ["1", "", True, False, 1.5, [], [1], {}],
     "boolean": ["true", "", 0, 1, 0.0, [], [True], {}],
     "string": [0, 1.5, True, [], ["x"], {}],
+    "choice": [0, 1.5, True, [], ["low"], {}, "", "much"],
     "strings": [0, True, {}, {"a": 1}, [1], [None], [""], [["x"]], [{}], ["a"] * 5, ""],
 }
 STRUCTURED_VALUES: dict[str, list[Any]] = {

@@ -17,10 +17,12 @@ TEXT_MODELS = ["embedding-v1", "bge-large-zh"]
 CAPABILITIES = ("tools", "functions", "web_search", "response_format")
 MESSAGE_RULES = {"invalid_messages", "characters_too_long", "tokens_too_long"}
 KEY_RULE = "idempotency_key_reused"
-MODEL_LIMITS = {"max_tokens", "max_completion_tokens"}
-TOGETHER = {"stream_options"}
+MODEL_LIMITS = {"max_tokens", "max_completion_tokens", "thinking_budget", "dimensions"}
+TOGETHER = {"stream_options", "stop", "tool_choice", "tool_choice.function.name"}
+TOGETHER |= {"web_search.reference_num"}
+SCHEMAS = {"tools", "response_format"}
 """What no schema can say: the order of roles, limits of a model, fields that need another, keys
-that were used."""
+that were used, JSON Schemas."""
 
 
 @schemathesis.hook
@@ -30,7 +32,7 @@ def before_load_schema(_: HookContext, raw_schema: dict[str, Any]) -> None:
         if name.startswith("ChatRequest"):
             schema["properties"]["model"] = {"enum": MODELS}
         elif name in TEXT_REQUESTS:
-            schema["properties"]["model"] = {"enum": TEXT_MODELS}
+            schema["properties"]["model"] = {"enum": [*TEXT_MODELS, None]}
 
 
 @schemathesis.hook
@@ -47,6 +49,9 @@ def map_case(_: HookContext, case: Case[Any]) -> Case[Any]:
         for name in CAPABILITIES:
             body.pop(name, None)
         body["messages"] = [{**body["messages"][0], "role": "user"}]
+    if right and case.headers and crc32(repr(body).encode("utf-8", "replace")) % 8:
+        # The shortest keys come again and again, each time with another body.
+        case.headers.pop("Idempotency-Key", None)
     return case
 
 
@@ -68,5 +73,5 @@ def takes_what_it_describes(_: CheckContext, response: Response, case: Case[Any]
         error = response.json()["error"]
         assert (
             error["code"] in MESSAGE_RULES | {KEY_RULE}
-            or error.get("param") in MODEL_LIMITS | TOGETHER
+            or error.get("param") in MODEL_LIMITS | TOGETHER | SCHEMAS
         ), error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from xinghe.api.errors import ApiError, Errors
@@ -84,4 +85,14 @@ def text(body: dict[str, Any], field: str, low: float, high: float) -> str | Non
     value = body.get(field)
     if value is not None and not (isinstance(value, str) and low <= len(value) <= high):
         raise refuse(field, value, f"a string of {low} to {high} characters")
+    return value
+
+
+def choice(body: dict[str, Any], field: str, allowed: Collection[str]) -> str | None:
+    """One of the words."""
+    value = body.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, str) or value not in allowed:
+        raise refuse(field, value, ", ".join(allowed))
     return value

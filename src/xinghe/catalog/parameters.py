@@ -13,9 +13,12 @@ Range = tuple[int | float, int | float]
 
 
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a parameter may be; both ends of a range are allowed (of strings: of their length)."""
+    """What a parameter may be; both ends of a range are allowed (of strings: of their length).
 
-    kind: Literal["number", "integer", "boolean", "string", "strings"]
+    `choices` are the words that a string may be, each with what it means.
+    """
+
+    kind: Literal["number", "integer", "boolean", "string", "strings", "choice"]
     about: str
     documented: Range | None = None
     openai: Range | None = None
@@ -23,6 +26,7 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sampling: bool = False
     only: bool | None = None
     items: int = 1
+    choices: dict[str, float] = {}
 
     def range(self, *, openai: bool) -> Range | None:
         return self.openai if openai and self.openai is not None else self.documented

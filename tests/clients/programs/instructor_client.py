@@ -1,4 +1,4 @@
-"""The newest instructor, with a response model and without."""
+"""The newest instructor, with a response model in each of its usual modes, and without."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from openai import OpenAI
 from pydantic import BaseModel
 
 from tests.clients.programs.task import Report, Task, refusal, run
+
+MODES = {
+    instructor.Mode.TOOLS: "deepseek-v3",
+    instructor.Mode.JSON: "ernie-3.5-8k",
+    instructor.Mode.JSON_SCHEMA: "ernie-4.5-turbo-32k",
+}
+"""A model that has what the mode needs."""
 
 
 class Person(BaseModel):
@@ -40,7 +47,17 @@ def program(task: Task, report: Report) -> None:
 
     hello = [{"role": "user", "content": "张三今年三十岁。"}]
     report.refusals["model"] = refusal(lambda: ask("no-such-model", hello))
-    report.refusals["structured"] = refusal(lambda: ask(task.model, hello, response_model=Person))
+    for mode, model in MODES.items():
+        asking = instructor.from_openai(OpenAI(base_url=task.base_url, api_key=task.key), mode=mode)
+        person = asking.chat.completions.create(
+            model=model,
+            messages=hello,
+            response_model=Person,
+            max_tokens=128,
+            temperature=0,
+            max_retries=0,
+        )
+        report.read[mode.value] = person.model_dump()
     stranger = instructor.from_openai(OpenAI(base_url=task.base_url, api_key="wrong"))
     report.refusals["key"] = refusal(
         lambda: stranger.chat.completions.create(

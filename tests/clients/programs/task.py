@@ -40,6 +40,8 @@ class Report:
     answers: list[str] = field(default_factory=list)
     prompt_tokens: list[int] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
+    read: dict[str, object] = field(default_factory=dict)
+    """What a client read out of structured answers, by the way it asked."""
     refusals: dict[str, Refusal] = field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ from xinghe.api.chat.searching import WebSearch, read_search
 from xinghe.api.chat.tools import read_tools
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
-from xinghe.api.fields import flag, integer, number, obj, refuse, text
+from xinghe.api.fields import choice, flag, integer, number, obj, refuse, text
 from xinghe.catalog.card import Capability, ModelCard
 from xinghe.catalog.parameters import parameters
 from xinghe.core import Sampling
@@ -29,13 +29,11 @@ STRUCTURED = (
     "tools",
     "functions",
     "tool_choice",
+    "function_call",
     "web_search",
     "logit_bias",
 )
 """Parameters that are more than one value of one range: each is read by its own function."""
-
-EFFORTS = {"none": 0.0, "minimal": 0.05, "low": 0.25, "medium": 0.5, "high": 1.0, "xhigh": 1.0}
-"""The share of the model's chain that a `reasoning_effort` leaves."""
 
 KNOWN = frozenset([*STRUCTURED, *parameters()])
 
@@ -105,6 +103,8 @@ def _read_scalars(body: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
                 values[name] = flag(body, name, only=parameter.only)
             case "string" if limits:
                 values[name] = text(body, name, *limits)
+            case "choice":
+                values[name] = choice(body, name, parameter.choices)
     return values
 
 
@@ -126,15 +126,15 @@ def _thinking(
 ) -> int:
     """The most tokens of the chain of thought; 0 where the model shows none."""
     effort = values["reasoning_effort"]
-    if effort is not None and effort not in EFFORTS:
-        raise refuse("reasoning_effort", effort, ", ".join(EFFORTS))
     if Capability.REASONING not in card.capabilities:
+        integer(body, "thinking_budget", 1, 2**31 - 1)
         ignored += [name for name in ("thinking_budget", "reasoning_effort") if body.get(name)]
         return 0
     budget = integer(body, "thinking_budget", 1, card.reasoning_max)
     if budget is not None:
         return budget
-    return max(1, int(card.reasoning_max * EFFORTS.get(effort, 1.0)))
+    share = parameters()["reasoning_effort"].choices.get(effort, 1.0)
+    return max(1, int(card.reasoning_max * share))
 
 
 def _functions(body: dict[str, Any]) -> str:

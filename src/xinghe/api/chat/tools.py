@@ -19,6 +19,7 @@ def read_tools(body: dict[str, Any]) -> ToolUse | None:
 
     Raises `ApiError`.
     """
+    _check_legacy(body)
     value = body.get("tools")
     if value is not None and not isinstance(value, list):
         raise refuse("tools", value, "a list of tools")
@@ -42,6 +43,15 @@ def read_tools(body: dict[str, Any]) -> ToolUse | None:
         return None
     parallel = body.get("parallel_tool_calls") is not False
     return ToolUse(tools, "required" if choice == "required" else "auto", name, parallel)
+
+
+def _check_legacy(body: dict[str, Any]) -> None:
+    """What the tools' parameters were called before; `functions` is refused after moderation."""
+    functions = body.get("functions")
+    if functions is not None and not isinstance(functions, list):
+        raise refuse("functions", functions, "a list; tools took its place")
+    if body.get("function_call") not in (None, "none", "auto"):
+        raise refuse("function_call", body["function_call"], "tool_choice, which took its place")
 
 
 def _read_choice(body: dict[str, Any]) -> tuple[str, str | None]:

@@ -55,7 +55,7 @@ def rerank_request() -> dict[str, Any]:
                 "maxItems": MAX_DOCUMENTS,
                 "items": {"anyOf": [TEXT, as_object]},
             },
-            "top_n": {"type": ["integer", "null"], "minimum": 1},
+            "top_n": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**31 - 1},
             "return_documents": {"type": ["boolean", "null"]},
         },
     }

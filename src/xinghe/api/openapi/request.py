@@ -26,6 +26,7 @@ def chat_request(dialect: Dialect) -> dict[str, Any]:
         "web_search": _web_search(),
         "tools": _tools(),
         "functions": {"type": ["array", "null"], "maxItems": 0, "description": "Use tools."},
+        "function_call": {"enum": [None, "none", "auto"], "description": "Use tool_choice."},
         "tool_choice": {"anyOf": [{"enum": [None, *CHOICES]}, _named_tool()]},
         "logit_bias": {
             "type": ["object", "null"],
@@ -41,6 +42,8 @@ def chat_request(dialect: Dialect) -> dict[str, Any]:
 def _scalar(parameter: Parameter, dialect: Dialect) -> dict[str, Any]:
     if parameter.kind == "strings":
         return _strings(parameter, dialect)
+    if parameter.kind == "choice":
+        return {"enum": [*parameter.choices, None], "description": parameter.about}
     schema: dict[str, Any] = {
         "type": [parameter.kind, "null"],
         "description": parameter.about,
