@@ -45,7 +45,7 @@ TLS = Path(__file__).parent.parent / "fetching" / "tls"
 @pytest.fixture(scope="module")
 def sample_pictures() -> Iterator[int]:
     """The port of a server that stands in for the host of the document's sample pictures."""
-    served = {"/image1.jpg": picture("北京故宫", "JPEG"), "/image2.png": picture("上海外滩", "PNG")}
+    served = {"/image1.jpg": picture("欢迎来到北京", "JPEG"), "/image2.png": picture("禁止吸烟", "PNG")}
 
     class Pictures(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -85,7 +85,7 @@ def short_server(
 
 
 def picture(text: str, form: str) -> bytes:
-    return encoded(written([(30, 40, text)], (320, 130), letter=48), form)
+    return encoded(written([(30, 40, text)], (400, 130), letter=48), form)
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_5_8_4_looks_at_a_picture_of_its_own(
 ) -> None:
     """A PNG that the program labels as JPEG."""
     own = tmp_path / "image_1.png"
-    own.write_bytes(picture("星河大模型", "PNG"))
+    own.write_bytes(picture("星河大学", "PNG"))
     changed = {"/image_1.png": str(own)}
     printed = run("section_5_8_4_picture_base64", short_server, key, **changed)
     assert CHINESE.search(printed)

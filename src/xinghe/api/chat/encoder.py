@@ -55,7 +55,9 @@ class StreamEncoder:
         self._end = null_usage + b"}\n\n"
         self._after = self._goes_on + b"}]" + self._end
         self._results = b""
-        """The `search_results` that the next chunk with content carries."""
+        """The `search_results`, ready for the chunks that carry them."""
+        self._shown = False
+        """Whether a chunk with content has left, with sources."""
         self._kept: str | None = None
         """With sources, a piece is kept back until it is known whether it is the last."""
         self._searched = request.search is not None
@@ -96,9 +98,9 @@ class StreamEncoder:
         kept, self._kept = self._kept, text
         if kept is None:
             return b""
-        results = self._results
-        if text is not None:
-            self._results = b""
+        ends = text is None
+        results = self._results if ends or not self._shown else b""
+        self._shown = True
         return self._before + _encode(kept) + self._goes_on + b"}]" + results + self._end
 
     def _finish(self, finish: FinishDelta) -> bytes:
