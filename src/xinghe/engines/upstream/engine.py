@@ -16,7 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import msgspec
 
-from xinghe.catalog.card import Count, UpstreamDeployment
+from xinghe.catalog.card import UpstreamDeployment
 from xinghe.core import (
     Delta,
     FinishDelta,
@@ -25,22 +25,18 @@ from xinghe.core import (
     Message,
     PrefillDelta,
     Prompt,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
     ToolUse,
-    UsageDelta,
 )
 from xinghe.engines.estimate import bounded_tokens, estimated_tokens
 from xinghe.engines.events import EventParser, EventTooLarge
 from xinghe.engines.messages import wire_format, wire_messages, wire_tools
 from xinghe.engines.protocol import Abilities, Batch, EngineBusy, EngineFailed, EngineUnavailable
+from xinghe.engines.upstream.wire import LOGGED_TEXT, Chunk, translate
 
 TOKENS_A_MESSAGE = 8
 """The most that a chat template puts around one message, with what opens the answer."""
 TOKENS_FOR_TOOLS = 400
 """The most that a template says about the use of tools."""
-LOGGED_TEXT = 500
 USAGE_PATIENCE = 5.0
 """Seconds to wait, after the finish reason, for the usage and `[DONE]`."""
 LONGEST_ADVICE = 3600.0
@@ -53,58 +49,6 @@ FAULTS = (
     msgspec.DecodeError,
     UnicodeDecodeError,
 )
-FINISH_REASONS = {
-    "length": FinishReason.LENGTH,
-    "content_filter": FinishReason.CONTENT_FILTER,
-    "tool_calls": FinishReason.FUNCTION_CALL,
-    "function_call": FinishReason.FUNCTION_CALL,
-}
-
-
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _ToolCall(msgspec.Struct):
-    index: int = 0
-    id: str | None = None
-    function: _Function | None = None
-
-
-class _ChoiceDelta(msgspec.Struct):
-    """`reasoning_content` is DeepSeek's name for the chain of thought, `reasoning` vLLM's new."""
-
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-
-
-class _Choice(msgspec.Struct):
-    delta: _ChoiceDelta = msgspec.field(default_factory=_ChoiceDelta)
-    finish_reason: str | None = None
-
-
-class _PromptDetails(msgspec.Struct):
-    cached_tokens: Count | None = None
-
-
-class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: Count | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: Count | None = None
-    completion_tokens: Count | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] = []
-    usage: _Usage | None = None
-    error: Any = None
 
 
 class UpstreamEngine:
@@ -116,7 +60,7 @@ class UpstreamEngine:
         self._url = deployment.url.rstrip("/")
         self._proxy = _proxy_for(self._url)
         self._session: aiohttp.ClientSession | None = None
-        self._decode = msgspec.json.Decoder(_Chunk).decode
+        self._decode = msgspec.json.Decoder(Chunk).decode
 
     @property
     def served_by(self) -> str:
@@ -200,7 +144,7 @@ class UpstreamEngine:
                     deltas.append(FinishDelta(finish or FinishReason.NORMAL))
                     yield Batch(arrived, deltas)
                     return
-                finish = _translate(self._decode(data), finish, deltas)
+                finish = translate(self._decode(data), finish, deltas)
             if deltas:
                 yield Batch(arrived, deltas)
         if finish is None:
@@ -297,51 +241,7 @@ def _seconds(retry_after: str | None) -> float | None:
     return seconds if 0 <= seconds <= LONGEST_ADVICE else None
 
 
-def _translate(
-    chunk: _Chunk, finish: FinishReason | None, deltas: list[Delta]
-) -> FinishReason | None:
-    """Append what a chunk says to `deltas`; returns the finish reason known so far."""
-    if chunk.error is not None:
-        raise EngineFailed(f"upstream reported: {str(chunk.error)[:LOGGED_TEXT]}")
-    for choice in chunk.choices:
-        _say(choice.delta, deltas)
-        if choice.finish_reason:
-            finish = FINISH_REASONS.get(choice.finish_reason, FinishReason.NORMAL)
-    if chunk.usage is not None:
-        deltas.extend(_usage(chunk.usage))
-    return finish
-
-
-def _say(said: _ChoiceDelta, deltas: list[Delta]) -> None:
-    if thought := said.reasoning_content or said.reasoning:
-        deltas.append(ReasoningDelta(thought))
-    if said.content:
-        deltas.append(TextDelta(said.content))
-    for call in said.tool_calls or ():
-        function = call.function or _Function()
-        deltas.append(
-            ToolCallDelta(call.index, call.id, function.name, function.arguments or "", tokens=1)
-        )
-
-
 def _texts(message: Message) -> list[str]:
     """All that a template puts into the prompt for a message."""
     called = [text for call in message.tool_calls for text in (call.id, call.name, call.arguments)]
     return [message.content, message.name or "", message.tool_call_id or "", *called]
-
-
-def _usage(usage: _Usage) -> list[UsageDelta]:
-    """The upstream's count; none where it is partial or empty, so that ours stands."""
-    if not usage.prompt_tokens or usage.completion_tokens is None:
-        return []
-    details = usage.prompt_tokens_details
-    cached = (details.cached_tokens or 0) if details else 0
-    counted = usage.completion_tokens_details
-    return [
-        UsageDelta(
-            usage.prompt_tokens,
-            usage.completion_tokens,
-            min(cached, usage.prompt_tokens),
-            counted.reasoning_tokens if counted else None,
-        )
-    ]

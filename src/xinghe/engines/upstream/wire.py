@@ -1,0 +1,112 @@
+"""What an OpenAI-compatible server says in a stream, as deltas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from xinghe.catalog.card import Count
+from xinghe.core import Delta, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageDelta
+from xinghe.engines.protocol import EngineFailed
+
+LOGGED_TEXT = 500
+"""Characters of an upstream's text that the log may hold."""
+FINISH_REASONS = {
+    "length": FinishReason.LENGTH,
+    "content_filter": FinishReason.CONTENT_FILTER,
+    "tool_calls": FinishReason.FUNCTION_CALL,
+    "function_call": FinishReason.FUNCTION_CALL,
+}
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int = 0
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _ChoiceDelta(msgspec.Struct):
+    """`reasoning_content` is DeepSeek's name for the chain of thought, `reasoning` vLLM's new."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _ChoiceDelta = msgspec.field(default_factory=_ChoiceDelta)
+    finish_reason: str | None = None
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: Count | None = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: Count | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+class Chunk(msgspec.Struct):
+    """One event of the stream."""
+
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: Any = None
+
+
+def translate(
+    chunk: Chunk, finish: FinishReason | None, deltas: list[Delta]
+) -> FinishReason | None:
+    """Append what a chunk says to `deltas`; returns the finish reason known so far."""
+    if chunk.error is not None:
+        raise EngineFailed(f"upstream reported: {str(chunk.error)[:LOGGED_TEXT]}")
+    for choice in chunk.choices:
+        _say(choice.delta, deltas)
+        if choice.finish_reason:
+            finish = FINISH_REASONS.get(choice.finish_reason, FinishReason.NORMAL)
+    if chunk.usage is not None:
+        deltas.extend(_usage(chunk.usage))
+    return finish
+
+
+def _say(said: _ChoiceDelta, deltas: list[Delta]) -> None:
+    if thought := said.reasoning_content or said.reasoning:
+        deltas.append(ReasoningDelta(thought))
+    if said.content:
+        deltas.append(TextDelta(said.content))
+    for call in said.tool_calls or ():
+        function = call.function or _Function()
+        deltas.append(
+            ToolCallDelta(call.index, call.id, function.name, function.arguments or "", tokens=1)
+        )
+
+
+def _usage(usage: _Usage) -> list[UsageDelta]:
+    """The upstream's count; none where it is partial or empty, so that ours stands."""
+    if not usage.prompt_tokens or usage.completion_tokens is None:
+        return []
+    details = usage.prompt_tokens_details
+    cached = (details.cached_tokens or 0) if details else 0
+    counted = usage.completion_tokens_details
+    return [
+        UsageDelta(
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            min(cached, usage.prompt_tokens),
+            counted.reasoning_tokens if counted else None,
+        )
+    ]
