@@ -14,9 +14,9 @@ import structlog
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
 from xinghe.settings import Embedded
-from xinghe.workers.backoff import Backoff
 from xinghe.supervisor.child import Child
 from xinghe.supervisor.messages import EngineLocation, encode
+from xinghe.workers.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 

@@ -10,9 +10,9 @@ import structlog
 
 from xinghe.catalog.load import Catalog
 from xinghe.settings import Settings
-from xinghe.workers.backoff import Backoff
 from xinghe.supervisor.child import Child
 from xinghe.supervisor.messages import EngineLocation, WorkerSpec, encode
+from xinghe.workers.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 
