@@ -8,22 +8,26 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.docs.pages import Block
+from tests.docs.pages import ROOT, Block
 from tests.kit.command import environment
 from tests.kit.server import Server
 
 PRINTED_URL = "http://127.0.0.1:8000"
 """The address in the documentation; the test's own server stands elsewhere."""
 PRINTED_METRICS = "http://127.0.0.1:8001"
+PATIENCE = 120
+"""Seconds for a block: a small model that reads search results on a busy machine takes a while."""
 
 
 class Desk:
-    """Works in a folder whose `.venv` is the environment of the tests, beside a running server."""
+    """Works in what looks like a checkout with the environment of the tests in its `.venv`, beside
+    a running server."""
 
     def __init__(self, folder: Path, server: Server, token: str) -> None:
         self._folder = folder
         self._server = server
         (folder / ".venv").symlink_to(sys.prefix)
+        (folder / "docs").symlink_to(ROOT / "docs")
         self._environment = environment(
             {
                 "AI_STUDIO_API_KEY": token,
@@ -47,7 +51,7 @@ class Desk:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert result.returncode == 0, f"{block.text}\n{result.stdout}"

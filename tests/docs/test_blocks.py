@@ -64,6 +64,29 @@ def test_a_reader_who_pastes_every_block_gets_what_the_page_says(
                 assert printed.strip() not in {"", "None"}
 
 
+ABILITIES = {
+    "tools": "tools=",
+    "structured output": "response_format=",
+    "reasoning": "reasoning_content",
+    "web search": "web_search",
+    "pictures": "image_url",
+    "embeddings": "embeddings.create",
+    "rerank": "/rerank",
+}
+"""What of a program shows that it is about an ability."""
+
+
+@pytest.mark.parametrize("ability", ABILITIES)
+def test_the_readme_shows_every_ability_in_ten_lines(ability: str) -> None:
+    programs = [
+        block.text.splitlines()
+        for block in page("README.md").blocks
+        if block.language in {"bash", "python"} and ABILITIES[ability] in block.text
+    ]
+    assert programs
+    assert max(map(len, programs)) <= 10
+
+
 def test_every_exception_still_stands_in_the_documentation() -> None:
     blocks = {block.text for each in ALL for block in each.blocks}
     assert set(NOT_PASTED) <= blocks
