@@ -8,33 +8,18 @@ from __future__ import annotations
 import io
 import logging
 import resource
-from typing import Literal
 
-import msgspec
 from pypdf import PdfReader
 from trafilatura import bare_extraction, html2txt
 
 from xinghe.search.decoding import decode
+from xinghe.search.messages import Extracted, Extraction
 from xinghe.workers import serve
 
 MAX_MEMORY = 2 * 1024**3
 """Bytes of address space; a file that needs more fails alone."""
 MAX_PAGES = 2000
 MAX_CHARACTERS = 4_000_000
-
-
-class Extraction(msgspec.Struct):
-    """A file to read."""
-
-    kind: Literal["html", "pdf"]
-    data: bytes
-
-
-class Extracted(msgspec.Struct):
-    """What it says; `title` is empty where the file names none."""
-
-    title: str
-    text: str
 
 
 def extract(request: Extraction) -> Extracted:

@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 from xinghe.search.decoding import Undecodable, decode
-from xinghe.search.extraction import Extracted, Extraction
+from xinghe.search.messages import Extracted, Extraction
 from xinghe.workers import RequestFailed, Worker, WorkerFailure, WorkerTimeout
 
 Kind = Literal["markdown", "text", "html", "pdf"]
