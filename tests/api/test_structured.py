@@ -13,6 +13,7 @@ from tests.kit.books import Books
 from tests.kit.expect import answered, malformed, no_engine, refused
 from tests.kit.models import ABLE, CHAT, DULL
 from tests.kit.script import Script
+from tests.kit.server import Server
 from tests.kit.upstream import Upstream
 
 SCHEMA: dict[str, Any] = {
@@ -195,3 +196,12 @@ def test_embedded_engine_streams_as_it_writes(api: Api) -> None:
         assert isinstance(json.loads(stream.content), dict)
     else:
         assert stream.finish_reason == "length"
+
+
+def test_an_answer_that_does_not_hold_is_in_no_log(server: Server, api: Api) -> None:
+    script = Script(['{"姓名": "李白", "年龄": "QUITE-PRIVATE"}'])
+    reply = api.chat(model=ABLE, messages=script.messages, response_format=wants(SCHEMA))
+    no_engine(reply)
+    log = server.log.read_text("utf-8")
+    assert "answer_not_kept" in log
+    assert "QUITE-PRIVATE" not in log

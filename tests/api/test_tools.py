@@ -121,6 +121,27 @@ def test_call_that_stays_broken(api: Api, books: Books) -> None:
     books.free(reply.headers["x-request-id"])
 
 
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_call_cut_off_before_its_arguments(api: Api, choice: str) -> None:
+    """The length ends it after its name: that is no call without arguments."""
+    script = Script(["好。"], calls=[Call("clock", ["{", "}"])])
+    body = answered(
+        api.chat(
+            model=ABLE, messages=script.messages, tools=[OTHER], tool_choice=choice, max_tokens=2
+        )
+    )
+    (answer,) = body["choices"]
+    assert (answer["finish_reason"], answer["message"]["content"]) == ("length", "好。")
+    assert "tool_calls" not in answer["message"]
+
+
+def test_call_without_arguments(api: Api) -> None:
+    script = Script([], calls=[Call("clock")])
+    body = answered(api.chat(model=ABLE, messages=script.messages, tools=[OTHER]))
+    (call,) = body["choices"][0]["message"]["tool_calls"]
+    assert call["function"] == {"name": "clock", "arguments": "{}"}
+
+
 def test_choice_none(api: Api, upstream: Upstream) -> None:
     script = Script(["好。"])
     body = answered(

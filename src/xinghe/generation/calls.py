@@ -82,11 +82,15 @@ class CheckedCalls:
         )
 
     def _end(self, finish: FinishDelta) -> list[Delta]:
-        calls = [self._calls[index] for index in sorted(self._calls)]
+        ended = finish.reason in {FinishReason.NORMAL, FinishReason.FUNCTION_CALL}
+        # Without arguments, a function is called with none; unless they were cut off.
+        calls = [
+            replace(call, arguments="{}") if ended and not call.arguments else call
+            for _, call in sorted(self._calls.items())
+        ]
         if not self._use.parallel:
             calls = calls[:1]
         wrong = [call for call in calls if not self._is_valid(call)]
-        ended = finish.reason in {FinishReason.NORMAL, FinishReason.FUNCTION_CALL}
         if ended and (wrong or (not calls and self._use.choice == "required")):
             raise Unkept
         calls = [call for call in calls if call not in wrong]
@@ -99,7 +103,7 @@ class CheckedCalls:
         name = call.name or ""
         if self._use.name is not None and name != self._use.name:
             return False
-        return check_call(self._use, name, call.arguments or "{}") is None
+        return check_call(self._use, name, call.arguments) is None
 
 
 def _renumbered(calls: list[ToolCallDelta]) -> list[Delta]:
@@ -110,5 +114,5 @@ def _renumbered(calls: list[ToolCallDelta]) -> list[Delta]:
         own_id = call.id if call.id and call.id not in seen else call_id()
         seen.add(own_id)
         out.append(ToolCallDelta(index, own_id, call.name, tokens=call.tokens))
-        out.append(ToolCallDelta(index, arguments=call.arguments or "{}"))
+        out.append(ToolCallDelta(index, arguments=call.arguments))
     return out

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
-
 from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta
 from xinghe.generation.stage import Unkept
-
-log = structlog.get_logger(__name__)
 
 
 class Checked:
@@ -36,9 +32,8 @@ class Checked:
                         self._kept.clear()
                     self._kept.append(delta)
                 case FinishDelta(FinishReason.NORMAL):
-                    wrong = self._check("".join(self._texts))
-                    if wrong is not None:
-                        log.warning("answer_not_kept", wrong=wrong[:200])
+                    if self._check("".join(self._texts)) is not None:
+                        # What is wrong quotes the answer, so no log may hold it.
                         raise Unkept
                     out += [*self._kept, delta]
                 case FinishDelta():
