@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,8 @@ from tests.conftest import MakeServer
 from tests.kit.api import STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
-from tests.kit.models import CHAT
-from tests.kit.script import Script
+from tests.kit.models import ABLE, CHAT
+from tests.kit.script import Call, Script
 from tests.kit.server import Server
 
 BANNED = "紫色飞艇计划"
@@ -183,3 +184,31 @@ def test_the_built_in_lexicon_is_at_work(make_server: MakeServer) -> None:
     assert reply.json["choices"][0]["finish_reason"] == "content_filter"
     harmless = api.chat(model=CHAT, messages=Script(["杀毒软件的性能"]).messages)
     assert harmless.json["choices"][0]["finish_reason"] == "normal"
+
+
+ESCAPED = BANNED.encode("unicode_escape").decode()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_escapes_of_json_hide_nothing_in_an_answer(guarded: Api, stream: bool) -> None:
+    script = Script(['{"a": "', *ESCAPED, '"}'])
+    fields: dict[str, Any] = {"messages": script.messages, "response_format": "json_object"}
+    if stream:
+        read = guarded.stream(model=ABLE, **fields)
+        content, choice = read.content, read.choices[-1]
+    else:
+        choice = answered(guarded.chat(model=ABLE, **fields))["choices"][0]
+        content = choice["message"]["content"]
+    assert (choice["finish_reason"], choice["flag"]) == ("content_filter", 2)
+    assert content == '{"a": "'
+
+
+def test_escapes_of_json_hide_nothing_in_a_call(guarded: Api) -> None:
+    script = Script(calls=[Call("clock", ['{"at": "', *ESCAPED, '"}'])])
+    tool = {"type": "function", "function": {"name": "clock", "parameters": {
+        "type": "object", "properties": {"at": {"type": "string"}},
+    }}}  # fmt: skip
+    body = answered(guarded.chat(model=ABLE, messages=script.messages, tools=[tool]))
+    (choice,) = body["choices"]
+    assert (choice["finish_reason"], choice["flag"]) == ("content_filter", 2)
+    assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"at": "'

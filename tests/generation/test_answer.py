@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -16,6 +17,7 @@ from xinghe.core import (
     FinishReason,
     Message,
     Meter,
+    ReasoningDelta,
     Sampling,
     TextDelta,
 )
@@ -182,3 +184,37 @@ async def test_pieces_of_one_read_stay_pieces(tmp_path: Path) -> None:
     await answered.run([STREAM_HEAD, text + chunk(finish="stop"), DONE], lists=lists)
     shown = [delta.text for delta in answered.deltas if isinstance(delta, TextDelta)]
     assert shown == ["一", "二", "甲"]
+
+
+async def test_a_preemptible_answer_that_has_begun_queues() -> None:
+    """It yields before its first pass only: afterwards its thoughts have been shown."""
+    passes = [[STREAM_HEAD, chunk(text), chunk(None, "stop"), DONE] for text in ("想", "答")]
+    async with playing(*passes) as tape:
+        deployment = UpstreamDeployment(url=tape.url, model="m", slots=1, thinks=False)
+        station = Station("up", deployment, UpstreamEngine("up", deployment))
+        dispatcher = Dispatcher({"up": station})
+        task = Task("as-0123456789", HELLO, Sampling(), 16, thinking=8, preemptible=True)
+        answer = Answer(Means(dispatcher, station, NO_LISTS), task, Meter())
+        await answer.prepare()
+
+        async def other() -> None:
+            async with station.lane.admit(1):
+                await asyncio.sleep(0.1)
+
+        shown: list[Delta] = []
+        busy: asyncio.Task[None] | None = None
+        try:
+            async with aclosing(answer.batches()) as batches:
+                async for batch in batches:
+                    if busy is None:
+                        busy = asyncio.create_task(other())
+                        await asyncio.sleep(0)
+                        assert station.lane.waiting == 1
+                    shown += batch.deltas
+        finally:
+            await dispatcher.aclose()
+        assert busy is not None
+        assert busy.done()
+        assert shown == [
+            ReasoningDelta("想"), TextDelta("答"), FinishDelta(FinishReason.NORMAL)
+        ]  # fmt: skip

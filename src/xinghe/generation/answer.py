@@ -176,8 +176,10 @@ class Answer:
         """The pass that calls, or finds that nothing is to be called: then the answer is next."""
         tools = self._first.tools
         assert tools is not None
+        # A stop string ends no call, and a reply only where it is shown.
+        task = replace(self.task, stops=())
         async with aclosing(
-            self._passes.say(self.task, self._first, self._prompt, thinking=0)
+            self._passes.say(task, self._first, self._prompt, thinking=0)
         ) as batches:
             async for batch in batches:
                 # The beginning of a reply is said again, in the request's own manner.

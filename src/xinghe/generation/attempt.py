@@ -7,13 +7,23 @@ from contextlib import aclosing
 
 import structlog
 
-from xinghe.core import Constraint, GenerationJob, Message, Meter, Prompt, Sampling, TextDelta
+from xinghe.core import (
+    Constraint,
+    FinishDelta,
+    GenerationJob,
+    Message,
+    Meter,
+    Prompt,
+    Sampling,
+    TextDelta,
+)
 from xinghe.dispatch.dispatcher import DispatchFailed
 from xinghe.engines.protocol import Batch
 from xinghe.generation.calls import CheckedCalls, ReadCalls
 from xinghe.generation.checked import Checked
 from xinghe.generation.gate import Gate
 from xinghe.generation.passes import run_pass
+from xinghe.generation.plain import PlainJson
 from xinghe.generation.plan import Pass
 from xinghe.generation.search import CitationFilter, CitationStage
 from xinghe.generation.stage import Stage, Unkept
@@ -46,7 +56,7 @@ class Passes:
         """A pass whose text is a chain of thought; its end is no end of the answer."""
         tally = Tally(self._meter, prompt, max_tokens=0, thinking=task.thinking, charge=self.charge)
         gate = Gate((), self._means.moderator.scanner)
-        job = _job(task, prompt, laid_out.sampling, task.thinking)
+        job = self._job(task, prompt, laid_out.sampling, task.thinking)
         async with aclosing(self._run(job, (as_thought, tally, gate))) as batches:
             async for batch in batches:
                 yield batch
@@ -61,7 +71,7 @@ class Passes:
         meter = self._meter
         before = meter.completion_tokens, meter.reasoning_tokens
         max_tokens = task.max_tokens + thinking
-        job = _job(task, prompt, laid_out.sampling, max_tokens, laid_out.constraint)
+        job = self._job(task, prompt, laid_out.sampling, max_tokens, laid_out.constraint)
         shown = False
         for attempt in range(ATTEMPTS):
             meter.completion_tokens, meter.reasoning_tokens = before
@@ -84,7 +94,7 @@ class Passes:
         """A small pass beside the answer, on nobody's meter: a search's price covers it."""
         means = self._means
         prompt = await means.dispatcher.prepare(means.station, messages)
-        job = _job(task, prompt, Sampling(temperature=0.0), max_tokens, constraint)
+        job = self._job(task, prompt, Sampling(temperature=0.0), max_tokens, constraint)
         tally = Tally(Meter(), prompt, max_tokens=max_tokens)
         stages = (ThoughtSplitter(inside=prompt.thinks), tally)
         texts: list[str] = []
@@ -112,6 +122,8 @@ class Passes:
             stages.append(CheckedCalls(laid_out.native))
         elif laid_out.tools is not None:
             stages.append(ReadCalls(laid_out.tools.reader()))
+        if laid_out.structure is not None or task.tools is not None:
+            stages.append(PlainJson(text=laid_out.structure is not None))
         if self.citations is not None and laid_out.structure is None:
             stages.append(CitationStage(self.citations))
         stages.append(Gate(task.stops, self._means.moderator.scanner))
@@ -128,22 +140,25 @@ class Passes:
             run_pass(means.dispatcher, means.station, job, stages, singly=singly)
         ) as batches:
             async for batch in batches:
+                if isinstance(batch.deltas[-1], FinishDelta):
+                    # Before it goes out: whoever reads the end of a pass may leave it there.
+                    self._charged = True
                 yield batch
-        self._charged = True
 
-
-def _job(
-    task: Task,
-    prompt: Prompt,
-    sampling: Sampling,
-    max_tokens: int,
-    constraint: Constraint | None = None,
-) -> GenerationJob:
-    return GenerationJob(
-        request_id=task.request_id,
-        prompt=prompt,
-        sampling=sampling,
-        max_tokens=max_tokens,
-        preemptible=task.preemptible,
-        constraint=constraint,
-    )
+    def _job(
+        self,
+        task: Task,
+        prompt: Prompt,
+        sampling: Sampling,
+        max_tokens: int,
+        constraint: Constraint | None = None,
+    ) -> GenerationJob:
+        return GenerationJob(
+            request_id=task.request_id,
+            prompt=prompt,
+            sampling=sampling,
+            max_tokens=max_tokens,
+            # What has begun queues like any other: its thoughts may have been shown.
+            preemptible=task.preemptible and not self._meter.started,
+            constraint=constraint,
+        )
