@@ -9,7 +9,7 @@ import pytest
 from tests.kit.api import STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
-from tests.kit.models import TIGHT
+from tests.kit.models import ABLE, TIGHT
 
 
 def prompt(text: str) -> list[dict[str, str]]:
@@ -35,6 +35,19 @@ def test_characters_of_all_messages_count(api: Api) -> None:
     ]
     reply = api.chat(model=TIGHT, messages=turns)
     refused(reply, 400, "invalid_request_error", "characters_too_long", 256)
+
+
+def test_characters_of_names_and_calls_count(api: Api) -> None:
+    reply = api.chat(model=TIGHT, messages=[{**prompt("x" * 200)[0], "name": "x" * 57}])
+    refused(reply, 400, "invalid_request_error", "characters_too_long", 257)
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "x" * 65_536}}
+    history = [
+        *prompt("一"),
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "二"},
+    ]
+    reply = api.chat(model=ABLE, messages=history)
+    refused(reply, 400, "invalid_request_error", "characters_too_long", 65_536, 65_539)
 
 
 def test_characters_are_not_bytes(api: Api) -> None:

@@ -65,7 +65,7 @@ async def cut_to_fit(answer: Answer, limits: Limits) -> Prompt:
     room = limits.context - tokens
     search_budget = min(task.search_budget, room // LEAST_ROOM)
     room -= search_budget
-    thinking = min(task.thinking, room // 2)
+    thinking = min(task.thinking, max(1, room // 2))
     answer.task = replace(
         task,
         search_budget=search_budget,

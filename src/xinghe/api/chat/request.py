@@ -39,5 +39,10 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     @property
     def characters(self) -> int:
-        """Of the messages and the functions."""
-        return sum(len(message.content) for message in self.messages) + len(self.functions)
+        """Of the messages, their calls and names included, and the functions."""
+        return sum(map(_length, self.messages)) + len(self.functions)
+
+
+def _length(message: Message) -> int:
+    calls = sum(len(call.name) + len(call.arguments) for call in message.tool_calls)
+    return len(message.content) + len(message.name or "") + calls

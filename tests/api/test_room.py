@@ -1,0 +1,40 @@
+"""What the context leaves an answer, down to the last token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.engines.tape import playing
+from xinghe.api.chat.prepare import cut_to_fit
+from xinghe.catalog.card import UpstreamDeployment
+from xinghe.catalog.limits import Limits
+from xinghe.core import Message, Meter, Sampling
+from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.engines.upstream import UpstreamEngine
+from xinghe.generation.answer import Answer
+from xinghe.generation.task import Means, Task
+from xinghe.safety import Moderator
+
+WANTED = (40, 30)
+"""Tokens of the answer, and of the thought before it."""
+
+
+@pytest.mark.parametrize(
+    ("room", "lengths"), [(100, (40, 30)), (50, (25, 25)), (2, (1, 1)), (1, (1, 1)), (0, (1, 1))]
+)
+async def test_what_is_left(room: int, lengths: tuple[int, int]) -> None:
+    """Half of it is for the thought at most; of what was wanted, there is always something."""
+    async with playing([]) as tape:
+        deployment = UpstreamDeployment(url=tape.url, model="m", thinks=False)
+        station = Station("up", deployment, UpstreamEngine("up", deployment))
+        dispatcher = Dispatcher({"up": station})
+        task = Task("as-0123456789", (Message("user", "你好"),), Sampling(), 40, thinking=30)
+        means = Means(dispatcher, station, Moderator(Path("no-such-folder"), builtin=False))
+        prompt = await Answer(means, task, Meter()).prepare()
+        answer = Answer(means, task, Meter())
+        context = prompt.tokens + room
+        await cut_to_fit(answer, Limits(context, context, WANTED[0], "model"))
+        await dispatcher.aclose()
+    assert (answer.task.max_tokens, answer.task.thinking) == lengths
