@@ -1,0 +1,69 @@
+"""Answers with functions on the small embedded model: what the pass that decides leaves behind."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from tests.engines.conftest import CONTEXT, SLOTS, engine  # noqa: F401
+from tests.generation.tools.functions import ALL
+from xinghe.api.chat.collected import Collected
+from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.core import FinishReason, Message, Meter, Sampling, ToolUse
+from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.generation.answer import Answer
+from xinghe.generation.task import Means, Task
+from xinghe.safety import Moderator
+
+pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
+
+GREEDY = Sampling(temperature=0.0)
+
+
+async def answered(
+    engine: LlamaCppEngine,  # noqa: F811
+    question: str,
+    stops: tuple[str, ...] = (),
+) -> tuple[str, FinishReason, Meter]:
+    deployment = LlamaCppDeployment(slots=SLOTS, context=CONTEXT)
+    station = Station("embedded", deployment, engine)
+    means = Means(
+        Dispatcher({"embedded": station}), station, Moderator(Path("no-such-folder"), builtin=False)
+    )
+    messages = (Message("user", question),)
+    meter = Meter()
+    task = Task("as-0123456789", messages, GREEDY, 24, stops=stops, tools=ToolUse(ALL))
+    answer = Answer(means, task, meter)
+    await answer.prepare()
+    collected = Collected()
+    async with aclosing(answer.batches()) as batches:
+        async for batch in batches:
+            collected.take(batch.deltas)
+    assert not collected.calls
+    return collected.text, collected.finish.reason, meter
+
+
+async def test_the_prompt_is_charged_as_it_was_first_read(
+    engine: LlamaCppEngine,  # noqa: F811
+) -> None:
+    """The reply's own pass finds it in the cache whole: that is our doing, not the client's."""
+    question = "Write one sentence about the moon, please."
+    _, _, first = await answered(engine, question)
+    assert first.cached_tokens < first.prompt_tokens / 2
+    _, _, second = await answered(engine, question)
+    assert second.cached_tokens > second.prompt_tokens / 2
+
+
+async def test_stop_string_at_the_beginning_of_a_reply(
+    engine: LlamaCppEngine,  # noqa: F811
+) -> None:
+    """It ends the reply where it stands, and nothing that is shown before it is lost."""
+    question = "Write one sentence about the sun, please."
+    text, _, _ = await answered(engine, question)
+    stop = text[4:8]
+    cut, reason, _ = await answered(engine, question, (stop,))
+    assert (cut, reason) == (text.partition(stop)[0], FinishReason.STOP)
+    assert cut
