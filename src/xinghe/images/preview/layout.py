@@ -1,0 +1,190 @@
+"""Where everything in a composition stands, in pixels."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+
+from xinghe.images.preview.attachment import attached
+from xinghe.images.preview.composition import Composition, Item
+from xinghe.images.preview.figures import GRID, extent
+from xinghe.images.preview.placed import Placed
+from xinghe.images.preview.vocabulary import vocabulary
+
+GROUND = 0.86
+"""Where feet stand, of the height."""
+WIDE, HIGH = 0.88, 0.76
+"""What the things on the ground may take of the width and the height together."""
+SEAT = 0.4
+"""How far below the top of a host its guest's feet are, of the host's height as drawn."""
+RIDER = 0.78
+"""How large a guest is drawn on its host, of its usual height."""
+CARD = 0.62
+"""Height of a card, of its width."""
+ROW = 4
+"""More than these stand in two rows in a square picture."""
+
+
+def layout(composition: Composition, width: int, height: int, seed: int) -> list[Placed]:
+    """All copies from back to front, in pixels of a picture of `width` × `height`."""
+    random = Random(seed)  # noqa: S311 - the same seed, the same picture
+    grounded, aloft = _sorted(composition)
+    stage = _Stage(composition, random)
+    stage.row(grounded, max(2, ROW * width // height))
+    placed = _fitted(stage.placed, width, height)
+    return [*_sky(composition, aloft, bool(placed), width, height, random), *placed]
+
+
+def _sorted(composition: Composition) -> tuple[list[int], list[int]]:
+    """Those who stand in the row, and those who hang in the sky; guests and clothes are neither."""
+    rows: list[int] = []
+    skies: list[int] = []
+    for at, item in enumerate(composition.items):
+        if item.tie and item.tie.bond != "beside":
+            continue
+        (skies if _aloft(item) else rows).append(at)
+    return rows, skies
+
+
+def _aloft(item: Item) -> bool:
+    return bool(item.subject) and vocabulary().subjects[item.subject].kind == "sky"
+
+
+class _Stage:
+    """Puts things side by side in units of an animal's height; feet at 0, up is negative."""
+
+    def __init__(self, composition: Composition, random: Random) -> None:
+        self._items = composition.items
+        self._random = random
+        self._seen: set[int] = set()
+        self.placed: list[Placed] = []
+
+    def row(self, roots: list[int], most: int) -> None:
+        copies = [at for at in roots for _ in range(self._items[at].count)]
+        back, front = (copies[::2], copies[1::2]) if len(copies) > most else ([], copies)
+        x = 0.0
+        for at in back:
+            x += self._cluster(at, x, -0.45)
+        x = -0.25 if back else 0.0
+        for at in front:
+            x += self._cluster(at, x, 0.0)
+
+    def _cluster(self, at: int, x: float, feet: float, scale: float = 1.0) -> float:
+        """A thing with all that is tied to it; the width that it takes."""
+        item = self._items[at]
+        tall = scale * _tall(item) * (0.97 + 0.06 * self._random.random())
+        feet += 0.05 * self._random.random()
+        behind: list[int] = []
+        within: list[int] = []
+        others: list[int] = []
+        for guest, tied in enumerate(self._items):
+            if tied.tie and tied.tie.to == at and tied.tie.bond not in {"wears", "holds", "beside"}:
+                kinds = {"behind": behind, "within": within}
+                kinds.get(tied.tie.bond, others).append(guest)
+        for guest in behind:
+            self._guests(guest, x + 0.35 * tall, feet - 0.12)
+        for guest in within:
+            self._guests(guest, x + 0.12 * tall, feet - 0.38 * tall)
+        mirrored = bool(item.subject) and self._random.random() < 0.5
+        self._put(at, x, feet, tall, mirrored)
+        taken = tall * 0.98
+        for guest in others:
+            bond = self._items[guest].tie
+            assert bond
+            if bond.bond == "on":
+                room = max(0.0, tall - self._width(guest) * RIDER) / 2
+                level = feet - tall * (1 - _seat(item))
+                taken = max(taken, self._guests(guest, x + room, level, RIDER))
+            elif bond.bond == "front":
+                taken = max(taken, self._guests(guest, x - 0.05 * tall, feet + 0.16))
+            else:
+                taken = max(taken, self._guests(guest, x + 0.42 * tall, feet + 0.12) + 0.42 * tall)
+        return taken
+
+    def _width(self, at: int) -> float:
+        return _tall(self._items[at]) * self._items[at].count * 0.9
+
+    def _guests(self, at: int, x: float, feet: float, scale: float = 1.0) -> float:
+        if at in self._seen:
+            return 0.0
+        self._seen.add(at)  # two that are on each other
+        start = x
+        for _ in range(self._items[at].count):
+            x += self._cluster(at, x, feet, scale) * 0.92
+        self._seen.discard(at)
+        return x - start
+
+    def _put(self, at: int, x: float, feet: float, tall: float, mirrored: bool) -> None:
+        item = self._items[at]
+        if not item.subject:
+            self.placed.append(Placed(item, x, feet - tall * CARD, tall))
+            return
+        own = Placed(item, x, feet - tall, tall, mirrored)
+        worn = [other for other in self._items if other.tie and other.tie.to == at]
+        beneath, above = attached(own, [one for one in worn if one.tie])
+        self.placed += [*beneath, own, *above]
+
+
+def _tall(item: Item) -> float:
+    if not item.subject:
+        return 1.3
+    return vocabulary().height(item.subject) * item.size / 100
+
+
+def _seat(item: Item) -> float:
+    """Where feet or what sits rests on it, from the top of its square, of 1."""
+    if not item.subject:
+        return 1 - CARD
+    subject = vocabulary().subjects[item.subject]
+    _, top, _, bottom = extent(subject.figure)
+    return subject.seat / 32 if subject.seat else (top + SEAT * (bottom - top)) / GRID
+
+
+def _fitted(placed: list[Placed], width: int, height: int) -> list[Placed]:
+    """Scaled and moved so that all of it is in the picture, its feet on the ground."""
+    if not placed:
+        return []
+    left = min(one.x for one in placed)
+    right = max(one.x + one.side for one in placed)
+    top = min(one.y for one in placed)
+    bottom = max(one.y + _high(one) for one in placed)
+    scale = min(WIDE * width / (right - left), HIGH * height / (bottom - top))
+    feet = min(GROUND * height, height * 0.52 + scale * (bottom - top) * 0.62)
+    x0 = (width - scale * (right + left)) / 2
+    y0 = feet - scale * bottom
+    return [
+        msgspec.structs.replace(
+            one, x=x0 + scale * one.x, y=y0 + scale * one.y, side=scale * one.side
+        )
+        for one in placed
+    ]
+
+
+def _high(one: Placed) -> float:
+    return one.side if one.item.subject else one.side * CARD
+
+
+def _sky(
+    composition: Composition,
+    aloft: list[int],
+    company: bool,
+    width: int,
+    height: int,
+    random: Random,
+) -> list[Placed]:
+    """What hangs above, spread over the width; alone, it fills the picture."""
+    copies = [composition.items[at] for at in aloft for _ in range(composition.items[at].count)]
+    unit = min(width, height)
+    found = []
+    for number, item in enumerate(copies):
+        share = _tall(item) * (0.34 if company else 0.95 / max(1, len(copies)) ** 0.5)
+        side = min(share * unit, 0.94 * width / max(1, len(copies)) * 1.1)
+        x = (number + 0.5) / len(copies) * width if len(copies) > 1 or not company else 0.0
+        if len(copies) == 1 and company:
+            x = (0.2 if random.random() < 0.5 else 0.8) * width
+        middle = (0.17 if company else 0.45) + 0.06 * (random.random() - 0.5) * (len(copies) > 1)
+        x = min(max(x - side / 2, 0.03 * width), 0.97 * width - side)
+        y = max(0.02 * height, middle * height - side / 2)
+        found.append(Placed(item, x, y, side, random.random() < 0.3, floats=True))
+    return found
