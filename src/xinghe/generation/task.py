@@ -29,6 +29,10 @@ class Reader(Protocol):
     async def describe(self, picture: Picture, max_characters: int = ...) -> Description: ...
 
 
+SEARCH_FRAME = 512
+"""The most tokens of what the platform says around the results of a search."""
+
+
 class Task(msgspec.Struct, frozen=True):
     """A chat request as the rooms from here on see it.
 
@@ -47,6 +51,11 @@ class Task(msgspec.Struct, frozen=True):
     structure: Structure | None = None
     search: SearchOptions | None = None
     search_budget: int = 0
+
+    @property
+    def search_bound(self) -> int:
+        """The most tokens that a search adds to the prompt: the budget counts by an estimate."""
+        return 2 * self.search_budget + SEARCH_FRAME if self.search is not None else 0
     preemptible: bool = False
 
 

@@ -17,8 +17,8 @@ from xinghe.generation.search import SearchOptions
 from xinghe.generation.structure import Structure, Unguaranteed, structured
 from xinghe.generation.task import Task
 
-LEAST_ROOM = 4
-"""A search may fill a fourth of what the context leaves, and so may a chain of thought twice."""
+SHARE = 8
+"""One part in so many of what the context leaves is what the results of a search may take."""
 
 
 async def task_of(
@@ -63,12 +63,11 @@ async def cut_to_fit(answer: Answer, limits: Limits) -> Prompt:
         )
     task = answer.task
     room = limits.context - tokens
-    search_budget = min(task.search_budget, room // LEAST_ROOM)
-    room -= search_budget
+    task = replace(task, search_budget=min(task.search_budget, room // SHARE))
+    room = max(1, room - task.search_bound)
     thinking = min(task.thinking, max(1, room // 2))
     answer.task = replace(
         task,
-        search_budget=search_budget,
         thinking=thinking,
         max_tokens=max(1, min(task.max_tokens, limits.max_output, room - thinking)),
     )

@@ -77,7 +77,7 @@ class Run:
             model=self.request.model,
             rate=rate,
             amount=rate.cost(
-                prompt.bound + self._answer.picture_tokens + task.search_budget,
+                prompt.bound + self._answer.picture_tokens + task.search_bound,
                 task.thinking + task.max_tokens,
                 searches=int(task.search is not None),
             ),
