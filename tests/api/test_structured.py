@@ -12,7 +12,7 @@ from tests.kit.api import STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, malformed, no_engine, refused
 from tests.kit.models import ABLE, CHAT, DULL
-from tests.kit.script import Script
+from tests.kit.script import Call, Script
 from tests.kit.server import Server
 from tests.kit.upstream import Upstream
 
@@ -205,3 +205,9 @@ def test_an_answer_that_does_not_hold_is_in_no_log(server: Server, api: Api) -> 
     log = server.log.read_text("utf-8")
     assert "answer_not_kept" in log
     assert "QUITE-PRIVATE" not in log
+
+
+def test_a_call_nobody_offered_is_no_way_out_of_the_form(api: Api) -> None:
+    script = Script(['{"姓名"'], calls=[Call("f", ["{}"])], again=[Script([GOOD])])
+    body = answered(api.chat(model=ABLE, messages=script.messages, response_format=wants(SCHEMA)))
+    assert json.loads(content(body)) == {"姓名": "李白", "年龄": 61}

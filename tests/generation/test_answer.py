@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.engines.tape import RESET, STREAM_HEAD, Step, chunk, event, playing
 from xinghe.catalog.card import UpstreamDeployment
@@ -218,3 +219,32 @@ async def test_a_preemptible_answer_that_has_begun_queues() -> None:
         assert shown == [
             ReasoningDelta("想"), TextDelta("答"), FinishDelta(FinishReason.NORMAL)
         ]  # fmt: skip
+
+
+async def test_calls_of_functions_that_were_not_offered(answered: Answered) -> None:
+    """They are none, and the answer ends as if they were not there."""
+    function = {"name": "f", "arguments": "{}"}
+    calls = [{"index": 0, "id": "c", "type": "function", "function": function}]
+    called = event({"choices": [{"index": 0, "delta": {"tool_calls": calls}}]})
+    await answered.run([STREAM_HEAD, chunk("一"), called, chunk(None, "tool_calls"), DONE])
+    assert answered.deltas == [TextDelta("一"), FinishDelta(FinishReason.NORMAL)]
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", "insufficient_system_resource"])
+async def test_answer_that_the_upstream_broke_off(answered: Answered, reason: str) -> None:
+    with pytest.raises(DispatchFailed):
+        await answered.run([STREAM_HEAD, chunk("一"), chunk(None, reason, USAGE), DONE])
+    assert not answered.meter.finished
+
+
+async def test_reason_that_nobody_knows_is_an_end(answered: Answered) -> None:
+    await answered.run([STREAM_HEAD, chunk("一"), chunk(None, "eos"), DONE])
+    assert answered.reason is FinishReason.NORMAL
+
+
+async def test_broken_characters_bring_no_text_into_the_log(answered: Answered) -> None:
+    broken = chunk("QUITE-PRIVATE@").replace(b"@", b"\xff")
+    with capture_logs() as logs, pytest.raises(DispatchFailed):
+        await answered.run([STREAM_HEAD, broken])
+    assert "not UTF-8" in repr(logs)
+    assert "QUITE-PRIVATE" not in repr(logs)

@@ -47,7 +47,6 @@ FAULTS = (
     TimeoutError,
     EventTooLarge,
     msgspec.DecodeError,
-    UnicodeDecodeError,
 )
 
 
@@ -118,7 +117,7 @@ class UpstreamEngine:
                     await _refuse(answer)
                 begun = True
                 yield Batch(time.perf_counter(), [PrefillDelta()])
-                async for batch in self._read(answer):
+                async for batch in self._read(answer, _offers_tools(job)):
                     yield batch
         except (
             aiohttp.ClientOSError,
@@ -129,10 +128,13 @@ class UpstreamEngine:
             if begun:
                 raise EngineFailed(repr(error)) from error
             raise EngineUnavailable(repr(error)) from error
+        except UnicodeDecodeError as error:
+            # Its own text would quote the answer.
+            raise EngineFailed(f"the stream is not UTF-8: {error.reason}") from error
         except FAULTS as error:
             raise EngineFailed(repr(error)) from error
 
-    async def _read(self, answer: aiohttp.ClientResponse) -> AsyncGenerator[Batch]:
+    async def _read(self, answer: aiohttp.ClientResponse, calls: bool) -> AsyncGenerator[Batch]:
         parser = EventParser()
         finish: FinishReason | None = None
         while read := await _next_read(answer, finish):
@@ -144,7 +146,7 @@ class UpstreamEngine:
                     deltas.append(FinishDelta(finish or FinishReason.NORMAL))
                     yield Batch(arrived, deltas)
                     return
-                finish = translate(self._decode(data), finish, deltas)
+                finish = translate(self._decode(data), finish, deltas, calls=calls)
             if deltas:
                 yield Batch(arrived, deltas)
         if finish is None:
@@ -221,6 +223,10 @@ def _proxy_for(url: str) -> str | None:
     if parts.hostname is None or proxy_bypass(parts.hostname):
         return None
     return getproxies().get(parts.scheme)
+
+
+def _offers_tools(job: GenerationJob) -> bool:
+    return isinstance(job.prompt.payload, dict) and "tools" in job.prompt.payload
 
 
 async def _refuse(answer: aiohttp.ClientResponse) -> None:

@@ -18,6 +18,9 @@ FINISH_REASONS = {
     "tool_calls": FinishReason.FUNCTION_CALL,
     "function_call": FinishReason.FUNCTION_CALL,
 }
+"""Whatever else an upstream says is an end of its own."""
+BROKEN_OFF = frozenset({"abort", "error", "insufficient_system_resource"})
+"""The names of vLLM and SGLang, OpenRouter, and DeepSeek for an answer that they left half done."""
 
 
 class _Function(msgspec.Struct):
@@ -69,15 +72,25 @@ class Chunk(msgspec.Struct):
 
 
 def translate(
-    chunk: Chunk, finish: FinishReason | None, deltas: list[Delta]
+    chunk: Chunk, finish: FinishReason | None, deltas: list[Delta], *, calls: bool
 ) -> FinishReason | None:
-    """Append what a chunk says to `deltas`; returns the finish reason known so far."""
+    """Append what a chunk says to `deltas`; returns the finish reason known so far.
+
+    Without `calls`, no functions were offered: a call of one is none. Raises `EngineFailed` for
+    an answer that was broken off.
+    """
     if chunk.error is not None:
         raise EngineFailed(f"upstream reported: {str(chunk.error)[:LOGGED_TEXT]}")
     for choice in chunk.choices:
         _say(choice.delta, deltas)
+        if calls and choice.delta.tool_calls:
+            _call(choice.delta.tool_calls, deltas)
+        if choice.finish_reason in BROKEN_OFF:
+            raise EngineFailed(f"upstream broke off: {choice.finish_reason}")
         if choice.finish_reason:
             finish = FINISH_REASONS.get(choice.finish_reason, FinishReason.NORMAL)
+            if finish is FinishReason.FUNCTION_CALL and not calls:
+                finish = FinishReason.NORMAL
     if chunk.usage is not None:
         deltas.extend(_usage(chunk.usage))
     return finish
@@ -88,7 +101,10 @@ def _say(said: _ChoiceDelta, deltas: list[Delta]) -> None:
         deltas.append(ReasoningDelta(thought))
     if said.content:
         deltas.append(TextDelta(said.content))
-    for call in said.tool_calls or ():
+
+
+def _call(fragments: list[_ToolCall], deltas: list[Delta]) -> None:
+    for call in fragments:
         function = call.function or _Function()
         deltas.append(
             ToolCallDelta(call.index, call.id, function.name, function.arguments or "", tokens=1)
