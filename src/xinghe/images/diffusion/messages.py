@@ -1,0 +1,42 @@
+"""What is said between the platform and a worker that runs a diffusion model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from xinghe.catalog.drawing import Option
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """What the worker loads: `weights` is a path, or with `hub` the name of a repository there.
+
+    `endpoint` is the hub's base URL, `cache` the folder for what is fetched from it.
+    """
+
+    weights: str
+    hub: Literal["", "modelscope", "huggingface"]
+    endpoint: str
+    cache: str
+    config: str
+    device: str
+    precision: Literal["auto", "float32", "float16", "bfloat16"]
+
+
+class Task(msgspec.Struct, frozen=True, array_like=True):
+    """The images of one request, one a seed, the style already in the prompts.
+
+    `scheduler` is the name of a class of diffusers, `options` what is set on it. Progress is
+    told in steps over all images. The reply is a list of PNG files.
+    """
+
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    steps: int
+    scheduler: str
+    options: dict[str, Option]
+    seeds: list[int]
+    cfg_scale: float

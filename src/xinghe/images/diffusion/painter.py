@@ -1,0 +1,162 @@
+"""The diffusion model as a painter: a bounded queue before one worker process a device."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from importlib.util import find_spec
+
+import msgspec
+import structlog
+
+from xinghe.catalog.drawing import samplers, styles
+from xinghe.catalog.images import DiffusersDeployment
+from xinghe.images.diffusion.messages import Spec, Task
+from xinghe.images.protocol import Asked, PainterBusy, PainterFailed, PainterUnavailable, Progress
+from xinghe.settings import Settings
+from xinghe.workers import RequestFailed, Worker, WorkerClosed, WorkerFailure
+
+log = structlog.get_logger(__name__)
+
+MODULE = "xinghe.images.diffusion.worker"
+NICE = 10
+"""Chat answers come first."""
+LONGEST = 86400.0
+"""Seconds that one request may take: the request itself says when it has waited enough."""
+FIRST_GUESS = 2e-6
+"""Seconds a pixel and step, before one was measured."""
+WEIGHT_OF_LAST = 0.3
+
+
+class DiffusionPainter:
+    """One image at a time on each device; up to `queue` requests wait for one."""
+
+    def __init__(self, name: str, deployment: DiffusersDeployment, settings: Settings) -> None:
+        self._name = name
+        self._deployment = deployment
+        self._missing = not deployment.python and find_spec("diffusers") is None
+        self._workers = [
+            Worker(
+                MODULE,
+                list[bytes],
+                arguments=[_spec(deployment, device, settings)],
+                threads=deployment.threads or max(1, (os.cpu_count() or 2) // 2),
+                nice=NICE,
+                timeout=LONGEST,
+                start_timeout=deployment.load_timeout,
+                python=deployment.python,
+            )
+            for device in deployment.devices
+        ]
+        self._free: asyncio.Queue[Worker[list[bytes]]] = asyncio.Queue()
+        for worker in self._workers:
+            self._free.put_nowait(worker)
+        self._waiting: dict[object, int] = {}
+        """The work of those that wait or are served, in pixels × steps."""
+        self._speed = FIRST_GUESS
+
+    @property
+    def served_by(self) -> str:
+        return f"{self._name}/{self._deployment.short_name}"
+
+    @property
+    def abilities(self) -> dict[str, str]:
+        return {}
+
+    @property
+    def worker_pids(self) -> list[int | None]:
+        return [worker.pid for worker in self._workers]
+
+    async def start(self) -> None:
+        """Begin to load the weights."""
+        if self._missing:
+            log.error("images_not_installed", deployment=self._name, help=_HELP)
+            return
+        for worker in self._workers:
+            worker.start()
+
+    async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
+        if self._missing:
+            raise PainterUnavailable(_HELP)
+        in_line = len(self._waiting) - len(self._workers)
+        if in_line >= self._deployment.queue:
+            work = sum(self._waiting.values()) * self._speed / len(self._workers)
+            raise PainterBusy(f"{max(0, in_line)} requests are waiting", max(1.0, work))
+        me = object()
+        self._waiting[me] = asked.width * asked.height * asked.total_steps
+        try:
+            worker = await self._free.get()
+            try:
+                return await self._drawn(worker, asked, progress)
+            finally:
+                # One that was left is free within a step: its next call waits that long.
+                self._free.put_nowait(worker)
+        finally:
+            del self._waiting[me]
+
+    async def ready(self) -> bool:
+        return any(worker.ready for worker in self._workers)
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(worker.aclose() for worker in self._workers))
+
+    async def _drawn(
+        self, worker: Worker[list[bytes]], asked: Asked, progress: Progress
+    ) -> list[bytes]:
+        began = 0.0
+
+        def told(done: int) -> None:
+            nonlocal began
+            began = began or time.monotonic()
+            progress(done)
+
+        try:
+            images = await worker.call(_task(asked), progress=told)
+        except WorkerClosed:
+            raise PainterFailed("the service is ending") from None
+        except RequestFailed as error:
+            # The worker has said where; the text may quote the prompt.
+            kind = str(error).split(":", 1)[0]
+            raise PainterFailed(f"the model raised {kind}") from error
+        except (WorkerFailure, msgspec.DecodeError) as error:
+            raise PainterFailed(str(error)) from error
+        if len(images) != asked.n:
+            raise PainterFailed(f"{len(images)} images for {asked.n}")
+        taken = (time.monotonic() - began) / (asked.width * asked.height * asked.total_steps)
+        self._speed += (taken - self._speed) * WEIGHT_OF_LAST
+        return images
+
+
+_HELP = "the engine diffusers is not installed: pip install 'xinghe[images]'"
+
+
+def _spec(deployment: DiffusersDeployment, device: str, settings: Settings) -> str:
+    path = deployment.path
+    places = settings.weights
+    spec = Spec(
+        weights=str(path) if path else deployment.weights,
+        hub="" if path else deployment.hub,
+        endpoint=places.modelscope if deployment.hub == "modelscope" else places.huggingface,
+        cache=str(settings.weights_dir),
+        config=deployment.config,
+        device=device,
+        precision=deployment.precision,
+    )
+    return msgspec.json.encode(spec).decode()
+
+
+def _task(asked: Asked) -> Task:
+    sampler, style = samplers()[asked.sampler], styles()[asked.style]
+    prompt, negative_prompt = style.apply(asked.prompt, asked.negative_prompt)
+    return Task(
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        width=asked.width,
+        height=asked.height,
+        steps=asked.steps,
+        scheduler=sampler.scheduler,
+        options=sampler.options,
+        seeds=asked.seeds,
+        cfg_scale=asked.cfg_scale,
+    )
