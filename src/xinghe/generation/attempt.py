@@ -96,7 +96,7 @@ class Passes:
         prompt = await means.dispatcher.prepare(means.station, messages)
         job = self._job(task, prompt, Sampling(temperature=0.0), max_tokens, constraint)
         tally = Tally(Meter(), prompt, max_tokens=max_tokens)
-        stages = (ThoughtSplitter(inside=prompt.thinks), tally)
+        stages = (self._splitter(prompt, constraint), tally)
         texts: list[str] = []
         async with aclosing(run_pass(means.dispatcher, means.station, job, stages)) as batches:
             async for batch in batches:
@@ -106,7 +106,7 @@ class Passes:
     def _stages(self, task: Task, laid_out: Pass, prompt: Prompt, thinking: int) -> list[Stage]:
         stages: list[Stage] = []
         if thinking:
-            stages.append(ThoughtSplitter(inside=prompt.thinks))
+            stages.append(self._splitter(prompt, laid_out.constraint))
         said = self._meter.completion_tokens - self._meter.reasoning_tokens
         stages.append(
             Tally(
@@ -131,6 +131,12 @@ class Passes:
             proven = self._means.station.engine.abilities.constraints == "grammar"
             stages.append(Checked(laid_out.structure.check, whole=not proven))
         return stages
+
+    def _splitter(self, prompt: Prompt, constraint: Constraint | None) -> ThoughtSplitter:
+        # A form that holds from the first token leaves no room for a thought, opened or not.
+        formal = constraint is not None and constraint.formal
+        held = formal and self._means.station.engine.abilities.constraints == "grammar"
+        return ThoughtSplitter(inside=prompt.thinks and not held)
 
     async def _run(
         self, job: GenerationJob, stages: Sequence[Stage], *, singly: bool = False
