@@ -104,7 +104,7 @@ def _ears(body: _Body, thing: _Worn) -> _Fit:
 
 def _neck(body: _Body, thing: _Worn) -> _Fit:
     if body.face:
-        return _Fit(body.wide * 0.72 * 32 / thing.across, body.x, 29.5)
+        return _Fit(body.wide * 0.72 * 32 / thing.across, body.x, 31.0)
     level = body.top + body.wide * 1.42
     return _Fit(body.wide * 0.95 * 32 / thing.across, body.x + 1.2, level)
 

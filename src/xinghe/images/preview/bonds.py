@@ -34,3 +34,11 @@ def wearable(subject: str) -> bool:
 
 def slot_of(subject: str) -> Slot | None:
     return vocabulary().subjects[subject].slot if subject else None
+
+
+def aloft(subject: str) -> bool:
+    return bool(subject) and vocabulary().subjects[subject].kind == "sky"
+
+
+def acts(subject: str) -> bool:
+    return vocabulary().subjects[subject].kind in {"animal", "person"}

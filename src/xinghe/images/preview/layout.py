@@ -7,6 +7,7 @@ from random import Random
 import msgspec
 
 from xinghe.images.preview.attachment import attached
+from xinghe.images.preview.bonds import aloft
 from xinghe.images.preview.composition import Composition, Item
 from xinghe.images.preview.figures import GRID, extent
 from xinghe.images.preview.placed import Placed
@@ -22,18 +23,24 @@ RIDER = 0.78
 """How large a guest is drawn on its host, of its usual height."""
 CARD = 0.62
 """Height of a card, of its width."""
-ROW = 4
-"""More than these stand in two rows in a square picture."""
+ROWS = 0.6
+"""Rows grow with the square root of this share of the copies, in a square picture."""
+DEEP = 0.5
+"""How much higher the feet of the next row are."""
+FORE = 0.72
+"""Feet are at least this far down, of the height."""
+HOLDER = 1.5
+"""How much larger is what others are in."""
 
 
 def layout(composition: Composition, width: int, height: int, seed: int) -> list[Placed]:
     """All copies from back to front, in pixels of a picture of `width` × `height`."""
     random = Random(seed)  # noqa: S311 - the same seed, the same picture
-    grounded, aloft = _sorted(composition)
+    grounded, hung = _sorted(composition)
     stage = _Stage(composition, random)
-    stage.row(grounded, max(2, ROW * width // height))
+    stage.rows(grounded, height / width)
     placed = _fitted(stage.placed, width, height)
-    return [*_sky(composition, aloft, bool(placed), width, height, random), *placed]
+    return [*_sky(composition, hung, bool(placed), width, height, random), *placed]
 
 
 def _sorted(composition: Composition) -> tuple[list[int], list[int]]:
@@ -43,12 +50,9 @@ def _sorted(composition: Composition) -> tuple[list[int], list[int]]:
     for at, item in enumerate(composition.items):
         if item.tie and item.tie.bond != "beside":
             continue
-        (skies if _aloft(item) else rows).append(at)
+        ridden = any(guest.tie and guest.tie.to == at for guest in composition.items)
+        (skies if aloft(item.subject) and not ridden else rows).append(at)
     return rows, skies
-
-
-def _aloft(item: Item) -> bool:
-    return bool(item.subject) and vocabulary().subjects[item.subject].kind == "sky"
 
 
 class _Stage:
@@ -60,15 +64,14 @@ class _Stage:
         self._seen: set[int] = set()
         self.placed: list[Placed] = []
 
-    def row(self, roots: list[int], most: int) -> None:
+    def rows(self, roots: list[int], upright: float) -> None:
+        """All roots in rows from back to front; `upright` is the picture's height to its width."""
         copies = [at for at in roots for _ in range(self._items[at].count)]
-        back, front = (copies[::2], copies[1::2]) if len(copies) > most else ([], copies)
-        x = 0.0
-        for at in back:
-            x += self._cluster(at, x, -0.45)
-        x = -0.25 if back else 0.0
-        for at in front:
-            x += self._cluster(at, x, 0.0)
+        rows = max(1, round((ROWS * len(copies) * upright) ** 0.5))
+        for row in range(rows):
+            x = -0.3 * (row % 2)
+            for at in copies[row::rows]:
+                x += self._cluster(at, x, DEEP * (row - rows + 1))
 
     def _cluster(self, at: int, x: float, feet: float, scale: float = 1.0) -> float:
         """A thing with all that is tied to it; the width that it takes."""
@@ -82,10 +85,11 @@ class _Stage:
             if tied.tie and tied.tie.to == at and tied.tie.bond not in {"wears", "holds", "beside"}:
                 kinds = {"behind": behind, "within": within}
                 kinds.get(tied.tie.bond, others).append(guest)
+        tall *= HOLDER if within else 1.0
         for guest in behind:
             self._guests(guest, x + 0.35 * tall, feet - 0.12)
         for guest in within:
-            self._guests(guest, x + 0.12 * tall, feet - 0.38 * tall)
+            self._guests(guest, x + 0.12 * tall, feet - 0.42 * tall)
         mirrored = bool(item.subject) and self._random.random() < 0.5
         self._put(at, x, feet, tall, mirrored)
         taken = tall * 0.98
@@ -120,7 +124,8 @@ class _Stage:
         if not item.subject:
             self.placed.append(Placed(item, x, feet - tall * CARD, tall))
             return
-        own = Placed(item, x, feet - tall, tall, mirrored)
+        rides = item.tie is not None and item.tie.bond in {"on", "within"}
+        own = Placed(item, x, feet - tall, tall, mirrored, floats=rides)
         worn = [other for other in self._items if other.tie and other.tie.to == at]
         beneath, above = attached(own, [one for one in worn if one.tie])
         self.placed += [*beneath, own, *above]
@@ -150,7 +155,7 @@ def _fitted(placed: list[Placed], width: int, height: int) -> list[Placed]:
     top = min(one.y for one in placed)
     bottom = max(one.y + _high(one) for one in placed)
     scale = min(WIDE * width / (right - left), HIGH * height / (bottom - top))
-    feet = min(GROUND * height, height * 0.52 + scale * (bottom - top) * 0.62)
+    feet = min(GROUND * height, max(FORE * height, height * 0.52 + scale * (bottom - top) * 0.62))
     x0 = (width - scale * (right + left)) / 2
     y0 = feet - scale * bottom
     return [
@@ -167,14 +172,14 @@ def _high(one: Placed) -> float:
 
 def _sky(
     composition: Composition,
-    aloft: list[int],
+    hung: list[int],
     company: bool,
     width: int,
     height: int,
     random: Random,
 ) -> list[Placed]:
     """What hangs above, spread over the width; alone, it fills the picture."""
-    copies = [composition.items[at] for at in aloft for _ in range(composition.items[at].count)]
+    copies = [composition.items[at] for at in hung for _ in range(composition.items[at].count)]
     unit = min(width, height)
     found = []
     for number, item in enumerate(copies):

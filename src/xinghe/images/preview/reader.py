@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from xinghe.images.preview.bonds import bond_of, slot_of, wearable
+from xinghe.images.preview.bonds import acts, aloft, bond_of, slot_of, wearable
 from xinghe.images.preview.composition import Bond, Composition, Item, Tie
 from xinghe.images.preview.words import Word
 
@@ -104,6 +104,8 @@ class Reader:
         self._card(word.text)
 
     def _subject(self, word: Word, at: int) -> None:
+        if self._begins_compound(word, at):
+            return
         relation, self._relation = self._relation, ""
         number = self._add(word.key, word.text)
         if number is None:
@@ -115,6 +117,22 @@ class Reader:
             self._placed(number, bond, self._anchor)
         else:
             self._main(number)
+
+    def _begins_compound(self, word: Word, at: int) -> bool:
+        """书架 is no book: one character, then an unknown one, and no more is a thing by itself.
+
+        What animals and people are followed by is rather what they do.
+        """
+        after = [
+            self._words[at + 1 + step].sort if at + 1 + step < len(self._words) else "stop"
+            for step in (0, 1)
+        ]
+        if len(word.text) > 1 or acts(word.key) or after != ["other", "stop"]:
+            return False
+        text = word.text + self._words[at + 1].text
+        self._words[at + 1] = Word("noise", text)
+        self._card(text)
+        return True
 
     def _belonging(self, at: int, bond: Bond | None) -> None:
         """It is somebody's; one named with no word between is worn if that place is free."""
@@ -147,10 +165,11 @@ class Reader:
         item = Item(
             subject, text, tuple(dict.fromkeys(self._colours)), self._count or 1, self._size
         )
+        named_again = not self._count and self._size == 100
         self._forget()
         for at, other in enumerate(self._items):
             same = subject and (other.subject, other.colours) == (subject, item.colours)
-            if same and item.count == 1:
+            if same and named_again:
                 self._anchor = self._anchor if wearable(subject) else at
                 return None
         if len(self._items) >= MOST_ITEMS:
@@ -167,6 +186,8 @@ class Reader:
         )
 
     def _tie(self, at: int, bond: Bond, to: int) -> None:
+        if bond in {"under", "behind", "front"} and aloft(self._items[to].subject):
+            return  # everything is under a rainbow
         self._items[at] = msgspec.structs.replace(self._items[at], tie=Tie(bond, to))
 
     def _after(self, word: Word, at: int) -> None:

@@ -1,0 +1,72 @@
+"""The painter for machines without the weights of a diffusion model."""
+
+from __future__ import annotations
+
+import msgspec
+
+from xinghe.images.preview.messages import PERCENT
+from xinghe.images.protocol import Asked, PainterBusy, PainterFailed, Progress
+from xinghe.workers import Worker, WorkerBusy, WorkerClosed, WorkerFailure
+
+MODULE = "xinghe.images.preview.worker"
+NICE = 10
+"""Chat answers come first."""
+TIMEOUT = 120.0
+"""Seconds for the images of one request; they take one or two each."""
+BUSY_SECONDS = 1.0
+"""One waiting request takes about so long."""
+
+
+class PreviewPainter:
+    """Composes drawings by the words of the prompt; one request at a time, `queue` wait."""
+
+    def __init__(self, queue: int = 16) -> None:
+        self._queue = queue
+        self._worker = Worker(
+            MODULE, list[bytes], threads=1, nice=NICE, waiting=queue, timeout=TIMEOUT
+        )
+
+    @property
+    def served_by(self) -> str:
+        return "preview/fluent-emoji"
+
+    @property
+    def abilities(self) -> dict[str, str]:
+        return {
+            "prompt": "about 300 things, 15 colours and 29 places by their Chinese and English "
+            "names, composed of drawings; what is unknown is written on a card",
+            "negative_prompt": "takes out things, colours and places that are known",
+            "style": "treatments of the composed picture",
+            "steps": "varies the grain of a style only",
+            "sampler_index": "varies the grain of a style only",
+            "cfg_scale": "varies the grain of a style only",
+        }
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id while it runs."""
+        return self._worker.pid
+
+    async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
+        told = 0
+
+        def tell(percent: int) -> None:
+            nonlocal told
+            told = max(told, percent * asked.steps // PERCENT)
+            progress(told)
+
+        try:
+            return await self._worker.call(asked, progress=tell)
+        except WorkerBusy as error:
+            raise PainterBusy(str(error), BUSY_SECONDS * self._queue) from error
+        except WorkerClosed:
+            raise PainterFailed("the service is ending") from None
+        except (WorkerFailure, msgspec.DecodeError) as error:
+            # The error's text may quote the prompt: only its kind may be logged.
+            raise PainterFailed(f"the preview worker: {type(error).__name__}") from None
+
+    async def ready(self) -> bool:
+        return True
+
+    async def aclose(self) -> None:
+        await self._worker.aclose()
