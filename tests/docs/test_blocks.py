@@ -46,7 +46,8 @@ output_default = 24
 def documented(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server of the reader; the books must agree when he is done."""
     data = tmp_path_factory.mktemp("documented")
-    with Server(data, "--model", small_weights, models=SHORT) as running:
+    quick = {"XINGHE_SEARCH__EMBEDDED_BUDGET": "150"}  # reading takes longer than answering
+    with Server(data, "--model", small_weights, models=SHORT, settings=quick) as running:
         yield running
         Books(running).settled()
 
