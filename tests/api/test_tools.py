@@ -258,6 +258,26 @@ def test_what_cannot_be_meant(api: Api, fields: dict[str, Any], says: str) -> No
     malformed(api.chat(model=ABLE, **fields), says)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"type": "string"}, ["'type'", "/1/function/parameters/type", "arguments are an object"]),
+        ({"$ref": "#/nowhere"}, ["'$ref'", "/1/function/parameters/$ref"]),
+        ({"$ref": "file:///etc/passwd"}, ["'$ref'", "/1/function/parameters/$ref"]),
+        ({"properties": {"a": {"type": "text"}}}, ["/1/function/parameters/properties/a/type"]),
+        ({"properties": {"a": {"pattern": "(a"}}}, ["'pattern'", "/properties/a/pattern"]),
+    ],
+)
+def test_parameters_that_no_call_can_keep(
+    api: Api, upstream: Upstream, parameters: dict[str, Any], says: list[str]
+) -> None:
+    """They are refused before any engine is asked, whoever calls."""
+    script = Script([], calls=[Call("f", ["{}"])])
+    tools = [TOOL, *function(parameters=parameters)["tools"]]
+    malformed(api.chat(model=ABLE, messages=script.messages, tools=tools), *says, param="tools")
+    assert upstream.attempts(script) == []
+
+
 def test_a_refusal_leaves_no_hold(api: Api, books: Books) -> None:
     reply = api.chat(model=ABLE, **named("maybe"))
     books.free(reply.headers["x-request-id"])

@@ -11,7 +11,7 @@ from xinghe.core import Constraint, Message, Prompt, Sampling, ToolUse
 from xinghe.generation.note import with_note
 from xinghe.generation.structure import Structure
 from xinghe.generation.task import Means, Task
-from xinghe.generation.tools import ToolPlan, flatten
+from xinghe.generation.tools import ToolPlan, flatten, vet
 from xinghe.generation.tools import plan as plan_tools
 
 
@@ -43,6 +43,8 @@ async def lay_out(means: Means, task: Task, messages: tuple[Message, ...]) -> Pa
             )
             return Pass(tools.messages, tools.sampling, tools.constraint, tools=tools)
         messages = flatten(messages)
+    elif task.tools is not None:
+        await asyncio.to_thread(vet, task.tools)
     return answering(task, messages, native=task.tools)
 
 

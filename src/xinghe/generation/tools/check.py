@@ -1,11 +1,27 @@
-"""Checks calls that an engine made by its own means."""
+"""Checks functions for an engine that calls by its own means, and the calls that it made."""
 
 from __future__ import annotations
 
 from xinghe.core import ToolUse
 from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.structure.canonical import validator
+from xinghe.generation.structure.limits import within_limits
 from xinghe.generation.structure.strict import checker, parse
+from xinghe.generation.tools.grammar import closed, placed
+
+
+def vet(use: ToolUse) -> None:
+    """Raise `Unguaranteed` for parameters that no call could be held against.
+
+    Its path is a JSON Pointer into the request's `tools`. Takes about 0.1 ms a function.
+    """
+    for number, tool in enumerate(use.tools):
+        try:
+            schema = closed(tool.parameters)
+            within_limits(schema)
+            validator(schema)
+        except Unguaranteed as error:
+            raise placed(number, error) from None
 
 
 def check_call(use: ToolUse, name: str, arguments: str) -> str | None:

@@ -48,10 +48,9 @@ def decision(tools: Sequence[Tool], *, free: bool, several: bool, max_tokens: in
     rules.append("call: " + " | ".join(f"call_{number}" for number in range(len(tools))))
     for number, tool in enumerate(tools):
         try:
-            arguments = structured(_closed(tool.parameters), max_tokens=max_tokens)
+            arguments = structured(closed(tool.parameters), max_tokens=max_tokens)
         except Unguaranteed as error:
-            path = f"/{number}/function/parameters{error.path}"
-            raise Unguaranteed(error.keyword, path, error.reason) from None
+            raise placed(number, error) from None
         grammar = arguments.constraint.grammar
         rules.append(f"call_{number}: {_quoted(tool.name + GAP)} %lark {{\n{grammar}\n}}")
     text = "\n".join(rules)
@@ -75,10 +74,11 @@ def _not_a_call(names: Iterable[str]) -> str:
     return f"/{ANYTHING}/ & ~/{called}/ & ~/{copied}/"
 
 
-def _closed(parameters: dict[str, object]) -> dict[str, object]:
+def closed(parameters: dict[str, object]) -> dict[str, object]:
     """The schema of an object that has no arguments but the declared ones.
 
-    A model would make some up; a schema that counts on others says so.
+    A model would make some up; a schema that counts on others says so. Raises `Unguaranteed` for
+    a schema of something else.
     """
     kind = parameters.get("type", "object")
     if kind != "object" and not (isinstance(kind, list) and "object" in kind):
@@ -87,6 +87,12 @@ def _closed(parameters: dict[str, object]) -> dict[str, object]:
     if OPEN.isdisjoint(schema):
         schema["additionalProperties"] = False
     return schema
+
+
+def placed(number: int, error: Unguaranteed) -> Unguaranteed:
+    """The same fault, its path starting from the request's field `tools`."""
+    path = f"/{number}/function/parameters{error.path}"
+    return Unguaranteed(error.keyword, path, error.reason)
 
 
 def _quoted(text: str) -> str:
