@@ -92,7 +92,7 @@ def _chinese(text: str) -> Iterator[Word]:
 
 def _english(spelled: list[str]) -> Iterator[Word]:
     known, _ = _names("en")
-    spelled = [part for word in spelled for part in ([word] if word in known else _parts(word))]
+    spelled = [part for word in spelled for part in _spelled(word).split()]
     at = 0
     while at < len(spelled):
         for length in range(min(LONGEST, len(spelled) - at), 0, -1):
@@ -107,8 +107,9 @@ def _english(spelled: list[str]) -> Iterator[Word]:
         at += length
 
 
-def _parts(word: str) -> list[str]:
-    return [part for part in re.split(r"[-’']", word) if part]
+def _spelled(text: str) -> str:
+    """A hyphen or an apostrophe parts words."""
+    return re.sub(r"[-'’]", " ", text)
 
 
 def _forms(text: str) -> Iterator[str]:
@@ -133,7 +134,7 @@ def _names(language: Literal["zh", "en"]) -> tuple[dict[str, Word], int]:
 
     def name(sort: Sort, names: str, key: str = "") -> None:
         for text in filter(None, names.split(",")):
-            known[text.lower()] = Word(sort, text.lower(), key)
+            known[_spelled(text.lower())] = Word(sort, text.lower(), key)
 
     chinese = language == "zh"
     name("noise", other.quality if chinese else other.quality_english)

@@ -94,7 +94,7 @@ class Neonpunk(Style):
         width, height = image.size
         thick = max(1, min(image.size) // 380)
         values = pixels(image)
-        dark = values * 34 // 100
+        dark = values * 24 // 100
         tint = np.arange(height, dtype=np.int32)[:, None] * 60 // height
         dark[..., 0] += 52 - tint // 2
         dark[..., 2] += 46 + tint // 3
