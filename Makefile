@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all clients lint types imports format bench lock audit clean
+.PHONY: help run test test-all clients images lint types imports format bench lock audit clean
 
 CLIENTS := openai litellm instructor
+TORCH   := 2.13.0
+IMAGES  := tests/images/diffusion/requirements.lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -15,13 +17,15 @@ run:  ## install, fetch the weights, start the service (ARGS="--port 8080" passe
 	@$(MAKE) --silent --no-print-directory $(VENV)/.run
 	@exec $(BIN)/xinghe serve --quickstart $(ARGS)
 
-test: lint types imports clients  ## the whole suite, as CI runs it
+test: lint types imports clients images  ## the whole suite, as CI runs it
 	$(BIN)/python -m pytest $(ARGS)
 
-test-all: lint types imports clients  ## the same with its slow tests (the Node client needs npm)
+test-all: lint types imports clients images  ## the same with its slow tests (the Node client needs npm)
 	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
 
 clients: $(CLIENTS:%=.venv-clients/%/.done)
+
+images: .venv-images/.done
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -46,12 +50,13 @@ lock: $(VENV)/.dev  ## resolve the dependencies anew into the lock files
 	@for client in $(CLIENTS); do \
 		$(BIN)/uv pip compile -q --universal --generate-hashes --group client-$$client -o tests/clients/locks/$$client.lock --custom-compile-command "make lock" || exit; \
 	done
+	$(BIN)/python scripts/images_extra.py | $(BIN)/uv pip compile -q --universal --generate-hashes -c requirements.lock --override tests/images/diffusion/overrides.txt - -o $(IMAGES) --custom-compile-command "make lock"
 
 audit: $(VENV)/.dev  ## known vulnerabilities of what is locked
 	$(BIN)/pip-audit --require-hashes -r requirements.lock
 
 clean:  ## remove the environment and every cache
-	rm -rf $(VENV) .venv-clients .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-clients .venv-images .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	@sh scripts/bootstrap.sh $(PYTHON) $(VENV) requirements.lock
@@ -64,4 +69,12 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml
 .venv-clients/%/.done: tests/clients/locks/%.lock | $(VENV)/.dev
 	@$(BIN)/uv venv -q --clear --python $(BIN)/python $(@D)
 	@$(BIN)/uv pip sync -q --require-hashes --python $(@D) $<
+	@touch $@
+
+# torch apart, without a hash: pip takes the build that fits the machine, and the lock none.
+.venv-images/.done: $(IMAGES) | $(VENV)/.dev
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install -q --disable-pip-version-check torch==$(TORCH)
+	@$(@D)/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r $<
+	@echo $(CURDIR)/src > $$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/xinghe.pth
 	@touch $@
