@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -143,7 +144,7 @@ class Answer:
         found = research.augmented
         assert found is not None
         self._messages, self._sources = found.messages, found.sources
-        self._passes.citations = CitationFilter(found.evidence, enabled=options.citation)
+        self._passes.cite = partial(CitationFilter, found.evidence, enabled=options.citation)
         if self._passes.charge is not None:
             self._passes.charge += found.tokens
 

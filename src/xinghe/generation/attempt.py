@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 import structlog
@@ -42,11 +42,13 @@ class Passes:
     """Runs the passes of one task and counts them on one meter.
 
     The first one that ends has charged the prompt; the following read it again at our expense.
-    `charge` is what the prompt costs whatever the engine counts (`None`: what it counts).
+    `charge` is what the prompt costs whatever the engine counts (`None`: what it counts). `cite`
+    makes the filter of an answer that may cite, `citations` is that of the last pass.
     """
 
     def __init__(self, means: Means, meter: Meter) -> None:
         self.charge: int | None = None
+        self.cite: Callable[[], CitationFilter] | None = None
         self.citations: CitationFilter | None = None
         self._means = means
         self._meter = meter
@@ -124,7 +126,9 @@ class Passes:
             stages.append(ReadCalls(laid_out.tools.reader()))
         if laid_out.structure is not None or task.tools is not None:
             stages.append(PlainJson(text=laid_out.structure is not None))
-        if self.citations is not None and laid_out.structure is None:
+        if self.cite is not None and laid_out.structure is None:
+            # Anew for each pass: what an earlier one said was not shown.
+            self.citations = self.cite()
             stages.append(CitationStage(self.citations))
         stages.append(Gate(task.stops, self._means.moderator.scanner))
         if laid_out.structure is not None:

@@ -1,0 +1,70 @@
+"""Citations beside functions: the pass that decides leaves no trace in the reply's."""
+
+from __future__ import annotations
+
+import json
+from contextlib import aclosing
+from pathlib import Path
+
+from tests.engines.tape import STREAM_HEAD, event, playing, refusal
+from xinghe.api.chat.collected import Collected
+from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.core import Message, Meter, Sampling, Source, Tool, ToolUse
+from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.generation.answer import Answer
+from xinghe.generation.search import SearchOptions
+from xinghe.generation.task import Means, Task
+from xinghe.safety import Moderator
+from xinghe.search import Measure, Reference
+
+RENDERED = [refusal(200, json.dumps({"prompt": "p"}).encode())]
+COUNTED = [refusal(200, json.dumps({"tokens": [1, 2, 3]}).encode())]
+PREPARED = (RENDERED, COUNTED)
+END = event({"stop": True, "tokens_predicted": 1, "tokens_evaluated": 3})
+
+
+class Lake:
+    """Finds one page for everything."""
+
+    async def search(
+        self, query: str, *, number: int, references: int, budget: int, measure: Measure
+    ) -> list[Reference]:
+        return [Reference(1, "https://one.example/", "甲报", "西湖在杭州。")]
+
+
+async def test_a_code_fence_that_was_not_shown() -> None:
+    """The reply begins with it once more: it opens there, and closes where the reply closes it."""
+    decided = [STREAM_HEAD, event({"content": "```\n西", "tokens_predicted": 1}), END]
+    text = "```\n[1]\n```\n西湖在杭州[1]。"
+    replied = [STREAM_HEAD, event({"content": text, "tokens_predicted": 1}), END]
+    async with playing(*PREPARED, *PREPARED, decided, *PREPARED, replied) as tape:
+        deployment = LlamaCppDeployment(slots=1, context=4096)
+        engine = LlamaCppEngine("embedded/m", deployment)
+        engine.locate(tape.url)
+        station = Station("m", deployment, engine)
+        dispatcher = Dispatcher({"m": station})
+        options = SearchOptions(
+            citation=True, trace=False, status=False, search_number=5, reference_number=5
+        )
+        task = Task(
+            "as-0123456789",
+            (Message("user", "联网搜索一下:今天西湖的新闻有哪些?"),),
+            Sampling(),
+            64,
+            tools=ToolUse((Tool("clock", "", {}),)),
+            search=options,
+            search_budget=100,
+        )
+        lists = Moderator(Path("no-such-folder"), builtin=False)
+        made = Answer(Means(dispatcher, station, lists, searcher=Lake()), task, Meter())
+        collected = Collected()
+        try:
+            await made.prepare()
+            async with aclosing(made.batches()) as batches:
+                async for batch in batches:
+                    collected.take(batch.deltas)
+        finally:
+            await dispatcher.aclose()
+    assert collected.text == "```\n[1]\n```\n西湖在杭州^[1]^。"
+    assert collected.sources == (Source(1, "https://one.example/", "甲报"),)
