@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -120,6 +121,13 @@ class LlamaCppDeployment(Deployment, frozen=True, forbid_unknown_fields=True, ta
     """Without it, greedy decoding of the small models runs into loops."""
     thinks: bool = False
     """Whether the model thinks by itself (R1 and the like); else the platform lets it think."""
+    mmproj: str = ""
+    """The path of its vision projector (GGUF): with one it sees pictures; empty: it has no eyes."""
+
+    @property
+    def projector(self) -> Path | None:
+        """The file of `mmproj`."""
+        return Path(self.mmproj).expanduser().absolute() if self.mmproj else None
 
 
 class UpstreamDeployment(

@@ -100,6 +100,8 @@ def _engines(settings: Settings, catalog: Catalog) -> Engines:
             weights = find(settings, deployment.weights)
             if weights is None:
                 weights = asyncio.run(fetch(settings, deployment.weights, terminal_progress()))
+            if deployment.projector is not None and not deployment.projector.is_file():
+                raise WeightsError(f"deployments.{name}: there is no file {deployment.projector}")
             engines[name] = (deployment, weights)
     for name, embedding in catalog.embeddings_in_use().items():
         if isinstance(embedding, LlamaCppEmbeddingDeployment) and not embedding.path.is_file():

@@ -13,6 +13,7 @@ import structlog
 
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
+from xinghe.pictures.cost import MAX_TOKENS
 from xinghe.settings import Embedded
 from xinghe.supervisor.child import Child
 from xinghe.supervisor.messages import EngineLocation, encode
@@ -69,7 +70,7 @@ class EngineKeeper:
             if failures >= STARTS_TRIED and not self.ready.is_set():
                 raise EngineWontStart(
                     f"the engine of deployment {self._name} ended {failures} times before it was "
-                    f"ready (status {status}, model file {self._weights})"
+                    f"ready (status {status}, model file {self._weights}{self._projector()})"
                 )
             delay = backoff.next()
             log.error("engine_ended", deployment=self._name, status=status, restart_in=delay)
@@ -83,9 +84,15 @@ class EngineKeeper:
         if self._child is not None:
             self._child.kill()
 
+    def _projector(self) -> str:
+        projector = self._deployment.projector
+        return f", mmproj {projector}" if projector else ""
+
     def _spec(self, key: str) -> ChildSpec:
         return ChildSpec(
             weights=str(self._weights),
+            mmproj=str(self._deployment.projector or ""),
+            picture_tokens=MAX_TOKENS,
             context=self._deployment.context,
             slots=self._deployment.slots,
             threads=self._embedded.threads,

@@ -18,15 +18,21 @@ from xinghe.orphan import die_with_parent
 
 BATCH = 128
 """Tokens read at once. At the library's default, one long prompt froze every other stream."""
+BATCH_WITH_EYES = 256
+"""A Gemma 3 reads the 256 tokens of a picture in one batch or not at all."""
 
 
 class ChildSpec(msgspec.Struct, frozen=True):
     """What to serve. `threads` 0 takes the free physical cores; `key` guards the port.
 
-    `parent` is the process without which the child must not live.
+    `mmproj` is the model's vision projector, or empty; a picture takes `picture_tokens` at most,
+    where the projector leaves a choice. `parent` is the process without which the child must not
+    live.
     """
 
     weights: str
+    mmproj: str
+    picture_tokens: int
     context: int
     slots: int
     threads: int
@@ -56,7 +62,11 @@ def main() -> None:
     params.n_ctx = spec.context
     params.n_parallel = spec.slots
     params.kv_unified = True  # otherwise the context is cut into equal parts, one a slot
-    params.n_batch = params.n_ubatch = BATCH
+    params.n_batch = params.n_ubatch = BATCH_WITH_EYES if spec.mmproj else BATCH
+    if spec.mmproj:
+        params.mmproj.path = spec.mmproj
+        params.mmproj_use_gpu = False
+        params.image_max_tokens = spec.picture_tokens
     for cpu in (params.cpuparams, params.cpuparams_batch):
         cpu.n_threads = threads
         cpu.poll = 0  # spinning threads take the gateway's core
@@ -69,11 +79,12 @@ def main() -> None:
     params.api_keys = [spec.key]
     params.endpoint_slots = False
     params.ui = False
-    params.verbosity = 1
+    params.verbosity = 2 if spec.mmproj else 1  # at 1 it hides why a projector does not fit
     try:
         server = llama.Server(params)
     except RuntimeError as error:  # the library has said more before it
-        sys.exit(f"{spec.weights} cannot be served: {error}")
+        files = f"{spec.weights} with mmproj {spec.mmproj}" if spec.mmproj else spec.weights
+        sys.exit(f"{files} cannot be served: {error}")
     ready = ChildReady(address=server.listening_address, threads=threads)
     sys.stdout.buffer.write(msgspec.json.encode(ready) + b"\n")
     sys.stdout.buffer.flush()

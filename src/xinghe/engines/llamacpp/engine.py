@@ -24,20 +24,26 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines.events import EventParser, EventTooLarge
+from xinghe.engines.llamacpp.eyes import Eyes
 from xinghe.engines.llamacpp.follow import Follower
 from xinghe.engines.llamacpp.wire import (
     CompletionEvent,
+    Counted,
     Rendered,
     Tokenized,
     completion_request,
+    with_media,
 )
 from xinghe.engines.messages import wire_messages
 from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
+from xinghe.pictures import pictures_in
 
 T = TypeVar("T")
 
 SILENCE_TIMEOUT = 120.0
 """Seconds; while it reads a prompt, the engine reports after every batch of 128 tokens."""
+SILENCE_WITH_EYES = 900.0
+"""A picture is encoded and read in one step, during which no stream of the child moves."""
 HEALTH_TIMEOUT = 2.0
 START_PATIENCE = 15.0
 """Seconds to wait for a child that is being started: the default weights load in about five."""
@@ -55,8 +61,12 @@ class LlamaCppEngine:
     def __init__(self, served_by: str, deployment: LlamaCppDeployment) -> None:
         self._served_by = served_by
         self._repeat_penalty = deployment.repeat_penalty
+        self._eyes = Eyes() if deployment.mmproj else None
         self._abilities = Abilities(
-            constraints="grammar", tools=False, thinks=deployment.thinks, eyes=False
+            constraints="grammar",
+            tools=False,
+            thinks=deployment.thinks,
+            eyes=self._eyes is not None,
         )
         self._address: str | None = None
         self._located = asyncio.Event()
@@ -93,20 +103,26 @@ class LlamaCppEngine:
     async def prepare(
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
     ) -> Prompt:
-        rendered = await self._ask(
-            "/apply-template", {"messages": wire_messages(_known(messages))}, Rendered
-        )
-        counted = await self._ask(
-            "/tokenize",
-            {"content": rendered.prompt + opening, "add_special": True, "parse_special": True},
-            Tokenized,
-        )
-        length = len(counted.tokens)
+        if self._eyes is not None and pictures_in(messages):
+            messages = await self._eyes.shown(messages)
+        body = {"messages": wire_messages(_known(messages))}
+        rendered = await self._ask("/apply-template", body, Rendered)
+        text = rendered.prompt + opening
+        payload: object
+        if pictures := pictures_in(messages):
+            length = (await self._ask("/chat/completions/input_tokens", body, Counted)).input_tokens
+            if opening:
+                ends = await asyncio.gather(self._tokens(text), self._tokens(rendered.prompt))
+                length += len(ends[0]) - len(ends[1])
+            payload = with_media(text, pictures)
+        else:
+            payload = tokens = await self._tokens(text)
+            length = len(tokens)
         return Prompt(
             tokens=length,
             bound=length,
             exact=True,
-            payload=counted.tokens,
+            payload=payload,
             thinks=rendered.prompt.rstrip().endswith(OPEN_THOUGHT),
         )
 
@@ -134,8 +150,14 @@ class LlamaCppEngine:
             raise EngineFailed(repr(error)) from error
 
     async def aclose(self) -> None:
+        if self._eyes is not None:
+            await self._eyes.aclose()
         if self._session is not None:
             await self._session.close()
+
+    async def _tokens(self, text: str) -> list[int]:
+        body = {"content": text, "add_special": True, "parse_special": True}
+        return (await self._ask("/tokenize", body, Tokenized)).tokens
 
     async def _ask(self, path: str, body: object, kind: type[T]) -> T:
         try:
@@ -172,9 +194,10 @@ class LlamaCppEngine:
     def _open(self) -> aiohttp.ClientSession:
         # Made late, because a session belongs to the running loop.
         if self._session is None:
+            silence = SILENCE_TIMEOUT if self._eyes is None else SILENCE_WITH_EYES
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
-                timeout=aiohttp.ClientTimeout(sock_connect=5, sock_read=SILENCE_TIMEOUT),
+                timeout=aiohttp.ClientTimeout(sock_connect=5, sock_read=silence),
                 trust_env=False,
             )
         return self._session

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from xinghe.core import Constraint, GenerationJob
+from xinghe.core import Constraint, GenerationJob, Picture
 
 GRAMMAR_PREFIX = "%llguidance {}\n"
 """What tells llama.cpp that a grammar is Lark for llguidance and not its own notation."""
@@ -40,6 +42,21 @@ class Tokenized(msgspec.Struct):
     """The answer of `/tokenize`."""
 
     tokens: list[int]
+
+
+class Counted(msgspec.Struct):
+    """The answer of `/chat/completions/input_tokens`: with pictures, as the engine holds them."""
+
+    input_tokens: int
+
+
+def with_media(prompt: str, pictures: Sequence[Picture]) -> dict[str, Any]:
+    """The `prompt` of a conversation in which markers of `/apply-template` stand for pictures.
+
+    A marker is random for each child, so that no text can hold one.
+    """
+    encoded = [base64.b64encode(one.data).decode() for one in pictures]
+    return {"prompt_string": prompt, "multimodal_data": encoded}
 
 
 def completion_request(job: GenerationJob, base_repeat_penalty: float) -> dict[str, Any]:
