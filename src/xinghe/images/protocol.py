@@ -90,6 +90,10 @@ class Painter(Protocol):
         """
         ...
 
+    async def start(self) -> None:
+        """Begin to load what takes long; the first `paint` would do it, too."""
+        ...
+
     async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
         """`asked.n` PNG files of exactly the asked size, in order.
 

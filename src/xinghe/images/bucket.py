@@ -1,0 +1,134 @@
+"""Images in a bucket of any S3-compatible service; the bucket itself may stay private."""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from xinghe.images.signature import Credentials, encoded, signed
+from xinghe.images.store import Opened, StoreError
+from xinghe.images.tokens import made_at
+from xinghe.settings import Images
+
+TIMEOUT = aiohttp.ClientTimeout(sock_connect=5.0, sock_read=30.0)
+MAX_IMAGE = 64 * 1024 * 1024
+MAX_LIST = 16 * 1024 * 1024
+NOT_FOUND = 404
+
+
+class Bucket:
+    """Objects under the prefix, addressed by path (`<endpoint>/<bucket>/<key>`)."""
+
+    def __init__(self, settings: Images, environ: Mapping[str, str] = os.environ) -> None:
+        parts = urlsplit(settings.s3_endpoint)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._host = parts.netloc
+        self._root = f"{parts.path.rstrip('/')}/{settings.s3_bucket}"
+        self._prefix = settings.s3_prefix
+        self._credentials = Credentials(
+            settings.s3_key or environ.get(settings.s3_key_env, ""),
+            settings.s3_secret or environ.get(settings.s3_secret_env, ""),
+            settings.s3_region,
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    async def write(self, name: str, data: bytes) -> None:
+        headers = {"content-type": "image/png"}
+        async with self._request("PUT", self._key(name), body=data, headers=headers) as answer:
+            _require(answer, "PUT")
+
+    async def read(self, name: str) -> Opened | None:
+        async with self._request("GET", self._key(name)) as answer:
+            if answer.status == NOT_FOUND:
+                return None
+            _require(answer, "GET")
+            data = await _bounded(answer, MAX_IMAGE)
+        return Opened(len(data), _once(data))
+
+    async def names(self) -> list[str]:
+        found: list[str] = []
+        query = {"list-type": "2", "prefix": self._prefix}
+        while True:
+            async with self._request("GET", self._root, query) as answer:
+                _require(answer, "list")
+                tree = _parsed(await _bounded(answer, MAX_LIST))
+            space = tree.tag.removesuffix("ListBucketResult")
+            keys = [each.text or "" for each in tree.iter(f"{space}Key")]
+            names = [key.removeprefix(self._prefix) for key in keys]
+            found += [name for name in names if made_at(name) is not None]
+            more = tree.findtext(f"{space}NextContinuationToken")
+            if not more:
+                return found
+            query["continuation-token"] = more
+
+    async def remove(self, name: str) -> None:
+        async with self._request("DELETE", self._key(name)) as answer:
+            if answer.status != NOT_FOUND:
+                _require(answer, "DELETE")
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _key(self, name: str) -> str:
+        return f"{self._root}/{self._prefix}{name}"
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False)
+        query = query or {}
+        sent = signed(
+            self._credentials, method, self._host, path, query, body, datetime.now(UTC), headers
+        )
+        # Encoded by us: what is signed must be what is sent.
+        url = URL(
+            f"{self._origin}{quote(path)}{'?' if query else ''}{encoded(query)}", encoded=True
+        )
+        try:
+            async with self._session.request(
+                method, url, data=body or None, headers=sent, allow_redirects=False
+            ) as answer:
+                yield answer
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise StoreError(f"the bucket cannot be reached: {type(error).__name__}") from error
+
+
+def _require(answer: aiohttp.ClientResponse, what: str) -> None:
+    if not answer.ok:
+        raise StoreError(f"the bucket answered {what} with {answer.status}")
+
+
+async def _bounded(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    data = bytearray()
+    async for piece in answer.content.iter_any():
+        data += piece
+        if len(data) > most:
+            raise StoreError(f"the bucket's answer has more than {most} bytes")
+    return bytes(data)
+
+
+def _parsed(data: bytes) -> ET.Element:
+    try:
+        return ET.fromstring(data)  # noqa: S314 - the operator's own service
+    except ET.ParseError as error:
+        raise StoreError("the bucket's list is not XML") from error
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data

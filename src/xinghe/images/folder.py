@@ -1,0 +1,91 @@
+"""Images in a folder of the data directory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from xinghe.images.store import Opened, StoreError
+from xinghe.images.tokens import made_at
+
+PIECE = 256 * 1024
+PARTIAL = ".part"
+ABANDONED = 3600.0
+"""Seconds after which a file that is half written has no writer any more."""
+
+
+class Folder:
+    """Files under one folder; a link in it is followed nowhere."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def write(self, name: str, data: bytes) -> None:
+        await asyncio.to_thread(self._write, name, data)
+
+    async def read(self, name: str) -> Opened | None:
+        return await asyncio.to_thread(self._open, name)
+
+    async def names(self) -> list[str]:
+        return await asyncio.to_thread(self._names)
+
+    async def remove(self, name: str) -> None:
+        try:
+            await asyncio.to_thread((self._path / name).unlink, missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{name} cannot be removed: {error.strerror}") from error
+
+    async def aclose(self) -> None: ...
+
+    def _write(self, name: str, data: bytes) -> None:
+        partial = self._path / (name + PARTIAL)
+        try:
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with partial.open("xb") as file:
+                file.write(data)
+            partial.replace(self._path / name)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StoreError(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def _open(self, name: str) -> Opened | None:
+        assert made_at(name) is not None
+        try:
+            descriptor = os.open(self._path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return None
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            os.close(descriptor)
+            return None
+        return Opened(facts.st_size, _pieces(descriptor, facts.st_size))
+
+    def _names(self) -> list[str]:
+        """Of images, and of what a crash left half written."""
+        try:
+            with os.scandir(self._path) as entries:
+                found = [entry.name for entry in entries]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be read: {error.strerror}") from error
+        return [name for name in found if made_at(name) is not None or _is_abandoned(name)]
+
+
+def _is_abandoned(name: str) -> bool:
+    made = made_at(name.removesuffix(PARTIAL))
+    return made is not None and made + ABANDONED < time.time()
+
+
+async def _pieces(descriptor: int, size: int) -> AsyncIterator[bytes]:
+    with os.fdopen(descriptor, "rb") as file:
+        while size > 0:
+            piece = await asyncio.to_thread(file.read, min(PIECE, size))
+            if not piece:
+                raise StoreError("the file has become shorter")
+            size -= len(piece)
+            yield piece
