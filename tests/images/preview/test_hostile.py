@@ -13,10 +13,10 @@ from xinghe.images.preview.reading import compose
 from xinghe.images.preview.vocabulary import vocabulary
 
 KNOWN = [name for subject in vocabulary().subjects.values() for name in subject.names()]
-GLUE = (
-    "在 上 下 里 戴着 和 ， 。 的 一只 三个 红色 white on wearing with under and , behind 大 small 海边 "
-    "night gizmo"
-).split()
+GLUE = [
+    *["在", "上", "下", "里", "戴着", "和", "，", "。", "的", "一只", "三个", "红色", "大", "海边"],
+    *["white", "on", "wearing", "with", "under", "and", ",", "behind", "small", "night", "gizmo"],
+]
 
 HOSTILE = [
     "一" * 1024,

@@ -81,7 +81,8 @@ def _shadow(image: Image.Image, thing: Placed, side: int, name: str) -> None:
 
 
 def _swims(thing: Placed, composition: Composition) -> bool:
-    return vocabulary().subjects[thing.item.subject].swims and scene(composition).water
+    place = scene(composition)
+    return vocabulary().subjects[thing.item.subject].swims and (place.water or place.shore)
 
 
 def _paste(image: Image.Image, drawn: Image.Image, x: int, y: int) -> None:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import msgspec
 
 from xinghe.images.preview.messages import PERCENT
+from xinghe.images.preview.vocabulary import vocabulary
 from xinghe.images.protocol import Asked, PainterBusy, PainterFailed, Progress
-from xinghe.workers import Worker, WorkerBusy, WorkerClosed, WorkerFailure
+from xinghe.workers import Worker, WorkerClosed, WorkerFailure
 
 MODULE = "xinghe.images.preview.worker"
 NICE = 10
 """Chat answers come first."""
 TIMEOUT = 120.0
 """Seconds for the images of one request; they take one or two each."""
-BUSY_SECONDS = 1.0
-"""One waiting request takes about so long."""
+EACH = 1.0
+"""Seconds that a waiting request takes about."""
 
 
 class PreviewPainter:
-    """Composes drawings by the words of the prompt; one request at a time, `queue` wait."""
+    """Composes drawings by the words of the prompt; one request at a time, up to `queue` wait."""
 
-    def __init__(self, queue: int = 16) -> None:
+    def __init__(self, queue: int = 8) -> None:
         self._queue = queue
+        self._present = 0
         self._worker = Worker(
-            MODULE, list[bytes], threads=1, nice=NICE, waiting=queue, timeout=TIMEOUT
+            MODULE, list[bytes], threads=1, nice=NICE, waiting=queue + 1, timeout=TIMEOUT
         )
 
     @property
@@ -32,9 +34,11 @@ class PreviewPainter:
 
     @property
     def abilities(self) -> dict[str, str]:
+        words = vocabulary()
+        known = f"{len(words.subjects)} things, {len(words.colours)} colours"
         return {
-            "prompt": "about 300 things, 15 colours and 29 places by their Chinese and English "
-            "names, composed of drawings; what is unknown is written on a card",
+            "prompt": f"{known} and {len(words.places)} places by their Chinese and English names, "
+            "composed of drawings; what is unknown is written on a card",
             "negative_prompt": "takes out things, colours and places that are known",
             "style": "treatments of the composed picture",
             "steps": "varies the grain of a style only",
@@ -47,26 +51,37 @@ class PreviewPainter:
         """The worker's process id while it runs."""
         return self._worker.pid
 
+    async def start(self) -> None:
+        """Loading takes a second: the first request does it."""
+
     async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
-        told = 0
-
-        def tell(percent: int) -> None:
-            nonlocal told
-            told = max(told, percent * asked.steps // PERCENT)
-            progress(told)
-
+        if self._present > self._queue:
+            raise PainterBusy(f"{self._queue} requests are waiting", EACH * self._present)
+        self._present += 1
         try:
-            return await self._worker.call(asked, progress=tell)
-        except WorkerBusy as error:
-            raise PainterBusy(str(error), BUSY_SECONDS * self._queue) from error
+            return await self._worker.call(asked, progress=_steps(asked, progress))
         except WorkerClosed:
             raise PainterFailed("the service is ending") from None
         except (WorkerFailure, msgspec.DecodeError) as error:
             # The error's text may quote the prompt: only its kind may be logged.
             raise PainterFailed(f"the preview worker: {type(error).__name__}") from None
+        finally:
+            self._present -= 1
 
     async def ready(self) -> bool:
         return True
 
     async def aclose(self) -> None:
         await self._worker.aclose()
+
+
+def _steps(asked: Asked, progress: Progress) -> Progress:
+    """Tells `progress` of steps what the worker tells of percent; a number that never falls."""
+    told = 0
+
+    def tell(percent: int) -> None:
+        nonlocal told
+        told = max(told, percent * asked.steps // PERCENT)
+        progress(told)
+
+    return tell

@@ -17,6 +17,10 @@ from xinghe.images.preview.styles.style import (
 )
 
 
+LAYERS = 32
+"""Copies of a drawing, one beside the other, that make a slab."""
+
+
 def lit(drawn: Image.Image, depth: int, strength: int) -> Image.Image:
     """Rounded as by a light from the upper left; `depth` pixels of the edge curve away."""
     alpha = drawn.getchannel("A")
@@ -97,7 +101,7 @@ class Isometric(Style):
         room = Image.new("RGBA", (drawn.width + 2 * depth, drawn.height + 2 * depth))
         side = image_of(pixels(drawn) * 58 // 100)
         side.putalpha(drawn.getchannel("A"))
-        for step in range(depth, 0, -1):
+        for step in range(depth, 0, -max(1, depth // LAYERS)):
             room.paste(side, (depth + step, depth - step // 2), side)
         room.paste(drawn, (depth, depth), drawn)
         return room
