@@ -19,6 +19,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from starlette.routing import BaseRoute, Router
@@ -35,6 +36,9 @@ from xinghe.api.embeddings.request import DEFAULT_MODEL
 from xinghe.api.embeddings.route import EmbeddingsRoute
 from xinghe.api.embeddings.stations import Embedders
 from xinghe.api.idempotent import Idempotent
+from xinghe.api.images.files import image_routes
+from xinghe.api.images.painters import Painters
+from xinghe.api.images.route import ImagesRoute
 from xinghe.api.models.route import ModelsRoute
 from xinghe.api.operations import Identified, Readiness, metrics_routes, probe_routes
 from xinghe.api.rerank.route import RerankRoute
@@ -48,6 +52,7 @@ from xinghe.engines.protocol import Engine
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.fetching import Fetcher
 from xinghe.idempotency import Keeper
+from xinghe.images.choose import make_painter, make_store
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
 from xinghe.pictures import PictureReader
@@ -89,6 +94,13 @@ class System:
             upstream=settings.safety.upstream,
         )
         fetcher = Fetcher(settings.fetching)
+        self.painters = Painters(
+            {
+                name: make_painter(name, deployment, settings, partial(_image, fetcher))
+                for name, deployment in catalog.images_in_use().items()
+            }
+        )
+        self.images = make_store(settings)
         self.search = SearchRoom(
             settings,
             base_url=settings.server.base_url,
@@ -118,13 +130,35 @@ class System:
                 )
             ),
             models=ModelsRoute(
-                catalog, self.dispatcher, self.embedders, limiter, created=int(time.time())
+                catalog,
+                self.dispatcher,
+                self.embedders,
+                self.painters,
+                limiter,
+                created=int(time.time()),
             ),
             embeddings=EmbeddingsRoute(
                 catalog, self.embedders, self.ledger, limiter, settings.server
             ),
             rerank=RerankRoute(catalog, self.embedders, self.ledger, limiter, settings.server),
-            elsewhere=Identified(Router([*probe_routes(self.readiness), *self._documentation()])),
+            images=ImagesRoute(
+                catalog,
+                self.painters,
+                self.images,
+                self.ledger,
+                limiter,
+                self.moderator,
+                settings,
+            ),
+            elsewhere=Identified(
+                Router(
+                    [
+                        *image_routes(self.images),
+                        *self._documentation(),
+                        *probe_routes(self.readiness),
+                    ]
+                )
+            ),
         )
         self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))
         """On a port of its own: what it tells is for the operator alone."""
@@ -143,6 +177,11 @@ class System:
         return UpstreamEngine(name, deployment)
 
 
+async def _image(fetcher: Fetcher, url: str) -> bytes:
+    """An image that an upstream keeps behind a URL of its own."""
+    return (await fetcher.fetch(url, max_bytes=64 * 1024 * 1024, timeout=60.0)).data
+
+
 @asynccontextmanager
 async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]:
     """The system with its database open and its ledger at work; settled and closed on exit."""
@@ -155,10 +194,14 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
         await outbox.start()
         await system.moderator.start()
         await system.search.start()
+        await system.images.start()
+        await system.painters.start()
         try:
             yield system
         finally:
             await system.search.stop()
+            await system.painters.aclose()
+            await system.images.aclose()
             await system.reader.aclose()
             await system.moderator.stop()
             await outbox.stop()

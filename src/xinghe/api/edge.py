@@ -19,6 +19,7 @@ from xinghe.api.errors import ApiError, Errors, internal
 from xinghe.api.exchange import Exchange
 from xinghe.api.faults import as_api_error
 from xinghe.api.idempotent import Handler, Idempotent
+from xinghe.api.images.route import ImagesRoute
 from xinghe.api.models.route import ModelsRoute
 from xinghe.api.rerank.route import RerankRoute
 from xinghe.core import ClientGone
@@ -28,8 +29,8 @@ from xinghe.observe import metrics
 log = structlog.get_logger(__name__)
 
 NOT_SERVED = (
-    "/completions", "/audio", "/files", "/images", "/responses", "/moderations",
-    "/batches", "/assistants", "/threads", "/fine_tuning",
+    "/completions", "/audio", "/files", "/images/edits", "/images/variations", "/responses",
+    "/moderations", "/batches", "/assistants", "/threads", "/fine_tuning",
 )  # fmt: skip
 PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -61,6 +62,7 @@ class Edge:
         models: ModelsRoute,
         embeddings: EmbeddingsRoute,
         rerank: RerankRoute,
+        images: ImagesRoute,
         elsewhere: ASGIApp,
     ) -> None:
         self._accounts = accounts
@@ -75,6 +77,7 @@ class Edge:
             "/models": Operation("models", "GET", "model.call", models.list),
             "/embeddings": Operation("embeddings", "POST", "model.call", embeddings),
             "/rerank": Operation("rerank", "POST", "model.call", rerank),
+            "/images/generations": Operation("images", "POST", "model.call", images),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -136,7 +139,7 @@ class Edge:
 def no_such_path(path: str) -> ApiError:
     """404 that says where the API is."""
     bases = ", ".join(prefix for prefix in MOUNTS if MOUNTS[prefix] is Dialect.DOCUMENTED)
-    served = "/models, /chat/completions, /embeddings, /rerank"
+    served = "/models, /chat/completions, /embeddings, /rerank, /images/generations"
     what = "is not served here" if path.startswith(NOT_SERVED) else "is no path of this API"
     if path == "/metrics":
         what = "is served on a port of its own (server.metrics_port)"

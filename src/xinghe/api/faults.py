@@ -11,6 +11,7 @@ from xinghe.api.errors import ApiError, Errors, internal
 from xinghe.core import MICRO
 from xinghe.dispatch.dispatcher import ClusterFull, DispatchFailed, Yielding
 from xinghe.embedding import EmbedderBusy, EmbedderFailed
+from xinghe.images import PainterBusy, PainterFailed, PainterUnavailable
 from xinghe.ledger import InsufficientTokens, SpendCapReached
 from xinghe.limits import RateLimited
 
@@ -56,13 +57,13 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             error, text = LIMITS[fault.kind]
             text = f"{text} ({fault.limit})"
             known = _too_many(error, text, fault.retry_after, fault.headers())
-        case ClusterFull() | EmbedderBusy():
+        case ClusterFull() | EmbedderBusy() | PainterBusy():
             text = "request limit by resouce cluster reached"
             known = _too_many(Errors.CLUSTER_RATE_LIMIT, text, fault.retry_after)
         case Yielding():
             text = "Rate limit reached for preemptible resource"
             known = _too_many(Errors.PREEMPTIBLE_RATE_LIMIT, text, fault.retry_after)
-        case DispatchFailed() | EmbedderFailed():
+        case DispatchFailed() | EmbedderFailed() | PainterFailed() | PainterUnavailable():
             known = Errors.DISPATCH_ERROR
     return known
 

@@ -79,9 +79,9 @@ def probe_routes(readiness: Readiness) -> list[BaseRoute]:
         return Response(described, media_type="application/json")
 
     return [
-        _get("/openapi.json", openapi),
-        _get("/healthz", healthz),
-        _get("/readyz", readyz),
+        read_route("/openapi.json", openapi),
+        read_route("/healthz", healthz),
+        read_route("/readyz", readyz),
         Nowhere(),
     ]
 
@@ -92,19 +92,19 @@ def metrics_routes() -> list[BaseRoute]:
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     return [
-        _get("/metrics", metrics),
+        read_route("/metrics", metrics),
         Nowhere(),
     ]
 
 
-def _get(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:
+def read_route(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:
     """A path that is only read: any other method is refused in JSON."""
 
     async def read(request: Request) -> Response:
         if request.method in READING:
             return await answer(request)
         error = ApiError(Errors.METHOD_NOT_SUPPORTED, "Only GET requests are accepted")
-        refusal = _refusal(error, request.scope)
+        refusal = refusal_response(error, request.scope)
         refusal.headers["allow"] = ", ".join(READING)
         return refusal
 
@@ -120,7 +120,7 @@ class Nowhere(BaseRoute):
         return Match.FULL, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _refusal(no_such_path(scope["path"]), scope)(scope, receive, send)
+        await refusal_response(no_such_path(scope["path"]), scope)(scope, receive, send)
 
 
 class Identified:
@@ -149,10 +149,10 @@ class Identified:
         except Exception as fault:
             log.error("internal_error", request_id=request_id, exc_info=fault)
             if not started:
-                await _refusal(internal(request_id), scope)(scope, receive, identified)
+                await refusal_response(internal(request_id), scope)(scope, receive, identified)
 
 
-def _refusal(error: ApiError, scope: Scope) -> Response:
+def refusal_response(error: ApiError, scope: Scope) -> Response:
     return Response(
         msgspec.json.encode(error.body(scope[REQUEST_ID])),
         status_code=error.row.status,

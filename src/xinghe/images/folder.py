@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 from xinghe.images.store import Opened, StoreError
 from xinghe.images.tokens import made_at
@@ -58,11 +59,12 @@ class Folder:
             descriptor = os.open(self._path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
+        file = os.fdopen(descriptor, "rb")
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
-            os.close(descriptor)
+            file.close()
             return None
-        return Opened(facts.st_size, _pieces(descriptor, facts.st_size))
+        return Opened(facts.st_size, _pieces(file, facts.st_size))
 
     def _names(self) -> list[str]:
         """Of images, and of what a crash left half written."""
@@ -81,8 +83,8 @@ def _is_abandoned(name: str) -> bool:
     return made is not None and made + ABANDONED < time.time()
 
 
-async def _pieces(descriptor: int, size: int) -> AsyncIterator[bytes]:
-    with os.fdopen(descriptor, "rb") as file:
+async def _pieces(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
+    with file:
         while size > 0:
             piece = await asyncio.to_thread(file.read, min(PIECE, size))
             if not piece:

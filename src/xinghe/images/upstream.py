@@ -36,6 +36,8 @@ Fetch = Callable[[str], Awaitable[bytes]]
 RETRY_AFTER = 5.0
 """Seconds that a client is told to wait where the server did not say."""
 LONGEST_ADVICE = 3600.0
+MOST_PATIENCE = 3600.0
+"""Seconds: the largest `request_timeout` of the documented API."""
 MAX_ANSWER = 96 * 1024 * 1024
 FORMATS = ["PNG", "JPEG", "WEBP"]
 OPENAI_IGNORES = ("negative_prompt", "steps", "sampler_index", "seed", "cfg_scale")
@@ -135,7 +137,7 @@ class UpstreamPainter:
                 "sampler_index": asked.sampler,
                 "seed": seed,
                 "cfg_scale": asked.cfg_scale,
-                "request_timeout": self._deployment.silence_timeout,
+                "request_timeout": min(self._deployment.silence_timeout, MOST_PATIENCE),
             }
         else:
             prompt, _ = styles()[asked.style].apply(prompt, "")

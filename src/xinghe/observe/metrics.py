@@ -33,4 +33,9 @@ MODERATION_REQUESTS = Counter(
     "xinghe_moderation_requests_total", "Texts sent to the moderation model", ["outcome"]
 )
 CLIENTS_GONE = Counter("xinghe_clients_gone_total", "Clients that left or stalled", ["how"])
+IMAGES = Counter("xinghe_images_total", "Images that were made", ["model"])
+IMAGE_STEPS = Counter("xinghe_image_steps_total", "Steps of images that were made", ["model"])
+IMAGES_IN_FLIGHT = Gauge(
+    "xinghe_image_requests_in_flight", "Requests for images that wait or are drawn", ["model"]
+)
 SEARCHES = Counter("xinghe_searches_total", "Web searches", ["provider", "outcome"])

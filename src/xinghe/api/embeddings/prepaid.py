@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from xinghe.api.departure import unless_gone
 from xinghe.api.exchange import Exchange
 from xinghe.catalog.card import ModelCard
-from xinghe.core import ClientGone, Meter
+from xinghe.core import Meter
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
 from xinghe.observe import metrics
@@ -53,25 +53,10 @@ async def prepaid(
             stream=False,
             meter=meter,
         ):
-            result = await _unless_gone(exchange, work(began), meter)
+            result = await unless_gone(exchange, work(began), meter)
             meter.prompt_tokens = tokens
             meter.finished = True
     finally:
         admission.settle(meter.prompt_tokens)
     metrics.TOKENS.labels(exchange.model, "prompt_tokens").inc(tokens)
     return result
-
-
-async def _unless_gone(exchange: Exchange, work: Awaitable[T], meter: Meter) -> T:
-    task = asyncio.ensure_future(work)
-    gone = asyncio.create_task(exchange.gone())
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            meter.left = True
-            raise ClientGone
-        return task.result()
-    finally:
-        gone.cancel()
-        task.cancel()
-        await asyncio.wait({task, gone})

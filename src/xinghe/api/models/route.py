@@ -8,6 +8,7 @@ from xinghe.api.embeddings.stations import Embedders
 from xinghe.api.embeddings.stations import effective as text_limits
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
+from xinghe.api.images.painters import Painters
 from xinghe.api.models.wire import (
     About,
     Capabilities,
@@ -36,11 +37,13 @@ class ModelsRoute:
         catalog: Catalog,
         dispatcher: Dispatcher,
         embedders: Embedders,
+        painters: Painters,
         limiter: Limiter,
         created: int,
     ) -> None:
         self._catalog = catalog
         self._embedders = embedders
+        self._painters = painters
         self._limiter = limiter
         self._dispatcher = dispatcher
         self._created = created
@@ -94,6 +97,9 @@ class ModelsRoute:
             case Kind.EMBEDDING:
                 self._describe_embedding(card, about)
             case Kind.IMAGE:
+                painter = self._painters.of(card)
+                about.served_by = painter.served_by
+                about.capabilities.platform = painter.abilities
                 about.image_tokens = card.image_tokens
         return Model(name, "model", self._created, OWNER, about)
 

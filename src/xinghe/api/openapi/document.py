@@ -12,8 +12,10 @@ from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.wire import EmbeddingList
 from xinghe.api.errors import ErrorAnswer, Errors
 from xinghe.api.idempotent import KEY
+from xinghe.api.images.wire import ImagesAnswer
 from xinghe.api.models.wire import Model, ModelList
 from xinghe.api.openapi.embeddings import embedding_request, rerank_request
+from xinghe.api.openapi.images import image_request
 from xinghe.api.openapi.request import chat_request
 from xinghe.api.rerank.wire import Ranking
 
@@ -21,6 +23,7 @@ ANSWERS = (
     ChatCompletion,
     ChatCompletionChunk,
     EmbeddingList,
+    ImagesAnswer,
     Model,
     ModelList,
     Ranking,
@@ -41,6 +44,7 @@ def document() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(ANSWERS, ref_template="#/components/schemas/{name}")
     schemas["EmbeddingRequest"] = embedding_request()
     schemas["RerankRequest"] = rerank_request()
+    schemas["ImageRequest"] = image_request()
     paths: dict[str, Any] = {}
     for base, dialect in BASES.items():
         request = f"ChatRequest{dialect.name.title()}"
@@ -51,6 +55,9 @@ def document() -> dict[str, Any]:
         }
         paths[f"{base}/rerank"] = {
             "post": _post("Order documents by a query.", "RerankRequest", "Ranking")
+        }
+        paths[f"{base}/images/generations"] = {
+            "post": _post("Make images from a prompt.", "ImageRequest", "ImagesAnswer")
         }
         paths[f"{base}/models"] = {"get": _get("List the models.", "ModelList")}
         paths[f"{base}/models/{{id}}"] = {

@@ -1,0 +1,138 @@
+"""The parameters of `POST /images/generations` (section 4.2.2)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from xinghe.api.embeddings.request import check_user
+from xinghe.api.errors import ApiError, Errors
+from xinghe.api.fields import flag, integer, number, refuse
+from xinghe.catalog.card import ModelCard
+from xinghe.catalog.drawing import (
+    DEFAULT_SAMPLER,
+    DEFAULT_SIZE,
+    DEFAULT_STYLE,
+    SIZES,
+    samplers,
+    styles,
+)
+from xinghe.images import Asked
+from xinghe.images.protocol import MAX_SEED
+from xinghe.settings import Images
+
+FORMATS = ("url", "b64_json")
+MAX_CHARACTERS = 1024
+"""Of a prompt where the model's card names no other number."""
+MAX_IMAGES = 4
+STEPS, DEFAULT_STEPS = (10, 50), 20
+CFG_SCALE, DEFAULT_CFG_SCALE = (0, 30), 5.0
+RETRIES, DEFAULT_RETRIES = (0, 10), 1
+BACKOFF = (0, 60)
+REQUEST_TIMEOUT = (1, 3600)
+OPENAI_FORMATS = ("png",)
+OPENAI_BACKGROUNDS = ("auto", "opaque")
+KNOWN = frozenset(
+    {
+        "model", "prompt", "negative_prompt", "response_format", "size", "n", "steps", "style",
+        "sampler_index", "retry_count", "request_timeout", "backoff_factor", "seed", "cfg_scale",
+        "user", "user_id", "stream", "background", "output_format",
+    }
+)  # fmt: skip
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How often and how long it is tried: seconds of one try, seconds before another."""
+
+    retries: int
+    timeout: float
+    backoff: float
+
+    def pause(self, failed: int) -> float:
+        """Seconds to wait after `failed` tries (1, 2 …): it doubles, up to a minute."""
+        return float(min(BACKOFF[1], self.backoff * 2.0 ** (failed - 1)))
+
+
+class ImageRequest(msgspec.Struct, frozen=True):
+    """A request that passed validation."""
+
+    asked: Asked
+    as_url: bool
+    patience: Patience
+    ignored: tuple[str, ...]
+
+
+def read_request(body: dict[str, Any], card: ModelCard, settings: Images) -> ImageRequest:
+    """Validate a body for a model that is known and permitted. Raises `ApiError`."""
+    check_user(body)
+    _refuse_other_meanings(body)
+    width, height = SIZES[_one_of(body, "size", SIZES, DEFAULT_SIZE)]
+    form = _one_of(body, "response_format", FORMATS, FORMATS[0])
+    cfg_scale = number(body, "cfg_scale", *CFG_SCALE)
+    seed = integer(body, "seed", 0, MAX_SEED)
+    most = card.max_characters or MAX_CHARACTERS
+    return ImageRequest(
+        asked=Asked(
+            prompt=_prompt(body, most),
+            negative_prompt=_text(body, "negative_prompt", most) or "",
+            width=width,
+            height=height,
+            steps=integer(body, "steps", *STEPS) or DEFAULT_STEPS,
+            sampler=_one_of(body, "sampler_index", samplers(), DEFAULT_SAMPLER),
+            style=_one_of(body, "style", styles(), DEFAULT_STYLE),
+            seed=secrets.randbelow(MAX_SEED + 1) if seed is None else seed,
+            cfg_scale=DEFAULT_CFG_SCALE if cfg_scale is None else cfg_scale,
+            n=integer(body, "n", 1, MAX_IMAGES) or 1,
+        ),
+        as_url=form == "url",
+        patience=_patience(body, settings),
+        ignored=tuple(name for name in body if name not in KNOWN and body[name] is not None),
+    )
+
+
+def _patience(body: dict[str, Any], settings: Images) -> Patience:
+    retries = integer(body, "retry_count", *RETRIES)
+    return Patience(
+        retries=DEFAULT_RETRIES if retries is None else retries,
+        timeout=number(body, "request_timeout", *REQUEST_TIMEOUT) or settings.request_timeout,
+        backoff=number(body, "backoff_factor", *BACKOFF) or 0.0,
+    )
+
+
+def _prompt(body: dict[str, Any], most: int) -> str:
+    prompt = _text(body, "prompt", most)
+    if prompt is None or not prompt.strip():
+        raise refuse("prompt", prompt, f"a string of 1 to {most} characters that is not blank")
+    return prompt
+
+
+def _text(body: dict[str, Any], field: str, most: int) -> str | None:
+    value = body.get(field)
+    if value is not None and not isinstance(value, str):
+        raise refuse(field, value, f"a string of up to {most} characters")
+    if value is not None and len(value) > most:
+        raise ApiError(
+            Errors.CHARACTERS_TOO_LONG,
+            f"the max input characters is {most}, {field} has {len(value)}",
+            param=field,
+        )
+    return value
+
+
+def _one_of(body: dict[str, Any], field: str, names: Iterable[str], default: str) -> str:
+    value = body.get(field)
+    if value is None:
+        return default
+    if not isinstance(value, str) or value not in names:
+        raise refuse(field, value, ", ".join(names))
+    return value
+
+
+def _refuse_other_meanings(body: dict[str, Any]) -> None:
+    """OpenAI's own fields that would make another answer than the one that is made."""
+    flag(body, "stream", only=False)
+    _one_of(body, "output_format", OPENAI_FORMATS, "png")
+    _one_of(body, "background", OPENAI_BACKGROUNDS, "auto")

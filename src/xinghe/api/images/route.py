@@ -1,0 +1,150 @@
+"""`POST /images/generations`: the way of a request for images through the rooms, in order."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+import structlog
+
+from xinghe.api.body import read_json_object
+from xinghe.api.departure import unless_gone
+from xinghe.api.dialect import Dialect
+from xinghe.api.errors import ApiError, Errors
+from xinghe.api.exchange import Exchange
+from xinghe.api.ignored import tell_ignored
+from xinghe.api.images.attempts import painted
+from xinghe.api.images.painters import Painters
+from xinghe.api.images.price import image_tokens
+from xinghe.api.images.request import ImageRequest, read_request
+from xinghe.api.images.wire import ImageData, ImagesAnswer
+from xinghe.api.select import select_model
+from xinghe.catalog.card import Kind, ModelCard
+from xinghe.catalog.load import Catalog
+from xinghe.core import Meter
+from xinghe.engines.estimate import estimated_tokens
+from xinghe.images import Painter
+from xinghe.images.store import ImageStore
+from xinghe.ledger import Ledger
+from xinghe.limits import Limiter
+from xinghe.observe import metrics
+from xinghe.safety import Moderator
+from xinghe.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class ImagesRoute:
+    """Validate, limit, moderate, reserve, draw, keep, settle."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        painters: Painters,
+        store: ImageStore,
+        ledger: Ledger,
+        limiter: Limiter,
+        moderator: Moderator,
+        settings: Settings,
+    ) -> None:
+        self._catalog = catalog
+        self._painters = painters
+        self._store = store
+        self._ledger = ledger
+        self._limiter = limiter
+        self._moderator = moderator
+        self._settings = settings
+
+    async def __call__(self, exchange: Exchange) -> None:
+        server = self._settings.server
+        body = await read_json_object(exchange, server.max_body_bytes, server.body_timeout)
+        exchange.body_read_at = time.perf_counter()
+        principal = exchange.require()
+        name, card = select_model(body, self._catalog, Kind.IMAGE, principal)
+        exchange.model = name
+        request = read_request(body, card, self._settings.images)
+        painter = self._painters.of(card)
+        tell_ignored(exchange, request.ignored)
+        exchange.add_header("x-served-by", painter.served_by)
+        texts = [request.asked.prompt, request.asked.negative_prompt, body.get("user") or ""]
+        # The minute's Tokens are those of text: the price of an image is no load of that kind.
+        tokens = estimated_tokens("\n".join(texts[:2]))
+        admission = self._limiter.admit(
+            principal.account_id, name, rpm=card.rpm, tpm=card.tpm, qps=0, tokens=tokens
+        )
+        for header, value in admission.headers():
+            exchange.add_header(header, value)
+        try:
+            await self._moderate(texts)
+            answer = await self._drawn(exchange, card, painter, request)
+        except BaseException:
+            admission.settle(0)
+            raise
+        admission.settle(tokens)
+        await exchange.send_json(answer)
+
+    async def _moderate(self, texts: list[str]) -> None:
+        """Raises `ApiError` (403)."""
+        for text in filter(None, texts):
+            verdict = await self._moderator.review(text, "user")
+            if verdict is not None:
+                log.info("unsafe", place="user", category=verdict.category, flag=verdict.flag)
+                metrics.UNSAFE.labels("user", verdict.category).inc()
+                raise ApiError(
+                    Errors.USER_UNSAFE, "the content of user field is invalid", param="prompt"
+                )
+
+    async def _drawn(
+        self, exchange: Exchange, card: ModelCard, painter: Painter, request: ImageRequest
+    ) -> ImagesAnswer:
+        asked, meter = request.asked, Meter()
+        most = image_tokens(asked, asked.total_steps, card.image_tokens)
+        told = 0
+
+        def progress(done: int) -> None:
+            nonlocal told
+            meter.started = True
+            meter.completion_tokens = image_tokens(asked, done, card.image_tokens)
+            metrics.IMAGE_STEPS.labels(exchange.model).inc(max(0, done - told))
+            told = max(done, told)
+            log.debug("image_progress", done=done, steps=asked.total_steps)
+
+        async def work() -> list[ImageData]:
+            images = await painted(painter, asked, request.patience, progress)
+            return await self._shown(images, request.as_url)
+
+        async with self._ledger.hold(
+            exchange.require(),
+            request_id=exchange.request_id,
+            model=exchange.model,
+            rate=card.rate,
+            amount=card.rate.cost(0, most),
+            prompt_tokens=0,
+            stream=False,
+            meter=meter,
+        ):
+            with metrics.IMAGES_IN_FLIGHT.labels(exchange.model).track_inprogress():
+                data = await unless_gone(exchange, work(), meter)
+            meter.completion_tokens = most
+            meter.finished = True
+        metrics.TOKENS.labels(exchange.model, "completion_tokens").inc(most)
+        metrics.IMAGES.labels(exchange.model).inc(asked.n)
+        answer = ImagesAnswer(exchange.created, data)
+        if exchange.dialect is Dialect.DOCUMENTED:
+            answer.id = exchange.request_id
+        return answer
+
+    async def _shown(self, images: list[bytes], as_url: bool) -> list[ImageData]:
+        if not as_url:
+            return [
+                ImageData(index, b64_json=base64.b64encode(image).decode("ascii"))
+                for index, image in enumerate(images)
+            ]
+        base, names = self._settings.server.base_url, list[str]()
+        try:
+            for image in images:
+                names.append(await self._store.add(image))
+        except BaseException:
+            await self._store.discard(names)
+            raise
+        return [ImageData(index, url=f"{base}/images/{name}") for index, name in enumerate(names)]
