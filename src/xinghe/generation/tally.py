@@ -47,28 +47,31 @@ class Tally:
         self._thought = 0
 
     def __call__(self, deltas: list[Delta]) -> list[Delta]:
+        # Runs for every token of every answer: hence no `match`, and one count a read.
         out: list[Delta] = []
+        counted = True
         for delta in deltas:
-            match delta:
-                case TextDelta(_, tokens) | ToolCallDelta(tokens=tokens):
-                    self._said += tokens
-                case ReasoningDelta(_, tokens):
-                    self._thought += tokens
-                case PrefillDelta():
-                    self._begin()
-                    continue
-                case UsageDelta():
-                    self._believe(delta)
-                    continue
-                case FinishDelta():
-                    out.append(delta)
-                    return out
+            if isinstance(delta, TextDelta | ToolCallDelta):
+                self._said += delta.tokens
+            elif isinstance(delta, ReasoningDelta):
+                self._thought += delta.tokens
+            elif isinstance(delta, PrefillDelta):
+                self._begin()
+                continue
+            elif isinstance(delta, UsageDelta):
+                self._believe(delta)
+                counted = True
+                continue
+            elif isinstance(delta, FinishDelta):
+                out.append(delta)
+                break
+            counted = False
             if self._is_over():
                 # The engine was told, but an upstream may not listen.
                 out.append(FinishDelta(FinishReason.LENGTH))
-                self._count()
-                return out
+                break
             out.append(delta)
+        if not counted:
             self._count()
         return out
 
