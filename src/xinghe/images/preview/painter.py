@@ -41,9 +41,9 @@ class PreviewPainter:
             "composed of drawings; what is unknown is written on a card",
             "negative_prompt": "takes out things, colours and places that are known",
             "style": "treatments of the composed picture",
-            "steps": "varies the grain of a style only",
-            "sampler_index": "varies the grain of a style only",
-            "cfg_scale": "varies the grain of a style only",
+            "steps": "varies a style's grain and facets only",
+            "sampler_index": "varies a style's grain and facets only",
+            "cfg_scale": "varies a style's grain and facets only",
         }
 
     @property

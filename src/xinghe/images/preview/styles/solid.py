@@ -16,7 +16,6 @@ from xinghe.images.preview.styles.style import (
     vignette,
 )
 
-
 LAYERS = 32
 """Copies of a drawing, one beside the other, that make a slab."""
 
