@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.kit.projector import write_projector
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.settings import Embedded, Settings
@@ -18,17 +19,14 @@ from xinghe.weights import find
 SLOTS, CONTEXT = 2, 8192
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine(
-    small_weights: str, tmp_path_factory: pytest.TempPathFactory
+@asynccontextmanager
+async def child(
+    small_weights: str, data: Path, deployment: LlamaCppDeployment
 ) -> AsyncIterator[LlamaCppEngine]:
-    """The engine on a child of its own, with two slots."""
-    settings = Settings(
-        data=str(tmp_path_factory.mktemp("data")), embedded=Embedded(model=small_weights)
-    )
+    """The engine on a child of its own."""
+    settings = Settings(data=str(data), embedded=Embedded(model=small_weights))
     weights = find(settings, small_weights)
     assert isinstance(weights, Path)
-    deployment = LlamaCppDeployment(slots=SLOTS, context=CONTEXT, repeat_penalty=1.0)
     running = LlamaCppEngine("embedded/small", deployment)
 
     def located(location: EngineLocation) -> None:
@@ -44,3 +42,27 @@ async def engine(
     with suppress(asyncio.CancelledError):
         await keeping
     await keeper.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(
+    small_weights: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LlamaCppEngine]:
+    """Blind, with two slots."""
+    deployment = LlamaCppDeployment(slots=SLOTS, context=CONTEXT, repeat_penalty=1.0)
+    async with child(small_weights, tmp_path_factory.mktemp("data"), deployment) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def seeing(
+    small_weights: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LlamaCppEngine]:
+    """The same with the tests' own vision projector."""
+    data = tmp_path_factory.mktemp("data")
+    projector = write_projector(data / "mmproj.gguf")
+    deployment = LlamaCppDeployment(
+        slots=SLOTS, context=CONTEXT, repeat_penalty=1.0, mmproj=str(projector)
+    )
+    async with child(small_weights, data, deployment) as running:
+        yield running

@@ -71,7 +71,8 @@ def main() -> None:
         cpu.n_threads = threads
         cpu.poll = 0  # spinning threads take the gateway's core
     params.fit_params = False  # it loads the model twice to measure it
-    params.warmup = False
+    # Reserves the vision tower's memory: without it, small first pictures turn all into NaN.
+    params.warmup = bool(spec.mmproj)
     params.no_extra_bufts = not spec.repack
     params.ctx_shift = False  # would drop the beginning of a conversation silently
     params.hostnames = ["127.0.0.1"]
