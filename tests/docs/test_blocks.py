@@ -73,6 +73,7 @@ ABILITIES = {
     "pictures": "image_url",
     "embeddings": "embeddings.create",
     "rerank": "/rerank",
+    "images": "images.generate",
 }
 """What of a program shows that it is about an ability."""
 
