@@ -141,7 +141,8 @@ class Prompt(msgspec.Struct, frozen=True):
 class GenerationJob(msgspec.Struct, frozen=True):
     """One pass of an engine: the prompt, how to sample, and the most to generate.
 
-    A `preemptible` one does not queue: it yields to those that do.
+    A `preemptible` one does not queue: it yields to those that do. A `returning` one continues an
+    answer that has begun: it goes before all that wait.
     """
 
     request_id: str
@@ -149,6 +150,7 @@ class GenerationJob(msgspec.Struct, frozen=True):
     sampling: Sampling
     max_tokens: int
     preemptible: bool = False
+    returning: bool = False
     constraint: Constraint | None = None
 
     def __post_init__(self) -> None:

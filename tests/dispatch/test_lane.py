@@ -195,3 +195,34 @@ async def test_more_tokens_than_there_will_ever_be_is_a_mistake_of_the_caller() 
             pass
     async with asyncio.timeout(1), lane.admit(TOKENS):
         pass
+
+
+async def test_who_continues_an_answer_goes_first() -> None:
+    """Between two passes of an answer, nobody overtakes it, and the queue is never full for it."""
+    lane = Lane(1, 1)
+    order: list[str] = []
+
+    async def enter(name: str, *, returning: bool = False) -> None:
+        async with lane.admit(1, returning=returning):
+            order.append(name)
+
+    async with lane.admit(1):
+        waiting = asyncio.create_task(enter("newcomer"))
+        await settle()
+        with pytest.raises(LaneFull):
+            await enter("too late")
+        back = asyncio.create_task(enter("returning", returning=True))
+        await settle()
+    await asyncio.gather(waiting, back)
+    assert order == ["returning", "newcomer"]
+    assert lane.waiting == 0
+
+
+async def test_who_continues_an_answer_takes_a_free_slot_before_those_that_wait() -> None:
+    lane = Lane(2, 4, tokens=10)
+    async with lane.admit(8):
+        waiting = asyncio.create_task(lane.admit(8).__aenter__())
+        await settle()
+        async with asyncio.timeout(1), lane.admit(2, returning=True):
+            assert lane.waiting == 1
+    await waiting

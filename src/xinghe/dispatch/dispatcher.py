@@ -82,7 +82,7 @@ class Dispatcher:
         if job.preemptible and not lane.has_room(tokens):
             raise Yielding(lane.expected_wait)
         try:
-            async with lane.admit(tokens):
+            async with lane.admit(tokens, returning=job.returning):
                 for delay in (*RETRY_DELAYS, None):
                     try:
                         async with aclosing(station.engine.generate(job)) as batches:

@@ -18,7 +18,9 @@ class LaneFull(Exception):
 
 
 class Lane:
-    """First come, first served. `tokens` is the context that all slots share (0: no limit).
+    """First come, first served, but for who continues an answer.
+
+    `tokens` is the context that all slots share (0: no limit).
 
     A request that needs more tokens than are free waits, and those behind it wait too: a stream
     of small requests must not starve a large one.
@@ -47,12 +49,16 @@ class Lane:
         return not self._waiting and self._fits(tokens)
 
     @asynccontextmanager
-    async def admit(self, tokens: int) -> AsyncIterator[None]:
-        """Hold a slot and `tokens` of context. Raises `LaneFull`, `ValueError`."""
+    async def admit(self, tokens: int, *, returning: bool = False) -> AsyncIterator[None]:
+        """Hold a slot and `tokens` of context. Raises `LaneFull`, `ValueError`.
+
+        Who is `returning` was here before for the same answer: it stands before all others, and
+        the queue is never full for it.
+        """
         if 0 < self._tokens < tokens:
             # It would wait for ever, and all behind it.
             raise ValueError(f"{tokens} tokens asked for, the lane has {self._tokens}")
-        await self._enter(tokens)
+        await self._enter(tokens, returning)
         entered = time.monotonic()
         try:
             yield
@@ -61,15 +67,18 @@ class Lane:
             self._mean_stay += (stay - self._mean_stay) * WEIGHT_OF_LAST
             self._leave(tokens)
 
-    async def _enter(self, tokens: int) -> None:
-        if self.has_room(tokens):
+    async def _enter(self, tokens: int, returning: bool) -> None:
+        if self.has_room(tokens) or (returning and self._fits(tokens)):
             self._take(tokens)
             return
-        if len(self._waiting) >= self._queue:
+        if not returning and len(self._waiting) >= self._queue:
             raise LaneFull
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (tokens, turn)
-        self._waiting.append(entry)
+        if returning:
+            self._waiting.appendleft(entry)
+        else:
+            self._waiting.append(entry)
         try:
             await turn
         except asyncio.CancelledError:

@@ -53,6 +53,8 @@ class Passes:
         self._means = means
         self._meter = meter
         self._charged = False
+        self._begun = False
+        """Whether an engine has taken up a pass."""
 
     async def think(self, task: Task, laid_out: Pass, prompt: Prompt) -> AsyncGenerator[Batch]:
         """A pass whose text is a chain of thought; its end is no end of the answer."""
@@ -102,6 +104,7 @@ class Passes:
         texts: list[str] = []
         async with aclosing(run_pass(means.dispatcher, means.station, job, stages)) as batches:
             async for batch in batches:
+                self._begun = True
                 texts += [delta.text for delta in batch.deltas if isinstance(delta, TextDelta)]
         return "".join(texts)
 
@@ -150,6 +153,7 @@ class Passes:
             run_pass(means.dispatcher, means.station, job, stages, singly=singly)
         ) as batches:
             async for batch in batches:
+                self._begun = True
                 if isinstance(batch.deltas[-1], FinishDelta):
                     # Before it goes out: whoever reads the end of a pass may leave it there.
                     self._charged = True
@@ -168,7 +172,8 @@ class Passes:
             prompt=prompt,
             sampling=sampling,
             max_tokens=max_tokens,
-            # What has begun queues like any other: its thoughts may have been shown.
-            preemptible=task.preemptible and not self._meter.started,
+            # What has begun goes on: its thoughts may have been shown.
+            preemptible=task.preemptible and not self._begun,
+            returning=self._begun,
             constraint=constraint,
         )

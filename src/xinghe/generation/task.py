@@ -51,12 +51,12 @@ class Task(msgspec.Struct, frozen=True):
     structure: Structure | None = None
     search: SearchOptions | None = None
     search_budget: int = 0
+    preemptible: bool = False
 
     @property
     def search_bound(self) -> int:
         """The most tokens that a search adds to the prompt: the budget counts by an estimate."""
         return 2 * self.search_budget + SEARCH_FRAME if self.search is not None else 0
-    preemptible: bool = False
 
 
 class Means(msgspec.Struct, frozen=True):

@@ -37,8 +37,9 @@ async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | 
 
 
 def _text(message: Message) -> str:
-    """All that a message says, the arguments of its calls included."""
-    return "\n".join([message.content, *(call.arguments for call in message.tool_calls)])
+    """All that a message says, its name and its calls included."""
+    called = [text for call in message.tool_calls for text in (call.name, call.arguments)]
+    return "\n".join(filter(None, [message.content, message.name, *called]))
 
 
 def _place(message: Message) -> Place:

@@ -31,7 +31,7 @@ from xinghe.engines.estimate import bounded_tokens, estimated_tokens
 from xinghe.engines.events import EventParser, EventTooLarge
 from xinghe.engines.messages import wire_format, wire_messages, wire_tools
 from xinghe.engines.protocol import Abilities, Batch, EngineBusy, EngineFailed, EngineUnavailable
-from xinghe.engines.upstream.wire import LOGGED_TEXT, Chunk, translate
+from xinghe.engines.upstream.wire import Chunk, error_code, translate
 
 TOKENS_A_MESSAGE = 8
 """The most that a chat template puts around one message, with what opens the answer."""
@@ -41,6 +41,9 @@ USAGE_PATIENCE = 5.0
 """Seconds to wait, after the finish reason, for the usage and `[DONE]`."""
 LONGEST_ADVICE = 3600.0
 """Seconds; an upstream that says more is not believed."""
+
+READ_OF_ERROR = 65536
+"""Bytes."""
 
 FAULTS = (
     aiohttp.ClientError,
@@ -230,8 +233,10 @@ def _offers_tools(job: GenerationJob) -> bool:
 
 
 async def _refuse(answer: aiohttp.ClientResponse) -> None:
-    text = (await answer.content.read(LOGGED_TEXT)).decode("utf-8", "replace")
-    message = f"upstream answered {answer.status}: {text}"
+    # Its code at most: some servers repeat the request in what they say.
+    message = (
+        f"upstream answered {answer.status}{error_code(await answer.content.read(READ_OF_ERROR))}"
+    )
     if answer.status in {429, 503}:
         raise EngineBusy(message, _seconds(answer.headers.get("Retry-After")))
     if answer.status >= 500:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -10,8 +11,7 @@ from xinghe.catalog.card import Count
 from xinghe.core import Delta, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageDelta
 from xinghe.engines.protocol import EngineFailed
 
-LOGGED_TEXT = 500
-"""Characters of an upstream's text that the log may hold."""
+_WORD = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 FINISH_REASONS = {
     "length": FinishReason.LENGTH,
     "content_filter": FinishReason.CONTENT_FILTER,
@@ -80,7 +80,7 @@ def translate(
     an answer that was broken off.
     """
     if chunk.error is not None:
-        raise EngineFailed(f"upstream reported: {str(chunk.error)[:LOGGED_TEXT]}")
+        raise EngineFailed(f"upstream reported an error{error_code(chunk.error)}")
     for choice in chunk.choices:
         _say(choice.delta, deltas)
         if calls and choice.delta.tool_calls:
@@ -126,3 +126,22 @@ def _usage(usage: _Usage) -> list[UsageDelta]:
             counted.reasoning_tokens if counted else None,
         )
     ]
+
+
+def error_code(error: object) -> str:
+    """The code, type and field that an error body names, for the log; empty if none.
+
+    Not its message: some servers repeat the request in what they say, and prompts are not logged.
+    """
+    if isinstance(error, bytes):
+        try:
+            error = msgspec.json.decode(error)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return ""
+    if isinstance(error, dict) and isinstance(error.get("error"), dict):
+        error = error["error"]
+    if not isinstance(error, dict):
+        return ""
+    words = [str(error[name]) for name in ("code", "type", "param") if error.get(name) is not None]
+    told = [word for word in words if _WORD.fullmatch(word)]
+    return f" ({', '.join(told)})" if told else ""
