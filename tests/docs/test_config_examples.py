@@ -69,8 +69,8 @@ def test_models_examples_load(block: Block, tmp_path: Path) -> None:
         assert {field: getattr(catalog.models[name], field) for field in fields} == fields
     for name in written.get("deployments", {}):
         assert name in {card.deployment for card in catalog.models.values()}
-        deployment = catalog.deployments.get(name, catalog.embeddings.get(name))
-        assert deployment is not None
+        makers = {**catalog.deployments, **catalog.embeddings, **catalog.images}
+        deployment = makers[name]
         if isinstance(deployment, LlamaCppDeployment):
             assert resolve(deployment.weights)
 
