@@ -1,0 +1,73 @@
+"""A service whose images come from the tiny model; diffusers is in an environment of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.conftest import QUICK
+from tests.kit.api import Api
+from tests.kit.books import Books
+from tests.kit.models import ALL_SCRIPTED, models_toml
+from tests.kit.server import Server, free_port
+from tests.kit.upstream import Upstream
+from xinghe.catalog.images import DiffusersDeployment
+from xinghe.images.diffusion import DiffusionPainter
+from xinghe.settings import Settings
+
+PYTHON = Path(__file__).parents[3] / ".venv-images" / "bin" / "python"
+
+DEPLOYMENT = """
+[deployments.sdxl]
+engine = "diffusers"
+weights = "{weights}"
+python = "{python}"
+threads = 1
+queue = 1
+
+[models."Stable-Diffusion-XL"]
+deployment = "sdxl"
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a Stable Diffusion XL with random weights."""
+    assert PYTHON.exists(), "`make images` makes the environment of these tests"
+    folder = tmp_path_factory.mktemp("sdxl") / "tiny"
+    maker = Path(__file__).with_name("tiny.py")
+    subprocess.run([PYTHON, maker, folder], check=True, capture_output=True, timeout=240)
+    return folder
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def painter(tiny: Path) -> AsyncIterator[DiffusionPainter]:
+    deployment = DiffusersDeployment(weights=str(tiny), python=str(PYTHON), threads=1)
+    painter = DiffusionPainter("sdxl", deployment, Settings(data=str(tiny.parent)))
+    await painter.start()
+    yield painter
+    await painter.aclose()
+
+
+@pytest.fixture(scope="session")
+def service(
+    tiny: Path, upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
+    models += DEPLOYMENT.format(weights=tiny, python=PYTHON)
+    with Server(tmp_path_factory.mktemp("images"), models=models, settings=QUICK) as running:
+        yield running
+        Books(running).settled()
+
+
+@pytest.fixture(scope="session")
+def drawn(service: Server) -> Api:
+    """A client of the service, once the model is loaded."""
+    api = Api(service.url, service.token())
+    body = {"model": "Stable-Diffusion-XL", "prompt": "a", "size": "768x768", "steps": 10}
+    assert api.post("/images/generations", body).status == 200
+    return api

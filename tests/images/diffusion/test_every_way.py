@@ -1,0 +1,92 @@
+"""Every pair of sampler, size and style draws: a PNG of the asked size, the same each time."""
+
+from __future__ import annotations
+
+import io
+from itertools import product
+
+import pytest
+from PIL import Image
+
+from xinghe.catalog.drawing import SIZES, samplers, styles
+from xinghe.images import Asked
+from xinghe.images.diffusion import DiffusionPainter
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Way = tuple[str, str, str]
+
+
+def pairwise() -> list[Way]:
+    """Sampler × style whole (270 ways), each with a size so that its pairs are all there."""
+    sizes = list(SIZES)
+    return [
+        (sampler, sizes[(at + 5 * of) % len(sizes)], style)
+        for (at, sampler), (of, style) in product(enumerate(samplers()), enumerate(styles()))
+    ]
+
+
+def each_once() -> list[Way]:
+    """45 ways in which every name stands."""
+    ways = pairwise()
+    return [ways[at % 15 * len(styles()) + 17 * at % len(styles())] for at in range(45)]
+
+
+async def test_the_ways_hold_every_pair() -> None:
+    ways = pairwise()
+    assert {way[:2] for way in ways} == set(product(samplers(), SIZES))
+    assert {way[1:] for way in ways} == set(product(SIZES, styles()))
+    assert {(way[0], way[2]) for way in ways} == set(product(samplers(), styles()))
+    every: list[list[str]] = [list(samplers()), list(SIZES), list(styles())]
+    for at, names in enumerate(every):
+        assert {way[at] for way in each_once()} == set(names)
+
+
+async def draws(painter: DiffusionPainter, way: Way) -> bytes:
+    sampler, size, style = way
+    asked = Asked(
+        prompt="一只白猫, 红帽子",
+        negative_prompt="dog",
+        width=SIZES[size][0],
+        height=SIZES[size][1],
+        steps=10,
+        sampler=sampler,
+        style=style,
+        seed=7,
+        cfg_scale=5.0,
+        n=1,
+    )
+    heard: list[int] = []
+    (data,) = await painter.paint(asked, heard.append)
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.mode, image.size) == ("PNG", "RGB", SIZES[size])
+        assert len(image.getcolors(1 << 24) or []) > 100  # neither black nor of one colour
+    assert heard[0] == 0
+    assert heard[-1] == 10
+    assert heard == sorted(heard)
+    return data
+
+
+@pytest.mark.parametrize("way", each_once(), ids="/".join)
+async def test_draws(painter: DiffusionPainter, way: Way) -> None:
+    await draws(painter, way)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", sorted(set(pairwise()) - set(each_once())), ids="/".join)
+async def test_draws_every_pair(painter: DiffusionPainter, way: Way) -> None:
+    await draws(painter, way)
+
+
+@pytest.mark.parametrize("sampler", list(samplers()))
+async def test_a_seed_means_one_image_for_each_sampler(
+    painter: DiffusionPainter, sampler: str
+) -> None:
+    def asked(seed: int, n: int = 1) -> Asked:
+        return Asked("cat", "", 128, 128, 10, sampler, "Base", seed, 5.0, n)
+
+    first, second = await painter.paint(asked(4294967295, 2), lambda _: None)
+    assert first != second
+    # The seeds wrap around, and neither image knows of the other.
+    assert await painter.paint(asked(0), lambda _: None) == [second]
+    assert await painter.paint(asked(4294967295), lambda _: None) == [first]
