@@ -115,6 +115,23 @@ def test_bound_of_the_chain(
     assert upstream.attempts(script)[0].body["max_tokens"] == bound
 
 
+def test_effort_none_thinks_nothing(api: Api, upstream: Upstream) -> None:
+    script = Script(["答案"])
+    message = answered(api.chat(model=DULL, messages=script.messages, reasoning_effort="none"))[
+        "choices"
+    ][0]["message"]
+    assert message["content"] == "答案"
+    assert "reasoning_content" not in message
+    assert len(upstream.attempts(script)) == 1
+
+
+def test_effort_of_an_engine_that_thinks_by_itself_is_ignored(api: Api) -> None:
+    script = Script(["答"], thoughts=["想"] * 40)
+    reply = api.chat(model=ABLE, messages=script.messages, reasoning_effort="minimal")
+    assert answered(reply)["choices"][0]["message"]["reasoning_content"] == "想" * 40
+    assert reply.headers["x-ignored-parameters"] == "reasoning_effort"
+
+
 def test_chain_that_does_not_end(api: Api) -> None:
     """An upstream that thinks beyond the bound is cut off there."""
     script = Script(["答"], thoughts=["想"] * 40)

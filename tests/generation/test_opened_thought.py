@@ -11,7 +11,7 @@ import pytest
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
 from xinghe.api.chat.collected import Collected
 from xinghe.catalog.card import LlamaCppDeployment
-from xinghe.core import Message, Meter, Sampling
+from xinghe.core import FinishReason, Message, Meter, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.generation.answer import Answer
@@ -56,3 +56,34 @@ async def test_where_the_answer_begins(
         finally:
             await dispatcher.aclose()
     assert (collected.thought, collected.text) == (thought, answer)
+
+
+async def test_thought_that_reaches_its_bound_is_closed_and_answered() -> None:
+    """The model goes on from its own thoughts: the second prompt ends with them."""
+    thought = event({"content": "想", "tokens_predicted": 1})
+    more = event({"content": "想", "tokens_predicted": 2})
+    over = event({"content": "想", "tokens_predicted": 3})
+    said = event({"content": "答", "tokens_predicted": 1})
+    passes = ([STREAM_HEAD, thought, more, over, END], [STREAM_HEAD, said, END])
+    async with playing(RENDERED, COUNTED, passes[0], RENDERED, COUNTED, passes[1]) as tape:
+        deployment = LlamaCppDeployment(slots=1, context=4096, thinks=True)
+        engine = LlamaCppEngine("embedded/r1", deployment)
+        engine.locate(tape.url)
+        station = Station("r1", deployment, engine)
+        dispatcher = Dispatcher({"r1": station})
+        question = (Message("user", "你好"),)
+        task = Task("as-0123456789", question, Sampling(), 64, thinking=2)
+        meter = Meter()
+        made = Answer(Means(dispatcher, station, NO_LISTS), task, meter)
+        collected = Collected()
+        try:
+            await made.prepare()
+            async with aclosing(made.batches()) as batches:
+                async for batch in batches:
+                    collected.take(batch.deltas)
+        finally:
+            await dispatcher.aclose()
+    assert (collected.thought, collected.text) == ("想想", "答")
+    assert collected.finish.reason is FinishReason.NORMAL
+    assert (meter.prompt_tokens, meter.reasoning_tokens) == (3, 2)
+    assert tape.requests[4]["content"] == "<think>\n想想\n</think>\n\n"

@@ -32,6 +32,7 @@ from xinghe.generation.search import Augmented, CitationFilter, SearchOptions, a
 from xinghe.generation.sight import seen
 from xinghe.generation.task import Means, Task
 from xinghe.generation.thinking import think_note, thought_note
+from xinghe.generation.thought import CLOSE, OPEN
 from xinghe.pictures import image_tokens, pictures_in
 
 
@@ -134,6 +135,8 @@ class Answer:
                 searcher,
                 budget=self.task.search_budget,
                 measure=estimated_tokens,
+                # Asked for marks, small models write little else: theirs are set by the filter.
+                asks_to_cite=not self._continues,
                 begun=begun,
             )
 
@@ -194,11 +197,36 @@ class Answer:
 
     async def _say(self) -> AsyncGenerator[Batch]:
         thinking = 0 if self._thinks_first else self.task.thinking
+        thoughts: list[str] = []
         async with aclosing(
             self._passes.say(self.task, self._first, self._prompt, thinking=thinking)
         ) as batches:
             async for batch in batches:
+                thoughts += [d.text for d in batch.deltas if isinstance(d, ReasoningDelta)]
+                if any(isinstance(d, TextDelta) and d.text for d in batch.deltas):
+                    thinking = 0
+                if thinking and self._continues and _ended(batch, FinishReason.LENGTH):
+                    shown: list[Delta] = [*batch.deltas[:-1]]
+                    if shown:
+                        yield Batch(batch.arrived, shown)
+                    break
                 yield batch
+                if isinstance(batch.deltas[-1], FinishDelta):
+                    return
+        # The thought has reached its bound: it is closed, and the model goes on from there.
+        opening = "".join([*thoughts, "\n", CLOSE, "\n\n"])
+        opening = opening if self._prompt.thinks else f"{OPEN}\n{opening}"
+        prompt = await prompt_of(self._means, self._first, opening)
+        async with aclosing(
+            self._passes.say(self.task, self._first, prompt, thinking=0)
+        ) as batches:
+            async for batch in batches:
+                yield batch
+
+    @property
+    def _continues(self) -> bool:
+        """Whether the engine can be made to go on from a given beginning of its answer."""
+        return self._means.station.engine.abilities.constraints == "grammar"
 
 
 def _ended(batch: Batch, reason: FinishReason) -> bool:

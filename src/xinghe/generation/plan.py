@@ -70,6 +70,8 @@ def answering(
     return Pass(messages, sampling, structure.constraint, native=native, structure=structure)
 
 
-async def prompt_of(means: Means, laid_out: Pass) -> Prompt:
-    """What the engine reads in a pass."""
-    return await means.dispatcher.prepare(means.station, laid_out.messages, laid_out.native)
+async def prompt_of(means: Means, laid_out: Pass, opening: str = "") -> Prompt:
+    """What the engine reads in a pass; `opening` is how its answer has begun already."""
+    return await means.dispatcher.prepare(
+        means.station, laid_out.messages, laid_out.native, opening
+    )

@@ -25,6 +25,7 @@ from xinghe.generation.search.rules import need
         "Xinghe 怎么限制账户每分钟的请求数?",
         "珠穆朗玛峰有多高?",
         "《红楼梦》的作者是谁",
+        "星河的访问令牌怎样设花费上限?",
     ],
 )
 def test_yes(question: str) -> None:

@@ -60,7 +60,7 @@ def read_request(
     if options and not stream:
         raise refuse("stream_options", "an object", "only together with stream: true")
     ignored = [name for name in body if name not in KNOWN and body[name] is not None]
-    thinking = _thinking(body, values, card, ignored)
+    thinking, effort = _thinking(body, values, card, ignored)
     tools, wanted, search = read_tools(body), read_format(body), read_search(body, ignored)
     stops = _stops(body, dialect)
     if stops and wanted is not None:
@@ -75,6 +75,7 @@ def read_request(
         sampling=_sampling(values, card, dialect, ignored),
         max_tokens=_max_tokens(body, card, dialect),
         thinking=thinking,
+        effort=effort,
         stops=stops,
         stream=stream,
         include_usage=bool(flag(options, "include_usage", "stream_options.include_usage")),
@@ -123,18 +124,17 @@ def _wants(
 
 def _thinking(
     body: dict[str, Any], values: dict[str, Any], card: ModelCard, ignored: list[str]
-) -> int:
-    """The most tokens of the chain of thought; 0 where the model shows none."""
-    effort = values["reasoning_effort"]
+) -> tuple[int, float]:
+    """The most tokens of the chain of thought (0: the model shows none), and the share wanted."""
     if Capability.REASONING not in card.capabilities:
         integer(body, "thinking_budget", 1, 2**31 - 1)
         ignored += [name for name in ("thinking_budget", "reasoning_effort") if body.get(name)]
-        return 0
+        return 0, 1.0
     budget = integer(body, "thinking_budget", 1, card.reasoning_max)
     if budget is not None:
-        return budget
-    share = parameters()["reasoning_effort"].choices.get(effort, 1.0)
-    return max(1, int(card.reasoning_max * share))
+        return budget, 1.0
+    efforts = parameters()["reasoning_effort"].choices
+    return card.reasoning_max, efforts.get(values["reasoning_effort"], 1.0)
 
 
 def _functions(body: dict[str, Any]) -> str:

@@ -29,12 +29,15 @@ async def task_of(
     search_budget: int,
 ) -> Task:
     """What is asked of generation. Raises `ApiError` for a schema that cannot be guaranteed."""
+    thinking = min(request.thinking, station.deployment.thinking or request.thinking)
+    if not station.engine.abilities.thinks:
+        thinking = round(thinking * request.effort)
     return Task(
         request_id=request_id,
         messages=messages,
         sampling=request.sampling,
         max_tokens=request.max_tokens,
-        thinking=min(request.thinking, station.deployment.thinking or request.thinking),
+        thinking=thinking,
         stops=request.stops,
         tools=request.tools,
         structure=await _structure(request),

@@ -15,7 +15,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
     `max_tokens` is what the request or the card allows; what the context leaves is decided when
     the prompt has been counted; `thinking` bounds the chain of thought, 0 where the model shows
-    none. `user` is the end user's id, empty if none; `functions` is the JSON text of the tools,
+    none, and `effort` is the share of it that the platform lets a model think. `user` is the end user's id, empty if none; `functions` is the JSON text of the tools,
     to be moderated. `wants` names what the request asks of the model, by parameter; `ignored`
     names parameters that had no effect.
     """
@@ -26,6 +26,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     sampling: Sampling
     max_tokens: int
     thinking: int
+    effort: float
     stops: tuple[str, ...]
     stream: bool
     include_usage: bool

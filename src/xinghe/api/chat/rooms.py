@@ -48,6 +48,11 @@ class Rooms(msgspec.Struct, frozen=True):
         read_out = any(one.parts for one in request.messages) and not engine.abilities.eyes
         return f"{engine.served_by}, {OCR}" if read_out else engine.served_by
 
+    def ignored(self, request: ChatRequest, station: Station) -> list[str]:
+        """What an engine that thinks by itself leaves no say in: only a budget cuts it off."""
+        given = request.effort != 1.0 and station.engine.abilities.thinks
+        return ["reasoning_effort"] if given else []
+
     def search_budget(self, station: Station) -> int:
         """Tokens of found text that the engine reads: the embedded one reads slowly."""
         embedded = isinstance(station.deployment, LlamaCppDeployment)

@@ -44,7 +44,7 @@ class ChatRoute:
         request = read_request(body, name, card, exchange.dialect, able)
         limits = effective(card, station.deployment)
         _check_characters(request, limits)
-        tell_ignored(exchange, request.ignored)
+        tell_ignored(exchange, [*request.ignored, *rooms.ignored(request, station)])
         exchange.add_header("x-served-by", rooms.served_by(request, station))
 
         meter = Meter()

@@ -50,13 +50,15 @@ async def augment(
     *,
     budget: int,
     measure: Measure,
+    asks_to_cite: bool = True,
     begun: Callable[[], None] = lambda: None,
     today: datetime.date | None = None,
 ) -> Augmented:
     """Decide, search, and build the prompt; at most `budget` tokens of results go into it.
 
-    `begun` is called when a search begins (`enable_status`). Raises nothing but cancellation and
-    what `begun` raises: a search that fails or is slow costs no answer, `outcome` tells of it.
+    Without `asks_to_cite`, the model is not asked to write citations. `begun` is called when a
+    search begins (`enable_status`). Raises nothing but cancellation and what `begun` raises: a
+    search that fails or is slow costs no answer, `outcome` tells of it.
     """
     query = await planned_query(messages, ask)
     if query is None:
@@ -77,7 +79,9 @@ async def augment(
     else:
         outcome = "found" if references else "empty"
     if references:
-        built = with_references(messages, references, cite=options.citation, today=today)
+        built = with_references(
+            messages, references, cite=options.citation and asks_to_cite, today=today
+        )
     else:
         built = without_references(messages, today)
     public = [each for each in references if each.number is not None]
