@@ -14,10 +14,11 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """What was asked, in the vocabulary of the rooms.
 
     `max_tokens` is what the request or the card allows; what the context leaves is decided when
-    the prompt has been counted; `thinking` bounds the chain of thought, 0 where the model shows
-    none, and `effort` is the share of it that the platform lets a model think. `user` is the end user's id, empty if none; `functions` is the JSON text of the tools,
-    to be moderated. `wants` names what the request asks of the model, by parameter; `ignored`
-    names parameters that had no effect.
+    the prompt has been counted. `thinking` bounds the chain of thought, 0 where the model shows
+    none, and `effort` is the share of it that the platform lets a model think. `user` is the end
+    user's id, empty if none; `functions` is the JSON text of the tools, to be moderated. `wants`
+    names what the request asks of the model, by parameter; `ignored` names parameters that had
+    no effect.
     """
 
     model: str
