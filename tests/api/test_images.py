@@ -66,10 +66,10 @@ def test_official_client_sends_every_parameter(server: Server, token: str) -> No
                 model=MODEL,
                 prompt=CAT,
                 response_format="b64_json",
-                size="768x768",  # type: ignore[arg-type]
+                size="768x768",
                 n=1,
-                style="Comic Book",  # type: ignore[arg-type]
                 extra_body={
+                    "style": "Comic Book",
                     "negative_prompt": "狗",
                     "steps": 10,
                     "sampler_index": "DPM++ 2M Karras",

@@ -6,17 +6,20 @@ rendering lost.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import ssl
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.kit.api import DOCUMENTED
 from tests.kit.server import Server
@@ -45,7 +48,10 @@ TLS = Path(__file__).parent.parent / "fetching" / "tls"
 @pytest.fixture(scope="module")
 def sample_pictures() -> Iterator[int]:
     """The port of a server that stands in for the host of the document's sample pictures."""
-    served = {"/image1.jpg": picture("欢迎来到北京", "JPEG"), "/image2.png": picture("禁止吸烟", "PNG")}
+    served = {
+        "/image1.jpg": picture("欢迎来到北京", "JPEG"),
+        "/image2.png": picture("禁止吸烟", "PNG"),
+    }
 
     class Pictures(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -110,8 +116,15 @@ def environment(key: str) -> dict[str, str]:
     return {**os.environ, "AI_STUDIO_API_KEY": key, "PYTHONIOENCODING": "utf-8"}
 
 
-def run(name: str, server: Server, key: str, typed: str = "", **changed: str) -> str:
-    """Run a program that must succeed; gives what it printed."""
+def run(
+    name: str,
+    server: Server,
+    key: str,
+    typed: str = "",
+    at: str | Path | None = None,
+    **changed: str,
+) -> str:
+    """Run a program that must succeed, in the folder `at`; gives what it printed."""
     result = subprocess.run(
         command(name, server, **changed),
         input=typed,
@@ -119,6 +132,7 @@ def run(name: str, server: Server, key: str, typed: str = "", **changed: str) ->
         text=True,
         timeout=120,
         env=environment(key),
+        cwd=at,
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -230,6 +244,18 @@ def test_5_8_4_looks_at_a_picture_of_its_own(
     changed = {"/image_1.png": str(own)}
     printed = run("section_5_8_4_picture_base64", short_server, key, **changed)
     assert CHINESE.search(printed)
+
+
+def test_4_2_1_saves_two_images(short_server: Server, key: str, tmp_path: Path) -> None:
+    printed = run("section_4_2_1_images", short_server, key, at=tmp_path).strip()
+    assert printed.startswith(f"{short_server.url}/images/")
+    with urllib.request.urlopen(printed) as answer:
+        first = answer.read()
+    second = (tmp_path / "image_0.png").read_bytes()
+    for data in (first, second):
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            assert image.size == (1024, 1024)
+    assert first != second
 
 
 def test_4_3_1_prints_two_vectors(short_server: Server, key: str) -> None:
