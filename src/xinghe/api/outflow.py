@@ -15,8 +15,8 @@ MARGIN = 2.0
 class Outflow:
     """Looks at the unsent bytes while there are any; `cut_off` is called where none were taken.
 
-    A look every `stall_timeout` and a margin, in seconds: so a reader that takes nothing is cut
-    off after once to twice that.
+    A look every `stall_timeout` and a margin, in seconds: a reader that takes nothing from one to
+    the next is cut off, so after once to twice that.
     """
 
     def __init__(
@@ -26,18 +26,18 @@ class Outflow:
         self._interval = stall_timeout + MARGIN
         self._cut_off = cut_off
         self._timer: asyncio.TimerHandle | None = None
-        self._before = 0
+        self._before: int | None = None
+        """What was pending at the last look, if nothing has moved since."""
 
     def watch(self) -> None:
-        """Something was written; does nothing where all of it has left."""
+        """Something was written. Called for every piece: it costs nothing while a look is due."""
         if self._timer is None:
+            self._before = None
             self._arm()
 
     def moved(self) -> None:
         """The client has taken much of what there was."""
-        if self._timer is not None:
-            self.stop()
-            self._arm()
+        self._before = None
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -45,16 +45,17 @@ class Outflow:
             self._timer = None
 
     def _arm(self) -> None:
-        if self._transport.get_write_buffer_size():
-            self._before = self._pending()
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._interval, self._look)
+        self._timer = asyncio.get_running_loop().call_later(self._interval, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        if self._transport.get_write_buffer_size() and self._pending() >= self._before:
+        if not self._transport.get_write_buffer_size():
+            return
+        pending = self._pending()
+        if self._before is not None and pending >= self._before:
             self._cut_off()
         else:
+            self._before = pending
             self._arm()
 
     def _pending(self) -> int:
