@@ -16,6 +16,7 @@ from xinghe import settings
 from xinghe.api.errors import Errors
 from xinghe.catalog.card import LlamaCppDeployment, ModelCard, UpstreamDeployment
 from xinghe.catalog.embedding import EMBEDDING_ENGINES, EmbeddingDeployment
+from xinghe.catalog.images import IMAGE_ENGINES, ImageDeployment
 from xinghe.catalog.load import load
 from xinghe.cli.main import main
 from xinghe.observe import metrics
@@ -71,6 +72,18 @@ def test_every_field_of_an_embedding_deployment_stands_with_its_engines(each: Pa
     assert written == {
         kind.__struct_config__.tag: set(kind.__struct_fields__)
         for kind in get_args(EmbeddingDeployment)
+    }
+
+
+@both("docs/configuration")
+def test_every_field_of_an_image_deployment_stands_with_its_engines(each: Page) -> None:
+    written: dict[str, set[str]] = {engine: set() for engine in IMAGE_ENGINES}
+    for row in each.tables[4]:
+        for engine in codes(row[1]):
+            written[engine] |= set(codes(row[0]))
+    assert written == {
+        kind.__struct_config__.tag: set(kind.__struct_fields__)
+        for kind in get_args(ImageDeployment)
     }
 
 

@@ -13,6 +13,7 @@ MODELS = ["scripted-chat", "ernie-x1-turbo-32k", "deepseek-v3", "ernie-4.5-turbo
 
 TEXT_REQUESTS = {"EmbeddingRequest", "RerankRequest"}
 TEXT_MODELS = ["embedding-v1", "bge-large-zh"]
+IMAGE_MODELS = ["Stable-Diffusion-XL"]
 
 CAPABILITIES = ("tools", "functions", "web_search", "response_format")
 MESSAGE_RULES = {"invalid_messages", "characters_too_long", "tokens_too_long"}
@@ -33,6 +34,8 @@ def before_load_schema(_: HookContext, raw_schema: dict[str, Any]) -> None:
             schema["properties"]["model"] = {"enum": MODELS}
         elif name in TEXT_REQUESTS:
             schema["properties"]["model"] = {"enum": [*TEXT_MODELS, None]}
+        elif name == "ImageRequest":
+            schema["properties"]["model"] = {"enum": IMAGE_MODELS}
 
 
 @schemathesis.hook

@@ -25,7 +25,7 @@ def test_is_valid(document: Any) -> None:
 
 
 def test_operations(document: Any) -> None:
-    posts = ("/chat/completions", "/embeddings", "/rerank")
+    posts = ("/chat/completions", "/embeddings", "/rerank", "/images/generations")
     operations = {("get", "/models"), ("get", "/models/{id}"), *(("post", path) for path in posts)}
     found = {(method, path) for path, item in document["paths"].items() for method in item}
     assert found == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import stat
 import time
@@ -50,7 +51,8 @@ class Folder:
                 file.write(data)
             partial.replace(self._path / name)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink()
             raise StoreError(f"{self._path} cannot be written: {error.strerror}") from error
 
     def _open(self, name: str) -> Opened | None:

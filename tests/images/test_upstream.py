@@ -1,0 +1,199 @@
+"""Any OpenAI-compatible image server as a painter: what it is sent, and what it may answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from PIL import Image
+
+from xinghe.catalog.images import UpstreamImagesDeployment
+from xinghe.images import Asked, PainterBusy, PainterError, PainterFailed, PainterUnavailable
+from xinghe.images.upstream import UpstreamPainter
+
+ASKED = Asked("一只白猫", "狗", 64, 64, 10, "Heun", "Anime", 4294967295, 7.5, 2)
+
+
+def image(form: str = "PNG", size: tuple[int, int] = (64, 64)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, "red").save(file, form)
+    return file.getvalue()
+
+
+class Server:
+    """Answers with what `answer` says: a JSON body, or a status."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        self.answer: Any = {"data": [{"b64_json": base64.b64encode(image()).decode()}]}
+        self.headers: dict[str, str] = {}
+        self.file = image()
+        self.seconds = 0.0
+        self.at_work = 0
+
+    async def generations(self, request: web.Request) -> web.Response:
+        self.bodies.append(await request.json())
+        self.keys.append(request.headers.get("Authorization"))
+        self.at_work += 1
+        try:
+            await asyncio.sleep(self.seconds)
+        finally:
+            self.at_work -= 1
+        if isinstance(self.answer, int):
+            return web.Response(status=self.answer, headers=self.headers, text="upstream-secret")
+        if isinstance(self.answer, str):
+            return web.Response(text=self.answer)
+        return web.json_response(self.answer)
+
+    async def serve_file(self, _: web.Request) -> web.Response:
+        return web.Response(body=self.file)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    app = web.Application()
+    app.router.add_post("/v1/images/generations", server.generations)
+    app.router.add_get("/file.png", server.serve_file)
+    app.router.add_get("/v1/models", server.serve_file)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield server
+    await runner.cleanup()
+
+
+fetched: list[str] = []
+
+
+async def fetch(url: str) -> bytes:
+    fetched.append(url)
+    return image("WEBP")
+
+
+@pytest.fixture
+async def painter(server: Server) -> AsyncIterator[UpstreamPainter]:
+    fetched.clear()
+    deployment = UpstreamImagesDeployment(
+        url=f"{server.url}/v1", model="flux", key="sk-x", slots=1, queue=1, silence_timeout=5
+    )
+    painter = UpstreamPainter("other", deployment, fetch)
+    yield painter
+    await painter.aclose()
+
+
+async def test_an_openai_server_gets_what_it_knows(
+    server: Server, painter: UpstreamPainter
+) -> None:
+    heard: list[int] = []
+    assert await painter.paint(ASKED, heard.append) == [server.file, server.file]
+    assert heard == [0, 10, 20]
+    assert server.keys == ["Bearer sk-x"] * 2
+    body = server.bodies[0]
+    assert set(body) == {"model", "prompt", "size", "n", "response_format"}
+    assert "一只白猫" in body["prompt"]
+    assert "anime" in body["prompt"]
+    assert (body["size"], body["n"], body["response_format"]) == ("64x64", 1, "b64_json")
+    assert painter.served_by == "other/flux"
+    assert "seed" in painter.abilities
+    assert await painter.ready()
+
+
+async def test_a_documented_server_gets_everything(server: Server) -> None:
+    deployment = UpstreamImagesDeployment(
+        url=f"{server.url}/v1", model="Stable-Diffusion-XL", dialect="documented"
+    )
+    painter = UpstreamPainter("other", deployment, fetch)
+    await painter.paint(ASKED, lambda _: None)
+    first, second = server.bodies
+    assert first["prompt"] == "一只白猫"
+    assert (first["negative_prompt"], first["steps"], first["style"]) == ("狗", 10, "Anime")
+    assert (first["sampler_index"], first["cfg_scale"]) == ("Heun", 7.5)
+    assert (first["seed"], second["seed"]) == (4294967295, 0)
+    assert first["request_timeout"] == 600
+    assert painter.abilities == {}
+    await painter.aclose()
+
+
+async def test_its_own_urls_are_read_and_others_go_through_the_guard(
+    server: Server, painter: UpstreamPainter
+) -> None:
+    server.answer = {"data": [{"url": f"{server.url}/file.png"}]}
+    assert (await painter.paint(ASKED, lambda _: None))[0] == server.file
+    assert fetched == []
+    server.answer = {"data": [{"url": "https://cdn.example/x"}]}
+    (made, _) = await painter.paint(ASKED, lambda _: None)
+    assert fetched == ["https://cdn.example/x"] * 2
+    assert made.startswith(b"\x89PNG")  # it was WebP
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (500, PainterFailed),
+        (400, PainterUnavailable),
+        (401, PainterUnavailable),
+        (429, PainterBusy),
+        ("<html>", PainterFailed),
+        ({}, PainterFailed),
+        ({"data": []}, PainterFailed),
+        ({"data": [{}]}, PainterFailed),
+        ({"data": [{"b64_json": "!!!"}]}, PainterFailed),
+        ({"data": [{"b64_json": base64.b64encode(b"GIF89a").decode()}]}, PainterFailed),
+        ({"data": [{"b64_json": base64.b64encode(image()[:60]).decode()}]}, PainterFailed),
+        ({"data": [{"b64_json": base64.b64encode(image(size=(65, 64))).decode()}]}, PainterFailed),
+        ({"data": [{"url": "file:///etc/passwd"}, {"url": 5}]}, PainterFailed),
+    ],
+    ids=str,
+)
+async def test_what_is_no_image_fails(
+    server: Server, painter: UpstreamPainter, answer: Any, error: type[PainterError]
+) -> None:
+    server.answer = answer
+    with pytest.raises(error) as caught:
+        await painter.paint(ASKED, lambda _: None)
+    assert "upstream-secret" not in str(caught.value)
+
+
+async def test_it_says_when_to_come_again(server: Server, painter: UpstreamPainter) -> None:
+    server.answer, server.headers = 429, {"Retry-After": "17"}
+    with pytest.raises(PainterBusy) as caught:
+        await painter.paint(ASKED, lambda _: None)
+    assert caught.value.retry_after == 17
+
+
+async def test_a_full_queue_refuses_and_who_leaves_makes_room(
+    server: Server, painter: UpstreamPainter
+) -> None:
+    server.seconds = 30
+    two = [asyncio.create_task(painter.paint(ASKED, lambda _: None)) for _ in range(2)]
+    async with asyncio.timeout(5):
+        while not server.at_work:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    with pytest.raises(PainterBusy):
+        await painter.paint(ASKED, lambda _: None)
+    for task in two:
+        task.cancel()
+    await asyncio.gather(*two, return_exceptions=True)
+    async with asyncio.timeout(5):
+        while server.at_work:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    server.seconds = 0
+    assert len(await painter.paint(ASKED, lambda _: None)) == 2
+
+
+async def test_a_server_that_is_away_fails() -> None:
+    deployment = UpstreamImagesDeployment(url="http://127.0.0.1:9/v1", model="x")
+    painter = UpstreamPainter("other", deployment, fetch)
+    with pytest.raises(PainterFailed, match="out of reach"):
+        await painter.paint(ASKED, lambda _: None)
+    assert not await painter.ready()
+    await painter.aclose()
