@@ -46,8 +46,9 @@ def until(true: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def worker() -> psutil.Process:
-    """The process of the model that this test's service has started."""
-    family = psutil.Process().children(recursive=True)
+    """The process of the model under the service; the painter of other tests has one, too."""
+    me = psutil.Process()
+    family = [each for child in me.children() for each in child.children(recursive=True)]
     (found,) = [each for each in family if "xinghe.images.diffusion.worker" in each.cmdline()]
     return found
 
