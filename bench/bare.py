@@ -30,6 +30,8 @@ async def bare_engine(folder: Path, weights: str, threads: int) -> AsyncIterator
     key = secrets.token_urlsafe()
     spec = ChildSpec(
         weights=str(path),
+        mmproj="",
+        picture_tokens=0,
         context=deployment.context,
         slots=deployment.slots,
         threads=threads,

@@ -123,10 +123,7 @@ def bezier(start: Point, points: tuple[Point, ...]) -> list[Point]:
 
 def on_curve(hull: list[Point], t: float) -> Point:
     while len(hull) > 1:
-        hull = [
-            (a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t)
-            for a, b in pairwise(hull)
-        ]
+        hull = [(a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t) for a, b in pairwise(hull)]
     return hull[0]
 
 
