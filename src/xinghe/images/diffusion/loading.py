@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,10 @@ from xinghe.workers import threads
 
 INDEX = "model_index.json"
 HALF = "unet/diffusion_pytorch_model.fp16.safetensors"
-PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
-"""What is fetched of a repository: no pickled weights, which could run code."""
+CONFIGURATION = ["*.json", "*.txt"]
+WEIGHTS, HALF_WEIGHTS = "*/*.safetensors", "*/*.fp16.safetensors"
+"""What is fetched of a repository: no pickled weights, which could run code, and not the single
+files beside the folders, which hold the same once more."""
 
 
 class CannotLoad(Exception):
@@ -35,7 +36,8 @@ def load(spec: Spec) -> Any:
     try:
         pipeline = _read(spec, precision)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise CannotLoad(f"{spec.weights} cannot be loaded: {error}") from error
+        said = " ".join(str(error).split())
+        raise CannotLoad(f"{spec.weights} cannot be loaded: {said}") from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
 
@@ -47,7 +49,7 @@ def _read(spec: Spec, precision: torch.dtype) -> Any:
         return StableDiffusionXLPipeline.from_single_file(
             spec.weights, torch_dtype=precision, use_safetensors=True, **config
         )
-    folder = _fetched(spec) if spec.hub else path
+    folder = _fetched(spec, precision) if spec.hub else path
     if not (folder / INDEX).is_file():
         raise CannotLoad(f"{spec.weights} has no {INDEX}: it is not a folder of diffusers' format")
     half = precision != torch.float32 and (folder / HALF).is_file()
@@ -63,26 +65,27 @@ def _read(spec: Spec, precision: torch.dtype) -> Any:
     return pipeline
 
 
-def _fetched(spec: Spec) -> Path:
+def _fetched(spec: Spec, precision: torch.dtype) -> Path:
     """The folder of a repository, fetched unless it is here; what has arrived is kept."""
+    if precision != torch.float32:
+        folder = _snapshot(spec, [*CONFIGURATION, HALF_WEIGHTS], [])
+        if (folder / HALF).is_file():
+            return folder
+    return _snapshot(spec, [*CONFIGURATION, WEIGHTS], [HALF_WEIGHTS])
+
+
+def _snapshot(spec: Spec, wanted: list[str], unwanted: list[str]) -> Path:
     if spec.hub == "huggingface":
         from huggingface_hub import snapshot_download  # noqa: PLC0415
-
-        folder = snapshot_download(
-            spec.weights,
-            cache_dir=str(Path(spec.cache) / "huggingface"),
-            endpoint=spec.endpoint or None,
-            allow_patterns=PATTERNS,
-        )
     else:
-        os.environ["MODELSCOPE_DOMAIN"] = spec.endpoint.split("://")[-1]
-        from modelscope import snapshot_download as from_modelscope  # noqa: PLC0415
-
-        folder = from_modelscope(
-            spec.weights,
-            cache_dir=str(Path(spec.cache) / "modelscope"),
-            allow_patterns=PATTERNS,
-        )
+        from modelscope import snapshot_download  # noqa: PLC0415
+    folder = snapshot_download(
+        spec.weights,
+        cache_dir=str(Path(spec.cache) / spec.hub),
+        endpoint=spec.endpoint or None,
+        allow_patterns=wanted,
+        ignore_patterns=unwanted,
+    )
     return Path(folder)
 
 
