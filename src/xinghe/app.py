@@ -12,6 +12,8 @@ A request meets, from the outside in:
 8.  `generation`        the passes of one answer, stop strings, length
 9.  `dispatch`          the deployment's queue, retries
 10. `engines`           the embedded child or an upstream server, as a stream of deltas
+
+Embeddings, rerank and images go the same way; in place of 8 to 10 stand `embedding` and `images`.
 """
 
 from __future__ import annotations
