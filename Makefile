@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 .PHONY: help run test test-all clients images lint types imports format bench lock audit clean
 
 CLIENTS := openai litellm instructor
+# Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together.
+WORKERS := -n 3 --dist loadfile
 TORCH   := 2.13.0
 IMAGES  := tests/images/diffusion/requirements.lock
 
@@ -18,10 +20,10 @@ run:  ## install, fetch the weights, start the service (ARGS="--port 8080" passe
 	@exec $(BIN)/xinghe serve --quickstart $(ARGS)
 
 test: lint types imports clients images  ## the whole suite, as CI runs it
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 test-all: lint types imports clients images  ## the same with its slow tests (the Node client needs npm)
-	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "slow or not slow" $(WORKERS) $(ARGS)
 
 clients: $(CLIENTS:%=.venv-clients/%/.done)
 

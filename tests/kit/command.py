@@ -19,6 +19,9 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("XINGHE_") or name.startswith("XINGHE_WEIGHTS__")
     }
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Several engines at once: each with as many threads as there are cores would crawl.
+        kept["XINGHE_EMBEDDED__THREADS"] = "1"
     return {**kept, "PYTHONUNBUFFERED": "1", **(extra or {})}
 
 
