@@ -39,7 +39,9 @@ def test_conversation(reports: dict[str, Any]) -> None:
 
 def test_stream(reports: dict[str, Any]) -> None:
     for report in reports.values():
-        assert report["pieces"] == SCRIPT.pieces
+        # What moderation held back for a moment comes with the piece behind it.
+        assert "".join(report["pieces"]) == SCRIPT.text
+        assert len(report["pieces"]) > 3
 
 
 def test_errors_are_the_clients_own(reports: dict[str, Any]) -> None:
