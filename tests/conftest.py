@@ -95,7 +95,8 @@ def api(server: Server, token: str) -> Api:
 
 
 @pytest.fixture(scope="session")
-def books(server: Server) -> Books:
+def books(server: Server, token: str) -> Books:
+    assert token  # the first one makes the account
     return Books(server)
 
 

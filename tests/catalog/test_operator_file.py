@@ -47,7 +47,7 @@ def test_new_model_takes_the_defaults(load_with: LoadWith) -> None:
 
 def test_defaults_move_every_model(load_with: LoadWith) -> None:
     own = load_with(UPSTREAM + '\n[defaults]\ndeployment = "big"\nrpm = 5\n')
-    others = {card.deployment for card in own.models.values() if card.kind is not Kind.EMBEDDING}
+    others = {card.deployment for card in own.models.values() if card.kind is Kind.CHAT}
     assert others == {"big"}
     assert {card.rpm for card in own.models.values()} == {5}
     big = own.deployments["big"]

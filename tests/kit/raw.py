@@ -34,7 +34,7 @@ class Reply:
 class Connection:
     """One connection to `url` (scheme and authority); reads time out after `timeout` seconds."""
 
-    def __init__(self, url: str, timeout: float = 60.0) -> None:
+    def __init__(self, url: str, timeout: float = 180.0) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None
         assert parts.port is not None
