@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -24,6 +21,7 @@ from xinghe.embedding.protocol import (
 )
 from xinghe.embedding.similarity import similarity
 from xinghe.embedding.wire import Answer, Ranking, in_order, packed
+from xinghe.outbound import AnswerTooLarge, Server, advised, bounded
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -32,7 +30,6 @@ RETRY_DELAYS = (0.2, 1.0)
 """Seconds before each further try of a server that cannot be reached or fails."""
 RETRY_AFTER = 2.0
 """Seconds that a client is told to wait where the server did not say."""
-LONGEST_ADVICE = 3600.0
 MAX_ANSWER = 64 * 1024 * 1024
 LOGGED_TEXT = 500
 
@@ -49,7 +46,14 @@ class UpstreamEmbedder:
     ) -> None:
         self._deployment = deployment
         self._served_by = f"{name}/{deployment.model}"
-        self._url = deployment.url.rstrip("/")
+        self._server = Server(
+            deployment.url,
+            aiohttp.ClientTimeout(
+                sock_connect=deployment.connect_timeout, sock_read=deployment.silence_timeout
+            ),
+            key=deployment.key,
+            key_env=deployment.key_env,
+        )
         self._count = count
         self._prefixes: dict[Form, str] = {
             "text": "",
@@ -59,7 +63,6 @@ class UpstreamEmbedder:
         self._dimensions = 0
         self._slots = asyncio.Semaphore(deployment.slots)
         self._texts_waiting = 0
-        self._session: aiohttp.ClientSession | None = None
 
     @property
     def served_by(self) -> str:
@@ -132,18 +135,10 @@ class UpstreamEmbedder:
             raise self._failed(str(error)) from error
 
     async def ready(self) -> bool:
-        timeout = aiohttp.ClientTimeout(total=self._deployment.connect_timeout)
-        try:
-            async with self._open().get(
-                f"{self._url}/models", headers=self._headers(), timeout=timeout
-            ) as answer:
-                return answer.status < 500
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+        return await self._server.ready()
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._server.aclose()
 
     async def _rerank(
         self, query: str, documents: Sequence[str], began: Callable[[], None]
@@ -190,13 +185,17 @@ class UpstreamEmbedder:
 
     async def _post(self, path: str, body: object, kind: type[T]) -> T:
         try:
-            async with self._open().post(
-                self._url + path, data=msgspec.json.encode(body), headers=self._headers()
+            async with self._server.session.post(
+                self._server.url + path,
+                data=msgspec.json.encode(body),
+                headers=self._server.headers(),
             ) as answer:
-                data = await _bounded(answer)
+                data = await bounded(answer, MAX_ANSWER)
                 if answer.status in {429, 503}:
-                    wait = _seconds(answer.headers.get("Retry-After"))
-                    raise EmbedderBusy(f"upstream answered {answer.status}", wait)
+                    wait = advised(answer)
+                    raise EmbedderBusy(
+                        f"upstream answered {answer.status}", RETRY_AFTER if wait is None else wait
+                    )
                 if answer.status >= 500:
                     raise _TryAgain(f"upstream answered {answer.status}")
                 if answer.status != 200:
@@ -205,56 +204,11 @@ class UpstreamEmbedder:
                 return msgspec.json.decode(data, type=kind)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _TryAgain(repr(error)[:LOGGED_TEXT]) from error
+        except AnswerTooLarge as error:
+            raise self._failed(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._failed("upstream's answer has not the documented form") from error
 
     def _failed(self, message: str) -> EmbedderFailed:
         log.error("embedding_failed", served_by=self._served_by, error=message)
         return EmbedderFailed(message)
-
-    def _headers(self) -> dict[str, str]:
-        deployment = self._deployment
-        key = deployment.key or os.environ.get(deployment.key_env or " ", "")
-        headers = {"Content-Type": "application/json"}
-        if key.strip():
-            headers["Authorization"] = f"Bearer {key.strip()}"
-        return headers
-
-    def _open(self) -> aiohttp.ClientSession:
-        # Made late, because a session belongs to the running loop.
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(
-                    sock_connect=self._deployment.connect_timeout,
-                    sock_read=self._deployment.silence_timeout,
-                ),
-                proxy=_proxy_for(self._url),
-            )
-        return self._session
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in answer.content.iter_any():
-        size += len(part)
-        if size > MAX_ANSWER:
-            raise EmbedderFailed(f"the answer has more than {MAX_ANSWER} bytes")
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _seconds(retry_after: str | None) -> float:
-    try:
-        seconds = float(retry_after) if retry_after else RETRY_AFTER
-    except ValueError:
-        return RETRY_AFTER  # an HTTP date
-    return seconds if 0 <= seconds <= LONGEST_ADVICE else RETRY_AFTER
-
-
-def _proxy_for(url: str) -> str | None:
-    parts = urlsplit(url)
-    if parts.hostname is None or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)

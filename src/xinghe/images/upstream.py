@@ -6,11 +6,9 @@ import asyncio
 import base64
 import binascii
 import io
-import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -27,6 +25,7 @@ from xinghe.images.protocol import (
     PainterUnavailable,
     Progress,
 )
+from xinghe.outbound import AnswerTooLarge, Server, advised, bounded
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +34,6 @@ Fetch = Callable[[str], Awaitable[bytes]]
 
 RETRY_AFTER = 5.0
 """Seconds that a client is told to wait where the server did not say."""
-LONGEST_ADVICE = 3600.0
 MOST_PATIENCE = 3600.0
 """Seconds: the largest `request_timeout` of the documented API."""
 MAX_ANSWER = 96 * 1024 * 1024
@@ -59,10 +57,16 @@ class UpstreamPainter:
         self._name = name
         self._deployment = deployment
         self._fetch = fetch
-        self._url = deployment.url.rstrip("/")
+        self._server = Server(
+            deployment.url,
+            aiohttp.ClientTimeout(
+                sock_connect=deployment.connect_timeout, sock_read=deployment.silence_timeout
+            ),
+            key=deployment.key,
+            key_env=deployment.key_env,
+        )
         self._slots = asyncio.Semaphore(deployment.slots)
         self._present = 0
-        self._session: aiohttp.ClientSession | None = None
 
     @property
     def served_by(self) -> str:
@@ -97,18 +101,10 @@ class UpstreamPainter:
             self._present -= 1
 
     async def ready(self) -> bool:
-        timeout = aiohttp.ClientTimeout(total=self._deployment.connect_timeout)
-        try:
-            async with self._open().get(
-                f"{self._url}/models", headers=self._headers(), timeout=timeout
-            ) as answer:
-                return answer.status < 500
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+        return await self._server.ready()
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._server.aclose()
 
     async def _one(self, asked: Asked, seed: int) -> bytes:
         answer = await self._post(self._body(asked, seed))
@@ -152,60 +148,43 @@ class UpstreamPainter:
 
     async def _post(self, body: dict[str, Any]) -> _Answer:
         try:
-            async with self._open().post(
-                f"{self._url}/images/generations",
+            async with self._server.session.post(
+                f"{self._server.url}/images/generations",
                 data=msgspec.json.encode(body),
-                headers=self._headers(),
+                headers=self._server.headers(),
             ) as answer:
                 if answer.status in {429, 503}:
-                    wait = _seconds(answer.headers.get("Retry-After"))
-                    raise PainterBusy(f"upstream answered {answer.status}", wait)
+                    wait = advised(answer)
+                    raise PainterBusy(
+                        f"upstream answered {answer.status}", RETRY_AFTER if wait is None else wait
+                    )
                 if answer.status >= 500:
                     raise PainterFailed(f"upstream answered {answer.status}")
                 if answer.status != 200:
                     # Its text may quote what was sent, which is not for the log.
                     raise PainterUnavailable(f"upstream answered {answer.status}")
-                return msgspec.json.decode(await _bounded(answer), type=_Answer)
+                return msgspec.json.decode(await bounded(answer, MAX_ANSWER), type=_Answer)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise PainterFailed(f"upstream is out of reach: {type(error).__name__}") from error
+        except AnswerTooLarge as error:
+            raise PainterFailed(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise PainterFailed("upstream's answer has not the documented form") from error
 
     async def _fetched(self, url: str) -> bytes:
         """From the server itself without ado; from anywhere else as any stranger's URL."""
-        if urlsplit(url)[:2] != urlsplit(self._url)[:2]:
+        if urlsplit(url)[:2] != urlsplit(self._server.url)[:2]:
             try:
                 return await self._fetch(url)
             except Exception as error:
                 raise PainterFailed(f"its URL: {type(error).__name__}") from error
         try:
-            async with self._open().get(url, allow_redirects=False) as answer:
+            async with self._server.session.get(url, allow_redirects=False) as answer:
                 if answer.status != 200:
                     raise PainterFailed(f"its URL answered {answer.status}")
-                return await _bounded(answer)
-        except (aiohttp.ClientError, TimeoutError) as error:
+                return await bounded(answer, MAX_ANSWER)
+        except (aiohttp.ClientError, TimeoutError, AnswerTooLarge) as error:
             raise PainterFailed(f"its URL: {type(error).__name__}") from error
-
-    def _headers(self) -> dict[str, str]:
-        deployment = self._deployment
-        key = deployment.key or os.environ.get(deployment.key_env or " ", "")
-        headers = {"Content-Type": "application/json"}
-        if key.strip():
-            headers["Authorization"] = f"Bearer {key.strip()}"
-        return headers
-
-    def _open(self) -> aiohttp.ClientSession:
-        # Made late, because a session belongs to the running loop.
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(
-                    sock_connect=self._deployment.connect_timeout,
-                    sock_read=self._deployment.silence_timeout,
-                ),
-                proxy=_proxy_for(self._url),
-            )
-        return self._session
 
 
 def _png(data: bytes, size: tuple[int, int]) -> bytes:
@@ -219,27 +198,3 @@ def _png(data: bytes, size: tuple[int, int]) -> bytes:
         file = io.BytesIO()
         image.convert("RGB").save(file, "PNG")
         return file.getvalue()
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    data = bytearray()
-    async for piece in answer.content.iter_any():
-        data += piece
-        if len(data) > MAX_ANSWER:
-            raise PainterFailed(f"the answer has more than {MAX_ANSWER} bytes")
-    return bytes(data)
-
-
-def _seconds(retry_after: str | None) -> float:
-    try:
-        seconds = float(retry_after) if retry_after else RETRY_AFTER
-    except ValueError:
-        return RETRY_AFTER  # an HTTP date
-    return seconds if 0 <= seconds <= LONGEST_ADVICE else RETRY_AFTER
-
-
-def _proxy_for(url: str) -> str | None:
-    parts = urlsplit(url)
-    if parts.hostname is None or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from collections import OrderedDict
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import structlog
 
 from xinghe.observe import metrics
+from xinghe.outbound import AnswerTooLarge, Server, bounded
 from xinghe.safety.replies import (
     UNSPECIFIED,
     UnreadableReply,
@@ -35,7 +33,7 @@ MOST_AT_ONCE = 16
 MOST_REMEMBERED = 4096
 """Verdicts kept: a conversation sends its history again with every question."""
 _MOST_BYTES = 256 * 1024
-_FAULTS = (aiohttp.ClientError, TimeoutError, UnreadableReply, ValueError)
+_FAULTS = (aiohttp.ClientError, TimeoutError, AnswerTooLarge, UnreadableReply, ValueError)
 
 # What others call our categories.
 _OURS = {
@@ -55,8 +53,12 @@ class Upstream:
     def __init__(self, settings: SafetyUpstream, flags: SafetyFlags) -> None:
         self._settings = settings
         self._ours = {name: getattr(flags, name) for name in flags.__struct_fields__}
-        self._url = settings.url.rstrip("/")
-        self._session: aiohttp.ClientSession | None = None
+        self._server = Server(
+            settings.url,
+            aiohttp.ClientTimeout(total=settings.timeout),
+            key_env=settings.key_env,
+            limit=MOST_AT_ONCE,
+        )
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
         self._known: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
         self._fails = False
@@ -81,9 +83,7 @@ class Upstream:
 
     async def aclose(self) -> None:
         """Close the connections; a later check opens new ones."""
-        session, self._session = self._session, None
-        if session:
-            await session.close()
+        await self._server.aclose()
 
     async def _categories(self, text: str) -> tuple[str, ...]:
         key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -107,17 +107,13 @@ class Upstream:
         else:
             path, read = "moderations", read_moderations
             body = moderations_body(settings.model, text)
-        async with self._open().post(
-            f"{self._url}/{path}", json=body, headers=self._headers(), allow_redirects=False
+        server = self._server
+        async with server.session.post(
+            f"{server.url}/{path}", json=body, headers=server.headers(), allow_redirects=False
         ) as answer:
             if answer.status != 200:
                 raise UnreadableReply(f"it answered {answer.status}")
-            data = await answer.content.read(_MOST_BYTES)
-            while more := await answer.content.read(_MOST_BYTES):
-                data += more
-                if len(data) > _MOST_BYTES:
-                    raise UnreadableReply(f"the reply has more than {_MOST_BYTES} bytes")
-            return read(data)
+            return read(await bounded(answer, _MOST_BYTES))
 
     def _verdict(self, name: str) -> Verdict | None:
         ours = _OURS.get(name, name)
@@ -132,30 +128,9 @@ class Upstream:
         if not self._fails:  # Said once, not for every text: the metric counts them.
             self._fails = True
             log.warning(
-                "moderation model fails", why=str(error) or type(error).__name__, url=self._url
+                "moderation model fails",
+                why=str(error) or type(error).__name__,
+                url=self._server.url,
             )
         refuse = self._settings.on_error == "refuse"
         return Verdict(self._settings.flag, UNCHECKED) if refuse else None
-
-    def _headers(self) -> dict[str, str]:
-        variable = self._settings.key_env
-        key = os.environ.get(variable, "").strip() if variable else ""
-        return {"Authorization": f"Bearer {key}"} if key else {}
-
-    def _open(self) -> aiohttp.ClientSession:
-        # Made late, because a session belongs to the running loop.
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=MOST_AT_ONCE),
-                timeout=aiohttp.ClientTimeout(total=self._settings.timeout),
-                proxy=_proxy_for(self._url),
-            )
-        return self._session
-
-
-def _proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for a URL."""
-    parts = urlsplit(url)
-    if parts.hostname is None or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)

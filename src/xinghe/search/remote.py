@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from xinghe.outbound import AnswerTooLarge, bounded
 from xinghe.search.provider import Found, SearchFailed
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -43,26 +44,19 @@ class Remote:
             ) as answer:
                 if answer.status != 200:
                     raise SearchFailed(f"HTTP status {answer.status}")
-                raw = await _bounded(answer)
+                raw = await bounded(answer, MAX_BYTES)
             return msgspec.json.decode(raw, type=dict[str, Any])
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # The text of some errors holds the URL, and so the query.
             raise SearchFailed(f"it could not be reached ({type(error).__name__})") from error
+        except AnswerTooLarge as error:
+            raise SearchFailed(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise SearchFailed("its answer is not a JSON object") from error
 
     async def aclose(self) -> None:
         if self._session is not None:
             await self._session.close()
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    data = bytearray()
-    async for chunk in answer.content.iter_any():
-        data += chunk
-        if len(data) > MAX_BYTES:
-            raise SearchFailed(f"its answer has more than {MAX_BYTES} bytes")
-    return bytes(data)
 
 
 def results(items: object, title: str, snippet: str) -> list[Found]:

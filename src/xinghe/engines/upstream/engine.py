@@ -6,12 +6,9 @@ Its faults become ours and its text stays here: an `EngineError` is for the log.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -32,6 +29,7 @@ from xinghe.engines.events import EventParser, EventTooLarge
 from xinghe.engines.messages import wire_format, wire_messages, wire_tools
 from xinghe.engines.protocol import Abilities, Batch, EngineBusy, EngineFailed, EngineUnavailable
 from xinghe.engines.upstream.wire import Chunk, error_code, translate
+from xinghe.outbound import Server, advised
 
 TOKENS_A_MESSAGE = 8
 """The most that a chat template puts around one message, with what opens the answer."""
@@ -39,8 +37,6 @@ TOKENS_FOR_TOOLS = 400
 """The most that a template says about the use of tools."""
 USAGE_PATIENCE = 5.0
 """Seconds to wait, after the finish reason, for the usage and `[DONE]`."""
-LONGEST_ADVICE = 3600.0
-"""Seconds; an upstream that says more is not believed."""
 
 READ_OF_ERROR = 65536
 """Bytes."""
@@ -59,9 +55,14 @@ class UpstreamEngine:
     def __init__(self, name: str, deployment: UpstreamDeployment) -> None:
         self._deployment = deployment
         self._served_by = f"{name}/{deployment.model}"
-        self._url = deployment.url.rstrip("/")
-        self._proxy = _proxy_for(self._url)
-        self._session: aiohttp.ClientSession | None = None
+        self._server = Server(
+            deployment.url,
+            aiohttp.ClientTimeout(
+                sock_connect=deployment.connect_timeout, sock_read=deployment.silence_timeout
+            ),
+            key=deployment.key,
+            key_env=deployment.key_env,
+        )
         self._decode = msgspec.json.Decoder(Chunk).decode
 
     @property
@@ -79,14 +80,7 @@ class UpstreamEngine:
         )
 
     async def ready(self) -> bool:
-        try:
-            timeout = aiohttp.ClientTimeout(total=self._deployment.connect_timeout)
-            async with self._open().get(
-                f"{self._url}/models", headers=self._headers(), timeout=timeout
-            ) as answer:
-                return answer.status < 500
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+        return await self._server.ready()
 
     async def prepare(
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
@@ -111,10 +105,10 @@ class UpstreamEngine:
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
         begun = False
         try:
-            async with self._open().post(
-                f"{self._url}/chat/completions",
+            async with self._server.session.post(
+                f"{self._server.url}/chat/completions",
                 data=msgspec.json.encode(self._request(job)),
-                headers=self._headers(),
+                headers=self._server.headers(),
             ) as answer:
                 if answer.status != 200:
                     await _refuse(answer)
@@ -157,8 +151,7 @@ class UpstreamEngine:
         yield Batch(time.perf_counter(), [FinishDelta(finish)])
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._server.aclose()
 
     def _request(self, job: GenerationJob) -> dict[str, Any]:
         sampling = job.sampling
@@ -182,29 +175,6 @@ class UpstreamEngine:
         body |= job.prompt.payload
         return {name: value for name, value in body.items() if value is not None}
 
-    def _headers(self) -> dict[str, str]:
-        deployment = self._deployment
-        key = deployment.key
-        if not key and deployment.key_env:
-            key = os.environ.get(deployment.key_env, "")
-        headers = {"Content-Type": "application/json"}
-        if key.strip():
-            headers["Authorization"] = f"Bearer {key.strip()}"
-        return headers
-
-    def _open(self) -> aiohttp.ClientSession:
-        # Made late, because a session belongs to the running loop.
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(
-                    sock_connect=self._deployment.connect_timeout,
-                    sock_read=self._deployment.silence_timeout,
-                ),
-                proxy=self._proxy,
-            )
-        return self._session
-
 
 async def _next_read(answer: aiohttp.ClientResponse, finish: FinishReason | None) -> bytes:
     """The next bytes; none at the end, or when nothing more comes of an answer that is whole."""
@@ -217,17 +187,6 @@ async def _next_read(answer: aiohttp.ClientResponse, finish: FinishReason | None
         return b""
 
 
-def _proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for a URL.
-
-    Asked once: aiohttp's own `trust_env` reads `.netrc` in a thread at every request.
-    """
-    parts = urlsplit(url)
-    if parts.hostname is None or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)
-
-
 def _offers_tools(job: GenerationJob) -> bool:
     return isinstance(job.prompt.payload, dict) and "tools" in job.prompt.payload
 
@@ -238,18 +197,10 @@ async def _refuse(answer: aiohttp.ClientResponse) -> None:
         f"upstream answered {answer.status}{error_code(await answer.content.read(READ_OF_ERROR))}"
     )
     if answer.status in {429, 503}:
-        raise EngineBusy(message, _seconds(answer.headers.get("Retry-After")))
+        raise EngineBusy(message, advised(answer))
     if answer.status >= 500:
         raise EngineUnavailable(message)
     raise EngineFailed(message)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    try:
-        seconds = float(retry_after) if retry_after else -1.0
-    except ValueError:
-        return None  # an HTTP date: our own advice will do
-    return seconds if 0 <= seconds <= LONGEST_ADVICE else None
 
 
 def _texts(message: Message) -> list[str]:
