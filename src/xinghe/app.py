@@ -35,6 +35,7 @@ from xinghe.api.chat.route import ChatRoute
 from xinghe.api.documentation import documentation_routes
 from xinghe.api.edge import Edge
 from xinghe.api.embeddings.request import DEFAULT_MODEL
+from xinghe.api.embeddings.rooms import EmbeddingRooms
 from xinghe.api.embeddings.route import EmbeddingsRoute
 from xinghe.api.embeddings.stations import Embedders
 from xinghe.api.idempotent import Idempotent
@@ -111,6 +112,7 @@ class System:
         )
         self.reader = PictureReader(settings.pictures)
         self.readiness = Readiness(self.dispatcher, database)
+        vectors = EmbeddingRooms(catalog, self.embedders, self.ledger, limiter, settings.server)
         self.app: ASGIApp = Edge(
             accounts=Accounts(database),
             limiter=limiter,
@@ -139,10 +141,8 @@ class System:
                 limiter,
                 created=int(time.time()),
             ),
-            embeddings=EmbeddingsRoute(
-                catalog, self.embedders, self.ledger, limiter, settings.server
-            ),
-            rerank=RerankRoute(catalog, self.embedders, self.ledger, limiter, settings.server),
+            embeddings=EmbeddingsRoute(vectors),
+            rerank=RerankRoute(vectors),
             images=ImagesRoute(
                 catalog,
                 self.painters,

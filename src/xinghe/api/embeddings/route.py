@@ -2,57 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-from xinghe.api.body import read_json_object
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.prepaid import prepaid
-from xinghe.api.embeddings.request import DEFAULT_MODEL, read_request, tokens_too_long
-from xinghe.api.embeddings.stations import Embedders, effective
+from xinghe.api.embeddings.request import read_request, tokens_too_long
+from xinghe.api.embeddings.rooms import EmbeddingRooms
 from xinghe.api.embeddings.wire import EmbeddingList, EmbeddingUsage, as_data
 from xinghe.api.exchange import Exchange
 from xinghe.api.ignored import tell_ignored
-from xinghe.api.select import select_model
-from xinghe.catalog.card import Kind
-from xinghe.catalog.load import Catalog
 from xinghe.embedding import TextTooLong, Vectors
 from xinghe.engines.estimate import estimated_tokens
-from xinghe.ledger import Ledger
-from xinghe.limits import Limiter
-from xinghe.settings import Server
 
 
 class EmbeddingsRoute:
     """Validate, limit, reserve, embed, settle."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        embedders: Embedders,
-        ledger: Ledger,
-        limiter: Limiter,
-        server: Server,
-    ) -> None:
-        self._catalog = catalog
-        self._embedders = embedders
-        self._ledger = ledger
-        self._limiter = limiter
-        self._server = server
+    def __init__(self, rooms: EmbeddingRooms) -> None:
+        self._rooms = rooms
 
     async def __call__(self, exchange: Exchange) -> None:
-        server = self._server
-        body = await read_json_object(exchange, server.max_body_bytes, server.body_timeout)
-        exchange.body_read_at = time.perf_counter()
-        if body.get("model") is None:
-            body["model"] = DEFAULT_MODEL
-        name, card = select_model(body, self._catalog, Kind.EMBEDDING, exchange.require())
-        exchange.model = name
-        embedder = self._embedders.of(card)
-        limits = effective(card, embedder)
-        request = read_request(body, limits, embedder)
+        rooms = self._rooms
+        begun = await rooms.begin(exchange)
+        embedder, limits = begun.embedder, begun.limits
+        request = read_request(begun.body, limits, embedder)
         tell_ignored(exchange, request.ignored)
-        exchange.add_header("x-served-by", embedder.served_by)
         tokens = charged_tokens(request.texts)
 
         async def work(began: Callable[[], None]) -> Vectors:
@@ -65,14 +39,14 @@ class EmbeddingsRoute:
             )
 
         try:
-            vectors = await prepaid(exchange, card, tokens, self._ledger, self._limiter, work)
+            vectors = await prepaid(exchange, begun.card, tokens, rooms.ledger, rooms.limiter, work)
         except TextTooLong as error:
-            field = f"input[{error.index}]" if isinstance(body["input"], list) else "input"
+            field = f"input[{error.index}]" if isinstance(begun.body["input"], list) else "input"
             raise tokens_too_long(field, error, limits) from error
         answer = EmbeddingList(
             object="embedding_list" if exchange.dialect is Dialect.DOCUMENTED else "list",
             data=as_data(vectors, request.base64),
-            model=name,
+            model=exchange.model,
             usage=EmbeddingUsage(tokens, tokens),
         )
         if exchange.dialect is Dialect.DOCUMENTED:

@@ -1,0 +1,52 @@
+"""The rooms of a request for vectors or a ranking, and the beginning that both share."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from xinghe.api.body import read_json_object
+from xinghe.api.embeddings.request import DEFAULT_MODEL
+from xinghe.api.embeddings.stations import Embedders, EmbeddingLimits, effective
+from xinghe.api.exchange import Exchange
+from xinghe.api.select import select_model
+from xinghe.catalog.card import Kind, ModelCard
+from xinghe.catalog.load import Catalog
+from xinghe.embedding import Embedder
+from xinghe.ledger import Ledger
+from xinghe.limits import Limiter
+from xinghe.settings import Server
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A body that was read, and who would serve its model."""
+
+    body: dict[str, Any]
+    card: ModelCard
+    embedder: Embedder
+    limits: EmbeddingLimits
+
+
+class EmbeddingRooms(msgspec.Struct, frozen=True):
+    """All that lives as long as the process and such a request needs."""
+
+    catalog: Catalog
+    embedders: Embedders
+    ledger: Ledger
+    limiter: Limiter
+    server: Server
+
+    async def begin(self, exchange: Exchange) -> Begun:
+        """Read the body and find its model, which may be left out. Raises `ApiError`."""
+        server = self.server
+        body = await read_json_object(exchange, server.max_body_bytes, server.body_timeout)
+        exchange.body_read_at = time.perf_counter()
+        if body.get("model") is None:
+            body["model"] = DEFAULT_MODEL
+        name, card = select_model(body, self.catalog, Kind.EMBEDDING, exchange.require())
+        exchange.model = name
+        embedder = self.embedders.of(card)
+        exchange.add_header("x-served-by", embedder.served_by)
+        return Begun(body, card, embedder, effective(card, embedder))
