@@ -17,6 +17,7 @@ from xinghe.accounts.records import Principal
 from xinghe.api.budget import BodyBudget
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError
+from xinghe.api.linger import linger
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 10
@@ -123,7 +124,14 @@ class Exchange:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
         length = (b"content-length", str(len(data)).encode())
         await self.start(status, [_JSON, length, *(headers or [])])
-        await self.send({"type": "http.response.body", "body": data})
+        if self.body_read:
+            await self.send({"type": "http.response.body", "body": data})
+            return
+        await self.send({"type": "http.response.body", "body": data, "more_body": True})
+        # Who awaits leave to send its body has the answer now.
+        if self.header(b"expect") is None:
+            await linger(self.receive)
+        await self.send({"type": "http.response.body", "body": b""})
 
     async def send_error(self, error: ApiError) -> None:
         """Answer with a refusal: the whole answer, or an event where a stream has begun."""
@@ -137,7 +145,8 @@ class Exchange:
             headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
         headers += [(name.lower().encode(), value.encode()) for name, value in error.headers]
         if not self.body_read:
-            headers.append((b"connection", b"close"))  # the rest of the body is not waited for
+            self.close()
+            headers.append((b"connection", b"close"))
         await self.send_json(error.body(self.request_id), error.row.status, headers)
 
     def close(self) -> None:
