@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,14 +13,18 @@ from tests.conftest import MakeServer
 from tests.kit.api import STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
-from tests.kit.models import ABLE, CHAT
+from tests.kit.models import ABLE, CHAT, EYES
 from tests.kit.script import Call, Script
 from tests.kit.server import Server
+from tests.kit.upstream import Upstream
+from tests.pictures.render import encoded, written
 
 BANNED = "紫色飞艇计划"
 """Harmless, and banned by the operator's own list."""
 SEVERE = "银色潜艇计划"
 ALLOWED = "紫色飞艇计划书"
+WRITTEN = "星河机器吸烟"
+"""Of the letters that pictures are drawn with."""
 
 Messages = list[dict[str, str]]
 
@@ -28,7 +33,7 @@ Messages = list[dict[str, str]]
 def moderated(server: Server) -> Iterator[Server]:
     folder = server.data / "safety"
     folder.mkdir()
-    (folder / "own.txt").write_text(f"# ours\n{BANNED}\t2\n{SEVERE}\t3\n", "utf-8")
+    (folder / "own.txt").write_text(f"# ours\n{BANNED}\t2\n{SEVERE}\t3\n{WRITTEN}\t3\n", "utf-8")
     (folder / "allow.txt").write_text(f"{ALLOWED}\n", "utf-8")
     time.sleep(1)  # live within a second, without a restart
     yield server
@@ -212,3 +217,42 @@ def test_escapes_of_json_hide_nothing_in_a_call(guarded: Api) -> None:
     (choice,) = body["choices"]
     assert (choice["finish_reason"], choice["flag"]) == ("content_filter", 2)
     assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"at": "'
+
+
+def showing(*lines: str, text: str = "图片里写了什么?") -> dict[str, Any]:
+    image = written([(20, 20 + 60 * at, line) for at, line in enumerate(lines)], (400, 180))
+    url = f"data:image/png;base64,{base64.b64encode(encoded(image)).decode()}"
+    picture = {"type": "image_url", "image_url": {"url": url}}
+    return {"role": "user", "content": [{"type": "text", "text": text}, picture]}
+
+
+@pytest.mark.parametrize("lines", [[f"小心{WRITTEN}"], [WRITTEN[:4], WRITTEN[4:]]])
+@pytest.mark.parametrize(("later", "ban_round"), [([], -1), ([assistant("好"), user("谢谢")], 1)])
+def test_what_is_written_in_a_picture_is_moderated(
+    guarded: Api, books: Books, lines: list[str], later: Messages, ban_round: int
+) -> None:
+    """Where the platform reads it out for an engine without eyes."""
+    messages = [showing(*lines), *later]
+    reply = guarded.chat(model=ABLE, messages=messages)
+    (choice,) = answered(reply)["choices"]
+    assert choice["finish_reason"] == "content_filter"
+    assert (choice["flag"], choice["ban_round"]) == (3, ban_round)
+    assert choice["message"]["content"].startswith("抱歉")
+    assert reply.json["usage"]["total_tokens"] == 0
+    books.free(reply.json["id"])
+
+    stream = guarded.stream(model=ABLE, messages=messages)
+    assert stream.content == choice["message"]["content"]
+    assert stream.finish_reason == "content_filter"
+
+
+def test_a_harmless_picture_passes(guarded: Api) -> None:
+    reply = guarded.chat(model=ABLE, messages=[showing("今日特价", "苹果每斤五元")])
+    assert answered(reply)["choices"][0]["flag"] == 0
+
+
+def test_an_engine_with_eyes_judges_by_itself(guarded: Api, upstream: Upstream) -> None:
+    script = Script(["好。"])
+    system = {"role": "system", "content": script.prompt}
+    answered(guarded.chat(model=EYES, messages=[system, showing(WRITTEN)]))
+    assert upstream.attempts(script)

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
+import msgspec
 import pytest
 
 from tests.conftest import MakeServer
 from tests.kit.api import Api
 from tests.kit.expect import answered, refused
-from tests.kit.models import CHAT
-from tests.kit.script import Script
+from tests.kit.models import ABLE, CHAT
+from tests.kit.script import Call, Script
 from tests.safety.model import BAD, serving
 
 HARMLESS = "这是一句无害的话,长到可以单独审核,后面还有一些别的内容,凑够四十个字以后才会送去。"
 
 
-@pytest.mark.parametrize("stream", [False, True])
-async def test_answers_and_questions(make_server: MakeServer, stream: bool) -> None:
+@asynccontextmanager
+async def asked(make_server: MakeServer) -> AsyncIterator[Api]:
+    """A service that asks the scripted moderation model."""
     async with serving() as model:
         settings = {
             "XINGHE_SAFETY__UPSTREAM__URL": model.url,
             "XINGHE_SAFETY__UPSTREAM__MODEL": "guard",
         }
         server = await asyncio.to_thread(make_server, settings=settings)
-        api = Api(server.url, await asyncio.to_thread(server.token))
+        yield Api(server.url, await asyncio.to_thread(server.token))
 
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_answers_and_questions(make_server: MakeServer, stream: bool) -> None:
+    async with asked(make_server) as api:
         script = Script([HARMLESS, f"然后来了一架{BAD}。", "再也没有别的。"], backwards=True)
         if stream:
             shown = await asyncio.to_thread(api.stream, model=CHAT, messages=script.messages)
@@ -48,3 +57,51 @@ async def test_answers_and_questions(make_server: MakeServer, stream: bool) -> N
             await asyncio.to_thread(api.chat, model=CHAT, messages=history), 403,
             "unsafe_request", "system_unsafe", param="system",
         )  # fmt: skip
+
+
+TOOL = {"type": "function", "function": {"name": "note", "parameters": {
+    "type": "object", "properties": {"text": {"type": "string"}},
+}}}  # fmt: skip
+WROTE = f'{{"text": "{HARMLESS}'
+UNSAFE = {
+    "a thought": (Script(["好。"], thoughts=[HARMLESS, f"然后来了一架{BAD}。"]), HARMLESS),
+    "the answer after a thought": (
+        Script([HARMLESS, f"{BAD}。"], thoughts=["想。"]),
+        "想。",
+    ),
+    "a call": (Script([], calls=[Call("note", [WROTE, f'{BAD}。"}}'])]), "call-of-upstream"),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("where", UNSAFE)
+async def test_each_stream_of_an_answer(make_server: MakeServer, where: str, stream: bool) -> None:
+    """What comes before the finding is shown, and nothing of it or after it."""
+    script, before = UNSAFE[where]
+    script = msgspec.structs.replace(script, backwards=True)
+    async with asked(make_server) as api:
+        fields: dict[str, Any] = {"model": ABLE, "messages": script.messages, "tools": [TOOL]}
+        if stream:
+            read = await asyncio.to_thread(api.stream, **fields)
+            shown, reason = str(read.chunks), read.finish_reason
+        else:
+            (choice,) = answered(await asyncio.to_thread(api.chat, **fields))["choices"]
+            shown, reason = str(choice["message"]), choice["finish_reason"]
+        assert reason == "content_filter"
+        assert before in shown
+        assert BAD not in shown
+        assert "好。" not in shown
+
+
+async def test_a_harmless_thought_and_call_arrive_whole(make_server: MakeServer) -> None:
+    async with asked(make_server) as api:
+        calls = [Call("note", [WROTE, '"}']), Call("note", ['{"text"', ': "二"}'], id="second")]
+        script = Script([], thoughts=["先想", "一想"], calls=calls)
+        fields: dict[str, Any] = {"model": ABLE, "messages": script.messages, "tools": [TOOL]}
+        body = answered(await asyncio.to_thread(api.chat, **fields))
+        message = body["choices"][0]["message"]
+        assert message["reasoning_content"] == "先想一想"
+        made = [call["function"]["arguments"] for call in message["tool_calls"]]
+        assert made == ["".join(call.arguments) for call in calls]
+        read = await asyncio.to_thread(api.stream, **fields)
+        assert read.finish_reason == "function_call"

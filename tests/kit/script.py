@@ -42,7 +42,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: int = 1
     """How often each piece stands in its event: a long answer from a short prompt."""
     backwards: bool = False
-    """The pieces stand backwards in the prompt: what moderation shall find in the answer only."""
+    """All pieces stand backwards in the prompt: what moderation shall find in the answer only."""
     rate: float = 0.0
     """Pieces a second; 0: as fast as it goes."""
     delay: float = 0.0
@@ -95,4 +95,16 @@ def _turned(script: Script) -> Script:
     """The script as its prompt holds it, and back again."""
     if not script.backwards:
         return script
-    return msgspec.structs.replace(script, pieces=[piece[::-1] for piece in script.pieces[::-1]])
+    calls = [
+        msgspec.structs.replace(call, arguments=_backwards(call.arguments)) for call in script.calls
+    ]
+    return msgspec.structs.replace(
+        script,
+        pieces=_backwards(script.pieces),
+        thoughts=_backwards(script.thoughts),
+        calls=calls,
+    )
+
+
+def _backwards(pieces: list[str]) -> list[str]:
+    return [piece[::-1] for piece in pieces[::-1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -28,11 +29,12 @@ from xinghe.generation.note import with_note
 from xinghe.generation.plan import Pass, answering, lay_out, prompt_of
 from xinghe.generation.research import Research
 from xinghe.generation.review import reviewed
-from xinghe.generation.search import Augmented, CitationFilter, SearchOptions, augment
+from xinghe.generation.search import Augmented, CitationFilter, augment
 from xinghe.generation.sight import seen
 from xinghe.generation.task import Means, Task
 from xinghe.generation.thinking import think_note, thought_note
 from xinghe.generation.thought import CLOSE, OPEN
+from xinghe.generation.withheld import withheld
 from xinghe.pictures import image_tokens, pictures_in
 
 
@@ -56,6 +58,8 @@ class Answer:
         self._sources: tuple[Source, ...] = ()
         self._thinks_first = bool(task.thinking) and not means.station.engine.abilities.thinks
         """Whether the platform lets the model think, as the engine does not by itself."""
+        self._withheld = False
+        """Whether no engine was asked: that costs nothing."""
 
     async def prepare(self) -> Prompt:
         """What the first pass reads, but for what pictures show and a search will find.
@@ -76,34 +80,32 @@ class Answer:
         """
         async with aclosing(reviewed(self._phases(), self._means.moderator)) as batches:
             async for batch in batches:
-                if isinstance(batch.deltas[-1], FinishDelta):
-                    self._meter.finished = True
+                ended = isinstance(batch.deltas[-1], FinishDelta)
+                if ended:
+                    self._meter.finished = not self._withheld
                     self._name_sources(batch.deltas)
                 yield batch
-                if self._meter.finished:
+                if ended:
                     return
 
     async def _phases(self) -> AsyncGenerator[Batch]:
         """Phase by phase; whatever ends the answer ends it with a `FinishDelta`."""
-        if self.picture_tokens:
-            self._messages = await seen(self._means, self.task.messages)
-        if self.task.search is not None:
-            async with aclosing(self._search(self.task.search)) as batches:
+        for phase in (self._look, self._search, self._think, self._decide, self._say):
+            async with aclosing(phase()) as batches:
                 async for batch in batches:
                     yield batch
-        if self.picture_tokens or self.task.search is not None:
+
+    async def _look(self) -> AsyncGenerator[Batch]:
+        """What the pictures show takes their place; what is unsafe in them ends the answer."""
+        if not self.picture_tokens:
+            return
+        sight = await seen(self._means, self.task.messages)
+        if sight.unsafe is not None:
+            self._withheld = True
+            yield Batch(time.perf_counter(), withheld(sight.unsafe))
+        self._messages = sight.messages
+        if self.task.search is None:
             await self._begin()
-        if self._thinks_first:
-            async with aclosing(self._think()) as batches:
-                async for batch in batches:
-                    yield batch
-        if self._first.tools is not None:
-            async with aclosing(self._decide()) as batches:
-                async for batch in batches:
-                    yield batch
-        async with aclosing(self._say()) as batches:
-            async for batch in batches:
-                yield batch
 
     async def _begin(self, thought: str | None = None) -> Prompt:
         """Lay out and count the next pass."""
@@ -119,9 +121,11 @@ class Answer:
         self._prompt = await prompt_of(self._means, self._first)
         return self._prompt
 
-    async def _search(self, options: SearchOptions) -> AsyncGenerator[Batch]:
+    async def _search(self) -> AsyncGenerator[Batch]:
         """What is found goes into the prompt; the answer may then cite it."""
-        searcher = self._means.searcher
+        options, searcher = self.task.search, self._means.searcher
+        if options is None:
+            return
         assert searcher is not None
 
         async def ask(messages: Sequence[Message], constraint: Constraint, max_tokens: int) -> str:
@@ -150,6 +154,7 @@ class Answer:
         self._passes.cite = partial(CitationFilter, found.evidence, enabled=options.citation)
         if self._passes.charge is not None:
             self._passes.charge += found.tokens
+        await self._begin()
 
     def _name_sources(self, deltas: list[Delta]) -> None:
         """With citations but no trace, the sources that were cited, before the end."""
@@ -162,6 +167,8 @@ class Answer:
 
     async def _think(self) -> AsyncGenerator[Batch]:
         """The chain of thought, which the pass after it is told."""
+        if not self._thinks_first:
+            return
         thoughts: list[str] = []
         # It knows of tools and forms, but is held to nothing.
         laid_out = Pass(self._first.messages, self.task.sampling)
@@ -179,7 +186,8 @@ class Answer:
     async def _decide(self) -> AsyncGenerator[Batch]:
         """The pass that calls, or finds that nothing is to be called: then the answer is next."""
         tools = self._first.tools
-        assert tools is not None
+        if tools is None:
+            return
         # A stop string ends no call, and a reply only where it is shown.
         task = replace(self.task, stops=())
         async with aclosing(

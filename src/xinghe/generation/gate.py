@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import structlog
-from msgspec.structs import replace
-
 from xinghe.core import (
     CURRENT_ROUND,
     Delta,
@@ -17,10 +14,8 @@ from xinghe.core import (
     ToolCallDelta,
 )
 from xinghe.generation.stops import StopScanner
-from xinghe.observe import metrics
-from xinghe.safety import StreamScanner, Verdict
-
-log = structlog.get_logger(__name__)
+from xinghe.generation.streams import Spoken, rest_of, same_stream, text_of, with_text
+from xinghe.safety import StreamScanner, Verdict, notice
 
 
 class Gate:
@@ -35,8 +30,8 @@ class Gate:
         self._stops = StopScanner(stops)
         self._scanner = scanner
         self._safety = scanner()
-        self._last: Delta | None = None
-        """Of what stream the text in the scanner is: answer, thought, or a call."""
+        self._last: Spoken | None = None
+        """Of what stream the text in the scanner is."""
         self._held = 0
         """Characters of the answer that were fed and may not be shown yet."""
 
@@ -89,24 +84,22 @@ class Gate:
 
     def _scan(self, delta: ReasoningDelta | ToolCallDelta, out: list[Delta]) -> FinishDelta | None:
         """A piece of the thought or of a call."""
-        text = delta.text if isinstance(delta, ReasoningDelta) else delta.arguments
+        text = text_of(delta)
         visible, verdict = self._safety.feed(text)
         if visible is text:
             out.append(delta)
-        elif isinstance(delta, ToolCallDelta):
-            out.append(replace(delta, arguments=visible))
-        elif visible:
-            out.append(replace(delta, text=visible))
+        elif visible or isinstance(delta, ToolCallDelta):
+            out.append(with_text(delta, visible))
         return filtered(verdict) if verdict else None
 
-    def _change_over(self, delta: Delta, out: list[Delta]) -> FinishDelta | None:
+    def _change_over(self, delta: Spoken, out: list[Delta]) -> FinishDelta | None:
         """Show what was held back of the stream that ends here."""
         last, self._last = self._last, delta
-        if last is None or _same_stream(last, delta):
+        if last is None or same_stream(last, delta):
             return None
         return self._flush(last, out)
 
-    def _flush(self, last: Delta, out: list[Delta]) -> FinishDelta | None:
+    def _flush(self, last: Spoken, out: list[Delta]) -> FinishDelta | None:
         text = self._stops.flush() if isinstance(last, TextDelta) else ""
         visible, verdict = self._safety.feed(text)
         if verdict is None:
@@ -114,25 +107,12 @@ class Gate:
             visible += rest
         self._safety, self._held = self._scanner(), 0
         if visible:
-            out.append(_rest(last, visible))
+            out.append(rest_of(last, visible))
         return filtered(verdict) if verdict else None
 
     def _end(self, finish: FinishDelta, out: list[Delta]) -> FinishDelta:
         unsafe = self._flush(self._last, out) if self._last is not None else None
         return unsafe or finish
-
-
-def _same_stream(one: Delta, other: Delta) -> bool:
-    if isinstance(one, ToolCallDelta) and isinstance(other, ToolCallDelta):
-        return one.index == other.index
-    return type(one) is type(other)
-
-
-def _rest(last: Delta, text: str) -> Delta:
-    """The delta that brings what was held back of a stream."""
-    if isinstance(last, ToolCallDelta):
-        return ToolCallDelta(last.index, arguments=text)
-    return ReasoningDelta(text, 0) if isinstance(last, ReasoningDelta) else TextDelta(text, 0)
 
 
 def _divided(visible: str, held: int, texts: list[TextDelta]) -> list[TextDelta]:
@@ -149,6 +129,5 @@ def _divided(visible: str, held: int, texts: list[TextDelta]) -> list[TextDelta]
 
 def filtered(verdict: Verdict) -> FinishDelta:
     """The end of an answer in which something unsafe was found."""
-    log.info("unsafe", place="answer", category=verdict.category, flag=verdict.flag)
-    metrics.UNSAFE.labels("answer", verdict.category).inc()
+    notice("answer", verdict)
     return FinishDelta(FinishReason.CONTENT_FILTER, verdict.flag, CURRENT_ROUND)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from xinghe.core import Delta, FinishDelta, TextDelta
+from xinghe.core import Delta, FinishDelta, ReasoningDelta, TextDelta, ToolCallDelta
 from xinghe.engines.protocol import Batch
 from xinghe.generation.gate import filtered
-from xinghe.safety import Moderator, Reviewer
+from xinghe.generation.streams import Spoken, rest_of, same_stream, text_of
+from xinghe.safety import Moderator, Verdict
 
 
 async def reviewed(batches: AsyncGenerator[Batch], moderator: Moderator) -> AsyncGenerator[Batch]:
@@ -21,33 +22,68 @@ async def reviewed(batches: AsyncGenerator[Batch], moderator: Moderator) -> Asyn
             async for batch in batches:
                 yield batch
             return
-        reviewer = moderator.reviewer()
+        review = _Review(moderator)
         try:
             async for batch in batches:
-                shown = await _cleared(batch.deltas, reviewer)
+                shown = await review.cleared(batch.deltas)
                 if shown:
                     yield Batch(batch.arrived, shown)
                     if isinstance(shown[-1], FinishDelta):
                         return
         finally:
-            reviewer.close()
+            review.close()
 
 
-async def _cleared(deltas: list[Delta], reviewer: Reviewer) -> list[Delta]:
-    """What of a batch may be shown; a finding ends it."""
-    shown: list[Delta] = []
-    for delta in deltas:
-        if isinstance(delta, TextDelta):
-            visible, verdict = await reviewer.feed(delta.text)
-        elif isinstance(delta, FinishDelta):
-            visible, verdict = await reviewer.flush()
-        else:
-            shown.append(delta)
-            continue
+class _Review:
+    """Each stream of the answer is a text of its own, and is cleared whole before the next."""
+
+    def __init__(self, moderator: Moderator) -> None:
+        self._moderator = moderator
+        self._reviewer = moderator.reviewer()
+        self._last: Spoken | None = None
+
+    def close(self) -> None:
+        self._reviewer.close()
+
+    async def cleared(self, deltas: list[Delta]) -> list[Delta]:
+        """What of a batch may be shown; a finding ends it."""
+        shown: list[Delta] = []
+        for delta in deltas:
+            verdict: Verdict | None = None
+            if isinstance(delta, TextDelta | ReasoningDelta | ToolCallDelta):
+                verdict = await self._change_over(delta, shown) or await self._take(delta, shown)
+            else:
+                if isinstance(delta, FinishDelta):
+                    verdict = await self._flush(shown)
+                if verdict is None:
+                    shown.append(delta)
+            if verdict is not None:
+                return [*shown, filtered(verdict)]
+        return shown
+
+    async def _take(self, delta: Spoken, shown: list[Delta]) -> Verdict | None:
+        visible, verdict = await self._reviewer.feed(text_of(delta))
+        if isinstance(delta, ToolCallDelta) and delta.id is not None:
+            # Whose arguments follow is told before they are cleared.
+            shown.append(ToolCallDelta(delta.index, delta.id, delta.name, visible))
+        elif visible:
+            shown.append(rest_of(delta, visible))
+        return verdict
+
+    async def _change_over(self, delta: Spoken, shown: list[Delta]) -> Verdict | None:
+        last = self._last
+        verdict = None
+        if last is not None and not same_stream(last, delta):
+            verdict = await self._flush(shown)
+            self._reviewer = self._moderator.reviewer()
+        self._last = delta
+        return verdict
+
+    async def _flush(self, shown: list[Delta]) -> Verdict | None:
+        """Show what was held back of the stream that ends here."""
+        if self._last is None:
+            return None
+        visible, verdict = await self._reviewer.flush()
         if visible:
-            shown.append(TextDelta(visible, 0))
-        if verdict is not None:
-            return [*shown, filtered(verdict)]
-        if isinstance(delta, FinishDelta):
-            shown.append(delta)
-    return shown
+            shown.append(rest_of(self._last, visible))
+        return verdict

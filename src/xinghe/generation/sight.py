@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import asyncio
 
-from xinghe.core import Message, Picture
+import msgspec
+
+from xinghe.core import FinishDelta, Message, Picture
 from xinghe.generation.task import Means
+from xinghe.generation.withheld import worst_of
 from xinghe.pictures import Description, image_tokens, pictures_in, without_pictures
+from xinghe.safety import Verdict, notice
 
 LEAST_CHARACTERS = 200
 """What may be told of a picture however small it is."""
 
 
-async def seen(means: Means, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The conversation as the engine can take it in.
+class Seen(msgspec.Struct, frozen=True):
+    """The conversation as the engine can take it in, and how it ends where a picture is unsafe."""
 
-    What is told of a picture takes no more tokens than the picture itself costs: a character is
-    a token at most, and nobody pays for more than the picture.
+    messages: tuple[Message, ...]
+    unsafe: FinishDelta | None = None
+
+
+async def seen(means: Means, messages: tuple[Message, ...]) -> Seen:
+    """For an engine without eyes, what can be read stands in the place of each picture.
+
+    It takes no more tokens than the picture itself costs: a character is a token at most, and
+    nobody pays for more than the picture. What is written in a picture is moderated with the
+    words around it; what it shows, nobody here can judge.
     """
     if means.station.engine.abilities.eyes:
-        return messages
+        return Seen(messages)
     reader = means.reader
     assert reader is not None
 
@@ -27,6 +39,17 @@ async def seen(means: Means, messages: tuple[Message, ...]) -> tuple[Message, ..
         most = max(LEAST_CHARACTERS, image_tokens(picture.width, picture.height))
         return await reader.describe(picture, most)
 
+    async def judge(message: Message) -> Verdict | None:
+        written = [line for one in pictures_in([message]) for line in told[one].lines]
+        if not written:
+            return None
+        verdict = await means.moderator.review("\n".join([message.content, *written]))
+        if verdict is not None:
+            notice("conversation", verdict)
+        return verdict
+
     pictures = pictures_in(messages)
-    told = await asyncio.gather(*map(describe, pictures))
-    return tuple(without_pictures(messages, dict(zip(pictures, told, strict=True))))
+    described = await asyncio.gather(*map(describe, pictures))
+    told = dict(zip(pictures, described, strict=True))
+    verdicts = await asyncio.gather(*map(judge, messages))
+    return Seen(tuple(without_pictures(messages, told)), worst_of(verdicts, messages))

@@ -1,8 +1,9 @@
 """Moderation: a lexicon by category, the operator's lists, a model, and streaming answers."""
 
 from xinghe.safety.moderator import Moderator, Place
+from xinghe.safety.notice import notice
 from xinghe.safety.reviewer import Reviewer
 from xinghe.safety.stream import StreamScanner
 from xinghe.safety.verdict import Verdict
 
-__all__ = ["Moderator", "Place", "Reviewer", "StreamScanner", "Verdict"]
+__all__ = ["Moderator", "Place", "Reviewer", "StreamScanner", "Verdict", "notice"]

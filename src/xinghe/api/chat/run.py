@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Protocol
 
-from xinghe.api.chat.moderation import WITHHELD
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.exchange import Exchange
-from xinghe.core import FinishDelta, Meter, Prompt, TextDelta
+from xinghe.core import FinishDelta, Meter, Prompt
 from xinghe.engines.protocol import Batch
 from xinghe.generation.answer import Answer
+from xinghe.generation.withheld import withheld
 from xinghe.ledger.ledger import Ledger
 from xinghe.observe import metrics
 
@@ -43,7 +43,7 @@ class Withheld:
         self._finish = finish
 
     async def batches(self) -> AsyncGenerator[Batch]:
-        yield Batch(time.perf_counter(), [TextDelta(WITHHELD, 0), self._finish])
+        yield Batch(time.perf_counter(), withheld(self._finish))
 
 
 class Run:

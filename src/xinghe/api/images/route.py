@@ -28,7 +28,7 @@ from xinghe.images.store import ImageStore
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
 from xinghe.observe import metrics
-from xinghe.safety import Moderator
+from xinghe.safety import Moderator, notice
 from xinghe.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -88,8 +88,7 @@ class ImagesRoute:
         for text in filter(None, texts):
             verdict = await self._moderator.review(text, "user")
             if verdict is not None:
-                log.info("unsafe", place="user", category=verdict.category, flag=verdict.flag)
-                metrics.UNSAFE.labels("user", verdict.category).inc()
+                notice("user", verdict)
                 raise ApiError(
                     Errors.USER_UNSAFE, "the content of user field is invalid", param="prompt"
                 )
