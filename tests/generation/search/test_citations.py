@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.core import FinishDelta, FinishReason, TextDelta, UsageDelta
+from xinghe.core import FinishDelta, FinishReason, TextDelta, ToolCallDelta, UsageDelta
 from xinghe.generation.search import CitationFilter, CitationStage
 
 EVIDENCE = (
@@ -163,3 +163,12 @@ def test_a_stage_loses_no_token() -> None:
     assert "".join(delta.text for delta in texts) == "是他^[1]^。"
     assert sum(delta.tokens for delta in texts) == 5
     assert out[-1] == FinishDelta(FinishReason.NORMAL)
+
+
+def test_what_was_said_before_a_call_comes_before_it() -> None:
+    stage = CitationStage(CitationFilter(EVIDENCE, enabled=True))
+    call = ToolCallDelta(0, "call-1", "clock")
+    out = stage([TextDelta("我查一下。"), call, FinishDelta(FinishReason.FUNCTION_CALL)])
+    assert out.index(call) == max(
+        at + 1 for at, delta in enumerate(out) if isinstance(delta, TextDelta) and delta.text
+    )

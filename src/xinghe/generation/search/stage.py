@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xinghe.core import Delta, FinishDelta, TextDelta
+from xinghe.core import Delta, FinishDelta, TextDelta, ToolCallDelta
 from xinghe.generation.search.citations import CitationFilter
 
 
@@ -21,7 +21,8 @@ class CitationStage:
             if isinstance(delta, TextDelta):
                 self._tokens += delta.tokens
                 self._show(self._filter.feed(delta.text), out)
-            elif isinstance(delta, FinishDelta):
+            elif isinstance(delta, FinishDelta | ToolCallDelta):
+                # What was said before a call comes before it.
                 self._show(self._filter.flush(), out)
                 if self._tokens:
                     out.append(TextDelta("", self._tokens))
