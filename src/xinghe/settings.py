@@ -24,13 +24,20 @@ class SettingsError(Exception):
     """A setting that cannot be used; the message names it and where it came from."""
 
 
+def http_url(host: str, port: int) -> str:
+    """Where a listening socket is reached from its own machine."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Where and how HTTP is served."""
 
     host: str = "127.0.0.1"
     port: Port = 8000
     public_url: str = ""
-    """Where clients reach the service, such as `https://llm.example.edu`; empty: host and port."""
+    """Where clients reach the service, such as `https://llm.example.edu`; empty: as they asked."""
     metrics_host: str = "127.0.0.1"
     metrics_port: Port | None = None
     """Where `/metrics` is served; not given: the port after `port`, or any if that is taken."""
@@ -49,9 +56,8 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     @property
     def base_url(self) -> str:
-        """What links to the service begin with."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+        """Where the service is reached as far as it knows by itself; without a slash at the end."""
+        return (self.public_url or http_url(self.host, self.port)).rstrip("/")
 
 
 class Embedded(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -45,6 +46,34 @@ def test_the_url_tells_nothing_of_the_account(api: Api, server: Server) -> None:
     url = url_of(api)
     assert not any(word in url for word in appids.split() if len(word) > 6)
     assert url_of(api)[-36:] != url[-36:]
+
+
+@pytest.mark.parametrize(
+    ("host", "begins"),
+    [
+        ("llm.example.edu", "http://llm.example.edu/images/"),
+        ("localhost:8000", "http://localhost:8000/images/"),
+        ("[::1]:8000", "http://[::1]:8000/images/"),
+        ("x/../../y", "http://127.0.0.1:"),
+        ("a@b", "http://127.0.0.1:"),
+    ],
+)
+def test_the_link_begins_with_the_host_that_was_asked(api: Api, host: str, begins: str) -> None:
+    """Where the operator names no `server.public_url`."""
+    body = json.dumps({"prompt": "猫", "size": "768x768", "model": "Stable-Diffusion-XL"}).encode()
+    with Connection(api.url) as connection:
+        lines = [f"Host: {host}", f"Authorization: Bearer {api.token}"]
+        lines += [f"Content-Length: {len(body)}", "", ""]
+        start = f"POST {api.mount}/images/generations HTTP/1.1"
+        connection.send("\r\n".join([start, *lines]).encode() + body)
+        data = answered(connection.reply())["data"]
+    assert data[0]["url"].startswith(begins)
+
+
+def test_the_operators_url_wins(make_server: MakeServer) -> None:
+    server = make_server(settings={"XINGHE_SERVER__PUBLIC_URL": "https://llm.example.edu/"})
+    url = url_of(Api(server.url, server.token()))
+    assert url.startswith("https://llm.example.edu/images/")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from xinghe import __version__
 from xinghe.accounts import Accounts
@@ -15,7 +16,7 @@ from xinghe.catalog.embedding import LlamaCppEmbeddingDeployment
 from xinghe.catalog.load import Catalog, CatalogError, load
 from xinghe.cli.banner import quickstart_text
 from xinghe.observe import logs
-from xinghe.settings import Settings, SettingsError
+from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database, StorageError
 from xinghe.supervisor.supervisor import (
@@ -69,8 +70,8 @@ def serve(
         catalog = load(settings)
         engines = _engines(settings, catalog)
         listener = listen(settings.server.host, settings.server.port)
-        url = _url(listener)
-        metrics_listener = listen_for_metrics(settings.server, listener.getsockname()[1])
+        settings = _bound(settings, listener)
+        metrics_listener = listen_for_metrics(settings.server, settings.server.port)
         token = asyncio.run(_quickstart_token(settings)) if quickstart else None
     except (SettingsError, CatalogError, WeightsError, ServeError, StorageError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -79,9 +80,9 @@ def serve(
 
     def ready() -> None:
         if token is not None:
-            click.echo(quickstart_text(url, token))
+            click.echo(quickstart_text(_url(listener), token))
         click.echo(f"metrics at {_url(metrics_listener)}/metrics")
-        click.echo(f"Xinghe {__version__} is ready at {url}")
+        click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
     async def supervise() -> int:
         return await Supervisor(settings, catalog, listener, metrics_listener, engines, ready).run()
@@ -116,7 +117,10 @@ async def _quickstart_token(settings: Settings) -> str:
 
 def _url(listener: socket.socket) -> str:
     """What a client on this machine connects to."""
-    host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return http_url(*listener.getsockname()[:2])
+
+
+def _bound(settings: Settings, listener: socket.socket) -> Settings:
+    """With the port that the system chose, where `server.port` is 0."""
+    server = replace(settings.server, port=listener.getsockname()[1])
+    return replace(settings, server=server)

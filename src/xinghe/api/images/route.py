@@ -18,6 +18,7 @@ from xinghe.api.images.painters import Painters
 from xinghe.api.images.price import image_tokens
 from xinghe.api.images.request import ImageRequest, read_request
 from xinghe.api.images.wire import ImageData, ImagesAnswer
+from xinghe.api.origin import origin
 from xinghe.api.select import select_model
 from xinghe.catalog.card import Kind, ModelCard
 from xinghe.catalog.load import Catalog
@@ -110,7 +111,8 @@ class ImagesRoute:
 
         async def work() -> list[ImageData]:
             images = await painted(painter, asked, request.patience, progress)
-            return await self._shown(images, request.as_url)
+            base = origin(exchange, self._settings.server) if request.as_url else None
+            return await self._shown(images, base)
 
         async with self._ledger.hold(
             exchange.require(),
@@ -133,13 +135,14 @@ class ImagesRoute:
             answer.id = exchange.request_id
         return answer
 
-    async def _shown(self, images: list[bytes], as_url: bool) -> list[ImageData]:
-        if not as_url:
+    async def _shown(self, images: list[bytes], base: str | None) -> list[ImageData]:
+        """With a `base` as links that begin with it, else as base64."""
+        if base is None:
             return [
                 ImageData(index, b64_json=base64.b64encode(image).decode("ascii"))
                 for index, image in enumerate(images)
             ]
-        base, names = self._settings.server.base_url, list[str]()
+        names = list[str]()
         try:
             for image in images:
                 names.append(await self._store.add(image))
