@@ -28,8 +28,8 @@ class DiffusersDeployment(
     """Stable Diffusion XL through the library diffusers.
 
     `weights` is a folder in its format, one `.safetensors` file, or the name of a repository
-    of `hub`. `config` is needed by a single file where no hub is in reach: a folder with the
-    tokenizers and configurations. There is one process for each of `devices` (`auto`, `cpu`,
+    of `hub`. `config` is for a single file: a folder with the tokenizers and configurations;
+    empty: they come from `hub`. There is one process for each of `devices` (`auto`, `cpu`,
     `cuda`, `cuda:1`), and one image at a time in each. `python` is the interpreter of another
     environment that has `xinghe[images]`; empty: our own.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import QUICK
+from tests.images.diffusion.trial import PYTHON, ROOT
 from tests.kit.api import Api
 from tests.kit.books import Books
 from tests.kit.models import ALL_SCRIPTED, models_toml
@@ -18,8 +20,6 @@ from tests.kit.upstream import Upstream
 from xinghe.catalog.images import DiffusersDeployment
 from xinghe.images.diffusion import DiffusionPainter
 from xinghe.settings import Settings
-
-PYTHON = Path(__file__).parents[3] / ".venv-images" / "bin" / "python"
 
 DEPLOYMENT = """
 [deployments.sdxl]
@@ -39,8 +39,22 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a Stable Diffusion XL with random weights."""
     assert PYTHON.exists(), "`make images` makes the environment of these tests"
     folder = tmp_path_factory.mktemp("sdxl") / "tiny"
-    maker = Path(__file__).with_name("tiny.py")
-    subprocess.run([PYTHON, maker, folder], check=True, capture_output=True, timeout=240)
+    maker = [str(PYTHON), "-m", "tests.images.diffusion.tiny", str(folder)]
+    subprocess.run(maker, check=True, capture_output=True, timeout=240, cwd=ROOT)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def single(tiny: Path) -> Path:
+    """The same in a single file."""
+    return tiny.with_name("tiny.safetensors")
+
+
+@pytest.fixture(scope="session")
+def config(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a single file lacks: the folder without its weights."""
+    folder = tmp_path_factory.mktemp("config") / "sdxl"
+    shutil.copytree(tiny, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     return folder
 
 

@@ -1,6 +1,7 @@
-"""A Stable Diffusion XL with random weights, in the exact format of the real one on disk.
+"""A Stable Diffusion XL with random weights, in the exact formats of the real one on disk.
 
-`python tiny.py FOLDER`, with the interpreter of `.venv-images`.
+`python -m tests.images.diffusion.tiny FOLDER`, with the interpreter of `.venv-images`, writes the
+folder and beside it `FOLDER.safetensors`, the same in a single file.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
+from safetensors.torch import save_file
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -23,8 +25,11 @@ from transformers import (
     CLIPTokenizer,
 )
 
-WIDTH = 8
-"""Of each text encoder; together they give 16."""
+from tests.images.diffusion.single import single_file
+
+FIRST, SECOND = 8, 16
+"""Widths of the text encoders. As those of the real ones they differ: by its width diffusers tells
+which of the two a single file has under which names."""
 TIME = 4
 
 
@@ -45,14 +50,14 @@ def tokenizer(folder: Path, pad: str) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(str(folder), pad_token=pad, model_max_length=77)
 
 
-def encoder_config(words: int) -> CLIPTextConfig:
+def encoder_config(words: int, width: int) -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=words,
-        hidden_size=WIDTH,
+        hidden_size=width,
         intermediate_size=16,
         num_hidden_layers=3,
         num_attention_heads=2,
-        projection_dim=WIDTH,
+        projection_dim=width,
         max_position_embeddings=77,
         bos_token_id=words - 2,
         eos_token_id=words - 1,
@@ -77,8 +82,8 @@ def pipeline(folder: Path) -> StableDiffusionXLPipeline:
         addition_embed_type="text_time",
         addition_time_embed_dim=TIME,
         transformer_layers_per_block=(1, 1, 1, 1),
-        projection_class_embeddings_input_dim=6 * TIME + WIDTH,
-        cross_attention_dim=2 * WIDTH,
+        projection_class_embeddings_input_dim=6 * TIME + SECOND,
+        cross_attention_dim=FIRST + SECOND,
     )
     vae = AutoencoderKL(
         block_out_channels=(2, 2, 2, 2),
@@ -94,8 +99,8 @@ def pipeline(folder: Path) -> StableDiffusionXLPipeline:
     words = len(first)
     return StableDiffusionXLPipeline(
         vae=vae,
-        text_encoder=CLIPTextModel(encoder_config(words)),
-        text_encoder_2=CLIPTextModelWithProjection(encoder_config(words)),
+        text_encoder=CLIPTextModel(encoder_config(words, FIRST)),
+        text_encoder_2=CLIPTextModelWithProjection(encoder_config(words, SECOND)),
         tokenizer=first,
         tokenizer_2=second,
         unet=unet,
@@ -114,6 +119,6 @@ def pipeline(folder: Path) -> StableDiffusionXLPipeline:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    pipeline(place.with_name(place.name + ".tokenizers")).save_pretrained(
-        place, safe_serialization=True
-    )
+    made = pipeline(place.with_name(place.name + ".tokenizers"))
+    made.save_pretrained(place, safe_serialization=True)
+    save_file(single_file(made), place.with_name(place.name + ".safetensors"))

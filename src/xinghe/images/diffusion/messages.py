@@ -10,13 +10,15 @@ from xinghe.catalog.drawing import Option
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """What the worker loads: `weights` is a path, or with `hub` the name of a repository there.
+    """What the worker loads: `weights` is a path if it is `local`, else a repository of `hub`.
 
-    `endpoint` is the hub's base URL, `cache` the folder for what is fetched from it.
+    `endpoint` is the hub's base URL, `cache` the folder for what is fetched from it. `config`
+    is a folder, or empty.
     """
 
     weights: str
-    hub: Literal["", "modelscope", "huggingface"]
+    local: bool
+    hub: Literal["modelscope", "huggingface"]
     endpoint: str
     cache: str
     config: str

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from importlib.util import find_spec
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -136,10 +137,11 @@ def _spec(deployment: DiffusersDeployment, device: str, settings: Settings) -> s
     places = settings.weights
     spec = Spec(
         weights=str(path) if path else deployment.weights,
-        hub="" if path else deployment.hub,
+        local=path is not None,
+        hub=deployment.hub,
         endpoint=places.modelscope if deployment.hub == "modelscope" else places.huggingface,
         cache=str(settings.weights_dir),
-        config=deployment.config,
+        config=str(Path(deployment.config).expanduser()) if deployment.config else "",
         device=device,
         precision=deployment.precision,
     )

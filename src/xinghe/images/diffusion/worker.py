@@ -5,21 +5,28 @@ This module and those that only it imports are the ones that need `xinghe[images
 
 from __future__ import annotations
 
+import os
 import sys
 
 import msgspec
 
+from xinghe.images.diffusion.errors import CannotLoad
 from xinghe.images.diffusion.messages import Spec, Task
 from xinghe.workers import serve_jobs
 
 LACKING = "the engine diffusers needs {name}, which is not installed: pip install 'xinghe[images]'"
 
+QUIET = {"TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+"""Progress bars are no lines of a log, and what transformers misses we do not use."""
+
 
 def main(spec: Spec) -> None:
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         # Late, so that what is lacking is told in a sentence.
         from xinghe.images.diffusion.drawing import Drawing  # noqa: PLC0415
-        from xinghe.images.diffusion.loading import CannotLoad, load  # noqa: PLC0415
+        from xinghe.images.diffusion.loading import load  # noqa: PLC0415
     except ModuleNotFoundError as error:
         sys.exit(LACKING.format(name=error.name))
     try:
