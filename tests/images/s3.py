@@ -16,12 +16,34 @@ PAGE = 3
 
 
 class FakeS3:
-    """Objects by bucket and key, `asked` what was asked for."""
+    """Objects by bucket and key, and the types they were sent with; `asked` what was asked for.
+
+    It takes `most` objects. Once stopped nothing answers at its `url`, until it starts again.
+    """
 
     def __init__(self) -> None:
-        self.url = ""
         self.objects: dict[str, bytes] = {}
+        self.types: dict[str, str] = {}
         self.asked: list[str] = []
+        self.most = 1000
+        self._port = 0
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app.router.add_route("*", "/{key:.*}", self.handle)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        assert self._runner is not None
+        await self._runner.cleanup()
 
     async def handle(self, request: web.Request) -> web.Response:
         raw = request.raw_path
@@ -34,7 +56,7 @@ class FakeS3:
             return self.listed(key, request)
         match request.method:
             case "PUT":
-                self.objects[key] = body
+                return self.put(key, body, request.content_type)
             case "GET" if key in self.objects:
                 return web.Response(body=self.objects[key])
             case "DELETE":
@@ -42,6 +64,11 @@ class FakeS3:
                 return web.Response(status=204)
             case _:
                 return web.Response(status=404)
+
+    def put(self, key: str, body: bytes, kind: str) -> web.Response:
+        if len(self.objects) >= self.most:
+            return web.Response(status=507)
+        self.objects[key], self.types[key] = body, kind
         return web.Response()
 
     def listed(self, bucket: str, request: web.Request) -> web.Response:
@@ -92,13 +119,8 @@ def genuine(request: web.Request, body: bytes) -> bool:
 @asynccontextmanager
 async def serving() -> AsyncIterator[FakeS3]:
     fake = FakeS3()
-    app = web.Application(client_max_size=64 * 1024 * 1024)
-    app.router.add_route("*", "/{key:.*}", fake.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await fake.start()
     try:
         yield fake
     finally:
-        await runner.cleanup()
+        await fake.stop()
