@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all clients images lint types imports format bench lock audit clean
+.PHONY: help run test test-all soak clients images lint types imports format bench lock audit clean
 
 CLIENTS := openai litellm instructor
 # Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together.
 WORKERS := -n 3 --dist loadfile
 TORCH   := 2.13.0
+MINUTES := 30
 IMAGES  := tests/images/diffusion/requirements.lock
 
 help:  ## list the targets
@@ -24,6 +25,9 @@ test: lint types imports clients images  ## the whole suite, as CI runs it
 
 test-all: lint types imports clients images  ## the same with its slow tests (the Node client needs npm)
 	$(BIN)/python -m pytest -m "slow or not slow" $(WORKERS) $(ARGS)
+
+soak: $(VENV)/.dev  ## mixed traffic while parts are killed, then a look for leaks (MINUTES=30)
+	XINGHE_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m slow -s tests/soak $(ARGS)
 
 clients: $(CLIENTS:%=.venv-clients/%/.done)
 
