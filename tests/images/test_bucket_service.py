@@ -134,4 +134,5 @@ async def test_a_bucket_that_is_away_is_our_fault_and_free(
     answered(await draw(api))
     log = server.log.read_text("utf-8")
     assert "the bucket cannot be reached" in log
+    assert "Traceback" not in log
     assert SECRET not in log

@@ -12,6 +12,7 @@ from xinghe.core import MICRO
 from xinghe.dispatch.dispatcher import ClusterFull, DispatchFailed, Yielding
 from xinghe.embedding import EmbedderBusy, EmbedderFailed
 from xinghe.images import PainterBusy, PainterFailed, PainterUnavailable
+from xinghe.images.store import StoreError
 from xinghe.ledger import InsufficientTokens, SpendCapReached
 from xinghe.limits import RateLimited
 
@@ -65,6 +66,9 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             known = _too_many(Errors.PREEMPTIBLE_RATE_LIMIT, text, fault.retry_after)
         case DispatchFailed() | EmbedderFailed() | PainterFailed() | PainterUnavailable():
             known = Errors.DISPATCH_ERROR
+        case StoreError():
+            log.error("images_not_stored", error=str(fault))
+            known = Errors.INTERNAL_ERROR
     return known
 
 

@@ -15,13 +15,12 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xinghe.api.edge import no_such_path
-from xinghe.api.errors import ApiError, Errors, internal
+from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import new_request_id
+from xinghe.api.faults import as_api_error
 from xinghe.api.openapi.document import document
 from xinghe.dispatch.dispatcher import Dispatcher
 from xinghe.storage.database import Database
-
-log = structlog.get_logger(__name__)
 
 REQUEST_ID = "xinghe.request_id"
 """Where a request's id stands in its ASGI scope."""
@@ -144,12 +143,13 @@ class Identified:
                 ]
             await send(message)
 
-        try:
-            await self._app(scope, receive, identified)
-        except Exception as fault:
-            log.error("internal_error", request_id=request_id, exc_info=fault)
-            if not started:
-                await refusal_response(internal(request_id), scope)(scope, receive, identified)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, identified)
+            except Exception as fault:
+                error = as_api_error(fault, request_id)
+                if not started:
+                    await refusal_response(error, scope)(scope, receive, identified)
 
 
 def refusal_response(error: ApiError, scope: Scope) -> Response:
