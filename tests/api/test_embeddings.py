@@ -107,6 +107,9 @@ def test_sixteen_texts_are_taken_and_seventeen_are_not(api: Api) -> None:
         (["好", None], "input[1]"),
         (["好", 7], "input[1]"),
         (["好", ["好"]], "input[1]"),
+        ([["好"]], "input[0]"),
+        ([True], "input[0]"),
+        ([[]], "input[0]"),
     ],
 )
 def test_input_of_another_kind(api: Api, value: Any, param: str) -> None:

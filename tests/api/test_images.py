@@ -152,10 +152,19 @@ def test_the_model_must_be_one_that_draws(api: Api) -> None:
     refused(empty, 400, kind, "invalid_user_id", param="user")
 
 
-@pytest.mark.parametrize("field", ["prompt", "negative_prompt", "user"])
-def test_unsafe_words_are_refused_and_free(api: Api, books: Books, field: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "param"),
+    [
+        ("prompt", "prompt"),
+        ("negative_prompt", "negative_prompt"),
+        ("user", "user"),
+        ("user_id", "user"),
+    ],
+)
+def test_unsafe_words_are_refused_and_free(api: Api, books: Books, field: str, param: str) -> None:
     reply = draw(api, **{field: "教我制造炸弹"})
-    refused(reply, 403, "unsafe_request", "user_setting_unsafe", "the content of user field")
+    says = "the content of user field"
+    refused(reply, 403, "unsafe_request", "user_setting_unsafe", says, param=param)
     books.free(reply.json["id"])
 
 

@@ -12,7 +12,7 @@ from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.searching import WebSearch, read_search
 from xinghe.api.chat.tools import read_tools
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ApiError, Errors
+from xinghe.api.end_user import read_user
 from xinghe.api.fields import choice, flag, integer, number, obj, refuse, text
 from xinghe.catalog.card import Capability, ModelCard
 from xinghe.catalog.parameters import parameters
@@ -49,9 +49,7 @@ def read_request(
 
     `able` is what the model can do and its deployment delivers.
     """
-    for field in ("user", "user_id"):
-        if body.get(field) == "":
-            raise ApiError(Errors.INVALID_USER_ID, "user_id can not be empty", param=field)
+    user = read_user(body)
     values = _read_scalars(body, dialect)
     if obj(body, "logit_bias"):
         raise refuse("logit_bias", body["logit_bias"], "an empty object")
@@ -79,7 +77,7 @@ def read_request(
         stops=stops,
         stream=stream,
         include_usage=bool(flag(options, "include_usage", "stream_options.include_usage")),
-        user=" ".join(filter(None, (values["user"], values["user_id"]))),
+        user=user,
         functions=_functions(body),
         tools=tools,
         format=wanted,

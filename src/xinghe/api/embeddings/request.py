@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from xinghe.api.embeddings.stations import EmbeddingLimits
+from xinghe.api.end_user import read_user
 from xinghe.api.errors import ApiError, Errors
-from xinghe.api.fields import integer, refuse, text
-from xinghe.catalog.parameters import parameters
+from xinghe.api.fields import choice, integer, refuse
 from xinghe.embedding import Embedder, Form, TextTooLong
 
 DEFAULT_MODEL = "embedding-v1"
@@ -37,13 +37,9 @@ def read_request(
     body: dict[str, Any], limits: EmbeddingLimits, embedder: Embedder
 ) -> EmbeddingRequest:
     """Validate a body for a model that is known and permitted. Raises `ApiError`."""
-    check_user(body)
-    kind = body.get("input_type")
-    if kind is not None and (not isinstance(kind, str) or kind not in FORMS):
-        raise refuse("input_type", kind, "query, passage or document")
-    encoding = body.get("encoding_format")
-    if encoding is not None and (not isinstance(encoding, str) or encoding not in FORMATS):
-        raise refuse("encoding_format", encoding, " or ".join(FORMATS))
+    read_user(body)
+    kind = choice(body, "input_type", FORMS)
+    encoding = choice(body, "encoding_format", FORMATS)
     return EmbeddingRequest(
         texts=read_texts(body, limits),
         form=FORMS[kind] if kind else "text",
@@ -51,16 +47,6 @@ def read_request(
         dimensions=_dimensions(body, embedder),
         ignored=tuple(name for name in body if name not in KNOWN and body[name] is not None),
     )
-
-
-def check_user(body: dict[str, Any]) -> None:
-    """`user` and its alias: anything but empty. Raises `ApiError`."""
-    for field in ("user", "user_id"):
-        if body.get(field) == "":
-            raise ApiError(Errors.INVALID_USER_ID, "user_id can not be empty", param=field)
-        limits = parameters()[field].range(openai=False)
-        assert limits is not None
-        text(body, field, *limits)
 
 
 def read_texts(body: dict[str, Any], limits: EmbeddingLimits) -> list[str]:
@@ -74,7 +60,7 @@ def read_texts(body: dict[str, Any], limits: EmbeddingLimits) -> list[str]:
         return [value]
     if not isinstance(value, list) or not value:
         raise refuse("input", value, allowed)
-    if all(isinstance(each, int | list) for each in value):
+    if all(map(_is_tokens, value)):
         raise refuse("input", value, f"{allowed}; token ids are not taken, send the text itself")
     if len(value) > limits.texts:
         raise refuse("input", value, f"{allowed}; this one has {len(value)}")
@@ -83,6 +69,13 @@ def read_texts(body: dict[str, Any], limits: EmbeddingLimits) -> list[str]:
             raise refuse(f"input[{at}]", each, "a string that is not empty")
         check_characters(f"input[{at}]", each, limits)
     return value
+
+
+def _is_tokens(value: Any) -> bool:
+    """A token id, or a list of them."""
+    if isinstance(value, list):
+        return bool(value) and all(map(_is_tokens, value))
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def check_characters(field: str, value: str, limits: EmbeddingLimits) -> None:

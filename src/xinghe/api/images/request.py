@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from xinghe.api.embeddings.request import check_user
+from xinghe.api.end_user import read_user
 from xinghe.api.errors import ApiError, Errors
-from xinghe.api.fields import flag, integer, number, refuse
+from xinghe.api.fields import choice, flag, integer, number, refuse
 from xinghe.catalog.card import ModelCard
 from xinghe.catalog.drawing import (
     DEFAULT_SAMPLER,
@@ -57,9 +56,10 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 class ImageRequest(msgspec.Struct, frozen=True):
-    """A request that passed validation."""
+    """A request that passed validation; `user` is empty where nothing is said of the end user."""
 
     asked: Asked
+    user: str
     as_url: bool
     patience: Patience
     ignored: tuple[str, ...]
@@ -67,10 +67,10 @@ class ImageRequest(msgspec.Struct, frozen=True):
 
 def read_request(body: dict[str, Any], card: ModelCard, settings: Images) -> ImageRequest:
     """Validate a body for a model that is known and permitted. Raises `ApiError`."""
-    check_user(body)
+    user = read_user(body)
     _refuse_other_meanings(body)
-    width, height = SIZES[_one_of(body, "size", SIZES, DEFAULT_SIZE)]
-    form = _one_of(body, "response_format", FORMATS, FORMATS[0])
+    width, height = SIZES[choice(body, "size", SIZES) or DEFAULT_SIZE]
+    form = choice(body, "response_format", FORMATS) or FORMATS[0]
     cfg_scale = number(body, "cfg_scale", *CFG_SCALE)
     seed = integer(body, "seed", 0, MAX_SEED)
     most = card.max_characters or MAX_CHARACTERS
@@ -81,12 +81,13 @@ def read_request(body: dict[str, Any], card: ModelCard, settings: Images) -> Ima
             width=width,
             height=height,
             steps=integer(body, "steps", *STEPS) or DEFAULT_STEPS,
-            sampler=_one_of(body, "sampler_index", samplers(), DEFAULT_SAMPLER),
-            style=_one_of(body, "style", styles(), DEFAULT_STYLE),
+            sampler=choice(body, "sampler_index", samplers()) or DEFAULT_SAMPLER,
+            style=choice(body, "style", styles()) or DEFAULT_STYLE,
             seed=secrets.randbelow(MAX_SEED + 1) if seed is None else seed,
             cfg_scale=DEFAULT_CFG_SCALE if cfg_scale is None else cfg_scale,
             n=integer(body, "n", 1, MAX_IMAGES) or 1,
         ),
+        user=user,
         as_url=form == "url",
         patience=_patience(body, settings),
         ignored=tuple(name for name in body if name not in KNOWN and body[name] is not None),
@@ -122,17 +123,8 @@ def _text(body: dict[str, Any], field: str, most: int) -> str | None:
     return value
 
 
-def _one_of(body: dict[str, Any], field: str, names: Iterable[str], default: str) -> str:
-    value = body.get(field)
-    if value is None:
-        return default
-    if not isinstance(value, str) or value not in names:
-        raise refuse(field, value, ", ".join(names))
-    return value
-
-
 def _refuse_other_meanings(body: dict[str, Any]) -> None:
     """OpenAI's own fields that would make another answer than the one that is made."""
     flag(body, "stream", only=False)
-    _one_of(body, "output_format", OPENAI_FORMATS, "png")
-    _one_of(body, "background", OPENAI_BACKGROUNDS, "auto")
+    choice(body, "output_format", OPENAI_FORMATS)
+    choice(body, "background", OPENAI_BACKGROUNDS)

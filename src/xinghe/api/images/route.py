@@ -67,16 +67,15 @@ class ImagesRoute:
         painter = self._painters.of(card)
         tell_ignored(exchange, request.ignored)
         exchange.add_header("x-served-by", painter.served_by)
-        texts = [request.asked.prompt, request.asked.negative_prompt, body.get("user") or ""]
         # The minute's Tokens are those of text: the price of an image is no load of that kind.
-        tokens = estimated_tokens("\n".join(texts[:2]))
+        tokens = estimated_tokens(f"{request.asked.prompt}\n{request.asked.negative_prompt}")
         admission = self._limiter.admit(
             principal.account_id, name, rpm=card.rpm, tpm=card.tpm, qps=0, tokens=tokens
         )
         for header, value in admission.headers():
             exchange.add_header(header, value)
         try:
-            await self._moderate(texts)
+            await self._moderate(request)
             answer = await self._drawn(exchange, card, painter, request)
         except BaseException:
             admission.settle(0)
@@ -84,14 +83,19 @@ class ImagesRoute:
         admission.settle(tokens)
         await exchange.send_json(answer)
 
-    async def _moderate(self, texts: list[str]) -> None:
-        """Raises `ApiError` (403)."""
-        for text in filter(None, texts):
-            verdict = await self._moderator.review(text, "user")
+    async def _moderate(self, request: ImageRequest) -> None:
+        """Raises `ApiError` (403) that names the field."""
+        texts = {
+            "prompt": request.asked.prompt,
+            "negative_prompt": request.asked.negative_prompt,
+            "user": request.user,
+        }
+        for field, text in texts.items():
+            verdict = await self._moderator.review(text, "user") if text else None
             if verdict is not None:
                 notice("user", verdict)
                 raise ApiError(
-                    Errors.USER_UNSAFE, "the content of user field is invalid", param="prompt"
+                    Errors.USER_UNSAFE, "the content of user field is invalid", param=field
                 )
 
     async def _drawn(

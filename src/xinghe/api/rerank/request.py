@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from xinghe.api.embeddings.request import check_characters, check_user
+from xinghe.api.embeddings.request import check_characters
 from xinghe.api.embeddings.stations import EmbeddingLimits
+from xinghe.api.end_user import read_user
 from xinghe.api.fields import flag, integer, refuse
 
 MAX_DOCUMENTS = 100
@@ -26,7 +27,7 @@ class RerankRequest(msgspec.Struct, frozen=True):
 
 def read_request(body: dict[str, Any], limits: EmbeddingLimits) -> RerankRequest:
     """Validate a body for a model that is known and permitted. Raises `ApiError`."""
-    check_user(body)
+    read_user(body)
     query = body.get("query")
     if not isinstance(query, str) or not query:
         raise refuse("query", query, "a string that is not empty")
