@@ -151,3 +151,14 @@ async def test_half_written_files_go_once_nobody_writes_them(tmp_path: Path) -> 
     (tmp_path / "notes.txt").write_text("the operator's")
     assert await ImageStore(folder, Images()).sweep() == 1
     assert set(os.listdir(tmp_path)) == {f"{fresh}.part", "notes.txt"}
+
+
+async def test_what_cannot_be_removed_keeps_nothing_else(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    stuck, *others = [aged(KEEP + at) for at in range(9)]
+    (tmp_path / stuck).mkdir()
+    for name in others:
+        await folder.write(name, b"x")
+    with pytest.raises(StoreError, match=stuck):
+        await ImageStore(folder, settings()).sweep()
+    assert await folder.names() == [stuck]

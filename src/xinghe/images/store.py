@@ -83,12 +83,22 @@ class ImageStore:
         await self._place.aclose()
 
     async def sweep(self) -> int:
-        """Remove what has expired; returns how many. Raises `StoreError`."""
+        """Remove what has expired; returns how many. Raises `StoreError`.
+
+        One that cannot be removed keeps no other: it is told when all have had their turn.
+        """
         removed = 0
+        kept: StoreError | None = None
         for name in await self._place.names():
-            if not seconds_left(name, self._keep):
+            if seconds_left(name, self._keep):
+                continue
+            try:
                 await self._place.remove(name)
                 removed += 1
+            except StoreError as error:
+                kept = error
+        if kept is not None:
+            raise kept
         return removed
 
     async def _clean(self) -> None:
