@@ -8,7 +8,7 @@ ICONS_JSON is `icons.json` of the npm package `@iconify-json/fluent-emoji-flat` 
 Emoji, MIT licence). Each figure that VOCABULARY names becomes a list of shapes, back to front:
 `[colour, contour, …]`, a contour being `x y x y …` in 64ths of the drawing's unit (0 to 2048); one
 that begins with "o" is a hole. Curves are flattened and overlaps resolved here, so that the engine
-only fills plain polygons.
+only fills plain polygons. What is translucent is a faint shade and is left out.
 """
 
 from __future__ import annotations
@@ -26,18 +26,22 @@ import pathops
 from fontTools.pens.recordingPen import RecordingPen
 from fontTools.svgLib.path import SVGPath
 
+SCENERY = {"bridge-at-night": {0, 1, 2, 5}, "fireworks": {0}}
+"""Shapes of a drawing, by number, that are the sky or the water around the thing itself."""
 GRID = 64
 FLATNESS = 0.03
 
 Point = tuple[float, float]
 
 
-def shapes(body: str) -> list[list[str]]:
-    if re.search(r"stroke=|url\(|<use|opacity", body):
+def shapes(body: str, scenery: set[int] = frozenset()) -> list[list[str]]:
+    if re.search(r"stroke=|url\(|<use", body):
         raise ValueError("more than flat fills")
     found = []
 
     def walk(element: ElementTree.Element, fill: str) -> None:
+        if element.get("opacity"):
+            return
         fill = element.get("fill", fill)
         if len(element):
             for child in element:
@@ -46,7 +50,8 @@ def shapes(body: str) -> list[list[str]]:
             found.append([fill, *contours(element)])
 
     walk(ElementTree.fromstring(f"<svg>{body}</svg>"), "#000000")  # noqa: S314 - a known package
-    return [shape for shape in found if len(shape) > 1]
+    drawn = [shape for shape in found if len(shape) > 1]
+    return [shape for at, shape in enumerate(drawn) if at not in scenery]
 
 
 def contours(element: ElementTree.Element) -> list[str]:
@@ -76,7 +81,9 @@ def contours(element: ElementTree.Element) -> list[str]:
 
 def signed(contours: list[list[Point]]) -> list[str]:
     """Widest first, so that what lies in a hole comes after it; a hole is marked with an "o"."""
-    ordered = sorted(contours, key=lambda contour: -abs(area(contour)))
+    # What the grid makes a line or a point cannot be filled.
+    wide = [contour for contour in contours if len(numbers(contour)) > 4]
+    ordered = sorted(wide, key=lambda contour: -abs(area(contour)))
     return [
         ("o" if area(contour) * area(ordered[0]) < 0 else "") + " ".join(numbers(contour))
         for contour in ordered
@@ -133,11 +140,15 @@ def numbers(contour: list[Point]) -> list[str]:
     return [str(number) for point in kept for number in point]
 
 
+def figure(bodies: dict, name: str) -> list[list[str]]:
+    return shapes(bodies[name]["body"], SCENERY.get(name, frozenset()))
+
+
 def main(icons: str, vocabulary: str, output: str) -> None:
     bodies = json.loads(Path(icons).read_text())["icons"]
     subjects = tomllib.loads(Path(vocabulary).read_text())["subject"]
     wanted = sorted({name for subject in subjects.values() for name in subject["figure"].split()})
-    lines = [f'"{name}": ' + json.dumps(shapes(bodies[name]["body"])) for name in wanted]
+    lines = [f'"{name}": ' + json.dumps(figure(bodies, name)) for name in wanted]
     Path(output).write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 

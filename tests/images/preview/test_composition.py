@@ -58,6 +58,13 @@ def told(composition: Composition) -> list[str]:
         ("an orange on a table", ["orange_fruit"]),
         ("an orange on a gizmo", ["orange_fruit", "“gizmo”"]),
         ("彩虹下的房子", ["rainbow", "house"]),
+        # A colour in a name is a colour; one of eyes or hair is nobody's coat.
+        ("一匹白马", ["white horse"]),
+        ("一只橘猫和小白兔", ["orange cat", "white small rabbit"]),
+        ("a woman with blue eyes and red dress", ["woman", "red dress wears woman"]),
+        ("两个红头发的女孩", ["2 girl"]),
+        ("a bowl of ramen and a cup of coffee", ["noodles", "coffee"]),
+        ("樱花树下读书的女孩", ["cherry_tree", "book holds girl", "girl under cherry_tree"]),
     ],
 )
 def test_subjects_colours_numbers_and_ties(prompt: str, items: list[str]) -> None:
@@ -72,6 +79,10 @@ def test_subjects_colours_numbers_and_ties(prompt: str, items: list[str]) -> Non
         ("森林里的狐狸", ("forest",)),
         ("a robot on the street, rain", ("street", "rainy")),
         ("桌子上的苹果", ("table",)),
+        ("an astronaut on the moon", ("space",)),
+        ("a red sports car", ()),
+        ("雪山", ("meadow",)),  # it stands in no studio
+        ("雪山下的湖", ("lake",)),
     ],
 )
 def test_places(prompt: str, places: tuple[str, ...]) -> None:
@@ -106,7 +117,7 @@ def test_what_is_unknown_is_written_and_not_drawn_as_something_else(
 
 @pytest.mark.parametrize(
     "prompt",
-    ["人工智能", "马上开心", "一只河狸", "黄瓜", "灯塔", "心情", "楼梯", "lighthouse", "hot pot"],
+    ["人工智能", "马上开心", "一个鱼缸", "汤圆", "灯塔", "心情", "派对", "lighthouse", "fish tank"],
 )
 def test_words_that_hold_a_subject_s_name_are_not_that_subject(prompt: str) -> None:
     assert all(not item.subject for item in compose(asked(prompt)).items)

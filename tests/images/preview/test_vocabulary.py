@@ -15,7 +15,7 @@ from xinghe.images.preview.vocabulary import vocabulary
 
 def test_it_is_as_large_as_is_told() -> None:
     words = vocabulary()
-    assert len(words.subjects) >= 250
+    assert len(words.subjects) >= 380
     assert len(words.colours) >= 14
     assert len(words.places) >= 25
     assert len(words.relations) == 8
@@ -28,6 +28,27 @@ def test_every_subject_has_both_languages_and_no_name_twice_in_a_kind_of_word() 
         assert entry.en
     names = Counter(name for subject in words.subjects.values() for name in subject.zh.split(","))
     assert [name for name, times in names.items() if times > 1] == []
+
+
+COMMON = """
+cat dog horse bird fish butterfly dragon dinosaur tiger lion elephant panda wolf fox bear
+rabbit deer owl eagle snake whale dolphin woman man girl boy baby doctor teacher astronaut
+robot wizard witch princess queen angel demon vampire bride soldier tree flower rose sunflower
+bamboo grass forest mountain river lake ocean beach desert island garden city street village
+farm castle bridge temple church tower house car bus train bicycle motorcycle airplane rocket
+ship boat apple banana cake pizza burger sushi sandwich soup coffee tea wine bread bowl cup
+plate bottle vase book table chair sofa bed lamp mirror clock phone computer camera guitar
+piano sword umbrella hat crown dress shoes glasses football sun moon star sky rain snow
+rainbow fireworks sunset
+"""
+"""What people ask pictures of most."""
+
+
+def test_common_nouns_are_drawn() -> None:
+    read = {noun: compose(asked(f"a {noun}")) for noun in COMMON.split()}
+    assert len(read) > 100
+    drawn = {noun for noun, seen in read.items() if seen.places or seen.items[0].subject}
+    assert set(read) - drawn == set()
 
 
 @pytest.mark.parametrize("key", sorted(vocabulary().subjects))

@@ -14,6 +14,8 @@ from xinghe.images.preview.vocabulary import Spot, vocabulary
 UNIT = GRID // 32
 FACE = 12
 """A head wider than this, of 32, is all there is of its drawing."""
+HAND = 6.5
+"""From the middle of someone who stands to what is in the hand, of 32."""
 HEAD: Spot = (16.0, 3.0, 14.0)
 """Where a head is if the vocabulary does not say."""
 
@@ -134,7 +136,11 @@ def _held(body: _Body, thing: _Worn, number: int) -> _Fit:
     if body.profile:
         x = body.x - body.wide * 0.6 + 3.0 * number
         return _Fit(side, x, body.top + body.wide * 1.15 + number)
-    return _Fit(side, 28.0 - 7.0 * (number % 2) + number, 24.0 if body.face else 19.0)
+    if body.face:
+        return _Fit(side, 28.0 - 7.0 * (number % 2) + number, 24.0)
+    if body.kind == "person":  # slim: one hand at each side
+        return _Fit(side, body.x + (HAND if number % 2 == 0 else -HAND), 19.0 + number)
+    return _Fit(side, 28.0 - 7.0 * (number % 2) + number, 19.0)
 
 
 _FITS: dict[str, Callable[[_Body, _Worn], _Fit]] = {

@@ -40,5 +40,11 @@ def aloft(subject: str) -> bool:
     return bool(subject) and vocabulary().subjects[subject].kind == "sky"
 
 
+def is_land(subject: str) -> bool:
+    """Mountains and the like, which stand at the horizon; an island is in the water before it."""
+    entry = vocabulary().subjects[subject] if subject else None
+    return entry is not None and entry.kind == "land" and not entry.swims
+
+
 def acts(subject: str) -> bool:
     return vocabulary().subjects[subject].kind in {"animal", "person"}

@@ -60,7 +60,7 @@ def _paint(image: Image.Image, thing: Placed, composition: Composition, treatmen
         drawn = card(item.text, side, max(8, round(side * CARD)), accent)
     else:
         subject = vocabulary().subjects[item.subject]
-        shapes = coloured(subject.figure, subject.coat, item.colours)
+        shapes = coloured(subject.figure, subject.coat, subject.colours(item.colours))
         if not thing.floats and not _swims(thing, composition):
             _shadow(image, thing, side, subject.figure)
         drawn = treatment.thing(sprite(shapes, side, thing.mirrored))

@@ -6,11 +6,12 @@ from random import Random
 
 import msgspec
 
+from xinghe.images.preview.afar import far_off, in_the_sky
 from xinghe.images.preview.attachment import attached
-from xinghe.images.preview.bonds import aloft
-from xinghe.images.preview.composition import Composition, Item
+from xinghe.images.preview.bonds import aloft, is_land
+from xinghe.images.preview.composition import Bond, Composition, Item
 from xinghe.images.preview.figures import GRID, extent
-from xinghe.images.preview.placed import Placed
+from xinghe.images.preview.placed import Placed, edges, tall_of
 from xinghe.images.preview.vocabulary import vocabulary
 
 GROUND = 0.86
@@ -29,6 +30,10 @@ DEEP = 0.5
 """How much higher the feet of the next row are."""
 FORE = 0.72
 """Feet are at least this far down, of the height."""
+SLIM = 0.12
+"""A drawing is slim that leaves more of its width free at each side."""
+GAP = 0.12
+"""Between two things side by side, in heights of an animal."""
 HOLDER = 1.5
 """How much larger is what others are in."""
 
@@ -36,23 +41,28 @@ HOLDER = 1.5
 def layout(composition: Composition, width: int, height: int, seed: int) -> list[Placed]:
     """All copies from back to front, in pixels of a picture of `width` × `height`."""
     random = Random(seed)  # noqa: S311 - the same seed, the same picture
-    grounded, hung = _sorted(composition)
+    grounded, hung, far = _sorted(composition)
     stage = _Stage(composition, random)
     stage.rows(grounded, height / width)
     placed = _fitted(stage.placed, width, height)
-    return [*_sky(composition, hung, bool(placed), width, height, random), *placed]
+    sky = in_the_sky(composition, hung, bool(placed or far), width, height, random)
+    return [*sky, *far_off(composition, far, bool(placed), width, height, random), *placed]
 
 
-def _sorted(composition: Composition) -> tuple[list[int], list[int]]:
-    """Those who stand in the row, and those who hang in the sky; guests and clothes are neither."""
+def _sorted(composition: Composition) -> tuple[list[int], list[int], list[int]]:
+    """Those in the row, in the sky and at the horizon; guests and clothes are none of them."""
     rows: list[int] = []
     skies: list[int] = []
+    far: list[int] = []
     for at, item in enumerate(composition.items):
         if item.tie and item.tie.bond != "beside":
             continue
         ridden = any(guest.tie and guest.tie.to == at for guest in composition.items)
-        (skies if aloft(item.subject) and not ridden else rows).append(at)
-    return rows, skies
+        if ridden:
+            rows.append(at)
+        else:
+            (skies if aloft(item.subject) else far if is_land(item.subject) else rows).append(at)
+    return rows, skies, far
 
 
 class _Stage:
@@ -76,7 +86,7 @@ class _Stage:
     def _cluster(self, at: int, x: float, feet: float, scale: float = 1.0) -> float:
         """A thing with all that is tied to it; the width that it takes."""
         item = self._items[at]
-        tall = scale * _tall(item) * (0.97 + 0.06 * self._random.random())
+        tall = scale * tall_of(item) * (0.97 + 0.06 * self._random.random())
         feet += 0.05 * self._random.random()
         behind: list[int] = []
         within: list[int] = []
@@ -91,23 +101,37 @@ class _Stage:
         for guest in within:
             self._guests(guest, x + 0.12 * tall, feet - 0.42 * tall)
         mirrored = bool(item.subject) and self._random.random() < 0.5
-        self._put(at, x, feet, tall, mirrored)
-        taken = tall * 0.98
+        margin = self._margin(at)
+        self._put(at, x - margin * tall, feet, tall, mirrored)
+        taken = tall * (0.98 - 2 * margin) + (GAP if margin else 0.0)
+        riders = [guest for guest in others if self._bond(guest) == "on"]
+        seat = x + max(0.0, tall - RIDER * sum(map(self._width, riders))) / 2
         for guest in others:
-            bond = self._items[guest].tie
-            assert bond
-            if bond.bond == "on":
-                room = max(0.0, tall - self._width(guest) * RIDER) / 2
+            if guest in riders:
                 level = feet - tall * (1 - _seat(item))
-                taken = max(taken, self._guests(guest, x + room, level, RIDER))
-            elif bond.bond == "front":
+                seat += self._guests(guest, seat, level, RIDER)
+                taken = max(taken, seat - x)
+            elif self._bond(guest) == "front":
                 taken = max(taken, self._guests(guest, x - 0.05 * tall, feet + 0.16))
             else:
                 taken = max(taken, self._guests(guest, x + 0.42 * tall, feet + 0.12) + 0.42 * tall)
         return taken
 
+    def _margin(self, at: int) -> float:
+        """What a slim drawing leaves free at each side, of its own; nothing under a load."""
+        item = self._items[at]
+        if not item.subject or any(one.tie and one.tie.to == at for one in self._items):
+            return 0.0
+        left, _, right, _ = extent(vocabulary().subjects[item.subject].figure)
+        free = min(left, GRID - right) / GRID
+        return free if free > SLIM else 0.0
+
+    def _bond(self, at: int) -> Bond | None:
+        tie = self._items[at].tie
+        return tie.bond if tie else None
+
     def _width(self, at: int) -> float:
-        return _tall(self._items[at]) * self._items[at].count * 0.9
+        return tall_of(self._items[at]) * self._items[at].count * 0.9
 
     def _guests(self, at: int, x: float, feet: float, scale: float = 1.0) -> float:
         if at in self._seen:
@@ -131,12 +155,6 @@ class _Stage:
         self.placed += [*beneath, own, *above]
 
 
-def _tall(item: Item) -> float:
-    if not item.subject:
-        return 1.3
-    return vocabulary().height(item.subject) * item.size / 100
-
-
 def _seat(item: Item) -> float:
     """Where feet or what sits rests on it, from the top of its square, of 1."""
     if not item.subject:
@@ -150,8 +168,8 @@ def _fitted(placed: list[Placed], width: int, height: int) -> list[Placed]:
     """Scaled and moved so that all of it is in the picture, its feet on the ground."""
     if not placed:
         return []
-    left = min(one.x for one in placed)
-    right = max(one.x + one.side for one in placed)
+    left = min(one.x + one.side * edges(one)[0] for one in placed)
+    right = max(one.x + one.side * edges(one)[1] for one in placed)
     top = min(one.y for one in placed)
     bottom = max(one.y + _high(one) for one in placed)
     scale = min(WIDE * width / (right - left), HIGH * height / (bottom - top))
@@ -168,28 +186,3 @@ def _fitted(placed: list[Placed], width: int, height: int) -> list[Placed]:
 
 def _high(one: Placed) -> float:
     return one.side if one.item.subject else one.side * CARD
-
-
-def _sky(
-    composition: Composition,
-    hung: list[int],
-    company: bool,
-    width: int,
-    height: int,
-    random: Random,
-) -> list[Placed]:
-    """What hangs above, spread over the width; alone, it fills the picture."""
-    copies = [composition.items[at] for at in hung for _ in range(composition.items[at].count)]
-    unit = min(width, height)
-    found = []
-    for number, item in enumerate(copies):
-        share = _tall(item) * (0.34 if company else 0.95 / max(1, len(copies)) ** 0.5)
-        side = min(share * unit, 0.94 * width / max(1, len(copies)) * 1.1)
-        x = (number + 0.5) / len(copies) * width if len(copies) > 1 or not company else 0.0
-        if len(copies) == 1 and company:
-            x = (0.2 if random.random() < 0.5 else 0.8) * width
-        middle = (0.17 if company else 0.45) + 0.06 * (random.random() - 0.5) * (len(copies) > 1)
-        x = min(max(x - side / 2, 0.03 * width), 0.97 * width - side)
-        y = max(0.02 * height, middle * height - side / 2)
-        found.append(Placed(item, x, y, side, random.random() < 0.3, floats=True))
-    return found

@@ -57,6 +57,7 @@ class Reader:
             "colour": self._colour,
             "number": self._number,
             "size": self._sized,
+            "part": self._part,
         }
         for at, word in enumerate(self._words):
             if word.sort in said:
@@ -78,6 +79,10 @@ class Reader:
 
     def _sized(self, word: Word, at: int) -> None:
         self._size = int(word.key)
+
+    def _part(self, word: Word, at: int) -> None:
+        """Blue eyes make no blue dress: what was said of a part is said of nothing else."""
+        self._colours, self._size, self._relation = [], 100, ""
 
     def _place(self, word: Word, at: int) -> None:
         self._places.append(word.key)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from xinghe.images.preview.bonds import is_land
 from xinghe.images.preview.composition import Composition, Item, Tie
 from xinghe.images.preview.reader import CARD, Reader
 from xinghe.images.preview.words import Word, words
 from xinghe.images.protocol import Asked
 
+OPEN_COUNTRY = "meadow"
+"""The place of a mountain where the prompt names none: it stands in no studio."""
 MEANT = 2
 """Characters in a word that is not just a remainder of what was read."""
 
@@ -22,6 +25,8 @@ def compose(asked: Asked) -> Composition:
     read = Reader(words(asked.prompt)).read()
     if asked.negative_prompt:
         read = _without(read, words(asked.negative_prompt))
+    if not read.places and any(is_land(item.subject) for item in read.items):
+        read = msgspec.structs.replace(read, places=(OPEN_COUNTRY,))
     if read.places and not read.items:  # a place without the one who should be there
         missed = " ".join(word for word in read.unread if len(word) >= MEANT)
         return msgspec.structs.replace(read, items=(Item("", missed[:CARD]),)) if missed else read

@@ -131,7 +131,7 @@ def _props(
                 x, y = [width // 14, width * 13 // 14 - side][number % 2], horizon // 2 - side // 2
             if place.indoor and number > 1:
                 break
-            drawn = sprite(coloured(subject.figure, subject.coat, ()), side)
+            drawn = sprite(coloured(subject.figure, subject.coat, subject.colours()), side)
             haze = Image.new("RGB", drawn.size, place.sky[1])
             alpha = drawn.getchannel("A")
             flat = Image.blend(drawn.convert("RGB"), haze, 0 if aloft else HAZE / 100)

@@ -38,8 +38,13 @@ class Subject(_Named, frozen=True, kw_only=True):
     coat: str = ""
     swims: bool = False
     seat: float = 0.0
+    paint: str = ""
     head: Spot | None = None
     eyes: Spot | None = None
+
+    def colours(self, asked: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Those that are asked for, else the one that its name says."""
+        return asked or tuple(filter(None, (self.paint,)))
 
 
 class Tint(_Named, frozen=True, kw_only=True):
@@ -76,6 +81,8 @@ class Words(msgspec.Struct, frozen=True):
     not_english: str
     quality: str
     quality_english: str
+    parts: str
+    parts_english: str
 
 
 class _Subjects(msgspec.Struct, frozen=True):

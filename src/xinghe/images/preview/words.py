@@ -15,7 +15,7 @@ from xinghe.images.preview.vocabulary import vocabulary
 
 Sort = Literal[
     "subject", "colour", "place", "relation", "after", "number", "size", "backdrop",
-    "measure", "noise", "stop", "other", "noun",
+    "measure", "noise", "stop", "other", "noun", "part",
 ]  # fmt: skip
 """`other` is unknown; `noun` is a compound that is known to be none of the subjects in it."""
 
@@ -151,6 +151,7 @@ def _names(language: Literal["zh", "en"]) -> tuple[dict[str, Word], int]:
         name("subject", subject.zh if chinese else subject.en, key)
     for key, tint in words.colours.items():
         name("colour", tint.zh if chinese else tint.en, key)
+    name("part", other.parts if chinese else other.parts_english)
     name("backdrop", "背景,底色" if chinese else "background,backdrop")
     name("noun", other.not_subjects if chinese else other.not_english)
     return known, max(map(len, known))
