@@ -61,6 +61,14 @@ def test_unsure(question: str) -> None:
     assert need(question) == "unsure"
 
 
+def test_a_long_word_is_quick() -> None:
+    """It holds up everybody's streams while it is looked at."""
+    began = time.monotonic()
+    for _ in range(10):
+        need("a" * 1000)
+    assert time.monotonic() - began < 0.5
+
+
 def test_a_huge_question_is_quick() -> None:
     began = time.monotonic()
     for char in "1?今 你 好,写":

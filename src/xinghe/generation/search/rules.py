@@ -51,10 +51,14 @@ _CREATIVE = re.compile(
 
 
 _NAMED = re.compile(
-    r"[A-Za-z][A-Za-z0-9_.+-]+.{0,40}(谁|什么|怎么|怎样|如何|哪|多少|多久|几[个种时次]|为什么|吗|[??])"
+    r"[A-Za-z][A-Za-z0-9_.+-].{0,60}(谁|什么|怎么|怎样|如何|哪|多少|多久|几[个种时次]|为什么|吗|[??])"
     r"|怎么|怎样|如何|什么|为何|为什么|谁|哪[里个年儿些位国家]|何时|什么时候|多少|多[高大远深长重久]"
 )
-"""Asked about by name, or for a fact: small models too often think that they know."""
+"""Asked about by name, or for a fact: small models too often think that they know.
+
+Of a name its beginning is enough: taken whole, a long word would be looked through once for each
+of its letters.
+"""
 _END = 500
 """Characters at either end of a question that tell what it is; the middle is what it is about."""
 
