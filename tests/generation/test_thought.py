@@ -41,12 +41,27 @@ def test_thought_then_answer(thought: str, answer: str, cuts: list[int]) -> None
     assert shown[:2] == (thought.strip(), answer.lstrip())
 
 
-@given(PLAIN.filter(lambda text: CLOSE not in text), PLAIN, CUTS)
+@given(
+    PLAIN.filter(lambda text: CLOSE not in text and not text.lstrip().startswith(OPEN)), PLAIN, CUTS
+)
 def test_thought_that_the_prompt_opened(thought: str, answer: str, cuts: list[int]) -> None:
     assert split(f"{thought}{CLOSE}{answer}", cuts, inside=True)[:2] == (
         thought.strip(),
         answer.lstrip(),
     )
+
+
+@given(PLAIN.filter(lambda text: CLOSE not in text), PLAIN, CUTS)
+def test_thought_that_is_opened_twice(thought: str, answer: str, cuts: list[int]) -> None:
+    """By the prompt, and by a model that does not know it."""
+    shown = split(f"{OPEN}\n{thought}{CLOSE}{answer}", cuts, inside=True)
+    assert shown[:2] == (thought.strip(), answer.lstrip())
+
+
+@given(PLAIN.filter(lambda text: CLOSE not in text), CUTS)
+@example("<thin", [1, 1, 1])
+def test_opened_thought_that_never_ends(thought: str, cuts: list[int]) -> None:
+    assert split(thought, cuts, inside=True)[:2] == (thought.strip().removeprefix(OPEN).strip(), "")
 
 
 @given(PLAIN.filter(lambda text: not text.lstrip().startswith(OPEN)), CUTS)

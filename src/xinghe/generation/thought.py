@@ -11,13 +11,15 @@ class ThoughtSplitter:
     """Turns tagged text into `ReasoningDelta`s and `TextDelta`s, wherever the reads are cut.
 
     Only a tag that opens the answer counts: later ones are text. `inside` tells that the prompt
-    has opened the thought already. The tokens of the tags go to the delta that follows.
+    has opened the thought already; some models open it once more all the same. The tokens of the
+    tags go to the delta that follows.
     """
 
-    __slots__ = ("_held", "_state", "_tokens", "_trim")
+    __slots__ = ("_held", "_inside", "_state", "_tokens", "_trim")
 
     def __init__(self, *, inside: bool) -> None:
-        self._state = "thought" if inside else "begin"
+        self._inside = inside
+        self._state = "begin"
         self._held = ""
         self._tokens = 0
         self._trim = True
@@ -56,7 +58,11 @@ class ThoughtSplitter:
         text = self._held.lstrip()
         if text.startswith(OPEN):
             self._state, self._held = "thought", text[len(OPEN) :]
-        elif not OPEN.startswith(text):
+        elif OPEN.startswith(text):
+            pass  # it may still become the tag
+        elif self._inside:
+            self._state = "thought"
+        else:
             self._state, self._trim = "answer", False
 
     def _think(self, out: list[Delta]) -> None:
@@ -87,6 +93,8 @@ class ThoughtSplitter:
 
     def _flush(self, out: list[Delta]) -> None:
         text = self._held
+        if self._state == "begin" and self._inside:
+            self._state, text = "thought", text.lstrip()
         if self._state == "thought":
             self._emit(out, text.rstrip())
         elif (text and not self._trim) or self._state == "begin":
