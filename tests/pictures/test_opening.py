@@ -105,6 +105,18 @@ def test_a_file_that_ends_early(form: str) -> None:
             open_picture(data[:length], FETCHED)
 
 
+def test_a_damaged_png() -> None:
+    """Told before an engine gets it; what follows the pixels may be wrong."""
+    data = bytearray(encoded(SMALL))
+    data[data.index(b"IDAT") + 10] ^= 1
+    with pytest.raises(PictureError, match="damaged or ends early"):
+        open_picture(bytes(data), INLINE)
+    text = bytearray(chunk(b"tEXt", b"k\0text"))
+    text[-1] ^= 1
+    pixels = chunk(b"IDAT", zlib.compress(b"\0\0\0\0"))
+    assert open_picture(png(1, 1, pixels, bytes(text)), INLINE).width == 1
+
+
 @pytest.mark.parametrize(
     ("width", "height", "reason"),
     [
