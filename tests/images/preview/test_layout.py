@@ -81,3 +81,16 @@ def test_who_stands_has_a_book_in_hand() -> None:
     woman, book = box(seen["woman"][0]), box(seen["book"][0])
     assert book[0] < woman[2]
     assert woman[0] < book[2]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_may_bear_letters_is_not_mirrored(seed: int) -> None:
+    seen = placed("a shop, a hospital, a newspaper and a dog", seed=seed)
+    assert not any(one.mirrored for key in ("shop", "hospital", "newspaper") for one in seen[key])
+
+
+@pytest.mark.parametrize("where", ["in front of", "under"])
+def test_those_before_one_thing_do_not_stand_in_one_place(where: str) -> None:
+    seen = placed(f"a dog and a cat {where} a castle")
+    dog, cat = box(seen["dog"][0]), box(seen["cat"][0])
+    assert abs(dog[0] - cat[0]) > 0.6 * (dog[2] - dog[0])

@@ -9,21 +9,25 @@ from xinghe.images.preview.vocabulary import Slot, vocabulary
 
 HELD = {"food", "object", "plant", "wear"}
 HELD_ALOFT = {"balloon", "kite", "lantern", "star"}
+SOLID = {"building", "land"}
+"""Who is in it would not be seen."""
 CARRIED: set[Slot] = {"over", "hand"}
 """What is worn there is as well held."""
 
 
 def bond_of(relation: str, subject: str) -> Bond | None:
-    """One is in a hat, and in a box; one is with a book, and with a dog."""
+    """One is in a hat, and in a box; one is with a book, and with a dog; before a house, seen."""
     entry = vocabulary().subjects[subject] if subject else None
     if entry is None or relation not in get_args(Bond):
         return None
-    if relation == "wears":
-        return "wears" if entry.kind == "wear" else "within"
+    if relation == "wears" and entry.kind != "wear":
+        relation = "within"
     if relation == "holds":
         if entry.kind == "wear" and entry.slot not in CARRIED:
             return "wears"
         return "holds" if entry.kind in HELD or subject in HELD_ALOFT else "beside"
+    if relation == "within" and entry.kind in SOLID:
+        return "front"
     known: dict[str, Bond] = {bond: bond for bond in get_args(Bond)}
     return known[relation]
 

@@ -100,22 +100,23 @@ class _Stage:
             self._guests(guest, x + 0.35 * tall, feet - 0.12)
         for guest in within:
             self._guests(guest, x + 0.12 * tall, feet - 0.42 * tall)
-        mirrored = bool(item.subject) and self._random.random() < 0.5
+        mirrored = bool(item.subject) and self._random.random() < 0.5 and _turns(item)
         margin = self._margin(at)
         self._put(at, x - margin * tall, feet, tall, mirrored)
         taken = tall * (0.98 - 2 * margin) + (GAP if margin else 0.0)
         riders = [guest for guest in others if self._bond(guest) == "on"]
         seat = x + max(0.0, tall - RIDER * sum(map(self._width, riders))) / 2
+        before, beneath = x - 0.05 * tall, x + 0.42 * tall
         for guest in others:
             if guest in riders:
                 level = feet - tall * (1 - _seat(item))
                 seat += self._guests(guest, seat, level, RIDER)
                 taken = max(taken, seat - x)
             elif self._bond(guest) == "front":
-                taken = max(taken, self._guests(guest, x - 0.05 * tall, feet + 0.16))
+                before += self._guests(guest, before, feet + 0.16)
             else:
-                taken = max(taken, self._guests(guest, x + 0.42 * tall, feet + 0.12) + 0.42 * tall)
-        return taken
+                beneath += self._guests(guest, beneath, feet + 0.12)
+        return max(taken, before - x, beneath - x if beneath > x + 0.42 * tall else 0.0)
 
     def _margin(self, at: int) -> float:
         """What a slim drawing leaves free at each side, of its own; nothing under a load."""
@@ -153,6 +154,11 @@ class _Stage:
         worn = [other for other in self._items if other.tie and other.tie.to == at]
         beneath, above = attached(own, [one for one in worn if one.tie])
         self.placed += [*beneath, own, *above]
+
+
+def _turns(item: Item) -> bool:
+    """Whether it may look the other way: what is built or made may bear letters."""
+    return vocabulary().subjects[item.subject].kind not in {"building", "object"}
 
 
 def _seat(item: Item) -> float:

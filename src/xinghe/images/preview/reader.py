@@ -12,6 +12,8 @@ MOST_ITEMS = 12
 MOST_COPIES = 12
 """Of one item, however many are asked for."""
 MOST_CARDS = 3
+SHORTEST_DOING = 6
+"""Characters: a string is a thing."""
 CARD = 24
 """Characters on a card beside other things."""
 
@@ -215,7 +217,8 @@ class Reader:
         """An unknown word is a thing where a number or a colour leads to it and nothing follows."""
         follows = self._words[at + 1] if at + 1 < len(self._words) else Word("stop", "")
         describes = follows.sort in {"subject", "other", "colour", "noun"} or follows.text == "的"
-        if describes or not (self._count or self._colours):
+        describes = describes and not _does(follows)
+        if describes or _does(word) or not (self._count or self._colours):
             self._unread.append(word.text)
         else:
             self._card(word.text)
@@ -238,3 +241,8 @@ class Reader:
             last = self._items[-1]
             self._items[-1] = msgspec.structs.replace(last, colours=tuple(self._colours))
         self._colours = []
+
+
+def _does(word: Word) -> bool:
+    """A word that says what someone does, in English: no thing, and it describes none."""
+    return word.sort == "other" and len(word.text) > SHORTEST_DOING and word.text.endswith("ing")
