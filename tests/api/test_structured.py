@@ -118,7 +118,7 @@ def test_text(api: Api, form: Any) -> None:
 @pytest.mark.parametrize(
     ("schema", "says"),
     [
-        ({"type": "string", "pattern": "^(?!a)b+$"}, "pattern"),
+        ({"type": "string", "pattern": "^b+(?<!a)$"}, "pattern"),
         ({"type": "strin"}, "strin"),
         ({"type": "string", "pattern": "("}, "pattern"),
         ({"type": "string", "minLength": 5, "maxLength": 2}, "response_format"),

@@ -42,22 +42,43 @@ CONDITIONAL = {
         for i in range(30)
     ],
 }
-WORD = {"type": "string", "format": "phone"}
+WORD = {"type": "string", "format": "isbn"}
 ENDLESS = {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "required": ["n"]}
-OBJECTS = {"type": "array", "items": {"type": "object"}, "uniqueItems": True}
+OBJECTS = {"type": "array", "items": {"type": "object"}, "uniqueItems": True, "minItems": 2}
+PAIR = {
+    "type": "array", "uniqueItems": True, "minItems": 2,
+    "prefixItems": [{"type": "integer"}, {"type": "number"}],
+}  # fmt: skip
+DATE_OR_TIME = {
+    "oneOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "ipv4"}]
+}
+TWO_OF_ONE = {
+    "type": "object",
+    "properties": {
+        "a": {
+            "type": "array",
+            "items": {"type": "array", "minItems": 2, "maxItems": 1},
+            "minItems": 1,
+        }
+    },
+    "required": ["a"],
+}
 UNMATCHABLE = {"type": "string", "pattern": "^a{0,3}$", "minLength": 5}
-ONCE = {"type": "array", "contains": {"const": 1}, "maxContains": 1}
 
 REFUSED: dict[str, tuple[Any, str, str]] = {
-    "look-ahead": ({"type": "string", "pattern": "(?=a)b"}, "pattern", "/pattern"),
+    "look-ahead at nothing": ({"type": "string", "pattern": "(?=a)b"}, "pattern", "/pattern"),
+    "edge of a word": ({"type": "string", "pattern": r"\bone\b"}, "pattern", "/pattern"),
     "look-behind": ({"type": "string", "pattern": "(?<!a)b"}, "pattern", "/pattern"),
     "backreference": ({"type": "string", "pattern": r"^(a|b)\1$"}, "pattern", "/pattern"),
     "no regex": ({"type": "string", "pattern": "("}, "pattern", "/pattern"),
     "format": ({"properties": {"x": WORD}}, "format", "/properties/x/format"),
-    "not a pattern": ({"type": "string", "not": {"pattern": "a"}}, "not", "/not"),
+    "not a format": ({"type": "string", "not": {"format": "date"}}, "not", "/not"),
     "not a multiple": ({"type": "integer", "not": {"multipleOf": 3}}, "not", "/not"),
-    "distinct objects": (OBJECTS, "uniqueItems", "/uniqueItems"),
-    "at most so many": (ONCE, "maxContains", "/maxContains"),
+    "remainders": ({"type": "integer", "multipleOf": 123456789}, "multipleOf", "/multipleOf"),
+    "distinct pairs": (PAIR, "uniqueItems", "/uniqueItems"),
+    "two distinct of no kind": (OBJECTS, "uniqueItems", "/uniqueItems"),
+    "a hair's breadth": ({"type": "number", "minimum": 1e-10}, "minimum", "/minimum"),
+    "one of two formats": (DATE_OR_TIME, "oneOf", "/oneOf"),
     "elsewhere": ({"$ref": "https://example.com/s.json"}, "$ref", "/$ref"),
     "a file": ({"$ref": "file:///etc/passwd"}, "$ref", "/$ref"),
     "nowhere": ({"properties": {"a": {"$ref": "#/$defs/nope"}}}, "$ref", "/properties/a/$ref"),
@@ -67,8 +88,11 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "required": ({"type": "object", "required": "a"}, "required", "/required"),
     "list": ([], "schema", ""),
     "nothing": (False, "schema", ""),
-    "contradiction": ({"type": "integer", "minimum": 5, "maximum": 4}, "schema", ""),
-    "no base": ({"$ref": "#/$defs/n", "$defs": {"n": ENDLESS}}, "schema", ""),
+    "contradiction": ({"type": "integer", "minimum": 5, "maximum": 4}, "minimum", "/minimum"),
+    "contradiction within": (TWO_OF_ONE, "minItems", "/properties/a/items/minItems"),
+    "no base": (
+        {"$ref": "#/$defs/n", "$defs": {"n": ENDLESS}}, "$ref", "/$defs/n/properties/n/$ref",
+    ),
     "unmatchable": (UNMATCHABLE, "pattern", "/pattern"),
     "too long a text": ({"type": "string", "minLength": 10**9}, "minLength", "/minLength"),
     "too many items": ({"type": "array", "minItems": 10**6}, "minItems", "/minItems"),

@@ -129,7 +129,7 @@ def test_free_arguments_where_the_schema_says_so() -> None:
 
 
 def test_what_cannot_be_guaranteed_is_refused_with_its_place_in_tools() -> None:
-    bad = Tool("f", "", {"type": "object", "properties": {"x": {"pattern": "(?=a)b"}}})
+    bad = Tool("f", "", {"type": "object", "properties": {"x": {"pattern": "(?<=a)b"}}})
     with pytest.raises(Unguaranteed) as refusal:
         made(ToolUse((WEATHER, bad)))
     assert refusal.value.keyword == "pattern"

@@ -13,10 +13,13 @@ from urllib.parse import unquote
 import jsonschema_rs
 from jsonschema_rs.canonical import CanonicalizationError, CanonicalKind, Satisfiability
 
-from xinghe.generation.structure.errors import Unguaranteed
+from xinghe.generation.structure.contradiction import contradictory
+from xinghe.generation.structure.errors import Impossible, Unguaranteed
 from xinghe.generation.structure.locate import escaped, find, keywords
 
 DEFINITIONS = ("$schema", "$defs", "definitions")
+STEPS = 20
+"""References that lead to one another."""
 EXTERNAL = ("$ref", "$dynamicRef", "$recursiveRef")
 REWRITTEN = ("not", "oneOf", "if", "dependentSchemas", "dependencies", "unevaluatedProperties")
 """Where a residue that cannot be said may have come from, likeliest first."""
@@ -38,7 +41,8 @@ def canonical(schema: Any) -> Any:
     except (jsonschema_rs.ValidationError, CanonicalizationError) as error:
         raise Unguaranteed("schema", "", f"cannot be guaranteed: {first_line(error)}") from None
     if form.satisfiability() is Satisfiability.NO:
-        raise Unguaranteed("schema", "", "is unsatisfiable: no value fits it")
+        keyword, path = contradictory(schema)
+        raise Unguaranteed(keyword, path, "makes the schema unsatisfiable: no value fits it")
     if form.kind is CanonicalKind.RAW:
         view = form.view()
         path = getattr(view, "pointer", None) or ""
@@ -73,6 +77,18 @@ def target(reference: str, document: Any) -> Any:
         name = token.replace("~1", "/").replace("~0", "~")
         found = found[int(name) if isinstance(found, list) else name]
     return found
+
+
+def followed(node: Any, document: Any) -> Any:
+    """What a part of the canonical `document` is, where it is but a reference.
+
+    Raises `Impossible` for one that leads back to itself.
+    """
+    for _ in range(STEPS):
+        if not isinstance(node, dict) or set(node) != {"$ref"}:
+            return node
+        node = target(node["$ref"], document)
+    raise Impossible("$ref", "never ends")
 
 
 def _blamed(schema: Any, instance_path: list[Any]) -> tuple[str, str]:

@@ -9,32 +9,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from xinghe.generation.structure.canonical import merged, target
-from xinghe.generation.structure.distinct import distinct_array
+from xinghe.generation.structure.apart import Written
+from xinghe.generation.structure.arrays import array_rule
+from xinghe.generation.structure.canonical import followed, merged, target
 from xinghe.generation.structure.errors import Impossible, Unsupported
-from xinghe.generation.structure.lark import COMMA, Lark, literal, repeated
+from xinghe.generation.structure.exclusive import without
+from xinghe.generation.structure.lark import Lark, literal
 from xinghe.generation.structure.objects import object_rule
-from xinghe.generation.structure.scalars import constant, number, other_string, string
-from xinghe.generation.structure.size import comfort, item_bound
+from xinghe.generation.structure.scalars import constant, number
+from xinghe.generation.structure.strings import text
 
 TYPES = ("null", "boolean", "number", "string", "array", "object")
-ARRAY = frozenset(
-    {
-        "type",
-        "items",
-        "prefixItems",
-        "minItems",
-        "maxItems",
-        "uniqueItems",
-        "contains",
-        "minContains",
-    }
-)
 PARTS = 3_000
 """Parts that a grammar may be made of, once recursion is written out."""
+COSTLY = 20
+"""What a merge counts for among them, by the time that it takes."""
 ANY_DEPTH = 3
 """Levels of arrays and objects where the schema allows any value."""
 
@@ -59,6 +51,14 @@ class Compiler:
         self._parts = 0
         self._any = ANY_DEPTH
         self._made: dict[tuple[object, ...], str] = {}
+        self._applied: dict[str, Callable[[dict[str, Any], float], str]] = {
+            "$ref": self._reference,
+            "allOf": self._whole,  # beside a type: the patterns of a string
+            "oneOf": self._exclusive,
+            "anyOf": self._choice,
+            "enum": self._constants,
+            "const": self._constants,
+        }
 
     def emit(self, node: Any, tokens: float) -> str:
         """A Lark expression for `node`; raises `Impossible`, `Unsupported` or `TooLarge`.
@@ -72,6 +72,8 @@ class Compiler:
         return self._made[key]
 
     def _emit(self, node: Any, tokens: float) -> str:
+        if isinstance(node, Written):
+            return str(node)
         self._parts += 1
         if self._parts > PARTS:
             raise TooLarge
@@ -88,12 +90,9 @@ class Compiler:
         leaf = self._scalar(node, tokens)
         if leaf is not None:
             return self.lark.leaf(leaf)
-        if "$ref" in node:
-            return self._reference(node, tokens)
-        if "anyOf" in node:
-            return self._choice(node, tokens)
-        if "enum" in node or "const" in node:
-            return self._constants(node)
+        for word, applied in self._applied.items():
+            if word in node and not (word == "allOf" and "type" in node):
+                return applied(node, tokens)
         return self._typed(node, tokens)
 
     def _typed(self, node: dict[str, Any], tokens: float) -> str:
@@ -101,16 +100,16 @@ class Compiler:
         if isinstance(kind, list):
             rest = {word: value for word, value in node.items() if word != "type"}
             return self._choice({"anyOf": [rest | {"type": one} for one in kind]}, tokens)
-        if kind == "string" and "not" in node:
-            return self.lark.terminal(other_string(node, tokens))
+        if kind == "string":
+            return self.lark.terminal(text(node, tokens).terminal())
         if kind == "number" and node == {"type": "number", "not": {"multipleOf": 1}}:
             return self.lark.terminal(r"/-?(0|[1-9][0-9]{0,11})\.[0-9]{0,5}[1-9]/")
         if kind == "array":
-            return self._array(node, tokens)
+            return array_rule(self, node, tokens)
         if kind == "object":
             return object_rule(self, node, tokens)
         unknown = [word for word in node if word != "type"]
-        raise Unsupported(unknown[0] if unknown else "type")
+        raise Unsupported("not" if "not" in node else unknown[0] if unknown else "type")
 
     def _scalar(self, node: dict[str, Any], tokens: float) -> dict[str, Any] | None:
         """The leaf of a scalar, `None` for everything else."""
@@ -119,8 +118,8 @@ class Compiler:
             kept = set(node) <= {"enum"} or set(node) <= {"const"}
             return {"enum": values} if kept and all(map(constant, values)) else None
         kind = node.get("type")
-        if kind == "string" and "not" not in node:
-            return string(node, tokens)
+        if kind == "string":
+            return text(node, tokens).leaf()
         if kind in ("integer", "number") and "not" not in node:
             return number(node)
         if kind in ("null", "boolean") and len(node) == 1:
@@ -150,7 +149,7 @@ class Compiler:
             raise missing
         return self.lark.rule(" | ".join(rules)) if len(rules) > 1 else rules[0]
 
-    def _constants(self, node: dict[str, Any]) -> str:
+    def _constants(self, node: dict[str, Any], _tokens: float) -> str:
         if extra := set(node) - {"enum", "const"}:
             raise Unsupported(min(extra))
         values = node.get("enum", [node.get("const")])
@@ -160,14 +159,45 @@ class Compiler:
         if extra := set(node) - {"$ref"}:
             raise Unsupported(min(extra))
         reference = node["$ref"]
-        if self._stack.count(reference) > self._recursion:
-            raise Impossible("$ref", "never ends")
-        self._stack.append(reference)
+        return self._within([reference], target(reference, self.document), tokens)
+
+    def _within(self, references: list[str], node: Any, tokens: float) -> str:
+        """What `references` lead to, written out once more."""
+        for reference in references:
+            if self._stack.count(reference) > self._recursion:
+                raise Impossible("$ref", "never ends")
+        deeper = tokens * 0.6 if set(references) & set(self._stack) else tokens
+        self._stack += references
         try:
-            deeper = tokens if self._stack.count(reference) == 1 else tokens * 0.6
-            return self.emit(target(reference, self.document), deeper)
+            return self.emit(node, deeper)
         finally:
-            self._stack.pop()
+            del self._stack[len(self._stack) - len(references) :]
+
+    def _whole(self, node: dict[str, Any], tokens: float) -> str:
+        """Parts that all hold, which the canonical form leaves apart as some are references."""
+        self._parts += COSTLY
+        rest = {word: value for word, value in node.items() if word != "allOf"}
+        parts = [part for part in (rest, *node["allOf"]) if part]
+        whole = merged([followed(part, self.document) for part in parts], self.document)
+        if isinstance(whole, dict) and "allOf" in whole and "type" not in whole:
+            raise Unsupported("allOf")
+        return self._within(_references(parts), whole, tokens)
+
+    def _exclusive(self, node: dict[str, Any], tokens: float) -> str:
+        rest = {word: value for word, value in node.items() if word != "oneOf"}
+        branches, rules = node["oneOf"], []
+        missing: Impossible | None = None
+        for at, branch in enumerate(branches):
+            others = branches[:at] + branches[at + 1 :]
+            try:
+                apart = without(branch, others, self.document)
+                whole = merged([rest, apart], self.document) if rest else apart
+                rules.append(self._within(_references([branch]), whole, tokens))
+            except Impossible as error:
+                missing = error
+        if missing is not None and not rules:
+            raise missing
+        return self.lark.rule(" | ".join(rules))
 
     def _anything(self, tokens: float) -> str:
         if self._any == 0:
@@ -178,66 +208,9 @@ class Compiler:
         finally:
             self._any += 1
 
-    def _array(self, node: dict[str, Any], tokens: float) -> str:
-        if extra := set(node) - ARRAY:
-            raise Unsupported(min(extra))
-        prefix, items = node.get("prefixItems", []), node.get("items", True)
-        if isinstance(items, list):  # drafts 4 to 7
-            prefix, items = items, True
-        low = int(node.get("minItems", 0))
-        if "contains" in node:
-            demanded = int(node.get("minContains", 1))
-            if prefix:
-                raise Unsupported("contains")
-            prefix = [merged([items, node["contains"]], self.document)] * demanded
-            low = max(low, demanded)
-        item = comfort(items)
-        high = min(
-            int(node.get("maxItems", 10**9)),
-            max(len(prefix) + item_bound(tokens, item), 2 * low),
-        )
-        if node.get("uniqueItems") and high > 1:
-            if prefix:
-                raise Unsupported("uniqueItems")
-            return distinct_array(self, node, items, low, high)
-        count = max(len(prefix), min(high, int(max(tokens, 1) // (item + 1)) or 1), 1)
-        share = max(tokens / count**0.5, item)
-        return self._sequence(prefix, items, low, high, share)
 
-    def _sequence(self, prefix: list[Any], items: Any, low: int, high: int, share: float) -> str:
-        """An array of the fixed `prefix`, then `items`; `low` to `high` in all."""
-        parts: list[str] = []
-        for position, node in enumerate(prefix[:high]):
-            try:
-                parts.append(self.emit(node, share))
-            except Impossible:
-                if position < low:
-                    raise
-                high = position
-        more = ""
-        if high > len(prefix):
-            try:
-                more = self.emit(items, share)
-            except Impossible:
-                if low > len(prefix):
-                    raise
-                high = len(prefix)
-        return self.lark.rule(_bracketed(parts[:high], more, low, high))
-
-
-def _bracketed(parts: Sequence[str], more: str, low: int, high: int) -> str:
-    """The body of an array rule: `parts` in order, then `more`, `low` to `high` in all."""
-    rest_low, rest_high = max(0, low - len(parts)), high - len(parts)
-    if not parts:
-        if not more or high == 0:
-            return '"[]"'
-        inner = f"{more} {repeated(f'{COMMA} {more}', max(0, low - 1), high - 1)}"
-        return f'"[" {inner} "]"' if low else f'"[" ({inner})? "]"'
-    tail = repeated(f"{COMMA} {more}", rest_low, rest_high) if more and rest_high > 0 else ""
-    for position in range(len(parts) - 1, -1, -1):
-        part = f"{COMMA} {parts[position]}" if position else parts[position]
-        tail = f"{part} {tail}" if position < low else f"({part} {tail})?"
-    return f'"[" {tail} "]"'
+def _references(parts: Sequence[Any]) -> list[str]:
+    return [part["$ref"] for part in parts if isinstance(part, dict) and "$ref" in part]
 
 
 def _fraction(node: Any) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xinghe.generation.structure.canonical import matches, merged
-from xinghe.generation.structure.errors import Impossible, Unsupported
-from xinghe.generation.structure.keys import free_keys
+from xinghe.generation.structure.errors import Impossible
+from xinghe.generation.structure.keys import constants, free_keys
 from xinghe.generation.structure.lark import COLON
 from xinghe.generation.structure.patterns import disjoint
 from xinghe.generation.structure.size import FEWEST, KEY, comfort, item_bound
@@ -33,10 +33,13 @@ def free_entries(
     `None` where the schema forbids them, or says nothing of them beside the declared ones.
     """
     maps = [] if closed(node) else list(_maps(compiler, node, names, lacking))
-    options, failure = [], Impossible("additionalProperties", "admits no value")
+    failure = Impossible("additionalProperties", "admits no value")
+    options: list[str] = []
     fixed: list[str] = []
     most = 0
     for listed, taken, schema in maps:
+        if options and lacking > 1:
+            break  # names of one kind can be kept apart
         count = item_bound(tokens, KEY + comfort(schema))
         try:
             value = compiler.emit(schema, max(tokens / count**0.5 - KEY, comfort(schema)))
@@ -51,8 +54,6 @@ def free_entries(
         if maps and lacking:
             raise failure
         return None
-    if len(options) > 1 and lacking > 1:
-        raise Unsupported("minProperties")
     item = compiler.lark.rule(" | ".join(options))
     return Free(fixed, item, max(0, lacking - len(fixed)), most)
 
@@ -60,7 +61,7 @@ def free_entries(
 def closed(node: dict[str, Any]) -> bool:
     """Whether the schema lists every name that may be used."""
     names = node.get("propertyNames", True)
-    return names is False or (isinstance(names, dict) and bool({"enum", "const"} & set(names)))
+    return names is False or (isinstance(names, dict) and constants(names))
 
 
 def _maps(
@@ -79,12 +80,22 @@ def _maps(
         name: Any = {"type": "string", "pattern": pattern}
         if listed not in (True, {}) and not _said(listed, pattern):
             name = merged([listed, name], compiler.document)
-        if name is not False and value is not False:
-            yield name, (), value
+        if value is not False:
+            for branch in _branches(name):
+                yield branch, (), value
     other = node.get("additionalProperties", True)
     declared = bool(names) and "additionalProperties" not in node
     if not patterns and other is not False and (not declared or lacking > 0):
-        yield listed, names, other
+        for branch in _branches(listed):
+            yield branch, names, other
+
+
+def _branches(names: Any) -> list[Any]:
+    """The string schemas of which a free name fits any; they may overlap."""
+    if names is False:
+        return []
+    branches = names.get("anyOf", [names]) if isinstance(names, dict) else [names]
+    return [branch for branch in branches if branch is True or not constants(branch)]
 
 
 def _said(listed: Any, pattern: str) -> bool:

@@ -10,6 +10,8 @@ CHARACTER = r'(\\["\\nt]|[^"\\\x00-\x1f\x7f])'
 COMMA = r"/, ?/"
 COLON = r"/: ?/"
 """Models write a space here; more than one is never needed."""
+LARGEST = 2**64
+"""Beyond this, integers are read as floating-point numbers."""
 
 
 class Lark:
@@ -49,6 +51,8 @@ class Lark:
 
 def literal(value: Any) -> str:
     """A Lark literal of the JSON text of a value, without spaces."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        value = float(value)  # as one was written: the canonical form counts all its digits
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     # A raw DEL is legal in JSON, but not in Lark.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

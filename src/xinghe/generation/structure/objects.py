@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from xinghe.generation.structure.canonical import matches, merged
 from xinghe.generation.structure.errors import Impossible, Unsupported
 from xinghe.generation.structure.free import Free, free_entries
+from xinghe.generation.structure.keys import constants, named
 from xinghe.generation.structure.lark import COLON, COMMA, Lark, literal, repeated
 from xinghe.generation.structure.size import KEY, comfort
 
@@ -28,6 +29,7 @@ def object_rule(compiler: Compiler, node: dict[str, Any], tokens: float) -> str:
     """The rule of a canonical object schema."""
     if extra := set(node) - OBJECT:
         raise Unsupported(min(extra))
+    node = named(node, compiler.document)
     names = _names(compiler, node)
     required = set(node.get("required", ()))
     low = int(node.get("minProperties", 0))
@@ -56,7 +58,7 @@ def _names(compiler: Compiler, node: dict[str, Any]) -> dict[str, Any]:
     """The declared properties and their schemas, in the author's order."""
     declared = dict(node.get("properties", {}))
     closed = closed_names(node)
-    for name in [*node.get("required", ()), *(closed or ())]:
+    for name in [*node.get("required", ()), *listed_names(node)]:
         if name not in declared:
             patterns = node.get("patternProperties", {}).items()
             fits = [schema for pattern, schema in patterns if matches(pattern, name)]
@@ -70,9 +72,17 @@ def _names(compiler: Compiler, node: dict[str, Any]) -> dict[str, Any]:
 def closed_names(node: dict[str, Any]) -> list[str] | None:
     """All names that an object may use, where they are listed."""
     names = node.get("propertyNames", True)
-    if not isinstance(names, dict) or not {"enum", "const"} & set(names):
+    if not isinstance(names, dict) or not constants(names):
         return [] if names is False else None
-    return list(names.get("enum", [names.get("const")]))
+    return listed_names(node)
+
+
+def listed_names(node: dict[str, Any]) -> list[str]:
+    """All names that an object's `propertyNames` list, beside others or not."""
+    names = node.get("propertyNames", True)
+    branches = names.get("anyOf", [names]) if isinstance(names, dict) else []
+    lists = [branch.get("enum", [branch.get("const")]) for branch in branches if constants(branch)]
+    return [name for one in lists for name in one]
 
 
 def _counted(entries: list[tuple[str, bool]], low: int, high: int) -> list[tuple[str, bool]]:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from llguidance import LLMatcher
 
+from xinghe.generation.structure.errors import Impossible, Unsupported
+from xinghe.generation.structure.expression import parsed
+from xinghe.generation.structure.lark import Lark
+from xinghe.generation.structure.strings import Text
 
-def supported(pattern: str) -> bool:
-    """Whether a grammar can hold to a pattern: look-around and references back are none."""
-    return not _failure({"type": "string", "pattern": pattern})
+LONG = 200
+"""Characters of the texts that are thought of."""
+
+
+def held(pattern: str) -> bool:
+    """Whether a grammar can hold to a pattern, and some text fits it."""
+    try:
+        return not _failure(Text(0, LONG, (parsed(pattern),)))
+    except (Impossible, Unsupported):
+        return False
 
 
 def disjoint(first: str, second: str) -> bool:
     """Whether it is proved that no text fits both patterns; `False` where it is not known."""
-    both: dict[str, Any] = {"type": "string", "allOf": [{"pattern": first}, {"pattern": second}]}
-    return "Regex is empty" in _failure(both)
+    try:
+        return "Regex is empty" in _failure(Text(0, LONG, (parsed(first), parsed(second))))
+    except Impossible:
+        return True
+    except Unsupported:
+        return False
 
 
-def _failure(schema: dict[str, Any]) -> str:
-    return str(LLMatcher.validate_grammar(LLMatcher.grammar_from_json_schema(schema)))
+def _failure(wanted: Text) -> str:
+    lark = Lark()
+    return str(
+        LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(lark.text(wanted.rule(lark))))
+    )

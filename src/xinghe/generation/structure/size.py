@@ -27,8 +27,9 @@ def comfort(node: Any, depth: int = 0) -> int:
     """Tokens that a value of a canonical schema comfortably takes."""
     if not isinstance(node, dict) or depth > DEPTH or "$ref" in node:
         return TEXT
-    if "anyOf" in node:
-        return max(comfort(branch, depth + 1) for branch in node["anyOf"])
+    for word in ("anyOf", "oneOf", "allOf"):
+        if word in node and "type" not in node:
+            return max(comfort(branch, depth + 1) for branch in node[word])
     if values := node.get("enum", [node["const"]] if "const" in node else []):
         return 2 + max(len(str(value)) for value in values) // 2
     kinds = node.get("type")

@@ -15,6 +15,7 @@ from xinghe.generation.structure.errors import Impossible, Unguaranteed, Unsuppo
 from xinghe.generation.structure.hint import OBJECT_HINT, hint_for
 from xinghe.generation.structure.limits import within_limits
 from xinghe.generation.structure.locate import find, keywords
+from xinghe.generation.structure.patterns import held
 from xinghe.generation.structure.strict import checker
 
 OBJECT = {"type": "object"}
@@ -82,15 +83,10 @@ def _compiled(schema: Any, grammar: str) -> None:
     if not failure:
         return
     for _, value, path in keywords(schema):
-        if path.endswith("/pattern") and isinstance(value, str):
-            probe = {"type": "string", "pattern": value}
-            if LLMatcher.validate_grammar(LLMatcher.grammar_from_json_schema(probe)):
-                raise Unguaranteed(
-                    "pattern", path, f"is {value[:100]!r}, which no grammar can hold"
-                )
-    word = next(
-        (w for w in ("pattern", "patternProperties", "format") if find(schema, w)), "schema"
-    )
+        if path.endswith("/pattern") and isinstance(value, str) and not held(value):
+            raise Unguaranteed("pattern", path, f"is {value[:100]!r}, which no grammar can hold")
+    suspects = ("pattern", "patternProperties", "format", "multipleOf")
+    word = next((w for w in suspects if find(schema, w)), "schema")
     raise Unguaranteed(word, find(schema, word) or "", "cannot be guaranteed")
 
 

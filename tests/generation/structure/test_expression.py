@@ -1,0 +1,86 @@
+"""Whatever a pattern's grammar admits fits the pattern, for ECMA-262 and for Python alike."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+
+import jsonschema_rs
+import pytest
+from llguidance import LLMatcher
+
+from tests.kit.matcher import TOKENIZER
+from xinghe.generation.structure import Unguaranteed, structured
+
+CHARACTERS = "a3A_-.[]&~^$中٣é\u00a0\ufeff\u2028\u0085\r\n\t😀 \x0b\x1c\u180eſ"
+
+
+def admits(grammar: str, text: str) -> bool:
+    matcher = LLMatcher(TOKENIZER, LLMatcher.grammar_from_lark(grammar), log_level=0)
+    for byte in text.encode():
+        if matcher.is_stopped() or not matcher.try_consume_tokens([byte]):
+            return False
+    return bool(matcher.is_accepting())
+
+
+def admitted(pattern: str, text: str) -> bool:
+    grammar = structured({"type": "string", "pattern": pattern}, max_tokens=64).constraint.grammar
+    return admits(grammar, json.dumps(text, ensure_ascii=False))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^\d$", r"^\D$", r"^\w$", r"^\W$", r"^\s$", r"^\S$", r"^.$", r"^[^\d]$", r"^[^\w]$",
+        r"^[^\s]$", r"^[\s\d]$", r"^[^\S]$", r"^[^\D]$", r"^(?!\d)..$", r"^(?!\s).$", r"^(?!.)",
+        r"^(?=\S)(?!a).$", r"^(?i:A)$",
+    ],
+)  # fmt: skip
+def test_a_class_is_kept_by_every_reading(pattern: str) -> None:
+    grammar = structured({"type": "string", "pattern": pattern}, max_tokens=64).constraint.grammar
+    for text in [*CHARACTERS, "a\n", "3٣", "", "aa"]:
+        if admits(grammar, json.dumps(text, ensure_ascii=False)):
+            assert jsonschema_rs.is_valid({"pattern": pattern}, text), ascii(text)
+            assert re.search(pattern, text), ascii(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"^[[]$", "["), (r"^[&&~~]$", "~"), (r"^\x41\u0042\u{43}$", "ABC"),
+        (r"^[a-z\-.]+$", "a-."), (r"^\_\/\-$", "_/-"),
+        (r"^a+?b*?c??$", "aab"), (r"^(?<year>\d{4})$", "2024"), (r"^[\u4e00-\u9fa5]+$", "中文"),
+        (r"(^a|b)c", "xbc"), (r"^(a|b$)", "axx"), (r"(?=.*b)a", "xab"), (r"^(?!ab)a", "ac"),
+        (r"^(?:x(?=y)|z)y$", "xy"), (r"^\p{Lu}\p{Script=Han}$", "A中"), (r"(?i)^ABC$", "aBc"),
+        (r"^a(?!.*b$)", "aba"), (r"^\t$", "\t"), ("", "anything"),
+    ],
+)  # fmt: skip
+def test_taken(pattern: str, text: str) -> None:
+    assert admitted(pattern, text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"^[a[b]]$", "a"), (r"^(?!ab)a", "ab"), (r"^(?!.*\.\.)[a.]+$", "a..a"),
+        (r"^(?=.*\d)[a-z0-9]+$", "abc"), (r"^(?:x(?=y)|z)y$", "xz"), (r"^a(?!.*b$)", "aab"),
+        (r"(?=.*b)a", "ba"), (r"(^a|b)c", "xac"),
+    ],
+)  # fmt: skip
+def test_not_admitted(pattern: str, text: str) -> None:
+    with suppress(Unguaranteed):  # a refusal is as good
+        assert not admitted(pattern, text)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\bone\b", r"^(a)\1$", r"(?<=a)b", r"(?<!a)b", r"^(?:(?=a)b)*$", r"a^b$c", r"^\k<a>$",
+        r"^(?=a)b$", r"^(?m)a", r"a++", r"^[z-a]$", r"^x{2$",
+    ],
+)  # fmt: skip
+def test_refused_by_name(pattern: str) -> None:
+    with pytest.raises(Unguaranteed) as refusal:
+        structured({"type": "string", "pattern": pattern}, max_tokens=64)
+    assert refusal.value.keyword == "pattern"
