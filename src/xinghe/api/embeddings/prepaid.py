@@ -9,6 +9,7 @@ from xinghe.api.departure import unless_gone
 from xinghe.api.exchange import Exchange
 from xinghe.catalog.card import ModelCard
 from xinghe.core import Meter
+from xinghe.engines.estimate import estimated_tokens
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
 from xinghe.observe import metrics
@@ -60,3 +61,8 @@ async def prepaid(
         admission.settle(meter.prompt_tokens)
     metrics.TOKENS.labels(exchange.model, "prompt_tokens").inc(tokens)
     return result
+
+
+def charged_tokens(texts: list[str]) -> int:
+    """The source's estimate over all texts; at least 1, since signs of other scripts count none."""
+    return max(1, estimated_tokens("\n".join(texts)))

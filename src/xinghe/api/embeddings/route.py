@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from xinghe.api.dialect import Dialect
-from xinghe.api.embeddings.prepaid import prepaid
+from xinghe.api.embeddings.prepaid import charged_tokens, prepaid
 from xinghe.api.embeddings.request import read_request, tokens_too_long
 from xinghe.api.embeddings.rooms import EmbeddingRooms
 from xinghe.api.embeddings.wire import EmbeddingList, EmbeddingUsage, as_data
 from xinghe.api.exchange import Exchange
 from xinghe.api.ignored import tell_ignored
 from xinghe.embedding import TextTooLong, Vectors
-from xinghe.engines.estimate import estimated_tokens
 
 
 class EmbeddingsRoute:
@@ -52,8 +51,3 @@ class EmbeddingsRoute:
         if exchange.dialect is Dialect.DOCUMENTED:
             answer.id, answer.created = exchange.request_id, exchange.created
         await exchange.send_json(answer)
-
-
-def charged_tokens(texts: list[str]) -> int:
-    """The source's estimate over all texts; at least 1, since signs of other scripts count none."""
-    return max(1, estimated_tokens("\n".join(texts)))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from xinghe.api.embeddings.prepaid import prepaid
+from xinghe.api.embeddings.prepaid import charged_tokens, prepaid
 from xinghe.api.embeddings.request import tokens_too_long
 from xinghe.api.embeddings.rooms import EmbeddingRooms
-from xinghe.api.embeddings.route import charged_tokens
 from xinghe.api.embeddings.wire import EmbeddingUsage
 from xinghe.api.exchange import Exchange
 from xinghe.api.ignored import tell_ignored
