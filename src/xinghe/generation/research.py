@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
 
 from xinghe.core import Delta, Meter, SearchingDelta, SourcesDelta
 from xinghe.engines.protocol import Batch
@@ -40,10 +39,10 @@ class Research:
                 yield _now(SearchingDelta())
             augmented = self.augmented = await work
         finally:
-            for task in (work, waiting):
-                task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await task
+            waiting.cancel()
+            work.cancel()
+            # Not awaited one by one: a cancellation of our own would pass for theirs.
+            await asyncio.wait({work, waiting})
         self._meter.searches += augmented.searches
         self._meter.search_tokens = augmented.tokens
         if self._options.trace and augmented.sources:
