@@ -35,10 +35,6 @@ async def seen(means: Means, messages: tuple[Message, ...]) -> Seen:
     reader = means.reader
     assert reader is not None
 
-    async def describe(picture: Picture) -> Description:
-        most = max(LEAST_CHARACTERS, image_tokens(picture.width, picture.height))
-        return await reader.describe(picture, most)
-
     async def judge(message: Message) -> Verdict | None:
         written = [line for one in pictures_in([message]) for line in told[one].lines]
         if not written:
@@ -48,8 +44,11 @@ async def seen(means: Means, messages: tuple[Message, ...]) -> Seen:
             notice("conversation", verdict)
         return verdict
 
-    pictures = pictures_in(messages)
-    described = await asyncio.gather(*map(describe, pictures))
-    told = dict(zip(pictures, described, strict=True))
+    told: dict[Picture, Description] = {}
+    # One after the other: the reader takes one at a time anyway, so that none of a request waits
+    # for its others until its own time is over, and other requests get their turn between them.
+    for picture in dict.fromkeys(pictures_in(messages)):
+        most = max(LEAST_CHARACTERS, image_tokens(picture.width, picture.height))
+        told[picture] = await reader.describe(picture, most)
     verdicts = await asyncio.gather(*map(judge, messages))
     return Seen(tuple(without_pictures(messages, told)), worst_of(verdicts, messages))

@@ -1,0 +1,50 @@
+"""Pictures for an engine without eyes: read one after the other, each of them once."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from xinghe.catalog.card import UpstreamDeployment
+from xinghe.core import Message, Picture
+from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.engines.upstream import UpstreamEngine
+from xinghe.generation.sight import seen
+from xinghe.generation.task import Means
+from xinghe.pictures import Description
+from xinghe.safety import Moderator
+
+
+class Desk:
+    """Reads in the order in which it was asked; `at_once` is the most that it had to keep."""
+
+    def __init__(self) -> None:
+        self.read: list[bytes] = []
+        self.at_once = 0
+        self._waiting = 0
+
+    async def describe(self, picture: Picture, max_characters: int = 0) -> Description:
+        self._waiting += 1
+        self.at_once = max(self.at_once, self._waiting)
+        await asyncio.sleep(0)
+        self._waiting -= 1
+        self.read.append(picture.data)
+        return Description(picture.width, picture.height, lines=(picture.data.decode(),))
+
+
+async def test_no_picture_waits_for_the_others_of_its_request() -> None:
+    """Its time limit counts while it waits: of many pages, the last would go unread."""
+    pages = [Picture(name.encode(), "image/png", 9, 9) for name in "甲乙丙"]
+    messages = (
+        Message("user", "", parts=(pages[0], pages[1])),
+        Message("assistant", "好。"),
+        Message("user", "", parts=(pages[0], pages[2], pages[0])),
+    )
+    deployment = UpstreamDeployment(url="http://127.0.0.1:9/v1", model="m")
+    station = Station("up", deployment, UpstreamEngine("up", deployment))
+    lists = Moderator(Path("no-such-folder"), builtin=False)
+    desk = Desk()
+    told = await seen(Means(Dispatcher({"up": station}), station, lists, reader=desk), messages)
+    assert (desk.read, desk.at_once) == ([page.data for page in pages], 1)
+    last = told.messages[-1].content
+    assert last.index("图片3") < last.index("甲") < last.index("丙") < last.rindex("甲")
