@@ -30,7 +30,7 @@ class Lake:
     async def search(
         self, query: str, *, number: int, references: int, budget: int, measure: Measure
     ) -> list[Reference]:
-        return [Reference(1, "https://one.example/", "甲报", "西湖在杭州。")]
+        return [Reference(1, "https://one.example/", "甲报", "甲报", "西湖在杭州。")]
 
 
 async def test_a_code_fence_that_was_not_shown() -> None:

@@ -155,7 +155,7 @@ def test_the_budget_holds_and_the_relevant_comes_first(budget: int, references: 
     chosen = choose("海拔是多少", found, references, budget, estimated_tokens)
     assert 1 <= len(chosen) <= references
     assert [each.number for each in chosen] == list(range(1, len(chosen) + 1))
-    assert sum(estimated_tokens(each.title + each.text) for each in chosen) <= budget
+    assert sum(estimated_tokens(each.heading + each.text) for each in chosen) <= budget
     if budget >= 100:
         assert all("海拔八千八百米" in each.text for each in chosen)
     if budget >= 20000:
@@ -166,3 +166,14 @@ def test_no_text_no_reference() -> None:
     found = [Found("https://e.org/1", "空", ""), Found("https://e.org/2", "\u200b", "\u200b")]
     assert choose("x", found, 5, 500, estimated_tokens) == []
     assert choose("", [Found("https://e.org/1", "t", "文字")], 5, 500, estimated_tokens)
+
+
+def test_people_see_the_whole_title() -> None:
+    """What the model reads of it is cut short and made harmless."""
+    title = "什么是系统提示词?" + "一篇很长的介绍文章" * 20
+    (one,) = choose(
+        "介绍", [Found("https://e.org/", title, "介绍文章。")], 1, 600, estimated_tokens
+    )
+    assert one.title == title
+    assert "系统提示词" not in one.heading
+    assert len(one.heading) < 60

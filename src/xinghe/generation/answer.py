@@ -139,8 +139,10 @@ class Answer:
                 searcher,
                 budget=self.task.search_budget,
                 measure=estimated_tokens,
+                words=self.task.messages,
                 # Asked for marks, small models write little else: theirs are set by the filter.
-                asks_to_cite=not self._continues,
+                # In JSON there is no filter, as a mark may break what a schema asks of a string.
+                asks_to_cite=not self._continues and self.task.structure is None,
                 begun=begun,
             )
 

@@ -29,11 +29,15 @@ _END = re.compile(r"[。!?!?;;\n]|\.\s")
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """A source as the model reads it. `number` counts the public ones from 1; others have none."""
+    """A source as the model reads it. `number` counts the public ones from 1; others have none.
+
+    `title` is the document's own, for people; `heading` is the same cut short and made harmless.
+    """
 
     number: int | None
     url: str
     title: str
+    heading: str
     text: str
 
 
@@ -55,15 +59,16 @@ def choose(
     chosen: list[Reference] = []
     number, left = 0, budget
     for place, at in enumerate(ranked):
-        title = clip(neutral(found[at].title).replace("\n", " "), TITLE_TOKENS, measure)
-        share = left // (len(ranked) - place) - measure(title)
+        title = found[at].title
+        heading = clip(neutral(title).replace("\n", " "), TITLE_TOKENS, measure)
+        share = left // (len(ranked) - place) - measure(heading)
         text = _fill(pieces[at], weights, share, measure)
         if not text:
             continue
-        left -= measure(title) + measure(text)
+        left -= measure(heading) + measure(text)
         number += found[at].public
         shown = number if found[at].public else None
-        chosen.append(Reference(shown, found[at].url, title, text))
+        chosen.append(Reference(shown, found[at].url, title, heading, text))
     return chosen
 
 

@@ -17,9 +17,9 @@ from xinghe.search import Measure, Reference, SearchFailed
 PLAIN = SearchOptions()
 TODAY = datetime.date(2026, 1, 2)
 FOUND = [
-    Reference(1, "https://e.org/1", "标题一", "正文一。"),
-    Reference(None, "https://corp.example/2", "内部", "正文二。"),
-    Reference(2, "https://e.org/3", "标题三", "正文三。"),
+    Reference(1, "https://e.org/1", "标题一", "题一", "正文一。"),
+    Reference(None, "https://corp.example/2", "内部", "内部", "正文二。"),
+    Reference(2, "https://e.org/3", "标题三", "题三", "正文三。"),
 ]
 
 
@@ -60,6 +60,7 @@ async def run(
     ask: Asked | None = None,
     shelf: Shelf | None = None,
     options: SearchOptions = PLAIN,
+    words: Sequence[Message] | None = None,
 ) -> Augmented:
     messages = [
         turn if isinstance(turn, Message) else Message("assistant" if at % 2 else "user", turn)
@@ -72,6 +73,7 @@ async def run(
         shelf or Shelf(),
         budget=600,
         measure=estimated_tokens,
+        words=words,
         today=TODAY,
     )
 
@@ -90,14 +92,14 @@ async def test_what_was_found_stands_before_the_question_as_data() -> None:
         Source(1, "https://e.org/1", "标题一"),
         Source(2, "https://e.org/3", "标题三"),
     )
-    assert made.evidence == ("标题一\n正文一。", "标题三\n正文三。")
+    assert made.evidence == ("题一\n正文一。", "题三\n正文三。")
     text = made.messages[-1].content
     assert text.endswith("今天有什么新闻?")
     assert "2026年1月2日,星期五" in text
     (mark,) = set(re.findall(r"资料[0-9a-f]{12}", text))
     assert text.count(mark) == 3
     data = text.split(mark)[2]
-    assert data == "\n[1] 标题一\n正文一。\n\n(内部资料) 内部\n正文二。\n\n[2] 标题三\n正文三。\n"
+    assert data == "\n[1] 题一\n正文一。\n\n(内部资料) 内部\n正文二。\n\n[2] 题三\n正文三。\n"
     assert "corp.example" not in text
     assert made.tokens == estimated_tokens(text) - estimated_tokens("今天有什么新闻?")
     again = await run("今天有什么新闻?", options=options)
@@ -163,6 +165,30 @@ async def test_pictures_keep_their_place() -> None:
     made = await run(message)
     assert made.messages[-1].parts[1:] == message.parts
     assert made.messages[-1].content == f"{made.messages[-1].parts[0]}今天这是什么新闻?"
+
+
+SHOWN = Message("user", "[图片1:340×110像素。图里写的全部文字是:「雷峰塔」]\n今天有什么新闻?")
+ASKED = Message("user", "今天有什么新闻?", parts=(Picture(b"", "image/png", 1, 1), "今天…"))
+
+
+async def test_a_question_with_a_picture_that_was_read_is_made_whole() -> None:
+    shelf, ask = Shelf(), plan(True, "雷峰塔 新闻")
+    made = await run(SHOWN, ask=ask, shelf=shelf, words=[ASKED])
+    assert shelf.asked[0][0] == "雷峰塔 新闻"
+    told = ask.conversations[0][-1].content
+    assert "雷峰塔" in told
+    assert told.endswith("最后一个问题:今天有什么新闻?")
+    assert made.messages[-1].content.endswith(SHOWN.content)
+
+
+async def test_what_a_picture_says_is_sent_to_nobody_unchosen() -> None:
+    """Nor does it decide whether to search."""
+    shelf = Shelf()
+    await run(SHOWN, ask=Asked(""), shelf=shelf, words=[ASKED])
+    assert shelf.asked[0][0] == "今天有什么新闻?"
+    shelf = Shelf()
+    await run(SHOWN, shelf=shelf, words=[Message("user", "你好", parts=ASKED.parts)])
+    assert shelf.asked == []
 
 
 async def test_a_last_message_that_is_a_tool_s_is_left_alone() -> None:

@@ -50,17 +50,20 @@ async def augment(
     *,
     budget: int,
     measure: Measure,
+    words: Sequence[Message] | None = None,
     asks_to_cite: bool = True,
     begun: Callable[[], None] = lambda: None,
     today: datetime.date | None = None,
 ) -> Augmented:
     """Decide, search, and build the prompt; at most `budget` tokens of results go into it.
 
-    Without `asks_to_cite`, the model is not asked to write citations. `begun` is called when a
-    search begins (`enable_status`). Raises nothing but cancellation and what `begun` raises: a
-    search that fails or is slow costs no answer, `outcome` tells of it.
+    `words` is the conversation without what pictures show: queries go to strangers, so no words
+    of a picture are in them but those that the model chose. Without `asks_to_cite`, the model is
+    not asked to write citations. `begun` is called when a search begins (`enable_status`). Raises
+    nothing but cancellation and what `begun` raises: a search that fails or is slow costs no
+    answer, `outcome` tells of it.
     """
-    query = await planned_query(messages, ask)
+    query = await planned_query(messages if words is None else words, ask, messages)
     if query is None:
         return Augmented(tuple(messages), "not_needed")
     today = today or datetime.datetime.now().astimezone().date()
@@ -93,5 +96,5 @@ async def augment(
         sources=tuple(
             Source(number, each.url, each.title) for number, each in enumerate(public, 1)
         ),
-        evidence=tuple(f"{each.title}\n{each.text}" for each in public),
+        evidence=tuple(f"{each.heading}\n{each.text}" for each in public),
     )

@@ -49,7 +49,7 @@ def without_references(messages: Sequence[Message], today: datetime.date) -> tup
 
 def _entry(reference: Reference) -> str:
     label = f"[{reference.number}]" if reference.number is not None else "(内部资料)"
-    return f"{label} {reference.title}\n{reference.text}"
+    return f"{label} {reference.heading}\n{reference.text}"
 
 
 def _preceded(message: Message, text: str) -> Message:

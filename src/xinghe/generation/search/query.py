@@ -65,25 +65,33 @@ class _Plan(msgspec.Struct):
     query: str
 
 
-async def planned_query(messages: Sequence[Message], ask: Ask) -> str | None:
+async def planned_query(
+    messages: Sequence[Message], ask: Ask, read: Sequence[Message] | None = None
+) -> str | None:
     """What to search for, or `None` where no search is needed.
 
-    The model is asked only where rules cannot tell, or where the question leans on what was said
-    before. If it fails, the search the client asked for is made, with the question as it stands.
-    Raises nothing but cancellation.
+    `messages` are in their authors' own words; `read` is the same conversation as the engine
+    reads it, with what pictures show. The model is asked only where rules cannot tell, or where
+    the question leans on what was said before or on a picture that was read. If it fails, the
+    search the client asked for is made, with the question as it stands. Raises nothing but
+    cancellation.
     """
-    turns = [message for message in messages if message.role in {"user", "assistant"}]
+    turns = _turns(messages)
     if not turns or messages[-1].role != "user":
         return None
     question = turns[-1].content
     needed = need(question)
     if needed == "no":
         return None
-    leans = len(turns) > 1 and (len(question) < 12 or _DEPENDENT.search(question) is not None)
+    known = _turns(messages if read is None else read)
+    shows = known[-1].content != question
+    talks = len(turns) > 1 and (len(question) < 12 or _DEPENDENT.search(question) is not None)
+    leans = shows or talks
     if needed == "yes" and not leans:
         return _direct(question)
+    planning = _planning(known, question)
     try:
-        plan = msgspec.json.decode(await ask(_planning(turns), PLAN, QUERY_TOKENS), type=_Plan)
+        plan = msgspec.json.decode(await ask(planning, PLAN, QUERY_TOKENS), type=_Plan)
     except Exception as error:  # A pass that failed must not cost the answer.
         log.warning("search_plan_failed", error=type(error).__name__)
         return _fallback(turns, leans)
@@ -93,13 +101,19 @@ async def planned_query(messages: Sequence[Message], ask: Ask) -> str | None:
     return query if len(query) > 1 else _fallback(turns, leans)
 
 
-def _planning(turns: Sequence[Message]) -> list[Message]:
+def _turns(messages: Sequence[Message]) -> list[Message]:
+    return [message for message in messages if message.role in {"user", "assistant"}]
+
+
+def _planning(turns: Sequence[Message], question: str) -> list[Message]:
     """A conversation about the conversation: a model that sees turns would answer them."""
     lines = [
         f"{'用户' if turn.role == 'user' else '助手'}:{_short(turn.content)}"
         for turn in turns[-5:-1]
     ]
-    lines.append(f"最后一个问题:{_short(turns[-1].content)}")
+    if turns[-1].content != question:
+        lines.append(f"最后一个问题连同图片:{_short(turns[-1].content)}")
+    lines.append(f"最后一个问题:{_short(question)}")
     return [Message("system", _INSTRUCTION), Message("user", "\n".join(lines))]
 
 
