@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import Any
 
@@ -15,11 +14,7 @@ from tests.kit.expect import answered, bad_messages, refused
 from tests.kit.models import ABLE, CHAT, EYES
 from tests.kit.script import Script
 from tests.kit.upstream import Upstream
-from tests.pictures.render import encoded, written
-
-
-def data_url(data: bytes, label: str = "image/jpeg") -> str:
-    return f"data:{label};base64,{base64.b64encode(data).decode()}"
+from tests.pictures.render import data_url, encoded, written
 
 
 def plain(width: int, height: int, form: str = "PNG") -> bytes:

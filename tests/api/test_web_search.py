@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -13,11 +14,12 @@ from tests.kit.api import STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, malformed, refused
 from tests.kit.models import ABLE, ALL_SCRIPTED, CHAT, models_toml
-from tests.kit.script import Script
+from tests.kit.script import Call, Script
 from tests.kit.searxng import Searxng, searxng
 from tests.kit.server import Server, free_port
 from tests.kit.sse import Stream
 from tests.kit.upstream import Upstream
+from tests.pictures.render import data_url, encoded, written
 
 FOUND = [
     {"url": "https://one.example/a", "title": "甲报", "content": "西湖在杭州,面积约六平方公里。"},
@@ -141,6 +143,47 @@ def test_no_citation_is_split(asking: Api, wire: Any) -> None:
     for choice in stream.choices:
         piece = CITATION.sub("", choice["delta"]["content"])
         assert not set("^[]") & set(piece), piece
+
+
+def test_json_is_not_asked_for_citations(asking: Api, upstream: Upstream) -> None:
+    """No filter could hold them to sources that exist, or a schema to its form."""
+    script = Script(['{"湖": "西湖"}'])
+    body = answered(
+        asking.chat(
+            model=ABLE, messages=question(script), response_format="json_object",
+            **wants(enable_citation=True, enable_trace=True),
+        )
+    )  # fmt: skip
+    assert len(body["search_results"]) == 2
+    assert "^[1]^" not in upstream.received(script).body["messages"][-1]["content"]
+
+
+def test_what_is_said_before_a_call_comes_before_it(asking: Api) -> None:
+    script = Script(["西湖", "在杭州。"], calls=[Call("look", ['{"at":', "1}"])])
+    tools = [{"type": "function", "function": {"name": "look"}}]
+    stream = asking.stream(
+        model=ABLE, messages=question(script), tools=tools, **wants(enable_trace=True)
+    )
+    assert stream.content == "西湖在杭州。"
+    kinds = ["calls" if "tool_calls" in choice["delta"] else "text" for choice in stream.choices]
+    assert kinds == ["text", "text", "text", "calls", "calls", "calls", "text"]
+    assert carrying(stream) == [1, 2, 6]
+    assert stream.finish_reason == "function_call"
+
+
+def test_a_picture_beside_a_search(asking: Api, engine: Searxng) -> None:
+    """What it shows is no part of the query where the model that plans says nothing of it."""
+    picture = {"url": data_url(encoded(written([(20, 30, "欢迎来到北京")], (340, 110))))}
+    parts = [
+        {"type": "image_url", "image_url": picture},
+        {"type": "text", "text": "今天西湖的新闻有哪些?"},
+    ]
+    script = Script(["好。"])
+    messages = [question(script)[0], {"role": "user", "content": parts}]
+    body = answered(asking.chat(model=ABLE, messages=messages, **wants(enable_trace=True)))
+    assert len(body["search_results"]) == 2
+    assert all("今天西湖的新闻" in query for query in map(unquote_plus, engine.queries))
+    assert all("图片" not in query for query in map(unquote_plus, engine.queries))
 
 
 def test_citations_that_nobody_asked_for(asking: Api) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.test_pictures import data_url, plain, showing
+from tests.api.test_pictures import plain, showing
 from tests.conftest import MakeServer
 from tests.kit.api import Api
 from tests.kit.books import Books
@@ -15,6 +15,7 @@ from tests.kit.expect import answered
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.projector import write_projector
 from tests.kit.server import free_port
+from tests.pictures.render import data_url
 from tests.supervisor.kit import serve_fails
 
 pytestmark = pytest.mark.embedded

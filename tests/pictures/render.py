@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
 
@@ -40,6 +41,11 @@ def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
     out = io.BytesIO()
     image.save(out, form, **options)
     return out.getvalue()
+
+
+def data_url(data: bytes, label: str = "image/jpeg") -> str:
+    """A file as the `url` of an image part; the label need not be right."""
+    return f"data:{label};base64,{base64.b64encode(data).decode()}"
 
 
 def sheet(one: Sheet) -> bytes:

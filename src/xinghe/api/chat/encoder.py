@@ -85,6 +85,7 @@ class StreamEncoder:
                 case ToolCallDelta(id=None, arguments=""):
                     pass  # it carries tokens only
                 case ToolCallDelta():
+                    events.append(self._keep(None))  # what was said before a call comes before it
                     events += (self._before, b'"","tool_calls":[', _fragment(delta), b"]")
                     events.append(self._after)
                 case SourcesDelta(sources):
