@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.api import STRICT, Api
+from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.expect import answered, malformed
 from tests.kit.models import ABLE, CHAT, DULL, R1
 from tests.kit.script import Script
@@ -120,9 +120,16 @@ def test_effort_none_thinks_nothing(api: Api, upstream: Upstream) -> None:
     message = answered(api.chat(model=DULL, messages=script.messages, reasoning_effort="none"))[
         "choices"
     ][0]["message"]
-    assert message["content"] == "答案"
-    assert "reasoning_content" not in message
+    assert (message["reasoning_content"], message["content"]) == ("", "答案")
     assert len(upstream.attempts(script)) == 1
+
+
+def test_the_field_is_there_without_a_thought(api: Api) -> None:
+    """The sample of section 5.7 reads it unguarded; `/v1` has no empty extra fields."""
+    script = Script(["答"])
+    for mount, thought in ((DOCUMENTED, ""), (STRICT, None)):
+        body = answered(api.at(mount).chat(model=ABLE, messages=script.messages))
+        assert body["choices"][0]["message"].get("reasoning_content") == thought
 
 
 def test_effort_of_an_engine_that_thinks_by_itself_is_ignored(api: Api) -> None:

@@ -17,6 +17,7 @@ from xinghe.api.chat.wire import (
 )
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
+from xinghe.catalog.card import Capability
 from xinghe.core import Meter
 
 
@@ -34,7 +35,11 @@ def completion(
         choices=[
             Choice(
                 index=0,
-                message=_message(collected, openai=openai),
+                message=_message(
+                    collected,
+                    openai=openai,
+                    reasons=Capability.REASONING in request.card.capabilities,
+                ),
                 finish_reason=exchange.dialect.finish_reason(finish.reason),
                 flag=UNSET if openai else finish.flag,
                 ban_round=UNSET if openai or not finish.flag else finish.ban_round,
@@ -50,16 +55,17 @@ def completion(
     )
 
 
-def _message(collected: Collected, *, openai: bool) -> AnswerMessage:
+def _message(collected: Collected, *, openai: bool, reasons: bool) -> AnswerMessage:
+    """`reasons`: section 5.7's sample reads the thoughts of such a model unguarded."""
     calls = [
         CalledTool(call.id, "function", CalledFunction(call.name, call.arguments))
         for call in collected.calls
     ]
-    text = collected.text
+    text, thought = collected.text, collected.thought
     return AnswerMessage(
         "assistant",
         None if openai and calls and not text else text,
-        reasoning_content=collected.thought or UNSET,
+        reasoning_content=thought if thought or (reasons and not openai) else UNSET,
         tool_calls=calls or UNSET,
         refusal=None if openai else UNSET,
     )

@@ -25,7 +25,7 @@ def read_messages(
     dialect: Dialect,
     able: frozenset[Capability],
 ) -> tuple[Message, ...]:
-    """The conversation, its pictures still as URLs (`contents.PictureUrl`).
+    """The conversation, its pictures still as URLs (`contents.unloaded`).
 
     `able` is what the model can do and its deployment delivers. Raises `ApiError` with the index
     and the rule that was broken.
