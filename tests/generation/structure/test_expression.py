@@ -84,3 +84,9 @@ def test_refused_by_name(pattern: str) -> None:
     with pytest.raises(Unguaranteed) as refusal:
         structured({"type": "string", "pattern": pattern}, max_tokens=64)
     assert refusal.value.keyword == "pattern"
+
+
+def test_what_a_pattern_repeats_leaves_room_for_the_end() -> None:
+    """Digits are a token each, so 64 tokens hold fewer."""
+    assert admitted(r"^\d+$", "1" * 40)
+    assert not admitted(r"^\d+$", "1" * 64)

@@ -124,6 +124,13 @@ def test_taken_and_kept(name: str) -> None:
         assert structure.check(text) is None, text
 
 
+def test_a_long_pattern_has_room_beside_many_others() -> None:
+    """However little of the answer is left for it."""
+    digest = {"type": "string", "pattern": "^[0-9a-f]{128}$"}
+    many = {f"p{i}": {"type": "string"} for i in range(60)}
+    structured(model("digest", digest=digest, **many), max_tokens=TOKENS)
+
+
 FORMATS = (
     "uuid1", "uuid7", "ipvanyaddress", "ipvanynetwork", "ipv4interface", "ipv6network", "base64url",
     "name-email", "multi-host-uri", "phone", "fraction", "path", "guid", "url", "base64", "cidrv4",

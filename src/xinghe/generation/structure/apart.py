@@ -13,13 +13,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from llguidance import LLMatcher
 from msgspec.structs import replace
 
 from xinghe.generation.structure.canonical import followed, merged
-from xinghe.generation.structure.errors import Impossible, Unsupported
 from xinghe.generation.structure.expression import parsed
-from xinghe.generation.structure.lark import Lark, literal
+from xinghe.generation.structure.lark import literal
 from xinghe.generation.structure.strings import Text, text
 
 if TYPE_CHECKING:
@@ -78,22 +76,12 @@ def text_parts(wanted: Text, marks: tuple[str, ...]) -> tuple[Text, ...]:
 
     Kept, as it takes up to 100 ms and a schema asks for the same again.
     """
-    return tuple(filter(_possible, (_marked(wanted, mark) for mark in marks)))
+    parted = [_marked(wanted, mark) for mark in marks]
+    return tuple(part for part in parted if part.low <= part.high and part.possible())
 
 
 def _marked(wanted: Text, mark: str) -> Text:
     return replace(wanted, low=max(wanted.low, 1), patterns=(*wanted.patterns, parsed(mark)))
-
-
-def _possible(wanted: Text) -> bool:
-    if wanted.low > wanted.high:
-        return False
-    probe = Lark()
-    try:
-        grammar = probe.text(wanted.rule(probe))
-    except (Impossible, Unsupported):
-        return False
-    return not LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(grammar))
 
 
 def _branches(compiler: Compiler, branches: list[Any], depth: int) -> list[Any]:

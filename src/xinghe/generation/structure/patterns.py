@@ -7,7 +7,7 @@ from llguidance import LLMatcher
 from xinghe.generation.structure.errors import Impossible, Unsupported
 from xinghe.generation.structure.expression import parsed
 from xinghe.generation.structure.lark import Lark
-from xinghe.generation.structure.strings import Text
+from xinghe.generation.structure.strings import Text, room
 
 LONG = 200
 """Characters of the texts that are thought of."""
@@ -16,8 +16,8 @@ LONG = 200
 def held(pattern: str) -> bool:
     """Whether a grammar can hold to a pattern, and some text fits it."""
     try:
-        return not _failure(Text(0, LONG, (parsed(pattern),)))
-    except (Impossible, Unsupported):
+        return room((parsed(pattern),)) > 0
+    except Unsupported:
         return False
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+from llguidance import LLMatcher
 
 from xinghe.generation.structure.errors import Impossible, Unsupported
 from xinghe.generation.structure.expression import Sequence, parsed, plain
@@ -16,6 +18,9 @@ from xinghe.generation.structure.size import text_bound
 
 STRING = frozenset({"type", "minLength", "maxLength", "pattern", "format", "allOf", "not"})
 LIMITLESS = 10**9
+DENSE = 2 / 3
+"""The part of an ordinary text's length that a text with a pattern may have."""
+ROOMS = (24, 48, 96, 192, 384, 768, 1536)
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -58,6 +63,15 @@ class Text(msgspec.Struct, frozen=True):
         leaf = self.leaf()
         return lark.terminal(self.terminal()) if leaf is None else lark.leaf(leaf)
 
+    def possible(self) -> bool:
+        """Whether a grammar can hold to it, and some text fits."""
+        lark = Lark()
+        try:
+            grammar = lark.text(self.rule(lark))
+        except (Impossible, Unsupported):
+            return False
+        return not LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(grammar))
+
 
 def text(node: dict[str, Any], tokens: float) -> Text:
     """What a canonical string schema asks for; `tokens` bound what is unbounded.
@@ -67,9 +81,6 @@ def text(node: dict[str, Any], tokens: float) -> Text:
     if extra := set(node) - STRING:
         raise Unsupported(min(extra))
     low = int(node.get("minLength", 0))
-    high = min(int(node.get("maxLength", LIMITLESS)), max(text_bound(tokens), 2 * low))
-    if low > high:
-        raise Impossible("minLength", f"is more than the maxLength {high}")
     parts = [node, *node.get("allOf", [])]
     barred: list[tuple[Sequence, ...]] = []
     taken: list[str] = []
@@ -83,7 +94,18 @@ def text(node: dict[str, Any], tokens: float) -> Text:
             values = excluded.get("enum", [excluded.get("const")])
             taken += [literal(value) for value in values if isinstance(value, str)]
     patterns = tuple(parsed(pattern) for part in parts for pattern in _patterns(part))
+    # What a pattern repeats may be digits, each a token, and no small model stops by itself.
+    bound = max(int(text_bound(tokens) * DENSE), room(patterns)) if patterns else text_bound(tokens)
+    high = min(int(node.get("maxLength", LIMITLESS)), max(bound, 2 * low))
+    if low > high:
+        raise Impossible("minLength", f"is more than the maxLength {high}")
     return Text(low, high, patterns, tuple(barred), tuple(taken))
+
+
+@lru_cache(maxsize=256)
+def room(patterns: tuple[tuple[Sequence, ...], ...]) -> int:
+    """Characters among which there is a text with all patterns; 0 if none is found."""
+    return next((length for length in ROOMS if Text(0, length, patterns).possible()), 0)
 
 
 def plain_text(low: int, high: int, taken: tuple[str, ...] = ()) -> str:
