@@ -43,7 +43,7 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Where `/metrics` is served; not given: the port after `port`, or any if that is taken."""
     max_body_bytes: Positive = 64 * 1024 * 1024
     max_bodies_bytes: Positive = 512 * 1024 * 1024
-    """Of all requests at work together."""
+    """Of all requests at work together, with the pictures that were fetched for them."""
     head_timeout: Seconds = 10.0
     """How long the line and the headers of a request may take."""
     body_timeout: Seconds = 30.0

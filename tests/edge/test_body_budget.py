@@ -1,4 +1,4 @@
-"""The bodies of all requests at work have a budget: what does not fit waits, then is refused."""
+"""Bodies and fetched pictures of all requests have a budget: what does not fit is refused."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.conftest import QUICK
 from tests.edge.conftest import head
 from tests.kit.api import Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
-from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
+from tests.kit.files import ENDLESS, Files, files
+from tests.kit.models import ALL_SCRIPTED, CHAT, EYES, models_toml
 from tests.kit.raw import Connection
 from tests.kit.script import Script
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
+from tests.pictures.render import encoded
 from xinghe.api.budget import WAIT_SECONDS
 
 FULL = (429, "rate_limit_exceeded", "cluster_rate_limit_exceeded")
@@ -30,10 +34,27 @@ SETTINGS = QUICK | {
 }
 
 
+HOST = "pictures.example"
+PICTURE = encoded(Image.new("RGB", (400, 250)), "BMP")
+"""300 kB."""
+
+
 @pytest.fixture(scope="module")
-def server(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def shelf() -> Iterator[Files]:
+    with files() as running:
+        running.held["/picture"] = PICTURE
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(
+    shelf: Files, upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
-    with Server(tmp_path_factory.mktemp("budget"), models=models, settings=SETTINGS) as running:
+    data = tmp_path_factory.mktemp("budget")
+    hosts = f'[fetching.hosts]\n"{HOST}" = "127.0.0.1:{shelf.port}"\n'
+    (data / "xinghe.toml").write_text(hosts, "utf-8")
+    with Server(data, models=models, settings=SETTINGS) as running:
         yield running
         Books(running).settled()
 
@@ -116,3 +137,23 @@ def test_refusals_of_every_kind_give_back_their_room(api: Api) -> None:
         keyed = {**api.headers, "Idempotency-Key": "k"}
         assert api.send("POST", "/chat/completions", b"x" * LARGE, keyed).status == 400
     answered(api.send("POST", "/chat/completions", large(Script())))
+
+
+def showing(*paths: str) -> list[dict[str, Any]]:
+    parts = [{"type": "image_url", "image_url": {"url": f"http://{HOST}{path}"}} for path in paths]
+    return [{"role": "user", "content": parts}]
+
+
+def test_fetched_pictures_count_too(api: Api) -> None:
+    """A small body that names many large pictures is a large request."""
+    answered(api.chat(model=EYES, messages=showing(*["/picture"] * 3)))
+    refused(api.chat(model=EYES, messages=showing(*["/picture"] * 4)), *FULL, "pictures")
+    answered(api.chat(model=EYES, messages=showing(*["/picture"] * 3)))
+
+
+def test_a_departure_ends_the_fetching(api: Api, shelf: Files) -> None:
+    body = json.dumps({"model": EYES, "messages": showing(ENDLESS)}).encode()
+    with Connection(api.url) as connection:
+        connection.request("POST", f"{api.mount}/chat/completions", body, api.headers)
+        assert shelf.asked.wait(5)
+    assert shelf.left.wait(3)

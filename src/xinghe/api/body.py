@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from xinghe.api.budget import WAIT_SECONDS, BudgetExceeded
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.fields import shown
@@ -17,7 +16,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 async def read_json_object(exchange: Exchange, max_bytes: int, seconds: float) -> dict[str, Any]:
-    """The body as a JSON object. Raises `ApiError`, `ClientGone`."""
+    """The body as a JSON object. Raises what `read_body` raises."""
     data = await read_body(exchange, max_bytes, seconds)
     exchange.body = None  # what was decoded is enough to hold
     try:
@@ -35,7 +34,10 @@ async def read_json_object(exchange: Exchange, max_bytes: int, seconds: float) -
 
 
 async def read_body(exchange: Exchange, max_bytes: int, seconds: float) -> bytes:
-    """The body's bytes; a second reader is given the same. Raises `ApiError`, `ClientGone`."""
+    """The body's bytes; a second reader is given the same.
+
+    Raises `ApiError`, `BudgetExceeded`, `ClientGone`.
+    """
     if exchange.body is not None:
         return exchange.body
     encoding = exchange.header(b"content-encoding")
@@ -54,13 +56,6 @@ async def read_body(exchange: Exchange, max_bytes: int, seconds: float) -> bytes
         raise ApiError(
             Errors.REQUEST_TIMEOUT, f"the body did not arrive within {seconds:g} s"
         ) from None
-    except BudgetExceeded:
-        raise ApiError(
-            Errors.CLUSTER_RATE_LIMIT,
-            "request limit by resouce cluster reached: the bodies of the requests at work take "
-            f"all of their room, try again in {WAIT_SECONDS:g} s",
-            retry_after=WAIT_SECONDS,
-        ) from None
     return exchange.body
 
 
@@ -75,8 +70,7 @@ async def _receive(exchange: Exchange, max_bytes: int) -> bytes:
         size += len(part)
         if size > max_bytes:
             raise _too_large(size, max_bytes)
-        await exchange.budget.take(len(part))
-        exchange.body_bytes += len(part)
+        await exchange.keep(len(part))
         parts.append(part)
         if not message.get("more_body", False):
             exchange.body_read = True

@@ -1,4 +1,7 @@
-"""A budget over the bytes of all request bodies that are at work in this process."""
+"""A budget over the bytes that all requests at work in this process keep in memory.
+
+These are their bodies, and the pictures that were fetched for them.
+"""
 
 from __future__ import annotations
 

@@ -67,11 +67,11 @@ class Exchange:
         self.body_read_at = time.perf_counter()
         self.body: bytes | None = None
         """What was read and not decoded yet."""
-        self.body_bytes = 0
         self.budget = budget
         self.tap: Callable[[Message], None] | None = None
         """Is shown each message before it is sent."""
         self._send = send
+        self._kept = 0
 
     @property
     def method(self) -> str:
@@ -149,11 +149,16 @@ class Exchange:
             headers.append((b"connection", b"close"))
         await self.send_json(error.body(self.request_id), error.row.status, headers)
 
+    async def keep(self, size: int) -> None:
+        """Count bytes that stay in memory for this request. Raises `BudgetExceeded`."""
+        await self.budget.take(size)
+        self._kept += size
+
     def close(self) -> None:
-        """The request is over: its body counts no more."""
+        """The request is over: what it kept counts no more."""
         self.body = None
-        self.budget.give(self.body_bytes)
-        self.body_bytes = 0
+        self.budget.give(self._kept)
+        self._kept = 0
 
     def abort(self) -> None:
         """Cut the connection off: what a stalled reader has not taken is thrown away."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from xinghe.api.budget import WAIT_SECONDS, BudgetExceeded
 from xinghe.api.errors import ApiError, Errors, internal
 from xinghe.core import MICRO
 from xinghe.dispatch.dispatcher import ClusterFull, DispatchFailed, Yielding
@@ -61,6 +62,12 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
         case ClusterFull() | EmbedderBusy() | PainterBusy():
             text = "request limit by resouce cluster reached"
             known = _too_many(Errors.CLUSTER_RATE_LIMIT, text, fault.retry_after)
+        case BudgetExceeded():
+            text = (
+                "request limit by resouce cluster reached: the bodies and pictures of the requests "
+                "at work take all of their room"
+            )
+            known = _too_many(Errors.CLUSTER_RATE_LIMIT, text, WAIT_SECONDS)
         case Yielding():
             text = "Rate limit reached for preemptible resource"
             known = _too_many(Errors.PREEMPTIBLE_RATE_LIMIT, text, fault.retry_after)

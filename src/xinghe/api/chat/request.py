@@ -40,6 +40,11 @@ class ChatRequest(msgspec.Struct, frozen=True):
     ignored: tuple[str, ...]
 
     @property
+    def shows(self) -> bool:
+        """Whether there are pictures in it."""
+        return any(message.parts for message in self.messages)
+
+    @property
     def characters(self) -> int:
         """Of the messages, their calls and names included, and the functions."""
         return sum(map(_length, self.messages)) + len(self.functions)

@@ -45,7 +45,7 @@ class Rooms(msgspec.Struct, frozen=True):
     def served_by(self, request: ChatRequest, station: Station) -> str:
         """What really answers; who reads pictures for an engine without eyes is named too."""
         engine = station.engine
-        read_out = any(one.parts for one in request.messages) and not engine.abilities.eyes
+        read_out = request.shows and not engine.abilities.eyes
         return f"{engine.served_by}, {OCR}" if read_out else engine.served_by
 
     def ignored(self, request: ChatRequest, station: Station) -> list[str]:

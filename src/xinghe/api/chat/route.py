@@ -14,6 +14,7 @@ from xinghe.api.chat.rooms import Rooms
 from xinghe.api.chat.run import Producer, Run, Withheld
 from xinghe.api.chat.stream import stream_answer
 from xinghe.api.chat.whole import whole_answer
+from xinghe.api.departure import unless_gone
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.fields import refuse
@@ -77,7 +78,10 @@ class ChatRoute:
                 raise refuse(param, [], "tools, which took its place")
         if unsafe is not None:
             return Withheld(exchange, request, unsafe)
-        messages = await self._rooms.pictures.load(request.messages)
+        messages = request.messages
+        if request.shows:
+            loading = self._rooms.pictures.load(messages, exchange.keep)
+            messages = await unless_gone(exchange, loading, meter)
         budget = self._rooms.search_budget(station)
         task = await task_of(exchange.request_id, request, messages, station, budget)
         answer = Answer(self._rooms.means(station), task, meter)
