@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import time
 from typing import Any
 
 import pytest
@@ -216,3 +218,16 @@ def test_every_name_stands_in_the_api_s_description(server: Server) -> None:
     assert properties["style"]["enum"] == [*styles(), None]
     assert properties["sampler_index"]["enum"] == [*samplers(), None]
     assert (len(SIZES), len(styles()), len(samplers())) == (12, 18, 15)
+
+
+def test_who_leaves_before_anything_was_drawn_has_no_entry(api: Api, books: Books) -> None:
+    answered(draw(api, size="768x768"))
+    body = {"model": MODEL, "prompt": CAT, "size": "2048x2048", "n": 4, "steps": 10}
+    for seconds in (0.02, 0.05, 0.1, 0.2, 0.3):
+        with Connection(api.url) as connection:
+            data = json.dumps(body).encode()
+            connection.request("POST", f"{api.mount}/images/generations", data, api.headers)
+            time.sleep(seconds)
+    answered(draw(api, size="768x768"))
+    books.settled()
+    assert all(entry["amount"] for entry in books.entries())

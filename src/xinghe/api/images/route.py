@@ -107,7 +107,7 @@ class ImagesRoute:
 
         def progress(done: int) -> None:
             nonlocal told
-            meter.started = True
+            meter.started = done > 0
             meter.completion_tokens = image_tokens(asked, done, card.image_tokens)
             metrics.IMAGE_STEPS.labels(exchange.model).inc(max(0, done - told))
             told = max(done, told)
