@@ -222,6 +222,20 @@ def test_history_out_of_order(api: Api, history: list[dict[str, Any]], index: in
     bad_messages(api.chat(model=ABLE, messages=history, tools=[TOOL]), index)
 
 
+def test_arguments_in_the_history_are_text_of_any_kind(api: Api) -> None:
+    """What a model once wrote need not be JSON, nor anything; an object is no text."""
+    call = ASKED[1]["tool_calls"][0]
+    for arguments in ("", "not { JSON", {"city": "北京"}):
+        written = {**call, "function": {"name": "weather", "arguments": arguments}}
+        history = [ASKED[0], {**ASKED[1], "tool_calls": [written]}, RESULT]
+        reply = api.chat(model=ABLE, messages=history, tools=[TOOL])
+        if isinstance(arguments, str):
+            answered(reply)
+        else:
+            bad_messages(reply, 1)
+            assert "arguments is an object, allowed: a string, as it was given" in reply.text
+
+
 def named(choice: object) -> dict[str, Any]:
     return {"tools": [TOOL], "tool_choice": choice}
 

@@ -112,8 +112,10 @@ def _read_call(where: str, value: Any) -> ToolCall:
         (f"{where}.function.arguments", function.get("arguments")),
     ]
     for place, text in texts:
-        if not isinstance(text, str) or (not text and not place.endswith("arguments")):
-            raise invalid(f"{place} is {shown(text)}, allowed: a string that is not empty")
+        free = place.endswith("arguments")
+        if not isinstance(text, str) or not (text or free):
+            rule = "a string, as it was given" if free else "a string that is not empty"
+            raise invalid(f"{place} is {shown(text)}, allowed: {rule}")
     return ToolCall(*(str(text) for _, text in texts))
 
 
