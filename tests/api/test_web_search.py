@@ -253,6 +253,7 @@ def test_both_spellings(asking: Api, upstream: Upstream) -> None:
         ({"search_num": 29}, "28"),
         ({"reference_number": 29}, "28"),
         ({"search_num": 3, "reference_num": 4}, "the search_num"),
+        ({"reference_number": 11}, "web_search.reference_number is 11"),
         ({"search_num": 3, "search_number": 4}, "alias"),
         ({"reference_num": "x"}, "reference_num"),
         ({"enable_trace": 1}, "web_search.enable_trace"),

@@ -28,13 +28,11 @@ def read_search(body: dict[str, Any], ignored: list[str]) -> WebSearch | None:
     """The options; `None` where no search is wanted. Raises `ApiError`."""
     options = obj(body, "web_search")
     flags = {name: bool(flag(options, name, f"web_search.{name}")) for name in FLAGS}
-    search = _number(options, "search_num")
-    reference = _number(options, "reference_num")
+    _, search = _number(options, "search_num")
+    name, reference = _number(options, "reference_num")
     most = DEFAULT if search is None else search
     if reference is not None and reference > most:
-        raise refuse(
-            "web_search.reference_num", reference, f"an integer in [1, {most}], the search_num"
-        )
+        raise refuse(f"web_search.{name}", reference, f"an integer in [1, {most}], the search_num")
     known = {*FLAGS, *NUMBERS, *NUMBERS.values()}
     ignored += [f"web_search.{name}" for name in options if name not in known]
     if not flags["enable"]:
@@ -48,8 +46,8 @@ def read_search(body: dict[str, Any], ignored: list[str]) -> WebSearch | None:
     )
 
 
-def _number(options: dict[str, Any], short: str) -> int | None:
-    """A number under either of its names."""
+def _number(options: dict[str, Any], short: str) -> tuple[str, int | None]:
+    """A number under either of its names, and the name under which it came."""
     found: dict[str, int] = {}
     for name in (short, NUMBERS[short]):
         value = integer({f"web_search.{name}": options.get(name)}, f"web_search.{name}", 1, MOST)
@@ -59,4 +57,4 @@ def _number(options: dict[str, Any], short: str) -> int | None:
         raise refuse(
             f"web_search.{short}", found[short], f"the same as {NUMBERS[short]}, its alias"
         )
-    return next(iter(found.values()), None)
+    return next(iter(found.items()), (short, None))
