@@ -68,12 +68,12 @@ def test_told_twice_it_ends_at_once(make_server: MakeServer) -> None:
         family = [root(server), *root(server).children(recursive=True)]
         began = time.monotonic()
         family[0].send_signal(signal.SIGINT)
-        time.sleep(0.5)
+        time.sleep(1)  # a signal within half a second is the same one
         assert family[0].is_running()
         family[0].send_signal(signal.SIGINT)
         _, left = psutil.wait_procs(family, timeout=5)
         assert not left
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 6
     server.start()
     books = Books(server)
     assert books.usage(stream.headers["x-request-id"])["prompt_tokens"] > 0
