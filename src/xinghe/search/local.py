@@ -50,7 +50,7 @@ class LocalProvider:
         corpus: Corpus,
         base_url: str,
         embedder: Embedder | None = None,
-        least_cosine: float = 0.86,
+        least_cosine: float = 0.878,
         searched: Callable[[], None] = lambda: None,
     ) -> None:
         self._corpus = corpus
