@@ -20,7 +20,7 @@ MESSAGE_RULES = {"invalid_messages", "characters_too_long", "tokens_too_long"}
 KEY_RULE = "idempotency_key_reused"
 MODEL_LIMITS = {"max_tokens", "max_completion_tokens", "thinking_budget", "dimensions"}
 TOGETHER = {"stream_options", "stop", "tool_choice", "tool_choice.function.name"}
-TOGETHER |= {"web_search.search_num", "web_search.reference_num"}
+TOGETHER |= {f"web_search.{name}" for name in ("search_num", "reference_num", "reference_number")}
 SCHEMAS = {"tools", "response_format"}
 """What no schema can say: the order of roles, limits of a model, fields that need another, keys
 that were used, JSON Schemas."""
