@@ -6,6 +6,7 @@ Not for URLs that strangers choose: those are `fetching`'s.
 from __future__ import annotations
 
 import os
+from typing import Protocol, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -17,6 +18,21 @@ LONGEST_ADVICE = 3600.0
 
 class AnswerTooLarge(Exception):
     """The message says how many bytes an answer may have."""
+
+
+class Place(Protocol):
+    """What a deployment tells of its server; the time limits are in seconds."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def key_env(self) -> str: ...
+    @property
+    def connect_timeout(self) -> float: ...
+    @property
+    def silence_timeout(self) -> float: ...
 
 
 class Server:
@@ -42,6 +58,14 @@ class Server:
         self._limit = limit
         self._proxy = _proxy_for(self.url)
         self._session: aiohttp.ClientSession | None = None
+
+    @classmethod
+    def of(cls, place: Place) -> Self:
+        """That of a deployment: however long it takes, silence alone has a limit."""
+        timeout = aiohttp.ClientTimeout(
+            sock_connect=place.connect_timeout, sock_read=place.silence_timeout
+        )
+        return cls(place.url, timeout, key=place.key, key_env=place.key_env)
 
     @property
     def session(self) -> aiohttp.ClientSession:

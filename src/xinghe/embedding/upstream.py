@@ -46,14 +46,7 @@ class UpstreamEmbedder:
     ) -> None:
         self._deployment = deployment
         self._served_by = f"{name}/{deployment.model}"
-        self._server = Server(
-            deployment.url,
-            aiohttp.ClientTimeout(
-                sock_connect=deployment.connect_timeout, sock_read=deployment.silence_timeout
-            ),
-            key=deployment.key,
-            key_env=deployment.key_env,
-        )
+        self._server = Server.of(deployment)
         self._count = count
         self._prefixes: dict[Form, str] = {
             "text": "",

@@ -15,6 +15,7 @@ from yarl import URL
 from xinghe.images.signature import Credentials, encoded, signed
 from xinghe.images.store import Opened, StoreError
 from xinghe.images.tokens import made_at
+from xinghe.outbound import AnswerTooLarge, bounded
 from xinghe.settings import Images
 
 TIMEOUT = aiohttp.ClientTimeout(sock_connect=5.0, sock_read=30.0)
@@ -49,7 +50,7 @@ class Bucket:
             if answer.status == NOT_FOUND:
                 return None
             _require(answer, "GET")
-            data = await _bounded(answer, MAX_IMAGE)
+            data = await bounded(answer, MAX_IMAGE)
         return Opened(len(data), _once(data))
 
     async def names(self) -> list[str]:
@@ -58,7 +59,7 @@ class Bucket:
         while True:
             async with self._request("GET", self._root, query) as answer:
                 _require(answer, "list")
-                tree = _parsed(await _bounded(answer, MAX_LIST))
+                tree = _parsed(await bounded(answer, MAX_LIST))
             space = tree.tag.removesuffix("ListBucketResult")
             keys = [each.text or "" for each in tree.iter(f"{space}Key")]
             names = [key.removeprefix(self._prefix) for key in keys]
@@ -107,20 +108,13 @@ class Bucket:
                 yield answer
         except (aiohttp.ClientError, TimeoutError) as error:
             raise StoreError(f"the bucket cannot be reached: {type(error).__name__}") from error
+        except AnswerTooLarge as error:  # raised where the answer is read, within the `yield`
+            raise StoreError(f"the bucket: {error}") from error
 
 
 def _require(answer: aiohttp.ClientResponse, what: str) -> None:
     if not answer.ok:
         raise StoreError(f"the bucket answered {what} with {answer.status}")
-
-
-async def _bounded(answer: aiohttp.ClientResponse, most: int) -> bytes:
-    data = bytearray()
-    async for piece in answer.content.iter_any():
-        data += piece
-        if len(data) > most:
-            raise StoreError(f"the bucket's answer has more than {most} bytes")
-    return bytes(data)
 
 
 def _parsed(data: bytes) -> ET.Element:

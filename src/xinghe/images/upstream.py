@@ -57,14 +57,7 @@ class UpstreamPainter:
         self._name = name
         self._deployment = deployment
         self._fetch = fetch
-        self._server = Server(
-            deployment.url,
-            aiohttp.ClientTimeout(
-                sock_connect=deployment.connect_timeout, sock_read=deployment.silence_timeout
-            ),
-            key=deployment.key,
-            key_env=deployment.key_env,
-        )
+        self._server = Server.of(deployment)
         self._slots = asyncio.Semaphore(deployment.slots)
         self._present = 0
 

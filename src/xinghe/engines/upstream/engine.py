@@ -55,14 +55,7 @@ class UpstreamEngine:
     def __init__(self, name: str, deployment: UpstreamDeployment) -> None:
         self._deployment = deployment
         self._served_by = f"{name}/{deployment.model}"
-        self._server = Server(
-            deployment.url,
-            aiohttp.ClientTimeout(
-                sock_connect=deployment.connect_timeout, sock_read=deployment.silence_timeout
-            ),
-            key=deployment.key,
-            key_env=deployment.key_env,
-        )
+        self._server = Server.of(deployment)
         self._decode = msgspec.json.Decoder(Chunk).decode
 
     @property
