@@ -1,7 +1,8 @@
 """Supervised child processes for work that needs a core of its own, or that may crash.
 
 The parent holds a `Worker`; the child's module ends with `serve(handle, Request)`, or with
-`serve_jobs` where calls are long enough to tell their progress and to be cancelled.
+`serve_jobs` where calls are long enough to tell their progress and to be cancelled. A
+`WorkerPool` is for calls whose cost a client can size.
 """
 
 from xinghe.workers.errors import (
@@ -10,8 +11,10 @@ from xinghe.workers.errors import (
     WorkerClosed,
     WorkerDied,
     WorkerFailure,
+    WorkerOutOfMemory,
     WorkerTimeout,
 )
+from xinghe.workers.pool import WorkerPool
 from xinghe.workers.serve import Cancelled, Job, serve, serve_jobs, threads
 from xinghe.workers.worker import Worker
 
@@ -24,6 +27,8 @@ __all__ = [
     "WorkerClosed",
     "WorkerDied",
     "WorkerFailure",
+    "WorkerOutOfMemory",
+    "WorkerPool",
     "WorkerTimeout",
     "serve",
     "serve_jobs",

@@ -23,5 +23,9 @@ class WorkerTimeout(WorkerFailure):
     """The child took longer than the call may; it was killed."""
 
 
+class WorkerOutOfMemory(WorkerFailure):
+    """The call needed more memory than the child may have; the child has ended."""
+
+
 class WorkerClosed(WorkerFailure):
     """The worker is closed."""

@@ -9,14 +9,20 @@ from __future__ import annotations
 import msgspec
 
 LENGTH = 4
+OUT_OF_MEMORY = 77
+"""Exit status of a child that has reached its limit."""
 MAX_FRAME = 256 * 1024 * 1024
 """Bytes. A length beyond it is not a length: something else wrote into the pipe."""
 
 
 class Greeting(msgspec.Struct, frozen=True, array_like=True):
-    """`parent` is the process without which the child must not live."""
+    """`parent` is the process without which the child must not live.
+
+    `memory` bytes of data are all that it may have; 0: no limit.
+    """
 
     parent: int
+    memory: int = 0
 
 
 class Ready(msgspec.Struct, frozen=True, array_like=True):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 import sys
 import threading
@@ -16,6 +18,7 @@ import msgspec
 from xinghe.orphan import die_with_parent
 from xinghe.workers.frames import (
     LENGTH,
+    OUT_OF_MEMORY,
     Answer,
     Call,
     Cancel,
@@ -111,7 +114,10 @@ def _greeted(at_once: int) -> _Answers:
     greeting = _read(sys.stdin.buffer)
     if greeting is None:
         os._exit(0)
-    die_with_parent(msgspec.msgpack.decode(greeting, type=Greeting).parent)
+    told = msgspec.msgpack.decode(greeting, type=Greeting)
+    die_with_parent(told.parent)
+    if told.memory:
+        _limit_memory(told.memory)
     answers = _Answers(pipe)
     answers.send(Ready(at_once))
     return answers
@@ -123,11 +129,21 @@ def _answer(number: int, answers: _Answers, handle: Callable[[], object]) -> Non
         answers.send(Answer(number, reply))
     except Cancelled:
         answers.send(Answer(number, NOTHING, "Cancelled"))
+    except MemoryError:
+        if resource.getrlimit(resource.RLIMIT_DATA)[0] != resource.RLIM_INFINITY:
+            os._exit(OUT_OF_MEMORY)  # what the call has left behind goes with the process
+        answers.send(Answer(number, NOTHING, "MemoryError"))
     except Exception as error:
         # The text may quote the request, which belongs to the caller and not into a log.
         print(f"{type(error).__name__} in a call:", file=sys.stderr)
         traceback.print_tb(error.__traceback__)
         answers.send(Answer(number, NOTHING, f"{type(error).__name__}: {error}"))
+
+
+def _limit_memory(data: int) -> None:
+    """Not of the address space, which libraries reserve far more of than they use."""
+    with contextlib.suppress(OSError, ValueError):  # where the system knows no such limit
+        resource.setrlimit(resource.RLIMIT_DATA, (data, data))
 
 
 def _next() -> Call | Cancel | None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -20,9 +21,11 @@ from xinghe.workers.errors import (
     WorkerClosed,
     WorkerDied,
     WorkerFailure,
+    WorkerOutOfMemory,
     WorkerTimeout,
 )
 from xinghe.workers.frames import (
+    OUT_OF_MEMORY,
     Answer,
     Call,
     Cancel,
@@ -46,8 +49,11 @@ class Worker(Generic[Reply]):
     to numerical libraries by their environment variables; `nice` and `idle` (SCHED_IDLE where
     there is such a thing) say how readily it yields the processor. A child that dies is started
     again at the next call, after a wait that doubles from one early death to the next; only the
-    calls that it had in hand fail. `start_timeout` seconds may pass until it is ready. `python`
-    is another environment's interpreter, with this package in it; empty: our own.
+    calls that it had in hand fail. One that was killed for its time or had no memory left is
+    started again without that wait, and so is an `expendable` one that died of a call. `memory`
+    bytes of data are all that the child may have (RLIMIT_DATA; 0: no limit). `start_timeout`
+    seconds may pass until it is ready. `python` is another environment's interpreter, with this
+    package in it; empty: our own.
     """
 
     def __init__(
@@ -63,6 +69,8 @@ class Worker(Generic[Reply]):
         timeout: float = 60.0,
         start_timeout: float = 60.0,
         python: str = "",
+        memory: int = 0,
+        expendable: bool = False,
     ) -> None:
         self._module = module
         self._arguments = tuple(arguments)
@@ -71,6 +79,10 @@ class Worker(Generic[Reply]):
         self._timeout = timeout
         self._start_timeout = start_timeout
         self._python = python
+        self._memory = memory
+        self._expendable = expendable
+        self._spent = False
+        """Whether a call is why the child has ended: the next one need not wait."""
         self._decoder = msgspec.msgpack.Decoder(reply)
         self._numbers = itertools.count()
         self._waiting: deque[Pending] = deque()
@@ -130,6 +142,12 @@ class Worker(Generic[Reply]):
                     self._child.send(Cancel(number))
             raise
 
+    def give_up(self) -> None:
+        """Kill the child over what it has in hand; the next one is started when it is wanted."""
+        if self._child and self._working:
+            self._reason, self._spent = WorkerTimeout(f"{self._module} was given up"), True
+            self._child.kill()
+
     async def aclose(self) -> None:
         """End the child; calls that wait or work fail with `WorkerClosed`."""
         self._closed = True
@@ -146,13 +164,16 @@ class Worker(Generic[Reply]):
             await self._wanted.wait()
             backoff.started()
             await self._live()
+            if self._spent:
+                log.warning("worker_spent", module=self._module, reason=str(self._reason))
+                continue
             delay = backoff.next()
             log.error("worker_ended", module=self._module, reason=str(self._reason), wait=delay)
             await asyncio.sleep(delay)
 
     async def _live(self) -> None:
         """The life of one child, from its start until it has ended."""
-        self._reason = None
+        self._reason, self._spent = None, False
         try:
             child = self._child = await self._spawn()
         except Exception as error:  # whatever it is: who waits must hear of it
@@ -161,7 +182,7 @@ class Worker(Generic[Reply]):
             self._wanted.clear()
             return
         try:
-            child.send(Greeting(os.getpid()))
+            child.send(Greeting(os.getpid(), self._memory))
             if await self._became_ready(child):
                 self._hand_out()
                 await self._listen(child)
@@ -172,12 +193,23 @@ class Worker(Generic[Reply]):
             never_ready, self._at_once = self._at_once == 0, 0
             status = await asyncio.shield(child.end())
             if self._reason is None:
-                self._reason = WorkerDied(f"{self._module} ended with status {status}")
+                self._reason = self._death(status)
+            self._spent = self._spent and not never_ready
             # Who waits for a child that cannot start would wait for ever.
             failed = self._take_all() if never_ready else self._take_working()
             self._fail(self._reason, failed)
             if not self._waiting:
                 self._wanted.clear()
+
+    def _death(self, status: int) -> WorkerFailure:
+        """Why the child ended by itself, by its exit `status`."""
+        # Rust's allocator aborts where it gets no more; Python's raises, see `serve`.
+        if self._memory and status in (OUT_OF_MEMORY, -signal.SIGABRT):
+            self._spent = True
+            mebibytes = self._memory >> 20
+            return WorkerOutOfMemory(f"{self._module} needed more than {mebibytes} MiB")
+        self._spent = self._expendable and bool(self._working)
+        return WorkerDied(f"{self._module} ended with status {status}")
 
     async def _spawn(self) -> ChildProcess:
         starting = asyncio.ensure_future(
@@ -255,6 +287,7 @@ class Worker(Generic[Reply]):
     def _expire(self, child: ChildProcess, seconds: float) -> None:
         if self._child is child:
             self._reason = WorkerTimeout(f"{self._module} took longer than {seconds:g} s")
+            self._spent = True
             child.kill()
 
     def _take_working(self) -> list[Pending]:

@@ -1,0 +1,167 @@
+"""Several children of one module behind one queue: for calls whose cost a client can size."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from xinghe.workers.errors import WorkerClosed, WorkerFailure
+from xinghe.workers.fair import FairQueue
+from xinghe.workers.worker import Worker
+
+Reply = TypeVar("Reply")
+
+GRACE = 0.25
+"""Seconds that a call whose caller has left may still take: most are done before."""
+
+
+class WorkerPool(Generic[Reply]):
+    """`size` children of `module`, each with one call at a time.
+
+    At most `waiting` calls queue, at most `share` of one account, and accounts take turns. Where
+    there are several children, one account never has all of them. A call may take `timeout`
+    seconds from when a child begins it, and `memory` bytes of data; the child that exceeds
+    either, or dies of a call, is replaced at once, and only that call fails.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        reply: type[Reply],
+        *,
+        size: int = 2,
+        waiting: int = 64,
+        share: int = 8,
+        timeout: float,
+        memory: int = 0,
+        arguments: Sequence[str] = (),
+        nice: int = 0,
+        threads: int = 1,
+    ) -> None:
+        self._module = module
+        self._workers = [
+            Worker(
+                module,
+                reply,
+                arguments=arguments,
+                nice=nice,
+                threads=threads,
+                timeout=timeout,
+                memory=memory,
+                expendable=True,
+            )
+            for _ in range(size)
+        ]
+        self._idle = list(self._workers)
+        self._most_of_one = max(1, size - 1)
+        self._queue: FairQueue[_Call[Reply]] = FairQueue(most=waiting, share=share)
+        self._at_work: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def start(self) -> None:
+        """Start the children now, so that no call waits for it. Needs the running loop."""
+        for worker in self._workers:
+            worker.start()
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the children that run."""
+        return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    async def call(
+        self,
+        request: object,
+        account: str,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> Reply:
+        """What a child's handler returns for `request`; `timeout` in place of the pool's own.
+
+        A caller that is cancelled takes its call along: out of the queue, or, after `GRACE`
+        seconds, out of the child's hands. Raises `WorkerFailure` (`WorkerBusy` where the queue
+        is full, `WorkerTimeout`, `WorkerOutOfMemory`, `WorkerDied`, `RequestFailed`,
+        `WorkerClosed`).
+        """
+        if self._closed:
+            raise WorkerClosed(f"the workers {self._module} are closed")
+        call = _Call[Reply](request, timeout)
+        self._queue.put(account, call)
+        self._hand_out()
+        try:
+            return await call.future
+        finally:
+            if call.future.cancelled() and not self._queue.remove(account, call) and call.worker:
+                asyncio.get_running_loop().call_later(GRACE, _give_up, call)
+
+    async def aclose(self) -> None:
+        """End the children; calls that wait or work fail with `WorkerClosed`."""
+        self._closed = True
+        for call in self._queue.clear():
+            call.fail(WorkerClosed(f"the workers {self._module} were closed"))
+        for worker in self._workers:
+            await worker.aclose()
+        for task in list(self._tasks):
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def _hand_out(self) -> None:
+        """Give each idle child the call whose turn it is."""
+        while self._idle:
+            taken = self._queue.take(lambda account: self._at_work[account] < self._most_of_one)
+            if taken is None:
+                return
+            account, call = taken
+            # The one that is loaded, where another is just being replaced.
+            worker = max(self._idle, key=lambda one: one.ready)
+            self._idle.remove(worker)
+            self._at_work[account] += 1
+            call.worker = worker
+            task = asyncio.create_task(self._work(worker, account, call))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, worker: Worker[Reply], account: str, call: _Call[Reply]) -> None:
+        """See one call through; not in its caller's task, as a child is busy until it ends."""
+        try:
+            reply = await worker.call(call.request, call.timeout)
+        except WorkerFailure as failure:
+            call.fail(failure)
+            if not self._closed:
+                worker.start()  # a new child for one that the call has ended
+        else:
+            if not call.future.done():
+                call.future.set_result(reply)
+        finally:
+            call.worker = None
+            self._at_work[account] -= 1
+            if not self._at_work[account]:
+                del self._at_work[account]
+            self._idle.append(worker)
+            if not self._closed:
+                self._hand_out()
+
+
+class _Call(Generic[Reply]):
+    """A call that waits, or that `worker` has; `timeout` in seconds."""
+
+    __slots__ = ("future", "request", "timeout", "worker")
+
+    def __init__(self, request: object, timeout: float | None) -> None:
+        self.request = request
+        self.timeout = timeout
+        self.worker: Worker[Reply] | None = None
+        self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+    def fail(self, failure: WorkerFailure) -> None:
+        if not self.future.done():
+            self.future.set_exception(failure)
+
+
+def _give_up(call: _Call[Reply]) -> None:
+    if call.worker is not None:
+        call.worker.give_up()
+        # The child may be starting yet.
+        asyncio.get_running_loop().call_later(GRACE, _give_up, call)

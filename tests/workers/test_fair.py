@@ -1,0 +1,62 @@
+"""Accounts take turns, and nothing waits beyond the bounds."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xinghe.workers import WorkerBusy
+from xinghe.workers.fair import FairQueue
+
+ACCOUNTS = st.sampled_from(["a", "b", "c", "d"])
+STEPS = st.lists(st.tuples(st.sampled_from(["put", "take", "leave"]), ACCOUNTS), max_size=80)
+
+
+@given(STEPS, st.integers(1, 8), st.integers(1, 4))
+def test_it_holds_what_came_within_its_bounds(
+    steps: list[tuple[str, str]], most: int, share: int
+) -> None:
+    queue: FairQueue[int] = FairQueue(most=most, share=share)
+    held: list[tuple[str, int]] = []
+    for number, (what, account) in enumerate(steps):
+        own = [pair for pair in held if pair[0] == account]
+        if what == "put":
+            if len(held) >= most or len(own) >= share:
+                with pytest.raises(WorkerBusy):
+                    queue.put(account, number)
+            else:
+                queue.put(account, number)
+                held.append((account, number))
+        elif what == "leave" and own:
+            assert queue.remove(*own[-1])
+            assert not queue.remove(*own[-1])
+            held.remove(own[-1])
+        elif what == "take":
+            taken = queue.take(lambda one, barred=account: one != barred)  # type: ignore[misc]
+            others = [pair for pair in held if pair[0] != account]
+            assert (taken is None) == (not others)
+            if taken is not None:
+                assert taken == next(pair for pair in others if pair[0] == taken[0])
+                held.remove(taken)
+        assert len(queue) == len(held)
+    assert sorted(queue.clear()) == sorted(number for _, number in held)
+    assert len(queue) == 0
+
+
+@given(st.lists(ACCOUNTS, min_size=1, max_size=60))
+def test_nobody_waits_for_more_than_one_call_of_each_other(calls: list[str]) -> None:
+    queue: FairQueue[int] = FairQueue(most=100, share=100)
+    for number, account in enumerate(calls):
+        queue.put(account, number)
+    left = Counter(calls)
+    while left:
+        served = []
+        for _ in range(len(left)):
+            taken = queue.take(lambda _: True)
+            assert taken is not None
+            served.append(taken[0])
+        assert sorted(served) == sorted(left)
+        left -= Counter(left.keys())
