@@ -1,31 +1,19 @@
-"""A client's connection: uvicorn's, but no request head may take for ever, and errors are JSON."""
+"""A client's connection: no request head may take for ever, and what is refused gets JSON."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import resource
 from typing import Any
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import ABORT, new_request_id
+from xinghe.api.framing import RequestReader
 from xinghe.api.outflow import Outflow
 from xinghe.observe import metrics
-
-MAX_HEAD_BYTES = 128 * 1024
-"""Of a request's line and headers that are not complete yet; what one read brings is not cut."""
-
-UPGRADE = re.compile(
-    rb"\A([A-Z]+ [^\r\n]+\r\n(?:[^\r\n]+\r\n)*?)upgrade:[^\r\n]*\r\n", re.IGNORECASE
-)
-"""A head up to its Upgrade header."""
 
 ENOUGH_FILES = 65536
 MAX_WAITING_SHARE = 0.5
@@ -67,7 +55,7 @@ class WaitingRoom:
         self._waiting.pop(connection, None)
 
 
-class Connection(HttpToolsProtocol):
+class Connection(RequestReader):
     """One TCP connection.
 
     `head_timeout` is in seconds, from accept or from a first byte; `stall_timeout` as in
@@ -82,9 +70,10 @@ class Connection(HttpToolsProtocol):
         self._room = room
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
         self._cycles: list[RequestResponseCycle] = []
         """The requests that are not answered yet: more than one where they are pipelined."""
+        self._refusal: ApiError | None = None
+        """What is to be said when they are."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -101,23 +90,10 @@ class Connection(HttpToolsProtocol):
             cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
-        # Java's client offers an upgrade to HTTP/2 with every request. The offer may be ignored,
-        # but httptools would take the body for the other protocol and drop it.
-        if b"pgrade:" in data:
-            data = UPGRADE.sub(rb"\1", data)
         super().data_received(data)
         if self._is_idle() and self._head_timer is None and self.timeout_keep_alive_task is None:
             # Bytes that begin no request ended uvicorn's own timer: ours goes on.
             self._await_head()
-        self._head_bytes = self._head_bytes + len(data) if self._head_timer is not None else 0
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(
-                ApiError(
-                    Errors.REQUEST_TOO_LARGE,
-                    f"the request head has {self._head_bytes} bytes or more, "
-                    f"allowed: up to {MAX_HEAD_BYTES}",
-                )
-            )
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -126,6 +102,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_is_done()
+        if self.is_resumed:
+            return
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
         super().on_headers_complete()
         self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
@@ -134,6 +112,8 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._outflow.watch()
+        if self._refusal is not None:
+            self.refuse(self._refusal)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -143,8 +123,27 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         self._outflow.moved()
 
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(ApiError(Errors.MALFORMED_JSON, msg))
+    def refuse(self, error: ApiError) -> None:
+        """Answer with an error and close, when all that was asked before is answered."""
+        self._head_is_done()
+        self.forget_the_rest()
+        self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
+        if self.transport.is_closing():
+            return
+        if any(not cycle.more_body for cycle in self._cycles):
+            self._refusal = error
+        elif any(cycle.response_started for cycle in self._cycles):
+            self.transport.close()  # it was refused before its body went wrong
+        else:
+            self._write(error)
+        self._outflow.watch()
+
+    def on_hold(self, held: bool) -> None:
+        """While we let a client wait, its head is not late."""
+        if held:
+            self._head_is_done()
+        elif self.is_in_head and self._head_timer is None:
+            self._await_head()
 
     def _is_idle(self) -> bool:
         return all(cycle.response_complete for cycle in self._cycles)
@@ -171,25 +170,21 @@ class Connection(HttpToolsProtocol):
 
     def _too_late(self) -> None:
         self._head_timer = None
-        self._refuse(
+        self.refuse(
             ApiError(
                 Errors.REQUEST_TIMEOUT,
                 f"the request head did not arrive within {self._head_timeout:g} s",
             )
         )
 
-    def _refuse(self, error: ApiError) -> None:
-        self._head_is_done()
-        if self.transport.is_closing():
-            return
+    def _write(self, error: ApiError) -> None:
         request_id = new_request_id()
         body = msgspec.json.encode(error.body(request_id))
         self.transport.write(
             STATUS_LINE[error.row.status]
             + b"content-type: application/json; charset=utf-8\r\n"
             + f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n".encode()
-            + b"connection: close\r\n\r\n"
+            + b"cache-control: no-store\r\nconnection: close\r\n\r\n"
             + body
         )
         self.transport.close()
-        self._outflow.watch()
