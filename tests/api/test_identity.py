@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.kit.api import DOCUMENTED, STRICT, Api
+from tests.kit.api import DOCUMENTED, HELLO, STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
 from tests.kit.models import CHAT, TIGHT
@@ -120,3 +120,40 @@ def test_two_authorization_headers_are_refused(api: Api) -> None:
             api.send("GET", "/models", headers=headers), 401, "invalid_request_error",
             "invalid_iam_token", "more than once",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "Bearer {}\xa0",
+        "Bearer \xa0{}",
+        "Bearer {}\x85",
+        "Bearer\t{}",
+        "Bearer\xa0{}",
+        "Bearer  {}",
+        "Bearer \t{}",
+        "Bearer {} x",
+        "Bearer {},",
+        "Bearer {}\xa0 ",
+        "Bearer{}",
+        '"Bearer {}"',
+        "{}",
+    ],
+)
+def test_what_is_not_quite_a_token(api: Api, form: str) -> None:
+    sent = {"Authorization": form.format(api.token), "Content-Type": "application/json"}
+    with Connection(api.url) as connection:
+        lines = ["GET /v1/models HTTP/1.1", "Host: x", *(f"{k}: {v}" for k, v in sent.items())]
+        connection.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        refused(connection.reply(), *UNCERTIFIED)
+
+
+def test_blanks_around_the_header_are_none_of_the_token(api: Api) -> None:
+    answered(
+        api.send(
+            "POST",
+            "/chat/completions",
+            json.dumps({"model": CHAT, "messages": HELLO}).encode(),
+            {"Authorization": f"  Bearer {api.token} \t "},
+        )
+    )

@@ -27,8 +27,6 @@ def documentation_routes(corpus: Corpus) -> list[BaseRoute]:
                 status_code=error.row.status,
                 media_type="application/json",
             )
-        return PlainTextResponse(
-            text, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
-        )
+        return PlainTextResponse(text, headers={"X-Content-Type-Options": "nosniff"})
 
     return [Route(SERVED_AT + "{page:path}", document)]

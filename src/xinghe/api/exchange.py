@@ -22,6 +22,8 @@ from xinghe.api.linger import linger
 _ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 10
 _JSON = (b"content-type", b"application/json; charset=utf-8")
+NO_STORE = (b"cache-control", b"no-store")
+"""On every answer but images behind a URL: what was said to one client is for no cache."""
 _EXPOSED = (
     b"x-request-id, x-served-by, x-ignored-parameters, retry-after, idempotent-replayed, "
     b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
@@ -103,6 +105,7 @@ class Exchange:
             status,
             [
                 *headers,
+                NO_STORE,
                 (b"x-request-id", self.request_id.encode()),
                 (b"access-control-allow-origin", b"*"),
                 (b"access-control-expose-headers", _EXPOSED),

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xinghe.api.edge import no_such_path
 from xinghe.api.errors import ApiError, Errors
-from xinghe.api.exchange import new_request_id
+from xinghe.api.exchange import NO_STORE, new_request_id
 from xinghe.api.faults import as_api_error
 from xinghe.api.openapi.document import document
 from xinghe.dispatch.dispatcher import Dispatcher
@@ -123,7 +123,10 @@ class Nowhere(BaseRoute):
 
 
 class Identified:
-    """What the API's edge does for its own paths: an id on every answer, and JSON for a fault."""
+    """What the API's edge does for its own paths: an id on every answer, and JSON for a fault.
+
+    What is not an image behind its URL, which says so itself, is for no cache.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -137,10 +140,10 @@ class Identified:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", request_id.encode()),
-                ]
+                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                if not any(name == NO_STORE[0] for name, _ in headers):
+                    headers.append(NO_STORE)
+                message["headers"] = headers
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
