@@ -51,9 +51,10 @@ def flood(api: Api, data: bytes, piece: bytes, most: int) -> tuple[int, bytes]:
 def test_a_trailer_is_no_header(api: Api, cut: int) -> None:
     # Without a token in the head; with the token in the head, and another one behind the body.
     trailer = f"Authorization: Bearer {api.token}"
-    for start, wanted in ((head(api.bearing(""), CHUNKED), 401), (head(api, CHUNKED), 200)):
-        start = start.replace(b"Authorization: Bearer \r\n", b"")
-        data = start + chunks(BODY, trailer, "Idempotency-Key: a b", "Expect: 100-continue")
+    token = f"Authorization: Bearer {api.token}\r\n".encode()
+    start = head(api, CHUNKED)
+    for head_sent, wanted in ((start.replace(token, b""), 401), (start, 200)):
+        data = head_sent + chunks(BODY, trailer, "Idempotency-Key: a b", "Expect: 100-continue")
         with Connection(api.url, timeout=20) as connection:
             connection.send(data[: len(data) - cut])
             connection.send(data[len(data) - cut :])
@@ -196,8 +197,8 @@ def test_pipelined_requests_whose_answers_nobody_reads(make_server: MakeServer) 
     gateway = child(server, GATEWAY)
     answers_at_once(api)
     before = gateway.memory_info().rss
-    request = head(api, method="GET", path="/v1/models")
-    waiting = [request * 20_000] * 3
+    # Short ones, of which one read brings thousands, with long answers.
+    waiting = [b"GET /openapi.json HTTP/1.1\r\nHost:x\r\n\r\n" * 20_000] * 6
     highest = before
     connections = [Connection(api.url, timeout=20) for _ in waiting]
     try:
@@ -221,7 +222,7 @@ def test_pipelined_requests_whose_answers_nobody_reads(make_server: MakeServer) 
     finally:
         for connection in connections:
             connection.socket.close()
-    assert highest - before < 40 * 1024 * 1024
+    assert highest - before < 25 * 1024 * 1024
     answers_at_once(api)
 
 
