@@ -142,7 +142,8 @@ class GenerationJob(msgspec.Struct, frozen=True):
     """One pass of an engine: the prompt, how to sample, and the most to generate.
 
     A `preemptible` one does not queue: it yields to those that do. A `returning` one continues an
-    answer that has begun: it goes before all that wait.
+    answer that has begun: it goes before all that wait. `account` is who asks: what an engine has
+    read for it is read again for nobody else (`None`: for nobody at all).
     """
 
     request_id: str
@@ -152,6 +153,7 @@ class GenerationJob(msgspec.Struct, frozen=True):
     preemptible: bool = False
     returning: bool = False
     constraint: Constraint | None = None
+    account: int | None = None
 
     def __post_init__(self) -> None:
         assert self.max_tokens > 0

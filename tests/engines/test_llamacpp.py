@@ -35,7 +35,7 @@ async def job_of(
     engine: LlamaCppEngine, text: str, limit: int, sampling: Sampling = GREEDY
 ) -> GenerationJob:
     prompt = await engine.prepare([Message("user", text)])
-    return GenerationJob("as-0123456789", prompt, sampling, limit)
+    return GenerationJob("as-0123456789", prompt, sampling, limit, account=1)
 
 
 async def ask(

@@ -176,4 +176,5 @@ class Passes:
             preemptible=task.preemptible and not self._begun,
             returning=self._begun,
             constraint=constraint,
+            account=task.account,
         )

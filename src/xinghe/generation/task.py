@@ -38,7 +38,7 @@ class Task(msgspec.Struct, frozen=True):
 
     `max_tokens` bounds the answer, `thinking` the chain of thought before it (0: none). With
     `structure`, the answer is JSON; with `tools`, it may be calls. `search_budget` is how many
-    tokens of what a search finds the engine reads.
+    tokens of what a search finds the engine reads. `account` is who asks.
     """
 
     request_id: str
@@ -52,6 +52,7 @@ class Task(msgspec.Struct, frozen=True):
     search: SearchOptions | None = None
     search_budget: int = 0
     preemptible: bool = False
+    account: int | None = None
 
     @property
     def search_bound(self) -> int:

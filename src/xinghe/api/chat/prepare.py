@@ -27,6 +27,7 @@ async def task_of(
     messages: tuple[Message, ...],
     station: Station,
     search_budget: int,
+    account: int,
 ) -> Task:
     """What is asked of generation. Raises `ApiError` for a schema that cannot be guaranteed."""
     thinking = min(request.thinking, station.deployment.thinking or request.thinking)
@@ -44,6 +45,7 @@ async def task_of(
         search=_options(request.search),
         search_budget=search_budget if request.search else 0,
         preemptible=request.card.preemptible,
+        account=account,
     )
 
 

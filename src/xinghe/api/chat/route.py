@@ -83,7 +83,8 @@ class ChatRoute:
             loading = self._rooms.pictures.load(messages, exchange.keep)
             messages = await unless_gone(exchange, loading, meter)
         budget = self._rooms.search_budget(station)
-        task = await task_of(exchange.request_id, request, messages, station, budget)
+        account = exchange.require().account_id
+        task = await task_of(exchange.request_id, request, messages, station, budget, account)
         answer = Answer(self._rooms.means(station), task, meter)
         counted_at = time.perf_counter()
         prompt = await cut_to_fit(answer, limits)

@@ -74,6 +74,10 @@ def main() -> None:
     # Reserves the vision tower's memory: without it, small first pictures turn all into NaN.
     params.warmup = bool(spec.mmproj)
     params.no_extra_bufts = not spec.repack
+    # A prompt is never found again by its text alone: the gateway says which slot continues what.
+    params.cache_ram_mib = 0
+    params.cache_idle_slots = False
+    params.slot_prompt_similarity = 0.0
     params.ctx_shift = False  # would drop the beginning of a conversation silently
     params.hostnames = ["127.0.0.1"]
     params.port = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 import aiohttp
@@ -26,6 +27,7 @@ from xinghe.core import (
 from xinghe.engines.events import EventParser, EventTooLarge
 from xinghe.engines.llamacpp.eyes import Eyes
 from xinghe.engines.llamacpp.follow import Follower
+from xinghe.engines.llamacpp.slots import Slot, Slots
 from xinghe.engines.llamacpp.wire import (
     CompletionEvent,
     Counted,
@@ -71,6 +73,8 @@ class LlamaCppEngine:
         self._address: str | None = None
         self._located = asyncio.Event()
         self._key = ""
+        self._slot_count = max(1, deployment.slots)
+        self._slots = Slots(self._slot_count)
         self._session: aiohttp.ClientSession | None = None
         self._decode_event = msgspec.json.Decoder(CompletionEvent).decode
 
@@ -85,6 +89,7 @@ class LlamaCppEngine:
     def locate(self, address: str | None, key: str = "") -> None:
         """Where the child listens; `None` while there is none."""
         self._address, self._key = address, key
+        self._slots = Slots(self._slot_count)  # of the old child's prompts nothing is left
         if address is None:
             self._located.clear()
         else:
@@ -127,7 +132,17 @@ class LlamaCppEngine:
         )
 
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
-        body = completion_request(job, self._repeat_penalty)
+        await self._wait_for_child()
+        slots = self._slots
+        async with slots.hold(job.account, job.prompt.payload) as slot:
+            if slots is not self._slots:
+                raise EngineUnavailable("the embedded engine was started anew")
+            async with aclosing(self._generate(job, slot)) as batches:
+                async for batch in batches:
+                    yield batch
+
+    async def _generate(self, job: GenerationJob, slot: Slot) -> AsyncGenerator[Batch]:
+        body = completion_request(job, self._repeat_penalty, slot.number, reuse=slot.reused)
         follower = Follower(job.constraint)
         try:
             async with await self._post("/completion", body, **ONCE) as answer:
@@ -141,6 +156,9 @@ class LlamaCppEngine:
                     for data in parser.feed(read):
                         event = self._decode_event(data)
                         counted = _translate(event, counted, deltas)
+                        slot.begun()
+                        if event.stop:
+                            slot.ended()
                         follower.follow(event.content)
                     if deltas:
                         yield Batch(arrived, deltas)
@@ -172,7 +190,19 @@ class LlamaCppEngine:
     async def _post(
         self, path: str, body: object, **headers: str
     ) -> aiohttp.client._RequestContextManager:
-        """Call the child; one that is being started is waited for."""
+        await self._wait_for_child()
+        return self._open().post(
+            f"{self._address}{path}",
+            data=msgspec.json.encode(body),
+            headers={
+                "Authorization": f"Bearer {self._key}",
+                "Content-Type": "application/json",
+                **headers,
+            },
+        )
+
+    async def _wait_for_child(self) -> None:
+        """Wait for one that is being started; returns at once where there is one."""
         if self._address is None:
             try:
                 async with asyncio.timeout(START_PATIENCE):
@@ -181,15 +211,6 @@ class LlamaCppEngine:
                 raise EngineFailed("the embedded engine is not running") from None
         if self._address is None:
             raise EngineUnavailable("the embedded engine went away again")
-        return self._open().post(
-            self._address + path,
-            data=msgspec.json.encode(body),
-            headers={
-                "Authorization": f"Bearer {self._key}",
-                "Content-Type": "application/json",
-                **headers,
-            },
-        )
 
     def _open(self) -> aiohttp.ClientSession:
         # Made late, because a session belongs to the running loop.

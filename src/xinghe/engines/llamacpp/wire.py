@@ -59,8 +59,10 @@ def with_media(prompt: str, pictures: Sequence[Picture]) -> dict[str, Any]:
     return {"prompt_string": prompt, "multimodal_data": encoded}
 
 
-def completion_request(job: GenerationJob, base_repeat_penalty: float) -> dict[str, Any]:
-    """The body for `/completion`.
+def completion_request(
+    job: GenerationJob, base_repeat_penalty: float, slot: int, *, reuse: bool
+) -> dict[str, Any]:
+    """The body for `/completion` in a given slot; without `reuse`, what the slot holds is dropped.
 
     `return_progress` is what lets a cancelled request leave its slot in the middle of a prefill.
     """
@@ -71,7 +73,8 @@ def completion_request(job: GenerationJob, base_repeat_penalty: float) -> dict[s
         "prompt": job.prompt.payload,
         "n_predict": job.max_tokens,
         "stream": True,
-        "cache_prompt": True,
+        "id_slot": slot,
+        "cache_prompt": reuse,
         "return_progress": True,
         "repeat_penalty": base_repeat_penalty * (sampling.penalty_score or 1.0),
         "temperature": sampling.temperature,
