@@ -58,6 +58,7 @@ from xinghe.idempotency import Keeper
 from xinghe.images.choose import make_painter, make_store
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
+from xinghe.observe.loop_lag import watched
 from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
 from xinghe.search.room import SearchRoom
@@ -199,7 +200,8 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
         await system.images.start()
         await system.painters.start()
         try:
-            yield system
+            with watched():
+                yield system
         finally:
             await system.search.stop()
             await system.painters.aclose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 _FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 1)
+_STILL = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10, 20, 30, 60)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 REQUESTS = Counter(
@@ -27,6 +28,11 @@ EDGE_OUT = Histogram(
     "xinghe_edge_out_seconds",
     "The gateway's own time from an engine's delta read to its bytes written",
     buckets=_FAST,
+)
+LOOP_LAG = Histogram(
+    "xinghe_event_loop_lag_seconds",
+    "How long the event loop was away from waiting work, looked at every 20 ms",
+    buckets=_STILL,
 )
 UNSAFE = Counter("xinghe_unsafe_total", "Findings of moderation", ["place", "category"])
 MODERATION_REQUESTS = Counter(
