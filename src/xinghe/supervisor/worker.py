@@ -60,6 +60,8 @@ async def _work() -> int:
     )
     spec = msgspec.json.decode(await control.readline(), type=WorkerSpec)
     die_with_parent(spec.parent)
+    for descriptor in (spec.socket, spec.metrics_socket):
+        os.set_inheritable(descriptor, False)  # to be passed on to this process, and to no further
     logs.configure(spec.settings.log.level, spec.settings.log.format)
     try:
         async with running(spec.settings, spec.catalog) as system:

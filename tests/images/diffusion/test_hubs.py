@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -48,8 +49,13 @@ BESIDES = {
 
 
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    with Trial(tmp_path_factory.mktemp("home")) as trial:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def trial(home: Path) -> Iterator[Trial]:
+    with Trial(home) as trial:
         yield trial
 
 
@@ -87,6 +93,16 @@ async def test_what_is_needed_is_fetched_once(hub: Hub, trial: Trial, spec: Spec
     assert hub.paths == sorted(needed)
     assert await fetched(trial, spec) == only(hub, needed)
     assert hub.paths == sorted(needed)
+
+
+async def test_a_client_leaves_no_mark_of_the_machine(
+    hub: Hub, trial: Trial, spec: Spec, home: Path
+) -> None:
+    for _ in range(2):
+        await fetched(trial, spec)
+    ids = {found for agent in hub.agents for found in re.findall(r"session_id/(\w+)", agent)}
+    assert len(ids) == (2 if isinstance(hub, ModelScope) else 0)
+    assert contents(home) == {}
 
 
 async def test_weights_of_16_bits_do_where_such_are_asked_for(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -84,6 +86,7 @@ def _snapshot(spec: Spec, name: str, choice: Choice) -> Path:
 
 def _ask_huggingface(name: str, endpoint: str, cache: Path, choice: Choice) -> str:
     """If the hub is out of reach, a folder that is whole will do."""
+    os.environ.setdefault("HF_XET_CACHE", str(cache / "xet"))
     from huggingface_hub import snapshot_download  # noqa: PLC0415
 
     _sweep(cache)
@@ -99,25 +102,42 @@ def _ask_huggingface(name: str, endpoint: str, cache: Path, choice: Choice) -> s
 
 def _ask_modelscope(name: str, endpoint: str, cache: Path, choice: Choice) -> str:
     """If the hub is out of reach, what was fetched before will do."""
-    from modelscope import snapshot_download  # noqa: PLC0415
-    from modelscope_hub.errors import CacheNotFound, NetworkError, ServerError  # noqa: PLC0415
+    with _without_id(cache):
+        from modelscope import snapshot_download  # noqa: PLC0415
+        from modelscope_hub.errors import CacheNotFound, NetworkError, ServerError  # noqa: PLC0415
 
-    folder: str
-    try:
-        folder = snapshot_download(
-            name,
-            cache_dir=str(cache),
-            endpoint=endpoint,
-            allow_patterns=choice.wanted,
-            ignore_patterns=choice.unwanted,
-        )
-    except (NetworkError, ServerError) as error:
+        folder: str
         try:
-            folder = snapshot_download(name, cache_dir=str(cache), local_files_only=True)
-        except CacheNotFound:
-            raise error from None
-        print(f"{name} is taken as it is here, for {sentence(error)}", file=sys.stderr)
-    return folder
+            folder = snapshot_download(
+                name,
+                cache_dir=str(cache),
+                endpoint=endpoint,
+                allow_patterns=choice.wanted,
+                ignore_patterns=choice.unwanted,
+            )
+        except (NetworkError, ServerError) as error:
+            try:
+                folder = snapshot_download(name, cache_dir=str(cache), local_files_only=True)
+            except CacheNotFound:
+                raise error from None
+            print(f"{name} is taken as it is here, for {sentence(error)}", file=sys.stderr)
+        return folder
+
+
+@contextlib.contextmanager
+def _without_id(cache: Path) -> Iterator[None]:
+    """Its client keeps an id of the machine in its home, and sends it with every request.
+
+    Unless the operator gives it a home, it gets one in the cache, and its id is forgotten there.
+    """
+    own = cache / ".client"
+    home = Path(os.environ.setdefault("MODELSCOPE_HOME", str(own)))
+    os.environ.setdefault("MODELSCOPE_CACHE", str(cache))
+    try:
+        yield
+    finally:
+        if home.name == own.name:
+            (home / "credentials" / "session").unlink(missing_ok=True)
 
 
 def _sweep(cache: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 NAME = "someone/sdxl"
 TOKEN = "a-token"
@@ -35,6 +36,7 @@ class Hub(ABC):
 
     `cuts`: that many large files are broken off halfway by a reset of the connection.
     `closed`: why only who has `TOKEN` may read the repository; empty: everybody may.
+    `agents` is what the clients called themselves.
     """
 
     def __init__(self, files: Mapping[str, bytes], name: str = NAME) -> None:
@@ -44,7 +46,14 @@ class Hub(ABC):
         self.brought: list[tuple[str, str | None]] = []
         self.cuts = 0
         self.closed = ""
-        application = web.Application()
+        self.agents: list[str] = []
+
+        @web.middleware
+        async def listen(request: web.Request, handler: Handler) -> web.StreamResponse:
+            self.agents.append(request.headers.get("User-Agent", ""))
+            return await handler(request)
+
+        application = web.Application(middlewares=[listen])
         application.router.add_get("/storage/{sha256}", self._stored)
         self.route(application.router)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
