@@ -54,6 +54,7 @@ from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.protocol import Engine
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.fetching import Fetcher
+from xinghe.generation.vetting import Vetting
 from xinghe.idempotency import Keeper
 from xinghe.images.choose import make_painter, make_store
 from xinghe.ledger import Ledger
@@ -74,6 +75,7 @@ class System:
 
     def __init__(self, settings: Settings, catalog: Catalog, database: Database) -> None:
         self._database = database
+        self.vetting = Vetting()
         self.embedded: dict[str, LlamaCppEngine] = {}
         """The embedded engines by deployment: the supervisor tells where each listens."""
         self.dispatcher = Dispatcher(
@@ -130,6 +132,7 @@ class System:
                     pictures=PictureLoader(fetcher, settings.pictures.fetch_timeout),
                     searcher=self.search.searcher,
                     reader=self.reader,
+                    vetting=self.vetting,
                     server=settings.server,
                     search=settings.search,
                 )
@@ -199,10 +202,12 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
         await system.search.start()
         await system.images.start()
         await system.painters.start()
+        system.vetting.start()
         try:
             with watched():
                 yield system
         finally:
+            await system.vetting.aclose()
             await system.search.stop()
             await system.painters.aclose()
             await system.images.aclose()

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
+from tests.generation.vetted import functions
 from xinghe.api.chat.collected import Collected
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import Message, Meter, Sampling, Source, Tool, ToolUse
@@ -52,7 +53,7 @@ async def test_a_code_fence_that_was_not_shown() -> None:
             (Message("user", "联网搜索一下:今天西湖的新闻有哪些?"),),
             Sampling(),
             64,
-            tools=ToolUse((Tool("clock", "", {}),)),
+            tools=functions(ToolUse((Tool("clock", "", {}),)), max_tokens=64),
             search=options,
             search_budget=100,
         )

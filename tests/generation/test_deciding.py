@@ -9,6 +9,7 @@ import pytest
 
 from tests.engines.conftest import CONTEXT, SLOTS, engine  # noqa: F401
 from tests.generation.tools.functions import ALL
+from tests.generation.vetted import functions
 from xinghe.api.chat.collected import Collected
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling, ToolUse
@@ -35,7 +36,14 @@ async def answered(
     )
     messages = (Message("user", question),)
     meter = Meter()
-    task = Task("as-0123456789", messages, GREEDY, 24, stops=stops, tools=ToolUse(ALL))
+    task = Task(
+        "as-0123456789",
+        messages,
+        GREEDY,
+        24,
+        stops=stops,
+        tools=functions(ToolUse(ALL), max_tokens=24),
+    )
     answer = Answer(means, task, meter)
     await answer.prepare()
     collected = Collected()

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
+from tests.generation.vetted import form
 from xinghe.api.chat.collected import Collected
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.generation.answer import Answer
-from xinghe.generation.structure import Structure, structured
 from xinghe.generation.task import Means, Task
+from xinghe.generation.vetting import VettedForm
 from xinghe.safety import Moderator
 
 NO_LISTS = Moderator(Path("no-such-folder"), builtin=False)
@@ -26,15 +27,15 @@ END = event({"stop": True, "tokens_predicted": 1, "tokens_evaluated": 3})
 
 
 @pytest.mark.parametrize(
-    ("form", "text", "thought", "answer"),
+    ("wanted", "text", "thought", "answer"),
     [
         (None, "想。</think>答", "想。", "答"),
-        (structured(max_tokens=64), "{}", "", "{}"),
+        (form(max_tokens=64), "{}", "", "{}"),
     ],
     ids=["text", "form"],
 )
 async def test_where_the_answer_begins(
-    form: Structure | None, text: str, thought: str, answer: str
+    wanted: VettedForm | None, text: str, thought: str, answer: str
 ) -> None:
     """The grammar holds from the first token: a form has no thought before it."""
     said = event({"content": text, "tokens_predicted": 1})
@@ -45,7 +46,7 @@ async def test_where_the_answer_begins(
         station = Station("r1", deployment, engine)
         dispatcher = Dispatcher({"r1": station})
         question = (Message("user", "你好"),)
-        task = Task("as-0123456789", question, Sampling(), 64, thinking=64, structure=form)
+        task = Task("as-0123456789", question, Sampling(), 64, thinking=64, structure=wanted)
         made = Answer(Means(dispatcher, station, NO_LISTS), task, Meter())
         collected = Collected()
         try:

@@ -12,6 +12,7 @@ from xinghe.api.errors import ApiError, Errors, internal
 from xinghe.core import MICRO
 from xinghe.dispatch.dispatcher import ClusterFull, DispatchFailed, Yielding
 from xinghe.embedding import EmbedderBusy, EmbedderFailed
+from xinghe.generation.vetting import VettingBusy
 from xinghe.images import PainterBusy, PainterFailed, PainterUnavailable
 from xinghe.images.store import StoreError
 from xinghe.ledger import InsufficientTokens, SpendCapReached
@@ -59,7 +60,7 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             error, text = LIMITS[fault.kind]
             text = f"{text} ({fault.limit})"
             known = _too_many(error, text, fault.retry_after, fault.headers())
-        case ClusterFull() | EmbedderBusy() | PainterBusy():
+        case ClusterFull() | EmbedderBusy() | PainterBusy() | VettingBusy():
             text = "request limit by resouce cluster reached"
             known = _too_many(Errors.CLUSTER_RATE_LIMIT, text, fault.retry_after)
         case BudgetExceeded():

@@ -64,7 +64,7 @@ class Answer:
     async def prepare(self) -> Prompt:
         """What the first pass reads, but for what pictures show and a search will find.
 
-        Raises `Unguaranteed`, `DispatchFailed`.
+        Raises `DispatchFailed`.
         """
         if self.picture_tokens:
             self._messages = tuple(replace(one, parts=()) for one in self.task.messages)
@@ -114,7 +114,7 @@ class Answer:
             messages = with_note(messages, thought_note(messages, thought))
         elif thought is None and self._thinks_first:
             messages = with_note(messages, think_note(messages))
-        self._first = await lay_out(self._means, self.task, messages)
+        self._first = lay_out(self._means, self.task, messages)
         return await self._count()
 
     async def _count(self) -> Prompt:

@@ -31,6 +31,7 @@ from xinghe.generation.tally import Tally
 from xinghe.generation.task import Means, Task
 from xinghe.generation.thinking import as_thought
 from xinghe.generation.thought import ThoughtSplitter
+from xinghe.generation.vetting import Unverified
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +91,10 @@ class Passes:
                 log.warning("answer_not_kept", attempt=attempt, shown=shown)
                 if shown:
                     break
+            except Unverified as error:
+                # The same text may come again, and would take as long again.
+                log.warning("answer_not_verified", kind=error.kind, shown=shown)
+                break
         raise DispatchFailed(self._means.station.name)
 
     async def ask(

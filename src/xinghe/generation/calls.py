@@ -10,11 +10,11 @@ from xinghe.core import (
     FinishReason,
     TextDelta,
     ToolCallDelta,
-    ToolUse,
 )
 from xinghe.generation.stage import Unkept
-from xinghe.generation.tools import CallReader, check_call
+from xinghe.generation.tools import CallReader
 from xinghe.generation.tools.reader import call_id
+from xinghe.generation.vetting import VettedTools
 
 
 class ReadCalls:
@@ -48,20 +48,21 @@ class CheckedCalls:
     was cut off by the answer's length does not leave.
     """
 
-    def __init__(self, use: ToolUse) -> None:
-        self._use = use
+    def __init__(self, tools: VettedTools) -> None:
+        self._tools = tools
+        self._use = tools.use
         self._calls: dict[int, ToolCallDelta] = {}
         self._kept: list[Delta] = []
         """Text before a call that is required: it leaves with the call or not at all."""
 
-    def __call__(self, deltas: list[Delta]) -> list[Delta]:
+    async def __call__(self, deltas: list[Delta]) -> list[Delta]:
         out: list[Delta] = []
         for delta in deltas:
             match delta:
                 case ToolCallDelta():
                     self._gather(delta)
                 case FinishDelta():
-                    out += self._end(delta)
+                    out += await self._end(delta)
                 case TextDelta() if self._use.choice == "required":
                     self._kept.append(delta)
                 case _:
@@ -81,7 +82,7 @@ class CheckedCalls:
             tokens=known.tokens + delta.tokens,
         )
 
-    def _end(self, finish: FinishDelta) -> list[Delta]:
+    async def _end(self, finish: FinishDelta) -> list[Delta]:
         ended = finish.reason in {FinishReason.NORMAL, FinishReason.FUNCTION_CALL}
         # Without arguments, a function is called with none; unless they were cut off.
         calls = [
@@ -90,7 +91,7 @@ class CheckedCalls:
         ]
         if not self._use.parallel:
             calls = calls[:1]
-        wrong = [call for call in calls if not self._is_valid(call)]
+        wrong = [call for call in calls if not await self._is_valid(call)]
         if ended and (wrong or (not calls and self._use.choice == "required")):
             raise Unkept
         calls = [call for call in calls if call not in wrong]
@@ -99,11 +100,9 @@ class CheckedCalls:
             finish = replace(finish, reason=reason)
         return [*self._kept, *_renumbered(calls), finish]
 
-    def _is_valid(self, call: ToolCallDelta) -> bool:
-        name = call.name or ""
-        if self._use.name is not None and name != self._use.name:
-            return False
-        return check_call(self._use, name, call.arguments) is None
+    async def _is_valid(self, call: ToolCallDelta) -> bool:
+        # What is wrong quotes the call, so no log may hold it.
+        return await self._tools.check(call.name or "", call.arguments) is None
 
 
 def _renumbered(calls: list[ToolCallDelta]) -> list[Delta]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta
 from xinghe.generation.stage import Unkept
@@ -15,13 +15,13 @@ class Checked:
     check: a stream cannot be recalled, and this engine's word is not proven.
     """
 
-    def __init__(self, check: Callable[[str], str | None], *, whole: bool) -> None:
+    def __init__(self, check: Callable[[str], Awaitable[str | None]], *, whole: bool) -> None:
         self._check = check
         self._whole = whole
         self._texts: list[str] = []
         self._kept: list[Delta] = []
 
-    def __call__(self, deltas: list[Delta]) -> list[Delta]:
+    async def __call__(self, deltas: list[Delta]) -> list[Delta]:
         out: list[Delta] = []
         for delta in deltas:
             match delta:
@@ -32,7 +32,7 @@ class Checked:
                         self._kept.clear()
                     self._kept.append(delta)
                 case FinishDelta(FinishReason.NORMAL):
-                    if self._check("".join(self._texts)) is not None:
+                    if await self._check("".join(self._texts)) is not None:
                         # What is wrong quotes the answer, so no log may hold it.
                         raise Unkept
                     out += [*self._kept, delta]

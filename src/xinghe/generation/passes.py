@@ -32,7 +32,7 @@ async def run_pass(
         async for batch in batches:
             shown: list[Delta] = []
             for deltas in [[delta] for delta in batch.deltas] if singly else [batch.deltas]:
-                shown += _through(stages, deltas)
+                shown += await _through(stages, deltas)
                 if shown and isinstance(shown[-1], FinishDelta):
                     break
             if shown:
@@ -43,7 +43,8 @@ async def run_pass(
     raise DispatchFailed(station.name)
 
 
-def _through(stages: Sequence[Stage], deltas: list[Delta]) -> list[Delta]:
+async def _through(stages: Sequence[Stage], deltas: list[Delta]) -> list[Delta]:
     for stage in stages:
-        deltas = stage(deltas)
+        passed = stage(deltas)
+        deltas = passed if isinstance(passed, list) else await passed
     return deltas

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 from msgspec.structs import replace
 
-from xinghe.core import Constraint, Message, Prompt, Sampling, ToolUse
+from xinghe.core import Constraint, Message, Prompt, Sampling
 from xinghe.generation.note import with_note
-from xinghe.generation.structure import Structure
 from xinghe.generation.task import Means, Task
-from xinghe.generation.tools import ToolPlan, flatten, vet
+from xinghe.generation.tools import ToolPlan, flatten
 from xinghe.generation.tools import plan as plan_tools
+from xinghe.generation.vetting import VettedForm, VettedTools
 
 
 class Pass(msgspec.Struct, frozen=True):
@@ -25,26 +23,19 @@ class Pass(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
     sampling: Sampling
     constraint: Constraint | None = None
-    native: ToolUse | None = None
+    native: VettedTools | None = None
     tools: ToolPlan | None = None
-    structure: Structure | None = None
+    structure: VettedForm | None = None
 
 
-async def lay_out(means: Means, task: Task, messages: tuple[Message, ...]) -> Pass:
-    """The pass that answers, or that decides whether to call.
-
-    Raises `Unguaranteed` for tools whose arguments no constraint can hold.
-    """
+def lay_out(means: Means, task: Task, messages: tuple[Message, ...]) -> Pass:
+    """The pass that answers, or that decides whether to call."""
     if not means.station.engine.abilities.tools:
         if task.tools is not None:
-            # In a thread: vetting the schemas of many functions takes a while.
-            tools = await asyncio.to_thread(
-                plan_tools, messages, task.tools, max_tokens=task.max_tokens
-            )
+            assert task.tools.decision is not None
+            tools = plan_tools(messages, task.tools.use, task.tools.decision)
             return Pass(tools.messages, tools.sampling, tools.constraint, tools=tools)
         messages = flatten(messages)
-    elif task.tools is not None:
-        await asyncio.to_thread(vet, task.tools)
     return answering(task, messages, native=task.tools)
 
 
@@ -52,7 +43,7 @@ def answering(
     task: Task,
     messages: tuple[Message, ...],
     constraint: Constraint | None = None,
-    native: ToolUse | None = None,
+    native: VettedTools | None = None,
 ) -> Pass:
     """The pass that answers in words, or in the form that was asked for.
 
@@ -72,6 +63,7 @@ def answering(
 
 async def prompt_of(means: Means, laid_out: Pass, opening: str = "") -> Prompt:
     """What the engine reads in a pass; `opening` is how its answer has begun already."""
+    native = laid_out.native
     return await means.dispatcher.prepare(
-        means.station, laid_out.messages, laid_out.native, opening
+        means.station, laid_out.messages, native.use if native else None, opening
     )

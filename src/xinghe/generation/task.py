@@ -6,10 +6,10 @@ from typing import Protocol
 
 import msgspec
 
-from xinghe.core import Message, Picture, Sampling, ToolUse
+from xinghe.core import Message, Picture, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.generation.search import SearchOptions
-from xinghe.generation.structure import Structure
+from xinghe.generation.vetting import VettedForm, VettedTools
 from xinghe.pictures import Description
 from xinghe.safety import Moderator
 from xinghe.search import Measure, Reference
@@ -47,8 +47,8 @@ class Task(msgspec.Struct, frozen=True):
     max_tokens: int
     thinking: int = 0
     stops: tuple[str, ...] = ()
-    tools: ToolUse | None = None
-    structure: Structure | None = None
+    tools: VettedTools | None = None
+    structure: VettedForm | None = None
     search: SearchOptions | None = None
     search_budget: int = 0
     preemptible: bool = False

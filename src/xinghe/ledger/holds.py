@@ -73,12 +73,7 @@ def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | None:
         (hold.amount, hold.account_id),
     )
     if connection.changes() == 0:
-        available: int | None = connection.execute(
-            "SELECT available FROM accounts WHERE id = ?", (hold.account_id,)
-        ).get
-        if available is None:
-            raise LookupError(f"there is no account of id {hold.account_id}")
-        return available
+        return available(connection, hold.account_id)
     if cap is not None:
         grown = msgspec.structs.replace(cap, held=cap.held + hold.amount)
         caps.write(connection, hold.token_id, grown)
@@ -104,6 +99,16 @@ def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | None:
         ),
     )
     return None
+
+
+def available(connection: apsw.Connection, account_id: int) -> int:
+    """What an account may spend, with what has expired since the last sweep."""
+    found: int | None = connection.execute(
+        "SELECT available FROM accounts WHERE id = ?", (account_id,)
+    ).get
+    if found is None:
+        raise LookupError(f"there is no account of id {account_id}")
+    return found
 
 
 def checkpoint(connection: apsw.Connection, counts: Iterable[tuple[str, Usage]]) -> None:

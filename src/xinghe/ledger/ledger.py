@@ -121,6 +121,16 @@ class Ledger:
             meter,
         )
 
+    async def cover(self, principal: Payer, amount: int) -> None:
+        """Raise `InsufficientTokens` where an account has less than `amount` micro-Tokens.
+
+        A look before costly work; it reserves nothing.
+        """
+        account = principal.account_id
+        available = await self._database.read(partial(holds.available, account_id=account))
+        if available < amount:
+            raise InsufficientTokens(available, amount)
+
     def checkpoint(self) -> None:
         """Queue a note of what each running stream has used, for those where that changed."""
         self._streams.note_all()

@@ -25,12 +25,12 @@ class FairQueue(Generic[Item]):
     def __len__(self) -> int:
         return self._waiting
 
-    def put(self, account: str, item: Item) -> None:
+    def put(self, account: str, item: Item, *, bounded: bool = True) -> None:
         """Raises `WorkerBusy` where there is no room in all, or none for this account."""
         own = self._turns.get(account, ())
-        if self._waiting >= self._most:
+        if bounded and self._waiting >= self._most:
             raise WorkerBusy(f"{self._most} calls are waiting already")
-        if len(own) >= self._share:
+        if bounded and len(own) >= self._share:
             raise WorkerBusy(f"{self._share} calls of this account are waiting already")
         self._turns.setdefault(account, deque()).append(item)
         self._waiting += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from xinghe.workers.errors import WorkerClosed, WorkerFailure
@@ -77,8 +77,14 @@ class WorkerPool(Generic[Reply]):
         request: object,
         account: str,
         timeout: float | None = None,  # noqa: ASYNC109
+        progress: Callable[[int], None] | None = None,
+        *,
+        bounded: bool = True,
     ) -> Reply:
         """What a child's handler returns for `request`; `timeout` in place of the pool's own.
+
+        `progress` hears what a job of `serve_jobs` tells. What is not `bounded` takes its turn
+        like all others, but is never refused: for work that bounds itself.
 
         A caller that is cancelled takes its call along: out of the queue, or, after `GRACE`
         seconds, out of the child's hands. Raises `WorkerFailure` (`WorkerBusy` where the queue
@@ -87,8 +93,8 @@ class WorkerPool(Generic[Reply]):
         """
         if self._closed:
             raise WorkerClosed(f"the workers {self._module} are closed")
-        call = _Call[Reply](request, timeout)
-        self._queue.put(account, call)
+        call = _Call[Reply](request, timeout, progress)
+        self._queue.put(account, call, bounded=bounded)
         self._hand_out()
         try:
             return await call.future
@@ -126,7 +132,7 @@ class WorkerPool(Generic[Reply]):
     async def _work(self, worker: Worker[Reply], account: str, call: _Call[Reply]) -> None:
         """See one call through; not in its caller's task, as a child is busy until it ends."""
         try:
-            reply = await worker.call(call.request, call.timeout)
+            reply = await worker.call(call.request, call.timeout, call.progress)
         except WorkerFailure as failure:
             call.fail(failure)
             if not self._closed:
@@ -147,10 +153,13 @@ class WorkerPool(Generic[Reply]):
 class _Call(Generic[Reply]):
     """A call that waits, or that `worker` has; `timeout` in seconds."""
 
-    __slots__ = ("future", "request", "timeout", "worker")
+    __slots__ = ("future", "progress", "request", "timeout", "worker")
 
-    def __init__(self, request: object, timeout: float | None) -> None:
+    def __init__(
+        self, request: object, timeout: float | None, progress: Callable[[int], None] | None
+    ) -> None:
         self.request = request
+        self.progress = progress
         self.timeout = timeout
         self.worker: Worker[Reply] | None = None
         self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()

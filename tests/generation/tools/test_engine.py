@@ -10,6 +10,7 @@ import pytest
 
 from tests.engines.conftest import engine  # noqa: F401
 from tests.generation.tools.functions import ALL, CLOCK, EVENT, WEATHER
+from tests.generation.vetted import check_call, plan
 from xinghe.core import (
     Constraint,
     FinishDelta,
@@ -24,7 +25,7 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.tools import ToolPlan, check_call, flatten, plan
+from xinghe.generation.tools import ToolPlan, flatten
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
 
@@ -113,7 +114,7 @@ async def test_demanded_calls_are_made_even_where_they_make_no_sense(
     assert said == ""
     assert parallel or len(calls) == 1
     for call in calls:
-        assert check_call(use, call.name, call.arguments) is None
+        assert await check_call(use, call.name, call.arguments) is None
 
 
 async def test_arguments_are_right_in_form_however_hot(engine: LlamaCppEngine) -> None:  # noqa: F811
@@ -128,7 +129,7 @@ async def test_arguments_are_right_in_form_however_hot(engine: LlamaCppEngine) -
         if reason is FinishReason.NORMAL:
             (call,) = calls
             complete += 1
-            assert check_call(use, call.name, call.arguments) is None, call
+            assert await check_call(use, call.name, call.arguments) is None, call
     assert complete >= 10
     assert len(set(ids)) == len(ids)
 
@@ -143,7 +144,8 @@ async def test_a_result_is_read(engine: LlamaCppEngine) -> None:  # noqa: F811
     ]
     planned = plan(history, ToolUse((WEATHER,)), max_tokens=200)
     calls, _, _ = await decide(engine, planned)
-    assert all(check_call(ToolUse((WEATHER,)), c.name, c.arguments) is None for c in calls)
+    for call in calls:
+        assert await check_call(ToolUse((WEATHER,)), call.name, call.arguments) is None
     assert "31" in await write(engine, flatten(history), None)
 
 

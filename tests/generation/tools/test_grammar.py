@@ -8,9 +8,9 @@ import pytest
 from llguidance import LLMatcher, LLTokenizer
 
 from tests.generation.tools.functions import ALL, CLOCK, EVENT, TREE, WEATHER
+from tests.generation.vetted import plan
 from xinghe.core import Constraint, Message, Tool, ToolUse
 from xinghe.generation.structure import Unguaranteed
-from xinghe.generation.tools import plan
 
 BYTES = LLTokenizer("byte")
 ASK = [Message("user", "?")]

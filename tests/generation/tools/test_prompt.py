@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.generation.tools.functions import ALL, CLOCK, EVENT, TREE, WEATHER
+from tests.generation.vetted import plan
 from xinghe.core import Message, Picture, Tool, ToolCall, ToolUse
-from xinghe.generation.tools import flatten, plan
+from xinghe.generation.tools import flatten
 from xinghe.generation.tools.signature import signature
 
 CALLED = Message(

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from msgspec.structs import replace
 
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.searching import WebSearch
+from xinghe.api.chat.vetted import Vetted
 from xinghe.api.errors import ApiError, Errors
 from xinghe.catalog.limits import Limits
 from xinghe.core import Message, Prompt
 from xinghe.dispatch.dispatcher import Station
 from xinghe.generation.answer import Answer
 from xinghe.generation.search import SearchOptions
-from xinghe.generation.structure import Structure, Unguaranteed, structured
 from xinghe.generation.task import Task
 
 SHARE = 8
 """One part in so many of what the context leaves is what the results of a search may take."""
 
 
-async def task_of(
+def task_of(
     request_id: str,
     request: ChatRequest,
     messages: tuple[Message, ...],
     station: Station,
     search_budget: int,
     account: int,
+    vetted: Vetted,
 ) -> Task:
-    """What is asked of generation. Raises `ApiError` for a schema that cannot be guaranteed."""
+    """What is asked of generation, with what was `vetted` of it."""
     thinking = min(request.thinking, station.deployment.thinking or request.thinking)
     if not station.engine.abilities.thinks:
         thinking = round(thinking * request.effort)
@@ -40,8 +39,8 @@ async def task_of(
         max_tokens=request.max_tokens,
         thinking=thinking,
         stops=request.stops,
-        tools=request.tools,
-        structure=await _structure(request),
+        tools=vetted.tools,
+        structure=vetted.form,
         search=_options(request.search),
         search_budget=search_budget if request.search else 0,
         preemptible=request.card.preemptible,
@@ -54,10 +53,7 @@ async def cut_to_fit(answer: Answer, limits: Limits) -> Prompt:
 
     Returns the prompt of the first pass. Raises `ApiError`.
     """
-    try:
-        prompt = await answer.prepare()
-    except Unguaranteed as error:
-        raise _unguaranteed("tools", error) from error
+    prompt = await answer.prepare()
     tokens = prompt.tokens + answer.picture_tokens
     if tokens > limits.max_input:
         raise ApiError(
@@ -88,24 +84,4 @@ def _options(search: WebSearch | None) -> SearchOptions | None:
         status=search.status,
         search_number=search.search_number,
         reference_number=search.reference_number,
-    )
-
-
-async def _structure(request: ChatRequest) -> Structure | None:
-    if request.format is None:
-        return None
-    try:
-        # In a thread: vetting a hostile schema takes a while.
-        return await asyncio.to_thread(
-            structured, request.format.schema, max_tokens=request.max_tokens
-        )
-    except Unguaranteed as error:
-        raise _unguaranteed("response_format.json_schema", error) from error
-
-
-def _unguaranteed(field: str, error: Unguaranteed) -> ApiError:
-    return ApiError(
-        Errors.MALFORMED_JSON,
-        f"{field}: {error}; an answer that keeps to it cannot be guaranteed",
-        param=field.partition(".")[0],
     )

@@ -11,6 +11,7 @@ from xinghe.catalog.card import Capability, LlamaCppDeployment, ModelCard
 from xinghe.catalog.load import Catalog
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.generation.task import Means, Reader, Searcher
+from xinghe.generation.vetting import Vetting
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
 from xinghe.safety import Moderator
@@ -28,6 +29,7 @@ class Rooms(msgspec.Struct, frozen=True):
     pictures: PictureLoader
     searcher: Searcher
     reader: Reader
+    vetting: Vetting
     server: Server
     search: Search
 

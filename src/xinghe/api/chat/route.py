@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from xinghe.api.body import read_json_object
 from xinghe.api.chat.moderation import moderate
@@ -13,6 +14,7 @@ from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.rooms import Rooms
 from xinghe.api.chat.run import Producer, Run, Withheld
 from xinghe.api.chat.stream import stream_answer
+from xinghe.api.chat.vetted import vet
 from xinghe.api.chat.whole import whole_answer
 from xinghe.api.departure import unless_gone
 from xinghe.api.errors import ApiError, Errors
@@ -83,8 +85,26 @@ class ChatRoute:
             loading = self._rooms.pictures.load(messages, exchange.keep)
             messages = await unless_gone(exchange, loading, meter)
         budget = self._rooms.search_budget(station)
-        account = exchange.require().account_id
-        task = await task_of(exchange.request_id, request, messages, station, budget, account)
+        native = station.engine.abilities.tools
+        payer, rate = exchange.require(), request.card.rate
+        least = rate.cost(1, 1, searches=int(request.search is not None))
+        vetting = vet(
+            self._rooms.vetting,
+            request,
+            str(payer.account_id),
+            native=native,
+            first=partial(self._rooms.ledger.cover, payer, least),
+        )
+        vetted = await unless_gone(exchange, vetting, meter)
+        task = task_of(
+            exchange.request_id,
+            request,
+            messages,
+            station,
+            budget,
+            account=payer.account_id,
+            vetted=vetted,
+        )
         answer = Answer(self._rooms.means(station), task, meter)
         counted_at = time.perf_counter()
         prompt = await cut_to_fit(answer, limits)

@@ -7,11 +7,13 @@ class Unguaranteed(Exception):
     """An answer that holds to the schema cannot be promised.
 
     `keyword` is the keyword to blame, `path` a JSON Pointer into the schema as it was sent, and
-    `reason` a phrase that says what is wrong, with the value and the limit.
+    `reason` a phrase that says what is wrong, with the value and the limit. Where it is not
+    `known` which keyword is to blame, it stands for the whole.
     """
 
     def __init__(self, keyword: str, path: str, reason: str) -> None:
         super().__init__(f"'{keyword}' at '{path or '/'}' {reason}")
+        self.known = keyword not in ("schema", "tools")
         self.keyword = keyword
         self.path = path
         self.reason = reason

@@ -3,9 +3,19 @@
 The platform writes the prompt, constrains what is generated, and reads the calls out of it.
 """
 
-from xinghe.generation.tools.check import check_call, vet
-from xinghe.generation.tools.plan import ToolPlan, plan
+from xinghe.generation.tools.check import arguments_fault, offered, vet
+from xinghe.generation.tools.plan import Decision, ToolPlan, decide, plan
 from xinghe.generation.tools.prompt import flatten
 from xinghe.generation.tools.reader import CallReader
 
-__all__ = ["CallReader", "ToolPlan", "check_call", "flatten", "plan", "vet"]
+__all__ = [
+    "CallReader",
+    "Decision",
+    "ToolPlan",
+    "arguments_fault",
+    "decide",
+    "flatten",
+    "offered",
+    "plan",
+    "vet",
+]

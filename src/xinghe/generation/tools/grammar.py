@@ -35,23 +35,22 @@ BEGINNING = r"[\x00-\x7f]{0,16}[^\x00-\x7f]{0,6}"
 count tokens, but llguidance 1.9 panics where a grammar with it has more than about 100 parts.)"""
 
 
-def decision(tools: Sequence[Tool], *, free: bool, several: bool, max_tokens: int) -> str:
-    """Calls of `tools`, or where `free` the beginning of a reply.
+def arguments(tool: Tool, *, max_tokens: int) -> str:
+    """The grammar of a call's arguments. Raises `Unguaranteed` if none can be promised to fit."""
+    return structured(closed(tool.parameters), max_tokens=max_tokens).constraint.grammar
 
-    Raises `Unguaranteed` for parameters whose arguments cannot be promised to fit, its path
-    starting from the request's field `tools`.
+
+def decision(tools: Sequence[Tool], grammars: Sequence[str], *, free: bool, several: bool) -> str:
+    """Calls of `tools`, whose arguments keep to `grammars`, or where `free` a reply's beginning.
+
+    Raises `Unguaranteed` for more than the engine can hold to at a time.
     """
     calls = f"call ({_quoted(END)} call){{0,{MOST_CALLS - 1}}}" if several else "call"
     rules = [f"start: {calls}{' | OTHER' if free else ''}"]
     if free:
         rules.append(f"OTHER: {_not_a_call(tool.name for tool in tools)} & /{BEGINNING}/ & /.+/s")
     rules.append("call: " + " | ".join(f"call_{number}" for number in range(len(tools))))
-    for number, tool in enumerate(tools):
-        try:
-            arguments = structured(closed(tool.parameters), max_tokens=max_tokens)
-        except Unguaranteed as error:
-            raise placed(number, error) from None
-        grammar = arguments.constraint.grammar
+    for number, (tool, grammar) in enumerate(zip(tools, grammars, strict=True)):
         rules.append(f"call_{number}: {_quoted(tool.name + GAP)} %lark {{\n{grammar}\n}}")
     text = "\n".join(rules)
     if LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(text)):

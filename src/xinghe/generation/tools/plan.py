@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from xinghe.core import Constraint, Message, Sampling, ToolUse
+from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.tools import grammar
-from xinghe.generation.tools.prompt import instructed
+from xinghe.generation.tools.check import ignored
+from xinghe.generation.tools.prompt import instructed, told
 from xinghe.generation.tools.reader import CallReader
 
 GREEDY = Sampling(temperature=0.0, frequency_penalty=0.0, presence_penalty=0.0)
@@ -37,19 +39,45 @@ class ToolPlan(msgspec.Struct, frozen=True):
         return CallReader(self.names)
 
 
-def plan(messages: Sequence[Message], use: ToolUse, *, max_tokens: int) -> ToolPlan:
-    """Plan an answer of at most `max_tokens` tokens.
+class Decision(msgspec.Struct, frozen=True):
+    """What the functions of a request come to: grammars, and the text that tells of them.
+
+    `calls` holds the pass that decides, `reply` the one that replies (see `ToolPlan`).
+    """
+
+    calls: str
+    reply: str | None
+    head: str
+
+
+def decide(use: ToolUse, *, max_tokens: int, begun: Callable[[int], None] = ignored) -> Decision:
+    """For an answer of at most `max_tokens` tokens; `begun` hears each function's number.
 
     Raises `Unguaranteed` for parameters that no grammar can guarantee; its path is a JSON Pointer
-    into the request's `tools`. Takes up to 4 ms a function: not for the event loop.
+    into the request's `tools`. Takes up to 4 ms a function, but hostile ones may take any time:
+    not for the gateway.
     """
-    allowed = tuple(tool for tool in use.tools if use.name in {None, tool.name})
+    allowed, grammars = [], []
+    for number, tool in enumerate(use.tools):
+        if use.name not in {None, tool.name}:
+            continue
+        begun(number)
+        allowed.append(tool)
+        try:
+            grammars.append(grammar.arguments(tool, max_tokens=max_tokens))
+        except Unguaranteed as error:
+            raise grammar.placed(number, error) from None
     free = use.choice == "auto"
-    decision = grammar.decision(allowed, free=free, several=use.parallel, max_tokens=max_tokens)
+    calls = grammar.decision(allowed, grammars, free=free, several=use.parallel)
+    return Decision(calls, grammar.reply(allowed) if free else None, told(use.tools))
+
+
+def plan(messages: Sequence[Message], use: ToolUse, decision: Decision) -> ToolPlan:
+    """How an answer to `messages` is made."""
     return ToolPlan(
-        messages=instructed(messages, use.tools),
-        constraint=Constraint(decision),
+        messages=instructed(messages, decision.head),
+        constraint=Constraint(decision.calls),
         sampling=GREEDY,
-        reply=Constraint(grammar.reply(allowed), formal=False) if free else None,
-        names=tuple(tool.name for tool in allowed),
+        reply=None if decision.reply is None else Constraint(decision.reply, formal=False),
+        names=tuple(tool.name for tool in use.tools if use.name in {None, tool.name}),
     )

@@ -39,13 +39,17 @@ Your functions now:
 """
 
 
-def instructed(messages: Sequence[Message], tools: Iterable[Tool]) -> tuple[Message, ...]:
-    """The conversation after one system message: instruction, functions, then the client's own.
+def told(tools: Iterable[Tool]) -> str:
+    """The instruction and the functions."""
+    return HEAD + "\n".join(map(signature, tools))
+
+
+def instructed(messages: Sequence[Message], head: str) -> tuple[Message, ...]:
+    """The conversation after one system message: `head` (see `told`), then the client's own.
 
     The instruction is the same for all requests and the functions for all of one client, so the
     engine's prefix cache serves both.
     """
-    head = HEAD + "\n".join(map(signature, tools))
     rest = list(messages)
     if rest and rest[0].role == "system":
         head = f"{head}\n\n{rest.pop(0).content}"

@@ -1,0 +1,11 @@
+"""Vetting (sections 5.5 and 5.6) in worker processes: a schema costs nobody but its sender.
+
+`Vetting` is the entrance. It hands on `VettedForm` and `VettedTools`, which generation holds an
+answer to and checks it by. `child` is the workers' side.
+"""
+
+from xinghe.generation.vetting.errors import Unverified, VettingBusy
+from xinghe.generation.vetting.service import Vetting
+from xinghe.generation.vetting.values import VettedForm, VettedTools
+
+__all__ = ["Unverified", "VettedForm", "VettedTools", "Vetting", "VettingBusy"]

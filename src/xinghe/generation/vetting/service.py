@@ -1,0 +1,208 @@
+"""Vets the schemas of requests, and the answers that were to keep to them, in workers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from xinghe.core import Constraint, ToolUse
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.tools.grammar import placed
+from xinghe.generation.vetting.cache import Cache, Result, key_of
+from xinghe.generation.vetting.errors import Unverified, VettingBusy
+from xinghe.generation.vetting.size import text_of, text_of_all
+from xinghe.generation.vetting.values import VettedForm, VettedTools
+from xinghe.generation.vetting.wire import (
+    Finished,
+    Form,
+    Formed,
+    Functions,
+    Planned,
+    Refused,
+    Validated,
+    Verdict,
+    Walk,
+    Walked,
+    Wanted,
+)
+from xinghe.workers import (
+    WorkerBusy,
+    WorkerDied,
+    WorkerFailure,
+    WorkerOutOfMemory,
+    WorkerPool,
+    WorkerTimeout,
+)
+
+log = structlog.get_logger(__name__)
+
+MODULE = "xinghe.generation.vetting.child"
+SECONDS = 2.0
+"""Of one schema, or all functions of a request, from when a worker begins."""
+MEMORY = 512 * 1024 * 1024
+"""Bytes of data of a worker, about 100 MB of which it has from the start."""
+WORKERS = 2
+CACHE = 32 * 1024 * 1024
+"""Bytes of results."""
+ANY_OBJECT = b'{"type":"object"}'
+TRIES = 2
+"""A worker may die of something else than its call."""
+
+
+class Vetting:
+    """Two workers at most, and a cache of what they found, refusals included."""
+
+    def __init__(self) -> None:
+        self._pool = WorkerPool(
+            MODULE, Verdict, size=WORKERS, timeout=SECONDS, memory=MEMORY, nice=5
+        )
+        self._cache = Cache(CACHE)
+
+    def start(self) -> None:
+        """Start the workers, so that the first request need not wait for them."""
+        self._pool.start()
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the workers."""
+        return self._pool.pids
+
+    async def form(
+        self,
+        schema: dict[str, Any] | None,
+        *,
+        max_tokens: int,
+        account: str,
+        first: Callable[[], Awaitable[None]],
+    ) -> VettedForm:
+        """For a `response_format`; `first` is awaited before a worker is troubled.
+
+        Raises `Unguaranteed`, `VettingBusy` and what `first` raises.
+        """
+        text = None if schema is None else text_of(schema)
+        found = await self._vetted(Form(text, max_tokens), account, first)
+        assert isinstance(found, Formed)
+        constraint = Constraint(found.grammar, schema or {"type": "object"})
+        return VettedForm(constraint, found.hint, text or ANY_OBJECT, account, self)
+
+    async def tools(
+        self,
+        use: ToolUse,
+        *,
+        native: bool,
+        max_tokens: int,
+        account: str,
+        first: Callable[[], Awaitable[None]],
+    ) -> VettedTools:
+        """For functions, which the engine calls by itself where `native`; as `form`.
+
+        The path of an `Unguaranteed` is a JSON Pointer into the request's `tools`.
+        """
+        text = text_of_all([msgspec.structs.asdict(tool) for tool in use.tools])
+        # How a native engine is to answer does not touch its functions.
+        works = (
+            Functions(text, True, "auto", None, True, 0)
+            if native
+            else Functions(text, False, use.choice, use.name, use.parallel, max_tokens)
+        )
+        found = await self._vetted(works, account, first)
+        assert isinstance(found, Planned)
+        schemas = {tool.name: text_of(tool.parameters) for tool in use.tools} if native else {}
+        return VettedTools(use, found.decision, schemas, account, self)
+
+    async def validate(
+        self, schema: bytes, text: str, account: str, *, arguments: bool
+    ) -> str | None:
+        """See `Validates`."""
+        found = await self._promised(Finished(schema, text, arguments), account)
+        assert isinstance(found, Validated)
+        return found.fault
+
+    async def walk(self, key: str, grammar: str, start: int, text: bytes) -> bool:
+        """Whether `text`, which begins at byte 0 of the whole, keeps to `grammar` from `start` on.
+
+        `key` names the text. Raises `Unverified`.
+        """
+        known = start
+        sent = ""
+        while True:
+            found = await self._promised(Walk(key, known, text[known:], sent), key)
+            assert isinstance(found, Walked)
+            if not found.kept:
+                return False
+            if found.known >= len(text):
+                return True
+            # Another worker than the last time: it is told what it has not seen.
+            sent = grammar if found.known < 0 else ""
+            known = max(found.known, 0)
+
+    async def _vetted(
+        self, work: Form | Functions, account: str, first: Callable[[], Awaitable[None]]
+    ) -> Result:
+        key = key_of(work)
+        found = self._cache.get(key)
+        if found is None:
+            await first()
+            found, lasting = await self._found(work, account)
+            if lasting:
+                self._cache.put(key, found)
+        if isinstance(found, Refused):
+            raise Unguaranteed(found.keyword, found.path, found.reason)
+        return found
+
+    async def _found(self, work: Form | Functions, account: str) -> tuple[Result, bool]:
+        """The result, and whether it would be the same again."""
+        at: int | None = None
+
+        def begun(number: int) -> None:
+            nonlocal at
+            at = number
+
+        lasting, kind, reason = True, "", ""
+        for _ in range(TRIES):
+            try:
+                verdict = await self._pool.call(Wanted(work), account, progress=begun)
+            except WorkerBusy as error:
+                raise VettingBusy(str(error)) from None
+            except WorkerTimeout:
+                kind, reason = "time", f"takes more than {SECONDS:g} s to compile"
+            except WorkerOutOfMemory:
+                kind, reason = "memory", f"takes more than {MEMORY >> 20} MB to compile"
+            except WorkerDied:
+                kind, reason = "died", "cannot be compiled"
+                lasting = False
+                continue
+            else:
+                found = verdict.found
+                assert isinstance(found, Formed | Planned | Refused)
+                if isinstance(found, Refused) and found.kind:
+                    log.warning("schema_refused", kind=found.kind)
+                return found, True
+            break
+        log.warning("schema_refused", kind=kind)
+        refused = Unguaranteed("schema", "", reason)
+        refused = refused if at is None else placed(at, refused)
+        return Refused(refused.keyword, refused.path, refused.reason), lasting
+
+    async def _promised(self, work: Finished | Walk, account: str) -> object:
+        """What a worker finds of an answer that an engine is making: it is never turned away."""
+        failure: WorkerFailure | None = None
+        for _ in range(TRIES):
+            try:
+                verdict = await self._pool.call(Wanted(work), account, bounded=False)
+            except WorkerDied as error:
+                failure = error
+                continue
+            except WorkerFailure as error:
+                failure = error
+                break
+            if isinstance(verdict.found, Refused):
+                raise Unverified(verdict.found.kind or "grammar")
+            return verdict.found
+        raise Unverified(type(failure).__name__)

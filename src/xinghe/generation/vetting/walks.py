@@ -1,0 +1,49 @@
+"""Texts on their way through their grammars, byte by byte."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from llguidance import LLMatcher, LLTokenizer
+
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.vetting.wire import Walk, Walked
+
+KEPT = 16
+"""Texts that are known at a time; one that was forgotten is walked again from its beginning."""
+UNKNOWN = Walked(-1, kept=True)
+
+
+class Walks:
+    """The texts that this worker knows, and how far each has come."""
+
+    def __init__(self) -> None:
+        self._bytes = LLTokenizer("byte")
+        """A tokenizer whose tokens are the 256 bytes."""
+        self._known: OrderedDict[str, tuple[LLMatcher, int]] = OrderedDict()
+
+    def walk(self, walk: Walk) -> Walked:
+        """Raises `Unguaranteed` for a grammar that cannot be compiled."""
+        if walk.key not in self._known:
+            if not walk.grammar:
+                return UNKNOWN
+            self._known[walk.key] = self._begun(walk.grammar), 0
+            if len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        self._known.move_to_end(walk.key)
+        matcher, known = self._known[walk.key]
+        if known < walk.start:
+            return Walked(known, kept=True)  # the other worker has walked on
+        piece = list(walk.text[known - walk.start :])
+        kept = matcher.try_consume_tokens(piece) == len(piece)
+        if kept:
+            self._known[walk.key] = matcher, known + len(piece)
+        else:
+            del self._known[walk.key]
+        return Walked(known + len(piece), kept=kept)
+
+    def _begun(self, grammar: str) -> LLMatcher:
+        matcher = LLMatcher(self._bytes, LLMatcher.grammar_from_lark(grammar), log_level=0)
+        if matcher.is_error():
+            raise Unguaranteed("schema", "", "has a grammar that does not compile")
+        return matcher

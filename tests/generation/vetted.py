@@ -1,0 +1,45 @@
+"""Vetted forms and functions for tests of one room: the worker's own code, in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from xinghe.core import Message, ToolUse
+from xinghe.generation import tools
+from xinghe.generation.structure import structured
+from xinghe.generation.structure.canonical import validator
+from xinghe.generation.structure.strict import checker
+from xinghe.generation.tools import ToolPlan, arguments_fault
+from xinghe.generation.vetting import VettedForm, VettedTools
+
+
+class Here:
+    """Validates without a worker."""
+
+    async def validate(
+        self, schema: bytes, text: str, _account: str, *, arguments: bool
+    ) -> str | None:
+        check = checker(validator(json.loads(schema)))
+        return arguments_fault(check, text) if arguments else check(text)
+
+
+def form(schema: Any = None, *, max_tokens: int) -> VettedForm:
+    made = structured(schema, max_tokens=max_tokens)
+    text = json.dumps({"type": "object"} if schema is None else schema).encode()
+    return VettedForm(made.constraint, made.hint, text, "a", Here())
+
+
+def functions(use: ToolUse, *, max_tokens: int) -> VettedTools:
+    schemas = {tool.name: json.dumps(tool.parameters).encode() for tool in use.tools}
+    return VettedTools(use, tools.decide(use, max_tokens=max_tokens), schemas, "a", Here())
+
+
+def plan(messages: Sequence[Message], use: ToolUse, *, max_tokens: int) -> ToolPlan:
+    return tools.plan(messages, use, tools.decide(use, max_tokens=max_tokens))
+
+
+async def check_call(use: ToolUse, name: str, arguments: str) -> str | None:
+    schemas = {tool.name: json.dumps(tool.parameters).encode() for tool in use.tools}
+    return await VettedTools(use, None, schemas, "a", Here()).check(name, arguments)
