@@ -42,6 +42,8 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     metrics_port: Port | None = None
     """Where `/metrics` is served; not given: the port after `port`, or any if that is taken."""
     max_body_bytes: Positive = 64 * 1024 * 1024
+    max_body_values: Positive = 100_000
+    """Of one request, counted by the marks `,` `:` `{` `[` outside of its strings."""
     max_bodies_bytes: Positive = 512 * 1024 * 1024
     """Of all requests at work together, with the pictures that were fetched for them."""
     head_timeout: Seconds = 10.0

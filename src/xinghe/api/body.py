@@ -1,40 +1,102 @@
-"""Reads a request's body: bounded in size, in time and in the sum of all, and JSON."""
+"""Reads a request's body: bounded in size, in values, in time and in the sum of all, and JSON."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Any
-
-import msgspec
 
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.fields import shown
+from xinghe.api.large_json import MAX_STRING, LargeJson, count_marks, decode
 from xinghe.core import ClientGone
+from xinghe.settings import Server
 
-_decode = msgspec.json.Decoder().decode
+LARGE = 256 * 1024
+"""Bytes from which on a body is decoded while it arrives."""
 
 
-async def read_json_object(exchange: Exchange, max_bytes: int, seconds: float) -> dict[str, Any]:
-    """The body as a JSON object. Raises what `read_body` raises."""
-    data = await read_body(exchange, max_bytes, seconds)
+class Body:
+    """What has arrived of a body; `digest` is the SHA-256 of it all."""
+
+    def __init__(self, max_values: int) -> None:
+        self._max_values = max_values
+        self._parts = list[bytes]()
+        self._marks = 0
+        self._large: LargeJson | None = None
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def missing(self) -> int:
+        """Characters that were not kept: some string has more than any request may have."""
+        return self._large.missing if self._large is not None else 0
+
+    @property
+    def digest(self) -> bytes:
+        return self._hash.digest()
+
+    async def add(self, part: bytes, hashed: bool) -> None:
+        """Raises `ApiError` for more values than may be, and for what cannot be JSON any more."""
+        self.size += len(part)
+        if hashed:
+            self._hash.update(part)
+        if self._large is not None:
+            await self._large.feed(part)
+            return
+        self._parts.append(part)
+        self._marks += count_marks(part)
+        # Marks within strings were counted too: a table in one message is one value.
+        if self.size > LARGE or self._marks > self._max_values:
+            self._large = LargeJson(self._max_values)
+            for each in self._parts:
+                await self._large.feed(each)
+            self._parts.clear()
+
+    async def value(self) -> Any:
+        """Raises `ApiError` for what is not JSON."""
+        if self._large is not None:
+            return await self._large.value()
+        return decode(b"".join(self._parts))
+
+
+async def read_json_object(exchange: Exchange, server: Server) -> dict[str, Any]:
+    """The body as a JSON object, every string of it whole. Raises what `read_body` raises."""
+    body = await read_cut_object(exchange, server)
+    check_whole(exchange)
+    return body
+
+
+async def read_cut_object(exchange: Exchange, server: Server) -> dict[str, Any]:
+    """The same, for those who have better words for a text or a picture that is too long.
+
+    Of `exchange.missing` characters it knows nothing, so that in the end `check_whole` is called.
+    """
+    read = await read_body(exchange, server)
     exchange.body = None  # what was decoded is enough to hold
-    try:
-        body = _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ApiError(Errors.MALFORMED_JSON, f"Invalid JSON: {reason}") from error
+    body = await read.value()
     if not isinstance(body, dict):
         kind = "array" if isinstance(body, list) else "value"
         raise ApiError(
             Errors.MALFORMED_JSON,
             f"Invalid Argument: the body is a JSON {kind}, allowed: an object",
         )
+    exchange.missing = read.missing
     return body
 
 
-async def read_body(exchange: Exchange, max_bytes: int, seconds: float) -> bytes:
-    """The body's bytes; a second reader is given the same.
+def check_whole(exchange: Exchange) -> None:
+    """Raises `ApiError` (413) where a string was not kept whole."""
+    if exchange.missing:
+        raise ApiError(
+            Errors.REQUEST_TOO_LARGE,
+            f"the body has a string of more than {MAX_STRING} bytes, allowed: up to {MAX_STRING}",
+        )
+
+
+async def read_body(exchange: Exchange, server: Server, *, hashed: bool = False) -> Body:
+    """The body; a second reader is given the same. `hashed`: its digest will be asked for.
 
     Raises `ApiError`, `BudgetExceeded`, `ClientGone`.
     """
@@ -47,34 +109,33 @@ async def read_body(exchange: Exchange, max_bytes: int, seconds: float) -> bytes
             f"the header Content-Encoding is {shown(encoding)}, allowed: identity",
         )
     declared = exchange.header(b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > max_bytes:
-        raise _too_large(int(declared), max_bytes)
+    if declared is not None and declared.isdigit() and int(declared) > server.max_body_bytes:
+        raise _too_large(int(declared), server.max_body_bytes)
     try:
-        async with asyncio.timeout(seconds):
-            exchange.body = await _receive(exchange, max_bytes)
+        async with asyncio.timeout(server.body_timeout):
+            exchange.body = await _receive(exchange, server, hashed)
     except TimeoutError:
         raise ApiError(
-            Errors.REQUEST_TIMEOUT, f"the body did not arrive within {seconds:g} s"
+            Errors.REQUEST_TIMEOUT, f"the body did not arrive within {server.body_timeout:g} s"
         ) from None
     return exchange.body
 
 
-async def _receive(exchange: Exchange, max_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
+async def _receive(exchange: Exchange, server: Server, hashed: bool) -> Body:
+    body = Body(server.max_body_values)
     while True:
         message = await exchange.receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > max_bytes:
-            raise _too_large(size, max_bytes)
+        if body.size + len(part) > server.max_body_bytes:
+            raise _too_large(body.size + len(part), server.max_body_bytes)
         await exchange.keep(len(part))
-        parts.append(part)
-        if not message.get("more_body", False):
-            exchange.body_read = True
-            return b"".join(parts)
+        last = not message.get("more_body", False)
+        exchange.body_read = last
+        await body.add(part, hashed)
+        if last:
+            return body
 
 
 def _too_large(size: int, max_bytes: int) -> ApiError:

@@ -8,7 +8,7 @@ import os
 import string
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
@@ -18,6 +18,9 @@ from xinghe.api.budget import BodyBudget
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError
 from xinghe.api.linger import linger
+
+if TYPE_CHECKING:
+    from xinghe.api.body import Body
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 10
@@ -67,8 +70,10 @@ class Exchange:
         self.error_code = ""
         self.body_read = scope["method"] != "POST"
         self.body_read_at = time.perf_counter()
-        self.body: bytes | None = None
+        self.body: Body | None = None
         """What was read and not decoded yet."""
+        self.missing = 0
+        """Characters of the body that were too many to be kept."""
         self.budget = budget
         self.tap: Callable[[Message], None] | None = None
         """Is shown each message before it is sent."""

@@ -49,14 +49,12 @@ class Idempotent:
         if key is None:
             await handler(exchange)
             return
-        data = await read_body(exchange, self._server.max_body_bytes, self._server.body_timeout)
-        asked = hashlib.sha256(data).digest()
+        asked = (await read_body(exchange, self._server, hashed=True)).digest
         place = Place(
             exchange.require().account_id,
             f"{exchange.dialect.value} {exchange.operation}",
             hashlib.sha256(key.encode()).digest(),
         )
-        del data
         try:
             kept = await self._work_or_find(exchange, handler, place, asked)
         except KeyReused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from xinghe.api.body import read_json_object
+from xinghe.api.body import check_whole, read_cut_object
 from xinghe.api.chat.moderation import moderate
 from xinghe.api.chat.parameters import read_request
 from xinghe.api.chat.permissions import forbid
@@ -39,14 +39,14 @@ class ChatRoute:
 
     async def __call__(self, exchange: Exchange) -> None:
         rooms, server = self._rooms, self._rooms.server
-        body = await read_json_object(exchange, server.max_body_bytes, server.body_timeout)
+        body = await read_cut_object(exchange, server)
         exchange.body_read_at = time.perf_counter()
         name, card = select_model(body, rooms.catalog, Kind.CHAT, exchange.require())
         exchange.model = name
         station, able = rooms.station(card), rooms.able(card)
         request = read_request(body, name, card, exchange.dialect, able)
         limits = effective(card, station.deployment)
-        _check_characters(request, limits)
+        _check_characters(request, limits, exchange.missing)
         tell_ignored(exchange, [*request.ignored, *rooms.ignored(request, station)])
         exchange.add_header("x-served-by", rooms.served_by(request, station))
 
@@ -84,6 +84,7 @@ class ChatRoute:
         if request.shows:
             loading = self._rooms.pictures.load(messages, exchange.keep)
             messages = await unless_gone(exchange, loading, meter)
+        check_whole(exchange)  # a picture that is too large has been refused as such
         budget = self._rooms.search_budget(station)
         native = station.engine.abilities.tools
         payer, rate = exchange.require(), request.card.rate
@@ -127,11 +128,12 @@ class ChatRoute:
         return admission
 
 
-def _check_characters(request: ChatRequest, limits: Limits) -> None:
-    if request.characters > limits.max_characters:
+def _check_characters(request: ChatRequest, limits: Limits, missing: int) -> None:
+    characters = request.characters
+    if characters > limits.max_characters:
         raise ApiError(
             Errors.CHARACTERS_TOO_LONG,
             f"the max input characters is {limits.max_characters}, "
-            f"the request has {request.characters}",
+            f"the request has {characters + missing}",
             param="messages",
         )

@@ -41,7 +41,7 @@ class EmbeddingRooms(msgspec.Struct, frozen=True):
     async def begin(self, exchange: Exchange) -> Begun:
         """Read the body and find its model, which may be left out. Raises `ApiError`."""
         server = self.server
-        body = await read_json_object(exchange, server.max_body_bytes, server.body_timeout)
+        body = await read_json_object(exchange, server)
         exchange.body_read_at = time.perf_counter()
         if body.get("model") is None:
             body["model"] = DEFAULT_MODEL

@@ -58,7 +58,7 @@ class ImagesRoute:
 
     async def __call__(self, exchange: Exchange) -> None:
         server = self._settings.server
-        body = await read_json_object(exchange, server.max_body_bytes, server.body_timeout)
+        body = await read_json_object(exchange, server)
         exchange.body_read_at = time.perf_counter()
         principal = exchange.require()
         name, card = select_model(body, self._catalog, Kind.IMAGE, principal)
