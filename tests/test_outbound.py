@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
 from aiohttp import web
 
-from xinghe.outbound import AnswerTooLarge, Server, advised, bounded
+from xinghe.outbound import AnswerTooLarge, Server
 
-QUICK = aiohttp.ClientTimeout(sock_connect=2, sock_read=2)
+
+def server_at(url: str, **keys: str) -> Server:
+    return Server(url, connect=2, silence=2, **keys)  # type: ignore[arg-type]
+
+
+async def asked(server: Server) -> tuple[str, str, str | None]:
+    """Method, path and authorization of a call, as the server saw them."""
+    async with server.post("/models", {}) as answer:
+        seen = json.loads(await answer.whole(10_000))
+    return seen["method"], seen["path"], seen["authorization"]
 
 
 @asynccontextmanager
 async def serving(
     status: int = 200, body: bytes = b"", retry_after: str | None = None
 ) -> AsyncIterator[str]:
-    """A base URL on 127.0.0.1 that gives one answer to everything."""
+    """A base URL on 127.0.0.1 with one answer to every GET; a POST is told back."""
 
-    async def answer(_: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "POST":
+            authorization = request.headers.get("Authorization")
+            seen = {"method": "POST", "path": request.path_qs, "authorization": authorization}
+            return web.json_response(seen)
         headers = {} if retry_after is None else {"Retry-After": retry_after}
         return web.Response(status=status, body=body, headers=headers)
 
     app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
+    app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app)
     await runner.setup()
     try:
@@ -51,34 +64,35 @@ async def serving(
 )
 async def test_advice(said: str, believed: float | None) -> None:
     async with serving(429, retry_after=said) as url:
-        server = Server(url, QUICK)
-        async with server.session.get(f"{server.url}/models") as answer:
-            assert advised(answer) == believed
+        server = server_at(url)
+        async with server.get(f"{url}models") as answer:
+            assert answer.advice == believed
         await server.aclose()
 
 
 async def test_answer_is_bounded() -> None:
     async with serving(body=b"x" * 1000) as url:
-        server = Server(url, QUICK)
-        async with server.session.get(server.url) as answer:
-            assert await bounded(answer, 1000) == b"x" * 1000
-        async with server.session.get(server.url) as answer:
+        server = server_at(url)
+        async with server.get(url) as answer:
+            assert await answer.whole(1000) == b"x" * 1000
+        async with server.get(url) as answer:
             with pytest.raises(AnswerTooLarge, match="999 bytes"):
-                await bounded(answer, 999)
+                await answer.whole(999)
         await server.aclose()
 
 
 async def test_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its variable is read at every call, so that a key can be changed under way."""
-    named = Server("http://up.example/v1/", QUICK, key_env="UP_KEY")
-    assert named.url == "http://up.example/v1"
-    assert "Authorization" not in named.headers()
-    for key in ("one", " two\n"):
-        monkeypatch.setenv("UP_KEY", key)
-        assert named.headers()["Authorization"] == f"Bearer {key.strip()}"
-    assert Server("http://up.example", QUICK, key="own", key_env="UP_KEY").headers()[
-        "Authorization"
-    ] == ("Bearer own")
+    async with serving() as url:
+        named = server_at(url, key_env="UP_KEY")
+        own = server_at(url, key="own", key_env="UP_KEY")
+        assert await asked(named) == ("POST", "/v1/models", None)
+        for key in ("one", " two\n"):
+            monkeypatch.setenv("UP_KEY", key)
+            assert await asked(named) == ("POST", "/v1/models", f"Bearer {key.strip()}")
+        assert await asked(own) == ("POST", "/v1/models", "Bearer own")
+        await named.aclose()
+        await own.aclose()
 
 
 async def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,8 +100,8 @@ async def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
     async with serving(404) as url:
         monkeypatch.setenv("http_proxy", url.removesuffix("v1/"))
         monkeypatch.setenv("no_proxy", "direct.invalid")
-        through = Server("http://nowhere.invalid/v1", QUICK)
-        direct = Server("http://direct.invalid/v1", QUICK)
+        through = server_at("http://nowhere.invalid/v1")
+        direct = server_at("http://direct.invalid/v1")
         assert await through.ready()
         assert not await direct.ready()
         await through.aclose()
@@ -97,7 +111,7 @@ async def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (401, True), (404, True), (503, False)])
 async def test_ready(status: int, ready: bool) -> None:
     async with serving(status) as url:
-        server = Server(url, QUICK)
+        server = server_at(url)
         assert await server.ready() is ready
         await server.aclose()
         assert await server.ready() is ready, "after it was closed, it opens anew"

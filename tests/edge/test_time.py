@@ -125,7 +125,7 @@ def dial(server: Server) -> Connection:
 
 
 def whole(api: Api, close: bool = False) -> bytes:
-    script = Script(pieces=["字"], times=2_000_000)
+    script = Script(pieces=["字"] * 1000, times=2000)
     data = json.dumps({"model": CHAT, "messages": script.messages}).encode()
     lines = ["Connection: close"] if close else []
     return head(api, f"Content-Length: {len(data)}", *lines) + data

@@ -6,7 +6,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from xinghe.engines.events import MAX_EVENT_BYTES, EventParser, EventTooLarge
@@ -53,6 +53,7 @@ def parse(reads: list[bytes]) -> list[bytes]:
     return [event for read in reads for event in parser.feed(read)]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(STREAMS, st.lists(st.integers(0, 10_000), max_size=12))
 @example(b"data: a\r\n\r\ndata: b\r\r", [8, 9, 10])
 @example("data: 字\r\n\r\n".encode(), [7, 8, 9, 10, 11])
@@ -60,11 +61,13 @@ def test_cuts_change_nothing(stream: bytes, places: list[int]) -> None:
     assert parse(cut(stream, places)) == parse([stream]) == reference(stream)
 
 
+@settings(deadline=None)
 @given(STREAMS)
 def test_byte_by_byte_is_as_one_read(stream: bytes) -> None:
     assert parse([stream[i : i + 1] for i in range(len(stream))]) == reference(stream)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=6))
 def test_bytes_that_are_no_stream_raise_nothing(stream: bytes, places: list[int]) -> None:
     assert parse(cut(stream, places)) == reference(stream)

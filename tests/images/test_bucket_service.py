@@ -133,6 +133,6 @@ async def test_a_bucket_that_is_away_is_our_fault_and_free(
     assert bucket.url not in reply.text + kept.text
     answered(await draw(api))
     log = server.log.read_text("utf-8")
-    assert "the bucket cannot be reached" in log
+    assert "the bucket: it could not be reached" in log
     assert "Traceback" not in log
     assert SECRET not in log

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
-import aiohttp
 import msgspec
 import structlog
 
@@ -21,7 +20,7 @@ from xinghe.embedding.protocol import (
 )
 from xinghe.embedding.similarity import similarity
 from xinghe.embedding.wire import Answer, Ranking, in_order, packed
-from xinghe.outbound import AnswerTooLarge, Server, advised, bounded
+from xinghe.outbound import AnswerTooLarge, CallFailed, Server
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -30,8 +29,11 @@ RETRY_DELAYS = (0.2, 1.0)
 """Seconds before each further try of a server that cannot be reached or fails."""
 RETRY_AFTER = 2.0
 """Seconds that a client is told to wait where the server did not say."""
-MAX_ANSWER = 64 * 1024 * 1024
-LOGGED_TEXT = 500
+MOST_BESIDES, MOST_OF_RANK = 64 * 1024, 1024
+"""Bytes of an answer: what may stand around its parts, and for each document."""
+MOST_OF_VECTOR = 24 * 16_384
+"""Bytes: JSON has at most 24 for a float, and no model in use has more dimensions."""
+MOST_SENT_BACK = 4 * 1024 * 1024
 
 
 class _TryAgain(Exception):
@@ -91,9 +93,13 @@ class UpstreamEmbedder:
         }
         if dimensions is not None:
             body["dimensions"] = dimensions
-        answer = await self._ask("/embeddings", body, len(texts), began, Answer)
-        data = in_order(answer.data, len(texts))
-        made = [packed(each.embedding) for each in data]
+        most = MOST_BESIDES + len(texts) * MOST_OF_VECTOR
+        answer = await self._ask("/embeddings", body, len(texts), began, Answer, most)
+        made: list[bytes] = []
+        for each in in_order(answer.data, len(texts)):
+            made.append(packed(each.embedding))
+            # A vector at a time: all of them at once would hold the gateway up.
+            await asyncio.sleep(0)
         if len({len(each) for each in made}) != 1 or not made[0]:
             raise self._failed("the vectors are empty or of several dimensions")
         if dimensions is None:
@@ -143,7 +149,10 @@ class UpstreamEmbedder:
             "top_n": len(documents),
             "return_documents": False,
         }
-        answer = await self._ask("/rerank", body, len(documents), began, Ranking)
+        # Some servers send the documents back, in JSON of up to six bytes a character.
+        sent = sum(map(len, documents))
+        most = MOST_BESIDES + len(documents) * MOST_OF_RANK + min(6 * sent, MOST_SENT_BACK)
+        answer = await self._ask("/rerank", body, len(documents), began, Ranking, most)
         scores = {each.index: each.relevance_score for each in answer.results}
         if sorted(scores) != list(range(len(documents))):
             raise self._failed("the ranking is not one of these documents")
@@ -156,8 +165,15 @@ class UpstreamEmbedder:
                 raise TextTooLong(index, tokens, max_tokens)
 
     async def _ask(
-        self, path: str, body: object, texts: int, began: Callable[[], None], kind: type[T]
+        self,
+        path: str,
+        body: object,
+        texts: int,
+        began: Callable[[], None],
+        kind: type[T],
+        most: int,
     ) -> T:
+        """Ask, and again where the server fails by itself; an answer has at most `most` bytes."""
         if self._texts_waiting and self._texts_waiting + texts > self._deployment.queue:
             raise EmbedderBusy(f"{self._texts_waiting} texts are waiting", RETRY_AFTER)
         self._texts_waiting += texts
@@ -166,26 +182,21 @@ class UpstreamEmbedder:
                 began()
                 for delay in (*RETRY_DELAYS, None):
                     try:
-                        return await self._post(path, body, kind)
+                        return await self._post(path, body, most, kind)
                     except _TryAgain as error:
                         log.warning("embedding_failed", served_by=self._served_by, error=str(error))
                         if delay is None:
-                            raise EmbedderFailed(str(error)) from error
+                            raise EmbedderFailed(str(error)) from None
                         await asyncio.sleep(delay)
         finally:
             self._texts_waiting -= texts
         raise AssertionError("unreachable")
 
-    async def _post(self, path: str, body: object, kind: type[T]) -> T:
+    async def _post(self, path: str, body: object, most: int, kind: type[T]) -> T:
         try:
-            async with self._server.session.post(
-                self._server.url + path,
-                data=msgspec.json.encode(body),
-                headers=self._server.headers(),
-            ) as answer:
-                data = await bounded(answer, MAX_ANSWER)
+            async with self._server.post(path, body) as answer:
                 if answer.status in {429, 503}:
-                    wait = advised(answer)
+                    wait = answer.advice
                     raise EmbedderBusy(
                         f"upstream answered {answer.status}", RETRY_AFTER if wait is None else wait
                     )
@@ -194,13 +205,14 @@ class UpstreamEmbedder:
                 if answer.status != 200:
                     # Its text may quote what was sent, which is not for the log.
                     raise self._failed(f"upstream answered {answer.status}")
-                return msgspec.json.decode(data, type=kind)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _TryAgain(repr(error)[:LOGGED_TEXT]) from error
+                data = await answer.whole(most)
+            return msgspec.json.decode(data, type=kind)
         except AnswerTooLarge as error:
-            raise self._failed(str(error)) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise self._failed("upstream's answer has not the documented form") from error
+            raise self._failed(str(error)) from None
+        except CallFailed as error:
+            raise _TryAgain(str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise self._failed("upstream's answer has not the documented form") from None
 
     def _failed(self, message: str) -> EmbedderFailed:
         log.error("embedding_failed", served_by=self._served_by, error=message)

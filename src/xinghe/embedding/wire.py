@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 from array import array
 
@@ -13,10 +12,16 @@ from xinghe.embedding.protocol import EmbedderFailed
 
 
 class Datum(msgspec.Struct):
-    """`embedding` is a list of floats, or base64 of little-endian 32-bit ones."""
+    """`embedding` is a list of floats, or base64 of little-endian 32-bit ones.
 
-    embedding: list[float] | str
+    It is read by `packed`, one after the other.
+    """
+
+    embedding: msgspec.Raw
     index: int | None = None
+
+
+_embedding = msgspec.json.Decoder(list[float] | str).decode
 
 
 class Answer(msgspec.Struct):
@@ -40,21 +45,25 @@ def in_order(data: list[Datum], texts: int) -> list[Datum]:
     return [each for _, each in sorted(zip(indices, data, strict=True), key=lambda pair: pair[0])]
 
 
-def packed(embedding: list[float] | str) -> bytes:
+def packed(raw: msgspec.Raw) -> bytes:
     """Little-endian 32-bit floats. Raises `EmbedderFailed`."""
+    try:
+        embedding = _embedding(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise EmbedderFailed("upstream's vector has not the documented form") from None
     if isinstance(embedding, str):
         try:
             data = base64.b64decode(embedding, validate=True)
-        except binascii.Error as error:
-            raise EmbedderFailed("upstream's base64 is broken") from error
+        except ValueError:
+            raise EmbedderFailed("upstream's base64 is broken") from None
         if len(data) % 4:
             raise EmbedderFailed("upstream's base64 is not made of 32-bit floats")
         values = array("f", data)
     else:
         try:
             values = array("f", embedding)
-        except OverflowError as error:
-            raise EmbedderFailed("upstream's floats do not fit into 32 bits") from error
+        except OverflowError:
+            raise EmbedderFailed("upstream's floats do not fit into 32 bits") from None
     if not all(map(math.isfinite, values)):
         raise EmbedderFailed("upstream's vectors are not finite")
     return values.tobytes()

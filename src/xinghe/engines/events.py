@@ -1,12 +1,22 @@
-"""Server-sent events out of a byte stream (WHATWG HTML, section 9.2)."""
+"""Server-sent events out of a byte stream (WHATWG HTML, section 9.2), within bounds."""
 
 from __future__ import annotations
 
-MAX_EVENT_BYTES = 8 * 1024 * 1024
+import asyncio
+from collections import deque
+
+from xinghe.outbound import Answer
+
+MAX_EVENT_BYTES = 512 * 1024
+"""A whole answer may stand in one event. Decoding it takes 5 ms at the worst."""
+EVENTS_AT_ONCE = 128
+"""Events between which nothing else of the gateway runs."""
+ROOM, BYTES_A_TOKEN = 64 * 1024, 16 * 1024
+"""What an answer may take on the wire: so much, and so much more for each token."""
 
 
 class EventTooLarge(Exception):
-    """A peer sent an event that never ends."""
+    """A peer sent an event, or an answer, that never ends."""
 
 
 class EventParser:
@@ -18,7 +28,8 @@ class EventParser:
     __slots__ = ("_data", "_pending", "_size", "_skip_lf")
 
     def __init__(self) -> None:
-        self._pending = b""
+        self._pending = bytearray()
+        """The line that has not ended."""
         self._data: list[bytes] = []
         self._size = 0
         self._skip_lf = False
@@ -29,21 +40,59 @@ class EventParser:
             # The CR that ended the last read may have been the first half of a CRLF.
             read = read.removeprefix(b"\n")
             self._skip_lf = False
-        if read.endswith(b"\r"):
-            self._skip_lf = True
-        text = self._pending + read
-        if b"\r" in text:
-            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, self._pending = text.split(b"\n")
+        if b"\r" in read:
+            self._skip_lf = read.endswith(b"\r")
+            read = read.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        first, *rest = read.split(b"\n")
+        self._grow(first)
+        self._pending += first
+        if not rest:
+            return []
+        lines = [bytes(self._pending), *rest]
+        self._size -= len(lines[0])
+        self._pending = bytearray(lines.pop())
         events: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
                 value = line[5:]
                 self._data.append(value[1:] if value.startswith(b" ") else value)
-                self._size += len(line)
+                self._grow(line)
             elif not line and self._data:
                 events.append(b"\n".join(self._data))
                 self._data, self._size = [], 0
-        if len(self._pending) + self._size > MAX_EVENT_BYTES:
-            raise EventTooLarge
+        self._grow(self._pending)
         return events
+
+    def _grow(self, piece: bytes | bytearray) -> None:
+        self._size += len(piece)
+        if self._size > MAX_EVENT_BYTES:
+            raise EventTooLarge(f"an event has more than {MAX_EVENT_BYTES} bytes")
+
+
+class EventStream:
+    """The events of one answer, a few at a time; `tokens` is how many it may have."""
+
+    def __init__(self, answer: Answer, tokens: int) -> None:
+        self._answer = answer
+        self._left = self._most = ROOM + BYTES_A_TOKEN * tokens
+        self._parser = EventParser()
+        self._ready: deque[bytes] = deque()
+
+    async def next(self, until: float | None = None) -> list[bytes]:
+        """The next events, at most `EVENTS_AT_ONCE`; none at the end of the answer.
+
+        `until` as in `Answer.read`. Raises `EventTooLarge`, and what `Answer.read` raises.
+        """
+        if self._ready:
+            # What came at once is no reason to keep others waiting.
+            await asyncio.sleep(0)
+        while not self._ready:
+            read = await self._answer.read(until)
+            if not read:
+                return []
+            self._left -= len(read)
+            if self._left < 0:
+                raise EventTooLarge(f"the answer has more than {self._most} bytes")
+            self._ready.extend(self._parser.feed(read))
+        taken = min(len(self._ready), EVENTS_AT_ONCE)
+        return [self._ready.popleft() for _ in range(taken)]

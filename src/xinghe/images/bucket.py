@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
-import aiohttp
 from yarl import URL
 
 from xinghe.images.signature import Credentials, encoded, signed
 from xinghe.images.store import Opened, StoreError
 from xinghe.images.tokens import made_at
-from xinghe.outbound import AnswerTooLarge, bounded
+from xinghe.outbound import Answer, CallFailed, Client
 from xinghe.settings import Images
 
-TIMEOUT = aiohttp.ClientTimeout(sock_connect=5.0, sock_read=30.0)
+CONNECT_TIMEOUT, SILENCE_TIMEOUT = 5.0, 30.0
+"""Seconds."""
 MAX_IMAGE = 64 * 1024 * 1024
 MAX_LIST = 16 * 1024 * 1024
 NOT_FOUND = 404
@@ -38,7 +38,7 @@ class Bucket:
             settings.s3_secret or environ.get(settings.s3_secret_env, ""),
             settings.s3_region,
         )
-        self._session: aiohttp.ClientSession | None = None
+        self._client = Client(CONNECT_TIMEOUT, SILENCE_TIMEOUT)
 
     async def write(self, name: str, data: bytes) -> None:
         headers = {"content-type": "image/png"}
@@ -50,7 +50,7 @@ class Bucket:
             if answer.status == NOT_FOUND:
                 return None
             _require(answer, "GET")
-            data = await bounded(answer, MAX_IMAGE)
+            data = await answer.whole(MAX_IMAGE)
         return Opened(len(data), _once(data))
 
     async def names(self) -> list[str]:
@@ -59,7 +59,7 @@ class Bucket:
         while True:
             async with self._request("GET", self._root, query) as answer:
                 _require(answer, "list")
-                tree = _parsed(await bounded(answer, MAX_LIST))
+                tree = _parsed(await answer.whole(MAX_LIST))
             space = tree.tag.removesuffix("ListBucketResult")
             keys = [each.text or "" for each in tree.iter(f"{space}Key")]
             names = [key.removeprefix(self._prefix) for key in keys]
@@ -75,8 +75,7 @@ class Bucket:
                 _require(answer, "DELETE")
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._client.aclose()
 
     def _key(self, name: str) -> str:
         return f"{self._root}/{self._prefix}{name}"
@@ -90,9 +89,7 @@ class Bucket:
         *,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False)
+    ) -> AsyncIterator[Answer]:
         query = query or {}
         sent = signed(
             self._credentials, method, self._host, path, query, body, datetime.now(UTC), headers
@@ -102,18 +99,14 @@ class Bucket:
             f"{self._origin}{quote(path)}{'?' if query else ''}{encoded(query)}", encoded=True
         )
         try:
-            async with self._session.request(
-                method, url, data=body or None, headers=sent, allow_redirects=False
-            ) as answer:
+            async with self._client.call(method, url, headers=sent, body=body or None) as answer:
                 yield answer
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise StoreError(f"the bucket cannot be reached: {type(error).__name__}") from error
-        except AnswerTooLarge as error:  # raised where the answer is read, within the `yield`
-            raise StoreError(f"the bucket: {error}") from error
+        except CallFailed as error:  # raised on the way, or where the answer is read
+            raise StoreError(f"the bucket: {error}") from None
 
 
-def _require(answer: aiohttp.ClientResponse, what: str) -> None:
-    if not answer.ok:
+def _require(answer: Answer, what: str) -> None:
+    if answer.status >= 300:
         raise StoreError(f"the bucket answered {what} with {answer.status}")
 
 

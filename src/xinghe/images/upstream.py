@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import io
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
-import aiohttp
-import msgspec
 import structlog
-from PIL import Image
 
 from xinghe.catalog.drawing import styles
 from xinghe.catalog.images import UpstreamImagesDeployment
@@ -25,7 +18,9 @@ from xinghe.images.protocol import (
     PainterUnavailable,
     Progress,
 )
-from xinghe.outbound import AnswerTooLarge, Server, advised, bounded
+from xinghe.images.unpacking import Unpack, Unpacked
+from xinghe.outbound import CallFailed, Server
+from xinghe.workers import Worker, WorkerFailure
 
 log = structlog.get_logger(__name__)
 
@@ -36,18 +31,11 @@ RETRY_AFTER = 5.0
 """Seconds that a client is told to wait where the server did not say."""
 MOST_PATIENCE = 3600.0
 """Seconds: the largest `request_timeout` of the documented API."""
-MAX_ANSWER = 96 * 1024 * 1024
-FORMATS = ["PNG", "JPEG", "WEBP"]
+MOST_BESIDES, MOST_OF_PIXEL = 64 * 1024, 6
+"""Bytes of an answer: PNG takes at most four a pixel, base64 a third more."""
+UNPACKING = 30.0
+"""Seconds to open one image."""
 OPENAI_IGNORES = ("negative_prompt", "steps", "sampler_index", "seed", "cfg_scale")
-
-
-class _Item(msgspec.Struct):
-    b64_json: str | None = None
-    url: str | None = None
-
-
-class _Answer(msgspec.Struct):
-    data: list[_Item]
 
 
 class UpstreamPainter:
@@ -58,6 +46,7 @@ class UpstreamPainter:
         self._deployment = deployment
         self._fetch = fetch
         self._server = Server.of(deployment)
+        self._unpacker = Worker("xinghe.images.unpacking", Unpacked, timeout=UNPACKING)
         self._slots = asyncio.Semaphore(deployment.slots)
         self._present = 0
 
@@ -97,23 +86,26 @@ class UpstreamPainter:
         return await self._server.ready()
 
     async def aclose(self) -> None:
+        await self._unpacker.aclose()
         await self._server.aclose()
 
     async def _one(self, asked: Asked, seed: int) -> bytes:
-        answer = await self._post(self._body(asked, seed))
-        if not answer.data:
-            raise PainterFailed("the answer has no image")
-        item = answer.data[0]
+        most = MOST_BESIDES + MOST_OF_PIXEL * asked.width * asked.height
+        answer = await self._post(self._body(asked, seed), most)
+        got = await self._unpacked(Unpack(asked.width, asked.height, answer=answer))
+        if got.url:
+            file = await self._fetched(got.url, most)
+            got = await self._unpacked(Unpack(asked.width, asked.height, file=file))
+        return got.png
+
+    async def _unpacked(self, asked: Unpack) -> Unpacked:
         try:
-            if item.b64_json:
-                data = base64.b64decode(item.b64_json, validate=True)
-            elif item.url:
-                data = await self._fetched(item.url)
-            else:
-                raise PainterFailed("the answer has neither b64_json nor url")
-            return await asyncio.to_thread(_png, data, (asked.width, asked.height))
-        except (binascii.Error, ValueError, OSError) as error:
-            raise PainterFailed(f"the answer is no image: {type(error).__name__}") from error
+            got = await self._unpacker.call(asked)
+        except WorkerFailure as error:
+            raise PainterFailed(f"it cannot be opened: {type(error).__name__}") from None
+        if got.fault:
+            raise PainterFailed(got.fault)
+        return got
 
     def _body(self, asked: Asked, seed: int) -> dict[str, Any]:
         prompt = asked.prompt
@@ -139,15 +131,11 @@ class UpstreamPainter:
             **more,
         }
 
-    async def _post(self, body: dict[str, Any]) -> _Answer:
+    async def _post(self, body: dict[str, Any], most: int) -> bytes:
         try:
-            async with self._server.session.post(
-                f"{self._server.url}/images/generations",
-                data=msgspec.json.encode(body),
-                headers=self._server.headers(),
-            ) as answer:
+            async with self._server.post("/images/generations", body) as answer:
                 if answer.status in {429, 503}:
-                    wait = advised(answer)
+                    wait = answer.advice
                     raise PainterBusy(
                         f"upstream answered {answer.status}", RETRY_AFTER if wait is None else wait
                     )
@@ -156,38 +144,25 @@ class UpstreamPainter:
                 if answer.status != 200:
                     # Its text may quote what was sent, which is not for the log.
                     raise PainterUnavailable(f"upstream answered {answer.status}")
-                return msgspec.json.decode(await bounded(answer, MAX_ANSWER), type=_Answer)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise PainterFailed(f"upstream is out of reach: {type(error).__name__}") from error
-        except AnswerTooLarge as error:
-            raise PainterFailed(str(error)) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise PainterFailed("upstream's answer has not the documented form") from error
+                return await answer.whole(most)
+        except CallFailed as error:
+            raise PainterFailed(f"upstream: {error}") from None
 
-    async def _fetched(self, url: str) -> bytes:
+    async def _fetched(self, url: str, most: int) -> bytes:
         """From the server itself without ado; from anywhere else as any stranger's URL."""
-        if urlsplit(url)[:2] != urlsplit(self._server.url)[:2]:
+        if self._server.holds(url):
             try:
-                return await self._fetch(url)
+                async with self._server.get(url) as answer:
+                    if answer.status != 200:
+                        raise PainterFailed(f"its URL answered {answer.status}")
+                    data = await answer.whole(most)
+            except CallFailed as error:
+                raise PainterFailed(f"its URL: {error}") from None
+        else:
+            try:
+                data = await self._fetch(url)
             except Exception as error:
-                raise PainterFailed(f"its URL: {type(error).__name__}") from error
-        try:
-            async with self._server.session.get(url, allow_redirects=False) as answer:
-                if answer.status != 200:
-                    raise PainterFailed(f"its URL answered {answer.status}")
-                return await bounded(answer, MAX_ANSWER)
-        except (aiohttp.ClientError, TimeoutError, AnswerTooLarge) as error:
-            raise PainterFailed(f"its URL: {type(error).__name__}") from error
-
-
-def _png(data: bytes, size: tuple[int, int]) -> bytes:
-    """The image as a PNG file. Raises `PainterFailed` for one of another size."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        if image.size != size:
-            raise PainterFailed(f"an image of {image.size} pixels for one of {size}")
-        image.load()
-        if image.format == "PNG":
-            return data
-        file = io.BytesIO()
-        image.convert("RGB").save(file, "PNG")
-        return file.getvalue()
+                raise PainterFailed(f"its URL: {type(error).__name__}") from None
+        if not 0 < len(data) <= most:
+            raise PainterFailed(f"its URL has {len(data)} bytes, at most {most} are taken")
+        return data

@@ -9,7 +9,7 @@ import msgspec
 
 UNSPECIFIED = "unspecified"
 """The category of a finding that names none."""
-_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
+_THOUGHT_ENDS = "</think>"
 _JSON = re.compile(r"\{[^{}]*\}")
 _WORD = re.compile(r"\b(un)?safe\b", re.IGNORECASE)
 
@@ -51,6 +51,8 @@ class UnreadableReply(Exception):
     """A reply that is no verdict; the message says what is wrong, never what was moderated."""
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _moderations = msgspec.json.Decoder(_Moderations).decode
 _completion = msgspec.json.Decoder(_Completion).decode
 _verdict = msgspec.json.Decoder(_Verdict).decode
@@ -76,8 +78,8 @@ def read_moderations(data: bytes) -> list[str]:
     """The categories found; none for a safe text. Raises `UnreadableReply`."""
     try:
         results = _moderations(data).results
-    except msgspec.DecodeError as error:
-        raise UnreadableReply(str(error)) from None
+    except UNREADABLE:
+        raise UnreadableReply("it has not the documented form") from None
     if not results:
         raise UnreadableReply("`results` is empty")
     found: list[str] = []
@@ -95,15 +97,15 @@ def read_chat(data: bytes) -> list[str]:
     """
     try:
         choices = _completion(data).choices
-    except msgspec.DecodeError as error:
-        raise UnreadableReply(str(error)) from None
+    except UNREADABLE:
+        raise UnreadableReply("it has not the documented form") from None
     if not choices:
         raise UnreadableReply("`choices` is empty")
-    said = _THOUGHT.sub("", choices[0].message.content or "")
+    said = (choices[0].message.content or "").rpartition(_THOUGHT_ENDS)[2]
     if found := _JSON.search(said):
         try:
             verdict = _verdict(found[0])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             raise UnreadableReply("the model's JSON is no verdict") from None
         return [verdict.category or UNSPECIFIED] if verdict.unsafe else []
     if word := _WORD.search(said):

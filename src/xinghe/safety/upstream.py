@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable
 
-import aiohttp
 import structlog
 
 from xinghe.observe import metrics
-from xinghe.outbound import AnswerTooLarge, Server, bounded
+from xinghe.outbound import CallFailed, Server
 from xinghe.safety.replies import (
     UNSPECIFIED,
     UnreadableReply,
@@ -33,7 +33,7 @@ MOST_AT_ONCE = 16
 MOST_REMEMBERED = 4096
 """Verdicts kept: a conversation sends its history again with every question."""
 _MOST_BYTES = 256 * 1024
-_FAULTS = (aiohttp.ClientError, TimeoutError, AnswerTooLarge, UnreadableReply, ValueError)
+_FAULTS = (CallFailed, TimeoutError, UnreadableReply)
 
 # What others call our categories.
 _OURS = {
@@ -55,12 +55,13 @@ class Upstream:
         self._ours = {name: getattr(flags, name) for name in flags.__struct_fields__}
         self._server = Server(
             settings.url,
-            aiohttp.ClientTimeout(total=settings.timeout),
+            connect=settings.timeout,
+            silence=settings.timeout,
             key_env=settings.key_env,
             limit=MOST_AT_ONCE,
         )
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
-        self._known: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
+        self._known: OrderedDict[bytes, Verdict | None] = OrderedDict()
         self._fails = False
 
     async def check(self, text: str) -> Verdict | None:
@@ -70,14 +71,13 @@ class Upstream:
         step = PIECE - OVERLAP
         pieces = [text[at : at + PIECE] for at in range(0, max(1, len(text) - OVERLAP), step)]
         try:
-            found = await asyncio.gather(*map(self._categories, pieces))
+            verdicts = await asyncio.gather(*map(self._of_piece, pieces))
         except _FAULTS as error:
             return self._unchecked(error)
         if self._fails:
             self._fails = False
             log.info("moderation model answers again")
-        verdicts = [self._verdict(name) for names in found for name in names]
-        worst = max(verdicts, key=lambda verdict: verdict.flag if verdict else 0, default=None)
+        worst = _worst(verdicts)
         metrics.MODERATION_REQUESTS.labels("unsafe" if worst else "safe").inc()
         return worst
 
@@ -85,13 +85,13 @@ class Upstream:
         """Close the connections; a later check opens new ones."""
         await self._server.aclose()
 
-    async def _categories(self, text: str) -> tuple[str, ...]:
+    async def _of_piece(self, text: str) -> Verdict | None:
         key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        if (known := self._known.get(key)) is not None:
+        if key in self._known:
             self._known.move_to_end(key)
-            return known
+            return self._known[key]
         async with self._room:
-            found = tuple(await self._ask(text))
+            found = _worst(map(self._verdict, await self._ask(text)))
         self._known[key] = found
         if len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
@@ -102,18 +102,15 @@ class Upstream:
         # Lone surrogates have no UTF-8; a server would refuse the whole text for one of them.
         text = text.encode("utf-8", "replace").decode()
         if settings.kind == "chat":
-            path, read = "chat/completions", read_chat
+            path, read = "/chat/completions", read_chat
             body = chat_body(settings.model, text, tuple(self._ours))
         else:
-            path, read = "moderations", read_moderations
+            path, read = "/moderations", read_moderations
             body = moderations_body(settings.model, text)
-        server = self._server
-        async with server.session.post(
-            f"{server.url}/{path}", json=body, headers=server.headers(), allow_redirects=False
-        ) as answer:
+        async with asyncio.timeout(settings.timeout), self._server.post(path, body) as answer:
             if answer.status != 200:
                 raise UnreadableReply(f"it answered {answer.status}")
-            return read(await bounded(answer, _MOST_BYTES))
+            return read(await answer.whole(_MOST_BYTES))
 
     def _verdict(self, name: str) -> Verdict | None:
         ours = _OURS.get(name, name)
@@ -130,7 +127,11 @@ class Upstream:
             log.warning(
                 "moderation model fails",
                 why=str(error) or type(error).__name__,
-                url=self._server.url,
+                server=self._server.origin,
             )
         refuse = self._settings.on_error == "refuse"
         return Verdict(self._settings.flag, UNCHECKED) if refuse else None
+
+
+def _worst(verdicts: Iterable[Verdict | None]) -> Verdict | None:
+    return max(verdicts, key=lambda verdict: verdict.flag if verdict else 0, default=None)

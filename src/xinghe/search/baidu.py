@@ -21,9 +21,8 @@ class BaiduProvider:
     name = "baidu"
 
     def __init__(self, key: str, url: str = URL) -> None:
-        self._url = url
         self._headers = {"Authorization": f"Bearer {key}"}
-        self._remote = Remote()
+        self._remote = Remote(url)
 
     async def search(self, query: str, number: int) -> list[Found]:
         body = {
@@ -31,7 +30,7 @@ class BaiduProvider:
             "search_source": "baidu_search_v2",
             "resource_type_filter": [{"type": "web", "top_k": number}],
         }
-        answer = await self._remote.call("POST", self._url, headers=self._headers, body=body)
+        answer = await self._remote.call("POST", headers=self._headers, body=body)
         if answer.get("code"):
             raise SearchFailed(f"it answered with code {str(answer['code'])[:40]}")
         return results(answer.get("references"), "title", "content")[:number]

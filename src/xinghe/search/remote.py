@@ -4,59 +4,53 @@ from __future__ import annotations
 
 from typing import Any
 
-import aiohttp
 import msgspec
+from yarl import URL
 
-from xinghe.outbound import AnswerTooLarge, bounded
+from xinghe.outbound import CallFailed, Client, proxy_for
 from xinghe.search.provider import Found, SearchFailed
 
 MAX_BYTES = 4 * 1024 * 1024
+PATIENCE = 60.0
+"""Seconds; whoever searches waits for less."""
 MAX_TITLE, MAX_SNIPPET = 300, 2000
 """Characters."""
 
 
 class Remote:
-    """An HTTP client of the operator's search service; proxy variables count."""
+    """An HTTP client of the operator's search service at `url`; proxy variables count."""
 
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, url: str) -> None:
+        self._url = URL(url)
+        self._client = Client(PATIENCE, PATIENCE, proxy=proxy_for(url))
 
     async def call(
         self,
         method: str,
-        url: str,
         *,
         params: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         body: object = None,
     ) -> dict[str, Any]:
         """The JSON object that is answered. Raises `SearchFailed`."""
-        # Made late, because a session belongs to the running loop.
-        if self._session is None:
-            self._session = aiohttp.ClientSession(trust_env=True)
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Accept": "application/json", **(headers or {})}
         if data is not None:
             headers["Content-Type"] = "application/json"
+        url = self._url.update_query(params or {})
         try:
-            async with self._session.request(
-                method, url, params=params, headers=headers, data=data, allow_redirects=False
-            ) as answer:
+            async with self._client.call(method, url, headers=headers, body=data) as answer:
                 if answer.status != 200:
                     raise SearchFailed(f"HTTP status {answer.status}")
-                raw = await bounded(answer, MAX_BYTES)
+                raw = await answer.whole(MAX_BYTES)
             return msgspec.json.decode(raw, type=dict[str, Any])
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            # The text of some errors holds the URL, and so the query.
-            raise SearchFailed(f"it could not be reached ({type(error).__name__})") from error
-        except AnswerTooLarge as error:
-            raise SearchFailed(str(error)) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise SearchFailed("its answer is not a JSON object") from error
+        except CallFailed as error:
+            raise SearchFailed(str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise SearchFailed("its answer is not a JSON object") from None
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._client.aclose()
 
 
 def results(items: object, title: str, snippet: str) -> list[Found]:

@@ -18,15 +18,14 @@ class SearxngProvider:
     name = "searxng"
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/") + "/search"
-        self._remote = Remote()
+        self._remote = Remote(url.rstrip("/") + "/search")
 
     async def search(self, query: str, number: int) -> list[Found]:
         found: dict[str, Found] = {}
         for page in range(1, MAX_PAGES + 1):
             params = {"q": query, "format": "json", "pageno": str(page)}
             try:
-                answer = await self._remote.call("GET", self._url, params=params)
+                answer = await self._remote.call("GET", params=params)
             except SearchFailed:
                 if found:
                     break

@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
-import aiohttp
 import msgspec
 
 from xinghe.catalog.card import LlamaCppDeployment
@@ -24,7 +23,7 @@ from xinghe.core import (
     ToolUse,
     UsageDelta,
 )
-from xinghe.engines.events import EventParser, EventTooLarge
+from xinghe.engines.events import EventStream, EventTooLarge
 from xinghe.engines.llamacpp.eyes import Eyes
 from xinghe.engines.llamacpp.follow import Follower
 from xinghe.engines.llamacpp.slots import Slot, Slots
@@ -38,6 +37,8 @@ from xinghe.engines.llamacpp.wire import (
 )
 from xinghe.engines.messages import wire_messages
 from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
+from xinghe.outbound import CallFailed, Client, Unreachable
+from xinghe.outbound.client import Call
 from xinghe.pictures import pictures_in
 
 T = TypeVar("T")
@@ -46,13 +47,18 @@ SILENCE_TIMEOUT = 120.0
 """Seconds; while it reads a prompt, the engine reports after every batch of 128 tokens."""
 SILENCE_WITH_EYES = 900.0
 """A picture is encoded and read in one step, during which no stream of the child moves."""
+CONNECT_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 2.0
+MOST_ANSWERED = 64 * 1024 * 1024
+"""Bytes of a whole answer: the rendered prompt, or its tokens."""
 START_PATIENCE = 15.0
 """Seconds to wait for a child that is being started: the default weights load in about five."""
 IDLE_SECONDS = 4.0
 """The child closes an idle connection after 5 s: ours is closed before."""
 OPEN_THOUGHT = "<think>"
 """How the template of a model that always thinks ends."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding an answer raises; their texts may quote a prompt."""
 ONCE = {"Connection": "close"}
 """The child closes a connection after a stream without saying so; the next request would fail."""
 
@@ -75,7 +81,11 @@ class LlamaCppEngine:
         self._key = ""
         self._slot_count = max(1, deployment.slots)
         self._slots = Slots(self._slot_count)
-        self._session: aiohttp.ClientSession | None = None
+        self._client = Client(
+            CONNECT_TIMEOUT,
+            SILENCE_TIMEOUT if self._eyes is None else SILENCE_WITH_EYES,
+            idle=IDLE_SECONDS,
+        )
         self._decode_event = msgspec.json.Decoder(CompletionEvent).decode
 
     @property
@@ -99,10 +109,12 @@ class LlamaCppEngine:
         if self._address is None:
             return False
         try:
-            timeout = aiohttp.ClientTimeout(total=HEALTH_TIMEOUT)
-            async with self._open().get(f"{self._address}/health", timeout=timeout) as answer:
+            async with (
+                asyncio.timeout(HEALTH_TIMEOUT),
+                self._client.call("GET", f"{self._address}/health", headers={}) as answer,
+            ):
                 return answer.status == 200
-        except (aiohttp.ClientError, TimeoutError):
+        except (CallFailed, TimeoutError):
             return False
 
     async def prepare(
@@ -147,13 +159,14 @@ class LlamaCppEngine:
         try:
             async with await self._post("/completion", body, **ONCE) as answer:
                 if answer.status != 200:
-                    raise EngineFailed(f"/completion: {answer.status} {await answer.text()}")
-                parser, counted = EventParser(), 0
+                    raise EngineFailed(f"/completion: {answer.status}")
+                counted = 0
                 yield Batch(time.perf_counter(), [PrefillDelta()])
-                async for read in answer.content.iter_any():
+                stream = EventStream(answer, job.max_tokens + job.prompt.tokens)
+                while events := await stream.next():
                     arrived = time.perf_counter()
                     deltas: list[Delta] = []
-                    for data in parser.feed(read):
+                    for data in events:
                         event = self._decode_event(data)
                         counted = _translate(event, counted, deltas)
                         slot.begun()
@@ -162,16 +175,17 @@ class LlamaCppEngine:
                         follower.follow(event.content)
                     if deltas:
                         yield Batch(arrived, deltas)
-        except aiohttp.ClientConnectorError as error:
-            raise EngineUnavailable(str(error)) from error
-        except (aiohttp.ClientError, TimeoutError, EventTooLarge, msgspec.DecodeError) as error:
-            raise EngineFailed(repr(error)) from error
+        except (CallFailed, EventTooLarge) as error:
+            # What took the request and died may have died of it.
+            again = isinstance(error, Unreachable) and not error.connected
+            raise (EngineUnavailable if again else EngineFailed)(str(error)) from None
+        except UNREADABLE as error:
+            raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
 
     async def aclose(self) -> None:
         if self._eyes is not None:
             await self._eyes.aclose()
-        if self._session is not None:
-            await self._session.close()
+        await self._client.aclose()
 
     async def _tokens(self, text: str) -> list[int]:
         body = {"content": text, "add_special": True, "parse_special": True}
@@ -180,20 +194,21 @@ class LlamaCppEngine:
     async def _ask(self, path: str, body: object, kind: type[T]) -> T:
         try:
             async with await self._post(path, body) as answer:
-                data = await answer.read()
+                data = await answer.whole(MOST_ANSWERED)
                 if answer.status != 200:
-                    raise EngineFailed(f"{path}: {answer.status} {data[:500]!r}")
+                    raise EngineFailed(f"{path}: {answer.status}")
                 return msgspec.json.decode(data, type=kind)
-        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
-            raise EngineUnavailable(f"{path}: {error!r}") from error
+        except CallFailed as error:
+            raise EngineUnavailable(f"{path}: {error}") from None
+        except UNREADABLE as error:
+            raise EngineUnavailable(f"{path}: unreadable ({type(error).__name__})") from None
 
-    async def _post(
-        self, path: str, body: object, **headers: str
-    ) -> aiohttp.client._RequestContextManager:
+    async def _post(self, path: str, body: object, **headers: str) -> Call:
         await self._wait_for_child()
-        return self._open().post(
+        return self._client.call(
+            "POST",
             f"{self._address}{path}",
-            data=msgspec.json.encode(body),
+            body=msgspec.json.encode(body),
             headers={
                 "Authorization": f"Bearer {self._key}",
                 "Content-Type": "application/json",
@@ -212,17 +227,6 @@ class LlamaCppEngine:
         if self._address is None:
             raise EngineUnavailable("the embedded engine went away again")
 
-    def _open(self) -> aiohttp.ClientSession:
-        # Made late, because a session belongs to the running loop.
-        if self._session is None:
-            silence = SILENCE_TIMEOUT if self._eyes is None else SILENCE_WITH_EYES
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
-                timeout=aiohttp.ClientTimeout(sock_connect=5, sock_read=silence),
-                trust_env=False,
-            )
-        return self._session
-
 
 def _known(messages: Sequence[Message]) -> list[Message]:
     """The messages in roles that chat templates know: `function` is what `tool` was called."""
@@ -235,7 +239,7 @@ def _known(messages: Sequence[Message]) -> list[Message]:
 def _translate(event: CompletionEvent, counted: int, deltas: list[Delta]) -> int:
     """Append what an event says to `deltas`; returns the new running count of tokens."""
     if event.error is not None:
-        raise EngineFailed(f"the engine reported: {event.error}")
+        raise EngineFailed("the engine reported an error")
     if event.tokens_predicted > counted or event.content:
         deltas.append(TextDelta(event.content, event.tokens_predicted - counted))
     if event.stop:

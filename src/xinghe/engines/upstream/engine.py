@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any
 
-import aiohttp
 import msgspec
+import structlog
 
 from xinghe.catalog.card import UpstreamDeployment
 from xinghe.core import (
@@ -22,31 +22,39 @@ from xinghe.core import (
     Message,
     PrefillDelta,
     Prompt,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
     ToolUse,
 )
 from xinghe.engines.estimate import bounded_tokens, estimated_tokens
-from xinghe.engines.events import EventParser, EventTooLarge
+from xinghe.engines.events import EventStream, EventTooLarge
 from xinghe.engines.messages import wire_format, wire_messages, wire_tools
 from xinghe.engines.protocol import Abilities, Batch, EngineBusy, EngineFailed, EngineUnavailable
-from xinghe.engines.upstream.wire import Chunk, error_code, translate
-from xinghe.outbound import Server, advised
+from xinghe.engines.upstream.wire import (
+    FAULTS,
+    Chunk,
+    UnsoundUsage,
+    error_code,
+    translate,
+    usage_of,
+)
+from xinghe.outbound import Answer, CallFailed, Server, Silent, Unreachable
+
+log = structlog.get_logger(__name__)
 
 TOKENS_A_MESSAGE = 8
 """The most that a chat template puts around one message, with what opens the answer."""
 TOKENS_FOR_TOOLS = 400
 """The most that a template says about the use of tools."""
+TOKENS_BESIDES = 8192
+"""The most that an upstream may count beyond our bound: words of its own, and for each picture."""
+CHARACTERS_A_TOKEN = 32
+"""The most of a call's arguments that one token brings, over the whole of an answer."""
+MOST_TEXT = 16_384
+"""Characters of one batch: what is to be done with them takes a millisecond or two."""
 USAGE_PATIENCE = 5.0
 """Seconds to wait, after the finish reason, for the usage and `[DONE]`."""
-
-READ_OF_ERROR = 65536
-"""Bytes."""
-
-FAULTS = (
-    aiohttp.ClientError,
-    TimeoutError,
-    EventTooLarge,
-    msgspec.DecodeError,
-)
 
 
 class UpstreamEngine:
@@ -96,52 +104,26 @@ class UpstreamEngine:
         )
 
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
-        begun = False
         try:
-            async with self._server.session.post(
-                f"{self._server.url}/chat/completions",
-                data=msgspec.json.encode(self._request(job)),
-                headers=self._server.headers(),
-            ) as answer:
+            async with self._server.post("/chat/completions", self._request(job)) as answer:
                 if answer.status != 200:
                     await _refuse(answer)
-                begun = True
                 yield Batch(time.perf_counter(), [PrefillDelta()])
-                async for batch in self._read(answer, _offers_tools(job)):
-                    yield batch
-        except (
-            aiohttp.ClientOSError,
-            aiohttp.ServerDisconnectedError,
-            aiohttp.ConnectionTimeoutError,
-        ) as error:
-            # Before the answer: nobody listens, or an idle connection was closed just then.
-            if begun:
-                raise EngineFailed(repr(error)) from error
-            raise EngineUnavailable(repr(error)) from error
-        except UnicodeDecodeError as error:
-            # Its own text would quote the answer.
-            raise EngineFailed(f"the stream is not UTF-8: {error.reason}") from error
+                reading = _Reading(answer, job, self._decode, self._served_by)
+                while reading.goes_on:
+                    deltas = await reading.next()
+                    arrived = time.perf_counter()
+                    for number, portion in enumerate(_portions(deltas)):
+                        if number:
+                            await asyncio.sleep(0)
+                        yield Batch(arrived, portion)
+        except Unreachable as error:
+            raise EngineUnavailable(str(error)) from None
+        except (CallFailed, EventTooLarge) as error:
+            raise EngineFailed(str(error)) from None
         except FAULTS as error:
-            raise EngineFailed(repr(error)) from error
-
-    async def _read(self, answer: aiohttp.ClientResponse, calls: bool) -> AsyncGenerator[Batch]:
-        parser = EventParser()
-        finish: FinishReason | None = None
-        while read := await _next_read(answer, finish):
-            arrived = time.perf_counter()
-            deltas: list[Delta] = []
-            for data in parser.feed(read):
-                if data == b"[DONE]":
-                    # The usage comes after the finish reason, so the finish waits for it.
-                    deltas.append(FinishDelta(finish or FinishReason.NORMAL))
-                    yield Batch(arrived, deltas)
-                    return
-                finish = translate(self._decode(data), finish, deltas, calls=calls)
-            if deltas:
-                yield Batch(arrived, deltas)
-        if finish is None:
-            raise EngineFailed("the stream ended before its finish reason")
-        yield Batch(time.perf_counter(), [FinishDelta(finish)])
+            # Its own text would quote the answer.
+            raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
 
     async def aclose(self) -> None:
         await self._server.aclose()
@@ -169,28 +151,116 @@ class UpstreamEngine:
         return {name: value for name, value in body.items() if value is not None}
 
 
-async def _next_read(answer: aiohttp.ClientResponse, finish: FinishReason | None) -> bytes:
-    """The next bytes; none at the end, or when nothing more comes of an answer that is whole."""
-    if finish is None:
-        return await answer.content.readany()
-    try:
-        async with asyncio.timeout(USAGE_PATIENCE):
-            return await answer.content.readany()
-    except TimeoutError:
-        return b""
+class _Reading:
+    """The deltas of one answer, from its first event to its end."""
+
+    def __init__(
+        self,
+        answer: Answer,
+        job: GenerationJob,
+        decode: Callable[[bytes], Chunk],
+        served_by: str,
+    ) -> None:
+        self.goes_on = True
+        self._events = EventStream(answer, job.max_tokens)
+        self._decode = decode
+        self._calls = _offers_tools(job)
+        self._most_prompt = _most_prompt(job)
+        self._max_tokens = job.max_tokens
+        self._arguments = 0
+        self._served_by = served_by
+        self._sound = True
+        self._finish: FinishReason | None = None
+        self._clock = asyncio.get_running_loop().time
+        self._patience = answer.patience
+        self._until = self._clock() + self._patience
+
+    async def next(self) -> list[Delta]:
+        """What the next events say; the last of the answer is a `FinishDelta`."""
+        deltas: list[Delta] = []
+        try:
+            events = await self._events.next(self._until)
+        except Silent:
+            if self._finish is None:
+                raise
+            events = []  # Nothing more comes of an answer that is whole.
+        for data in events:
+            if data == b"[DONE]":
+                # The usage comes after the finish reason, so the finish waits for it.
+                return self._end(deltas, self._finish or FinishReason.NORMAL)
+            self._take(self._decode(data), deltas)
+        if not events:
+            if self._finish is None:
+                raise EngineFailed("the stream ended before its finish reason")
+            return self._end(deltas, self._finish)
+        if deltas and self._finish is None:
+            # Comments and empty events are no sign of life.
+            self._until = self._clock() + self._patience
+        return deltas
+
+    def _end(self, deltas: list[Delta], finish: FinishReason) -> list[Delta]:
+        self.goes_on = False
+        deltas.append(FinishDelta(finish))
+        return deltas
+
+    def _take(self, chunk: Chunk, deltas: list[Delta]) -> None:
+        known, before = self._finish, len(deltas)
+        self._finish = translate(chunk, known, deltas, calls=self._calls)
+        if self._finish is not None and known is None:
+            self._until = self._clock() + USAGE_PATIENCE
+        if self._calls:
+            said = (each for each in deltas[before:] if isinstance(each, ToolCallDelta))
+            self._arguments += sum(len(each.arguments) for each in said)
+            if self._arguments > CHARACTERS_A_TOKEN * self._max_tokens + MOST_TEXT:
+                raise EngineFailed("the arguments are longer than its tokens can be")
+        try:
+            usage = usage_of(chunk, self._most_prompt, self._max_tokens)
+        except UnsoundUsage as error:
+            if self._sound:
+                self._sound = False
+                log.warning("usage_not_believed", served_by=self._served_by, reason=str(error))
+        else:
+            deltas.extend([usage] if usage else [])
+
+
+def _portions(deltas: list[Delta]) -> Iterator[list[Delta]]:
+    """The same, cut so that no portion has much more text than `MOST_TEXT`."""
+    portion: list[Delta] = []
+    size = 0
+    for delta in deltas:
+        if isinstance(delta, TextDelta | ReasoningDelta):
+            size += len(delta.text)
+        elif isinstance(delta, ToolCallDelta):
+            size += len(delta.arguments)
+        portion.append(delta)
+        if size > MOST_TEXT:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _most_prompt(job: GenerationJob) -> int:
+    """The most tokens that an upstream can have read."""
+    assert isinstance(job.prompt.payload, dict)
+    contents = [message["content"] for message in job.prompt.payload["messages"]]
+    parts = sum(len(content) for content in contents if isinstance(content, list))
+    return job.prompt.bound + TOKENS_BESIDES * (1 + parts)
 
 
 def _offers_tools(job: GenerationJob) -> bool:
     return isinstance(job.prompt.payload, dict) and "tools" in job.prompt.payload
 
 
-async def _refuse(answer: aiohttp.ClientResponse) -> None:
+async def _refuse(answer: Answer) -> None:
     # Its code at most: some servers repeat the request in what they say.
-    message = (
-        f"upstream answered {answer.status}{error_code(await answer.content.read(READ_OF_ERROR))}"
-    )
+    try:
+        code = error_code(await answer.read())
+    except CallFailed:
+        code = ""
+    message = f"upstream answered {answer.status}{code}"
     if answer.status in {429, 503}:
-        raise EngineBusy(message, advised(answer))
+        raise EngineBusy(message, answer.advice)
     if answer.status >= 500:
         raise EngineUnavailable(message)
     raise EngineFailed(message)

@@ -1,0 +1,99 @@
+"""What an image server answered, opened: `python -m xinghe.images.unpacking`.
+
+Base64 of megabytes and strangers' picture formats take long and may crash, so this stands alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import resource
+
+import msgspec
+from PIL import Image
+
+from xinghe.workers import serve
+
+FORMATS = ["PNG", "JPEG", "WEBP"]
+MEMORY = 2 * 1024**3
+"""Bytes of data that the process may hold; beyond that an allocation fails."""
+
+
+class Unpack(msgspec.Struct, frozen=True):
+    """An image of `width` × `height` pixels is wanted: `answer` is JSON, or `file` the image."""
+
+    width: int
+    height: int
+    answer: bytes = b""
+    file: bytes = b""
+
+
+class Unpacked(msgspec.Struct, frozen=True):
+    """One of the three: a PNG file, the URL that stands in the answer, or what is wrong."""
+
+    png: bytes = b""
+    url: str = ""
+    fault: str = ""
+
+
+class _Item(msgspec.Struct):
+    b64_json: str | None = None
+    url: str | None = None
+
+
+class _First(msgspec.Struct, array_like=True):
+    """One image is asked for; further ones are skipped."""
+
+    item: _Item | None = None
+
+
+class _Answer(msgspec.Struct):
+    data: _First
+
+
+class _Unusable(Exception):
+    """The message says why, in our own words."""
+
+
+def unpack(request: Unpack) -> Unpacked:
+    """Raises nothing: the text of what would be raised may quote the answer."""
+    try:
+        if not request.file:
+            item = msgspec.json.decode(request.answer, type=_Answer).data.item
+            if item is None:
+                raise _Unusable("the answer has no image")
+            if not item.b64_json:
+                if not item.url:
+                    raise _Unusable("the answer has neither b64_json nor url")
+                return Unpacked(url=item.url)
+            request = msgspec.structs.replace(
+                request, file=base64.b64decode(item.b64_json, validate=True)
+            )
+        return Unpacked(png=_png(request))
+    except _Unusable as error:
+        return Unpacked(fault=str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Unpacked(fault="upstream's answer has not the documented form")
+    except Exception as error:
+        return Unpacked(fault=f"the answer is no image: {type(error).__name__}")
+
+
+def _png(request: Unpack) -> bytes:
+    with Image.open(io.BytesIO(request.file), formats=FORMATS) as image:
+        if image.size != (request.width, request.height):
+            raise _Unusable(f"an image of {image.size} pixels for one of another size")
+        image.load()
+        if image.format == "PNG":
+            return request.file
+        file = io.BytesIO()
+        image.convert("RGB").save(file, "PNG")
+        return file.getvalue()
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    serve(unpack, Unpack)
+
+
+if __name__ == "__main__":
+    main()
