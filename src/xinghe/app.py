@@ -99,7 +99,7 @@ class System:
             flags=settings.safety.flags,
             upstream=settings.safety.upstream,
         )
-        fetcher = Fetcher(settings.fetching)
+        fetcher = self.fetcher = Fetcher(settings.fetching)
         self.painters = Painters(
             {
                 name: make_painter(name, deployment, settings, partial(_image, fetcher))
@@ -212,6 +212,7 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
             await system.painters.aclose()
             await system.images.aclose()
             await system.reader.aclose()
+            await system.fetcher.aclose()
             await system.moderator.stop()
             await outbox.stop()
             await system.keeper.stop()

@@ -14,7 +14,7 @@ from xinghe import __version__
 from xinghe.fetching.connect import connector
 from xinghe.fetching.errors import FetchFailed, UrlRefused
 from xinghe.fetching.policy import Endpoint, Policy
-from xinghe.fetching.resolve import Resolve, SystemResolver
+from xinghe.fetching.resolve import Resolve, Resolver
 from xinghe.fetching.target import Target, read_target
 from xinghe.settings import Fetching, SettingsError
 
@@ -44,7 +44,8 @@ class Fetcher:
 
     def __init__(self, settings: Fetching, resolve: Resolve | None = None) -> None:
         self._policy = Policy(settings)
-        self._resolve = resolve or SystemResolver()
+        self._own = Resolver()
+        self._resolve = resolve or self._own
         self._tls = ssl.create_default_context()
         if settings.ca_file:
             try:
@@ -73,6 +74,10 @@ class Fetcher:
                 return await self._follow(url, max_bytes, accept, keep)
         except TimeoutError:
             raise FetchFailed(f"the URL took longer than {timeout:g} s") from None
+
+    async def aclose(self) -> None:
+        """Give up the look-ups that nobody waits for any more."""
+        await self._own.aclose()
 
     async def _follow(self, url: str, max_bytes: int, accept: str, keep: Keep | None) -> Fetched:
         target = read_target(url)
