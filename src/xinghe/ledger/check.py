@@ -77,13 +77,14 @@ _RULES = {
         ) h ON h.token_id = c.token_id
         WHERE coalesce(h.total, 0) != c.held""",
     "every lot came with its entry": """
-        SELECT 'account ' || a.name,
-               (SELECT coalesce(sum(amount), 0) FROM lots WHERE account_id = a.id),
-               (SELECT coalesce(sum(amount), 0) FROM entries WHERE account_id = a.id AND amount > 0)
-        FROM accounts a
-        WHERE (SELECT coalesce(sum(amount), 0) FROM lots WHERE account_id = a.id) !=
-              (SELECT coalesce(sum(amount), 0) FROM entries WHERE account_id = a.id AND amount > 0)
-    """,
+        SELECT 'account ' || a.name, coalesce(l.total, 0), coalesce(e.total, 0)
+        FROM accounts a LEFT JOIN (
+            SELECT account_id, sum(amount) AS total FROM lots GROUP BY account_id
+        ) l ON l.account_id = a.id LEFT JOIN (
+            SELECT account_id, sum(amount) AS total FROM entries WHERE amount > 0
+            GROUP BY account_id
+        ) e ON e.account_id = a.id
+        WHERE coalesce(l.total, 0) != coalesce(e.total, 0)""",
 }
 
 

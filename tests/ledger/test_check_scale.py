@@ -1,0 +1,75 @@
+"""The check's work grows as the books do, and holds no writer up."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from tests.ledger.many import fill
+from xinghe.ledger.check import check
+from xinghe.storage import Database
+from xinghe.storage.audit import record
+from xinghe.storage.migrate import migrate
+
+CHECK = """
+import sys
+from pathlib import Path
+from xinghe.ledger.check import check
+from xinghe.storage.connection import FILE_NAME, connect
+print(len(check(connect(Path(sys.argv[1]) / FILE_NAME, read_only=True))))
+"""
+
+
+def work(accounts: int) -> dict[str, int]:
+    """The steps of SQLite's machine for each statement of the check."""
+    connection = apsw.Connection(":memory:")
+    migrate(connection)
+    fill(connection, accounts)
+    steps: dict[str, int] = {}
+
+    def seen(event: dict[str, Any]) -> None:
+        steps[event["sql"]] = event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"]
+
+    connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, seen)
+    assert check(connection) == []
+    connection.trace_v2(0, None)
+    connection.close()
+    return steps
+
+
+def test_four_times_the_accounts_are_four_times_the_work() -> None:
+    small, large = work(500), work(2000)
+    assert small.keys() == large.keys()
+    assert max(small.values()) > 5000, "the tables were not looked at"
+    grown = {sql: large[sql] / small[sql] for sql in small if large[sql] > 1000}
+    assert max(grown.values()) < 4.5, max(grown, key=lambda sql: grown[sql])
+
+
+@pytest.mark.slow
+async def test_100_000_accounts_beside_a_writer(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path) as database:
+        fill(database._writer._connection, 100_000)
+        checker = subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-c", CHECK, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        writes, longest, began = 0, 0.0, time.monotonic()
+        while checker.poll() is None:
+            at = time.monotonic()
+            await database.write(
+                lambda c: record(c, at=0, actor="t", action="a", subject="s", detail="")
+            )
+            longest = max(longest, time.monotonic() - at)
+            writes += 1
+            await asyncio.sleep(0.01)
+        assert checker.stdout is not None
+        assert checker.stdout.read() == "0\n"
+        print(f"{time.monotonic() - began:.1f} s, {writes} writes, the longest {longest:.3f} s")
+        # Had the check kept the lock, there would be one.
+        assert writes > 10
