@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from hashlib import sha256
 
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xinghe.idempotency import Kept, Place
-from xinghe.idempotency.answers import ROW_BYTES, expire, expired, find, keep
+from xinghe.idempotency.answers import DROPPED_ON_THE_WAY, ROW_BYTES, expire, expired, find, keep
+from xinghe.storage.batch import Batch
 from xinghe.storage.migrate import migrate
 
 MAX = 10_000
@@ -75,8 +77,8 @@ def test_other_places_hold_nothing(connection: apsw.Connection, other: Place) ->
 
 def test_one_that_is_too_old_is_gone_at_once(connection: apsw.Connection) -> None:
     keep(connection, place("k"), answer(at=5), max_bytes=MAX)
-    assert not expired(connection, before=5)
-    assert expired(connection, before=6)
+    assert not expired(connection, before=5, max_bytes=MAX)
+    assert expired(connection, before=6, max_bytes=MAX)
     assert find(connection, place("k"), since=6) is None
     assert total(connection) == (0, 0)
     keep(connection, place("k"), answer(b"new", at=9), max_bytes=MAX)
@@ -85,10 +87,16 @@ def test_one_that_is_too_old_is_gone_at_once(connection: apsw.Connection) -> Non
     assert found.body == b"new"
 
 
-def test_what_is_older_goes(connection: apsw.Connection) -> None:
+def test_what_is_older_goes_in_batches(connection: apsw.Connection) -> None:
     for at in range(10):
         keep(connection, place(str(at)), answer(at=at), max_bytes=MAX)
-    assert expire(connection, before=4) == 4
+    dropped, batches, whole = 0, 0, False
+    while not whole:
+        before = dropped
+        dropped, whole = expire(connection, Batch(3, math.inf), dropped, before=4, max_bytes=MAX)
+        assert dropped - before <= 3
+        batches += 1
+    assert (dropped, batches) == (4, 2)
     assert [find(connection, place(str(at)), since=0) is None for at in range(10)] == (
         [True] * 4 + [False] * 6
     )
@@ -109,6 +117,19 @@ def test_all_together_never_take_more_than_they_may(sizes: list[int]) -> None:
         assert there == sorted(there)
         assert there[-1]
     connection.close()
+
+
+def test_a_smaller_limit_is_reached_step_by_step(connection: apsw.Connection) -> None:
+    for number in range(60):
+        keep(connection, place(str(number)), answer(bytes(100)), max_bytes=1_000_000)
+    keep(connection, place("new"), answer(bytes(100)), max_bytes=ROW_BYTES * 4)
+    assert connection.execute("SELECT count(*) FROM kept_answers").get == 61 - DROPPED_ON_THE_WAY
+    whole = False
+    while not whole:
+        _, whole = expire(connection, Batch(7, math.inf), 0, before=0, max_bytes=ROW_BYTES * 4)
+    cached, real = total(connection)
+    assert 0 < cached == real <= ROW_BYTES * 4
+    assert find(connection, place("new"), since=0) is not None
 
 
 def test_one_that_is_larger_than_all_may_be_does_not_stay(connection: apsw.Connection) -> None:

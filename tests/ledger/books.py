@@ -12,7 +12,7 @@ from xinghe.core import Meter, Rate
 from xinghe.ledger import Ledger
 from xinghe.ledger.check import check
 from xinghe.ledger.entries import Entry, latest
-from xinghe.ledger.ledger import Holding
+from xinghe.ledger.holding import Holding
 from xinghe.storage import Database
 
 ROOT = Path(__file__).parents[2]

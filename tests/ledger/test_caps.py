@@ -140,7 +140,7 @@ async def test_a_new_period_begins_at_nothing(
     night, morning = micro(2026, 11, 30, 23, 59), micro(2026, 12, 1)
     token = principal.token_id
 
-    async def reserve(name: str, at: int, amount: int) -> int | Cap | None:
+    async def reserve(name: str, at: int, amount: int) -> int | Cap | holds.Unswept | None:
         hold = holds.Hold(name, 1, token, "as-0", "m", amount, "o", False, 5, RATE, at)
         return await database.write(partial(holds.reserve, hold=hold))
 

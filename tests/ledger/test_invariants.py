@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import count
 
 import apsw
@@ -12,9 +13,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from tests.ledger.books import RATE
 from xinghe.ledger import holds
 from xinghe.ledger.check import check
-from xinghe.ledger.reaper import settle_estate
+from xinghe.ledger.reaper import Reaping, settle_estate
 from xinghe.ledger.usage import Usage
 from xinghe.storage import caps, lots
+from xinghe.storage.batch import Batch
 from xinghe.storage.caps import Period
 from xinghe.storage.migrate import migrate
 
@@ -188,7 +190,8 @@ class Books(RuleBasedStateMachine):
         valid = self.lots(account, expired=False)
         cap = caps.read(self.connection, account)
         committed = 0 if cap is None else self.committed(account, cap)
-        refused = holds.reserve(self.connection, hold)
+        while isinstance(refused := holds.reserve(self.connection, hold), holds.Unswept):
+            assert check(self.connection) == []
         available, held = self.balance(account)
         assert self.lots(account, expired=False) == valid, "a valid lot was swept"
         if refused is None:
@@ -250,10 +253,17 @@ class Books(RuleBasedStateMachine):
         known = self.open.pop(hold, None)
         assert holds.release(self.connection, hold, at=self.clock) == (known is not None)
 
-    @rule(owner=OWNERS)
-    def reap(self, owner: str) -> None:
+    @rule(owner=OWNERS, size=st.integers(1, 3))
+    def reap(self, owner: str, size: int) -> None:
         left = {name: hold for name, hold in self.open.items() if hold.owner == owner}
-        assert settle_estate(self.connection, boot_id=owner) == len(left)
+        reaping, batches, whole = Reaping(), 0, False
+        while not whole:
+            batch = Batch(rows=size, seconds=math.inf)
+            reaping, whole = settle_estate(self.connection, batch, reaping, boot_id=owner)
+            batches += 1
+            assert batches <= 1 + len(left) // size
+            assert check(self.connection) == []
+        assert reaping.resolved == len(left)
         for name, hold in left.items():
             del self.open[name]
             noted = self.noted.get(name) if hold.stream else None
@@ -274,10 +284,53 @@ class Books(RuleBasedStateMachine):
         valid, expired = self.lots(account, expired=False), self.lots(account, expired=True)
         available, held = self.balance(account)
         pinned = self.pinned(account)
-        swept = lots.expire(self.connection, account, self.clock)
+        swept, whole = lots.expire(self.connection, account, self.clock)
+        assert whole
         assert swept == expired - pinned <= available
         assert self.lots(account, expired=False) == valid
         assert self.balance(account) == (available - swept, held)
+
+    @rule(account=ACCOUNTS, size=st.integers(1, 3))
+    def sweep_in_batches(self, account: int, size: int) -> None:
+        """What is in the batches together is what one transaction would do."""
+        valid, expired = self.lots(account, expired=False), self.lots(account, expired=True)
+        pinned = self.pinned(account)
+        swept, whole = 0, False
+        while not whole:
+            batch = Batch(rows=size, seconds=math.inf)
+            part, whole = lots.expire(self.connection, account, self.clock, batch)
+            assert whole or part > 0
+            swept += part
+            assert check(self.connection) == []
+        assert swept == expired - pinned
+        assert self.lots(account, expired=False) == valid
+
+    @rule(
+        account=ACCOUNTS,
+        amounts=st.lists(st.integers(1, 60), min_size=3, max_size=8),
+        held=AMOUNTS,
+        usage=COUNTS,
+        capture_after=st.integers(0, 3),
+    )
+    def many_lots(
+        self, account: int, amounts: list[int], held: int, usage: Usage, capture_after: int
+    ) -> None:
+        """A hold over many lots that expire; it is captured somewhere between two batches."""
+        for amount in amounts:
+            self.grant(account, amount, 1)
+        hold = self.reserve(account, "one", held, True, 0)
+        self.the_books_agree()
+        self.clock += 2
+        captured, whole = False, False
+        while not whole:
+            if capture_after == 0 and not captured:
+                self.capture(hold, usage)
+                captured = True
+            capture_after -= 1
+            batch = Batch(rows=1, seconds=math.inf)
+            _, whole = lots.expire(self.connection, account, self.clock, batch)
+            self.the_books_agree()
+        self.sweep(account)
 
     @invariant()
     def the_books_agree(self) -> None:

@@ -178,7 +178,7 @@ class Accounts:
         """Make the account `default` if there is no account at all; returns it if it was made."""
 
         def operation(connection: apsw.Connection) -> Account | None:
-            if tables.all_accounts(connection):
+            if connection.execute("SELECT EXISTS (SELECT 1 FROM accounts)").get:
                 return None
             return self._create_account(connection, DEFAULT_ACCOUNT, INITIAL_GRANT)
 

@@ -56,12 +56,13 @@ def signature(body: bytes, secret: str) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def pending(connection: apsw.Connection) -> list[Notice]:
-    """All that is in the outbox, the oldest first, to be sent to where its account says now."""
+def pending(connection: apsw.Connection, *, after: int, limit: int) -> list[Notice]:
+    """What is in the outbox, the oldest first, to be sent to where its account says now."""
     rows = connection.execute(
         "SELECT o.id, a.name, a.appid, o.available, o.threshold, o.at, o.logged, l.url, l.secret "
         "FROM outbox o JOIN accounts a ON a.id = o.account_id "
-        "JOIN alerts l ON l.account_id = o.account_id ORDER BY o.id"
+        "JOIN alerts l ON l.account_id = o.account_id WHERE o.id > ? ORDER BY o.id LIMIT ?",
+        (after, limit),
     )
     return [Notice(*row) for row in rows]
 

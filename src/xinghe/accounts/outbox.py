@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import FIRST_COMPLETED
 from collections.abc import Sequence
 from functools import partial
 
@@ -20,6 +21,9 @@ PAUSES = (1.0, 4.0)
 REST_SECONDS = 600.0
 """A receiver that failed a whole round is left alone for so long; a restart does not wait."""
 AT_ONCE = 8
+PAGE = 100
+IN_HAND = 1000
+"""Notices that are read at once, and at work at once: a mass expiry may leave very many."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.accounts")
 
@@ -66,22 +70,32 @@ class Outbox:
         async with aiohttp.ClientSession(timeout=self._timeout) as session:
             while True:
                 try:
-                    found = await self._database.read(notices.pending)
+                    await self._round(session)
                 except StorageError as error:
                     log.warning("outbox_unreadable", error=str(error))
-                else:
-                    self._begin(found, session)
                 await asyncio.sleep(self._poll)
 
-    def _begin(self, found: list[Notice], session: aiohttp.ClientSession) -> None:
-        now = asyncio.get_running_loop().time()
-        there = {notice.id for notice in found}
-        self._not_before = {key: at for key, at in self._not_before.items() if key in there}
-        for notice in found:
-            if notice.id not in self._sending and self._not_before.get(notice.id, now) <= now:
+    async def _round(self, session: aiohttp.ClientSession) -> None:
+        """Take up all that is due, page by page."""
+        there: set[int] = set()
+        after = 0
+        while found := await self._database.read(partial(notices.pending, after=after, limit=PAGE)):
+            after = found[-1].id
+            there.update(notice.id for notice in found)
+            now = asyncio.get_running_loop().time()
+            due = [
+                notice
+                for notice in found
+                if notice.id not in self._sending and self._not_before.get(notice.id, now) <= now
+            ]
+            for notice in due:
+                while len(self._sending) >= IN_HAND:
+                    await asyncio.wait(self._sending.values(), return_when=FIRST_COMPLETED)
                 task = asyncio.create_task(self._handle(notice, session))
                 self._sending[notice.id] = task
                 task.add_done_callback(partial(self._ended, notice.id))
+            await asyncio.sleep(0)
+        self._not_before = {key: at for key, at in self._not_before.items() if key in there}
 
     def _ended(self, notice_id: int, task: asyncio.Task[None]) -> None:
         del self._sending[notice_id]

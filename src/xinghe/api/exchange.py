@@ -7,7 +7,7 @@ import math
 import os
 import string
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -75,8 +75,10 @@ class Exchange:
         self.missing = 0
         """Characters of the body that were too many to be kept."""
         self.budget = budget
-        self.tap: Callable[[Message], None] | None = None
-        """Is shown each message before it is sent."""
+        self.tap: Callable[[Message], Awaitable[None]] | None = None
+        """Is shown each message before it is sent; what it raises keeps the message back."""
+        self._head: Message | None = None
+        """With a tap, the status line waits for the first piece: that may be kept back."""
         self._send = send
         self._kept = 0
 
@@ -124,8 +126,21 @@ class Exchange:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def send(self, message: Message) -> None:
-        if self.tap is not None:
-            self.tap(message)
+        if self.tap is None:
+            await self._send(message)
+            return
+        try:
+            await self.tap(message)
+        except BaseException:
+            if self._head is not None:
+                self._head, self.status = None, 0
+            raise
+        if message["type"] == "http.response.start":
+            self._head = message
+            return
+        if self._head is not None:
+            head, self._head = self._head, None
+            await self._send(head)
         await self._send(message)
 
     async def send_json(self, body: Any, status: int = 200, headers: Headers | None = None) -> None:

@@ -17,6 +17,7 @@ from xinghe.images import PainterBusy, PainterFailed, PainterUnavailable
 from xinghe.images.store import StoreError
 from xinghe.ledger import InsufficientTokens, SpendCapReached
 from xinghe.limits import RateLimited
+from xinghe.storage import StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -74,8 +75,9 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             known = _too_many(Errors.PREEMPTIBLE_RATE_LIMIT, text, fault.retry_after)
         case DispatchFailed() | EmbedderFailed() | PainterFailed() | PainterUnavailable():
             known = Errors.DISPATCH_ERROR
-        case StoreError():
-            log.error("images_not_stored", error=str(fault))
+        case StoreError() | StorageUnavailable():
+            event = "images_not_stored" if isinstance(fault, StoreError) else "not_written"
+            log.error(event, error=str(fault))
             known = Errors.INTERNAL_ERROR
     return known
 

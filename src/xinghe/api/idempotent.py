@@ -95,7 +95,7 @@ class _Recorder:
         self._parts: list[bytes] = []
         self._size = 0
 
-    def __call__(self, message: Message) -> None:
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._headers = list(message["headers"])
             return
@@ -106,16 +106,17 @@ class _Recorder:
         else:
             self._parts.append(part)
         if not message.get("more_body", False):
-            self._end()
+            await self._end()
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         exchange = self._exchange
         if exchange.status != HTTPStatus.OK or exchange.error_code:
             return
         if self._size > self._keeping.largest:
             log.warning("answer_not_kept", size=self._size, largest=self._keeping.largest)
+            await self._keeping.keep(None)
             return
-        self._keeping.keep(
+        await self._keeping.keep(
             Kept(
                 self._asked,
                 exchange.model,

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import apsw
 import msgspec
 
+from xinghe.storage.batch import Batch
+
 ROW_BYTES = 256
 """What a row takes beside its headers and body, about."""
+DROPPED_ON_THE_WAY = 20
+"""Answers that one which is kept may push out; what is over the limit then goes in batches."""
+
+OLDEST = "id = (SELECT min(id) FROM kept_answers)"
+AGED = "id = (SELECT id FROM kept_answers WHERE at < ? ORDER BY at LIMIT 1)"
 
 
 class Place(NamedTuple):
@@ -34,7 +42,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 def keep(connection: apsw.Connection, place: Place, answer: Kept, *, max_bytes: int) -> None:
-    """Write an answer down, and drop the oldest ones while all take more than `max_bytes`."""
+    """Write an answer down, and drop oldest ones while all take more than `max_bytes`."""
     headers = msgspec.msgpack.encode(answer.headers)
     size = len(headers) + len(answer.body) + ROW_BYTES
     connection.execute(
@@ -42,8 +50,9 @@ def keep(connection: apsw.Connection, place: Place, answer: Kept, *, max_bytes: 
         "headers, body, size, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*place, answer.asked, answer.model, answer.status, headers, answer.body, size, answer.at),
     )
-    while connection.execute("SELECT bytes FROM kept_answers_total").get > max_bytes:
-        _delete(connection, "id = (SELECT min(id) FROM kept_answers)")
+    batch = Batch(DROPPED_ON_THE_WAY, math.inf)
+    while _total(connection) > max_bytes and batch.take():
+        _delete(connection, OLDEST)
 
 
 def find(connection: apsw.Connection, place: Place, *, since: int) -> Kept | None:
@@ -63,15 +72,29 @@ def find(connection: apsw.Connection, place: Place, *, since: int) -> Kept | Non
     return Kept(asked, model, status, pairs, body, at)
 
 
-def expire(connection: apsw.Connection, *, before: int) -> int:
-    """Drop what is older than a moment; returns how many."""
-    return _delete(connection, "at < ?", (before,))
+def expire(
+    connection: apsw.Connection, batch: Batch, dropped: int, *, before: int, max_bytes: int
+) -> tuple[int, bool]:
+    """Drop what is older than a moment, then the oldest while all take more than `max_bytes`.
+
+    Returns how many were dropped, with those before, and whether that is all.
+    """
+    while expired(connection, before=before, max_bytes=max_bytes):
+        if not batch.take():
+            return dropped, False
+        dropped += _delete(connection, AGED, (before,)) or _delete(connection, OLDEST)
+    return dropped, True
 
 
-def expired(connection: apsw.Connection, *, before: int) -> bool:
-    """Whether anything is older than a moment."""
+def expired(connection: apsw.Connection, *, before: int, max_bytes: int) -> bool:
+    """Whether anything is to be dropped."""
     query = "SELECT EXISTS (SELECT 1 FROM kept_answers WHERE at < ?)"
-    return bool(connection.execute(query, (before,)).get)
+    return bool(connection.execute(query, (before,)).get) or _total(connection) > max_bytes
+
+
+def _total(connection: apsw.Connection) -> int:
+    total: int = connection.execute("SELECT bytes FROM kept_answers_total").get
+    return total
 
 
 def _delete(connection: apsw.Connection, where: str, values: tuple[object, ...] = ()) -> int:

@@ -15,6 +15,7 @@ from xinghe.idempotency.answers import Kept, Place
 from xinghe.idempotency.turns import KeyReused, Turns
 from xinghe.settings import Idempotency
 from xinghe.storage import Database, StorageError
+from xinghe.storage.batch import in_batches
 from xinghe.storage.clock import now
 from xinghe.storage.gathering import Gathering
 
@@ -34,8 +35,7 @@ class Keeper:
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Drop what is too old, begin to do so regularly. Raises `StorageError`."""
-        await self.sweep()
+        """Begin to drop what is too old, at once and then regularly."""
         self._sweeper = asyncio.create_task(self._sweep_regularly())
 
     async def stop(self) -> None:
@@ -64,20 +64,20 @@ class Keeper:
             yield Keeping(gathering, place, self._max_bytes, self._max_bytes // 8)
 
     async def sweep(self) -> int:
-        """Drop what is too old; returns how many. Raises `StorageError`."""
-        before = now() - self._lasting
-        if not await self._database.read(partial(answers.expired, before=before)):
+        """Drop what is too old or too much; returns how many. Raises `StorageError`."""
+        before, most = now() - self._lasting, self._max_bytes
+        if not await self._database.read(partial(answers.expired, before=before, max_bytes=most)):
             return 0
-        dropped: int = await self._database.write(partial(answers.expire, before=before))
-        return dropped
+        step = partial(answers.expire, before=before, max_bytes=most)
+        return await in_batches(self._database, step, 0)
 
     async def _sweep_regularly(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
             try:
                 await self.sweep()
             except StorageError as error:
                 log.warning("kept_answers_not_swept", error=str(error))
+            await asyncio.sleep(SWEEP_SECONDS)
 
 
 class Keeping:
@@ -89,8 +89,15 @@ class Keeping:
         self._place = place
         self._max_bytes = max_bytes
 
-    def keep(self, answer: Kept) -> None:
-        """Hand the answer in, and behind it what the work has settled. Raises `StorageClosed`."""
-        self._gathering.hand_in(
-            partial(answers.keep, place=self._place, answer=answer, max_bytes=self._max_bytes)
-        )
+    async def keep(self, answer: Kept | None) -> None:
+        """Hand the answer in, and behind it what the work has settled; None: only that.
+
+        Returns when the answer may leave. Raises `StorageError`, and then it may not.
+        """
+        if answer is None:
+            self._gathering.hand_in()
+        else:
+            self._gathering.hand_in(
+                partial(answers.keep, place=self._place, answer=answer, max_bytes=self._max_bytes)
+            )
+        await self._gathering.cleared()

@@ -15,6 +15,8 @@ from xinghe.settings import Images
 
 log = structlog.get_logger(__name__)
 
+PAGE = 100
+"""Names that the janitor looks at before others get their turn."""
 ROUND = 600.0
 """Seconds from one round of the janitor to the next; what has expired is not served meanwhile."""
 
@@ -89,7 +91,9 @@ class ImageStore:
         """
         removed = 0
         kept: StoreError | None = None
-        for name in await self._place.names():
+        for number, name in enumerate(await self._place.names(), start=1):
+            if number % PAGE == 0:
+                await asyncio.sleep(0)
             if seconds_left(name, self._keep):
                 continue
             try:

@@ -1,7 +1,8 @@
-"""Why a reservation was refused."""
+"""Why a reservation was refused, or a finished answer kept back."""
 
 from __future__ import annotations
 
+from xinghe.storage import StorageUnavailable
 from xinghe.storage.caps import Period
 
 
@@ -12,6 +13,10 @@ class InsufficientTokens(Exception):
         super().__init__(f"{available} micro-Tokens available, {needed} needed")
         self.available = available
         self.needed = needed
+
+
+class Unsaved(StorageUnavailable):
+    """A finished answer could not be charged in time: it does not leave, and costs nothing."""
 
 
 class SpendCapReached(Exception):

@@ -6,8 +6,10 @@ micro-Tokens.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterable
+from typing import Final
 
 import apsw
 import msgspec
@@ -15,8 +17,19 @@ import msgspec
 from xinghe.core import Rate
 from xinghe.ledger.usage import Usage
 from xinghe.storage import caps, lots
+from xinghe.storage.batch import Batch
 from xinghe.storage.caps import Cap
 from xinghe.storage.clock import now
+
+SWEPT_ON_THE_WAY = 20
+"""Expired lots; an account that has more is swept in batches of their own."""
+
+
+class Unswept(msgspec.Struct, frozen=True):
+    """The account has more expired lots than a reservation may sweep: they have to go first."""
+
+
+UNSWEPT: Final = Unswept()
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -56,12 +69,14 @@ def new_id() -> str:
     return f"{now():014x}{secrets.token_hex(8)}"
 
 
-def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | None:
+def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | Unswept | None:
     """Open a hold. Returns None, or what is available or the token's cap if that is too little.
 
-    A refusal is no exception: the expired lots that were swept on the way stay swept.
+    No refusal is an exception: the expired lots that were swept on the way stay swept.
     """
-    lots.expire(connection, hold.account_id, hold.created_at)
+    batch = Batch(SWEPT_ON_THE_WAY, math.inf)
+    if not lots.expire(connection, hold.account_id, hold.created_at, batch)[1]:
+        return UNSWEPT
     cap = caps.read(connection, hold.token_id)
     if cap is not None:
         cap = cap.at(hold.created_at)
@@ -189,16 +204,23 @@ def release(connection: apsw.Connection, hold_id: str, *, at: int) -> bool:
 
 def owners(connection: apsw.Connection) -> set[str]:
     """The boot ids that open holds name."""
-    rows = connection.execute("SELECT DISTINCT owner FROM holds WHERE state = 'open'")
+    # From one to the next in the index: a dead process may have left very many holds.
+    rows = connection.execute(
+        "WITH RECURSIVE each(owner) AS ("
+        "SELECT min(owner) FROM holds WHERE state = 'open' UNION ALL "
+        "SELECT (SELECT min(owner) FROM holds WHERE state = 'open' AND owner > each.owner) "
+        "FROM each WHERE each.owner IS NOT NULL"
+        ") SELECT owner FROM each WHERE owner IS NOT NULL"
+    )
     return {owner for (owner,) in rows}
 
 
-def open_holds(connection: apsw.Connection, owner: str) -> list[Open]:
-    """What a process has open."""
+def open_holds(connection: apsw.Connection, owner: str, *, after: str, limit: int) -> list[Open]:
+    """What a process has open, in the order of the ids, from the one after an id on."""
     rows = connection.execute(
         "SELECT id, stream, started, prompt_tokens, emitted, cached_tokens, search_tokens, "
-        "searches FROM holds WHERE state = 'open' AND owner = ?",
-        (owner,),
+        "searches FROM holds WHERE state = 'open' AND owner = ? AND id > ? ORDER BY id LIMIT ?",
+        (owner, after, limit),
     )
     return [
         Open(hold_id, bool(stream), bool(started), Usage(*counts))

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
-from types import TracebackType
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
 
-from xinghe.core import ClientGone, Meter, Rate
+from xinghe.core import Meter, Rate
 from xinghe.ledger import holds, sweep
-from xinghe.ledger.errors import InsufficientTokens, SpendCapReached
+from xinghe.ledger.delivery import Deliveries
+from xinghe.ledger.holding import Holding
 from xinghe.ledger.owner import OwnerLock
 from xinghe.ledger.reaper import reap
 from xinghe.ledger.streams import Streams
-from xinghe.ledger.usage import Usage
-from xinghe.storage import Database, StorageClosed, StorageError
-from xinghe.storage.caps import Cap
+from xinghe.storage import Database, StorageError
 from xinghe.storage.clock import now
 
 START_SECONDS = 0.1
 """How soon it is noted that a stream has started: until then, our own crash makes it free."""
 CHECKPOINT_SECONDS = 1.0
 REAP_SECONDS = 5.0
+START_REAP_SECONDS = 10.0
+"""How long a start waits for what the dead left; the rest is settled beside the requests."""
 SWEEP_SECONDS = 60.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
@@ -47,6 +47,7 @@ class Ledger:
         self._lock = OwnerLock(database.directory)
         self._tasks: list[asyncio.Task[None]] = []
         self._streams = Streams(database)
+        self._deliveries = Deliveries(database)
 
     async def start(self) -> None:
         """Take the owner lock, settle for the dead, begin the regular tasks.
@@ -55,7 +56,9 @@ class Ledger:
         """
         self._lock.acquire()
         try:
-            await self.reap()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(START_REAP_SECONDS):
+                    await self.reap()
         except BaseException:
             self._lock.release()
             raise
@@ -105,6 +108,7 @@ class Ledger:
         return Holding(
             self._database,
             self._streams,
+            self._deliveries,
             holds.Hold(
                 id=holds.new_id(),
                 account_id=principal.account_id,
@@ -148,75 +152,6 @@ class Ledger:
 
     async def _note_starts(self) -> None:
         self._streams.note_starts()
-
-
-class Holding:
-    """The context manager that `Ledger.hold` returns; its exit does not suspend."""
-
-    def __init__(
-        self, database: Database, streams: Streams, hold: holds.Hold, meter: Meter
-    ) -> None:
-        self._database = database
-        self._streams = streams
-        self._hold = hold
-        self._meter = meter
-
-    async def __aenter__(self) -> None:
-        hold = self._hold
-        try:
-            lacking = await self._database.write(partial(holds.reserve, hold=hold))
-        except StorageClosed:
-            raise  # the hold was never written
-        except BaseException:
-            # Cancelled, or not told how the commit ended: the hold may come to be. The queue is
-            # in order, so the release finds it; and if there is none, it does nothing.
-            self._settle(partial(holds.release, hold_id=hold.id, at=now()))
-            raise
-        if isinstance(lacking, Cap):
-            committed = lacking.spent + lacking.held
-            raise SpendCapReached(lacking.amount, committed, hold.amount, lacking.per)
-        if lacking is not None:
-            raise InsufficientTokens(lacking, hold.amount)
-        if hold.stream:
-            self._streams.add(hold, self._meter)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        hold, meter = self._hold, self._meter
-        self._streams.remove(hold.id)
-        # Cut off by our own shutdown: what a stream showed is owed, a whole answer is not.
-        left = kind is not None and (
-            issubclass(kind, ClientGone)
-            or (
-                issubclass(kind, (asyncio.CancelledError, GeneratorExit))
-                and (hold.stream or meter.left)
-            )
-        )
-        if not (meter.finished or (left and meter.owes)):
-            self._settle(partial(holds.release, hold_id=hold.id, at=now()))
-            return
-        usage = Usage.of(meter)
-        excess = usage.cost(hold.rate) - hold.amount
-        if excess > 0:
-            # The user was never asked for more than the hold: the operator bears it.
-            log.warning(
-                "usage_exceeds_hold",
-                request_id=hold.request_id,
-                model=hold.model,
-                held=hold.amount,
-                excess=excess,
-            )
-        self._settle(partial(holds.capture, hold_id=hold.id, usage=usage, at=now()))
-
-    def _settle(self, operation: partial[bool]) -> None:
-        try:
-            self._database.enqueue(operation)
-        except StorageClosed:
-            log.error("hold_left_open", hold_id=self._hold.id, request_id=self._hold.request_id)
 
 
 async def _every(seconds: float, action: Callable[[], Awaitable[object]]) -> None:

@@ -1,18 +1,29 @@
-"""Settling what dead processes left open."""
+"""Settling what dead processes left open, in batches."""
 
 from __future__ import annotations
 
 from functools import partial
 
 import apsw
+import msgspec
 import structlog
 
 from xinghe.ledger import holds, owner
 from xinghe.storage import Database
+from xinghe.storage.batch import Batch, in_batches
 from xinghe.storage.clock import now
 from xinghe.storage.errors import ENVIRONMENT
 
+PAGE = 200
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
+
+
+class Reaping(msgspec.Struct, frozen=True):
+    """How many holds of an estate were resolved, and behind which it goes on."""
+
+    resolved: int = 0
+    after: str = ""
 
 
 async def reap(database: Database, own_boot_id: str) -> int:
@@ -29,7 +40,8 @@ async def reap(database: Database, own_boot_id: str) -> int:
         with owner.estate(data, boot_id) as dead:
             if not dead:
                 continue
-            count = await database.write(partial(settle_estate, boot_id=boot_id))
+            step = partial(settle_estate, boot_id=boot_id)
+            count = (await in_batches(database, step, Reaping())).resolved
         if count:
             log.warning("holds_reaped", owner=boot_id, count=count)
         reaped += count
@@ -37,8 +49,10 @@ async def reap(database: Database, own_boot_id: str) -> int:
     return reaped
 
 
-def settle_estate(connection: apsw.Connection, *, boot_id: str) -> int:
-    """Resolve all that a dead process has open; returns how many holds were resolved.
+def settle_estate(
+    connection: apsw.Connection, batch: Batch, reaping: Reaping, *, boot_id: str
+) -> tuple[Reaping, bool]:
+    """Resolve what a dead process has open; returns how far that has come, and whether it is all.
 
     A stream's client saw what came out, so the prompt and the last checkpoint are owed, once it
     had started; the client of a non-stream answer got nothing and owes nothing. A hold that
@@ -46,7 +60,14 @@ def settle_estate(connection: apsw.Connection, *, boot_id: str) -> int:
     resolved.
     """
     at = now()
-    return sum(_settle(connection, hold, at) for hold in holds.open_holds(connection, boot_id))
+    resolved, after = reaping.resolved, reaping.after
+    while page := holds.open_holds(connection, boot_id, after=after, limit=PAGE):
+        for hold in page:
+            if not batch.take():
+                return Reaping(resolved, after), False
+            resolved += _settle(connection, hold, at)
+            after = hold.id
+    return Reaping(resolved, after), True
 
 
 def _settle(connection: apsw.Connection, hold: holds.Open, at: int) -> bool:

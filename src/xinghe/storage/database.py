@@ -17,7 +17,7 @@ import apsw
 from xinghe.storage.connection import connect, prepare
 from xinghe.storage.errors import ENVIRONMENT, StorageUnavailable
 from xinghe.storage.gathering import Gathering, current
-from xinghe.storage.writer import Job, Writer
+from xinghe.storage.writer import Job, Operation, Writer
 
 T = TypeVar("T")
 
@@ -83,22 +83,49 @@ class Database:
         `StorageUnavailable` or `StorageClosed`. To be cancelled while waiting does not stop it.
         """
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._writer.submit(Job(operation, waiter))
+        self._writer.submit(Job(operation, waiter, durable=False))
         result: T = await waiter
         return result
 
-    def enqueue(self, operation: Callable[[apsw.Connection], object]) -> None:
+    async def write_idle(self, operation: Callable[[apsw.Connection], T]) -> T:
+        """The same for a batch of a long task: what others have to write goes before it."""
+        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._writer.submit_idle(Job(operation, waiter, durable=False))
+        result: T = await waiter
+        return result
+
+    def enqueue(
+        self,
+        operation: Operation,
+        saved: asyncio.Future[Any] | None = None,
+        *,
+        gathered: bool = True,
+    ) -> Job:
         """Have an operation done, after all that was handed in before; never suspends.
 
         It is never lost while the process lives: if the disk is full, or the file locked, it is
-        retried until it goes through. Raises `StorageClosed`.
+        retried until it goes through; then `saved` is told. It joins what the request gathers,
+        unless `gathered` is false. Raises `StorageClosed`.
         """
-        job = Job(operation, None)
-        gathering = current.get()
-        if gathering is not None and gathering.open:
+        job = Job(operation, saved)
+        gathering = self.gathering() if gathered else None
+        if gathering is not None:
             gathering.add(job)
         else:
             self._writer.submit(job)
+        return job
+
+    def gathering(self) -> Gathering | None:
+        """What holds back at this moment what the running request enqueues."""
+        gathering = current.get()
+        return gathering if gathering is not None and gathering.open else None
+
+    def amend(self, job: Job, operation: Operation) -> bool:
+        """Have another operation done in the place of an enqueued one.
+
+        False if it is too late for that, or may be: the job is being written at this moment.
+        """
+        return self._writer.amend(job, operation)
 
     def gather(self) -> Gathering:
         """Hold back what this task and those that it starts enqueue; see `Gathering`."""

@@ -13,6 +13,10 @@ class StorageUnavailable(StorageError):
     """The database could not do it now (disk full, locked, unreadable); nothing was changed."""
 
 
+class StorageRefused(StorageUnavailable):
+    """The last commit failed, so this was not even handed in; the next may be taken again."""
+
+
 class StorageClosed(StorageError):
     """The database was closed; nothing was changed."""
 

@@ -6,7 +6,7 @@ crash: with the answer written first, a charge without a kept answer cannot come
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Self
@@ -26,7 +26,10 @@ class Gathering:
 
     def __init__(self, writer: Writer) -> None:
         self.open = False
+        self.clearances: list[Callable[[Job | None], Awaitable[None]]] = []
+        """What is to be awaited between `hand_in` and the answer's leave; given the first job."""
         self._writer = writer
+        self._first: Job | None = None
         self._jobs: list[Job] = []
         self._token: Token[Gathering | None] | None = None
 
@@ -56,6 +59,13 @@ class Gathering:
         self.open = False
         jobs, self._jobs = self._jobs, []
         if first is not None:
-            jobs.insert(0, Job(first, None))
+            self._first = Job(first)
+            jobs.insert(0, self._first)
         if jobs:
             self._writer.submit(*jobs)
+
+    async def cleared(self) -> None:
+        """Return when the answer may leave. Raises what says that it may not."""
+        clearances, self.clearances = self.clearances, []
+        for clearance in clearances:
+            await clearance(self._first)

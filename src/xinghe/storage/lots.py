@@ -7,12 +7,18 @@ available + held = Σ entries = Σ lots.remaining.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import apsw
+
+from xinghe.storage.batch import Batch
 
 _ENTRY = (
     "INSERT INTO entries (account_id, at, kind, amount, balance_after, note) "
     "VALUES (?, ?, ?, ?, ?, ?)"
 )
+
+PAGE = 100
 
 
 def credit(
@@ -44,14 +50,12 @@ def draw(connection: apsw.Connection, account_id: int, amount: int, *, held_sinc
     `held_since` is when the amount was set aside. What had expired by then was spared for older
     holds: it is taken only when the books are off, rather than leave the hold open for ever.
     """
-    rows = connection.execute(
-        "SELECT id, remaining FROM lots WHERE account_id = ? AND remaining > 0 "
-        "ORDER BY coalesce(expires_at <= ?, 0), expires_at IS NULL, expires_at, id",
-        (account_id, held_since),
-    )
-    for lot, remaining in list(rows):
-        if amount == 0:
-            return
+    while amount:
+        # One after the other: an account may have far more lots than a request takes from.
+        found = _next(connection, account_id, held_since)
+        if found is None:
+            break
+        lot, remaining = found
         part = min(amount, remaining)
         connection.execute("UPDATE lots SET remaining = remaining - ? WHERE id = ?", (part, lot))
         amount -= part
@@ -59,39 +63,76 @@ def draw(connection: apsw.Connection, account_id: int, amount: int, *, held_sinc
         raise ValueError(f"the lots of account {account_id} hold {amount} less than its balance")
 
 
-def expire(connection: apsw.Connection, account_id: int, at: int) -> int:
-    """Sweep an account's expired lots, with an `expiry` entry each; returns the amount.
+def _next(connection: apsw.Connection, account_id: int, held_since: int) -> tuple[int, int] | None:
+    """The lot to take from, and what it has left."""
+    for condition in ("> ?2", "IS NULL", "<= ?2"):
+        row: tuple[int, int] | None = connection.execute(
+            "SELECT id, remaining FROM lots WHERE account_id = ?1 AND remaining > 0 "  # noqa: S608
+            f"AND expires_at {condition} AND ?2 IS NOT NULL ORDER BY expires_at, id LIMIT 1",
+            (account_id, held_since),
+        ).get
+        if row is not None:
+            return row
+    return None
+
+
+def expire(
+    connection: apsw.Connection, account_id: int, at: int, batch: Batch | None = None
+) -> tuple[int, bool]:
+    """Sweep an account's expired lots, with an `expiry` entry each.
+
+    Returns the amount, and whether that was all: a `batch` ends when it is full.
 
     A hold was promised lots that were valid when it was reserved. So an expired lot keeps, until
     they resolve, what the open holds from before its expiry could still take, and no more.
     `available` never falls below zero, whatever an older program left open.
     """
-    rows = connection.execute(
-        "SELECT id, remaining, expires_at FROM lots "
-        "WHERE account_id = ? AND remaining > 0 AND expires_at <= ? ORDER BY expires_at, id",
-        (account_id, at),
-    )
-    expired: list[tuple[int, int, int]] = list(rows)
-    if not expired:
-        return 0
     query = "SELECT available FROM accounts WHERE id = ?"
-    available: int = connection.execute(query, (account_id,)).get
+    available: int = connection.execute(query, (account_id,)).get or 0
     swept = spared = 0
-    for lot, remaining, expires_at in expired:
-        kept = min(remaining, _held_before(connection, account_id, expires_at) - spared)
+    for lot, remaining, promised in _expired(connection, account_id, at):
+        kept = min(remaining, promised - spared)
         spared += kept
         part = min(remaining - kept, available - swept)
         if part:
+            if batch is not None and not batch.take():
+                return swept, False
             _sweep(connection, account_id, lot, part, at)
             swept += part
-    return swept
+    return swept, True
 
 
-def _held_before(connection: apsw.Connection, account_id: int, moment: int) -> int:
+def _expired(
+    connection: apsw.Connection, account_id: int, at: int
+) -> Iterator[tuple[int, int, int]]:
+    """Expired lots in their order: id, what is left, and what open holds from before pin."""
+    promised, seen = 0, -1
+    position = (-1, -1)
+    while True:
+        # Page by page: nothing that is changed meanwhile is in an open cursor.
+        page: list[tuple[int, int, int]] = list(
+            connection.execute(
+                "SELECT id, remaining, expires_at FROM lots WHERE account_id = ?1 "
+                "AND remaining > 0 AND expires_at <= ?2 AND (expires_at, id) > (?3, ?4) "
+                "ORDER BY expires_at, id LIMIT ?5",
+                (account_id, at, *position, PAGE),
+            )
+        )
+        for lot, remaining, expires_at in page:
+            if expires_at > seen:
+                promised += _held_between(connection, account_id, seen, expires_at)
+                seen = expires_at
+            yield lot, remaining, promised
+        if len(page) < PAGE:
+            return
+        position = (page[-1][2], page[-1][0])
+
+
+def _held_between(connection: apsw.Connection, account_id: int, since: int, until: int) -> int:
     total: int = connection.execute(
         "SELECT coalesce(sum(amount), 0) FROM holds "
-        "WHERE account_id = ? AND state = 'open' AND created_at < ?",
-        (account_id, moment),
+        "WHERE account_id = ? AND state = 'open' AND created_at >= ? AND created_at < ?",
+        (account_id, since, until),
     ).get
     return total
 

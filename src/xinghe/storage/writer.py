@@ -2,6 +2,10 @@
 
 It commits at once; whatever gathers during a commit is the next batch. Each operation of a
 batch runs in a SAVEPOINT of its own, so one that fails takes no other with it.
+
+Once a commit has failed, only what must not be lost is tried again; all else is refused at once,
+until a commit goes through. What can wait (`submit_idle`) has a transaction of its own, when
+nothing else is there to be written or it has waited for long.
 """
 
 from __future__ import annotations
@@ -10,33 +14,40 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import apsw
 import msgspec
 import structlog
 
-from xinghe.storage.errors import ENVIRONMENT, StorageClosed, StorageUnavailable
+from xinghe.storage.errors import (
+    ENVIRONMENT,
+    StorageClosed,
+    StorageRefused,
+    StorageUnavailable,
+)
 
 Operation: TypeAlias = Callable[[apsw.Connection], Any]
 
 BATCH = 1000
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+LONGEST_IDLE = 0.25
+"""Seconds that an idle job lets others go before it, however many come."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.storage")
 
 
-class Job(msgspec.Struct, frozen=True, eq=False):
-    """An operation and who waits for it; without a waiter it is durable: retried until done."""
+class Job(msgspec.Struct, eq=False):
+    """An operation and who waits for it; one that is `durable` is retried until it is done."""
 
     operation: Operation
-    waiter: asyncio.Future[Any] | None
-
-    @property
-    def durable(self) -> bool:
-        return self.waiter is None
+    waiter: asyncio.Future[Any] | None = None
+    durable: bool = True
+    written: bool = False
+    at: float = 0.0
+    """When it was handed in, by `time.monotonic`."""
 
 
 class Writer:
@@ -47,6 +58,7 @@ class Writer:
         self._connection = connection
         self._loop = loop
         self._queue: deque[Job] = deque()
+        self._idle: deque[Job] = deque()
         self._in_flight: list[Job] = []
         self._changed = threading.Condition()
         self._closing_until: float | None = None
@@ -54,17 +66,44 @@ class Writer:
         self._thread.start()
 
     def submit(self, *jobs: Job) -> None:
-        """Queue jobs, with no other between them. Raises `StorageClosed`."""
+        """Queue jobs, with no other between them.
+
+        Raises `StorageClosed`; and `StorageRefused` in trouble, unless all are durable.
+        """
+        self._add(self._queue, jobs)
+
+    def submit_idle(self, job: Job) -> None:
+        """Queue a job that lets others go first. Raises what `submit` does."""
+        self._add(self._idle, (job,))
+
+    def amend(self, job: Job, operation: Operation) -> bool:
+        """Have another operation done in a job's place; False if it is too late, or may be.
+
+        It is told for sure later: the job is written, or is queued again.
+        """
+        with self._changed:
+            if job.written or any(job is each for each in self._in_flight):
+                return False
+            job.operation = operation
+            return True
+
+    def _add(self, queue: deque[Job], jobs: Sequence[Job]) -> None:
         with self._changed:
             if self._closing_until is not None:
                 raise StorageClosed("the database is closed")
-            self._queue.extend(jobs)
+            if self.error is not None and not all(job.durable for job in jobs):
+                raise StorageRefused(f"the database cannot be written: {self.error}")
+            for job in jobs:
+                job.at = time.monotonic()
+            queue.extend(jobs)
             self._changed.notify_all()
 
     def drain(self, timeout: float) -> int:
         """Wait (blocking) until all is written; returns how many durable jobs are not."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._queue and not self._in_flight, timeout)
+            self._changed.wait_for(
+                lambda: not (self._queue or self._idle or self._in_flight), timeout
+            )
             return sum(job.durable for job in (*self._in_flight, *self._queue))
 
     def close(self, timeout: float) -> int:
@@ -83,11 +122,13 @@ class Writer:
         while (batch := self._take(pause)) is not None:
             outcomes, failure = self._attempt(batch)
             if failure is None:
-                self._deliver(list(zip(batch, outcomes, strict=True)))
+                with self._changed:
+                    for job in batch:
+                        job.written = True
                 self._note_success()
+                self._deliver(list(zip(batch, outcomes, strict=True)))
                 pause = FIRST_PAUSE
             else:
-                self._note_failure(failure)
                 if self._keep_durable(batch, failure):
                     self._pause(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -98,19 +139,18 @@ class Writer:
         with self._changed:
             self._in_flight = []
             self._changed.notify_all()
-            while not self._queue:
+            while not self._queue and not self._idle:
                 if self._closing_until is not None:
                     return None
                 if not self._changed.wait(pause if self.error else None) and self.error:
                     return []
             if self._closing_until is not None and time.monotonic() >= self._closing_until:
                 return None
-            # While in trouble, what must not be lost goes first and alone: no other job of the
-            # batch can then be the reason why it fails again. The order is kept all the same.
-            alone = self.error is not None and self._queue[0].durable
+            due = self._idle and time.monotonic() - self._idle[0].at >= LONGEST_IDLE
+            if due or not self._queue:
+                self._in_flight.append(self._idle.popleft())
+                return self._in_flight
             while self._queue and len(self._in_flight) < BATCH:
-                if alone and not self._queue[0].durable:
-                    break
                 self._in_flight.append(self._queue.popleft())
             return self._in_flight
 
@@ -149,25 +189,26 @@ class Writer:
         return outcome
 
     def _keep_durable(self, batch: list[Job], failure: Exception) -> bool:
-        """Put the durable jobs back at the head, in order; tell the others what happened."""
+        """Put the durable jobs back at the head, in order; tell all others what happened.
+
+        The others that are queued behind would fail as well: better told now than kept waiting.
+        """
         error = StorageUnavailable(f"the database cannot be written: {failure}")
         error.__cause__ = failure
-        durable = [job for job in batch if job.durable]
         with self._changed:
-            self._queue.extendleft(reversed(durable))
+            self._note_failure(failure)
+            self._queue.extendleft(reversed(batch))
             self._in_flight = []
-        if len(durable) == len(batch):
-            # The waiters behind would fail as well: better told now than after the last retry.
-            self._refuse_waiters(error)
-        else:
-            self._deliver([(job, error) for job in batch if not job.durable])
-        return bool(durable)
+        self._refuse_waiters(error)
+        return any(job.durable for job in batch)
 
     def _refuse_waiters(self, error: Exception) -> None:
         with self._changed:
-            refused = [(job, error) for job in self._queue if not job.durable]
-            self._queue = deque(job for job in self._queue if job.durable)
-        self._deliver(refused)
+            everything = [*self._queue, *self._idle]
+            self._queue.clear()
+            self._idle.clear()
+            self._queue.extend(job for job in everything if job.durable)
+        self._deliver([(job, error) for job in everything if not job.durable])
 
     def _deliver(self, outcomes: list[tuple[Job, Any]]) -> None:
         told = [(job.waiter, outcome) for job, outcome in outcomes if job.waiter is not None]

@@ -68,7 +68,7 @@ class Run:
         self._waited = waited
 
     async def batches(self) -> AsyncGenerator[Batch]:
-        """The answer. Raises `InsufficientTokens` before anything was spent."""
+        """The answer. Raises `InsufficientTokens` before anything was spent, `Unsaved` last."""
         rate = self.request.card.rate
         task, prompt = self._answer.task, self._prompt
         async with self._ledger.hold(
@@ -95,8 +95,12 @@ class Run:
                         metrics.FIRST_TOKEN.labels(self.request.model).observe(
                             batch.arrived - read_at
                         )
+                    if isinstance(batch.deltas[-1], FinishDelta):
+                        break
                     yield batch
+        # The end leaves when it is paid for.
         self._count()
+        yield batch
 
     def _count(self) -> None:
         for kind in COUNTED:
