@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -12,6 +13,7 @@ import structlog
 from xinghe.core import Meter, Rate
 from xinghe.ledger import holds, sweep
 from xinghe.ledger.delivery import Deliveries
+from xinghe.ledger.errors import InsufficientTokens
 from xinghe.ledger.holding import Holding
 from xinghe.ledger.owner import OwnerLock
 from xinghe.ledger.reaper import reap
