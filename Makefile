@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all soak clients images lint types imports format bench lock audit clean
+.PHONY: help run test test-all soak attack clients images lint types imports format bench lock audit clean
 
 CLIENTS := openai litellm instructor
 # Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together.
 WORKERS := -n 3 --dist loadfile
 TORCH   := 2.13.0
 MINUTES := 30
+ROUNDS  :=
 IMAGES  := tests/images/diffusion/requirements.lock
 
 help:  ## list the targets
@@ -28,6 +29,9 @@ test-all: lint types imports clients images  ## the same with its slow tests (th
 
 soak: $(VENV)/.dev  ## mixed traffic while parts are killed, then a look for leaks (MINUTES=30)
 	XINGHE_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m slow -s tests/soak $(ARGS)
+
+attack: $(VENV)/.dev  ## hostile traffic of every kind, and what others feel of it (ROUNDS="heads schemas")
+	XINGHE_ATTACK_ROUNDS="$(ROUNDS)" $(BIN)/python -m pytest -m slow -s tests/attack $(ARGS)
 
 clients: $(CLIENTS:%=.venv-clients/%/.done)
 

@@ -194,6 +194,7 @@ CHAT: dict[str, Fault] = {
     "big_event": _many(BIG, 1),
     "big_line": _many(b"data: " + b"x" * MB, 40),
     "tiny_events": _many(event({"content": "a"}) * 500, 1000),
+    "long_answer": _many(event({"content": "长" * 2000}), 1000),
     "empty_events": _many(event({"content": ""}) * 500, 600),
     "bare_lines": _many(b"\n\n" * 100_000, 20),
     "tiny_chunks": _many(b":", 200_000),

@@ -41,7 +41,7 @@ def _half_body(_: Aim, token: str) -> list[Piece]:
 
 
 ENDLESS = asked(CHAT, _body("hurt:chat:endless_events", stream=True))
-BIG = asked(CHAT, _body("hurt:chat:tiny_events", stream=True))
+BIG = asked(CHAT, _body("hurt:chat:long_answer", stream=True))
 STORY = asked(CHAT, _body("Tell a very long story.", EMBEDDED, stream=True))
 SCHEMA = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}}}}
 FORM = {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}
@@ -50,7 +50,7 @@ PICTURED = asked(CHAT, _body("hurt:chat:silence", ABLE))
 TEXTS = asked("/embeddings", {"model": LOCAL_VECTORS, "input": ["月亮 " * 100] * 16})
 
 SHOTS = [
-    Shot("reads slowly", BIG, (), 20, within=12, drinks=2000, leaves=None),
+    Shot("reads slowly", BIG, ("200", "200 error"), 20, within=12, drinks=2000),
     Shot("reads nothing of much", BIG, (), 20, leaves=6),
     Shot("reads nothing without end", ENDLESS, (), 20, leaves=6),
     _pipelined("/models", "GET", b"", 20_000),

@@ -107,6 +107,11 @@ def leftovers(stage: Stage) -> list[str]:
         connection.request("GET", "/tally")
         if stolen := json.loads(connection.reply().body)["stolen"]:
             found.append(f"{stolen} prompts followed a redirect")
+    try:
+        if code := stage.server.stop():
+            found.append(f"it ended with {code}")
+    except AssertionError as error:  # still running, or something is left of it
+        found.append(str(error))
     return found
 
 
