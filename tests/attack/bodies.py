@@ -129,15 +129,18 @@ def _built(name: str) -> bytes:
 
 
 def _whole(name: str) -> Callable[[Aim, str], Iterable[Piece]]:
-    return lambda _, token: posted(BODIES[name][0], token, _built(name))
+    def pieces(_: Aim, token: str) -> Iterator[Piece]:
+        yield from posted(BODIES[name][0], token, _built(name))
+
+    return pieces
 
 
 def _chunked(name: str) -> Callable[[Aim, str], Iterable[Piece]]:
     """The same in many chunks, without a length to judge it by."""
 
     def pieces(_: Aim, token: str) -> Iterator[Piece]:
-        yield head(CHAT, token, "Transfer-Encoding: chunked")
         body = memoryview(_built(name))
+        yield head(CHAT, token, "Transfer-Encoding: chunked")
         for at in range(0, len(body), MB):
             part = body[at : at + MB]
             yield b"%x\r\n%s\r\n" % (len(part), part)

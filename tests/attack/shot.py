@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -101,13 +102,16 @@ def fire(shot: Shot, aim: Aim, token: str) -> Seen:
 
 def _fired(shot: Shot, aim: Aim, token: str) -> str:
     where = urlsplit(aim.url)
+    pieces = iter(shot.pieces(aim, token))
+    # What is to be sent is made before anybody waits for it.
+    pieces = chain([next(pieces)], pieces)
     with socket.create_connection((where.hostname, where.port), 10) as wire:
         # A small window, so that what a reader leaves lying does not lie in the kernel.
         if shot.drinks is not None:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         end = time.monotonic() + shot.within
         try:
-            for piece in shot.pieces(aim, token):
+            for piece in pieces:
                 if isinstance(piece, bytes):
                     wire.settimeout(max(0.1, end - time.monotonic()))
                     wire.sendall(piece)

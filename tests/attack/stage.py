@@ -49,6 +49,8 @@ class Stage:
         """Fire all shots, at most `abreast` at once, and begin none after so many seconds."""
         seen: list[Seen] = []
         skipped: dict[str, None] = {}
+        for shot in shots:  # what can be made beforehand
+            shot.pieces(self.aim, "")
         end = time.monotonic() + seconds
 
         def one(shot: Shot, number: int) -> None:
