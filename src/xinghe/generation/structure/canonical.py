@@ -13,16 +13,15 @@ from urllib.parse import unquote
 import jsonschema_rs
 from jsonschema_rs.canonical import CanonicalizationError, CanonicalKind, Satisfiability
 
+from xinghe.generation.structure.blame import culprit
 from xinghe.generation.structure.contradiction import contradictory
 from xinghe.generation.structure.errors import Impossible, Unguaranteed
-from xinghe.generation.structure.locate import escaped, find, keywords
+from xinghe.generation.structure.locate import escaped
 
 DEFINITIONS = ("$schema", "$defs", "definitions")
 STEPS = 20
 """References that lead to one another."""
 EXTERNAL = ("$ref", "$dynamicRef", "$recursiveRef")
-REWRITTEN = ("not", "oneOf", "if", "dependentSchemas", "dependencies", "unevaluatedProperties")
-"""Where a residue that cannot be said may have come from, likeliest first."""
 
 
 def validator(schema: Any) -> jsonschema_rs.Validator:
@@ -96,18 +95,15 @@ def _blamed(schema: Any, instance_path: list[Any]) -> tuple[str, str]:
     if instance_path:
         words = [step for step in instance_path if isinstance(step, str)]
         return words[-1], "".join(f"/{escaped(str(step))}" for step in instance_path)
-    for name, value, path in keywords(schema):
-        if name in EXTERNAL and isinstance(value, str) and not _within(value, schema):
-            return name, path
-    return ("$schema", "/$schema") if find(schema, "$schema") else ("schema", "")
+    return culprit(schema, (*EXTERNAL, "$schema"), _readable) or ("schema", "")
 
 
-def _within(reference: str, document: Any) -> bool:
-    """Whether a reference is a pointer into the document that leads somewhere."""
+def _readable(schema: Any) -> bool:
     try:
-        return reference.startswith("#") and target(reference, document) is not None
-    except (LookupError, TypeError, ValueError):
+        jsonschema_rs.validator_for(schema, validate_formats=True, offline=True)
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
         return False
+    return True
 
 
 def first_line(error: Exception) -> str:

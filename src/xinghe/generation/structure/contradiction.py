@@ -23,12 +23,13 @@ def contradictory(schema: Any) -> tuple[str, str]:
     for name, path in sorted(places, key=lambda place: (place[0] == "type", -place[1].count("/"))):
         if time.monotonic() > until:
             break
-        if _satisfiable(_without(schema, path)):
+        if _satisfiable(without(schema, path)):
             return name, path
     return "schema", ""
 
 
-def _without(schema: Any, path: str) -> Any:
+def without(schema: Any, path: str) -> Any:
+    """The schema without the keyword at `path`."""
     rest = copy.deepcopy(schema)
     *steps, last = (token.replace("~1", "/").replace("~0", "~") for token in path.split("/")[1:])
     place = rest

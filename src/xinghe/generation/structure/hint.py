@@ -19,51 +19,89 @@ CHOICES = 12
 def hint_for(schema: Any) -> str:
     """The sentence for a schema; the same for the same schema."""
     for levels in range(LEVELS, 0, -1):
-        sketch = _sketch(schema, schema, levels)
-        if len(sketch) <= LONGEST:
-            return SCHEMA_HINT + sketch
-    return SCHEMA_HINT + sketch[:LONGEST] + "…"
+        sketch = _Sketch(schema)
+        try:
+            sketch.part(schema, levels)
+        except _TooLongError:
+            continue
+        return SCHEMA_HINT + sketch.text()
+    return SCHEMA_HINT + sketch.text()[:LONGEST] + "…"
 
 
-def _sketch(node: Any, document: Any, levels: int) -> str:
+class _TooLongError(Exception):
+    """The sketch has reached its bound: what it would have come to is never written."""
+
+
+class _Sketch:
     """A schema in the manner of TypeScript's types, which models know well."""
-    if not isinstance(node, dict) or levels <= 0:
-        return "any"
-    if "$ref" in node:
-        return _sketch(_pointed(str(node["$ref"]), document), document, levels - 1)
-    if values := node.get("enum", [node["const"]] if "const" in node else []):
-        shown = [json.dumps(value, ensure_ascii=False) for value in values[:CHOICES]]
-        return " | ".join(shown)
-    for word, mark in (("anyOf", " | "), ("oneOf", " | "), ("allOf", " & ")):
-        if isinstance(node.get(word), list):
-            return mark.join(_sketch(part, document, levels - 1) for part in node[word])
-    return _typed(node, document, levels)
 
+    def __init__(self, document: Any) -> None:
+        self._document = document
+        self._pieces: list[str] = []
+        self._length = 0
+        self._parts = 0
 
-def _typed(node: dict[str, Any], document: Any, levels: int) -> str:
-    kind = node.get("type", "object" if "properties" in node else "any")
-    if kind == "array":
-        return f"[{_sketch(node.get('items'), document, levels - 1)}, …]"
-    if kind == "object":
-        return _object(node, document, levels)
-    text = " | ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
-    return f"{text}({node['format']})" if "format" in node else text
+    def text(self) -> str:
+        """What is written so far."""
+        return "".join(self._pieces)
 
+    def part(self, node: Any, levels: int) -> None:
+        """Write a part of the schema; raises `_TooLongError`."""
+        self._parts += 1
+        if self._parts > LONGEST:
+            raise _TooLongError  # of parts that write nothing
+        if not isinstance(node, dict) or levels <= 0:
+            self._write("any")
+        elif "$ref" in node:
+            self.part(_pointed(str(node["$ref"]), self._document), levels - 1)
+        elif values := node.get("enum", [node["const"]] if "const" in node else []):
+            shown = [json.dumps(value, ensure_ascii=False) for value in values[:CHOICES]]
+            self._write(" | ".join(shown))
+        else:
+            for word, mark in (("anyOf", " | "), ("oneOf", " | "), ("allOf", " & ")):
+                if isinstance(node.get(word), list):
+                    self._branches(node[word], mark, levels)
+                    return
+            self._typed(node, levels)
 
-def _object(node: dict[str, Any], document: Any, levels: int) -> str:
-    properties = node.get("properties")
-    if not isinstance(properties, dict) or not properties:
-        values = node.get("additionalProperties", True)
-        return f'{{"…": {_sketch(values, document, levels - 1)}}}'
-    shown = []
-    for name, schema in properties.items():
-        mark = "" if name in node.get("required", ()) else "?"
-        note = str(schema.get("description", ""))[:NOTE] if isinstance(schema, dict) else ""
-        shown.append(
-            f"{json.dumps(name, ensure_ascii=False)}{mark}: "
-            f"{_sketch(schema, document, levels - 1)}" + (f" /* {note} */" if note else "")
-        )
-    return "{" + ", ".join(shown) + "}"
+    def _branches(self, branches: list[Any], mark: str, levels: int) -> None:
+        for number, branch in enumerate(branches):
+            self._write(mark if number else "")
+            self.part(branch, levels - 1)
+
+    def _typed(self, node: dict[str, Any], levels: int) -> None:
+        kind = node.get("type", "object" if "properties" in node else "any")
+        if kind == "array":
+            self._write("[")
+            self.part(node.get("items"), levels - 1)
+            self._write(", …]")
+        elif kind == "object":
+            self._object(node, levels)
+        else:
+            text = " | ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
+            self._write(f"{text}({node['format']})" if "format" in node else text)
+
+    def _object(self, node: dict[str, Any], levels: int) -> None:
+        properties = node.get("properties")
+        if not isinstance(properties, dict) or not properties:
+            self._write('{"…": ')
+            self.part(node.get("additionalProperties", True), levels - 1)
+            self._write("}")
+            return
+        required = set(node.get("required", ()))
+        for number, (name, schema) in enumerate(properties.items()):
+            mark = "" if name in required else "?"
+            self._write(f"{', ' if number else '{'}{json.dumps(name, ensure_ascii=False)}{mark}: ")
+            self.part(schema, levels - 1)
+            note = str(schema.get("description", ""))[:NOTE] if isinstance(schema, dict) else ""
+            self._write(f" /* {note} */" if note else "")
+        self._write("}")
+
+    def _write(self, text: str) -> None:
+        self._pieces.append(text)
+        self._length += len(text)
+        if self._length > LONGEST:
+            raise _TooLongError
 
 
 def _pointed(reference: str, document: Any) -> Any:

@@ -32,17 +32,6 @@ def keywords(schema: Any, path: str = "") -> Iterator[tuple[str, Any, str]]:
             yield from keywords(value, here)
 
 
-def find(schema: Any, wanted: str, value: Any = None) -> str | None:
-    """The path of the first keyword called `wanted` (and of this `value`, if one is given)."""
-    first = None
-    for name, held, path in keywords(schema):
-        if name == wanted:
-            if value is None or held == value:
-                return path
-            first = first or path
-    return first
-
-
 def escaped(name: str) -> str:
     """A name as a token of a JSON Pointer (RFC 6901 §3)."""
     return name.replace("~", "~0").replace("/", "~1")

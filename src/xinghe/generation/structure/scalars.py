@@ -33,6 +33,7 @@ def number(node: dict[str, Any]) -> dict[str, Any]:
     """
     if extra := set(node) - NUMBER:
         raise Unsupported(min(extra))
+    node = _modern(node)
     low, above = _bound(node, "minimum", "exclusiveMinimum", 1)
     high, below = _bound(node, "maximum", "exclusiveMaximum", -1)
     reach = WIDE if all(abs(end) < WIDE for end in (low, high) if end is not None) else EXACT
@@ -62,6 +63,18 @@ def constant(value: Any) -> bool:
     if isinstance(value, int) and abs(value) > EXACT:
         return False  # it would be rounded
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _modern(node: dict[str, Any]) -> dict[str, Any]:
+    """Draft 4 has flags that make a bound exclusive, which the canonical form leaves."""
+    bounds = dict(node)
+    for word, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        flag = bounds.get(exclusive)
+        if isinstance(flag, bool):
+            del bounds[exclusive]
+            if flag and word in bounds:
+                bounds[exclusive] = bounds.pop(word)
+    return bounds
 
 
 def _step(node: dict[str, Any]) -> Decimal:

@@ -9,12 +9,13 @@ import msgspec
 from llguidance import LLMatcher
 
 from xinghe.core import Constraint
-from xinghe.generation.structure.canonical import REWRITTEN, canonical, validator
+from xinghe.generation.structure.blame import REWRITTEN, culprit
+from xinghe.generation.structure.canonical import canonical, validator
 from xinghe.generation.structure.compile import Compiler, TooLarge
 from xinghe.generation.structure.errors import Impossible, Unguaranteed, Unsupported
 from xinghe.generation.structure.hint import OBJECT_HINT, hint_for
 from xinghe.generation.structure.limits import within_limits
-from xinghe.generation.structure.locate import find, keywords
+from xinghe.generation.structure.locate import keywords
 from xinghe.generation.structure.patterns import held
 from xinghe.generation.structure.strict import checker
 
@@ -64,38 +65,60 @@ def structured(schema: Any = None, *, max_tokens: int) -> Structure:
 def _grammar(schema: Any, max_tokens: int) -> str:
     form = canonical(schema)
     for recursion in RECURSION:
-        compiler = Compiler(form, _order(schema), recursion)
         try:
-            text = compiler.lark.text(compiler.emit(form, max_tokens * USED))
-        except TooLarge:
+            text = _text(schema, form, max_tokens, recursion)
+        except (TooLarge, RecursionError):
             continue
         except (Unsupported, Impossible) as error:
-            raise _blame(schema, error) from None
+            raise _blame(schema, error, max_tokens) from None
         if len(text) <= GRAMMAR:
-            _compiled(schema, text)
+            _compiled(schema, text, max_tokens)
             return text
     raise Unguaranteed("schema", "", "is too large once its references are written out")
 
 
-def _compiled(schema: Any, grammar: str) -> None:
+def _text(schema: Any, form: Any, max_tokens: int, recursion: int) -> str:
+    compiler = Compiler(form, _order(schema), recursion)
+    return compiler.lark.text(compiler.emit(form, max_tokens * USED))
+
+
+def _compiled(schema: Any, grammar: str, max_tokens: int) -> None:
     """Raise `Unguaranteed` if the engine's grammar compiler would refuse `grammar`."""
-    failure = LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(grammar))
-    if not failure:
+    if not _failure(grammar):
         return
     for _, value, path in keywords(schema):
         if path.endswith("/pattern") and isinstance(value, str) and not held(value):
             raise Unguaranteed("pattern", path, f"is {value[:100]!r}, which no grammar can hold")
     suspects = ("pattern", "patternProperties", "format", "multipleOf")
-    word = next((w for w in suspects if find(schema, w)), "schema")
-    raise Unguaranteed(word, find(schema, word) or "", "cannot be guaranteed")
+    keyword, path = culprit(schema, suspects, _works(max_tokens)) or ("schema", "")
+    raise Unguaranteed(keyword, path, "cannot be guaranteed")
 
 
-def _blame(schema: Any, error: Unsupported | Impossible) -> Unguaranteed:
-    for word in (error.keyword, *REWRITTEN):
-        path = find(schema, word)
-        if path is not None:
-            return Unguaranteed(word, path, error.reason)
-    return Unguaranteed(error.keyword, "", error.reason)
+def _failure(grammar: str) -> str:
+    return LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(grammar))
+
+
+def _works(max_tokens: int) -> Callable[[Any], bool]:
+    """Whether a schema can be guaranteed, where one keyword has been taken out."""
+
+    def works(schema: Any) -> bool:
+        try:
+            form = canonical(schema)
+            return not _failure(_text(schema, form, max_tokens, RECURSION[-1]))
+        except (Unguaranteed, Unsupported, Impossible, TooLarge, RecursionError, ValueError):
+            return False
+
+    return works
+
+
+def _blame(schema: Any, error: Unsupported | Impossible, max_tokens: int) -> Unguaranteed:
+    words = (error.keyword, *REWRITTEN)
+    known = culprit(schema, words, _works(max_tokens))
+    if known is not None:
+        return Unguaranteed(*known, error.reason)
+    # Two faults at a time, say: what kind is known, but not which of them.
+    stands = any(name == error.keyword for name, _, _ in keywords(schema))
+    return Unguaranteed(error.keyword if stands else "schema", "", error.reason)
 
 
 def _fits(schema: Any, max_tokens: int) -> None:

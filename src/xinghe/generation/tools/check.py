@@ -42,7 +42,7 @@ def arguments_fault(check: Callable[[str], str | None], arguments: str) -> str |
     """What is wrong with a call's arguments beside what `check` says, `None` if nothing is."""
     try:
         if not isinstance(parse(arguments), dict):
-            return "they are no object"
+            return "not an object"
     except ValueError as error:
         return str(error)
     return check(arguments)
