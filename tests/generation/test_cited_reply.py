@@ -7,7 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
-from tests.generation.vetted import functions
+from tests.generation.vetted import Here, functions
 from xinghe.api.chat.collected import Collected
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import Message, Meter, Sampling, Source, Tool, ToolUse
@@ -58,7 +58,9 @@ async def test_a_code_fence_that_was_not_shown() -> None:
             search_budget=100,
         )
         lists = Moderator(Path("no-such-folder"), builtin=False)
-        made = Answer(Means(dispatcher, station, lists, searcher=Lake()), task, Meter())
+        made = Answer(
+            Means(dispatcher, station, lists, searcher=Lake(), walker=Here()), task, Meter()
+        )
         collected = Collected()
         try:
             await made.prepare()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engines.conftest import CONTEXT, SLOTS, engine  # noqa: F401
 from tests.generation.tools.functions import ALL
-from tests.generation.vetted import functions
+from tests.generation.vetted import Here, functions
 from xinghe.api.chat.collected import Collected
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling, ToolUse
@@ -32,7 +32,10 @@ async def answered(
     deployment = LlamaCppDeployment(slots=SLOTS, context=CONTEXT)
     station = Station("embedded", deployment, engine)
     means = Means(
-        Dispatcher({"embedded": station}), station, Moderator(Path("no-such-folder"), builtin=False)
+        Dispatcher({"embedded": station}),
+        station,
+        Moderator(Path("no-such-folder"), builtin=False),
+        walker=Here(),
     )
     messages = (Message("user", question),)
     meter = Meter()

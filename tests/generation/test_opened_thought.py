@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
-from tests.generation.vetted import form
+from tests.generation.vetted import Here, form
 from xinghe.api.chat.collected import Collected
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling
@@ -47,7 +47,7 @@ async def test_where_the_answer_begins(
         dispatcher = Dispatcher({"r1": station})
         question = (Message("user", "你好"),)
         task = Task("as-0123456789", question, Sampling(), 64, thinking=64, structure=wanted)
-        made = Answer(Means(dispatcher, station, NO_LISTS), task, Meter())
+        made = Answer(Means(dispatcher, station, NO_LISTS, walker=Here()), task, Meter())
         collected = Collected()
         try:
             await made.prepare()
@@ -75,7 +75,7 @@ async def test_thought_that_reaches_its_bound_is_closed_and_answered() -> None:
         question = (Message("user", "你好"),)
         task = Task("as-0123456789", question, Sampling(), 64, thinking=2)
         meter = Meter()
-        made = Answer(Means(dispatcher, station, NO_LISTS), task, meter)
+        made = Answer(Means(dispatcher, station, NO_LISTS, walker=Here()), task, meter)
         collected = Collected()
         try:
             await made.prepare()

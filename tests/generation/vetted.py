@@ -13,16 +13,25 @@ from xinghe.generation.structure.canonical import validator
 from xinghe.generation.structure.strict import checker
 from xinghe.generation.tools import ToolPlan, arguments_fault
 from xinghe.generation.vetting import VettedForm, VettedTools
+from xinghe.generation.vetting.walks import Walks
+from xinghe.generation.vetting.wire import Walk
 
 
 class Here:
-    """Validates without a worker."""
+    """Validates and follows without a worker."""
+
+    def __init__(self) -> None:
+        self._walks = Walks()
 
     async def validate(
         self, schema: bytes, text: str, _account: str, *, arguments: bool
     ) -> str | None:
         check = checker(validator(json.loads(schema)))
         return arguments_fault(check, text) if arguments else check(text)
+
+    async def walk(self, key: str, grammar: str, start: int, text: bytes) -> bool:
+        known = max(0, self._walks.walk(Walk(key, start, text[start:], grammar)).known)
+        return self._walks.walk(Walk(key, known, text[known:], grammar)).kept
 
 
 def form(schema: Any = None, *, max_tokens: int) -> VettedForm:

@@ -21,6 +21,7 @@ from xinghe.dispatch.dispatcher import DispatchFailed
 from xinghe.engines.protocol import Batch
 from xinghe.generation.calls import CheckedCalls, ReadCalls
 from xinghe.generation.checked import Checked
+from xinghe.generation.followed import Followed
 from xinghe.generation.gate import Gate
 from xinghe.generation.passes import run_pass
 from xinghe.generation.plain import PlainJson
@@ -105,16 +106,19 @@ class Passes:
         prompt = await means.dispatcher.prepare(means.station, messages)
         job = self._job(task, prompt, Sampling(temperature=0.0), max_tokens, constraint)
         tally = Tally(Meter(), prompt, max_tokens=max_tokens)
-        stages = (self._splitter(prompt, constraint), tally)
+        stages = (*self._followed(constraint), self._splitter(prompt, constraint), tally)
         texts: list[str] = []
-        async with aclosing(run_pass(means.dispatcher, means.station, job, stages)) as batches:
-            async for batch in batches:
-                self._begun = True
-                texts += [delta.text for delta in batch.deltas if isinstance(delta, TextDelta)]
+        try:
+            async with aclosing(run_pass(means.dispatcher, means.station, job, stages)) as batches:
+                async for batch in batches:
+                    self._begun = True
+                    texts += [delta.text for delta in batch.deltas if isinstance(delta, TextDelta)]
+        except (Unkept, Unverified) as error:
+            raise DispatchFailed(means.station.name) from error
         return "".join(texts)
 
     def _stages(self, task: Task, laid_out: Pass, prompt: Prompt, thinking: int) -> list[Stage]:
-        stages: list[Stage] = []
+        stages: list[Stage] = self._followed(laid_out.constraint)
         if thinking:
             stages.append(self._splitter(prompt, laid_out.constraint))
         said = self._meter.completion_tokens - self._meter.reasoning_tokens
@@ -143,6 +147,14 @@ class Passes:
             proven = self._means.station.engine.abilities.constraints == "grammar"
             stages.append(Checked(laid_out.structure.check, whole=not proven))
         return stages
+
+    def _followed(self, constraint: Constraint | None) -> list[Stage]:
+        """The proof that an engine keeps to a grammar that it was given."""
+        means = self._means
+        if constraint is None or means.station.engine.abilities.constraints != "grammar":
+            return []
+        assert means.walker is not None
+        return [Followed(constraint.grammar, means.walker)]
 
     def _splitter(self, prompt: Prompt, constraint: Constraint | None) -> ThoughtSplitter:
         # A form that holds from the first token leaves no room for a thought, opened or not.

@@ -8,6 +8,7 @@ import msgspec
 
 from xinghe.core import Message, Picture, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.generation.followed import Walker
 from xinghe.generation.search import SearchOptions
 from xinghe.generation.vetting import VettedForm, VettedTools
 from xinghe.pictures import Description
@@ -68,3 +69,4 @@ class Means(msgspec.Struct, frozen=True):
     moderator: Moderator
     searcher: Searcher | None = None
     reader: Reader | None = None
+    walker: Walker | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -16,6 +17,10 @@ Reply = TypeVar("Reply")
 
 GRACE = 0.25
 """Seconds that a call whose caller has left may still take: most are done before."""
+
+
+PATIENCE = 10.0
+"""Seconds in which a new child is ready, or will not be soon."""
 
 
 class WorkerPool(Generic[Reply]):
@@ -135,8 +140,8 @@ class WorkerPool(Generic[Reply]):
             reply = await worker.call(call.request, call.timeout, call.progress)
         except WorkerFailure as failure:
             call.fail(failure)
-            if not self._closed:
-                worker.start()  # a new child for one that the call has ended
+            # The account's next call waits for the new child: the others' are left to others.
+            await self._replaced(worker)
         else:
             if not call.future.done():
                 call.future.set_result(reply)
@@ -148,6 +153,13 @@ class WorkerPool(Generic[Reply]):
             self._idle.append(worker)
             if not self._closed:
                 self._hand_out()
+
+    async def _replaced(self, worker: Worker[Reply]) -> None:
+        """Start a new child where the call has ended the old one, and wait until it is ready."""
+        until = time.monotonic() + PATIENCE
+        while not (self._closed or worker.ready or time.monotonic() > until):
+            worker.start()
+            await asyncio.sleep(0.01)
 
 
 class _Call(Generic[Reply]):

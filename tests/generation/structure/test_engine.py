@@ -19,9 +19,7 @@ from xinghe.core import (
     Sampling,
     TextDelta,
 )
-from xinghe.engines.llamacpp import wire
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.engines.protocol import EngineFailed
 from xinghe.generation.structure import Structure, Unguaranteed, structured
 
 __all__ = ["engine"]
@@ -115,19 +113,3 @@ async def test_a_grammar_rules_out_every_other_answer(engine: LlamaCppEngine) ->
     text, reason = await answer(engine, only, "写一首诗。", 7)
     assert text in {"yes", "no"}
     assert reason is FinishReason.NORMAL
-
-
-async def test_a_grammar_that_does_not_compile_is_no_free_text(engine: LlamaCppEngine) -> None:
-    broken = Structure(Constraint('start: %json {"not": {}}'), "", lambda _text: None)
-    with pytest.raises(EngineFailed, match="does not compile"):
-        await answer(engine, broken, "写一首诗。", 7)
-
-
-async def test_text_outside_the_grammar_is_no_answer(
-    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The engine's own compiler is handed what it refuses, as an older one might refuse ours.
-    monkeypatch.setattr(wire, "GRAMMAR_PREFIX", "%llguidance {}\n%ignore /(?=a)/\n")
-    only = Structure(Constraint('start: "yes" | "no"'), "", lambda _text: None)
-    with pytest.raises(EngineFailed, match="left the grammar"):
-        await answer(engine, only, "写一首诗。", 7)

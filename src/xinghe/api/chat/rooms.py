@@ -42,7 +42,9 @@ class Rooms(msgspec.Struct, frozen=True):
 
     def means(self, station: Station) -> Means:
         """What the answers of a deployment are made with."""
-        return Means(self.dispatcher, station, self.moderator, self.searcher, self.reader)
+        return Means(
+            self.dispatcher, station, self.moderator, self.searcher, self.reader, self.vetting
+        )
 
     def served_by(self, request: ChatRequest, station: Station) -> str:
         """What really answers; who reads pictures for an engine without eyes is named too."""

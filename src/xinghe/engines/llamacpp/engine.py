@@ -25,7 +25,6 @@ from xinghe.core import (
 )
 from xinghe.engines.events import EventStream, EventTooLarge
 from xinghe.engines.llamacpp.eyes import Eyes
-from xinghe.engines.llamacpp.follow import Follower
 from xinghe.engines.llamacpp.slots import Slot, Slots
 from xinghe.engines.llamacpp.wire import (
     CompletionEvent,
@@ -155,7 +154,6 @@ class LlamaCppEngine:
 
     async def _generate(self, job: GenerationJob, slot: Slot) -> AsyncGenerator[Batch]:
         body = completion_request(job, self._repeat_penalty, slot.number, reuse=slot.reused)
-        follower = Follower(job.constraint)
         try:
             async with await self._post("/completion", body, **ONCE) as answer:
                 if answer.status != 200:
@@ -172,7 +170,6 @@ class LlamaCppEngine:
                         slot.begun()
                         if event.stop:
                             slot.ended()
-                        follower.follow(event.content)
                     if deltas:
                         yield Batch(arrived, deltas)
         except (CallFailed, EventTooLarge) as error:

@@ -53,11 +53,15 @@ TRIES = 2
 
 
 class Vetting:
-    """Two workers at most, and a cache of what they found, refusals included."""
+    """Two workers at most, and a cache of what they found, refusals included.
 
-    def __init__(self) -> None:
+    A call may take `seconds` from when a worker begins it.
+    """
+
+    def __init__(self, *, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
         self._pool = WorkerPool(
-            MODULE, Verdict, size=WORKERS, timeout=SECONDS, memory=MEMORY, nice=5
+            MODULE, Verdict, size=WORKERS, timeout=seconds, memory=MEMORY, nice=5
         )
         self._cache = Cache(CACHE)
 
@@ -171,7 +175,7 @@ class Vetting:
             except WorkerBusy as error:
                 raise VettingBusy(str(error)) from None
             except WorkerTimeout:
-                kind, reason = "time", f"takes more than {SECONDS:g} s to compile"
+                kind, reason = "time", f"takes more than {self._seconds:g} s to compile"
             except WorkerOutOfMemory:
                 kind, reason = "memory", f"takes more than {MEMORY >> 20} MB to compile"
             except WorkerDied:
