@@ -7,6 +7,7 @@ a `Meter` counts what was used; a `Rate` turns the count into micro-Tokens.
 from __future__ import annotations
 
 import enum
+from contextvars import ContextVar
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -16,6 +17,11 @@ MICRO = 1_000_000
 
 INITIAL_GRANT = 1_000_000 * MICRO
 """What a new account is granted, in micro-Tokens (section 1.2)."""
+
+
+ACCOUNT: ContextVar[str] = ContextVar("account", default="")
+"""For whose request a task works: queues of work that a client can size take accounts in turn.
+Empty where the service works for itself."""
 
 
 class FinishReason(enum.StrEnum):

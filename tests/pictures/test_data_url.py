@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 from contextlib import suppress
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xinghe.pictures import MAX_BYTES, PictureError, read_data_url
+from xinghe.pictures import data_url as reading
 
 
 @given(st.binary(min_size=1, max_size=300), st.sampled_from(["image/jpeg", "image/PNG", "", "x"]))
@@ -61,3 +63,23 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     for url in (text, "data:" + text, "data:image/png;base64," + text):
         with suppress(PictureError):
             assert read_data_url(url)
+
+
+@given(
+    st.lists(st.sampled_from(["AAAA", "AA==", "Q/A=", "\n", "A", "=", " %"]), max_size=8).map(
+        "".join
+    ),
+    st.integers(1, 9),
+)
+def test_it_is_the_same_however_it_is_sliced(body: str, slice_: int) -> None:
+    try:
+        wanted = binascii.a2b_base64("".join(body.split()), strict_mode=True)
+    except ValueError:
+        wanted = b""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "SLICE", slice_)
+        try:
+            found = read_data_url(f"data:image/png;base64,{body}")
+        except PictureError:
+            found = b""
+    assert found == wanted

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from xinghe.safety import Moderator, Verdict
 from xinghe.safety import lists as watched
 from xinghe.safety.lists import OperatorLists
-from xinghe.safety.phrases import read_list
+from xinghe.safety.phrases import phrases_of, read_list
 
 WITHIN = 1.0
 
@@ -103,7 +103,7 @@ def test_broken_lines_are_named_and_skipped(tmp_path: Path) -> None:
         assert lists.refresh()
     assert {entry["line"] for entry in logs} == {2, 3, 4, 5, 7}
     assert "'5' is not in 1 to 4" in next(e["why"] for e in logs if e["line"] == 4)
-    words = {(word, phrase.flag) for phrase in lists.phrases for word in phrase.words(0)}
+    words = {(word, phrase.flag) for phrase in phrases_of(lists.good) for word in phrase.words(0)}
     assert words == {("good", 3), ("fine", 2)}
 
 
@@ -133,7 +133,7 @@ def test_a_file_that_could_not_be_read_is_read_again(
         disk.setattr(Path, "read_bytes", broken)
         assert not lists.refresh()
     assert lists.refresh()
-    assert lists.phrases
+    assert phrases_of(lists.good)
 
 
 def test_a_list_that_cannot_be_looked_at_stays_in_force(tmp_path: Path) -> None:
@@ -146,11 +146,11 @@ def test_a_list_that_cannot_be_looked_at_stays_in_force(tmp_path: Path) -> None:
     with capture_logs() as logs:
         assert not lists.refresh()
         assert not lists.refresh()
-    assert lists.phrases
+    assert phrases_of(lists.good)
     assert [entry["list"] for entry in logs] == ["names.txt"]
     names.unlink()
     assert lists.refresh()
-    assert not lists.phrases
+    assert not phrases_of(lists.good)
 
 
 def test_a_folder_that_cannot_be_listed_leaves_its_lists_in_force(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_folder_that_cannot_be_listed_leaves_its_lists_in_force(tmp_path: Path
         assert not lists.refresh()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert lists.phrases
+    assert phrases_of(lists.good)
 
 
 def test_no_log_line_holds_what_was_found_or_listed(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from xinghe.api.idempotent import Handler, Idempotent
 from xinghe.api.images.route import ImagesRoute
 from xinghe.api.models.route import ModelsRoute
 from xinghe.api.rerank.route import RerankRoute
-from xinghe.core import ClientGone
+from xinghe.core import ACCOUNT, ClientGone
 from xinghe.limits import Limiter
 from xinghe.observe import metrics
 
@@ -105,6 +105,7 @@ class Edge:
                     headers=[("Allow", f"{operation.method}, OPTIONS")],
                 )
             exchange.principal = await authenticate(exchange, self._accounts, operation.scope)
+            ACCOUNT.set(str(exchange.principal.account_id))
             # Before the body is read: whoever asks too often costs no more than this.
             self._limiter.admit(
                 exchange.principal.account_id, "", rpm=0, tpm=0, qps=self._qps, tokens=0

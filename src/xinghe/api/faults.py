@@ -18,8 +18,12 @@ from xinghe.images.store import StoreError
 from xinghe.ledger import InsufficientTokens, SpendCapReached
 from xinghe.limits import RateLimited
 from xinghe.storage import StorageUnavailable
+from xinghe.workers import WorkerBusy
 
 log = structlog.get_logger(__name__)
+
+BUSY_SECONDS = 2.0
+"""After which a queue of short calls has room again."""
 
 LIMITS = {
     "rpm": (Errors.RPM_RATE_LIMIT, "Rate limit reached for RPM"),
@@ -61,9 +65,10 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             error, text = LIMITS[fault.kind]
             text = f"{text} ({fault.limit})"
             known = _too_many(error, text, fault.retry_after, fault.headers())
-        case ClusterFull() | EmbedderBusy() | PainterBusy() | VettingBusy():
+        case ClusterFull() | EmbedderBusy() | PainterBusy() | VettingBusy() | WorkerBusy():
             text = "request limit by resouce cluster reached"
-            known = _too_many(Errors.CLUSTER_RATE_LIMIT, text, fault.retry_after)
+            seconds = BUSY_SECONDS if isinstance(fault, WorkerBusy) else fault.retry_after
+            known = _too_many(Errors.CLUSTER_RATE_LIMIT, text, seconds)
         case BudgetExceeded():
             text = (
                 "request limit by resouce cluster reached: the bodies and pictures of the requests "

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
 import structlog
 
+from xinghe.core import ACCOUNT
 from xinghe.embedding.messages import Made, Results, Task, TooLong
 from xinghe.embedding.protocol import (
     EmbedderBusy,
@@ -20,6 +21,7 @@ from xinghe.embedding.protocol import (
     Vectors,
 )
 from xinghe.embedding.similarity import similarity
+from xinghe.embedding.turns import Turns
 from xinghe.workers import Worker, WorkerDied, WorkerFailure
 
 log = structlog.get_logger(__name__)
@@ -41,13 +43,17 @@ class _Job:
         self.began = began
         self.future: asyncio.Future[Made | TooLong] = asyncio.get_running_loop().create_future()
 
+    @property
+    def texts(self) -> int:
+        return len(self.task.texts)
+
 
 class LocalEmbedder:
     """Whatever waits when the worker becomes free is its next batch: there is no timer.
 
-    `queue` bounds the texts that wait. A batch that kills the worker is tried again request by
-    request, so that one poisonous text fails alone. The passages of a search index are made while
-    no request waits.
+    `queue` bounds the texts that wait, and half of it those of one account. A batch that kills the
+    worker is tried again request by request, so that one poisonous text fails alone. The passages
+    of a search index are made while no request waits.
     """
 
     resizable = False
@@ -59,10 +65,8 @@ class LocalEmbedder:
         self._served_by = served_by
         self._dimensions = dimensions
         self._max_tokens = max_tokens
-        self._queue = queue
-        self._jobs: deque[_Job] = deque()
-        self._background: deque[_Job] = deque()
-        self._texts_waiting = 0
+        self._jobs: Turns[_Job] = Turns(queue)
+        self._background: Turns[_Job] = Turns(0)
         self._seconds_a_text = FIRST_GUESS
         self._pump: asyncio.Task[None] | None = None
 
@@ -94,10 +98,9 @@ class LocalEmbedder:
         assert dimensions in (None, self._dimensions)
         if not texts:
             return Vectors([])
-        if self._texts_waiting and self._texts_waiting + len(texts) > self._queue:
-            wait = self._texts_waiting * self._seconds_a_text
-            raise EmbedderBusy(f"{self._texts_waiting} texts are waiting", max(1.0, wait))
-        self._texts_waiting += len(texts)
+        if not self._jobs.has_room(ACCOUNT.get(), len(texts)):
+            wait = self._jobs.texts * self._seconds_a_text
+            raise EmbedderBusy(f"{self._jobs.texts} texts are waiting", max(1.0, wait))
         return await self._made(_Job(Task(list(texts), form, max_tokens), began), self._jobs)
 
     async def embed(
@@ -135,11 +138,16 @@ class LocalEmbedder:
         if self._pump is not None:
             await asyncio.wait((self._pump,))
 
-    async def _made(self, job: _Job, queue: deque[_Job]) -> Vectors:
-        queue.append(job)
+    async def _made(self, job: _Job, queue: Turns[_Job]) -> Vectors:
+        account = ACCOUNT.get()
+        queue.put(account, job)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._work())
-        match await job.future:
+        try:
+            made = await job.future
+        finally:
+            queue.remove(account, job)  # its caller may have left
+        match made:
             case TooLong(index, tokens):
                 raise TextTooLong(index, tokens, job.task.max_tokens)
             case Made(vectors):
@@ -156,15 +164,12 @@ class LocalEmbedder:
     def _next_batch(self) -> list[_Job]:
         batch: list[_Job] = []
         size = 0
-        while self._jobs and (not batch or size + len(self._jobs[0].task.texts) <= MAX_BATCH):
-            job = self._jobs.popleft()
-            self._texts_waiting -= len(job.task.texts)
+        while job := self._jobs.take(MAX_BATCH - size if batch else sys.maxsize):
             if not job.future.done():  # else its caller has left
                 batch.append(job)
-                size += len(job.task.texts)
+                size += job.texts
                 job.began()
-        while self._background and not batch:
-            job = self._background.popleft()
+        while not batch and (job := self._background.take(sys.maxsize)):
             if not job.future.done():
                 batch.append(job)
         return batch
@@ -179,7 +184,7 @@ class LocalEmbedder:
         except (WorkerFailure, msgspec.DecodeError) as error:
             log.warning("embedding_failed", served_by=self._served_by, error=type(error).__name__)
             return False
-        texts = sum(len(job.task.texts) for job in batch)
+        texts = sum(job.texts for job in batch)
         taken = (time.monotonic() - started) / texts
         self._seconds_a_text += (taken - self._seconds_a_text) * WEIGHT_OF_LAST
         for job, result in zip(batch, results, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import stat
@@ -13,8 +12,11 @@ from typing import BinaryIO
 
 from xinghe.images.store import Opened, StoreError
 from xinghe.images.tokens import made_at
+from xinghe.workers import Lane
 
 PIECE = 256 * 1024
+MOST_READERS = 65536
+"""Each has a connection of its own, so their number bounds them first."""
 PARTIAL = ".part"
 ABANDONED = 3600.0
 """Seconds after which a file that is half written has no writer any more."""
@@ -25,23 +27,25 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lane = Lane("image-files", threads=2, waiting=MOST_READERS, share=MOST_READERS)
 
     async def write(self, name: str, data: bytes) -> None:
-        await asyncio.to_thread(self._write, name, data)
+        await self._lane.run(self._write, name, data)
 
     async def read(self, name: str) -> Opened | None:
-        return await asyncio.to_thread(self._open, name)
+        return await self._lane.run(self._open, name)
 
     async def names(self) -> list[str]:
-        return await asyncio.to_thread(self._names)
+        return await self._lane.run(self._names)
 
     async def remove(self, name: str) -> None:
         try:
-            await asyncio.to_thread((self._path / name).unlink, missing_ok=True)
+            await self._lane.run((self._path / name).unlink, missing_ok=True)
         except OSError as error:
             raise StoreError(f"{name} cannot be removed: {error.strerror}") from error
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        self._lane.close()
 
     def _write(self, name: str, data: bytes) -> None:
         partial = self._path / (name + PARTIAL)
@@ -66,7 +70,7 @@ class Folder:
         if not stat.S_ISREG(facts.st_mode):
             file.close()
             return None
-        return Opened(facts.st_size, _pieces(file, facts.st_size))
+        return Opened(facts.st_size, _pieces(file, facts.st_size, self._lane))
 
     def _names(self) -> list[str]:
         """Of images, and of what a crash left half written."""
@@ -85,10 +89,10 @@ def _is_abandoned(name: str) -> bool:
     return made is not None and made + ABANDONED < time.time()
 
 
-async def _pieces(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
+async def _pieces(file: BinaryIO, size: int, lane: Lane) -> AsyncIterator[bytes]:
     with file:
         while size > 0:
-            piece = await asyncio.to_thread(file.read, min(PIECE, size))
+            piece = await lane.run(file.read, min(PIECE, size))
             if not piece:
                 raise StoreError("the file has become shorter")
             size -= len(piece)

@@ -9,16 +9,17 @@ from collections import OrderedDict
 import msgspec
 import structlog
 
-from xinghe.core import Picture
+from xinghe.core import ACCOUNT, Picture
 from xinghe.pictures.sight import Look, Sight
 from xinghe.settings import Pictures
-from xinghe.workers import Worker, WorkerFailure
+from xinghe.workers import Lane, WorkerBusy, WorkerFailure, WorkerPool
 
 log = structlog.get_logger(__name__)
 
 REMEMBERED = 256
 """Sights kept in memory: a conversation sends its pictures again with every question."""
-WAITING = 64
+WAITING, SHARE = 64, 16
+"""Requests that wait for a reading: in all, and of one account."""
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -41,33 +42,39 @@ class PictureReader:
 
     def __init__(self, settings: Pictures) -> None:
         self._timeout = settings.read_timeout
-        self._worker = Worker(
+        self._worker = WorkerPool(
             "xinghe.pictures.worker",
             Sight,
+            size=1,
             threads=1,
             nice=10,
             waiting=WAITING,
+            share=SHARE,
             timeout=settings.read_timeout,
+            grace=settings.read_timeout,  # it starts for longer than most readings take
         )
+        self._hashing = Lane("picture-hashes")
         self._seen: OrderedDict[bytes, Sight] = OrderedDict()
 
     @property
     def pid(self) -> int | None:
         """The child's process id while it runs."""
-        return self._worker.pid
+        return next(iter(self._worker.pids), None)
 
     async def describe(self, picture: Picture, max_characters: int = 2000) -> Description:
         """What can be read from a picture; its text is cut to `max_characters`.
 
-        Never fails: a picture that cannot be read within `pictures.read_timeout` is described as
-        such.
+        A picture that cannot be read within `pictures.read_timeout` is described as such. Raises
+        `WorkerBusy` where too many wait.
         """
-        key = hashlib.sha256(picture.data).digest()
+        key = await self._hashing.run(_digest, picture.data)
         sight = self._seen.get(key)
         if sight is None:
             try:
                 async with asyncio.timeout(self._timeout):
-                    sight = await self._worker.call(Look(picture.data))
+                    sight = await self._worker.call(Look(picture.data), ACCOUNT.get())
+            except WorkerBusy:
+                raise
             except (WorkerFailure, TimeoutError) as error:
                 log.warning("picture_not_read", reason=type(error).__name__)
                 return Description(picture.width, picture.height, readable=False)
@@ -80,6 +87,11 @@ class PictureReader:
 
     async def aclose(self) -> None:
         await self._worker.aclose()
+        self._hashing.close()
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 def _bounded(lines: tuple[str, ...], most: int) -> tuple[tuple[str, ...], bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from xinghe.safety.phrases import Phrase, read_list
+from xinghe.safety.phrases import read_list
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ class _List(msgspec.Struct):
 
     stamp: _Stamp | None = None
     data: bytes | None = None
-    phrases: list[Phrase] = []
+    good: bytes | None = None
     trouble: str = ""
 
 
@@ -40,11 +40,12 @@ class OperatorLists:
         self._lists: dict[str, _List] = {}
 
     @property
-    def phrases(self) -> list[Phrase]:
-        return [phrase for name in sorted(self._lists) for phrase in self._lists[name].phrases]
+    def good(self) -> dict[str, bytes]:
+        """What is in force: the last good state of each list that has had one."""
+        return {name: each.good for name, each in self._lists.items() if each.good is not None}
 
     def refresh(self) -> bool:
-        """Read what has changed; true if the phrases may be others. Blocks on the disk."""
+        """Read what has changed; true if `good` may be another. Blocks on the disk."""
         stamps = self._stamps()
         gone = self._lists.keys() - stamps.keys()
         for name in gone:
@@ -88,7 +89,8 @@ class OperatorLists:
             if data == state.data:
                 return False
             state.data = data
-            state.phrases = _parse(name, data)
+            _require_phrases(name, data)
+            state.good = data
         except OSError as error:
             state.stamp = None  # It may pass without a change of the file.
             self._refuse(name, error)
@@ -108,11 +110,11 @@ class OperatorLists:
         state.trouble = reason
 
 
-def _parse(name: str, data: bytes) -> list[Phrase]:
+def _require_phrases(name: str, data: bytes) -> None:
+    """Tells of lines that are none. Raises `ValueError`."""
     found = read_list(name, data)
     if found.broken and not found.phrases:
         number, reason = found.broken[0]
         raise ValueError(f"no line is a phrase (line {number}: {reason})")
     for number, reason in found.broken:
         log.warning("safety list line skipped", list=name, line=number, why=reason)
-    return found.phrases

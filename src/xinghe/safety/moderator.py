@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import structlog
 
-from xinghe.safety.lexicon import lexicon
+from xinghe.safety.judge import Judge, Place
 from xinghe.safety.lists import OperatorLists
-from xinghe.safety.matcher import Matcher
-from xinghe.safety.requests import Requests, requests
+from xinghe.safety.long import AT_ONCE, LongTexts, size
 from xinghe.safety.reviewer import Reviewer
 from xinghe.safety.stream import StreamScanner
 from xinghe.safety.upstream import Upstream
@@ -22,14 +21,8 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.25
 """How often the folder is looked at: polling also works on network and container mounts."""
-LARGE = 20_000
-"""Characters from which a check is worth a thread of its own."""
-_WORST = 4
 _FLAGS = SafetyFlags()
 _NO_UPSTREAM = SafetyUpstream()
-
-
-Place: TypeAlias = Literal["system", "user", "functions", "conversation", "answer"]
 
 
 class Moderator:
@@ -50,45 +43,51 @@ class Moderator:
     ) -> None:
         self._lists = OperatorLists(folder)
         self._flags = flags
-        self._builtin = lexicon(flags) if builtin else ()
-        self._requests = requests(flags) if builtin else Requests(())
+        self._builtin = builtin
+        self._long = LongTexts(flags, builtin=builtin)
         self._upstream = Upstream(upstream, flags) if upstream.url else None
         self._asks_of_answers = upstream.answers
         self._lists.refresh()
-        self._matcher = self._build()
+        self._in_force = self._lists.good
+        self._version = int(bool(self._in_force))
+        self._judge = self._build(self._in_force)
         self._watch: asyncio.Task[None] | None = None
 
-    def check(self, text: str, place: Place = "conversation") -> Verdict | None:
-        """The most severe finding of the lexicon and the lists, or `None`.
+    @property
+    def worker_pids(self) -> list[int]:
+        """The processes that look through long texts, while they run."""
+        return self._long.pids
 
-        Takes any string, surrogates included. Answers are looked through for phrases alone, as
-        while they stream: combinations of words tell what is asked, not what is told.
+    def check(self, text: str, place: Place = "conversation") -> Verdict | None:
+        """The most severe finding of the lexicon and the lists, or `None`; see `Judge.check`."""
+        return self._judge.check(text, place)
+
+    async def check_all(self, texts: Sequence[tuple[str, Place]]) -> list[Verdict | None]:
+        """As `check` for each, in order; what is long in sum, in a process of its own.
+
+        Raises `WorkerFailure`: `WorkerBusy` where too many wait.
         """
-        found = self._matcher.check(text)
-        if place == "answer" or (found and found.flag == _WORST):
-            return found
-        names = set(self._requests.categories(text))
-        if names and self._matcher.allows:
-            names &= set(self._requests.categories(self._matcher.without_allowed(text)))
-        asked = [Verdict(getattr(self._flags, name), name) for name in sorted(names)]
-        return max([found, *asked], key=lambda verdict: verdict.flag if verdict else 0)
+        if size(texts) <= AT_ONCE:
+            return [self.check(text, place) for text, place in texts]
+        return await self._long.look(texts, self._in_force, self._version)
 
     async def review(self, text: str, place: Place = "conversation") -> Verdict | None:
-        """As `check`, and asks the model where the lexicon and the lists found nothing.
+        """As `check_all`, and asks the model where the lexicon and the lists found nothing.
 
-        A long text is looked through in a thread. Raises nothing of the model's.
+        Raises nothing of the model's.
         """
-        if len(text) > LARGE:
-            found = await asyncio.to_thread(self.check, text, place)
-        else:
-            found = self.check(text, place)
-        if found or self._upstream is None or (place == "answer" and not self._asks_of_answers):
-            return found
+        (found,) = await self.check_all([(text, place)])
+        return found or await self.ask(text, place)
+
+    async def ask(self, text: str, place: Place = "conversation") -> Verdict | None:
+        """What the model says of a text in which nothing else was found, if there is a model."""
+        if self._upstream is None or (place == "answer" and not self._asks_of_answers):
+            return None
         return await self._upstream.check(text)
 
     def scanner(self) -> StreamScanner:
         """A scanner for one answer while it streams, by the lexicon and the lists."""
-        return StreamScanner(self._matcher)
+        return StreamScanner(self._judge.matcher)
 
     @property
     def asks_of_answers(self) -> bool:
@@ -111,6 +110,7 @@ class Moderator:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
+        await self._long.aclose()
         if self._upstream:
             await self._upstream.aclose()
 
@@ -120,15 +120,19 @@ class Moderator:
                 # In a thread: the disk may be slow, and a long list takes time to build.
                 fresh = await asyncio.to_thread(self._refreshed)
                 if fresh:
-                    self._matcher = fresh
+                    self._judge, self._in_force = fresh
+                    self._version += 1
             except Exception:
                 log.exception("safety lists not refreshed")
             await asyncio.sleep(POLL_SECONDS)
 
-    def _refreshed(self) -> Matcher | None:
-        return self._build() if self._lists.refresh() else None
+    def _refreshed(self) -> tuple[Judge, dict[str, bytes]] | None:
+        if not self._lists.refresh():
+            return None
+        good = self._lists.good
+        return self._build(good), good
 
-    def _build(self) -> Matcher:
-        matcher = Matcher((*self._builtin, *self._lists.phrases))
-        log.info("safety lists loaded", phrases=matcher.size)
-        return matcher
+    def _build(self, lists: dict[str, bytes]) -> Judge:
+        judge = Judge(self._flags, builtin=self._builtin, lists=lists)
+        log.info("safety lists loaded", phrases=judge.matcher.size)
+        return judge

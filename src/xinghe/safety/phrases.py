@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -100,6 +101,11 @@ def read_list(name: str, data: bytes) -> OperatorList:
         for (flag, _), choice in words.items()
     ]
     return OperatorList(phrases, broken)
+
+
+def phrases_of(lists: Mapping[str, bytes]) -> list[Phrase]:
+    """Of all lists, which come by their names."""
+    return [phrase for name in sorted(lists) for phrase in read_list(name, lists[name]).phrases]
 
 
 def may_be_leet(text: str) -> bool:

@@ -5,7 +5,6 @@ A database file of its own: the command line writes it while the service reads.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,12 +18,15 @@ from xinghe.search.passages import Passage
 from xinghe.search.terms import terms
 from xinghe.storage.clock import now
 from xinghe.storage.connection import connect, prepare
+from xinghe.workers import Lane
 
 T = TypeVar("T")
 
 FILE_NAME = "search.db"
 DOCUMENTATION = "documentation"
 """The collection that the project's own pages are in."""
+WAITING, SHARE = 256, 32
+"""Reads and writes that wait: in all, and of one account."""
 SERVED_AT = "/documentation/"
 """Where the service shows documents that have no URL of their own."""
 
@@ -63,6 +65,7 @@ class Corpus:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        self._lane = Lane("corpus", waiting=WAITING, share=SHARE)
 
     @classmethod
     def open(cls, directory: Path, *, create: bool = True) -> Self:
@@ -74,16 +77,17 @@ class Corpus:
         return cls(connect(file))
 
     def close(self) -> None:
+        self._lane.close()
         with self._lock:
             self._connection.close()
 
     async def read(self, operation: Callable[[apsw.Connection], T]) -> T:
         """Read in a thread: a large corpus takes its time."""
-        return await asyncio.to_thread(self._do, "BEGIN", operation)
+        return await self._lane.run(self._do, "BEGIN", operation)
 
     async def write(self, operation: Callable[[apsw.Connection], T]) -> T:
         """Write in a thread."""
-        return await asyncio.to_thread(self._do, "BEGIN IMMEDIATE", operation)
+        return await self._lane.run(self._do, "BEGIN IMMEDIATE", operation)
 
     def _read(self, operation: Callable[[apsw.Connection], T]) -> T:
         return self._do("BEGIN", operation)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from xinghe.core import ACCOUNT
 from xinghe.search.decoding import Undecodable, decode
 from xinghe.search.messages import Extracted, Extraction
-from xinghe.workers import RequestFailed, Worker, WorkerFailure, WorkerTimeout
+from xinghe.workers import RequestFailed, WorkerFailure, WorkerPool, WorkerTimeout
 
 Kind = Literal["markdown", "text", "html", "pdf"]
 
@@ -39,14 +40,20 @@ class Extractor:
     """Reads; its process starts with the first file that needs it."""
 
     def __init__(self) -> None:
-        self._worker = Worker(
-            "xinghe.search.extraction", Extracted, nice=10, timeout=TIMEOUT, waiting=256
+        self._worker = WorkerPool(
+            "xinghe.search.extraction",
+            Extracted,
+            size=1,
+            waiting=256,
+            share=64,
+            timeout=TIMEOUT,
+            nice=10,
         )
 
     @property
     def pid(self) -> int | None:
         """The process that reads HTML and PDF, while it runs."""
-        return self._worker.pid
+        return next(iter(self._worker.pids), None)
 
     async def read(self, data: bytes, kind: Kind, timeout: float = TIMEOUT) -> Extracted:  # noqa: ASYNC109
         """The title and the text of a file. `timeout` in seconds. Raises `Unreadable`."""
@@ -72,7 +79,7 @@ class Extractor:
             return Extracted(title[1] if title else "", text)
         try:
             return await self._worker.call(
-                Extraction("pdf" if kind == "pdf" else "html", data), timeout
+                Extraction("pdf" if kind == "pdf" else "html", data), ACCOUNT.get(), timeout
             )
         except RequestFailed as error:
             raise Unreadable(f"it is broken ({str(error)[:200]})") from error

@@ -8,16 +8,23 @@ import time
 import msgspec
 import structlog
 
+from xinghe.core import ACCOUNT
 from xinghe.observe import metrics
-from xinghe.search.choose import Measure, Reference, choose
+from xinghe.search.choose import Measure, Reference
+from xinghe.search.choosing import Choice, place_of
 from xinghe.search.extractor import Extractor
 from xinghe.search.pages import Fetch, Private, read_pages
 from xinghe.search.provider import Found, Provider, SearchFailed
+from xinghe.workers import WorkerPool
 
 log = structlog.get_logger(__name__)
 
 MAX_QUERY = 200
 """Characters."""
+WAITING, SHARE = 64, 8
+"""Searches whose finds wait to be read through: in all, and of one account."""
+CHOOSING = 30.0
+"""Seconds that reading through may take once it has begun; it takes one or two."""
 
 
 class Searcher:
@@ -40,6 +47,15 @@ class Searcher:
         self._private = private
         self._deadline = deadline
         self._fetch = fetch
+        self._choosing = WorkerPool(
+            "xinghe.search.choosing",
+            list[Reference],
+            size=1,
+            waiting=WAITING,
+            share=SHARE,
+            timeout=CHOOSING,
+            nice=5,
+        )
 
     async def search(
         self, query: str, *, number: int, references: int, budget: int, measure: Measure
@@ -50,12 +66,13 @@ class Searcher:
         """
         began = time.monotonic()
         try:
+            self._choosing.start()  # it is ready when something has been found
             found = await self._find(query[:MAX_QUERY], number)
             if self._fetch is not None:
                 left = self._deadline - (time.monotonic() - began)
                 found = await read_pages(found, self._fetch, self._extractor, self._private, left)
-            # In a thread: reading through so much text would hold up everybody's streams.
-            chosen = await asyncio.to_thread(choose, query, found, references, budget, measure)
+            asked = Choice(query, found, references, budget, place_of(measure))
+            chosen = await self._choosing.call(asked, ACCOUNT.get()) if found else []
         except SearchFailed as failure:
             self._count("failed")
             log.warning("search_failed", provider=self._provider.name, error=str(failure))
@@ -71,6 +88,7 @@ class Searcher:
     async def aclose(self) -> None:
         await self._provider.aclose()
         await self._extractor.aclose()
+        await self._choosing.aclose()
 
     async def _find(self, query: str, number: int) -> list[Found]:
         try:

@@ -2,7 +2,7 @@
 
 The parent holds a `Worker`; the child's module ends with `serve(handle, Request)`, or with
 `serve_jobs` where calls are long enough to tell their progress and to be cancelled. A
-`WorkerPool` is for calls whose cost a client can size.
+`WorkerPool` is for calls whose cost a client can size; a `Lane` for those that a thread does.
 """
 
 from xinghe.workers.errors import (
@@ -14,6 +14,7 @@ from xinghe.workers.errors import (
     WorkerOutOfMemory,
     WorkerTimeout,
 )
+from xinghe.workers.lane import Lane
 from xinghe.workers.pool import WorkerPool
 from xinghe.workers.serve import Cancelled, Job, serve, serve_jobs, threads
 from xinghe.workers.worker import Worker
@@ -21,6 +22,7 @@ from xinghe.workers.worker import Worker
 __all__ = [
     "Cancelled",
     "Job",
+    "Lane",
     "RequestFailed",
     "Worker",
     "WorkerBusy",

@@ -16,7 +16,8 @@ from xinghe.workers.worker import Worker
 Reply = TypeVar("Reply")
 
 GRACE = 0.25
-"""Seconds that a call whose caller has left may still take: most are done before."""
+"""Seconds that a call whose caller has left may still take: most are done before. More for a
+child that takes long to start."""
 
 
 PATIENCE = 10.0
@@ -45,8 +46,10 @@ class WorkerPool(Generic[Reply]):
         arguments: Sequence[str] = (),
         nice: int = 0,
         threads: int = 1,
+        grace: float = GRACE,
     ) -> None:
         self._module = module
+        self._grace = grace
         self._workers = [
             Worker(
                 module,
@@ -91,7 +94,7 @@ class WorkerPool(Generic[Reply]):
         `progress` hears what a job of `serve_jobs` tells. What is not `bounded` takes its turn
         like all others, but is never refused: for work that bounds itself.
 
-        A caller that is cancelled takes its call along: out of the queue, or, after `GRACE`
+        A caller that is cancelled takes its call along: out of the queue, or, after `grace`
         seconds, out of the child's hands. Raises `WorkerFailure` (`WorkerBusy` where the queue
         is full, `WorkerTimeout`, `WorkerOutOfMemory`, `WorkerDied`, `RequestFailed`,
         `WorkerClosed`).
@@ -105,7 +108,7 @@ class WorkerPool(Generic[Reply]):
             return await call.future
         finally:
             if call.future.cancelled() and not self._queue.remove(account, call) and call.worker:
-                asyncio.get_running_loop().call_later(GRACE, _give_up, call)
+                asyncio.get_running_loop().call_later(self._grace, _give_up, call)
 
     async def aclose(self) -> None:
         """End the children; calls that wait or work fail with `WorkerClosed`."""

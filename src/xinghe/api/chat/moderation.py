@@ -14,12 +14,20 @@ async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | 
 
     An unsafe system message, `user` or function raises `ApiError` (403).
     """
-    _refuse(await moderator.review(request.user, "user"), Errors.USER_UNSAFE, "user")
-    functions = await moderator.review(request.functions, "functions")
-    _refuse(functions, Errors.FUNCTIONS_UNSAFE, "functions")
+    texts: list[tuple[str, Place]] = [(request.user, "user"), (request.functions, "functions")]
+    texts += [(_text(message), _place(message)) for message in request.messages]
+    # All at once: it is their sum that takes long.
+    found = iter(zip(await moderator.check_all(texts), texts, strict=True))
+
+    async def judge() -> Verdict | None:
+        verdict, (text, place) = next(found)
+        return verdict or await moderator.ask(text, place)
+
+    _refuse(await judge(), Errors.USER_UNSAFE, "user")
+    _refuse(await judge(), Errors.FUNCTIONS_UNSAFE, "functions")
     verdicts: list[Verdict | None] = []
     for message in request.messages:
-        verdict = await moderator.review(_text(message), _place(message))
+        verdict = await judge()
         if message.role == "system":
             _refuse(verdict, Errors.SYSTEM_UNSAFE, "system")
         elif verdict is not None:

@@ -18,9 +18,12 @@ from xinghe.pictures import (
     open_picture,
     read_data_url,
 )
+from xinghe.workers import Lane
 
 MOST = 32
 """Pictures in one request."""
+WAITING, SHARE = 128, 16
+"""Requests that wait to have their pictures opened: in all, and of one account."""
 ACCEPT = "image/png, image/jpeg, image/bmp, image/webp"
 
 
@@ -44,6 +47,8 @@ class PictureLoader:
     def __init__(self, fetcher: Fetch, seconds: float) -> None:
         self._fetcher = fetcher
         self._seconds = seconds
+        # In a thread: ten megabytes of base64 would hold up everybody's streams.
+        self._lane = Lane("pictures", waiting=WAITING, share=SHARE)
 
     async def load(self, messages: tuple[Message, ...], keep: Keep) -> tuple[Message, ...]:
         """The conversation with its pictures loaded, all at once.
@@ -59,7 +64,9 @@ class PictureLoader:
         ]
         if len(places) > MOST:
             raise _refused(f"messages hold {len(places)} pictures, allowed: at most {MOST}")
-        loading = [asyncio.ensure_future(self._load(*place, keep)) for place in places]
+        # One after the other, so that a request has one place in the queue.
+        opening = asyncio.Lock()
+        loading = [asyncio.ensure_future(self._load(*place, keep, opening)) for place in places]
         try:
             loaded = iter(await asyncio.gather(*loading))
         finally:
@@ -76,22 +83,25 @@ class PictureLoader:
             for message in messages
         )
 
-    async def _load(self, where: str, picture: Picture, keep: Keep) -> Picture:
-        url = picture.data.decode("utf-8", "replace")
+    async def _load(
+        self, where: str, picture: Picture, keep: Keep, opening: asyncio.Lock
+    ) -> Picture:
         try:
-            if not url[:8].lower().startswith(("http://", "https://")):
-                # In a thread: ten megabytes of base64 would hold up everybody's streams.
-                return await asyncio.to_thread(_inline, url)
+            if not picture.data[:8].lower().startswith((b"http://", b"https://")):
+                async with opening:
+                    return await self._lane.run(_inline, picture.data)
+            url = picture.data.decode("utf-8", "replace")
             fetched = await self._fetcher.fetch(
                 url, max_bytes=MAX_BYTES, timeout=self._seconds, accept=ACCEPT, keep=keep
             )
-            return await asyncio.to_thread(open_picture, fetched.data, FETCHED)
+            async with opening:
+                return await self._lane.run(open_picture, fetched.data, FETCHED)
         except (PictureError, FetchError) as error:
             raise _refused(f"{where}: {error}") from None
 
 
-def _inline(url: str) -> Picture:
-    return open_picture(read_data_url(url), INLINE)
+def _inline(url: bytes) -> Picture:
+    return open_picture(read_data_url(url.decode("utf-8", "replace")), INLINE)
 
 
 def _refused(message: str) -> ApiError:

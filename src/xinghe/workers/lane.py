@@ -1,0 +1,77 @@
+"""A few threads of their own for short work that a client can size."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from xinghe.core import ACCOUNT
+from xinghe.workers.fair import FairQueue
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Lane:
+    """Runs calls in up to `threads` threads, so that no other room waits behind them.
+
+    At most `waiting` calls queue, at most `share` of one account (that of `core.ACCOUNT`), and
+    accounts take turns. For work that gives up the GIL within a millisecond, as reading files
+    does; what would hold it belongs into a `WorkerPool`.
+    """
+
+    def __init__(self, name: str, *, threads: int = 1, waiting: int = 256, share: int = 64) -> None:
+        self._threads = ThreadPoolExecutor(threads, name)
+        self._free = threads
+        self._queue: FairQueue[asyncio.Future[None]] = FairQueue(most=waiting, share=share)
+
+    async def run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """What `work` returns, or raises. Raises `WorkerBusy` where the queue is full.
+
+        A caller that is cancelled takes its call out of the queue; one that has begun goes on.
+        """
+        await self._turn()
+        loop = asyncio.get_running_loop()
+
+        def ended(_: Future[T]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended before the thread
+                loop.call_soon_threadsafe(self._pass_on)
+
+        try:
+            running = self._threads.submit(work, *arguments, **named)
+        except BaseException:
+            self._pass_on()
+            raise
+        running.add_done_callback(ended)
+        return await asyncio.wrap_future(running)
+
+    def close(self) -> None:
+        """Take no more calls; those under way end by themselves."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _turn(self) -> None:
+        """Wait for a thread."""
+        if self._free:
+            self._free -= 1
+            return
+        account = ACCOUNT.get()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put(account, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not self._queue.remove(account, turn) and not turn.cancelled():
+                self._pass_on()  # it had come in this very moment
+            raise
+
+    def _pass_on(self) -> None:
+        """Give the thread that has become free to whose turn it is."""
+        while taken := self._queue.take(lambda _: True):
+            _, turn = taken
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
