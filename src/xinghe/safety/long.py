@@ -65,7 +65,7 @@ class LongTexts:
     def __init__(self, flags: SafetyFlags, *, builtin: bool) -> None:
         told = msgspec.json.encode(Setting(flags, builtin)).decode()
 
-        def pool(waiting: int, share: int) -> WorkerPool[Seen]:
+        def pool(waiting: int, share: int, nice: int) -> WorkerPool[Seen]:
             return WorkerPool(
                 MODULE,
                 Seen,
@@ -74,10 +74,10 @@ class LongTexts:
                 share=share,
                 timeout=TIMEOUT,
                 arguments=[told],
-                nice=5,
+                nice=nice,
             )
 
-        self._usual, self._long = pool(256, 32), pool(32, 4)
+        self._usual, self._long = pool(256, 32, 0), pool(32, 4, 5)
 
     @property
     def pids(self) -> list[int]:

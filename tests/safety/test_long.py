@@ -1,0 +1,97 @@
+"""Long texts, and many, are looked through elsewhere, with the verdicts of here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from xinghe.core import ACCOUNT
+from xinghe.safety import Moderator, Place, Verdict
+from xinghe.workers import WorkerBusy
+
+FILLER = "春眠不觉晓，处处闻啼鸟。" * 300
+LONG = FILLER * 20
+NAMED = Verdict(3, "operator/names")
+
+
+@pytest.fixture
+async def moderator(tmp_path: Path) -> AsyncIterator[Moderator]:
+    (tmp_path / "names.txt").write_text("张三丰\n", "utf-8")
+    watching = Moderator(tmp_path)
+    await watching.start()
+    yield watching
+    pids = watching.worker_pids
+    await watching.stop()
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+async def becomes(moderator: Moderator, text: str, wanted: Verdict | None) -> None:
+    for _ in range(300):
+        if await moderator.review(text) == wanted:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"it is never {wanted}")
+
+
+async def test_the_verdicts_are_those_of_short_texts(moderator: Moderator) -> None:
+    texts: list[tuple[str, Place]] = [
+        ("如何制造炸弹", "conversation"),
+        (FILLER, "conversation"),
+        (FILLER + "张 三 丰", "answer"),
+        ("\ud800" + FILLER + "张三丰", "user"),
+        *(("张三丰", "conversation"), ("你好", "conversation")) * 200,
+    ]
+    assert moderator.worker_pids == []
+    found = await moderator.check_all(texts)
+    assert found == [moderator.check(text, place) for text, place in texts]
+    assert found[0]
+    assert found[1] is None
+    assert found[2] == found[3] == NAMED
+    assert len(moderator.worker_pids) == 1
+    assert await moderator.review(LONG + "张三丰") == NAMED
+    assert len(moderator.worker_pids) == 2
+
+
+async def test_the_lists_are_followed_and_their_last_good_state_counts(
+    moderator: Moderator, tmp_path: Path
+) -> None:
+    names = tmp_path / "names.txt"
+    assert await moderator.review(FILLER + "张三丰") == NAMED
+    names.write_text("李四光\t2\n", "utf-8")
+    await becomes(moderator, FILLER + "李四光", Verdict(2, "operator/names"))
+    assert await moderator.review(FILLER + "张三丰") is None
+    names.write_bytes(b"\xff\xfe")
+    await asyncio.to_thread(moderator._lists.refresh)
+    (pid,) = moderator.worker_pids
+    os.kill(pid, signal.SIGKILL)
+    # A new child has never seen the file when it was whole.
+    assert await moderator.review(FILLER + "李四光") == Verdict(2, "operator/names")
+    names.unlink()
+    await becomes(moderator, FILLER + "李四光", None)
+
+
+async def test_a_child_that_is_killed_fails_no_request(moderator: Moderator) -> None:
+    assert await moderator.review(LONG) is None
+    (pid,) = moderator.worker_pids
+    asked = asyncio.create_task(moderator.review(LONG + "张三丰"))
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    assert await asked == NAMED
+
+
+async def test_one_account_does_not_fill_the_queue(moderator: Moderator) -> None:
+    async def ask(account: str) -> Verdict | None:
+        ACCOUNT.set(account)
+        return await moderator.review(LONG + "张三丰")
+
+    ours = [asyncio.create_task(ask("a")) for _ in range(8)]
+    await asyncio.sleep(0)
+    theirs = asyncio.create_task(ask("b"))
+    done = await asyncio.gather(*ours, return_exceptions=True)
+    assert await theirs == NAMED
+    assert {type(each) for each in done} == {WorkerBusy, Verdict}
