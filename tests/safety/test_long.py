@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from xinghe.core import ACCOUNT
@@ -27,7 +28,7 @@ async def moderator(tmp_path: Path) -> AsyncIterator[Moderator]:
     yield watching
     pids = watching.worker_pids
     await watching.stop()
-    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
 
 
 async def becomes(moderator: Moderator, text: str, wanted: Verdict | None) -> None:

@@ -62,12 +62,17 @@ class Moderator:
         """The most severe finding of the lexicon and the lists, or `None`; see `Judge.check`."""
         return self._judge.check(text, place)
 
+    @staticmethod
+    def is_quick(texts: Sequence[tuple[str, Place]]) -> bool:
+        """Whether `check_all` has nothing to wait for."""
+        return size(texts) <= AT_ONCE
+
     async def check_all(self, texts: Sequence[tuple[str, Place]]) -> list[Verdict | None]:
         """As `check` for each, in order; what is long in sum, in a process of its own.
 
         Raises `WorkerFailure`: `WorkerBusy` where too many wait.
         """
-        if size(texts) <= AT_ONCE:
+        if self.is_quick(texts):
             return [self.check(text, place) for text, place in texts]
         return await self._long.look(texts, self._in_force, self._version)
 

@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 from xinghe.api.body import check_whole, read_cut_object
-from xinghe.api.chat.moderation import moderate
+from xinghe.api.chat.moderation import moderate, texts_of
 from xinghe.api.chat.parameters import read_request
 from xinghe.api.chat.permissions import forbid
 from xinghe.api.chat.prepare import cut_to_fit, task_of
@@ -71,7 +71,11 @@ class ChatRoute:
         meter: Meter,
     ) -> Producer:
         """Moderate what was asked and count it: what is left to do is to generate."""
-        unsafe = await moderate(request, self._rooms.moderator)
+        texts = texts_of(request)
+        looking = moderate(request, texts, self._rooms.moderator)
+        if not self._rooms.moderator.is_quick(texts):
+            looking = unless_gone(exchange, looking, meter)
+        unsafe = await looking
         # After moderation: unsafe functions are refused as such by every model.
         for param, capability in request.wants:
             if capability not in able:
@@ -108,7 +112,10 @@ class ChatRoute:
         )
         answer = Answer(self._rooms.means(station), task, meter)
         counted_at = time.perf_counter()
-        prompt = await cut_to_fit(answer, limits)
+        counting = cut_to_fit(answer, limits)
+        if request.shows:  # they may have to be read out, which takes seconds
+            counting = unless_gone(exchange, counting, meter)
+        prompt = await counting
         waited = time.perf_counter() - counted_at
         return Run(exchange, request, answer, prompt, self._rooms.ledger, meter, waited)
 
