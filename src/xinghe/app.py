@@ -42,6 +42,7 @@ from xinghe.api.idempotent import Idempotent
 from xinghe.api.images.files import image_routes
 from xinghe.api.images.painters import Painters
 from xinghe.api.images.route import ImagesRoute
+from xinghe.api.lapse import Lapses
 from xinghe.api.models.route import ModelsRoute
 from xinghe.api.operations import Identified, Readiness, metrics_routes, probe_routes
 from xinghe.api.rerank.route import RerankRoute
@@ -116,8 +117,10 @@ class System:
         self.reader = PictureReader(settings.pictures)
         self.readiness = Readiness(self.dispatcher, database)
         vectors = EmbeddingRooms(catalog, self.embedders, self.ledger, limiter, settings.server)
+        accounts = Accounts(database)
+        self.lapses = Lapses(accounts)
         self.app: ASGIApp = Edge(
-            accounts=Accounts(database),
+            accounts=accounts,
             limiter=limiter,
             qps=catalog.limits.qps,
             budget=BodyBudget(settings.server.max_bodies_bytes),
@@ -133,6 +136,7 @@ class System:
                     searcher=self.search.searcher,
                     reader=self.reader,
                     vetting=self.vetting,
+                    lapses=self.lapses,
                     server=settings.server,
                     search=settings.search,
                 )
@@ -203,11 +207,13 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
         await system.images.start()
         await system.painters.start()
         system.vetting.start()
+        system.lapses.start()
         try:
             with watched():
                 yield system
         finally:
             await system.vetting.aclose()
+            await system.lapses.stop()
             await system.search.stop()
             await system.painters.aclose()
             await system.images.aclose()

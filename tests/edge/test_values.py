@@ -134,6 +134,7 @@ def test_sixty_megabytes_stand_in_nobodys_way(open_server: Server) -> None:
         # This very process is busy with sending, and holds its own lock meanwhile.
         assert worst < 2, f"{name}: {worst:.2f} s"
         print(name, worst)
+        print(gateway.memory_info().rss / 1e6)
     end = time.monotonic() + 30
     while gateway.memory_info().rss > before * 1.1 + 100_000_000:
         assert time.monotonic() < end, "the bodies are still in memory"

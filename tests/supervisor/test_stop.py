@@ -49,6 +49,7 @@ def test_stream_longer_than_the_grace_is_cut_off_and_settled(
             for event in live:
                 stream.take(event)
     assert not stream.done
+    assert "the service was stopped" in stream.errors[0]["error"]["message"]
     seen = upstream.received(script)
     assert seen.done.wait(5)
     # Settled by the gateway itself on its way out: no second start was needed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
+from typing import Any
 
 import apsw
 import msgspec
@@ -23,6 +24,10 @@ QUICKSTART = "quickstart"
 _AUTHENTICATE = (
     "SELECT t.digest, t.revoked_at, t.expires_at, a.id, a.appid, a.name, t.id, t.name, t.scopes, "
     "t.models FROM tokens t JOIN accounts a ON a.id = t.account_id WHERE t.public_id = ?"
+)
+_LAPSED = (
+    "SELECT id FROM tokens WHERE id IN (SELECT value FROM json_each(?)) "
+    "AND (revoked_at IS NOT NULL OR expires_at <= ?)"
 )
 
 
@@ -61,6 +66,12 @@ class Accounts:
             scopes=msgspec.json.decode(scopes, type=frozenset[str]),
             models=None if models is None else msgspec.json.decode(models, type=frozenset[str]),
         )
+
+    async def lapsed(self, token_ids: Iterable[int]) -> list[int]:
+        """Which of these tokens are revoked or expired."""
+        asked = msgspec.json.encode(list(token_ids)).decode(), now()
+        rows: list[Any] = await self._database.read(lambda c: c.execute(_LAPSED, asked).fetchall())
+        return [token_id for (token_id,) in rows]
 
     async def create_account(self, name: str, *, amount: int = INITIAL_GRANT) -> Account:
         """A new account with its first lot (none if `amount` is 0). Raises `AccountError`."""

@@ -15,7 +15,7 @@ from xinghe.api.budget import BodyBudget
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.dialect import MOUNTS, Dialect, find_mount
 from xinghe.api.embeddings.route import EmbeddingsRoute
-from xinghe.api.errors import ApiError, Errors, internal
+from xinghe.api.errors import ApiError, Errors, stopped
 from xinghe.api.exchange import Exchange
 from xinghe.api.faults import as_api_error
 from xinghe.api.idempotent import Handler, Idempotent
@@ -120,7 +120,7 @@ class Edge:
             metrics.CLIENTS_GONE.labels("left").inc()
         except asyncio.CancelledError:
             # The grace period of a shutdown is over: even then the client gets an answer.
-            await exchange.send_error(internal(exchange.request_id))
+            await exchange.send_error(stopped(exchange.request_id))
         except Exception as fault:  # the edge: whatever happened below, the client gets an answer
             await exchange.send_error(as_api_error(fault, exchange.request_id))
         finally:

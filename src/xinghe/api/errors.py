@@ -92,6 +92,14 @@ class ApiError(Exception):
         return ErrorAnswer(ErrorDetail(row.code, self.message, row.type, self.param), request_id)
 
 
+def stopped(request_id: str) -> ApiError:
+    """The answer outlasted the grace period of a shutdown."""
+    return ApiError(
+        Errors.INTERNAL_ERROR,
+        f"Internal error ({request_id}): the service was stopped before the answer was finished",
+    )
+
+
 def internal(request_id: str, error: Errors = Errors.INTERNAL_ERROR) -> ApiError:
     """Our own fault: says the id, by which the operator finds the rest in the log."""
     return ApiError(error, f"Internal error ({request_id})")

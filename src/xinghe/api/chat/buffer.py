@@ -39,6 +39,11 @@ class StreamBuffer:
         self._closed = True
         self._wake.set()
 
+    def drop(self) -> None:
+        """Nothing more is to be sent, not even what is here."""
+        self._parts.clear()
+        self.close()
+
     async def take(self) -> tuple[bytes, float | None] | None:
         """All bytes at hand with the arrival of the oldest, or `None` at the end."""
         await self._wake.wait()

@@ -7,6 +7,7 @@ import msgspec
 from xinghe.api.chat.permissions import OCR, deliverable
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.request import ChatRequest
+from xinghe.api.lapse import Lapses
 from xinghe.catalog.card import Capability, LlamaCppDeployment, ModelCard
 from xinghe.catalog.load import Catalog
 from xinghe.dispatch.dispatcher import Dispatcher, Station
@@ -30,6 +31,7 @@ class Rooms(msgspec.Struct, frozen=True):
     searcher: Searcher
     reader: Reader
     vetting: Vetting
+    lapses: Lapses
     server: Server
     search: Search
 

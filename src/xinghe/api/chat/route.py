@@ -55,9 +55,9 @@ class ChatRoute:
         try:
             answer = await self._answer(exchange, request, able, station, limits, meter)
             if request.stream:
-                await stream_answer(answer, server)
+                await stream_answer(answer, server, rooms.lapses)
             else:
-                await whole_answer(answer)
+                await whole_answer(answer, rooms.lapses)
         finally:
             admission.settle(meter.prompt_tokens + meter.completion_tokens)
 

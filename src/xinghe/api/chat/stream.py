@@ -15,6 +15,7 @@ from xinghe.api.chat.encoder import StreamEncoder
 from xinghe.api.chat.pulse import Pulse
 from xinghe.api.chat.run import Producer
 from xinghe.api.exchange import Exchange, Headers
+from xinghe.api.lapse import Lapses, lapsed
 from xinghe.core import ClientGone
 from xinghe.observe import metrics
 from xinghe.settings import Server
@@ -25,15 +26,30 @@ EVENT_STREAM: Headers = [
 ]
 
 
-async def stream_answer(run: Producer, server: Server) -> None:
-    """Generate and send. Raises `ClientGone`, and what the producer raised."""
+async def stream_answer(run: Producer, server: Server, lapses: Lapses) -> None:
+    """Generate and send. Raises `ClientGone`, and what the producer raised.
+
+    `ApiError` (401), which becomes the last event, where the token lapses meanwhile: what was
+    generated is charged as if the client had left.
+    """
     buffer = StreamBuffer()
+    has_lapsed = False
     producer = asyncio.create_task(_produce(run, buffer))
     gone = asyncio.create_task(run.exchange.gone())
     producer.add_done_callback(lambda _: buffer.close())
     gone.add_done_callback(lambda _: buffer.close())
+
+    def end() -> None:
+        nonlocal has_lapsed
+        has_lapsed = True
+        producer.cancel()
+        buffer.drop()
+
     try:
-        await _carry(run.exchange, buffer, server)
+        with lapses.watching(run.exchange.require().token_id, end):
+            await _carry(run.exchange, buffer, server)
+        if has_lapsed:
+            raise lapsed()
         if not producer.done():
             run.meter.left = True
             raise ClientGone

@@ -8,23 +8,33 @@ from contextlib import aclosing
 from xinghe.api.chat.collected import Collected
 from xinghe.api.chat.completion import completion
 from xinghe.api.chat.run import Producer
+from xinghe.api.lapse import Lapses, lapsed
 from xinghe.core import ClientGone
 
 
-async def whole_answer(run: Producer) -> None:
-    """Generate, and stop at once when the client leaves. Raises `ClientGone`."""
+async def whole_answer(run: Producer, lapses: Lapses) -> None:
+    """Generate, and stop at once when the client leaves. Raises `ClientGone`.
+
+    `ApiError` (401) where the token lapses meanwhile: nothing was shown, nothing is charged.
+    """
     work = asyncio.create_task(_collect(run))
     gone = asyncio.create_task(run.exchange.gone())
+    lapse = asyncio.Event()
+    waiting = asyncio.create_task(lapse.wait())
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        with lapses.watching(run.exchange.require().token_id, lapse.set):
+            await asyncio.wait({work, gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
+            if lapse.is_set():
+                raise lapsed()
             run.meter.left = True
             raise ClientGone
         collected = work.result()
     finally:
-        gone.cancel()
-        work.cancel()
-        await asyncio.wait({work, gone})
+        tasks = {work, gone, waiting}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
     body = completion(run.exchange, run.request, collected, run.meter)
     await run.exchange.send_json(body)
 

@@ -1,0 +1,69 @@
+"""Ends the answers that are being made for a token that is revoked or expires meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from xinghe.accounts.accounts import Accounts
+from xinghe.api.authenticate import REALM
+from xinghe.api.errors import ApiError, Errors
+from xinghe.storage import StorageError
+
+LOOK_SECONDS = 2.0
+"""One query for all of them; an answer has ended by then and what it takes to cancel it."""
+
+log = structlog.get_logger(__name__)
+
+
+class Lapses:
+    """Looks regularly whether the tokens of running answers still hold."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._running: dict[int, dict[object, Callable[[], None]]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._look_again_and_again())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    @contextmanager
+    def watching(self, token_id: int, end: Callable[[], None]) -> Iterator[None]:
+        """Within it, `end` is called when the token holds no longer."""
+        running, key = self._running.setdefault(token_id, {}), object()
+        running[key] = end
+        try:
+            yield
+        finally:
+            del running[key]
+            if not running:
+                self._running.pop(token_id, None)
+
+    async def _look_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not self._running:
+                continue
+            try:
+                lapsed = await self._accounts.lapsed(self._running)
+            except StorageError as error:
+                log.warning("tokens_not_looked_up", error=str(error))
+                continue
+            for token_id in lapsed:
+                for end in list(self._running.get(token_id, {}).values()):
+                    end()
+
+
+def lapsed() -> ApiError:
+    return ApiError(
+        Errors.INVALID_TOKEN,
+        f"{REALM}: the access token was revoked or expired before the answer was finished",
+    )

@@ -1,0 +1,126 @@
+"""A token that is revoked or expires while it is being answered: the answer ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import MakeServer
+from tests.kit.api import DOCUMENTED, Api
+from tests.kit.books import Books
+from tests.kit.expect import refused
+from tests.kit.models import CHAT
+from tests.kit.raw import Connection
+from tests.kit.script import Script
+from tests.kit.server import Server
+from tests.kit.sse import Stream
+from tests.kit.upstream import Upstream
+from xinghe.accounts import Accounts
+from xinghe.storage import Database
+
+UNCERTIFIED = (401, "invalid_request_error", "invalid_iam_token")
+SECONDS = 5.0
+"""Within which an answer ends whose token holds no longer (contract, Chat)."""
+
+
+@pytest.fixture
+def own(make_server: MakeServer) -> Iterator[Server]:
+    server = make_server()
+    yield server
+    Books(server).settled()
+
+
+def long_answer(**changes: float) -> Script:
+    """It would take 100 s."""
+    return Script(["字"] * 2000, rate=20, **changes)  # type: ignore[arg-type]
+
+
+def expiring(server: Server, seconds: float) -> str:
+    async def make() -> str:
+        async with await Database.open(server.data) as database:
+            at = time.time_ns() // 1000 + round(seconds * 1_000_000)
+            return await Accounts(database).create_token("default", expires_at=at)
+
+    return asyncio.run(make())
+
+
+def ends_honestly(stream: Stream) -> None:
+    assert not stream.done
+    assert stream.finish_reason is None
+    (event,) = stream.errors
+    error = event["error"]
+    assert (error["type"], error["code"]) == UNCERTIFIED[1:]
+    assert "revoked or expired" in error["message"]
+    assert event["id"] == stream.headers["x-request-id"]
+
+
+def test_streams_of_a_revoked_token(own: Server, upstream: Upstream) -> None:
+    spared, revoked = Api(own.url, own.token()), Api(own.url, own.token())
+    script, other = long_answer(), Script(["字"] * 160, rate=20)
+    with (
+        spared.streaming(model=CHAT, messages=other.messages) as (kept, kept_live),
+        revoked.streaming(model=CHAT, messages=script.messages) as (stream, live),
+    ):
+        while len(stream.content) < 10:
+            stream.take(next(live))
+        assert revoked.token
+        own.run("token", "revoke", revoked.token.split("-")[1])
+        began = time.monotonic()
+        for event in live:
+            stream.take(event)
+        assert time.monotonic() - began < SECONDS
+        ends_honestly(stream)
+        for event in kept_live:
+            kept.take(event)
+    assert (kept.content, kept.done) == ("字" * 160, True)
+    seen = upstream.received(script)
+    assert seen.done.wait(5)
+    entry = Books(own).usage(stream.headers["x-request-id"])
+    assert len(stream.content) <= entry["completion_tokens"] <= seen.sent
+    assert entry["prompt_tokens"] > 0
+
+
+def test_stream_of_a_token_that_expires(own: Server) -> None:
+    own.token()  # makes the account
+    api = Api(own.url, expiring(own, 3))
+    began = time.monotonic()
+    stream = api.stream(model=CHAT, messages=long_answer().messages)
+    assert time.monotonic() - began < 3 + SECONDS
+    ends_honestly(stream)
+    assert Books(own).usage(stream.headers["x-request-id"])["completion_tokens"] > 0
+
+
+def test_stream_that_has_not_begun(own: Server, upstream: Upstream) -> None:
+    api = Api(own.url, expiring(own, 2) if own.token() else None)
+    script = long_answer(delay=100)
+    began = time.monotonic()
+    stream = api.stream(model=CHAT, messages=script.messages)
+    ends_honestly(stream)
+    assert stream.comments
+    assert not stream.content
+    assert time.monotonic() - began < 2 + SECONDS
+    assert upstream.received(script).done.wait(5)
+
+
+def test_whole_answer_ends_too_and_is_free(own: Server, upstream: Upstream) -> None:
+    api = Api(own.url, own.token())
+    script = long_answer()
+    body = json.dumps({"model": CHAT, "messages": script.messages}).encode()
+    with Connection(own.url, timeout=30) as connection:
+        connection.request("POST", f"{DOCUMENTED}/chat/completions", body, api.headers)
+        end = time.monotonic() + 20
+        while not upstream.attempts(script):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert api.token
+        own.run("token", "revoke", api.token.split("-")[1])
+        began = time.monotonic()
+        reply = connection.reply()
+        assert time.monotonic() - began < SECONDS
+    refused(reply, *UNCERTIFIED, "revoked or expired")
+    assert upstream.received(script).done.wait(5)
+    Books(own).free(reply.headers["x-request-id"])
