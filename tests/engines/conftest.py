@@ -30,7 +30,7 @@ async def child(
     running = LlamaCppEngine("embedded/small", deployment)
 
     def located(location: EngineLocation) -> None:
-        running.locate(location.address, location.key)
+        running.locate(location.address, location.key, location.special)
 
     keeper = EngineKeeper("embedded", deployment, weights, Embedded(), located)
     keeping = asyncio.create_task(keeper.run())

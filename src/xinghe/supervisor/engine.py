@@ -62,7 +62,7 @@ class EngineKeeper:
                 started = msgspec.json.decode(line, type=ChildReady)
                 failures = 0
                 log.info("engine_ready", deployment=self._name, threads=started.threads)
-                self._announce(EngineLocation(self._name, started.address, key))
+                self._announce(EngineLocation(self._name, started.address, key, started.special))
                 self.ready.set()
             status = await child.wait()
             self._announce(EngineLocation(self._name, None))

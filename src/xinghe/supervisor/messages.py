@@ -19,11 +19,15 @@ class WorkerSpec(msgspec.Struct, frozen=True):
 
 
 class EngineLocation(msgspec.Struct, frozen=True):
-    """Every further line: where an embedded engine listens; no address while it is down."""
+    """Every further line: where an embedded engine listens; no address while it is down.
+
+    `special` are the texts of its model's special tokens.
+    """
 
     deployment: str
     address: str | None
     key: str = ""
+    special: list[str] = []
 
 
 class WorkerReady(msgspec.Struct, frozen=True):

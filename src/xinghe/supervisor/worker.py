@@ -126,7 +126,8 @@ async def _hear(system: System, control: asyncio.StreamReader, stop: Callable[[]
     """Follow the engines as the supervisor tells of them; its silence is the end."""
     while line := await control.readline():
         location = msgspec.json.decode(line, type=EngineLocation)
-        system.embedded[location.deployment].locate(location.address, location.key)
+        engine = system.embedded[location.deployment]
+        engine.locate(location.address, location.key, location.special)
     stop()
 
 

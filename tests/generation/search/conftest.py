@@ -39,7 +39,7 @@ async def ask(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> A
     engine = LlamaCppEngine("embedded/small", deployment)
 
     def located(location: EngineLocation) -> None:
-        engine.locate(location.address, location.key)
+        engine.locate(location.address, location.key, location.special)
 
     keeper = EngineKeeper("embedded", deployment, weights, settings.embedded, located)
     keeping = asyncio.create_task(keeper.run())

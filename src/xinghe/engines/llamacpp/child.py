@@ -15,6 +15,7 @@ import msgspec
 
 from xinghe.engines.llamacpp.threads import free_cores
 from xinghe.orphan import die_with_parent
+from xinghe.vocabulary import Tokenizer, special_texts
 
 BATCH = 128
 """Tokens read at once. At the library's default, one long prompt froze every other stream."""
@@ -42,10 +43,11 @@ class ChildSpec(msgspec.Struct, frozen=True):
 
 
 class ChildReady(msgspec.Struct, frozen=True):
-    """Where it listens: always loopback."""
+    """Where it listens: always loopback. `special`: the texts of the model's special tokens."""
 
     address: str
     threads: int
+    special: list[str]
 
 
 def main() -> None:
@@ -90,7 +92,9 @@ def main() -> None:
     except RuntimeError as error:  # the library has said more before it
         files = f"{spec.weights} with mmproj {spec.mmproj}" if spec.mmproj else spec.weights
         sys.exit(f"{files} cannot be served: {error}")
-    ready = ChildReady(address=server.listening_address, threads=threads)
+    address: str = server.listening_address
+    special = special_texts(spec.weights, Tokenizer(address, spec.key))
+    ready = ChildReady(address=address, threads=threads, special=special)
     sys.stdout.buffer.write(msgspec.json.encode(ready) + b"\n")
     sys.stdout.buffer.flush()
     sys.stdin.buffer.read()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ from xinghe.core import (
 from xinghe.engines.events import EventStream, EventTooLarge
 from xinghe.engines.llamacpp.eyes import Eyes
 from xinghe.engines.llamacpp.slots import Slot, Slots
+from xinghe.engines.llamacpp.texts import suspicious, with_opening, with_texts
 from xinghe.engines.llamacpp.wire import (
     CompletionEvent,
     Counted,
@@ -39,6 +40,7 @@ from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavai
 from xinghe.outbound import CallFailed, Client, Unreachable
 from xinghe.outbound.client import Call
 from xinghe.pictures import pictures_in
+from xinghe.vocabulary import PROBES, Frame, Specials
 
 T = TypeVar("T")
 
@@ -54,6 +56,7 @@ START_PATIENCE = 15.0
 """Seconds to wait for a child that is being started: the default weights load in about five."""
 IDLE_SECONDS = 4.0
 """The child closes an idle connection after 5 s: ours is closed before."""
+PIECES_AT_ONCE = 500
 OPEN_THOUGHT = "<think>"
 """How the template of a model that always thinks ends."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -78,6 +81,9 @@ class LlamaCppEngine:
         self._address: str | None = None
         self._located = asyncio.Event()
         self._key = ""
+        self._special: list[str] = []
+        self._compiled: asyncio.Future[Specials] | None = None
+        self._frame: Frame | None = None
         self._slot_count = max(1, deployment.slots)
         self._slots = Slots(self._slot_count)
         self._client = Client(
@@ -95,8 +101,13 @@ class LlamaCppEngine:
     def abilities(self) -> Abilities:
         return self._abilities
 
-    def locate(self, address: str | None, key: str = "") -> None:
-        """Where the child listens; `None` while there is none."""
+    def locate(self, address: str | None, key: str = "", special: Sequence[str] = ()) -> None:
+        """Where the child listens; `None` while there is none.
+
+        `special` are the texts of its model's special tokens.
+        """
+        if address is not None and list(special) != self._special:
+            self._special, self._compiled, self._frame = list(special), None, None
         self._address, self._key = address, key
         self._slots = Slots(self._slot_count)  # of the old child's prompts nothing is left
         if address is None:
@@ -121,18 +132,25 @@ class LlamaCppEngine:
     ) -> Prompt:
         if self._eyes is not None and pictures_in(messages):
             messages = await self._eyes.shown(messages)
+        await self._wait_for_child()
+        specials = await self._specials()
+        pictures = pictures_in(messages)
+        # A prompt with pictures cannot be handed over as tokens, so its texts are spelled.
+        change = specials.spelled if pictures else specials.marked
+        if any(suspicious(message, specials.suspects) for message in messages):
+            messages = [with_texts(message, change) for message in messages]
         body = {"messages": wire_messages(_known(messages))}
         rendered = await self._ask("/apply-template", body, Rendered)
-        text = rendered.prompt + opening
+        text = rendered.prompt + with_opening(opening, change)
         payload: object
-        if pictures := pictures_in(messages):
+        if pictures:
             length = (await self._ask("/chat/completions/input_tokens", body, Counted)).input_tokens
             if opening:
-                ends = await asyncio.gather(self._tokens(text), self._tokens(rendered.prompt))
+                ends = await asyncio.gather(self._tokens([text]), self._tokens([rendered.prompt]))
                 length += len(ends[0]) - len(ends[1])
             payload = with_media(text, pictures)
         else:
-            payload = tokens = await self._tokens(text)
+            payload = tokens = await self._tokens(await _gathered(specials.pieces(text)))
             length = len(tokens)
         return Prompt(
             tokens=length,
@@ -184,8 +202,25 @@ class LlamaCppEngine:
             await self._eyes.aclose()
         await self._client.aclose()
 
-    async def _tokens(self, text: str) -> list[int]:
-        body = {"content": text, "add_special": True, "parse_special": True}
+    async def _specials(self) -> Specials:
+        if self._compiled is None:
+            # In a thread: thousands of them take a second.
+            making = asyncio.to_thread(Specials, self._special)
+            self._compiled = asyncio.ensure_future(making)
+        return await asyncio.shield(self._compiled)
+
+    async def _tokens(self, pieces: Sequence[str]) -> list[int]:
+        """The tokens of a prompt; none is made of characters from both sides of a cut."""
+        if len(pieces) == 1:
+            return await self._tokenize(pieces[0], framed=True)
+        if self._frame is None:
+            probes = (self._tokenize(text, framed=framed) for text, framed in PROBES)
+            self._frame = Frame.of(await asyncio.gather(*probes))
+        frame = self._frame
+        return frame.tokens(await self._tokenize(frame.content(pieces), framed=False))
+
+    async def _tokenize(self, content: str | list[str | int], *, framed: bool) -> list[int]:
+        body = {"content": content, "add_special": framed, "parse_special": True}
         return (await self._ask("/tokenize", body, Tokenized)).tokens
 
     async def _ask(self, path: str, body: object, kind: type[T]) -> T:
@@ -223,6 +258,16 @@ class LlamaCppEngine:
                 raise EngineFailed("the embedded engine is not running") from None
         if self._address is None:
             raise EngineUnavailable("the embedded engine went away again")
+
+
+async def _gathered(pieces: Iterable[str]) -> list[str]:
+    """The pieces of a prompt; who sends very many does not hold up others."""
+    gathered = []
+    for piece in pieces:
+        gathered.append(piece)
+        if len(gathered) % PIECES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return gathered
 
 
 def _known(messages: Sequence[Message]) -> list[Message]:
