@@ -91,14 +91,26 @@ async def test_a_refusal_is_not_tried_again(upstream: Upstream, status: int) -> 
     assert "secret" not in str(failed.value)
 
 
-@pytest.mark.parametrize(
-    "spoil", ["json", "missing", "twice", "nan", "huge", "ragged", "base64", "empty"]
-)
+NONSENSE = [
+    "json", "missing", "twice", "nan", "huge", "ragged", "base64", "empty", "dimensions", "deep",
+    "deep vector", "deep elsewhere", "many", "index", "infinite", "base64 beyond ASCII",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", NONSENSE)
 async def test_nonsense_is_no_vector(upstream: Upstream, spoil: str) -> None:
     upstream.spoil = spoil
     async with running(at(upstream)) as embedder:
         with pytest.raises(EmbedderFailed):
             await embedder.vectors(["一", "二"], "text")
+
+
+async def test_the_largest_vectors_pass(upstream: Upstream) -> None:
+    """Sixteen texts of 16,384 dimensions, with all digits of a float."""
+    upstream.largest = True
+    async with running(at(upstream, resizable=True)) as embedder:
+        made = await embedder.vectors(["一"] * 16, "text", dimensions=16_384)
+    assert [len(each) for each in made.data] == [4 * 16_384] * 16
 
 
 async def test_unreachable() -> None:

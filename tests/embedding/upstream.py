@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import math
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,25 @@ def vector(text: str, size: int = 8) -> list[float]:
     return [float(byte) for byte in hashlib.sha256(text.encode()).digest()[:size]]
 
 
+TEXTS = {
+    "json": "<html>",
+    "nan": '{"data":[{"index":0,"embedding":[NaN]}]}',
+    "deep": '{"data":' + "[" * 100_000,
+    "deep vector": '{"data":[{"index":0,"embedding":' + "[" * 100_000,
+    "deep elsewhere": '{"x":' + "[" * 5000 + "]" * 5000 + ',"data":[]}',
+}
+"""Whole answers."""
+VECTORS: dict[str, Any] = {
+    "huge": [1e300] * 8,
+    "ragged": [1.0],
+    "base64": "!!!",
+    "base64 beyond ASCII": "好" * 100,
+    "infinite": base64.b64encode(array("f", [math.inf]).tobytes()).decode(),
+    "dimensions": [0.5] * 1_000_000,
+}
+"""In the place of one."""
+
+
 class Upstream:
     """`answers` are HTTP statuses to give before it works; `spoil` says what is wrong then."""
 
@@ -26,6 +46,8 @@ class Upstream:
         self.answers: list[int] = []
         self.spoil = ""
         self.encoding = "float"
+        self.largest = False
+        """Whether floats have as many digits as JSON gives them."""
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.hold = asyncio.Event()
@@ -41,27 +63,27 @@ class Upstream:
         data: list[dict[str, Any]] = []
         for index, text in enumerate(body["input"]):
             made: Any = vector(text, body.get("dimensions", 8))
+            if self.largest:
+                made = [-2.2250738585072014e-38] * body["dimensions"]
             if self.encoding == "base64":
                 made = base64.b64encode(array("f", made).tobytes()).decode()
             data.insert(0, {"object": "embedding", "index": index, "embedding": made})
         return self._spoiled(data)
 
     def _spoiled(self, data: list[dict[str, Any]]) -> web.Response:
+        if text := TEXTS.get(self.spoil):
+            return web.Response(text=text)
+        if self.spoil in VECTORS:
+            data[0]["embedding"] = VECTORS[self.spoil]
         match self.spoil:
-            case "json":
-                return web.Response(text="<html>")
             case "missing":
                 data.pop()
             case "twice":
                 data[0]["index"] = data[-1]["index"]
-            case "nan":
-                return web.Response(text='{"data":[{"index":0,"embedding":[NaN]}]}')
-            case "huge":
-                data[0]["embedding"] = [1e300] * 8
-            case "ragged":
-                data[0]["embedding"] = [1.0]
-            case "base64":
-                data[0]["embedding"] = "!!!"
+            case "index":
+                data[0]["index"] = 10**30
+            case "many":
+                data *= 100_000
             case "empty":
                 data = [{**each, "embedding": []} for each in data]
         return web.json_response({"object": "list", "data": data})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import struct
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -23,6 +25,14 @@ def image(form: str = "PNG", size: tuple[int, int] = (64, 64)) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", size, "red").save(file, form)
     return file.getvalue()
+
+
+def bomb() -> str:
+    """A PNG of a few bytes that says it has a billion pixels."""
+    data = bytearray(image())
+    data[16:24] = struct.pack(">II", 32_000, 32_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return base64.b64encode(data).decode()
 
 
 class Server:
@@ -76,6 +86,8 @@ fetched: list[str] = []
 
 async def fetch(url: str) -> bytes:
     fetched.append(url)
+    if "[" in url:
+        raise ValueError(url)
     return image("WEBP")
 
 
@@ -151,8 +163,13 @@ async def test_its_own_urls_are_read_and_others_go_through_the_guard(
         ({"data": [{"b64_json": base64.b64encode(image()[:60]).decode()}]}, PainterFailed),
         ({"data": [{"b64_json": base64.b64encode(image(size=(65, 64))).decode()}]}, PainterFailed),
         ({"data": [{"url": 5}]}, PainterFailed),
+        ({"data": [{"url": "http://[::1"}]}, PainterFailed),
+        ({"data": [{"b64_json": "QUFB" * 1_000_000}]}, PainterFailed),
+        ({"data": [{"b64_json": bomb()}]}, PainterFailed),
+        ("[" * 90_000, PainterFailed),
+        ('{"data": [{"b64_json": "\\ud800"}]}', PainterFailed),
     ],
-    ids=str,
+    ids=lambda case: str(case)[:40],
 )
 async def test_what_is_no_image_fails(
     server: Server, painter: UpstreamPainter, answer: Any, error: type[PainterError]

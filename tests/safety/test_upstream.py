@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,18 @@ FAULTS: dict[str, Callable[[], web.Response]] = {
 }
 
 
+def hostile(text: str) -> Callable[[], web.Response]:
+    return lambda: web.Response(text=text)
+
+
+FAULTS |= {
+    "deep": hostile('{"results": ' + "[" * 100_000),
+    "deep elsewhere": hostile('{"x": ' + "[" * 5000 + "]" * 5000 + "}"),
+    "compressed": lambda: web.Response(body=b"x" * 50, headers={"Content-Encoding": "gzip"}),
+    "a value that quotes": hostile('{"results": [{"flagged": "天气"}]}'),
+}
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_is_what_the_operator_says_it_is(
     model: Model, make: Make, fault: str
@@ -170,6 +183,21 @@ async def test_a_fault_is_what_the_operator_says_it_is(
     told = [entry for entry in logs if entry["log_level"] == "warning"]
     assert len(told) == 2
     assert "天气" not in repr(told)
+
+
+async def test_thoughts_without_end_cost_little(model: Model, make: Make) -> None:
+    """Read by a pattern that looks for the end of each, they took minutes."""
+    model.said = "<think>" * 30_000
+    begun = time.thread_time()
+    assert await make(kind="chat", model="any", on_error="refuse").review("天气") is not None
+    assert time.thread_time() - begun < 1
+
+
+async def test_many_categories_are_told_by_few_names(model: Model, make: Make) -> None:
+    names = {f"category-{at}": True for at in range(8000)}
+    model.fault = lambda: web.json_response({"results": [{"flagged": True, "categories": names}]})
+    verdict = await make().review("天气")
+    assert verdict == Verdict(3, "upstream/other")
 
 
 async def test_a_server_that_is_gone_or_slow(model: Model, make: Make) -> None:

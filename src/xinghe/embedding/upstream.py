@@ -31,8 +31,8 @@ RETRY_AFTER = 2.0
 """Seconds that a client is told to wait where the server did not say."""
 MOST_BESIDES, MOST_OF_RANK = 64 * 1024, 1024
 """Bytes of an answer: what may stand around its parts, and for each document."""
-MOST_OF_VECTOR = 24 * 16_384
-"""Bytes: JSON has at most 24 for a float, and no model in use has more dimensions."""
+MOST_OF_VECTOR = 26 * 16_384
+"""Bytes: JSON has at most 24 for a float, beside its comma; no model has more dimensions."""
 MOST_SENT_BACK = 4 * 1024 * 1024
 
 

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Self
 from urllib.parse import quote, urlsplit
 
 from yarl import URL
@@ -51,7 +52,7 @@ class Bucket:
                 return None
             _require(answer, "GET")
             data = await answer.whole(MAX_IMAGE)
-        return Opened(len(data), _once(data))
+        return Opened(len(data), _Once(data))
 
     async def names(self) -> list[str]:
         found: list[str] = []
@@ -117,5 +118,17 @@ def _parsed(data: bytes) -> ET.Element:
         raise StoreError("the bucket's list is not XML") from error
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
+class _Once:
+    """One piece. No generator: a reader that leaves would leave it to the garbage collector."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data: bytes | None = data
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        data, self._data = self._data, None
+        if data is None:
+            raise StopAsyncIteration
+        return data

@@ -10,7 +10,7 @@ import aiohttp
 from yarl import URL
 
 from xinghe.outbound.answer import Answer
-from xinghe.outbound.faults import Broken, Silent, fault_of
+from xinghe.outbound.faults import Broken, fault_of
 
 MOST_FIELDS, LONGEST_FIELD = 64, 8190
 """Of the head of an answer: half a megabyte at most, where there is any need of that."""
@@ -74,7 +74,6 @@ class Client:
                     resolver=aiohttp.ThreadedResolver(),
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(sock_connect=self.connect),
                 headers={"Accept-Encoding": "identity"},
                 proxy=self._proxy,
                 trust_env=False,
@@ -108,6 +107,7 @@ class Call:
 
     async def __aenter__(self) -> Answer:
         try:
+            # The library hears a silence sooner, but not that of a head that never ends.
             async with asyncio.timeout(self._client.connect + self._silence):
                 response = await self._client.session.request(
                     self._method,
@@ -115,11 +115,10 @@ class Call:
                     data=self._body,
                     headers=self._headers,
                     allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(
+                        sock_connect=self._client.connect, sock_read=self._silence
+                    ),
                 )
-        except TimeoutError as error:
-            if isinstance(error, aiohttp.ClientError):
-                raise fault_of(error, begun=False) from None
-            raise Silent("it did not begin to answer") from None
         except Exception as error:
             raise fault_of(error, begun=False) from None
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":

@@ -51,4 +51,6 @@ def fault_of(error: Exception, *, begun: bool) -> CallFailed:
     if isinstance(error, NOBODY_LISTENS + CLOSED_JUST_THEN):
         connected = not isinstance(error, NOBODY_LISTENS)
         return Unreachable(f"it could not be reached ({kind})", connected=connected)
+    if isinstance(error, TimeoutError):
+        return Silent("it did not begin to answer")
     return Broken(f"it did not answer in HTTP ({kind})")

@@ -7,10 +7,14 @@ each with `url`, `title` and `content`. Errors carry a `code`. It was never trie
 
 from __future__ import annotations
 
+import msgspec
+
 from xinghe.search.provider import Found, SearchFailed
-from xinghe.search.remote import Remote, results
+from xinghe.search.remote import NULL, Remote, results, text_of
 
 URL = "https://qianfan.baidubce.com/v2/ai_search/web_search"
+FINE = (NULL, msgspec.Raw(b"0"), msgspec.Raw(b'""'))
+LONGEST_CODE = 32
 MAX_QUERY = 72
 """Characters; what is longer is not searched for."""
 
@@ -31,9 +35,12 @@ class BaiduProvider:
             "resource_type_filter": [{"type": "web", "top_k": number}],
         }
         answer = await self._remote.call("POST", headers=self._headers, body=body)
-        if answer.get("code"):
-            raise SearchFailed(f"it answered with code {str(answer['code'])[:40]}")
-        return results(answer.get("references"), "title", "content")[:number]
+        if answer.code not in FINE:
+            word = text_of(answer.code)
+            # Whatever else it is may quote the key.
+            told = word if word.isalpha() and len(word) <= LONGEST_CODE else "unknown"
+            raise SearchFailed(f"it answered with the code {told}")
+        return results(answer.references)[:number]
 
     async def aclose(self) -> None:
         await self._remote.aclose()

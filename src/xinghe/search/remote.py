@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from yarl import URL
 
 from xinghe.outbound import CallFailed, Client, proxy_for
 from xinghe.search.provider import Found, SearchFailed
 
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024
 PATIENCE = 60.0
 """Seconds; whoever searches waits for less."""
 MAX_TITLE, MAX_SNIPPET = 300, 2000
 """Characters."""
+MAX_FIELD = 256 * 1024
+"""Bytes of a field's JSON."""
+MOST_RESULTS = 200
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises."""
+NULL = msgspec.Raw(b"null")
+
+
+class Page(msgspec.Struct):
+    """The fields that SearXNG's and Baidu's answers have, still undecoded: most are lists."""
+
+    results: msgspec.Raw = NULL
+    unresponsive_engines: msgspec.Raw = NULL
+    references: msgspec.Raw = NULL
+    code: msgspec.Raw = NULL
+
+
+class _Entry(msgspec.Struct):
+    url: msgspec.Raw = NULL
+    title: msgspec.Raw = NULL
+    content: msgspec.Raw = NULL
+
+
+_Entries = msgspec.defstruct(
+    "_Entries",
+    [(f"entry_{at}", msgspec.Raw, NULL) for at in range(MOST_RESULTS)],
+    array_like=True,
+)
+"""An array of which no more is built than is looked at."""
+_entries = msgspec.json.Decoder(_Entries).decode
+_entry = msgspec.json.Decoder(_Entry).decode
+_page = msgspec.json.Decoder(Page).decode
 
 
 class Remote:
@@ -31,7 +61,7 @@ class Remote:
         params: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         body: object = None,
-    ) -> dict[str, Any]:
+    ) -> Page:
         """The JSON object that is answered. Raises `SearchFailed`."""
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Accept": "application/json", **(headers or {})}
@@ -43,31 +73,43 @@ class Remote:
                 if answer.status != 200:
                     raise SearchFailed(f"HTTP status {answer.status}")
                 raw = await answer.whole(MAX_BYTES)
-            return msgspec.json.decode(raw, type=dict[str, Any])
+            return _page(raw)
         except CallFailed as error:
             raise SearchFailed(str(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             raise SearchFailed("its answer is not a JSON object") from None
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
 
-def results(items: object, title: str, snippet: str) -> list[Found]:
+def results(items: msgspec.Raw) -> list[Found]:
     """The usable entries of a list: those with an http(s) URL, each URL once.
 
-    `title` and `snippet` are the names of their fields.
+    An entry has `url`, `title` and `content`; what is beyond `MOST_RESULTS` is not looked at.
     """
     found: dict[str, Found] = {}
-    for item in items if isinstance(items, list) else []:
-        if not isinstance(item, dict):
+    try:
+        entries = msgspec.structs.astuple(_entries(items))
+    except UNREADABLE:
+        return []
+    for entry in entries:
+        try:
+            item = _entry(entry)
+        except UNREADABLE:
             continue
-        url = _text(item.get("url"))
+        url = text_of(item.url)
         if url.startswith(("http://", "https://")) and url not in found:
-            name = _text(item.get(title))[:MAX_TITLE] or url
-            found[url] = Found(url, name, _text(item.get(snippet))[:MAX_SNIPPET])
+            name = text_of(item.title)[:MAX_TITLE] or url
+            found[url] = Found(url, name, text_of(item.content)[:MAX_SNIPPET])
     return list(found.values())
 
 
-def _text(value: object) -> str:
-    return " ".join(value.split()) if isinstance(value, str) else ""
+def text_of(raw: msgspec.Raw) -> str:
+    """A string on one line; empty for what is none, or far longer than anything shown."""
+    if len(raw) > MAX_FIELD:
+        return ""
+    try:
+        return " ".join(msgspec.json.decode(raw, type=str).split())
+    except UNREADABLE:
+        return ""

@@ -5,9 +5,12 @@ The instance must list `json` under `search.formats` in its settings.yml; it ans
 
 from __future__ import annotations
 
-from xinghe.search.provider import Found, SearchFailed
-from xinghe.search.remote import Remote, results
+import msgspec
 
+from xinghe.search.provider import Found, SearchFailed
+from xinghe.search.remote import NULL, Remote, results
+
+NOBODY = (NULL, msgspec.Raw(b"[]"))
 MAX_PAGES = 3
 """An instance decides by itself how many results a page has: often 10 to 20."""
 
@@ -30,12 +33,8 @@ class SearxngProvider:
                 if found:
                     break
                 raise
-            fresh = [
-                result
-                for result in results(answer.get("results"), "title", "content")
-                if result.url not in found
-            ]
-            if not fresh and not found and answer.get("unresponsive_engines"):
+            fresh = [result for result in results(answer.results) if result.url not in found]
+            if not fresh and not found and answer.unresponsive_engines not in NOBODY:
                 raise SearchFailed("none of its engines answered")
             found |= {result.url: result for result in fresh}
             if not fresh or len(found) >= number:
