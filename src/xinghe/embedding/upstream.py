@@ -19,7 +19,7 @@ from xinghe.embedding.protocol import (
     Vectors,
 )
 from xinghe.embedding.similarity import similarity
-from xinghe.embedding.wire import Answer, Ranking, in_order, packed
+from xinghe.embedding.wire import Answer, Ranking, in_order, packed, scores
 from xinghe.outbound import AnswerTooLarge, CallFailed, Server
 
 log = structlog.get_logger(__name__)
@@ -96,7 +96,7 @@ class UpstreamEmbedder:
         most = MOST_BESIDES + len(texts) * MOST_OF_VECTOR
         answer = await self._ask("/embeddings", body, len(texts), began, Answer, most)
         made: list[bytes] = []
-        for each in in_order(answer.data, len(texts)):
+        for each in in_order(answer, len(texts)):
             made.append(packed(each.embedding))
             # A vector at a time: all of them at once would hold the gateway up.
             await asyncio.sleep(0)
@@ -153,10 +153,7 @@ class UpstreamEmbedder:
         sent = sum(map(len, documents))
         most = MOST_BESIDES + len(documents) * MOST_OF_RANK + min(6 * sent, MOST_SENT_BACK)
         answer = await self._ask("/rerank", body, len(documents), began, Ranking, most)
-        scores = {each.index: each.relevance_score for each in answer.results}
-        if sorted(scores) != list(range(len(documents))):
-            raise self._failed("the ranking is not one of these documents")
-        return [min(1.0, max(0.0, scores[index])) for index in range(len(documents))]
+        return scores(answer, len(documents))
 
     def _check(self, texts: Sequence[str], max_tokens: int) -> None:
         for index, text in enumerate(texts if max_tokens else ()):

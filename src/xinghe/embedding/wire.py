@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import math
 from array import array
+from typing import TypeVar
 
 import msgspec
 
 from xinghe.embedding.protocol import EmbedderFailed
+from xinghe.outbound import items
+
+T = TypeVar("T")
 
 
 class Datum(msgspec.Struct):
@@ -25,7 +29,9 @@ _embedding = msgspec.json.Decoder(list[float] | str).decode
 
 
 class Answer(msgspec.Struct):
-    data: list[Datum]
+    """`data` is an array of `Datum`."""
+
+    data: msgspec.Raw
 
 
 class Ranked(msgspec.Struct):
@@ -34,15 +40,34 @@ class Ranked(msgspec.Struct):
 
 
 class Ranking(msgspec.Struct):
-    results: list[Ranked]
+    """`results` is an array of `Ranked`."""
+
+    results: msgspec.Raw
 
 
-def in_order(data: list[Datum], texts: int) -> list[Datum]:
+def in_order(answer: Answer, texts: int) -> list[Datum]:
     """The data by index (by position where none is given). Raises `EmbedderFailed`."""
+    data = _items(answer.data, Datum, texts)
     indices = [at if each.index is None else each.index for at, each in enumerate(data)]
     if sorted(indices) != list(range(texts)):
         raise EmbedderFailed(f"upstream answered {len(data)} vectors for {texts} texts")
     return [each for _, each in sorted(zip(indices, data, strict=True), key=lambda pair: pair[0])]
+
+
+def scores(ranking: Ranking, documents: int) -> list[float]:
+    """That of each document, in [0, 1]. Raises `EmbedderFailed`."""
+    ranked = _items(ranking.results, Ranked, documents)
+    found = {each.index: each.relevance_score for each in ranked}
+    if sorted(found) != list(range(documents)):
+        raise EmbedderFailed("the ranking is not one of these documents")
+    return [min(1.0, max(0.0, found[index])) for index in range(documents)]
+
+
+def _items(raw: msgspec.Raw, kind: type[T], most: int) -> list[T]:
+    try:
+        return items(raw, kind, most)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise EmbedderFailed("upstream's answer has not the documented form") from None
 
 
 def packed(raw: msgspec.Raw) -> bytes:

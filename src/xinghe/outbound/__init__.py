@@ -6,6 +6,7 @@ Not for URLs that strangers choose: those are `fetching`'s.
 from xinghe.outbound.answer import Answer
 from xinghe.outbound.client import Client
 from xinghe.outbound.faults import AnswerTooLarge, Broken, CallFailed, Silent, Unreachable
+from xinghe.outbound.items import items
 from xinghe.outbound.server import Place, Server, proxy_for
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "Server",
     "Silent",
     "Unreachable",
+    "items",
     "proxy_for",
 ]

@@ -11,6 +11,7 @@ from msgspec import Meta
 from xinghe.catalog.card import Count
 from xinghe.core import Delta, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageDelta
 from xinghe.engines.protocol import EngineFailed
+from xinghe.outbound import items
 
 FINISH_REASONS = {
     "length": FinishReason.LENGTH,
@@ -107,14 +108,6 @@ class UnsoundUsage(Exception):
     """An upstream's count that cannot be true, or is none."""
 
 
-_Calls = msgspec.defstruct(
-    "_Calls",
-    [(f"call_{at}", _ToolCall | None, None) for at in range(MOST_CALLS)],
-    array_like=True,
-    forbid_unknown_fields=True,
-)
-"""An array that is refused at the first call too many, before the rest is built."""
-_calls = msgspec.json.Decoder(_Calls).decode
 _used = msgspec.json.Decoder(_Usage | None).decode
 
 
@@ -193,9 +186,7 @@ def _say(said: _ChoiceDelta, deltas: list[Delta]) -> None:
 
 
 def _called(raw: msgspec.Raw) -> Iterator[ToolCallDelta]:
-    for call in msgspec.structs.astuple(_calls(raw)):
-        if call is None:
-            continue
+    for call in items(raw, _ToolCall, MOST_CALLS):
         function = call.function or _Function()
         (arguments, _), *rest = _pieces(function.arguments or "")
         yield ToolCallDelta(call.index, call.id, function.name, arguments, tokens=1)
