@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from tests.engines.tape import HANG, playing
 from xinghe.outbound import AnswerTooLarge, Server
 
 
@@ -116,3 +118,41 @@ async def test_ready(status: int, ready: bool) -> None:
         await server.aclose()
         assert await server.ready() is ready, "after it was closed, it opens anew"
         await server.aclose()
+
+
+async def test_who_leaves_before_the_answer_takes_the_connection_along() -> None:
+    """The server learns of it, and may stop its work."""
+    async with playing([HANG]) as tape:
+        server = server_at(tape.url)
+
+        async def call() -> None:
+            async with server.post("/chat/completions", {}):
+                raise AssertionError("there is no answer")
+
+        calling = asyncio.create_task(call())
+        async with asyncio.timeout(5):
+            await tape.asked.wait()
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+        async with asyncio.timeout(5):
+            await tape.left.wait()
+        await server.aclose()
+
+
+async def test_a_query_of_the_base_url_goes_with_every_call() -> None:
+    async with serving() as url:
+        server = server_at(f"{url}?key=abc")
+        assert (await asked(server))[1] == "/v1/models?key=abc"
+        await server.aclose()
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://user:secret@up.example:8443/v1?key=secret", "https://up.example:8443"),
+        ("http://up.example/v1", "http://up.example"),
+    ],
+)
+def test_what_is_told_of_a_url_holds_no_key(url: str, origin: str) -> None:
+    assert server_at(url).origin == origin
