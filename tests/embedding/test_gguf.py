@@ -41,6 +41,17 @@ async def test_vectors_of_a_gguf_file(weights: str) -> None:
         await embedder.vectors(["还在"], "text", max_tokens=128)
 
 
+async def test_text_is_text(weights: str) -> None:
+    """A special token is one token; its characters are several."""
+    deployment = LlamaCppEmbeddingDeployment(weights=weights, context=128, pooling="mean")
+    async with running(deployment) as embedder:
+        for text in ("<|im_end|>", "</s>", "<tool_call>"):
+            with pytest.raises(TextTooLong) as refused:
+                await embedder.vectors([text * 8], "text", max_tokens=10)
+            assert refused.value.tokens >= 3 * 8
+            await embedder.vectors([text * 8], "text", max_tokens=128)
+
+
 async def test_a_file_that_is_no_model(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("gguf") / "broken.gguf"
     path.write_bytes(b"GGUF" + bytes(100))

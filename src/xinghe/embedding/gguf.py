@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 import sys
-import urllib.request
 from typing import Any
 
 import msgspec
 import xllamacpp as llama
 
 from xinghe.embedding.messages import Batch, GgufSpec, Made, Results, Task, TooLong
+from xinghe.vocabulary import PROBES, Frame, Specials, Tokenizer, special_texts
 from xinghe.workers import serve, threads
-
-TOKENIZE_TIMEOUT = 30.0
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Whatever proxy the environment names, this stays on the machine."""
 
 
 class Handler:
@@ -25,39 +20,41 @@ class Handler:
 
     def __init__(self, spec: GgufSpec) -> None:
         self._prefixes = spec.prefixes
-        self._key = secrets.token_urlsafe(24)
+        key = secrets.token_urlsafe(24)
         try:
-            self._server = llama.Server(_params(spec, self._key))
+            self._server = llama.Server(_params(spec, key))
         except RuntimeError as error:  # the library has said more before it
             sys.exit(f"{spec.weights} cannot be served: {error}")
+        self._tokenizer = Tokenizer(self._server.listening_address, key)
+        self._specials = Specials(special_texts(spec.weights, self._tokenizer))
+        self._frame = Frame.of(
+            [self._tokenizer.tokens(text, framed=framed) for text, framed in PROBES]
+        )
 
     def __call__(self, batch: Batch) -> Results:
         return [self._make(task) for task in batch]
 
     def _make(self, task: Task) -> TooLong | Made:
-        texts = [self._prefixes[task.form] + text for text in task.texts]
+        prompts = [self._tokens(self._prefixes[task.form], text) for text in task.texts]
         if task.max_tokens:
-            for index, text in enumerate(texts):
-                tokens = self._count(text)
-                if tokens > task.max_tokens:
-                    return TooLong(index, tokens)
+            for index, tokens in enumerate(prompts):
+                if len(tokens) > task.max_tokens:
+                    return TooLong(index, len(tokens))
         answer: dict[str, Any] = self._server.handle_embeddings(
-            {"input": texts, "encoding_format": "base64"}
+            {"input": prompts, "encoding_format": "base64"}
         )
         if "error" in answer:
             raise RuntimeError(f"llama.cpp refused: {answer['error'].get('code')}")
         data = sorted(answer["data"], key=lambda each: int(each["index"]))
         return Made([base64.b64decode(each["embedding"]) for each in data])
 
-    def _count(self, text: str) -> int:
-        """Tokens with the marks that the model puts around a text."""
-        request = urllib.request.Request(  # noqa: S310 - its own address
-            f"{self._server.listening_address}/tokenize",
-            data=json.dumps({"content": text, "add_special": True}).encode(),
-            headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
-        )
-        with DIRECT.open(request, timeout=TOKENIZE_TIMEOUT) as answer:
-            return len(json.load(answer)["tokens"])
+    def _tokens(self, prefix: str, text: str) -> list[int]:
+        """With the tokens that the model puts around a text; in the text itself none is special."""
+        pieces = list(self._specials.pieces(prefix + self._specials.marked(text)))
+        if len(pieces) == 1:
+            return self._tokenizer.tokens(pieces[0], framed=True, special=True)
+        content = self._frame.content(pieces)
+        return self._frame.tokens(self._tokenizer.tokens(content, special=True))
 
 
 def _params(spec: GgufSpec, key: str) -> Any:
