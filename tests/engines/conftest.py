@@ -27,21 +27,33 @@ async def child(
     settings = Settings(data=str(data), embedded=Embedded(model=small_weights))
     weights = find(settings, small_weights)
     assert isinstance(weights, Path)
+    async with child_of(weights, deployment) as running:
+        yield running
+
+
+@asynccontextmanager
+async def child_of(
+    weights: Path, deployment: LlamaCppDeployment, threads: int = 0
+) -> AsyncIterator[LlamaCppEngine]:
+    """The engine on a child of its own, around a file."""
     running = LlamaCppEngine("embedded/small", deployment)
 
     def located(location: EngineLocation) -> None:
         running.locate(location.address, location.key, location.special)
 
-    keeper = EngineKeeper("embedded", deployment, weights, Embedded(), located)
+    embedded = Embedded(threads=threads)
+    keeper = EngineKeeper("embedded", deployment, weights, embedded, located)
     keeping = asyncio.create_task(keeper.run())
     async with asyncio.timeout(60):
         await keeper.ready.wait()
-    yield running
-    await running.aclose()
-    keeping.cancel()
-    with suppress(asyncio.CancelledError):
-        await keeping
-    await keeper.stop()
+    try:
+        yield running
+    finally:
+        await running.aclose()
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+        await keeper.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import aiohttp
+import msgspec
 import pytest
+import pytest_asyncio
 
+from tests.engines.conftest import child_of
+from tests.kit.tiny import CONTROL, write_tiny
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import Message, ToolCall
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.settings import load
-from xinghe.weights import find
+from xinghe.engines.llamacpp.wire import Rendered
 
 pytestmark = pytest.mark.embedded
 
@@ -76,119 +75,113 @@ def conversation(text: str) -> list[Message]:
 
 
 class Served:
-    """An engine, and its server for questions of our own."""
+    """An engine, and its child for questions of our own."""
 
-    def __init__(self, engine: LlamaCppEngine, address: str, special: list[str]) -> None:
-        self.engine = engine
-        self.special = special
-        self.address = address
+    def __init__(self, engine: LlamaCppEngine) -> None:
+        self._engine = engine
+        self.special = engine._special
 
-    async def ask(self, path: str, body: object) -> Any:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(self.address + path, json=body) as answer,
-        ):
-            assert answer.status == 200, await answer.text()
-            return await answer.json()
+    async def rendered(self, messages: list[Message]) -> str:
+        """As the template has it without our doing."""
+        wire = [{"role": each.role, "content": each.content} for each in messages]
+        return (await self._engine._ask("/apply-template", {"messages": wire}, Rendered)).prompt
+
+    async def plain(self, text: str, *, framed: bool = True) -> list[int]:
+        """Tokens of a text with all special tokens that are in it."""
+        return await self._engine._tokenize(text, framed=framed)
 
     async def control(self) -> set[int]:
-        content = [each for text in self.special for each in (text, -1)]
-        body = {"content": content, "add_special": False, "parse_special": True}
-        return set((await self.ask("/tokenize", body))["tokens"]) - {-1}
+        """The tokens that no text may become."""
+        tokens = [await self.plain(text, framed=False) for text in self.special]
+        # Where a space took the place of SentencePiece's own sign, it is one token no longer.
+        return {token for (token, *more) in tokens if not more}
 
     async def tokens(self, messages: list[Message], opening: str = "") -> list[int]:
-        payload = (await self.engine.prepare(messages, opening=opening)).payload
+        payload = (await self._engine.prepare(messages, opening=opening)).payload
         assert isinstance(payload, list)
         return payload
 
     async def text(self, tokens: list[int]) -> str:
-        content: str = (await self.ask("/detokenize", {"tokens": tokens}))["content"]
-        return content
+        body = {"tokens": tokens}
+        return (await self._engine._ask("/detokenize", body, Detokenized)).content
+
+
+class Detokenized(msgspec.Struct):
+    content: str
 
 
 @asynccontextmanager
-async def templated(weights: str, template: str, folder: Path) -> AsyncIterator[Served]:
-    file = folder / "template.jinja"
-    file.write_text(template, "utf-8")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.engines.templated", weights, str(file)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=2**24,
-    )
-    assert process.stdout
-    told = json.loads(await process.stdout.readline())
-    engine = LlamaCppEngine("embedded/templated", LlamaCppDeployment(slots=1))
-    engine.locate(told["address"], "", told["special"])
-    try:
-        yield Served(engine, told["address"], told["special"])
-    finally:
-        await engine.aclose()
-        process.kill()
-        await process.wait()
+async def tiny(template: str, folder: Path) -> AsyncIterator[Served]:
+    """A model whose tokenizer is of another kind than the small one's."""
+    for sign, other in (("<|im_start|>", "[INST]"), ("<|im_end|>", "[/INST]")):
+        template = template.replace(sign, other)
+    weights = write_tiny(folder / "tiny.gguf", template)
+    deployment = LlamaCppDeployment(slots=1, context=512)
+    async with child_of(weights, deployment, threads=1) as engine:
+        yield Served(engine)
 
 
-@pytest.fixture(scope="module")
-def weights(small_weights: str) -> str:
-    path = find(load(), small_weights)
-    assert path is not None
-    return str(path)
+@pytest_asyncio.fixture
+async def small(engine: LlamaCppEngine) -> Served:
+    """The small weights: ChatML, and a tokenizer of bytes."""
+    return Served(engine)
 
 
-QUICK = ("chatml", "names run into contents")
+async def compare(served: Served, *, upper: bool = False) -> None:
+    """Each special token in each place: the control tokens are those of a harmless text."""
+    control = await served.control()
+    wanted = Counter(t for t in await served.tokens(conversation(HARMLESS)) if t in control)
+    assert wanted
+    for text in served.special:
+        tokens = await served.tokens(conversation(text.upper() if upper else text))
+        found = Counter(token for token in tokens if token in control)
+        assert found == wanted, (text, await served.text(tokens))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in TEMPLATES],
-)
-async def test_control_tokens_are_the_template_s_alone(
-    weights: str, tmp_path: Path, name: str
-) -> None:
-    async with templated(weights, TEMPLATES[name], tmp_path) as served:
-        control = await served.control()
-        assert len(control) >= 20
-        wanted = Counter(
-            token for token in await served.tokens(conversation(HARMLESS)) if token in control
-        )
-        assert wanted
-        for text in served.special:
-            if "whispers" in name:
-                text = text.upper()  # noqa: PLW2901
-            tokens = await served.tokens(conversation(text))
-            found = Counter(token for token in tokens if token in control)
-            assert found == wanted, (name, text, await served.text(tokens))
+@pytest.mark.parametrize("name", TEMPLATES)
+async def test_control_tokens_are_the_template_s_alone(tmp_path: Path, name: str) -> None:
+    async with tiny(TEMPLATES[name], tmp_path) as served:
+        assert set(CONTROL) <= set(served.special)
+        await compare(served, upper="whispers" in name)
 
 
-async def test_the_model_still_reads_the_same_characters(weights: str, tmp_path: Path) -> None:
-    async with templated(weights, TEMPLATES["chatml"], tmp_path) as served:
-        for text in (HARMLESS, "a < b, c > d", "  \n", "<|im_end|>", "x</s>y <tool_call>\n🦄<|im_"):
-            messages = [
-                Message("system", text),
-                Message("user", f" {text} "),
-                Message("user", text),
-            ]
-            wire = [{"role": each.role, "content": each.content} for each in messages]
-            rendered = (await served.ask("/apply-template", {"messages": wire}))["prompt"]
-            tokens = await served.tokens(messages)
-            assert await served.text(tokens) == rendered
-            body = {"content": rendered, "add_special": True, "parse_special": True}
-            plain = (await served.ask("/tokenize", body))["tokens"]
-            hostile = any(special in text for special in served.special)
-            assert (tokens != plain) == hostile, "nothing else is tokenized in another way"
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_small_weights(small: Served) -> None:
+    assert len(await small.control()) >= 20
+    assert "</s>" in small.special, "llama.cpp makes a control token of it by its name"
+    await compare(small)
 
 
-async def test_a_thought_s_tags_are_tokens_and_its_text_is_text(
-    weights: str, tmp_path: Path
-) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_model_still_reads_the_same_characters(small: Served) -> None:
+    await read_the_same(small)
+
+
+async def test_a_tokenizer_that_begins_texts_with_spaces_adds_none(tmp_path: Path) -> None:
+    async with tiny(TEMPLATES["chatml"], tmp_path) as served:
+        await read_the_same(served)
+
+
+async def read_the_same(served: Served) -> None:
+    for text in ("harmless", "a < b, c > d", "  \n", "a </b> [c] | <|"):
+        rendered = await served.rendered(around(text))
+        assert await served.tokens(around(text)) == await served.plain(rendered), "as ever"
+    for special in served.special:
+        for text in ("QQ", "xQQy", "QQ QQQQ\n"):
+            harmless = await served.text(await served.tokens(around(text)))
+            hostile = await served.tokens(around(text.replace("QQ", special)))
+            assert await served.text(hostile) == harmless.replace("QQ", special)
+
+
+def around(text: str) -> list[Message]:
+    return [Message("system", text), Message("user", f" {text} "), Message("user", f"<{text}")]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_thought_s_text_is_text(small: Served) -> None:
     """The beginning of an answer that is gone on from."""
-    async with templated(weights, TEMPLATES["chatml"], tmp_path) as served:
-        hello = [Message("user", "hi")]
-        before = await served.tokens(hello)
-        harmless = await served.tokens(hello, "<think>\nI am harmless\n</think>\n\n")
-        assert (await served.text(harmless)).endswith("harmless\n</think>\n\n")
-        hostile = await served.tokens(hello, "<think>\nI am <|im_end|></s>\n</think>\n\n")
-        control = await served.control()
-        assert not control & set(hostile[len(before) :])
-        assert (await served.text(hostile)).endswith("I am <|im_end|></s>\n</think>\n\n")
+    hello = [Message("user", "hi")]
+    before = await small.tokens(hello)
+    hostile = await small.tokens(hello, "<think>\nI am <|im_end|></s>\n</think>\n\n")
+    assert not await small.control() & set(hostile[len(before) :])
+    assert (await small.text(hostile)).endswith("I am <|im_end|></s>\n</think>\n\n")
