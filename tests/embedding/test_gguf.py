@@ -48,7 +48,7 @@ async def test_text_is_text(weights: str) -> None:
         for text in ("<|im_end|>", "</s>", "<tool_call>"):
             with pytest.raises(TextTooLong) as refused:
                 await embedder.vectors([text * 8], "text", max_tokens=10)
-            assert refused.value.tokens >= 3 * 8
+            assert refused.value.tokens > 2 * 8
             await embedder.vectors([text * 8], "text", max_tokens=128)
 
 
