@@ -7,7 +7,8 @@ import contextlib
 import sys
 from asyncio.subprocess import PIPE, Process
 
-MAX_LINE = 1024 * 1024
+MAX_LINE = 16 * 1024 * 1024
+"""Bytes: an engine tells all special tokens of its model in one line."""
 
 
 class Child:

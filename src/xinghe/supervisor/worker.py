@@ -22,6 +22,7 @@ from xinghe.app import System, running
 from xinghe.observe import logs
 from xinghe.orphan import die_with_parent
 from xinghe.storage import StorageError
+from xinghe.supervisor.child import MAX_LINE
 from xinghe.supervisor.messages import EngineLocation, WorkerReady, WorkerSpec, encode
 
 log = structlog.get_logger(__name__)
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 async def _work() -> int:
-    control = asyncio.StreamReader(limit=1024 * 1024)
+    control = asyncio.StreamReader(limit=MAX_LINE)
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(control), sys.stdin
     )
