@@ -50,6 +50,12 @@ class Server:
         if models:
             (data / "models.toml").write_text(models, "utf-8")
 
+    @property
+    def pid(self) -> int:
+        """The process id of its root."""
+        assert self._process is not None
+        return self._process.pid
+
     def __enter__(self) -> Self:
         self.start()
         return self
