@@ -162,7 +162,7 @@ def test_too_many_at_once_are_told_to_come_again(server: Server, hostile_api: Ap
     with selectors.DefaultSelector() as selector:
         for number in range(14):
             connection = Connection(server.url)
-            body = {"model": ABLE, "messages": [{"role": "user", "content": "?"}]}
+            body: dict[str, Any] = {"model": ABLE, "messages": [{"role": "user", "content": "?"}]}
             body |= {"response_format": form(hostile.patterns(40, f"many {number}"))}
             path, headers = f"{DOCUMENTED}/chat/completions", hostile_api.headers
             connection.request("POST", path, json.dumps(body).encode(), headers)

@@ -2,7 +2,8 @@
 
 `structure` is the entrance. A schema goes through `limits` (size), `canonical` (the algebra of
 keywords), `compile` (a grammar that is never wider than the schema), and at the end through
-`strict`, which validates the text that was generated.
+`strict`, which validates the text that was generated. All of it is work for `vetting`'s workers:
+a hostile schema may take any time.
 """
 
 from xinghe.generation.structure.errors import Unguaranteed
