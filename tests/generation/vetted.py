@@ -41,8 +41,7 @@ def form(schema: Any = None, *, max_tokens: int) -> VettedForm:
 
 
 def functions(use: ToolUse, *, max_tokens: int) -> VettedTools:
-    schemas = {tool.name: json.dumps(tool.parameters).encode() for tool in use.tools}
-    return VettedTools(use, tools.decide(use, max_tokens=max_tokens), schemas, "a", Here())
+    return VettedTools(use, tools.decide(use, max_tokens=max_tokens), "a", Here())
 
 
 def plan(messages: Sequence[Message], use: ToolUse, *, max_tokens: int) -> ToolPlan:
@@ -50,5 +49,4 @@ def plan(messages: Sequence[Message], use: ToolUse, *, max_tokens: int) -> ToolP
 
 
 async def check_call(use: ToolUse, name: str, arguments: str) -> str | None:
-    schemas = {tool.name: json.dumps(tool.parameters).encode() for tool in use.tools}
-    return await VettedTools(use, None, schemas, "a", Here()).check(name, arguments)
+    return await VettedTools(use, None, "a", Here()).check(name, arguments)

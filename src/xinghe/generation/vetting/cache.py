@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from collections import OrderedDict
 from importlib.metadata import version
 
@@ -27,7 +29,8 @@ class Cache:
     def __init__(self, size: int) -> None:
         self._size = size
         self._held = 0
-        self._results: OrderedDict[bytes, Result] = OrderedDict()
+        self._results: OrderedDict[bytes, tuple[Result, float]] = OrderedDict()
+        """With the time until which each holds."""
 
     @property
     def held(self) -> int:
@@ -35,19 +38,26 @@ class Cache:
         return self._held
 
     def get(self, key: bytes) -> Result | None:
-        found = self._results.get(key)
-        if found is not None:
-            self._results.move_to_end(key)
+        found, until = self._results.get(key, (None, 0.0))
+        if found is None:
+            return None
+        if time.monotonic() > until:
+            self._drop(key)
+            return None
+        self._results.move_to_end(key)
         return found
 
-    def put(self, key: bytes, result: Result) -> None:
-        if key in self._results:
-            self._held -= _size(self._results.pop(key))
-        self._results[key] = result
+    def put(self, key: bytes, result: Result, seconds: float = math.inf) -> None:
+        """Keep a result that holds for so many seconds."""
+        self._drop(key)
+        self._results[key] = result, time.monotonic() + seconds
         self._held += _size(result)
         while self._held > self._size:
-            _, oldest = self._results.popitem(last=False)
-            self._held -= _size(oldest)
+            self._drop(next(iter(self._results)))
+
+    def _drop(self, key: bytes) -> None:
+        if key in self._results:
+            self._held -= _size(self._results.pop(key)[0])
 
 
 def _size(result: Result) -> int:

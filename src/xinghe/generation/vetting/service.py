@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -47,6 +48,8 @@ MEMORY = 512 * 1024 * 1024
 WORKERS = 2
 CACHE = 32 * 1024 * 1024
 """Bytes of results."""
+BUSY = 300.0
+"""Seconds that a refusal for time holds: the machine may just have been busy."""
 ANY_OBJECT = b'{"type":"object"}'
 TRIES = 2
 """A worker may die of something else than its call."""
@@ -60,9 +63,7 @@ class Vetting:
 
     def __init__(self, *, seconds: float = SECONDS) -> None:
         self._seconds = seconds
-        self._pool = WorkerPool(
-            MODULE, Verdict, size=WORKERS, timeout=seconds, memory=MEMORY, nice=5
-        )
+        self._pool = WorkerPool(MODULE, Verdict, size=WORKERS, timeout=seconds, memory=MEMORY)
         self._cache = Cache(CACHE)
 
     def start(self) -> None:
@@ -117,8 +118,7 @@ class Vetting:
         )
         found = await self._vetted(works, account, first)
         assert isinstance(found, Planned)
-        schemas = {tool.name: text_of(tool.parameters) for tool in use.tools} if native else {}
-        return VettedTools(use, found.decision, schemas, account, self)
+        return VettedTools(use, found.decision, account, self)
 
     async def validate(
         self, schema: bytes, text: str, account: str, *, arguments: bool
@@ -153,46 +153,46 @@ class Vetting:
         found = self._cache.get(key)
         if found is None:
             await first()
-            found, lasting = await self._found(work, account)
-            if lasting:
-                self._cache.put(key, found)
+            found, seconds = await self._found(work, account)
+            if seconds:
+                self._cache.put(key, found, seconds)
         if isinstance(found, Refused):
             raise Unguaranteed(found.keyword, found.path, found.reason)
         return found
 
-    async def _found(self, work: Form | Functions, account: str) -> tuple[Result, bool]:
-        """The result, and whether it would be the same again."""
+    async def _found(self, work: Form | Functions, account: str) -> tuple[Result, float]:
+        """The result, and for how many seconds it holds."""
         at: int | None = None
 
         def begun(number: int) -> None:
             nonlocal at
             at = number
 
-        lasting, kind, reason = True, "", ""
+        seconds, kind, reason = math.inf, "", ""
         for _ in range(TRIES):
             try:
                 verdict = await self._pool.call(Wanted(work), account, progress=begun)
             except WorkerBusy as error:
                 raise VettingBusy(str(error)) from None
             except WorkerTimeout:
-                kind, reason = "time", f"takes more than {self._seconds:g} s to compile"
+                seconds, kind = BUSY, "time"
+                reason = f"takes more than {self._seconds:g} s to compile"
             except WorkerOutOfMemory:
                 kind, reason = "memory", f"takes more than {MEMORY >> 20} MB to compile"
             except WorkerDied:
-                kind, reason = "died", "cannot be compiled"
-                lasting = False
+                seconds, kind, reason = 0.0, "died", "cannot be compiled"
                 continue
             else:
                 found = verdict.found
                 assert isinstance(found, Formed | Planned | Refused)
                 if isinstance(found, Refused) and found.kind:
                     log.warning("schema_refused", kind=found.kind)
-                return found, True
+                return found, math.inf
             break
         log.warning("schema_refused", kind=kind)
         refused = Unguaranteed("schema", "", reason)
         refused = refused if at is None else placed(at, refused)
-        return Refused(refused.keyword, refused.path, refused.reason), lasting
+        return Refused(refused.keyword, refused.path, refused.reason), seconds
 
     async def _promised(self, work: Finished | Walk, account: str) -> object:
         """What a worker finds of an answer that an engine is making: it is never turned away."""

@@ -12,7 +12,7 @@ from xinghe.generation.structure.limits import CHARACTERS, NODES
 LEVELS = 200
 """Where even looking ends; the worker names what is nested too deeply long before."""
 
-ALL_NODES, ALL_CHARACTERS = 5 * NODES, 5 * CHARACTERS
+ALL_NODES, ALL_CHARACTERS = 4 * NODES, 4 * CHARACTERS
 """Of all functions of a request together."""
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from xinghe.core import Constraint, ToolUse
 from xinghe.generation.tools import Decision, offered
+from xinghe.generation.vetting.size import text_of
 
 
 class Validates(Protocol):
@@ -42,7 +43,6 @@ class VettedTools(msgspec.Struct, frozen=True):
 
     use: ToolUse
     decision: Decision | None
-    schemas: dict[str, bytes]
     account: str
     validates: Validates
 
@@ -55,6 +55,6 @@ class VettedTools(msgspec.Struct, frozen=True):
         tool = offered(self.use, name)
         if tool is None:
             return f"there is no function {name!r} to call"
-        schema = self.schemas[name]
+        schema = text_of(tool.parameters)
         fault = await self.validates.validate(schema, arguments, self.account, arguments=True)
         return fault and f"the arguments of {name!r} cannot be taken: {fault}"
