@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,23 +44,17 @@ async def test_a_result_may_hold_for_a_time_only() -> None:
 
 
 def test_what_a_result_depends_on_tells_it_apart() -> None:
-    tools = Functions(b"[]", False, "auto", None, True, 64)
     works = [
         Form(b"{}", 64),
         Form(b"{ }", 64),
         Form(b"{}", 65),
         Form(None, 64),
-        tools,
-        *(
-            msgspec.structs.replace(tools, **other)
-            for other in (
-                {"native": True},
-                {"choice": "required"},
-                {"parallel": False},
-                {"max_tokens": 65},
-                {"choice": "required", "name": "a"},
-            )
-        ),
+        Functions(b"[]", False, "auto", None, True, 64),
+        Functions(b"[]", True, "auto", None, True, 64),
+        Functions(b"[]", False, "required", None, True, 64),
+        Functions(b"[]", False, "required", "a", True, 64),
+        Functions(b"[]", False, "auto", None, False, 64),
+        Functions(b"[]", False, "auto", None, True, 65),
     ]
     assert len({key_of(work) for work in works}) == len(works)
     assert key_of(Form(b"{}", 64)) == key_of(Form(b"{}", 64))
