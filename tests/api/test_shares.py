@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
 import statistics
 import threading
 import time
@@ -71,6 +72,7 @@ class Flood:
         self._api, self._bodies, self._leave = api, bodies, leave
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._open: set[Connection] = set()
         self.answers: Counter[int] = Counter()
 
     @contextmanager
@@ -82,6 +84,9 @@ class Flood:
             yield
         finally:
             self._ended.set()
+            with self._lock:
+                for connection in self._open:
+                    connection.socket.shutdown(socket.SHUT_RDWR)  # they leave, too
             for thread in threads:
                 thread.join(120)
 
@@ -98,7 +103,13 @@ class Flood:
         api = self._api
         with Connection(api.url, 60 if self._leave is None else self._leave) as connection:
             connection.request("POST", DOCUMENTED + "/chat/completions", body, api.headers)
-            reply = connection.reply()
+            with self._lock:
+                self._open.add(connection)
+            try:
+                reply = connection.reply()
+            finally:
+                with self._lock:
+                    self._open.discard(connection)
         with self._lock:
             self.answers[reply.status] += 1
         if reply.status == 429:
@@ -124,7 +135,7 @@ def asking(model: str, content: object) -> bytes:
 def test_beside_long_texts_and_many(server: Server, hostile: Api, other: Api) -> None:
     alone = usual(other)
     short = [
-        {"role": "user" if n % 2 == 0 else "assistant", "content": f"好 {n}"} for n in range(29_999)
+        {"role": "user" if n % 2 == 0 else "assistant", "content": f"好 {n}"} for n in range(14_999)
     ]
     many = json.dumps({"model": "scripted-wide", "messages": short}).encode()
     long = asking("scripted-wide", BOOK)
@@ -135,7 +146,7 @@ def test_beside_long_texts_and_many(server: Server, hostile: Api, other: Api) ->
         beside = usual(other)
         assert status(server, "/healthz") == 200
     assert beside < alone * 3 + 0.1, (alone, beside)
-    assert set(flood.answers) <= {200, 429}, flood.answers
+    assert set(flood.answers) <= {0, 200, 429}, flood.answers
     workers = [p for p in gateway.children() if "xinghe.safety.worker" in p.cmdline()]
     assert 1 <= len(workers) <= 2
     assert sum(p.memory_info().rss for p in workers) < len(workers) * 200 * 2**20
@@ -145,10 +156,11 @@ def noise(width: int, height: int) -> bytes:
     return encoded(Image.effect_noise((width, height), 90).convert("RGB"))
 
 
+@pytest.mark.slow
 def test_beside_pictures_whose_senders_leave(server: Server, hostile: Api, other: Api) -> None:
     alone = usual(other)
     shown = [
-        asking(ABLE, [{"type": "image_url", "image_url": {"url": data_url(noise(900 + n, 900))}}])
+        asking(ABLE, [{"type": "image_url", "image_url": {"url": data_url(noise(240 + n, 240))}}])
         for n in range(40)
     ]
     staying, leaving = (
