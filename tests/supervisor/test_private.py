@@ -81,7 +81,12 @@ def busy(make_server: MakeServer, small_weights: str, home: Path, proxy: Proxy) 
     return server
 
 
-def test_nothing_goes_out_and_nothing_stays(busy: Server, home: Path, proxy: Proxy) -> None:
+def test_no_socket_that_we_did_not_ask_for(busy: Server, home: Path, proxy: Proxy) -> None:
+    no_child_inherits_a_socket(busy)
+    nothing_goes_out_and_nothing_stays(busy, home, proxy)
+
+
+def nothing_goes_out_and_nothing_stays(busy: Server, home: Path, proxy: Proxy) -> None:
     family = root(busy).children(recursive=True)
     running = {module: any(module in p.cmdline() for p in family) for module in WORKERS}
     assert all(running.values()), running
@@ -94,7 +99,7 @@ def test_nothing_goes_out_and_nothing_stays(busy: Server, home: Path, proxy: Pro
     assert proxy.asked == []
 
 
-def test_no_child_inherits_a_socket(busy: Server) -> None:
+def no_child_inherits_a_socket(busy: Server) -> None:
     gateway = child(busy, GATEWAY)
     listening = {c.laddr.port for c in gateway.net_connections("tcp") if c.status == "LISTEN"}
     assert len(listening) == 2

@@ -5,28 +5,27 @@ Their text as it was indexed, and never as HTML: whoever wrote them, nothing of 
 
 from __future__ import annotations
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from xinghe.api.edge import no_such_path
-from xinghe.api.operations import REQUEST_ID
+from xinghe.api.faults import as_api_error
+from xinghe.api.operations import REQUEST_ID, refusal_response
 from xinghe.search.corpus import SERVED_AT, Corpus
+from xinghe.workers import WorkerBusy
 
 
 def documentation_routes(corpus: Corpus) -> list[BaseRoute]:
     """A JSON 404 answers for what is not there, not public, or has a URL of its own."""
 
     async def document(request: Request) -> Response:
-        text = await corpus.page(request.path_params["page"])
+        try:
+            text = await corpus.page(request.path_params["page"])
+        except WorkerBusy as busy:
+            return refusal_response(as_api_error(busy, request.scope[REQUEST_ID]), request.scope)
         if text is None:
-            error = no_such_path(request.url.path)
-            return Response(
-                msgspec.json.encode(error.body(request.scope[REQUEST_ID])),
-                status_code=error.row.status,
-                media_type="application/json",
-            )
+            return refusal_response(no_such_path(request.url.path), request.scope)
         return PlainTextResponse(text, headers={"X-Content-Type-Options": "nosniff"})
 
     return [Route(SERVED_AT + "{page:path}", document)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -10,7 +11,7 @@ from xinghe.core import FinishDelta, Message, Picture
 from xinghe.generation.task import Means
 from xinghe.generation.withheld import worst_of
 from xinghe.pictures import Description, image_tokens, pictures_in, without_pictures
-from xinghe.safety import Verdict, notice
+from xinghe.safety import Moderator, Place, Verdict, notice
 
 LEAST_CHARACTERS = 200
 """What may be told of a picture however small it is."""
@@ -35,20 +36,34 @@ async def seen(means: Means, messages: tuple[Message, ...]) -> Seen:
     reader = means.reader
     assert reader is not None
 
-    async def judge(message: Message) -> Verdict | None:
-        written = [line for one in pictures_in([message]) for line in told[one].lines]
-        if not written:
-            return None
-        verdict = await means.moderator.review("\n".join([message.content, *written]))
-        if verdict is not None:
-            notice("conversation", verdict)
-        return verdict
-
     told: dict[Picture, Description] = {}
     # One after the other: the reader takes one at a time anyway, so that none of a request waits
     # for its others until its own time is over, and other requests get their turn between them.
     for picture in dict.fromkeys(pictures_in(messages)):
         most = max(LEAST_CHARACTERS, image_tokens(picture.width, picture.height))
         told[picture] = await reader.describe(picture, most)
-    verdicts = await asyncio.gather(*map(judge, messages))
+    verdicts = await _verdicts(means.moderator, messages, told)
     return Seen(tuple(without_pictures(messages, told)), worst_of(verdicts, messages))
+
+
+async def _verdicts(
+    moderator: Moderator, messages: Sequence[Message], told: Mapping[Picture, Description]
+) -> list[Verdict | None]:
+    """Of the messages in whose pictures something is written."""
+    texts: list[tuple[str, Place]] = []
+    places: list[int] = []
+    for at, message in enumerate(messages):
+        written = [line for one in pictures_in([message]) for line in told[one].lines]
+        if written:
+            texts.append(("\n".join([message.content, *written]), "conversation"))
+            places.append(at)
+
+    async def judge(found: Verdict | None, text: tuple[str, Place]) -> Verdict | None:
+        verdict = found or await moderator.ask(*text)
+        if verdict is not None:
+            notice("conversation", verdict)
+        return verdict
+
+    judged = await asyncio.gather(*map(judge, await moderator.check_all(texts), texts))
+    by_place = dict(zip(places, judged, strict=True))
+    return [by_place.get(at) for at in range(len(messages))]
