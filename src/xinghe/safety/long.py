@@ -26,6 +26,9 @@ LONG = 20_000
 TIMEOUT = 120.0
 """Seconds. The longest request takes 10 if it is full of findings and the machine busy."""
 
+GRACE = 2.0
+"""Seconds that a request whose client has left may still take; a new child takes one to start."""
+
 
 class Setting(msgspec.Struct, frozen=True):
     """What a child is started with."""
@@ -75,6 +78,7 @@ class LongTexts:
                 timeout=TIMEOUT,
                 arguments=[told],
                 nice=nice,
+                grace=GRACE,
             )
 
         self._usual, self._long = pool(256, 32, 0), pool(32, 4, 5)

@@ -48,6 +48,7 @@ class Extractor:
             share=64,
             timeout=TIMEOUT,
             nice=10,
+            grace=TIMEOUT,  # it starts for longer than most files take
         )
 
     @property

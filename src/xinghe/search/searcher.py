@@ -55,6 +55,7 @@ class Searcher:
             share=SHARE,
             timeout=CHOOSING,
             nice=5,
+            grace=CHOOSING,  # it starts for as long as it reads
         )
 
     async def search(
