@@ -177,6 +177,7 @@ def test_beside_pictures_whose_senders_leave(server: Server, hostile: Api, other
     answered(other.post("/chat/completions", json.loads(shown[0])))
 
 
+@pytest.mark.slow
 def test_the_fair_share(server: Server, hostile: Api, other: Api) -> None:
     """Another account's long text does not wait behind all of the hostile one's."""
     long = asking("scripted-wide", BOOK)
