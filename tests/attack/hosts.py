@@ -35,7 +35,7 @@ engine = "upstream"
 url = "{url}"
 key = "{key}"
 model = "hostile"
-context = 262144
+context = 524288
 slots = 64
 silence_timeout = {silence}
 
@@ -74,8 +74,8 @@ deployment = "hostile"
 
 [models."attacked-long"]
 kind = "chat"
-context = 262144
-max_input = 125000
+context = 524288
+max_input = 400000
 output_max = 2048
 output_default = 1024
 deployment = "hostile"

@@ -45,18 +45,16 @@ def _zeros(size: int) -> bytes:
 
 
 def _text() -> bytes:
-    image = Image.new("RGB", (1600, 1200), "white")
+    image = Image.new("RGB", (800, 600), "white")
     draw = ImageDraw.Draw(image)
-    for line in range(60):
-        draw.text(
-            (10, 20 * line), f"line {line}: the quick brown fox jumps over a dog " * 4, "black"
-        )
+    for line in range(20):
+        draw.text((10, 20 * line), f"line {line}: the quick brown fox jumps over a dog", "black")
     return _saved(image, "PNG")
 
 
 def _noise() -> bytes:
     return _saved(
-        Image.frombytes("RGB", (1700, 1700), random.Random(0).randbytes(1700 * 1700 * 3)), "PNG"
+        Image.frombytes("RGB", (900, 900), random.Random(0).randbytes(900 * 900 * 3)), "PNG"
     )
 
 
@@ -75,10 +73,10 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "bomb_profile": lambda: _png(99, 99, b"", _chunk(b"iCCP", b"a\x00\x00" + _zeros(300 * MB))),
     "many_chunks": lambda: _png(10, 10, _zeros(MB)[:500], *[_chunk(b"tEXt", b"a\x00b")] * 200_000),
     "bmp_head": lambda: b"BM" + struct.pack(BMP, 99, 54, 40, 60_000, 60_000, 1, 24, *[0] * 6),
-    "truncated": lambda: _noise()[: 2 * MB],
+    "truncated": lambda: _noise()[: MB],
     "noise": _noise,
     "jpeg_cut": lambda: _saved(Image.new("RGB", (8000, 8000)), "JPEG")[:-2000],
-    "progressive": lambda: _saved(Image.effect_noise((4000, 4000), 80), "JPEG", progressive=True),
+    "progressive": lambda: _saved(Image.effect_noise((2500, 2500), 80), "JPEG", progressive=True),
     "frames": _frames,
     "random": lambda: random.Random(1).randbytes(9 * MB),
     "svg": lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
@@ -124,14 +122,16 @@ URLS = {
 """`swallows` is a host that takes connections and never answers."""
 
 SMALL = _later("small", 1)
+PATIENCE = 100.0
+"""Seconds: reading a picture may take 60, after which the model is told that it could not be."""
 READ = ("200", "400", "413", "429")
 
 SHOTS = [
-    *(Shot(name, _later(name, 1), READ, 2, 60) for name in PICTURES),
+    *(Shot(name, _later(name, 1), READ, 2, PATIENCE) for name in PICTURES),
     *(Shot(f"url {name}", _pictured([url]), ("400", "429"), 2, 30) for name, url in URLS.items()),
-    Shot("many at once", _later("text", 1), READ, 20, 60),
+    Shot("many at once", _later("text", 1), READ, 20, PATIENCE),
     Shot("many at once and leaves", _later("text", 1), (), 20, leaves=0.3),
-    Shot("ten in each", _later("text", 10), READ, 4, 60),
-    Shot("bombs at once", _later("bomb_just_allowed", 3), READ, 10, 60),
+    Shot("ten in each", _later("text", 10), READ, 4, PATIENCE),
+    Shot("bombs at once", _later("bomb_just_allowed", 3), READ, 10, PATIENCE),
     Shot("slow hosts at once", _pictured([URLS["swallows"]] * 4), ("400", "429"), 20, 45),
 ]

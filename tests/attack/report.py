@@ -92,8 +92,10 @@ def row(one: Round, before: Sizes) -> str:
     )
 
 
-def oddities(one: Round) -> Iterator[str]:
-    """The unexpected answers, by entry and outcome."""
+def oddities(one: Round, before: Sizes) -> Iterator[str]:
+    """The unexpected answers, by entry and outcome, and processes that were not there before."""
+    for module, count in sorted((one.after.processes - before.processes).items()):
+        yield f"  {one.name}: {count} more of {module}"
     counts = Counter((seen.name, seen.outcome) for seen in one.wrong())
     for (name, outcome), count in sorted(counts.items()):
         slowest = max(s.seconds for s in one.wrong() if (s.name, s.outcome) == (name, outcome))

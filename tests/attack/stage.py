@@ -35,7 +35,8 @@ class Stage:
     before: Sizes
 
     def held(self) -> int:
-        return sum(Books(self.server, who).shown()["held"] for who in [*ATTACKERS, OTHER])
+        """Of the attackers; the other client is always asking for something."""
+        return sum(Books(self.server, who).shown()["held"] for who in ATTACKERS)
 
     def checked(self) -> str:
         """What `ledger check` has to say, if anything."""

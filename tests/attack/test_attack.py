@@ -72,7 +72,7 @@ def attacked(stage: Stage, wanted: Sequence[str]) -> list[Round]:
 
     def told(one: Round) -> None:
         rounds.append(one)
-        print("\n".join([row(one, stage.before), *oddities(one)]), flush=True)
+        print("\n".join([row(one, stage.before), *oddities(one, stage.before)]), flush=True)
 
     if "idle" in wanted:
         told(stage.observed("idle", [], [], lambda _: time.sleep(5)))
