@@ -44,7 +44,7 @@ async def test_a_result_may_hold_for_a_time_only() -> None:
 
 
 def test_what_a_result_depends_on_tells_it_apart() -> None:
-    works = [
+    works: list[Form | Functions] = [
         Form(b"{}", 64),
         Form(b"{ }", 64),
         Form(b"{}", 65),
