@@ -90,7 +90,9 @@ def fire(shot: Shot, aim: Aim, token: str) -> Seen:
     try:
         outcome = _fired(shot, aim, token)
     except TimeoutError:
-        outcome = "silent" if shot.drinks is None else "left"
+        # Who reads slowly, or not at all, may find that no more is taken.
+        reads = shot.drinks is None and shot.leaves is None
+        outcome = "silent" if reads else "left"
     except ConnectionError:
         outcome = "reset"
     allowed = outcome == "left" or any(

@@ -1,0 +1,68 @@
+"""A few entries of each kind, for every run of the suite: answers, books, holds, nothing left.
+
+Times are for `make attack`: here other tests have the machine too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+
+from tests.attack import bodies, heads, readers, schemas, upstreams
+from tests.attack.hosts import models_toml
+from tests.attack.shot import KEY, Aim, Shot, fire
+from tests.attack.sizes import sizes
+from tests.attack.watch import hostile_upstream
+from tests.kit.books import Books
+from tests.kit.script import SECRET
+from tests.kit.server import Server
+from tests.supervisor.kit import until
+
+SCHEMAS = ("all_of_patterns", "any_of_product", "self_200", "mutual_50", "models_16", "draft04")
+BODIES = ("logit_bias", "deep_objects", "big_exponent", "csv")
+FAULTS = ("bad_size_alone", "redirect_307", "reset_in_body", "deep_objects", "tokens_1e30", "told_")
+READERS = ("half", "leaves at once", "pipelined")
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service on the hostile upstream; no key and no text of it may stand in its log."""
+    with hostile_upstream() as url:
+        models = models_toml(url + "/v1").replace(
+            "[defaults]", '[defaults]\ndeployment = "hostile"'
+        )
+        with Server(tmp_path_factory.mktemp("short"), models=models) as server:
+            server.token()
+            yield server
+            log = server.log.read_text("utf-8", "replace")
+            assert not [secret for secret in (KEY, SECRET, "Traceback") if secret in log]
+
+
+def _named(shots: Sequence[Shot], names: Sequence[str], most: int = 12) -> list[Shot]:
+    return list(islice((shot for shot in shots if any(n in shot.name for n in names)), most))
+
+
+@pytest.mark.parametrize(
+    "shots",
+    [
+        pytest.param(heads.SHOTS, id="heads"),
+        pytest.param(_named(schemas.SHOTS, SCHEMAS), id="schemas"),
+        pytest.param(_named(bodies.SHOTS, BODIES, 4), id="bodies"),
+        pytest.param(_named(upstreams.SHOTS, FAULTS), id="upstreams"),
+        pytest.param(_named(readers.SHOTS, READERS), id="readers"),
+    ],
+)
+def test_answers_and_leaves_nothing(attacked: Server, shots: Sequence[Shot]) -> None:
+    aim = Aim(attacked.url, [attacked.token()])
+    # A busy machine answers late: what is wrong is an answer that never comes.
+    patient = [shot if shot.leaves or shot.drinks else replace(shot, within=150) for shot in shots]
+    with ThreadPoolExecutor(8) as crowd:
+        seen = list(crowd.map(lambda shot: fire(shot, aim, aim.token(0)), patient))
+    # There is no embedded engine here to follow a schema.
+    assert not [one for one in seen if not one.allowed and one.outcome != schemas.UNFIT]
+    Books(attacked).settled(timeout=60)
+    until("no process is a zombie", lambda: sizes(attacked).zombies == 0)
