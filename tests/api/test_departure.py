@@ -10,6 +10,7 @@ from openai import OpenAI
 from tests.kit.api import DOCUMENTED, Api
 from tests.kit.books import Books
 from tests.kit.models import CHAT
+from tests.kit.pace import allowed
 from tests.kit.raw import Connection
 from tests.kit.script import Script
 from tests.kit.upstream import Received, Upstream
@@ -18,13 +19,13 @@ RATE = 10
 
 
 def slow() -> Script:
-    return Script(pieces=["字"] * 300, rate=RATE, prompt_tokens=10)
+    return Script(pieces=["字"] * 2400, rate=RATE, prompt_tokens=10)
 
 
-def cancelled_within_2_s(seen: Received, left: float) -> None:
-    assert seen.done.wait(5), "the upstream was never cancelled"
+def cancelled_soon(seen: Received, left: float) -> None:
+    assert seen.done.wait(120), "the upstream was never cancelled"
     assert seen.gone_at is not None
-    assert seen.gone_at - left < 2
+    assert seen.gone_at - left < allowed(2)
 
 
 def test_from_a_stream(api: Api, upstream: Upstream, books: Books) -> None:
@@ -36,7 +37,7 @@ def test_from_a_stream(api: Api, upstream: Upstream, books: Books) -> None:
                 break
     left = time.monotonic()
     seen = upstream.received(script)
-    cancelled_within_2_s(seen, left)
+    cancelled_soon(seen, left)
     entry = books.usage(stream.headers["x-request-id"])
     assert entry["prompt_tokens"] > 0
     # Charged: what was received, and what was made until the cancel was confirmed.
@@ -51,7 +52,7 @@ def test_from_the_official_client(client: OpenAI, upstream: Upstream, books: Boo
     )
     first = next(iter(stream))
     stream.close()
-    cancelled_within_2_s(upstream.received(script), time.monotonic())
+    cancelled_soon(upstream.received(script), time.monotonic())
     assert books.usage(first.id)["completion_tokens"] < 50
     books.settled()
 
@@ -61,22 +62,22 @@ def test_from_an_answer_that_does_not_stream(api: Api, upstream: Upstream, books
     body = json.dumps({"model": CHAT, "messages": script.messages}).encode()
     with Connection(api.url) as connection:
         connection.request("POST", f"{DOCUMENTED}/chat/completions", body, api.headers)
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while not upstream.attempts(script) or upstream.received(script).sent < 3:
             assert time.monotonic() < end
             time.sleep(0.02)
-    cancelled_within_2_s(upstream.received(script), time.monotonic())
+    cancelled_soon(upstream.received(script), time.monotonic())
     books.settled()
 
 
 def test_before_the_first_byte(api: Api, upstream: Upstream, books: Books) -> None:
-    script = Script(delay=30)
+    script = Script(delay=200)
     body = json.dumps({"model": CHAT, "messages": script.messages, "stream": True}).encode()
     with Connection(api.url) as connection:
         connection.request("POST", f"{DOCUMENTED}/chat/completions", body, api.headers)
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while not upstream.attempts(script):
             assert time.monotonic() < end
             time.sleep(0.02)
-    cancelled_within_2_s(upstream.received(script), time.monotonic())
+    cancelled_soon(upstream.received(script), time.monotonic())
     books.settled()

@@ -14,7 +14,7 @@ from tests.kit.api import Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
 from tests.kit.models import models_toml
-from tests.kit.raw import Reply
+from tests.kit.raw import Connection, Reply
 from tests.kit.script import Script
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
@@ -139,26 +139,40 @@ def test_tokens_a_minute(fresh: Api) -> None:
 
 
 def test_the_engines_and_their_queue_are_full(fresh: Api) -> None:
-    slow = Script(["慢"] * 30, rate=10)
+    slow = Script(["慢"] * 2000, rate=10)
+    replies: list[Reply] = []
+    asking = [
+        threading.Thread(
+            target=lambda: replies.append(
+                fresh.chat(model="narrow", messages=Script(["好"]).messages)
+            )
+        )
+        for _ in range(3)
+    ]
     with fresh.streaming(model="narrow", messages=slow.messages) as (_, live):
         next(live)
-        waiting = threading.Thread(
-            target=lambda: fresh.chat(model="narrow", messages=Script(["好"]).messages)
-        )
-        waiting.start()
-        time.sleep(0.5)
-        reply = fresh.chat(model="narrow", messages=Script(["好"]).messages)
+        for one in asking:
+            one.start()
+        end = time.monotonic() + 100
+        while len(replies) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    # One of them had the place in the queue.
+    for one in asking:
+        one.join(100)
+    *late, last = replies
+    answered(last)
+    for reply in late:
         refused(
             reply, 429, "rate_limit_exceeded", "cluster_rate_limit_exceeded",
             "request limit by resouce cluster reached",
         )  # fmt: skip
         assert int(reply.headers["retry-after"]) >= 1
-    waiting.join(10)
 
 
 def test_preemptible_yields_while_there_is_no_slot(fresh: Api) -> None:
     answered(fresh.chat(model="yielding", messages=Script(["好"]).messages))
-    slow = Script(["慢"] * 30, rate=10)
+    slow = Script(["慢"] * 2000, rate=10)
     with fresh.streaming(model="narrow", messages=slow.messages) as (_, live):
         next(live)
         reply = fresh.chat(model="yielding", messages=Script(["好"]).messages)
@@ -177,7 +191,11 @@ def test_queries_a_second(make_server: MakeServer) -> None:
     (server.data / "models.toml").write_text(text, "utf-8")
     server.start()
     api = Api(server.url, server.token())
-    replies = [api.get("/models") for _ in range(60)]
+    with Connection(api.url) as connection:
+        # All at once: one after the other, they might be slower than the limit.
+        for _ in range(60):
+            connection.request("GET", api.mount + "/models", headers=api.headers)
+        replies = [connection.reply() for _ in range(60)]
     late = [reply for reply in replies if reply.status == 429]
     assert 200 in {reply.status for reply in replies[:20]}
     assert late, "sixty requests in a row were all answered"

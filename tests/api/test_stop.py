@@ -9,6 +9,7 @@ import pytest
 from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.expect import answered, malformed
 from tests.kit.models import CHAT
+from tests.kit.pace import allowed
 from tests.kit.script import Script
 from tests.kit.upstream import Upstream
 
@@ -48,12 +49,12 @@ def test_stream_never_shows_a_part_of_the_stop(
 
 
 def test_upstream_is_cancelled_when_a_stop_is_hit(api: Api, upstream: Upstream) -> None:
-    script = Script(pieces=["a", "STOP", *(["tail"] * 200)], rate=20)
+    script = Script(pieces=["a", "STOP", *(["tail"] * 2000)], rate=20)
     start = time.monotonic()
     assert api.stream(model=CHAT, messages=script.messages, stop="STOP").content == "a"
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < allowed(3)
     seen = upstream.received(script)
-    assert seen.done.wait(2)
+    assert seen.done.wait(60)
     assert seen.gone_at is not None
 
 

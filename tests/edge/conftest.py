@@ -40,7 +40,7 @@ def head(api: Api, *lines: str, method: str = "POST", path: str = CHAT_PATH) -> 
 
 def exchange(api: Api, data: bytes) -> Reply:
     """Send bytes as they are and read one answer."""
-    with Connection(api.url, timeout=20) as connection:
+    with Connection(api.url, timeout=120) as connection:
         # Refused before all was sent: the answer is there to be read.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.send(data)

@@ -18,6 +18,7 @@ from tests.kit.books import Books
 from tests.kit.expect import answered, refused
 from tests.kit.files import ENDLESS, Files, files
 from tests.kit.models import ALL_SCRIPTED, CHAT, EYES, models_toml
+from tests.kit.pace import allowed
 from tests.kit.raw import Connection
 from tests.kit.script import Script
 from tests.kit.server import Server, free_port
@@ -80,12 +81,12 @@ def half_sent(api: Api, connection: Connection) -> bytes:
 
 
 def test_beyond_the_budget_a_request_is_refused_and_says_when_to_come_again(api: Api) -> None:
-    with Connection(api.url, timeout=30) as first:
+    with Connection(api.url, timeout=120) as first:
         rest = half_sent(api, first)
         began = time.monotonic()
         reply = api.send("POST", "/chat/completions", large(Script()))
         refused(reply, *FULL, "bodies")
-        assert WAIT_SECONDS - 0.2 < time.monotonic() - began < WAIT_SECONDS + 4
+        assert WAIT_SECONDS - 0.2 < time.monotonic() - began < allowed(WAIT_SECONDS + 4)
         assert int(reply.headers["retry-after"]) == WAIT_SECONDS
         assert reply.headers["connection"] == "close"
         # Small ones fit beside it.
@@ -96,7 +97,7 @@ def test_beyond_the_budget_a_request_is_refused_and_says_when_to_come_again(api:
 
 
 def test_room_that_comes_in_time_is_taken(api: Api) -> None:
-    with Connection(api.url, timeout=30) as first:
+    with Connection(api.url, timeout=120) as first:
         rest = half_sent(api, first)
         timer = threading.Timer(WAIT_SECONDS / 4, first.send, [rest])
         timer.start()
@@ -107,14 +108,14 @@ def test_room_that_comes_in_time_is_taken(api: Api) -> None:
 
 def test_who_leaves_midway_gives_back_the_room(api: Api) -> None:
     for _ in range(3):
-        with Connection(api.url, timeout=30) as first:
+        with Connection(api.url, timeout=120) as first:
             half_sent(api, first)
     answered(api.send("POST", "/chat/completions", large(Script())))
 
 
 def test_a_body_counts_until_its_answer_is_out(api: Api) -> None:
-    slow = Script(pieces=["慢"] * 40, rate=10)
-    with Connection(api.url, timeout=30) as first:
+    slow = Script(delay=20)
+    with Connection(api.url, timeout=120) as first:
         data = large(slow)
         first.send(head(api, f"Content-Length: {len(data)}") + data)
         time.sleep(0.5)
@@ -124,7 +125,7 @@ def test_a_body_counts_until_its_answer_is_out(api: Api) -> None:
 
 
 def test_an_announcement_takes_no_room(api: Api) -> None:
-    with Connection(api.url, timeout=30) as first, Connection(api.url, timeout=30) as second:
+    with Connection(api.url, timeout=120) as first, Connection(api.url, timeout=120) as second:
         for connection in (first, second):
             connection.send(head(api, "Content-Length: 1000000") + b"{")
         answered(api.send("POST", "/chat/completions", large(Script())))

@@ -71,7 +71,7 @@ def test_a_refused_request_before_a_good_one(api: Api) -> None:
 
 
 def test_expect_100_continue(api: Api) -> None:
-    with Connection(api.url, timeout=10) as connection:
+    with Connection(api.url, timeout=120) as connection:
         connection.send(head(api, "Expect: 100-continue", LENGTH))
         # The body is sent only when it was asked for.
         assert connection.socket.recv(25, 0x2).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -80,7 +80,7 @@ def test_expect_100_continue(api: Api) -> None:
 
 
 def test_expect_100_continue_of_a_stranger(api: Api) -> None:
-    with Connection(api.url, timeout=10) as connection:
+    with Connection(api.url, timeout=120) as connection:
         connection.send(head(api.bearing("wrong"), "Expect: 100-continue", LENGTH))
         assert connection.reply().status == 401
 
@@ -89,7 +89,7 @@ def test_expect_100_continue_of_a_stranger(api: Api) -> None:
 def test_offer_of_another_protocol_is_passed_over(api: Api, cut: int) -> None:
     # Java's own client sends this with every request to an http:// address.
     offer = ("Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAEAAEAA", "Upgrade: h2c")
-    with Connection(api.url, timeout=10) as connection:
+    with Connection(api.url, timeout=120) as connection:
         for _ in range(2):
             connection.send(head(api, *offer, LENGTH) + BODY[:cut])
             connection.send(BODY[cut:])
@@ -98,7 +98,7 @@ def test_offer_of_another_protocol_is_passed_over(api: Api, cut: int) -> None:
 
 def test_http_1_0_is_closed_after_its_answer(api: Api) -> None:
     request = (head(api, LENGTH) + BODY).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
-    with Connection(api.url, timeout=10) as connection:
+    with Connection(api.url, timeout=120) as connection:
         connection.send(request)
         answered(connection.reply())
         assert connection.socket.recv(1) == b""

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import MakeServer
 from tests.kit.api import Api
 from tests.kit.models import CHAT
+from tests.kit.pace import allowed
 from tests.kit.script import Script
 from tests.kit.server import Server
 from tests.kit.upstream import Upstream
@@ -26,7 +27,7 @@ def dial(server: Server) -> socket.socket:
     parts = urlsplit(server.url)
     assert parts.hostname
     assert parts.port
-    return socket.create_connection((parts.hostname, parts.port), timeout=10)
+    return socket.create_connection((parts.hostname, parts.port), timeout=120)
 
 
 def read_until_closed(connection: socket.socket) -> bytes:
@@ -43,7 +44,7 @@ def test_an_empty_line_after_an_answer_does_not_keep_the_connection(hasty: Serve
         connection.sendall(b"\r\n")
         began = time.monotonic()
         read_until_closed(connection)
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < allowed(8)
 
 
 def test_a_refusal_before_the_body_ends_the_connection(hasty: Server) -> None:
@@ -60,7 +61,7 @@ def test_a_departure_is_noticed_behind_a_pipelined_request(
     hasty: Server, upstream: Upstream
 ) -> None:
     api = Api(hasty.url, hasty.token())
-    script = Script(["字"] * 400, rate=20)
+    script = Script(["字"] * 1600, rate=20)
     body = api_body(script)
     with dial(hasty) as connection:
         connection.sendall(
@@ -73,7 +74,7 @@ def test_a_departure_is_noticed_behind_a_pipelined_request(
         # A reset, which arrives although reading is paused while a request waits its turn.
         linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while upstream.received(script).gone_at is None:
         assert time.monotonic() < end, "the upstream still generates"
         time.sleep(0.1)

@@ -58,7 +58,7 @@ def test_odd_method_on_chat(api: Api, method: str) -> None:
     ("path", "status"), [("/v1/chat/completions", 405), ("/v1/models", 405), ("/nowhere", 404)]
 )
 def test_head_has_no_body(api: Api, path: str, status: int) -> None:
-    with Connection(api.url, timeout=10) as connection:
+    with Connection(api.url, timeout=120) as connection:
         for _ in range(2):
             connection.request("HEAD", path, headers=api.headers)
             reply = connection.reply()

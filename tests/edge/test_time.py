@@ -17,6 +17,7 @@ from tests.kit.api import Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
 from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
+from tests.kit.pace import allowed
 from tests.kit.raw import Connection
 from tests.kit.script import Script
 from tests.kit.server import Server, free_port
@@ -48,17 +49,17 @@ def hasty_api(hasty: Server) -> Api:
 
 @pytest.mark.parametrize("sent", [b"", b"P", b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"])
 def test_head_that_never_ends(hasty_api: Api, sent: bytes) -> None:
-    with Connection(hasty_api.url, timeout=10) as connection:
+    with Connection(hasty_api.url, timeout=120) as connection:
         began = time.monotonic()
         connection.send(sent)
         refused(connection.reply(), *TIMEOUT, "head")
-        assert HEAD_SECONDS - 0.2 < time.monotonic() - began < HEAD_SECONDS + 2
+        assert HEAD_SECONDS - 0.2 < time.monotonic() - began < allowed(HEAD_SECONDS + 2)
         assert connection.socket.recv(1) == b""
 
 
 def test_head_a_byte_at_a_time(hasty_api: Api) -> None:
     # Each byte is progress, but the head as a whole has its limit.
-    with Connection(hasty_api.url, timeout=10) as connection:
+    with Connection(hasty_api.url, timeout=120) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             for letter in "GET /v1/models-and-more-and-more":
                 connection.send(letter.encode())
@@ -68,7 +69,7 @@ def test_head_a_byte_at_a_time(hasty_api: Api) -> None:
 
 @pytest.mark.parametrize("part", [b"", b"5\r\n{", b"1\r\n{\r\n" * 3])
 def test_chunked_body_that_never_ends(hasty_api: Api, part: bytes) -> None:
-    with Connection(hasty_api.url, timeout=10) as connection:
+    with Connection(hasty_api.url, timeout=120) as connection:
         connection.send(head(hasty_api, "Transfer-Encoding: chunked") + part)
         refused(connection.reply(), *TIMEOUT, "body")
         assert connection.socket.recv(1) == b""
@@ -76,7 +77,7 @@ def test_chunked_body_that_never_ends(hasty_api: Api, part: bytes) -> None:
 
 def test_body_a_byte_at_a_time(hasty_api: Api) -> None:
     data = body()
-    with Connection(hasty_api.url, timeout=10) as connection:
+    with Connection(hasty_api.url, timeout=120) as connection:
         connection.send(head(hasty_api, f"Content-Length: {len(data)}"))
         with suppress(BrokenPipeError, ConnectionResetError):
             for at in range(30):
@@ -87,7 +88,7 @@ def test_body_a_byte_at_a_time(hasty_api: Api) -> None:
 
 def test_kept_connection_may_be_idle_for_longer(hasty_api: Api) -> None:
     data = body()
-    with Connection(hasty_api.url, timeout=10) as connection:
+    with Connection(hasty_api.url, timeout=120) as connection:
         for pause in (HEAD_SECONDS + 1, 0):
             connection.request("POST", CHAT_PATH, data, hasty_api.headers)
             answered(connection.reply())
@@ -98,7 +99,7 @@ def test_reader_of_a_byte_a_second(hasty: Server, hasty_api: Api, upstream: Upst
     # Six megabytes: more than the kernel keeps for one connection, less than the gateway does.
     script = Script(pieces=["字"] * 1000, times=2000)
     data = json.dumps({"model": CHAT, "messages": script.messages, "stream": True}).encode()
-    with Connection(hasty.url, timeout=10) as connection:
+    with Connection(hasty.url, timeout=120) as connection:
         connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.request("POST", CHAT_PATH, data, hasty_api.headers)
         status, headers = connection.head()
@@ -107,7 +108,7 @@ def test_reader_of_a_byte_a_second(hasty: Server, hasty_api: Api, upstream: Upst
         # looked for in the log: one line a request, written when it is over.
         began = time.monotonic()
         while headers["x-request-id"] not in hasty.log.read_text("utf-8", "replace"):
-            assert time.monotonic() - began < STALL_SECONDS * 4, "the reader was not cut off"
+            assert time.monotonic() - began < STALL_SECONDS + 60, "the reader was not cut off"
             connection.socket.recv(1)
             time.sleep(1)
     lines = hasty.log.read_text("utf-8", "replace").splitlines()
@@ -119,7 +120,7 @@ def test_reader_of_a_byte_a_second(hasty: Server, hasty_api: Api, upstream: Upst
 
 def dial(server: Server) -> Connection:
     """A connection whose kernel keeps little for the reader."""
-    connection = Connection(server.url, timeout=30)
+    connection = Connection(server.url, timeout=120)
     connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
     return connection
 
@@ -142,7 +143,7 @@ def test_who_takes_nothing_of_an_answer_is_cut_off(
 ) -> None:
     with dial(hasty) as connection:
         send_all(connection, asked(hasty_api))
-        closed_within(connection, 2 * (STALL_SECONDS + MARGIN) + 4)
+        closed_within(connection, 2 * (STALL_SECONDS + MARGIN) + 60)
     answered(hasty_api.chat(model=CHAT))
 
 

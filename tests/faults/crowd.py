@@ -70,7 +70,7 @@ async def watch(
 ) -> None:
     """Read all streams, and do something in the meantime; returns when all have ended."""
     connector = aiohttp.TCPConnector(limit=0)
-    timeout = aiohttp.ClientTimeout(total=120)
+    timeout = aiohttp.ClientTimeout(total=280)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         reading = [
             asyncio.create_task(read(session, url, tokens[reader.account], reader))

@@ -33,7 +33,7 @@ class Books:
         asked = ["--account", self.account, "--limit", str(limit), "--json"]
         return [_micro(entry) for entry in _read(self.server.run("ledger", "entries", *asked))]
 
-    def usage(self, request_id: str, timeout: float = 10.0) -> dict[str, Any]:
+    def usage(self, request_id: str, timeout: float = 60.0) -> dict[str, Any]:
         """The one usage entry of a request; waits for it to be written."""
         end = time.monotonic() + timeout
         while not (found := self._of(request_id)):
@@ -42,7 +42,7 @@ class Books:
         assert len(found) == 1, f"charged {len(found)} times: {found}"
         return found[0]
 
-    def settled(self, timeout: float = 10.0) -> None:
+    def settled(self, timeout: float = 60.0) -> None:
         """No hold is left open, and the books agree."""
         end = time.monotonic() + timeout
         while self.shown()["held"] != 0:

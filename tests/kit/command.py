@@ -25,7 +25,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", **(extra or {})}
 
 
-def xinghe(*arguments: str, data: Path | None = None, timeout: float = 60.0) -> str:
+def xinghe(*arguments: str, data: Path | None = None, timeout: float = 200.0) -> str:
     """Run a command that must succeed and give its standard output, trimmed."""
     command = [*XINGHE, *arguments, *(["--data", str(data)] if data else [])]
     result = subprocess.run(

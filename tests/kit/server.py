@@ -69,7 +69,7 @@ class Server:
         if self._process is not None and self._process.poll() is None:
             self.stop()
 
-    def start(self, timeout: float = 120.0) -> None:
+    def start(self, timeout: float = 240.0) -> None:
         """Start it and wait until it says that it is ready."""
         port = str(free_port())
         command = [*XINGHE, "serve", "--data", str(self.data), "--host", "127.0.0.1"]
@@ -94,11 +94,11 @@ class Server:
         root = psutil.Process(self._process.pid)
         self._family = [root, *root.children(recursive=True)]
 
-    def stop(self, timeout: float = 40.0) -> int:
+    def stop(self, timeout: float = 120.0) -> int:
         """Ask it to end (SIGTERM), check that nothing of it is left, and give its exit code."""
         return self._end(signal.SIGTERM, timeout)
 
-    def kill(self, timeout: float = 10.0) -> None:
+    def kill(self, timeout: float = 60.0) -> None:
         """Kill its root alone (SIGKILL) and check that its children follow."""
         self._end(signal.SIGKILL, timeout)
 
@@ -126,7 +126,7 @@ class Server:
             process.wait()
             raise AssertionError(f"still running {timeout} s after {how.name}") from None
         finally:
-            _, left = psutil.wait_procs(family, timeout=10)
+            _, left = psutil.wait_procs(family, timeout=60)
             for orphan in left:
                 orphan.kill()
         assert not left, f"left behind after {how.name}: {left}"

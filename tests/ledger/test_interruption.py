@@ -25,7 +25,7 @@ async def test_cancelled_while_the_reservation_is_being_committed(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
     gate = threading.Event()
-    database.enqueue(lambda _: gate.wait(10))
+    database.enqueue(lambda _: gate.wait(60))
 
     async def request() -> None:
         async with hold(ledger, principal, Meter()):

@@ -126,8 +126,8 @@ def test_tables_are_made_once_however_many_start(tmp_path: Path) -> None:
 
     def start(file: Path) -> int:
         connection = apsw.Connection(str(file))
-        connection.set_busy_timeout(5000)
-        barrier.wait(10)
+        connection.set_busy_timeout(60_000)
+        barrier.wait(60)
         migrate(connection)
         version = int(connection.pragma("user_version"))
         connection.close()
@@ -144,7 +144,7 @@ def test_processes_that_start_at_once_share_a_new_file(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", OPEN_AND_WRITE, str(tmp_path), "100", name])
         for name in ("one", "two", "three")
     ]
-    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    assert [process.wait(timeout=200) for process in processes] == [0, 0, 0]
 
     async def count() -> list[tuple[str, int]]:
         async with await Database.open(tmp_path) as database:

@@ -36,7 +36,7 @@ def child(server: Server, module: str) -> psutil.Process:
     return found[0]
 
 
-def until(what: str, check: Callable[[], bool], timeout: float = 20.0) -> None:
+def until(what: str, check: Callable[[], bool], timeout: float = 120.0) -> None:
     end = time.monotonic() + timeout
     while not check():
         assert time.monotonic() < end, f"not within {timeout} s: {what}"
@@ -54,7 +54,7 @@ def serve_fails(data: Path, *options: str, **settings: str) -> str:
     """A `serve` that must end by itself with exit code 1; gives what it said to standard error."""
     command = [*XINGHE, "serve", "--data", str(data), "--port", "0", *options]
     result = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env=environment(settings), check=False
+        command, capture_output=True, text=True, timeout=200, env=environment(settings), check=False
     )
     assert result.returncode == 1, result
     assert "Traceback" not in result.stderr, result.stderr

@@ -23,6 +23,9 @@ class Hub:
         self.cuts: list[int] = []
         self.pause = 0.0
         self.chunk = 64 * 1024
+        self.held_at = len(content)
+        """From here on a download waits for `go`."""
+        self.go = asyncio.Event()
         self.requests: list[str | None] = []
         self.url = ""
         self._runner: web.AppRunner | None = None
@@ -43,6 +46,7 @@ class Hub:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.go.set()
         assert self._runner is not None
         await self._runner.cleanup()
 
@@ -61,6 +65,8 @@ class Hub:
         await response.prepare(request)
         left = self.cuts.pop(0) if self.cuts else None
         for position in range(start, total, self.chunk):
+            if position >= self.held_at:
+                await self.go.wait()
             chunk = self.content[position : position + self.chunk]
             if left is not None and len(chunk) > left:
                 await response.write(chunk[:left])

