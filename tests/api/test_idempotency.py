@@ -18,7 +18,7 @@ from openai import OpenAI
 
 from tests.conftest import MakeServer
 from tests.kit.api import ALIAS, DOCUMENTED, STRICT, Api
-from tests.kit.books import Books
+from tests.kit.books import Books, noted
 from tests.kit.expect import answered, malformed, refused
 from tests.kit.models import CHAT, DOWN
 from tests.kit.raw import Connection, Reply
@@ -137,13 +137,13 @@ def upstream_saw(upstream: Upstream, script: Script) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_who_left_frees_the_key(api: Api, books: Books, upstream: Upstream, stream: bool) -> None:
-    script, key = Script(pieces=["字"] * 20, rate=10), new_key()
+    script = Script(pieces=["字"] * 2000, rate=10, again=[Script()])
+    key = new_key()
     body = json.dumps({"model": CHAT, "messages": script.messages, "stream": stream}).encode()
     with Connection(api.url) as connection:
         headers = {**api.headers, "Idempotency-Key": key}
         connection.request("POST", DOCUMENTED + "/chat/completions", body, headers)
         upstream_saw(upstream, script)
-        time.sleep(0.3)
     second = send(api, key, body)
     assert second.status == 200
     assert REPLAYED not in second.headers
@@ -262,13 +262,19 @@ def present(folder: Path, text: bytes) -> bool:
 def test_kill_9_frees_the_keys(make_server: MakeServer, upstream: Upstream) -> None:
     server = make_server()
     token = server.token()
-    asked = {stream: (Script(pieces=["字"] * 30, rate=10), new_key()) for stream in (False, True)}
+    asked = {
+        stream: (Script(pieces=["字"] * 2000, rate=10, again=[Script()]), new_key())
+        for stream in (False, True)
+    }
     with ThreadPoolExecutor(2) as pool:
         for stream, (script, key) in asked.items():
             pool.submit(quietly, Api(server.url, token), key, script, stream=stream)
         for script, _ in asked.values():
             upstream_saw(upstream, script)
-        time.sleep(1.5)
+        end = time.monotonic() + 60
+        while not any(noted(server.data).values()):
+            assert time.monotonic() < end
+            time.sleep(0.05)
         server.kill()
     server.start()
     books = Books(server)

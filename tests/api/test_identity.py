@@ -65,12 +65,18 @@ def test_expired_token(server: Server, api: Api) -> None:
     # The command line takes no time in the past, and the next one that it takes is midnight.
     async def short_lived() -> str:
         async with await Database.open(server.data) as database:
-            soon = time.time_ns() // 1000 + 1_500_000
-            return await Accounts(database).create_token("default", expires_at=soon)
+            later = time.time_ns() // 1000 + 3_600_000_000
+            return await Accounts(database).create_token("default", expires_at=later)
+
+    async def expire() -> None:
+        async with await Database.open(server.data) as database:
+            query = "UPDATE tokens SET expires_at = ? WHERE public_id = ?"
+            just_now = time.time_ns() // 1000 - 1
+            await database.write(lambda c: c.execute(query, (just_now, token.split("-")[1])))
 
     token = asyncio.run(short_lived())
     answered(api.bearing(token).chat(model=CHAT))
-    time.sleep(2)
+    asyncio.run(expire())
     refused(api.bearing(token).chat(model=CHAT), *UNCERTIFIED)
 
 

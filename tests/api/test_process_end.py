@@ -9,12 +9,13 @@ import pytest
 
 from tests.conftest import MakeServer
 from tests.kit.api import Api
-from tests.kit.books import Books
+from tests.kit.books import Books, noted
 from tests.kit.expect import answered, refused
 from tests.kit.models import CHAT
 from tests.kit.raw import Reply
 from tests.kit.script import Script
 from tests.kit.sse import Stream
+from tests.kit.upstream import Upstream
 
 
 def test_asked_to_stop_it_ends_running_answers_first(make_server: MakeServer) -> None:
@@ -30,14 +31,16 @@ def test_asked_to_stop_it_ends_running_answers_first(make_server: MakeServer) ->
         for event in live:
             stream.take(event)
         got.append(stream)
-        thread.join(40)
+        thread.join(120)
     assert stopping == [0]
     assert got[0].content == script.text
     assert got[0].done
     Books(server).settled()
 
 
-def test_whole_answer_cut_off_by_the_end_of_the_grace_is_free(make_server: MakeServer) -> None:
+def test_whole_answer_cut_off_by_the_end_of_the_grace_is_free(
+    make_server: MakeServer, upstream: Upstream
+) -> None:
     server = make_server(settings={"XINGHE_SERVER__GRACE": "1"})
     api = Api(server.url, server.token())
     script = Script(pieces=["字"] * 300, rate=10)
@@ -46,9 +49,12 @@ def test_whole_answer_cut_off_by_the_end_of_the_grace_is_free(make_server: MakeS
         target=lambda: got.append(api.chat(model=CHAT, messages=script.messages))
     )
     asking.start()
-    time.sleep(1)
+    end = time.monotonic() + 60
+    while not upstream.attempts(script):
+        assert time.monotonic() < end
+        time.sleep(0.02)
     assert server.stop() == 0
-    asking.join(10)
+    asking.join(60)
     refused(got[0], 500, "Internal_error", "internal_error", "Internal error")
     books = Books(server)
     books.settled()
@@ -56,22 +62,26 @@ def test_whole_answer_cut_off_by_the_end_of_the_grace_is_free(make_server: MakeS
 
 
 def test_killed_midstream_the_prompt_and_the_last_checkpoint_are_charged(
-    make_server: MakeServer,
+    make_server: MakeServer, upstream: Upstream
 ) -> None:
     server = make_server()
     api = Api(server.url, server.token())
-    script = Script(pieces=["字"] * 300, rate=10)
+    script = Script(pieces=["字"] * 2000, rate=10)
     with api.streaming(model=CHAT, messages=script.messages) as (stream, live):
         for event in live:
             stream.take(event)
             if len(stream.content) == 25:
                 break
+        request, end = stream.headers["x-request-id"], time.monotonic() + 60
+        while noted(server.data)[request] < 5:
+            assert time.monotonic() < end
+            time.sleep(0.02)
         server.kill()
     server.start()
     books = Books(server)
     entry = books.usage(stream.headers["x-request-id"])
     assert entry["prompt_tokens"] > 0
-    assert 5 <= entry["completion_tokens"] <= 35
+    assert 5 <= entry["completion_tokens"] <= upstream.received(script).sent
     books.settled()
     answered(Api(server.url, api.token).chat(model=CHAT, messages=Script().messages))
 

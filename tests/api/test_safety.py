@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -35,11 +35,25 @@ def moderated(server: Server) -> Iterator[Server]:
     folder.mkdir()
     (folder / "own.txt").write_text(f"# ours\n{BANNED}\t2\n{SEVERE}\t3\n{WRITTEN}\t3\n", "utf-8")
     (folder / "allow.txt").write_text(f"{ALLOWED}\n", "utf-8")
-    time.sleep(1)  # live within a second, without a restart
+    api = Api(server.url, server.token())
+    until(lambda: flag_of(api) != 0)  # live without a restart
     yield server
     for file in folder.iterdir():
         file.unlink()
-    time.sleep(1)
+    until(lambda: flag_of(api) == 0)
+
+
+def flag_of(api: Api) -> int:
+    messages = [{"role": "user", "content": BANNED}]
+    flag: int = answered(api.chat(model=CHAT, messages=messages))["choices"][0]["flag"]
+    return flag
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ async def test_full_lane_is_told_at_once_and_empties() -> None:
         station_at(tape.url, slots=1, queue=1) as (dispatcher, station),
     ):
         first = asyncio.create_task(ask(dispatcher, station))
-        await asyncio.wait_for(tape.asked.wait(), 5)
+        await asyncio.wait_for(tape.asked.wait(), 60)
         second = asyncio.create_task(ask(dispatcher, station))
         await asyncio.sleep(0.05)
         with pytest.raises(ClusterFull) as full:
@@ -139,7 +139,7 @@ async def test_full_lane_is_told_at_once_and_empties() -> None:
         assert full.value.retry_after > 0
         assert len(tape.requests) == 1
         first.cancel()
-        await asyncio.wait_for(tape.left.wait(), 2)  # cancelled as far as the engine
+        await asyncio.wait_for(tape.left.wait(), 60)  # cancelled as far as the engine
         assert await second == ANSWER
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -151,7 +151,7 @@ async def test_cancelled_while_it_waits_to_try_again() -> None:
         station_at(tape.url, slots=1, queue=0) as (dispatcher, station),
     ):
         asking = asyncio.create_task(ask(dispatcher, station))
-        await asyncio.wait_for(tape.asked.wait(), 5)
+        await asyncio.wait_for(tape.asked.wait(), 60)
         await asyncio.sleep(0.05)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -114,7 +114,7 @@ def test_who_leaves_midway_gives_back_the_room(api: Api) -> None:
 
 
 def test_a_body_counts_until_its_answer_is_out(api: Api) -> None:
-    slow = Script(delay=20)
+    slow = Script(delay=8)
     with Connection(api.url, timeout=120) as first:
         data = large(slow)
         first.send(head(api, f"Content-Length: {len(data)}") + data)

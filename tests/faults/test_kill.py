@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import apsw
 import pytest
 
 from tests.conftest import MakeServer
 from tests.faults.crowd import Reader, watch
 from tests.kit.api import Api
-from tests.kit.books import MICRO, Books
+from tests.kit.books import MICRO, Books, noted
 from tests.kit.expect import answered
 from tests.kit.models import CHAT, LONG_STORY
 from tests.kit.script import Script
@@ -48,17 +47,6 @@ def charged(server: Server, readers: list[Reader]) -> dict[str, dict[str, int]]:
     return found
 
 
-def noted(server: Server) -> dict[str, int]:
-    """What the last checkpoint of each running stream says, by request id."""
-    flags = apsw.SQLITE_OPEN_READONLY
-    connection = apsw.Connection(str(server.data / "xinghe.db"), flags=flags)
-    try:
-        query = "SELECT request_id, emitted FROM holds WHERE state = 'open'"
-        return {str(request): int(emitted) for request, emitted in connection.execute(query)}
-    finally:
-        connection.close()
-
-
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110
@@ -76,7 +64,7 @@ async def killed_midway(
     before: dict[str, int] = {}
 
     def reached() -> bool:
-        found = noted(server)
+        found = noted(server.data)
         return all(found[request] >= received for request, received in before.items())
 
     async def kill() -> None:

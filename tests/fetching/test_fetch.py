@@ -161,10 +161,11 @@ async def test_nobody_listens() -> None:
 
 
 async def test_a_fetch_that_is_cancelled_leaves_no_connection(fetch: Fetch, stage: Stage) -> None:
-    closed = asyncio.Event()
+    started, closed = asyncio.Event(), asyncio.Event()
 
     async def play(writer: asyncio.StreamWriter) -> None:
         writer.write(OK + b"\r\n")
+        started.set()
         try:
             while True:
                 writer.write(b"x")
@@ -175,11 +176,12 @@ async def test_a_fetch_that_is_cancelled_leaves_no_connection(fetch: Fetch, stag
 
     stage.plays["/"] = play
     task = asyncio.ensure_future(fetch("/"))
+    await asyncio.wait_for(started.wait(), 60)
     await asyncio.sleep(0.2)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(closed.wait(), 5)
+    await asyncio.wait_for(closed.wait(), 60)
 
 
 async def test_the_operator_s_networks_hosts_and_ports(stage: Stage) -> None:

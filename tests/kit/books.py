@@ -6,7 +6,10 @@ import json
 import time
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+
+import apsw
 
 from tests.kit.server import Server
 
@@ -57,6 +60,16 @@ class Books:
 
     def _of(self, request_id: str) -> list[dict[str, Any]]:
         return [entry for entry in self.entries() if entry["request_id"] == request_id]
+
+
+def noted(data: Path) -> dict[str, int]:
+    """The completion tokens that the last checkpoint of each open hold says, by request id."""
+    connection = apsw.Connection(str(data / "xinghe.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        query = "SELECT request_id, emitted FROM holds WHERE state = 'open'"
+        return {str(request): int(emitted) for request, emitted in connection.execute(query)}
+    finally:
+        connection.close()
 
 
 def _read(text: str) -> Any:

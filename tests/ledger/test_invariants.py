@@ -48,6 +48,8 @@ class Books(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        # So that a few lots are more than a reservation sweeps.
+        self.swept_on_the_way, holds.SWEPT_ON_THE_WAY = holds.SWEPT_ON_THE_WAY, 1
         self.connection = apsw.Connection(":memory:")
         self.connection.pragma("foreign_keys", True)
         migrate(self.connection)
@@ -71,6 +73,7 @@ class Books(RuleBasedStateMachine):
             )
 
     def teardown(self) -> None:
+        holds.SWEPT_ON_THE_WAY = self.swept_on_the_way
         self.connection.close()
 
     def balance(self, account: int) -> tuple[int, int]:
@@ -311,13 +314,23 @@ class Books(RuleBasedStateMachine):
         held=AMOUNTS,
         usage=COUNTS,
         capture_after=st.integers(0, 3),
+        later=st.booleans(),
     )
     def many_lots(
-        self, account: int, amounts: list[int], held: int, usage: Usage, capture_after: int
+        self,
+        account: int,
+        amounts: list[int],
+        held: int,
+        usage: Usage,
+        capture_after: int,
+        later: bool,
     ) -> None:
         """A hold over many lots that expire; it is captured somewhere between two batches."""
         for amount in amounts:
             self.grant(account, amount, 1)
+        self.the_books_agree()
+        if later:  # a reservation that sweeps only a part of what is due
+            self.clock += 2
         hold = self.reserve(account, "one", held, True, 0)
         self.the_books_agree()
         self.clock += 2

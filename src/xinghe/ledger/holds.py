@@ -22,11 +22,11 @@ from xinghe.storage.caps import Cap
 from xinghe.storage.clock import now
 
 SWEPT_ON_THE_WAY = 20
-"""Expired lots; an account that has more is swept in batches of their own."""
+"""Expired lots; what an account has beyond is swept in batches of its own."""
 
 
 class Unswept(msgspec.Struct, frozen=True):
-    """The account has more expired lots than a reservation may sweep: they have to go first."""
+    """Whether the account covers the hold is not known before more expired lots are swept."""
 
 
 UNSWEPT: Final = Unswept()
@@ -74,9 +74,12 @@ def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | Unswept | No
 
     No refusal is an exception: the expired lots that were swept on the way stay swept.
     """
-    batch = Batch(SWEPT_ON_THE_WAY, math.inf)
-    if not lots.expire(connection, hold.account_id, hold.created_at, batch)[1]:
-        return UNSWEPT
+    account, at = hold.account_id, hold.created_at
+    if not lots.expire(connection, account, at, Batch(SWEPT_ON_THE_WAY, math.inf))[1]:
+        # As good as swept, if valid lots hold all that is promised by then.
+        held = connection.execute("SELECT held FROM accounts WHERE id = ?", (account,)).get
+        if not lots.cover(connection, account, held + hold.amount, at):
+            return UNSWEPT
     cap = caps.read(connection, hold.token_id)
     if cap is not None:
         cap = cap.at(hold.created_at)

@@ -102,6 +102,21 @@ def expire(
     return swept, True
 
 
+def cover(connection: apsw.Connection, account_id: int, amount: int, at: int) -> bool:
+    """Whether lots that are valid at a moment hold an amount; few are looked at, else it is no."""
+    for condition in ("> ?2", "IS NULL"):
+        rows = connection.execute(
+            "SELECT remaining FROM lots WHERE account_id = ?1 AND remaining > 0 "  # noqa: S608
+            f"AND expires_at {condition} AND ?2 IS NOT NULL LIMIT ?3",
+            (account_id, at, PAGE),
+        )
+        for (remaining,) in list(rows):
+            amount -= remaining
+            if amount <= 0:
+                return True
+    return amount <= 0
+
+
 def _expired(
     connection: apsw.Connection, account_id: int, at: int
 ) -> Iterator[tuple[int, int, int]]:

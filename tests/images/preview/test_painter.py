@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.images.preview.asking import asked
+from tests.kit.pace import allowed
 from xinghe.images.preview.painter import PreviewPainter
 from xinghe.images.protocol import Painter, PainterBusy, PainterFailed
 
@@ -83,7 +84,9 @@ async def test_one_that_leaves_ends_the_work_within_a_stage(painter: Painter) ->
     started = time.monotonic()
     await painter.paint(asked("a dog"), unheard)
     whole = await _seconds(painter, asked("十二只猫, 海边", size=(2048, 2048), style="Neonpunk"))
-    assert time.monotonic() - started - whole < whole * 2, "three more images were not painted"
+    assert time.monotonic() - started - whole < allowed(whole * 2), (
+        "three more images were not painted"
+    )
 
 
 async def _seconds(painter: Painter, request: object) -> float:
