@@ -6,7 +6,7 @@ import pytest
 
 from tests.kit.api import ALIAS, DOCUMENTED, STRICT, Api
 from tests.kit.expect import answered
-from tests.kit.models import CHAT
+from tests.kit.models import CHAT, LONG_STORY
 from tests.kit.script import Script
 
 BY_ITSELF: dict[str, object] = {}
@@ -35,8 +35,10 @@ def test_finish_reason(api: Api, mount: str, fields: dict[str, object], reason: 
 
 @pytest.mark.embedded
 def test_length_on_the_embedded_engine(api: Api) -> None:
-    messages = [{"role": "user", "content": "从一数到一百,用中文数字。"}]
-    body = answered(api.chat(model="ernie-speed-8k", messages=messages, max_tokens=4))
+    messages = [{"role": "user", "content": LONG_STORY.format(number=1)}]
+    body = answered(
+        api.chat(model="ernie-speed-8k", messages=messages, max_tokens=4, temperature=0)
+    )
     assert body["choices"][0]["finish_reason"] == "length"
     assert body["usage"]["completion_tokens"] == 4
 
