@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from openai import AsyncOpenAI, OpenAI
 
 from tests.kit.api import DOCUMENTED, Api
@@ -19,6 +21,12 @@ from tests.kit.upstream import Upstream
 # What a shell starts in the background inherits an ignored Ctrl-C, and passes it on to the
 # programs that are tested here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What hypothesis finds is no matter of time, and the machine may be busy.
+hypothesis_settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("patient")
 
 QUICK = {
     "XINGHE_SERVER__MAX_BODY_BYTES": str(1024 * 1024),
