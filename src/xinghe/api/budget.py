@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
+from xinghe.api.memory import Returning
+
 WAIT_SECONDS = 2.0
 """How long a request waits for others to end before it is refused."""
 
@@ -22,6 +24,7 @@ class BodyBudget:
         self.limit = limit
         self.used = 0
         self._freed = asyncio.Event()
+        self._returning = Returning()
 
     async def take(self, size: int) -> None:
         """Count bytes in, once there is room for them. Raises `BudgetExceeded`."""
@@ -32,6 +35,7 @@ class BodyBudget:
     def give(self, size: int) -> None:
         """Count bytes out."""
         self.used -= size
+        self._returning.given(size)
         self._freed.set()
 
     async def _room(self, size: int) -> None:

@@ -1,0 +1,38 @@
+"""Gives memory back to the system after large bodies.
+
+The allocator keeps what small strings were cut from, spread over tens of megabytes, until it is
+asked (`malloc_trim` of glibc; where there is none, nothing is done).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+from collections.abc import Callable
+
+MUCH = 8 * 1024 * 1024
+"""Bytes of bodies after which it is worth 10 ms."""
+SOON = 1.0
+"""Seconds: what was answered is forgotten by then, and others may have ended too."""
+
+_trim: Callable[[int], object] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+class Returning:
+    """Is told what requests let go; asks the allocator when it was much, once a second at most."""
+
+    def __init__(self) -> None:
+        self._given = 0
+        self._due: asyncio.TimerHandle | None = None
+        self._work: asyncio.Future[object] | None = None
+
+    def given(self, size: int) -> None:
+        """`size` in bytes."""
+        self._given += size
+        if self._given >= MUCH and self._due is None and _trim is not None:
+            self._due = asyncio.get_running_loop().call_later(SOON, self._ask, _trim)
+
+    def _ask(self, trim: Callable[[int], object]) -> None:
+        self._due, self._given = None, 0
+        # Without the interpreter's lock, so that on a thread it is in nobody's way.
+        self._work = asyncio.get_running_loop().run_in_executor(None, trim, 0)
