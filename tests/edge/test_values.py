@@ -11,7 +11,7 @@ from tests.conftest import MakeServer
 from tests.edge.conftest import answers_at_once, body, head
 from tests.kit.api import DOCUMENTED, Api
 from tests.kit.expect import answered, malformed, refused
-from tests.kit.models import CHAT
+from tests.kit.models import ABLE, CHAT
 from tests.kit.raw import Connection
 from tests.kit.script import Script
 from tests.kit.server import Server
@@ -139,3 +139,15 @@ def test_sixty_megabytes_stand_in_nobodys_way(open_server: Server) -> None:
     while gateway.memory_info().rss > before * 1.1 + 100_000_000:
         assert time.monotonic() < end, "the bodies are still in memory"
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("depth", [2, 100, 900, 950])
+def test_nested_input(api: Api, depth: int) -> None:
+    data = b'{"model": "embedding-v1", "input": ' + b"[" * depth + b"1" + b"]" * depth + b"}"
+    malformed(api.send("POST", "/embeddings", data), "input")
+
+
+def test_functions_are_too_long_before_they_are_looked_at(api: Api) -> None:
+    tool = {"type": "function", "function": {"name": "a", "description": "b" * 70_000}}
+    reply = api.chat(model=ABLE, tools=[tool])
+    refused(reply, 400, "invalid_request_error", "characters_too_long", 65536)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import random
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,3 +43,13 @@ def test_bound_is_at_least_one_token_a_character(text: str) -> None:
 
 def test_bound_takes_what_is_no_valid_unicode() -> None:
     assert bounded_tokens("\ud800") == 3
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_long_text_is_counted_like_its_parts(seed: int) -> None:
+    chance = random.Random(seed)
+    letters = "ab_9 ,字é😀\U00020000\U0003134f㐀䶿䷀\ud800豈\n\x7f\x80Z"
+    parts = ["".join(chance.choices(letters, k=999)) + " " for _ in range(5)]
+    chinese = [len(re.findall("[字\U00020000\U0003134f㐀䶿豈]", part)) for part in parts]
+    words = [len(re.findall("[ab_9Z]+", part)) for part in parts]
+    assert estimated_tokens("".join(parts)) == math.ceil(sum(chinese) + 1.3 * sum(words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from xinghe.api.chat.contents import read_content
@@ -17,8 +18,13 @@ ROLES = {
     Dialect.OPENAI: ("system", "developer", "user", "assistant", "tool", "function"),
 }
 
+PAUSE = 1024
+"""Messages after which others have their turn."""
+BLANK = 1_000_000
+"""Characters: whatever is longer is refused for its length, and not looked through for a letter."""
 
-def read_messages(
+
+async def read_messages(
     body: dict[str, Any],
     model: str,
     card: ModelCard,
@@ -39,7 +45,12 @@ def read_messages(
             f"messages is {shown(value)}, allowed: a list of messages",
             param="messages",
         )
-    messages = tuple(_read(i, item, model, dialect, able) for i, item in enumerate(value))
+    read = list[Message]()
+    for index, item in enumerate(value):
+        if index % PAUSE == PAUSE - 1:
+            await asyncio.sleep(0)
+        read.append(_read(index, item, model, dialect, able))
+    messages = tuple(read)
     uses_tools = bool(body.get("tools")) or any(message.tool_calls for message in messages)
     if dialect is Dialect.DOCUMENTED:
         _check_order(messages, card, uses_tools)
@@ -182,5 +193,5 @@ def _check_last(messages: tuple[Message, ...], card: ModelCard) -> None:
             f"messages[{at}].role is {shown(last.role)}, "
             f"but the last message must be of {allowed_last}"
         )
-    if not last.content.strip() and not last.parts:
+    if len(last.content) < BLANK and not last.content.strip() and not last.parts:
         raise invalid(f"messages[{at}].content, the last one, must not be blank")

@@ -13,6 +13,7 @@ from xinghe.api.chat.searching import WebSearch, read_search
 from xinghe.api.chat.tools import read_tools
 from xinghe.api.dialect import Dialect
 from xinghe.api.end_user import read_user
+from xinghe.api.errors import ApiError, Errors
 from xinghe.api.fields import choice, flag, integer, number, obj, refuse, text
 from xinghe.catalog.card import Capability, ModelCard
 from xinghe.catalog.parameters import parameters
@@ -38,16 +39,17 @@ STRUCTURED = (
 KNOWN = frozenset([*STRUCTURED, *parameters()])
 
 
-def read_request(
+async def read_request(
     body: dict[str, Any],
     model: str,
     card: ModelCard,
     dialect: Dialect,
     able: frozenset[Capability],
+    max_characters: int,
 ) -> ChatRequest:
     """Validate a body for a model that is known and permitted. Raises `ApiError`.
 
-    `able` is what the model can do and its deployment delivers.
+    `able` is what the model can do and its deployment delivers, `max_characters` what it takes.
     """
     user = read_user(body)
     values = _read_scalars(body, dialect)
@@ -69,7 +71,7 @@ def read_request(
     return ChatRequest(
         model=model,
         card=card,
-        messages=read_messages(body, model, card, dialect, able),
+        messages=await read_messages(body, model, card, dialect, able),
         sampling=_sampling(values, card, dialect, ignored),
         max_tokens=_max_tokens(body, card, dialect),
         thinking=thinking,
@@ -78,7 +80,7 @@ def read_request(
         stream=stream,
         include_usage=bool(flag(options, "include_usage", "stream_options.include_usage")),
         user=user,
-        functions=_functions(body),
+        functions=_functions(body, max_characters),
         tools=tools,
         format=wanted,
         search=search,
@@ -135,9 +137,34 @@ def _thinking(
     return card.reasoning_max, efforts.get(values["reasoning_effort"], 1.0)
 
 
-def _functions(body: dict[str, Any]) -> str:
+def _functions(body: dict[str, Any], most: int) -> str:
     given = [body[field] for field in ("tools", "functions") if body.get(field)]
+    characters = _characters(given, most)
+    if characters > most:
+        raise too_many_characters(most, characters)
     return msgspec.json.encode(given).decode() if given else ""
+
+
+def _characters(value: list[Any], most: int) -> int:
+    """Of all strings in it, as far as need be to know that there are too many."""
+    characters = 0
+    todo: list[Any] = [value]
+    while todo and characters <= most:
+        node = todo.pop()
+        for each in [*node, *node.values()] if isinstance(node, dict) else node:
+            if isinstance(each, str):
+                characters += len(each)
+            elif isinstance(each, list | dict):
+                todo.append(each)
+    return characters
+
+
+def too_many_characters(most: int, characters: int) -> ApiError:
+    return ApiError(
+        Errors.CHARACTERS_TOO_LONG,
+        f"the max input characters is {most}, the request has {characters}",
+        param="messages",
+    )
 
 
 def _sampling(

@@ -7,7 +7,7 @@ from functools import partial
 
 from xinghe.api.body import check_whole, read_cut_object
 from xinghe.api.chat.moderation import moderate, texts_of
-from xinghe.api.chat.parameters import read_request
+from xinghe.api.chat.parameters import read_request, too_many_characters
 from xinghe.api.chat.permissions import forbid
 from xinghe.api.chat.prepare import cut_to_fit, task_of
 from xinghe.api.chat.request import ChatRequest
@@ -17,7 +17,6 @@ from xinghe.api.chat.stream import stream_answer
 from xinghe.api.chat.vetted import vet
 from xinghe.api.chat.whole import whole_answer
 from xinghe.api.departure import unless_gone
-from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.fields import refuse
 from xinghe.api.ignored import tell_ignored
@@ -44,8 +43,10 @@ class ChatRoute:
         name, card = select_model(body, rooms.catalog, Kind.CHAT, exchange.require())
         exchange.model = name
         station, able = rooms.station(card), rooms.able(card)
-        request = read_request(body, name, card, exchange.dialect, able)
         limits = effective(card, station.deployment)
+        request = await read_request(
+            body, name, card, exchange.dialect, able, limits.max_characters
+        )
         _check_characters(request, limits, exchange.missing)
         tell_ignored(exchange, [*request.ignored, *rooms.ignored(request, station)])
         exchange.add_header("x-served-by", rooms.served_by(request, station))
@@ -138,9 +139,4 @@ class ChatRoute:
 def _check_characters(request: ChatRequest, limits: Limits, missing: int) -> None:
     characters = request.characters
     if characters > limits.max_characters:
-        raise ApiError(
-            Errors.CHARACTERS_TOO_LONG,
-            f"the max input characters is {limits.max_characters}, "
-            f"the request has {characters + missing}",
-            param="messages",
-        )
+        raise too_many_characters(limits.max_characters, characters + missing)

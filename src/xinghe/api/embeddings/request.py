@@ -60,7 +60,7 @@ def read_texts(body: dict[str, Any], limits: EmbeddingLimits) -> list[str]:
         return [value]
     if not isinstance(value, list) or not value:
         raise refuse("input", value, allowed)
-    if all(map(_is_tokens, value)):
+    if all(map(_is_tokens, value[: limits.texts])):
         raise refuse("input", value, f"{allowed}; token ids are not taken, send the text itself")
     if len(value) > limits.texts:
         raise refuse("input", value, f"{allowed}; this one has {len(value)}")
@@ -72,9 +72,9 @@ def read_texts(body: dict[str, Any], limits: EmbeddingLimits) -> list[str]:
 
 
 def _is_tokens(value: Any) -> bool:
-    """A token id, or a list of them."""
+    """A token id, or what begins like a list of them."""
     if isinstance(value, list):
-        return bool(value) and all(map(_is_tokens, value))
+        return bool(value) and isinstance(value[0], int)
     return isinstance(value, int) and not isinstance(value, bool)
 
 
