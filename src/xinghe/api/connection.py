@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import ABORT, new_request_id
 from xinghe.api.framing import RequestReader
+from xinghe.api.linger import SILENCE
 from xinghe.api.outflow import Outflow
 from xinghe.observe import metrics
 
@@ -74,6 +75,7 @@ class Connection(RequestReader):
         """The requests that are not answered yet: more than one where they are pipelined."""
         self._refusal: ApiError | None = None
         """What is to be said when they are."""
+        self._said_why = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -91,6 +93,8 @@ class Connection(RequestReader):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self.is_deaf:
+            return
         if self._is_idle() and self._head_timer is None and self.timeout_keep_alive_task is None:
             # Bytes that begin no request ended uvicorn's own timer: ours goes on.
             self._await_head()
@@ -128,7 +132,7 @@ class Connection(RequestReader):
         self._head_is_done()
         self.forget_the_rest()
         self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._said_why:
             return
         if any(not cycle.more_body for cycle in self._cycles):
             self._refusal = error
@@ -187,4 +191,10 @@ class Connection(RequestReader):
             + b"cache-control: no-store\r\nconnection: close\r\n\r\n"
             + body
         )
-        self.transport.close()
+        # Closed with bytes unread, it would be reset, and the client would not be told why.
+        self.transport.write_eof()
+        self._said_why = True
+        self.loop.call_later(SILENCE, self.transport.close)
+        for cycle in self._cycles:
+            cycle.disconnected = True
+            cycle.message_event.set()

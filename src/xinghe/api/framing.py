@@ -69,7 +69,8 @@ class RequestReader(HttpToolsProtocol):
     _body_left: int | None = 0
     """Bytes of the body that are to come; `None` where it comes in chunks."""
     _scheduled = False
-    _deaf = False
+    is_deaf = False
+    """Whether what comes is thrown away."""
 
     def refuse(self, error: ApiError) -> None:
         """Nothing that this client sends from here on can be understood, or is wanted."""
@@ -89,7 +90,7 @@ class RequestReader(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        if self._deaf:
+        if self.is_deaf:
             return
         self._rest = self._rest + data if self._rest else data
         if not self._scheduled:
@@ -97,13 +98,13 @@ class RequestReader(HttpToolsProtocol):
 
     def forget_the_rest(self) -> None:
         """Throw away what is not parsed and what is to come; that the client leaves is noticed."""
-        self._rest, self._deaf = b"", True
+        self._rest, self.is_deaf = b"", True
         self._gate.release()
 
     def _parse(self) -> None:
         """Parse what was read, as far as there is room for more requests, for one turn."""
         self._scheduled = False
-        if not self._rest:
+        if not self._rest or self.transport.is_closing():
             return
         data, at, turn = memoryview(self._rest), 0, 0
         while at < len(data) and turn < TURN and not self._is_crowded():
