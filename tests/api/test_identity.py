@@ -136,7 +136,6 @@ def test_two_authorization_headers_are_refused(api: Api) -> None:
         "Bearer {}\x85",
         "Bearer\t{}",
         "Bearer\xa0{}",
-        "Bearer  {}",
         "Bearer \t{}",
         "Bearer {} x",
         "Bearer {},",
@@ -160,6 +159,6 @@ def test_blanks_around_the_header_are_none_of_the_token(api: Api) -> None:
             "POST",
             "/chat/completions",
             json.dumps({"model": CHAT, "messages": HELLO}).encode(),
-            {"Authorization": f"  Bearer {api.token} \t "},
+            {"Authorization": f"  Bearer  {api.token} \t "},
         )
     )

@@ -197,6 +197,15 @@ async def test_much_in_one_read_is_served_in_portions() -> None:
     assert worst[0] < STANDSTILL
 
 
+async def test_empty_lines_without_end_hold_nobody_up() -> None:
+    steps: list[Step] = [STREAM_HEAD, *[b"\n" * 400_000] * 10, chunk("你", "stop"), DONE]
+    async with standstill() as worst:
+        answers = await asyncio.gather(*(read(steps, max_tokens=512) for _ in range(8)))
+    for deltas in answers:
+        assert deltas[1:] == [TextDelta("你"), FinishDelta(FinishReason.NORMAL)]
+    assert worst[0] < STANDSTILL
+
+
 async def test_a_whole_answer_in_one_event_passes() -> None:
     """As some servers send it: the text, the thought and the calls at once."""
     arguments = json.dumps({"text": "长" * 40_000}, ensure_ascii=False)

@@ -24,8 +24,8 @@ async def authenticate(exchange: Exchange, accounts: Accounts, scope: str) -> Pr
     kind, _, secret = header.partition(" ")
     principal = None
     if kind.lower() == "bearer":
-        # As it was sent: `strip` would take more for a space than HTTP does.
-        principal = await accounts.authenticate(secret)
+        # Blanks before it are HTTP's (RFC 9110, section 11.4); `strip` would take more for one.
+        principal = await accounts.authenticate(secret.lstrip(" "))
     if principal is None:
         raise ApiError(
             Errors.INVALID_TOKEN, f"{REALM}: the access token is unknown, revoked or expired"

@@ -11,6 +11,8 @@ MAX_EVENT_BYTES = 512 * 1024
 """A whole answer may stand in one event. Decoding it takes 5 ms at the worst."""
 EVENTS_AT_ONCE = 128
 """Events between which nothing else of the gateway runs."""
+PIECE = 16 * 1024
+"""Bytes between which nothing else runs: they may be as many empty lines."""
 ROOM, BYTES_A_TOKEN = 64 * 1024, 16 * 1024
 """What an answer may take on the wire: so much, and so much more for each token."""
 
@@ -76,6 +78,7 @@ class EventStream:
         self._answer = answer
         self._left = self._most = ROOM + BYTES_A_TOKEN * tokens
         self._parser = EventParser()
+        self._unparsed: deque[bytes] = deque()
         self._ready: deque[bytes] = deque()
 
     async def next(self, until: float | None = None) -> list[bytes]:
@@ -83,16 +86,24 @@ class EventStream:
 
         `until` as in `Answer.read`. Raises `EventTooLarge`, and what `Answer.read` raises.
         """
-        if self._ready:
+        while not self._ready:
+            if not self._unparsed and not await self._read(until):
+                return []
+            self._ready.extend(self._parser.feed(self._unparsed.popleft()))
+            if not self._ready:
+                await asyncio.sleep(0)
+        taken = min(len(self._ready), EVENTS_AT_ONCE)
+        events = [self._ready.popleft() for _ in range(taken)]
+        if self._ready or self._unparsed:
             # What came at once is no reason to keep others waiting.
             await asyncio.sleep(0)
-        while not self._ready:
-            read = await self._answer.read(until)
-            if not read:
-                return []
-            self._left -= len(read)
-            if self._left < 0:
-                raise EventTooLarge(f"the answer has more than {self._most} bytes")
-            self._ready.extend(self._parser.feed(read))
-        taken = min(len(self._ready), EVENTS_AT_ONCE)
-        return [self._ready.popleft() for _ in range(taken)]
+        return events
+
+    async def _read(self, until: float | None) -> bool:
+        """Take in what has come; `False` at the end of the answer."""
+        read = await self._answer.read(until)
+        self._left -= len(read)
+        if self._left < 0:
+            raise EventTooLarge(f"the answer has more than {self._most} bytes")
+        self._unparsed.extend(read[at : at + PIECE] for at in range(0, len(read), PIECE))
+        return bool(read)
