@@ -6,9 +6,8 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from xinghe.images.store import Opened, StoreError
 from xinghe.images.tokens import made_at
@@ -70,7 +69,7 @@ class Folder:
         if not stat.S_ISREG(facts.st_mode):
             file.close()
             return None
-        return Opened(facts.st_size, _pieces(file, facts.st_size, self._lane))
+        return Opened(facts.st_size, _Pieces(file, facts.st_size, self._lane))
 
     def _names(self) -> list[str]:
         """Of images, and of what a crash left half written."""
@@ -89,11 +88,24 @@ def _is_abandoned(name: str) -> bool:
     return made is not None and made + ABANDONED < time.time()
 
 
-async def _pieces(file: BinaryIO, size: int, lane: Lane) -> AsyncIterator[bytes]:
-    with file:
-        while size > 0:
-            piece = await lane.run(file.read, min(PIECE, size))
-            if not piece:
-                raise StoreError("the file has become shorter")
-            size -= len(piece)
-            yield piece
+class _Pieces:
+    """The bytes of an open file. No generator: a reader that leaves would leave it to the
+    garbage collector; with this object the file is closed."""
+
+    def __init__(self, file: BinaryIO, size: int, lane: Lane) -> None:
+        self._file, self._left, self._lane = file, size, lane
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._left <= 0:
+            raise StopAsyncIteration
+        piece = await self._lane.run(self._file.read, min(PIECE, self._left))
+        if not piece:
+            raise StoreError("the file has become shorter")
+        self._left -= len(piece)
+        return piece
+
+    def __del__(self) -> None:
+        self._file.close()
