@@ -56,27 +56,30 @@ TRIES = 2
 
 
 class Vetting:
-    """Two workers at most, and a cache of what they found, refusals included.
+    """Two workers for schemas, two for answers, and a cache of what was found, refusals included.
 
-    A call may take `seconds` from when a worker begins it.
+    A call may take `seconds` from when a worker begins it. Those for answers are started by the
+    first answer: one that is being made does not wait behind the schemas of others.
     """
 
     def __init__(self, *, seconds: float = SECONDS) -> None:
         self._seconds = seconds
-        self._pool = WorkerPool(MODULE, Verdict, size=WORKERS, timeout=seconds, memory=MEMORY)
+        self._schemas = WorkerPool(MODULE, Verdict, size=WORKERS, timeout=seconds, memory=MEMORY)
+        self._answers = WorkerPool(MODULE, Verdict, size=WORKERS, timeout=seconds, memory=MEMORY)
         self._cache = Cache(CACHE)
 
     def start(self) -> None:
-        """Start the workers, so that the first request need not wait for them."""
-        self._pool.start()
+        """Start the workers for schemas, so that the first request need not wait for them."""
+        self._schemas.start()
 
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        await self._schemas.aclose()
+        await self._answers.aclose()
 
     @property
     def pids(self) -> list[int]:
         """The process ids of the workers."""
-        return self._pool.pids
+        return self._schemas.pids + self._answers.pids
 
     async def form(
         self,
@@ -171,7 +174,7 @@ class Vetting:
         seconds, kind, reason = math.inf, "", ""
         for _ in range(TRIES):
             try:
-                verdict = await self._pool.call(Wanted(work), account, progress=begun)
+                verdict = await self._schemas.call(Wanted(work), account, progress=begun)
             except WorkerBusy as error:
                 raise VettingBusy(str(error)) from None
             except WorkerTimeout:
@@ -199,7 +202,7 @@ class Vetting:
         failure: WorkerFailure | None = None
         for _ in range(TRIES):
             try:
-                verdict = await self._pool.call(Wanted(work), account, bounded=False)
+                verdict = await self._answers.call(Wanted(work), account, bounded=False)
             except WorkerDied as error:
                 failure = error
                 continue
