@@ -59,6 +59,9 @@ def test_reader_that_takes_nothing(server: Server, upstream: Upstream) -> None:
         connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.request("POST", f"{DOCUMENTED}/chat/completions", body, api.headers)
         began = time.monotonic()
+        while not upstream.attempts(SCRIPT):
+            assert time.monotonic() - began < 60, "the request did not reach the upstream"
+            time.sleep(0.02)
         # The only slot is free although nothing was taken, and the reader is still there.
         answered(api.chat(model=CHAT, messages=Script().messages))
         assert upstream.received(SCRIPT).ended

@@ -46,6 +46,7 @@ async def answered(
         24,
         stops=stops,
         tools=functions(ToolUse(ALL), max_tokens=24),
+        account=1,
     )
     answer = Answer(means, task, meter)
     await answer.prepare()

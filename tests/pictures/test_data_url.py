@@ -73,9 +73,12 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 )
 def test_it_is_the_same_however_it_is_sliced(body: str, slice_: int) -> None:
     try:
-        wanted = binascii.a2b_base64("".join(body.split()), strict_mode=True)
+        whole = "".join(body.split())
+        wanted = binascii.a2b_base64(whole, strict_mode=True)
     except ValueError:
         wanted = b""
+    if len(whole) % 4:
+        wanted = b""  # the library passes over a "==" too many
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "SLICE", slice_)
         try:

@@ -44,7 +44,12 @@ async def decide(
     """Run the first pass; the calls it made, why it ended, and its text outside of them."""
     prompt = await engine.prepare(planned.messages)
     job = GenerationJob(
-        "as-0", prompt, sampling or planned.sampling, limit, constraint=planned.constraint
+        "as-0",
+        prompt,
+        sampling or planned.sampling,
+        limit,
+        constraint=planned.constraint,
+        account=1,
     )
     reader, calls, said, tokens = planned.reader(), [], "", 0
     async with aclosing(engine.generate(job)) as batches:
@@ -153,7 +158,7 @@ async def test_the_reply_finds_its_prompt_in_the_cache(engine: LlamaCppEngine) -
     planned = plan([Message("user", "什么是光合作用?")], ToolUse(ALL), max_tokens=200)
     await decide(engine, planned)
     prompt = await engine.prepare(planned.messages)
-    job = GenerationJob("as-0", prompt, HOT, 2, constraint=planned.reply)
+    job = GenerationJob("as-0", prompt, HOT, 2, constraint=planned.reply, account=1)
     async with aclosing(engine.generate(job)) as batches:
         deltas = [delta async for batch in batches for delta in batch.deltas]
     (usage,) = [delta for delta in deltas if isinstance(delta, UsageDelta)]
