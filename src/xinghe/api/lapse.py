@@ -24,7 +24,7 @@ class Lapses:
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
-        self._running: dict[int, dict[object, Callable[[], None]]] = {}
+        self._running: dict[int, dict[object, Callable[[], object]]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -36,7 +36,7 @@ class Lapses:
             await asyncio.wait({self._task})
 
     @contextmanager
-    def watching(self, token_id: int, end: Callable[[], None]) -> Iterator[None]:
+    def watching(self, token_id: int, end: Callable[[], object]) -> Iterator[None]:
         """Within it, `end` is called when the token holds no longer."""
         running, key = self._running.setdefault(token_id, {}), object()
         running[key] = end

@@ -14,7 +14,7 @@ from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.rooms import Rooms
 from xinghe.api.chat.run import Producer, Run, Withheld
 from xinghe.api.chat.stream import stream_answer
-from xinghe.api.chat.vetted import vet
+from xinghe.api.chat.vetted import Vetted, vet
 from xinghe.api.chat.whole import whole_answer
 from xinghe.api.departure import unless_gone
 from xinghe.api.exchange import Exchange
@@ -90,26 +90,14 @@ class ChatRoute:
             loading = self._rooms.pictures.load(messages, exchange.keep)
             messages = await unless_gone(exchange, loading, meter)
         check_whole(exchange)  # a picture that is too large has been refused as such
-        budget = self._rooms.search_budget(station)
-        native = station.engine.abilities.tools
-        payer, rate = exchange.require(), request.card.rate
-        least = rate.cost(1, 1, searches=int(request.search is not None))
-        vetting = vet(
-            self._rooms.vetting,
-            request,
-            str(payer.account_id),
-            native=native,
-            first=partial(self._rooms.ledger.cover, payer, least),
-        )
-        vetted = await unless_gone(exchange, vetting, meter)
         task = task_of(
             exchange.request_id,
             request,
             messages,
             station,
-            budget,
-            account=payer.account_id,
-            vetted=vetted,
+            self._rooms.search_budget(station),
+            account=exchange.require().account_id,
+            vetted=await self._vetted(exchange, request, station, meter),
         )
         answer = Answer(self._rooms.means(station), task, meter)
         counted_at = time.perf_counter()
@@ -119,6 +107,23 @@ class ChatRoute:
         prompt = await counting
         waited = time.perf_counter() - counted_at
         return Run(exchange, request, answer, prompt, self._rooms.ledger, meter, waited)
+
+    async def _vetted(
+        self, exchange: Exchange, request: ChatRequest, station: Station, meter: Meter
+    ) -> Vetted:
+        """What the answer will be held to: nothing, for most requests."""
+        if request.format is None and request.tools is None:
+            return Vetted()
+        payer = exchange.require()
+        least = request.card.rate.cost(1, 1, searches=int(request.search is not None))
+        vetting = vet(
+            self._rooms.vetting,
+            request,
+            str(payer.account_id),
+            native=station.engine.abilities.tools,
+            first=partial(self._rooms.ledger.cover, payer, least),
+        )
+        return await unless_gone(exchange, vetting, meter)
 
     def _admit(self, exchange: Exchange, request: ChatRequest) -> Admission:
         """Take the request and an estimate of its tokens from the limits. Raises `RateLimited`."""

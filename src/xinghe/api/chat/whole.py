@@ -19,22 +19,20 @@ async def whole_answer(run: Producer, lapses: Lapses) -> None:
     """
     work = asyncio.create_task(_collect(run))
     gone = asyncio.create_task(run.exchange.gone())
-    lapse = asyncio.Event()
-    waiting = asyncio.create_task(lapse.wait())
+    lapse = asyncio.get_running_loop().create_future()
     try:
-        with lapses.watching(run.exchange.require().token_id, lapse.set):
-            await asyncio.wait({work, gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        with lapses.watching(run.exchange.require().token_id, lapse.cancel):
+            await asyncio.wait({work, gone, lapse}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
-            if lapse.is_set():
+            if lapse.done():
                 raise lapsed()
             run.meter.left = True
             raise ClientGone
         collected = work.result()
     finally:
-        tasks = {work, gone, waiting}
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        gone.cancel()
+        work.cancel()
+        await asyncio.wait({work, gone})
     body = completion(run.exchange, run.request, collected, run.meter)
     await run.exchange.send_json(body)
 
