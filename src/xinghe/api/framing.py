@@ -181,6 +181,8 @@ class RequestReader(HttpToolsProtocol):
         if self.is_resumed:
             return
         self.is_in_head, self._past_head = True, False
+        # Uvicorn knows only bytes that arrive: these may have waited here.
+        self._unset_keepalive_if_required()
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
