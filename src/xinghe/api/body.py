@@ -3,62 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import Any
 
+from xinghe.api.arrival import Body
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.fields import shown
-from xinghe.api.large_json import MAX_STRING, LargeJson, count_marks, decode
+from xinghe.api.large_json import MAX_STRING
 from xinghe.core import ClientGone
 from xinghe.settings import Server
-
-LARGE = 256 * 1024
-"""Bytes from which on a body is decoded while it arrives."""
-
-
-class Body:
-    """What has arrived of a body; `digest` is the SHA-256 of it all."""
-
-    def __init__(self, max_values: int) -> None:
-        self._max_values = max_values
-        self._parts = list[bytes]()
-        self._marks = 0
-        self._large: LargeJson | None = None
-        self._hash = hashlib.sha256()
-        self.size = 0
-
-    @property
-    def missing(self) -> int:
-        """Characters that were not kept: some string has more than any request may have."""
-        return self._large.missing if self._large is not None else 0
-
-    @property
-    def digest(self) -> bytes:
-        return self._hash.digest()
-
-    async def add(self, part: bytes, hashed: bool) -> None:
-        """Raises `ApiError` for more values than may be, and for what cannot be JSON any more."""
-        self.size += len(part)
-        if hashed:
-            self._hash.update(part)
-        if self._large is not None:
-            await self._large.feed(part)
-            return
-        self._parts.append(part)
-        self._marks += count_marks(part)
-        # Marks within strings were counted too: a table in one message is one value.
-        if self.size > LARGE or self._marks > self._max_values:
-            self._large = LargeJson(self._max_values)
-            for each in self._parts:
-                await self._large.feed(each)
-            self._parts.clear()
-
-    async def value(self) -> Any:
-        """Raises `ApiError` for what is not JSON."""
-        if self._large is not None:
-            return await self._large.value()
-        return decode(b"".join(self._parts))
 
 
 async def read_json_object(exchange: Exchange, server: Server) -> dict[str, Any]:
@@ -122,7 +75,7 @@ async def read_body(exchange: Exchange, server: Server, *, hashed: bool = False)
 
 
 async def _receive(exchange: Exchange, server: Server, hashed: bool) -> Body:
-    body = Body(server.max_body_values)
+    body = Body(server.max_body_values, hashed=hashed)
     while True:
         message = await exchange.receive()
         if message["type"] == "http.disconnect":
@@ -133,7 +86,7 @@ async def _receive(exchange: Exchange, server: Server, hashed: bool) -> Body:
         await exchange.keep(len(part))
         last = not message.get("more_body", False)
         exchange.body_read = last
-        await body.add(part, hashed)
+        await body.add(part)
         if last:
             return body
 

@@ -8,19 +8,17 @@ import os
 import string
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
 from xinghe.accounts.records import Principal
+from xinghe.api.arrival import Body
 from xinghe.api.budget import BodyBudget
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError
 from xinghe.api.linger import linger
-
-if TYPE_CHECKING:
-    from xinghe.api.body import Body
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 10

@@ -20,7 +20,7 @@ from xinghe.embedding.protocol import (
 )
 from xinghe.embedding.similarity import similarity
 from xinghe.embedding.wire import Answer, Ranking, in_order, packed, scores
-from xinghe.outbound import AnswerTooLarge, CallFailed, Server
+from xinghe.outbound import UNREADABLE, AnswerTooLarge, CallFailed, Server
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -208,7 +208,7 @@ class UpstreamEmbedder:
             raise self._failed(str(error)) from None
         except CallFailed as error:
             raise _TryAgain(str(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             raise self._failed("upstream's answer has not the documented form") from None
 
     def _failed(self, message: str) -> EmbedderFailed:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from xinghe.embedding.protocol import EmbedderFailed
-from xinghe.outbound import items
+from xinghe.outbound import UNREADABLE, items
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ def scores(ranking: Ranking, documents: int) -> list[float]:
 def _items(raw: msgspec.Raw, kind: type[T], most: int) -> list[T]:
     try:
         return items(raw, kind, most)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise EmbedderFailed("upstream's answer has not the documented form") from None
 
 
@@ -74,7 +74,7 @@ def packed(raw: msgspec.Raw) -> bytes:
     """Little-endian 32-bit floats. Raises `EmbedderFailed`."""
     try:
         embedding = _embedding(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise EmbedderFailed("upstream's vector has not the documented form") from None
     if isinstance(embedding, str):
         try:

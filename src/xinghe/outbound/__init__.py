@@ -6,10 +6,11 @@ Not for URLs that strangers choose: those are `fetching`'s.
 from xinghe.outbound.answer import Answer
 from xinghe.outbound.client import Client
 from xinghe.outbound.faults import AnswerTooLarge, Broken, CallFailed, Silent, Unreachable
-from xinghe.outbound.items import items
+from xinghe.outbound.items import UNREADABLE, items
 from xinghe.outbound.server import Place, Server, proxy_for
 
 __all__ = [
+    "UNREADABLE",
     "Answer",
     "AnswerTooLarge",
     "Broken",

@@ -10,11 +10,14 @@ import msgspec
 
 T = TypeVar("T")
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding strangers' JSON raises. The texts of these errors may quote it."""
+
 
 def items(raw: msgspec.Raw, kind: type[T], most: int) -> list[T]:
     """The items of an array; `most` (rounded up to a power of two) is how many there may be.
 
-    A list type would build a million of them first. Raises what msgspec raises.
+    A list type would build a million of them first. Raises `UNREADABLE`.
     """
     wanted: Any = kind
     decode = _decoder(wanted, 1 << max(0, most - 1).bit_length())

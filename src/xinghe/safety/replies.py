@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from xinghe.outbound import UNREADABLE
+
 UNSPECIFIED = "unspecified"
 """The category of a finding that names none."""
 _THOUGHT_ENDS = "</think>"
@@ -50,8 +52,6 @@ class _Verdict(msgspec.Struct):
 class UnreadableReply(Exception):
     """A reply that is no verdict; the message says what is wrong, never what was moderated."""
 
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _moderations = msgspec.json.Decoder(_Moderations).decode
 _completion = msgspec.json.Decoder(_Completion).decode

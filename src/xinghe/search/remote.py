@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from yarl import URL
 
-from xinghe.outbound import CallFailed, Client, proxy_for
+from xinghe.outbound import UNREADABLE, CallFailed, Client, proxy_for
 from xinghe.search.provider import Found, SearchFailed
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -16,8 +16,6 @@ MAX_TITLE, MAX_SNIPPET = 300, 2000
 MAX_FIELD = 256 * 1024
 """Bytes of a field's JSON."""
 MOST_RESULTS = 200
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises."""
 NULL = msgspec.Raw(b"null")
 
 

@@ -26,7 +26,7 @@ from xinghe.core import (
 from xinghe.engines.events import EventStream, EventTooLarge
 from xinghe.engines.llamacpp.eyes import Eyes
 from xinghe.engines.llamacpp.slots import Slot, Slots
-from xinghe.engines.llamacpp.texts import suspicious, with_opening, with_texts
+from xinghe.engines.llamacpp.texts import OPEN, suspicious, with_opening, with_texts
 from xinghe.engines.llamacpp.wire import (
     CompletionEvent,
     Counted,
@@ -37,7 +37,7 @@ from xinghe.engines.llamacpp.wire import (
 )
 from xinghe.engines.messages import wire_messages
 from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
-from xinghe.outbound import CallFailed, Client, Unreachable
+from xinghe.outbound import UNREADABLE, CallFailed, Client, Unreachable
 from xinghe.outbound.client import Call
 from xinghe.pictures import pictures_in
 from xinghe.vocabulary import PROBES, Frame, Specials
@@ -57,10 +57,6 @@ START_PATIENCE = 15.0
 IDLE_SECONDS = 4.0
 """The child closes an idle connection after 5 s: ours is closed before."""
 PIECES_AT_ONCE = 500
-OPEN_THOUGHT = "<think>"
-"""How the template of a model that always thinks ends."""
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding an answer raises; their texts may quote a prompt."""
 ONCE = {"Connection": "close"}
 """The child closes a connection after a stream without saying so; the next request would fail."""
 
@@ -157,7 +153,7 @@ class LlamaCppEngine:
             bound=length,
             exact=True,
             payload=payload,
-            thinks=rendered.prompt.rstrip().endswith(OPEN_THOUGHT),
+            thinks=rendered.prompt.rstrip().endswith(OPEN),  # as of a model that always thinks
         )
 
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:

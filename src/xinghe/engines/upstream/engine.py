@@ -32,14 +32,13 @@ from xinghe.engines.events import EventStream, EventTooLarge
 from xinghe.engines.messages import wire_format, wire_messages, wire_tools
 from xinghe.engines.protocol import Abilities, Batch, EngineBusy, EngineFailed, EngineUnavailable
 from xinghe.engines.upstream.wire import (
-    FAULTS,
     Chunk,
     UnsoundUsage,
     error_code,
     translate,
     usage_of,
 )
-from xinghe.outbound import Answer, CallFailed, Server, Silent, Unreachable
+from xinghe.outbound import UNREADABLE, Answer, CallFailed, Server, Silent, Unreachable
 
 log = structlog.get_logger(__name__)
 
@@ -121,7 +120,7 @@ class UpstreamEngine:
             raise EngineUnavailable(str(error)) from None
         except (CallFailed, EventTooLarge) as error:
             raise EngineFailed(str(error)) from None
-        except FAULTS as error:
+        except UNREADABLE as error:
             # Its own text would quote the answer.
             raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
 

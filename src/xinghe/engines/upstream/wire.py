@@ -11,7 +11,7 @@ from msgspec import Meta
 from xinghe.catalog.card import Count
 from xinghe.core import Delta, FinishReason, ReasoningDelta, TextDelta, ToolCallDelta, UsageDelta
 from xinghe.engines.protocol import EngineFailed
-from xinghe.outbound import items
+from xinghe.outbound import UNREADABLE, items
 
 FINISH_REASONS = {
     "length": FinishReason.LENGTH,
@@ -45,9 +45,6 @@ MOST_CHARACTERS = 8192
 MOST_OF_ERROR = 65536
 """Bytes of an error that are looked at."""
 NULL = msgspec.Raw(b"null")
-
-FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding an answer raises. Their texts quote it."""
 
 
 class _Function(msgspec.Struct):
@@ -117,7 +114,7 @@ def translate(
     """Append what a chunk says to `deltas`, but for its usage; the finish reason known so far.
 
     Without `calls`, no functions were offered: a call of one is none. Raises `EngineFailed` for
-    an answer that was broken off, and `FAULTS`.
+    an answer that was broken off, and `UNREADABLE`.
     """
     if chunk.error != NULL:
         raise EngineFailed(f"upstream reported an error{error_code(bytes(chunk.error))}")
@@ -145,7 +142,7 @@ def usage_of(chunk: Chunk, most_prompt: int, most_completion: int) -> UsageDelta
         return None
     try:
         usage = _used(chunk.usage)
-    except FAULTS:
+    except UNREADABLE:
         raise UnsoundUsage("it is no count") from None
     if usage is None or not usage.prompt_tokens or usage.completion_tokens is None:
         return None
@@ -167,7 +164,7 @@ def error_code(data: bytes) -> str:
     """The code and type that an error body names, for the log, where they are known words."""
     try:
         error = msgspec.json.decode(data[:MOST_OF_ERROR])
-    except FAULTS:
+    except UNREADABLE:
         return ""
     if isinstance(error, dict) and isinstance(error.get("error"), dict):
         error = error["error"]
