@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from xinghe.api.memory import Returning
+from xinghe.api.memory import Trimmer
 
 WAIT_SECONDS = 2.0
 """How long a request waits for others to end before it is refused."""
@@ -24,7 +24,7 @@ class BodyBudget:
         self.limit = limit
         self.used = 0
         self._freed = asyncio.Event()
-        self._returning = Returning()
+        self._trimmer = Trimmer()
 
     async def take(self, size: int) -> None:
         """Count bytes in, once there is room for them. Raises `BudgetExceeded`."""
@@ -35,7 +35,7 @@ class BodyBudget:
     def give(self, size: int) -> None:
         """Count bytes out."""
         self.used -= size
-        self._returning.given(size)
+        self._trimmer.freed(size)
         self._freed.set()
 
     async def _room(self, size: int) -> None:

@@ -18,21 +18,21 @@ SOON = 1.0
 _trim: Callable[[int], object] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
-class Returning:
-    """Is told what requests let go; asks the allocator when it was much, once a second at most."""
+class Trimmer:
+    """Trims the heap after `MUCH` was freed, once a second at most."""
 
     def __init__(self) -> None:
-        self._given = 0
+        self._freed = 0
         self._due: asyncio.TimerHandle | None = None
         self._work: asyncio.Future[object] | None = None
 
-    def given(self, size: int) -> None:
-        """`size` in bytes."""
-        self._given += size
-        if self._given >= MUCH and self._due is None and _trim is not None:
-            self._due = asyncio.get_running_loop().call_later(SOON, self._ask, _trim)
+    def freed(self, size: int) -> None:
+        """A request has let go of `size` bytes."""
+        self._freed += size
+        if self._freed >= MUCH and self._due is None and _trim is not None:
+            self._due = asyncio.get_running_loop().call_later(SOON, self._begin, _trim)
 
-    def _ask(self, trim: Callable[[int], object]) -> None:
-        self._due, self._given = None, 0
+    def _begin(self, trim: Callable[[int], object]) -> None:
+        self._due, self._freed = None, 0
         # Without the interpreter's lock, so that on a thread it is in nobody's way.
         self._work = asyncio.get_running_loop().run_in_executor(None, trim, 0)
