@@ -50,6 +50,18 @@ def test_characters_of_names_and_calls_count(api: Api) -> None:
     refused(reply, 400, "invalid_request_error", "characters_too_long", 65_536, 65_539)
 
 
+def test_all_characters_of_the_functions_are_told(api: Api) -> None:
+    tools = [
+        {"type": "function", "function": {"name": f"f{n}", "description": "x" * 40_000}}
+        for n in range(3)
+    ]
+    reply = api.chat(model=ABLE, tools=tools)
+    # With the names of the fields, of which each function has 37 characters.
+    refused(
+        reply, 400, "invalid_request_error", "characters_too_long", "functions have 120111", 65_536
+    )
+
+
 def test_characters_are_not_bytes(api: Api) -> None:
     # 200 Chinese characters are within the characters but far beyond 64 tokens.
     reply = api.chat(model=TIGHT, messages=prompt("好" * 200))

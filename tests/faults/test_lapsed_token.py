@@ -60,7 +60,7 @@ def ends_honestly(stream: Stream) -> None:
 
 def test_streams_of_a_revoked_token(own: Server, upstream: Upstream) -> None:
     spared, revoked = Api(own.url, own.token()), Api(own.url, own.token())
-    script, other = long_answer(), Script(["字"] * 160, rate=20)
+    script, other = long_answer(), Script(["字"] * 120, rate=20)
     with (
         spared.streaming(model=CHAT, messages=other.messages) as (kept, kept_live),
         revoked.streaming(model=CHAT, messages=script.messages) as (stream, live),
@@ -76,7 +76,7 @@ def test_streams_of_a_revoked_token(own: Server, upstream: Upstream) -> None:
         ends_honestly(stream)
         for event in kept_live:
             kept.take(event)
-    assert (kept.content, kept.done) == ("字" * 160, True)
+    assert (kept.content, kept.done) == ("字" * 120, True)
     seen = upstream.received(script)
     assert seen.done.wait(5)
     entry = Books(own).usage(stream.headers["x-request-id"])

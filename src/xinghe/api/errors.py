@@ -68,7 +68,7 @@ class ErrorAnswer(msgspec.Struct):
 class ApiError(Exception):
     """A refusal on its way to the client.
 
-    `retry_after` is in seconds; `headers` go out with it.
+    `retry_after` is in whole seconds, at least one; `headers` go out with it.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class ApiError(Exception):
         message: str,
         *,
         param: str | None = None,
-        retry_after: float | None = None,
+        retry_after: int | None = None,
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)

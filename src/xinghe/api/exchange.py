@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import string
 import time
@@ -163,7 +162,7 @@ class Exchange:
             return
         headers: Headers = []
         if error.retry_after is not None:
-            headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
+            headers.append((b"retry-after", str(error.retry_after).encode()))
         headers += [(name.lower().encode(), value.encode()) for name, value in error.headers]
         if not self.body_read:
             self.close()

@@ -160,5 +160,5 @@ def refusal_response(error: ApiError, scope: Scope) -> Response:
         msgspec.json.encode(error.body(scope[REQUEST_ID])),
         status_code=error.row.status,
         media_type="application/json",
-        headers=None if error.retry_after is None else {"retry-after": f"{error.retry_after:.0f}"},
+        headers=None if error.retry_after is None else {"retry-after": str(error.retry_after)},
     )

@@ -139,17 +139,17 @@ def _thinking(
 
 def _functions(body: dict[str, Any], most: int) -> str:
     given = [body[field] for field in ("tools", "functions") if body.get(field)]
-    characters = _characters(given, most)
+    characters = _characters(given)
     if characters > most:
-        raise too_many_characters(most, characters)
+        raise too_many_characters(most, characters, of="its functions have")
     return msgspec.json.encode(given).decode() if given else ""
 
 
-def _characters(value: list[Any], most: int) -> int:
-    """Of all strings in it, as far as need be to know that there are too many."""
+def _characters(value: list[Any]) -> int:
+    """Of all strings in it. A body has few enough values to look at each."""
     characters = 0
     todo: list[Any] = [value]
-    while todo and characters <= most:
+    while todo:
         node = todo.pop()
         for each in [*node, *node.values()] if isinstance(node, dict) else node:
             if isinstance(each, str):
@@ -159,10 +159,10 @@ def _characters(value: list[Any], most: int) -> int:
     return characters
 
 
-def too_many_characters(most: int, characters: int) -> ApiError:
+def too_many_characters(most: int, characters: int, *, of: str = "the request has") -> ApiError:
     return ApiError(
         Errors.CHARACTERS_TOO_LONG,
-        f"the max input characters is {most}, the request has {characters}",
+        f"the max input characters is {most}, {of} {characters}",
         param="messages",
     )
 
