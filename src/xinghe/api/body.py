@@ -22,9 +22,10 @@ async def read_json_object(exchange: Exchange, server: Server) -> dict[str, Any]
 
 
 async def read_cut_object(exchange: Exchange, server: Server) -> dict[str, Any]:
-    """The same, for those who have better words for a text or a picture that is too long.
+    """The same, but strings of more than `MAX_STRING` bytes are cut.
 
-    Of `exchange.missing` characters it knows nothing, so that in the end `check_whole` is called.
+    `exchange.missing` counts the characters that were dropped. The caller refuses the request for
+    its length in words of its own, and calls `check_whole` where it has none.
     """
     read = await read_body(exchange, server)
     exchange.body = None  # what was decoded is enough to hold

@@ -34,7 +34,7 @@ FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class Gate(FlowControl):
-    """Whoever wants its body has reading resumed, but not while what was read is not parsed."""
+    """Resumes reading for whoever wants its body, but only when all that was read is parsed."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         super().__init__(transport)
@@ -73,11 +73,11 @@ class RequestReader(HttpToolsProtocol):
     """Whether what comes is thrown away."""
 
     def refuse(self, error: ApiError) -> None:
-        """Nothing that this client sends from here on can be understood, or is wanted."""
+        """Answer with an error; nothing more that this client sends is read."""
         raise NotImplementedError
 
     def on_hold(self, held: bool) -> None:
-        """It is we who let the client wait from here on, or no more."""
+        """Parsing stops (`held`) or goes on: meanwhile the client waits for us."""
         raise NotImplementedError
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

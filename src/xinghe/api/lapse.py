@@ -14,7 +14,7 @@ from xinghe.api.errors import ApiError, Errors
 from xinghe.storage import StorageError
 
 LOOK_SECONDS = 2.0
-"""One query for all of them; an answer has ended by then and what it takes to cancel it."""
+"""Seconds between two queries, each for all running answers; one must end within 5 s."""
 
 log = structlog.get_logger(__name__)
 

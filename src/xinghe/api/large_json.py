@@ -101,7 +101,8 @@ class LargeJson:
         return await self._put_back(value) if self._cut else value
 
     def _look(self, block: bytes) -> None:
-        """Of the same length, each quote that is left begins or ends a string."""
+        """Take in a block: count its values and cut out its long strings."""
+        # `plain` is as long as `block`, and each quote that is left in it begins or ends a string.
         plain = block.replace(b"\\\\", b"__")
         self._held = b"\\" if plain.endswith(b"\\") else b""
         if self._held:

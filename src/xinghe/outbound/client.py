@@ -13,7 +13,7 @@ from xinghe.outbound.answer import Answer
 from xinghe.outbound.faults import Broken, fault_of
 
 MOST_FIELDS, LONGEST_FIELD = 64, 8190
-"""Of the head of an answer: half a megabyte at most, where there is any need of that."""
+"""Limits of an answer's head: so many header fields, of so many bytes each."""
 IDLE_SECONDS = 15.0
 
 

@@ -1,4 +1,4 @@
-"""How a call of a server comes to nothing. No message holds what was sent or answered."""
+"""Why a call to a server failed. No message holds what was sent or answered."""
 
 from __future__ import annotations
 

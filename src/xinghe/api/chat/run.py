@@ -98,7 +98,7 @@ class Run:
                     if isinstance(batch.deltas[-1], FinishDelta):
                         break
                     yield batch
-        # The end leaves when it is paid for.
+        # The last batch is sent once its charge is saved.
         self._count()
         yield batch
 
