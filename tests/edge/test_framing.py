@@ -205,7 +205,7 @@ def test_pipelined_requests_whose_answers_nobody_reads(make_server: MakeServer) 
         for connection in connections:
             connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.socket.setblocking(False)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         open_ones = list(range(len(connections)))
         while open_ones:
             assert time.monotonic() < end, "a client that reads nothing was not cut off"
