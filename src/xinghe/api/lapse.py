@@ -57,6 +57,9 @@ class Lapses:
             except StorageError as error:
                 log.warning("tokens_not_looked_up", error=str(error))
                 continue
+            except Exception:  # one look that fails must not be the last
+                log.exception("tokens_not_looked_up")
+                continue
             for token_id in lapsed:
                 for end in list(self._running.get(token_id, {}).values()):
                     end()

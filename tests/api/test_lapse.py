@@ -1,0 +1,36 @@
+"""The look after tokens of running answers goes on, whatever happened to one look."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from xinghe.accounts import Accounts
+from xinghe.api import lapse
+from xinghe.storage import Database
+
+
+async def test_a_look_that_fails_is_not_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lapse, "LOOK_SECONDS", 0.01)
+    async with await Database.open(tmp_path) as database:
+        accounts = Accounts(database)
+        account = await accounts.create_account("payer")
+        await accounts.create_token(account.name)
+        (token,) = await accounts.list_tokens()
+        lapses = lapse.Lapses(accounts)
+        lapses.start()
+        ended = asyncio.Event()
+        with lapses.watching(token.id, ended.set), capture_logs() as logs:
+            await database.write(lambda c: c.execute("ALTER TABLE tokens RENAME TO away"))
+            async with asyncio.timeout(30):
+                while not logs:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            await database.write(lambda c: c.execute("ALTER TABLE away RENAME TO tokens"))
+            await accounts.revoke_token(str(token.id))
+            await asyncio.wait_for(ended.wait(), 60)
+        await lapses.stop()
