@@ -123,6 +123,13 @@ async def test_who_leaves_a_short_call_costs_no_child(pool: WorkerPool[str]) -> 
     assert pool.pids == first
 
 
+async def test_what_cannot_be_sent_is_told_and_the_pool_goes_on(pool: WorkerPool[str]) -> None:
+    async with asyncio.timeout(20):
+        with pytest.raises(UnicodeEncodeError):
+            await pool.call(Work(text="\ud800"), "a")
+    assert await pool.call(Work(text="on"), "a") == "on"
+
+
 async def test_the_limit_counts_from_when_a_child_begins(pool: WorkerPool[str]) -> None:
     calls = [pool.call(Work(text=str(n), seconds=0.4), "a", timeout=1.2) for n in range(5)]
     assert await asyncio.gather(*calls) == ["0", "1", "2", "3", "4"]

@@ -18,8 +18,6 @@ Reply = TypeVar("Reply")
 GRACE = 0.25
 """Seconds that a call whose caller has left may still take: most are done before. More for a
 child that takes long to start."""
-
-
 PATIENCE = 10.0
 """Seconds in which a new child is ready, or will not be soon."""
 
@@ -145,6 +143,8 @@ class WorkerPool(Generic[Reply]):
             call.fail(failure)
             # The account's next call waits for the new child: the others' are left to others.
             await self._replaced(worker)
+        except Exception as error:  # a request that cannot be sent, say: its caller must hear it
+            call.fail(error)
         else:
             if not call.future.done():
                 call.future.set_result(reply)
@@ -179,9 +179,9 @@ class _Call(Generic[Reply]):
         self.worker: Worker[Reply] | None = None
         self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
-    def fail(self, failure: WorkerFailure) -> None:
+    def fail(self, error: Exception) -> None:
         if not self.future.done():
-            self.future.set_exception(failure)
+            self.future.set_exception(error)
 
 
 def _give_up(call: _Call[Reply]) -> None:
