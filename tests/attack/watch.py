@@ -6,7 +6,6 @@ import math
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,9 +91,3 @@ def hostile_upstream() -> Iterator[str]:
             yield process.stdout.readline().decode().strip()
         finally:
             process.kill()
-
-
-def settled_at(seconds: float) -> float:
-    """Sleep, and give the clock."""
-    time.sleep(seconds)
-    return time.monotonic()
