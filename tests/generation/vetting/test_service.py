@@ -122,11 +122,10 @@ async def test_the_function_that_costs_too_much_is_named(vetting: Vetting) -> No
 async def test_nobody_waits_for_another_s_schemas(vetting: Vetting) -> None:
     calls = [asyncio.create_task(vet(vetting, hostile.patterns(38, f"b{n}"))) for n in range(8)]
     await asyncio.sleep(0)
-    began = time.monotonic()
     for number in range(5):
         await vet(vetting, SMALL | {"description": f"{number}"}, "b")
-    assert time.monotonic() - began < 1.5  # one after the other, the eight would take 16 s
-    assert not any(call.done() and not call.exception() for call in calls)
+    # Each of the eight takes 2 s: in the order of their coming, all but one would be over.
+    assert sum(call.done() for call in calls) < 4
     for call in calls:
         call.cancel()
     await asyncio.wait(calls)
