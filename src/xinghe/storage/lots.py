@@ -65,11 +65,11 @@ def draw(connection: apsw.Connection, account_id: int, amount: int, *, held_sinc
 
 def _next(connection: apsw.Connection, account_id: int, held_since: int) -> tuple[int, int] | None:
     """The lot to take from, and what it has left."""
-    for condition in ("> ?2", "IS NULL", "<= ?2"):
+    for condition in ("> :at", "IS NULL", "<= :at"):
         row: tuple[int, int] | None = connection.execute(
-            "SELECT id, remaining FROM lots WHERE account_id = ?1 AND remaining > 0 "  # noqa: S608
-            f"AND expires_at {condition} AND ?2 IS NOT NULL ORDER BY expires_at, id LIMIT 1",
-            (account_id, held_since),
+            "SELECT id, remaining FROM lots WHERE account_id = :account AND remaining > 0 "  # noqa: S608
+            f"AND expires_at {condition} ORDER BY expires_at, id LIMIT 1",
+            {"account": account_id, "at": held_since},
         ).get
         if row is not None:
             return row
@@ -104,11 +104,11 @@ def expire(
 
 def cover(connection: apsw.Connection, account_id: int, amount: int, at: int) -> bool:
     """Whether lots that are valid at a moment hold an amount; few are looked at, else it is no."""
-    for condition in ("> ?2", "IS NULL"):
+    for condition in ("> :at", "IS NULL"):
         rows = connection.execute(
-            "SELECT remaining FROM lots WHERE account_id = ?1 AND remaining > 0 "  # noqa: S608
-            f"AND expires_at {condition} AND ?2 IS NOT NULL LIMIT ?3",
-            (account_id, at, PAGE),
+            "SELECT remaining FROM lots WHERE account_id = :account AND remaining > 0 "  # noqa: S608
+            f"AND expires_at {condition} LIMIT :most",
+            {"account": account_id, "at": at, "most": PAGE},
         )
         for (remaining,) in list(rows):
             amount -= remaining
