@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import structlog
 
-from xinghe.untracked import VARIABLES
 from xinghe.workers.frames import LENGTH, body_length, encode
 
 log = structlog.get_logger(__name__)
@@ -53,7 +52,7 @@ class ChildProcess:
         python: str,
     ) -> ChildProcess:
         """Start it. Call from the main thread: the child dies with the thread that forked it."""
-        environment = {**os.environ, **VARIABLES}
+        environment = dict(os.environ)
         environment.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
         environment["OMP_WAIT_POLICY"] = "PASSIVE"  # spinning threads would take others' cores
         process = await asyncio.create_subprocess_exec(
