@@ -29,7 +29,7 @@ class Here:
         check = checker(validator(json.loads(schema)))
         return arguments_fault(check, text) if arguments else check(text)
 
-    async def walk(self, key: str, grammar: str, start: int, text: bytes) -> bool:
+    async def walk(self, key: str, grammar: str, start: int, text: bytes, _account: str) -> bool:
         known = max(0, self._walks.walk(Walk(key, start, text[start:], grammar)).known)
         return self._walks.walk(Walk(key, known, text[known:], grammar)).kept
 

@@ -106,7 +106,7 @@ class Passes:
         prompt = await means.dispatcher.prepare(means.station, messages)
         job = self._job(task, prompt, Sampling(temperature=0.0), max_tokens, constraint)
         tally = Tally(Meter(), prompt, max_tokens=max_tokens)
-        stages = (*self._followed(constraint), self._splitter(prompt, constraint), tally)
+        stages = (*self._followed(task, constraint), self._splitter(prompt, constraint), tally)
         texts: list[str] = []
         try:
             async with aclosing(run_pass(means.dispatcher, means.station, job, stages)) as batches:
@@ -118,7 +118,7 @@ class Passes:
         return "".join(texts)
 
     def _stages(self, task: Task, laid_out: Pass, prompt: Prompt, thinking: int) -> list[Stage]:
-        stages: list[Stage] = self._followed(laid_out.constraint)
+        stages: list[Stage] = self._followed(task, laid_out.constraint)
         if thinking:
             stages.append(self._splitter(prompt, laid_out.constraint))
         said = self._meter.completion_tokens - self._meter.reasoning_tokens
@@ -148,13 +148,13 @@ class Passes:
             stages.append(Checked(laid_out.structure.check, whole=not proven))
         return stages
 
-    def _followed(self, constraint: Constraint | None) -> list[Stage]:
+    def _followed(self, task: Task, constraint: Constraint | None) -> list[Stage]:
         """The proof that an engine keeps to a grammar that it was given."""
         means = self._means
         if constraint is None or means.station.engine.abilities.constraints != "grammar":
             return []
         assert means.walker is not None
-        return [Followed(constraint.grammar, means.walker)]
+        return [Followed(constraint.grammar, means.walker, str(task.account))]
 
     def _splitter(self, prompt: Prompt, constraint: Constraint | None) -> ThoughtSplitter:
         # A form that holds from the first token leaves no room for a thought, opened or not.

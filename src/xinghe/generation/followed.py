@@ -19,7 +19,7 @@ _numbers = itertools.count()
 class Walker(Protocol):
     """Walks texts through grammars; `Vetting` is one."""
 
-    async def walk(self, key: str, grammar: str, start: int, text: bytes) -> bool:
+    async def walk(self, key: str, grammar: str, start: int, text: bytes, account: str) -> bool:
         """Whether `text`, of which `start` bytes are known, keeps to `grammar`."""
         ...
 
@@ -27,9 +27,10 @@ class Walker(Protocol):
 class Followed:
     """Lets pass what keeps to a grammar, piece by piece; raises `Unkept` and `Unverified`."""
 
-    def __init__(self, grammar: str, walker: Walker) -> None:
+    def __init__(self, grammar: str, walker: Walker, account: str) -> None:
         self._grammar = grammar
         self._walker = walker
+        self._account = account
         self._key = f"text {next(_numbers)}"
         self._text = b""
 
@@ -38,6 +39,8 @@ class Followed:
         if piece:
             known = len(self._text)
             self._text += piece
-            if not await self._walker.walk(self._key, self._grammar, known, self._text):
+            if not await self._walker.walk(
+                self._key, self._grammar, known, self._text, self._account
+            ):
                 raise Unkept
         return deltas

@@ -21,6 +21,8 @@ from xinghe.generation.vetting import Unverified, VettedForm, Vetting, VettingBu
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SMALL = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 ONLY = 'start: "yes" | "no"'
+SLOW = 200_000
+"""Characters that take some tenths of a second to follow."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -99,7 +101,7 @@ async def test_answers_are_checked_in_the_worker(
     form = await vet(vetting, schema)
     assert await form.check(right) is None
     assert await form.check(wrong) is not None
-    follow = Followed(form.constraint.grammar, vetting)
+    follow = Followed(form.constraint.grammar, vetting, "a")
     for letter in right:
         await follow([TextDelta(letter, 1)])
 
@@ -151,7 +153,7 @@ async def test_what_comes_first_comes_before_a_worker(vetting: Vetting) -> None:
 
 
 async def test_text_outside_the_grammar_is_no_answer(vetting: Vetting) -> None:
-    follow = Followed(ONLY, vetting)
+    follow = Followed(ONLY, vetting, "a")
     deltas: list[Delta] = [TextDelta("y", 1)]
     assert await follow(deltas) == deltas
     with pytest.raises(Unkept):
@@ -160,7 +162,7 @@ async def test_text_outside_the_grammar_is_no_answer(vetting: Vetting) -> None:
 
 async def test_a_grammar_that_does_not_compile_is_no_free_text(vetting: Vetting) -> None:
     with pytest.raises(Unverified):
-        await Followed('start: %json {"not": {}}', vetting)([TextDelta("a", 1)])
+        await Followed('start: %json {"not": {}}', vetting, "a")([TextDelta("a", 1)])
 
 
 async def test_texts_are_followed_by_whichever_worker_has_time(vetting: Vetting) -> None:
@@ -168,14 +170,27 @@ async def test_texts_are_followed_by_whichever_worker_has_time(vetting: Vetting)
     word = "{" + '"a":"' + "x" * 20 + '"}'
     form = await vet(vetting, SMALL)
 
-    async def follow() -> None:
-        followed = Followed(form.constraint.grammar, vetting)
+    async def follow(account: str) -> None:
+        followed = Followed(form.constraint.grammar, vetting, account)
         for letter in word:
             await followed([TextDelta(letter, 1)])
         with pytest.raises(Unkept):
             await followed([TextDelta("}", 1)])
 
-    await asyncio.gather(*(follow() for _ in range(80)))
+    await asyncio.gather(*(follow(f"{number}") for number in range(80)))
+
+
+async def test_nobody_waits_for_another_s_texts(vetting: Vetting) -> None:
+    async def follow(text: str, account: str) -> None:
+        await Followed("start: /x*/", vetting, account)([TextDelta(text, 1)])
+
+    await asyncio.gather(*(follow("x", account) for account in "ab"))
+    calls = [asyncio.create_task(follow("x" * SLOW, "a")) for _ in range(8)]
+    await asyncio.sleep(0)
+    await follow("x", "b")
+    # Were each text an account of its own, all but one would have gone first.
+    assert sum(call.done() for call in calls) < 4
+    await asyncio.gather(*calls)
 
 
 async def test_an_answer_that_takes_too_long_to_check_is_not_promised() -> None:

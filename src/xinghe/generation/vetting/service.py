@@ -131,7 +131,7 @@ class Vetting:
         assert isinstance(found, Validated)
         return found.fault
 
-    async def walk(self, key: str, grammar: str, start: int, text: bytes) -> bool:
+    async def walk(self, key: str, grammar: str, start: int, text: bytes, account: str) -> bool:
         """Whether `text`, which begins at byte 0 of the whole, keeps to `grammar` from `start` on.
 
         `key` names the text. Raises `Unverified`.
@@ -139,7 +139,7 @@ class Vetting:
         known = start
         sent = ""
         while True:
-            found = await self._promised(Walk(key, known, text[known:], sent), key)
+            found = await self._promised(Walk(key, known, text[known:], sent), account)
             assert isinstance(found, Walked)
             if not found.kept:
                 return False
