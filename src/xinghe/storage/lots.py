@@ -88,12 +88,11 @@ def expire(
     `available` never falls below zero, whatever an older program left open.
     """
     query = "SELECT available FROM accounts WHERE id = ?"
-    available: int = connection.execute(query, (account_id,)).get or 0
     swept = spared = 0
     for lot, remaining, promised in _expired(connection, account_id, at):
         kept = min(remaining, promised - spared)
         spared += kept
-        part = min(remaining - kept, available - swept)
+        part = min(remaining - kept, connection.execute(query, (account_id,)).get)
         if part:
             if batch is not None and not batch.take():
                 return swept, False
