@@ -29,8 +29,8 @@ class Cache:
     def __init__(self, size: int) -> None:
         self._size = size
         self._held = 0
-        self._results: OrderedDict[bytes, tuple[Result, float]] = OrderedDict()
-        """With the time until which each holds."""
+        self._results: OrderedDict[bytes, tuple[Result, int, float]] = OrderedDict()
+        """With its size, and the time until which it holds."""
 
     @property
     def held(self) -> int:
@@ -38,7 +38,7 @@ class Cache:
         return self._held
 
     def get(self, key: bytes) -> Result | None:
-        found, until = self._results.get(key, (None, 0.0))
+        found, _, until = self._results.get(key, (None, 0, 0.0))
         if found is None:
             return None
         if time.monotonic() > until:
@@ -50,15 +50,12 @@ class Cache:
     def put(self, key: bytes, result: Result, seconds: float = math.inf) -> None:
         """Keep a result that holds for so many seconds."""
         self._drop(key)
-        self._results[key] = result, time.monotonic() + seconds
-        self._held += _size(result)
+        size = ENTRY + len(msgspec.msgpack.encode(result))
+        self._results[key] = result, size, time.monotonic() + seconds
+        self._held += size
         while self._held > self._size:
             self._drop(next(iter(self._results)))
 
     def _drop(self, key: bytes) -> None:
         if key in self._results:
-            self._held -= _size(self._results.pop(key)[0])
-
-
-def _size(result: Result) -> int:
-    return ENTRY + len(msgspec.msgpack.encode(result))
+            self._held -= self._results.pop(key)[1]
