@@ -46,7 +46,6 @@ class PictureReader:
             "xinghe.pictures.worker",
             Sight,
             size=1,
-            threads=1,
             nice=10,
             waiting=WAITING,
             share=SHARE,

@@ -43,7 +43,6 @@ class WorkerPool(Generic[Reply]):
         memory: int = 0,
         arguments: Sequence[str] = (),
         nice: int = 0,
-        threads: int = 1,
         grace: float = GRACE,
     ) -> None:
         self._module = module
@@ -54,7 +53,6 @@ class WorkerPool(Generic[Reply]):
                 reply,
                 arguments=arguments,
                 nice=nice,
-                threads=threads,
                 timeout=timeout,
                 memory=memory,
                 expendable=True,
