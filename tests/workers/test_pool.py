@@ -135,6 +135,17 @@ async def test_the_limit_counts_from_when_a_child_begins(pool: WorkerPool[str]) 
     assert await asyncio.gather(*calls) == ["0", "1", "2", "3", "4"]
 
 
+async def test_who_waits_for_a_child_that_cannot_start_is_told_at_once() -> None:
+    pool = WorkerPool(MODULE, str, timeout=30, size=1, arguments=["broken"])
+    async with asyncio.timeout(60):  # one after the other, each would take 10 s and more
+        calls = [pool.call(Work(), f"{number % 3}") for number in range(12)]
+        failures = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(failure) for failure in failures} == {WorkerDied}
+        with pytest.raises(WorkerDied):
+            await pool.call(Work(), "a")
+    await pool.aclose()
+
+
 async def test_closing_ends_all() -> None:
     pool = WorkerPool(MODULE, str, timeout=60, size=1)
     pool.start()

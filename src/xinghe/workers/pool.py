@@ -139,8 +139,13 @@ class WorkerPool(Generic[Reply]):
             reply = await worker.call(call.request, call.timeout, call.progress)
         except WorkerFailure as failure:
             call.fail(failure)
-            # The account's next call waits for the new child: the others' are left to others.
-            await self._replaced(worker)
+            if worker.broken and not any(one.ready for one in self._workers):
+                # Who waits for children that cannot start would wait for each other's tries, too.
+                for waiting in self._queue.clear():
+                    waiting.fail(type(failure)(*failure.args))
+            else:
+                # The account's next call waits for the new child: the others' are left to others.
+                await self._replaced(worker)
         except Exception as error:  # a request that cannot be sent, say: its caller must hear it
             call.fail(error)
         else:
@@ -158,7 +163,7 @@ class WorkerPool(Generic[Reply]):
     async def _replaced(self, worker: Worker[Reply]) -> None:
         """Start a new child where the call has ended the old one, and wait until it is ready."""
         until = time.monotonic() + PATIENCE
-        while not (self._closed or worker.ready or time.monotonic() > until):
+        while not (self._closed or worker.ready or worker.broken or time.monotonic() > until):
             worker.start()
             await asyncio.sleep(0.01)
 

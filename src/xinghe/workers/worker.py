@@ -83,6 +83,8 @@ class Worker(Generic[Reply]):
         self._expendable = expendable
         self._spent = False
         """Whether a call is why the child has ended: the next one need not wait."""
+        self.broken = False
+        """Whether the last child ended before it was ready."""
         self._decoder = msgspec.msgpack.Decoder(reply)
         self._numbers = itertools.count()
         self._waiting: deque[Pending] = deque()
@@ -177,6 +179,7 @@ class Worker(Generic[Reply]):
         try:
             child = self._child = await self._spawn()
         except Exception as error:  # whatever it is: who waits must hear of it
+            self.broken = True
             self._reason = WorkerDied(f"{self._module} cannot be started: {error}")
             self._fail(self._reason, self._take_all())
             self._wanted.clear()
@@ -190,7 +193,8 @@ class Worker(Generic[Reply]):
             self._reason = WorkerDied(f"{self._module} wrote what is not a frame: {error}")
         finally:
             self._child = None
-            never_ready, self._at_once = self._at_once == 0, 0
+            self.broken = never_ready = self._at_once == 0
+            self._at_once = 0
             status = await asyncio.shield(child.end())
             if self._reason is None:
                 self._reason = self._death(status)
