@@ -1,4 +1,4 @@
-"""A few entries of each kind, for every run of the suite: answers, books, holds, nothing left.
+"""A few entries of each kind, for `make test-all`: answers, books, holds, nothing left.
 
 Times are for `make attack`: here other tests have the machine too.
 """
@@ -25,6 +25,7 @@ SCHEMAS = ("all_of_patterns", "any_of_product", "self_200", "mutual_50", "models
 BODIES = ("logit_bias", "deep_objects", "big_exponent", "csv")
 FAULTS = ("bad_size_alone", "redirect_307", "reset_in_body", "deep_objects", "tokens_1e30", "told_")
 READERS = ("half open", "half a body", "leaves at once")
+pytestmark = pytest.mark.slow  # each kind has its own tests in every run of the suite
 EACH = 2
 """Entries of a name: a stream and a whole answer, a form and a function."""
 

@@ -82,7 +82,10 @@ def expire(
     while expired(connection, before=before, max_bytes=max_bytes):
         if not batch.take():
             return dropped, False
-        dropped += _delete(connection, AGED, (before,)) or _delete(connection, OLDEST)
+        gone = _delete(connection, AGED, (before,)) or _delete(connection, OLDEST)
+        if not gone:
+            break  # nothing is left to drop, whatever the total says
+        dropped += gone
     return dropped, True
 
 

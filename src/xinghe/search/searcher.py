@@ -73,7 +73,9 @@ class Searcher:
                 left = self._deadline - (time.monotonic() - began)
                 found = await read_pages(found, self._fetch, self._extractor, self._private, left)
             asked = Choice(query, found, references, budget, place_of(measure))
-            chosen = await self._choosing.call(asked, ACCOUNT.get()) if found else []
+            # Who waits for a turn among many searches does not wait for ever.
+            async with asyncio.timeout(self._deadline + CHOOSING):
+                chosen = await self._choosing.call(asked, ACCOUNT.get()) if found else []
         except SearchFailed as failure:
             self._count("failed")
             log.warning("search_failed", provider=self._provider.name, error=str(failure))
