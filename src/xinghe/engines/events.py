@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 
 from xinghe.outbound import Answer
@@ -15,6 +16,8 @@ PIECE = 16 * 1024
 """Bytes between which nothing else runs: they may be as many empty lines."""
 ROOM, BYTES_A_TOKEN = 64 * 1024, 16 * 1024
 """What an answer may take on the wire: so much, and so much more for each token."""
+
+_EMPTY_LINES = re.compile(rb"\n{3,}")
 
 
 class EventTooLarge(Exception):
@@ -45,6 +48,8 @@ class EventParser:
         if b"\r" in read:
             self._skip_lf = read.endswith(b"\r")
             read = read.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if b"\n\n\n" in read:
+            read = _EMPTY_LINES.sub(b"\n\n", read)  # one of them ends an event as well as many
         first, *rest = read.split(b"\n")
         self._grow(first)
         self._pending += first
@@ -89,7 +94,9 @@ class EventStream:
         while not self._ready:
             if not self._unparsed and not await self._read(until):
                 return []
-            self._ready.extend(self._parser.feed(self._unparsed.popleft()))
+            with self._answer.pace:
+                self._ready.extend(self._parser.feed(self._unparsed.popleft()))
+            await self._answer.rest()
             if not self._ready:
                 await asyncio.sleep(0)
         taken = min(len(self._ready), EVENTS_AT_ONCE)

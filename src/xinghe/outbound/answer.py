@@ -11,6 +11,7 @@ import asyncio
 import aiohttp
 
 from xinghe.outbound.faults import AnswerTooLarge, Silent, fault_of
+from xinghe.outbound.pace import Pace
 
 LONGEST_ADVICE = 3600.0
 """Seconds; a server that says more is not believed."""
@@ -28,6 +29,8 @@ class Answer:
         self.status = response.status
         self._response = response
         self._silence = silence
+        self.pace = Pace()
+        """For the work on what it says, too."""
 
     @property
     def patience(self) -> float:
@@ -43,14 +46,37 @@ class Answer:
             return None
         return seconds if 0 <= seconds <= LONGEST_ADVICE else None
 
+    async def rest(self) -> None:
+        """Wait where the work on this answer has been more than its share."""
+        if not (seconds := self.pace.wait()):
+            return
+        connection = self._response.connection
+        transport = connection.transport if connection else None
+        if transport is None or not transport.is_reading():
+            # The library takes nothing more by itself until this is read.
+            await asyncio.sleep(seconds)
+            return
+        transport.pause_reading()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            transport.resume_reading()
+
     async def read(self, until: float | None = None) -> bytes:
         """The next bytes of the body; none at its end.
 
         `until` is a time of the loop's clock by which they must have come. Raises `Silent`,
         `Broken`.
         """
+        await self.rest()
+        self.pace.read()
         limit = asyncio.get_running_loop().time() + self._silence
         try:
+            # To take what has come makes the library parse what came after it.
+            with self.pace:
+                read = self._response.content.read_nowait()
+            if read:
+                return read
             async with asyncio.timeout_at(limit if until is None else min(limit, until)):
                 return await self._response.content.readany()
         except TimeoutError:

@@ -162,6 +162,7 @@ class _Reading:
     ) -> None:
         self.goes_on = True
         self._events = EventStream(answer, job.max_tokens)
+        self._pace = answer.pace
         self._decode = decode
         self._calls = _offers_tools(job)
         self._most_prompt = _most_prompt(job)
@@ -183,11 +184,12 @@ class _Reading:
             if self._finish is None:
                 raise
             events = []  # Nothing more comes of an answer that is whole.
-        for data in events:
-            if data == b"[DONE]":
-                # The usage comes after the finish reason, so the finish waits for it.
-                return self._end(deltas, self._finish or FinishReason.NORMAL)
-            self._take(self._decode(data), deltas)
+        with self._pace:
+            for data in events:
+                if data == b"[DONE]":
+                    # The usage comes after the finish reason, so the finish waits for it.
+                    return self._end(deltas, self._finish or FinishReason.NORMAL)
+                self._take(self._decode(data), deltas)
         if not events:
             if self._finish is None:
                 raise EngineFailed("the stream ended before its finish reason")

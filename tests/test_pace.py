@@ -1,0 +1,70 @@
+"""Floods of other servers leave most of the event loop to everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+
+import pytest
+
+from tests.attack.watch import hostile_upstream
+from xinghe.engines.events import EventStream, EventTooLarge
+from xinghe.outbound import CallFailed, Server
+from xinghe.outbound.pace import OWN_BURST, Pace
+
+FLOODS = ["bare_lines", "empty_events"]
+SECONDS = 2.0
+
+
+def _burn(pace: Pace, seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    with pace:
+        while time.perf_counter() < end:
+            pass
+
+
+async def test_an_answer_that_comes_as_ordinary_ones_do_never_waits() -> None:
+    pace = Pace()
+    for _ in range(40):
+        pace.read()
+        assert pace.wait() == 0
+        await asyncio.sleep(0.005)
+
+
+async def test_those_that_take_much_wait_one_behind_the_other() -> None:
+    waits = []
+    for _ in range(8):
+        pace = Pace()
+        _burn(pace, 2 * OWN_BURST)
+        waits.append(pace.wait())
+    assert waits[0] >= 0.04
+    assert waits == sorted(waits)
+    assert waits[-1] >= 0.2
+    # Who comes with an ordinary answer meanwhile is not held up.
+    assert Pace().wait() == 0
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_floods_leave_most_of_the_loop_to_others(flood: str) -> None:
+    async def drink(url: str) -> None:
+        server = Server(url + "/v1", connect=10, silence=10)
+        body = {"stream": True, "messages": f"hurt:chat:{flood}"}
+        try:
+            with suppress(CallFailed, EventTooLarge):
+                async with server.post("/chat/completions", body) as answer:
+                    events = EventStream(answer, 1024)
+                    while await events.next():
+                        pass
+        finally:
+            await server.aclose()
+
+    with hostile_upstream() as url:
+        began, used = time.monotonic(), time.thread_time()
+        crowd = [asyncio.create_task(drink(url)) for _ in range(12)]
+        _, running = await asyncio.wait(crowd, timeout=SECONDS)
+        used, took = time.thread_time() - used, time.monotonic() - began
+        for one in running:
+            one.cancel()
+        await asyncio.gather(*crowd, return_exceptions=True)
+    assert used < 0.1 + 0.3 * took
