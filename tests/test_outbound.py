@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aiohttp import web
@@ -156,3 +156,39 @@ async def test_a_query_of_the_base_url_goes_with_every_call() -> None:
 )
 def test_what_is_told_of_a_url_holds_no_key(url: str, origin: str) -> None:
     assert server_at(url).origin == origin
+
+
+BEHIND = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen"
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["in the library", "in the socket"])
+async def test_what_follows_an_answer_is_no_answer_to_the_next_request(heard: bool) -> None:
+    """Not even where it comes when the connection is idle."""
+    first: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                writer.write(BEHIND.replace(b"stolen", b"honest"))
+                first.put_nowait(writer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
+        server = server_at(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+        async with server.post("/a", {}) as answer:
+            assert await answer.whole(100) == b"honest"
+        writer = await first.get()
+        writer.write(BEHIND)  # at once: nothing waits to be sent
+        if heard:
+            await asyncio.sleep(0.2)
+        async with server.post("/b", {}) as answer:
+            assert await answer.whole(100) == b"honest"
+        # A connection that nothing is wrong with is kept.
+        kept = await first.get()
+        assert kept is not writer
+        async with server.post("/c", {}) as answer:
+            assert await answer.whole(100) == b"honest"
+        assert await first.get() is kept
+        await server.aclose()

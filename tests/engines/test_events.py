@@ -89,3 +89,7 @@ def test_event_without_end_is_refused(piece: bytes) -> None:
     reads = [piece] * (MAX_EVENT_BYTES // 65_536 + 2)
     with pytest.raises(EventTooLarge):
         parse(reads)
+
+
+def test_a_byte_order_mark_at_the_beginning_is_no_part_of_the_first_line() -> None:
+    assert EventParser().feed(b"\xef\xbb\xbfdata: a\n\n") == [b"a"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from codecs import BOM_UTF8
 from collections import deque
 
 from xinghe.outbound import Answer
@@ -30,7 +31,7 @@ class EventParser:
     Only `data` fields are kept, since no engine uses another. Lines may end in LF, CRLF or CR.
     """
 
-    __slots__ = ("_data", "_pending", "_size", "_skip_lf")
+    __slots__ = ("_data", "_first", "_pending", "_size", "_skip_lf")
 
     def __init__(self) -> None:
         self._pending = bytearray()
@@ -38,9 +39,13 @@ class EventParser:
         self._data: list[bytes] = []
         self._size = 0
         self._skip_lf = False
+        self._first = True
 
     def feed(self, read: bytes) -> list[bytes]:
         """The events that this read completes. Raises `EventTooLarge`."""
+        if self._first and read:
+            # A byte order mark may stand before all else.
+            read, self._first = read.removeprefix(BOM_UTF8), False
         if self._skip_lf and read:
             # The CR that ended the last read may have been the first half of a CRLF.
             read = read.removeprefix(b"\n")

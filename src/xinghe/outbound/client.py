@@ -10,6 +10,7 @@ import aiohttp
 from yarl import URL
 
 from xinghe.outbound.answer import Answer
+from xinghe.outbound.clean import CleanConnector
 from xinghe.outbound.faults import Broken, fault_of
 
 MOST_FIELDS, LONGEST_FIELD = 64, 8190
@@ -67,12 +68,7 @@ class Client:
         """Made late, because a session belongs to the running loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._limit,
-                    keepalive_timeout=self._idle,
-                    # The system's, which knows the names of the operator's own network.
-                    resolver=aiohttp.ThreadedResolver(),
-                ),
+                connector=CleanConnector(limit=self._limit, idle=self._idle),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept-Encoding": "identity"},
                 proxy=self._proxy,
