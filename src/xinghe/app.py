@@ -115,6 +115,7 @@ class System:
             embedder=self.embedders.of(catalog.models[DEFAULT_MODEL]),
         )
         self.reader = PictureReader(settings.pictures)
+        self.pictures = PictureLoader(fetcher, settings.pictures.fetch_timeout)
         self.readiness = Readiness(self.dispatcher, database)
         vectors = EmbeddingRooms(catalog, self.embedders, self.ledger, limiter, settings.server)
         accounts = Accounts(database)
@@ -132,7 +133,7 @@ class System:
                     ledger=self.ledger,
                     limiter=limiter,
                     moderator=self.moderator,
-                    pictures=PictureLoader(fetcher, settings.pictures.fetch_timeout),
+                    pictures=self.pictures,
                     searcher=self.search.searcher,
                     reader=self.reader,
                     vetting=self.vetting,
@@ -218,6 +219,7 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
             await system.painters.aclose()
             await system.images.aclose()
             await system.reader.aclose()
+            system.pictures.close()
             await system.fetcher.aclose()
             await system.moderator.stop()
             await outbox.stop()

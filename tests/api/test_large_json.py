@@ -90,3 +90,16 @@ def test_marks_in_strings_are_none() -> None:
     assert decoded(text, [], most=6) == json.loads(text)
     with pytest.raises(ApiError, match=r"6 values or more .* up to 5"):
         decoded(text, [], most=5)
+
+
+def test_several_at_once_in_one_loop_after_the_other() -> None:
+    async def one() -> Any:
+        large = LargeJson(100)
+        await large.feed(b'{"a": 1}')
+        return await large.value()
+
+    async def several() -> list[Any]:
+        return await asyncio.gather(*(one() for _ in range(4)))
+
+    for _ in range(2):
+        assert asyncio.run(several()) == [{"a": 1}] * 4

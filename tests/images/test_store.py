@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 
 from tests.images.s3 import KEY, SECRET, FakeS3, serving
 from xinghe.images.bucket import Bucket
-from xinghe.images.folder import Folder
+from xinghe.images.folder import Folder, _Pieces
 from xinghe.images.store import ImageStore, Place, StoreError
 from xinghe.images.tokens import NAME, made_at, new_name, seconds_left
 from xinghe.settings import Images
@@ -174,3 +177,30 @@ async def test_an_object_that_never_ends_is_an_error(
     with pytest.raises(StoreError, match="more than 1000 bytes"):
         await content(store, large)
     await store.aclose()
+
+
+async def test_a_reader_that_leaves_makes_nobody_wait_for_its_disk(tmp_path: Path) -> None:
+    """A pipe stands for a file whose disk has stopped: reading it ends when we say so."""
+    folder = Folder(tmp_path)
+    ends, drain = os.pipe()
+    file = os.fdopen(ends, "rb")
+    pieces = _Pieces(file, 10, folder._lane)
+    reading = asyncio.ensure_future(anext(pieces))
+    await asyncio.sleep(0.2)  # the thread is in the middle of it
+    reading.cancel()
+    await asyncio.wait([reading])
+    unblock = threading.Timer(10, os.write, [drain, b"0123456789"])
+    unblock.start()
+    began = time.monotonic()
+    del pieces, reading
+    gc.collect()
+    await asyncio.sleep(0.01)
+    assert time.monotonic() - began < 5
+    assert not file.closed
+    unblock.cancel()
+    os.write(drain, b"0123456789")
+    async with asyncio.timeout(30):
+        while not file.closed:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    os.close(drain)
+    await folder.aclose()

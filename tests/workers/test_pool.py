@@ -11,6 +11,7 @@ import pytest
 
 from tests.workers.child import Work
 from xinghe.workers import (
+    RequestFailed,
     WorkerBusy,
     WorkerClosed,
     WorkerDied,
@@ -160,3 +161,14 @@ async def test_closing_ends_all() -> None:
     assert not psutil.pid_exists(pid)
     with pytest.raises(WorkerClosed):
         await pool.call(Work(), "a")
+
+
+async def test_what_is_no_request_or_no_reply_leaves_nobody_waiting() -> None:
+    pool = WorkerPool(MODULE, int, timeout=30, size=1)
+    async with asyncio.timeout(60):
+        for request in (Work(text="\ud800"), Work(text="no number"), object()):
+            with pytest.raises(RequestFailed) as failed:
+                await pool.call(request, "a")
+            assert "number" not in str(failed.value)
+        assert len(pool.pids) == 1
+    await pool.aclose()

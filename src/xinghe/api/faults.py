@@ -18,7 +18,7 @@ from xinghe.images.store import StoreError
 from xinghe.ledger import InsufficientTokens, SpendCapReached
 from xinghe.limits import RateLimited
 from xinghe.storage import StorageUnavailable
-from xinghe.workers import WorkerBusy
+from xinghe.workers import WorkerBusy, WorkerFailure
 
 log = structlog.get_logger(__name__)
 
@@ -80,11 +80,22 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             known = _too_many(Errors.PREEMPTIBLE_RATE_LIMIT, text, fault.retry_after)
         case DispatchFailed() | EmbedderFailed() | PainterFailed() | PainterUnavailable():
             known = Errors.DISPATCH_ERROR
-        case StoreError() | StorageUnavailable():
-            event = "images_not_stored" if isinstance(fault, StoreError) else "not_written"
-            log.error(event, error=str(fault))
+        case StoreError() | StorageUnavailable() | WorkerFailure():
+            _log_ours(fault)
             known = Errors.INTERNAL_ERROR
     return known
+
+
+def _log_ours(fault: StoreError | StorageUnavailable | WorkerFailure) -> None:
+    match fault:
+        case WorkerFailure():
+            # Long texts that could not be looked through, above all: they never pass unseen. What
+            # the failure says may quote them.
+            log.error("worker_failed", reason=type(fault).__name__)
+        case StoreError():
+            log.error("images_not_stored", error=str(fault))
+        case StorageUnavailable():
+            log.error("not_written", error=str(fault))
 
 
 def _too_many(

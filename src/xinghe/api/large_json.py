@@ -12,6 +12,7 @@ import re
 import secrets
 import sys
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -43,8 +44,8 @@ _LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 _HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB]")
 _decode = msgspec.json.Decoder().decode
 _decode_text = msgspec.json.Decoder(str).decode
-_turn = asyncio.Lock()
-"""Two calls of the decoder in a row would keep others waiting twice as long."""
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+"""Two calls of the decoder in a row would keep others of the loop waiting twice as long."""
 
 
 def count_marks(data: bytes) -> int:
@@ -94,7 +95,7 @@ class LargeJson:
         """Raises `ApiError` for what is not JSON."""
         if self._within or self._held:
             raise _not_json("the text ends within a string")
-        async with _turn:
+        async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             value = decode(self._skeleton)
             await asyncio.sleep(0)
         self._skeleton = bytearray()

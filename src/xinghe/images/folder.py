@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import stat
@@ -32,7 +33,11 @@ class Folder:
         await self._lane.run(self._write, name, data)
 
     async def read(self, name: str) -> Opened | None:
-        return await self._lane.run(self._open, name)
+        file = await self._lane.run(self._open, name)
+        if file is None:
+            return None
+        size = os.fstat(file.fileno()).st_size
+        return Opened(size, _Pieces(file, size, self._lane))
 
     async def names(self) -> list[str]:
         return await self._lane.run(self._names)
@@ -58,18 +63,17 @@ class Folder:
                 partial.unlink()
             raise StoreError(f"{self._path} cannot be written: {error.strerror}") from error
 
-    def _open(self, name: str) -> Opened | None:
+    def _open(self, name: str) -> BinaryIO | None:
         assert made_at(name) is not None
         try:
             descriptor = os.open(self._path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
         file = os.fdopen(descriptor, "rb")
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             file.close()
             return None
-        return Opened(facts.st_size, _Pieces(file, facts.st_size, self._lane))
+        return file
 
     def _names(self) -> list[str]:
         """Of images, and of what a crash left half written."""
@@ -94,6 +98,7 @@ class _Pieces:
 
     def __init__(self, file: BinaryIO, size: int, lane: Lane) -> None:
         self._file, self._left, self._lane = file, size, lane
+        self._loop = asyncio.get_running_loop()
 
     def __aiter__(self) -> Self:
         return self
@@ -108,4 +113,7 @@ class _Pieces:
         return piece
 
     def __del__(self) -> None:
-        self._file.close()
+        # A thread may be reading it yet, and closing would wait for that. The loop hands it on, as
+        # whatever collects this object may hold the lane's locks.
+        with contextlib.suppress(RuntimeError):  # the loop has ended: the file closes by itself
+            self._loop.call_soon_threadsafe(self._lane.later, self._file.close)

@@ -48,6 +48,13 @@ class Lane:
         running.add_done_callback(ended)
         return await asyncio.wrap_future(running)
 
+    def later(self, work: Callable[[], object]) -> None:
+        """Have a thread do what nobody waits for and nothing fails of; here where it is closed."""
+        try:
+            self._threads.submit(work)
+        except RuntimeError:
+            work()
+
     def close(self) -> None:
         """Take no more calls; those under way end by themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from xinghe.workers.errors import WorkerClosed, WorkerFailure
+from xinghe.workers.errors import RequestFailed, WorkerClosed, WorkerFailure
 from xinghe.workers.fair import FairQueue
 from xinghe.workers.worker import Worker
 
@@ -146,8 +146,8 @@ class WorkerPool(Generic[Reply]):
             else:
                 # The account's next call waits for the new child: the others' are left to others.
                 await self._replaced(worker)
-        except Exception as error:  # a request that cannot be sent, say: its caller must hear it
-            call.fail(error)
+        except Exception as error:  # it cannot be sent, or is no reply: who waits must hear of it
+            call.fail(RequestFailed(type(error).__name__))
         else:
             if not call.future.done():
                 call.future.set_result(reply)

@@ -50,6 +50,10 @@ class PictureLoader:
         # In a thread: ten megabytes of base64 would hold up everybody's streams.
         self._lane = Lane("pictures", waiting=WAITING, share=SHARE)
 
+    def close(self) -> None:
+        """Let go of its thread."""
+        self._lane.close()
+
     async def load(self, messages: tuple[Message, ...], keep: Keep) -> tuple[Message, ...]:
         """The conversation with its pictures loaded, all at once.
 
