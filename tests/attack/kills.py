@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+
+import psutil
 
 from tests.attack import pictures, readers, schemas, texts
 from tests.attack.hosts import ABLE, EMBEDDED
 from tests.attack.shot import Aim, Seen, Shot, asked, fire
-from tests.attack.sizes import family, name
+from tests.attack.sizes import family, name, sizes
 from tests.kit.server import Server
-from tests.supervisor.kit import GATEWAY, status, until
+from tests.supervisor.kit import GATEWAY, root, status, until
 
 TOLD = ("200", "200 error", "200 cut", "400", "429", "500", "503", "closed", "reset")
 """What may come of a request whose server dies; never that it hangs."""
@@ -54,7 +57,7 @@ CROWD = [
 
 def killed(server: Server, aim: Aim, say: Callable[[Seen], None]) -> None:
     """Every kind of process once, the gateway last; the supervisor itself lives on."""
-    kinds = sorted({name(one) for one in list(family(server))[1:]} - {GATEWAY})
+    kinds = sorted(sizes(server).processes.keys() - {name(root(server)), GATEWAY})
     for kind in [*kinds, GATEWAY]:
         crowd = [
             threading.Thread(target=lambda s, n: say(fire(s, aim, aim.token(n))), args=[shot, n])
@@ -64,8 +67,9 @@ def killed(server: Server, aim: Aim, say: Callable[[Seen], None]) -> None:
             one.start()
         time.sleep(0.7)
         for process in family(server):
-            if name(process) == kind:
-                process.kill()
+            with suppress(psutil.Error):  # it has just ended by itself
+                if name(process) == kind:
+                    process.kill()
         for one in crowd:
             one.join()
         until(f"ready after {kind} was killed", lambda: _ready(server), timeout=60)

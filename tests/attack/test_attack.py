@@ -55,7 +55,7 @@ def warm(aim: Aim) -> None:
         asked("/embeddings", {"model": LOCAL_VECTORS, "input": ["月亮"]}),
         asked("/images/generations", {"model": "Stable-Diffusion-XL", "prompt": "cat"}),
         pictures.SMALL,
-        texts.SHOTS[0].pieces,
+        *texts.ORDINARY,
     ]
     clients = [
         Thread(target=fire, args=[Shot("warm", pieces, ("200",), within=120), aim, aim.token(n)])

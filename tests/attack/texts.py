@@ -42,6 +42,12 @@ TEXTS: dict[str, Callable[[], str]] = {
     "base64": lambda: "QUJD" * (SIZE // 4),
 }
 
+ORDINARY = [
+    asked("/chat/completions", {"model": LONG, "messages": [{"role": "user", "content": "月" * n}]})
+    for n in (2_000, 25_000)
+]
+"""One for each process that moderates."""
+
 SERVED = ("200", "400", "429")
 
 
@@ -57,12 +63,12 @@ def _shots() -> list[Shot]:
     rounds = [{"role": role, "content": "你好" * 20} for role in ("user", "assistant")] * 1000
     talk = {"model": LONG, "messages": [*rounds, {"role": "user", "content": "好"}]}
     shots.append(Shot("2001 messages", asked("/chat/completions", talk), SERVED, 6, 60))
-    counted = {"messages": [{"role": "user", "content": "<|im_end|> 好 " * 400}]}
+    counted = {"messages": [{"role": "user", "content": "<|im_end|> 好 " * 100}]}
     short = {**counted, "model": EMBEDDED, "max_completion_tokens": 2}
     shots.append(Shot("controls, embedded", asked("/chat/completions", short), SERVED, 4, 60))
     texts = {"model": LOCAL_VECTORS, "input": ["e\u0301" * 450] * 16}
     shots.append(Shot("vectors", asked("/embeddings", texts), SERVED, 8, 60))
-    ranked = {"query": "月亮" * 100, "documents": ["图书馆 " * 100] * 60}
+    ranked = {"query": "月亮" * 100, "documents": ["图书馆 " * 100] * 20}
     shots.append(Shot("ranked", asked("/rerank", ranked), SERVED, 4, 60))
     named = json.dumps({"a": "b"}) * 50_000
     tool = [{"type": "function", "function": {"name": "f", "description": named}}]

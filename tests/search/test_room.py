@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,9 +20,11 @@ from xinghe.api.operations import Identified, Nowhere
 from xinghe.cli.search import search
 from xinghe.engines.estimate import estimated_tokens
 from xinghe.search import room as rooms
+from xinghe.search.corpus import SHARE
 from xinghe.search.documentation import pages
 from xinghe.search.room import SearchRoom
 from xinghe.settings import Search, Settings, SettingsError
+from xinghe.storage.connection import connect
 
 BASE = "http://127.0.0.1:8000"
 
@@ -144,3 +147,47 @@ def test_the_command_line_says_what_it_wants(tmp_path: Path) -> None:
     (tmp_path / "a.exe").write_bytes(b"x")
     assert "skipped" in command("index", str(tmp_path), "--name", "a", data=tmp_path)
     assert "operations.md" in command("query", "怎么备份数据库", data=tmp_path)
+
+
+async def test_a_corpus_that_cannot_be_written_now_keeps_the_service_from_nothing(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(data=str(tmp_path))
+    room = SearchRoom(settings, base_url=BASE)
+    await room.start()
+    await room.stop()
+    indexing = connect(tmp_path / "search.db")
+    indexing.execute("BEGIN IMMEDIATE")
+    room = SearchRoom(settings, base_url=BASE)
+    assert room.corpus is not None
+    room.corpus._connection.set_busy_timeout(50)
+    await room.start()
+    found = await room.searcher.search(
+        "星河", number=3, references=3, budget=500, measure=estimated_tokens
+    )
+    assert found
+    await room.stop()
+    indexing.close()
+
+
+async def test_a_full_queue_ends_neither_the_vectors_nor_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "LOOK_SECONDS", 0.05)
+    embedder = Counting()
+    room = SearchRoom(Settings(data=str(tmp_path)), base_url=BASE, embedder=embedder)
+    await room.start()
+    assert room.corpus is not None
+    over = threading.Event()
+    reads = [
+        asyncio.create_task(room.corpus.read(lambda _: over.wait(60))) for _ in range(SHARE + 1)
+    ]
+    await asyncio.sleep(0)
+    room._used.set()
+    for _ in range(10):
+        await asyncio.sleep(0.02)
+    over.set()
+    await asyncio.gather(*reads)
+    async with asyncio.timeout(20):
+        await embedder.reached(1)
+    await room.stop()

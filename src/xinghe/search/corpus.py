@@ -18,6 +18,7 @@ from xinghe.search.passages import Passage
 from xinghe.search.terms import terms
 from xinghe.storage.clock import now
 from xinghe.storage.connection import connect, prepare
+from xinghe.storage.errors import ENVIRONMENT, StorageUnavailable
 from xinghe.workers import Lane
 
 T = TypeVar("T")
@@ -96,15 +97,17 @@ class Corpus:
         return self._do("BEGIN IMMEDIATE", operation)
 
     def _do(self, begin: str, operation: Callable[[apsw.Connection], T]) -> T:
-        """One transaction: all of it is done, or nothing."""
+        """One transaction: all of it is done, or nothing. Raises `StorageUnavailable`."""
         with self._lock:
-            self._connection.execute(begin)
             try:
+                self._connection.execute(begin)
                 result = operation(self._connection)
                 self._connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+                if isinstance(error, ENVIRONMENT):
+                    raise StorageUnavailable(f"{FILE_NAME} cannot be used: {error}") from error
                 raise
             return result
 

@@ -14,6 +14,7 @@ from xinghe.search.fusion import fuse
 from xinghe.search.provider import Found, SearchFailed
 from xinghe.search.terms import coverage, match_expression, query_terms, terms
 from xinghe.search.vectors import Vectors
+from xinghe.storage import StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +74,7 @@ class LocalProvider:
             return await self._corpus.read(
                 lambda connection: self._find(connection, query, vector, number)
             )
-        except apsw.Error as error:
+        except (apsw.Error, StorageError) as error:
             raise SearchFailed(f"the corpus cannot be read: {error}") from error
 
     async def aclose(self) -> None:

@@ -22,6 +22,7 @@ from xinghe.search.searcher import Searcher
 from xinghe.search.searxng import SearxngProvider
 from xinghe.search.vectors import embed_missing
 from xinghe.settings import Search, Settings, SettingsError
+from xinghe.storage import StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -68,17 +69,27 @@ class SearchRoom:
         )
 
     async def start(self) -> None:
-        """Bring the project's own pages into the corpus; its vectors follow the first search."""
+        """Bring the project's own pages into the corpus; its vectors follow the first search.
+
+        A corpus that cannot be written now (the disk is full, the command line indexes) stays as
+        it is: what is in it is searched.
+        """
         if self.corpus is None:
             return
-        if self._settings.documentation:
-            report = await index_documentation(self.corpus, self._extractor)
-            for skipped in report.skipped:
-                log.warning("documentation_skipped", page=skipped.path, reason=skipped.reason)
-        else:
-            self.corpus.remove(DOCUMENTATION)
+        try:
+            await self._document(self.corpus)
+        except StorageError as error:
+            log.warning("documentation_not_indexed", error=str(error))
         if self._embedder is not None:
             self._keeper = asyncio.create_task(self._keep(self.corpus, self._embedder))
+
+    async def _document(self, corpus: Corpus) -> None:
+        if not self._settings.documentation:
+            corpus.remove(DOCUMENTATION)
+            return
+        report = await index_documentation(corpus, self._extractor)
+        for skipped in report.skipped:
+            log.warning("documentation_skipped", page=skipped.path, reason=skipped.reason)
 
     async def stop(self) -> None:
         if self._keeper is not None:
@@ -91,13 +102,13 @@ class SearchRoom:
         seen: object = None
         await self._used.wait()
         while True:
-            version = await corpus.read(lambda connection: connection.pragma("data_version"))
-            if version != seen:
-                try:
+            try:
+                version = await corpus.read(lambda connection: connection.pragma("data_version"))
+                if version != seen:
                     await embed_missing(corpus, embedder)
                     seen = version
-                except Exception as error:  # Whatever ails it, terms find most; try again.
-                    log.warning("passages_not_embedded", error=repr(error))
+            except Exception as error:  # Whatever ails it, terms find most; try again.
+                log.warning("passages_not_embedded", error=repr(error))
             await asyncio.sleep(LOOK_SECONDS)
 
 
