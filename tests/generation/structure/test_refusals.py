@@ -63,6 +63,11 @@ TWO_OF_ONE = {
     },
     "required": ["a"],
 }
+ENCODED = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "contentEncoding": "base64",
+    "contentMediaType": "application/json",
+}
 UNMATCHABLE = {"type": "string", "pattern": "^a{0,3}$", "minLength": 5}
 
 REFUSED: dict[str, tuple[Any, str, str]] = {
@@ -97,6 +102,14 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "too long a text": ({"type": "string", "minLength": 10**9}, "minLength", "/minLength"),
     "too many items": ({"type": "array", "minItems": 10**6}, "minItems", "/minItems"),
     "beyond integers": ({"type": "integer", "minimum": 10**30}, "minimum", "/minimum"),
+    "beyond numbers": (
+        {"type": "number", "exclusiveMinimum": 1.7e308}, "exclusiveMinimum", "/exclusiveMinimum",
+    ),
+    "encoded": (ENCODED, "contentEncoding", "/contentEncoding"),
+    "encoded text": (
+        {"$schema": ENCODED["$schema"], "properties": {"k": {"type": "string", **ENCODED}}},
+        "contentEncoding", "/properties/k/contentEncoding",
+    ),
     "100 levels": (nested(100), "properties", ""),
     "10,000 properties": (MANY, "properties", "/properties"),
     "long regex": ({"type": "string", "pattern": "a" * 5000}, "pattern", "/pattern"),

@@ -16,7 +16,7 @@ from jsonschema_rs.canonical import CanonicalizationError, CanonicalKind, Satisf
 from xinghe.generation.structure.blame import culprit
 from xinghe.generation.structure.contradiction import contradictory
 from xinghe.generation.structure.errors import Impossible, Unguaranteed
-from xinghe.generation.structure.locate import escaped
+from xinghe.generation.structure.locate import escaped, keywords
 
 DEFINITIONS = ("$schema", "$defs", "definitions")
 STEPS = 20
@@ -44,8 +44,7 @@ def canonical(schema: Any) -> Any:
         raise Unguaranteed(keyword, path, "makes the schema unsatisfiable: no value fits it")
     if form.kind is CanonicalKind.RAW:
         view = form.view()
-        path = getattr(view, "pointer", None) or ""
-        word = path.rpartition("/")[2] or "schema"
+        word, path = _unsaid(schema, getattr(view, "pointer", None) or "")
         raise Unguaranteed(word, path, f"cannot be guaranteed ({getattr(view, 'reason', '')})")
     return form.to_json_schema()
 
@@ -96,6 +95,28 @@ def _blamed(schema: Any, instance_path: list[Any]) -> tuple[str, str]:
         words = [step for step in instance_path if isinstance(step, str)]
         return words[-1], "".join(f"/{escaped(str(step))}" for step in instance_path)
     return culprit(schema, (*EXTERNAL, "$schema"), _readable) or ("schema", "")
+
+
+def _unsaid(schema: Any, place: str) -> tuple[str, str]:
+    """The keyword of what has no canonical form, and its path; else the place, where one is known.
+
+    A place may be a keyword's, or that of a part under a name of the author's.
+    """
+    found = list(keywords(schema))
+    own = [name for name, _, path in found if path == place]
+    if own:
+        return own[0], place
+    within = [name for name, _, path in found if path == f"{place}/{escaped(name)}"]
+    within.sort(key=lambda name: name == "$schema")  # another dialect asks for less
+    return culprit(schema, within, _sayable) or ("schema", place)
+
+
+def _sayable(schema: Any) -> bool:
+    try:
+        form = jsonschema_rs.canonicalize(schema, validate_formats=True, offline=True)
+    except (jsonschema_rs.ValidationError, CanonicalizationError):
+        return False
+    return form.kind is not CanonicalKind.RAW
 
 
 def _readable(schema: Any) -> bool:

@@ -12,6 +12,7 @@ from xinghe.core import Constraint
 from xinghe.generation.structure.blame import REWRITTEN, culprit
 from xinghe.generation.structure.canonical import canonical, validator
 from xinghe.generation.structure.compile import Compiler, TooLarge
+from xinghe.generation.structure.effort import within_effort
 from xinghe.generation.structure.errors import Impossible, Unguaranteed, Unsupported
 from xinghe.generation.structure.hint import OBJECT_HINT, hint_for
 from xinghe.generation.structure.limits import within_limits
@@ -24,6 +25,8 @@ RECURSION = (4, 2, 1, 0)
 """How often a reference may stand within itself: the most that leaves the grammar small."""
 GRAMMAR = 400_000
 """Characters of a grammar."""
+ORIGINS = {"minimum": ("exclusiveMinimum",), "maximum": ("exclusiveMaximum",)}
+"""What else a keyword of the canonical form may have been when it was sent."""
 USED = 0.8
 """The part of `max_tokens` that bounds are computed from."""
 
@@ -56,6 +59,7 @@ def structured(schema: Any = None, *, max_tokens: int) -> Structure:
     within_limits(wanted)
     _fits(wanted, max_tokens)
     check = checker(validator(wanted))
+    within_effort(wanted)
     grammar = _grammar(wanted, max_tokens)
     given = wanted if isinstance(wanted, dict) else {}
     hint = OBJECT_HINT if schema is None else hint_for(wanted)
@@ -112,7 +116,7 @@ def _works(max_tokens: int) -> Callable[[Any], bool]:
 
 
 def _blame(schema: Any, error: Unsupported | Impossible, max_tokens: int) -> Unguaranteed:
-    words = (error.keyword, *REWRITTEN)
+    words = (error.keyword, *ORIGINS.get(error.keyword, ()), *REWRITTEN)
     known = culprit(schema, words, _works(max_tokens))
     if known is not None:
         return Unguaranteed(*known, error.reason)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from xinghe.core import Tool, ToolUse
 from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.structure.canonical import validator
+from xinghe.generation.structure.effort import within_effort
 from xinghe.generation.structure.limits import within_limits
 from xinghe.generation.structure.strict import parse
 from xinghe.generation.tools.grammar import closed, placed
@@ -28,6 +29,7 @@ def vet(use: ToolUse, begun: Callable[[int], None] = ignored) -> None:
             schema = closed(tool.parameters)
             within_limits(schema)
             validator(schema)
+            within_effort(schema)
         except Unguaranteed as error:
             raise placed(number, error) from None
 
