@@ -126,7 +126,7 @@ async def test_who_leaves_a_short_call_costs_no_child(pool: WorkerPool[str]) -> 
 
 async def test_what_cannot_be_sent_is_told_and_the_pool_goes_on(pool: WorkerPool[str]) -> None:
     async with asyncio.timeout(20):
-        with pytest.raises(UnicodeEncodeError):
+        with pytest.raises(RequestFailed, match="UnicodeEncodeError"):
             await pool.call(Work(text="\ud800"), "a")
     assert await pool.call(Work(text="on"), "a") == "on"
 
