@@ -60,3 +60,26 @@ def test_nobody_waits_for_more_than_one_call_of_each_other(calls: list[str]) -> 
             served.append(taken[0])
         assert sorted(served) == sorted(left)
         left -= Counter(left.keys())
+
+
+def test_who_has_had_little_comes_before_who_has_had_much() -> None:
+    now = 0.0
+    queue: FairQueue[int] = FairQueue(most=100, share=100, clock=lambda: now)
+
+    def served() -> str:
+        taken = queue.take(lambda _: True)
+        assert taken is not None
+        return taken[0]
+
+    for account in "abc":
+        queue.used(account, 4)
+        queue.put(account, 1)
+        queue.put(account, 2)
+    for number in range(5):
+        queue.put("d", number)
+        queue.used("d", 0.01)
+    assert [served() for _ in range(5)] == ["d"] * 5
+    queue.put("d", 6)
+    now = 100.0  # all is forgotten
+    assert [served() for _ in range(7)] == ["a", "b", "c", "d", "a", "b", "c"]
+    assert len(queue) == 0

@@ -50,6 +50,25 @@ async def test_one_account_never_has_all_children(pool: WorkerPool[str]) -> None
     await asyncio.wait(hostile)
 
 
+async def test_a_short_call_waits_for_no_queue_of_long_ones() -> None:
+    pool = WorkerPool(MODULE, str, timeout=1.5, waiting=40, share=4)
+    hostile: list[asyncio.Task[str]] = []
+    try:
+        for account in "abcdef":
+            calls = [pool.call(Work(seconds=20), account) for _ in range(3)]
+            hostile += [asyncio.create_task(call) for call in calls]
+        # Each of them has had a turn.
+        await reached(lambda: sum(task.done() for task in hostile) >= 6)
+        for _ in range(2):
+            await pool.call(Work(text="mine"), "z")
+        assert sum(task.done() for task in hostile) < 12  # in turn, it would be all others' twice
+    finally:
+        for task in hostile:
+            task.cancel()
+        await asyncio.gather(*hostile, return_exceptions=True)
+        await pool.aclose()
+
+
 async def test_the_queue_is_bounded_in_all_and_for_each(pool: WorkerPool[str]) -> None:
     tasks = [asyncio.create_task(pool.call(Work(seconds=20), "a")) for _ in range(5)]
     await asyncio.sleep(0)

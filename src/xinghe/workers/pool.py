@@ -25,8 +25,9 @@ PATIENCE = 10.0
 class WorkerPool(Generic[Reply]):
     """`size` children of `module`, each with one call at a time.
 
-    At most `waiting` calls queue, at most `share` of one account, and accounts take turns. Where
-    there are several children, one account never has all of them. A call may take `timeout`
+    At most `waiting` calls queue, at most `share` of one account, and accounts take turns, those
+    first that have had little of the children lately. Where there are several children, one
+    account never has all of them. A call may take `timeout`
     seconds from when a child begins it, and `memory` bytes of data; the child that exceeds
     either, or dies of a call, is replaced at once, and only that call fails.
     """
@@ -135,6 +136,7 @@ class WorkerPool(Generic[Reply]):
 
     async def _work(self, worker: Worker[Reply], account: str, call: _Call[Reply]) -> None:
         """See one call through; not in its caller's task, as a child is busy until it ends."""
+        began = time.monotonic()
         try:
             reply = await worker.call(call.request, call.timeout, call.progress)
         except WorkerFailure as failure:
@@ -153,6 +155,8 @@ class WorkerPool(Generic[Reply]):
                 call.future.set_result(reply)
         finally:
             call.worker = None
+            # With the new child, where it took one: for so long nobody else had this one.
+            self._queue.used(account, time.monotonic() - began)
             self._at_work[account] -= 1
             if not self._at_work[account]:
                 del self._at_work[account]
