@@ -22,6 +22,10 @@ PATIENCE = 10.0
 """Seconds in which a new child is ready, or will not be soon."""
 
 
+def _nothing() -> None:
+    return None
+
+
 class WorkerPool(Generic[Reply]):
     """`size` children of `module`, each with one call at a time.
 
@@ -85,11 +89,13 @@ class WorkerPool(Generic[Reply]):
         progress: Callable[[int], None] | None = None,
         *,
         bounded: bool = True,
+        known: Callable[[], Reply | None] = _nothing,
     ) -> Reply:
         """What a child's handler returns for `request`; `timeout` in place of the pool's own.
 
         `progress` hears what a job of `serve_jobs` tells. What is not `bounded` takes its turn
-        like all others, but is never refused: for work that bounds itself.
+        like all others, but is never refused: for work that bounds itself. `known` is asked when
+        its turn comes: what it gives is the reply, and no child is troubled.
 
         A caller that is cancelled takes its call along: out of the queue, or, after `grace`
         seconds, out of the child's hands. Raises `WorkerFailure` (`WorkerBusy` where the queue
@@ -98,7 +104,7 @@ class WorkerPool(Generic[Reply]):
         """
         if self._closed:
             raise WorkerClosed(f"the workers {self._module} are closed")
-        call = _Call[Reply](request, timeout, progress)
+        call = _Call[Reply](request, timeout, progress, known)
         self._queue.put(account, call, bounded=bounded)
         self._hand_out()
         try:
@@ -125,6 +131,10 @@ class WorkerPool(Generic[Reply]):
             if taken is None:
                 return
             account, call = taken
+            found = call.known()
+            if found is not None:
+                call.future.set_result(found)
+                continue
             # The one that is loaded, where another is just being replaced.
             worker = max(self._idle, key=lambda one: one.ready)
             self._idle.remove(worker)
@@ -175,11 +185,16 @@ class WorkerPool(Generic[Reply]):
 class _Call(Generic[Reply]):
     """A call that waits, or that `worker` has; `timeout` in seconds."""
 
-    __slots__ = ("future", "progress", "request", "timeout", "worker")
+    __slots__ = ("future", "known", "progress", "request", "timeout", "worker")
 
     def __init__(
-        self, request: object, timeout: float | None, progress: Callable[[int], None] | None
+        self,
+        request: object,
+        timeout: float | None,
+        progress: Callable[[int], None] | None,
+        known: Callable[[], Reply | None],
     ) -> None:
+        self.known = known
         self.request = request
         self.progress = progress
         self.timeout = timeout

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from tests.kit import hostile
 from xinghe.core import Delta, TextDelta, Tool, ToolUse
@@ -131,6 +132,15 @@ async def test_nobody_waits_for_another_s_schemas(vetting: Vetting) -> None:
     for call in calls:
         call.cancel()
     await asyncio.wait(calls)
+
+
+async def test_the_same_schema_of_many_is_vetted_once_by_each_worker(vetting: Vetting) -> None:
+    same = hostile.patterns(38, "the same")
+    with capture_logs() as logs:
+        calls = [outcome(vet(vetting, same, f"s{n % 5}")) for n in range(20)]
+        found = set(await asyncio.gather(*calls))
+    assert len(found) == 1
+    assert 1 <= [entry["event"] for entry in logs].count("schema_refused") <= 2
 
 
 async def test_too_many_are_told_to_come_again(vetting: Vetting) -> None:

@@ -156,16 +156,23 @@ class Vetting:
         found = self._cache.get(key)
         if found is None:
             await first()
-            found, seconds = await self._found(work, account)
-            if seconds:
+            found, seconds = await self._found(work, account, key)
+            # Another request may have found the same meanwhile: that holds for as long as it did.
+            if seconds and self._cache.get(key) is None:
                 self._cache.put(key, found, seconds)
         if isinstance(found, Refused):
             raise Unguaranteed(found.keyword, found.path, found.reason)
         return found
 
-    async def _found(self, work: Form | Functions, account: str) -> tuple[Result, float]:
+    async def _found(
+        self, work: Form | Functions, account: str, key: bytes
+    ) -> tuple[Result, float]:
         """The result, and for how many seconds it holds."""
         at: int | None = None
+
+        def known() -> Verdict | None:
+            found = self._cache.get(key)
+            return None if found is None else Verdict(found)
 
         def begun(number: int) -> None:
             nonlocal at
@@ -174,7 +181,9 @@ class Vetting:
         seconds, kind, reason = math.inf, "", ""
         for _ in range(TRIES):
             try:
-                verdict = await self._schemas.call(Wanted(work), account, progress=begun)
+                verdict = await self._schemas.call(
+                    Wanted(work), account, progress=begun, known=known
+                )
             except WorkerBusy as error:
                 raise VettingBusy(str(error)) from None
             except WorkerTimeout:
