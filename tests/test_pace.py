@@ -6,14 +6,11 @@ import asyncio
 import time
 from contextlib import suppress
 
-import pytest
-
 from tests.attack.watch import hostile_upstream
 from xinghe.engines.events import EventStream, EventTooLarge
 from xinghe.outbound import CallFailed, Server
 from xinghe.outbound.pace import OWN_BURST, Pace
 
-FLOODS = ["bare_lines", "empty_events"]
 SECONDS = 2.0
 
 
@@ -32,6 +29,14 @@ async def test_an_answer_that_comes_as_ordinary_ones_do_never_waits() -> None:
         await asyncio.sleep(0.005)
 
 
+async def test_long_texts_wait_for_what_is_done_with_them() -> None:
+    ordinary, long = Pace(), Pace()
+    ordinary.characters(100 * 20)  # a hundred pieces that came at once
+    assert ordinary.wait() == 0
+    long.characters(100 * 2_000)
+    assert long.wait() >= 0.4
+
+
 async def test_those_that_take_much_wait_one_behind_the_other() -> None:
     waits = []
     for _ in range(8):
@@ -45,11 +50,10 @@ async def test_those_that_take_much_wait_one_behind_the_other() -> None:
     assert Pace().wait() == 0
 
 
-@pytest.mark.parametrize("flood", FLOODS)
-async def test_floods_leave_most_of_the_loop_to_others(flood: str) -> None:
+async def test_empty_lines_leave_most_of_the_loop_to_others() -> None:
     async def drink(url: str) -> None:
         server = Server(url + "/v1", connect=10, silence=10)
-        body = {"stream": True, "messages": f"hurt:chat:{flood}"}
+        body = {"stream": True, "messages": "hurt:chat:bare_lines"}
         try:
             with suppress(CallFailed, EventTooLarge):
                 async with server.post("/chat/completions", body) as answer:

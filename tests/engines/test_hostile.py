@@ -7,7 +7,7 @@ import gc
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -173,6 +173,23 @@ async def test_a_peer_that_says_nothing_often_is_silent(piece: bytes) -> None:
     async with asyncio.timeout(20):
         with pytest.raises(EngineFailed, match="silent"):
             await read(steps, silence_timeout=0.2)
+
+
+async def test_a_slow_reader_is_no_silence_of_the_server() -> None:
+    talk: list[Step] = [b": x\n\n", 0.1]
+    steps: list[Step] = [STREAM_HEAD, chunk("你"), *talk * 18, chunk("好", "stop"), DONE]
+    async with playing(steps) as tape, engine_at(tape.url, silence_timeout=0.35) as engine:
+        prompt = await engine.prepare([Message("user", "hi")])
+        texts = []
+        async with aclosing(
+            engine.generate(GenerationJob("as-0", prompt, Sampling(), 16))
+        ) as batches:
+            async for batch in batches:
+                found = [delta.text for delta in batch.deltas if isinstance(delta, TextDelta)]
+                texts += found
+                if found == ["你"]:
+                    await asyncio.sleep(1.5)  # more than all its patience
+    assert texts == ["你", "好"]
 
 
 async def test_an_answer_that_ended_is_not_waited_for_long(

@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary
 
 A_READ = 0.0001
 """Seconds that a read costs whatever it brings: a turn of the loop, and a turn of the task."""
+A_CHARACTER = 0.0000005
+"""Seconds that a character of an answer costs on its way to the client, checks included."""
 OWN_SHARE, OWN_BURST = 0.05, 0.005
 """What an answer may take without waiting: so much of the loop, and so many seconds at once."""
 SHARE = 0.2
@@ -63,6 +65,10 @@ class Pace:
     def read(self) -> None:
         """Count one read."""
         self._spent += A_READ
+
+    def characters(self, count: int) -> None:
+        """Count text that is passed on."""
+        self._spent += count * A_CHARACTER
 
     def wait(self) -> float:
         """The seconds to wait before more is done; 0 within the answer's own share."""

@@ -115,6 +115,8 @@ class UpstreamEngine:
                     for number, portion in enumerate(_portions(deltas)):
                         if number:
                             await asyncio.sleep(0)
+                            await answer.rest()
+                        answer.pace.characters(_characters(portion))
                         yield Batch(arrived, portion)
         except Unreachable as error:
             raise EngineUnavailable(str(error)) from None
@@ -174,10 +176,14 @@ class _Reading:
         self._clock = asyncio.get_running_loop().time
         self._patience = answer.patience
         self._until = self._clock() + self._patience
+        self._lives = False
 
     async def next(self) -> list[Delta]:
         """What the next events say; the last of the answer is a `FinishDelta`."""
         deltas: list[Delta] = []
+        if self._lives:
+            # From now on: what a slow client, or our own pace, took is no silence of the server.
+            self._until = self._clock() + self._patience
         try:
             events = await self._events.next(self._until)
         except Silent:
@@ -194,9 +200,8 @@ class _Reading:
             if self._finish is None:
                 raise EngineFailed("the stream ended before its finish reason")
             return self._end(deltas, self._finish)
-        if deltas and self._finish is None:
-            # Comments and empty events are no sign of life.
-            self._until = self._clock() + self._patience
+        # Comments and empty events are no sign of life.
+        self._lives = bool(deltas) and self._finish is None
         return deltas
 
     def _end(self, deltas: list[Delta], finish: FinishReason) -> list[Delta]:
@@ -229,16 +234,23 @@ def _portions(deltas: list[Delta]) -> Iterator[list[Delta]]:
     portion: list[Delta] = []
     size = 0
     for delta in deltas:
-        if isinstance(delta, TextDelta | ReasoningDelta):
-            size += len(delta.text)
-        elif isinstance(delta, ToolCallDelta):
-            size += len(delta.arguments)
+        size += _characters([delta])
         portion.append(delta)
         if size > MOST_TEXT:
             yield portion
             portion, size = [], 0
     if portion:
         yield portion
+
+
+def _characters(deltas: list[Delta]) -> int:
+    size = 0
+    for delta in deltas:
+        if isinstance(delta, TextDelta | ReasoningDelta):
+            size += len(delta.text)
+        elif isinstance(delta, ToolCallDelta):
+            size += len(delta.arguments)
+    return size
 
 
 def _most_prompt(job: GenerationJob) -> int:
