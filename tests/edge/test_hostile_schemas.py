@@ -190,3 +190,18 @@ def test_who_cannot_pay_is_told_so_before_any_vetting(server: Server) -> None:
     reply = asked(poor, hostile.patterns(38, "poor"))
     refused(reply, 403, "access_denied", "token_quota_exceeded")
     assert time.monotonic() - began < 1.9  # less than any vetting of it
+
+
+def test_a_token_revoked_while_its_schema_waits_is_refused(server: Server) -> None:
+    token = server.token(account="hostile")
+    api = Api(server.url, token)
+    with ThreadPoolExecutor(4) as crowd:
+        # One after the other, two seconds each: the last one waits behind them.
+        slow = [crowd.submit(asked, api, hostile.patterns(38, f"revoked-{n}")) for n in range(3)]
+        time.sleep(0.5)
+        last = crowd.submit(asked, api, PERSON | {"title": "waits"})
+        time.sleep(0.5)
+        server.run("token", "revoke", token.split("-")[1])
+        refused(last.result(), 401, "invalid_request_error", "invalid_iam_token")
+        for one in slow:
+            one.result()

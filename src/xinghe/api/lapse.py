@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -46,6 +47,14 @@ class Lapses:
             del running[key]
             if not running:
                 self._running.pop(token_id, None)
+
+    async def check(self, token_id: int, since: float) -> None:
+        """Raise `ApiError` (401) if the token has lapsed while its request waited.
+
+        `since` is when it was known to hold, in seconds of `time.perf_counter`.
+        """
+        if time.perf_counter() - since > LOOK_SECONDS and await self._accounts.lapsed([token_id]):
+            raise lapsed()
 
     async def _look_again_and_again(self) -> None:
         while True:

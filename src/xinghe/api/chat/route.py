@@ -55,6 +55,8 @@ class ChatRoute:
         admission = self._admit(exchange, request)
         try:
             answer = await self._answer(exchange, request, able, station, limits, meter)
+            token = exchange.require().token_id
+            await rooms.lapses.check(token, since=exchange.body_read_at)
             if request.stream:
                 await stream_answer(answer, server, rooms.lapses)
             else:
