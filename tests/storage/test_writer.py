@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from structlog.testing import capture_logs
 
 from xinghe.storage import Database, StorageClosed, StorageUnavailable
 from xinghe.storage.audit import record
@@ -193,3 +194,15 @@ async def test_close_is_bounded_and_reports_what_is_unwritten(tmp_path: Path) ->
 async def test_the_reading_connection_cannot_write(database: Database) -> None:
     with pytest.raises(StorageUnavailable, match="readonly"):
         await database.read(partial(note, text="a"))
+
+
+async def test_what_is_dropped_is_named_and_not_quoted(database: Database) -> None:
+    def keep(connection: apsw.Connection, *, answer: bytes) -> None:
+        raise apsw.TooBigError("string or blob too big")
+
+    with capture_logs() as told:
+        database.enqueue(partial(partial(keep), answer=b"what a user was told"))
+        assert await database.drain() == 0
+    (dropped,) = [each for each in told if each["event"] == "operation_dropped"]
+    assert dropped["operation"].endswith("keep")
+    assert "what a user was told" not in str(told)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import apsw
@@ -184,7 +185,7 @@ class Writer:
             outcome = error
             if job.durable:
                 # Retrying cannot help it, and everything behind it would wait for ever.
-                log.error("operation_dropped", operation=repr(job.operation), exc_info=error)
+                log.error("operation_dropped", operation=_named(job.operation), exc_info=error)
         connection.execute("RELEASE job")
         return outcome
 
@@ -235,6 +236,13 @@ class Writer:
         if self.error is not None:
             log.info("database_recovered")
         self.error = None
+
+
+def _named(operation: Operation) -> str:
+    """What was to be done, without with what: that may be an answer that is to be kept."""
+    while isinstance(operation, partial):
+        operation = operation.func
+    return getattr(operation, "__qualname__", type(operation).__name__)
 
 
 def _resolve(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
