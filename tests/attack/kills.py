@@ -23,7 +23,8 @@ CROWD = [
     Shot("formed", readers.FORMED, TOLD, within=60),
     Shot("schema", schemas.SHOTS[0].pieces, TOLD, within=60),
     Shot("picture", pictures.SHOTS[-4].pieces, TOLD, within=60),
-    Shot("vectors", readers.TEXTS, TOLD, within=60),
+    # Made at idle priority: the crowd goes first.
+    Shot("vectors", readers.TEXTS, TOLD, within=150),
     Shot("long text", texts.SHOTS[0].pieces, TOLD, within=60),
     Shot("endless", readers.ENDLESS, TOLD, within=60),
     Shot(

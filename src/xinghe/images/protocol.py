@@ -37,6 +37,11 @@ class PainterBusy(PainterError):
         self.retry_after = retry_after
 
 
+def share_of(queue: int) -> int:
+    """How many of the places of a painter's queue one account may have."""
+    return max(1, queue // 2)
+
+
 class Asked(msgspec.Struct, frozen=True):
     """What is to be drawn (section 4.2.2); width and height in pixels.
 

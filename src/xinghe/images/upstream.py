@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,10 +16,11 @@ from xinghe.images.protocol import (
     PainterFailed,
     PainterUnavailable,
     Progress,
+    share_of,
 )
 from xinghe.images.unpacking import Unpack, Unpacked
 from xinghe.outbound import CallFailed, Server
-from xinghe.workers import Worker, WorkerFailure
+from xinghe.workers import Turns, Worker, WorkerBusy, WorkerFailure
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +47,8 @@ class UpstreamPainter:
         self._fetch = fetch
         self._server = Server.of(deployment)
         self._unpacker = Worker("xinghe.images.unpacking", Unpacked, timeout=UNPACKING)
-        self._slots = asyncio.Semaphore(deployment.slots)
-        self._present = 0
+        queue = deployment.queue
+        self._turns = Turns(deployment.slots, waiting=queue, share=share_of(queue))
 
     @property
     def served_by(self) -> str:
@@ -65,22 +65,19 @@ class UpstreamPainter:
         """Nothing is loaded here."""
 
     async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
-        if self._present >= self._deployment.slots + self._deployment.queue:
-            raise PainterBusy(f"{self._present} requests are here", RETRY_AFTER)
-        self._present += 1
         try:
-            async with self._slots:
+            async with self._turns.turn():
                 progress(0)
                 images: list[bytes] = []
                 for seed in asked.seeds:
                     images.append(await self._one(asked, seed))
                     progress(len(images) * asked.steps)
                 return images
+        except WorkerBusy as busy:
+            raise PainterBusy(str(busy), RETRY_AFTER) from None
         except PainterError as error:
             log.warning("image_failed", served_by=self.served_by, error=str(error))
             raise
-        finally:
-            self._present -= 1
 
     async def ready(self) -> bool:
         return await self._server.ready()

@@ -17,6 +17,7 @@ from xinghe.workers.errors import (
 from xinghe.workers.lane import Lane
 from xinghe.workers.pool import WorkerPool
 from xinghe.workers.serve import Cancelled, Job, serve, serve_jobs, threads
+from xinghe.workers.turns import Turns
 from xinghe.workers.worker import Worker
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Job",
     "Lane",
     "RequestFailed",
+    "Turns",
     "Worker",
     "WorkerBusy",
     "WorkerClosed",

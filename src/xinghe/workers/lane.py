@@ -8,8 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from xinghe.core import ACCOUNT
-from xinghe.workers.fair import FairQueue
+from xinghe.workers.turns import Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,25 +24,24 @@ class Lane:
 
     def __init__(self, name: str, *, threads: int = 1, waiting: int = 256, share: int = 64) -> None:
         self._threads = ThreadPoolExecutor(threads, name)
-        self._free = threads
-        self._queue: FairQueue[asyncio.Future[None]] = FairQueue(most=waiting, share=share)
+        self._turns = Turns(threads, waiting=waiting, share=share)
 
     async def run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """What `work` returns, or raises. Raises `WorkerBusy` where the queue is full.
 
         A caller that is cancelled takes its call out of the queue; one that has begun goes on.
         """
-        await self._turn()
+        await self._turns.take()
         loop = asyncio.get_running_loop()
 
         def ended(_: Future[T]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended before the thread
-                loop.call_soon_threadsafe(self._pass_on)
+                loop.call_soon_threadsafe(self._turns.pass_on)
 
         try:
             running = self._threads.submit(work, *arguments, **named)
         except BaseException:
-            self._pass_on()
+            self._turns.pass_on()
             raise
         running.add_done_callback(ended)
         return await asyncio.wrap_future(running)
@@ -58,27 +56,3 @@ class Lane:
     def close(self) -> None:
         """Take no more calls; those under way end by themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    async def _turn(self) -> None:
-        """Wait for a thread."""
-        if self._free:
-            self._free -= 1
-            return
-        account = ACCOUNT.get()
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.put(account, turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if not self._queue.remove(account, turn) and not turn.cancelled():
-                self._pass_on()  # it had come in this very moment
-            raise
-
-    def _pass_on(self) -> None:
-        """Give the thread that has become free to whose turn it is."""
-        while taken := self._queue.take(lambda _: True):
-            _, turn = taken
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1

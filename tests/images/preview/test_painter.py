@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.images.preview.asking import asked
 from tests.kit.pace import allowed
+from xinghe.core import ACCOUNT
 from xinghe.images.preview.painter import PreviewPainter
 from xinghe.images.protocol import Painter, PainterBusy, PainterFailed
 
@@ -96,15 +97,34 @@ async def _seconds(painter: Painter, request: object) -> float:
 
 
 async def test_more_than_the_queue_are_turned_away_with_a_time(painter: Painter) -> None:
-    calls = [
-        asyncio.create_task(painter.paint(asked("a cat", size=(1024, 1024)), unheard))
-        for _ in range(8)
-    ]
+    async def paint(account: str) -> list[bytes]:
+        ACCOUNT.set(account)
+        return await painter.paint(asked("a cat", size=(1024, 1024)), unheard)
+
+    calls = [asyncio.create_task(paint(account)) for account in "abababab"]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     refused = [answer for answer in answers if isinstance(answer, PainterBusy)]
     assert len(refused) == 5
     assert all(busy.retry_after >= 1 for busy in refused)
     assert sum(isinstance(answer, list) for answer in answers) == 3, "one is served, two wait"
+
+
+async def test_one_account_leaves_room_and_turns_to_others() -> None:
+    painter = PreviewPainter(queue=8)
+    done: list[str] = []
+
+    async def paint(account: str) -> None:
+        ACCOUNT.set(account)
+        await painter.paint(asked("a cat", size=(768, 768)), unheard)
+        done.append(account)
+
+    calls = [asyncio.create_task(paint("a")) for _ in range(12)]
+    await asyncio.sleep(0)
+    calls += [asyncio.create_task(paint(account)) for account in "bc"]
+    ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert [end for end in ends if end is not None and not isinstance(end, PainterBusy)] == []
+    assert done == ["a", "a", "b", "c", "a", "a", "a"]
+    await painter.aclose()
 
 
 async def test_the_event_loop_goes_on_while_it_paints(painter: Painter) -> None:

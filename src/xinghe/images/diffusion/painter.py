@@ -14,9 +14,23 @@ import structlog
 from xinghe.catalog.drawing import samplers, styles
 from xinghe.catalog.images import DiffusersDeployment
 from xinghe.images.diffusion.messages import Spec, Task
-from xinghe.images.protocol import Asked, PainterBusy, PainterFailed, PainterUnavailable, Progress
+from xinghe.images.protocol import (
+    Asked,
+    PainterBusy,
+    PainterFailed,
+    PainterUnavailable,
+    Progress,
+    share_of,
+)
 from xinghe.settings import Settings
-from xinghe.workers import RequestFailed, Worker, WorkerClosed, WorkerFailure
+from xinghe.workers import (
+    RequestFailed,
+    Turns,
+    Worker,
+    WorkerBusy,
+    WorkerClosed,
+    WorkerFailure,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -50,9 +64,9 @@ class DiffusionPainter:
             )
             for device in deployment.devices
         ]
-        self._free: asyncio.Queue[Worker[list[bytes]]] = asyncio.Queue()
-        for worker in self._workers:
-            self._free.put_nowait(worker)
+        self._free = list(self._workers)
+        queue = deployment.queue
+        self._turns = Turns(len(self._workers), waiting=queue, share=share_of(queue))
         self._waiting: dict[object, int] = {}
         """The work of those that wait or are served, in pixels × steps."""
         self._speed = FIRST_GUESS
@@ -80,19 +94,20 @@ class DiffusionPainter:
     async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
         if self._missing:
             raise PainterUnavailable(_HELP)
-        in_line = len(self._waiting) - len(self._workers)
-        if in_line >= self._deployment.queue:
-            work = sum(self._waiting.values()) * self._speed / len(self._workers)
-            raise PainterBusy(f"{max(0, in_line)} requests are waiting", max(1.0, work))
+        before = sum(self._waiting.values())
         me = object()
         self._waiting[me] = asked.width * asked.height * asked.total_steps
         try:
-            worker = await self._free.get()
-            try:
-                return await self._drawn(worker, asked, progress)
-            finally:
-                # One that was left is free within a step: its next call waits that long.
-                self._free.put_nowait(worker)
+            async with self._turns.turn():
+                worker = self._free.pop(0)
+                try:
+                    return await self._drawn(worker, asked, progress)
+                finally:
+                    # One that was left is free within a step: its next call waits that long.
+                    self._free.append(worker)
+        except WorkerBusy as busy:
+            seconds = before * self._speed / len(self._workers)
+            raise PainterBusy(str(busy), max(1.0, seconds)) from None
         finally:
             del self._waiting[me]
 

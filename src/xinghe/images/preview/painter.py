@@ -6,8 +6,8 @@ import msgspec
 
 from xinghe.images.preview.messages import PERCENT
 from xinghe.images.preview.vocabulary import vocabulary
-from xinghe.images.protocol import Asked, PainterBusy, PainterFailed, Progress
-from xinghe.workers import Worker, WorkerClosed, WorkerFailure
+from xinghe.images.protocol import Asked, PainterBusy, PainterFailed, Progress, share_of
+from xinghe.workers import Turns, Worker, WorkerBusy, WorkerClosed, WorkerFailure
 
 MODULE = "xinghe.images.preview.worker"
 NICE = 10
@@ -22,11 +22,8 @@ class PreviewPainter:
     """Composes drawings by the words of the prompt; one request at a time, up to `queue` wait."""
 
     def __init__(self, queue: int = 8) -> None:
-        self._queue = queue
-        self._present = 0
-        self._worker = Worker(
-            MODULE, list[bytes], threads=1, nice=NICE, waiting=queue + 1, timeout=TIMEOUT
-        )
+        self._turns = Turns(1, waiting=queue, share=share_of(queue))
+        self._worker = Worker(MODULE, list[bytes], threads=1, nice=NICE, timeout=TIMEOUT)
 
     @property
     def served_by(self) -> str:
@@ -55,9 +52,10 @@ class PreviewPainter:
         """Loading takes a second: the first request does it."""
 
     async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
-        if self._present > self._queue:
-            raise PainterBusy(f"{self._queue} requests are waiting", EACH * self._present)
-        self._present += 1
+        try:
+            await self._turns.take()
+        except WorkerBusy as busy:
+            raise PainterBusy(str(busy), EACH * (1 + len(self._turns))) from None
         try:
             return await self._worker.call(asked, progress=_steps(asked, progress))
         except WorkerClosed:
@@ -66,7 +64,7 @@ class PreviewPainter:
             # The error's text may quote the prompt: only its kind may be logged.
             raise PainterFailed(f"the preview worker: {type(error).__name__}") from None
         finally:
-            self._present -= 1
+            self._turns.pass_on()
 
     async def ready(self) -> bool:
         return True
