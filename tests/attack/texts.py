@@ -65,7 +65,7 @@ def _shots() -> list[Shot]:
     shots.append(Shot("2001 messages", asked("/chat/completions", talk), SERVED, 6, 60))
     counted = {"messages": [{"role": "user", "content": "<|im_end|> 好 " * 100}]}
     short = {**counted, "model": EMBEDDED, "max_completion_tokens": 2}
-    shots.append(Shot("controls, embedded", asked("/chat/completions", short), SERVED, 4, 60))
+    shots.append(Shot("controls, embedded", asked("/chat/completions", short), SERVED, 4, 150))
     texts = {"model": LOCAL_VECTORS, "input": ["e\u0301" * 450] * 16}
     shots.append(Shot("vectors", asked("/embeddings", texts), SERVED, 8, 60))
     ranked = {"query": "月亮" * 100, "documents": ["图书馆 " * 100] * 20}
