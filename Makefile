@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all soak attack clients images lint types imports format bench lock audit clean
+.PHONY: help run test test-all soak attack clients images lint types imports format metrics bench lock audit clean
 
 CLIENTS := openai litellm instructor
 # Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together.
@@ -23,6 +23,7 @@ run:  ## install, fetch the weights, start the service (ARGS="--port 8080" passe
 
 test: lint types imports clients images  ## the whole suite, as CI runs it
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+	@$(BIN)/python -m bench.house
 
 test-all: lint types imports clients images  ## the same with its slow tests (the Node client needs npm)
 	$(BIN)/python -m pytest -m "slow or not slow" $(WORKERS) $(ARGS)
@@ -50,6 +51,9 @@ imports: $(VENV)/.dev
 format: $(VENV)/.dev  ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+metrics: $(VENV)/.dev  ## how far a request runs through the code, and how much code there is
+	@$(BIN)/python -m bench.house $(ARGS)
 
 bench: $(VENV)/.dev  ## side-by-side measurements, printed as ratios
 	$(BIN)/python -m bench

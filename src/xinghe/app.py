@@ -60,7 +60,7 @@ from xinghe.idempotency import Keeper
 from xinghe.images.choose import make_painter, make_store
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
-from xinghe.observe.loop_lag import watched
+from xinghe.observe.loop_lag import frozen_heap, watched
 from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
 from xinghe.search.room import SearchRoom
@@ -210,7 +210,7 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
         system.vetting.start()
         system.lapses.start()
         try:
-            with watched():
+            with frozen_heap(), watched():
                 yield system
         finally:
             await system.vetting.aclose()

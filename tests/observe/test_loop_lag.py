@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 import urllib.request
 
@@ -10,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit.server import Server
-from xinghe.observe.loop_lag import PERIOD, watched
+from xinghe.observe.loop_lag import PERIOD, frozen_heap, watched
 from xinghe.observe.metrics import LOOP_LAG
 
 NAME = "xinghe_event_loop_lag_seconds"
@@ -51,6 +52,13 @@ async def test_it_ends_with_the_block() -> None:
     seen = _seen()
     await asyncio.sleep(4 * PERIOD)
     assert _seen() == seen
+
+
+def test_what_is_loaded_is_not_looked_through_again() -> None:
+    with frozen_heap():
+        frozen = gc.get_freeze_count()
+        assert frozen > 10 * len(gc.get_objects())
+    assert gc.get_freeze_count() < frozen
 
 
 @pytest.mark.usefixtures("token")

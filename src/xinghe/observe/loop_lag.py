@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,3 +44,18 @@ def watched() -> Iterator[None]:
         yield
     finally:
         watch.stop()
+
+
+@contextmanager
+def frozen_heap() -> Iterator[None]:
+    """Within the block the garbage collector passes over what is loaded now.
+
+    The modules and tables of a gateway are some 130,000 objects that stay. A full collection that
+    looks through them and a large body holds the loop for 60 ms and more.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -1,0 +1,231 @@
+"""`make metrics`: how far a request runs through our code, and how much code there is.
+
+It only reports. A gateway and the tests' scripted upstream run in this process, where the
+interpreter can tell which functions of ours a request runs through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+import socket
+import sys
+import tempfile
+import threading
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, cast
+
+import uvicorn
+from tests.kit.models import ALL_SCRIPTED, models_toml
+from tests.kit.script import Call, Script
+from tests.kit.server import free_port
+from tests.kit.upstream import Upstream
+
+from xinghe.accounts import Accounts
+from xinghe.api.connection import Connection, WaitingRoom
+from xinghe.app import System, running
+from xinghe.catalog.load import load as load_catalog
+from xinghe.observe import logs
+from xinghe.settings import load as load_settings
+from xinghe.storage import Database
+from xinghe.supervisor.worker import QuietServer
+
+SOURCE = Path(__file__).parent.parent / "src" / "xinghe"
+NO_FUNCTION = re.compile(r"<(module|listcomp|dictcomp|setcomp|genexpr)>")
+RUN = 6
+"""Equal lines that make a run."""
+WARM = 3.0
+"""Seconds for worker processes to start in: their first words are no part of a request."""
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+        },
+    },
+}
+
+
+class Trace:
+    """The functions of ours that ran within `following`, and how deep generators lay."""
+
+    def __init__(self) -> None:
+        self.functions: set[CodeType] = set()
+        self.generators: Counter[int] = Counter()
+
+    @property
+    def files(self) -> set[str]:
+        return {code.co_filename for code in self.functions}
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Of this thread."""
+        sys.setprofile(self._note)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+
+    def _note(self, frame: FrameType, event: str, _: object) -> None:
+        if event != "call":
+            return
+        code = frame.f_code
+        if not code.co_filename.startswith(str(SOURCE)) or NO_FUNCTION.fullmatch(code.co_name):
+            return
+        self.functions.add(code)
+        deep, outer = 0, cast("FrameType | None", frame)
+        while outer is not None:
+            is_ours = outer.f_code.co_filename.startswith(str(SOURCE))
+            deep += bool(is_ours and outer.f_code.co_flags & inspect.CO_ASYNC_GENERATOR)
+            outer = outer.f_back
+        self.generators[deep] += 1
+
+
+def _post(url: str, token: str, body: dict[str, Any]) -> bytes:
+    request = urllib.request.Request(
+        url,
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        data: bytes = answer.read()
+        return data
+
+
+async def _serve(system: System, listening: socket.socket, ready: threading.Event) -> None:
+    connection = partial(Connection, WaitingRoom(64), 30.0, 30.0)
+    config = uvicorn.Config(
+        system.app,
+        http=cast("type[asyncio.Protocol]", connection),
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+    )
+    server = QuietServer(config)
+    serving = asyncio.create_task(server.serve([listening]))
+    while not server.started:  # noqa: ASYNC110 - it tells of it in no other way
+        await asyncio.sleep(0.01)
+    ready.set()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def _traced(upstream: str, bodies: list[dict[str, Any]]) -> list[Trace]:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "models.toml").write_text(
+            models_toml(upstream, free_port(), ALL_SCRIPTED), "utf-8"
+        )
+        settings = load_settings(folder, {})
+        logs.configure("error", settings.log.format)
+        async with running(settings, load_catalog(settings)) as system:
+            database = await Database.open(settings.data_dir)
+            accounts = Accounts(database)
+            await accounts.ensure_default()
+            token = await accounts.create_token("default")
+            await database.close()
+            listening, ready = socket.create_server(("127.0.0.1", 0)), threading.Event()
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/llm/lmapi/v3/chat/completions"
+            serving = asyncio.create_task(_serve(system, listening, ready))
+            await asyncio.to_thread(ready.wait)
+            await asyncio.sleep(WARM)
+            traces = list[Trace]()
+            for body in bodies:
+                for _ in range(2):  # the second: what the first one loaded is there
+                    trace = Trace()
+                    with trace.following():
+                        await asyncio.to_thread(_post, url, token, body)
+                        await asyncio.sleep(0.2)  # it settles
+                traces.append(trace)
+            serving.cancel()
+            await asyncio.wait({serving})
+            return traces
+
+
+def _bodies() -> list[dict[str, Any]]:
+    question = [{"role": "user", "content": Script(pieces=["好"] * 20).prompt}]
+    calling = Script(pieces=["好"] * 20, calls=[Call("weather", ['{"city":', '"北京"}'])])
+    return [
+        {"model": "scripted-chat", "messages": question},
+        {
+            "model": "scripted-able",
+            "messages": [{"role": "user", "content": calling.prompt}],
+            "stream": True,
+            "tools": [TOOL],
+            "web_search": {"enable": True, "enable_citation": True, "enable_trace": True},
+        },
+    ]
+
+
+def _sources() -> dict[Path, list[str]]:
+    return {
+        path: path.read_text("utf-8").splitlines()
+        for path in sorted(SOURCE.rglob("*.py"))
+        if "preview" not in path.parts
+    }
+
+
+def _runs(sources: dict[Path, list[str]]) -> int:
+    """Runs of `RUN` equal lines or more, imports and blank lines aside."""
+    seen: dict[tuple[str, ...], tuple[Path, int]] = {}
+    runs = 0
+    for path, raw in sources.items():
+        lines = [line.strip() for line in raw]
+        lines = [line for line in lines if line and not line.startswith(("import ", "from ", "#"))]
+        at = 0
+        while at + RUN <= len(lines):
+            window = tuple(lines[at : at + RUN])
+            if window in seen and seen[window] != (path, at):
+                runs += 1
+                at += RUN
+                continue
+            seen.setdefault(window, (path, at))
+            at += 1
+    return runs
+
+
+def main() -> None:
+    with Upstream() as upstream:
+        whole, stream = asyncio.run(_traced(upstream.url, _bodies()))
+    sources = _sources()
+    text = "\n".join(line for lines in sources.values() for line in lines)
+    longest = max(sources, key=lambda path: len(sources[path]))
+    rows = [
+        ("one whole chat: files", len(whole.files), 38),
+        ("one whole chat: functions", len(whole.functions), 140),
+        ("stream with tools and search: files", len(stream.files), 55),
+        ("stream with tools and search: functions", len(stream.functions), 210),
+        ("nested generators at most", max(stream.generators), 3),
+        ("`aclosing` in src", len(re.findall(r"\baclosing\(", text)), 4),
+        ("files of src, without preview", len(sources), "-"),
+        ("lines of src, without preview", sum(map(len, sources.values())), "-"),
+        (f"longest file ({longest.relative_to(SOURCE)})", len(sources[longest]), 350),
+        ("runs of six equal lines", _runs(sources), 8),
+    ]
+    print("| figure | now | wanted |\n|---|---|---|")
+    for title, now, wanted in rows:
+        print(f"| {title} | {now} | {wanted} |")
+    if "-v" in sys.argv:
+        for name, trace in (("whole", whole), ("stream", stream)):
+            print(f"\n{name}:")
+            counts = Counter(code.co_filename for code in trace.functions)
+            for path, count in sorted(counts.items()):
+                names = sorted(c.co_qualname for c in trace.functions if c.co_filename == path)
+                print(f"  {Path(path).relative_to(SOURCE)} {count}: {', '.join(names)}")
+
+
+if __name__ == "__main__":
+    main()
