@@ -17,8 +17,7 @@ from xinghe.accounts import Accounts, Outbox
 from xinghe.core import Rate
 from xinghe.ledger import holds
 from xinghe.ledger.usage import Usage
-from xinghe.storage import Database
-from xinghe.storage.clock import now
+from xinghe.storage import Database, now
 
 
 async def spend(database: Database, account: str, amount: int, held: int | None = None) -> None:

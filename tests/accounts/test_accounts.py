@@ -13,8 +13,7 @@ from xinghe.accounts.rules import MAX_BALANCE
 from xinghe.core import INITIAL_GRANT, Meter, Rate
 from xinghe.ledger import Ledger
 from xinghe.ledger.check import check
-from xinghe.storage import Database
-from xinghe.storage.clock import now
+from xinghe.storage import Database, now
 
 DAY = 86_400_000_000
 

@@ -11,8 +11,7 @@ from xinghe.accounts import AccountError, Accounts, Alert, Alerts
 from xinghe.accounts.notice import pending
 from xinghe.core import Rate
 from xinghe.ledger import Ledger, holds
-from xinghe.storage import Database
-from xinghe.storage.clock import now
+from xinghe.storage import Database, now
 
 
 @pytest.fixture

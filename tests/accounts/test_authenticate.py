@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xinghe.accounts import Accounts
-from xinghe.storage import Database
-from xinghe.storage.clock import now
+from xinghe.storage import Database, now
 
 
 async def test_a_good_token(accounts: Accounts) -> None:

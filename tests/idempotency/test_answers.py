@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from xinghe.idempotency import Kept, Place
 from xinghe.idempotency.answers import DROPPED_ON_THE_WAY, ROW_BYTES, expire, expired, find, keep
-from xinghe.storage.batch import Batch
-from xinghe.storage.migrate import migrate
+from xinghe.storage import Batch
+from xinghe.storage.connection import migrate
 
 MAX = 10_000
 DIGEST = sha256(b"").digest()

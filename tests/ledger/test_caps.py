@@ -11,10 +11,10 @@ import pytest
 from tests.ledger.books import RATE, Books, hold, used
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Meter
-from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached, holds
+from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached, caps, holds
+from xinghe.ledger.caps import Cap, Period, period_start
 from xinghe.ledger.usage import Usage
-from xinghe.storage import Database, caps
-from xinghe.storage.caps import Cap, Period, period_start
+from xinghe.storage import Database
 
 PERIODS: list[Period] = ["day", "month", "total"]
 

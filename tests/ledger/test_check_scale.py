@@ -13,10 +13,10 @@ import apsw
 import pytest
 
 from tests.ledger.many import fill
+from xinghe.accounts.tables import record
 from xinghe.ledger.check import check
 from xinghe.storage import Database
-from xinghe.storage.audit import record
-from xinghe.storage.migrate import migrate
+from xinghe.storage.connection import migrate
 
 CHECK = """
 import sys

@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from tests.ledger.books import RATE
-from xinghe.ledger import holds
+from xinghe.ledger import caps, holds, lots
+from xinghe.ledger.caps import Period
 from xinghe.ledger.check import check
 from xinghe.ledger.reaper import Reaping, settle_estate
 from xinghe.ledger.usage import Usage
-from xinghe.storage import caps, lots
-from xinghe.storage.batch import Batch
-from xinghe.storage.caps import Period
-from xinghe.storage.migrate import migrate
+from xinghe.storage import Batch
+from xinghe.storage.connection import migrate
 
 ACCOUNTS = st.sampled_from([1, 2])
 OWNERS = st.sampled_from(["one", "two"])

@@ -10,7 +10,7 @@ from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Meter, Rate
 from xinghe.ledger import InsufficientTokens, Ledger
-from xinghe.storage.clock import now
+from xinghe.storage import now
 
 
 async def expire(books: Books, lot: int) -> None:

@@ -16,7 +16,7 @@ from xinghe.accounts import Principal
 from xinghe.core import Meter, Rate
 from xinghe.ledger import InsufficientTokens, Ledger
 from xinghe.storage import Database
-from xinghe.storage.batch import ROWS
+from xinghe.storage.database import ROWS
 
 LEFT = GRANT - SPENT
 LARGEST = 4 * ROWS

@@ -11,7 +11,7 @@ from xinghe.accounts import Principal
 from xinghe.ledger import Ledger
 from xinghe.ledger.check import check
 from xinghe.storage import Database
-from xinghe.storage.migrate import migrations
+from xinghe.storage.connection import migrations
 
 VERSION = 3
 ROWS = """

@@ -24,7 +24,7 @@ from xinghe.search.corpus import SHARE
 from xinghe.search.documentation import pages
 from xinghe.search.room import SearchRoom
 from xinghe.settings import Search, Settings, SettingsError
-from xinghe.storage.connection import connect
+from xinghe.storage import connect
 
 BASE = "http://127.0.0.1:8000"
 

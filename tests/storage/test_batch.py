@@ -12,8 +12,7 @@ import apsw
 import pytest
 
 from tests.storage.test_writer import FAR_TOO_MUCH, limit_pages, note, notes, until
-from xinghe.storage import Database, StorageUnavailable
-from xinghe.storage.batch import Batch, in_batches
+from xinghe.storage import Batch, Database, StorageUnavailable, in_batches
 
 
 def test_a_batch_is_bounded_by_rows() -> None:

@@ -13,19 +13,19 @@ import apsw
 import pytest
 
 from xinghe.storage import Database, StorageError
-from xinghe.storage.migrate import migrate, migrations
+from xinghe.storage.connection import migrate, migrations
 
 OPEN_AND_WRITE = """
 import asyncio, sys
 from pathlib import Path
 from xinghe.storage import Database
-from xinghe.storage.audit import record
 
 async def main():
     async with await Database.open(Path(sys.argv[1])) as database:
         for index in range(int(sys.argv[2])):
-            await database.write(lambda c: record(
-                c, at=0, actor=sys.argv[3], action="a", subject=str(index), detail=""))
+            await database.write(lambda c: c.execute(
+                "INSERT INTO audit (at, actor, action, subject, detail) "
+                "VALUES (0, ?, 'a', ?, '')", (sys.argv[3], str(index))))
 
 asyncio.run(main())
 """

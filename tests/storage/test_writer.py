@@ -12,13 +12,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from xinghe.storage import Database, StorageClosed, StorageUnavailable
-from xinghe.storage.audit import record
 
 FAR_TOO_MUCH = "x" * 200_000
 
 
 def note(connection: apsw.Connection, text: str) -> str:
-    record(connection, at=0, actor="test", action="note", subject=text[:20], detail=text)
+    connection.execute(
+        "INSERT INTO audit (at, actor, action, subject, detail) VALUES (0, 'test', 'note', ?, ?)",
+        (text[:20], text),
+    )
     return text
 
 

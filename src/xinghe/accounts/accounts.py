@@ -14,9 +14,9 @@ from xinghe.accounts.records import AccessToken, Account, Principal
 from xinghe.accounts.rules import DEFAULT_SCOPES, AccountError
 from xinghe.accounts.secret import digest, new_secret, public_id
 from xinghe.core import INITIAL_GRANT
-from xinghe.storage import Database, audit, caps
-from xinghe.storage.caps import Period
-from xinghe.storage.clock import now
+from xinghe.ledger import caps
+from xinghe.ledger.caps import Period
+from xinghe.storage import Database, now
 
 DEFAULT_ACCOUNT = "default"
 QUICKSTART = "quickstart"
@@ -262,6 +262,6 @@ class Accounts:
     def _record(
         self, connection: apsw.Connection, action: str, subject: str, detail: str, at: int
     ) -> None:
-        audit.record(
+        tables.record(
             connection, at=at, actor=self._actor, action=action, subject=subject, detail=detail
         )

@@ -8,8 +8,7 @@ import apsw
 import msgspec
 
 from xinghe.accounts import rules, tables
-from xinghe.storage import Database, audit
-from xinghe.storage.clock import now
+from xinghe.storage import Database, now
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -69,7 +68,7 @@ class Alerts:
         await self._database.write(operation)
 
     def _record(self, connection: apsw.Connection, subject: str, detail: str) -> None:
-        audit.record(
+        tables.record(
             connection,
             at=now(),
             actor=self._actor,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from xinghe.storage.caps import Cap
+from xinghe.ledger.caps import Cap
 
 
 class Principal(msgspec.Struct, frozen=True):

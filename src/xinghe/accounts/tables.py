@@ -13,9 +13,9 @@ from xinghe.accounts.records import AccessToken, Account
 from xinghe.accounts.rules import MAX_BALANCE, AccountError
 from xinghe.accounts.secret import NewSecret, random_id
 from xinghe.core import MICRO
-from xinghe.storage import lots
-from xinghe.storage.caps import Cap
-from xinghe.storage.clock import now
+from xinghe.ledger import lots
+from xinghe.ledger.caps import Cap
+from xinghe.storage import now
 
 _ACCOUNTS = "SELECT id, appid, name, available, held, created_at FROM accounts"
 _SELECT = (
@@ -132,6 +132,16 @@ def unused_tokens(connection: apsw.Connection, account_id: int, name: str) -> li
         (account_id, name),
     )
     return [_access_token(row) for row in rows]
+
+
+def record(
+    connection: apsw.Connection, *, at: int, actor: str, action: str, subject: str, detail: str
+) -> None:
+    """Write one row of the audit table: who did what."""
+    connection.execute(
+        "INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)",
+        (at, actor, action, subject, detail),
+    )
 
 
 def _account(row: tuple[Any, ...]) -> Account:

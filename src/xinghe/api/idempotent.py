@@ -23,7 +23,7 @@ from xinghe.core import ClientGone
 from xinghe.idempotency import Keeper, Kept, KeyReused, Place
 from xinghe.idempotency.keeper import Keeping
 from xinghe.settings import Server
-from xinghe.storage.clock import now
+from xinghe.storage import now
 
 HEADER = b"idempotency-key"
 KEY = re.compile("^[!-~]{1,255}$")

@@ -20,7 +20,7 @@ from xinghe.api.exchange import NO_STORE, new_request_id
 from xinghe.api.faults import as_api_error
 from xinghe.api.openapi.document import document
 from xinghe.dispatch.dispatcher import Dispatcher
-from xinghe.storage.database import Database
+from xinghe.storage import Database
 
 REQUEST_ID = "xinghe.request_id"
 """Where a request's id stands in its ASGI scope."""

@@ -20,8 +20,7 @@ from xinghe import settings
 from xinghe.accounts import AccountError, rules
 from xinghe.core import MICRO
 from xinghe.observe import logs
-from xinghe.storage import Database, StorageError
-from xinghe.storage.clock import now
+from xinghe.storage import Database, StorageError, now
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])

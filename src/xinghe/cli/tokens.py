@@ -20,9 +20,8 @@ from xinghe.cli.options import (
     run,
 )
 from xinghe.cli.tables import moment, show, tokens
-from xinghe.storage import Database
-from xinghe.storage.caps import Period
-from xinghe.storage.clock import now
+from xinghe.ledger.caps import Period
+from xinghe.storage import Database, now
 
 
 @click.group()

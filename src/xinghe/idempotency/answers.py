@@ -8,7 +8,7 @@ from typing import NamedTuple
 import apsw
 import msgspec
 
-from xinghe.storage.batch import Batch
+from xinghe.storage import Batch
 
 ROW_BYTES = 256
 """What a row takes beside its headers and body, about."""

@@ -14,10 +14,7 @@ from xinghe.idempotency import answers
 from xinghe.idempotency.answers import Kept, Place
 from xinghe.idempotency.turns import KeyReused, Turns
 from xinghe.settings import Idempotency
-from xinghe.storage import Database, StorageError
-from xinghe.storage.batch import in_batches
-from xinghe.storage.clock import now
-from xinghe.storage.gathering import Gathering
+from xinghe.storage import Database, Gathering, StorageError, in_batches, now
 
 SWEEP_SECONDS = 60.0
 

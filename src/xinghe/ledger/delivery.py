@@ -16,8 +16,7 @@ import apsw
 from xinghe.ledger import holds
 from xinghe.ledger.errors import Unsaved
 from xinghe.ledger.usage import Usage
-from xinghe.storage import Database
-from xinghe.storage.writer import Job, Operation
+from xinghe.storage import Database, Job, Operation
 
 AHEAD = 4
 """Few enough that two processes on one database stay below eight."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from xinghe.ledger.caps import Period
 from xinghe.storage import StorageUnavailable
-from xinghe.storage.caps import Period
 
 
 class InsufficientTokens(Exception):

@@ -10,16 +10,13 @@ import structlog
 
 from xinghe.core import ClientGone, Meter
 from xinghe.ledger import holds
+from xinghe.ledger.caps import Cap
 from xinghe.ledger.delivery import Charge, Deliveries
 from xinghe.ledger.errors import InsufficientTokens, SpendCapReached
 from xinghe.ledger.streams import Streams
 from xinghe.ledger.sweep import sweep_account
 from xinghe.ledger.usage import Usage
-from xinghe.storage import Database, StorageClosed
-from xinghe.storage.caps import Cap
-from xinghe.storage.clock import now
-from xinghe.storage.errors import StorageRefused
-from xinghe.storage.writer import Job
+from xinghe.storage import Database, Job, StorageClosed, StorageRefused, now
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
 

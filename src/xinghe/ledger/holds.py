@@ -15,11 +15,10 @@ import apsw
 import msgspec
 
 from xinghe.core import Rate
+from xinghe.ledger import caps, lots
+from xinghe.ledger.caps import Cap
 from xinghe.ledger.usage import Usage
-from xinghe.storage import caps, lots
-from xinghe.storage.batch import Batch
-from xinghe.storage.caps import Cap
-from xinghe.storage.clock import now
+from xinghe.storage import Batch, now
 
 SWEPT_ON_THE_WAY = 20
 """Expired lots; what an account has beyond is swept in batches of its own."""

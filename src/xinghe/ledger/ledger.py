@@ -18,8 +18,7 @@ from xinghe.ledger.holding import Holding
 from xinghe.ledger.owner import OwnerLock
 from xinghe.ledger.reaper import reap
 from xinghe.ledger.streams import Streams
-from xinghe.storage import Database, StorageError
-from xinghe.storage.clock import now
+from xinghe.storage import Database, StorageError, now
 
 START_SECONDS = 0.1
 """How soon it is noted that a stream has started: until then, our own crash makes it free."""

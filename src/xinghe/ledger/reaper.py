@@ -9,10 +9,7 @@ import msgspec
 import structlog
 
 from xinghe.ledger import holds, owner
-from xinghe.storage import Database
-from xinghe.storage.batch import Batch, in_batches
-from xinghe.storage.clock import now
-from xinghe.storage.errors import ENVIRONMENT
+from xinghe.storage import ENVIRONMENT, Batch, Database, in_batches, now
 
 PAGE = 200
 

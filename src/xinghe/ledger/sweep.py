@@ -7,9 +7,8 @@ from functools import partial
 import apsw
 import msgspec
 
-from xinghe.storage import Database, lots
-from xinghe.storage.batch import Batch, in_batches
-from xinghe.storage.clock import now
+from xinghe.ledger import lots
+from xinghe.storage import Batch, Database, in_batches, now
 
 PAGE = 200
 

@@ -16,9 +16,7 @@ import msgspec
 
 from xinghe.search.passages import Passage
 from xinghe.search.terms import terms
-from xinghe.storage.clock import now
-from xinghe.storage.connection import connect, prepare
-from xinghe.storage.errors import ENVIRONMENT, StorageUnavailable
+from xinghe.storage import ENVIRONMENT, StorageUnavailable, connect, now, prepare
 from xinghe.workers import Lane
 
 T = TypeVar("T")

@@ -1,6 +1,31 @@
 """Where everything lasting is kept: one SQLite file in the data directory."""
 
-from xinghe.storage.database import Database
-from xinghe.storage.errors import StorageClosed, StorageError, StorageUnavailable
+from xinghe.storage.connection import (
+    ENVIRONMENT,
+    StorageClosed,
+    StorageError,
+    StorageRefused,
+    StorageUnavailable,
+    connect,
+    now,
+    prepare,
+)
+from xinghe.storage.database import Batch, Database, Gathering, in_batches
+from xinghe.storage.writer import Job, Operation
 
-__all__ = ["Database", "StorageClosed", "StorageError", "StorageUnavailable"]
+__all__ = [
+    "ENVIRONMENT",
+    "Batch",
+    "Database",
+    "Gathering",
+    "Job",
+    "Operation",
+    "StorageClosed",
+    "StorageError",
+    "StorageRefused",
+    "StorageUnavailable",
+    "connect",
+    "in_batches",
+    "now",
+    "prepare",
+]

@@ -1,19 +1,60 @@
-"""Opening the database file: permissions, pragmas, migrations."""
+"""The database file: opened, its tables brought to this program's version, its unit of time.
+
+`migrations/NNNN_name.sql` takes the tables from version NNNN-1 to NNNN; the version is SQLite's
+own `user_version`. A file that was released is never edited: a change is a new file.
+"""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import apsw
 
-from xinghe.storage.errors import StorageError
-from xinghe.storage.migrate import migrate
-
 FILE_NAME = "xinghe.db"
 BUSY_TIMEOUT_MS = 5000
 """How long to wait for the lock: the command line and the server use the file at once."""
+
+
+class StorageError(Exception):
+    """The database cannot be used; the message says why and, where known, what to do."""
+
+
+class StorageUnavailable(StorageError):
+    """The database could not do it now (disk full, locked, unreadable); nothing was changed."""
+
+
+class StorageRefused(StorageUnavailable):
+    """The last commit failed, so this was not even handed in; the next may be taken again."""
+
+
+class StorageClosed(StorageError):
+    """The database was closed; nothing was changed."""
+
+
+ENVIRONMENT: tuple[type[apsw.Error], ...] = (
+    apsw.BusyError,
+    apsw.CantOpenError,
+    apsw.CorruptError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.InterruptError,
+    apsw.LockedError,
+    apsw.NoMemError,
+    apsw.NotADBError,
+    apsw.PermissionsError,
+    apsw.ProtocolError,
+    apsw.ReadOnlyError,
+)
+"""Errors that say nothing of the operation: the same one may succeed when the cause is gone."""
+
+
+def now() -> int:
+    """The unit of time in every table: microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
 
 
 def prepare(
@@ -69,3 +110,43 @@ def _use_wal(connection: apsw.Connection) -> None:
             if mode != "wal":
                 raise StorageError("the data directory's file system does not support WAL")
             return
+
+
+def migrations(package: str = "xinghe.storage") -> Iterator[tuple[int, str]]:
+    """The version that each script of a package leads to, and its SQL, in order."""
+    folder = resources.files(package) / "migrations"
+    scripts = [file for file in folder.iterdir() if file.name.endswith(".sql")]
+    for file in sorted(scripts, key=lambda file: file.name):
+        yield int(file.name.split("_", 1)[0]), file.read_text("utf-8")
+
+
+def migrate(connection: apsw.Connection, package: str = "xinghe.storage") -> None:
+    """Apply what is missing of a package's scripts, in one transaction.
+
+    Raises `StorageError` if the tables were made by a newer program.
+    """
+    latest = max(version for version, _ in migrations(package))
+    if _version(connection) == latest:
+        return
+    # Exclusive: of two processes that start at once, the second waits here and finds it done.
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        current = _version(connection)
+        if current > latest:
+            raise StorageError(
+                f"the database is of version {current}, this program knows up to {latest}: "
+                "use the newer program"
+            )
+        for version, script in migrations(package):
+            if version > current:
+                connection.execute(script)
+                connection.pragma("user_version", version)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: apsw.Connection) -> int:
+    return int(connection.pragma("user_version"))

@@ -1,4 +1,4 @@
-"""The database as every other room sees it.
+"""The database as the rest of the program sees it.
 
 The interface is asynchronous because a networked database has to be; on SQLite a read does not
 suspend: a point read takes about 10 µs, less than handing it to a thread would.
@@ -7,19 +7,26 @@ suspend: a point read takes about 10 µs, less than handing it to a thread would
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar, Token
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import apsw
 
-from xinghe.storage.connection import connect, prepare
-from xinghe.storage.errors import ENVIRONMENT, StorageUnavailable
-from xinghe.storage.gathering import Gathering, current
+from xinghe.storage.connection import ENVIRONMENT, StorageUnavailable, connect, prepare
 from xinghe.storage.writer import Job, Operation, Writer
 
+ROWS = 500
+SECONDS = 0.01
+
+S = TypeVar("S")
 T = TypeVar("T")
+
+_gathering: ContextVar[Gathering | None] = ContextVar("gathering", default=None)
+"""The gathering of the running request; the tasks that it starts inherit it."""
 
 
 class Database:
@@ -76,21 +83,15 @@ class Database:
         except ENVIRONMENT as error:
             raise StorageUnavailable(f"the database cannot be read: {error}") from error
 
-    async def write(self, operation: Callable[[apsw.Connection], T]) -> T:
+    async def write(self, operation: Callable[[apsw.Connection], T], *, idle: bool = False) -> T:
         """Run an operation in a transaction; returns its result once that is on the disk.
 
-        Raises what the operation raises (its changes are undone, nobody else's), and
-        `StorageUnavailable` or `StorageClosed`. To be cancelled while waiting does not stop it.
+        What others have to write goes before an `idle` one. Raises what the operation raises (its
+        changes are undone, nobody else's), and `StorageUnavailable` or `StorageClosed`. To be
+        cancelled while waiting does not stop it.
         """
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._writer.submit(Job(operation, waiter, durable=False))
-        result: T = await waiter
-        return result
-
-    async def write_idle(self, operation: Callable[[apsw.Connection], T]) -> T:
-        """The same for a batch of a long task: what others have to write goes before it."""
-        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._writer.submit_idle(Job(operation, waiter, durable=False))
+        self._writer.submit(Job(operation, waiter, durable=False), idle=idle)
         result: T = await waiter
         return result
 
@@ -117,7 +118,7 @@ class Database:
 
     def gathering(self) -> Gathering | None:
         """What holds back at this moment what the running request enqueues."""
-        gathering = current.get()
+        gathering = _gathering.get()
         return gathering if gathering is not None and gathering.open else None
 
     def amend(self, job: Job, operation: Operation) -> bool:
@@ -143,3 +144,91 @@ class Database:
         unwritten = await asyncio.to_thread(self._writer.close, timeout)
         self._reader.close()
         return unwritten
+
+
+class Gathering:
+    """A context manager: what is enqueued within waits for `hand_in`, or for the exit.
+
+    What a request settles in the ledger and what is kept of its answer must not be torn apart by
+    a crash: with the answer written first, a charge without a kept answer cannot come about.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self.open = False
+        self.clearances: list[Callable[[Job | None], Awaitable[None]]] = []
+        """What is to be awaited between `hand_in` and the answer's leave; given the first job."""
+        self._writer = writer
+        self._first: Job | None = None
+        self._jobs: list[Job] = []
+        self._token: Token[Gathering | None] | None = None
+
+    def __enter__(self) -> Self:
+        self.open = True
+        self._token = _gathering.set(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._token is not None
+        _gathering.reset(self._token)
+        self.hand_in()
+
+    def add(self, job: Job) -> None:
+        self._jobs.append(job)
+
+    def hand_in(self, first: Operation | None = None) -> None:
+        """Enqueue `first`, then what was gathered; what comes later is not gathered any more.
+
+        Raises `StorageClosed`.
+        """
+        self.open = False
+        jobs, self._jobs = self._jobs, []
+        if first is not None:
+            self._first = Job(first)
+            jobs.insert(0, self._first)
+        if jobs:
+            self._writer.submit(*jobs)
+
+    async def cleared(self) -> None:
+        """Return when the answer may leave. Raises what says that it may not."""
+        clearances, self.clearances = self.clearances, []
+        for clearance in clearances:
+            await clearance(self._first)
+
+
+class Batch:
+    """What one transaction may still do: so many rows, for so long; one row at least."""
+
+    def __init__(self, rows: int = ROWS, seconds: float = SECONDS) -> None:
+        self._rows = rows
+        self._first = True
+        self._until = time.monotonic() + seconds
+
+    def take(self) -> bool:
+        """Whether one more row may be changed."""
+        if not self._first and (self._rows <= 0 or time.monotonic() >= self._until):
+            return False
+        self._first = False
+        self._rows -= 1
+        return True
+
+
+async def in_batches(
+    database: Database, step: Callable[[apsw.Connection, Batch, S], tuple[S, bool]], state: S
+) -> S:
+    """Run a long task in short transactions, between which requests get their turn.
+
+    There is one writer. A transaction that changes 100,000 rows holds every reservation up for
+    seconds; one of `SECONDS` is not felt. A step is given what the one before it returned (at
+    first `state`) beside whether that was all. Returns the last. Raises `StorageError`, and what
+    a step raises; the batches before it stay written.
+    """
+    done = False
+    while not done:
+        before = state
+        state, done = await database.write(lambda c: step(c, Batch(), before), idle=True)  # noqa: B023
+    return state

@@ -4,7 +4,7 @@ It commits at once; whatever gathers during a commit is the next batch. Each ope
 batch runs in a SAVEPOINT of its own, so one that fails takes no other with it.
 
 Once a commit has failed, only what must not be lost is tried again; all else is refused at once,
-until a commit goes through. What can wait (`submit_idle`) has a transaction of its own, when
+until a commit goes through. What can wait (`idle`) has a transaction of its own, when
 nothing else is there to be written or it has waited for long.
 """
 
@@ -14,7 +14,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -22,7 +22,7 @@ import apsw
 import msgspec
 import structlog
 
-from xinghe.storage.errors import (
+from xinghe.storage.connection import (
     ENVIRONMENT,
     StorageClosed,
     StorageRefused,
@@ -66,16 +66,20 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="xinghe-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, *jobs: Job) -> None:
-        """Queue jobs, with no other between them.
+    def submit(self, *jobs: Job, idle: bool = False) -> None:
+        """Queue jobs, with no other between them; `idle` ones let others go first.
 
         Raises `StorageClosed`; and `StorageRefused` in trouble, unless all are durable.
         """
-        self._add(self._queue, jobs)
-
-    def submit_idle(self, job: Job) -> None:
-        """Queue a job that lets others go first. Raises what `submit` does."""
-        self._add(self._idle, (job,))
+        with self._changed:
+            if self._closing_until is not None:
+                raise StorageClosed("the database is closed")
+            if self.error is not None and not all(job.durable for job in jobs):
+                raise StorageRefused(f"the database cannot be written: {self.error}")
+            for job in jobs:
+                job.at = time.monotonic()
+            (self._idle if idle else self._queue).extend(jobs)
+            self._changed.notify_all()
 
     def amend(self, job: Job, operation: Operation) -> bool:
         """Have another operation done in a job's place; False if it is too late, or may be.
@@ -87,17 +91,6 @@ class Writer:
                 return False
             job.operation = operation
             return True
-
-    def _add(self, queue: deque[Job], jobs: Sequence[Job]) -> None:
-        with self._changed:
-            if self._closing_until is not None:
-                raise StorageClosed("the database is closed")
-            if self.error is not None and not all(job.durable for job in jobs):
-                raise StorageRefused(f"the database cannot be written: {self.error}")
-            for job in jobs:
-                job.at = time.monotonic()
-            queue.extend(jobs)
-            self._changed.notify_all()
 
     def drain(self, timeout: float) -> int:
         """Wait (blocking) until all is written; returns how many durable jobs are not."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import apsw
 
-from xinghe.storage.batch import Batch
+from xinghe.storage import Batch
 
 _ENTRY = (
     "INSERT INTO entries (account_id, at, kind, amount, balance_after, note) "
