@@ -7,6 +7,7 @@ outbox meanwhile.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import apsw
 from xinghe.accounts import Accounts, Outbox
 from xinghe.core import Rate
 from xinghe.ledger import holds
-from xinghe.ledger.usage import Usage
+from xinghe.ledger.holds import Usage
 from xinghe.storage import Database, now
 
 
@@ -28,7 +29,7 @@ async def spend(database: Database, account: str, amount: int, held: int | None 
         await Accounts(database).create_token(account)
         tokens = await Accounts(database).list_tokens(account)
     hold = holds.Hold(
-        id=holds.new_id(),
+        id=secrets.token_hex(15),
         account_id=found.id,
         token_id=tokens[0].id,
         request_id="as-0123456789",

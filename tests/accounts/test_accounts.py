@@ -11,8 +11,7 @@ import pytest
 from xinghe.accounts import AccountError, Accounts, Principal
 from xinghe.accounts.rules import MAX_BALANCE
 from xinghe.core import INITIAL_GRANT, Meter, Rate
-from xinghe.ledger import Ledger
-from xinghe.ledger.check import check
+from xinghe.ledger import Ledger, check
 from xinghe.storage import Database, now
 
 DAY = 86_400_000_000

@@ -9,10 +9,7 @@ from typing import Any
 
 from xinghe.accounts import Principal
 from xinghe.core import Meter, Rate
-from xinghe.ledger import Ledger
-from xinghe.ledger.check import check
-from xinghe.ledger.entries import Entry, latest
-from xinghe.ledger.holding import Holding
+from xinghe.ledger import Entry, Holding, Ledger, check, latest
 from xinghe.storage import Database
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from xinghe.accounts import Accounts, Principal
 from xinghe.core import Meter
 from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached, caps, holds
 from xinghe.ledger.caps import Cap, Period, period_start
-from xinghe.ledger.usage import Usage
+from xinghe.ledger.holds import Usage
 from xinghe.storage import Database
 
 PERIODS: list[Period] = ["day", "month", "total"]

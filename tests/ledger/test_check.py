@@ -7,8 +7,7 @@ import pytest
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Meter
-from xinghe.ledger import Ledger
-from xinghe.ledger.check import check
+from xinghe.ledger import Ledger, check
 
 DAMAGE = {
     "the balance is the sum of the entries": "UPDATE entries SET amount = amount + 1 WHERE id = 1",

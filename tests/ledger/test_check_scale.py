@@ -14,14 +14,14 @@ import pytest
 
 from tests.ledger.many import fill
 from xinghe.accounts.tables import record
-from xinghe.ledger.check import check
+from xinghe.ledger import check
 from xinghe.storage import Database
 from xinghe.storage.connection import migrate
 
 CHECK = """
 import sys
 from pathlib import Path
-from xinghe.ledger.check import check
+from xinghe.ledger import check
 from xinghe.storage.connection import FILE_NAME, connect
 print(len(check(connect(Path(sys.argv[1]) / FILE_NAME, read_only=True))))
 """

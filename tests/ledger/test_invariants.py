@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from tests.ledger.books import RATE
-from xinghe.ledger import caps, holds, lots
+from xinghe.ledger import caps, check, holds, lots
 from xinghe.ledger.caps import Period
-from xinghe.ledger.check import check
+from xinghe.ledger.holds import Usage
 from xinghe.ledger.reaper import Reaping, settle_estate
-from xinghe.ledger.usage import Usage
 from xinghe.storage import Batch
 from xinghe.storage.connection import migrate
 

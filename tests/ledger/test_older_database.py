@@ -8,8 +8,7 @@ import apsw
 
 from tests.ledger.books import Books
 from xinghe.accounts import Principal
-from xinghe.ledger import Ledger
-from xinghe.ledger.check import check
+from xinghe.ledger import Ledger, check
 from xinghe.storage import Database
 from xinghe.storage.connection import migrations
 

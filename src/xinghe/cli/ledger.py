@@ -10,8 +10,8 @@ import click
 from xinghe.accounts import Accounts
 from xinghe.cli.options import ACCOUNT, data_option, json_option, run
 from xinghe.cli.tables import moment, show, tokens
-from xinghe.ledger import check as checker
-from xinghe.ledger import entries as reader
+from xinghe.ledger import Entry, latest
+from xinghe.ledger import check as check_books
 from xinghe.storage import Database
 
 
@@ -26,7 +26,7 @@ def ledger() -> None:
 @click.pass_context
 def check(context: click.Context, data: str | None, as_json: bool) -> None:
     """Prove that entries, lots, holds and balances agree; exit 1 and say what is off if not."""
-    findings = run(data, lambda db: db.read(checker.check))
+    findings = run(data, lambda db: db.read(check_books))
     if as_json:
         show(findings, as_json=True)
     for finding in () if as_json else findings:
@@ -49,16 +49,16 @@ def entries(account_name: str | None, limit: int, data: str | None, as_json: boo
     The JSON form has every field; its rates are Tokens a token, Tokens a search.
     """
 
-    async def action(database: Database) -> list[reader.Entry]:
+    async def action(database: Database) -> list[Entry]:
         account = await Accounts(database).get_account(account_name) if account_name else None
         account_id = account.id if account else None
-        return await database.read(partial(reader.latest, account_id=account_id, limit=limit))
+        return await database.read(partial(latest, account_id=account_id, limit=limit))
 
     found = run(data, action)
     show([_full(each) if as_json else _brief(each) for each in found], as_json=as_json)
 
 
-def _brief(entry: reader.Entry) -> dict[str, Any]:
+def _brief(entry: Entry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "at": moment(entry.at),
@@ -75,7 +75,7 @@ def _brief(entry: reader.Entry) -> dict[str, Any]:
     }
 
 
-def _full(entry: reader.Entry) -> dict[str, Any]:
+def _full(entry: Entry) -> dict[str, Any]:
     fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
     for name in ("amount", "balance_after", *(name for name in fields if name.endswith("_rate"))):
         fields[name] = None if fields[name] is None else tokens(fields[name])

@@ -1,53 +1,129 @@
-"""The hold of one request, from its reservation until its charge is on the way to the disk."""
+"""The hold of one request, from its reservation until its answer may leave.
+
+A finished answer may leave when its charge is on the disk, or one of few on the way there. Whoever
+kills this process while the disk is full takes along the charges that wait to be written, so only
+`AHEAD` answers go ahead of their charges. The others wait; one that has waited too long is an error
+instead, and costs nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
+from typing import Any, TypeAlias
 
+import apsw
+import msgspec
 import structlog
 
 from xinghe.core import ClientGone, Meter
 from xinghe.ledger import holds
-from xinghe.ledger.caps import Cap
-from xinghe.ledger.delivery import Charge, Deliveries
-from xinghe.ledger.errors import InsufficientTokens, SpendCapReached
-from xinghe.ledger.streams import Streams
-from xinghe.ledger.sweep import sweep_account
-from xinghe.ledger.usage import Usage
-from xinghe.storage import Database, Job, StorageClosed, StorageRefused, now
+from xinghe.ledger.caps import Cap, Period
+from xinghe.ledger.holds import Hold, Usage
+from xinghe.ledger.lots import sweep_account
+from xinghe.storage import (
+    Database,
+    Job,
+    Operation,
+    StorageClosed,
+    StorageRefused,
+    StorageUnavailable,
+    now,
+)
+
+AHEAD = 4
+"""Few enough that two processes on one database stay below eight."""
+SAVE_SECONDS = 10.0
+RETRY_SECONDS = 0.05
+
+Charge: TypeAlias = tuple[Job, Operation]
+"""An operation that waits to be written, and what is done in its place if it must not be."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
+
+
+class InsufficientTokens(Exception):
+    """An account cannot cover a request; both figures in micro-Tokens."""
+
+    def __init__(self, available: int, needed: int) -> None:
+        super().__init__(f"{available} micro-Tokens available, {needed} needed")
+        self.available = available
+        self.needed = needed
+
+
+class SpendCapReached(Exception):
+    """A request could take a token over its cap; the amounts in micro-Tokens.
+
+    `spent` is what the token has spent in the running `period` (UTC), with what its running
+    requests hold.
+    """
+
+    def __init__(self, cap: int, spent: int, needed: int, period: Period) -> None:
+        super().__init__(f"{spent} of {cap} micro-Tokens spent ({period}), {needed} needed")
+        self.cap = cap
+        self.spent = spent
+        self.needed = needed
+        self.period = period
+
+
+class Unsaved(StorageUnavailable):
+    """A finished answer could not be charged in time: it does not leave, and costs nothing."""
+
+
+class Running:
+    """The holds of this process: the streams that run, the answers ahead of their charges."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.streams: dict[str, Holding] = {}
+        self.unstarted: dict[str, Holding] = {}
+        """Those of the streams that were not seen to have started."""
+        self.ahead = 0
+
+    def note(self, streams: Mapping[str, Holding]) -> None:
+        """Queue a checkpoint of what each has used, in case that this process dies.
+
+        Only of those where that has changed.
+        """
+        # While the database is away the notes would only pile up; the next one holds it all.
+        if not self.database.healthy:
+            return
+        changed = []
+        for hold_id, stream in streams.items():
+            usage = stream.owed()
+            if usage is not None and usage != stream.noted:
+                stream.noted = usage
+                changed.append((hold_id, usage))
+        for hold_id, _ in changed:
+            self.unstarted.pop(hold_id, None)
+        if changed:
+            self.database.enqueue(partial(holds.checkpoint, counts=changed))
 
 
 class Holding:
     """The context manager that `Ledger.hold` returns. Its exit settles before it suspends."""
 
-    def __init__(
-        self,
-        database: Database,
-        streams: Streams,
-        deliveries: Deliveries,
-        hold: holds.Hold,
-        meter: Meter,
-    ) -> None:
-        self._database = database
-        self._streams = streams
-        self._deliveries = deliveries
+    def __init__(self, running: Running, hold: Hold, meter: Meter) -> None:
+        self.noted: Usage | None = None
+        """The last checkpoint that was queued."""
+        self._running = running
+        self._database = running.database
         self._hold = hold
         self._meter = meter
 
     async def __aenter__(self) -> None:
-        hold = self._hold
+        hold, reserve = self._hold, partial(holds.reserve, hold=self._hold)
         try:
-            lacking = await self._reserve()
+            while isinstance(lacking := await self._database.write(reserve), holds.Unswept):
+                await sweep_account(self._database, hold.account_id, hold.created_at)
         except (StorageClosed, StorageRefused):
             raise  # the hold was never written
         except BaseException:
             # Cancelled, or not told how the commit ended: the hold may come to be. The queue is
             # in order, so the release finds it; and if there is none, it does nothing.
-            self._settle(self._release())
+            self._settle(holds.release)
             raise
         if isinstance(lacking, Cap):
             committed = lacking.spent + lacking.held
@@ -55,7 +131,7 @@ class Holding:
         if lacking is not None:
             raise InsufficientTokens(lacking, hold.amount)
         if hold.stream:
-            self._streams.add(hold, self._meter)
+            self._running.streams[hold.id] = self._running.unstarted[hold.id] = self
 
     async def __aexit__(
         self,
@@ -64,7 +140,8 @@ class Holding:
         trace: TracebackType | None,
     ) -> None:
         hold, meter = self._hold, self._meter
-        self._streams.remove(hold.id)
+        self._running.streams.pop(hold.id, None)
+        self._running.unstarted.pop(hold.id, None)
         # Cut off by our own shutdown: what a stream showed is owed, a whole answer is not.
         left = kind is not None and (
             issubclass(kind, ClientGone)
@@ -74,7 +151,7 @@ class Holding:
             )
         )
         if not (meter.finished or (left and meter.owes)):
-            self._settle(self._release())
+            self._settle(holds.release)
             return
         usage = Usage.of(meter)
         excess = usage.cost(hold.rate) - hold.amount
@@ -87,42 +164,92 @@ class Holding:
                 held=hold.amount,
                 excess=excess,
             )
-        capture = partial(holds.capture, hold_id=hold.id, usage=usage, at=now())
-        if kind is not None:
+        capture = partial(holds.capture, usage=usage)
+        if kind is None:
+            await self._deliver(capture, usage)
+        else:
             self._settle(capture)
-            return
-        await self._deliver(capture, usage)
 
-    async def _reserve(self) -> int | Cap | None:
-        hold = self._hold
-        while True:
-            found = await self._database.write(partial(holds.reserve, hold=hold))
-            if not isinstance(found, holds.Unswept):
-                return found
-            await sweep_account(self._database, hold.account_id, hold.created_at)
-
-    async def _deliver(self, capture: partial[bool], usage: Usage) -> None:
-        """Settle, then wait until the answer may leave. Raises `Unsaved`."""
-        saved = asyncio.get_running_loop().create_future()
-        job = self._settle(capture, saved)
-        if job is None:
-            return
-        charge = Charge(job, self._release())
-        try:
-            await self._deliveries.clear(charge, self._hold, usage)
-        except asyncio.CancelledError:
-            if not (self._hold.stream or self._meter.left):
-                self._deliveries.withdraw(charge)
-            raise
-
-    def _release(self) -> partial[bool]:
-        return partial(holds.release, hold_id=self._hold.id, at=now())
+    def owed(self) -> Usage | None:
+        """What is owed so far; None while nothing is."""
+        if not self._meter.owes:
+            return None
+        usage = Usage.of(self._meter)
+        if self._meter.started and not usage.prompt:
+            # Until the meter knows the prompt, the reservation's count of it stands.
+            return msgspec.structs.replace(usage, prompt=self._hold.prompt_tokens)
+        return usage
 
     def _settle(
-        self, operation: partial[bool], saved: asyncio.Future[object] | None = None
+        self, operation: Callable[..., bool], saved: asyncio.Future[Any] | None = None
     ) -> Job | None:
+        """Queue the hold's capture or release; never suspends."""
+        hold = self._hold
         try:
-            return self._database.enqueue(operation, saved)
+            return self._database.enqueue(partial(operation, hold_id=hold.id, at=now()), saved)
         except StorageClosed:
-            log.error("hold_left_open", hold_id=self._hold.id, request_id=self._hold.request_id)
+            log.error("hold_left_open", hold_id=hold.id, request_id=hold.request_id)
             return None
+
+    async def _deliver(self, capture: Callable[..., bool], usage: Usage) -> None:
+        """Settle, then wait until the answer may leave. Raises `Unsaved`."""
+        hold, loop = self._hold, asyncio.get_running_loop()
+        job = self._settle(capture, loop.create_future())
+        if job is None:
+            return
+        charge = job, partial(holds.release, hold_id=hold.id, at=now())
+        gathering = self._database.gathering()
+        try:
+            if gathering is None:
+                await self._saved(job, charge)
+            elif hold.stream:
+                # Its capture waits for the answer to be kept, which is when all has left. A
+                # checkpoint is as good: it is what is owed if this process dies.
+                note = partial(holds.checkpoint, counts=[(hold.id, usage)])
+                noted = self._database.enqueue(note, loop.create_future(), gathered=False)
+                await self._saved(noted, charge, (noted, _nothing))
+            else:
+
+                async def kept(keep: Job | None) -> None:
+                    await self._saved(job, charge, *([] if keep is None else [(keep, _nothing)]))
+
+                gathering.clearances.append(kept)
+        except asyncio.CancelledError:
+            if not (hold.stream or self._meter.left):
+                self._withdraw(charge)
+            raise
+
+    async def _saved(self, job: Job, charge: Charge, *others: Charge) -> None:
+        """Return when a job is on the disk, or may be late.
+
+        Raises `Unsaved`: then the charge is withdrawn, and with it the others.
+        """
+        saved = job.waiter
+        assert saved is not None
+        if not saved.done() and self._running.ahead < AHEAD:
+            self._running.ahead += 1
+            saved.add_done_callback(self._came)
+            return
+        await asyncio.wait({saved}, timeout=SAVE_SECONDS)
+        while not saved.done():
+            if self._withdraw(charge, *others):
+                raise Unsaved(f"the database cannot be written: {self._database.last_error}")
+            await asyncio.wait({saved}, timeout=RETRY_SECONDS)
+        saved.result()
+
+    def _came(self, saved: asyncio.Future[Any]) -> None:
+        self._running.ahead -= 1
+        if not saved.cancelled():
+            saved.exception()  # it was logged where it happened
+
+    def _withdraw(self, charge: Charge, *others: Charge) -> bool:
+        """Have nothing charged; False while that cannot be told."""
+        if not self._database.amend(*charge):
+            return False
+        for other in others:
+            self._database.amend(*other)
+        return True
+
+
+def _nothing(_: apsw.Connection) -> None:
+    pass

@@ -7,21 +7,50 @@ micro-Tokens.
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Self
 
 import apsw
 import msgspec
 
-from xinghe.core import Rate
+from xinghe.core import Meter, Rate
 from xinghe.ledger import caps, lots
 from xinghe.ledger.caps import Cap
-from xinghe.ledger.usage import Usage
-from xinghe.storage import Batch, now
+from xinghe.storage import Batch
 
 SWEPT_ON_THE_WAY = 20
 """Expired lots; what an account has beyond is swept in batches of its own."""
+LARGEST_COUNT = 10**12
+"""Of tokens or searches: beyond what any request can use, and far from where a column overflows."""
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Counts of tokens, and of searches; `cached` and `search` are each part of `prompt`."""
+
+    prompt: int
+    completion: int
+    cached: int
+    search: int = 0
+    searches: int = 0
+
+    @classmethod
+    def of(cls, meter: Meter) -> Self:
+        """The meter's counts, brought into range: an upstream may report nonsense."""
+        counts = (
+            meter.prompt_tokens,
+            meter.completion_tokens,
+            meter.cached_tokens,
+            meter.search_tokens,
+            meter.searches,
+        )
+        prompt, completion, cached, search, searches = (
+            min(max(0, count), LARGEST_COUNT) for count in counts
+        )
+        return cls(prompt, completion, min(prompt, cached), min(prompt, search), searches)
+
+    def cost(self, rate: Rate) -> int:
+        """Micro-Tokens."""
+        return rate.cost(self.prompt, self.completion, self.cached, self.searches)
 
 
 class Unswept(msgspec.Struct, frozen=True):
@@ -34,8 +63,9 @@ UNSWEPT: Final = Unswept()
 class Hold(msgspec.Struct, frozen=True):
     """What is set aside for one request, and what it will be charged by.
 
-    The id is the hold's own: request ids are short enough to collide. It begins with the time,
-    so that new rows go to the end of the table.
+    The id is the hold's own: request ids are short enough to collide. It begins with the time (14
+    hexadecimal digits of microseconds, then 16 random), so that new rows go to the end of the
+    table.
     """
 
     id: str
@@ -61,11 +91,6 @@ class Open(msgspec.Struct, frozen=True):
     stream: bool
     started: bool
     usage: Usage
-
-
-def new_id() -> str:
-    """30 hexadecimal digits: 14 of microseconds, 16 random."""
-    return f"{now():014x}{secrets.token_hex(8)}"
 
 
 def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | Unswept | None:

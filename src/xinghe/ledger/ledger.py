@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -11,13 +12,8 @@ from typing import Protocol
 import structlog
 
 from xinghe.core import Meter, Rate
-from xinghe.ledger import holds, sweep
-from xinghe.ledger.delivery import Deliveries
-from xinghe.ledger.errors import InsufficientTokens
-from xinghe.ledger.holding import Holding
-from xinghe.ledger.owner import OwnerLock
-from xinghe.ledger.reaper import reap
-from xinghe.ledger.streams import Streams
+from xinghe.ledger import holds, lots, reaper
+from xinghe.ledger.holding import Holding, InsufficientTokens, Running
 from xinghe.storage import Database, StorageError, now
 
 START_SECONDS = 0.1
@@ -45,10 +41,9 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lock = OwnerLock(database.directory)
+        self._lock = reaper.OwnerLock(database.directory)
+        self._running = Running(database)
         self._tasks: list[asyncio.Task[None]] = []
-        self._streams = Streams(database)
-        self._deliveries = Deliveries(database)
 
     async def start(self) -> None:
         """Take the owner lock, settle for the dead, begin the regular tasks.
@@ -63,9 +58,10 @@ class Ledger:
         except BaseException:
             self._lock.release()
             raise
+        note_starts = partial(self._running.note, self._running.unstarted)
         self._tasks = [
-            asyncio.create_task(_every(START_SECONDS, self._note_starts)),
-            asyncio.create_task(_every(CHECKPOINT_SECONDS, self._checkpoint)),
+            asyncio.create_task(_every(START_SECONDS, note_starts)),
+            asyncio.create_task(_every(CHECKPOINT_SECONDS, self.checkpoint)),
             asyncio.create_task(_every(REAP_SECONDS, self.reap)),
             asyncio.create_task(_every(SWEEP_SECONDS, self.sweep)),
         ]
@@ -106,25 +102,21 @@ class Ledger:
         """
         if amount < 0 or prompt_tokens < 0:
             raise ValueError(f"amount {amount} and prompt_tokens {prompt_tokens} must be >= 0")
-        return Holding(
-            self._database,
-            self._streams,
-            self._deliveries,
-            holds.Hold(
-                id=holds.new_id(),
-                account_id=principal.account_id,
-                token_id=principal.token_id,
-                request_id=request_id,
-                model=model,
-                amount=amount,
-                owner=self._lock.boot_id,
-                stream=stream,
-                prompt_tokens=prompt_tokens,
-                rate=rate,
-                created_at=now(),
-            ),
-            meter,
+        at = now()
+        hold = holds.Hold(
+            id=f"{at:014x}{secrets.token_hex(8)}",
+            account_id=principal.account_id,
+            token_id=principal.token_id,
+            request_id=request_id,
+            model=model,
+            amount=amount,
+            owner=self._lock.boot_id,
+            stream=stream,
+            prompt_tokens=prompt_tokens,
+            rate=rate,
+            created_at=at,
         )
+        return Holding(self._running, hold, meter)
 
     async def cover(self, principal: Payer, amount: int) -> None:
         """Raise `InsufficientTokens` where an account has less than `amount` micro-Tokens.
@@ -138,28 +130,24 @@ class Ledger:
 
     def checkpoint(self) -> None:
         """Queue a note of what each running stream has used, for those where that changed."""
-        self._streams.note_all()
+        self._running.note(self._running.streams)
 
     async def reap(self) -> int:
         """Settle the open holds of dead processes; returns how many. See `reaper.reap`."""
-        return await reap(self._database, self._lock.boot_id)
+        return await reaper.reap(self._database, self._lock.boot_id)
 
     async def sweep(self) -> int:
         """Expire the lots of all accounts that are due; returns the micro-Tokens swept."""
-        return await sweep.sweep(self._database)
-
-    async def _checkpoint(self) -> None:
-        self.checkpoint()
-
-    async def _note_starts(self) -> None:
-        self._streams.note_starts()
+        return await lots.sweep(self._database)
 
 
-async def _every(seconds: float, action: Callable[[], Awaitable[object]]) -> None:
+async def _every(seconds: float, action: Callable[[], Awaitable[object] | None]) -> None:
     while True:
         await asyncio.sleep(seconds)
         try:
-            await action()
+            begun = action()
+            if begun is not None:
+                await begun
         except (StorageError, OSError) as error:
             log.warning("regular_task_failed", error=str(error))
         except Exception:

@@ -1,17 +1,19 @@
 """Granted Tokens, lot by lot.
 
 Spending takes the lot that expires soonest; lots without an expiry come last, the oldest first.
-Amounts are micro-Tokens. Every function is part of the caller's transaction and keeps
-available + held = Σ entries = Σ lots.remaining.
+Amounts are micro-Tokens. Every function on a connection is part of the caller's transaction and
+keeps available + held = Σ entries = Σ lots.remaining; the sweeps on a database are batches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import apsw
+import msgspec
 
-from xinghe.storage import Batch
+from xinghe.storage import Batch, Database, in_batches, now
 
 _ENTRY = (
     "INSERT INTO entries (account_id, at, kind, amount, balance_after, note) "
@@ -19,6 +21,7 @@ _ENTRY = (
 )
 
 PAGE = 100
+SWEEP_PAGE = 200
 
 
 def credit(
@@ -158,3 +161,64 @@ def _sweep(connection: apsw.Connection, account_id: int, lot: int, amount: int, 
         (amount, account_id),
     ).get
     connection.execute(_ENTRY, (account_id, at, "expiry", -amount, balance, f"lot {lot}"))
+
+
+class _Sweeping(msgspec.Struct):
+    """How far a sweep has come: the micro-Tokens swept, and behind which lot it goes on.
+
+    What the lots of an account that is `done` have left, open holds pin: they are passed by.
+    """
+
+    swept: int = 0
+    position: tuple[int, int] = (-1, -1)
+    done: set[int] = msgspec.field(default_factory=set)
+
+
+async def sweep(database: Database) -> int:
+    """Sweep the expired lots of every account, whether anybody reserves on it or not.
+
+    Returns the amount in micro-Tokens.
+    """
+    at = now()
+    if not await database.read(partial(_due, at=at, position=(-1, -1), limit=1)):
+        return 0
+    return (await in_batches(database, partial(_expire_due, at=at), _Sweeping())).swept
+
+
+async def sweep_account(database: Database, account_id: int, at: int) -> None:
+    """Sweep what an account had expired at a moment."""
+
+    def step(connection: apsw.Connection, batch: Batch, _: None) -> tuple[None, bool]:
+        return None, expire(connection, account_id, at, batch)[1]
+
+    await in_batches(database, step, None)
+
+
+def _expire_due(
+    connection: apsw.Connection, batch: Batch, sweep: _Sweeping, *, at: int
+) -> tuple[_Sweeping, bool]:
+    while page := _due(connection, at, sweep.position, SWEEP_PAGE):
+        for lot, account_id, expires_at in page:
+            if account_id not in sweep.done:
+                amount, whole = expire(connection, account_id, at, batch)
+                sweep.swept += amount
+                if not whole:
+                    return sweep, False
+                sweep.done.add(account_id)
+            sweep.position = (expires_at, lot)
+            if not batch.take():
+                return sweep, False
+    return sweep, True
+
+
+def _due(
+    connection: apsw.Connection, at: int, position: tuple[int, int], limit: int
+) -> list[tuple[int, int, int]]:
+    """Expired lots behind a position: id, account and when it expired."""
+    return list(
+        connection.execute(
+            "SELECT id, account_id, expires_at FROM lots WHERE remaining > 0 AND expires_at <= ? "
+            "AND (expires_at, id) > (?, ?) ORDER BY expires_at, id LIMIT ?",
+            (at, *position, limit),
+        )
+    )

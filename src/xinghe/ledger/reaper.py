@@ -1,19 +1,67 @@
-"""Settling what dead processes left open, in batches."""
+"""Settling what dead processes left open, in batches.
+
+Which process a hold belongs to is told by a file lock and not by a clock: `<data>/owners/<boot
+id>.lock` is held with flock(2) while the process lives. The kernel lets go of it at whatever death,
+and keeps it while a laptop sleeps.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import apsw
 import msgspec
 import structlog
 
-from xinghe.ledger import holds, owner
+from xinghe.ledger import holds
 from xinghe.storage import ENVIRONMENT, Batch, Database, in_batches, now
 
+FOLDER = "owners"
 PAGE = 200
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
+
+
+class OwnerLock:
+    """This process's claim on the holds that name its boot id."""
+
+    def __init__(self, data: Path) -> None:
+        self.boot_id = secrets.token_hex(8)
+        self._folder = data / FOLDER
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Raises `OSError`."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        draft = self._folder / f"{self.boot_id}.draft"
+        while self._descriptor is None:
+            # Python opens files close-on-exec: no child keeps the lock alive.
+            descriptor = os.open(draft, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                # It gets its name when it is locked, so that no reaper sees it unlocked; one
+                # that cleared the draft away meanwhile makes this fail, and it is made again.
+                draft.rename(_path(self._folder, self.boot_id))
+            except FileNotFoundError:
+                os.close(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            else:
+                self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go; a second call does nothing."""
+        if self._descriptor is not None:
+            _path(self._folder, self.boot_id).unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 class Reaping(msgspec.Struct, frozen=True):
@@ -33,8 +81,8 @@ async def reap(database: Database, own_boot_id: str) -> int:
     named = await database.read(holds.owners)
     data = database.directory
     reaped = 0
-    for boot_id in sorted({*named, *owner.boot_ids(data)} - {own_boot_id}):
-        with owner.estate(data, boot_id) as dead:
+    for boot_id in sorted({*named, *_boot_ids(data)} - {own_boot_id}):
+        with _estate(data, boot_id) as dead:
             if not dead:
                 continue
             step = partial(settle_estate, boot_id=boot_id)
@@ -42,7 +90,7 @@ async def reap(database: Database, own_boot_id: str) -> int:
         if count:
             log.warning("holds_reaped", owner=boot_id, count=count)
         reaped += count
-    owner.clear_drafts(data)
+    _clear_drafts(data)
     return reaped
 
 
@@ -83,3 +131,50 @@ def _settle(connection: apsw.Connection, hold: holds.Open, at: int) -> bool:
         resolved = False
     connection.execute("RELEASE hold")
     return resolved
+
+
+@contextmanager
+def _estate(data: Path, boot_id: str) -> Iterator[bool]:
+    """Whether the process of a boot id is dead; within, nobody else is told the same.
+
+    The dead process's lock file is removed on the way out, unless by an exception.
+    """
+    file = _path(data / FOLDER, boot_id)
+    try:
+        descriptor = os.open(file, os.O_RDWR)
+    except FileNotFoundError:
+        yield True
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+        file.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _boot_ids(data: Path) -> list[str]:
+    """Whose lock files there are, dead or alive."""
+    return [file.stem for file in (data / FOLDER).glob("*.lock")]
+
+
+def _clear_drafts(data: Path) -> None:
+    """Remove what processes left that died between two steps of `OwnerLock.acquire`."""
+    for draft in (data / FOLDER).glob("*.draft"):
+        with suppress(FileNotFoundError):
+            descriptor = os.open(draft, os.O_RDWR)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                draft.unlink()
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(descriptor)
+
+
+def _path(folder: Path, boot_id: str) -> Path:
+    return folder / f"{boot_id}.lock"

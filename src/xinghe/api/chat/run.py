@@ -13,7 +13,7 @@ from xinghe.core import FinishDelta, Meter, Prompt
 from xinghe.engines.protocol import Batch
 from xinghe.generation.answer import Answer
 from xinghe.generation.withheld import withheld
-from xinghe.ledger.ledger import Ledger
+from xinghe.ledger import Ledger
 from xinghe.observe import metrics
 
 COUNTED = (
