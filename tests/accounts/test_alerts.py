@@ -8,7 +8,7 @@ import pytest
 
 from tests.accounts.payer import spend, waiting
 from xinghe.accounts import AccountError, Accounts, Alert, Alerts
-from xinghe.accounts.notice import pending
+from xinghe.accounts.alerts import pending
 from xinghe.core import Rate
 from xinghe.ledger import Ledger, holds
 from xinghe.storage import Database, now

@@ -1,12 +1,12 @@
 """Who may call: accounts, their access tokens, and what a token allows."""
 
-from xinghe.accounts.accounts import Accounts
-from xinghe.accounts.alerts import Alert, Alerts
-from xinghe.accounts.outbox import Outbox
-from xinghe.accounts.records import AccessToken, Account, Principal
+from xinghe.accounts.accounts import DEFAULT_ACCOUNT, Accounts
+from xinghe.accounts.alerts import Alert, Alerts, Outbox
 from xinghe.accounts.rules import DEFAULT_SCOPES, SCOPES, AccountError
+from xinghe.accounts.tables import AccessToken, Account, Principal
 
 __all__ = [
+    "DEFAULT_ACCOUNT",
     "DEFAULT_SCOPES",
     "SCOPES",
     "AccessToken",

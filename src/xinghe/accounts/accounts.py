@@ -1,8 +1,15 @@
-"""Accounts and access tokens, as the API, the console and the command line use them."""
+"""Accounts and access tokens, as the API, the console and the command line use them.
+
+A token is `xh-<public id>-<secret part>`; it is shown once and kept as a hash.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import re
+import secrets
+import string
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,9 +17,8 @@ import apsw
 import msgspec
 
 from xinghe.accounts import rules, tables
-from xinghe.accounts.records import AccessToken, Account, Principal
 from xinghe.accounts.rules import DEFAULT_SCOPES, AccountError
-from xinghe.accounts.secret import digest, new_secret, public_id
+from xinghe.accounts.tables import AccessToken, Account, Principal
 from xinghe.core import INITIAL_GRANT
 from xinghe.ledger import caps
 from xinghe.ledger.caps import Period
@@ -20,6 +26,10 @@ from xinghe.storage import Database, now
 
 DEFAULT_ACCOUNT = "default"
 QUICKSTART = "quickstart"
+
+_ID_ALPHABET = string.ascii_lowercase + string.digits
+_BASE62 = string.ascii_letters + string.digits
+_TOKEN = re.compile(r"xh-([a-z0-9]{10})-[A-Za-z0-9]{43}")
 
 _AUTHENTICATE = (
     "SELECT t.digest, t.revoked_at, t.expires_at, a.id, a.appid, a.name, t.id, t.name, t.scopes, "
@@ -44,16 +54,16 @@ class Accounts:
 
     async def authenticate(self, secret: str) -> Principal | None:
         """Who holds this token; None if it is unknown, malformed, revoked or expired."""
-        public = public_id(secret)
-        if public is None:
+        match = _TOKEN.fullmatch(secret)
+        if match is None:
             return None
-        row = await self._database.read(lambda c: c.execute(_AUTHENTICATE, (public,)).get)
+        row = await self._database.read(lambda c: c.execute(_AUTHENTICATE, (match[1],)).get)
         if row is None:
             return None
         stored, revoked_at, expires_at, account_id, appid, account_name, *token = row
         token_id, token_name, scopes, models = token
         # The comparison comes first and takes the same time for every wrong secret.
-        if not hmac.compare_digest(stored, digest(secret)):
+        if not hmac.compare_digest(stored, _digest(secret)):
             return None
         if revoked_at is not None or (expires_at is not None and expires_at <= now()):
             return None
@@ -215,7 +225,8 @@ class Accounts:
 
     def _create_account(self, connection: apsw.Connection, name: str, amount: int) -> Account:
         at = now()
-        account = tables.insert_account(connection, name, at)
+        appid = f"app-{_random(10, _ID_ALPHABET)}"
+        account = tables.insert_account(connection, appid, name, at)
         if amount:
             account = tables.grant(connection, account, amount, at=at, note="initial grant")
         detail = f"{name}, {amount} micro-Tokens"
@@ -234,11 +245,14 @@ class Accounts:
         cap: int | None = None,
         cap_per: Period = "total",
     ) -> str:
-        at, fresh = now(), new_secret()
+        at, public_id = now(), _random(10, _ID_ALPHABET)
+        # 43 characters of base62 are just over 256 bits: a plain hash of them cannot be guessed.
+        secret = f"xh-{public_id}-{_random(43, _BASE62)}"
         token_id = tables.insert_token(
             connection,
             account.id,
-            fresh,
+            public_id,
+            _digest(secret),
             name=name,
             scopes=scopes,
             models=models,
@@ -249,8 +263,8 @@ class Accounts:
         if cap is not None:
             caps.put(connection, token_id, cap, cap_per, at)
             detail += f", cap={cap} micro-Tokens ({cap_per})"
-        self._record(connection, "token.create", fresh.public_id, detail, at)
-        return fresh.secret
+        self._record(connection, "token.create", public_id, detail, at)
+        return secret
 
     def _revoke(self, connection: apsw.Connection, token: AccessToken) -> None:
         at = now()
@@ -265,3 +279,11 @@ class Accounts:
         tables.record(
             connection, at=at, actor=self._actor, action=action, subject=subject, detail=detail
         )
+
+
+def _random(length: int, alphabet: str) -> str:
+    return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("ascii")).digest()

@@ -1,14 +1,43 @@
-"""When an account's balance is low, and whom to tell."""
+"""When an account's balance is low: whom to tell, and telling them.
+
+The books put a notice into the outbox, in the transaction that makes the balance fall; it is sent
+beside and after the requests.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import datetime
+import hashlib
+import hmac
 import secrets
+from asyncio import FIRST_COMPLETED
+from collections.abc import Sequence
+from functools import partial
 
+import aiohttp
 import apsw
 import msgspec
+import structlog
 
 from xinghe.accounts import rules, tables
-from xinghe.storage import Database, now
+from xinghe.core import MICRO
+from xinghe.storage import Database, StorageError, now
+
+SIGNATURE = "X-Xinghe-Signature"
+"""The header by which a receiver knows that a body is from here."""
+POLL_SECONDS = 1.0
+TIMEOUT_SECONDS = 5.0
+PAUSES = (1.0, 4.0)
+"""Seconds between the tries of a round."""
+REST_SECONDS = 600.0
+"""A receiver that failed a whole round is left alone for so long; a restart does not wait."""
+AT_ONCE = 8
+PAGE = 100
+IN_HAND = 1000
+"""Notices that are read at once, and at work at once: a mass expiry may leave very many."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.accounts")
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -78,8 +107,182 @@ class Alerts:
         )
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """Amounts in micro-Tokens, `at` in microseconds UTC; `logged` once the log has told of it."""
+
+    id: int
+    account: str
+    appid: str
+    available: int
+    threshold: int
+    at: int
+    logged: bool
+    url: str | None
+    secret: str | None
+
+    def body(self) -> bytes:
+        """JSON; amounts are exact numbers of Tokens."""
+        moment = datetime.datetime.fromtimestamp(self.at // MICRO, datetime.UTC)
+        return msgspec.json.encode(
+            {
+                "event": "low_balance",
+                "account": self.account,
+                "appid": self.appid,
+                "available": msgspec.Raw(_tokens(self.available).encode()),
+                "threshold": msgspec.Raw(_tokens(self.threshold).encode()),
+                "at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            }
+        )
+
+
+class Outbox:
+    """Logs each notice and, where its account has a webhook, POSTs it until a 2xx answers.
+
+    At least once: a notice leaves the outbox after it was delivered, so one that was delivered
+    just before this process died is sent again. The arguments are in seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        poll: float = POLL_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
+        pauses: Sequence[float] = PAUSES,
+        rest: float = REST_SECONDS,
+    ) -> None:
+        self._database = database
+        self._poll = poll
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._pauses = pauses
+        self._rest = rest
+        self._sending: dict[int, asyncio.Task[None]] = {}
+        self._not_before: dict[int, float] = {}
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin with what an earlier process left."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Break off what is being sent; it stays in the outbox. Then close the database."""
+        tasks = [task for task in (self._task, *self._sending.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._task = None
+
+    async def _run(self) -> None:
+        async with aiohttp.ClientSession(timeout=self._timeout) as session:
+            while True:
+                try:
+                    await self._round(session)
+                except StorageError as error:
+                    log.warning("outbox_unreadable", error=str(error))
+                await asyncio.sleep(self._poll)
+
+    async def _round(self, session: aiohttp.ClientSession) -> None:
+        """Take up all that is due, page by page."""
+        there: set[int] = set()
+        after = 0
+        while found := await self._database.read(partial(pending, after=after, limit=PAGE)):
+            after = found[-1].id
+            there.update(notice.id for notice in found)
+            now = asyncio.get_running_loop().time()
+            due = [
+                notice
+                for notice in found
+                if notice.id not in self._sending and self._not_before.get(notice.id, now) <= now
+            ]
+            for notice in due:
+                while len(self._sending) >= IN_HAND:
+                    await asyncio.wait(self._sending.values(), return_when=FIRST_COMPLETED)
+                task = asyncio.create_task(self._handle(notice, session))
+                self._sending[notice.id] = task
+                task.add_done_callback(partial(self._ended, notice.id))
+            await asyncio.sleep(0)
+        self._not_before = {key: at for key, at in self._not_before.items() if key in there}
+
+    def _ended(self, notice_id: int, task: asyncio.Task[None]) -> None:
+        del self._sending[notice_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("outbox_failed", notice=notice_id, exc_info=error)
+            self._put_off(notice_id)
+
+    def _put_off(self, notice_id: int) -> None:
+        self._not_before[notice_id] = asyncio.get_running_loop().time() + self._rest
+
+    async def _handle(self, notice: Notice, session: aiohttp.ClientSession) -> None:
+        """One round with one notice."""
+        if not notice.logged:
+            log.warning(
+                "low_balance",
+                account=notice.account,
+                appid=notice.appid,
+                available=_tokens(notice.available),
+                threshold=_tokens(notice.threshold),
+            )
+            if notice.url is not None:
+                await self._database.write(
+                    lambda c: c.execute("UPDATE outbox SET logged = 1 WHERE id = ?", (notice.id,))
+                )
+        if notice.url is None or await self._deliver(notice, session):
+            await self._database.write(
+                lambda c: c.execute("DELETE FROM outbox WHERE id = ?", (notice.id,))
+            )
+        else:
+            self._put_off(notice.id)
+
+    async def _deliver(self, notice: Notice, session: aiohttp.ClientSession) -> bool:
+        tries = len(self._pauses) + 1
+        for number in range(tries):
+            if number:
+                await asyncio.sleep(self._pauses[number - 1])
+            async with self._places:
+                failure = await _post(notice, session)
+            if failure is None:
+                return True
+            log.warning("webhook_failed", account=notice.account, number=number + 1, error=failure)
+        return False
+
+
 def _read(connection: apsw.Connection, account_id: int) -> Alert | None:
     row = connection.execute(
         "SELECT threshold, url, secret FROM alerts WHERE account_id = ?", (account_id,)
     ).get
     return None if row is None else Alert(*row)
+
+
+def pending(connection: apsw.Connection, *, after: int, limit: int) -> list[Notice]:
+    """What is in the outbox, the oldest first, to be sent to where its account says now."""
+    rows = connection.execute(
+        "SELECT o.id, a.name, a.appid, o.available, o.threshold, o.at, o.logged, l.url, l.secret "
+        "FROM outbox o JOIN accounts a ON a.id = o.account_id "
+        "JOIN alerts l ON l.account_id = o.account_id WHERE o.id > ? ORDER BY o.id LIMIT ?",
+        (after, limit),
+    )
+    return [Notice(*row) for row in rows]
+
+
+async def _post(notice: Notice, session: aiohttp.ClientSession) -> str | None:
+    """Why a notice was not taken; None if it was."""
+    assert notice.url is not None
+    assert notice.secret is not None
+    body = notice.body()
+    mac = hmac.new(notice.secret.encode(), body, hashlib.sha256)
+    headers = {"content-type": "application/json", SIGNATURE: f"sha256={mac.hexdigest()}"}
+    try:
+        async with session.post(
+            notice.url, data=body, headers=headers, allow_redirects=False
+        ) as answer:
+            return None if 200 <= answer.status < 300 else f"HTTP {answer.status}"
+    except TimeoutError:
+        return "no answer in time"
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _tokens(micro: int) -> str:
+    whole, part = divmod(micro, MICRO)
+    return f"{whole}.{part:06d}".rstrip("0").rstrip(".")

@@ -1,4 +1,7 @@
-"""The statements on accounts and access tokens; each is part of the caller's transaction."""
+"""What is known of accounts, of access tokens and of who is calling; the statements on them.
+
+Each statement is part of the caller's transaction.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from xinghe.accounts.records import AccessToken, Account
 from xinghe.accounts.rules import MAX_BALANCE, AccountError
-from xinghe.accounts.secret import NewSecret, random_id
 from xinghe.core import MICRO
 from xinghe.ledger import lots
 from xinghe.ledger.caps import Cap
@@ -25,26 +26,78 @@ _SELECT = (
 )
 
 
+class Principal(msgspec.Struct, frozen=True):
+    """Who is calling, and what the token allows; `models` None allows every model."""
+
+    account_id: int
+    appid: str
+    account_name: str
+    token_id: int
+    token_name: str
+    scopes: frozenset[str]
+    models: frozenset[str] | None
+
+
+class Account(msgspec.Struct, frozen=True):
+    """An account; `available` and `held` in micro-Tokens, `created_at` in microseconds UTC."""
+
+    id: int
+    appid: str
+    name: str
+    available: int
+    held: int
+    created_at: int
+
+    @property
+    def balance(self) -> int:
+        return self.available + self.held
+
+
+class AccessToken(msgspec.Struct, frozen=True):
+    """An access token without its secret; times in microseconds UTC.
+
+    The counts of its `cap` are those of the running period.
+    """
+
+    id: int
+    account: str
+    public_id: str
+    name: str
+    scopes: list[str]
+    models: list[str] | None
+    expires_at: int | None
+    revoked_at: int | None
+    created_at: int
+    cap: Cap | None
+
+    def state(self, at: int) -> str:
+        """`revoked`, `expired` or `active`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= at else "active"
+
+
 def all_accounts(connection: apsw.Connection) -> list[Account]:
     """Every account, the oldest first."""
-    return [_account(row) for row in connection.execute(f"{_ACCOUNTS} ORDER BY id")]
+    return [Account(*row) for row in connection.execute(f"{_ACCOUNTS} ORDER BY id")]
 
 
 def account(connection: apsw.Connection, name: str) -> Account:
     """The account of a name or an appid. Raises `AccountError`."""
     column = "appid" if name.startswith("app-") else "name"
-    for row in connection.execute(f"{_ACCOUNTS} WHERE {column} = ?", (name,)).fetchall():
-        return _account(row)
-    raise AccountError(f"there is no account {name!r}")
+    row = connection.execute(f"{_ACCOUNTS} WHERE {column} = ?", (name,)).get
+    if row is None:
+        raise AccountError(f"there is no account {name!r}")
+    return Account(*row)
 
 
-def insert_account(connection: apsw.Connection, name: str, at: int) -> Account:
+def insert_account(connection: apsw.Connection, appid: str, name: str, at: int) -> Account:
     """A new account without Tokens. Raises `AccountError` if the name is taken."""
     if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).get:
         raise AccountError(f"there is an account {name!r} already")
     connection.execute(
         "INSERT INTO accounts (appid, name, created_at) VALUES (?, ?, ?)",
-        (f"app-{random_id()}", name, at),
+        (appid, name, at),
     )
     return account(connection, name)
 
@@ -71,7 +124,8 @@ def grant(
 def insert_token(
     connection: apsw.Connection,
     account_id: int,
-    fresh: NewSecret,
+    public_id: str,
+    digest: bytes,
     *,
     name: str,
     scopes: Sequence[str],
@@ -85,8 +139,8 @@ def insert_token(
         "created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             account_id,
-            fresh.public_id,
-            fresh.digest,
+            public_id,
+            digest,
             name,
             msgspec.json.encode(scopes).decode(),
             None if models is None else msgspec.json.encode(models).decode(),
@@ -142,10 +196,6 @@ def record(
         "INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)",
         (at, actor, action, subject, detail),
     )
-
-
-def _account(row: tuple[Any, ...]) -> Account:
-    return Account(*row)
 
 
 def _access_token(row: tuple[Any, ...]) -> AccessToken:

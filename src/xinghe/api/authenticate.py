@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from xinghe.accounts.accounts import Accounts
-from xinghe.accounts.records import Principal
+from xinghe.accounts import Accounts, Principal
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from xinghe.accounts.accounts import Accounts
+from xinghe.accounts import Accounts
 from xinghe.api.authenticate import authenticate
 from xinghe.api.budget import BodyBudget
 from xinghe.api.chat.route import ChatRoute

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
-from xinghe.accounts.records import Principal
+from xinghe.accounts import Principal
 from xinghe.api.arrival import Body
 from xinghe.api.budget import BodyBudget
 from xinghe.api.dialect import Dialect

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from xinghe.accounts.accounts import Accounts
+from xinghe.accounts import Accounts
 from xinghe.api.authenticate import REALM
 from xinghe.api.errors import ApiError, Errors
 from xinghe.storage import StorageError

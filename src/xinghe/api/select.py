@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xinghe.accounts.records import Principal
+from xinghe.accounts import Principal
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.fields import refuse
 from xinghe.catalog.card import Kind, ModelCard

@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 import click
 
-from xinghe.accounts import DEFAULT_SCOPES, SCOPES, AccessToken, Accounts, rules
-from xinghe.accounts.accounts import DEFAULT_ACCOUNT
+from xinghe.accounts import DEFAULT_ACCOUNT, DEFAULT_SCOPES, SCOPES, AccessToken, Accounts, rules
 from xinghe.cli.amounts import AmountOrNone, or_none
 from xinghe.cli.options import (
     ACCOUNT,
