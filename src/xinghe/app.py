@@ -19,8 +19,8 @@ Embeddings, rerank and images go the same way; in place of 8 to 10 stand `embedd
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
@@ -71,6 +71,9 @@ from xinghe.weights.index import local_file, resolve
 log = structlog.get_logger(__name__)
 
 
+Act = Callable[[], Awaitable[object]]
+
+
 class System:
     """Everything that lives as long as the process does."""
 
@@ -92,6 +95,7 @@ class System:
             }
         )
         self.ledger = Ledger(database)
+        self.outbox = Outbox(database)
         self.keeper = Keeper(database, settings.idempotency)
         limiter = Limiter()
         self.moderator = Moderator(
@@ -174,6 +178,28 @@ class System:
         self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))
         """On a port of its own: what it tells is for the operator alone."""
 
+    def parts(self) -> list[tuple[Act, Act]]:
+        """How each part is started and stopped, in the order of starting.
+
+        The ledger stops last: what a part has not settled by then is settled by the next process.
+        """
+        return [
+            (self.ledger.start, self.ledger.stop),
+            (self.painters.start, self.painters.aclose),
+            (_at_once, self.embedders.aclose),
+            (_at_once, self.dispatcher.aclose),
+            (self.keeper.start, self.keeper.stop),
+            (self.outbox.start, self.outbox.stop),
+            (self.moderator.start, self.moderator.stop),
+            (_at_once, self.fetcher.aclose),
+            (_at_once, self.pictures.aclose),
+            (_at_once, self.reader.aclose),
+            (self.images.start, self.images.aclose),
+            (self.search.start, self.search.stop),
+            (self.vetting.start, self.vetting.aclose),
+            (self.lapses.start, self.lapses.stop),
+        ]
+
     def _documentation(self) -> list[BaseRoute]:
         corpus = self.search.corpus
         return documentation_routes(corpus) if corpus is not None else []
@@ -188,6 +214,10 @@ class System:
         return UpstreamEngine(name, deployment)
 
 
+async def _at_once() -> None:
+    """The start of a part that begins to work when it is first asked."""
+
+
 async def _image(fetcher: Fetcher, url: str) -> bytes:
     """An image that an upstream keeps behind a URL of its own."""
     return (await fetcher.fetch(url, max_bytes=64 * 1024 * 1024, timeout=60.0)).data
@@ -195,39 +225,23 @@ async def _image(fetcher: Fetcher, url: str) -> bytes:
 
 @asynccontextmanager
 async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]:
-    """The system with its database open and its ledger at work; settled and closed on exit."""
-    database = await Database.open(settings.data_dir)
-    try:
+    """The system with its database open and its ledger at work; settled and closed on exit.
+
+    Where one part cannot start, those that have started are stopped before the error goes on.
+    """
+    async with AsyncExitStack() as stack:
+        database = await Database.open(settings.data_dir)
+        stack.push_async_callback(_close, database)
         system = System(settings, catalog, database)
-        await system.ledger.start()
-        await system.keeper.start()
-        outbox = Outbox(database)
-        await outbox.start()
-        await system.moderator.start()
-        await system.search.start()
-        await system.images.start()
-        await system.painters.start()
-        system.vetting.start()
-        system.lapses.start()
-        try:
-            with frozen_heap(), watched():
-                yield system
-        finally:
-            await system.vetting.aclose()
-            await system.lapses.stop()
-            await system.search.stop()
-            await system.painters.aclose()
-            await system.images.aclose()
-            await system.reader.aclose()
-            system.pictures.close()
-            await system.fetcher.aclose()
-            await system.moderator.stop()
-            await outbox.stop()
-            await system.keeper.stop()
-            await system.embedders.aclose()
-            await system.dispatcher.aclose()
-            await system.ledger.stop()
-    finally:
-        unwritten = await database.close()
-        if unwritten:
-            log.error("operations_not_written", count=unwritten)
+        for start, stop in system.parts():
+            stack.push_async_callback(stop)  # before it starts: it may fail half-way
+            await start()
+        stack.enter_context(frozen_heap())
+        stack.enter_context(watched())
+        yield system
+
+
+async def _close(database: Database) -> None:
+    unwritten = await database.close()
+    if unwritten:
+        log.error("operations_not_written", count=unwritten)

@@ -23,7 +23,7 @@ async def test_a_look_that_fails_is_not_the_last(
         await accounts.create_token(account.name)
         (token,) = await accounts.list_tokens()
         lapses = lapse.Lapses(accounts)
-        lapses.start()
+        await lapses.start()
         ended = asyncio.Event()
         with lapses.watching(token.id, ended.set), capture_logs() as logs:
             await database.write(lambda c: c.execute("ALTER TABLE tokens RENAME TO away"))

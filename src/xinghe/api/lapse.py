@@ -28,7 +28,7 @@ class Lapses:
         self._running: dict[int, dict[object, Callable[[], object]]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
         self._task = asyncio.create_task(self._look_again_and_again())
 
     async def stop(self) -> None:

@@ -50,7 +50,7 @@ class PictureLoader:
         # In a thread: ten megabytes of base64 would hold up everybody's streams.
         self._lane = Lane("pictures", waiting=WAITING, share=SHARE)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Let go of its thread."""
         self._lane.close()
 

@@ -68,7 +68,7 @@ class Vetting:
         self._answers = WorkerPool(MODULE, Verdict, size=WORKERS, timeout=seconds, memory=MEMORY)
         self._cache = Cache(CACHE)
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Start the workers for schemas, so that the first request need not wait for them."""
         self._schemas.start()
 

@@ -1,0 +1,59 @@
+"""A start that fails leaves nothing running, and a stop ends all that was started."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.kit.models import ALL_SCRIPTED, models_toml
+from tests.kit.server import free_port
+from xinghe.api.lapse import Lapses
+from xinghe.app import running
+from xinghe.catalog.load import load
+from xinghe.settings import Settings
+
+
+class NoStart(Exception):
+    """What the part that cannot start raises."""
+
+
+async def fails(_: Lapses) -> None:
+    raise NoStart
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Of a service whose models need no embedded engine."""
+    text = models_toml("http://127.0.0.1:1/v1", free_port(), ALL_SCRIPTED)
+    (tmp_path / "models.toml").write_text(text, "utf-8")
+    return Settings(data=str(tmp_path))
+
+
+def left(settings: Settings) -> list[str]:
+    """What of the service still runs, or stands in the way of the next one."""
+    me = asyncio.current_task()
+    tasks = [str(task) for task in asyncio.all_tasks() if task is not me]
+    children = [child.name() for child in psutil.Process().children(recursive=True)]
+    threads = [one.name for one in threading.enumerate() if one.name == "xinghe-writer"]
+    locks = [lock.name for lock in (settings.data_dir / "owners").iterdir()]
+    return tasks + children + threads + locks
+
+
+async def test_a_start_that_fails_stops_what_was_started(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lapses, "start", fails)
+    with pytest.raises(NoStart):
+        async with running(settings, load(settings)):
+            pytest.fail("it has started")
+    assert left(settings) == []
+
+
+async def test_a_stop_ends_all_that_was_started(settings: Settings) -> None:
+    async with running(settings, load(settings)):
+        assert left(settings)
+    assert left(settings) == []
