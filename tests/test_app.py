@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.server import free_port
-from xinghe.api.lapse import Lapses
+from xinghe.api.authentication import Lapses
 from xinghe.app import running
 from xinghe.catalog.load import load
 from xinghe.settings import Settings

@@ -3,7 +3,7 @@
 A request meets, from the outside in:
 
 1.  `api.edge`          path, method, CORS, one log line, every answer JSON
-2.  `api.authenticate`  the bearer token becomes a `Principal`
+2.  `api.authentication` the bearer token becomes a `Principal`
 3.  `api.idempotent`    a key that was answered gets its answer again; else one request at a time
 4.  `api.chat`          body read, validated, its prompt counted by the engine's own tokenizer
 5.  `limits`            RPM, TPM and QPS of the account; what was not used is given back
@@ -28,11 +28,10 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 
 from xinghe.accounts import Accounts, Outbox
-from xinghe.api.budget import BodyBudget
+from xinghe.api.authentication import Lapses
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.rooms import Rooms
 from xinghe.api.chat.route import ChatRoute
-from xinghe.api.documentation import documentation_routes
 from xinghe.api.edge import Edge
 from xinghe.api.embeddings.request import DEFAULT_MODEL
 from xinghe.api.embeddings.rooms import EmbeddingRooms
@@ -42,9 +41,15 @@ from xinghe.api.idempotent import Idempotent
 from xinghe.api.images.files import image_routes
 from xinghe.api.images.painters import Painters
 from xinghe.api.images.route import ImagesRoute
-from xinghe.api.lapse import Lapses
+from xinghe.api.memory import BodyBudget
 from xinghe.api.models.route import ModelsRoute
-from xinghe.api.operations import Identified, Readiness, metrics_routes, probe_routes
+from xinghe.api.operations import (
+    Identified,
+    Readiness,
+    documentation_routes,
+    metrics_routes,
+    probe_routes,
+)
 from xinghe.api.rerank.route import RerankRoute
 from xinghe.catalog.card import AnyDeployment, LlamaCppDeployment
 from xinghe.catalog.load import Catalog

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from xinghe.api.faults import as_api_error
+from xinghe.api.errors import as_api_error
 from xinghe.workers import (
     RequestFailed,
     WorkerClosed,

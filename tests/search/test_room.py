@@ -15,8 +15,7 @@ from click.testing import CliRunner
 from starlette.routing import Router
 from starlette.testclient import TestClient
 
-from xinghe.api.documentation import documentation_routes
-from xinghe.api.operations import Identified, Nowhere
+from xinghe.api.operations import Identified, Nowhere, documentation_routes
 from xinghe.cli.search import search
 from xinghe.engines.estimate import estimated_tokens
 from xinghe.search import room as rooms

@@ -1,98 +1,304 @@
-"""Reads a request's body: bounded in size, in values, in time and in the sum of all, and JSON."""
+"""A request's body while it arrives: counted, hashed, and decoded so that nobody else waits.
+
+One call of the decoder cannot be interrupted, and tens of megabytes take it a tenth of a second.
+So the strings that make a text large (pictures, above all) are cut out as they pass, each is
+decoded for itself, and what is left is small enough for one call.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import re
+import secrets
+import sys
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from xinghe.api.arrival import Body
+import msgspec
+
 from xinghe.api.errors import ApiError, Errors
-from xinghe.api.exchange import Exchange
-from xinghe.api.fields import shown
-from xinghe.api.large_json import MAX_STRING
-from xinghe.core import ClientGone
-from xinghe.settings import Server
+
+LARGE = 256 * 1024
+"""Bytes from which on a body is decoded while it arrives."""
+MARKS = b",:{["
+"""Each begins at most one value: what stands behind it."""
+MAX_PLAIN_BYTES = 8 * 1024 * 1024
+"""Outside strings: blanks between values, above all."""
+MAX_DIGITS = 500
+"""In one number: the time that it takes grows with the square of its length."""
+MAX_STRING = 16 * 1024 * 1024
+"""Bytes of memory that are kept of one string: the largest picture takes 14 million."""
+MAX_KEY = 64 * 1024
+"""Characters of a key."""
+BLOCK = 64 * 1024
+"""Bytes that are looked at between two turns of the others."""
+CUT = 128
+"""Bytes from which on a string is cut out."""
+MANY_QUOTES = 1024
+"""In one block: strings that are as short may stay where they are."""
+PART = 4 * BLOCK
+"""Bytes of a string that are decoded at a time."""
+NODES = 2048
+"""Values that are looked at between two turns, when the strings are put back."""
+
+_NO_MARKS = bytes(set(range(256)) - set(MARKS))
+_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
+_HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB]")
+_decode = msgspec.json.Decoder().decode
+_decode_text = msgspec.json.Decoder(str).decode
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+"""Two calls of the decoder in a row would keep others of the loop waiting twice as long."""
 
 
-async def read_json_object(exchange: Exchange, server: Server) -> dict[str, Any]:
-    """The body as a JSON object, every string of it whole. Raises what `read_body` raises."""
-    body = await read_cut_object(exchange, server)
-    check_whole(exchange)
-    return body
+def count_marks(data: bytes) -> int:
+    """Marks, within strings too: values are no more."""
+    return len(data.translate(None, _NO_MARKS))
 
 
-async def read_cut_object(exchange: Exchange, server: Server) -> dict[str, Any]:
-    """The same, but strings of more than `MAX_STRING` bytes are cut.
+def decode(data: bytes | bytearray) -> Any:
+    """Raises `ApiError` for what is not JSON."""
+    try:
+        return _decode(data)
+    except RecursionError as error:
+        raise _not_json("nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _not_json(error) from error
 
-    `exchange.missing` counts the characters that were dropped. The caller refuses the request for
-    its length in words of its own, and calls `check_whole` where it has none.
+
+class Body:
+    """What has arrived of a body: counted, hashed, and decoded while the rest arrives.
+
+    `size` in bytes. At most `max_values` values may be in it; `hashed`: with a `digest`.
     """
-    read = await read_body(exchange, server)
-    exchange.body = None  # what was decoded is enough to hold
-    body = await read.value()
-    if not isinstance(body, dict):
-        kind = "array" if isinstance(body, list) else "value"
-        raise ApiError(
-            Errors.MALFORMED_JSON,
-            f"Invalid Argument: the body is a JSON {kind}, allowed: an object",
-        )
-    exchange.missing = read.missing
-    return body
+
+    def __init__(self, max_values: int, *, hashed: bool) -> None:
+        self._max_values = max_values
+        self._parts = list[bytes]()
+        self._marks = 0
+        self._large: LargeJson | None = None
+        self._hash = hashlib.sha256() if hashed else None
+        self.size = 0
+
+    @property
+    def missing(self) -> int:
+        """Characters that were not kept: some string has more than any request may have."""
+        return self._large.missing if self._large is not None else 0
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of it all."""
+        assert self._hash is not None
+        return self._hash.digest()
+
+    async def add(self, part: bytes) -> None:
+        """Raises `ApiError` for more values than may be, and for what cannot be JSON any more."""
+        self.size += len(part)
+        if self._hash is not None:
+            self._hash.update(part)
+        if self._large is not None:
+            await self._large.feed(part)
+            return
+        self._parts.append(part)
+        self._marks += count_marks(part)
+        # Marks within strings were counted too: a table in one message is one value.
+        if self.size > LARGE or self._marks > self._max_values:
+            self._large = LargeJson(self._max_values)
+            for each in self._parts:
+                await self._large.feed(each)
+            self._parts.clear()
+
+    async def value(self) -> Any:
+        """Raises `ApiError` for what is not JSON."""
+        if self._large is not None:
+            return await self._large.value()
+        return decode(b"".join(self._parts))
 
 
-def check_whole(exchange: Exchange) -> None:
-    """Raises `ApiError` (413) where a string was not kept whole."""
-    if exchange.missing:
+class LargeJson:
+    """Is fed the text from its beginning on, and then asked for its value, once."""
+
+    def __init__(self, max_values: int) -> None:
+        self._max_values = max_values
+        self.missing = 0
+        """Characters of strings so long that they were not kept whole: nobody may be served so."""
+        self._values = self._plain = self._strings = 0
+        self._tail = b""
+        self._skeleton = bytearray()
+        self._held = b""
+        """A backslash at the end of the last block: only the next tells what it stands for."""
+        self._within = False
+        self._open = list[bytes]()
+        self._open_size = 0
+        self._decoded = list[str]()
+        self._decoded_size = 0
+        """Of the string that the last block ended within: what came last, and before."""
+        self._cut = dict[str, str]()
+        """The strings that were cut out, by what stands in their place."""
+        self._mark = secrets.token_hex(12)
+
+    async def feed(self, data: bytes) -> None:
+        """Raises `ApiError`: too much of it (413), or not JSON."""
+        for at in range(0, len(data), BLOCK):
+            self._look(self._held + data[at : at + BLOCK])
+            await asyncio.sleep(0)
+
+    async def value(self) -> Any:
+        """Raises `ApiError` for what is not JSON."""
+        if self._within or self._held:
+            raise _not_json("the text ends within a string")
+        async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            value = decode(self._skeleton)
+            await asyncio.sleep(0)
+        self._skeleton = bytearray()
+        return await self._put_back(value) if self._cut else value
+
+    def _look(self, block: bytes) -> None:
+        """Take in a block: count its values and cut out its long strings."""
+        # `plain` is as long as `block`, and each quote that is left in it begins or ends a string.
+        plain = block.replace(b"\\\\", b"__")
+        self._held = b"\\" if plain.endswith(b"\\") else b""
+        if self._held:
+            plain, block = plain[:-1], block[:-1]
+        segments = plain.replace(b'\\"', b"__").split(b'"')
+        self._count(segments)
+        if len(segments) <= MANY_QUOTES:
+            at = 0
+            for number, segment in enumerate(segments):
+                if number:
+                    self._quote()
+                self._take(block[at : at + len(segment)])
+                at += len(segment) + 1
+            return
+        first, last = len(segments[0]), len(block) - len(segments[-1])
+        self._take(block[:first])
+        self._quote()
+        self._skeleton += block[first if self._within else first + 1 : last - 1]
+        # The quotes between the first and the last: an odd number turns the sides over.
+        if self._within is (len(segments) % 2 == 1):
+            self._skeleton += b'"'
+            self._within = False
+        else:
+            self._within = True
+        self._take(block[last:])
+
+    def _count(self, segments: list[bytes]) -> None:
+        outside = b"".join(segments[1 if self._within else 0 :: 2])
+        self._values += count_marks(outside)
+        self._strings += (len(segments) - self._within) // 2  # those that begin here
+        self._plain += len(outside)
+        if self._values > self._max_values:
+            raise too_many_values(self._values, self._max_values)
+        if self._plain > MAX_PLAIN_BYTES:
+            raise ApiError(
+                Errors.REQUEST_TOO_LARGE,
+                f"the body has {self._plain} bytes or more outside of strings, "
+                f"allowed: up to {MAX_PLAIN_BYTES}",
+            )
+        if _LONG_NUMBER.search(self._tail + outside):
+            raise _not_json(f"a number of more than {MAX_DIGITS} digits")
+        self._tail = outside[-MAX_DIGITS:]
+        if self._strings > self._values + 2:
+            raise _not_json("strings without a comma or a colon between them")
+
+    def _take(self, raw: bytes) -> None:
+        if not self._within:
+            self._skeleton += raw
+            return
+        self._open.append(raw)
+        self._open_size += len(raw)
+        if self._open_size >= PART:
+            raw = b"".join(self._open)
+            end = _safe_end(raw)
+            self._keep(_text(raw[:end]))
+            self._open, self._open_size = [raw[end:]], len(raw) - end
+
+    def _quote(self) -> None:
+        self._within = not self._within
+        if self._within:
+            return
+        raw = b"".join(self._open)
+        if self._decoded or len(raw) >= CUT:
+            placeholder = f"{self._mark}{len(self._cut)}"
+            self._keep(_text(raw))
+            self._cut[placeholder] = "".join(self._decoded)
+            self._decoded, self._decoded_size = [], 0
+            raw = placeholder.encode()
+        self._skeleton += b'"' + raw + b'"'
+        self._open, self._open_size = [], 0
+
+    def _keep(self, text: str) -> None:
+        if self._decoded_size < MAX_STRING:
+            self._decoded.append(text)
+            self._decoded_size += sys.getsizeof(text)
+        else:
+            self.missing += len(text)
+
+    async def _put_back(self, value: Any) -> Any:
+        root: list[Any] = [value]
+        cut, seen = self._cut, 0
+        todo: list[Any] = [root]
+        while todo:
+            node = todo.pop()
+            if isinstance(node, dict):
+                for key in [key for key in node if key in cut]:
+                    node[_key(cut[key])] = node.pop(key)
+                    if (seen := seen + 1) % NODES == 0:
+                        await asyncio.sleep(0)
+            for at, item in node.items() if isinstance(node, dict) else enumerate(node):
+                if isinstance(item, str):
+                    if item in cut:
+                        node[at] = cut[item]
+                elif isinstance(item, list | dict):
+                    todo.append(item)
+                if (seen := seen + 1) % NODES == 0:
+                    await asyncio.sleep(0)
+        return root[0]
+
+
+def too_many_values(count: int, most: int) -> ApiError:
+    return ApiError(
+        Errors.REQUEST_TOO_LARGE,
+        f"the body has {count} values or more (counted by the marks , : {{ [ outside of strings), "
+        f"allowed: up to {most}",
+    )
+
+
+def _not_json(reason: object) -> ApiError:
+    return ApiError(Errors.MALFORMED_JSON, f"Invalid JSON: {reason}")
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return _decode_text(b'"' + raw + b'"')
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _not_json(error) from error
+
+
+def _key(key: str) -> str:
+    if len(key) > MAX_KEY:
         raise ApiError(
             Errors.REQUEST_TOO_LARGE,
-            f"the body has a string of more than {MAX_STRING} bytes, allowed: up to {MAX_STRING}",
+            f"the body has a key of {len(key)} characters, allowed: up to {MAX_KEY}",
         )
+    return key
 
 
-async def read_body(exchange: Exchange, server: Server, *, hashed: bool = False) -> Body:
-    """The body; a second reader is given the same. `hashed`: its digest will be asked for.
-
-    Raises `ApiError`, `BudgetExceeded`, `ClientGone`.
-    """
-    if exchange.body is not None:
-        return exchange.body
-    encoding = exchange.header(b"content-encoding")
-    if encoding not in (None, "", "identity"):
-        raise ApiError(
-            Errors.MALFORMED_JSON,
-            f"the header Content-Encoding is {shown(encoding)}, allowed: identity",
-        )
-    declared = exchange.header(b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > server.max_body_bytes:
-        raise _too_large(int(declared), server.max_body_bytes)
-    try:
-        async with asyncio.timeout(server.body_timeout):
-            exchange.body = await _receive(exchange, server, hashed)
-    except TimeoutError:
-        raise ApiError(
-            Errors.REQUEST_TIMEOUT, f"the body did not arrive within {server.body_timeout:g} s"
-        ) from None
-    return exchange.body
+def _safe_end(raw: bytes) -> int:
+    """Where a part of a string may end: in no character, no escape, no pair of surrogates."""
+    end, back = len(raw), 1
+    while back < 4 and raw[-back] & 0xC0 == 0x80:
+        back += 1
+    if raw[-back] >= 0xC0:
+        end -= back
+    start = raw.rfind(b"\\", max(0, end - 6), end)
+    if start >= 0 and _escapes(raw, start):
+        end = start
+        if start >= 6 and _HIGH_SURROGATE.match(raw, start - 6) and _escapes(raw, start - 6):
+            end = start - 6
+    return end
 
 
-async def _receive(exchange: Exchange, server: Server, hashed: bool) -> Body:
-    body = Body(server.max_body_values, hashed=hashed)
-    while True:
-        message = await exchange.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        part: bytes = message.get("body", b"")
-        if body.size + len(part) > server.max_body_bytes:
-            raise _too_large(body.size + len(part), server.max_body_bytes)
-        await exchange.keep(len(part))
-        last = not message.get("more_body", False)
-        exchange.body_read = last
-        await body.add(part)
-        if last:
-            return body
-
-
-def _too_large(size: int, max_bytes: int) -> ApiError:
-    return ApiError(
-        Errors.REQUEST_TOO_LARGE, f"the body has {size} bytes or more, allowed: up to {max_bytes}"
-    )
+def _escapes(raw: bytes, at: int) -> bool:
+    """Whether the backslash there is not itself escaped."""
+    return (at + 1 - len(raw[: at + 1].rstrip(b"\\"))) % 2 == 1

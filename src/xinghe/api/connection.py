@@ -10,9 +10,8 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from xinghe.api.errors import ApiError, Errors
-from xinghe.api.exchange import ABORT, new_request_id
+from xinghe.api.exchange import ABORT, SILENCE, new_request_id
 from xinghe.api.framing import RequestReader
-from xinghe.api.linger import SILENCE
 from xinghe.api.outflow import Outflow
 from xinghe.observe import metrics
 

@@ -10,16 +10,15 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from xinghe.accounts import Accounts
-from xinghe.api.authenticate import authenticate
-from xinghe.api.budget import BodyBudget
+from xinghe.api.authentication import authenticate
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.dialect import MOUNTS, Dialect, find_mount
 from xinghe.api.embeddings.route import EmbeddingsRoute
-from xinghe.api.errors import ApiError, Errors, stopped
+from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
 from xinghe.api.exchange import Exchange
-from xinghe.api.faults import as_api_error
 from xinghe.api.idempotent import Handler, Idempotent
 from xinghe.api.images.route import ImagesRoute
+from xinghe.api.memory import BodyBudget
 from xinghe.api.models.route import ModelsRoute
 from xinghe.api.rerank.route import RerankRoute
 from xinghe.core import ACCOUNT, ClientGone

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import string
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
 from xinghe.accounts import Principal
-from xinghe.api.arrival import Body
-from xinghe.api.budget import BodyBudget
+from xinghe.api.body import MAX_STRING, Body
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ApiError
-from xinghe.api.linger import linger
+from xinghe.api.errors import ApiError, Errors
+from xinghe.api.fields import shown
+from xinghe.api.memory import BodyBudget
+from xinghe.core import ClientGone
+from xinghe.settings import Server
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 10
@@ -30,6 +34,13 @@ _EXPOSED = (
     b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
 """What a page in a browser may read."""
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+LINGER_SECONDS = 10.0
+"""For how long the rest of a body is read and thrown away after an early refusal."""
+SILENCE = 1.0
+"""Seconds without a byte after which nothing more of it is expected."""
 
 ABORT = "xinghe.abort"
 """The ASGI extension by which a connection is cut off: `scope["extensions"][ABORT]["abort"]()`."""
@@ -150,7 +161,7 @@ class Exchange:
         await self.send({"type": "http.response.body", "body": data, "more_body": True})
         # Who awaits leave to send its body has the answer now.
         if self.header(b"expect") is None:
-            await linger(self.receive)
+            await self._linger()
         await self.send({"type": "http.response.body", "body": b""})
 
     async def send_error(self, error: ApiError) -> None:
@@ -193,3 +204,111 @@ class Exchange:
             if message["type"] == "http.disconnect":
                 return
             await asyncio.sleep(0)
+
+    def origin(self, server: Server) -> str:
+        """What links to the service begin with: `server.public_url`, or the host as it was asked.
+
+        Nobody else is given the link, so a client that lies about its host deceives itself.
+        """
+        host = self.header(b"host") or ""
+        if server.public_url or not _HOST.fullmatch(host):
+            return server.base_url
+        return f"{self.scope['scheme']}://{host}"
+
+    async def _linger(self) -> None:
+        """Throw the rest of the body away: until its end, the client's, or long enough.
+
+        A connection that is closed with unread bytes is reset, and the client then loses the
+        answer that says why (RFC 9112, section 9.6).
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while True:
+                    async with asyncio.timeout(SILENCE):
+                        message = await self.receive()
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return
+
+
+async def read_json_object(exchange: Exchange, server: Server) -> dict[str, Any]:
+    """The body as a JSON object, every string of it whole. Raises what `read_body` raises."""
+    body = await read_cut_object(exchange, server)
+    check_whole(exchange)
+    return body
+
+
+async def read_cut_object(exchange: Exchange, server: Server) -> dict[str, Any]:
+    """The same, but strings of more than `MAX_STRING` bytes are cut.
+
+    `exchange.missing` counts the characters that were dropped. The caller refuses the request for
+    its length in words of its own, and calls `check_whole` where it has none.
+    """
+    read = await read_body(exchange, server)
+    exchange.body = None  # what was decoded is enough to hold
+    body = await read.value()
+    if not isinstance(body, dict):
+        kind = "array" if isinstance(body, list) else "value"
+        raise ApiError(
+            Errors.MALFORMED_JSON,
+            f"Invalid Argument: the body is a JSON {kind}, allowed: an object",
+        )
+    exchange.missing = read.missing
+    return body
+
+
+def check_whole(exchange: Exchange) -> None:
+    """Raises `ApiError` (413) where a string was not kept whole."""
+    if exchange.missing:
+        raise ApiError(
+            Errors.REQUEST_TOO_LARGE,
+            f"the body has a string of more than {MAX_STRING} bytes, allowed: up to {MAX_STRING}",
+        )
+
+
+async def read_body(exchange: Exchange, server: Server, *, hashed: bool = False) -> Body:
+    """The body; a second reader is given the same. `hashed`: its digest will be asked for.
+
+    Raises `ApiError`, `BudgetExceeded`, `ClientGone`.
+    """
+    if exchange.body is not None:
+        return exchange.body
+    encoding = exchange.header(b"content-encoding")
+    if encoding not in (None, "", "identity"):
+        raise ApiError(
+            Errors.MALFORMED_JSON,
+            f"the header Content-Encoding is {shown(encoding)}, allowed: identity",
+        )
+    declared = exchange.header(b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) > server.max_body_bytes:
+        raise _too_large(int(declared), server.max_body_bytes)
+    try:
+        async with asyncio.timeout(server.body_timeout):
+            exchange.body = await _receive(exchange, server, hashed)
+    except TimeoutError:
+        raise ApiError(
+            Errors.REQUEST_TIMEOUT, f"the body did not arrive within {server.body_timeout:g} s"
+        ) from None
+    return exchange.body
+
+
+async def _receive(exchange: Exchange, server: Server, hashed: bool) -> Body:
+    body = Body(server.max_body_values, hashed=hashed)
+    while True:
+        message = await exchange.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part: bytes = message.get("body", b"")
+        if body.size + len(part) > server.max_body_bytes:
+            raise _too_large(body.size + len(part), server.max_body_bytes)
+        await exchange.keep(len(part))
+        last = not message.get("more_body", False)
+        exchange.body_read = last
+        await body.add(part)
+        if last:
+            return body
+
+
+def _too_large(size: int, max_bytes: int) -> ApiError:
+    return ApiError(
+        Errors.REQUEST_TOO_LARGE, f"the body has {size} bytes or more, allowed: up to {max_bytes}"
+    )

@@ -10,17 +10,18 @@ import msgspec
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xinghe.api.edge import no_such_path
-from xinghe.api.errors import ApiError, Errors
+from xinghe.api.errors import ApiError, Errors, as_api_error
 from xinghe.api.exchange import NO_STORE, new_request_id
-from xinghe.api.faults import as_api_error
 from xinghe.api.openapi.document import document
 from xinghe.dispatch.dispatcher import Dispatcher
+from xinghe.search.corpus import SERVED_AT, Corpus
 from xinghe.storage import Database
+from xinghe.workers import WorkerBusy
 
 REQUEST_ID = "xinghe.request_id"
 """Where a request's id stands in its ASGI scope."""
@@ -83,6 +84,25 @@ def probe_routes(readiness: Readiness) -> list[BaseRoute]:
         read_route("/readyz", readyz),
         Nowhere(),
     ]
+
+
+def documentation_routes(corpus: Corpus) -> list[BaseRoute]:
+    """`GET /documentation/<page>`: the documents that sources of the local corpus point at.
+
+    Their text as it was indexed, and never as HTML: whoever wrote them, nothing of it runs. A
+    JSON 404 answers for what is not there, not public, or has a URL of its own.
+    """
+
+    async def document(request: Request) -> Response:
+        try:
+            text = await corpus.page(request.path_params["page"])
+        except WorkerBusy as busy:
+            return refusal_response(as_api_error(busy, request.scope[REQUEST_ID]), request.scope)
+        if text is None:
+            return refusal_response(no_such_path(request.url.path), request.scope)
+        return PlainTextResponse(text, headers={"X-Content-Type-Options": "nosniff"})
+
+    return [Route(SERVED_AT + "{page:path}", document)]
 
 
 def metrics_routes() -> list[BaseRoute]:

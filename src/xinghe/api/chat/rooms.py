@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from xinghe.api.authentication import Lapses
 from xinghe.api.chat.permissions import OCR, deliverable
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.request import ChatRequest
-from xinghe.api.lapse import Lapses
 from xinghe.catalog.card import Capability, LlamaCppDeployment, ModelCard
 from xinghe.catalog.load import Catalog
 from xinghe.dispatch.dispatcher import Dispatcher, Station

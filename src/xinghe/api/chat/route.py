@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from xinghe.api.body import check_whole, read_cut_object
 from xinghe.api.chat.moderation import moderate, texts_of
 from xinghe.api.chat.parameters import read_request, too_many_characters
 from xinghe.api.chat.permissions import forbid
@@ -17,7 +16,7 @@ from xinghe.api.chat.stream import stream_answer
 from xinghe.api.chat.vetted import Vetted, vet
 from xinghe.api.chat.whole import whole_answer
 from xinghe.api.departure import unless_gone
-from xinghe.api.exchange import Exchange
+from xinghe.api.exchange import Exchange, check_whole, read_cut_object
 from xinghe.api.fields import refuse
 from xinghe.api.ignored import tell_ignored
 from xinghe.api.select import select_model

@@ -10,12 +10,12 @@ import asyncio
 import time
 from contextlib import aclosing
 
+from xinghe.api.authentication import Lapses, lapsed
 from xinghe.api.chat.buffer import StreamBuffer
 from xinghe.api.chat.encoder import StreamEncoder
 from xinghe.api.chat.pulse import Pulse
 from xinghe.api.chat.run import Producer
 from xinghe.api.exchange import Exchange, Headers
-from xinghe.api.lapse import Lapses, lapsed
 from xinghe.core import ClientGone
 from xinghe.observe import metrics
 from xinghe.settings import Server

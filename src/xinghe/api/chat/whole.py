@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
+from xinghe.api.authentication import Lapses, lapsed
 from xinghe.api.chat.collected import Collected
 from xinghe.api.chat.completion import completion
 from xinghe.api.chat.run import Producer
-from xinghe.api.lapse import Lapses, lapsed
 from xinghe.core import ClientGone
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 
-from xinghe.api.body import read_json_object
 from xinghe.api.embeddings.request import DEFAULT_MODEL
 from xinghe.api.embeddings.stations import Embedders, EmbeddingLimits, effective
-from xinghe.api.exchange import Exchange
+from xinghe.api.exchange import Exchange, read_json_object
 from xinghe.api.select import select_model
 from xinghe.catalog.card import Kind, ModelCard
 from xinghe.catalog.load import Catalog

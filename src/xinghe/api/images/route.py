@@ -7,18 +7,16 @@ import time
 
 import structlog
 
-from xinghe.api.body import read_json_object
 from xinghe.api.departure import unless_gone
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
-from xinghe.api.exchange import Exchange
+from xinghe.api.exchange import Exchange, read_json_object
 from xinghe.api.ignored import tell_ignored
 from xinghe.api.images.attempts import painted
 from xinghe.api.images.painters import Painters
 from xinghe.api.images.price import image_tokens
 from xinghe.api.images.request import ImageRequest, read_request
 from xinghe.api.images.wire import ImageData, ImagesAnswer
-from xinghe.api.origin import origin
 from xinghe.api.select import select_model
 from xinghe.catalog.card import Kind, ModelCard
 from xinghe.catalog.load import Catalog
@@ -115,7 +113,7 @@ class ImagesRoute:
 
         async def work() -> list[ImageData]:
             images = await painted(painter, asked, request.patience, progress)
-            base = origin(exchange, self._settings.server) if request.as_url else None
+            base = exchange.origin(self._settings.server) if request.as_url else None
             return await self._shown(images, base)
 
         async with self._ledger.hold(

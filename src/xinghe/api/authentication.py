@@ -1,4 +1,4 @@
-"""Ends the answers that are being made for a token that is revoked or expires meanwhile."""
+"""Who asks, and whether he may, now and still (contract, Identity and headers)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,51 @@ from contextlib import contextmanager
 
 import structlog
 
-from xinghe.accounts import Accounts
-from xinghe.api.authenticate import REALM
+from xinghe.accounts import Accounts, Principal
 from xinghe.api.errors import ApiError, Errors
+from xinghe.api.exchange import Exchange
 from xinghe.storage import StorageError
 
+REALM = "IAM Certification failed"
 LOOK_SECONDS = 2.0
 """Seconds between two queries, each for all running answers; one must end within 5 s."""
 
 log = structlog.get_logger(__name__)
 
 
+async def authenticate(exchange: Exchange, accounts: Accounts, scope: str) -> Principal:
+    """The owner of the bearer token. Raises `ApiError` (401)."""
+    if len(exchange.header_values(b"authorization")) > 1:
+        raise ApiError(
+            Errors.INVALID_TOKEN, f"{REALM}: the header Authorization was sent more than once"
+        )
+    header = exchange.header(b"authorization")
+    if not header:
+        raise ApiError(
+            Errors.INVALID_TOKEN, f"{REALM}: send the header Authorization: Bearer <access token>"
+        )
+    kind, _, secret = header.partition(" ")
+    principal = None
+    if kind.lower() == "bearer":
+        # Blanks before it are HTTP's (RFC 9110, section 11.4); `strip` would take more for one.
+        principal = await accounts.authenticate(secret.lstrip(" "))
+    if principal is None:
+        raise ApiError(
+            Errors.INVALID_TOKEN, f"{REALM}: the access token is unknown, revoked or expired"
+        )
+    if scope not in principal.scopes:
+        raise ApiError(
+            Errors.NO_PARAMETER_PERMISSION,
+            f"the access token lacks the scope {scope} of this operation",
+        )
+    appid = exchange.header(b"appid")
+    if appid is not None and appid != principal.appid:
+        raise ApiError(Errors.INVALID_APPID, "No permission to use the appid")
+    return principal
+
+
 class Lapses:
-    """Looks regularly whether the tokens of running answers still hold."""
+    """Ends the answers that are being made for a token that is revoked or expires meanwhile."""
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
