@@ -13,8 +13,7 @@ import structlog
 from tests.safety.lists import sentences
 
 from xinghe.safety import Moderator
-from xinghe.safety.combinations import combinations
-from xinghe.safety.lexicon import lexicon
+from xinghe.safety.lexicon import combinations, lexicon
 
 TEXT = Path(__file__).parent.parent / "README.md"
 CHUNK = 2

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xinghe.safety.lists import read_list
 from xinghe.safety.matcher import Matcher
-from xinghe.safety.phrases import read_list
 
 HERE = Path(__file__).parent
 

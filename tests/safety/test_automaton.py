@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from xinghe.safety import automaton
-from xinghe.safety.automaton import Automaton, State
+from xinghe.safety import phrases
 from xinghe.safety.lexicon import lexicon
+from xinghe.safety.phrases import Automaton, State
 
 FEW = 10_000
 
@@ -34,7 +34,7 @@ def test_one_hostile_text_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch
     rows = lexicon()
     everything = [(start, end, state.ended) for start, end, state in Automaton(rows).walk(text)]
     assert len(everything) > 100
-    monkeypatch.setattr(automaton, "_MOST_PLACES", FEW)
+    monkeypatch.setattr(phrases, "_MOST_PLACES", FEW)
     others = states_alive()
     found, most = [], 0
     for start, end, state in Automaton(rows).walk(text):

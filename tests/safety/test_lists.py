@@ -16,8 +16,7 @@ from structlog.testing import capture_logs
 from tests.kit.pace import allowed
 from xinghe.safety import Moderator, Verdict
 from xinghe.safety import lists as watched
-from xinghe.safety.lists import OperatorLists
-from xinghe.safety.phrases import phrases_of, read_list
+from xinghe.safety.lists import OperatorLists, phrases_of, read_list
 
 WITHIN = 1.0
 

@@ -8,9 +8,8 @@ import pytest
 
 from tests.safety.lists import sentences
 from xinghe.safety import Moderator, Verdict
-from xinghe.safety.combinations import combinations, read_combinations
-from xinghe.safety.lexicon import LexiconError, categories
-from xinghe.safety.requests import NEAR, Requests
+from xinghe.safety.combinations import NEAR, Combinations
+from xinghe.safety.lexicon import LexiconError, categories, combinations, read_combinations
 from xinghe.settings import SafetyFlags
 
 RULES = """
@@ -23,8 +22,8 @@ gun = 枪|手枪|gun
 """
 
 
-def rules(source: str = RULES) -> Requests:
-    return Requests(read_combinations(source, {}, "test"))
+def rules(source: str = RULES) -> Combinations:
+    return Combinations(read_combinations(source, {}, "test"))
 
 
 @pytest.mark.parametrize(

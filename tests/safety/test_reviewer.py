@@ -15,7 +15,7 @@ from tests.kit.pace import allowed
 from tests.safety.lists import matcher
 from tests.safety.model import BAD, serving
 from xinghe.safety import Moderator, Reviewer, StreamScanner, Verdict
-from xinghe.safety.reviewer import LONGEST, MOST_UNDER_WAY, SHORTEST
+from xinghe.safety.stream import LONGEST, MOST_UNDER_WAY, SHORTEST
 from xinghe.settings import SafetyUpstream
 
 FOUND = Verdict(4, "upstream/violence")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from xinghe.safety.alphabet import PLAIN
-from xinghe.safety.folding import fold_quickly
-from xinghe.safety.lexicon import LexiconError, lexicon, read_lines
+from xinghe.safety.folding import PLAIN, fold_quickly
+from xinghe.safety.lexicon import LexiconError, lexicon, read_phrases
 from xinghe.safety.matcher import Matcher
 from xinghe.safety.phrases import Phrase
 
 
 def rows(source: str) -> Matcher:
-    lines = read_lines(source, {})
+    lines = read_phrases(source, {})
     return Matcher([Phrase(slots, 0 if shields else 3, "test") for slots, shields in lines])
 
 
@@ -38,7 +37,7 @@ BROKEN = ["{甲|乙", "甲}", "<x>", "[3]甲", "甲[3]", "{|}", "甲[x]乙", "�
 @pytest.mark.parametrize("line", BROKEN)
 def test_a_broken_line_is_refused(line: str) -> None:
     with pytest.raises(LexiconError):
-        list(read_lines(line, {}))
+        list(read_phrases(line, {}))
 
 
 def test_every_row_of_the_lexicon_is_written_in_the_folded_form() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.safety.lists import matcher
+from xinghe.safety.lists import read_list
 from xinghe.safety.matcher import Matcher
-from xinghe.safety.phrases import Phrase, read_list
+from xinghe.safety.phrases import Phrase
 
 
 def test_an_allowed_phrase_shields_what_it_covers() -> None:

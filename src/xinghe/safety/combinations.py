@@ -1,33 +1,62 @@
-"""Words that make an unsafe request where they stand together, in any order.
-
-Reads `lexicon/together/`; `lexicon/README.md` tells the notation.
-"""
+"""Finds unsafe requests by the words that stand together in a sentence, whatever their order."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib import resources
 
 import msgspec
 
-from xinghe.safety.alphabet import PLAIN
-from xinghe.safety.lexicon import LexiconError, categories
-from xinghe.safety.words import Words
+from xinghe.safety.folding import LEET, LEET_TEXT, PLAIN, WORD, Alphabet, fold_quickly, is_word
 
-_TERM = re.compile(r"(\w+) = (.+)")
-_NOTATION = "[]$ "
+NEAR = 48
+"""Folded characters on either side of a first word in which the others may stand."""
+_SENTENCE = re.compile(r"[。！？!?;；\n\r…]+|\.(?=\s)")
+_SHORTEST = 4
+"""Fewer characters between two ends are no sentence: 制。造。炸。弹 is one."""
+_GAP = re.compile(r"\\\[(\d+)\\\]")
+_DENIERS = "不没被过免逃躲反"
+"""After one of these a word of protection is none: 不违法, 躲过检测, 绕过防护."""
 
 
-class Choice(msgspec.Struct, frozen=True):
-    """Words of which one is asked for, in the groups in which they were written."""
+class Words:
+    """Whether one of some folded words, as `words_of` made them an expression, is in a text."""
 
-    groups: tuple[tuple[str, ...], ...]
+    __slots__ = ("_compiled", "_pattern")
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(word for group in self.groups for word in group))
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._compiled: re.Pattern[str] | None = None
+
+    def stand_in(self, text: str) -> bool:
+        if self._compiled is None:  # Late: compiling all of them takes a quarter of a second.
+            self._compiled = re.compile(self._pattern)
+        return self._compiled.search(text) is not None
+
+
+@cache
+def words_of(words: tuple[str, ...], *, denied: bool = False) -> Words:
+    """Equal choices share one expression.
+
+    `[3]` in a word is anything of up to 3 characters, `$` at its end the end of the text. Words
+    of scripts with spaces stand alone, or before an "s". With `denied`, a word does not count
+    after a character that denies it.
+    """
+    special = [word for word in words if "[" in word or "$" in word]
+    plain = [word for word in words if word not in special]
+    parts = [
+        _GAP.sub(r".{0,\1}", re.escape(word.removesuffix("$")))
+        + (r"\Z" if word.endswith("$") else "")
+        for word in special
+    ]
+    if others := [word for word in plain if not is_word(word[0])]:
+        parts.append(_longest_of(others))
+    if denied and parts:
+        parts = [f"(?<![{_DENIERS}])(?:{'|'.join(parts)})"]
+    if spaced := [word for word in plain if is_word(word[0])]:
+        parts.append(_alone(_longest_of(spaced)))
+    return Words("|".join(parts))
 
 
 class Combination(msgspec.Struct, frozen=True):
@@ -45,65 +74,73 @@ class Combination(msgspec.Struct, frozen=True):
         )
 
 
-@cache
-def combinations() -> tuple[Combination, ...]:
-    """Those that come with the package. Raises `LexiconError`."""
-    folder = resources.files(__package__) / "lexicon" / "together"
-    shared: dict[str, Choice] = {}
-    if [*read_combinations((folder / "terms.txt").read_text("utf-8"), shared, "")]:
-        raise LexiconError("terms.txt holds a combination; it takes terms alone")
-    return tuple(
-        rule
-        for name in categories()
-        for rule in read_combinations(
-            (folder / f"{name}.txt").read_text("utf-8"), dict(shared), name
-        )
-    )
+class Combinations:
+    """A set of them, ready to be looked for; never changed once made."""
+
+    def __init__(self, rules: Iterable[Combination]) -> None:
+        known: dict[str, list[Combination]] = {}
+        for rule in rules:
+            for word in rule.first:
+                known.setdefault(word, []).append(rule)
+        # A longer word is found in place of the shorter ones within it: it stands for them too.
+        self._rules = {
+            word: [rule for part in sorted(_parts(word) & known.keys()) for rule in known[part]]
+            for word in known
+        }
+        latin = [word for word in known if word.isascii()]
+        others = [word for word in known if not word.isascii()]
+        patterns = [_longest_of(others)] if others else []
+        patterns += [_alone(f"(?P<latin>{_longest_of(latin)})")] if latin else []
+        self._first = re.compile("|".join(patterns) or "(?!)")
+
+    def categories(self, text: str) -> Iterator[str]:
+        """The category of each combination found; the same one may come again."""
+        for alphabet in (PLAIN, LEET) if LEET_TEXT.search(text) else (PLAIN,):
+            if self._first.search(fold_quickly(text, alphabet)):
+                for sentence in _sentences(text, alphabet):
+                    yield from self._in_sentence(sentence)
+
+    def _in_sentence(self, sentence: str) -> Iterator[str]:
+        for match in self._first.finditer(sentence):
+            around = sentence[max(0, match.start() - NEAR) : match.end() + NEAR]
+            for rule in self._rules[match["latin"] or match[0]]:
+                if rule.stands_in(around):
+                    yield rule.category
 
 
-def read_combinations(
-    source: str, terms: dict[str, Choice], category: str
-) -> Iterator[Combination]:
-    """Yield the combinations of a file; definitions are put into `terms`."""
-    for line in map(str.strip, source.splitlines()):
-        if not line or line.startswith("#"):
-            continue
-        if term := _TERM.fullmatch(line):
-            terms[term[1]] = _choice(term[2], terms)
-            continue
-        wanted, _, unwanted = line.partition(" - ")
-        first, *others = (_choice(part, terms) for part in wanted.split(" & "))
-        if not others:
-            raise LexiconError(f"{line!r} asks for one choice alone: that is a phrase")
-        unless = _choice(unwanted, terms).groups if unwanted else ()
-        if any("[" in word or "$" in word for word in first.words):
-            raise LexiconError(f"{line!r} begins with a word that has a gap or an end")
-        yield Combination(
-            first.words,
-            tuple(tuple(map(Words.of, choice.groups)) for choice in others),
-            tuple(Words.of(words, denied=True) for words in unless),
-            category,
-        )
+def _parts(word: str) -> set[str]:
+    size = len(word)
+    return {word[low:high] for low in range(size) for high in range(low + 1, size + 1)}
 
 
-def _choice(text: str, terms: dict[str, Choice]) -> Choice:
-    # Terms stay groups of their own: their expressions, the dear part, are made only once.
-    groups: list[tuple[str, ...]] = []
-    words: list[str] = []
-    for part in text.split("|"):
-        if not part.startswith("<"):
-            words.append(_folded(part))
-        elif part.endswith(">") and part[1:-1] in terms:
-            groups += terms[part[1:-1]].groups
+def _sentences(text: str, alphabet: Alphabet) -> Iterator[str]:
+    """The folded sentences of a text; what is too short for one goes with what follows."""
+    begun = ""
+    at = 0
+    for end in _SENTENCE.finditer(text):
+        begun += fold_quickly(text[at : end.start()], alphabet)
+        at = end.end()
+        if len(begun) >= _SHORTEST:
+            yield begun
+            begun = ""
+    yield begun + fold_quickly(text[at:], alphabet)
+
+
+def _alone(pattern: str) -> str:
+    """Where no word goes on before or after."""
+    return f"(?<![{WORD}]){pattern}(?: ?s)?(?![{WORD}])"
+
+
+def _longest_of(words: Iterable[str]) -> str:
+    """An expression for the longest of some words; those that begin alike share it."""
+    after: dict[str, list[str]] = {}
+    ends = False
+    for word in words:
+        if word:
+            after.setdefault(word[0], []).append(word[1:])
         else:
-            raise LexiconError(f"cannot read {part!r}")
-    if words:
-        groups.append(tuple(words))
-    return Choice(tuple(dict.fromkeys(groups)))
-
-
-def _folded(word: str) -> str:
-    folded = "".join(each if each in _NOTATION else PLAIN[ord(each)] for each in word).strip()
-    if not folded:
-        raise LexiconError("an empty word would stand everywhere")
-    return folded
+            ends = True
+    if not after:
+        return ""
+    branches = [re.escape(char) + _longest_of(rest) for char, rest in sorted(after.items())]
+    return f"(?:{'|'.join(branches)}){'?' if ends else ''}"

@@ -1,27 +1,67 @@
-"""Finds phrases in texts, whatever stands between their characters, and what shields them."""
+"""What the lexicon and the operator's lists say of a text.
+
+Finds phrases whatever stands between their characters, what shields them, and the words that make
+an unsafe request where they stand together.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from xinghe.safety.alphabet import LEET, LEET_SIGNS, PLAIN, STRONG, Alphabet
-from xinghe.safety.automaton import Automaton, whole
-from xinghe.safety.folding import MAX_GAP, Folded, fold, fold_quickly
-from xinghe.safety.phrases import Phrase
-from xinghe.safety.verdict import Verdict
+from xinghe.safety.combinations import Combinations
+from xinghe.safety.folding import (
+    LEET,
+    LEET_TEXT,
+    LEETISH,
+    MAX_GAP,
+    PLAIN,
+    STRONG,
+    Alphabet,
+    Folded,
+    fold,
+    fold_quickly,
+)
+from xinghe.safety.lexicon import combinations_by, lexicon
+from xinghe.safety.lists import phrases_of
+from xinghe.safety.phrases import Automaton, Phrase, whole
+from xinghe.safety.verdict import Place, Verdict
+from xinghe.settings import SafetyFlags
 
 _SEGMENT = 4096
-_LETTER, _SIGN = "[A-Za-zＡ-Ｚａ-ｚ]", f"[013457０１３４５７{LEET_SIGNS}]"
-_LEETISH = re.compile(_SIGN)
-_LEET = re.compile(f"{_SIGN}(?:(?<={_LETTER}{_SIGN})|(?={_LETTER}))")
+_WORST = 4
 
 
-def may_be_leet_text(text: str) -> bool:
-    """Whether a digit or a sign in a text may stand for a letter."""
-    return _LEET.search(text) is not None
+class Judge:
+    """The lexicon and the operator's lists, in force at one moment.
+
+    `builtin=False` leaves the lists alone; `flags` tell how severe the lexicon's categories are.
+    `lists` are the operator's by name, as bytes.
+    """
+
+    def __init__(self, flags: SafetyFlags, *, builtin: bool, lists: Mapping[str, bytes]) -> None:
+        self._flags = flags
+        self._combinations = combinations_by(flags) if builtin else Combinations(())
+        self.matcher = Matcher((*(lexicon(flags) if builtin else ()), *phrases_of(lists)))
+
+    def check(self, text: str, place: Place = "conversation") -> Verdict | None:
+        """The most severe finding, or `None`. Takes any string, surrogates included.
+
+        Answers are looked through for phrases alone, as while they stream: combinations of words
+        tell what is asked, not what is told.
+        """
+        found = self.matcher.check(text)
+        if place == "answer" or (found and found.flag == _WORST):
+            return found
+        names = set(self._combinations.categories(text))
+        if names and self.matcher.allows:
+            names &= set(self._combinations.categories(self.matcher.without_allowed(text)))
+        for name in sorted(names):
+            flag = getattr(self._flags, name)
+            if found is None or flag > found.flag:
+                found = Verdict(flag, name)
+        return found
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -48,28 +88,22 @@ class View:
 
     def __init__(self, alphabet: Alphabet, phrases: Iterable[Phrase]) -> None:
         self.alphabet = alphabet
-        self._automaton = Automaton([*phrases])
+        self.walk = Automaton([*phrases]).walk
 
     def may_hit(self, text: str) -> bool:
         """Quick: false only where `hits` finds no banned phrase."""
-        folded = fold_quickly(text, self.alphabet)
-        return any(
-            phrase.flag for _, _, state in self._automaton.walk(folded) for phrase in state.ended
-        )
-
-    def is_idle(self, text: str) -> bool:
-        """Quick: true only where `hits` finds nothing and `begun` neither."""
-        return not any(True for _ in self._automaton.walk(fold_quickly(text, self.alphabet)))
+        walk = self.walk(fold_quickly(text, self.alphabet))
+        return any(phrase.flag for _, _, state in walk for phrase in state.ended)
 
     def hits(self, raw: str, folded: Folded) -> Iterator[Hit]:
         """All phrases, banned and shielding, in a text and its folded form.
 
         Of the leet view, only those that a digit or a sign had a part in.
         """
-        for start, end, state in self._automaton.walk(folded.text):
+        for start, end, state in self.walk(folded.text):
             if state.ended and whole(folded.text, end):
                 low, high = folded.starts[start], folded.ends[end - 1]
-                if self.alphabet is PLAIN or _LEET.search(raw[low:high]):
+                if self.alphabet is PLAIN or LEET_TEXT.search(raw[low:high]):
                     for phrase in state.ended:
                         if _is_together(folded, start, end, phrase):
                             yield Hit(low, high, phrase)
@@ -85,7 +119,7 @@ class View:
         size = len(folded.text)
         if folded.tail > MAX_GAP:
             return ban, shield
-        for start, end, state in self._automaton.walk(folded.text):
+        for start, end, state in self.walk(folded.text):
             at = folded.starts[start]
             if end < size or at < low:
                 continue
@@ -111,19 +145,22 @@ class Matcher:
 
     def views(self, text: str, *, ended: bool) -> tuple[View, ...]:
         """The ways in which a text must be read: as leet only where it is, or may become, leet."""
-        leet = (_LEET if ended else _LEETISH).search(text)
+        leet = (LEET_TEXT if ended else LEETISH).search(text)
         return (self._plain, self._leet) if leet else (self._plain,)
 
     def is_idle(self, text: str) -> bool:
         """Quick: true only where no phrase stands in a text, nor begins at its end."""
-        return not _LEETISH.search(text) and self._plain.is_idle(text)
+        if LEETISH.search(text):
+            return False
+        return next(self._plain.walk(fold_quickly(text, PLAIN)), None) is None
 
     def check(self, text: str) -> Verdict | None:
         """The most severe finding, the earliest of equals."""
         if not self._may_find(text):
             return None
-        findings = self._findings(text)
-        worst = max(findings, key=lambda hit: (hit.phrase.flag, -hit.start), default=None)
+        worst = max(
+            self._findings(text), key=lambda hit: (hit.phrase.flag, -hit.start), default=None
+        )
         return worst.verdict if worst else None
 
     def without_allowed(self, text: str) -> str:

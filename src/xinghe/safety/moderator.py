@@ -1,4 +1,9 @@
-"""The one door to moderation: the lexicon, the operator's lists, and a model if there is one."""
+"""The one door to moderation: the lexicon, the operator's lists, and a model if there is one.
+
+Long texts, and many, are looked through in processes of their own: it takes up to seconds. The
+parent alone watches the operator's lists: a child that does not know their last state says so,
+and is told them. So a list of which only the last good state counts is the same everywhere.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +11,62 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import structlog
 
-from xinghe.safety.judge import Judge, Place
+from xinghe.core import ACCOUNT
 from xinghe.safety.lists import OperatorLists
-from xinghe.safety.long import AT_ONCE, LongTexts, size
-from xinghe.safety.reviewer import Reviewer
-from xinghe.safety.stream import StreamScanner
+from xinghe.safety.matcher import Judge
+from xinghe.safety.stream import Reviewer, StreamScanner
 from xinghe.safety.upstream import Upstream
-from xinghe.safety.verdict import Verdict
+from xinghe.safety.verdict import Place, Verdict
 from xinghe.settings import SafetyFlags, SafetyUpstream
+from xinghe.workers import WorkerDied, WorkerPool
 
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.25
 """How often the folder is looked at: polling also works on network and container mounts."""
+A_TEXT = 20
+"""Characters that beginning with a text is worth."""
+AT_ONCE = 1_000
+"""Characters that are looked through without more ado: some milliseconds."""
+LONG = 20_000
+"""Characters from which on a request waits among its like: each may take seconds."""
+TIMEOUT = 120.0
+"""Seconds. The longest request takes 10 if it is full of findings and the machine busy."""
+GRACE = 2.0
+"""Seconds that a request whose client has left may still take; a new child takes one to start."""
 _FLAGS = SafetyFlags()
 _NO_UPSTREAM = SafetyUpstream()
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What a child is started with."""
+
+    flags: SafetyFlags
+    builtin: bool
+
+
+class Text(msgspec.Struct, frozen=True, array_like=True):
+    """UTF-8, surrogates passed."""
+
+    data: bytes
+    place: Place
+
+
+class Look(msgspec.Struct, frozen=True):
+    """Texts to be looked through by the lists of `version`; `lists` where the child lacks them."""
+
+    version: int
+    texts: list[Text]
+    lists: dict[str, bytes] | None = None
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One verdict a text; `None` in their place from a child that lacks the lists."""
+
+    verdicts: list[Verdict | None] | None
 
 
 class Moderator:
@@ -44,9 +88,14 @@ class Moderator:
         self._lists = OperatorLists(folder)
         self._flags = flags
         self._builtin = builtin
-        self._long = LongTexts(flags, builtin=builtin)
+        # Two children, each started by the first request that needs it, one for what takes up to
+        # some tenths of a second, one for what takes longer: a conversation of usual length never
+        # waits behind a book.
+        self._usual = self._pool(waiting=256, share=32, nice=0)
+        self._long = self._pool(waiting=32, share=4, nice=5)
         self._upstream = Upstream(upstream, flags) if upstream.url else None
-        self._asks_of_answers = upstream.answers
+        self.asks_of_answers = self._upstream is not None and upstream.answers
+        """Whether answers need a `reviewer`; else a `scanner` does the same without waiting."""
         self._lists.refresh()
         self._in_force = self._lists.good
         self._version = int(bool(self._in_force))
@@ -56,7 +105,7 @@ class Moderator:
     @property
     def worker_pids(self) -> list[int]:
         """The processes that look through long texts, while they run."""
-        return self._long.pids
+        return [*self._usual.pids, *self._long.pids]
 
     def check(self, text: str, place: Place = "conversation") -> Verdict | None:
         """The most severe finding of the lexicon and the lists, or `None`; see `Judge.check`."""
@@ -65,16 +114,24 @@ class Moderator:
     @staticmethod
     def is_quick(texts: Sequence[tuple[str, Place]]) -> bool:
         """Whether `check_all` has nothing to wait for."""
-        return size(texts) <= AT_ONCE
+        return _size(texts) <= AT_ONCE
 
     async def check_all(self, texts: Sequence[tuple[str, Place]]) -> list[Verdict | None]:
         """As `check` for each, in order; what is long in sum, in a process of its own.
 
         Raises `WorkerFailure`: `WorkerBusy` where too many wait.
         """
-        if self.is_quick(texts):
-            return [self.check(text, place) for text, place in texts]
-        return await self._long.look(texts, self._in_force, self._version)
+        size = _size(texts)
+        if size <= AT_ONCE:
+            return [self._judge.check(text, place) for text, place in texts]
+        pool = self._usual if size <= LONG else self._long
+        sent = [Text(text.encode("utf-8", "surrogatepass"), place) for text, place in texts]
+        lists, version = self._in_force, self._version
+        seen = await _asked(pool, Look(version, sent))
+        if seen.verdicts is None:
+            seen = await _asked(pool, Look(version, sent, lists))
+        assert seen.verdicts is not None
+        return seen.verdicts
 
     async def review(self, text: str, place: Place = "conversation") -> Verdict | None:
         """As `check_all`, and asks the model where the lexicon and the lists found nothing.
@@ -86,7 +143,7 @@ class Moderator:
 
     async def ask(self, text: str, place: Place = "conversation") -> Verdict | None:
         """What the model says of a text in which nothing else was found, if there is a model."""
-        if self._upstream is None or (place == "answer" and not self._asks_of_answers):
+        if self._upstream is None or (place == "answer" and not self.asks_of_answers):
             return None
         return await self._upstream.check(text)
 
@@ -94,14 +151,9 @@ class Moderator:
         """A scanner for one answer while it streams, by the lexicon and the lists."""
         return StreamScanner(self._judge.matcher)
 
-    @property
-    def asks_of_answers(self) -> bool:
-        """Whether answers need a `reviewer`; else a `scanner` does the same without waiting."""
-        return self._upstream is not None and self._asks_of_answers
-
     def reviewer(self) -> Reviewer:
         """As `scanner`, and asks the model, if there is one for answers."""
-        ask = self._upstream.check if self._upstream and self._asks_of_answers else None
+        ask = self._upstream.check if self._upstream and self.asks_of_answers else None
         return Reviewer(self.scanner(), ask)
 
     async def start(self) -> None:
@@ -115,6 +167,7 @@ class Moderator:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
+        await self._usual.aclose()
         await self._long.aclose()
         if self._upstream:
             await self._upstream.aclose()
@@ -141,3 +194,28 @@ class Moderator:
         judge = Judge(self._flags, builtin=self._builtin, lists=lists)
         log.info("safety lists loaded", phrases=judge.matcher.size)
         return judge
+
+    def _pool(self, *, waiting: int, share: int, nice: int) -> WorkerPool[Seen]:
+        return WorkerPool(
+            "xinghe.safety.worker",
+            Seen,
+            size=1,
+            waiting=waiting,
+            share=share,
+            timeout=TIMEOUT,
+            arguments=[msgspec.json.encode(Setting(self._flags, self._builtin)).decode()],
+            nice=nice,
+            grace=GRACE,
+        )
+
+
+async def _asked(pool: WorkerPool[Seen], look: Look) -> Seen:
+    try:
+        return await pool.call(look, ACCOUNT.get())
+    except WorkerDied:  # whatever ended it, it may not have been this call
+        return await pool.call(look, ACCOUNT.get())
+
+
+def _size(texts: Sequence[tuple[str, Place]]) -> int:
+    """What looking through all of them takes, in characters: the sum counts, not the longest."""
+    return sum(len(text) + A_TEXT for text, _ in texts)

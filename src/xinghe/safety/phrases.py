@@ -1,29 +1,35 @@
-"""Phrases, and the operator's lists of them."""
+"""Phrases, and a walk along them: an automaton that is made as far as texts need it.
+
+A phrase is a row of slots, each a choice of words; written out, the lexicon's would be millions
+of strings. Kept as rows they are a few hundred, and the deterministic automaton gets a state the
+first time that a text leads there.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import msgspec
 
-from xinghe.safety.alphabet import PLAIN
-from xinghe.safety.folding import fold_quickly
+from xinghe.safety.folding import BREAK, WORD, is_word
 
 MAX_PHRASE = 80
 """Folded characters in a phrase: an answer is held back by at most one phrase."""
-OPERATOR_FLAG = 3
-"""How severe an operator's phrase is unless its line says otherwise."""
-ALLOW_LIST = "allow.txt"
 _SHORTEST_LEET = 4
 _LATIN = re.compile("[a-z ]*")
+_MOST_PLACES = 600000
+"""Places and characters in the states beyond the root; then they are made anew.
+
+Hostile texts cannot fill the memory: the lexicon's states take some 55 MB.
+"""
 
 
 class Phrase(msgspec.Struct, frozen=True):
     """A row of slots, each a choice of folded words or a gap; `flag` 0 shields what it covers.
 
     A gap is the number of characters that it may be wide; a row begins and ends with a choice.
-
     `own` marks the operator's: the lexicon's shields do not cover his phrases.
     """
 
@@ -31,6 +37,11 @@ class Phrase(msgspec.Struct, frozen=True):
     flag: int
     category: str
     own: bool = False
+
+    @property
+    def is_loose(self) -> bool:
+        """Whether it has a gap."""
+        return any(isinstance(slot, int) for slot in self.slots)
 
     @property
     def longest(self) -> int:
@@ -52,10 +63,6 @@ class Phrase(msgspec.Struct, frozen=True):
         """How many phrases the operator or the lexicon's author counts in it."""
         return len(self.words(0)) if len(self.slots) == 1 else 1
 
-    @property
-    def is_loose(self) -> bool:
-        return any(isinstance(slot, int) for slot in self.slots)
-
     def words(self, slot: int) -> tuple[str, ...]:
         """The choice at a slot; none where the slot is a gap."""
         choice = self.slots[slot]
@@ -67,80 +74,184 @@ class Phrase(msgspec.Struct, frozen=True):
         return width if isinstance(width, int) else 0
 
 
-class BrokenLine(Exception):
-    """A line that is no phrase; the message says why."""
-
-
-class OperatorList(msgspec.Struct, frozen=True):
-    """What a file held: its phrases, and `(line number, reason)` for each broken line."""
-
-    phrases: list[Phrase]
-    broken: list[tuple[int, str]]
-
-
-def read_list(name: str, data: bytes) -> OperatorList:
-    """Read an operator's file: UTF-8, a phrase a line, `phrase<TAB>flag`, `#` for comments.
-
-    In `allow.txt` the phrases shield. Broken lines are left out and told.
-    """
-    words: dict[tuple[int, bool], list[str]] = {}
-    broken: list[tuple[int, str]] = []
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
-        try:
-            read = _read_line(name, line)
-        except BrokenLine as error:
-            broken.append((number, str(error)))
-        else:
-            if read:
-                word, flag = read
-                words.setdefault((flag, may_be_leet(word)), []).append(word)
-    category = f"operator/{name.removesuffix('.txt')}"
-    # One choice of many words is found as quickly as one word; many phrases are not.
-    phrases = [
-        Phrase((tuple(dict.fromkeys(choice)),), flag, category, own=True)
-        for (flag, _), choice in words.items()
-    ]
-    return OperatorList(phrases, broken)
-
-
-def phrases_of(lists: Mapping[str, bytes]) -> list[Phrase]:
-    """Of all lists, which come by their names."""
-    return [phrase for name in sorted(lists) for phrase in read_list(name, lists[name]).phrases]
-
-
 def may_be_leet(text: str) -> bool:
     """Whether a folded phrase is worth looking for where digits imitate letters."""
     return len(text) >= _SHORTEST_LEET and _LATIN.fullmatch(text) is not None
 
 
-def folded_phrase(text: str) -> str:
-    """The form in which a phrase is looked for. Raises `BrokenLine`."""
-    folded = fold_quickly(text, PLAIN)
-    if not folded:
-        raise BrokenLine("the phrase holds no letter, digit or Chinese character")
-    if len(folded) > MAX_PHRASE:
-        raise BrokenLine(f"the phrase has {len(folded)} characters; the range is 1 to {MAX_PHRASE}")
-    return folded
+class Node:
+    """A place in the words of a choice: what may follow, and whether a word ends here."""
+
+    __slots__ = ("after", "end")
+
+    def __init__(self) -> None:
+        self.after: dict[str, Node] = {}
+        self.end = False
 
 
-def _read_line(name: str, line: bytes) -> tuple[str, int] | None:
-    """The folded phrase and its flag; `None` for a line without one. Raises `BrokenLine`."""
-    try:
-        text = line.decode().strip()
-    except UnicodeDecodeError:
-        raise BrokenLine("not UTF-8") from None
-    if not text or text.startswith("#"):
-        return None
-    phrase, tab, mark = text.partition("\t")
-    mark = mark.strip()
-    if name == ALLOW_LIST:
-        if tab:
-            raise BrokenLine(f"{ALLOW_LIST} takes phrases without a flag")
-        flag = 0
-    elif not tab:
-        flag = OPERATOR_FLAG
-    elif mark in {"1", "2", "3", "4"}:
-        flag = int(mark)
-    else:
-        raise BrokenLine(f"flag {mark[:20]!r} is not in 1 to 4")
-    return folded_phrase(phrase), flag
+Item: TypeAlias = tuple[int, int, Node | int]
+"""A place in a phrase: its index, the slot, and the node in it or the characters of a gap."""
+
+
+class State:
+    """What was read and may go on.
+
+    `ended` are the phrases complete here; `bans` and `shields` tell whether a phrase of either
+    kind goes on from here. `firsts` are the characters with which a word goes on, `after` the
+    states of those that were met; all others lead to `other`, once `other_known`.
+    """
+
+    __slots__ = ("after", "bans", "ended", "firsts", "items", "other", "other_known", "shields")
+
+    def __init__(
+        self,
+        items: frozenset[Item],
+        ended: list[Phrase],
+        known: Sequence[Phrase],
+        firsts: frozenset[str],
+    ) -> None:
+        self.items = items
+        self.ended = ended
+        self.bans = any(known[index].flag for index, _, _ in items)
+        self.shields = any(not known[index].flag for index, _, _ in items)
+        self.firsts = firsts
+        self.after: dict[str, State] = {}
+        self.other: State | None = None
+        self.other_known = not any(isinstance(place, int) for _, _, place in items)
+
+
+class Automaton:
+    """Finds where phrases stand in folded texts, and where they only begin."""
+
+    def __init__(self, phrases: Sequence[Phrase]) -> None:
+        self._phrases = tuple(phrases)
+        choices: dict[tuple[str, ...], Node] = {}
+        # Per phrase and slot: the words as a tree, or how wide the gap is.
+        self._slots = [
+            [slot if isinstance(slot, int) else _tree(slot, choices) for slot in phrase.slots]
+            for phrase in self._phrases
+        ]
+        # Asked for at every step into a new state: worked out once.
+        self._entries = [
+            [self._entry(index, slot) for slot in range(len(slots) + 1)]
+            for index, slots in enumerate(self._slots)
+        ]
+        self._begin()
+        firsts = "".join(map(re.escape, sorted(self._root.firsts)))
+        self._first = re.compile(f"[{firsts}](?<![{WORD}][{WORD}])" if firsts else "(?!)")
+
+    def walk(self, text: str) -> Iterator[tuple[int, int, State]]:
+        """Yield `(start, end, state)` wherever a phrase ends, or is unfinished at the text's end.
+
+        Phrases begin and end where words do ("hexagon" has no "hex" in it): the beginning is
+        seen to here, the end is for `whole` to judge.
+        """
+        size = len(text)
+        for match in self._first.finditer(text):
+            start = end = match.start()
+            state: State | None = self._root
+            while state and end < size:
+                char = text[end]
+                if char in state.firsts:
+                    state = state.after.get(char) or self._step(state, char)
+                elif char == BREAK:
+                    break
+                else:
+                    state = state.other if state.other_known else self._step_aside(state, char)
+                end += 1
+                if state and (state.ended or end == size):
+                    yield start, end, state
+
+    def _step(self, state: State, char: str) -> State:
+        following = state.after[char] = self._advance(state, char)
+        return following
+
+    def _step_aside(self, state: State, char: str) -> State:
+        """The step into a gap, the same for all characters with which no word goes on."""
+        following = state.other = self._advance(state, char)
+        state.other_known = True
+        return following
+
+    def _advance(self, state: State, char: str) -> State:
+        if self._made > self._room:
+            self._begin()  # A walk that is under way goes on from the state that it holds.
+        items: set[Item] = set()
+        ended: set[int] = set()
+        for index, slot, place in state.items:
+            if isinstance(place, int):
+                width = self._slots[index][slot]
+                assert isinstance(width, int)
+                if place + 1 < width:
+                    items.add((index, slot, place + 1))
+                self._enter(index, slot + 1, items, ended)
+            elif child := place.after.get(char):
+                if child.after:
+                    items.add((index, slot, child))
+                if child.end:
+                    self._enter(index, slot + 1, items, ended)
+        return self._state(frozenset(items), frozenset(ended))
+
+    def _enter(self, index: int, slot: int, items: set[Item], ended: set[int]) -> None:
+        """Add the places from which a phrase may go on at a slot, or that it may end there."""
+        places, ends = self._entries[index][slot]
+        items.update(places)
+        if ends:
+            ended.add(index)
+
+    def _entry(self, index: int, slot: int) -> tuple[tuple[Item, ...], bool]:
+        """The places from which a phrase may go on at a slot, and whether it may end there."""
+        places: list[Item] = []
+        for at in range(slot, len(self._slots[index])):
+            place = self._slots[index][at]
+            if isinstance(place, int):
+                places.append((index, at, 0))
+                continue
+            places.append((index, at, place))
+            if not place.end:
+                return tuple(places), False
+        return tuple(places), True
+
+    def _state(self, items: frozenset[Item], ended: frozenset[int]) -> State:
+        # Texts are walked in several threads, and `_begin` may come between two lines of this:
+        # states do not change, so a second equal one does no harm.
+        states, key = self._states, (items, ended)
+        state = states.get(key)
+        if state is None:
+            done = [self._phrases[index] for index in sorted(ended)]
+            nodes = frozenset(place for _, _, place in items if not isinstance(place, int))
+            firsts = self._firsts.get(nodes)
+            if firsts is None:
+                firsts = frozenset(char for node in nodes for char in node.after)
+                self._firsts[nodes] = firsts
+            state = states[key] = State(items, done, self._phrases, firsts)
+            self._made += 1 + len(items) + len(state.firsts)
+        return state
+
+    def _begin(self) -> None:
+        self._states: dict[tuple[frozenset[Item], frozenset[int]], State] = {}
+        # States are many, the sets of characters that they share are few.
+        self._firsts: dict[frozenset[Node], frozenset[str]] = {}
+        self._made = 0
+        items: set[Item] = set()
+        for index in range(len(self._phrases)):
+            self._enter(index, 0, items, set())
+        self._root = self._state(frozenset(items), frozenset())
+        # A long list's root, and a state as large, must fit in.
+        self._room = _MOST_PLACES + 2 * self._made
+
+
+def whole(text: str, end: int) -> bool:
+    """Whether no word goes on at `end`."""
+    return end == len(text) or not (is_word(text[end - 1]) and is_word(text[end]))
+
+
+def _tree(words: tuple[str, ...], known: dict[tuple[str, ...], Node]) -> Node:
+    """The words as a tree; equal choices share one."""
+    if words not in known:
+        root = known[words] = Node()
+        for word in words:
+            node = root
+            for char in word:
+                node = node.after.setdefault(char, Node())
+            node.end = True
+    return known[words]

@@ -1,11 +1,26 @@
-"""Moderates an answer while it streams: holds back what may become a banned phrase."""
+"""Moderates an answer while it streams: by the lexicon, and by a model a sentence at a time."""
 
 from __future__ import annotations
 
-from xinghe.safety.alphabet import PLAIN
-from xinghe.safety.folding import MAX_GAP, Folded, context, fold
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from xinghe.safety.folding import MAX_GAP, PLAIN, Folded, context, fold
 from xinghe.safety.matcher import Hit, Matcher, View
 from xinghe.safety.verdict import Verdict
+
+Ask: TypeAlias = Callable[[str], Awaitable[Verdict | None]]
+
+SHORTEST = 40
+"""Characters that a request to the model has at least, unless the answer ends before."""
+LONGEST = 240
+"""Without the end of a sentence, so many are sent as they are."""
+CONTEXT = 120
+"""Characters before a sentence that the model reads with it."""
+MOST_UNDER_WAY = 4
+_ENDS = ("。", "！", "？", "!", "?", "\n", ". ")
 
 
 class StreamScanner:
@@ -40,7 +55,9 @@ class StreamScanner:
 
     def flush(self) -> tuple[str, Verdict | None]:
         """What was held back, once the engine has ended, and the finding in it, if any."""
-        return ("", self._verdict) if self._verdict else self._look(ended=True)
+        if self._verdict or self._origin == len(self._raw):
+            return "", self._verdict
+        return self._look(ended=True)
 
     def _passes(self, text: str) -> bool:
         """Whether nothing is held and nothing begins: the usual case, made cheap."""
@@ -99,3 +116,89 @@ class StreamScanner:
             for hit in self._shields
             if hit.end > origin
         ]
+
+
+class Reviewer:
+    """As `StreamScanner`, but asks: a sentence is shown once the model has cleared it.
+
+    The engine goes on meanwhile: up to `MOST_UNDER_WAY` sentences wait for their verdicts, which
+    are taken in order. Without a model, nothing more is held back than the scanner does. `close`
+    when the answer was given up.
+    """
+
+    def __init__(self, scanner: StreamScanner, ask: Ask | None) -> None:
+        self._scanner = scanner
+        self._ask = ask
+        self._open = ""
+        self._context = ""
+        self._waiting: deque[tuple[str, asyncio.Task[Verdict | None]]] = deque()
+        self._verdict: Verdict | None = None
+
+    async def feed(self, text: str) -> tuple[str, Verdict | None]:
+        """What may be shown now, and the finding that ends the answer, if there is one."""
+        if self._ask is None:
+            return self._scanner.feed(text)
+        if self._verdict:
+            return "", self._verdict
+        visible, found = self._scanner.feed(text)
+        self._take(visible)
+        if found:
+            return await self._end(found)
+        return await self._cleared(MOST_UNDER_WAY)
+
+    async def flush(self) -> tuple[str, Verdict | None]:
+        """What was held back, once the engine has ended, and the finding in it, if any."""
+        if self._ask is None:
+            return self._scanner.flush()
+        if self._verdict:
+            return "", self._verdict
+        visible, found = self._scanner.flush()
+        self._take(visible)
+        return await self._end(found)
+
+    def close(self) -> None:
+        """Ask no more about what nobody will read."""
+        for _, task in self._waiting:
+            task.cancel()
+        self._waiting.clear()
+
+    def _take(self, visible: str) -> None:
+        self._open += visible
+        if len(self._open) >= LONGEST:
+            self._send(len(self._open))
+        elif (end := _sentences_end(self._open)) >= SHORTEST:
+            self._send(end)
+
+    def _send(self, size: int) -> None:
+        assert self._ask is not None
+        sentence, self._open = self._open[:size], self._open[size:]
+        asked = asyncio.ensure_future(self._ask(self._context + sentence))
+        self._waiting.append((sentence, asked))
+        self._context = (self._context + sentence)[-CONTEXT:]
+
+    async def _end(self, found: Verdict | None) -> tuple[str, Verdict | None]:
+        """Wait for all that is under way; what the scanner found comes after it."""
+        if self._open:
+            self._send(len(self._open))
+        visible, verdict = await self._cleared(0)
+        self._verdict = verdict or found
+        return visible, self._verdict
+
+    async def _cleared(self, most: int) -> tuple[str, Verdict | None]:
+        """The sentences cleared, in order; waits while more than `most` are under way."""
+        visible = ""
+        while self._waiting and (len(self._waiting) > most or self._waiting[0][1].done()):
+            sentence, asked = self._waiting[0]
+            verdict = await asked
+            self._waiting.popleft()
+            if verdict:
+                self._verdict = verdict
+                self.close()
+                break
+            visible += sentence
+        return visible, self._verdict
+
+
+def _sentences_end(text: str) -> int:
+    """Where the last whole sentence ends; 0 without one."""
+    return max(text.rfind(end) + len(end) if end in text else 0 for end in _ENDS)

@@ -1,8 +1,18 @@
-"""What moderation says of a text."""
+"""What moderation says of a text, and what the operator hears of it."""
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import msgspec
+import structlog
+
+from xinghe.observe import metrics
+
+log = structlog.get_logger(__name__)
+
+Place: TypeAlias = Literal["system", "user", "functions", "conversation", "answer"]
+"""Where a text stands in a request or its answer."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -18,3 +28,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         assert 1 <= self.flag <= 4
+
+
+def notice(place: str, verdict: Verdict) -> None:
+    """A line in the log, and one more in the metrics: where and of what kind, never the text."""
+    log.info("unsafe", place=place, category=verdict.category, flag=verdict.flag)
+    metrics.UNSAFE.labels(place, verdict.category).inc()

@@ -8,8 +8,8 @@ import sys
 import msgspec
 import structlog
 
-from xinghe.safety.judge import Judge
-from xinghe.safety.long import Look, Seen, Setting
+from xinghe.safety.matcher import Judge
+from xinghe.safety.moderator import Look, Seen, Setting
 from xinghe.workers import serve
 
 
