@@ -130,7 +130,7 @@ def test_a_debt_is_waited_for(limiter: Limiter, clock: Clock) -> None:
     admit(limiter, {"tpm": 100}, 50).settle(400)
     refusal = refused(limiter, {"tpm": 100}, 10)
     assert refusal.retry_after == 60 * 310 / 100
-    assert ("X-Ratelimit-Remaining-Tokens", "0") in refusal.headers()
+    assert ("X-Ratelimit-Remaining-Tokens", "0") in refusal.headers
     clock.pass_seconds(refusal.retry_after)
     admit(limiter, {"tpm": 100}, 10)
 

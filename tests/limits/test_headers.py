@@ -6,7 +6,7 @@ import pytest
 
 from tests.limits.stores import Clock
 from xinghe.limits import Limiter, RateLimited
-from xinghe.limits.headers import duration
+from xinghe.limits.limiter import duration
 
 
 def test_of_an_admission(limiter: Limiter) -> None:
@@ -26,7 +26,7 @@ def test_of_a_refusal(limiter: Limiter, clock: Clock) -> None:
     clock.pass_seconds(1.5)
     with pytest.raises(RateLimited) as refused:
         limiter.admit(1, "m", rpm=2, tpm=600, qps=0, tokens=200)
-    assert refused.value.headers() == [
+    assert refused.value.headers == [
         ("X-Ratelimit-Limit-Requests", "2"),
         ("X-Ratelimit-Remaining-Requests", "1"),
         ("X-Ratelimit-Reset-Requests", "28.5s"),

@@ -166,7 +166,7 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
         case RateLimited():
             error, text = LIMITS[fault.kind]
             text = f"{text} ({fault.limit})"
-            known = _too_many(error, text, fault.retry_after, fault.headers())
+            known = _too_many(error, text, fault.retry_after, fault.headers)
         case ClusterFull() | EmbedderBusy() | PainterBusy() | VettingBusy() | WorkerBusy():
             text = "request limit by resouce cluster reached"
             seconds = BUSY_SECONDS if isinstance(fault, WorkerBusy) else fault.retry_after

@@ -1,8 +1,6 @@
 """How often and how much an account may ask: RPM, TPM and QPS by one algorithm."""
 
-from xinghe.limits.errors import RateLimited
-from xinghe.limits.limiter import Admission, Limiter
-from xinghe.limits.local import LocalStore
-from xinghe.limits.store import Store
+from xinghe.limits.buckets import LocalStore, Store
+from xinghe.limits.limiter import Admission, Limiter, RateLimited
 
 __all__ = ["Admission", "Limiter", "LocalStore", "RateLimited", "Store"]

@@ -1,20 +1,36 @@
-"""Admission of a request by the limits of its account."""
+"""Admission of a request by the limits of its account, and the headers that tell of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xinghe.limits.errors import RateLimited
-from xinghe.limits.headers import Headers, rate_limit_headers
-from xinghe.limits.local import LocalStore
-from xinghe.limits.quota import per_minute, per_second
-from xinghe.limits.store import Ask, Store
+from xinghe.limits.buckets import Ask, Kind, LocalStore, Store, per_minute, per_second
 
+Headers = list[tuple[str, str]]
+
+_NAMES = {"rpm": "Requests", "tpm": "Tokens"}
 _MILLISECOND = 1_000_000
 
 
+class RateLimited(Exception):
+    """One of an account's limits is reached; the request took nothing of any of them.
+
+    `retry_after` is in seconds, to the millisecond: whoever waits that long and tries again is
+    admitted, unless somebody else of the account took it meanwhile. `kind` and `limit` are those
+    of the limit that takes longest; a fractional QPS is rounded up in `limit`.
+    """
+
+    def __init__(self, kind: Kind, limit: int, retry_after: float, headers: Headers) -> None:
+        super().__init__(f"{kind} limit of {limit} reached, try again in {retry_after:g} s")
+        self.kind = kind
+        self.limit = limit
+        self.retry_after = retry_after
+        self.headers = headers
+        """As `Admission.headers`."""
+
+
 class Limiter:
-    """RPM and TPM for an account and a model, QPS for an account; see `quota` for the algorithm."""
+    """RPM and TPM for an account and a model, QPS for an account; the algorithm is in `buckets`."""
 
     def __init__(self, store: Store | None = None) -> None:
         self._store: Store = LocalStore() if store is None else store
@@ -76,7 +92,7 @@ class Admission:
             deficit + amount * quota.unit
             for (_, quota, amount), deficit in zip(self._asks, self._deficits, strict=True)
         ]
-        return rate_limit_headers(self._asks, after)
+        return _headers(self._asks, after)
 
 
 def _refusal(asks: Sequence[Ask], deficits: Sequence[int]) -> RateLimited:
@@ -88,4 +104,34 @@ def _refusal(asks: Sequence[Ask], deficits: Sequence[int]) -> RateLimited:
     longest = max(waits)
     quota = asks[waits.index(longest)][1]
     retry_after = -(-longest // _MILLISECOND) / 1000
-    return RateLimited(quota.kind, quota.limit, retry_after, rate_limit_headers(asks, deficits))
+    return RateLimited(quota.kind, quota.limit, retry_after, _headers(asks, deficits))
+
+
+def _headers(asks: Sequence[Ask], deficits: Sequence[int]) -> Headers:
+    """Limit, remaining and reset (the time until all of it is there again) of RPM and TPM.
+
+    A limit that does not exist has no headers; QPS has none at all.
+    """
+    headers = []
+    for (_, quota, _), deficit in zip(asks, deficits, strict=True):
+        name = _NAMES.get(quota.kind)
+        if name is not None:
+            headers += [
+                (f"X-Ratelimit-Limit-{name}", str(quota.limit)),
+                (f"X-Ratelimit-Remaining-{name}", str(quota.remaining(deficit))),
+                (f"X-Ratelimit-Reset-{name}", duration(quota.reset(deficit))),
+            ]
+    return headers
+
+
+def duration(nanoseconds: int) -> str:
+    """As in `20ms`, `1s`, `1.5s`, `6m0s`, `1h0m0s`; rounded up to the millisecond."""
+    millis = -(-nanoseconds // _MILLISECOND)
+    if 0 < millis < 1000:
+        return f"{millis}ms"
+    minutes, millis = divmod(millis, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{millis / 1000:g}s"
+    if minutes or hours:
+        text = f"{minutes}m{text}"
+    return f"{hours}h{text}" if hours else text
