@@ -10,10 +10,10 @@ from tests.engines.tape import playing
 from xinghe.api.chat.prepare import cut_to_fit
 from xinghe.catalog.card import UpstreamDeployment
 from xinghe.catalog.limits import Limits
-from xinghe.core import Message, Meter, Sampling
+from xinghe.core import Message, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.answer import Answer
+from xinghe.generation.plan import count
 from xinghe.generation.task import Means, Task
 from xinghe.safety import Moderator
 
@@ -32,9 +32,8 @@ async def test_what_is_left(room: int, lengths: tuple[int, int]) -> None:
         dispatcher = Dispatcher({"up": station})
         task = Task("as-0123456789", (Message("user", "你好"),), Sampling(), 40, thinking=30)
         means = Means(dispatcher, station, Moderator(Path("no-such-folder"), builtin=False))
-        prompt = await Answer(means, task, Meter()).prepare()
-        answer = Answer(means, task, Meter())
-        context = prompt.tokens + room
-        await cut_to_fit(answer, Limits(context, context, WANTED[0], "model"))
+        counted = await count(means, task)
+        context = counted.tokens + room
+        cut = cut_to_fit(task, counted, Limits(context, context, WANTED[0], "model"))
         await dispatcher.aclose()
-    assert (answer.task.max_tokens, answer.task.thinking) == lengths
+    assert (cut.max_tokens, cut.thinking) == lengths

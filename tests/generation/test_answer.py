@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.engines.tape import RESET, STREAM_HEAD, Step, chunk, event, playing
+from tests.generation.made import make
 from xinghe.catalog.card import UpstreamDeployment
 from xinghe.core import (
     Delta,
@@ -23,8 +23,8 @@ from xinghe.core import (
     TextDelta,
 )
 from xinghe.dispatch.dispatcher import Dispatcher, DispatchFailed, Station
+from xinghe.engines.protocol import Batch
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.answer import Answer
 from xinghe.generation.task import Means, Task
 from xinghe.safety import Moderator
 
@@ -56,15 +56,22 @@ class Answered:
             station = Station("up", deployment, UpstreamEngine("up", deployment))
             dispatcher = Dispatcher({"up": station})
             task = Task("as-0123456789", HELLO, Sampling(), limit, stops=tuple(stops))
-            answer = Answer(Means(dispatcher, station, lists), task, self.meter)
-            await answer.prepare()
+            means = Means(dispatcher, station, lists)
+
+            def emit(batch: Batch) -> None:
+                nonlocal take
+                self.deltas += batch.deltas
+                take -= 1
+                if not take:
+                    made.cancel()
+
+            made = asyncio.ensure_future(make(means, task, self.meter, emit))
             try:
-                async with aclosing(answer.batches()) as batches:
-                    async for batch in batches:
-                        self.deltas += batch.deltas
-                        take -= 1
-                        if not take:
-                            break
+                await asyncio.wait({made})
+                if take:
+                    made.result()
+                else:
+                    assert made.cancelled()
             finally:
                 await dispatcher.aclose()
             async with station.lane.admit(1):
@@ -189,29 +196,31 @@ async def test_pieces_of_one_read_stay_pieces(tmp_path: Path) -> None:
 
 async def test_a_preemptible_answer_that_has_begun_queues() -> None:
     """It yields before its first pass only: afterwards its thoughts have been shown."""
-    passes = [[STREAM_HEAD, chunk(text), chunk(None, "stop"), DONE] for text in ("想", "答")]
+    passes: list[list[Step]] = [
+        [STREAM_HEAD, chunk(text), 0.1, chunk(None, "stop"), DONE] for text in ("想", "答")
+    ]
     async with playing(*passes) as tape:
         deployment = UpstreamDeployment(url=tape.url, model="m", slots=1, thinks=False)
         station = Station("up", deployment, UpstreamEngine("up", deployment))
         dispatcher = Dispatcher({"up": station})
         task = Task("as-0123456789", HELLO, Sampling(), 16, thinking=8, preemptible=True)
-        answer = Answer(Means(dispatcher, station, NO_LISTS), task, Meter())
-        await answer.prepare()
 
         async def other() -> None:
+            assert not station.lane.has_room(1)
             async with station.lane.admit(1):
                 await asyncio.sleep(0.1)
 
         shown: list[Delta] = []
         busy: asyncio.Task[None] | None = None
+
+        def emit(batch: Batch) -> None:
+            nonlocal busy
+            shown.extend(batch.deltas)
+            if busy is None:
+                busy = asyncio.create_task(other())
+
         try:
-            async with aclosing(answer.batches()) as batches:
-                async for batch in batches:
-                    if busy is None:
-                        busy = asyncio.create_task(other())
-                        await asyncio.sleep(0)
-                        assert station.lane.waiting == 1
-                    shown += batch.deltas
+            await make(Means(dispatcher, station, NO_LISTS), task, Meter(), emit)
         finally:
             await dispatcher.aclose()
         assert busy is not None

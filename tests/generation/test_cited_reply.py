@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
 from pathlib import Path
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
+from tests.generation.made import collected
 from tests.generation.vetted import Here, functions
-from xinghe.api.chat.collected import Collected
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import Message, Meter, Sampling, Source, Tool, ToolUse
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.answer import Answer
 from xinghe.generation.search import SearchOptions
 from xinghe.generation.task import Means, Task
 from xinghe.safety import Moderator
@@ -58,16 +56,10 @@ async def test_a_code_fence_that_was_not_shown() -> None:
             search_budget=100,
         )
         lists = Moderator(Path("no-such-folder"), builtin=False)
-        made = Answer(
-            Means(dispatcher, station, lists, searcher=Lake(), walker=Here()), task, Meter()
-        )
-        collected = Collected()
+        means = Means(dispatcher, station, lists, searcher=Lake(), walker=Here())
         try:
-            await made.prepare()
-            async with aclosing(made.batches()) as batches:
-                async for batch in batches:
-                    collected.take(batch.deltas)
+            answer = await collected(means, task, Meter())
         finally:
             await dispatcher.aclose()
-    assert collected.text == "```\n[1]\n```\n西湖在杭州^[1]^。"
-    assert collected.sources == (Source(1, "https://one.example/", "甲报"),)
+    assert answer.text == "```\n[1]\n```\n西湖在杭州^[1]^。"
+    assert answer.sources == (Source(1, "https://one.example/", "甲报"),)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from tests.engines.conftest import CONTEXT, SLOTS, engine  # noqa: F401
+from tests.generation.made import collected
 from tests.generation.tools.functions import ALL
 from tests.generation.vetted import Here, functions
-from xinghe.api.chat.collected import Collected
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling, ToolUse
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.answer import Answer
 from xinghe.generation.task import Means, Task
 from xinghe.safety import Moderator
 
@@ -48,14 +46,9 @@ async def answered(
         tools=functions(ToolUse(ALL), max_tokens=24),
         account=1,
     )
-    answer = Answer(means, task, meter)
-    await answer.prepare()
-    collected = Collected()
-    async with aclosing(answer.batches()) as batches:
-        async for batch in batches:
-            collected.take(batch.deltas)
-    assert not collected.calls
-    return collected.text, collected.finish.reason, meter
+    answer = await collected(means, task, meter)
+    assert not answer.calls
+    return answer.text, answer.finish.reason, meter
 
 
 async def test_the_prompt_is_charged_as_it_was_first_read(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
+from tests.generation.made import collected
 from tests.generation.vetted import Here, form
-from xinghe.api.chat.collected import Collected
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.answer import Answer
 from xinghe.generation.task import Means, Task
 from xinghe.generation.vetting import VettedForm
 from xinghe.safety import Moderator
@@ -47,16 +45,12 @@ async def test_where_the_answer_begins(
         dispatcher = Dispatcher({"r1": station})
         question = (Message("user", "你好"),)
         task = Task("as-0123456789", question, Sampling(), 64, thinking=64, structure=wanted)
-        made = Answer(Means(dispatcher, station, NO_LISTS, walker=Here()), task, Meter())
-        collected = Collected()
+        means = Means(dispatcher, station, NO_LISTS, walker=Here())
         try:
-            await made.prepare()
-            async with aclosing(made.batches()) as batches:
-                async for batch in batches:
-                    collected.take(batch.deltas)
+            made = await collected(means, task, Meter())
         finally:
             await dispatcher.aclose()
-    assert (collected.thought, collected.text) == (thought, answer)
+    assert (made.thought, made.text) == (thought, answer)
 
 
 async def test_thought_that_reaches_its_bound_is_closed_and_answered() -> None:
@@ -75,16 +69,12 @@ async def test_thought_that_reaches_its_bound_is_closed_and_answered() -> None:
         question = (Message("user", "你好"),)
         task = Task("as-0123456789", question, Sampling(), 64, thinking=2)
         meter = Meter()
-        made = Answer(Means(dispatcher, station, NO_LISTS, walker=Here()), task, meter)
-        collected = Collected()
+        means = Means(dispatcher, station, NO_LISTS, walker=Here())
         try:
-            await made.prepare()
-            async with aclosing(made.batches()) as batches:
-                async for batch in batches:
-                    collected.take(batch.deltas)
+            made = await collected(means, task, meter)
         finally:
             await dispatcher.aclose()
-    assert (collected.thought, collected.text) == ("想想", "答")
-    assert collected.finish.reason is FinishReason.NORMAL
+    assert (made.thought, made.text) == ("想想", "答")
+    assert made.finish.reason is FinishReason.NORMAL
     assert (meter.prompt_tokens, meter.reasoning_tokens) == (3, 2)
     assert tape.requests[4]["content"] == "<think>\n想想\n</think>\n\n"

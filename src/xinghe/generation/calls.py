@@ -18,7 +18,10 @@ from xinghe.generation.vetting import VettedTools
 
 
 class ReadCalls:
-    """The stage that turns the platform's own form of calls into deltas."""
+    """The stage that turns the platform's own form of calls into deltas.
+
+    Words beside them do not leave: a reply is said by a pass of its own, in the request's manner.
+    """
 
     def __init__(self, reader: CallReader) -> None:
         self._reader = reader
@@ -28,16 +31,20 @@ class ReadCalls:
         for delta in deltas:
             match delta:
                 case TextDelta(text, tokens):
-                    out += self._reader.feed(text, tokens)
+                    out += _calls_of(self._reader.feed(text, tokens))
                 case FinishDelta(FinishReason.NORMAL) if self._reader.called:
-                    out += self._reader.end()
+                    out += _calls_of(self._reader.end())
                     out.append(replace(delta, reason=FinishReason.FUNCTION_CALL))
                 case FinishDelta():
-                    out += self._reader.end()
+                    out += _calls_of(self._reader.end())
                     out.append(delta)
                 case _:
                     out.append(delta)
         return out
+
+
+def _calls_of(deltas: list[Delta]) -> list[Delta]:
+    return [delta for delta in deltas if isinstance(delta, ToolCallDelta)]
 
 
 class CheckedCalls:

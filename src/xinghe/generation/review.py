@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-
 from xinghe.core import Delta, FinishDelta, ReasoningDelta, TextDelta, ToolCallDelta
-from xinghe.engines.protocol import Batch
 from xinghe.generation.gate import filtered
 from xinghe.generation.streams import Spoken, rest_of, same_stream, text_of
 from xinghe.safety import Moderator, Verdict
 
 
-async def reviewed(batches: AsyncGenerator[Batch], moderator: Moderator) -> AsyncGenerator[Batch]:
-    """The same batches, their text held back until the model has cleared it.
+class Review:
+    """The last stage of a pass: holds text back until the model has cleared it.
 
     What passed the `Gate` has met the lexicon; this asks the operator's moderation model too.
+    Each stream of the answer is a text of its own, and is cleared whole before the next. `close`
+    it when the pass is over.
     """
-    async with aclosing(batches):
-        if not moderator.asks_of_answers:
-            async for batch in batches:
-                yield batch
-            return
-        review = _Review(moderator)
-        try:
-            async for batch in batches:
-                shown = await review.cleared(batch.deltas)
-                if shown:
-                    yield Batch(batch.arrived, shown)
-                    if isinstance(shown[-1], FinishDelta):
-                        return
-        finally:
-            review.close()
-
-
-class _Review:
-    """Each stream of the answer is a text of its own, and is cleared whole before the next."""
 
     def __init__(self, moderator: Moderator) -> None:
         self._moderator = moderator
@@ -45,8 +24,7 @@ class _Review:
     def close(self) -> None:
         self._reviewer.close()
 
-    async def cleared(self, deltas: list[Delta]) -> list[Delta]:
-        """What of a batch may be shown; a finding ends it."""
+    async def __call__(self, deltas: list[Delta]) -> list[Delta]:
         shown: list[Delta] = []
         for delta in deltas:
             verdict: Verdict | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from xinghe.core import ClientGone
+
 MAX_BYTES = 16 * 1024 * 1024
 
 
-class BufferFull(Exception):
-    """The reader is further behind than any answer is long."""
+class BufferFull(ClientGone):
+    """The reader is further behind than any answer is long: as good as gone."""
 
 
 class StreamBuffer:

@@ -61,18 +61,14 @@ class StreamEncoder:
         self._kept: str | None = None
         """With sources, a piece is kept back until it is known whether it is the last."""
         self._searched = request.search is not None
-
-    def opening(self, deltas: list[Delta]) -> bytes:
-        """The first chunk: the role, and no content yet, or that a search has begun."""
-        frame = self._head + b'{"index":0,"delta":{"role":"assistant","content":'
-        if not any(isinstance(delta, SearchingDelta) for delta in deltas):
-            return frame + b'""' + self._after
-        tag = b',"delta_tag":"search_status"}]'
-        return frame + _encode(SEARCHING) + self._goes_on + tag + self._end
+        self._opened = False
 
     def encode(self, deltas: list[Delta]) -> bytes:
         """All events of one batch, to be sent at once."""
         events: list[bytes] = []
+        if not self._opened:
+            self._opened = True
+            events.append(self._opening(deltas))
         for delta in deltas:
             match delta:
                 case TextDelta(text, _) if not self._searched:
@@ -82,17 +78,27 @@ class StreamEncoder:
                         events.append(self._keep(text))
                 case ReasoningDelta(text, _):
                     events += (self._before, b'"","reasoning_content":', _encode(text), self._after)
-                case ToolCallDelta(id=None, arguments=""):
-                    pass  # it carries tokens only
                 case ToolCallDelta():
-                    events.append(self._keep(None))  # what was said before a call comes before it
-                    events += (self._before, b'"","tool_calls":[', _fragment(delta), b"]")
-                    events.append(self._after)
+                    events.append(self._call(delta))
                 case SourcesDelta(sources):
                     self._results = _results(sources)
                 case FinishDelta():
                     events += (self._keep(None), self._finish(delta))
         return b"".join(events)
+
+    def _opening(self, deltas: list[Delta]) -> bytes:
+        """The first chunk: the role, and no content yet, or that a search has begun."""
+        frame = self._head + b'{"index":0,"delta":{"role":"assistant","content":'
+        if not any(isinstance(delta, SearchingDelta) for delta in deltas):
+            return frame + b'""' + self._after
+        tag = b',"delta_tag":"search_status"}]'
+        return frame + _encode(SEARCHING) + self._goes_on + tag + self._end
+
+    def _call(self, delta: ToolCallDelta) -> bytes:
+        if delta.id is None and not delta.arguments:
+            return b""  # it carries tokens only
+        said = self._keep(None)  # what was said before a call comes before it
+        return said + self._before + b'"","tool_calls":[' + _fragment(delta) + b"]" + self._after
 
     def _keep(self, text: str | None) -> bytes:
         """The piece that was kept, now that the next is here (`None`: it was the last)."""

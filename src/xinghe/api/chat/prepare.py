@@ -9,9 +9,9 @@ from xinghe.api.chat.searching import WebSearch
 from xinghe.api.chat.vetted import Vetted
 from xinghe.api.errors import ApiError, Errors
 from xinghe.catalog.limits import Limits
-from xinghe.core import Message, Prompt
+from xinghe.core import Message
 from xinghe.dispatch.dispatcher import Station
-from xinghe.generation.answer import Answer
+from xinghe.generation.plan import Counted
 from xinghe.generation.search import SearchOptions
 from xinghe.generation.task import Task
 
@@ -48,13 +48,9 @@ def task_of(
     )
 
 
-async def cut_to_fit(answer: Answer, limits: Limits) -> Prompt:
-    """Count the prompt and cut the answer's task to what the context has room for.
-
-    Returns the prompt of the first pass. Raises `ApiError`.
-    """
-    prompt = await answer.prepare()
-    tokens = prompt.tokens + answer.picture_tokens
+def cut_to_fit(task: Task, counted: Counted, limits: Limits) -> Task:
+    """The task with what the context has room for. Raises `ApiError`."""
+    tokens = counted.tokens
     if tokens > limits.max_input:
         raise ApiError(
             Errors.TOKENS_TOO_LONG,
@@ -62,17 +58,15 @@ async def cut_to_fit(answer: Answer, limits: Limits) -> Prompt:
             f"the {limits.bound_by} takes at most {limits.max_input}",
             param="messages",
         )
-    task = answer.task
     room = limits.context - tokens
     task = replace(task, search_budget=min(task.search_budget, room // SHARE))
     room = max(1, room - task.search_bound)
     thinking = min(task.thinking, max(1, room // 2))
-    answer.task = replace(
+    return replace(
         task,
         thinking=thinking,
         max_tokens=max(1, min(task.max_tokens, limits.max_output, room - thinking)),
     )
-    return prompt
 
 
 def _options(search: WebSearch | None) -> SearchOptions | None:

@@ -26,6 +26,7 @@ from xinghe.core import Meter
 from xinghe.dispatch.dispatcher import Station
 from xinghe.engines.estimate import estimated_tokens
 from xinghe.generation.answer import Answer
+from xinghe.generation.plan import count
 from xinghe.limits import Admission
 
 
@@ -100,14 +101,15 @@ class ChatRoute:
             account=exchange.require().account_id,
             vetted=await self._vetted(exchange, request, station, meter),
         )
-        answer = Answer(self._rooms.means(station), task, meter)
+        means = self._rooms.means(station)
         counted_at = time.perf_counter()
-        counting = cut_to_fit(answer, limits)
+        counting = count(means, task)
         if request.shows:  # they may have to be read out, which takes seconds
             counting = unless_gone(exchange, counting, meter)
-        prompt = await counting
+        counted = await counting
         waited = time.perf_counter() - counted_at
-        return Run(exchange, request, answer, prompt, self._rooms.ledger, meter, waited)
+        answer = Answer(means, cut_to_fit(task, counted, limits), counted, meter)
+        return Run(exchange, request, answer, self._rooms.ledger, meter, waited)
 
     async def _vetted(
         self, exchange: Exchange, request: ChatRequest, station: Station, meter: Meter

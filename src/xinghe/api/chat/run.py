@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Protocol
 
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.exchange import Exchange
-from xinghe.core import FinishDelta, Meter, Prompt
+from xinghe.core import FinishDelta, Meter
 from xinghe.engines.protocol import Batch
 from xinghe.generation.answer import Answer
+from xinghe.generation.runner import Emit
 from xinghe.generation.withheld import withheld
 from xinghe.ledger import Ledger
 from xinghe.observe import metrics
@@ -28,8 +27,8 @@ class Producer(Protocol):
     request: ChatRequest
     meter: Meter
 
-    def batches(self) -> AsyncGenerator[Batch]:
-        """Batches of what may be shown and, last, one `FinishDelta`."""
+    async def run(self, emit: Emit) -> None:
+        """Emit what may be shown and, last, one `FinishDelta`."""
         ...
 
 
@@ -42,8 +41,8 @@ class Withheld:
         self.meter = Meter()
         self._finish = finish
 
-    async def batches(self) -> AsyncGenerator[Batch]:
-        yield Batch(time.perf_counter(), withheld(self._finish))
+    async def run(self, emit: Emit) -> None:
+        emit(Batch(time.perf_counter(), withheld(self._finish)))
 
 
 class Run:
@@ -54,7 +53,6 @@ class Run:
         exchange: Exchange,
         request: ChatRequest,
         answer: Answer,
-        prompt: Prompt,
         ledger: Ledger,
         meter: Meter,
         waited: float,
@@ -63,45 +61,40 @@ class Run:
         self.request = request
         self.meter = meter
         self._answer = answer
-        self._prompt = prompt
         self._ledger = ledger
         self._waited = waited
 
-    async def batches(self) -> AsyncGenerator[Batch]:
+    async def run(self, emit: Emit) -> None:
         """The answer. Raises `InsufficientTokens` before anything was spent, `Unsaved` last."""
-        rate = self.request.card.rate
-        task, prompt = self._answer.task, self._prompt
+        rate, model = self.request.card.rate, self.request.model
+        task, counted = self._answer.task, self._answer.counted
+        read_at = self.exchange.body_read_at
+        first: float | None = None
+
+        def shown(batch: Batch) -> None:
+            nonlocal first
+            if first is None:
+                first = batch.arrived
+                metrics.FIRST_TOKEN.labels(model).observe(first - read_at)
+            emit(batch)
+
         async with self._ledger.hold(
             self.exchange.require(),
             request_id=self.exchange.request_id,
-            model=self.request.model,
+            model=model,
             rate=rate,
             amount=rate.cost(
-                prompt.bound + self._answer.picture_tokens + task.search_bound,
+                counted.bound + task.search_bound,
                 task.thinking + task.max_tokens,
                 searches=int(task.search is not None),
             ),
-            prompt_tokens=prompt.tokens + self._answer.picture_tokens,
+            prompt_tokens=counted.tokens,
             stream=self.request.stream,
             meter=self.meter,
         ):
-            read_at = self.exchange.body_read_at
             metrics.EDGE_IN.observe(time.perf_counter() - read_at - self._waited)
-            async with aclosing(self._answer.batches()) as batches:
-                first = True
-                async for batch in batches:
-                    if first:
-                        first = False
-                        metrics.FIRST_TOKEN.labels(self.request.model).observe(
-                            batch.arrived - read_at
-                        )
-                    if isinstance(batch.deltas[-1], FinishDelta):
-                        break
-                    yield batch
-        # The last batch is sent once its charge is saved.
-        self._count()
-        yield batch
-
-    def _count(self) -> None:
+            last = await self._answer.run(shown)
         for kind in COUNTED:
-            metrics.TOKENS.labels(self.request.model, kind).inc(getattr(self.meter, kind))
+            metrics.TOKENS.labels(model, kind).inc(getattr(self.meter, kind))
+        # The last batch leaves once its charge is saved.
+        shown(last)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
 
 from xinghe.api.authentication import Lapses, lapsed
-from xinghe.api.chat.buffer import StreamBuffer
+from xinghe.api.chat.buffer import BufferFull, StreamBuffer
 from xinghe.api.chat.encoder import StreamEncoder
 from xinghe.api.chat.pulse import Pulse
 from xinghe.api.chat.run import Producer
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.core import ClientGone
+from xinghe.engines.protocol import Batch
 from xinghe.observe import metrics
 from xinghe.settings import Server
 
@@ -53,7 +53,10 @@ async def stream_answer(run: Producer, server: Server, lapses: Lapses) -> None:
         if not producer.done():
             run.meter.left = True
             raise ClientGone
-        producer.result()
+        try:
+            producer.result()
+        except BufferFull:
+            raise _cut_off(run.exchange) from None
         await _end(run.exchange, server)
     finally:
         gone.cancel()
@@ -63,13 +66,11 @@ async def stream_answer(run: Producer, server: Server, lapses: Lapses) -> None:
 
 async def _produce(run: Producer, buffer: StreamBuffer) -> None:
     encoder = StreamEncoder(run.exchange, run.request, run.meter)
-    opened = False
-    async with aclosing(run.batches()) as batches:
-        async for batch in batches:
-            data = encoder.encode(batch.deltas)
-            if not opened:
-                data, opened = encoder.opening(batch.deltas) + data, True
-            buffer.put(data, batch.arrived)
+
+    def emit(batch: Batch) -> None:
+        buffer.put(encoder.encode(batch.deltas), batch.arrived)
+
+    await run.run(emit)
 
 
 async def _carry(exchange: Exchange, buffer: StreamBuffer, server: Server) -> None:

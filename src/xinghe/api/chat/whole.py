@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 
 from xinghe.api.authentication import Lapses, lapsed
 from xinghe.api.chat.collected import Collected
@@ -39,7 +38,5 @@ async def whole_answer(run: Producer, lapses: Lapses) -> None:
 
 async def _collect(run: Producer) -> Collected:
     collected = Collected()
-    async with aclosing(run.batches()) as batches:
-        async for batch in batches:
-            collected.take(batch.deltas)
+    await run.run(lambda batch: collected.take(batch.deltas))
     return collected

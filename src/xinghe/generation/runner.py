@@ -1,0 +1,234 @@
+"""Runs the passes of one answer; what breaks its promise unseen is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from typing import TypeAlias
+
+import structlog
+
+from xinghe.core import (
+    Constraint,
+    Delta,
+    FinishDelta,
+    GenerationJob,
+    Message,
+    Meter,
+    Prompt,
+    Sampling,
+    TextDelta,
+)
+from xinghe.dispatch.dispatcher import DispatchFailed
+from xinghe.engines.protocol import Batch
+from xinghe.generation.calls import CheckedCalls, ReadCalls
+from xinghe.generation.checked import Checked
+from xinghe.generation.followed import Followed
+from xinghe.generation.gate import Gate
+from xinghe.generation.plain import PlainJson
+from xinghe.generation.plan import Pass
+from xinghe.generation.review import Review
+from xinghe.generation.search import Augmented, CitationFilter, CitationStage
+from xinghe.generation.stage import Stage, Unkept
+from xinghe.generation.tally import Tally
+from xinghe.generation.task import Means, Task
+from xinghe.generation.thinking import as_thought
+from xinghe.generation.thought import ThoughtSplitter
+from xinghe.generation.vetting import Unverified
+
+log = structlog.get_logger(__name__)
+
+Emit: TypeAlias = Callable[[Batch], None]
+"""Takes what may be shown; an answer is bounded, so nobody has to wait for who reads it."""
+
+ATTEMPTS = 3
+"""How often an engine may break its promise before the request fails."""
+
+
+class Runner:
+    """Runs the passes of one task and counts them on one meter.
+
+    The first one that ends has charged the prompt; the following read it again at our expense.
+    `charge` is what the prompt costs whatever the engine counts (`None`: what it counts).
+    Each pass returns its last batch, which ends with a `FinishDelta` and is not emitted.
+    """
+
+    def __init__(self, means: Means, task: Task, meter: Meter, charge: int | None) -> None:
+        self.citations: CitationFilter | None = None
+        """That of the last pass."""
+        self._means = means
+        self._task = task
+        self._meter = meter
+        self._charge = charge
+        self._found: Callable[[], CitationFilter] | None = None
+        self._charged = False
+        self._begun = False
+        """Whether an engine has taken up a pass."""
+        self._shown = False
+        """Whether anything of the pass was emitted."""
+
+    def found(self, found: Augmented, *, enabled: bool) -> None:
+        """What the answer reads beside the conversation, and may cite where that is `enabled`."""
+        self._found = lambda: CitationFilter(found.evidence, enabled=enabled)
+        if self._charge is not None:
+            self._charge += found.tokens
+
+    async def think(self, prompt: Prompt, emit: Emit) -> Batch:
+        """A pass whose text is a chain of thought: it knows of tools and forms, unheld by them."""
+        thinking = self._task.thinking
+        tally = Tally(self._meter, prompt, max_tokens=0, thinking=thinking, charge=self._charge)
+        gate = Gate((), self._means.moderator.scanner)
+        job = self._job(prompt, self._task.sampling, thinking)
+        return await self._reviewed(job, [as_thought, tally, gate], emit)
+
+    async def say(
+        self, laid_out: Pass, emit: Emit, *, thinking: int = 0, stops: Sequence[str]
+    ) -> Batch:
+        """A pass that answers or calls; `thinking` is what the engine may think by itself.
+
+        Raises `DispatchFailed` for an engine that keeps breaking its promise, or did so seen.
+        """
+        meter = self._meter
+        before = meter.completion_tokens, meter.reasoning_tokens
+        max_tokens = self._task.max_tokens + thinking
+        job = self._job(laid_out.prompt, laid_out.sampling, max_tokens, laid_out.constraint)
+        for attempt in range(ATTEMPTS):
+            meter.completion_tokens, meter.reasoning_tokens = before
+            self._shown = False
+            stages = self._stages(laid_out, thinking, stops)
+            try:
+                return await self._reviewed(job, stages, emit, singly=bool(stops))
+            except Unkept:
+                log.warning("answer_not_kept", attempt=attempt, shown=self._shown)
+                if self._shown:
+                    break
+            except Unverified as error:
+                # The same text may come again, and would take as long again.
+                log.warning("answer_not_verified", kind=error.kind, shown=self._shown)
+                break
+        raise DispatchFailed(self._means.station.name)
+
+    async def ask(
+        self, messages: Sequence[Message], constraint: Constraint, max_tokens: int
+    ) -> str:
+        """A small pass beside the answer, on nobody's meter: a search's price covers it."""
+        means = self._means
+        prompt = await means.dispatcher.prepare(means.station, messages)
+        job = self._job(prompt, Sampling(temperature=0.0), max_tokens, constraint)
+        tally = Tally(Meter(), prompt, max_tokens=max_tokens)
+        stages = (*self._followed(constraint), self._splitter(prompt, constraint), tally)
+        batches: list[Batch] = []
+        try:
+            batches.append(await self._run(job, stages, batches.append))
+        except (Unkept, Unverified) as error:
+            raise DispatchFailed(means.station.name) from error
+        deltas = [delta for batch in batches for delta in batch.deltas]
+        return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
+
+    async def _reviewed(
+        self, job: GenerationJob, stages: list[Stage], emit: Emit, *, singly: bool = False
+    ) -> Batch:
+        """A pass of the answer, seen by the operator's moderation model if there is one."""
+        moderator = self._means.moderator
+        if not moderator.asks_of_answers:
+            last = await self._run(job, stages, emit, singly=singly)
+        else:
+            review = Review(moderator)
+            try:
+                last = await self._run(job, [*stages, review], emit, singly=singly)
+            finally:
+                review.close()
+        self._charged = True
+        return last
+
+    async def _run(
+        self, job: GenerationJob, stages: Sequence[Stage], emit: Emit, *, singly: bool = False
+    ) -> Batch:
+        """Lead what an engine generates through the stages as it arrives.
+
+        `singly`: one delta at a time, so that what follows the end within a read is not counted.
+        Raises what `Dispatcher.run` and the stages raise.
+        """
+        station = self._means.station
+        async with aclosing(self._means.dispatcher.run(station, job)) as batches:
+            async for batch in batches:
+                self._begun = True
+                shown: list[Delta] = []
+                for deltas in [[delta] for delta in batch.deltas] if singly else [batch.deltas]:
+                    passed = deltas
+                    for stage in stages:
+                        led = stage(passed)
+                        passed = led if isinstance(led, list) else await led
+                    shown += passed
+                    if shown and isinstance(shown[-1], FinishDelta):
+                        return Batch(batch.arrived, shown)
+                if shown:
+                    self._shown = True
+                    emit(Batch(batch.arrived, shown))
+        log.error("engine_failed", deployment=station.name, error="it gave no finish reason")
+        raise DispatchFailed(station.name)
+
+    def _stages(self, laid_out: Pass, thinking: int, stops: Sequence[str]) -> list[Stage]:
+        stages: list[Stage] = self._followed(laid_out.constraint)
+        if thinking:
+            stages.append(self._splitter(laid_out.prompt, laid_out.constraint))
+        said = self._meter.completion_tokens - self._meter.reasoning_tokens
+        stages.append(
+            Tally(
+                self._meter,
+                laid_out.prompt,
+                max_tokens=max(1, self._task.max_tokens - said),
+                thinking=thinking,
+                charges_prompt=not self._charged,
+                charge=self._charge,
+            )
+        )
+        if laid_out.native is not None:
+            stages.append(CheckedCalls(laid_out.native))
+        elif laid_out.tools is not None:
+            stages.append(ReadCalls(laid_out.tools.reader()))
+        if laid_out.structure is not None or self._task.tools is not None:
+            stages.append(PlainJson(text=laid_out.structure is not None))
+        if self._found is not None and laid_out.structure is None:
+            # Anew for each pass: what an earlier one said was not shown.
+            self.citations = self._found()
+            stages.append(CitationStage(self.citations))
+        stages.append(Gate(stops, self._means.moderator.scanner))
+        if laid_out.structure is not None:
+            proven = self._means.station.engine.abilities.constraints == "grammar"
+            stages.append(Checked(laid_out.structure.check, whole=not proven))
+        return stages
+
+    def _followed(self, constraint: Constraint | None) -> list[Stage]:
+        """The proof that an engine keeps to a grammar that it was given."""
+        means = self._means
+        if constraint is None or means.station.engine.abilities.constraints != "grammar":
+            return []
+        assert means.walker is not None
+        return [Followed(constraint.grammar, means.walker, str(self._task.account))]
+
+    def _splitter(self, prompt: Prompt, constraint: Constraint | None) -> ThoughtSplitter:
+        # A form that holds from the first token leaves no room for a thought, opened or not.
+        formal = constraint is not None and constraint.formal
+        held = formal and self._means.station.engine.abilities.constraints == "grammar"
+        return ThoughtSplitter(inside=prompt.thinks and not held)
+
+    def _job(
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        max_tokens: int,
+        constraint: Constraint | None = None,
+    ) -> GenerationJob:
+        task = self._task
+        return GenerationJob(
+            request_id=task.request_id,
+            prompt=prompt,
+            sampling=sampling,
+            max_tokens=max_tokens,
+            # What has begun goes on: its thoughts may have been shown.
+            preemptible=task.preemptible and not self._begun,
+            returning=self._begun,
+            constraint=constraint,
+            account=task.account,
+        )

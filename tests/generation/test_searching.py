@@ -1,0 +1,63 @@
+"""A search under way: it is told of as it happens, and whoever leaves during it has left."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.engines.tape import STREAM_HEAD, chunk, playing
+from tests.generation.made import make
+from xinghe.catalog.card import UpstreamDeployment
+from xinghe.core import Delta, Message, Meter, Sampling, SearchingDelta
+from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.engines.upstream import UpstreamEngine
+from xinghe.generation.search import SearchOptions
+from xinghe.generation.task import Means, Task
+from xinghe.safety import Moderator
+from xinghe.search import Measure, Reference
+
+
+class Slow:
+    """Finds nothing, when it is told to."""
+
+    def __init__(self) -> None:
+        self.found = asyncio.Event()
+
+    async def search(
+        self, query: str, *, number: int, references: int, budget: int, measure: Measure
+    ) -> list[Reference]:
+        await self.found.wait()
+        return []
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_departure_is_never_lost(steps: int) -> None:
+    """Nor in the very moment in which the search ends: what follows would run for nobody."""
+    async with playing([STREAM_HEAD, chunk("一"), 600.0]) as tape:
+        deployment = UpstreamDeployment(url=tape.url, model="m")
+        station = Station("up", deployment, UpstreamEngine("up", deployment))
+        dispatcher, searcher = Dispatcher({"up": station}), Slow()
+        means = Means(
+            dispatcher,
+            station,
+            Moderator(Path("no-such-folder"), builtin=False),
+            searcher=searcher,
+        )
+        question = (Message("user", "联网搜索一下:今天西湖的新闻有哪些?"),)
+        options = SearchOptions(status=True)
+        task = Task("as-0123456789", question, Sampling(), 16, search=options, search_budget=100)
+        shown: list[Delta] = []
+        answering = asyncio.create_task(
+            make(means, task, Meter(), lambda batch: shown.extend(batch.deltas))
+        )
+        await asyncio.sleep(0.01)
+        assert shown == [SearchingDelta()]
+        searcher.found.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        answering.cancel()
+        await asyncio.wait({answering}, timeout=60)
+        await dispatcher.aclose()
+    assert answering.cancelled()
