@@ -17,7 +17,7 @@ from xinghe.pictures.cost import MAX_TOKENS
 from xinghe.settings import Embedded
 from xinghe.supervisor.child import Child
 from xinghe.supervisor.messages import EngineLocation, encode
-from xinghe.workers.backoff import Backoff
+from xinghe.workers import Backoff
 
 log = structlog.get_logger(__name__)
 

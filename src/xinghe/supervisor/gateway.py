@@ -12,7 +12,7 @@ from xinghe.catalog.load import Catalog
 from xinghe.settings import Settings
 from xinghe.supervisor.child import Child
 from xinghe.supervisor.messages import EngineLocation, WorkerSpec, encode
-from xinghe.workers.backoff import Backoff
+from xinghe.workers import Backoff
 
 log = structlog.get_logger(__name__)
 

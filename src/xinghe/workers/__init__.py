@@ -5,7 +5,10 @@ The parent holds a `Worker`; the child's module ends with `serve(handle, Request
 `WorkerPool` is for calls whose cost a client can size; a `Lane` for those that a thread does.
 """
 
-from xinghe.workers.errors import (
+from xinghe.workers.lane import Lane
+from xinghe.workers.pool import WorkerPool
+from xinghe.workers.process import Backoff
+from xinghe.workers.protocol import (
     RequestFailed,
     WorkerBusy,
     WorkerClosed,
@@ -14,13 +17,12 @@ from xinghe.workers.errors import (
     WorkerOutOfMemory,
     WorkerTimeout,
 )
-from xinghe.workers.lane import Lane
-from xinghe.workers.pool import WorkerPool
 from xinghe.workers.serve import Cancelled, Job, serve, serve_jobs, threads
 from xinghe.workers.turns import Turns
 from xinghe.workers.worker import Worker
 
 __all__ = [
+    "Backoff",
     "Cancelled",
     "Job",
     "Lane",

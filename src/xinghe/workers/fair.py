@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from xinghe.workers.errors import WorkerBusy
+from xinghe.workers.protocol import WorkerBusy
 
 Item = TypeVar("Item")
 

@@ -1,4 +1,4 @@
-"""The child process itself: how it is started, read and ended."""
+"""The child process itself: how it is started, read and ended, and when the next one may start."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 
 import structlog
 
-from xinghe.workers.frames import LENGTH, body_length, encode
+from xinghe.workers.protocol import LENGTH, body_length, encode
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,10 @@ THREAD_VARIABLES = (
 )
 LINE = 4096
 """Characters of a line of standard error that reach the log."""
+FIRST, LAST = 0.2, 30.0
+"""Seconds: the shortest and the longest wait before a child that died is started again."""
+STEADY = 60.0
+"""A child that lived this many seconds was well: the next wait is the first again."""
 
 
 class ChildProcess:
@@ -115,6 +120,24 @@ class ChildProcess:
             said = line.decode("utf-8", "replace").rstrip()[:LINE]
             if said:
                 log.warning("worker_said", module=self._module, pid=self.pid, line=said)
+
+
+class Backoff:
+    """How long to wait before the next child: it doubles from one early death to the next."""
+
+    def __init__(self) -> None:
+        self._delay = FIRST
+        self._started = 0.0
+
+    def started(self) -> None:
+        self._started = time.monotonic()
+
+    def next(self) -> float:
+        """Seconds to wait now that the child has died."""
+        if time.monotonic() - self._started > STEADY:
+            self._delay = FIRST
+        delay, self._delay = self._delay, min(self._delay * 2, LAST)
+        return delay
 
 
 def _yield_to_others(pid: int, nice: int, idle: bool) -> None:

@@ -16,7 +16,7 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from xinghe.orphan import die_with_parent
-from xinghe.workers.frames import (
+from xinghe.workers.protocol import (
     LENGTH,
     OUT_OF_MEMORY,
     Answer,

@@ -14,17 +14,8 @@ from typing import Generic, TypeVar
 import msgspec
 import structlog
 
-from xinghe.workers.backoff import Backoff
-from xinghe.workers.errors import (
-    RequestFailed,
-    WorkerBusy,
-    WorkerClosed,
-    WorkerDied,
-    WorkerFailure,
-    WorkerOutOfMemory,
-    WorkerTimeout,
-)
-from xinghe.workers.frames import (
+from xinghe.workers.process import Backoff, ChildProcess
+from xinghe.workers.protocol import (
     OUT_OF_MEMORY,
     Answer,
     Call,
@@ -33,9 +24,14 @@ from xinghe.workers.frames import (
     NotAFrame,
     Progressed,
     Ready,
+    RequestFailed,
+    WorkerBusy,
+    WorkerClosed,
+    WorkerDied,
+    WorkerFailure,
+    WorkerOutOfMemory,
+    WorkerTimeout,
 )
-from xinghe.workers.pending import Pending
-from xinghe.workers.process import ChildProcess
 
 log = structlog.get_logger(__name__)
 
@@ -87,8 +83,8 @@ class Worker(Generic[Reply]):
         """Whether the last child ended before it was ready."""
         self._decoder = msgspec.msgpack.Decoder(reply)
         self._numbers = itertools.count()
-        self._waiting: deque[Pending] = deque()
-        self._working: dict[int, Pending] = {}
+        self._waiting: deque[_Pending] = deque()
+        self._working: dict[int, _Pending] = {}
         self._wanted = asyncio.Event()
         self._child: ChildProcess | None = None
         self._at_once = 0
@@ -130,7 +126,7 @@ class Worker(Generic[Reply]):
         if len(self._waiting) >= self._most_waiting:
             raise WorkerBusy(f"{self._most_waiting} calls of {self._module} are waiting already")
         raw = msgspec.Raw(msgspec.msgpack.encode(request))
-        pending = Pending(raw, self._timeout if timeout is None else timeout, progress)
+        pending = _Pending(raw, self._timeout if timeout is None else timeout, progress)
         self._waiting.append(pending)
         self.start()
         self._hand_out()
@@ -294,17 +290,38 @@ class Worker(Generic[Reply]):
             self._spent = True
             child.kill()
 
-    def _take_working(self) -> list[Pending]:
+    def _take_working(self) -> list[_Pending]:
         taken = list(self._working.values())
         self._working.clear()
         return taken
 
-    def _take_all(self) -> list[Pending]:
+    def _take_all(self) -> list[_Pending]:
         taken = [*self._take_working(), *self._waiting]
         self._waiting.clear()
         return taken
 
     @staticmethod
-    def _fail(failure: WorkerFailure, pending: list[Pending]) -> None:
+    def _fail(failure: WorkerFailure, pending: list[_Pending]) -> None:
         for each in pending:
             each.fail(type(failure)(*failure.args))
+
+
+class _Pending:
+    """A call that waits for its turn or for its reply; `timeout` in seconds."""
+
+    __slots__ = ("deadline", "future", "progress", "request", "timeout")
+
+    def __init__(
+        self, request: msgspec.Raw, timeout: float, progress: Callable[[int], None] | None
+    ) -> None:
+        self.request = request
+        self.progress = progress
+        self.timeout = timeout
+        self.future: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
+        self.deadline: asyncio.TimerHandle | None = None
+
+    def fail(self, failure: WorkerFailure) -> None:
+        if self.deadline is not None:
+            self.deadline.cancel()
+        if not self.future.done():
+            self.future.set_exception(failure)

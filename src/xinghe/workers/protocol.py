@@ -1,7 +1,8 @@
 """What parent and child say to each other: a length of four bytes, then MessagePack.
 
 `Greeting` goes down first and `Ready` comes up; from then on `Call`s and `Cancel`s go down, and
-`Progressed`s and `Answer`s come up, in any order. A call that is cancelled is answered, too.
+`Progressed`s and `Answer`s come up, in any order. A call that is cancelled is answered, too. A call
+without a reply fails with a `WorkerFailure`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,34 @@ OUT_OF_MEMORY = 77
 """Exit status of a child that has reached its limit."""
 MAX_FRAME = 256 * 1024 * 1024
 """Bytes. A length beyond it is not a length: something else wrote into the pipe."""
+
+
+class WorkerFailure(Exception):
+    """The call has no reply."""
+
+
+class RequestFailed(WorkerFailure):
+    """The handler raised: the child lives on. The message is the type and text of its exception."""
+
+
+class WorkerBusy(WorkerFailure):
+    """The queue is full: nothing was begun."""
+
+
+class WorkerDied(WorkerFailure):
+    """The child ended, or spoke nonsense, while it had this call, or could not be started."""
+
+
+class WorkerTimeout(WorkerFailure):
+    """The child took longer than the call may; it was killed."""
+
+
+class WorkerOutOfMemory(WorkerFailure):
+    """The call needed more memory than the child may have; the child has ended."""
+
+
+class WorkerClosed(WorkerFailure):
+    """The worker is closed."""
 
 
 class Greeting(msgspec.Struct, frozen=True, array_like=True):
