@@ -29,8 +29,8 @@ from xinghe.core import (
     ToolCallDelta,
     UsageDelta,
 )
-from xinghe.engines.events import MAX_EVENT_BYTES, ROOM
 from xinghe.engines.protocol import EngineFailed, EngineUnavailable
+from xinghe.outbound.events import MAX_EVENT_BYTES, ROOM
 
 DONE = b"data: [DONE]\n\n"
 CHUNKED = (
@@ -195,7 +195,7 @@ async def test_a_slow_reader_is_no_silence_of_the_server() -> None:
 async def test_an_answer_that_ended_is_not_waited_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("xinghe.engines.upstream.engine.USAGE_PATIENCE", 0.3)
+    monkeypatch.setattr("xinghe.engines.upstream.USAGE_PATIENCE", 0.3)
     steps: list[Step] = [STREAM_HEAD, chunk("你", "stop")]
     for _ in range(200):
         steps += [b"data: {}\n\n", 0.05]

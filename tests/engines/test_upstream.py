@@ -283,7 +283,7 @@ async def test_prompt_is_estimated_and_bounded() -> None:
 
 
 async def test_an_answer_without_its_end_mark_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xinghe.engines.upstream.engine.USAGE_PATIENCE", 0.2)
+    monkeypatch.setattr("xinghe.engines.upstream.USAGE_PATIENCE", 0.2)
     deltas = await deltas_of(STREAM_HEAD, *TEXT, chunk(finish="stop"), HANG, silence_timeout=30)
     assert deltas[-1] == FinishDelta(FinishReason.NORMAL)
 

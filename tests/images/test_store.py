@@ -170,7 +170,7 @@ async def test_what_cannot_be_removed_keeps_nothing_else(tmp_path: Path) -> None
 async def test_an_object_that_never_ends_is_an_error(
     bucket: FakeS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xinghe.images.bucket.MAX_IMAGE", 1000)
+    monkeypatch.setattr("xinghe.images.bucket.MOST_ANSWERED", 1000)
     store = ImageStore(Bucket(settings(bucket.url)), Images())
     small, large = await store.add(b"x" * 1000), await store.add(b"x" * 1001)
     assert await content(store, small) == b"x" * 1000

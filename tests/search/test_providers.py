@@ -63,9 +63,9 @@ async def test_nothing_found_is_no_failure(fake: FakeSearxng, searxng: SearxngPr
     ("mode", "reason"),
     [
         ("forbidden", "403"),
-        ("html", "not a JSON object"),
-        ("list", "not a JSON object"),
-        ("deep", "not a JSON object"),
+        ("html", "not the documented form"),
+        ("list", "not the documented form"),
+        ("deep", "not the documented form"),
         ("endless", "bytes"),
         ("redirect", "302"),
         ("reset", "could not be reached"),

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
-import msgspec
 import structlog
 
 from xinghe.catalog.embedding import UpstreamEmbeddingDeployment
@@ -20,7 +19,7 @@ from xinghe.embedding.protocol import (
 )
 from xinghe.embedding.similarity import similarity
 from xinghe.embedding.wire import Answer, Ranking, in_order, packed, scores
-from xinghe.outbound import UNREADABLE, AnswerTooLarge, CallFailed, Server
+from xinghe.outbound import AnswerTooLarge, CallFailed, Refused, Server, Unreadable
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -34,10 +33,6 @@ MOST_BESIDES, MOST_OF_RANK = 64 * 1024, 1024
 MOST_OF_VECTOR = 26 * 16_384
 """Bytes: JSON has at most 24 for a float, beside its comma; no model has more dimensions."""
 MOST_SENT_BACK = 4 * 1024 * 1024
-
-
-class _TryAgain(Exception):
-    """The server could not be reached, or failed by itself."""
 
 
 class UpstreamEmbedder:
@@ -179,37 +174,26 @@ class UpstreamEmbedder:
                 began()
                 for delay in (*RETRY_DELAYS, None):
                     try:
-                        return await self._post(path, body, most, kind)
-                    except _TryAgain as error:
-                        log.warning("embedding_failed", served_by=self._served_by, error=str(error))
+                        return await self._server.ask(path, body, kind, most)
+                    except CallFailed as error:
+                        self._judge(error)
                         if delay is None:
                             raise EmbedderFailed(str(error)) from None
-                        await asyncio.sleep(delay)
+                    await asyncio.sleep(delay)
         finally:
             self._texts_waiting -= texts
         raise AssertionError("unreachable")
 
-    async def _post(self, path: str, body: object, most: int, kind: type[T]) -> T:
-        try:
-            async with self._server.post(path, body) as answer:
-                if answer.status in {429, 503}:
-                    wait = answer.advice
-                    raise EmbedderBusy(
-                        f"upstream answered {answer.status}", RETRY_AFTER if wait is None else wait
-                    )
-                if answer.status >= 500:
-                    raise _TryAgain(f"upstream answered {answer.status}")
-                if answer.status != 200:
-                    # Its text may quote what was sent, which is not for the log.
-                    raise self._failed(f"upstream answered {answer.status}")
-                data = await answer.whole(most)
-            return msgspec.json.decode(data, type=kind)
-        except AnswerTooLarge as error:
+    def _judge(self, error: CallFailed) -> None:
+        """Return where another try may go through."""
+        if isinstance(error, Refused) and error.busy:
+            wait = RETRY_AFTER if error.advice is None else error.advice
+            raise EmbedderBusy(str(error), wait) from None
+        if isinstance(error, AnswerTooLarge | Unreadable) or (
+            isinstance(error, Refused) and error.status < 500
+        ):
             raise self._failed(str(error)) from None
-        except CallFailed as error:
-            raise _TryAgain(str(error)) from None
-        except UNREADABLE:
-            raise self._failed("upstream's answer has not the documented form") from None
+        log.warning("embedding_failed", served_by=self._served_by, error=str(error))
 
     def _failed(self, message: str) -> EmbedderFailed:
         log.error("embedding_failed", served_by=self._served_by, error=message)

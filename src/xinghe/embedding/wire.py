@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from xinghe.embedding.protocol import EmbedderFailed
-from xinghe.outbound import UNREADABLE, items
+from xinghe.outbound import UNREADABLE, Unreadable, items
 
 T = TypeVar("T")
 
@@ -66,8 +66,8 @@ def scores(ranking: Ranking, documents: int) -> list[float]:
 def _items(raw: msgspec.Raw, kind: type[T], most: int) -> list[T]:
     try:
         return items(raw, kind, most)
-    except UNREADABLE:
-        raise EmbedderFailed("upstream's answer has not the documented form") from None
+    except Unreadable as error:
+        raise EmbedderFailed(str(error)) from None
 
 
 def packed(raw: msgspec.Raw) -> bytes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Self
 from urllib.parse import quote, urlsplit
@@ -15,13 +15,13 @@ from yarl import URL
 from xinghe.images.signature import Credentials, encoded, signed
 from xinghe.images.store import Opened, StoreError
 from xinghe.images.tokens import made_at
-from xinghe.outbound import Answer, CallFailed, Client
+from xinghe.outbound import CallFailed, Client, Refused
 from xinghe.settings import Images
 
 CONNECT_TIMEOUT, SILENCE_TIMEOUT = 5.0, 30.0
 """Seconds."""
-MAX_IMAGE = 64 * 1024 * 1024
-MAX_LIST = 16 * 1024 * 1024
+MOST_ANSWERED = 64 * 1024 * 1024
+"""Bytes of an image, or of a list."""
 NOT_FOUND = 404
 
 
@@ -42,25 +42,27 @@ class Bucket:
         self._client = Client(CONNECT_TIMEOUT, SILENCE_TIMEOUT)
 
     async def write(self, name: str, data: bytes) -> None:
-        headers = {"content-type": "image/png"}
-        async with self._request("PUT", self._key(name), body=data, headers=headers) as answer:
-            _require(answer, "PUT")
+        with _as_store_error():
+            await self._ask(
+                "PUT", self._key(name), body=data, headers={"content-type": "image/png"}
+            )
 
     async def read(self, name: str) -> Opened | None:
-        async with self._request("GET", self._key(name)) as answer:
-            if answer.status == NOT_FOUND:
-                return None
-            _require(answer, "GET")
-            data = await answer.whole(MAX_IMAGE)
+        with _as_store_error():
+            try:
+                data = await self._ask("GET", self._key(name))
+            except Refused as refused:
+                if refused.status == NOT_FOUND:
+                    return None
+                raise
         return Opened(len(data), _Once(data))
 
     async def names(self) -> list[str]:
         found: list[str] = []
         query = {"list-type": "2", "prefix": self._prefix}
         while True:
-            async with self._request("GET", self._root, query) as answer:
-                _require(answer, "list")
-                tree = _parsed(await answer.whole(MAX_LIST))
+            with _as_store_error():
+                tree = _parsed(await self._ask("GET", self._root, query))
             space = tree.tag.removesuffix("ListBucketResult")
             keys = [each.text or "" for each in tree.iter(f"{space}Key")]
             names = [key.removeprefix(self._prefix) for key in keys]
@@ -71,9 +73,12 @@ class Bucket:
             query["continuation-token"] = more
 
     async def remove(self, name: str) -> None:
-        async with self._request("DELETE", self._key(name)) as answer:
-            if answer.status != NOT_FOUND:
-                _require(answer, "DELETE")
+        with _as_store_error():
+            try:
+                await self._ask("DELETE", self._key(name))
+            except Refused as refused:
+                if refused.status != NOT_FOUND:
+                    raise
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -81,8 +86,7 @@ class Bucket:
     def _key(self, name: str) -> str:
         return f"{self._root}/{self._prefix}{name}"
 
-    @asynccontextmanager
-    async def _request(
+    async def _ask(
         self,
         method: str,
         path: str,
@@ -90,7 +94,7 @@ class Bucket:
         *,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[Answer]:
+    ) -> bytes:
         query = query or {}
         sent = signed(
             self._credentials, method, self._host, path, query, body, datetime.now(UTC), headers
@@ -99,16 +103,17 @@ class Bucket:
         url = URL(
             f"{self._origin}{quote(path)}{'?' if query else ''}{encoded(query)}", encoded=True
         )
-        try:
-            async with self._client.call(method, url, headers=sent, body=body or None) as answer:
-                yield answer
-        except CallFailed as error:  # raised on the way, or where the answer is read
-            raise StoreError(f"the bucket: {error}") from None
+        return await self._client.fetch(
+            method, url, headers=sent, body=body or None, most=MOST_ANSWERED
+        )
 
 
-def _require(answer: Answer, what: str) -> None:
-    if answer.status >= 300:
-        raise StoreError(f"the bucket answered {what} with {answer.status}")
+@contextmanager
+def _as_store_error() -> Iterator[None]:
+    try:
+        yield
+    except CallFailed as error:
+        raise StoreError(f"the bucket: {error}") from None
 
 
 def _parsed(data: bytes) -> ET.Element:

@@ -19,7 +19,7 @@ from xinghe.images.protocol import (
     share_of,
 )
 from xinghe.images.unpacking import Unpack, Unpacked
-from xinghe.outbound import CallFailed, Server
+from xinghe.outbound import CallFailed, Refused, Server
 from xinghe.workers import Turns, Worker, WorkerBusy, WorkerFailure
 
 log = structlog.get_logger(__name__)
@@ -130,36 +130,28 @@ class UpstreamPainter:
 
     async def _post(self, body: dict[str, Any], most: int) -> bytes:
         try:
-            async with self._server.post("/images/generations", body) as answer:
-                if answer.status in {429, 503}:
-                    wait = answer.advice
-                    raise PainterBusy(
-                        f"upstream answered {answer.status}", RETRY_AFTER if wait is None else wait
-                    )
-                if answer.status >= 500:
-                    raise PainterFailed(f"upstream answered {answer.status}")
-                if answer.status != 200:
-                    # Its text may quote what was sent, which is not for the log.
-                    raise PainterUnavailable(f"upstream answered {answer.status}")
+            with await self._server.call("POST", "/images/generations", body) as answer:
                 return await answer.whole(most)
+        except Refused as refused:
+            if refused.busy:
+                wait = RETRY_AFTER if refused.advice is None else refused.advice
+                raise PainterBusy(f"upstream: {refused}", wait) from None
+            failed = PainterFailed if refused.status >= 500 else PainterUnavailable
+            raise failed(f"upstream: {refused}") from None
         except CallFailed as error:
             raise PainterFailed(f"upstream: {error}") from None
 
     async def _fetched(self, url: str, most: int) -> bytes:
         """From the server itself without ado; from anywhere else as any stranger's URL."""
-        if self._server.holds(url):
-            try:
-                async with self._server.get(url) as answer:
-                    if answer.status != 200:
-                        raise PainterFailed(f"its URL answered {answer.status}")
-                    data = await answer.whole(most)
-            except CallFailed as error:
-                raise PainterFailed(f"its URL: {error}") from None
-        else:
-            try:
+        try:
+            if self._server.holds(url):
+                data = await self._server.fetch("GET", url, headers={}, most=most)
+            else:
                 data = await self._fetch(url)
-            except Exception as error:
-                raise PainterFailed(f"its URL: {type(error).__name__}") from None
+        except CallFailed as error:
+            raise PainterFailed(f"its URL: {error}") from None
+        except Exception as error:
+            raise PainterFailed(f"its URL: {type(error).__name__}") from None
         if not 0 < len(data) <= most:
             raise PainterFailed(f"its URL has {len(data)} bytes, at most {most} are taken")
         return data

@@ -4,22 +4,40 @@ Not for URLs that strangers choose: those are `fetching`'s.
 """
 
 from xinghe.outbound.answer import Answer
-from xinghe.outbound.client import Client
-from xinghe.outbound.faults import AnswerTooLarge, Broken, CallFailed, Silent, Unreachable
-from xinghe.outbound.items import UNREADABLE, items
-from xinghe.outbound.server import Place, Server, proxy_for
+from xinghe.outbound.client import Client, Place, Server, proxy_for
+from xinghe.outbound.events import EventStream
+from xinghe.outbound.faults import (
+    UNREADABLE,
+    AnswerTooLarge,
+    Broken,
+    CallFailed,
+    Refused,
+    Silent,
+    Unreachable,
+    Unreadable,
+    decoded,
+    items,
+    known_words,
+)
+from xinghe.outbound.pace import A_CHARACTER
 
 __all__ = [
+    "A_CHARACTER",
     "UNREADABLE",
     "Answer",
     "AnswerTooLarge",
     "Broken",
     "CallFailed",
     "Client",
+    "EventStream",
     "Place",
+    "Refused",
     "Server",
     "Silent",
     "Unreachable",
+    "Unreadable",
+    "decoded",
     "items",
+    "known_words",
     "proxy_for",
 ]

@@ -7,44 +7,58 @@ framing of the body has broken.
 from __future__ import annotations
 
 import asyncio
+from types import TracebackType
+from typing import Self
 
 import aiohttp
 
-from xinghe.outbound.faults import AnswerTooLarge, Silent, fault_of
-from xinghe.outbound.pace import Pace
+from xinghe.outbound.faults import (
+    AnswerTooLarge,
+    CallFailed,
+    Refused,
+    Silent,
+    fault_of,
+    known_words,
+)
+from xinghe.outbound.pace import A_READ, Pace
 
 LONGEST_ADVICE = 3600.0
 """Seconds; a server that says more is not believed."""
 SILENCES = 4
 """How many times its longest silence a server may take to say what is waited for."""
+FOR_ITS_ERROR = 2.0
+"""Seconds to wait for the body of a refusal, which only the log wants."""
 
 
 class Answer:
-    """What came back, with the body still to be read.
+    """What came back, with the body still to be read: `with` it, so that it is let go of.
 
-    `silence` is the longest that it may say nothing, in seconds.
+    `silence` is the longest that it may say nothing, `patience` within what time a server that
+    keeps talking must have said something, both in seconds. `pace` is for the work on what it
+    says, too.
     """
 
     def __init__(self, response: aiohttp.ClientResponse, silence: float) -> None:
-        self.status = response.status
+        self.patience = SILENCES * silence
+        self.pace = Pace()
         self._response = response
         self._silence = silence
-        self.pace = Pace()
-        """For the work on what it says, too."""
+        self._clock = asyncio.get_running_loop().time
 
-    @property
-    def patience(self) -> float:
-        """Seconds within which a server that keeps talking must have said something."""
-        return SILENCES * self._silence
+    def __enter__(self) -> Self:
+        return self
 
-    @property
-    def advice(self) -> float | None:
-        """The seconds of `Retry-After`; `None` for none, a date, and what is not believed."""
-        try:
-            seconds = float(self._response.headers.get("Retry-After", ""))
-        except ValueError:
-            return None
-        return seconds if 0 <= seconds <= LONGEST_ADVICE else None
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Keep the connection where the answer was read to its end, else drop it."""
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
 
     async def rest(self) -> None:
         """Wait where the work on this answer has been more than its share."""
@@ -69,8 +83,8 @@ class Answer:
         `Broken`.
         """
         await self.rest()
-        self.pace.read()
-        limit = asyncio.get_running_loop().time() + self._silence
+        self.pace.spend(A_READ)
+        limit = self._clock() + self._silence
         try:
             # To take what has come makes the library parse what came after it.
             with self.pace:
@@ -89,7 +103,7 @@ class Answer:
         too_large = AnswerTooLarge(f"its answer has more than {most} bytes")
         if (self._response.content_length or 0) > most:
             raise too_large
-        until = asyncio.get_running_loop().time() + self.patience
+        until = self._clock() + self.patience
         data = bytearray()
         while piece := await self.read(until):
             data += piece
@@ -97,9 +111,15 @@ class Answer:
                 raise too_large
         return bytes(data)
 
-    def close(self) -> None:
-        """Keep the connection where the answer was read to its end, else drop it."""
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()
+    async def refusal(self) -> Refused:
+        """What a status that is no success amounts to. Some servers repeat the request in it."""
+        try:
+            told = known_words(await self.read(self._clock() + FOR_ITS_ERROR))
+        except CallFailed:
+            told = ""
+        try:
+            advice = float(self._response.headers.get("Retry-After", ""))
+        except ValueError:  # none, or a date
+            advice = -1.0
+        believed = 0 <= advice <= LONGEST_ADVICE
+        return Refused(self._response.status, told, advice if believed else None)

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 from collections.abc import Mapping
-from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from xinghe.outbound.answer import Answer
-from xinghe.outbound.clean import CleanConnector
-from xinghe.outbound.faults import Broken, fault_of
+from xinghe.outbound.faults import Broken, CallFailed, Refused, decoded, fault_of
+
+if TYPE_CHECKING:
+    from aiohttp import ClientRequest, ClientTimeout
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+T = TypeVar("T")
 
 MOST_FIELDS, LONGEST_FIELD = 64, 8190
 """Limits of an answer's head: so many header fields, of so many bytes each."""
@@ -35,14 +48,14 @@ class Client:
         limit: int = 0,
         idle: float = IDLE_SECONDS,
     ) -> None:
-        self.connect = connect
-        self.silence = silence
+        self._connect = connect
+        self._silence = silence
         self._proxy = proxy
         self._limit = limit
         self._idle = idle
         self._session: aiohttp.ClientSession | None = None
 
-    def call(
+    async def send(
         self,
         method: str,
         url: str | URL,
@@ -50,12 +63,49 @@ class Client:
         headers: Mapping[str, str],
         body: bytes | None = None,
         silence: float | None = None,
-    ) -> Call:
-        """One request; `async with` sends it, gives its `Answer` and lets go of it.
+    ) -> Answer:
+        """Send a request; the answer when its head has come, to be used in a `with`.
 
-        `silence` in place of the client's own. Entering raises `Unreachable`, `Silent`, `Broken`.
+        `silence` in place of the client's own. Raises `Unreachable`, `Silent`, `Broken`, and
+        `Refused` for a status that is no success.
         """
-        return Call(self, method, url, headers, body, silence or self.silence)
+        silence = silence or self._silence
+        # Made late, because a session belongs to the running loop.
+        self._session = self._session or self._opened()
+        try:
+            # The library hears a silence sooner, but not that of a head that never ends.
+            async with asyncio.timeout(self._connect + silence):
+                response = await self._session.request(
+                    method,
+                    url,
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(sock_connect=self._connect, sock_read=silence),
+                )
+        except Exception as error:
+            raise fault_of(error, begun=False) from None
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            response.close()
+            raise Broken("its answer is compressed, which nobody asked for")
+        answer = Answer(response, silence)
+        if not 200 <= response.status < 300:
+            with answer:
+                raise await answer.refusal()
+        return answer
+
+    async def fetch(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        most: int,
+    ) -> bytes:
+        """The body that is answered, of at most `most` bytes. Raises `CallFailed`."""
+        with await self.send(method, url, headers=headers, body=body) as answer:
+            return await answer.whole(most)
 
     async def aclose(self) -> None:
         """Drop the connections; a later call opens new ones."""
@@ -63,71 +113,165 @@ class Client:
         if session is not None:
             await session.close()
 
+    def _opened(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=_CleanConnector(limit=self._limit, idle=self._idle),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity"},
+            proxy=self._proxy,
+            trust_env=False,
+            auto_decompress=False,
+            max_headers=MOST_FIELDS,
+            max_field_size=LONGEST_FIELD,
+            max_line_size=LONGEST_FIELD,
+        )
+
+
+class Place(Protocol):
+    """What a deployment tells of its server; the time limits are in seconds."""
+
     @property
-    def session(self) -> aiohttp.ClientSession:
-        """Made late, because a session belongs to the running loop."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=CleanConnector(limit=self._limit, idle=self._idle),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Accept-Encoding": "identity"},
-                proxy=self._proxy,
-                trust_env=False,
-                auto_decompress=False,
-                max_headers=MOST_FIELDS,
-                max_field_size=LONGEST_FIELD,
-                max_line_size=LONGEST_FIELD,
-            )
-        return self._session
+    def url(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def key_env(self) -> str: ...
+    @property
+    def connect_timeout(self) -> float: ...
+    @property
+    def silence_timeout(self) -> float: ...
 
 
-class Call:
-    """One request on its way; see `Client.call`."""
+class Server(Client):
+    """One server that the operator has named, its key, and the proxy on the way to it.
+
+    `url` is the base of its paths; what follows a `?` there is sent with every call. `key` is
+    sent as a bearer token; without one, `key_env` names the variable that holds it, read at
+    every call. `connect`, `silence` and `limit` are those of `Client`.
+    """
 
     def __init__(
         self,
-        client: Client,
-        method: str,
-        url: str | URL,
-        headers: Mapping[str, str],
-        body: bytes | None,
+        url: str,
+        *,
+        connect: float,
         silence: float,
+        key: str = "",
+        key_env: str = "",
+        limit: int = 0,
     ) -> None:
-        self._client = client
-        self._method = method
-        self._url = url
-        self._headers = headers
-        self._body = body
-        self._silence = silence
-        self._answer: Answer | None = None
+        base, mark, query = url.partition("?")
+        self._base = base.rstrip("/")
+        self._query = mark + query
+        self._key = key
+        self._key_env = key_env
+        super().__init__(connect, silence, proxy=proxy_for(self._base), limit=limit)
 
-    async def __aenter__(self) -> Answer:
+    @classmethod
+    def of(cls, place: Place) -> Self:
+        """That of a deployment."""
+        return cls(
+            place.url,
+            connect=place.connect_timeout,
+            silence=place.silence_timeout,
+            key=place.key,
+            key_env=place.key_env,
+        )
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: fit for the log, as keys may stand in the rest of a URL."""
+        parts = urlsplit(self._base)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+    def holds(self, url: str) -> bool:
+        """Whether a URL leads to this very server."""
         try:
-            # The library hears a silence sooner, but not that of a head that never ends.
-            async with asyncio.timeout(self._client.connect + self._silence):
-                response = await self._client.session.request(
-                    self._method,
-                    self._url,
-                    data=self._body,
-                    headers=self._headers,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(
-                        sock_connect=self._client.connect, sock_read=self._silence
-                    ),
-                )
-        except Exception as error:
-            raise fault_of(error, begun=False) from None
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            response.close()
-            raise Broken("its answer is compressed, which nobody asked for")
-        self._answer = Answer(response, self._silence)
-        return self._answer
+            return urlsplit(url)[:2] == urlsplit(self._base)[:2]
+        except ValueError:
+            return False
 
-    async def __aexit__(
+    async def call(
+        self, method: str, path: str, body: object = None, silence: float | None = None
+    ) -> Answer:
+        """`<method> <url><path>` with the key, and with `body` as JSON; as `Client.send` is."""
+        key = self._key
+        if not key and self._key_env:
+            key = os.environ.get(self._key_env, "")
+        headers = {"Content-Type": "application/json"}
+        if key := key.strip():
+            if not (key.isascii() and key.isprintable()):
+                raise Broken("its key has characters that no header can hold")
+            headers["Authorization"] = f"Bearer {key}"
+        data = None if body is None else msgspec.json.encode(body)
+        url = f"{self._base}{path}{self._query}"
+        return await self.send(method, url, headers=headers, body=data, silence=silence)
+
+    async def ask(self, path: str, body: object, kind: type[T], most: int) -> T:
+        """`POST`; the JSON, of at most `most` bytes, that is answered. Raises `CallFailed`."""
+        with await self.call("POST", path, body) as answer:
+            return decoded(await answer.whole(most), kind)
+
+    async def ready(self) -> bool:
+        """Whether it answers `GET /models`, be it with a refusal."""
+        try:
+            with await self.call("GET", "/models", silence=self._connect):
+                return True
+        except Refused as refused:
+            return refused.status < 500
+        except CallFailed:
+            return False
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for a URL.
+
+    Asked once: aiohttp's own `trust_env` reads `.netrc` in a thread at every request.
+    """
+    parts = urlsplit(url)
+    if parts.hostname is None or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+class _CleanConnector(aiohttp.TCPConnector):
+    """Drops a kept connection where anything has come since its last answer.
+
+    Such bytes would be taken for the answer to the next request, which may be another account's.
+    """
+
+    def __init__(self, *, limit: int, idle: float) -> None:
+        super().__init__(
+            limit=limit,
+            keepalive_timeout=idle,
+            # The system's, which knows the names of the operator's own network.
+            resolver=aiohttp.ThreadedResolver(),
+        )
+        self._used: WeakSet[ResponseHandler] = WeakSet()
+
+    async def connect(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._answer is not None
-        self._answer.close()
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109 (the library's own)
+    ) -> Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            assert protocol is not None
+            if protocol not in self._used:
+                self._used.add(protocol)
+                return connection
+            if not protocol.should_close and not _readable(protocol):
+                return connection
+            connection.close()
+
+
+def _readable(protocol: ResponseHandler) -> bool:
+    """Whether bytes, or an end, lie in the socket."""
+    transport = protocol.transport
+    if transport is None:
+        return True
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))

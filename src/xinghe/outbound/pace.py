@@ -24,27 +24,17 @@ LONGEST = 1.0
 """Seconds of one wait: the server is not to be taken for a silent one meanwhile."""
 
 
-class _Queue:
-    """When the next answer that has to wait may go on."""
-
-    __slots__ = ("free",)
-
-    def __init__(self) -> None:
-        self.free = 0.0
-
-
-_queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
+_free_at: WeakKeyDictionary[asyncio.AbstractEventLoop, float] = WeakKeyDictionary()
+"""When the next answer that has to wait may go on, in the time of its loop's clock."""
 
 
 class Pace:
     """Of one answer. A block `with pace:` is work on it, in which nothing else can run."""
 
-    __slots__ = ("_began", "_clock", "_paid", "_queue", "_spent")
+    __slots__ = ("_began", "_loop", "_paid", "_spent")
 
     def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._clock = loop.time
-        self._queue = _queues.setdefault(loop, _Queue())
+        self._loop = asyncio.get_running_loop()
         self._began = 0.0
         self._spent = 0.0
         """Seconds since `wait` was last asked."""
@@ -62,23 +52,19 @@ class Pace:
     ) -> None:
         self._spent += time.perf_counter() - self._began
 
-    def read(self) -> None:
-        """Count one read."""
-        self._spent += A_READ
-
-    def characters(self, count: int) -> None:
-        """Count text that is passed on."""
-        self._spent += count * A_CHARACTER
+    def spend(self, seconds: float) -> None:
+        """Count work that is done elsewhere: `A_READ` each, `A_CHARACTER` each."""
+        self._spent += seconds
 
     def wait(self) -> float:
         """The seconds to wait before more is done; 0 within the answer's own share."""
-        now = self._clock()
+        now = self._loop.time()
         spent, self._spent = self._spent, 0.0
         self._paid = max(self._paid, now) + spent / OWN_SHARE
         if self._paid - now <= OWN_BURST / OWN_SHARE:
             return 0.0
-        queue = self._queue
-        queue.free = max(queue.free, now) + spent / SHARE
+        free_at = max(_free_at.get(self._loop, 0.0), now) + spent / SHARE
+        _free_at[self._loop] = free_at
         # What is waited for is paid.
         self._paid = max(now, self._paid - spent / OWN_SHARE)
-        return min(queue.free - now, LONGEST)
+        return min(free_at - now, LONGEST)

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from xinghe.observe import metrics
-from xinghe.outbound import UNREADABLE, CallFailed, Server
+from xinghe.outbound import CallFailed, Server, Unreadable, decoded
 from xinghe.safety.verdict import Verdict
 from xinghe.settings import SafetyFlags, SafetyUpstream
 
@@ -54,10 +54,6 @@ prevention and requests for help are not harmful. Reply with one JSON object and
 {{"unsafe": true or false, "category": "<the category, empty if safe>"}}"""
 
 
-class _UnreadableReply(Exception):
-    """A reply that is no verdict; the message says what is wrong, never what was moderated."""
-
-
 class Upstream:
     """A moderation model, as the operator configured it."""
 
@@ -83,7 +79,7 @@ class Upstream:
         pieces = [text[at : at + PIECE] for at in range(0, max(1, len(text) - OVERLAP), step)]
         try:
             verdicts = await asyncio.gather(*map(self._of_piece, pieces))
-        except (CallFailed, TimeoutError, _UnreadableReply) as error:
+        except (CallFailed, TimeoutError) as error:
             return self._unchecked(error)
         if self._fails:
             self._fails = False
@@ -114,7 +110,6 @@ class Upstream:
         text = text.encode("utf-8", "replace").decode()
         body: dict[str, Any]
         if settings.kind == "chat":
-            path, read = "/chat/completions", _read_chat
             system = INSTRUCTIONS.format(categories=", ".join(self._ours))
             body = {
                 "model": settings.model,
@@ -125,14 +120,14 @@ class Upstream:
                 "temperature": 0,
                 "max_tokens": 512,
             }
-        else:
-            path, read = "/moderations", _read_moderations
-            # A server with one model needs no name of it.
-            body = {"input": text} | ({"model": settings.model} if settings.model else {})
-        async with asyncio.timeout(settings.timeout), self._server.post(path, body) as answer:
-            if answer.status != 200:
-                raise _UnreadableReply(f"it answered {answer.status}")
-            return read(await answer.whole(_MOST_BYTES))
+            async with asyncio.timeout(settings.timeout):
+                said = await self._server.ask("/chat/completions", body, _Completion, _MOST_BYTES)
+            return _read_chat(said)
+        # A server with one model needs no name of it.
+        body = {"input": text} | ({"model": settings.model} if settings.model else {})
+        async with asyncio.timeout(settings.timeout):
+            judged = await self._server.ask("/moderations", body, _Moderations, _MOST_BYTES)
+        return _read_moderations(judged)
 
     def _verdict(self, name: str) -> Verdict | None:
         ours = _OURS.get(name, name)
@@ -185,45 +180,32 @@ class _Verdict(msgspec.Struct):
     category: str | None = None
 
 
-_moderations = msgspec.json.Decoder(_Moderations).decode
-_completion = msgspec.json.Decoder(_Completion).decode
-_verdict = msgspec.json.Decoder(_Verdict).decode
-
-
-def _read_moderations(data: bytes) -> list[str]:
-    """The categories found; none for a safe text. Raises `_UnreadableReply`."""
-    try:
-        results = _moderations(data).results
-    except UNREADABLE:
-        raise _UnreadableReply("it has not the documented form") from None
-    if not results:
-        raise _UnreadableReply("`results` is empty")
+def _read_moderations(reply: _Moderations) -> list[str]:
+    """The categories found; none for a safe text. Raises `Unreadable`."""
+    if not reply.results:
+        raise Unreadable("`results` is empty")
     found: list[str] = []
-    for result in results:
+    for result in reply.results:
         if result.flagged:
             found += [name for name, holds in result.categories.items() if holds] or [UNSPECIFIED]
     return found
 
 
-def _read_chat(data: bytes) -> list[str]:
-    """The categories found; none for a safe text. Raises `_UnreadableReply`.
+def _read_chat(reply: _Completion) -> list[str]:
+    """The categories found; none for a safe text. Raises `Unreadable`.
 
     Understands the JSON that `INSTRUCTIONS` ask for, and a plain "safe" or "unsafe", with which
     the usual guard models begin.
     """
-    try:
-        choices = _completion(data).choices
-    except UNREADABLE:
-        raise _UnreadableReply("it has not the documented form") from None
-    if not choices:
-        raise _UnreadableReply("`choices` is empty")
-    said = (choices[0].message.content or "").rpartition(_THOUGHT_ENDS)[2]
+    if not reply.choices:
+        raise Unreadable("`choices` is empty")
+    said = (reply.choices[0].message.content or "").rpartition(_THOUGHT_ENDS)[2]
     if found := _JSON.search(said):
         try:
-            verdict = _verdict(found[0])
-        except UNREADABLE:
-            raise _UnreadableReply("the model's JSON is no verdict") from None
+            verdict = decoded(found[0].encode(), _Verdict)
+        except Unreadable:
+            raise Unreadable("the model's JSON is no verdict") from None
         return [verdict.category or UNSPECIFIED] if verdict.unsafe else []
     if word := _WORD.search(said):
         return [UNSPECIFIED] if word[1] else []
-    raise _UnreadableReply("the model gave no verdict")
+    raise Unreadable("the model gave no verdict")

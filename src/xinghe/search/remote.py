@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from yarl import URL
 
-from xinghe.outbound import UNREADABLE, CallFailed, Client, proxy_for
+from xinghe.outbound import CallFailed, Client, Unreadable, decoded, proxy_for
 from xinghe.search.provider import Found, SearchFailed
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -40,9 +40,6 @@ _Entries = msgspec.defstruct(
     array_like=True,
 )
 """An array of which no more is built than is looked at."""
-_entries = msgspec.json.Decoder(_Entries).decode
-_entry = msgspec.json.Decoder(_Entry).decode
-_page = msgspec.json.Decoder(Page).decode
 
 
 class Remote:
@@ -67,15 +64,10 @@ class Remote:
             headers["Content-Type"] = "application/json"
         url = self._url.update_query(params or {})
         try:
-            async with self._client.call(method, url, headers=headers, body=data) as answer:
-                if answer.status != 200:
-                    raise SearchFailed(f"HTTP status {answer.status}")
-                raw = await answer.whole(MAX_BYTES)
-            return _page(raw)
+            raw = await self._client.fetch(method, url, headers=headers, body=data, most=MAX_BYTES)
+            return decoded(raw, Page)
         except CallFailed as error:
             raise SearchFailed(str(error)) from None
-        except UNREADABLE:
-            raise SearchFailed("its answer is not a JSON object") from None
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -88,13 +80,13 @@ def results(items: msgspec.Raw) -> list[Found]:
     """
     found: dict[str, Found] = {}
     try:
-        entries = msgspec.structs.astuple(_entries(items))
-    except UNREADABLE:
+        entries = msgspec.structs.astuple(decoded(items, _Entries))
+    except Unreadable:
         return []
     for entry in entries:
         try:
-            item = _entry(entry)
-        except UNREADABLE:
+            item = decoded(entry, _Entry)
+        except Unreadable:
             continue
         url = text_of(item.url)
         if url.startswith(("http://", "https://")) and url not in found:
@@ -108,6 +100,6 @@ def text_of(raw: msgspec.Raw) -> str:
     if len(raw) > MAX_FIELD:
         return ""
     try:
-        return " ".join(msgspec.json.decode(raw, type=str).split())
-    except UNREADABLE:
+        return " ".join(decoded(raw, str).split())
+    except Unreadable:
         return ""

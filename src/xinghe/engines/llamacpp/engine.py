@@ -23,7 +23,6 @@ from xinghe.core import (
     ToolUse,
     UsageDelta,
 )
-from xinghe.engines.events import EventStream, EventTooLarge
 from xinghe.engines.llamacpp.eyes import Eyes
 from xinghe.engines.llamacpp.slots import Slot, Slots
 from xinghe.engines.llamacpp.texts import OPEN, suspicious, with_opening, with_texts
@@ -37,8 +36,16 @@ from xinghe.engines.llamacpp.wire import (
 )
 from xinghe.engines.messages import wire_messages
 from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
-from xinghe.outbound import UNREADABLE, CallFailed, Client, Unreachable
-from xinghe.outbound.client import Call
+from xinghe.outbound import (
+    UNREADABLE,
+    Answer,
+    CallFailed,
+    Client,
+    EventStream,
+    Refused,
+    Unreachable,
+    decoded,
+)
 from xinghe.pictures import pictures_in
 from xinghe.vocabulary import PROBES, Frame, Specials
 
@@ -115,11 +122,9 @@ class LlamaCppEngine:
         if self._address is None:
             return False
         try:
-            async with (
-                asyncio.timeout(HEALTH_TIMEOUT),
-                self._client.call("GET", f"{self._address}/health", headers={}) as answer,
-            ):
-                return answer.status == 200
+            async with asyncio.timeout(HEALTH_TIMEOUT):
+                with await self._client.send("GET", f"{self._address}/health", headers={}):
+                    return True
         except (CallFailed, TimeoutError):
             return False
 
@@ -169,9 +174,7 @@ class LlamaCppEngine:
     async def _generate(self, job: GenerationJob, slot: Slot) -> AsyncGenerator[Batch]:
         body = completion_request(job, self._repeat_penalty, slot.number, reuse=slot.reused)
         try:
-            async with await self._post("/completion", body, **ONCE) as answer:
-                if answer.status != 200:
-                    raise EngineFailed(f"/completion: {answer.status}")
+            with await self._post("/completion", body, **ONCE) as answer:
                 counted = 0
                 yield Batch(time.perf_counter(), [PrefillDelta()])
                 stream = EventStream(answer, job.max_tokens + job.prompt.tokens)
@@ -186,7 +189,7 @@ class LlamaCppEngine:
                             slot.ended()
                     if deltas:
                         yield Batch(arrived, deltas)
-        except (CallFailed, EventTooLarge) as error:
+        except CallFailed as error:
             # What took the request and died may have died of it.
             again = isinstance(error, Unreachable) and not error.connected
             raise (EngineUnavailable if again else EngineFailed)(str(error)) from None
@@ -221,19 +224,16 @@ class LlamaCppEngine:
 
     async def _ask(self, path: str, body: object, kind: type[T]) -> T:
         try:
-            async with await self._post(path, body) as answer:
-                data = await answer.whole(MOST_ANSWERED)
-                if answer.status != 200:
-                    raise EngineFailed(f"{path}: {answer.status}")
-                return msgspec.json.decode(data, type=kind)
+            with await self._post(path, body) as answer:
+                return decoded(await answer.whole(MOST_ANSWERED), kind)
+        except Refused as refused:
+            raise EngineFailed(f"{path}: {refused}") from None
         except CallFailed as error:
             raise EngineUnavailable(f"{path}: {error}") from None
-        except UNREADABLE as error:
-            raise EngineUnavailable(f"{path}: unreadable ({type(error).__name__})") from None
 
-    async def _post(self, path: str, body: object, **headers: str) -> Call:
+    async def _post(self, path: str, body: object, **headers: str) -> Answer:
         await self._wait_for_child()
-        return self._client.call(
+        return await self._client.send(
             "POST",
             f"{self._address}{path}",
             body=msgspec.json.encode(body),

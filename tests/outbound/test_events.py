@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from xinghe.engines.events import MAX_EVENT_BYTES, EventParser, EventTooLarge
+from xinghe.outbound import AnswerTooLarge
+from xinghe.outbound.events import MAX_EVENT_BYTES, EventParser
 
 LINES = st.one_of(
     st.just(b""),
@@ -87,7 +88,7 @@ def test_large_events_pass(size: int) -> None:
 )
 def test_event_without_end_is_refused(piece: bytes) -> None:
     reads = [piece] * (MAX_EVENT_BYTES // 65_536 + 2)
-    with pytest.raises(EventTooLarge):
+    with pytest.raises(AnswerTooLarge):
         parse(reads)
 
 

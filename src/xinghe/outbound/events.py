@@ -1,4 +1,4 @@
-"""Server-sent events out of a byte stream (WHATWG HTML, section 9.2), within bounds."""
+"""Server-sent events out of an answer (WHATWG HTML, section 9.2), within bounds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 from codecs import BOM_UTF8
 from collections import deque
 
-from xinghe.outbound import Answer
+from xinghe.outbound.answer import Answer
+from xinghe.outbound.faults import AnswerTooLarge
 
 MAX_EVENT_BYTES = 512 * 1024
 """A whole answer may stand in one event. Decoding it takes 5 ms at the worst."""
@@ -19,10 +20,6 @@ ROOM, BYTES_A_TOKEN = 64 * 1024, 16 * 1024
 """What an answer may take on the wire: so much, and so much more for each token."""
 
 _EMPTY_LINES = re.compile(rb"\n{3,}")
-
-
-class EventTooLarge(Exception):
-    """A peer sent an event, or an answer, that never ends."""
 
 
 class EventParser:
@@ -38,11 +35,12 @@ class EventParser:
         """The line that has not ended."""
         self._data: list[bytes] = []
         self._size = 0
+        """Bytes of the event that has not ended, but for that line."""
         self._skip_lf = False
         self._first = True
 
     def feed(self, read: bytes) -> list[bytes]:
-        """The events that this read completes. Raises `EventTooLarge`."""
+        """The events that this read completes. Raises `AnswerTooLarge`."""
         if self._first and read:
             # A byte order mark may stand before all else.
             read, self._first = read.removeprefix(BOM_UTF8), False
@@ -56,29 +54,22 @@ class EventParser:
         if b"\n\n\n" in read:
             read = _EMPTY_LINES.sub(b"\n\n", read)  # one of them ends an event as well as many
         first, *rest = read.split(b"\n")
-        self._grow(first)
         self._pending += first
-        if not rest:
-            return []
-        lines = [bytes(self._pending), *rest]
-        self._size -= len(lines[0])
-        self._pending = bytearray(lines.pop())
         events: list[bytes] = []
-        for line in lines:
-            if line.startswith(b"data:"):
-                value = line[5:]
-                self._data.append(value[1:] if value.startswith(b" ") else value)
-                self._grow(line)
-            elif not line and self._data:
-                events.append(b"\n".join(self._data))
-                self._data, self._size = [], 0
-        self._grow(self._pending)
+        if rest:
+            lines = [bytes(self._pending), *rest]
+            self._pending = bytearray(lines.pop())
+            for line in lines:
+                if line.startswith(b"data:"):
+                    value = line[5:]
+                    self._data.append(value[1:] if value.startswith(b" ") else value)
+                    self._size += len(line)
+                elif not line and self._data:
+                    events.append(b"\n".join(self._data))
+                    self._data, self._size = [], 0
+        if self._size + len(self._pending) > MAX_EVENT_BYTES:
+            raise AnswerTooLarge(f"an event has more than {MAX_EVENT_BYTES} bytes")
         return events
-
-    def _grow(self, piece: bytes | bytearray) -> None:
-        self._size += len(piece)
-        if self._size > MAX_EVENT_BYTES:
-            raise EventTooLarge(f"an event has more than {MAX_EVENT_BYTES} bytes")
 
 
 class EventStream:
@@ -94,11 +85,16 @@ class EventStream:
     async def next(self, until: float | None = None) -> list[bytes]:
         """The next events, at most `EVENTS_AT_ONCE`; none at the end of the answer.
 
-        `until` as in `Answer.read`. Raises `EventTooLarge`, and what `Answer.read` raises.
+        `until` as in `Answer.read`. Raises `AnswerTooLarge`, and what `Answer.read` raises.
         """
         while not self._ready:
-            if not self._unparsed and not await self._read(until):
-                return []
+            if not self._unparsed:
+                if not (read := await self._answer.read(until)):
+                    return []
+                self._left -= len(read)
+                if self._left < 0:
+                    raise AnswerTooLarge(f"the answer has more than {self._most} bytes")
+                self._unparsed.extend(read[at : at + PIECE] for at in range(0, len(read), PIECE))
             with self._answer.pace:
                 self._ready.extend(self._parser.feed(self._unparsed.popleft()))
             await self._answer.rest()
@@ -110,12 +106,3 @@ class EventStream:
             # What came at once is no reason to keep others waiting.
             await asyncio.sleep(0)
         return events
-
-    async def _read(self, until: float | None) -> bool:
-        """Take in what has come; `False` at the end of the answer."""
-        read = await self._answer.read(until)
-        self._left -= len(read)
-        if self._left < 0:
-            raise EventTooLarge(f"the answer has more than {self._most} bytes")
-        self._unparsed.extend(read[at : at + PIECE] for at in range(0, len(read), PIECE))
-        return bool(read)

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from tests.engines.tape import HANG, playing
-from xinghe.outbound import AnswerTooLarge, Server
+from xinghe.outbound import AnswerTooLarge, Refused, Server
 
 
 def server_at(url: str, **keys: str) -> Server:
@@ -20,7 +20,7 @@ def server_at(url: str, **keys: str) -> Server:
 
 async def asked(server: Server) -> tuple[str, str, str | None]:
     """Method, path and authorization of a call, as the server saw them."""
-    async with server.post("/models", {}) as answer:
+    with await server.call("POST", "/models", {}) as answer:
         seen = json.loads(await answer.whole(10_000))
     return seen["method"], seen["path"], seen["authorization"]
 
@@ -67,19 +67,18 @@ async def serving(
 async def test_advice(said: str, believed: float | None) -> None:
     async with serving(429, retry_after=said) as url:
         server = server_at(url)
-        async with server.get(f"{url}models") as answer:
-            assert answer.advice == believed
+        with pytest.raises(Refused, match="429") as refused:
+            await server.call("GET", "/models")
+        assert refused.value.advice == believed
         await server.aclose()
 
 
 async def test_answer_is_bounded() -> None:
     async with serving(body=b"x" * 1000) as url:
         server = server_at(url)
-        async with server.get(url) as answer:
-            assert await answer.whole(1000) == b"x" * 1000
-        async with server.get(url) as answer:
-            with pytest.raises(AnswerTooLarge, match="999 bytes"):
-                await answer.whole(999)
+        assert await server.fetch("GET", url, headers={}, most=1000) == b"x" * 1000
+        with pytest.raises(AnswerTooLarge, match="999 bytes"):
+            await server.fetch("GET", url, headers={}, most=999)
         await server.aclose()
 
 
@@ -126,7 +125,7 @@ async def test_who_leaves_before_the_answer_takes_the_connection_along() -> None
         server = server_at(tape.url)
 
         async def call() -> None:
-            async with server.post("/chat/completions", {}):
+            with await server.call("POST", "/chat/completions", {}):
                 raise AssertionError("there is no answer")
 
         calling = asyncio.create_task(call())
@@ -177,18 +176,18 @@ async def test_what_follows_an_answer_is_no_answer_to_the_next_request(heard: bo
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
         server = server_at(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
-        async with server.post("/a", {}) as answer:
+        with await server.call("POST", "/a", {}) as answer:
             assert await answer.whole(100) == b"honest"
         writer = await first.get()
         writer.write(BEHIND)  # at once: nothing waits to be sent
         if heard:
             await asyncio.sleep(0.2)
-        async with server.post("/b", {}) as answer:
+        with await server.call("POST", "/b", {}) as answer:
             assert await answer.whole(100) == b"honest"
         # A connection that nothing is wrong with is kept.
         kept = await first.get()
         assert kept is not writer
-        async with server.post("/c", {}) as answer:
+        with await server.call("POST", "/c", {}) as answer:
             assert await answer.whole(100) == b"honest"
         assert await first.get() is kept
         await server.aclose()

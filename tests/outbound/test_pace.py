@@ -7,9 +7,8 @@ import time
 from contextlib import suppress
 
 from tests.attack.watch import hostile_upstream
-from xinghe.engines.events import EventStream, EventTooLarge
-from xinghe.outbound import CallFailed, Server
-from xinghe.outbound.pace import OWN_BURST, Pace
+from xinghe.outbound import CallFailed, EventStream, Server
+from xinghe.outbound.pace import A_CHARACTER, A_READ, OWN_BURST, Pace
 
 SECONDS = 2.0
 
@@ -24,16 +23,16 @@ def _burn(pace: Pace, seconds: float) -> None:
 async def test_an_answer_that_comes_as_ordinary_ones_do_never_waits() -> None:
     pace = Pace()
     for _ in range(40):
-        pace.read()
+        pace.spend(A_READ)
         assert pace.wait() == 0
         await asyncio.sleep(0.005)
 
 
 async def test_long_texts_wait_for_what_is_done_with_them() -> None:
     ordinary, long = Pace(), Pace()
-    ordinary.characters(100 * 20)  # a hundred pieces that came at once
+    ordinary.spend(A_CHARACTER * 100 * 20)  # a hundred pieces that came at once
     assert ordinary.wait() == 0
-    long.characters(100 * 2_000)
+    long.spend(A_CHARACTER * 100 * 2_000)
     assert long.wait() >= 0.4
 
 
@@ -55,11 +54,13 @@ async def test_empty_lines_leave_most_of_the_loop_to_others() -> None:
         server = Server(url + "/v1", connect=10, silence=10)
         body = {"stream": True, "messages": "hurt:chat:bare_lines"}
         try:
-            with suppress(CallFailed, EventTooLarge):
-                async with server.post("/chat/completions", body) as answer:
-                    events = EventStream(answer, 1024)
-                    while await events.next():
-                        pass
+            with (
+                suppress(CallFailed),
+                await server.call("POST", "/chat/completions", body) as answer,
+            ):
+                events = EventStream(answer, 1024)
+                while await events.next():
+                    pass
         finally:
             await server.aclose()
 

@@ -1,0 +1,184 @@
+"""Any OpenAI-compatible server as an engine.
+
+Its faults become ours and its text stays here: an `EngineError` is for the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from xinghe.catalog.card import UpstreamDeployment
+from xinghe.core import (
+    Delta,
+    GenerationJob,
+    Message,
+    PrefillDelta,
+    Prompt,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolUse,
+)
+from xinghe.engines.chunks import Chunks
+from xinghe.engines.estimate import bounded_tokens, estimated_tokens
+from xinghe.engines.messages import wire_format, wire_messages, wire_tools
+from xinghe.engines.protocol import (
+    Abilities,
+    Batch,
+    EngineBusy,
+    EngineError,
+    EngineFailed,
+    EngineUnavailable,
+)
+from xinghe.outbound import (
+    A_CHARACTER,
+    CallFailed,
+    EventStream,
+    Refused,
+    Server,
+    Silent,
+    Unreachable,
+)
+
+TOKENS_A_MESSAGE = 8
+"""The most that a chat template puts around one message, with what opens the answer."""
+TOKENS_FOR_TOOLS = 400
+"""The most that a template says about the use of tools."""
+MOST_TEXT = 16_384
+"""Characters of one batch: what is to be done with them takes a millisecond or two."""
+USAGE_PATIENCE = 5.0
+"""Seconds to wait, after the finish reason, for the usage and `[DONE]`."""
+
+
+class UpstreamEngine:
+    """Calls `POST <url>/chat/completions` as a stream, whatever the client asked for."""
+
+    def __init__(self, name: str, deployment: UpstreamDeployment) -> None:
+        self.served_by = f"{name}/{deployment.model}"
+        self.abilities = Abilities(
+            constraints="none" if deployment.structure == "none" else "schema",
+            tools=deployment.tools,
+            thinks=deployment.thinks or deployment.opens_thought,
+            eyes=deployment.eyes,
+        )
+        self._deployment = deployment
+        self._server = Server.of(deployment)
+
+    async def ready(self) -> bool:
+        return await self._server.ready()
+
+    async def prepare(
+        self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
+    ) -> Prompt:
+        assert not opening, "an upstream begins its answers by itself"
+        payload = {"messages": wire_messages(messages), **(wire_tools(tools) if tools else {})}
+        frame = TOKENS_A_MESSAGE * (len(messages) + 1)
+        texts = [text for message in messages for text in _texts(message)]
+        if tools:
+            texts.append(msgspec.json.encode(payload["tools"]).decode())
+            frame += TOKENS_A_MESSAGE * len(tools.tools) + TOKENS_FOR_TOOLS
+        estimate = sum(map(estimated_tokens, texts))
+        bound = sum(map(bounded_tokens, texts))
+        return Prompt(
+            tokens=min(estimate, bound) + frame,
+            bound=bound + frame,
+            exact=False,
+            payload=payload,
+            thinks=self._deployment.opens_thought,
+        )
+
+    async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
+        clock = asyncio.get_running_loop().time
+        try:
+            with await self._server.call("POST", "/chat/completions", self._body(job)) as answer:
+                yield Batch(time.perf_counter(), [PrefillDelta()])
+                stream = EventStream(answer, job.max_tokens)
+                chunks = Chunks(job, self.served_by)
+                until = clock() + answer.patience
+                while not chunks.ended:
+                    finish = chunks.finish
+                    try:
+                        events = await stream.next(until)
+                    except Silent:
+                        if finish is None:
+                            raise
+                        events = []  # Nothing more comes of an answer that is whole.
+                    with answer.pace:
+                        deltas = chunks.deltas(events)
+                    arrived = time.perf_counter()
+                    for number, (portion, characters) in enumerate(_portions(deltas)):
+                        if number:
+                            await asyncio.sleep(0)
+                            await answer.rest()
+                        answer.pace.spend(characters * A_CHARACTER)
+                        yield Batch(arrived, portion)
+                    # From now on: what a slow client, or our own pace, took is no silence of the
+                    # server. Comments and empty events are no sign of life.
+                    if chunks.finish is None:
+                        until = clock() + answer.patience if deltas else until
+                    elif finish is None:
+                        until = clock() + USAGE_PATIENCE
+        except CallFailed as error:
+            raise _as_engine_error(error) from None
+
+    async def aclose(self) -> None:
+        await self._server.aclose()
+
+    def _body(self, job: GenerationJob) -> dict[str, Any]:
+        sampling = job.sampling
+        body: dict[str, Any] = {
+            "model": self._deployment.model,
+            "max_tokens": job.max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "frequency_penalty": sampling.frequency_penalty,
+            "presence_penalty": sampling.presence_penalty,
+            "seed": sampling.seed,
+        }
+        penalty = self._deployment.repeat_penalty * (sampling.penalty_score or 1.0)
+        if penalty != 1.0:
+            body["repetition_penalty"] = penalty
+        if job.constraint is not None and self._deployment.structure == "json_schema":
+            body["response_format"] = wire_format(job.constraint)
+        assert isinstance(job.prompt.payload, dict)
+        body |= job.prompt.payload
+        return {name: value for name, value in body.items() if value is not None}
+
+
+def _as_engine_error(error: CallFailed) -> EngineError:
+    if isinstance(error, Refused) and error.busy:
+        return EngineBusy(str(error), error.advice)
+    refused_for_now = isinstance(error, Refused) and error.status >= 500
+    if refused_for_now or isinstance(error, Unreachable):
+        return EngineUnavailable(str(error))
+    return EngineFailed(str(error))
+
+
+def _portions(deltas: list[Delta]) -> Iterator[tuple[list[Delta], int]]:
+    """The same with its characters, cut so that none has much more text than `MOST_TEXT`."""
+    portion: list[Delta] = []
+    size = 0
+    for delta in deltas:
+        if isinstance(delta, TextDelta | ReasoningDelta):
+            size += len(delta.text)
+        elif isinstance(delta, ToolCallDelta):
+            size += len(delta.arguments)
+        portion.append(delta)
+        if size > MOST_TEXT:
+            yield portion, size
+            portion, size = [], 0
+    if portion:
+        yield portion, size
+
+
+def _texts(message: Message) -> list[str]:
+    """All that a template puts into the prompt for a message."""
+    called = [text for call in message.tool_calls for text in (call.id, call.name, call.arguments)]
+    return [message.content, message.name or "", message.tool_call_id or "", *called]
