@@ -71,7 +71,7 @@ from xinghe.safety import Moderator
 from xinghe.search.room import SearchRoom
 from xinghe.settings import Settings
 from xinghe.storage import Database
-from xinghe.weights.index import local_file, resolve
+from xinghe.weights import local_file, resolve
 
 log = structlog.get_logger(__name__)
 

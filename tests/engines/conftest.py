@@ -12,7 +12,7 @@ from tests.kit.projector import write_projector
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.settings import Embedded, Settings
-from xinghe.supervisor.engine import EngineKeeper
+from xinghe.supervisor.children import EngineKeeper
 from xinghe.supervisor.messages import EngineLocation
 from xinghe.weights import find
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.fetching.addresses import is_public
+from xinghe.fetching.policy import is_public
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.fetching.conftest import NAME, Fetch
 from tests.fetching.stage import Stage, answer, redirect, staged
 from xinghe.fetching import Fetcher, UrlRefused
-from xinghe.fetching.addresses import Address
+from xinghe.fetching.policy import Address
 from xinghe.settings import Fetching
 
 REFUSED = (

@@ -15,8 +15,8 @@ import pytest
 from tests.kit.pace import allowed
 from tests.weights.hub import Hub
 from tests.weights.kit import CONTENT, Notes, place, settings, weight
-from xinghe.weights.errors import NoSpaceError, WeightsError
 from xinghe.weights.fetch import fetch_weight
+from xinghe.weights.index import NoSpaceError, WeightsError
 
 OTHER = b"GGUF" + bytes(len(CONTENT) - 4)
 

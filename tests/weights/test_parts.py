@@ -13,9 +13,8 @@ import pytest
 
 from tests.weights.kit import CONTENT, Notes, place, settings, weight
 from tests.weights.wheels import Index, cut
-from xinghe.weights.errors import WeightsError
 from xinghe.weights.fetch import fetch_weight
-from xinghe.weights.index import Parts
+from xinghe.weights.index import Parts, WeightsError
 
 
 @pytest.fixture(autouse=True)

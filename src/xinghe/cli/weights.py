@@ -8,7 +8,7 @@ import click
 
 from xinghe.settings import SettingsError, load
 from xinghe.weights import WeightsError, fetch, terminal_progress
-from xinghe.weights.plan import SOURCE_NAMES
+from xinghe.weights.fetch import SOURCE_NAMES
 
 
 @click.command("pull")

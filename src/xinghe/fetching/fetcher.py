@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import socket
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias
 
+import aiodns
 import aiohttp
 import msgspec
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from xinghe import __version__
-from xinghe.fetching.connect import connector
-from xinghe.fetching.errors import FetchFailed, UrlRefused
-from xinghe.fetching.policy import Endpoint, Policy
-from xinghe.fetching.resolve import Resolve, Resolver
-from xinghe.fetching.target import Target, read_target
+from xinghe.fetching.policy import Address, Endpoint, Policy, Target, read_target
 from xinghe.settings import Fetching, SettingsError
 
 MAX_REDIRECTS = 3
@@ -25,6 +25,73 @@ CONNECT_TIMEOUT = 5.0
 Keep: TypeAlias = Callable[[int], Awaitable[None]]
 """Counts so many bytes, and may wait until there is room for them."""
 USER_AGENT = f"Mozilla/5.0 (compatible; xinghe/{__version__})"
+LOOKUP_TIMEOUT, LOOKUP_TRIES = 2.0, 2
+"""Seconds of the first try (the next takes twice as long), and how often a server is asked.
+
+What nobody waits for any more ends by itself so.
+"""
+
+
+class FetchError(Exception):
+    """Nothing was fetched."""
+
+
+class UrlRefused(FetchError):
+    """The guard said no.
+
+    One message for all cases: whether a name exists in the operator's network, and what it
+    resolves to there, is nobody's business.
+    """
+
+    def __init__(self, ports: tuple[int, ...]) -> None:
+        listed = ", ".join(map(str, ports))
+        super().__init__(
+            "the URL is refused: only http and https URLs of public hosts, without user and "
+            f"password, on port {listed} are fetched"
+        )
+
+
+class FetchFailed(FetchError):
+    """A permitted host did not give what was asked for; the message says how."""
+
+
+class Resolve(Protocol):
+    """All addresses of a host, best first. Raises `OSError` where there are none."""
+
+    async def __call__(self, host: str, /) -> list[Address]: ...
+
+
+class Resolver:
+    """The name servers, search domains and hosts file of this machine, asked by c-ares.
+
+    `getaddrinfo` would hold a thread for as long as it waits, and cannot be told to stop.
+    `servers` (`address:port`) are asked in place of the machine's own.
+    """
+
+    def __init__(self, servers: Sequence[str] = ()) -> None:
+        self._servers = servers
+        self._channel: aiodns.DNSResolver | None = None
+
+    async def __call__(self, host: str, /) -> list[Address]:
+        if self._channel is None:
+            # Made late, because it belongs to the running loop.
+            self._channel = aiodns.DNSResolver(
+                self._servers, timeout=LOOKUP_TIMEOUT, tries=LOOKUP_TRIES
+            )
+        try:
+            found = await self._channel.getaddrinfo(
+                host, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM
+            )
+        except (aiodns.error.DNSError, UnicodeError) as error:
+            raise OSError(f"no address ({type(error).__name__})") from None
+        addresses = [ipaddress.ip_address(node.addr[0].decode()) for node in found.nodes]
+        return list(dict.fromkeys(addresses))
+
+    async def aclose(self) -> None:
+        """Give up what is being looked up."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -97,7 +164,7 @@ class Fetcher:
         endpoints = await self._endpoints(target)
         # Never `trust_env`: a proxy would look the name up again, and see another network.
         session = aiohttp.ClientSession(
-            connector=connector(endpoints, self._tls),
+            connector=_connector(endpoints, self._tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             headers={"User-Agent": USER_AGENT, "Accept": accept, "Accept-Encoding": "identity"},
@@ -149,3 +216,46 @@ async def _bounded(response: aiohttp.ClientResponse, max_bytes: int, keep: Keep 
         if keep is not None:
             await keep(len(chunk))
     return bytes(data)
+
+
+class _Checked(AbstractResolver):
+    """Answers with the checked endpoints: the name is not looked up again (DNS rebinding)."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            {
+                "hostname": host,
+                "host": str(endpoint.address),
+                "port": endpoint.port,
+                "family": socket.AF_INET if endpoint.address.version == 4 else socket.AF_INET6,
+                "proto": socket.IPPROTO_TCP,
+                "flags": socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            }
+            for endpoint in self._endpoints
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+def _connector(endpoints: Sequence[Endpoint], tls: ssl.SSLContext) -> aiohttp.TCPConnector:
+    """A connector for one request; it opens no socket to another endpoint, whatever is asked."""
+
+    def open_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, place = info
+        if Endpoint(ipaddress.ip_address(place[0]), int(place[1])) not in endpoints:
+            raise OSError("not an endpoint that was checked")
+        return socket.socket(family, kind, protocol)
+
+    return aiohttp.TCPConnector(
+        ssl=tls,
+        resolver=_Checked(endpoints),
+        use_dns_cache=False,
+        force_close=True,
+        socket_factory=open_socket,
+    )

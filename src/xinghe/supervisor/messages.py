@@ -7,6 +7,9 @@ import msgspec
 from xinghe.catalog.load import Catalog
 from xinghe.settings import Settings
 
+MAX_LINE = 16 * 1024 * 1024
+"""Bytes: an engine tells all special tokens of its model in one line."""
+
 
 class WorkerSpec(msgspec.Struct, frozen=True):
     """The first line to a worker: the descriptors are of listening sockets that it inherits."""

@@ -16,8 +16,12 @@ import structlog
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.catalog.load import Catalog
 from xinghe.settings import Server, Settings
-from xinghe.supervisor.engine import EngineKeeper, EngineWontStart
-from xinghe.supervisor.gateway import GatewayKeeper, GatewayWontStart
+from xinghe.supervisor.children import (
+    EngineKeeper,
+    EngineWontStart,
+    GatewayKeeper,
+    GatewayWontStart,
+)
 
 log = structlog.get_logger(__name__)
 

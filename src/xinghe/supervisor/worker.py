@@ -22,8 +22,7 @@ from xinghe.app import System, running
 from xinghe.observe import logs
 from xinghe.orphan import die_with_parent
 from xinghe.storage import StorageError
-from xinghe.supervisor.child import MAX_LINE
-from xinghe.supervisor.messages import EngineLocation, WorkerReady, WorkerSpec, encode
+from xinghe.supervisor.messages import MAX_LINE, EngineLocation, WorkerReady, WorkerSpec, encode
 
 log = structlog.get_logger(__name__)
 

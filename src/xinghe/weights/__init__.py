@@ -3,13 +3,20 @@
 `find` is cheap and tells whether a file is here; `fetch` brings it.
 """
 
-from xinghe.weights.errors import UnknownWeight, WeightsError
-from xinghe.weights.fetch import fetch
-from xinghe.weights.index import Weight, load_index, resolve
+from xinghe.weights.fetch import SOURCE_NAMES, fetch
+from xinghe.weights.index import (
+    UnknownWeight,
+    Weight,
+    WeightsError,
+    load_index,
+    local_file,
+    resolve,
+)
 from xinghe.weights.progress import Progress, terminal_progress
 from xinghe.weights.store import find
 
 __all__ = [
+    "SOURCE_NAMES",
     "Progress",
     "UnknownWeight",
     "Weight",
@@ -17,6 +24,7 @@ __all__ = [
     "fetch",
     "find",
     "load_index",
+    "local_file",
     "resolve",
     "terminal_progress",
 ]

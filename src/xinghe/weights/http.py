@@ -12,11 +12,9 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from xinghe.weights.copying import sha256_of
-from xinghe.weights.errors import SourceError
-from xinghe.weights.index import Weight
+from xinghe.weights.index import SourceError, Weight
 from xinghe.weights.progress import Progress
-from xinghe.weights.source import Fetched
+from xinghe.weights.sources import Fetched, sha256_of
 from xinghe.weights.store import Place
 
 CONNECT_TIMEOUT = 3.0

@@ -11,10 +11,24 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from xinghe.weights.errors import UnknownWeight
-
 FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.gguf$")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class WeightsError(Exception):
+    """A model file that cannot be had; the message says what to do."""
+
+
+class UnknownWeight(WeightsError):
+    """A name that the index does not hold."""
+
+
+class NoSpaceError(WeightsError):
+    """Too little free disk: no other source would help."""
+
+
+class SourceError(WeightsError):
+    """One source failed; the next one may not."""
 
 
 class Parts(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

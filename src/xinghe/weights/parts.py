@@ -18,11 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from xinghe.weights.copying import join
-from xinghe.weights.errors import SourceError
-from xinghe.weights.index import Parts, Weight
+from xinghe.weights.index import Parts, SourceError, Weight
 from xinghe.weights.progress import Progress
-from xinghe.weights.source import Fetched
+from xinghe.weights.sources import Fetched, join
 from xinghe.weights.store import Place
 
 AT_ONCE = 2

@@ -9,12 +9,15 @@ from typing import NoReturn, Protocol, TextIO
 
 from tqdm import tqdm
 
-from xinghe.weights.units import human
-
 NARROW = 80
 """Columns of a terminal that does not tell."""
 LINE_INTERVAL = 10.0
 """Seconds between two lines where there is no terminal."""
+
+
+def human(size: int) -> str:
+    """`1117320768` as `1.1 GB`."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 class Progress(Protocol):

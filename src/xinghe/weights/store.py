@@ -18,9 +18,8 @@ from pathlib import Path
 import msgspec
 
 from xinghe.settings import Settings
-from xinghe.weights.errors import NoSpaceError, WeightsError
-from xinghe.weights.index import Weight, local_file, resolve
-from xinghe.weights.units import human
+from xinghe.weights.index import NoSpaceError, Weight, WeightsError, local_file, resolve
+from xinghe.weights.progress import human
 
 MARGIN = 64 * 1024 * 1024
 """Bytes of disk that a download leaves free."""

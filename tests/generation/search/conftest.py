@@ -13,7 +13,7 @@ from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import Constraint, GenerationJob, Message, Sampling, TextDelta
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.settings import Embedded, Settings
-from xinghe.supervisor.engine import EngineKeeper
+from xinghe.supervisor.children import EngineKeeper
 from xinghe.supervisor.messages import EngineLocation
 from xinghe.weights import find
 

@@ -1,0 +1,245 @@
+"""The supervisor's children: a process spoken to by lines, and what keeps one running.
+
+Both keepers start, watch and start again, with growing pauses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog.load import Catalog
+from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
+from xinghe.pictures.cost import MAX_TOKENS
+from xinghe.settings import Embedded, Settings
+from xinghe.supervisor.messages import MAX_LINE, EngineLocation, WorkerSpec, encode
+from xinghe.workers import Backoff
+
+log = structlog.get_logger(__name__)
+
+ENGINE = "xinghe.engines.llamacpp.child"
+GATEWAY = "xinghe.supervisor.worker"
+STARTS_TRIED = 3
+PATIENCE = 3.0
+"""Seconds that an engine has to end."""
+SETTLING = 15.0
+"""Seconds beyond the grace period that the gateway has for what remains to be written."""
+
+
+class Child:
+    """A Python module as a process of its own, in a process group of its own.
+
+    Of its own, because Ctrl-C is for the supervisor alone: it takes the others down in order.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def spawn(cls, module: str, first_line: bytes, sockets: tuple[int, ...] = ()) -> Child:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            stdin=PIPE,
+            stdout=PIPE,
+            pass_fds=sockets,
+            process_group=0,
+            limit=MAX_LINE,
+        )
+        child = cls(process)
+        child.send(first_line)
+        return child
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, line: bytes) -> None:
+        """Write a line; a child that is dead does not mind."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            self._process.stdin.write(line)
+
+    async def line(self) -> bytes:
+        """The next line it says; empty when it has ended."""
+        assert self._process.stdout is not None
+        return await self._process.stdout.readline()
+
+    async def wait(self) -> int:
+        """Its exit status; negative for a signal."""
+        return await self._process.wait()
+
+    async def stop(self, patience: float) -> int:
+        """Ask it to end, and after `patience` seconds make it."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(patience):
+                return await self._process.wait()
+        except TimeoutError:
+            self.kill()
+            return await self._process.wait()
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+
+class EngineWontStart(Exception):
+    """The engine died several times before it was ever ready."""
+
+
+class EngineKeeper:
+    """One child a deployment; `announce` hears of every change."""
+
+    def __init__(
+        self,
+        name: str,
+        deployment: LlamaCppDeployment,
+        weights: Path,
+        embedded: Embedded,
+        announce: Callable[[EngineLocation], None],
+    ) -> None:
+        self._name = name
+        self._deployment = deployment
+        self._weights = weights
+        self._embedded = embedded
+        self._announce = announce
+        self._child: Child | None = None
+        self.ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Start, watch, start again. Raises `EngineWontStart`."""
+        backoff = Backoff()
+        failures = 0
+        while True:
+            backoff.started()
+            key = secrets.token_urlsafe(24)
+            self._child = child = await Child.spawn(ENGINE, encode(self._spec(key)))
+            line = await child.line()
+            if line:
+                started = msgspec.json.decode(line, type=ChildReady)
+                failures = 0
+                log.info("engine_ready", deployment=self._name, threads=started.threads)
+                self._announce(EngineLocation(self._name, started.address, key, started.special))
+                self.ready.set()
+            status = await child.wait()
+            self._announce(EngineLocation(self._name, None))
+            failures += not line
+            if failures >= STARTS_TRIED and not self.ready.is_set():
+                raise EngineWontStart(
+                    f"the engine of deployment {self._name} ended {failures} times before it was "
+                    f"ready (status {status}, model file {self._weights}{self._projector()})"
+                )
+            delay = backoff.next()
+            log.error("engine_ended", deployment=self._name, status=status, restart_in=delay)
+            await asyncio.sleep(delay)
+
+    async def stop(self) -> None:
+        if self._child is not None:
+            await self._child.stop(PATIENCE)
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+
+    def _projector(self) -> str:
+        projector = self._deployment.projector
+        return f", mmproj {projector}" if projector else ""
+
+    def _spec(self, key: str) -> ChildSpec:
+        return ChildSpec(
+            weights=str(self._weights),
+            mmproj=str(self._deployment.projector or ""),
+            picture_tokens=MAX_TOKENS,
+            context=self._deployment.context,
+            slots=self._deployment.slots,
+            threads=self._embedded.threads,
+            repack=self._embedded.repack,
+            key=key,
+            parent=os.getpid(),
+        )
+
+
+class GatewayWontStart(Exception):
+    """The worker died before it ever served; it has said why itself."""
+
+
+class GatewayKeeper:
+    """The socket outlives the worker: while it is restarted, clients wait instead of failing."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        listener: socket.socket,
+        metrics_listener: socket.socket,
+    ) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._listener = listener
+        self._metrics_listener = metrics_listener
+        self._locations: dict[str, EngineLocation] = {}
+        self._child: Child | None = None
+        self.ready = asyncio.Event()
+
+    def tell(self, location: EngineLocation) -> None:
+        """Pass on where an engine listens, also to a worker that is yet to come."""
+        self._locations[location.deployment] = location
+        if self._child is not None:
+            self._child.send(encode(location))
+
+    async def run(self) -> None:
+        """Start, watch, start again. Raises `GatewayWontStart`."""
+        backoff = Backoff()
+        while True:
+            backoff.started()
+            self._child = child = await Child.spawn(
+                GATEWAY,
+                encode(self._spec()),
+                (self._listener.fileno(), self._metrics_listener.fileno()),
+            )
+            for location in self._locations.values():
+                child.send(encode(location))
+            if await child.line():
+                self.ready.set()
+            status = await child.wait()
+            self._child = None
+            if not self.ready.is_set():
+                raise GatewayWontStart(f"the gateway ended before it served (status {status})")
+            delay = backoff.next()
+            log.error("gateway_ended", status=status, restart_in=delay)
+            await asyncio.sleep(delay)
+
+    async def stop(self) -> int:
+        """Let it finish its answers within the grace period; its exit status."""
+        self._listener.close()
+        self._metrics_listener.close()
+        if self._child is None:
+            return 0
+        return await self._child.stop(self._settings.server.grace + SETTLING)
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+
+    def _spec(self) -> WorkerSpec:
+        return WorkerSpec(
+            settings=self._settings,
+            catalog=self._catalog,
+            socket=self._listener.fileno(),
+            metrics_socket=self._metrics_listener.fileno(),
+            parent=os.getpid(),
+        )
