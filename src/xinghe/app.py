@@ -60,6 +60,7 @@ from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.protocol import Engine
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.fetching import Fetcher
+from xinghe.generation.request import Services
 from xinghe.generation.vetting import Vetting
 from xinghe.idempotency import Keeper
 from xinghe.images.choose import make_painter, make_store
@@ -138,13 +139,16 @@ class System:
             chat=ChatRoute(
                 Rooms(
                     catalog=catalog,
-                    dispatcher=self.dispatcher,
+                    services=Services(
+                        self.dispatcher,
+                        self.moderator,
+                        self.search.searcher,
+                        self.reader,
+                        self.vetting,
+                    ),
                     ledger=self.ledger,
                     limiter=limiter,
-                    moderator=self.moderator,
                     pictures=self.pictures,
-                    searcher=self.search.searcher,
-                    reader=self.reader,
                     vetting=self.vetting,
                     lapses=self.lapses,
                     server=settings.server,

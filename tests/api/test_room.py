@@ -13,8 +13,8 @@ from xinghe.catalog.limits import Limits
 from xinghe.core import Message, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.plan import count
-from xinghe.generation.task import Means, Task
+from xinghe.generation.planning import count
+from xinghe.generation.request import Services, Task
 from xinghe.safety import Moderator
 
 WANTED = (40, 30)
@@ -30,9 +30,11 @@ async def test_what_is_left(room: int, lengths: tuple[int, int]) -> None:
         deployment = UpstreamDeployment(url=tape.url, model="m", thinks=False)
         station = Station("up", deployment, UpstreamEngine("up", deployment))
         dispatcher = Dispatcher({"up": station})
-        task = Task("as-0123456789", (Message("user", "你好"),), Sampling(), 40, thinking=30)
-        means = Means(dispatcher, station, Moderator(Path("no-such-folder"), builtin=False))
-        counted = await count(means, task)
+        task = Task(
+            "as-0123456789", station, (Message("user", "你好"),), Sampling(), 40, thinking=30
+        )
+        services = Services(dispatcher, Moderator(Path("no-such-folder"), builtin=False))
+        counted = await count(services, task)
         context = counted.tokens + room
         cut = cut_to_fit(task, counted, Limits(context, context, WANTED[0], "model"))
         await dispatcher.aclose()

@@ -25,7 +25,7 @@ from xinghe.core import (
 from xinghe.dispatch.dispatcher import Dispatcher, DispatchFailed, Station
 from xinghe.engines.protocol import Batch
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.task import Means, Task
+from xinghe.generation.request import Services, Task
 from xinghe.safety import Moderator
 
 NO_LISTS = Moderator(Path("no-such-folder"), builtin=False)
@@ -55,8 +55,8 @@ class Answered:
             deployment = UpstreamDeployment(url=tape.url, model="m")
             station = Station("up", deployment, UpstreamEngine("up", deployment))
             dispatcher = Dispatcher({"up": station})
-            task = Task("as-0123456789", HELLO, Sampling(), limit, stops=tuple(stops))
-            means = Means(dispatcher, station, lists)
+            task = Task("as-0123456789", station, HELLO, Sampling(), limit, stops=tuple(stops))
+            services = Services(dispatcher, lists)
 
             def emit(batch: Batch) -> None:
                 nonlocal take
@@ -65,7 +65,7 @@ class Answered:
                 if not take:
                     made.cancel()
 
-            made = asyncio.ensure_future(make(means, task, self.meter, emit))
+            made = asyncio.ensure_future(make(services, task, self.meter, emit))
             try:
                 await asyncio.wait({made})
                 if take:
@@ -203,7 +203,7 @@ async def test_a_preemptible_answer_that_has_begun_queues() -> None:
         deployment = UpstreamDeployment(url=tape.url, model="m", slots=1, thinks=False)
         station = Station("up", deployment, UpstreamEngine("up", deployment))
         dispatcher = Dispatcher({"up": station})
-        task = Task("as-0123456789", HELLO, Sampling(), 16, thinking=8, preemptible=True)
+        task = Task("as-0123456789", station, HELLO, Sampling(), 16, thinking=8, preemptible=True)
 
         async def other() -> None:
             assert not station.lane.has_room(1)
@@ -220,7 +220,7 @@ async def test_a_preemptible_answer_that_has_begun_queues() -> None:
                 busy = asyncio.create_task(other())
 
         try:
-            await make(Means(dispatcher, station, NO_LISTS), task, Meter(), emit)
+            await make(Services(dispatcher, NO_LISTS), task, Meter(), emit)
         finally:
             await dispatcher.aclose()
         assert busy is not None

@@ -12,8 +12,8 @@ from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import Message, Meter, Sampling, Source, Tool, ToolUse
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.generation.request import Services, Task
 from xinghe.generation.search import SearchOptions
-from xinghe.generation.task import Means, Task
 from xinghe.safety import Moderator
 from xinghe.search import Measure, Reference
 
@@ -48,6 +48,7 @@ async def test_a_code_fence_that_was_not_shown() -> None:
         )
         task = Task(
             "as-0123456789",
+            station,
             (Message("user", "联网搜索一下:今天西湖的新闻有哪些?"),),
             Sampling(),
             64,
@@ -56,9 +57,9 @@ async def test_a_code_fence_that_was_not_shown() -> None:
             search_budget=100,
         )
         lists = Moderator(Path("no-such-folder"), builtin=False)
-        means = Means(dispatcher, station, lists, searcher=Lake(), walker=Here())
+        services = Services(dispatcher, lists, searcher=Lake(), walker=Here())
         try:
-            answer = await collected(means, task, Meter())
+            answer = await collected(services, task, Meter())
         finally:
             await dispatcher.aclose()
     assert answer.text == "```\n[1]\n```\n西湖在杭州^[1]^。"

@@ -14,7 +14,7 @@ from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling, ToolUse
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.task import Means, Task
+from xinghe.generation.request import Services, Task
 from xinghe.safety import Moderator
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
@@ -29,9 +29,8 @@ async def answered(
 ) -> tuple[str, FinishReason, Meter]:
     deployment = LlamaCppDeployment(slots=SLOTS, context=CONTEXT)
     station = Station("embedded", deployment, engine)
-    means = Means(
+    services = Services(
         Dispatcher({"embedded": station}),
-        station,
         Moderator(Path("no-such-folder"), builtin=False),
         walker=Here(),
     )
@@ -39,6 +38,7 @@ async def answered(
     meter = Meter()
     task = Task(
         "as-0123456789",
+        station,
         messages,
         GREEDY,
         24,
@@ -46,7 +46,7 @@ async def answered(
         tools=functions(ToolUse(ALL), max_tokens=24),
         account=1,
     )
-    answer = await collected(means, task, meter)
+    answer = await collected(services, task, meter)
     assert not answer.calls
     return answer.text, answer.finish.reason, meter
 

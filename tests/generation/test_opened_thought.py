@@ -14,7 +14,7 @@ from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.task import Means, Task
+from xinghe.generation.request import Services, Task
 from xinghe.generation.vetting import VettedForm
 from xinghe.safety import Moderator
 
@@ -44,10 +44,12 @@ async def test_where_the_answer_begins(
         station = Station("r1", deployment, engine)
         dispatcher = Dispatcher({"r1": station})
         question = (Message("user", "你好"),)
-        task = Task("as-0123456789", question, Sampling(), 64, thinking=64, structure=wanted)
-        means = Means(dispatcher, station, NO_LISTS, walker=Here())
+        task = Task(
+            "as-0123456789", station, question, Sampling(), 64, thinking=64, structure=wanted
+        )
+        services = Services(dispatcher, NO_LISTS, walker=Here())
         try:
-            made = await collected(means, task, Meter())
+            made = await collected(services, task, Meter())
         finally:
             await dispatcher.aclose()
     assert (made.thought, made.text) == (thought, answer)
@@ -67,11 +69,11 @@ async def test_thought_that_reaches_its_bound_is_closed_and_answered() -> None:
         station = Station("r1", deployment, engine)
         dispatcher = Dispatcher({"r1": station})
         question = (Message("user", "你好"),)
-        task = Task("as-0123456789", question, Sampling(), 64, thinking=2)
+        task = Task("as-0123456789", station, question, Sampling(), 64, thinking=2)
         meter = Meter()
-        means = Means(dispatcher, station, NO_LISTS, walker=Here())
+        services = Services(dispatcher, NO_LISTS, walker=Here())
         try:
-            made = await collected(means, task, meter)
+            made = await collected(services, task, meter)
         finally:
             await dispatcher.aclose()
     assert (made.thought, made.text) == ("想想", "答")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
-from xinghe.generation.plain import PlainJson
+from xinghe.generation.json_check import PlainJson
 
 END = FinishDelta(FinishReason.NORMAL)
 VALUES = st.recursive(

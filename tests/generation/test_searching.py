@@ -13,8 +13,8 @@ from xinghe.catalog.card import UpstreamDeployment
 from xinghe.core import Delta, Message, Meter, Sampling, SearchingDelta
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.upstream import UpstreamEngine
+from xinghe.generation.request import Services, Task
 from xinghe.generation.search import SearchOptions
-from xinghe.generation.task import Means, Task
 from xinghe.safety import Moderator
 from xinghe.search import Measure, Reference
 
@@ -39,18 +39,19 @@ async def test_a_departure_is_never_lost(steps: int) -> None:
         deployment = UpstreamDeployment(url=tape.url, model="m")
         station = Station("up", deployment, UpstreamEngine("up", deployment))
         dispatcher, searcher = Dispatcher({"up": station}), Slow()
-        means = Means(
+        services = Services(
             dispatcher,
-            station,
             Moderator(Path("no-such-folder"), builtin=False),
             searcher=searcher,
         )
         question = (Message("user", "联网搜索一下:今天西湖的新闻有哪些?"),)
         options = SearchOptions(status=True)
-        task = Task("as-0123456789", question, Sampling(), 16, search=options, search_budget=100)
+        task = Task(
+            "as-0123456789", station, question, Sampling(), 16, search=options, search_budget=100
+        )
         shown: list[Delta] = []
         answering = asyncio.create_task(
-            make(means, task, Meter(), lambda batch: shown.extend(batch.deltas))
+            make(services, task, Meter(), lambda batch: shown.extend(batch.deltas))
         )
         await asyncio.sleep(0.01)
         assert shown == [SearchingDelta()]

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xinghe.generation.stops import StopScanner
+from xinghe.generation.filter import StopScanner
 
 # Two letters and short strings make overlaps, which long random text never has.
 TEXTS = st.text("ab字", max_size=24)

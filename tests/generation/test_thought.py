@@ -6,14 +6,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xinghe.core import Delta, FinishDelta, FinishReason, ReasoningDelta, TextDelta
-from xinghe.generation.thought import CLOSE, OPEN, ThoughtSplitter
+from xinghe.generation.reasoning_parser import CLOSE, OPEN, ReasoningParser
 
 END = FinishDelta(FinishReason.NORMAL)
 
 
 def split(text: str, sizes: list[int], *, inside: bool = False) -> tuple[str, str, int]:
     """The thought, the answer and all tokens, when `text` comes in pieces of those sizes."""
-    splitter = ThoughtSplitter(inside=inside)
+    splitter = ReasoningParser(inside=inside)
     out: list[Delta] = []
     at = 0
     for size in [*sizes, len(text)]:
@@ -84,6 +84,6 @@ def test_thought_that_never_ends(thought: str, cuts: list[int]) -> None:
 
 
 def test_engine_that_tells_them_apart_by_itself() -> None:
-    splitter = ThoughtSplitter(inside=False)
+    splitter = ReasoningParser(inside=False)
     deltas: list[Delta] = [ReasoningDelta("想"), TextDelta("<think>是一个标签")]
     assert splitter(deltas) == deltas

@@ -18,27 +18,26 @@ from xinghe.core import (
 )
 from xinghe.engines.estimate import estimated_tokens
 from xinghe.engines.protocol import Batch
-from xinghe.generation.plan import Counted, Pass, answering, continued, first_pass, thinks_first
+from xinghe.generation.moderation import withheld
+from xinghe.generation.pictures import read_pictures
+from xinghe.generation.planning import Counted, Pass, answering, continued, first_pass, thought_note
+from xinghe.generation.reasoning_parser import CLOSE, OPEN
+from xinghe.generation.request import Services, Task
 from xinghe.generation.runner import Emit, Runner
 from xinghe.generation.search import Augmented, SearchOptions, augment
-from xinghe.generation.sight import seen
-from xinghe.generation.task import Means, Task
-from xinghe.generation.thinking import thought_note
-from xinghe.generation.thought import CLOSE, OPEN
-from xinghe.generation.withheld import withheld
 
 
 class Answer:
     """Makes the answer to a task of which the first pass is `counted`; `run` it once."""
 
-    def __init__(self, means: Means, task: Task, counted: Counted, meter: Meter) -> None:
+    def __init__(self, services: Services, task: Task, counted: Counted, meter: Meter) -> None:
         self.task = task
         self.counted = counted
-        self._means = means
+        self._services = services
         self._meter = meter
         # Pictures have a price of their own, whatever the engine counts.
         charge = counted.tokens if counted.picture_tokens else None
-        self._runner = Runner(means, task, meter, charge)
+        self._runner = Runner(services, task, meter, charge)
 
     async def run(self, emit: Emit) -> Batch:
         """Emit what may be shown as it comes, and return the last batch, which is not emitted.
@@ -50,7 +49,7 @@ class Answer:
         task, first = self.task, self.counted.first
         messages, found = task.messages, None
         if self.counted.picture_tokens:
-            sight = await seen(self._means, messages)
+            sight = await read_pictures(self._services, task)
             if sight.unsafe is not None:
                 return Batch(time.perf_counter(), withheld(sight.unsafe))
             messages = sight.messages
@@ -58,7 +57,7 @@ class Answer:
             found = await self._search(task.search, messages, emit)
             messages = found.messages
         if self.counted.picture_tokens or found is not None:
-            first = await first_pass(self._means, task, messages)
+            first = await first_pass(self._services, task, messages)
         last = await self._speak(first, messages, emit)
         self._meter.finished = True
         if found is not None:
@@ -69,8 +68,8 @@ class Answer:
         self, options: SearchOptions, messages: tuple[Message, ...], emit: Emit
     ) -> Augmented:
         """What is found goes into the prompt; the answer may then cite it."""
-        task, means = self.task, self._means
-        assert means.searcher is not None
+        task, services = self.task, self._services
+        assert services.searcher is not None
 
         def begun() -> None:
             if options.status:
@@ -80,7 +79,7 @@ class Answer:
             messages,
             options,
             self._runner.ask,
-            means.searcher,
+            services.searcher,
             budget=task.search_budget,
             measure=estimated_tokens,
             words=task.messages,
@@ -108,7 +107,7 @@ class Answer:
     async def _speak(self, first: Pass, messages: tuple[Message, ...], emit: Emit) -> Batch:
         """Think, decide about calls, say; returns the last batch."""
         thinking = self.task.thinking
-        if thinks_first(self._means, self.task):
+        if self.task.thinks_first:
             thinking = 0
             heard = _Heard(emit)
             last = await self._runner.think(first.prompt, heard)
@@ -116,14 +115,14 @@ class Answer:
                 return last
             heard.all_but_the_end(last)
             note = thought_note(messages, heard.thought) if heard.thought else ""
-            first = await first_pass(self._means, self.task, messages, note)
+            first = await first_pass(self._services, self.task, messages, note)
         if first.tools is not None:
             # A stop string ends no call, and a reply only where it is shown.
             last = await self._runner.say(first, emit, stops=())
             reply = first.tools.reply
             if reply is None or _reason(last) is not FinishReason.NORMAL:
                 return last
-            first = await answering(self._means, self.task, first.messages, reply)
+            first = await answering(self._services, self.task, first.messages, reply)
         return await self._say(first, emit, thinking)
 
     async def _say(self, first: Pass, emit: Emit, thinking: int) -> Batch:
@@ -139,13 +138,13 @@ class Answer:
         heard.all_but_the_end(last)
         opening = f"{heard.thought}\n{CLOSE}\n\n"
         opening = opening if first.prompt.thinks else f"{OPEN}\n{opening}"
-        goes_on = await continued(self._means, first, opening)
+        goes_on = await continued(self._services, self.task, first, opening)
         return await self._runner.say(goes_on, emit, stops=stops)
 
     @property
     def _continues(self) -> bool:
         """Whether the engine can be made to go on from a given beginning of its answer."""
-        return self._means.station.engine.abilities.constraints == "grammar"
+        return self.task.station.engine.abilities.constraints == "grammar"
 
 
 class _Heard:

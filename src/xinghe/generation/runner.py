@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import structlog
 
@@ -21,19 +21,15 @@ from xinghe.core import (
 )
 from xinghe.dispatch.dispatcher import DispatchFailed
 from xinghe.engines.protocol import Batch
-from xinghe.generation.calls import CheckedCalls, ReadCalls
-from xinghe.generation.checked import Checked
-from xinghe.generation.followed import Followed
-from xinghe.generation.gate import Gate
-from xinghe.generation.plain import PlainJson
-from xinghe.generation.plan import Pass
-from xinghe.generation.review import Review
-from xinghe.generation.search import Augmented, CitationFilter, CitationStage
-from xinghe.generation.stage import Stage, Unkept
-from xinghe.generation.tally import Tally
-from xinghe.generation.task import Means, Task
-from xinghe.generation.thinking import as_thought
-from xinghe.generation.thought import ThoughtSplitter
+from xinghe.generation.filter import OutputFilter
+from xinghe.generation.json_check import CheckedJson, Followed, PlainJson, Unkept
+from xinghe.generation.moderation import Review
+from xinghe.generation.planning import Pass
+from xinghe.generation.reasoning_parser import ReasoningParser, as_thought
+from xinghe.generation.request import Services, Task
+from xinghe.generation.search import Augmented, CitationFilter, CitationProcessor
+from xinghe.generation.tool_parser import CheckedCalls, ReadCalls
+from xinghe.generation.usage import UsageCounter
 from xinghe.generation.vetting import Unverified
 
 log = structlog.get_logger(__name__)
@@ -45,6 +41,16 @@ ATTEMPTS = 3
 """How often an engine may break its promise before the request fails."""
 
 
+class Processor(Protocol):
+    """The deltas of one read in, those that may go on out.
+
+    A `FinishDelta` is always the last: whatever a processor holds back leaves before it, and one
+    that ends the answer by itself appends one of its own. One that asks a worker is awaited.
+    """
+
+    def __call__(self, deltas: list[Delta]) -> list[Delta] | Awaitable[list[Delta]]: ...
+
+
 class Runner:
     """Runs the passes of one task and counts them on one meter.
 
@@ -53,10 +59,10 @@ class Runner:
     Each pass returns its last batch, which ends with a `FinishDelta` and is not emitted.
     """
 
-    def __init__(self, means: Means, task: Task, meter: Meter, charge: int | None) -> None:
+    def __init__(self, services: Services, task: Task, meter: Meter, charge: int | None) -> None:
         self.citations: CitationFilter | None = None
         """That of the last pass."""
-        self._means = means
+        self._services = services
         self._task = task
         self._meter = meter
         self._charge = charge
@@ -76,8 +82,10 @@ class Runner:
     async def think(self, prompt: Prompt, emit: Emit) -> Batch:
         """A pass whose text is a chain of thought: it knows of tools and forms, unheld by them."""
         thinking = self._task.thinking
-        tally = Tally(self._meter, prompt, max_tokens=0, thinking=thinking, charge=self._charge)
-        gate = Gate((), self._means.moderator.scanner)
+        tally = UsageCounter(
+            self._meter, prompt, max_tokens=0, thinking=thinking, charge=self._charge
+        )
+        gate = OutputFilter((), self._services.moderator.scanner)
         job = self._job(prompt, self._task.sampling, thinking)
         return await self._reviewed(job, [as_thought, tally, gate], emit)
 
@@ -95,9 +103,9 @@ class Runner:
         for attempt in range(ATTEMPTS):
             meter.completion_tokens, meter.reasoning_tokens = before
             self._shown = False
-            stages = self._stages(laid_out, thinking, stops)
+            processors = self._processors(laid_out, thinking, stops)
             try:
-                return await self._reviewed(job, stages, emit, singly=bool(stops))
+                return await self._reviewed(job, processors, emit, singly=bool(stops))
             except Unkept:
                 log.warning("answer_not_kept", attempt=attempt, shown=self._shown)
                 if self._shown:
@@ -106,59 +114,64 @@ class Runner:
                 # The same text may come again, and would take as long again.
                 log.warning("answer_not_verified", kind=error.kind, shown=self._shown)
                 break
-        raise DispatchFailed(self._means.station.name)
+        raise DispatchFailed(self._task.station.name)
 
     async def ask(
         self, messages: Sequence[Message], constraint: Constraint, max_tokens: int
     ) -> str:
         """A small pass beside the answer, on nobody's meter: a search's price covers it."""
-        means = self._means
-        prompt = await means.dispatcher.prepare(means.station, messages)
+        station = self._task.station
+        prompt = await self._services.dispatcher.prepare(station, messages)
         job = self._job(prompt, Sampling(temperature=0.0), max_tokens, constraint)
-        tally = Tally(Meter(), prompt, max_tokens=max_tokens)
-        stages = (*self._followed(constraint), self._splitter(prompt, constraint), tally)
+        tally = UsageCounter(Meter(), prompt, max_tokens=max_tokens)
+        processors = (*self._followed(constraint), self._splitter(prompt, constraint), tally)
         batches: list[Batch] = []
         try:
-            batches.append(await self._run(job, stages, batches.append))
+            batches.append(await self._run(job, processors, batches.append))
         except (Unkept, Unverified) as error:
-            raise DispatchFailed(means.station.name) from error
+            raise DispatchFailed(station.name) from error
         deltas = [delta for batch in batches for delta in batch.deltas]
         return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
 
     async def _reviewed(
-        self, job: GenerationJob, stages: list[Stage], emit: Emit, *, singly: bool = False
+        self, job: GenerationJob, processors: list[Processor], emit: Emit, *, singly: bool = False
     ) -> Batch:
         """A pass of the answer, seen by the operator's moderation model if there is one."""
-        moderator = self._means.moderator
+        moderator = self._services.moderator
         if not moderator.asks_of_answers:
-            last = await self._run(job, stages, emit, singly=singly)
+            last = await self._run(job, processors, emit, singly=singly)
         else:
             review = Review(moderator)
             try:
-                last = await self._run(job, [*stages, review], emit, singly=singly)
+                last = await self._run(job, [*processors, review], emit, singly=singly)
             finally:
                 review.close()
         self._charged = True
         return last
 
     async def _run(
-        self, job: GenerationJob, stages: Sequence[Stage], emit: Emit, *, singly: bool = False
+        self,
+        job: GenerationJob,
+        processors: Sequence[Processor],
+        emit: Emit,
+        *,
+        singly: bool = False,
     ) -> Batch:
-        """Lead what an engine generates through the stages as it arrives.
+        """Lead what an engine generates through the processors as it arrives.
 
         `singly`: one delta at a time, so that what follows the end within a read is not counted.
-        Raises what `Dispatcher.run` and the stages raise.
+        Raises what `Dispatcher.run` and the processors raise.
         """
-        station = self._means.station
-        async with aclosing(self._means.dispatcher.run(station, job)) as batches:
+        station = self._task.station
+        async with aclosing(self._services.dispatcher.run(station, job)) as batches:
             async for batch in batches:
                 self._begun = True
                 shown: list[Delta] = []
                 for deltas in [[delta] for delta in batch.deltas] if singly else [batch.deltas]:
                     passed = deltas
-                    for stage in stages:
-                        led = stage(passed)
-                        passed = led if isinstance(led, list) else await led
+                    for processor in processors:
+                        out = processor(passed)
+                        passed = out if isinstance(out, list) else await out
                     shown += passed
                     if shown and isinstance(shown[-1], FinishDelta):
                         return Batch(batch.arrived, shown)
@@ -168,13 +181,13 @@ class Runner:
         log.error("engine_failed", deployment=station.name, error="it gave no finish reason")
         raise DispatchFailed(station.name)
 
-    def _stages(self, laid_out: Pass, thinking: int, stops: Sequence[str]) -> list[Stage]:
-        stages: list[Stage] = self._followed(laid_out.constraint)
+    def _processors(self, laid_out: Pass, thinking: int, stops: Sequence[str]) -> list[Processor]:
+        processors: list[Processor] = self._followed(laid_out.constraint)
         if thinking:
-            stages.append(self._splitter(laid_out.prompt, laid_out.constraint))
+            processors.append(self._splitter(laid_out.prompt, laid_out.constraint))
         said = self._meter.completion_tokens - self._meter.reasoning_tokens
-        stages.append(
-            Tally(
+        processors.append(
+            UsageCounter(
                 self._meter,
                 laid_out.prompt,
                 max_tokens=max(1, self._task.max_tokens - said),
@@ -184,34 +197,34 @@ class Runner:
             )
         )
         if laid_out.native is not None:
-            stages.append(CheckedCalls(laid_out.native))
+            processors.append(CheckedCalls(laid_out.native))
         elif laid_out.tools is not None:
-            stages.append(ReadCalls(laid_out.tools.reader()))
+            processors.append(ReadCalls(laid_out.tools.reader()))
         if laid_out.structure is not None or self._task.tools is not None:
-            stages.append(PlainJson(text=laid_out.structure is not None))
+            processors.append(PlainJson(text=laid_out.structure is not None))
         if self._found is not None and laid_out.structure is None:
             # Anew for each pass: what an earlier one said was not shown.
             self.citations = self._found()
-            stages.append(CitationStage(self.citations))
-        stages.append(Gate(stops, self._means.moderator.scanner))
+            processors.append(CitationProcessor(self.citations))
+        processors.append(OutputFilter(stops, self._services.moderator.scanner))
         if laid_out.structure is not None:
-            proven = self._means.station.engine.abilities.constraints == "grammar"
-            stages.append(Checked(laid_out.structure.check, whole=not proven))
-        return stages
+            proven = self._task.station.engine.abilities.constraints == "grammar"
+            processors.append(CheckedJson(laid_out.structure.check, whole=not proven))
+        return processors
 
-    def _followed(self, constraint: Constraint | None) -> list[Stage]:
+    def _followed(self, constraint: Constraint | None) -> list[Processor]:
         """The proof that an engine keeps to a grammar that it was given."""
-        means = self._means
-        if constraint is None or means.station.engine.abilities.constraints != "grammar":
+        walker = self._services.walker
+        if constraint is None or self._task.station.engine.abilities.constraints != "grammar":
             return []
-        assert means.walker is not None
-        return [Followed(constraint.grammar, means.walker, str(self._task.account))]
+        assert walker is not None
+        return [Followed(constraint.grammar, walker, str(self._task.account))]
 
-    def _splitter(self, prompt: Prompt, constraint: Constraint | None) -> ThoughtSplitter:
+    def _splitter(self, prompt: Prompt, constraint: Constraint | None) -> ReasoningParser:
         # A form that holds from the first token leaves no room for a thought, opened or not.
         formal = constraint is not None and constraint.formal
-        held = formal and self._means.station.engine.abilities.constraints == "grammar"
-        return ThoughtSplitter(inside=prompt.thinks and not held)
+        held = formal and self._task.station.engine.abilities.constraints == "grammar"
+        return ReasoningParser(inside=prompt.thinks and not held)
 
     def _job(
         self,

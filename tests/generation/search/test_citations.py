@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xinghe.core import FinishDelta, FinishReason, TextDelta, ToolCallDelta, UsageDelta
-from xinghe.generation.search import CitationFilter, CitationStage
+from xinghe.generation.search import CitationFilter, CitationProcessor
 
 EVIDENCE = (
     "樊振东简介\n樊振东在2024年巴黎奥运会乒乓球男子单打决赛中战胜瑞典选手莫雷加德,夺得冠军。",
@@ -156,7 +156,7 @@ def test_plain_text_is_not_held_back() -> None:
 
 
 def test_a_stage_loses_no_token() -> None:
-    stage = CitationStage(CitationFilter(EVIDENCE, enabled=True))
+    stage = CitationProcessor(CitationFilter(EVIDENCE, enabled=True))
     out = stage([TextDelta("是他", 2), TextDelta("^[1", 2), TextDelta("]^。", 1)])
     out += stage([UsageDelta(3, 5), FinishDelta(FinishReason.NORMAL)])
     texts = [delta for delta in out if isinstance(delta, TextDelta)]
@@ -166,7 +166,7 @@ def test_a_stage_loses_no_token() -> None:
 
 
 def test_what_was_said_before_a_call_comes_before_it() -> None:
-    stage = CitationStage(CitationFilter(EVIDENCE, enabled=True))
+    stage = CitationProcessor(CitationFilter(EVIDENCE, enabled=True))
     call = ToolCallDelta(0, "call-1", "clock")
     out = stage([TextDelta("我查一下。"), call, FinishDelta(FinishReason.FUNCTION_CALL)])
     assert out.index(call) == max(

@@ -14,8 +14,7 @@ from structlog.testing import capture_logs
 
 from tests.kit import hostile
 from xinghe.core import Delta, TextDelta, Tool, ToolUse
-from xinghe.generation.followed import Followed
-from xinghe.generation.stage import Unkept
+from xinghe.generation.json_check import Followed, Unkept
 from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.vetting import Unverified, VettedForm, Vetting, VettingBusy
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.errors import ApiError, Errors
 from xinghe.core import FinishDelta, Message
-from xinghe.generation.withheld import worst_of
+from xinghe.generation.moderation import worst_of
 from xinghe.safety import Moderator, Place, Verdict, notice
 
 Texts: TypeAlias = list[tuple[str, Place]]

@@ -11,9 +11,9 @@ from xinghe.api.errors import ApiError, Errors
 from xinghe.catalog.limits import Limits
 from xinghe.core import Message
 from xinghe.dispatch.dispatcher import Station
-from xinghe.generation.plan import Counted
+from xinghe.generation.planning import Counted
+from xinghe.generation.request import Task
 from xinghe.generation.search import SearchOptions
-from xinghe.generation.task import Task
 
 SHARE = 8
 """One part in so many of what the context leaves is what the results of a search may take."""
@@ -34,6 +34,7 @@ def task_of(
         thinking = round(thinking * request.effort)
     return Task(
         request_id=request_id,
+        station=station,
         messages=messages,
         sampling=request.sampling,
         max_tokens=request.max_tokens,

@@ -10,12 +10,11 @@ from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.request import ChatRequest
 from xinghe.catalog.card import Capability, LlamaCppDeployment, ModelCard
 from xinghe.catalog.load import Catalog
-from xinghe.dispatch.dispatcher import Dispatcher, Station
-from xinghe.generation.task import Means, Reader, Searcher
+from xinghe.dispatch.dispatcher import Station
+from xinghe.generation.request import Services
 from xinghe.generation.vetting import Vetting
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
-from xinghe.safety import Moderator
 from xinghe.settings import Search, Server
 
 
@@ -23,30 +22,21 @@ class Rooms(msgspec.Struct, frozen=True):
     """All that lives as long as the process and a chat request needs."""
 
     catalog: Catalog
-    dispatcher: Dispatcher
+    services: Services
     ledger: Ledger
     limiter: Limiter
-    moderator: Moderator
     pictures: PictureLoader
-    searcher: Searcher
-    reader: Reader
     vetting: Vetting
     lapses: Lapses
     server: Server
     search: Search
 
     def station(self, card: ModelCard) -> Station:
-        return self.dispatcher.stations[card.deployment]
+        return self.services.dispatcher.stations[card.deployment]
 
     def able(self, card: ModelCard) -> frozenset[Capability]:
         """What a model can do and its deployment delivers."""
         return deliverable(card, self.station(card))
-
-    def means(self, station: Station) -> Means:
-        """What the answers of a deployment are made with."""
-        return Means(
-            self.dispatcher, station, self.moderator, self.searcher, self.reader, self.vetting
-        )
 
     def served_by(self, request: ChatRequest, station: Station) -> str:
         """What really answers; who reads pictures for an engine without eyes is named too."""

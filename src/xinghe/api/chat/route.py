@@ -26,7 +26,7 @@ from xinghe.core import Meter
 from xinghe.dispatch.dispatcher import Station
 from xinghe.engines.estimate import estimated_tokens
 from xinghe.generation.answer import Answer
-from xinghe.generation.plan import count
+from xinghe.generation.planning import count
 from xinghe.limits import Admission
 
 
@@ -75,8 +75,8 @@ class ChatRoute:
     ) -> Producer:
         """Moderate what was asked and count it: what is left to do is to generate."""
         texts = texts_of(request)
-        looking = moderate(request, texts, self._rooms.moderator)
-        if not self._rooms.moderator.is_quick(texts):
+        looking = moderate(request, texts, self._rooms.services.moderator)
+        if not self._rooms.services.moderator.is_quick(texts):
             looking = unless_gone(exchange, looking, meter)
         unsafe = await looking
         # After moderation: unsafe functions are refused as such by every model.
@@ -101,14 +101,14 @@ class ChatRoute:
             account=exchange.require().account_id,
             vetted=await self._vetted(exchange, request, station, meter),
         )
-        means = self._rooms.means(station)
+        services = self._rooms.services
         counted_at = time.perf_counter()
-        counting = count(means, task)
+        counting = count(services, task)
         if request.shows:  # they may have to be read out, which takes seconds
             counting = unless_gone(exchange, counting, meter)
         counted = await counting
         waited = time.perf_counter() - counted_at
-        answer = Answer(means, cut_to_fit(task, counted, limits), counted, meter)
+        answer = Answer(services, cut_to_fit(task, counted, limits), counted, meter)
         return Run(exchange, request, answer, self._rooms.ledger, meter, waited)
 
     async def _vetted(

@@ -10,8 +10,8 @@ from xinghe.api.exchange import Exchange
 from xinghe.core import FinishDelta, Meter
 from xinghe.engines.protocol import Batch
 from xinghe.generation.answer import Answer
+from xinghe.generation.moderation import withheld
 from xinghe.generation.runner import Emit
-from xinghe.generation.withheld import withheld
 from xinghe.ledger import Ledger
 from xinghe.observe import metrics
 

@@ -8,8 +8,43 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from xinghe.generation.search.marks import LONGEST, OPENERS, RUN, mark_at
-from xinghe.generation.search.support import Support
+import msgspec
+
+from xinghe.core import Delta, FinishDelta, TextDelta, ToolCallDelta
+from xinghe.search.terms import terms
+
+
+class CitationProcessor:
+    """Filters `TextDelta`s; the tokens of a text that is held back go with the next one."""
+
+    __slots__ = ("_filter", "_tokens")
+
+    def __init__(self, citations: CitationFilter) -> None:
+        self._filter = citations
+        self._tokens = 0
+
+    def __call__(self, deltas: list[Delta]) -> list[Delta]:
+        out: list[Delta] = []
+        for delta in deltas:
+            if isinstance(delta, TextDelta):
+                self._tokens += delta.tokens
+                self._show(self._filter.feed(delta.text), out)
+            elif isinstance(delta, FinishDelta | ToolCallDelta):
+                # What was said before a call comes before it.
+                self._show(self._filter.flush(), out)
+                if self._tokens:
+                    out.append(TextDelta("", self._tokens))
+                    self._tokens = 0
+                out.append(delta)
+            else:
+                out.append(delta)
+        return out
+
+    def _show(self, text: str, out: list[Delta]) -> None:
+        if text:
+            out.append(TextDelta(text, self._tokens))
+            self._tokens = 0
+
 
 _STOP = re.compile(r"[^\[【`。!?!?\n.^]+")
 """Text in which nothing begins that matters here."""
@@ -169,3 +204,78 @@ def _run_end(text: str, at: int, char: str) -> int:
     while at < len(text) and text[at] == char:
         at += 1
     return at
+
+
+RUN = frozenset("0123456789[]^【】,,、 来源资料")
+"""The characters that citations are made of, however they are written."""
+OPENERS = frozenset("^[【")
+LONGEST = 64
+"""Characters of one run of citations; what is longer is text."""
+
+# Only characters of RUN may stand here: a match must not depend on what follows its run.
+_ONE = r"[0-9]{1,3}(?: ?[,,、] ?[0-9]{1,3})*"
+_SURE = (
+    rf"\^\[ ?{_ONE} ?\](?: ?\[ ?{_ONE} ?\])*\^?"  # ^[1]^, ^[1][2]^, ^[1]
+    rf"|\[\^{_ONE}\^?\]"  # [^1]
+    rf"|【 ?(?:来源|资料)? ?{_ONE} ?】"  # 【1】
+    rf"|\[(?:来源|资料) ?{_ONE}\]"  # [来源1]
+)
+_BARE = rf"\[[0-9]{{1,3}}\](?: ?\[[0-9]{{1,3}}\])*\^?|\^{_ONE}\^"  # [1], [1][2], ^1^
+_GROUP = re.compile(rf"(?:{_SURE}|{_BARE})(?: ?(?:{_SURE}|{_BARE}))*")
+_NUMBER = re.compile(r"[0-9]{1,3}")
+_DOUBTFUL = re.compile(r"\[[0-9]|\^[0-9]")
+
+_CODE_BEFORE = re.compile(r"[\w\])\"'`]$|[=(<>+*/:-] ?$", re.ASCII)
+"""After these, `[1]` may be an index or a list."""
+_CODE_AFTER = frozenset("([:=.+*/<>-")
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Citations that stand together: the numbers they name, and where they end."""
+
+    numbers: tuple[int, ...]
+    end: int
+
+
+def mark_at(text: str, at: int, before: str) -> Mark | None:
+    """The citations that begin at a position, if it is certain that they are some.
+
+    `before` ends with the two characters in front of it, fewer at the beginning. `text` reaches
+    at least one character beyond the run, unless it ends there.
+    """
+    found = _GROUP.match(text, at, at + LONGEST)
+    if found is None:
+        return None
+    if _DOUBTFUL.match(found[0]):
+        after = text[found.end() : found.end() + 1]
+        if _CODE_BEFORE.search(before) or (after and after in _CODE_AFTER):
+            return None
+    return Mark(tuple(map(int, _NUMBER.findall(found[0]))), found.end())
+
+
+LEAST_TERMS = 6
+"""A sentence of fewer terms says too little to be told from chance."""
+LEAST_SHARE = 0.5
+"""The share of a sentence's terms that a source must hold."""
+
+
+class Support:
+    """The sources' terms, cut once. `evidence[i]` is what source i + 1 says."""
+
+    __slots__ = ("_sources",)
+
+    def __init__(self, evidence: Sequence[str]) -> None:
+        self._sources = [_terms(text) for text in evidence]
+
+    def source_of(self, sentence: str) -> int | None:
+        """The number of the source that supports a sentence best, if one does."""
+        said = _terms(sentence)
+        if len(said) < LEAST_TERMS:
+            return None
+        shares = [len(said & source) / len(said) for source in self._sources]
+        best = max(shares, default=0.0)
+        return shares.index(best) + 1 if best >= LEAST_SHARE else None
+
+
+def _terms(text: str) -> set[str]:
+    return {term for term in terms(text) if len(term) > 1}

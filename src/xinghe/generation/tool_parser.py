@@ -11,14 +11,14 @@ from xinghe.core import (
     TextDelta,
     ToolCallDelta,
 )
-from xinghe.generation.stage import Unkept
+from xinghe.generation.json_check import Unkept
 from xinghe.generation.tools import CallReader
 from xinghe.generation.tools.reader import call_id
 from xinghe.generation.vetting import VettedTools
 
 
 class ReadCalls:
-    """The stage that turns the platform's own form of calls into deltas.
+    """The processor that turns the platform's own form of calls into deltas.
 
     Words beside them do not leave: a reply is said by a pass of its own, in the request's manner.
     """
@@ -48,7 +48,7 @@ def _calls_of(deltas: list[Delta]) -> list[Delta]:
 
 
 class CheckedCalls:
-    """The stage that lets an engine's own calls pass once each is whole and valid.
+    """The processor that lets an engine's own calls pass once each is whole and valid.
 
     Raises `Unkept` for a call of an unknown function, arguments that do not validate, or no call
     where one was required. Where calls may not be parallel, only the first leaves. A call that

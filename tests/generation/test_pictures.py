@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 
 from xinghe.catalog.card import UpstreamDeployment
-from xinghe.core import Message, Picture
+from xinghe.core import Message, Picture, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.sight import seen
-from xinghe.generation.task import Means
+from xinghe.generation.pictures import read_pictures
+from xinghe.generation.request import Services, Task
 from xinghe.pictures import Description
 from xinghe.safety import Moderator
 
@@ -44,7 +44,9 @@ async def test_no_picture_waits_for_the_others_of_its_request() -> None:
     station = Station("up", deployment, UpstreamEngine("up", deployment))
     lists = Moderator(Path("no-such-folder"), builtin=False)
     desk = Desk()
-    told = await seen(Means(Dispatcher({"up": station}), station, lists, reader=desk), messages)
+    task = Task("as-0123456789", station, messages, Sampling(), 16)
+    services = Services(Dispatcher({"up": station}), lists, reader=desk)
+    told = await read_pictures(services, task)
     assert (desk.read, desk.at_once) == ([page.data for page in pages], 1)
     last = told.messages[-1].content
     assert last.index("图片3") < last.index("甲") < last.index("丙") < last.rindex("甲")

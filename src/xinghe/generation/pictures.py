@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from xinghe.core import FinishDelta, Message, Picture
-from xinghe.generation.task import Means
-from xinghe.generation.withheld import worst_of
+from xinghe.generation.moderation import worst_of
+from xinghe.generation.request import Services, Task
 from xinghe.pictures import Description, image_tokens, pictures_in, without_pictures
 from xinghe.safety import Moderator, Place, Verdict, notice
 
@@ -24,16 +24,17 @@ class Seen(msgspec.Struct, frozen=True):
     unsafe: FinishDelta | None = None
 
 
-async def seen(means: Means, messages: tuple[Message, ...]) -> Seen:
+async def read_pictures(services: Services, task: Task) -> Seen:
     """For an engine without eyes, what can be read stands in the place of each picture.
 
     It takes no more tokens than the picture itself costs: a character is a token at most, and
     nobody pays for more than the picture. What is written in a picture is moderated with the
     words around it; what it shows, nobody here can judge.
     """
-    if means.station.engine.abilities.eyes:
+    messages = task.messages
+    if task.station.engine.abilities.eyes:
         return Seen(messages)
-    reader = means.reader
+    reader = services.reader
     assert reader is not None
 
     told: dict[Picture, Description] = {}
@@ -42,7 +43,7 @@ async def seen(means: Means, messages: tuple[Message, ...]) -> Seen:
     for picture in dict.fromkeys(pictures_in(messages)):
         most = max(LEAST_CHARACTERS, image_tokens(picture.width, picture.height))
         told[picture] = await reader.describe(picture, most)
-    verdicts = await _verdicts(means.moderator, messages, told)
+    verdicts = await _verdicts(services.moderator, messages, told)
     return Seen(tuple(without_pictures(messages, told)), worst_of(verdicts, messages))
 
 

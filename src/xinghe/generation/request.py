@@ -1,4 +1,4 @@
-"""What one request wants of generation, and what generation is given to do it with."""
+"""What one request wants of generation, and the services that answer it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,11 @@ import msgspec
 
 from xinghe.core import Message, Picture, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
-from xinghe.generation.followed import Walker
-from xinghe.generation.search import SearchOptions
+from xinghe.generation.json_check import Walker
+from xinghe.generation.search import Searcher, SearchOptions
 from xinghe.generation.vetting import VettedForm, VettedTools
 from xinghe.pictures import Description
 from xinghe.safety import Moderator
-from xinghe.search import Measure, Reference
-
-
-class Searcher(Protocol):
-    """Searches the web, or what the operator has instead; see `search.Searcher`."""
-
-    async def search(
-        self, query: str, *, number: int, references: int, budget: int, measure: Measure
-    ) -> list[Reference]: ...
 
 
 class Reader(Protocol):
@@ -34,8 +25,18 @@ SEARCH_FRAME = 512
 """The most tokens of what the platform says around the results of a search."""
 
 
+class Services(msgspec.Struct, frozen=True):
+    """What answers are made with; it lives as long as the process."""
+
+    dispatcher: Dispatcher
+    moderator: Moderator
+    searcher: Searcher | None = None
+    reader: Reader | None = None
+    walker: Walker | None = None
+
+
 class Task(msgspec.Struct, frozen=True):
-    """A chat request as the rooms from here on see it.
+    """A chat request as generation sees it, and the deployment that serves it.
 
     `max_tokens` bounds the answer, `thinking` the chain of thought before it (0: none). With
     `structure`, the answer is JSON; with `tools`, it may be calls. `search_budget` is how many
@@ -43,6 +44,7 @@ class Task(msgspec.Struct, frozen=True):
     """
 
     request_id: str
+    station: Station
     messages: tuple[Message, ...]
     sampling: Sampling
     max_tokens: int
@@ -56,17 +58,11 @@ class Task(msgspec.Struct, frozen=True):
     account: int | None = None
 
     @property
+    def thinks_first(self) -> bool:
+        """Whether the platform lets the model think, as the engine does not by itself."""
+        return self.thinking > 0 and not self.station.engine.abilities.thinks
+
+    @property
     def search_bound(self) -> int:
         """The most tokens that a search adds to the prompt: the budget counts by an estimate."""
         return 2 * self.search_budget + SEARCH_FRAME if self.search is not None else 0
-
-
-class Means(msgspec.Struct, frozen=True):
-    """What one deployment's answers are made with."""
-
-    dispatcher: Dispatcher
-    station: Station
-    moderator: Moderator
-    searcher: Searcher | None = None
-    reader: Reader | None = None
-    walker: Walker | None = None

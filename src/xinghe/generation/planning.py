@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec.structs import replace
 
 from xinghe.core import Constraint, Message, Prompt, Sampling
-from xinghe.generation.note import with_note
-from xinghe.generation.task import Means, Task
-from xinghe.generation.thinking import think_note
+from xinghe.generation.request import Services, Task
 from xinghe.generation.tools import ToolPlan, flatten
 from xinghe.generation.tools import plan as plan_tools
 from xinghe.generation.vetting import VettedForm, VettedTools
 from xinghe.pictures import image_tokens, pictures_in
+
+_THINK = {
+    True: "(先不要回答。请先写出你的思考过程:问题在问什么,需要注意什么,怎样一步步得到答案。)",
+    False: "(Do not answer yet. First write down how you think about it: what is asked, what "
+    "matters, and how to get to the answer step by step.)",
+}
+_THOUGHT = {
+    True: "(你已经这样思考过了,用户看不到这些:\n{thought}\n\n现在直接回答,不要重复思考过程。)",
+    False: "(You have thought about it like this, which the user does not see:\n{thought}\n\nNow "
+    "answer directly, without repeating the thoughts.)",
+}
 
 
 class Pass(msgspec.Struct, frozen=True):
@@ -50,43 +61,38 @@ class Counted(msgspec.Struct, frozen=True):
         return self.first.prompt.bound + self.picture_tokens
 
 
-async def count(means: Means, task: Task) -> Counted:
+async def count(services: Services, task: Task) -> Counted:
     """Lay out and count the first pass. Raises `DispatchFailed`."""
     messages = task.messages
     pictures = sum(image_tokens(one.width, one.height) for one in pictures_in(messages))
     if pictures:
         messages = tuple(replace(one, parts=()) for one in messages)
-    return Counted(await first_pass(means, task, messages), pictures)
-
-
-def thinks_first(means: Means, task: Task) -> bool:
-    """Whether the platform lets the model think, as the engine does not by itself."""
-    return bool(task.thinking) and not means.station.engine.abilities.thinks
+    return Counted(await first_pass(services, task, messages), pictures)
 
 
 async def first_pass(
-    means: Means, task: Task, messages: tuple[Message, ...], note: str | None = None
+    services: Services, task: Task, messages: tuple[Message, ...], note: str | None = None
 ) -> Pass:
     """The pass that thinks, or that decides whether to call, or that answers.
 
     `note` is what a pass before it has to tell, `None` if there was none.
     """
-    if note is None and thinks_first(means, task):
-        note = think_note(messages)
+    if note is None and task.thinks_first:
+        note = _think_note(messages)
     if note:
-        messages = with_note(messages, note)
-    if not means.station.engine.abilities.tools:
+        messages = _with_note(messages, note)
+    if not task.station.engine.abilities.tools:
         if task.tools is not None:
             assert task.tools.decision is not None
             tools = plan_tools(messages, task.tools.use, task.tools.decision)
-            prompt = await _prompt(means, tools.messages)
+            prompt = await _prompt(services, task, tools.messages)
             return Pass(prompt, tools.messages, tools.sampling, tools.constraint, tools=tools)
         messages = flatten(messages)
-    return await answering(means, task, messages, native=task.tools)
+    return await answering(services, task, messages, native=task.tools)
 
 
 async def answering(
-    means: Means,
+    services: Services,
     task: Task,
     messages: tuple[Message, ...],
     constraint: Constraint | None = None,
@@ -100,25 +106,55 @@ async def answering(
     if structure is not None:
         constraint = structure.constraint
         if structure.hint:
-            messages = with_note(messages, structure.hint)
+            messages = _with_note(messages, structure.hint)
         # Penalties take the marks of JSON for repetition.
         sampling = replace(
             sampling, penalty_score=None, frequency_penalty=None, presence_penalty=None
         )
-    prompt = await _prompt(means, messages, native)
+    prompt = await _prompt(services, task, messages, native)
     return Pass(prompt, messages, sampling, constraint, native, structure=structure)
 
 
-async def continued(means: Means, said: Pass, opening: str) -> Pass:
+async def continued(services: Services, task: Task, said: Pass, opening: str) -> Pass:
     """The same pass once more, whose answer has begun with `opening` already."""
-    return replace(said, prompt=await _prompt(means, said.messages, said.native, opening))
+    return replace(said, prompt=await _prompt(services, task, said.messages, said.native, opening))
 
 
 async def _prompt(
-    means: Means,
+    services: Services,
+    task: Task,
     messages: tuple[Message, ...],
     native: VettedTools | None = None,
     opening: str = "",
 ) -> Prompt:
     use = native.use if native else None
-    return await means.dispatcher.prepare(means.station, messages, use, opening)
+    return await services.dispatcher.prepare(task.station, messages, use, opening)
+
+
+def _with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:
+    """The conversation with a note after the last question.
+
+    At the end, so that what comes before is the same with and without it, and the engine's
+    prefix cache serves both.
+    """
+    last = messages[-1]
+    if last.role != "user":
+        return (*messages, Message("user", note))
+    content = f"{last.content}\n\n{note}"
+    parts = (*last.parts, f"\n\n{note}") if last.parts else ()
+    return (*messages[:-1], replace(last, content=content, parts=parts))
+
+
+def _is_chinese(messages: Sequence[Message]) -> bool:
+    """Whether the last question is in Chinese: in what language the model is spoken to."""
+    return any("\u4e00" <= char <= "\u9fff" for char in messages[-1].content)
+
+
+def _think_note(messages: Sequence[Message]) -> str:
+    """Asks a model that gives no thoughts by itself for them, and for nothing else."""
+    return _THINK[_is_chinese(messages)]
+
+
+def thought_note(messages: Sequence[Message], thought: str) -> str:
+    """Hands the thoughts on to the pass that answers."""
+    return _THOUGHT[_is_chinese(messages)].format(thought=thought)

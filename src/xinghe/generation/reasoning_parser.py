@@ -7,7 +7,7 @@ from xinghe.core import Delta, FinishDelta, ReasoningDelta, TextDelta
 OPEN, CLOSE = "<think>", "</think>"
 
 
-class ThoughtSplitter:
+class ReasoningParser:
     """Turns tagged text into `ReasoningDelta`s and `TextDelta`s, wherever the reads are cut.
 
     Only a tag that opens the answer counts: later ones are text. `inside` tells that the prompt
@@ -115,3 +115,11 @@ def _possible_end(text: str) -> int:
             body = text[:-length]
             break
     return len(text) - len(body.rstrip())
+
+
+def as_thought(deltas: list[Delta]) -> list[Delta]:
+    """The processor that makes a pass a chain of thought: its text is reasoning."""
+    return [
+        ReasoningDelta(delta.text, delta.tokens) if isinstance(delta, TextDelta) else delta
+        for delta in deltas
+    ]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from xinghe.core import (
     CURRENT_ROUND,
@@ -13,13 +16,11 @@ from xinghe.core import (
     TextDelta,
     ToolCallDelta,
 )
-from xinghe.generation.stops import StopScanner
-from xinghe.generation.streams import Spoken, rest_of, same_stream, text_of, with_text
 from xinghe.safety import StreamScanner, Verdict, notice
 
 
-class Gate:
-    """The stage that every answer passes; it may end the answer by itself.
+class OutputFilter:
+    """The processor that every answer passes; it may end the answer by itself.
 
     Stop strings end the answer only, never the chain of thought or a call. Each of the three is
     moderated as a text of its own: a new scanner begins where the stream changes over.
@@ -131,3 +132,71 @@ def filtered(verdict: Verdict) -> FinishDelta:
     """The end of an answer in which something unsafe was found."""
     notice("answer", verdict)
     return FinishDelta(FinishReason.CONTENT_FILTER, verdict.flag, CURRENT_ROUND)
+
+
+class StopScanner:
+    """Feeds text through; keeps back the tail that may be the beginning of a stop string."""
+
+    __slots__ = ("_held", "_longest", "_stops")
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._stops = tuple(stops)
+        self._longest = max(map(len, self._stops), default=0)
+        self._held = ""
+
+    def feed(self, text: str) -> tuple[str, bool]:
+        """What may be shown now, and whether a stop string has ended the answer."""
+        if not self._stops:
+            return text, False
+        text = self._held + text
+        # Where the first to be complete ends, and how early it began: so chunks cannot matter.
+        found = min(
+            ((at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0),
+            default=None,
+        )
+        if found is not None:
+            self._held = ""
+            return text[: found[1]], True
+        keep = self._overlap(text)
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep], False
+
+    def flush(self) -> str:
+        """What was kept back, once the engine has ended by itself."""
+        held, self._held = self._held, ""
+        return held
+
+    def _overlap(self, text: str) -> int:
+        for length in range(min(self._longest - 1, len(text)), 0, -1):
+            tail = text[-length:]
+            if any(stop.startswith(tail) for stop in self._stops):
+                return length
+        return 0
+
+
+Spoken: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+
+
+def text_of(delta: Spoken) -> str:
+    return delta.arguments if isinstance(delta, ToolCallDelta) else delta.text
+
+
+def with_text(delta: Spoken, text: str) -> Spoken:
+    """The same delta with other text."""
+    if isinstance(delta, ToolCallDelta):
+        return replace(delta, arguments=text)
+    return replace(delta, text=text)
+
+
+def rest_of(last: Spoken, text: str) -> Spoken:
+    """The delta that brings what was held back of a stream whose tokens are all counted."""
+    if isinstance(last, ToolCallDelta):
+        return ToolCallDelta(last.index, arguments=text)
+    return ReasoningDelta(text, 0) if isinstance(last, ReasoningDelta) else TextDelta(text, 0)
+
+
+def same_stream(one: Delta, other: Delta) -> bool:
+    """Whether the text of one goes on in the other."""
+    if isinstance(one, ToolCallDelta) and isinstance(other, ToolCallDelta):
+        return one.index == other.index
+    return type(one) is type(other)

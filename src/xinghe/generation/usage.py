@@ -16,7 +16,7 @@ from xinghe.core import (
 )
 
 
-class Tally:
+class UsageCounter:
     """Writes the meter; takes `PrefillDelta` and `UsageDelta` out of the stream.
 
     `max_tokens` bounds the answer, `thinking` the chain of thought (0: one bound for both). The
