@@ -142,7 +142,7 @@ async def test_tokens_are_estimated(upstream: Upstream) -> None:
 async def test_its_queue_is_bounded(upstream: Upstream) -> None:
     upstream.hold.clear()
     async with running(at(upstream, slots=1, queue=3)) as embedder:
-        calls = [asyncio.create_task(embedder.vectors(["一"], "text")) for _ in range(3)]
+        calls = [asyncio.create_task(embedder.vectors(["一"], "text")) for _ in range(4)]
         await asyncio.sleep(0.1)
         with pytest.raises(EmbedderBusy):
             await embedder.vectors(["一"], "text")

@@ -74,8 +74,8 @@ class Answered:
                     assert made.cancelled()
             finally:
                 await dispatcher.aclose()
-            async with station.lane.admit(1):
-                assert station.lane.waiting == 0
+            async with station.slots.hold(1):
+                assert station.slots.waiting == 0
 
     @property
     def text(self) -> str:
@@ -206,8 +206,8 @@ async def test_a_preemptible_answer_that_has_begun_queues() -> None:
         task = Task("as-0123456789", station, HELLO, Sampling(), 16, thinking=8, preemptible=True)
 
         async def other() -> None:
-            assert not station.lane.has_room(1)
-            async with station.lane.admit(1):
+            assert not station.slots.has_room(1)
+            async with station.slots.hold(1):
                 await asyncio.sleep(0.1)
 
         shown: list[Delta] = []

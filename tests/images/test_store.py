@@ -184,7 +184,7 @@ async def test_a_reader_that_leaves_makes_nobody_wait_for_its_disk(tmp_path: Pat
     folder = Folder(tmp_path)
     ends, drain = os.pipe()
     file = os.fdopen(ends, "rb")
-    pieces = _Pieces(file, 10, folder._lane)
+    pieces = _Pieces(file, 10, folder._threads)
     reading = asyncio.ensure_future(anext(pieces))
     await asyncio.sleep(0.2)  # the thread is in the middle of it
     reading.cancel()

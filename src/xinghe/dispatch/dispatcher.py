@@ -10,8 +10,8 @@ import structlog
 
 from xinghe.catalog.card import AnyDeployment, LlamaCppDeployment
 from xinghe.core import GenerationJob, Message, Prompt, ToolUse
-from xinghe.dispatch.lane import Lane, LaneFull
 from xinghe.engines.protocol import Batch, Engine, EngineBusy, EngineFailed, EngineUnavailable
+from xinghe.workers import Slots, WorkerBusy
 
 log = structlog.get_logger(__name__)
 
@@ -40,14 +40,14 @@ class Yielding(Exception):
 
 
 class Station:
-    """One deployment at work: its engine, and the lane before it."""
+    """One deployment at work: its engine, and the slots that requests wait for."""
 
     def __init__(self, name: str, deployment: AnyDeployment, engine: Engine) -> None:
         self.name = name
         self.deployment = deployment
         self.engine = engine
         shared = deployment.context if isinstance(deployment, LlamaCppDeployment) else 0
-        self.lane = Lane(deployment.slots, deployment.queue, shared)
+        self.slots = Slots(deployment.slots, queue=deployment.queue, tokens=shared)
 
 
 class Dispatcher:
@@ -78,11 +78,11 @@ class Dispatcher:
 
         Raises `ClusterFull`, `Yielding`, `DispatchFailed`. Closing the generator cancels the work.
         """
-        lane, tokens = station.lane, job.prompt.bound + job.max_tokens
-        if job.preemptible and not lane.has_room(tokens):
-            raise Yielding(lane.expected_wait)
+        slots, tokens = station.slots, job.prompt.bound + job.max_tokens
+        if job.preemptible and not slots.has_room(tokens):
+            raise Yielding(slots.expected_wait)
         try:
-            async with lane.admit(tokens, returning=job.returning):
+            async with slots.hold(tokens, returning=job.returning):
                 for delay in (*RETRY_DELAYS, None):
                     try:
                         async with aclosing(station.engine.generate(job)) as batches:
@@ -91,11 +91,11 @@ class Dispatcher:
                         return
                     except EngineUnavailable as error:
                         await self._pause(station, error, delay)
-        except LaneFull as error:
-            raise ClusterFull(lane.expected_wait) from error
+        except WorkerBusy as error:
+            raise ClusterFull(slots.expected_wait) from error
         except EngineBusy as error:
             log.warning("engine_busy", deployment=station.name, error=str(error))
-            raise ClusterFull(error.retry_after or lane.expected_wait) from error
+            raise ClusterFull(error.retry_after or slots.expected_wait) from error
         except EngineFailed as error:
             raise _failed(station, error) from error
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -21,8 +21,7 @@ from xinghe.embedding.protocol import (
     Vectors,
 )
 from xinghe.embedding.similarity import similarity
-from xinghe.embedding.turns import Turns
-from xinghe.workers import Worker, WorkerDied, WorkerFailure
+from xinghe.workers import FairQueue, Worker, WorkerBusy, WorkerDied, WorkerFailure
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +42,10 @@ class _Job:
         self.began = began
         self.future: asyncio.Future[Made | TooLong] = asyncio.get_running_loop().create_future()
 
-    @property
-    def texts(self) -> int:
-        return len(self.task.texts)
+
+def _texts(job: _Job) -> int:
+    """The queue counts in them."""
+    return len(job.task.texts)
 
 
 class LocalEmbedder:
@@ -65,8 +65,9 @@ class LocalEmbedder:
         self._served_by = served_by
         self._dimensions = dimensions
         self._max_tokens = max_tokens
-        self._jobs: Turns[_Job] = Turns(queue)
-        self._background: Turns[_Job] = Turns(0)
+        share = max(1, queue // 2)
+        self._jobs = FairQueue[_Job](most=queue, share=share, size=_texts)
+        self._background: deque[_Job] = deque()
         self._seconds_a_text = FIRST_GUESS
         self._pump: asyncio.Task[None] | None = None
 
@@ -98,10 +99,16 @@ class LocalEmbedder:
         assert dimensions in (None, self._dimensions)
         if not texts:
             return Vectors([])
-        if not self._jobs.has_room(ACCOUNT.get(), len(texts)):
-            wait = self._jobs.texts * self._seconds_a_text
-            raise EmbedderBusy(f"{self._jobs.texts} texts are waiting", max(1.0, wait))
-        return await self._made(_Job(Task(list(texts), form, max_tokens), began), self._jobs)
+        job, account = _Job(Task(list(texts), form, max_tokens), began), ACCOUNT.get()
+        try:
+            self._jobs.put(account, job)
+        except WorkerBusy as busy:
+            wait = len(self._jobs) * self._seconds_a_text
+            raise EmbedderBusy(str(busy), max(1.0, wait)) from None
+        try:
+            return await self._made(job)
+        finally:
+            self._jobs.remove(account, job)  # its caller may have left
 
     async def embed(
         self, texts: Sequence[str], kind: Literal["query", "passage"]
@@ -110,8 +117,9 @@ class LocalEmbedder:
             return (await self.vectors(texts, kind)).floats()
         found: list[list[float]] = []
         for at in range(0, len(texts), BACKGROUND_BATCH):
-            task = Task(list(texts[at : at + BACKGROUND_BATCH]), kind, 0)
-            found += (await self._made(_Job(task, lambda: None), self._background)).floats()
+            job = _Job(Task(list(texts[at : at + BACKGROUND_BATCH]), kind, 0), lambda: None)
+            self._background.append(job)
+            found += (await self._made(job)).floats()
         return found
 
     async def rank(
@@ -138,16 +146,10 @@ class LocalEmbedder:
         if self._pump is not None:
             await asyncio.wait((self._pump,))
 
-    async def _made(self, job: _Job, queue: Turns[_Job]) -> Vectors:
-        account = ACCOUNT.get()
-        queue.put(account, job)
+    async def _made(self, job: _Job) -> Vectors:
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._work())
-        try:
-            made = await job.future
-        finally:
-            queue.remove(account, job)  # its caller may have left
-        match made:
+        match await job.future:
             case TooLong(index, tokens):
                 raise TextTooLong(index, tokens, job.task.max_tokens)
             case Made(vectors):
@@ -164,12 +166,17 @@ class LocalEmbedder:
     def _next_batch(self) -> list[_Job]:
         batch: list[_Job] = []
         size = 0
-        while job := self._jobs.take(MAX_BATCH - size if batch else sys.maxsize):
+        while found := self._jobs.next():
+            _, job = found
+            if batch and size + _texts(job) > MAX_BATCH:
+                break
+            self._jobs.take()
             if not job.future.done():  # else its caller has left
                 batch.append(job)
-                size += job.texts
+                size += _texts(job)
                 job.began()
-        while not batch and (job := self._background.take(sys.maxsize)):
+        while not batch and self._background:
+            job = self._background.popleft()
             if not job.future.done():
                 batch.append(job)
         return batch
@@ -184,7 +191,7 @@ class LocalEmbedder:
         except (WorkerFailure, msgspec.DecodeError) as error:
             log.warning("embedding_failed", served_by=self._served_by, error=type(error).__name__)
             return False
-        texts = sum(job.texts for job in batch)
+        texts = sum(map(_texts, batch))
         taken = (time.monotonic() - started) / texts
         self._seconds_a_text += (taken - self._seconds_a_text) * WEIGHT_OF_LAST
         for job, result in zip(batch, results, strict=True):

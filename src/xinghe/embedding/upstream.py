@@ -20,6 +20,7 @@ from xinghe.embedding.protocol import (
 from xinghe.embedding.similarity import similarity
 from xinghe.embedding.wire import Answer, Ranking, in_order, packed, scores
 from xinghe.outbound import AnswerTooLarge, CallFailed, Refused, Server, Unreadable
+from xinghe.workers import Slots, WorkerBusy
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -51,8 +52,7 @@ class UpstreamEmbedder:
             "passage": deployment.passage_prefix,
         }
         self._dimensions = 0
-        self._slots = asyncio.Semaphore(deployment.slots)
-        self._texts_waiting = 0
+        self._slots = Slots(deployment.slots, queue=deployment.queue)
 
     @property
     def served_by(self) -> str:
@@ -166,11 +166,8 @@ class UpstreamEmbedder:
         most: int,
     ) -> T:
         """Ask, and again where the server fails by itself; an answer has at most `most` bytes."""
-        if self._texts_waiting and self._texts_waiting + texts > self._deployment.queue:
-            raise EmbedderBusy(f"{self._texts_waiting} texts are waiting", RETRY_AFTER)
-        self._texts_waiting += texts
         try:
-            async with self._slots:
+            async with self._slots.hold(size=texts):
                 began()
                 for delay in (*RETRY_DELAYS, None):
                     try:
@@ -180,8 +177,8 @@ class UpstreamEmbedder:
                         if delay is None:
                             raise EmbedderFailed(str(error)) from None
                     await asyncio.sleep(delay)
-        finally:
-            self._texts_waiting -= texts
+        except WorkerBusy as busy:
+            raise EmbedderBusy(str(busy), RETRY_AFTER) from None
         raise AssertionError("unreachable")
 
     def _judge(self, error: CallFailed) -> None:

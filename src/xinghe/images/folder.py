@@ -12,7 +12,7 @@ from typing import BinaryIO, Self
 
 from xinghe.images.store import Opened, StoreError
 from xinghe.images.tokens import made_at
-from xinghe.workers import Lane
+from xinghe.workers import Threads
 
 PIECE = 256 * 1024
 MOST_READERS = 65536
@@ -27,29 +27,29 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lane = Lane("image-files", threads=2, waiting=MOST_READERS, share=MOST_READERS)
+        self._threads = Threads("image-files", threads=2, waiting=MOST_READERS, share=MOST_READERS)
 
     async def write(self, name: str, data: bytes) -> None:
-        await self._lane.run(self._write, name, data)
+        await self._threads.run(self._write, name, data)
 
     async def read(self, name: str) -> Opened | None:
-        file = await self._lane.run(self._open, name)
+        file = await self._threads.run(self._open, name)
         if file is None:
             return None
         size = os.fstat(file.fileno()).st_size
-        return Opened(size, _Pieces(file, size, self._lane))
+        return Opened(size, _Pieces(file, size, self._threads))
 
     async def names(self) -> list[str]:
-        return await self._lane.run(self._names)
+        return await self._threads.run(self._names)
 
     async def remove(self, name: str) -> None:
         try:
-            await self._lane.run((self._path / name).unlink, missing_ok=True)
+            await self._threads.run((self._path / name).unlink, missing_ok=True)
         except OSError as error:
             raise StoreError(f"{name} cannot be removed: {error.strerror}") from error
 
     async def aclose(self) -> None:
-        self._lane.close()
+        self._threads.close()
 
     def _write(self, name: str, data: bytes) -> None:
         partial = self._path / (name + PARTIAL)
@@ -96,8 +96,8 @@ class _Pieces:
     """The bytes of an open file. No generator: a reader that leaves would leave it to the
     garbage collector; with this object the file is closed."""
 
-    def __init__(self, file: BinaryIO, size: int, lane: Lane) -> None:
-        self._file, self._left, self._lane = file, size, lane
+    def __init__(self, file: BinaryIO, size: int, threads: Threads) -> None:
+        self._file, self._left, self._threads = file, size, threads
         self._loop = asyncio.get_running_loop()
 
     def __aiter__(self) -> Self:
@@ -106,7 +106,7 @@ class _Pieces:
     async def __anext__(self) -> bytes:
         if self._left <= 0:
             raise StopAsyncIteration
-        piece = await self._lane.run(self._file.read, min(PIECE, self._left))
+        piece = await self._threads.run(self._file.read, min(PIECE, self._left))
         if not piece:
             raise StoreError("the file has become shorter")
         self._left -= len(piece)
@@ -114,6 +114,6 @@ class _Pieces:
 
     def __del__(self) -> None:
         # A thread may be reading it yet, and closing would wait for that. The loop hands it on, as
-        # whatever collects this object may hold the lane's locks.
+        # whatever collects this object may hold the threads' locks.
         with contextlib.suppress(RuntimeError):  # the loop has ended: the file closes by itself
-            self._loop.call_soon_threadsafe(self._lane.later, self._file.close)
+            self._loop.call_soon_threadsafe(self._threads.later, self._file.close)

@@ -20,7 +20,7 @@ from xinghe.images.protocol import (
 )
 from xinghe.images.unpacking import Unpack, Unpacked
 from xinghe.outbound import CallFailed, Refused, Server
-from xinghe.workers import Turns, Worker, WorkerBusy, WorkerFailure
+from xinghe.workers import Slots, Worker, WorkerBusy, WorkerFailure
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ class UpstreamPainter:
         self._server = Server.of(deployment)
         self._unpacker = Worker("xinghe.images.unpacking", Unpacked, timeout=UNPACKING)
         queue = deployment.queue
-        self._turns = Turns(deployment.slots, waiting=queue, share=share_of(queue))
+        self._slots = Slots(deployment.slots, queue=queue, share=share_of(queue))
 
     @property
     def served_by(self) -> str:
@@ -66,7 +66,7 @@ class UpstreamPainter:
 
     async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
         try:
-            async with self._turns.turn():
+            async with self._slots.hold():
                 progress(0)
                 images: list[bytes] = []
                 for seed in asked.seeds:

@@ -12,7 +12,7 @@ import structlog
 from xinghe.core import ACCOUNT, Picture
 from xinghe.pictures.sight import Look, Sight
 from xinghe.settings import Pictures
-from xinghe.workers import Lane, WorkerBusy, WorkerFailure, WorkerPool
+from xinghe.workers import Threads, WorkerBusy, WorkerFailure, WorkerPool
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class PictureReader:
             timeout=settings.read_timeout,
             grace=settings.read_timeout,  # it starts for longer than most readings take
         )
-        self._hashing = Lane("picture-hashes")
+        self._hashing = Threads("picture-hashes")
         self._seen: OrderedDict[bytes, Sight] = OrderedDict()
 
     @property

@@ -17,7 +17,7 @@ import msgspec
 from xinghe.search.passages import Passage
 from xinghe.search.terms import terms
 from xinghe.storage import ENVIRONMENT, StorageUnavailable, connect, now, prepare
-from xinghe.workers import Lane
+from xinghe.workers import Threads
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Corpus:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
-        self._lane = Lane("corpus", waiting=WAITING, share=SHARE)
+        self._threads = Threads("corpus", waiting=WAITING, share=SHARE)
 
     @classmethod
     def open(cls, directory: Path, *, create: bool = True) -> Self:
@@ -76,17 +76,17 @@ class Corpus:
         return cls(connect(file))
 
     def close(self) -> None:
-        self._lane.close()
+        self._threads.close()
         with self._lock:
             self._connection.close()
 
     async def read(self, operation: Callable[[apsw.Connection], T]) -> T:
         """Read in a thread: a large corpus takes its time."""
-        return await self._lane.run(self._do, "BEGIN", operation)
+        return await self._threads.run(self._do, "BEGIN", operation)
 
     async def write(self, operation: Callable[[apsw.Connection], T]) -> T:
         """Write in a thread."""
-        return await self._lane.run(self._do, "BEGIN IMMEDIATE", operation)
+        return await self._threads.run(self._do, "BEGIN IMMEDIATE", operation)
 
     def _read(self, operation: Callable[[apsw.Connection], T]) -> T:
         return self._do("BEGIN", operation)

@@ -2,10 +2,10 @@
 
 The parent holds a `Worker`; the child's module ends with `serve(handle, Request)`, or with
 `serve_jobs` where calls are long enough to tell their progress and to be cancelled. A
-`WorkerPool` is for calls whose cost a client can size; a `Lane` for those that a thread does.
+`WorkerPool` is for calls whose cost a client can size, `Threads` for those that a thread does;
+what waits for either, or for `Slots` of any other kind, waits in a `FairQueue`.
 """
 
-from xinghe.workers.lane import Lane
 from xinghe.workers.pool import WorkerPool
 from xinghe.workers.process import Backoff
 from xinghe.workers.protocol import (
@@ -17,17 +17,18 @@ from xinghe.workers.protocol import (
     WorkerOutOfMemory,
     WorkerTimeout,
 )
+from xinghe.workers.queue import FairQueue, Slots, Threads
 from xinghe.workers.serve import Cancelled, Job, serve, serve_jobs, threads
-from xinghe.workers.turns import Turns
 from xinghe.workers.worker import Worker
 
 __all__ = [
     "Backoff",
     "Cancelled",
+    "FairQueue",
     "Job",
-    "Lane",
     "RequestFailed",
-    "Turns",
+    "Slots",
+    "Threads",
     "Worker",
     "WorkerBusy",
     "WorkerClosed",

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from xinghe.workers.fair import FairQueue
 from xinghe.workers.protocol import RequestFailed, WorkerClosed, WorkerFailure
+from xinghe.workers.queue import FairQueue
 from xinghe.workers.worker import Worker
 
 Reply = TypeVar("Reply")

@@ -18,7 +18,7 @@ from xinghe.pictures import (
     open_picture,
     read_data_url,
 )
-from xinghe.workers import Lane
+from xinghe.workers import Threads
 
 MOST = 32
 """Pictures in one request."""
@@ -48,11 +48,11 @@ class PictureLoader:
         self._fetcher = fetcher
         self._seconds = seconds
         # In a thread: ten megabytes of base64 would hold up everybody's streams.
-        self._lane = Lane("pictures", waiting=WAITING, share=SHARE)
+        self._threads = Threads("pictures", waiting=WAITING, share=SHARE)
 
     async def aclose(self) -> None:
         """Let go of its thread."""
-        self._lane.close()
+        self._threads.close()
 
     async def load(self, messages: tuple[Message, ...], keep: Keep) -> tuple[Message, ...]:
         """The conversation with its pictures loaded, all at once.
@@ -93,13 +93,13 @@ class PictureLoader:
         try:
             if not picture.data[:8].lower().startswith((b"http://", b"https://")):
                 async with opening:
-                    return await self._lane.run(_inline, picture.data)
+                    return await self._threads.run(_inline, picture.data)
             url = picture.data.decode("utf-8", "replace")
             fetched = await self._fetcher.fetch(
                 url, max_bytes=MAX_BYTES, timeout=self._seconds, accept=ACCEPT, keep=keep
             )
             async with opening:
-                return await self._lane.run(open_picture, fetched.data, FETCHED)
+                return await self._threads.run(open_picture, fetched.data, FETCHED)
         except (PictureError, FetchError) as error:
             raise _refused(f"{where}: {error}") from None
 

@@ -25,7 +25,7 @@ from xinghe.images.protocol import (
 from xinghe.settings import Settings
 from xinghe.workers import (
     RequestFailed,
-    Turns,
+    Slots,
     Worker,
     WorkerBusy,
     WorkerClosed,
@@ -66,7 +66,7 @@ class DiffusionPainter:
         ]
         self._free = list(self._workers)
         queue = deployment.queue
-        self._turns = Turns(len(self._workers), waiting=queue, share=share_of(queue))
+        self._slots = Slots(len(self._workers), queue=queue, share=share_of(queue))
         self._waiting: dict[object, int] = {}
         """The work of those that wait or are served, in pixels × steps."""
         self._speed = FIRST_GUESS
@@ -98,7 +98,7 @@ class DiffusionPainter:
         me = object()
         self._waiting[me] = asked.width * asked.height * asked.total_steps
         try:
-            async with self._turns.turn():
+            async with self._slots.hold():
                 worker = self._free.pop(0)
                 try:
                     return await self._drawn(worker, asked, progress)

@@ -7,7 +7,7 @@ import msgspec
 from xinghe.images.preview.messages import PERCENT
 from xinghe.images.preview.vocabulary import vocabulary
 from xinghe.images.protocol import Asked, PainterBusy, PainterFailed, Progress, share_of
-from xinghe.workers import Turns, Worker, WorkerBusy, WorkerClosed, WorkerFailure
+from xinghe.workers import Slots, Worker, WorkerBusy, WorkerClosed, WorkerFailure
 
 MODULE = "xinghe.images.preview.worker"
 NICE = 10
@@ -22,7 +22,7 @@ class PreviewPainter:
     """Composes drawings by the words of the prompt; one request at a time, up to `queue` wait."""
 
     def __init__(self, queue: int = 8) -> None:
-        self._turns = Turns(1, waiting=queue, share=share_of(queue))
+        self._slots = Slots(1, queue=queue, share=share_of(queue))
         self._worker = Worker(MODULE, list[bytes], threads=1, nice=NICE, timeout=TIMEOUT)
 
     @property
@@ -53,9 +53,9 @@ class PreviewPainter:
 
     async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
         try:
-            await self._turns.take()
+            await self._slots.take()
         except WorkerBusy as busy:
-            raise PainterBusy(str(busy), EACH * (1 + len(self._turns))) from None
+            raise PainterBusy(str(busy), EACH * (1 + self._slots.waiting)) from None
         try:
             return await self._worker.call(asked, progress=_steps(asked, progress))
         except WorkerClosed:
@@ -64,7 +64,7 @@ class PreviewPainter:
             # The error's text may quote the prompt: only its kind may be logged.
             raise PainterFailed(f"the preview worker: {type(error).__name__}") from None
         finally:
-            self._turns.pass_on()
+            self._slots.give_back()
 
     async def ready(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""A lane: short calls in threads of their own, account by account."""
+"""Short calls in threads of their own, account by account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from xinghe.core import ACCOUNT
-from xinghe.workers import Lane, WorkerBusy
+from xinghe.workers import Threads, WorkerBusy
 
 
 class Gate:
@@ -26,15 +26,15 @@ class Gate:
 
 
 @pytest.fixture
-async def lane() -> AsyncIterator[Lane]:
-    made = Lane("test", threads=1, waiting=6, share=4)
+async def threads() -> AsyncIterator[Threads]:
+    made = Threads("test", threads=1, waiting=6, share=4)
     yield made
     made.close()
 
 
-async def asked(lane: Lane, gate: Gate, account: str, name: str) -> str:
+async def asked(threads: Threads, gate: Gate, account: str, name: str) -> str:
     ACCOUNT.set(account)
-    return await lane.run(gate.pass_through, name)
+    return await threads.run(gate.pass_through, name)
 
 
 async def begun(*calls: asyncio.Task[str]) -> None:
@@ -42,12 +42,12 @@ async def begun(*calls: asyncio.Task[str]) -> None:
         await asyncio.sleep(0)
 
 
-async def test_accounts_take_turns_and_none_takes_all(lane: Lane) -> None:
+async def test_accounts_take_turns_and_none_takes_all(threads: Threads) -> None:
     gate = Gate()
-    calls = [asyncio.create_task(asked(lane, gate, "a", f"a{n}")) for n in range(6)]
+    calls = [asyncio.create_task(asked(threads, gate, "a", f"a{n}")) for n in range(6)]
     await begun(*calls)
     assert isinstance(calls[5].exception(), WorkerBusy)  # one works, four wait
-    calls += [asyncio.create_task(asked(lane, gate, "b", f"b{n}")) for n in range(3)]
+    calls += [asyncio.create_task(asked(threads, gate, "b", f"b{n}")) for n in range(3)]
     await begun(*calls)
     assert isinstance(calls[8].exception(), WorkerBusy)  # six wait
     gate.open.set()
@@ -55,14 +55,14 @@ async def test_accounts_take_turns_and_none_takes_all(lane: Lane) -> None:
     assert gate.seen == ["a0", "a1", "b0", "a2", "b1", "a3", "a4"]
 
 
-async def test_who_leaves_frees_the_place(lane: Lane) -> None:
+async def test_who_leaves_frees_the_place(threads: Threads) -> None:
     gate = Gate()
-    calls = [asyncio.create_task(asked(lane, gate, "a", f"a{n}")) for n in range(5)]
+    calls = [asyncio.create_task(asked(threads, gate, "a", f"a{n}")) for n in range(5)]
     await begun(*calls)
     for call in calls:
         call.cancel()  # one of them has begun, and goes on
     await asyncio.wait(calls)
-    more = [asyncio.create_task(asked(lane, gate, "a", f"more{n}")) for n in range(4)]
+    more = [asyncio.create_task(asked(threads, gate, "a", f"more{n}")) for n in range(4)]
     await begun(*more)
     assert not any(call.done() for call in more)
     gate.open.set()
@@ -70,19 +70,19 @@ async def test_who_leaves_frees_the_place(lane: Lane) -> None:
     assert gate.seen == ["a0", "more0", "more1", "more2", "more3"]
 
 
-async def test_who_leaves_in_the_moment_of_its_turn_passes_it_on(lane: Lane) -> None:
+async def test_who_leaves_in_the_moment_of_its_turn_passes_it_on(threads: Threads) -> None:
     gate = Gate()
     gate.open.set()
     for _ in range(50):
-        calls = [asyncio.create_task(asked(lane, gate, "a", f"a{n}")) for n in range(4)]
+        calls = [asyncio.create_task(asked(threads, gate, "a", f"a{n}")) for n in range(4)]
         await calls[0]
         calls[1].cancel()
         calls[2].cancel()
         assert await calls[3] == "a3"
 
 
-async def test_what_a_call_raises_is_told(lane: Lane) -> None:
+async def test_what_a_call_raises_is_told(threads: Threads) -> None:
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
-            await lane.run(lambda: 1 // 0)
-    assert await lane.run(lambda: 1) == 1
+            await threads.run(lambda: 1 // 0)
+    assert await threads.run(lambda: 1) == 1

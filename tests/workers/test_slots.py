@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xinghe.dispatch.lane import Lane, LaneFull
+from xinghe.core import ACCOUNT
+from xinghe.workers import Slots, WorkerBusy
 
 SLOTS, QUEUE, TOKENS = 3, 4, 10
 
@@ -24,22 +25,22 @@ STEPS = st.lists(st.one_of(ARRIVE, LEAVE, CANCEL, YIELD, SETTLE), max_size=60)
 class Guest:
     """One request: waits for admission, stays until it is told to leave."""
 
-    def __init__(self, lane: Lane, tokens: int) -> None:
+    def __init__(self, slots: Slots, tokens: int) -> None:
         self.tokens = tokens
         self.inside = False
         self.refused = False
         self.may_leave = asyncio.Event()
-        self.task = asyncio.create_task(self._stay(lane))
+        self.task = asyncio.create_task(self._stay(slots))
 
-    async def _stay(self, lane: Lane) -> None:
+    async def _stay(self, slots: Slots) -> None:
         try:
-            async with lane.admit(self.tokens):
+            async with slots.hold(self.tokens):
                 self.inside = True
                 try:
                     await self.may_leave.wait()
                 finally:
                     self.inside = False
-        except LaneFull:
+        except WorkerBusy:
             self.refused = True
 
 
@@ -61,12 +62,12 @@ def pick(guests: list[Guest], number: int, *, inside: bool) -> Iterator[Guest]:
 
 
 async def play(steps: list[tuple[str, int]], tokens: int) -> None:
-    lane = Lane(SLOTS, QUEUE, tokens)
+    slots = Slots(SLOTS, queue=QUEUE, tokens=tokens)
     guests: list[Guest] = []
     for step, number in steps:
         match step:
             case "arrive":
-                guests.append(Guest(lane, number))
+                guests.append(Guest(slots, number))
             case "leave":
                 for guest in pick(guests, number, inside=True):
                     guest.may_leave.set()
@@ -79,10 +80,10 @@ async def play(steps: list[tuple[str, int]], tokens: int) -> None:
             case "settle":
                 await first_come_first_served(guests)
         holds_its_bounds(guests, tokens)
-        assert lane.waiting <= QUEUE
+        assert slots.waiting <= QUEUE
     await first_come_first_served(guests)
     await all_leave(guests)
-    await is_as_new(lane, tokens)
+    await is_as_new(slots, tokens)
 
 
 async def first_come_first_served(guests: list[Guest]) -> None:
@@ -101,15 +102,15 @@ async def all_leave(guests: list[Guest]) -> None:
     assert all(o is None or isinstance(o, asyncio.CancelledError) for o in outcomes), outcomes
 
 
-async def is_as_new(lane: Lane, tokens: int) -> None:
+async def is_as_new(slots: Slots, tokens: int) -> None:
     """Nothing leaked: as many as ever fit at once, and with all of the tokens."""
-    assert lane.waiting == 0
-    fresh = [Guest(lane, TOKENS // SLOTS) for _ in range(SLOTS)]
+    assert slots.waiting == 0
+    fresh = [Guest(slots, TOKENS // SLOTS) for _ in range(SLOTS)]
     await settle()
     assert all(guest.inside for guest in fresh)
     await all_leave(fresh)
     if tokens:
-        async with asyncio.timeout(60), lane.admit(tokens):
+        async with asyncio.timeout(60), slots.hold(tokens):
             pass
 
 
@@ -120,18 +121,18 @@ def test_any_course_of_events(steps: list[tuple[str, int]], tokens: int) -> None
 
 
 async def test_queue_is_full_exactly_at_its_bound() -> None:
-    lane = Lane(SLOTS, QUEUE)
-    guests = [Guest(lane, 1) for _ in range(SLOTS + QUEUE)]
+    slots = Slots(SLOTS, queue=QUEUE)
+    guests = [Guest(slots, 1) for _ in range(SLOTS + QUEUE)]
     await settle()
     assert [guest.inside for guest in guests] == [True] * SLOTS + [False] * QUEUE
     assert not any(guest.refused for guest in guests)
-    with pytest.raises(LaneFull):
-        async with lane.admit(1):
+    with pytest.raises(WorkerBusy):
+        async with slots.hold(1):
             pass
     guests[0].may_leave.set()
     await settle()
-    assert lane.waiting == QUEUE - 1
-    guests.append(Guest(lane, 1))
+    assert slots.waiting == QUEUE - 1
+    guests.append(Guest(slots, 1))
     for guest in guests:
         guest.may_leave.set()
     await asyncio.gather(*(guest.task for guest in guests))
@@ -139,10 +140,10 @@ async def test_queue_is_full_exactly_at_its_bound() -> None:
 
 
 async def test_large_request_is_not_starved_by_small_ones() -> None:
-    lane = Lane(SLOTS, QUEUE, TOKENS)
-    first = Guest(lane, 6)
+    slots = Slots(SLOTS, queue=QUEUE, tokens=TOKENS)
+    first = Guest(slots, 6)
     await settle()
-    large, small = Guest(lane, 8), Guest(lane, 1)
+    large, small = Guest(slots, 8), Guest(slots, 1)
     await settle()
     assert not large.inside
     assert not small.inside  # there is room, but it came later
@@ -156,10 +157,10 @@ async def test_large_request_is_not_starved_by_small_ones() -> None:
 
 
 async def test_cancelled_head_lets_the_next_one_in() -> None:
-    lane = Lane(SLOTS, QUEUE, TOKENS)
-    first = Guest(lane, 6)
+    slots = Slots(SLOTS, queue=QUEUE, tokens=TOKENS)
+    first = Guest(slots, 6)
     await settle()
-    large, small = Guest(lane, 8), Guest(lane, 1)
+    large, small = Guest(slots, 8), Guest(slots, 1)
     await settle()
     large.task.cancel()
     await settle()
@@ -171,10 +172,10 @@ async def test_cancelled_head_lets_the_next_one_in() -> None:
 
 async def test_cancelled_in_the_moment_another_leaves() -> None:
     """The one that leaves finds the cancelled waiter still in the queue."""
-    lane = Lane(1, QUEUE)
-    first = Guest(lane, 1)
+    slots = Slots(1, queue=QUEUE)
+    first = Guest(slots, 1)
     await settle()
-    waiting, behind = Guest(lane, 1), Guest(lane, 1)
+    waiting, behind = Guest(slots, 1), Guest(slots, 1)
     await settle()
     first.may_leave.set()
     await asyncio.sleep(0)
@@ -188,41 +189,58 @@ async def test_cancelled_in_the_moment_another_leaves() -> None:
 
 
 async def test_more_tokens_than_there_will_ever_be_is_a_mistake_of_the_caller() -> None:
-    """It would block the lane for good."""
-    lane = Lane(SLOTS, QUEUE, TOKENS)
+    """It would block the slots for good."""
+    slots = Slots(SLOTS, queue=QUEUE, tokens=TOKENS)
     with pytest.raises(ValueError, match="11"):
-        async with lane.admit(TOKENS + 1):
+        async with slots.hold(TOKENS + 1):
             pass
-    async with asyncio.timeout(60), lane.admit(TOKENS):
+    async with asyncio.timeout(60), slots.hold(TOKENS):
         pass
 
 
 async def test_who_continues_an_answer_goes_first() -> None:
     """Between two passes of an answer, nobody overtakes it, and the queue is never full for it."""
-    lane = Lane(1, 1)
+    slots = Slots(1, queue=1)
     order: list[str] = []
 
     async def enter(name: str, *, returning: bool = False) -> None:
-        async with lane.admit(1, returning=returning):
+        async with slots.hold(1, returning=returning):
             order.append(name)
 
-    async with lane.admit(1):
+    async with slots.hold(1):
         waiting = asyncio.create_task(enter("newcomer"))
         await settle()
-        with pytest.raises(LaneFull):
+        with pytest.raises(WorkerBusy):
             await enter("too late")
         back = asyncio.create_task(enter("returning", returning=True))
         await settle()
     await asyncio.gather(waiting, back)
     assert order == ["returning", "newcomer"]
-    assert lane.waiting == 0
+    assert slots.waiting == 0
 
 
 async def test_who_continues_an_answer_takes_a_free_slot_before_those_that_wait() -> None:
-    lane = Lane(2, 4, tokens=10)
-    async with lane.admit(8):
-        waiting = asyncio.create_task(lane.admit(8).__aenter__())
+    slots = Slots(2, queue=4, tokens=10)
+    async with slots.hold(8):
+        waiting = asyncio.create_task(slots.hold(8).__aenter__())
         await settle()
-        async with asyncio.timeout(60), lane.admit(2, returning=True):
-            assert lane.waiting == 1
+        async with asyncio.timeout(60), slots.hold(2, returning=True):
+            assert slots.waiting == 1
     await waiting
+
+
+async def test_accounts_take_turns_and_a_large_call_keeps_its_turn() -> None:
+    slots = Slots(1, queue=8, tokens=10)
+    order: list[str] = []
+
+    async def enter(account: str, tokens: int) -> None:
+        ACCOUNT.set(account)
+        async with slots.hold(tokens):
+            order.append(account)
+            await asyncio.sleep(0)
+
+    async with slots.hold(2):
+        calls = [asyncio.create_task(enter(*each)) for each in (("a", 9), ("a", 1), ("b", 1))]
+        await settle()
+    await asyncio.gather(*calls)
+    assert order == ["a", "b", "a"]

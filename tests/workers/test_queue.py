@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.workers import WorkerBusy
-from xinghe.workers.fair import FairQueue
+from xinghe.workers import FairQueue, WorkerBusy
 
 ACCOUNTS = st.sampled_from(["a", "b", "c", "d"])
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "take", "leave"]), ACCOUNTS), max_size=80)
@@ -55,7 +56,7 @@ def test_nobody_waits_for_more_than_one_call_of_each_other(calls: list[str]) -> 
     while left:
         served = []
         for _ in range(len(left)):
-            taken = queue.take(lambda _: True)
+            taken = queue.take()
             assert taken is not None
             served.append(taken[0])
         assert sorted(served) == sorted(left)
@@ -67,7 +68,7 @@ def test_who_has_had_little_comes_before_who_has_had_much() -> None:
     queue: FairQueue[int] = FairQueue(most=100, share=100, clock=lambda: now)
 
     def served() -> str:
-        taken = queue.take(lambda _: True)
+        taken = queue.take()
         assert taken is not None
         return taken[0]
 
@@ -82,4 +83,49 @@ def test_who_has_had_little_comes_before_who_has_had_much() -> None:
     queue.put("d", 6)
     now = 100.0  # all is forgotten
     assert [served() for _ in range(7)] == ["a", "b", "c", "d", "a", "b", "c"]
+    assert len(queue) == 0
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """A call that fills as much of the queue as it has texts."""
+
+    name: str
+    size: int
+
+
+def of_texts(most: int) -> FairQueue[Texts]:
+    return FairQueue(most=most, share=most // 2, size=attrgetter("size"))
+
+
+def test_one_account_has_its_share_of_the_room() -> None:
+    queue = of_texts(20)
+    queue.put("a", Texts("a1", 8))
+    with pytest.raises(WorkerBusy, match="8 calls of this account"):
+        queue.put("a", Texts("a2", 3))
+    queue.put("a", Texts("a2", 2))
+    with pytest.raises(WorkerBusy, match="10 calls are waiting"):
+        queue.put("b", Texts("b1", 11))
+    queue.put("b", Texts("b1", 10))
+    assert len(queue) == 20
+
+
+def test_a_large_item_comes_where_nothing_waits() -> None:
+    queue = of_texts(4)
+    queue.put("a", Texts("a1", 50))
+    with pytest.raises(WorkerBusy):
+        queue.put("b", Texts("b1", 1))
+    assert queue.next() == queue.take() == ("a", Texts("a1", 50))
+    queue.put("b", Texts("b1", 1))
+
+
+def test_who_leaves_takes_nothing_along() -> None:
+    queue = of_texts(20)
+    first, second = Texts("a1", 5), Texts("a2", 5)
+    queue.put("a", first)
+    queue.put("a", second)
+    assert queue.remove("a", first)
+    assert not queue.remove("a", first)
+    assert len(queue) == 5
+    assert queue.take() == ("a", second)
+    assert not queue.remove("a", second)
     assert len(queue) == 0

@@ -1,0 +1,283 @@
+"""Waiting in turn: a bounded queue in which every account has its turn, and what stands before.
+
+`FairQueue` is the order alone. `Slots` are places that calls hold for a while; `Threads` are a
+few threads of their own for short work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from operator import attrgetter
+from typing import Generic, ParamSpec, TypeVar
+
+import msgspec
+
+from xinghe.core import ACCOUNT
+from xinghe.workers.protocol import WorkerBusy
+
+Item = TypeVar("Item")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+STEP = 1.0
+"""Seconds of work that make no difference between accounts."""
+HALF = 10.0
+"""Seconds after which half of what an account has had is forgotten."""
+REMEMBERED = 1024
+"""Accounts beyond which those that have had little are forgotten."""
+FIRST_GUESS = 1.0
+"""Seconds that a call stays in its slot, before one has."""
+WEIGHT_OF_LAST = 0.1
+
+
+def anybody(_: str) -> bool:
+    """No account has to stand back."""
+    return True
+
+
+class FairQueue(Generic[Item]):
+    """Items of accounts, taken account by account in turn; each account's own in their order.
+
+    Before those that have lately had seconds of work (see `used`) come those that have not: a
+    turn of one may be a thousand times as long as another's. At most `most` waits in all, at
+    most `share` of one account, counted by `size`; where nothing else waits, a single item may
+    be larger.
+    """
+
+    def __init__(
+        self,
+        *,
+        most: int,
+        share: int,
+        size: Callable[[Item], int] = lambda _: 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most, self._share = most, share
+        self._size = size
+        self._clock = clock
+        self._had: dict[str, tuple[float, float]] = {}
+        """The seconds of work of an account, and when that was so."""
+        self._waiting = 0
+        self._turns: OrderedDict[str, deque[Item]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """The size of all that waits."""
+        return self._waiting
+
+    def put(self, account: str, item: Item, *, bounded: bool = True) -> None:
+        """Raises `WorkerBusy` where there is no room in all, or none for this account."""
+        size = self._size(item)
+        own = sum(map(self._size, self._turns.get(account, ())))
+        if bounded and self._waiting + size > self._most and (self._waiting or not self._most):
+            raise WorkerBusy(f"{self._waiting} calls are waiting already")
+        if bounded and own and own + size > self._share:
+            raise WorkerBusy(f"{own} calls of this account are waiting already")
+        self._turns.setdefault(account, deque()).append(item)
+        self._waiting += size
+
+    def next(self, may: Callable[[str], bool] = anybody) -> tuple[str, Item] | None:
+        """The account whose turn it is among those that `may` go on, and its first item."""
+        account = min(filter(may, self._turns), key=self._steps, default=None)
+        return None if account is None else (account, self._turns[account][0])
+
+    def take(self, may: Callable[[str], bool] = anybody) -> tuple[str, Item] | None:
+        """Take out what `next` tells; the account's turn comes again after all others'."""
+        found = self.next(may)
+        if found is not None:
+            account, item = found
+            self._turns.move_to_end(account)
+            self.remove(account, item)
+        return found
+
+    def remove(self, account: str, item: Item) -> bool:
+        """Take `item` out, wherever it waits; `False` if it does not."""
+        own = self._turns.get(account)
+        if own is None or item not in own:
+            return False
+        own.remove(item)
+        self._waiting -= self._size(item)
+        if not own:
+            del self._turns[account]
+        return True
+
+    def clear(self) -> list[Item]:
+        """All that waited."""
+        items = [item for own in self._turns.values() for item in own]
+        self._turns.clear()
+        self._waiting = 0
+        return items
+
+    def used(self, account: str, seconds: float) -> None:
+        """The account has had so much work."""
+        self._had[account] = (self._seconds(account) + seconds, self._clock())
+        if len(self._had) > REMEMBERED:
+            self._had = {one: had for one, had in self._had.items() if self._steps(one)}
+
+    def _seconds(self, account: str) -> float:
+        seconds, then = self._had.get(account, (0.0, 0.0))
+        return seconds * math.pow(0.5, (self._clock() - then) / HALF)
+
+    def _steps(self, account: str) -> int:
+        return int(self._seconds(account) / STEP) if account in self._had else 0
+
+
+class _Waiting(msgspec.Struct, frozen=True, eq=False):
+    """A call that waits for a slot."""
+
+    tokens: int
+    size: int
+    turn: asyncio.Future[None]
+
+
+class Slots:
+    """`count` places; `queue` calls more may wait, `share` of one account, in a `FairQueue`.
+
+    A call may take up more of the queue than one place, as the texts of a request do.
+    `tokens` is the context that all places share (0: no limit). A call that needs more of it
+    than is free waits, and those behind it wait too: a stream of small ones must not starve it.
+    """
+
+    def __init__(
+        self, count: int, *, queue: int, share: int | None = None, tokens: int = 0
+    ) -> None:
+        self._count = self._free = count
+        self._tokens = self._free_tokens = tokens
+        self._queue = FairQueue[_Waiting](
+            most=queue, share=queue if share is None else share, size=attrgetter("size")
+        )
+        self._returning: deque[_Waiting] = deque()
+        self._mean_stay = FIRST_GUESS
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue) + len(self._returning)
+
+    @property
+    def expected_wait(self) -> float:
+        """Seconds until a newcomer would find room, as far as the past tells; at least one."""
+        return max(1.0, self._mean_stay * (self.waiting + 1) / self._count)
+
+    def has_room(self, tokens: int = 0) -> bool:
+        """Whether a call would have its place at once."""
+        return not self.waiting and self._fits(tokens)
+
+    @contextlib.asynccontextmanager
+    async def hold(
+        self, tokens: int = 0, *, size: int = 1, returning: bool = False
+    ) -> AsyncIterator[None]:
+        """A place and `tokens` of the context, within it. Raises as `take` does."""
+        await self.take(tokens, size=size, returning=returning)
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._mean_stay += (time.monotonic() - began - self._mean_stay) * WEIGHT_OF_LAST
+            self.give_back(tokens)
+
+    async def take(self, tokens: int = 0, *, size: int = 1, returning: bool = False) -> None:
+        """Wait for a place, in the turn of the account of `core.ACCOUNT`.
+
+        Who is `returning` had a place before for the same answer: it stands before all others,
+        and the queue is never full for it. Raises `WorkerBusy` where it is full, and
+        `ValueError` for more `tokens` than there are.
+        """
+        if 0 < self._tokens < tokens:
+            # It would wait for ever, and all behind it.
+            raise ValueError(f"{tokens} tokens asked for, the slots share {self._tokens}")
+        if self._fits(tokens) and (returning or not self.waiting):
+            self._occupy(tokens)
+            return
+        me = _Waiting(tokens, size, asyncio.get_running_loop().create_future())
+        account = ACCOUNT.get()
+        if returning:
+            self._returning.append(me)
+        else:
+            self._queue.put(account, me)
+        try:
+            await me.turn
+        except asyncio.CancelledError:
+            if me.turn.done() and not me.turn.cancelled():
+                self.give_back(tokens)  # the turn came in the moment of the cancellation
+            else:
+                if me in self._returning:
+                    self._returning.remove(me)
+                self._queue.remove(account, me)
+                self._hand_out()  # the one behind may fit where this one did not
+            raise
+
+    def give_back(self, tokens: int = 0) -> None:
+        """Leave the place to whose turn it is."""
+        self._free += 1
+        self._free_tokens += tokens
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._free and self.waiting:
+            found = None if self._returning else self._queue.next()
+            first = self._returning[0] if found is None else found[1]
+            if not self._fits(first.tokens):
+                return
+            if found is None:
+                self._returning.popleft()
+            else:
+                self._queue.take()
+            if not first.turn.cancelled():
+                self._occupy(first.tokens)
+                first.turn.set_result(None)
+
+    def _fits(self, tokens: int) -> bool:
+        return self._free > 0 and (not self._tokens or tokens <= self._free_tokens)
+
+    def _occupy(self, tokens: int) -> None:
+        self._free -= 1
+        self._free_tokens -= tokens
+
+
+class Threads:
+    """Runs calls in up to `threads` threads, so that no other work waits behind them.
+
+    At most `waiting` calls queue, at most `share` of one account (that of `core.ACCOUNT`), and
+    accounts take turns. For work that gives up the GIL within a millisecond, as reading files
+    does; what would hold it belongs into a `WorkerPool`.
+    """
+
+    def __init__(self, name: str, *, threads: int = 1, waiting: int = 256, share: int = 64) -> None:
+        self._threads = ThreadPoolExecutor(threads, name)
+        self._slots = Slots(threads, queue=waiting, share=share)
+
+    async def run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """What `work` returns, or raises. Raises `WorkerBusy` where the queue is full.
+
+        A caller that is cancelled takes its call out of the queue; one that has begun goes on.
+        """
+        await self._slots.take()
+        loop = asyncio.get_running_loop()
+
+        def ended(_: Future[T]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended before the thread
+                loop.call_soon_threadsafe(self._slots.give_back)
+
+        try:
+            running = self._threads.submit(work, *arguments, **named)
+        except BaseException:
+            self._slots.give_back()
+            raise
+        running.add_done_callback(ended)
+        return await asyncio.wrap_future(running)
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Have a thread do what nobody waits for and nothing fails of; here where it is closed."""
+        try:
+            self._threads.submit(work)
+        except RuntimeError:
+            work()
+
+    def close(self) -> None:
+        """Take no more calls; those under way end by themselves."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
