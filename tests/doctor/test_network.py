@@ -14,7 +14,7 @@ import pytest
 from tests.doctor.kit import as_other_user, options
 from xinghe.doctor import network
 from xinghe.doctor.finding import FAIL, OK, WARN
-from xinghe.doctor.listener import listener
+from xinghe.doctor.network import listener
 from xinghe.doctor.options import Options
 
 

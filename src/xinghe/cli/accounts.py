@@ -7,18 +7,21 @@ from typing import Any, Literal
 import click
 
 from xinghe.accounts import Account, Accounts, Alert, Alerts, rules
-from xinghe.cli.amounts import AmountOrNone, or_none
-from xinghe.cli.options import (
+from xinghe.cli.common import (
     ACCOUNT,
     Amount,
+    AmountOrNone,
     Checked,
     Expiry,
     actor,
     data_option,
     json_option,
+    moment,
+    or_none,
     run,
+    show,
+    tokens,
 )
-from xinghe.cli.tables import moment, show, tokens
 from xinghe.core import INITIAL_GRANT
 from xinghe.storage import Database
 

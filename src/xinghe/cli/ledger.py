@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from xinghe.accounts import Accounts
-from xinghe.cli.options import ACCOUNT, data_option, json_option, run
-from xinghe.cli.tables import moment, show, tokens
+from xinghe.cli.common import ACCOUNT, data_option, json_option, moment, run, show, tokens
 from xinghe.ledger import Entry, latest
 from xinghe.ledger import check as check_books
 from xinghe.storage import Database

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from xinghe import __version__
 from xinghe.cli.accounts import account
-from xinghe.cli.doctor import doctor
 from xinghe.cli.ledger import ledger
 from xinghe.cli.models import models
 from xinghe.cli.search import search
 from xinghe.cli.serve import serve
 from xinghe.cli.tokens import token
+from xinghe.doctor.run import main as examine
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -23,5 +25,17 @@ def main() -> None:
     """
 
 
-for command in (serve, account, token, models, ledger, search, doctor):
+@main.command(
+    "doctor",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def doctor(arguments: tuple[str, ...]) -> None:
+    """Say what is wrong with this machine or installation, and what mends it."""
+    # The doctor reads its own options, since it also runs where click is not installed yet.
+    sys.exit(examine(arguments))
+
+
+for command in (serve, account, token, models, ledger, search):
     main.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import click
@@ -10,11 +11,16 @@ from xinghe.catalog.card import ModelCard
 from xinghe.catalog.limits import effective, of_card
 from xinghe.catalog.load import Catalog, CatalogError
 from xinghe.catalog.load import load as load_catalog
-from xinghe.cli.options import data_option, json_option
-from xinghe.cli.tables import show
-from xinghe.cli.weights import pull
+from xinghe.cli.common import data_option, json_option, show
 from xinghe.settings import Settings, SettingsError, load
-from xinghe.weights import WeightsError, find, load_index
+from xinghe.weights import (
+    SOURCE_NAMES,
+    WeightsError,
+    fetch,
+    find,
+    load_index,
+    terminal_progress,
+)
 
 
 @click.group()
@@ -38,6 +44,25 @@ def list_models(weights: bool, data: str | None, as_json: bool) -> None:
     except (SettingsError, CatalogError, WeightsError) as error:
         raise click.ClickException(str(error)) from error
     show(rows, as_json=as_json)
+
+
+@models.command("pull")
+@click.argument("name")
+@click.option("--data", metavar="DIR", help="The data directory, whose xinghe.toml is read.")
+@click.option("--source", type=click.Choice(SOURCE_NAMES), help="Try this source only.")
+def pull(name: str, data: str | None, source: str | None) -> None:
+    """Fetch the model file NAME (default, small, ...) and print where it is.
+
+    An interrupted download goes on where it stopped.
+    """
+    try:
+        path = asyncio.run(fetch(load(data), name, terminal_progress(), source))
+    except (WeightsError, SettingsError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted; the same command goes on from here", err=True)
+        raise SystemExit(130) from None
+    click.echo(path)
 
 
 def _model(catalog: Catalog, name: str, card: ModelCard) -> dict[str, Any]:
@@ -68,6 +93,3 @@ def _weights(settings: Settings) -> list[dict[str, Any]]:
         }
         for weight in load_index().values()
     ]
-
-
-models.add_command(pull)

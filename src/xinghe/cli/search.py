@@ -12,8 +12,7 @@ import apsw
 import click
 
 from xinghe import settings
-from xinghe.cli.options import data_option, json_option
-from xinghe.cli.tables import moment, show
+from xinghe.cli.common import data_option, json_option, moment, show
 from xinghe.observe import logs
 from xinghe.search.corpus import DOCUMENTATION, Corpus
 from xinghe.search.documentation import index_documentation

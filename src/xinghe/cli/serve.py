@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
+from textwrap import dedent
 
 import click
 from msgspec.structs import replace
@@ -14,7 +15,6 @@ from xinghe.accounts import Accounts
 from xinghe.catalog.card import LlamaCppDeployment
 from xinghe.catalog.embedding import LlamaCppEmbeddingDeployment
 from xinghe.catalog.load import Catalog, CatalogError, load
-from xinghe.cli.banner import quickstart_text
 from xinghe.observe import logs
 from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings
@@ -27,6 +27,9 @@ from xinghe.supervisor.supervisor import (
     lock_data,
 )
 from xinghe.weights import WeightsError, fetch, find, terminal_progress
+
+MODEL = "ernie-3.5-8k"
+"""Of the examples to paste."""
 
 Engines = dict[str, tuple[LlamaCppDeployment, Path]]
 
@@ -80,7 +83,7 @@ def serve(
 
     def ready() -> None:
         if token is not None:
-            click.echo(quickstart_text(_url(listener), token))
+            click.echo(_quickstart_text(_url(listener), token))
         click.echo(f"metrics at {_url(metrics_listener)}/metrics")
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
@@ -113,6 +116,29 @@ def _engines(settings: Settings, catalog: Catalog) -> Engines:
 async def _quickstart_token(settings: Settings) -> str:
     async with await Database.open(settings.data_dir) as database:
         return await Accounts(database, actor="quickstart").quickstart()
+
+
+def _quickstart_text(url: str, token: str) -> str:
+    """Base URL, access token, and the same question by curl and by Python."""
+    base = f"{url}/llm/lmapi/v3"
+    return dedent(f"""\
+
+        base URL      {base}
+        access token  {token}
+                      (shown this once, and only its hash is stored; more: xinghe token create)
+
+        curl {base}/chat/completions \\
+          -H "Authorization: Bearer {token}" -H "Content-Type: application/json" \\
+          -d '{{"model": "{MODEL}", "messages": [{{"role": "user", "content": "你好"}}]}}'
+
+        # pip install openai
+        from openai import OpenAI
+        client = OpenAI(base_url="{base}", api_key="{token}")
+        answer = client.chat.completions.create(
+            model="{MODEL}", messages=[{{"role": "user", "content": "你好"}}]
+        )
+        print(answer.choices[0].message.content)
+        """)
 
 
 def _url(listener: socket.socket) -> str:

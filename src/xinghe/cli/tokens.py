@@ -7,18 +7,21 @@ from typing import Any, Literal
 import click
 
 from xinghe.accounts import DEFAULT_ACCOUNT, DEFAULT_SCOPES, SCOPES, AccessToken, Accounts, rules
-from xinghe.cli.amounts import AmountOrNone, or_none
-from xinghe.cli.options import (
+from xinghe.cli.common import (
     ACCOUNT,
     Amount,
+    AmountOrNone,
     Checked,
     Expiry,
     actor,
     data_option,
     json_option,
+    moment,
+    or_none,
     run,
+    show,
+    tokens,
 )
-from xinghe.cli.tables import moment, show, tokens
 from xinghe.ledger.caps import Period
 from xinghe.storage import Database, now
 

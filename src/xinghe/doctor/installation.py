@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 from .finding import Finding, fail, ok, warn
+from .machine import weight
 from .options import Options
-from .places import weight
 
 AGAIN = "make clean run   (installs anew)"
 GGUF = b"GGUF"

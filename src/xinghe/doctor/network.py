@@ -1,4 +1,4 @@
-"""The port, what listens on it, and proxies that would capture it."""
+"""The port, who listens on it, and proxies that would capture it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import errno
 import http.client
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from .finding import Finding, fail, ok, warn
-from .listener import listener
 from .options import Options
 
 CAPTURING = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+LISTEN = "0A"
+"""A listening socket's state in /proc/net/tcp."""
 READY, NOT_READY = 200, 503
 LOOPBACK = ("127.0.0.1", "localhost")
 TIMEOUT = 1.0
@@ -96,3 +97,43 @@ def _free_port(options: Options) -> int:
         if _bind(options.host, candidate) is None:
             return candidate
     return 0
+
+
+def listener(port: int) -> str | None:
+    """Who listens: `name (process 123)`, or none where /proc does not tell (another user's)."""
+    sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
+    for process in filter(str.isdigit, os.listdir("/proc")) if sockets else ():
+        if sockets.intersection(_open_files(process)):
+            try:
+                with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as file:
+                    return f"{file.read().strip()} (process {process})"
+            except OSError:
+                continue  # ended since
+    return None
+
+
+def _open_files(process: str) -> Iterator[str]:
+    folder = f"/proc/{process}/fd"
+    try:
+        descriptors = os.listdir(folder)
+    except OSError:
+        return  # another user's process, or one that just ended
+    for descriptor in descriptors:
+        try:
+            yield os.readlink(f"{folder}/{descriptor}")
+        except OSError:
+            continue  # closed since
+
+
+def _inodes(port: int) -> set[str]:
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table, encoding="ascii") as file:
+                rows = [line.split() for line in file.readlines()[1:]]
+        except OSError:
+            continue
+        for row in rows:
+            if row[3] == LISTEN and int(row[1].rpartition(":")[2], 16) == port:
+                inodes.add(row[9])
+    return inodes

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from . import installation, machine, network, places
+from . import installation, machine, network
 from .finding import FAIL, OK, Finding, as_json, as_text, fail
 from .options import OptionError, Options, parse
 
@@ -16,9 +16,9 @@ BEFORE: tuple[Callable[[Options], Finding], ...] = (
     machine.libgomp,
     machine.cpu,
     machine.memory,
-    places.data_directory,
-    places.weights_cache,
-    places.disk,
+    machine.data_directory,
+    machine.weights_cache,
+    machine.disk,
     network.port,
     network.proxy,
 )

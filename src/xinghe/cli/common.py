@@ -1,4 +1,4 @@
-"""What the commands share: `--data`, the types of their arguments, and how they end.
+"""What the commands share: `--data`, the types of their arguments, how they end and print.
 
 Exit codes: 0 done, 1 what was asked failed, 2 the command line itself is wrong.
 """
@@ -9,12 +9,14 @@ import asyncio
 import datetime
 import getpass
 import re
-from collections.abc import Awaitable, Callable
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
+import msgspec
 
 from xinghe import settings
 from xinghe.accounts import AccountError, rules
@@ -25,7 +27,11 @@ from xinghe.storage import Database, StorageError, now
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+NONE: Literal["none"] = "none"
+"""What a command is given for `none`: click takes Python's None for a missing argument."""
+
 _DAY = 86_400 * MICRO
+_JSON = msgspec.json.Encoder(decimal_format="number")
 
 
 def data_option(command: Command) -> Command:
@@ -85,6 +91,10 @@ class Checked(click.ParamType[str]):
         return str(value)
 
 
+ACCOUNT = Checked("name", rules.check_account_reference)
+"""An existing account, by name or appid."""
+
+
 class Amount(click.ParamType[int]):
     """Tokens with up to 6 decimals; the command is given micro-Tokens."""
 
@@ -133,5 +143,66 @@ class Expiry(click.ParamType[int]):
         return expires_at
 
 
-ACCOUNT = Checked("name", rules.check_account_reference)
-"""An existing account, by name or appid."""
+class AmountOrNone(Amount):
+    """As `Amount`, or the word `none`."""
+
+    name = "tokens|none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return NONE if value == NONE else super().convert(value, param, ctx)
+
+
+def or_none(value: int | Literal["none"]) -> int | None:
+    """The amount that a command was given, None for `none`."""
+    return None if value == NONE else value
+
+
+def tokens(micro: int) -> Decimal:
+    """Micro-Tokens as Tokens, without trailing zeros."""
+    value = Decimal(micro).scaleb(-6)
+    return value.quantize(Decimal(1)) if value == value.to_integral() else value.normalize()
+
+
+def moment(at: int | None) -> str | None:
+    """Microseconds since 1970 as ISO 8601, UTC, to the second."""
+    if at is None:
+        return None
+    return datetime.datetime.fromtimestamp(at // MICRO, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def show(value: Any, *, as_json: bool) -> None:
+    """Print a list of mappings as a table, one mapping as lines, or either as JSON."""
+    if as_json:
+        click.echo(msgspec.json.format(_JSON.encode(value), indent=2))
+    elif isinstance(value, Mapping):
+        width = max(map(len, value))
+        for key, cell in value.items():
+            click.echo(f"{key:<{width}}  {_text(cell)}")
+    elif value:
+        _table(value)
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> None:
+    head = list(rows[0])
+    lines = [head, *([_text(row[key]) for key in head] for row in rows)]
+    widths = [max(_width(line[i]) for line in lines) for i in range(len(head))]
+    # Figures stand under each other, flush right.
+    right = [isinstance(rows[0][key], int | Decimal) for key in head]
+    for line in lines:
+        cells = []
+        for cell, width, flush_right in zip(line, widths, right, strict=True):
+            space = " " * (width - _width(cell))
+            cells.append(space + cell if flush_right else cell + space)
+        click.echo("  ".join(cells).rstrip())
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, Decimal):
+        return f"{cell:f}"
+    return ", ".join(cell) if isinstance(cell, list) else str(cell)
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
