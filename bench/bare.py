@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from xinghe.catalog.load import load as load_catalog
+from xinghe.catalog import load as load_catalog
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
 from xinghe.settings import load
 from xinghe.weights import find

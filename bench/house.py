@@ -32,7 +32,7 @@ from tests.kit.upstream import Upstream
 from xinghe.accounts import Accounts
 from xinghe.api.connection import Connection, WaitingRoom
 from xinghe.app import System, running
-from xinghe.catalog.load import load as load_catalog
+from xinghe.catalog import load as load_catalog
 from xinghe.observe import logs
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database

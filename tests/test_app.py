@@ -13,7 +13,7 @@ from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.server import free_port
 from xinghe.api.authentication import Lapses
 from xinghe.app import running
-from xinghe.catalog.load import load
+from xinghe.catalog import load
 from xinghe.settings import Settings
 
 

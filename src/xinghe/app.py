@@ -51,8 +51,7 @@ from xinghe.api.operations import (
     probe_routes,
 )
 from xinghe.api.rerank.route import RerankRoute
-from xinghe.catalog.card import AnyDeployment, LlamaCppDeployment
-from xinghe.catalog.load import Catalog
+from xinghe.catalog import AnyDeployment, Catalog, LlamaCppDeployment
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.embedding import make_embedder
 from xinghe.engines.estimate import estimated_tokens

@@ -8,8 +8,7 @@ import pytest
 
 from tests.engines.tape import playing
 from xinghe.api.chat.prepare import cut_to_fit
-from xinghe.catalog.card import UpstreamDeployment
-from xinghe.catalog.limits import Limits
+from xinghe.catalog import Limits, UpstreamDeployment
 from xinghe.core import Message, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.upstream import UpstreamEngine

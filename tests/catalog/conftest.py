@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xinghe.catalog.load import Catalog, load
+from xinghe.catalog import Catalog, load
 from xinghe.settings import Settings
 
 LoadWith = Callable[[str], Catalog]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.catalog.source_tables import families
-from xinghe.catalog.card import Capability, Kind
-from xinghe.catalog.load import Catalog
+from xinghe.catalog import Capability, Catalog, Kind
 from xinghe.core import Rate
 
 SEARCH = {

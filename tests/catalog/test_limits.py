@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from xinghe.catalog.card import Kind, LlamaCppDeployment, ModelCard, UpstreamDeployment
-from xinghe.catalog.limits import ANSWER_RESERVE, Limits, effective, of_deployment
+from xinghe.catalog import (
+    ANSWER_RESERVE,
+    Kind,
+    Limits,
+    LlamaCppDeployment,
+    ModelCard,
+    UpstreamDeployment,
+    effective,
+    of_deployment,
+)
 
 CARD = ModelCard(kind=Kind.CHAT, context=8192, max_input=5120, output_max=2048, output_default=1024)
 

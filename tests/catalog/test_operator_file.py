@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.catalog.conftest import LoadWith
-from xinghe.catalog.card import Kind, LlamaCppDeployment, UpstreamDeployment
-from xinghe.catalog.load import Catalog, CatalogError, load
+from xinghe.catalog import Catalog, CatalogError, Kind, LlamaCppDeployment, UpstreamDeployment, load
 from xinghe.settings import Embedded, Settings
 
 UPSTREAM = """

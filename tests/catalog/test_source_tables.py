@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.catalog.source_tables import ChatRow, cells, chat_rows
-from xinghe.catalog.card import MIN_OUTPUT_TOKENS, Kind
-from xinghe.catalog.load import Catalog
+from xinghe.catalog import MIN_OUTPUT_TOKENS, Catalog, Kind
 
 ROWS = [row for number in ("2.1", "2.2", "2.3") for row in chat_rows(number)]
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.engines.tape import HANG, RESET, STREAM_HEAD, Step, Tape, chunk, playing, refusal
 from tests.kit.server import free_port
-from xinghe.catalog.card import LlamaCppDeployment, UpstreamDeployment
+from xinghe.catalog import LlamaCppDeployment, UpstreamDeployment
 from xinghe.core import (
     Delta,
     FinishDelta,

@@ -16,8 +16,7 @@ from tests.kit.expect import answered
 from tests.kit.server import Server
 from tests.kit.upstream import Upstream
 from xinghe import settings
-from xinghe.catalog.card import Kind, LlamaCppDeployment, UpstreamDeployment
-from xinghe.catalog.load import load
+from xinghe.catalog import Kind, LlamaCppDeployment, UpstreamDeployment, load
 from xinghe.weights import resolve
 
 PRINTED_UPSTREAM = "http://127.0.0.1:9000/v1"

@@ -14,10 +14,16 @@ from tests.docs.pages import Page, codes, page
 from tests.safety.lists import sentences
 from xinghe import settings
 from xinghe.api.errors import Errors
-from xinghe.catalog.card import LlamaCppDeployment, ModelCard, UpstreamDeployment
-from xinghe.catalog.embedding import EMBEDDING_ENGINES, EmbeddingDeployment
-from xinghe.catalog.images import IMAGE_ENGINES, ImageDeployment
-from xinghe.catalog.load import load
+from xinghe.catalog import (
+    EMBEDDING_ENGINES,
+    IMAGE_ENGINES,
+    EmbeddingDeployment,
+    ImageDeployment,
+    LlamaCppDeployment,
+    ModelCard,
+    UpstreamDeployment,
+    load,
+)
 from xinghe.cli.main import main
 from xinghe.observe import metrics
 from xinghe.safety import Moderator

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.kit import options
-from xinghe.catalog.card import LlamaCppDeployment
-from xinghe.catalog.load import load as load_catalog
+from xinghe.catalog import LlamaCppDeployment
+from xinghe.catalog import load as load_catalog
 from xinghe.doctor.options import OptionError, parse
 from xinghe.settings import load
 

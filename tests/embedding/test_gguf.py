@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tests.embedding.kit import cosine, running
-from xinghe.catalog.embedding import LlamaCppEmbeddingDeployment
+from xinghe.catalog import LlamaCppEmbeddingDeployment
 from xinghe.embedding import EmbedderFailed, TextTooLong
 from xinghe.settings import load
 from xinghe.weights import find

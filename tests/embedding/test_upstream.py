@@ -10,7 +10,7 @@ import pytest
 
 from tests.embedding.kit import running
 from tests.embedding.upstream import Upstream, serving, vector
-from xinghe.catalog.embedding import UpstreamEmbeddingDeployment
+from xinghe.catalog import UpstreamEmbeddingDeployment
 from xinghe.embedding import EmbedderBusy, EmbedderFailed, TextTooLong
 
 

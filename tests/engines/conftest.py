@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.kit.projector import write_projector
-from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog import LlamaCppDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.settings import Embedded, Settings
 from xinghe.supervisor.children import EngineKeeper

@@ -11,7 +11,7 @@ import pytest
 from tests.engines.conftest import SLOTS
 from tests.kit.models import LONG_STORY
 from tests.kit.pace import allowed
-from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import (
     Delta,
     FinishDelta,

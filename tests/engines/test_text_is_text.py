@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from tests.engines.conftest import child_of
 from tests.kit.tiny import CONTROL, write_tiny
-from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import Message, ToolCall
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.llamacpp.wire import Rendered

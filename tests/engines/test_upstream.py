@@ -13,7 +13,7 @@ import pytest
 from tests.engines.tape import HANG, RESET, STREAM_HEAD, Step, chunk, event, playing, refusal
 from tests.kit.script import SECRET
 from tests.kit.server import free_port
-from xinghe.catalog.card import UpstreamDeployment
+from xinghe.catalog import UpstreamDeployment
 from xinghe.core import (
     Delta,
     FinishDelta,

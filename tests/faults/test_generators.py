@@ -25,7 +25,7 @@ from tests.kit.server import free_port
 from tests.kit.upstream import Upstream
 from xinghe.api.connection import Connection, WaitingRoom
 from xinghe.app import running
-from xinghe.catalog.load import load
+from xinghe.catalog import load
 from xinghe.observe import metrics
 from xinghe.settings import Settings
 from xinghe.supervisor.worker import QuietServer

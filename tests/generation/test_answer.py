@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from tests.engines.tape import RESET, STREAM_HEAD, Step, chunk, event, playing
 from tests.generation.made import make
-from xinghe.catalog.card import UpstreamDeployment
+from xinghe.catalog import UpstreamDeployment
 from xinghe.core import (
     Delta,
     FinishDelta,

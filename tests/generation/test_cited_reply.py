@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
 from tests.generation.made import collected
 from tests.generation.vetted import Here, functions
-from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import Message, Meter, Sampling, Source, Tool, ToolUse
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine

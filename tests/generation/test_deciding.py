@@ -10,7 +10,7 @@ from tests.engines.conftest import CONTEXT, SLOTS, engine  # noqa: F401
 from tests.generation.made import collected
 from tests.generation.tools.functions import ALL
 from tests.generation.vetted import Here, functions
-from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling, ToolUse
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine

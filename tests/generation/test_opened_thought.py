@@ -10,7 +10,7 @@ import pytest
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
 from tests.generation.made import collected
 from tests.generation.vetted import Here, form
-from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.llamacpp.engine import LlamaCppEngine

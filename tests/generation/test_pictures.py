@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from xinghe.catalog.card import UpstreamDeployment
+from xinghe.catalog import UpstreamDeployment
 from xinghe.core import Message, Picture, Sampling
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.upstream import UpstreamEngine

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engines.tape import STREAM_HEAD, chunk, playing
 from tests.generation.made import make
-from xinghe.catalog.card import UpstreamDeployment
+from xinghe.catalog import UpstreamDeployment
 from xinghe.core import Delta, Message, Meter, Sampling, SearchingDelta
 from xinghe.dispatch.dispatcher import Dispatcher, Station
 from xinghe.engines.upstream import UpstreamEngine

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from xinghe.catalog.images import UpstreamImagesDeployment
+from xinghe.catalog import UpstreamImagesDeployment
 from xinghe.images import Asked, PainterBusy, PainterError, PainterFailed, PainterUnavailable
 from xinghe.images.upstream import UpstreamPainter
 

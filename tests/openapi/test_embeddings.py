@@ -6,8 +6,7 @@ from xinghe.api.embeddings.request import KNOWN as EMBEDDING_FIELDS
 from xinghe.api.openapi.document import document
 from xinghe.api.openapi.embeddings import MAX_TEXTS, embedding_request, rerank_request
 from xinghe.api.rerank.request import KNOWN as RERANK_FIELDS
-from xinghe.catalog.card import Kind
-from xinghe.catalog.load import load
+from xinghe.catalog import Kind, load
 from xinghe.settings import Settings
 
 

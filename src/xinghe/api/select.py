@@ -7,8 +7,7 @@ from typing import Any
 from xinghe.accounts import Principal
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.fields import refuse
-from xinghe.catalog.card import Kind, ModelCard
-from xinghe.catalog.load import Catalog
+from xinghe.catalog import Catalog, Kind, ModelCard
 
 
 def select_model(

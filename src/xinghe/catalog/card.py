@@ -1,21 +1,22 @@
-"""What a model is (its card) and who serves it (its deployment)."""
+"""What a model is (its card), and the limits that hold for one request to it."""
 
 from __future__ import annotations
 
 import enum
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from xinghe.catalog.deployments import AnyDeployment, Count
 from xinghe.core import MICRO, Rate
 
-Count = Annotated[int, Meta(ge=0)]
 Ratio = Annotated[float, Meta(ge=0, le=1e6)]
 
 MIN_OUTPUT_TOKENS = 2
 """The smallest `max_completion_tokens` of every model (sections 2.1–2.3)."""
+ANSWER_RESERVE = 1024
+"""Tokens of a deployment's context that a prompt may not take, so that an answer fits."""
 
 
 class Kind(enum.StrEnum):
@@ -97,67 +98,40 @@ class AccountLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tpm: Count = 0
 
 
-class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="engine"):
-    """Who serves: what every engine has in common.
+class Limits(msgspec.Struct, frozen=True):
+    """All in tokens; `bound_by` names whose input limit is the smaller one."""
 
-    `context` is what the engine holds for one request, in tokens (0: the card's own);
-    `slots` how many requests run at once, `queue` how many more may wait.
-    """
-
-    context: Count = 0
-    slots: Annotated[int, Meta(ge=1)] = 4
-    queue: Count = 64
-    thinking: Count = 0
-    """The most tokens of a chain of thought (0: the card's own bound)."""
-
-
-class LlamaCppDeployment(Deployment, frozen=True, forbid_unknown_fields=True, tag="llamacpp"):
-    """A GGUF file on the embedded engine; what is not given comes from `[embedded]`."""
-
-    weights: str = ""
-    slots: Count = 0
-    thinking: Count = 1024
-    repeat_penalty: Annotated[float, Meta(ge=1)] = 1.1
-    """Without it, greedy decoding of the small models runs into loops."""
-    thinks: bool = False
-    """Whether the model thinks by itself (R1 and the like); else the platform lets it think."""
-    mmproj: str = ""
-    """The path of its vision projector (GGUF): with one it sees pictures; empty: it has no eyes."""
+    context: int
+    max_input: int
+    max_output: int
+    bound_by: str
 
     @property
-    def projector(self) -> Path | None:
-        """The file of `mmproj`."""
-        return Path(self.mmproj).expanduser().absolute() if self.mmproj else None
+    def max_characters(self) -> int:
+        """Checked before tokens are counted: four times the input tokens."""
+        return 4 * self.max_input
 
 
-class UpstreamDeployment(
-    Deployment, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="upstream"
-):
-    """Any OpenAI-compatible server; `key_env` names a variable that holds its key."""
-
-    url: str
-    model: str
-    key: str = ""
-    key_env: str = ""
-    connect_timeout: Annotated[float, Meta(gt=0)] = 5.0
-    silence_timeout: Annotated[float, Meta(gt=0)] = 300.0
-    """How long it may say nothing, in seconds."""
-    slots: Annotated[int, Meta(ge=1)] = 64
-    repeat_penalty: Annotated[float, Meta(ge=1)] = 1.0
-    tools: bool = True
-    """Whether it calls tools by itself."""
-    structure: Literal["json_schema", "none"] = "json_schema"
-    """What it holds its answers to; they are checked here in any case."""
-    thinks: bool = True
-    """Whether it may give a chain of thought: in fields of their own or in `<think>` tags."""
-    opens_thought: bool = False
-    """Whether its template opens the thought, so that its text has the closing tag only."""
-    eyes: bool = False
-    """Whether it reads pictures."""
-
-    def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"`url` is {self.url!r}, allowed: an http:// or https:// base URL")
+def of_card(card: ModelCard) -> Limits:
+    return Limits(card.context, card.max_input, card.output_max, "model")
 
 
-AnyDeployment = LlamaCppDeployment | UpstreamDeployment
+def of_deployment(deployment: AnyDeployment) -> Limits | None:
+    """What the deployment itself imposes; `None` when it has no context of its own."""
+    if not deployment.context:
+        return None
+    room = max(1, deployment.context - ANSWER_RESERVE)
+    return Limits(deployment.context, room, deployment.context, "deployment")
+
+
+def effective(card: ModelCard, deployment: AnyDeployment) -> Limits:
+    """The smaller of the card's and the deployment's."""
+    own, served = of_card(card), of_deployment(deployment)
+    if served is None:
+        return own
+    return Limits(
+        context=min(own.context, served.context),
+        max_input=min(own.max_input, served.max_input),
+        max_output=min(own.max_output, served.max_output),
+        bound_by=own.bound_by if own.max_input <= served.max_input else served.bound_by,
+    )

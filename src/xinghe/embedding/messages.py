@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from xinghe.catalog.embedding import Pooling
+from xinghe.catalog import Pooling
 from xinghe.embedding.protocol import Form
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import structlog
 
-from xinghe.catalog.embedding import UpstreamEmbeddingDeployment
+from xinghe.catalog import UpstreamEmbeddingDeployment
 from xinghe.embedding.protocol import (
     EmbedderBusy,
     EmbedderFailed,

@@ -9,7 +9,6 @@ import msgspec
 import structlog
 from msgspec import Meta
 
-from xinghe.catalog.card import Count
 from xinghe.core import (
     Delta,
     FinishDelta,
@@ -44,6 +43,8 @@ CHARACTERS_A_TOKEN, CHARACTERS_BESIDES = 32, 16_384
 """The most of calls' arguments that one token brings, over the whole of an answer, and beside."""
 NULL = msgspec.Raw(b"null")
 
+_Count = Annotated[int, Meta(ge=0)]
+
 
 class _Function(msgspec.Struct):
     name: str | None = None
@@ -77,16 +78,16 @@ class _Choices(msgspec.Struct, array_like=True):
 
 
 class _PromptDetails(msgspec.Struct):
-    cached_tokens: Count | None = None
+    cached_tokens: _Count | None = None
 
 
 class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: Count | None = None
+    reasoning_tokens: _Count | None = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: Count | None = None
-    completion_tokens: Count | None = None
+    prompt_tokens: _Count | None = None
+    completion_tokens: _Count | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from xinghe.catalog.card import UpstreamDeployment
+from xinghe.catalog import UpstreamDeployment
 from xinghe.core import (
     Delta,
     GenerationJob,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xinghe.catalog.images import DiffusersDeployment, ImageDeployment, PreviewDeployment
+from xinghe.catalog import DiffusersDeployment, ImageDeployment, PreviewDeployment
 from xinghe.images.bucket import Bucket
 from xinghe.images.diffusion import DiffusionPainter
 from xinghe.images.folder import Folder

@@ -7,8 +7,7 @@ from typing import Any
 
 import structlog
 
-from xinghe.catalog.drawing import styles
-from xinghe.catalog.images import UpstreamImagesDeployment
+from xinghe.catalog import UpstreamImagesDeployment
 from xinghe.images.protocol import (
     Asked,
     PainterBusy,
@@ -17,6 +16,7 @@ from xinghe.images.protocol import (
     PainterUnavailable,
     Progress,
     share_of,
+    styles,
 )
 from xinghe.images.unpacking import Unpack, Unpacked
 from xinghe.outbound import CallFailed, Refused, Server

@@ -18,8 +18,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from xinghe.catalog.card import LlamaCppDeployment
-from xinghe.catalog.load import Catalog
+from xinghe.catalog import Catalog, LlamaCppDeployment
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
 from xinghe.pictures.cost import MAX_TOKENS
 from xinghe.settings import Embedded, Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from xinghe.catalog.load import Catalog
+from xinghe.catalog import Catalog
 from xinghe.settings import Settings
 
 MAX_LINE = 16 * 1024 * 1024

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from xinghe.catalog.card import LlamaCppDeployment
-from xinghe.catalog.load import Catalog
+from xinghe.catalog import Catalog, LlamaCppDeployment
 from xinghe.settings import Server, Settings
 from xinghe.supervisor.children import (
     EngineKeeper,

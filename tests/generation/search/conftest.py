@@ -9,7 +9,7 @@ from typing import Protocol
 import pytest
 import pytest_asyncio
 
-from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import Constraint, GenerationJob, Message, Sampling, TextDelta
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.settings import Embedded, Settings

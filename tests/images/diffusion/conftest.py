@@ -17,7 +17,7 @@ from tests.kit.books import Books
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
-from xinghe.catalog.images import DiffusersDeployment
+from xinghe.catalog import DiffusersDeployment
 from xinghe.images.diffusion import DiffusionPainter
 from xinghe.settings import Settings
 

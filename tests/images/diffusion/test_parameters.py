@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from xinghe.catalog.images import DiffusersDeployment
+from xinghe.catalog import DiffusersDeployment
 from xinghe.images import Asked, PainterUnavailable
 from xinghe.images.diffusion import DiffusionPainter
 from xinghe.images.diffusion import painter as module

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from tests.images.diffusion.hubs import HuggingFace, ModelScope
 from tests.images.diffusion.hubs.hub import NAME, Hub, contents
 from tests.images.diffusion.trial import PYTHON
-from xinghe.catalog.images import DiffusersDeployment
+from xinghe.catalog import DiffusersDeployment
 from xinghe.images import Asked
 from xinghe.images.diffusion import DiffusionPainter
 from xinghe.images.diffusion.repository import BASE

@@ -17,7 +17,7 @@ from xinghe.api.chat.wire import (
 )
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
-from xinghe.catalog.card import Capability
+from xinghe.catalog import Capability
 from xinghe.core import Meter
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from xinghe.api.chat.permissions import forbid
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.fields import shown
-from xinghe.catalog.card import Capability
+from xinghe.catalog import Capability
 from xinghe.core import Picture
 
 DETAILS = ("auto", "low", "high")

@@ -8,7 +8,7 @@ import msgspec
 
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.fields import shown
-from xinghe.catalog.card import Capability
+from xinghe.catalog import Capability
 
 KINDS = ("text", "json_object", "json_schema")
 BARE = ("text", "json_object")

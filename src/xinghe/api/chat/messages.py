@@ -10,7 +10,7 @@ from xinghe.api.chat.permissions import forbid
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.fields import shown
-from xinghe.catalog.card import Capability, ModelCard
+from xinghe.catalog import Capability, ModelCard
 from xinghe.core import Message, Picture, ToolCall
 
 ROLES = {

@@ -15,7 +15,7 @@ from xinghe.api.dialect import Dialect
 from xinghe.api.end_user import read_user
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.fields import choice, flag, integer, number, obj, refuse, text
-from xinghe.catalog.card import Capability, ModelCard
+from xinghe.catalog import Capability, ModelCard
 from xinghe.catalog.parameters import parameters
 from xinghe.core import Sampling
 

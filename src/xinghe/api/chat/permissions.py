@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xinghe.api.errors import ApiError, Errors
-from xinghe.catalog.card import Capability, ModelCard
+from xinghe.catalog import Capability, ModelCard
 from xinghe.dispatch.dispatcher import Station
 
 OCR = "ocr/PP-OCRv6"

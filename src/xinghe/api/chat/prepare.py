@@ -8,7 +8,7 @@ from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.searching import WebSearch
 from xinghe.api.chat.vetted import Vetted
 from xinghe.api.errors import ApiError, Errors
-from xinghe.catalog.limits import Limits
+from xinghe.catalog import Limits
 from xinghe.core import Message
 from xinghe.dispatch.dispatcher import Station
 from xinghe.generation.planning import Counted

@@ -6,7 +6,7 @@ import msgspec
 
 from xinghe.api.chat.formats import Format
 from xinghe.api.chat.searching import WebSearch
-from xinghe.catalog.card import Capability, ModelCard
+from xinghe.catalog import Capability, ModelCard
 from xinghe.core import Message, Sampling, ToolUse
 
 

@@ -8,8 +8,7 @@ from xinghe.api.authentication import Lapses
 from xinghe.api.chat.permissions import OCR, deliverable
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.request import ChatRequest
-from xinghe.catalog.card import Capability, LlamaCppDeployment, ModelCard
-from xinghe.catalog.load import Catalog
+from xinghe.catalog import Capability, Catalog, LlamaCppDeployment, ModelCard
 from xinghe.dispatch.dispatcher import Station
 from xinghe.generation.request import Services
 from xinghe.generation.vetting import Vetting

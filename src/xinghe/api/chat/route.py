@@ -20,8 +20,7 @@ from xinghe.api.exchange import Exchange, check_whole, read_cut_object
 from xinghe.api.fields import refuse
 from xinghe.api.ignored import tell_ignored
 from xinghe.api.select import select_model
-from xinghe.catalog.card import Capability, Kind
-from xinghe.catalog.limits import Limits, effective
+from xinghe.catalog import Capability, Kind, Limits, effective
 from xinghe.core import Meter
 from xinghe.dispatch.dispatcher import Station
 from xinghe.engines.estimate import estimated_tokens

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from xinghe.api.departure import unless_gone
 from xinghe.api.exchange import Exchange
-from xinghe.catalog.card import ModelCard
+from xinghe.catalog import ModelCard
 from xinghe.core import Meter
 from xinghe.engines.estimate import estimated_tokens
 from xinghe.ledger import Ledger

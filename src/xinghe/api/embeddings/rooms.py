@@ -11,8 +11,7 @@ from xinghe.api.embeddings.request import DEFAULT_MODEL
 from xinghe.api.embeddings.stations import Embedders, EmbeddingLimits, effective
 from xinghe.api.exchange import Exchange, read_json_object
 from xinghe.api.select import select_model
-from xinghe.catalog.card import Kind, ModelCard
-from xinghe.catalog.load import Catalog
+from xinghe.catalog import Catalog, Kind, ModelCard
 from xinghe.embedding import Embedder
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter

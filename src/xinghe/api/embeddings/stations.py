@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from xinghe.catalog.card import ModelCard
+from xinghe.catalog import ModelCard
 from xinghe.embedding import Embedder
 
 

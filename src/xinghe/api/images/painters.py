@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from xinghe.catalog.card import ModelCard
+from xinghe.catalog import ModelCard
 from xinghe.images import Painter
 
 

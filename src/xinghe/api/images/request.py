@@ -10,17 +10,17 @@ import msgspec
 from xinghe.api.end_user import read_user
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.fields import choice, flag, integer, number, refuse
-from xinghe.catalog.card import ModelCard
-from xinghe.catalog.drawing import (
+from xinghe.catalog import ModelCard
+from xinghe.images import Asked
+from xinghe.images.protocol import (
     DEFAULT_SAMPLER,
     DEFAULT_SIZE,
     DEFAULT_STYLE,
+    MAX_SEED,
     SIZES,
     samplers,
     styles,
 )
-from xinghe.images import Asked
-from xinghe.images.protocol import MAX_SEED
 from xinghe.settings import Images
 
 FORMATS = ("url", "b64_json")

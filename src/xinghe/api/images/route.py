@@ -18,8 +18,7 @@ from xinghe.api.images.price import image_tokens
 from xinghe.api.images.request import ImageRequest, read_request
 from xinghe.api.images.wire import ImageData, ImagesAnswer
 from xinghe.api.select import select_model
-from xinghe.catalog.card import Kind, ModelCard
-from xinghe.catalog.load import Catalog
+from xinghe.catalog import Catalog, Kind, ModelCard
 from xinghe.core import Meter
 from xinghe.engines.estimate import estimated_tokens
 from xinghe.images import Painter

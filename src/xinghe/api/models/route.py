@@ -18,9 +18,7 @@ from xinghe.api.models.wire import (
     ModelList,
     TextLimits,
 )
-from xinghe.catalog.card import Kind, ModelCard
-from xinghe.catalog.limits import Limits, effective, of_card, of_deployment
-from xinghe.catalog.load import Catalog
+from xinghe.catalog import Catalog, Kind, Limits, ModelCard, effective, of_card, of_deployment
 from xinghe.dispatch.dispatcher import Dispatcher
 from xinghe.limits import Limiter
 

@@ -20,16 +20,16 @@ from xinghe.api.images.request import (
     RETRIES,
     STEPS,
 )
-from xinghe.catalog.drawing import (
+from xinghe.catalog.parameters import parameters
+from xinghe.images.protocol import (
     DEFAULT_SAMPLER,
     DEFAULT_SIZE,
     DEFAULT_STYLE,
+    MAX_SEED,
     SIZES,
     samplers,
     styles,
 )
-from xinghe.catalog.parameters import parameters
-from xinghe.images.protocol import MAX_SEED
 
 
 def image_request() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from xinghe.catalog.card import LlamaCppDeployment
+from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import (
     Delta,
     FinishDelta,

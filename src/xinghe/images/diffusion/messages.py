@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from xinghe.catalog.drawing import Option
+from xinghe.images.protocol import Option
 
 
 class Spec(msgspec.Struct, frozen=True):

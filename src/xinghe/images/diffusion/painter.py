@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from xinghe.catalog.drawing import samplers, styles
-from xinghe.catalog.images import DiffusersDeployment
+from xinghe.catalog import DiffusersDeployment
 from xinghe.images.diffusion.messages import Spec, Task
 from xinghe.images.protocol import (
     Asked,
@@ -20,7 +19,9 @@ from xinghe.images.protocol import (
     PainterFailed,
     PainterUnavailable,
     Progress,
+    samplers,
     share_of,
+    styles,
 )
 from xinghe.settings import Settings
 from xinghe.workers import (

@@ -10,9 +10,15 @@ from typing import Any
 
 import msgspec
 
-from xinghe.catalog.card import AccountLimits, AnyDeployment, Kind, LlamaCppDeployment, ModelCard
-from xinghe.catalog.embedding import EMBEDDING_ENGINES, EmbeddingDeployment
-from xinghe.catalog.images import IMAGE_ENGINES, ImageDeployment
+from xinghe.catalog.card import AccountLimits, Kind, ModelCard
+from xinghe.catalog.deployments import (
+    EMBEDDING_ENGINES,
+    IMAGE_ENGINES,
+    AnyDeployment,
+    EmbeddingDeployment,
+    ImageDeployment,
+    LlamaCppDeployment,
+)
 from xinghe.settings import Settings
 
 SECTIONS = ("defaults", "limits", "deployments", "models")

