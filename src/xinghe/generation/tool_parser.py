@@ -12,8 +12,7 @@ from xinghe.core import (
     ToolCallDelta,
 )
 from xinghe.generation.json_check import Unkept
-from xinghe.generation.tools import CallReader
-from xinghe.generation.tools.reader import call_id
+from xinghe.generation.tools import CallReader, call_id
 from xinghe.generation.vetting import VettedTools
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from xinghe.core import Tool, ToolUse
 from xinghe.generation.structure import Unguaranteed, structured
-from xinghe.generation.structure.effort import within_effort
-from xinghe.generation.tools.check import vet
+from xinghe.generation.structure.limits import within_effort
+from xinghe.generation.tools import vet
 
 Ref = dict[str, Any]
 OPEN = {"type": "object", "properties": {"story": {"type": "string"}}, "required": ["story"]}

@@ -6,7 +6,7 @@ from tests.generation.tools.functions import ALL, CLOCK, EVENT, TREE, WEATHER
 from tests.generation.vetted import plan
 from xinghe.core import Message, Picture, Tool, ToolCall, ToolUse
 from xinghe.generation.tools import flatten
-from xinghe.generation.tools.signature import signature
+from xinghe.generation.tools.prompt import signature
 
 CALLED = Message(
     "assistant",

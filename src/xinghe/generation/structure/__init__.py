@@ -1,12 +1,22 @@
 """Structured output (section 5.5): what an answer must look like, and proof that it can.
 
-`structure` is the entrance. A schema goes through `limits` (size), `canonical` (the algebra of
-keywords), `compile` (a grammar that is never wider than the schema), and at the end through
-`strict`, which validates the text that was generated. All of it is work for `vetting`'s workers:
-a hostile schema may take any time.
+`structured` is the entrance. A schema goes through `limits` (size, effort), `canonical` (the
+algebra of keywords) and `compile` (a grammar that is never wider than the schema); `checker`
+validates the text that was generated in the end. All of it but `sized` is work for `vetting`'s
+workers: a hostile schema may take any time.
 """
 
-from xinghe.generation.structure.errors import Unguaranteed
-from xinghe.generation.structure.structure import Structure, structured
+from xinghe.generation.structure.limits import CHARACTERS, NODES, sized
+from xinghe.generation.structure.refusals import Unguaranteed
+from xinghe.generation.structure.structure import Structure, checker, structured, verifiable
 
-__all__ = ["Structure", "Unguaranteed", "structured"]
+__all__ = [
+    "CHARACTERS",
+    "NODES",
+    "Structure",
+    "Unguaranteed",
+    "checker",
+    "sized",
+    "structured",
+    "verifiable",
+]

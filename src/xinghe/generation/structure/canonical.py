@@ -3,44 +3,49 @@
 Its canonical form says the same with few keywords: allOf is merged, oneOf becomes anyOf of
 disjoint branches, if/then/else and dependent* become anyOf, drafts 4 to 2019-09 their modern
 words. What is left of `not`, `oneOf` and the like is what no grammar can say.
+
+It does not look behind a `$ref`, so branches of `oneOf` that refer elsewhere are told apart here
+(`excluding`). Unions of models mostly differ in one property (a discriminator, often with a
+default and so not demanded), or in what one of them demands: so the one is demanded, the other
+left out.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import unquote
 
 import jsonschema_rs
 from jsonschema_rs.canonical import CanonicalizationError, CanonicalKind, Satisfiability
 
-from xinghe.generation.structure.blame import culprit
-from xinghe.generation.structure.contradiction import contradictory
-from xinghe.generation.structure.errors import Impossible, Unguaranteed
-from xinghe.generation.structure.locate import escaped, keywords
+from xinghe.generation.structure.refusals import (
+    Impossible,
+    Unguaranteed,
+    Unsupported,
+    blamed,
+    culprit,
+    escaped,
+    keywords,
+    pointed,
+)
 
 DEFINITIONS = ("$schema", "$defs", "definitions")
 STEPS = 20
 """References that lead to one another."""
-EXTERNAL = ("$ref", "$dynamicRef", "$recursiveRef")
-
-
-def validator(schema: Any) -> jsonschema_rs.Validator:
-    """What decides whether an answer fits; raises `Unguaranteed` for an invalid schema."""
-    try:
-        return jsonschema_rs.validator_for(schema, validate_formats=True, offline=True)
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        keyword, path = _blamed(schema, getattr(error, "instance_path", []))
-        raise Unguaranteed(keyword, path, f"is invalid: {first_line(error)}") from None
+CONTRADICTION_SECONDS = 0.2
+"""How long is looked for a contradiction."""
+INVALID = (jsonschema_rs.ValidationError, CanonicalizationError)
 
 
 def canonical(schema: Any) -> Any:
     """The canonical form of a valid schema; raises `Unguaranteed` for an unsatisfiable one."""
     try:
-        form = jsonschema_rs.canonicalize(schema, validate_formats=True, offline=True)
-    except (jsonschema_rs.ValidationError, CanonicalizationError) as error:
+        form = _form(schema)
+    except INVALID as error:
         raise Unguaranteed("schema", "", f"cannot be guaranteed: {first_line(error)}") from None
     if form.satisfiability() is Satisfiability.NO:
-        keyword, path = contradictory(schema)
+        keyword, path = _contradictory(schema)
         raise Unguaranteed(keyword, path, "makes the schema unsatisfiable: no value fits it")
     if form.kind is CanonicalKind.RAW:
         view = form.view()
@@ -54,13 +59,17 @@ def merged(schemas: list[Any], document: Any) -> Any:
     whole: dict[str, Any] = {"allOf": schemas}
     if isinstance(document, dict):
         whole |= {word: document[word] for word in DEFINITIONS if word in document}
-    form = jsonschema_rs.canonicalize(whole, validate_formats=True, offline=True)
+    form = _form(whole)
     if form.satisfiability() is Satisfiability.NO:
         return False
-    result = form.to_json_schema()
-    if isinstance(result, dict):
-        result = {word: value for word, value in result.items() if word not in DEFINITIONS}
-    return result
+    return undefined(form.to_json_schema())
+
+
+def undefined(schema: Any) -> Any:
+    """A part of a canonical schema without the definitions that it carries along."""
+    if not isinstance(schema, dict):
+        return schema
+    return {word: value for word, value in schema.items() if word not in DEFINITIONS}
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -70,10 +79,9 @@ def matches(pattern: str, name: str) -> bool:
 
 def target(reference: str, document: Any) -> Any:
     """What a `$ref` within the canonical document points to."""
-    found = document
-    for token in unquote(reference.removeprefix("#")).split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
-        found = found[int(name) if isinstance(found, list) else name]
+    found = pointed(unquote(reference.removeprefix("#")), document)
+    if found is None:
+        raise KeyError(reference)
     return found
 
 
@@ -89,12 +97,114 @@ def followed(node: Any, document: Any) -> Any:
     raise Impossible("$ref", "never ends")
 
 
-def _blamed(schema: Any, instance_path: list[Any]) -> tuple[str, str]:
-    """The keyword of a fault that has a place, else the reference that leads nowhere."""
-    if instance_path:
-        words = [step for step in instance_path if isinstance(step, str)]
-        return words[-1], "".join(f"/{escaped(str(step))}" for step in instance_path)
-    return culprit(schema, (*EXTERNAL, "$schema"), _readable) or ("schema", "")
+def first_line(error: Exception) -> str:
+    """The first line of what went wrong, cut to 300 characters."""
+    return str(error).partition("\n")[0][:300]
+
+
+def listed_names(node: dict[str, Any]) -> list[str]:
+    """All names that an object's `propertyNames` list, beside others or not."""
+    names = node.get("propertyNames", True)
+    branches = names.get("anyOf", [names]) if isinstance(names, dict) else []
+    lists = [branch.get("enum", [branch.get("const")]) for branch in branches if constants(branch)]
+    return [name for one in lists for name in one]
+
+
+def closed_names(node: dict[str, Any]) -> list[str] | None:
+    """All names that an object may use, where they are listed."""
+    names = node.get("propertyNames", True)
+    if not isinstance(names, dict) or not constants(names):
+        return [] if names is False else None
+    return listed_names(node)
+
+
+def constants(node: dict[str, Any]) -> bool:
+    """Whether a schema lists its values."""
+    return bool({"enum", "const"} & set(node))
+
+
+def excluding(node: Any, others: list[Any], document: Any) -> Any:
+    """`node`, narrowed so that no value fits any of `others`; raises `Unsupported`."""
+    for other in others:
+        node = _apart(node, other, document)
+    return node
+
+
+def _apart(node: Any, other: Any, document: Any) -> Any:
+    node, other = followed(node, document), followed(other, document)
+    if not isinstance(node, dict) or not isinstance(other, dict):
+        raise Unsupported("oneOf")
+    for word in ("anyOf", "oneOf"):
+        if word in node:
+            apart = [_apart(branch, other, document) for branch in node[word]]
+            return node | {word: apart}
+        if word in other:
+            return excluding(node, other[word], document)
+    if node.get("type") == other.get("type") == "object":
+        return _objects_apart(node, other, document)
+    if _disjoint(node, other, document):
+        return node
+    raise Unsupported("oneOf")
+
+
+def _objects_apart(node: dict[str, Any], other: dict[str, Any], document: Any) -> Any:
+    """The object `node` such that it has, or lacks, what makes it no `other`."""
+    mine, theirs = node.get("properties", {}), other.get("properties", {})
+    required, demanded = node.get("required", []), other.get("required", [])
+    listed, allowed = closed_names(node), closed_names(other)
+    if listed is not None and not set(demanded) <= set(listed):
+        return node
+    if allowed is not None and not set(required) <= set(allowed):
+        return node
+    # What is demanded already tells best, then what the author wrote first.
+    shared = [name for name in mine if name in theirs]
+    for name in sorted(shared, key=lambda one: one not in required):
+        if _disjoint(mine[name], theirs[name], document):
+            return _demanding(node, name)
+    for name in demanded:
+        if name not in required:
+            return node | {"properties": mine | {name: False}}
+    if allowed is not None and (own := [name for name in mine if name not in allowed]):
+        return _demanding(node, own[0])
+    raise Unsupported("oneOf")
+
+
+def _demanding(node: dict[str, Any], name: str) -> dict[str, Any]:
+    required = node.get("required", [])
+    return node if name in required else node | {"required": [*required, name]}
+
+
+def _disjoint(one: Any, other: Any, document: Any) -> bool:
+    """Whether it is proved that no value fits both."""
+    one, other = followed(one, document), followed(other, document)
+    if one is False or other is False:
+        return True
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return False
+    mine, theirs = _constants(one), _constants(other)
+    if mine is not None and theirs is not None:
+        return mine.isdisjoint(theirs)
+    return merged([one, other], document) is False
+
+
+def _constants(node: dict[str, Any]) -> set[str] | None:
+    """The values of an enum or a const as text; canonical, so equal values are equal texts."""
+    if "enum" in node:
+        return {json.dumps(value, sort_keys=True) for value in node["enum"]}
+    return {json.dumps(node["const"], sort_keys=True)} if "const" in node else None
+
+
+def _form(schema: Any) -> jsonschema_rs.CanonicalSchema:
+    return jsonschema_rs.canonicalize(schema, validate_formats=True, offline=True)
+
+
+def _contradictory(schema: Any) -> tuple[str, str]:
+    """The innermost keyword without which some value fits, and its path; else the whole schema."""
+    places = [(name, path) for name, _, path in keywords(schema)]
+    # Without its type, a part of a schema mostly fits something: that tells nothing.
+    places.sort(key=lambda place: (place[0] == "type", -place[1].count("/")))
+    found = blamed(schema, places, _satisfiable, CONTRADICTION_SECONDS)
+    return found or ("schema", "")
 
 
 def _unsaid(schema: Any, place: str) -> tuple[str, str]:
@@ -113,20 +223,13 @@ def _unsaid(schema: Any, place: str) -> tuple[str, str]:
 
 def _sayable(schema: Any) -> bool:
     try:
-        form = jsonschema_rs.canonicalize(schema, validate_formats=True, offline=True)
-    except (jsonschema_rs.ValidationError, CanonicalizationError):
+        return _form(schema).kind is not CanonicalKind.RAW
+    except INVALID:
         return False
-    return form.kind is not CanonicalKind.RAW
 
 
-def _readable(schema: Any) -> bool:
+def _satisfiable(schema: Any) -> bool:
     try:
-        jsonschema_rs.validator_for(schema, validate_formats=True, offline=True)
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
+        return _form(schema).satisfiability() is not Satisfiability.NO
+    except INVALID:
         return False
-    return True
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what went wrong, cut to 300 characters."""
-    return str(error).partition("\n")[0][:300]

@@ -12,14 +12,18 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from xinghe.generation.structure.apart import Written
 from xinghe.generation.structure.arrays import array_rule
-from xinghe.generation.structure.canonical import followed, merged, target
-from xinghe.generation.structure.errors import Impossible, Unsupported
-from xinghe.generation.structure.exclusive import without
-from xinghe.generation.structure.lark import Lark, literal
+from xinghe.generation.structure.canonical import (
+    excluding,
+    followed,
+    merged,
+    target,
+    undefined,
+)
+from xinghe.generation.structure.grammar import Lark, Written, literal
+from xinghe.generation.structure.numbers import constant, number
 from xinghe.generation.structure.objects import object_rule
-from xinghe.generation.structure.scalars import constant, number
+from xinghe.generation.structure.refusals import Impossible, Unsupported
 from xinghe.generation.structure.strings import text
 
 TYPES = ("null", "boolean", "number", "string", "array", "object")
@@ -77,12 +81,7 @@ class Compiler:
         self._parts += 1
         if self._parts > PARTS:
             raise TooLarge
-        if isinstance(node, dict):
-            node = {
-                word: value
-                for word, value in node.items()
-                if word not in ("$schema", "$defs", "definitions")
-            }
+        node = undefined(node)
         if node is False or node == {"not": {}}:
             raise Impossible("schema", "admits nothing")
         if node is True or not node:
@@ -190,7 +189,7 @@ class Compiler:
         for at, branch in enumerate(branches):
             others = branches[:at] + branches[at + 1 :]
             try:
-                apart = without(branch, others, self.document)
+                apart = excluding(branch, others, self.document)
                 whole = merged([rest, apart], self.document) if rest else apart
                 rules.append(self._within(_references([branch]), whole, tokens))
             except Impossible as error:

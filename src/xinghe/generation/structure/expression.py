@@ -1,19 +1,21 @@
-"""Regular expressions as JSON Schema means them (ECMA-262), taken apart for a grammar.
+"""Regular expressions as JSON Schema means them (ECMA-262), written anew for a grammar.
 
 The dialects of those who read a pattern differ: for Python `\\d` is any script's digit, for
 ECMA-262 `\\s` holds U+FEFF, for the grammar's compiler `[[]` is unfinished. So each piece is
 written anew such that whatever it admits fits every reading, or, where it is to be ruled out
-(`wide`), such that nothing that fits any reading is left.
+(`wide`), such that nothing that fits any reading is left. One that looks ahead, or must not
+match, becomes a terminal that meets or excludes texts (`matching`).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
-from xinghe.generation.structure.errors import Unsupported
+from xinghe.generation.structure.refusals import Unsupported
 
 Anchor = Literal["^", "$"]
 QUANTIFIER = re.compile(r"(?:[*+?]|\{\d+(?:,\d*)?\})")
@@ -29,6 +31,18 @@ SETS = {
 }
 """What every reading counts among a class, and what any of them does."""
 DOT = (r"[^\n\r\u{2028}\u{2029}]", r"[^\n]")
+PLAIN = r"[ !#-\[\]-~\u{3040}-\u{30ff}\u{4e00}-\u{9fff}]"
+"""A character that JSON writes as itself: in texts of these a pattern reads what it means.
+
+Not all of Unicode: to prove that nothing is left costs by the byte sequences that are possible.
+"""
+REST = rf'/{PLAIN}*"/'
+END = '"\\""'
+NOTHING = "(/a/ & /b/)"
+LONGEST = 20_000
+"""Characters of an expression: what follows a choice is written once for each branch."""
+Place = Literal["start", "after", "middle"]
+"""Where a piece may begin: where the text does, somewhere behind that, or surely not there."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -232,3 +246,64 @@ class _Reader:
             raise self.strange()
         self.at += 1
         return self._pattern[self.at - 1]
+
+
+def matching(branches: tuple[Sequence, ...]) -> str:
+    """An expression for the JSON texts, without the first quote, in which a pattern is found.
+
+    It is exact for texts of `PLAIN` characters, so its opposite is, too.
+    """
+    found: list[str | None] = []
+    for sequence in branches:
+        found.append(_from(sequence, REST, "start", last=True))
+        elsewhere = _from(sequence, REST, "middle", last=True)
+        found.append(elsewhere and f"/{PLAIN}+/ {elsewhere}")
+    return _either(found) or NOTHING
+
+
+def _from(sequence: Sequence, rest: str, place: Place, *, last: bool) -> str | None:
+    """The sequence, then `rest`, where it begins at `place`; `None` if nothing can.
+
+    `last` says that `rest` is but what a match leaves over.
+    """
+    if not sequence:
+        return rest
+    piece, following = sequence[0], sequence[1:]
+    if isinstance(piece, Anchored):
+        return _anchored(piece, following, rest, place, last=last)
+    behind = place if isinstance(piece, Look) or place == "middle" else "after"
+    after = _from(following, rest, behind, last=last)
+    if after is None:
+        return None
+    if isinstance(piece, Look):
+        return _looking(piece, after, place)
+    if isinstance(piece, Group):
+        last = last and not following
+        return _either(_from(one, after, place, last=last) for one in piece.branches)
+    return f"/{piece}/ {after}"
+
+
+def _looking(piece: Look, after: str, place: Place) -> str | None:
+    """`after`, where what is looked for is ahead, or is not."""
+    ahead = _either(_from(one, REST, place, last=True) for one in piece.branches)
+    if ahead is None:
+        return None if piece.positive else after
+    return f"({'' if piece.positive else '~'}{ahead} & ({after}))"
+
+
+def _anchored(
+    piece: Anchored, following: Sequence, rest: str, place: Place, *, last: bool
+) -> str | None:
+    if piece.mark == "^" and place != "after":
+        return _from(following, rest, place, last=last) if place == "start" else None
+    if piece.mark == "$" and last and not following:
+        return END
+    raise Unsupported("pattern", "has an anchor within, which no grammar can hold")
+
+
+def _either(expressions: Iterable[str | None]) -> str | None:
+    possible = [one for one in expressions if one is not None]
+    whole = f"({' | '.join(possible)})"
+    if len(whole) > LONGEST:
+        raise Unsupported("pattern", "looks ahead in too many places")
+    return whole if possible else None

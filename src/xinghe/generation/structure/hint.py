@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote
+
+from xinghe.generation.structure.refusals import pointed
 
 OBJECT_HINT = "只输出一个 JSON 对象,没有其他内容。(Answer with one JSON object and nothing else.)"
 SCHEMA_HINT = "只输出如下形式的 JSON,没有其他内容。(Answer only with JSON of this form.)\n"
@@ -53,7 +56,8 @@ class _Sketch:
         if not isinstance(node, dict) or levels <= 0:
             self._write("any")
         elif "$ref" in node:
-            self.part(_pointed(str(node["$ref"]), self._document), levels - 1)
+            pointer = unquote(str(node["$ref"]).removeprefix("#"))
+            self.part(pointed(pointer, self._document), levels - 1)
         elif values := node.get("enum", [node["const"]] if "const" in node else []):
             shown = [json.dumps(value, ensure_ascii=False) for value in values[:CHOICES]]
             self._write(" | ".join(shown))
@@ -102,10 +106,3 @@ class _Sketch:
         self._length += len(text)
         if self._length > LONGEST:
             raise _TooLongError
-
-
-def _pointed(reference: str, document: Any) -> Any:
-    found = document
-    for token in reference.removeprefix("#").split("/")[1:]:
-        found = found.get(token) if isinstance(found, dict) else None
-    return found

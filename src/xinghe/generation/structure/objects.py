@@ -1,15 +1,34 @@
-"""Objects: declared properties in the author's order, then free ones."""
+"""Objects: declared properties in the author's order, then free ones, maps from names to values."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from xinghe.generation.structure.canonical import matches, merged
-from xinghe.generation.structure.errors import Impossible, Unsupported
-from xinghe.generation.structure.free import Free, free_entries
-from xinghe.generation.structure.keys import constants, named
-from xinghe.generation.structure.lark import COLON, COMMA, Lark, literal, repeated
-from xinghe.generation.structure.size import KEY, comfort
+from msgspec.structs import replace
+
+from xinghe.generation.structure.canonical import (
+    closed_names,
+    constants,
+    followed,
+    listed_names,
+    matches,
+    merged,
+)
+from xinghe.generation.structure.grammar import (
+    COLON,
+    COMMA,
+    FEWEST,
+    KEY,
+    Lark,
+    comfort,
+    item_bound,
+    literal,
+    repeated,
+)
+from xinghe.generation.structure.refusals import Impossible, Unsupported
+from xinghe.generation.structure.strings import FIRST, LAST, Text, disjoint, text, text_parts
 
 if TYPE_CHECKING:
     from xinghe.generation.structure.compile import Compiler
@@ -23,13 +42,28 @@ OBJECT = frozenset(
 UNBOUNDED = 10**9
 LINE = 80
 """Characters of an expression that is given a name of its own."""
+KEY_LENGTH = 40
+"""Characters of a free name, where the schema has no bound of its own."""
+STARTS = tuple(
+    f"^[{span}]" for span in ("a-f", "g-m", "n-s", "t-z", "A-F", "G-M", "N-S", "T-Z", "0-4", "5-9")
+)
+"""First characters of names that must differ: no two ranges share one."""
+
+
+class _Free(NamedTuple):
+    """Rules of free entries: the `fixed` ones, whose names differ, then `low`–`high` of `item`."""
+
+    fixed: list[str]
+    item: str
+    low: int
+    high: int
 
 
 def object_rule(compiler: Compiler, node: dict[str, Any], tokens: float) -> str:
     """The rule of a canonical object schema."""
     if extra := set(node) - OBJECT:
         raise Unsupported(min(extra))
-    node = named(node, compiler.document)
+    node = _named(node, compiler.document)
     names = _names(compiler, node)
     required = set(node.get("required", ()))
     low = int(node.get("minProperties", 0))
@@ -48,7 +82,7 @@ def object_rule(compiler: Compiler, node: dict[str, Any], tokens: float) -> str:
         entries.append((compiler.lark.rule(f"{literal(name)} {COLON} {value}"), name in required))
     entries = _counted(entries, low, high)
     lacking = max(0, low - sum(needed for _, needed in entries))
-    free = free_entries(compiler, node, tuple(names), lacking, tokens)
+    free = _free_entries(compiler, node, tuple(names), lacking, tokens)
     if free is None and lacking:
         raise Impossible("minProperties", f"is {low}, more than there are properties")
     return compiler.lark.rule(_braced(compiler.lark, entries, free, high - len(entries)))
@@ -67,22 +101,6 @@ def _names(compiler: Compiler, node: dict[str, Any]) -> dict[str, Any]:
     if closed is not None:
         declared = {name: value for name, value in declared.items() if name in closed}
     return dict(sorted(declared.items(), key=lambda pair: compiler.order.get(pair[0], UNBOUNDED)))
-
-
-def closed_names(node: dict[str, Any]) -> list[str] | None:
-    """All names that an object may use, where they are listed."""
-    names = node.get("propertyNames", True)
-    if not isinstance(names, dict) or not constants(names):
-        return [] if names is False else None
-    return listed_names(node)
-
-
-def listed_names(node: dict[str, Any]) -> list[str]:
-    """All names that an object's `propertyNames` list, beside others or not."""
-    names = node.get("propertyNames", True)
-    branches = names.get("anyOf", [names]) if isinstance(names, dict) else []
-    lists = [branch.get("enum", [branch.get("const")]) for branch in branches if constants(branch)]
-    return [name for one in lists for name in one]
 
 
 def _counted(entries: list[tuple[str, bool]], low: int, high: int) -> list[tuple[str, bool]]:
@@ -105,7 +123,7 @@ def _counted(entries: list[tuple[str, bool]], low: int, high: int) -> list[tuple
     return kept
 
 
-def _braced(lark: Lark, entries: list[tuple[str, bool]], free: Free | None, room: int) -> str:
+def _braced(lark: Lark, entries: list[tuple[str, bool]], free: _Free | None, room: int) -> str:
     """The body: entries in order, each optional unless required, then at most `room` free ones."""
     after = first = ""
     if free is not None and room > 0:
@@ -128,3 +146,111 @@ def _braced(lark: Lark, entries: list[tuple[str, bool]], free: Free | None, room
         if len(after) > LINE:
             after = lark.rule(after)
     return f'"{{" {first} "}}"'
+
+
+def _free_entries(
+    compiler: Compiler, node: dict[str, Any], names: tuple[str, ...], lacking: int, tokens: float
+) -> _Free | None:
+    """The free entries of an object that declares `names` and lacks so many properties.
+
+    `None` where the schema forbids them, or says nothing of them beside the declared ones.
+    """
+    maps = [] if closed_names(node) is not None else list(_maps(compiler, node, names, lacking))
+    failure = Impossible("additionalProperties", "admits no value")
+    options: list[str] = []
+    fixed: list[str] = []
+    most = 0
+    for listed, taken, schema in maps:
+        if options and lacking > 1:
+            break  # names of one kind can be kept apart
+        count = item_bound(tokens, KEY + comfort(schema))
+        try:
+            value = compiler.emit(schema, max(tokens / count**0.5 - KEY, comfort(schema)))
+            *apart, key = _free_keys(compiler.lark, listed, taken, lacking)
+        except Impossible as error:
+            failure = error
+            continue
+        fixed = [compiler.lark.rule(f"{one} {COLON} {value}") for one in apart]
+        options.append(f"{key} {COLON} {value}")
+        most = max(most, count, lacking + FEWEST)
+    if not options:
+        if maps and lacking:
+            raise failure
+        return None
+    item = compiler.lark.rule(" | ".join(options))
+    return _Free(fixed, item, max(0, lacking - len(fixed)), most)
+
+
+def _maps(
+    compiler: Compiler, node: dict[str, Any], names: tuple[str, ...], lacking: int
+) -> Iterator[tuple[Any, tuple[str, ...], Any]]:
+    """For each kind of free name: what it must fit, what it must not be, and its value."""
+    listed = node.get("propertyNames", True)
+    patterns: dict[str, Any] = node.get("patternProperties", {})
+    for pattern, schema in patterns.items():
+        if any(matches(pattern, name) for name in names):
+            continue  # a free name could repeat a declared one
+        also = [other for other in patterns if other != pattern and not disjoint(pattern, other)]
+        value = (
+            merged([schema, *(patterns[p] for p in also)], compiler.document) if also else schema
+        )
+        name: Any = {"type": "string", "pattern": pattern}
+        if listed not in (True, {}) and not _said(listed, pattern):
+            name = merged([listed, name], compiler.document)
+        if value is not False:
+            for branch in _branches(name):
+                yield branch, (), value
+    other = node.get("additionalProperties", True)
+    declared = bool(names) and "additionalProperties" not in node
+    if not patterns and other is not False and (not declared or lacking > 0):
+        for branch in _branches(listed):
+            yield branch, names, other
+
+
+def _branches(names: Any) -> list[Any]:
+    """The string schemas of which a free name fits any; they may overlap."""
+    if names is False:
+        return []
+    branches = names.get("anyOf", [names]) if isinstance(names, dict) else [names]
+    return [branch for branch in branches if branch is True or not constants(branch)]
+
+
+def _said(listed: Any, pattern: str) -> bool:
+    """Whether `propertyNames` admits whatever fits `pattern`, word for word."""
+    branches = listed.get("anyOf", [listed]) if isinstance(listed, dict) else []
+    return {"type": "string", "pattern": pattern} in branches
+
+
+def _free_keys(lark: Lark, names: Any, taken: tuple[str, ...], lacking: int) -> list[str]:
+    """Rules of names: `lacking` - 1 that differ from one another, then one for all the rest.
+
+    `names` is the schema of `propertyNames`, one string schema; `taken` are names that are
+    declared. A name that comes again is legal JSON and overwrites the first, so only those that
+    must count are kept apart.
+    """
+    bound = Text(1, KEY_LENGTH) if names in (True, {}) else _bounded(names)
+    wanted = replace(bound, taken=(*bound.taken, *map(literal, taken)))
+    if lacking <= 1:
+        return [wanted.rule(lark)]
+    for marks in (STARTS, FIRST, LAST):
+        apart = text_parts(wanted, marks)
+        if len(apart) >= lacking:
+            return [part.rule(lark) for part in apart[:lacking]]
+    raise Unsupported("minProperties", f"is {lacking} more than the required properties")
+
+
+def _named(node: dict[str, Any], document: Any) -> dict[str, Any]:
+    """An object schema whose `propertyNames` refer to nothing."""
+    names = node.get("propertyNames")
+    if not isinstance(names, dict) or "$ref" not in json.dumps(names):
+        return node
+    found = [followed(part, document) for part in names.get("allOf", [names])]
+    rest = {word: value for word, value in names.items() if word not in ("allOf", "$ref")}
+    return node | {"propertyNames": merged([rest, *found], document)}
+
+
+def _bounded(names: dict[str, Any]) -> Text:
+    if names.get("type", "string") != "string":
+        raise Unsupported("propertyNames")
+    wanted = text({"type": "string"} | names, KEY_LENGTH)
+    return replace(wanted, low=max(wanted.low, min(1, wanted.high)))

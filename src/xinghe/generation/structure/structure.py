@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
+import jsonschema_rs
 import msgspec
-from llguidance import LLMatcher
 
 from xinghe.core import Constraint
-from xinghe.generation.structure.blame import REWRITTEN, culprit
-from xinghe.generation.structure.canonical import canonical, validator
+from xinghe.generation.structure.canonical import canonical, first_line
 from xinghe.generation.structure.compile import Compiler, TooLarge
-from xinghe.generation.structure.effort import within_effort
-from xinghe.generation.structure.errors import Impossible, Unguaranteed, Unsupported
+from xinghe.generation.structure.grammar import fault
 from xinghe.generation.structure.hint import OBJECT_HINT, hint_for
-from xinghe.generation.structure.limits import within_limits
-from xinghe.generation.structure.locate import keywords
-from xinghe.generation.structure.patterns import held
-from xinghe.generation.structure.strict import checker
+from xinghe.generation.structure.limits import within_effort, within_limits
+from xinghe.generation.structure.refusals import (
+    Impossible,
+    Unguaranteed,
+    Unsupported,
+    culprit,
+    escaped,
+    keywords,
+)
+from xinghe.generation.structure.strings import held
 
 OBJECT = {"type": "object"}
 RECURSION = (4, 2, 1, 0)
@@ -27,6 +32,9 @@ GRAMMAR = 400_000
 """Characters of a grammar."""
 ORIGINS = {"minimum": ("exclusiveMinimum",), "maximum": ("exclusiveMaximum",)}
 """What else a keyword of the canonical form may have been when it was sent."""
+REWRITTEN = ("not", "oneOf", "if", "dependentSchemas", "dependencies", "unevaluatedProperties")
+"""Where a residue that cannot be said may have come from, likeliest first."""
+EXTERNAL = ("$ref", "$dynamicRef", "$recursiveRef")
 USED = 0.8
 """The part of `max_tokens` that bounds are computed from."""
 
@@ -58,12 +66,46 @@ def structured(schema: Any = None, *, max_tokens: int) -> Structure:
         raise Unguaranteed("schema", "", "must be an object or a boolean")
     within_limits(wanted)
     _fits(wanted, max_tokens)
-    check = checker(validator(wanted))
+    check = checker(wanted)
     within_effort(wanted)
     grammar = _grammar(wanted, max_tokens)
     given = wanted if isinstance(wanted, dict) else {}
     hint = OBJECT_HINT if schema is None else hint_for(wanted)
     return Structure(Constraint(grammar, given), hint, check)
+
+
+def verifiable(schema: Any) -> None:
+    """Raise `Unguaranteed` for a schema that no answer could be held against."""
+    within_limits(schema)
+    checker(schema)
+    within_effort(schema)
+
+
+def checker(schema: Any, *, arguments: bool = False) -> Callable[[str], str | None]:
+    """A function that says what is wrong with a text, `None` if nothing is.
+
+    Where it is `arguments`, whatever is no object is wrong. Raises `Unguaranteed` for an invalid
+    schema.
+    """
+    try:
+        validator = _validator(schema)
+    except (jsonschema_rs.ReferencingError, ValueError) as error:
+        keyword, path = _invalid(schema, getattr(error, "instance_path", []))
+        raise Unguaranteed(keyword, path, f"is invalid: {first_line(error)}") from None
+
+    def check(text: str) -> str | None:
+        try:
+            value = _parsed(text)
+        except ValueError as error:
+            return str(error)
+        if arguments and not isinstance(value, dict):
+            return "not an object"
+        for wrong in validator.iter_errors(value):
+            where = "".join(f"/{step}" for step in wrong.instance_path) or "/"
+            return f"{where}: {first_line(wrong)}"
+        return None
+
+    return check
 
 
 def _grammar(schema: Any, max_tokens: int) -> str:
@@ -88,7 +130,7 @@ def _text(schema: Any, form: Any, max_tokens: int, recursion: int) -> str:
 
 def _compiled(schema: Any, grammar: str, max_tokens: int) -> None:
     """Raise `Unguaranteed` if the engine's grammar compiler would refuse `grammar`."""
-    if not _failure(grammar):
+    if not fault(grammar):
         return
     for _, value, path in keywords(schema):
         if path.endswith("/pattern") and isinstance(value, str) and not held(value):
@@ -98,17 +140,13 @@ def _compiled(schema: Any, grammar: str, max_tokens: int) -> None:
     raise Unguaranteed(keyword, path, "cannot be guaranteed")
 
 
-def _failure(grammar: str) -> str:
-    return LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(grammar))
-
-
 def _works(max_tokens: int) -> Callable[[Any], bool]:
     """Whether a schema can be guaranteed, where one keyword has been taken out."""
 
     def works(schema: Any) -> bool:
         try:
             form = canonical(schema)
-            return not _failure(_text(schema, form, max_tokens, RECURSION[-1]))
+            return not fault(_text(schema, form, max_tokens, RECURSION[-1]))
         except (Unguaranteed, Unsupported, Impossible, TooLarge, RecursionError, ValueError):
             return False
 
@@ -144,3 +182,51 @@ def _order(schema: Any) -> dict[str, int]:
             for name in value:
                 order.setdefault(name, len(order))
     return order
+
+
+def _validator(schema: Any) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(schema, validate_formats=True, offline=True)
+
+
+def _invalid(schema: Any, instance_path: list[Any]) -> tuple[str, str]:
+    """The keyword of a fault that has a place, else the reference that leads nowhere."""
+    if instance_path:
+        words = [step for step in instance_path if isinstance(step, str)]
+        return words[-1], "".join(f"/{escaped(str(step))}" for step in instance_path)
+    return culprit(schema, (*EXTERNAL, "$schema"), _readable) or ("schema", "")
+
+
+def _readable(schema: Any) -> bool:
+    try:
+        _validator(schema)
+    except (jsonschema_rs.ReferencingError, ValueError):
+        return False
+    return True
+
+
+def _parsed(text: str) -> Any:
+    """The value of a JSON text; raises `ValueError` for anything that is not strict JSON.
+
+    NaN and infinities, numbers that no double holds and lone surrogates are refused. A name
+    that comes twice in an object is legal (section 4) and means the last value, as in every
+    parser.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("a lone surrogate") from None
+    return value
+
+
+def _refuse(word: str) -> float:
+    raise ValueError(f"{word} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"{text[:40]} is too large")
+    return value

@@ -3,19 +3,19 @@
 The platform writes the prompt, constrains what is generated, and reads the calls out of it.
 """
 
-from xinghe.generation.tools.check import arguments_fault, offered, vet
-from xinghe.generation.tools.plan import Decision, ToolPlan, decide, plan
+from xinghe.generation.tools.plan import Decision, ToolPlan, decide, offered, placed, plan, vet
 from xinghe.generation.tools.prompt import flatten
-from xinghe.generation.tools.reader import CallReader
+from xinghe.generation.tools.reader import CallReader, call_id
 
 __all__ = [
     "CallReader",
     "Decision",
     "ToolPlan",
-    "arguments_fault",
+    "call_id",
     "decide",
     "flatten",
     "offered",
+    "placed",
     "plan",
     "vet",
 ]

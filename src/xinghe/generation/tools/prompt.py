@@ -1,20 +1,24 @@
 """What the engine reads: how to call, the functions, and the calls of earlier rounds as text.
 
-Measured on Qwen2.5-Coder 1.5B: examples for functions that do not exist are worth more than any
-wording of the instruction (`bench/tools.py`).
+The model writes `name {"argument": …}`, one line a call, from its first character. Measured on
+Qwen2.5-Coder 1.5B: examples for functions that do not exist are worth more than any wording of
+the instruction (`bench/tools.py`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from xinghe.core import Message, Tool
-from xinghe.generation.tools.notation import END, written_call
-from xinghe.generation.tools.signature import signature
 
+GAP = " "
+"""Between a name and its arguments. No name holds one: no call is the beginning of another."""
+END = "\n"
+"""Between two calls. Arguments are compact JSON, which has no line ends."""
 EXAMPLES = ("time", "note")
 """The functions of the examples, which exist nowhere else."""
 HEAD = """You can call functions. Where the request needs them, write only the function's name and \
@@ -37,6 +41,15 @@ Q: 记一下:开会
 A: note {"text": "开会"}
 Your functions now:
 """
+PLAIN = frozenset({"type", "description", "enum", "title", "default", "items", "properties"})
+PLAIN_OBJECT = PLAIN | {"required", "additionalProperties"}
+BOUNDS = frozenset(
+    {
+        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
+        "maxLength", "minItems", "maxItems", "format", "pattern", "examples",
+    }
+)  # fmt: skip
+"""Kept by the grammar, whether the model has read them or not."""
 
 
 def told(tools: Iterable[Tool]) -> str:
@@ -92,7 +105,7 @@ def _joined(results: Message, question: Message) -> Message:
 
 
 def _calls(message: Message) -> str:
-    lines = [written_call(call.name, _compact(call.arguments)) for call in message.tool_calls]
+    lines = [f"{call.name}{GAP}{_compact(call.arguments)}" for call in message.tool_calls]
     return END.join([message.content, *lines] if message.content else lines)
 
 
@@ -102,3 +115,55 @@ def _compact(arguments: str) -> str:
         return json.dumps(json.loads(arguments), ensure_ascii=False)
     except (ValueError, RecursionError):
         return " ".join(arguments.split())
+
+
+def signature(tool: Tool) -> str:
+    """`name(city: string /* 城市 */, day?: "today"|"tomorrow") // what it does`, on one line.
+
+    Parameters that this form cannot tell (unions, references, …) are shown as their schema.
+    """
+    shown = _object(tool.parameters, "(", ")")
+    if shown is None:
+        shown = f"({_json(tool.parameters)})"
+    return f"{tool.name}{shown}{_note('// ', tool.description)}"
+
+
+def _object(schema: Mapping[str, Any], opening: str, closing: str) -> str | None:
+    if not schema.keys() <= PLAIN_OBJECT or schema.get("type", "object") != "object":
+        return None
+    required = schema.get("required", ())
+    members = []
+    for name, member in schema.get("properties", {}).items():
+        kind = _kind(member)
+        if kind is None:
+            return None
+        mark = "" if name in required else "?"
+        note = _note("/* ", member.get("description", ""), " */")
+        members.append(f"{name}{mark}: {kind}{note}")
+    return opening + ", ".join(members) + closing
+
+
+def _kind(schema: object) -> str | None:
+    if not isinstance(schema, dict):
+        return None
+    kind = schema.get("type")
+    if kind == "object" and schema.get("properties"):
+        return _object(schema, "{", "}")
+    if not schema.keys() <= PLAIN | BOUNDS:
+        return None
+    if "enum" in schema:
+        return "|".join(map(_json, schema["enum"]))
+    if kind == "array":
+        item = _kind(schema.get("items", {"type": "any"}))
+        return None if item is None else f"{item}[]"
+    return kind if isinstance(kind, str) else None
+
+
+def _note(opening: str, text: str, closing: str = "") -> str:
+    """A description on one line; line ends in it would look like further functions."""
+    text = " ".join(text.split())
+    return f" {opening}{text}{closing}" if text else ""
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Literal
 
 from xinghe.core import Delta, TextDelta, ToolCallDelta
-from xinghe.generation.tools.notation import END, GAP
+from xinghe.generation.tools.prompt import END, GAP
 
 ALPHABET = string.ascii_lowercase + string.digits
 ID_LENGTH = 24

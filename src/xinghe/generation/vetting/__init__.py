@@ -4,8 +4,12 @@
 answer to and checks it by. `child` is the workers' side.
 """
 
-from xinghe.generation.vetting.errors import Unverified, VettingBusy
-from xinghe.generation.vetting.service import Vetting
-from xinghe.generation.vetting.values import VettedForm, VettedTools
+from xinghe.generation.vetting.service import (
+    Unverified,
+    VettedForm,
+    VettedTools,
+    Vetting,
+    VettingBusy,
+)
 
 __all__ = ["Unverified", "VettedForm", "VettedTools", "Vetting", "VettingBusy"]

@@ -10,15 +10,15 @@ from importlib.metadata import version
 
 import msgspec
 
-from xinghe.generation.vetting.wire import Form, Formed, Functions, Planned, Refused
+from xinghe.generation.vetting import wire
 
-Result = Formed | Planned | Refused
+Result = wire.Formed | wire.Planned | wire.Refused
 COMPILERS = ",".join(f"{name} {version(name)}" for name in ("llguidance", "jsonschema_rs"))
 ENTRY = 500
 """Bytes that an entry takes beside its texts."""
 
 
-def key_of(work: Form | Functions) -> bytes:
+def key_of(work: wire.Form | wire.Functions) -> bytes:
     """All that a result depends on: use, schema, lengths, and the compilers' versions."""
     return hashlib.sha256(COMPILERS.encode() + msgspec.msgpack.encode(work)).digest()
 

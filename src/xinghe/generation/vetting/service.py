@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 import structlog
 
 from xinghe.core import Constraint, ToolUse
-from xinghe.generation.structure import Unguaranteed
-from xinghe.generation.tools.grammar import placed
+from xinghe.generation.structure import CHARACTERS, NODES, Unguaranteed, sized
+from xinghe.generation.tools import Decision, offered, placed
+from xinghe.generation.vetting import wire
 from xinghe.generation.vetting.cache import Cache, Result, key_of
-from xinghe.generation.vetting.errors import Unverified, VettingBusy
-from xinghe.generation.vetting.size import text_of, text_of_all
-from xinghe.generation.vetting.values import VettedForm, VettedTools
-from xinghe.generation.vetting.wire import (
-    Finished,
-    Form,
-    Formed,
-    Functions,
-    Planned,
-    Refused,
-    Validated,
-    Verdict,
-    Walk,
-    Walked,
-    Wanted,
-)
 from xinghe.workers import (
     WorkerBusy,
     WorkerDied,
@@ -51,8 +38,61 @@ CACHE = 32 * 1024 * 1024
 BUSY = 300.0
 """Seconds that a refusal for time holds: the machine may just have been busy."""
 ANY_OBJECT = b'{"type":"object"}'
+ALL_NODES, ALL_CHARACTERS = 4 * NODES, 4 * CHARACTERS
+"""Values and characters of all functions of a request together."""
 TRIES = 2
 """A worker may die of something else than its call."""
+
+
+class VettingBusy(Exception):
+    """Too many schemas wait already, of this account or in all."""
+
+    retry_after = 2.0
+    """Seconds."""
+
+
+class Unverified(Exception):
+    """A finished answer could not be checked in time, so it cannot be promised. `kind` is why."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class VettedForm(msgspec.Struct, frozen=True):
+    """What an answer must look like.
+
+    `constraint` is what the engine keeps to while it generates, `hint` tells the model in words,
+    and `check` says what is wrong with a finished text, `None` if nothing is. It raises
+    `Unverified`.
+    """
+
+    constraint: Constraint
+    hint: str
+    check: Callable[[str], Awaitable[str | None]]
+
+
+class VettedTools(msgspec.Struct, frozen=True):
+    """The functions of a request; `decision` is `None` where the engine calls by itself.
+
+    `fault` says what is wrong with arguments for a schema, as `VettedForm.check` does.
+    """
+
+    use: ToolUse
+    decision: Decision | None
+    fault: Callable[[bytes, str], Awaitable[str | None]]
+
+    async def check(self, name: str, arguments: str) -> str | None:
+        """What is wrong with a call, `None` if nothing is. Raises `Unverified`.
+
+        A function that the request does not offer (or did not demand), arguments that are not
+        strict JSON, no object, or against the function's schema.
+        """
+        tool = offered(self.use, name)
+        if tool is None:
+            return f"there is no function {name!r} to call"
+        fault = await self.fault(_json(tool.parameters), arguments)
+        return fault and f"the arguments of {name!r} cannot be taken: {fault}"
 
 
 class Vetting:
@@ -64,8 +104,12 @@ class Vetting:
 
     def __init__(self, *, seconds: float = SECONDS) -> None:
         self._seconds = seconds
-        self._schemas = WorkerPool(MODULE, Verdict, size=WORKERS, timeout=seconds, memory=MEMORY)
-        self._answers = WorkerPool(MODULE, Verdict, size=WORKERS, timeout=seconds, memory=MEMORY)
+        self._schemas = WorkerPool(
+            MODULE, wire.Verdict, size=WORKERS, timeout=seconds, memory=MEMORY
+        )
+        self._answers = WorkerPool(
+            MODULE, wire.Verdict, size=WORKERS, timeout=seconds, memory=MEMORY
+        )
         self._cache = Cache(CACHE)
 
     async def start(self) -> None:
@@ -93,11 +137,15 @@ class Vetting:
 
         Raises `Unguaranteed`, `VettingBusy` and what `first` raises.
         """
-        text = None if schema is None else text_of(schema)
-        found = await self._vetted(Form(text, max_tokens), account, first)
-        assert isinstance(found, Formed)
+        text = None
+        if schema is not None:
+            sized(schema)
+            text = _json(schema)
+        found = await self._vetted(wire.Form(text, max_tokens), account, first)
+        assert isinstance(found, wire.Formed)
         constraint = Constraint(found.grammar, schema or {"type": "object"})
-        return VettedForm(constraint, found.hint, text or ANY_OBJECT, account, self)
+        check = partial(self.validate, text or ANY_OBJECT, account=account, arguments=False)
+        return VettedForm(constraint, found.hint, check)
 
     async def tools(
         self,
@@ -112,23 +160,27 @@ class Vetting:
 
         The path of an `Unguaranteed` is a JSON Pointer into the request's `tools`.
         """
-        text = text_of_all([msgspec.structs.asdict(tool) for tool in use.tools])
+        text = _json_of(use)
         # How a native engine is to answer does not touch its functions.
         works = (
-            Functions(text, True, "auto", None, True, 0)
+            wire.Functions(text, True, "auto", None, True, 0)
             if native
-            else Functions(text, False, use.choice, use.name, use.parallel, max_tokens)
+            else wire.Functions(text, False, use.choice, use.name, use.parallel, max_tokens)
         )
         found = await self._vetted(works, account, first)
-        assert isinstance(found, Planned)
-        return VettedTools(use, found.decision, account, self)
+        assert isinstance(found, wire.Planned)
+        fault = partial(self.validate, account=account, arguments=True)
+        return VettedTools(use, found.decision, fault)
 
     async def validate(
         self, schema: bytes, text: str, account: str, *, arguments: bool
     ) -> str | None:
-        """See `Validates`."""
-        found = await self._promised(Finished(schema, text, arguments), account)
-        assert isinstance(found, Validated)
+        """What is wrong with a finished text, `None` if nothing is; `arguments` are of a function.
+
+        Raises `Unverified`.
+        """
+        found = await self._promised(wire.Finished(schema, text, arguments), account)
+        assert isinstance(found, wire.Validated)
         return found.fault
 
     async def walk(self, key: str, grammar: str, start: int, text: bytes, account: str) -> bool:
@@ -139,8 +191,8 @@ class Vetting:
         known = start
         sent = ""
         while True:
-            found = await self._promised(Walk(key, known, text[known:], sent), account)
-            assert isinstance(found, Walked)
+            found = await self._promised(wire.Walk(key, known, text[known:], sent), account)
+            assert isinstance(found, wire.Walked)
             if not found.kept:
                 return False
             if found.known >= len(text):
@@ -150,7 +202,7 @@ class Vetting:
             known = max(found.known, 0)
 
     async def _vetted(
-        self, work: Form | Functions, account: str, first: Callable[[], Awaitable[None]]
+        self, work: wire.Form | wire.Functions, account: str, first: Callable[[], Awaitable[None]]
     ) -> Result:
         key = key_of(work)
         found = self._cache.get(key)
@@ -160,19 +212,19 @@ class Vetting:
             # Another request may have found the same meanwhile: that holds for as long as it did.
             if seconds and self._cache.get(key) is None:
                 self._cache.put(key, found, seconds)
-        if isinstance(found, Refused):
+        if isinstance(found, wire.Refused):
             raise Unguaranteed(found.keyword, found.path, found.reason)
         return found
 
     async def _found(
-        self, work: Form | Functions, account: str, key: bytes
+        self, work: wire.Form | wire.Functions, account: str, key: bytes
     ) -> tuple[Result, float]:
         """The result, and for how many seconds it holds."""
         at: int | None = None
 
-        def known() -> Verdict | None:
+        def known() -> wire.Verdict | None:
             found = self._cache.get(key)
-            return None if found is None else Verdict(found)
+            return None if found is None else wire.Verdict(found)
 
         def begun(number: int) -> None:
             nonlocal at
@@ -182,7 +234,7 @@ class Vetting:
         for _ in range(TRIES):
             try:
                 verdict = await self._schemas.call(
-                    Wanted(work), account, progress=begun, known=known
+                    wire.Wanted(work), account, progress=begun, known=known
                 )
             except WorkerBusy as error:
                 raise VettingBusy(str(error)) from None
@@ -196,29 +248,51 @@ class Vetting:
                 continue
             else:
                 found = verdict.found
-                assert isinstance(found, Formed | Planned | Refused)
-                if isinstance(found, Refused) and found.kind:
+                assert isinstance(found, wire.Formed | wire.Planned | wire.Refused)
+                if isinstance(found, wire.Refused) and found.kind:
                     log.warning("schema_refused", kind=found.kind)
                 return found, math.inf
             break
         log.warning("schema_refused", kind=kind)
         refused = Unguaranteed("schema", "", reason)
         refused = refused if at is None else placed(at, refused)
-        return Refused(refused.keyword, refused.path, refused.reason), seconds
+        return wire.Refused(refused.keyword, refused.path, refused.reason), seconds
 
-    async def _promised(self, work: Finished | Walk, account: str) -> object:
+    async def _promised(self, work: wire.Finished | wire.Walk, account: str) -> object:
         """What a worker finds of an answer that an engine is making: it is never turned away."""
         failure: WorkerFailure | None = None
         for _ in range(TRIES):
             try:
-                verdict = await self._answers.call(Wanted(work), account, bounded=False)
+                verdict = await self._answers.call(wire.Wanted(work), account, bounded=False)
             except WorkerDied as error:
                 failure = error
                 continue
             except WorkerFailure as error:
                 failure = error
                 break
-            if isinstance(verdict.found, Refused):
+            if isinstance(verdict.found, wire.Refused):
                 raise Unverified(verdict.found.kind or "grammar")
             return verdict.found
         raise Unverified(type(failure).__name__)
+
+
+def _json_of(use: ToolUse) -> bytes:
+    """The functions as JSON. Raises `Unguaranteed` for any that is beyond the limits, or all."""
+    nodes = characters = 0
+    for number, tool in enumerate(use.tools):
+        try:
+            own = sized(tool.parameters)
+        except Unguaranteed as error:
+            raise placed(number, error) from None
+        nodes += own[0]
+        characters += own[1] + len(tool.description)
+        if nodes > ALL_NODES or characters > ALL_CHARACTERS:
+            raise Unguaranteed(
+                "tools", "", f"have more than {ALL_NODES} values or {ALL_CHARACTERS} characters"
+            )
+    return _json([msgspec.structs.asdict(tool) for tool in use.tools])
+
+
+def _json(value: Any) -> bytes:
+    # Escaped: a lone surrogate, which JSON may spell, has no UTF-8.
+    return json.dumps(value, separators=(",", ":")).encode()

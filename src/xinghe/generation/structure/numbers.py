@@ -10,7 +10,7 @@ import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from xinghe.generation.structure.errors import Impossible, Unsupported
+from xinghe.generation.structure.refusals import Impossible, Unsupported
 
 BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 NUMBER = BOUNDS | {"type", "multipleOf"}
