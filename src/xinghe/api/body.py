@@ -108,6 +108,11 @@ class Body:
                 await self._large.feed(each)
             self._parts.clear()
 
+    @property
+    def text(self) -> bytes | None:
+        """All of it as it came; `None` where it is large, and decoded already."""
+        return b"".join(self._parts) if self._large is None else None
+
     async def value(self) -> Any:
         """Raises `ApiError` for what is not JSON."""
         if self._large is not None:

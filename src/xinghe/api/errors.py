@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -112,6 +112,30 @@ class ApiError(Exception):
     def body(self, request_id: str) -> ErrorAnswer:
         row = self.row
         return ErrorAnswer(ErrorDetail(row.code, self.message, row.type, self.param), request_id)
+
+
+SHOWN = 60
+"""Characters of an offending value that a message repeats."""
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: short, and in JSON's own words."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list | dict | msgspec.Struct):
+        # Not its text: it may be megabytes, or nested as deeply as JSON can be.
+        return "an array" if isinstance(value, list) else "an object"
+    if isinstance(value, str):
+        text = f'"{value[:SHOWN]}"'.encode("utf-8", "replace").decode("utf-8")
+        return text if len(value) <= SHOWN else text[:-1] + '…"'
+    text = str(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+
+
+def refuse(field: str, value: Any, allowed: str) -> ApiError:
+    return ApiError(
+        Errors.MALFORMED_JSON, f"{field} is {shown(value)}, allowed: {allowed}", param=field
+    )
 
 
 def stopped(request_id: str) -> ApiError:

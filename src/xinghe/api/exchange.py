@@ -17,8 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from xinghe.accounts import Principal
 from xinghe.api.body import MAX_STRING, Body
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ApiError, Errors
-from xinghe.api.fields import shown
+from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.memory import BodyBudget
 from xinghe.core import ClientGone
 from xinghe.settings import Server

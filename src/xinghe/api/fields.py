@@ -5,30 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from xinghe.api.errors import ApiError, Errors
-
-SHOWN = 60
-"""Characters of an offending value that a message repeats."""
-
-
-def shown(value: Any) -> str:
-    """A value as a message shows it: short, and in JSON's own words."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, list | dict):
-        # Not its text: it may be megabytes, or nested as deeply as JSON can be.
-        return "an array" if isinstance(value, list) else "an object"
-    if isinstance(value, str):
-        text = f'"{value[:SHOWN]}"'.encode("utf-8", "replace").decode("utf-8")
-        return text if len(value) <= SHOWN else text[:-1] + '…"'
-    text = str(value)
-    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
-
-
-def refuse(field: str, value: Any, allowed: str) -> ApiError:
-    return ApiError(
-        Errors.MALFORMED_JSON, f"{field} is {shown(value)}, allowed: {allowed}", param=field
-    )
+from xinghe.api.errors import refuse, shown
 
 
 def number(body: dict[str, Any], field: str, low: float, high: float) -> float | None:

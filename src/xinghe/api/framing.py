@@ -14,8 +14,7 @@ from starlette.types import Message
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from xinghe.api.errors import ApiError, Errors
-from xinghe.api.fields import shown
+from xinghe.api.errors import ApiError, Errors, shown
 
 MAX_HEAD_BYTES = 128 * 1024
 """Of a request's line and headers, of its trailers, of the words beside a chunk's size."""

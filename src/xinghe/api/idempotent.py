@@ -15,9 +15,8 @@ from http import HTTPStatus
 import structlog
 from starlette.types import Message
 
-from xinghe.api.errors import ApiError, Errors
+from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.exchange import Exchange, Headers, read_body
-from xinghe.api.fields import shown
 from xinghe.core import ClientGone
 from xinghe.idempotency import Keeper, Kept, KeyReused, Place
 from xinghe.idempotency.keeper import Keeping

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from xinghe.accounts import Principal
-from xinghe.api.errors import ApiError, Errors
-from xinghe.api.fields import refuse
+from xinghe.api.errors import ApiError, Errors, refuse
 from xinghe.catalog import Catalog, Kind, ModelCard
 
 
 def select_model(
-    body: dict[str, Any], catalog: Catalog, kind: Kind, principal: Principal
+    name: Any, catalog: Catalog, kind: Kind, principal: Principal
 ) -> tuple[str, ModelCard]:
     """The name and the card. Raises `ApiError`."""
-    name = body.get("model")
     if name is None or name == "":
         raise ApiError(Errors.MODEL_EMPTY, "model is empty", param="model")
     if not isinstance(name, str):

@@ -1,161 +1,147 @@
-"""The message rules of section 4.1.2; the freer ones of OpenAI at `/v1`."""
+"""The conversation: its message rules of section 4.1.2, and the freer ones of OpenAI at `/v1`."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Sequence
 
-from xinghe.api.chat.contents import read_content
-from xinghe.api.chat.permissions import forbid
+from xinghe.api.chat.capabilities import forbid
+from xinghe.api.chat.schema import (
+    ChatBody,
+    ChatMessage,
+    PastCall,
+    PicturePart,
+    TextPart,
+    invalid,
+)
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ApiError, Errors
-from xinghe.api.fields import shown
+from xinghe.api.errors import shown
 from xinghe.catalog import Capability, ModelCard
 from xinghe.core import Message, Picture, ToolCall
 
-ROLES = {
-    Dialect.DOCUMENTED: ("system", "user", "assistant", "tool", "function"),
-    Dialect.OPENAI: ("system", "developer", "user", "assistant", "tool", "function"),
-}
-
 PAUSE = 1024
 """Messages after which others have their turn."""
+PLAIN = frozenset({"system", "user", "assistant"})
 BLANK = 1_000_000
 """Characters: whatever is longer is refused for its length, and not looked through for a letter."""
 
 
 async def read_messages(
-    body: dict[str, Any],
+    body: ChatBody,
     model: str,
     card: ModelCard,
     dialect: Dialect,
     able: frozenset[Capability],
 ) -> tuple[Message, ...]:
-    """The conversation, its pictures still as URLs (`contents.unloaded`).
+    """The conversation, its pictures still as URLs (`unloaded`).
 
     `able` is what the model can do and its deployment delivers. Raises `ApiError` with the index
     and the rule that was broken.
     """
-    value = body.get("messages")
-    if value is None or value == []:
-        raise invalid("messages must not be empty")
-    if not isinstance(value, list):
-        raise ApiError(
-            Errors.MALFORMED_JSON,
-            f"messages is {shown(value)}, allowed: a list of messages",
-            param="messages",
-        )
     read = list[Message]()
-    for index, item in enumerate(value):
+    for index, sent in enumerate(body.messages):
         if index % PAUSE == PAUSE - 1:
             await asyncio.sleep(0)
-        read.append(_read(index, item, model, dialect, able))
+        if (
+            sent.content.__class__ is str
+            and sent.content
+            and sent.role in PLAIN
+            and not sent.tool_calls
+        ):
+            read.append(Message(sent.role, sent.content, sent.name))
+        else:
+            read.append(_read(index, sent, model, dialect, able))
     messages = tuple(read)
-    uses_tools = bool(body.get("tools")) or any(message.tool_calls for message in messages)
     if dialect is Dialect.DOCUMENTED:
-        _check_order(messages, card, uses_tools)
+        _check_order(messages, card, uses_tools=bool(body.tools))
     _check_results(messages)
     return messages
 
 
-def invalid(rule: str) -> ApiError:
-    return ApiError(Errors.INVALID_MESSAGES, rule, param="messages")
+def unloaded(url: str) -> Picture:
+    """A picture that is still to be loaded from its URL."""
+    return Picture(url.encode("utf-8", "surrogatepass"), "", 0, 0)
 
 
 def _read(
-    index: int, item: Any, model: str, dialect: Dialect, able: frozenset[Capability]
+    index: int, sent: ChatMessage, model: str, dialect: Dialect, able: frozenset[Capability]
 ) -> Message:
-    if not isinstance(item, dict):
-        raise invalid(f"messages[{index}] is {shown(item)}, allowed: an object")
-    role, roles = item.get("role"), ROLES[dialect]
-    if role not in roles:
-        raise invalid(f"messages[{index}].role is {shown(role)}, allowed: {', '.join(roles)}")
-    if (role == "tool" or item.get("tool_calls")) and Capability.TOOLS not in able:
+    # `developer` is what OpenAI calls `system` today; a chat template knows only the latter.
+    role = "system" if sent.role == "developer" else sent.role
+    where = f"messages[{index}]"
+    if (role == "tool" or sent.tool_calls) and Capability.TOOLS not in able:
         raise forbid(model, "tools", Capability.TOOLS)
-    name = item.get("name")
-    if name is not None and not isinstance(name, str):
-        raise invalid(f"messages[{index}].name is {shown(name)}, allowed: a string")
-    calls = _read_calls(index, role, item.get("tool_calls"))
-    parts: tuple[str | Picture, ...] = ()
-    if calls and item.get("content") in (None, ""):
-        content = ""
-    else:
-        content, parts = read_content(index, role, item.get("content"), model, able)
-        if not content and not parts and dialect is Dialect.DOCUMENTED:
-            raise invalid(f"messages[{index}].content must not be empty")
+    if sent.content is None and not sent.tool_calls:
+        raise invalid(f"{where}.content is null, allowed: a string or a list of parts")
+    content, parts = sent.content or "", tuple[str | Picture, ...]()
+    if not isinstance(content, str):
+        content, parts = _read_parts(f"{where}.content", role, content, model, able)
+    if not content and not parts and not sent.tool_calls and dialect is Dialect.DOCUMENTED:
+        raise invalid(f"{where}.content must not be empty")
+    if role == "tool" and not sent.tool_call_id:
+        raise invalid(
+            f"{where}.tool_call_id is {shown(sent.tool_call_id)}, allowed: the id of the tool call "
+            "that this message answers"
+        )
     return Message(
-        # `developer` is what OpenAI calls `system` today; a chat template knows only the latter.
-        role="system" if role == "developer" else role,
+        role=role,
         content=content,
-        name=name,
-        tool_calls=calls,
-        tool_call_id=_read_call_id(index, role, item.get("tool_call_id")),
+        name=sent.name,
+        tool_calls=_read_calls(f"{where}.tool_calls", role, sent.tool_calls or ()),
+        tool_call_id=sent.tool_call_id if role == "tool" else None,
         parts=parts,
     )
 
 
-def _read_calls(index: int, role: str, value: Any) -> tuple[ToolCall, ...]:
-    where = f"messages[{index}].tool_calls"
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise invalid(f"{where} is {shown(value)}, allowed: a list of tool calls")
-    if value and role != "assistant":
+def _read_parts(
+    where: str,
+    role: str,
+    sent: Sequence[TextPart | PicturePart],
+    model: str,
+    able: frozenset[Capability],
+) -> tuple[str, tuple[str | Picture, ...]]:
+    """All of the text, and the parts where pictures stand among them."""
+    parts = list[str | Picture]()
+    for part in sent:
+        if isinstance(part, TextPart):
+            parts.append(part.text)
+            continue
+        if Capability.IMAGES not in able:
+            raise forbid(model, "image_url", Capability.IMAGES)
+        if role != "user":
+            raise invalid(f"{where} holds an image_url on a message of {role}, allowed: user only")
+        picture = part.image_url
+        parts.append(unloaded(picture if isinstance(picture, str) else picture.url))
+    texts = [part for part in parts if isinstance(part, str)]
+    return "\n".join(texts), () if len(texts) == len(parts) else tuple(parts)
+
+
+def _read_calls(where: str, role: str, sent: Sequence[PastCall]) -> tuple[ToolCall, ...]:
+    if sent and role != "assistant":
         raise invalid(f"{where} stands on a message of {role}, allowed: assistant only")
-    calls = tuple(_read_call(f"{where}[{at}]", call) for at, call in enumerate(value))
-    if len({call.id for call in calls}) < len(calls):
+    if len({call.id for call in sent}) < len(sent):
         raise invalid(f"{where} holds the same id twice, allowed: each id once")
-    return calls
-
-
-def _read_call(where: str, value: Any) -> ToolCall:
-    if not isinstance(value, dict):
-        raise invalid(f"{where} is {shown(value)}, allowed: an object")
-    kind = value.get("type", "function")
-    if kind != "function":
-        raise invalid(f'{where}.type is {shown(kind)}, allowed: "function"')
-    function = value.get("function")
-    if not isinstance(function, dict):
-        raise invalid(f"{where}.function is {shown(function)}, allowed: an object")
-    texts = [
-        (f"{where}.id", value.get("id")),
-        (f"{where}.function.name", function.get("name")),
-        (f"{where}.function.arguments", function.get("arguments")),
-    ]
-    for place, text in texts:
-        free = place.endswith("arguments")
-        if not isinstance(text, str) or not (text or free):
-            rule = "a string, as it was given" if free else "a string that is not empty"
-            raise invalid(f"{place} is {shown(text)}, allowed: {rule}")
-    return ToolCall(*(str(text) for _, text in texts))
-
-
-def _read_call_id(index: int, role: str, value: Any) -> str | None:
-    if role != "tool":
-        return None
-    if not isinstance(value, str) or not value:
-        raise invalid(
-            f"messages[{index}].tool_call_id is {shown(value)}, allowed: the id of the tool call "
-            "that this message answers"
-        )
-    return value
+    return tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in sent)
 
 
 def _check_results(messages: tuple[Message, ...]) -> None:
     """What a tool returned stands behind the calls that it answers."""
-    asked: set[str] = set()
+    calls: tuple[ToolCall, ...] = ()
     for index, message in enumerate(messages):
         if message.role != "tool":
-            asked = {call.id for call in message.tool_calls}
-        elif message.tool_call_id not in asked:
-            known = ", ".join(sorted(asked)) or "none, as no assistant message with calls precedes"
+            calls = message.tool_calls
+        elif message.tool_call_id not in {call.id for call in calls}:
+            known = (
+                ", ".join(sorted(call.id for call in calls))
+                or "none, as no assistant message with calls precedes"
+            )
             raise invalid(
                 f"messages[{index}].tool_call_id is {shown(message.tool_call_id)}, allowed: an id "
                 f"of the calls that it answers ({known[:200]})"
             )
 
 
-def _check_order(messages: tuple[Message, ...], card: ModelCard, uses_tools: bool) -> None:
+def _check_order(messages: tuple[Message, ...], card: ModelCard, *, uses_tools: bool) -> None:
     """Rules (3) and (5): an optional system, then user (or function) and assistant by turns.
 
     With function call, what the tools returned stands between a call and the next turn.
@@ -170,7 +156,7 @@ def _check_order(messages: tuple[Message, ...], card: ModelCard, uses_tools: boo
     for index, message in enumerate(messages[offset:], start=offset):
         if message.role not in allowed:
             turns = "user, assistant, user, … by turns"
-            if uses_tools:
+            if uses_tools or any(each.tool_calls for each in messages):
                 turns = "user, assistant with tool_calls, tool, …, then assistant or user"
             raise invalid(
                 f"messages[{index}].role is {shown(message.role)}, allowed: "

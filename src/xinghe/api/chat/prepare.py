@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from xinghe.api.chat.request import ChatRequest
-from xinghe.api.chat.searching import WebSearch
 from xinghe.api.chat.vetted import Vetted
 from xinghe.api.errors import ApiError, Errors
 from xinghe.catalog import Limits
@@ -13,7 +12,6 @@ from xinghe.core import Message
 from xinghe.dispatch.dispatcher import Station
 from xinghe.generation.planning import Counted
 from xinghe.generation.request import Task
-from xinghe.generation.search import SearchOptions
 
 SHARE = 8
 """One part in so many of what the context leaves is what the results of a search may take."""
@@ -42,7 +40,7 @@ def task_of(
         stops=request.stops,
         tools=vetted.tools,
         structure=vetted.form,
-        search=_options(request.search),
+        search=request.search,
         search_budget=search_budget if request.search else 0,
         preemptible=request.card.preemptible,
         account=account,
@@ -67,16 +65,4 @@ def cut_to_fit(task: Task, counted: Counted, limits: Limits) -> Task:
         task,
         thinking=thinking,
         max_tokens=max(1, min(task.max_tokens, limits.max_output, room - thinking)),
-    )
-
-
-def _options(search: WebSearch | None) -> SearchOptions | None:
-    if search is None:
-        return None
-    return SearchOptions(
-        citation=search.citation,
-        trace=search.trace,
-        status=search.status,
-        search_number=search.search_number,
-        reference_number=search.reference_number,
     )

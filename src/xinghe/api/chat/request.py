@@ -1,17 +1,39 @@
-"""A chat request that passed validation: no room after this one looks twice."""
+"""A chat request that passed validation, and what the model's card makes of what was sent."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from xinghe.api.chat.formats import Format
-from xinghe.api.chat.searching import WebSearch
+from xinghe.api.chat.messages import read_messages
+from xinghe.api.chat.schema import (
+    DEFAULTS,
+    ChatBody,
+    NamedTool,
+    ResponseFormat,
+    WebSearch,
+)
+from xinghe.api.dialect import Dialect
+from xinghe.api.errors import ApiError, Errors, refuse
+from xinghe.api.validation import Asked
 from xinghe.catalog import Capability, ModelCard
-from xinghe.core import Message, Sampling, ToolUse
+from xinghe.core import Message, Sampling, Tool, ToolUse
+from xinghe.generation.search import SearchOptions
+
+EFFORTS = {"none": 0.0, "minimal": 0.05, "low": 0.25, "medium": 0.5, "high": 1.0, "xhigh": 1.0}
+"""The share of the bound of the chain of thought."""
+
+
+class Format(msgspec.Struct, frozen=True):
+    """JSON is wanted; `schema` is `None` for any object."""
+
+    capability: Capability
+    schema: dict[str, Any] | None = None
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """What was asked, in the vocabulary of the rooms.
+    """What was asked, in the vocabulary of the rest of the service.
 
     `max_tokens` is what the request or the card allows; what the context leaves is decided when
     the prompt has been counted. `thinking` bounds the chain of thought, 0 where the model shows
@@ -35,7 +57,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     functions: str
     tools: ToolUse | None
     format: Format | None
-    search: WebSearch | None
+    search: SearchOptions | None
     wants: tuple[tuple[str, Capability], ...]
     ignored: tuple[str, ...]
 
@@ -53,3 +75,192 @@ class ChatRequest(msgspec.Struct, frozen=True):
 def _length(message: Message) -> int:
     calls = sum(len(call.name) + len(call.arguments) for call in message.tool_calls)
     return len(message.content) + len(message.name or "") + calls
+
+
+async def read_request(
+    asked: Asked[ChatBody],
+    model: str,
+    card: ModelCard,
+    dialect: Dialect,
+    able: frozenset[Capability],
+    max_characters: int,
+) -> ChatRequest:
+    """What is asked of a model that is known and permitted. Raises `ApiError`.
+
+    `able` is what the model can do and its deployment delivers, `max_characters` what it takes.
+    """
+    most = {"max_completion_tokens": card.output_max, "max_tokens": card.output_max}
+    if card.reasoning_max:
+        most["thinking_budget"] = card.reasoning_max
+    body = asked.checked(most)
+    ignored = list(asked.ignored)
+    thinking, effort = _thinking(body, card, ignored)
+    _, max_tokens = _either(body, "max_tokens", "max_completion_tokens")
+    tools, wanted, search = _tools(body), _format(body.response_format), _search(body.web_search)
+    stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+    wants = list[tuple[str, Capability]]()
+    if body.tools:
+        wants.append(("tools", Capability.TOOLS))
+    if body.functions:
+        wants.append(("functions", Capability.TOOLS))
+    if search is not None:
+        wants.append(("web_search.enable", Capability.WEB_SEARCH))
+    if wanted is not None:
+        wants.append(("response_format", wanted.capability))
+        if stops:
+            # A stop string would break off the very JSON that is promised.
+            raise refuse("stop", body.stop, "nothing while response_format asks for JSON")
+        if tools is not None and tools.choice == "required":
+            raise refuse("tool_choice", body.tool_choice, "auto or none with a response_format")
+    if body.logprobs:
+        raise refuse("logprobs", body.logprobs, "false")
+    include_usage = body.stream_options.include_usage if body.stream_options else None
+    if include_usage is not None and not body.stream:
+        raise refuse("stream_options", body.stream_options, "only together with stream: true")
+    return ChatRequest(
+        model=model,
+        card=card,
+        messages=await read_messages(body, model, card, dialect, able),
+        sampling=_sampling(body, card, dialect, ignored),
+        max_tokens=card.output_default if max_tokens is None else max_tokens,
+        thinking=thinking,
+        effort=effort,
+        stops=stops,
+        stream=bool(body.stream),
+        include_usage=bool(include_usage),
+        user=body.end_user,
+        functions=_functions(body, max_characters),
+        tools=tools,
+        format=wanted,
+        search=search,
+        wants=tuple(wants),
+        ignored=tuple(ignored),
+    )
+
+
+def _thinking(body: ChatBody, card: ModelCard, ignored: list[str]) -> tuple[int, float]:
+    """The most tokens of the chain of thought (0: the model shows none), and the share wanted."""
+    if not card.reasoning_max or Capability.REASONING not in card.capabilities:
+        sent = {"thinking_budget": body.thinking_budget, "reasoning_effort": body.reasoning_effort}
+        ignored += [name for name, value in sent.items() if value is not None]
+        return 0, 1.0
+    if body.thinking_budget is not None:
+        return body.thinking_budget, 1.0
+    return card.reasoning_max, EFFORTS.get(body.reasoning_effort or "", 1.0)
+
+
+def _sampling(body: ChatBody, card: ModelCard, dialect: Dialect, ignored: list[str]) -> Sampling:
+    """The sampling parameters, without those that the model does not support."""
+    sent = {
+        name: value
+        for name in Sampling.__struct_fields__
+        if (value := getattr(body, name)) is not None
+    }
+    chosen = DEFAULTS | sent if dialect is Dialect.DOCUMENTED else sent
+    if card.ignores:
+        ignored += [name for name in sent if name in card.ignores]
+        chosen = {name: value for name, value in chosen.items() if name not in card.ignores}
+    return Sampling(**chosen)
+
+
+def _tools(body: ChatBody) -> ToolUse | None:
+    """How tools may be used; `None` where there are none or `tool_choice` is none."""
+    named = body.tool_choice if isinstance(body.tool_choice, NamedTool) else None
+    choice = "required" if named else body.tool_choice or "auto"
+    if not body.tools:
+        if choice == "required":
+            raise refuse("tool_choice", body.tool_choice, "none or auto while no tools are given")
+        return None
+    tools = dict[str, Tool]()
+    for each in (tool.function for tool in body.tools):
+        if each.name in tools:
+            raise ApiError(
+                Errors.MALFORMED_JSON,
+                f"tools holds {each.name!r} twice, allowed: each name once",
+                param="tools",
+            )
+        tools[each.name] = Tool(each.name, each.description or "", each.parameters or {})
+    name = named.function.name if named else None
+    if name is not None and name not in tools:
+        raise refuse("tool_choice.function.name", name, f"one of {', '.join(tools)[:300]}")
+    if choice == "none":
+        return None
+    return ToolUse(
+        tuple(tools.values()),
+        "required" if choice == "required" else "auto",
+        name,
+        body.parallel_tool_calls is not False,
+    )
+
+
+def _functions(body: ChatBody, most: int) -> str:
+    """The tools as JSON text. It is written only where it is not too long to be looked at."""
+    given = [each for each in (body.tools, body.functions) if each]
+    if not given:
+        return ""
+    characters = 0
+    todo: list[Any] = msgspec.to_builtins(given)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, str):
+            characters += len(node)
+        elif isinstance(node, dict):
+            todo += [*node, *node.values()]
+        elif isinstance(node, list):
+            todo += node
+    if characters > most:
+        raise too_many_characters(most, characters, of="its functions have")
+    return msgspec.json.encode(given).decode()
+
+
+def too_many_characters(most: int, characters: int, *, of: str = "the request has") -> ApiError:
+    """The refusal of a request that is longer than its model takes."""
+    return ApiError(
+        Errors.CHARACTERS_TOO_LONG,
+        f"the max input characters is {most}, {of} {characters}",
+        param="messages",
+    )
+
+
+def _format(asked: str | ResponseFormat | None) -> Format | None:
+    """What an answer must be; `None` for text."""
+    kind = asked.type if isinstance(asked, ResponseFormat) else asked
+    if kind is None or kind == "text":
+        return None
+    if kind == "json_object":
+        return Format(Capability.JSON_OBJECT)
+    assert isinstance(asked, ResponseFormat)
+    where, schema = "response_format.json_schema", asked.json_schema
+    if schema is not None and "schema" in schema:
+        where, schema = f"{where}.schema", schema["schema"]
+    if not isinstance(schema, dict):
+        raise ChatBody.refusal(where, schema, "a JSON Schema, or an object {name, schema, strict}")
+    return Format(Capability.JSON_SCHEMA, schema)
+
+
+def _search(asked: WebSearch | None) -> SearchOptions | None:
+    """The options; `None` where no search is wanted."""
+    if asked is None:
+        return None
+    _, most = _either(asked, "search_num", "search_number", "web_search.")
+    name, read = _either(asked, "reference_num", "reference_number", "web_search.")
+    most = SearchOptions().search_number if most is None else most
+    if read is not None and read > most:
+        raise refuse(name, read, f"an integer in [1, {most}], the search_num")
+    if not asked.enable:
+        return None
+    return SearchOptions(
+        citation=bool(asked.enable_citation),
+        trace=bool(asked.enable_trace),
+        status=bool(asked.enable_status),
+        search_number=most,
+        reference_number=min(SearchOptions().reference_number, most) if read is None else read,
+    )
+
+
+def _either(of: msgspec.Struct, name: str, alias: str, within: str = "") -> tuple[str, int | None]:
+    """A number under either of its names, and the name under which it came."""
+    value, other = getattr(of, name), getattr(of, alias)
+    if None not in (value, other) and value != other:
+        raise refuse(within + name, value, f"the same as {alias}, its alias")
+    return (within + name, value) if other is None else (within + alias, other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from xinghe.api.authentication import Lapses
-from xinghe.api.chat.permissions import OCR, deliverable
+from xinghe.api.chat.capabilities import OCR, deliverable
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.request import ChatRequest
 from xinghe.catalog import Capability, Catalog, LlamaCppDeployment, ModelCard

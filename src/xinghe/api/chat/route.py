@@ -5,21 +5,22 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from xinghe.api.chat.capabilities import forbid
 from xinghe.api.chat.moderation import moderate, texts_of
-from xinghe.api.chat.parameters import read_request, too_many_characters
-from xinghe.api.chat.permissions import forbid
 from xinghe.api.chat.prepare import cut_to_fit, task_of
-from xinghe.api.chat.request import ChatRequest
+from xinghe.api.chat.request import ChatRequest, read_request, too_many_characters
 from xinghe.api.chat.rooms import Rooms
 from xinghe.api.chat.run import Producer, Run, Withheld
+from xinghe.api.chat.schema import CHAT
 from xinghe.api.chat.stream import stream_answer
 from xinghe.api.chat.vetted import Vetted, vet
 from xinghe.api.chat.whole import whole_answer
 from xinghe.api.departure import unless_gone
-from xinghe.api.exchange import Exchange, check_whole, read_cut_object
-from xinghe.api.fields import refuse
+from xinghe.api.errors import refuse
+from xinghe.api.exchange import Exchange, check_whole
 from xinghe.api.ignored import tell_ignored
 from xinghe.api.select import select_model
+from xinghe.api.validation import read_body_as
 from xinghe.catalog import Capability, Kind, Limits, effective
 from xinghe.core import Meter
 from xinghe.dispatch.dispatcher import Station
@@ -37,14 +38,13 @@ class ChatRoute:
 
     async def __call__(self, exchange: Exchange) -> None:
         rooms, server = self._rooms, self._rooms.server
-        body = await read_cut_object(exchange, server)
-        exchange.body_read_at = time.perf_counter()
-        name, card = select_model(body, rooms.catalog, Kind.CHAT, exchange.require())
+        asked = await read_body_as(CHAT[exchange.dialect], exchange, server)
+        name, card = select_model(asked.model, rooms.catalog, Kind.CHAT, exchange.require())
         exchange.model = name
         station, able = rooms.station(card), rooms.able(card)
         limits = effective(card, station.deployment)
         request = await read_request(
-            body, name, card, exchange.dialect, able, limits.max_characters
+            asked, name, card, exchange.dialect, able, limits.max_characters
         )
         _check_characters(request, limits, exchange.missing)
         tell_ignored(exchange, [*request.ignored, *rooms.ignored(request, station)])

@@ -8,8 +8,8 @@ import msgspec
 
 from xinghe.api.embeddings.stations import EmbeddingLimits
 from xinghe.api.end_user import read_user
-from xinghe.api.errors import ApiError, Errors
-from xinghe.api.fields import choice, integer, refuse
+from xinghe.api.errors import ApiError, Errors, refuse
+from xinghe.api.fields import choice, integer
 from xinghe.embedding import Embedder, Form, TextTooLong
 
 DEFAULT_MODEL = "embedding-v1"

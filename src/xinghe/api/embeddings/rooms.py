@@ -41,9 +41,8 @@ class EmbeddingRooms(msgspec.Struct, frozen=True):
         server = self.server
         body = await read_json_object(exchange, server)
         exchange.body_read_at = time.perf_counter()
-        if body.get("model") is None:
-            body["model"] = DEFAULT_MODEL
-        name, card = select_model(body, self.catalog, Kind.EMBEDDING, exchange.require())
+        model = DEFAULT_MODEL if body.get("model") is None else body["model"]
+        name, card = select_model(model, self.catalog, Kind.EMBEDDING, exchange.require())
         exchange.model = name
         embedder = self.embedders.of(card)
         exchange.add_header("x-served-by", embedder.served_by)

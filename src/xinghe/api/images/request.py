@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from xinghe.api.end_user import read_user
-from xinghe.api.errors import ApiError, Errors
-from xinghe.api.fields import choice, flag, integer, number, refuse
+from xinghe.api.errors import ApiError, Errors, refuse
+from xinghe.api.fields import choice, flag, integer, number
 from xinghe.catalog import ModelCard
 from xinghe.images import Asked
 from xinghe.images.protocol import (

@@ -58,7 +58,7 @@ class ImagesRoute:
         body = await read_json_object(exchange, server)
         exchange.body_read_at = time.perf_counter()
         principal = exchange.require()
-        name, card = select_model(body, self._catalog, Kind.IMAGE, principal)
+        name, card = select_model(body.get("model"), self._catalog, Kind.IMAGE, principal)
         exchange.model = name
         request = read_request(body, card, self._settings.images)
         painter = self._painters.of(card)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xinghe.accounts import Principal
-from xinghe.api.chat.permissions import around, deliverable
+from xinghe.api.chat.capabilities import around, deliverable
 from xinghe.api.embeddings.stations import Embedders
 from xinghe.api.embeddings.stations import effective as text_limits
 from xinghe.api.errors import ApiError, Errors

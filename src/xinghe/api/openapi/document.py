@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from xinghe import __version__
+from xinghe.api.chat.schema import CHAT
 from xinghe.api.chat.wire import ChatCompletion, ChatCompletionChunk
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.wire import EmbeddingList
@@ -16,10 +17,10 @@ from xinghe.api.images.wire import ImagesAnswer
 from xinghe.api.models.wire import Model, ModelList
 from xinghe.api.openapi.embeddings import embedding_request, rerank_request
 from xinghe.api.openapi.images import image_request
-from xinghe.api.openapi.request import chat_request
 from xinghe.api.rerank.wire import Ranking
 
-ANSWERS = (
+SHAPES = (
+    *(form.shape for form in CHAT.values()),
     ChatCompletion,
     ChatCompletionChunk,
     EmbeddingList,
@@ -41,14 +42,13 @@ BASES = {"/llm/lmapi/v3": Dialect.DOCUMENTED, "/v1": Dialect.OPENAI}
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1."""
-    _, schemas = msgspec.json.schema_components(ANSWERS, ref_template="#/components/schemas/{name}")
+    _, schemas = msgspec.json.schema_components(SHAPES, ref_template="#/components/schemas/{name}")
     schemas["EmbeddingRequest"] = embedding_request()
     schemas["RerankRequest"] = rerank_request()
     schemas["ImageRequest"] = image_request()
     paths: dict[str, Any] = {}
     for base, dialect in BASES.items():
         request = f"ChatRequest{dialect.name.title()}"
-        schemas[request] = chat_request(dialect)
         paths[f"{base}/chat/completions"] = {"post": _chat(request)}
         paths[f"{base}/embeddings"] = {
             "post": _post("Make vectors of texts.", "EmbeddingRequest", "EmbeddingList")

@@ -9,7 +9,8 @@ import msgspec
 from xinghe.api.embeddings.request import check_characters
 from xinghe.api.embeddings.stations import EmbeddingLimits
 from xinghe.api.end_user import read_user
-from xinghe.api.fields import flag, integer, refuse
+from xinghe.api.errors import refuse
+from xinghe.api.fields import flag, integer
 
 MAX_DOCUMENTS = 100
 KNOWN = frozenset({"model", "query", "documents", "top_n", "return_documents", "user", "user_id"})

@@ -1,0 +1,288 @@
+"""What a chat request may hold (section 4.1.2), in the two dialects.
+
+What depends on the model, and the order of the messages, is looked at behind it: `request` and
+`messages`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from xinghe.api.dialect import Dialect
+from xinghe.api.errors import ApiError, Errors, shown
+from xinghe.api.validation import Form, ModelName, Request
+from xinghe.generation.search.augment import LEAST, MOST
+
+INT32, INT64 = 2**31 - 1, 2**63 - 1
+NOT_SERVED = "不支持。 Not served."
+TEMPERATURE = "采样温度,0 为贪心解码。 Sampling temperature; 0 is greedy."
+TOP_P = "核采样的累积概率。 Nucleus sampling."
+SEED = "尽力而为的可复现采样。 Best-effort reproducible sampling."
+ANSWER = (
+    "回答的最大 token 数,上限见模型的 output_max。 "
+    "The most tokens of the answer; the upper end is the model's own."
+)
+STOP = "停止标识。 Stop strings."
+DEFAULTS = {"temperature": 0.95, "top_p": 0.7}
+"""What the documented service takes where nothing is sent, if the model can do it."""
+
+
+def _about(text: str, **schema: Any) -> Meta:
+    return Meta(description=text, extra_json_schema=schema)
+
+
+def _between(low: float, high: float, text: str, **schema: Any) -> Meta:
+    return Meta(ge=low, le=high, description=text, extra_json_schema=schema)
+
+
+NotEmpty = Annotated[str, Meta(min_length=1)]
+PenaltyScore = Annotated[
+    float,
+    _between(
+        1,
+        2,
+        "对已生成 token 的惩罚,乘以部署自身的重复惩罚。 "
+        "Repeat penalty, times the deployment's own.",
+    ),
+]
+FrequencyPenalty = Annotated[float, _between(-2, 2, "按已出现的频率惩罚。 Penalises by frequency.")]
+PresencePenalty = Annotated[float, _between(-2, 2, "按是否出现过惩罚。 Penalises by presence.")]
+ThinkingBudget = Annotated[
+    int,
+    _between(
+        1,
+        INT32,
+        "思维链的最大 token 数,上限见模型的 reasoning_max;没有思维链的模型忽略它。 "
+        "The most tokens of the chain of thought; the upper end is the model's own; models without "
+        "one ignore it.",
+    ),
+]
+ReasoningEffort = Annotated[
+    Literal["none", "minimal", "low", "medium", "high", "xhigh"],
+    _about("思维链占其上限的份额。 The share of the chain of thought's bound."),
+]
+N = Annotated[int, _between(1, 1, "只支持一个回答。 One answer a request.")]
+TopLogprobs = Annotated[int, _between(0, 0, NOT_SERVED)]
+Logprobs = Annotated[
+    bool,
+    Meta(description=NOT_SERVED, extra_json_schema={"enum": [False]}, extra={"allowed": "false"}),
+]
+Stream = Annotated[bool, _about("以 SSE 流式返回。 Answer as server-sent events.")]
+Parallel = Annotated[bool, _about("是否允许并行调用。 Whether calls may be parallel.")]
+LogitBias = Annotated[dict[str, Any], Meta(max_length=0, description=NOT_SERVED)]
+Functions = Annotated[list[Any], _about("Use tools.", maxItems=0)]
+FunctionCall = Annotated[Literal["none", "auto"], _about("Use tool_choice.")]
+Documents = Annotated[int, Meta(ge=LEAST, le=MOST)]
+ShortStop = Annotated[str, Meta(min_length=1, max_length=20)]
+LongStop = Annotated[str, Meta(min_length=1, max_length=65536)]
+UP_TO_4 = Meta(max_length=4)
+
+
+class TextPart(msgspec.Struct, tag="text"):
+    """Text within a message."""
+
+    text: str
+
+
+class PictureUrl(msgspec.Struct):
+    """`http(s)://…` or `data:image/…;base64,…`; `detail` changes nothing."""
+
+    url: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            extra={"allowed": "an http(s) URL or a data:image/…;base64,… URL"},
+        ),
+    ]
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class PicturePart(msgspec.Struct, tag="image_url"):
+    """A picture within a user's message (section 5.8)."""
+
+    image_url: PictureUrl | NotEmpty
+
+
+class PastFunction(msgspec.Struct):
+    """`arguments` are what a model once wrote: text of any kind."""
+
+    name: NotEmpty
+    arguments: Annotated[str, Meta(extra={"allowed": "a string, as it was given"})]
+
+
+class PastCall(msgspec.Struct):
+    """A call that an assistant made."""
+
+    id: NotEmpty
+    function: PastFunction
+    type: Literal["function"] = "function"
+
+
+class ChatMessage(msgspec.Struct):
+    """`content` may be null only beside `tool_calls`; `tool_call_id` is a tool's message's."""
+
+    role: str
+    content: str | Annotated[list[TextPart | PicturePart], Meta(min_length=1)] | None = None
+    name: str | None = None
+    tool_calls: list[PastCall] | None = None
+    tool_call_id: str | None = None
+
+
+class DocumentedMessage(ChatMessage):
+    """In the roles of the document."""
+
+    role: Literal["system", "user", "assistant", "tool", "function"]
+
+
+class OpenAIMessage(ChatMessage):
+    """In OpenAI's roles; `developer` is what it calls `system` today."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+
+
+class Function(msgspec.Struct, omit_defaults=True):
+    """`parameters` is the JSON Schema of its arguments."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_.\-]{1,64}$(?!\n)",
+            extra={"allowed": "1 to 64 letters, digits, dots, underscores and hyphens"},
+        ),
+    ]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class FunctionTool(msgspec.Struct):
+    """A function that the model may call (section 5.6)."""
+
+    function: Function
+    type: Literal["function"] = "function"
+
+
+class FunctionName(msgspec.Struct):
+    """The one function that is demanded."""
+
+    name: NotEmpty
+
+
+class NamedTool(msgspec.Struct):
+    """Demands one of the tools."""
+
+    type: Literal["function"]
+    function: Annotated[
+        FunctionName, Meta(extra={"allowed": "an object with tool_choice.function.name, a tool's"})
+    ]
+
+
+class ResponseFormat(msgspec.Struct):
+    """`json_schema` is a JSON Schema, or OpenAI's `{name, schema, strict}` (section 5.5)."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: (
+        Annotated[dict[str, Any], Meta(extra={"allowed": "a JSON Schema, or {name, schema}"})]
+        | None
+    ) = None
+
+
+class StreamOptions(msgspec.Struct):
+    """Only together with `stream: true`."""
+
+    include_usage: bool | None = None
+
+
+class WebSearch(msgspec.Struct):
+    """Section 5.4; `search_number` and `reference_number` are aliases of the shorter names."""
+
+    enable: bool | None = None
+    enable_citation: bool | None = None
+    enable_trace: bool | None = None
+    enable_status: bool | None = None
+    search_num: Documents | None = None
+    search_number: Documents | None = None
+    reference_num: Documents | None = None
+    reference_number: Documents | None = None
+
+
+class ChatBody(Request, kw_only=True):
+    """What both dialects have in common. Of several faults the first in this order is told."""
+
+    model: ModelName
+    temperature: float | None = None
+    top_p: float | None = None
+    penalty_score: PenaltyScore | None = None
+    frequency_penalty: FrequencyPenalty | None = None
+    presence_penalty: PresencePenalty | None = None
+    seed: int | None = None
+    max_completion_tokens: int | None = None
+    max_tokens: int | None = None
+    thinking_budget: ThinkingBudget | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    n: N | None = None
+    top_logprobs: TopLogprobs | None = None
+    logprobs: Logprobs | None = None
+    stream: Stream | None = None
+    stream_options: StreamOptions | None = None
+    logit_bias: LogitBias | None = None
+    functions: Functions | None = None
+    function_call: FunctionCall | None = None
+    tools: Annotated[list[FunctionTool], Meta(max_length=128)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    parallel_tool_calls: Parallel | None = None
+    response_format: Literal["text", "json_object"] | ResponseFormat | None = None
+    web_search: WebSearch | None = None
+    stop: str | list[str] | None = None
+    messages: Sequence[ChatMessage]
+
+    @classmethod
+    def refusal(cls, path: str, value: Any, allowed: str) -> ApiError:
+        """`param` names no more than the field where that holds a list or a schema."""
+        field = path.partition("[")[0].partition(".")[0]
+        if path == "messages" and value in (None, []):
+            return invalid("messages must not be empty")
+        if field == "messages" and path != field:
+            return invalid(f"{path} is {shown(value)}, allowed: {allowed}")
+        error = super().refusal(path, value, allowed)
+        if field in {"tools", "response_format"}:
+            error.param = field
+        return error
+
+
+class ChatRequestDocumented(ChatBody, kw_only=True):
+    """The ranges of section 4.1.2."""
+
+    temperature: Annotated[float, _between(0, 1, TEMPERATURE, default=0.95)] | None = None
+    top_p: Annotated[float, _between(0, 1, TOP_P, default=0.7)] | None = None
+    seed: Annotated[int, _between(1, INT32 - 1, SEED)] | None = None
+    max_completion_tokens: Annotated[int, _between(2, INT32, ANSWER)] | None = None
+    max_tokens: Annotated[int, _between(2, INT32, ANSWER)] | None = None
+    stop: Annotated[ShortStop | Annotated[list[ShortStop], UP_TO_4], _about(STOP)] | None = None
+    messages: Annotated[list[DocumentedMessage], Meta(min_length=1)]
+
+
+class ChatRequestOpenai(ChatBody, kw_only=True):
+    """OpenAI's ranges."""
+
+    temperature: Annotated[float, _between(0, 2, TEMPERATURE)] | None = None
+    top_p: Annotated[float, _between(0, 1, TOP_P)] | None = None
+    seed: Annotated[int, _between(-INT64 - 1, INT64, SEED)] | None = None
+    max_completion_tokens: Annotated[int, _between(1, INT32, ANSWER)] | None = None
+    max_tokens: Annotated[int, _between(1, INT32, ANSWER)] | None = None
+    stop: Annotated[LongStop | Annotated[list[LongStop], UP_TO_4], _about(STOP)] | None = None
+    messages: Annotated[list[OpenAIMessage], Meta(min_length=1)]
+
+
+def invalid(rule: str) -> ApiError:
+    """The refusal of a conversation that breaks a rule of its own."""
+    return ApiError(Errors.INVALID_MESSAGES, rule, param="messages")
+
+
+CHAT: dict[Dialect, Form[ChatBody]] = {
+    Dialect.DOCUMENTED: Form(ChatRequestDocumented, within=["web_search"]),
+    Dialect.OPENAI: Form(ChatRequestOpenai, within=["web_search"]),
+}

@@ -1,0 +1,285 @@
+"""A request's body as a typed Struct: decoded and checked in one pass, worded where it is wrong.
+
+Ranges stand in the annotations of an operation's Struct and nowhere else: msgspec checks by them,
+`/openapi.json` is made from them, and so are the words of a refusal. Fields that the Struct does
+not name are passed over, and told to the client.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+import time
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union, cast, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, ValidationError
+from msgspec.structs import FieldInfo
+
+from xinghe.api.body import decode
+from xinghe.api.errors import ApiError, Errors, refuse
+from xinghe.api.exchange import Exchange, read_body
+from xinghe.settings import Server
+
+ModelName = Annotated[str, Meta(min_length=1, description="An id of GET /models.")]
+EndUser = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=1024,
+        description="最终用户的标识,不能为空。 The end user's id; not empty.",
+    ),
+]
+
+_PLACE = re.compile(r" - at `\$(.*)`$")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+_LACKS = re.compile(r"missing required field `(.+?)`")
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """What every operation takes."""
+
+    model: ModelName | None = None
+    user: EndUser | None = None
+    user_id: EndUser | None = None
+
+    @property
+    def end_user(self) -> str:
+        """What is said of the end user, empty if nothing."""
+        return " ".join(filter(None, (self.user, self.user_id)))
+
+    @classmethod
+    def refusal(cls, path: str, value: Any, allowed: str) -> ApiError:
+        """How the operation refuses a value; `path` leads to it from the body."""
+        if value == "" and path in {"user", "user_id"}:
+            return ApiError(Errors.INVALID_USER_ID, "user_id can not be empty", param=path)
+        return refuse(path, value, allowed)
+
+
+T = TypeVar("T", bound=Request)
+
+
+class Asked(msgspec.Struct, Generic[T]):
+    """A body that was read. What it may hold depends on its model, which is looked for first.
+
+    `model` is what stands there, of any type; `ignored` names fields that are not known.
+    """
+
+    form: Form[T]
+    model: Any
+    ignored: Sequence[str]
+    valid: T | None
+    body: dict[str, Any]
+    """Where it is not `valid`, or too large to be decoded in one pass: what was sent."""
+
+    def checked(self, most: Mapping[str, int]) -> T:
+        """The request. Raises `ApiError`.
+
+        `most` is the upper end of fields where the model's own is below that of the Struct.
+        """
+        request = self.form.build(self.body, most) if self.valid is None else self.valid
+        for name, top in most.items():
+            value = getattr(request, name)
+            if value is not None and value > top:
+                raise self.form.refusal(name, (), value, most)
+        return request
+
+
+class Form(Generic[T]):
+    """How bodies become a Struct. Fields of it that are named `within` have theirs listed too."""
+
+    def __init__(self, shape: type[T], within: Sequence[str] = ()) -> None:
+        self.shape = shape
+        # A field that is not known is a fault here: those who send none need no second look.
+        strict = cast(
+            "type[T]",
+            msgspec.defstruct(shape.__name__, (), bases=(shape,), forbid_unknown_fields=True),
+        )
+        self._decode = msgspec.json.Decoder(strict).decode
+        self._fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+        self._within = {
+            name: frozenset(_struct(self._fields[name].type).__struct_encode_fields__)
+            for name in within
+        }
+
+    def read(self, text: bytes) -> Asked[T]:
+        """In one pass where all is right and known. Raises `ApiError` for what is no object."""
+        try:
+            valid = self._decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self.take(decode(text))
+        for name in self._within:
+            if getattr(valid, name) is not None:
+                return self.take(decode(text))
+        return Asked(self, valid.model, (), valid, {})
+
+    def take(self, body: Any) -> Asked[T]:
+        """The same of a body that is decoded. Raises `ApiError`."""
+        if not isinstance(body, dict):
+            kind = "array" if isinstance(body, list) else "value"
+            raise ApiError(
+                Errors.MALFORMED_JSON,
+                f"Invalid Argument: the body is a JSON {kind}, allowed: an object",
+            )
+        return Asked(self, body.get("model"), self._unknown(body), None, body)
+
+    def build(self, body: dict[str, Any], most: Mapping[str, int]) -> T:
+        """Field by field, so that it is the Struct's order by which one fault wins over another.
+
+        Raises `ApiError`.
+        """
+        values = dict[str, Any]()
+        for name, field in self._fields.items():
+            value = body.get(name)
+            if value is None and not field.required:
+                continue
+            try:
+                values[field.name] = _convert(value, field.type)
+            except _WrongError as wrong:
+                raise self.refusal(name, wrong.steps, wrong.value, most) from None
+        return self.shape(**values)
+
+    def refusal(
+        self, name: str, steps: Sequence[str | int], value: Any, most: Mapping[str, int]
+    ) -> ApiError:
+        """In the words of the annotations that stand where `steps` lead to within a field."""
+        hints = [self._fields[name].type]
+        path = name
+        for step in steps:
+            hints = list(_below(hints, step))
+            path += f"[{step}]" if isinstance(step, int) else f".{step}"
+        allowed = _allowed(hints, most.get(name))
+        return self.shape.refusal(path, value, allowed)
+
+    def _unknown(self, body: dict[str, Any]) -> list[str]:
+        unknown = [
+            name for name, value in body.items() if name not in self._fields and value is not None
+        ]
+        for name, known in self._within.items():
+            inner = body.get(name)
+            if isinstance(inner, dict):
+                unknown += [f"{name}.{each}" for each in inner if each not in known]
+        return unknown
+
+
+async def read_body_as(form: Form[T], exchange: Exchange, server: Server) -> Asked[T]:
+    """The body of a request. Raises what `read_body` raises.
+
+    Strings of more than `MAX_STRING` bytes are cut, and `exchange.missing` counts the characters
+    that were dropped: the caller refuses the request for its length in words of its own, and
+    calls `check_whole` where it has none.
+    """
+    body = await read_body(exchange, server)
+    exchange.body = None  # what was decoded is enough to hold
+    text = body.text
+    asked = form.take(await body.value()) if text is None else form.read(text)
+    exchange.missing = body.missing
+    exchange.body_read_at = time.perf_counter()
+    return asked
+
+
+class _WrongError(Exception):
+    """A value is wrong; `steps` lead to it: names of fields, and indices."""
+
+    def __init__(self, steps: Sequence[str | int], value: Any) -> None:
+        super().__init__()
+        self.steps = steps
+        self.value = value
+
+
+def _convert(value: Any, kind: Any) -> Any:
+    """Raises `_WrongError`."""
+    root = {"": value}
+    while True:
+        try:
+            return msgspec.convert(root[""], kind)
+        except ValidationError as error:
+            said = str(error)
+        place = _PLACE.search(said)
+        steps: list[str | int] = [
+            name or int(index) for name, index in _STEP.findall(place[1] if place else "")
+        ]
+        if lacking := _LACKS.search(said):
+            steps.append(lacking[1])
+        holder: Any = root
+        key: str | int = ""
+        for step in steps:
+            holder = holder[key]
+            key = step
+        found = holder.get(key) if isinstance(holder, dict) else holder[key]
+        if not (isinstance(found, float) and found.is_integer() and "Expected `int" in said):
+            raise _WrongError(steps, found)
+        # JSON does not tell 5.0 from 5.
+        holder[key] = int(found)
+
+
+def _members(hint: Any) -> Iterator[tuple[Any, Meta]]:
+    """The types that a value may have, but null, each with its range."""
+    meta = Meta()
+    if get_origin(hint) is Annotated:
+        hint, meta = get_args(hint)[:2]
+    if get_origin(hint) not in {Union, UnionType}:
+        if hint is not NoneType:
+            yield hint, meta
+        return
+    for each in get_args(hint):
+        for kind, own in _members(each):
+            yield kind, meta if meta.extra else own
+
+
+def _struct(hint: Any) -> Any:
+    return next(kind for kind, _ in _members(hint))
+
+
+def _below(hints: Sequence[Any], step: str | int) -> Iterator[Any]:
+    """The types of what stands at an index or in a field."""
+    for hint in hints:
+        for kind, _ in _members(hint):
+            if isinstance(step, int):
+                if get_origin(kind) in {list, tuple}:
+                    yield get_args(kind)[0]
+            elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+                config = kind.__struct_config__
+                if config.tag_field == step:
+                    yield Literal[config.tag]
+                else:
+                    yield from (each.type for each in _fields(kind) if each.encode_name == step)
+
+
+def _fields(kind: type[msgspec.Struct]) -> tuple[FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
+
+
+def _allowed(hints: Sequence[Any], most: int | None) -> str:
+    """What may stand there, in words."""
+    words = [
+        (meta.extra or {}).get("allowed") or _in_words(kind, meta, most)
+        for hint in hints
+        for kind, meta in _members(hint)
+    ]
+    return " or ".join(dict.fromkeys(words))
+
+
+def _in_words(kind: Any, meta: Meta, most: int | None) -> str:
+    low, high = meta.ge, meta.le if most is None else most
+    match get_origin(kind) or kind:
+        case typing.Literal:
+            words = ", ".join(get_args(kind))
+        case builtins.int:
+            words = f"an integer in [{low}, {high}]"
+        case builtins.float:
+            words = f"a number in [{low:g}, {high:g}]"
+        case builtins.bool:
+            words = "true or false"
+        case builtins.str if meta.max_length:
+            words = f"a string of {meta.min_length or 0} to {meta.max_length} characters"
+        case builtins.str:
+            words = "a string that is not empty" if meta.min_length else "a string"
+        case builtins.list | builtins.tuple:
+            words = f"a list of at most {meta.max_length}" if meta.max_length else "a list"
+        case _:
+            words = "an empty object" if meta.max_length == 0 else "an object"
+    return words
