@@ -87,8 +87,13 @@ def test_it_is_refused_in_time_and_the_second_time_at_once(
 
 @pytest.mark.parametrize(
     "schema",
-    [hostile.pattern_properties(100, "http"), hostile.choices(10, 11), hostile.mutual(50)],
-    ids=["pattern properties", "choices", "mutual"],
+    [
+        hostile.pattern_properties(100, "http"),
+        hostile.choices(10, 11),
+        hostile.mutual(50),
+        hostile.twice(24),
+    ],
+    ids=["pattern properties", "choices", "mutual", "twice"],
 )
 def test_the_field_and_the_limit_are_named(hostile_api: Api, schema: Any) -> None:
     malformed(asked(hostile_api, schema), "response_format.json_schema", param="response_format")

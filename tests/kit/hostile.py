@@ -63,6 +63,18 @@ def cycle(count: int) -> dict[str, Any]:
     return {"$ref": "#/$defs/m0", "$defs": models}
 
 
+def twice(count: int) -> dict[str, Any]:
+    """Definitions of which each says twice that a property is the next: 2**count ways."""
+    steps = {
+        f"d{i}": {
+            "type": "object",
+            "allOf": [{"properties": {"a": {"$ref": f"#/$defs/d{i + 1}"}}} for _ in range(2)],
+        }
+        for i in range(count)
+    }
+    return {"$ref": "#/$defs/d0", "$defs": {**steps, f"d{count}": {"type": "integer"}}}
+
+
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 FLAGGED = {
     "$schema": DRAFT_4,

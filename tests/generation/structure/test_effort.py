@@ -55,6 +55,15 @@ WAYS = {
     "resources": resources(40),
     "dynamic": dynamic(40),
 }  # fmt: skip
+TWICE = {
+    "property": chain(24, lambda ref: {"allOf": [{"properties": {"a": ref}}] * 2}),
+    "property beside": chain(24, lambda ref: {
+        "properties": {"a": ref}, "allOf": [{"properties": {"a": ref}}]}),
+    "items": chain(24, lambda ref: {"allOf": [{"items": ref}, {"items": ref}]}),
+    "value": chain(24, lambda ref: {"allOf": [{"additionalProperties": ref}] * 2}),
+    "within": {"type": "object", "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs":
+        chain(24, lambda ref: {"allOf": [{"properties": {"a": ref}}] * 2})["$defs"]},
+}  # fmt: skip
 CONDITIONS = [
     chain(40, lambda ref: {"if": ref, "then": ref}),
     chain(40, lambda ref: {"not": {"dependentSchemas": {"story": ref, "x": ref}}}),
@@ -67,7 +76,7 @@ ROUND = {
 }
 
 
-@pytest.mark.parametrize("schema", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("schema", [*WAYS.values(), *TWICE.values()], ids=[*WAYS, *TWICE])
 def test_too_many_ways_to_one_value_are_refused(schema: dict[str, Any]) -> None:
     with pytest.raises(Unguaranteed, match="holds a value against more than 20000 subschemas"):
         structured(schema, max_tokens=100)
@@ -93,6 +102,10 @@ def test_a_way_that_leads_back_to_the_same_value_is_refused(schema: dict[str, An
     "schema",
     [
         chain(12, lambda ref: {"allOf": [ref, ref]}),
+        chain(8, lambda ref: {"allOf": [{"properties": {"a": ref}}] * 2}),
+        chain(40, lambda ref: {"anyOf": [{"properties": {"a": ref}}, {"properties": {"a": ref}}]}),
+        chain(40, lambda ref: {"properties": {"a": ref, "b": ref}, "items": ref}),
+        {"allOf": [{"properties": {"a": {"$ref": "#"}}}] * 2},
         {"type": "object", "properties": {f"p{n}": {"$ref": "#"} for n in range(200)}},
         {"$ref": "#/definitions/a", "definitions": {"a": {"items": {"$ref": "#/definitions/a"}}}},
         {"const": {"allOf": [{"$ref": "#"}]}},
@@ -101,7 +114,7 @@ def test_a_way_that_leads_back_to_the_same_value_is_refused(schema: dict[str, An
         {"$id": "http://[", "$ref": "#/$defs/a", "$defs": {"a": {"type": "string"}}},
         True,
     ],
-    ids=map(str, range(8)),
+    ids=map(str, range(12)),
 )
 def test_what_leads_on_is_no_fault(schema: Any) -> None:
     within_effort(schema)

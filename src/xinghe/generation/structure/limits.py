@@ -7,12 +7,18 @@ ways, and the answer that was made could never be checked.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
-from xinghe.generation.structure.refusals import VALUES, Unguaranteed, escaped, pointed
+from xinghe.generation.structure.refusals import (
+    NAMED,
+    VALUES,
+    Unguaranteed,
+    escaped,
+    pointed,
+)
 
 NODES = 6_000
 """Objects, arrays and scalars in all."""
@@ -39,6 +45,8 @@ REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 LISTS = ("allOf", "anyOf", "oneOf")
 SINGLE = ("not", "if", "then", "else")
 MAPS = ("dependentSchemas", "dependencies")
+SURE = (*REFERENCES, "allOf")
+"""What holds whatever the value is."""
 ELSEWHERE = VALUES | {"$defs", "definitions"}
 """What no value is held against where it stands."""
 
@@ -110,9 +118,12 @@ def within_effort(schema: Any) -> None:
     """Raise `Unguaranteed` for a valid schema that is too much work for one value, or endless."""
     document = _Document(schema)
     effort: dict[int, int] = {}
-    for start in document.reachable():
-        if id(start) not in effort:
-            _measure(document, start, effort)
+    ways: dict[int, Counter[str]] = {}
+    reachable = list(document.reachable())
+    for start in reachable:
+        _measure(document, start, effort)
+    for start in reachable:
+        _measure_parts(document, start, effort, ways)
 
 
 def _measure(document: _Document, start: dict[str, Any], effort: dict[int, int]) -> None:
@@ -135,8 +146,47 @@ def _measure(document: _Document, start: dict[str, Any], effort: dict[int, int])
             continue
         stack.pop()
         effort[known] = 1 + sum(effort[id(part)] for part, _, _ in parts)
-        if effort[known] > STEPS:
-            raise Unguaranteed("schema", "", f"holds a value against more than {STEPS} subschemas")
+        _bounded(effort[known])
+
+
+def _measure_parts(
+    document: _Document,
+    start: dict[str, Any],
+    effort: dict[int, int],
+    ways: dict[int, Counter[str]],
+) -> None:
+    """What a part of the value is held against: twice as much where its schema says it twice.
+
+    Only what surely applies counts, and what leads back to itself once: grammars end recursion.
+    """
+    entered: set[int] = set()
+    stack = [start]
+    while stack:
+        node = stack[-1]
+        known = id(node)
+        if known in ways:
+            stack.pop()
+            continue
+        sure = [part for part, word, _ in document.together(node) if word in SURE]
+        below = list(document.below(node))
+        if known not in entered:
+            entered.add(known)
+            parts = [*sure, *(part for _, part in below)]
+            stack += [part for part in parts if id(part) not in entered]
+            continue
+        stack.pop()
+        found = Counter[str]()
+        for part in sure:
+            found.update(ways.get(id(part), {}))
+        for name, part in below:
+            found[name] += max([effort[id(part)], *ways.get(id(part), {}).values()])
+        ways[known] = found
+        _bounded(max(found.values(), default=0))
+
+
+def _bounded(steps: int) -> None:
+    if steps > STEPS:
+        raise Unguaranteed("schema", "", f"holds a value against more than {STEPS} subschemas")
 
 
 class _Document:
@@ -217,6 +267,20 @@ class _Document:
             for part in parts:
                 if isinstance(part, dict):
                     yield part, word, here
+
+    def below(self, node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The schemas that parts of a value are held against: each with what the part is called."""
+        for word, value in node.items():
+            if word in ELSEWHERE or word in (*REFERENCES, *LISTS, *SINGLE, *MAPS):
+                continue
+            parts: Any = [("", value)]
+            if isinstance(value, list):
+                parts = enumerate(value)
+            elif word in NAMED and isinstance(value, dict):
+                parts = value.items()
+            for name, part in parts:
+                if isinstance(part, dict):
+                    yield f"{word}/{name}", part
 
     def _targets(self, word: str, reference: str, base: str) -> list[Any]:
         absolute, fragment = _split(base, reference)
