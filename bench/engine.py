@@ -13,7 +13,7 @@ from tests.kit.models import LONG_STORY
 from tests.kit.server import Server
 
 from bench.bare import bare_engine
-from xinghe.engines.llamacpp.threads import free_cores
+from xinghe.engines.llamacpp.child import free_cores
 
 STREAMS, TOKENS, ROUNDS = 8, 48, 5
 MODEL = "ernie-speed-8k"

@@ -17,7 +17,7 @@ import aiohttp
 from tests.kit.server import Server
 
 from bench.bare import bare_engine
-from xinghe.engines.llamacpp.threads import free_cores
+from xinghe.engines.llamacpp.child import free_cores
 
 CASES = Path(__file__).with_name("tools.json")
 MODEL = "deepseek-v3"

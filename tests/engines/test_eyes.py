@@ -157,8 +157,9 @@ async def test_text_beside_a_picture_is_text(seeing: LlamaCppEngine) -> None:
         return str(payload["prompt_string"])
 
     async def control(text: str) -> list[int]:
-        special = {(await seeing._tokenize(each, framed=False))[0] for each in seeing._special}
-        tokens = await seeing._tokenize(text, framed=False)
+        prompts = seeing._prompts
+        special = {(await prompts._tokenize(each, framed=False))[0] for each in prompts._special}
+        tokens = await prompts._tokenize(text, framed=False)
         return [token for token in tokens if token in special]
 
     harmless = await control(await prompt("QQ"))

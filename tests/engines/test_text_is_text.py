@@ -17,7 +17,7 @@ from tests.kit.tiny import CONTROL, write_tiny
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import Message, ToolCall
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.engines.llamacpp.wire import Rendered
+from xinghe.engines.llamacpp.prompts import Rendered
 
 pytestmark = pytest.mark.embedded
 
@@ -79,7 +79,7 @@ class Served:
 
     def __init__(self, engine: LlamaCppEngine) -> None:
         self._engine = engine
-        self.special = engine._special
+        self.special = engine._prompts._special
 
     async def rendered(self, messages: list[Message]) -> str:
         """As the template has it without our doing."""
@@ -88,7 +88,7 @@ class Served:
 
     async def plain(self, text: str, *, framed: bool = True) -> list[int]:
         """Tokens of a text with all special tokens that are in it."""
-        return await self._engine._tokenize(text, framed=framed)
+        return await self._engine._prompts._tokenize(text, framed=framed)
 
     async def control(self) -> set[int]:
         """The tokens that no text may become."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from xinghe.engines.llamacpp.threads import free_cores, quota
+from xinghe.engines.llamacpp.child import free_cores, quota
 
 BURN = "while True: pass"
 

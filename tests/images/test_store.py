@@ -14,9 +14,17 @@ import pytest
 
 from tests.images.s3 import KEY, SECRET, FakeS3, serving
 from xinghe.images.bucket import Bucket
-from xinghe.images.folder import Folder, _Pieces
-from xinghe.images.store import ImageStore, Place, StoreError
-from xinghe.images.tokens import NAME, made_at, new_name, seconds_left
+from xinghe.images.store import (
+    NAME,
+    Folder,
+    ImageStore,
+    Place,
+    StoreError,
+    _Pieces,
+    made_at,
+    new_name,
+    seconds_left,
+)
 from xinghe.settings import Images
 
 KEEP = 604800.0

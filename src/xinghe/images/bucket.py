@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
@@ -10,11 +12,10 @@ from datetime import UTC, datetime
 from typing import Self
 from urllib.parse import quote, urlsplit
 
+import msgspec
 from yarl import URL
 
-from xinghe.images.signature import Credentials, encoded, signed
-from xinghe.images.store import Opened, StoreError
-from xinghe.images.tokens import made_at
+from xinghe.images.store import Opened, StoreError, made_at
 from xinghe.outbound import CallFailed, Client, Refused
 from xinghe.settings import Images
 
@@ -23,6 +24,7 @@ CONNECT_TIMEOUT, SILENCE_TIMEOUT = 5.0, 30.0
 MOST_ANSWERED = 64 * 1024 * 1024
 """Bytes of an image, or of a list."""
 NOT_FOUND = 404
+ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Bucket:
@@ -101,7 +103,7 @@ class Bucket:
         )
         # Encoded by us: what is signed must be what is sent.
         url = URL(
-            f"{self._origin}{quote(path)}{'?' if query else ''}{encoded(query)}", encoded=True
+            f"{self._origin}{quote(path)}{'?' if query else ''}{_encoded(query)}", encoded=True
         )
         return await self._client.fetch(
             method, url, headers=sent, body=body or None, most=MOST_ANSWERED
@@ -137,3 +139,60 @@ class _Once:
         if data is None:
             raise StopAsyncIteration
         return data
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """Who signs, and for which region."""
+
+    key: str
+    secret: str
+    region: str
+
+
+def signed(
+    credentials: Credentials,
+    method: str,
+    host: str,
+    path: str,
+    query: Mapping[str, str],
+    body: bytes,
+    at: datetime,
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The headers to send: `headers` (names in lower case), and those of the signature.
+
+    As "Authenticating Requests (AWS Signature Version 4)" has it.
+
+    `path` is not yet percent-encoded; `at` is in UTC.
+    """
+    payload = hashlib.sha256(body).hexdigest()
+    stamp = at.strftime("%Y%m%dT%H%M%SZ")
+    sent = {
+        **(headers or {}),
+        "host": host,
+        "x-amz-content-sha256": payload,
+        "x-amz-date": stamp,
+    }
+    names = ";".join(sorted(sent))
+    lines = "".join(f"{name}:{sent[name].strip()}\n" for name in sorted(sent))
+    request = "\n".join((method, quote(path), _encoded(query), lines, names, payload))
+    scope = f"{stamp[:8]}/{credentials.region}/s3/aws4_request"
+    text = "\n".join((ALGORITHM, stamp, scope, hashlib.sha256(request.encode()).hexdigest()))
+    key = f"AWS4{credentials.secret}".encode()
+    for part in scope.split("/"):
+        key = _hmac(key, part)
+    return {
+        **sent,
+        "authorization": f"{ALGORITHM} Credential={credentials.key}/{scope},"
+        f"SignedHeaders={names},Signature={_hmac(key, text).hex()}",
+    }
+
+
+def _encoded(query: Mapping[str, str]) -> str:
+    """The query string in the one form that is signed: sorted, and all but `-._~` quoted."""
+    pairs = sorted((quote(name, safe=""), quote(value, safe="")) for name, value in query.items())
+    return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()

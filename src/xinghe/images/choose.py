@@ -5,10 +5,9 @@ from __future__ import annotations
 from xinghe.catalog import DiffusersDeployment, ImageDeployment, PreviewDeployment
 from xinghe.images.bucket import Bucket
 from xinghe.images.diffusion import DiffusionPainter
-from xinghe.images.folder import Folder
 from xinghe.images.preview.painter import PreviewPainter
 from xinghe.images.protocol import Painter
-from xinghe.images.store import ImageStore
+from xinghe.images.store import Folder, ImageStore
 from xinghe.images.upstream import Fetch, UpstreamPainter
 from xinghe.settings import Settings
 

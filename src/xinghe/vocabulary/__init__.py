@@ -1,8 +1,6 @@
 """A model's special tokens, and texts kept from becoming any of them."""
 
-from xinghe.vocabulary.file import special_texts
-from xinghe.vocabulary.frame import PROBES, Frame
-from xinghe.vocabulary.server import Tokenizer
 from xinghe.vocabulary.specials import JOINER, Specials
+from xinghe.vocabulary.tokenizer import PROBES, Frame, Tokenizer, special_texts
 
 __all__ = ["JOINER", "PROBES", "Frame", "Specials", "Tokenizer", "special_texts"]

@@ -17,8 +17,7 @@ from typing import Literal, Self, assert_never
 import msgspec
 
 from xinghe.images.diffusion import repository
-from xinghe.images.diffusion.errors import CannotLoad
-from xinghe.images.diffusion.messages import Spec
+from xinghe.images.diffusion.messages import CannotLoad, Spec
 from xinghe.images.diffusion.worker import main
 
 ROOT = Path(__file__).parents[3]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,18 +22,8 @@ from xinghe.core import (
     ToolUse,
     UsageDelta,
 )
-from xinghe.engines.llamacpp.eyes import Eyes
+from xinghe.engines.llamacpp.prompts import Prompts
 from xinghe.engines.llamacpp.slots import Slot, Slots
-from xinghe.engines.llamacpp.texts import OPEN, suspicious, with_opening, with_texts
-from xinghe.engines.llamacpp.wire import (
-    CompletionEvent,
-    Counted,
-    Rendered,
-    Tokenized,
-    completion_request,
-    with_media,
-)
-from xinghe.engines.messages import wire_messages
 from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
 from xinghe.outbound import (
     UNREADABLE,
@@ -46,8 +35,6 @@ from xinghe.outbound import (
     Unreachable,
     decoded,
 )
-from xinghe.pictures import pictures_in
-from xinghe.vocabulary import PROBES, Frame, Specials
 
 T = TypeVar("T")
 
@@ -63,54 +50,59 @@ START_PATIENCE = 15.0
 """Seconds to wait for a child that is being started: the default weights load in about five."""
 IDLE_SECONDS = 4.0
 """The child closes an idle connection after 5 s: ours is closed before."""
-PIECES_AT_ONCE = 500
 ONCE = {"Connection": "close"}
 """The child closes a connection after a stream without saying so; the next request would fail."""
+GRAMMAR_PREFIX = "%llguidance {}\n"
+"""What tells llama.cpp that a grammar is Lark for llguidance and not its own notation."""
+
+
+class _Timings(msgspec.Struct):
+    """`cache_n`: prompt tokens that were not read again."""
+
+    cache_n: int = 0
+
+
+class _Event(msgspec.Struct):
+    """One event of `/completion`; `tokens_predicted` is a running total."""
+
+    content: str = ""
+    stop: bool = False
+    stop_type: str = ""
+    tokens_predicted: int = 0
+    tokens_evaluated: int = 0
+    timings: _Timings | None = None
+    error: Any = None
+
+
+_event = msgspec.json.Decoder(_Event).decode
 
 
 class LlamaCppEngine:
     """Speaks to one child; the supervisor says where it listens, anew after each restart."""
 
     def __init__(self, served_by: str, deployment: LlamaCppDeployment) -> None:
-        self._served_by = served_by
-        self._repeat_penalty = deployment.repeat_penalty
-        self._eyes = Eyes() if deployment.mmproj else None
-        self._abilities = Abilities(
-            constraints="grammar",
-            tools=False,
-            thinks=deployment.thinks,
-            eyes=self._eyes is not None,
+        eyes = bool(deployment.mmproj)
+        self.served_by = served_by
+        self.abilities = Abilities(
+            constraints="grammar", tools=False, thinks=deployment.thinks, eyes=eyes
         )
+        self._repeat_penalty = deployment.repeat_penalty
         self._address: str | None = None
         self._located = asyncio.Event()
         self._key = ""
-        self._special: list[str] = []
-        self._compiled: asyncio.Future[Specials] | None = None
-        self._frame: Frame | None = None
+        self._prompts = Prompts(self._ask, eyes=eyes)
         self._slot_count = max(1, deployment.slots)
         self._slots = Slots(self._slot_count)
-        self._client = Client(
-            CONNECT_TIMEOUT,
-            SILENCE_TIMEOUT if self._eyes is None else SILENCE_WITH_EYES,
-            idle=IDLE_SECONDS,
-        )
-        self._decode_event = msgspec.json.Decoder(CompletionEvent).decode
-
-    @property
-    def served_by(self) -> str:
-        return self._served_by
-
-    @property
-    def abilities(self) -> Abilities:
-        return self._abilities
+        silence = SILENCE_WITH_EYES if eyes else SILENCE_TIMEOUT
+        self._client = Client(CONNECT_TIMEOUT, silence, idle=IDLE_SECONDS)
 
     def locate(self, address: str | None, key: str = "", special: Sequence[str] = ()) -> None:
         """Where the child listens; `None` while there is none.
 
         `special` are the texts of its model's special tokens.
         """
-        if address is not None and list(special) != self._special:
-            self._special, self._compiled, self._frame = list(special), None, None
+        if address is not None:
+            self._prompts.use(special)
         self._address, self._key = address, key
         self._slots = Slots(self._slot_count)  # of the old child's prompts nothing is left
         if address is None:
@@ -131,35 +123,9 @@ class LlamaCppEngine:
     async def prepare(
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
     ) -> Prompt:
-        if self._eyes is not None and pictures_in(messages):
-            messages = await self._eyes.shown(messages)
+        messages = await self._prompts.shown(messages)
         await self._wait_for_child()
-        specials = await self._specials()
-        pictures = pictures_in(messages)
-        # A prompt with pictures cannot be handed over as tokens, so its texts are spelled.
-        change = specials.spelled if pictures else specials.marked
-        if any(suspicious(message, specials.suspects) for message in messages):
-            messages = [with_texts(message, change) for message in messages]
-        body = {"messages": wire_messages(_known(messages))}
-        rendered = await self._ask("/apply-template", body, Rendered)
-        text = rendered.prompt + with_opening(opening, change)
-        payload: object
-        if pictures:
-            length = (await self._ask("/chat/completions/input_tokens", body, Counted)).input_tokens
-            if opening:
-                ends = await asyncio.gather(self._tokens([text]), self._tokens([rendered.prompt]))
-                length += len(ends[0]) - len(ends[1])
-            payload = with_media(text, pictures)
-        else:
-            payload = tokens = await self._tokens(await _gathered(specials.pieces(text)))
-            length = len(tokens)
-        return Prompt(
-            tokens=length,
-            bound=length,
-            exact=True,
-            payload=payload,
-            thinks=rendered.prompt.rstrip().endswith(OPEN),  # as of a model that always thinks
-        )
+        return await self._prompts.render(messages, opening)
 
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
         await self._wait_for_child()
@@ -167,60 +133,53 @@ class LlamaCppEngine:
         async with slots.hold(job.account, job.prompt.payload) as slot:
             if slots is not self._slots:
                 raise EngineUnavailable("the embedded engine was started anew")
-            async with aclosing(self._generate(job, slot)) as batches:
-                async for batch in batches:
-                    yield batch
-
-    async def _generate(self, job: GenerationJob, slot: Slot) -> AsyncGenerator[Batch]:
-        body = completion_request(job, self._repeat_penalty, slot.number, reuse=slot.reused)
-        try:
-            with await self._post("/completion", body, **ONCE) as answer:
-                counted = 0
-                yield Batch(time.perf_counter(), [PrefillDelta()])
-                stream = EventStream(answer, job.max_tokens + job.prompt.tokens)
-                while events := await stream.next():
-                    arrived = time.perf_counter()
-                    deltas: list[Delta] = []
-                    for data in events:
-                        event = self._decode_event(data)
-                        counted = _translate(event, counted, deltas)
-                        slot.begun()
-                        if event.stop:
-                            slot.ended()
-                    if deltas:
-                        yield Batch(arrived, deltas)
-        except CallFailed as error:
-            # What took the request and died may have died of it.
-            again = isinstance(error, Unreachable) and not error.connected
-            raise (EngineUnavailable if again else EngineFailed)(str(error)) from None
-        except UNREADABLE as error:
-            raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
+            try:
+                body = self._body(job, slot)
+                with await self._post("/completion", body, **ONCE) as answer:
+                    yield Batch(time.perf_counter(), [PrefillDelta()])
+                    stream = EventStream(answer, job.max_tokens + job.prompt.tokens)
+                    counted = 0
+                    while events := await stream.next():
+                        arrived = time.perf_counter()
+                        deltas: list[Delta] = []
+                        for event in events:
+                            counted = _translate(event, counted, slot, deltas)
+                        if deltas:
+                            yield Batch(arrived, deltas)
+            except CallFailed as error:
+                # What took the request and died may have died of it.
+                again = isinstance(error, Unreachable) and not error.connected
+                raise (EngineUnavailable if again else EngineFailed)(str(error)) from None
 
     async def aclose(self) -> None:
-        if self._eyes is not None:
-            await self._eyes.aclose()
+        await self._prompts.aclose()
         await self._client.aclose()
 
-    async def _specials(self) -> Specials:
-        if self._compiled is None:
-            # In a thread: thousands of them take a second.
-            making = asyncio.to_thread(Specials, self._special)
-            self._compiled = asyncio.ensure_future(making)
-        return await asyncio.shield(self._compiled)
+    def _body(self, job: GenerationJob, slot: Slot) -> dict[str, Any]:
+        """For `/completion`; where the slot is not `reused`, what it holds is dropped.
 
-    async def _tokens(self, pieces: Sequence[str]) -> list[int]:
-        """The tokens of a prompt; none is made of characters from both sides of a cut."""
-        if len(pieces) == 1:
-            return await self._tokenize(pieces[0], framed=True)
-        if self._frame is None:
-            probes = (self._tokenize(text, framed=framed) for text, framed in PROBES)
-            self._frame = Frame.of(await asyncio.gather(*probes))
-        frame = self._frame
-        return frame.tokens(await self._tokenize(frame.content(pieces), framed=False))
-
-    async def _tokenize(self, content: str | list[str | int], *, framed: bool) -> list[int]:
-        body = {"content": content, "add_special": framed, "parse_special": True}
-        return (await self._ask("/tokenize", body, Tokenized)).tokens
+        `return_progress` is what lets a cancelled request leave its slot in the middle of a
+        prefill.
+        """
+        sampling, constraint = job.sampling, job.constraint
+        formal = constraint is not None and constraint.formal
+        penalty = 1.0 if formal else self._repeat_penalty
+        body: dict[str, Any] = {
+            "prompt": job.prompt.payload,
+            "n_predict": job.max_tokens,
+            "stream": True,
+            "id_slot": slot.number,
+            "cache_prompt": slot.reused,
+            "return_progress": True,
+            "repeat_penalty": penalty * (sampling.penalty_score or 1.0),
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "frequency_penalty": sampling.frequency_penalty,
+            "presence_penalty": sampling.presence_penalty,
+            "seed": sampling.seed,
+            "grammar": GRAMMAR_PREFIX + constraint.grammar if constraint else None,
+        }
+        return {name: value for name, value in body.items() if value is not None}
 
     async def _ask(self, path: str, body: object, kind: type[T]) -> T:
         try:
@@ -256,33 +215,21 @@ class LlamaCppEngine:
             raise EngineUnavailable("the embedded engine went away again")
 
 
-async def _gathered(pieces: Iterable[str]) -> list[str]:
-    """The pieces of a prompt; who sends very many does not hold up others."""
-    gathered = []
-    for piece in pieces:
-        gathered.append(piece)
-        if len(gathered) % PIECES_AT_ONCE == 0:
-            await asyncio.sleep(0)
-    return gathered
-
-
-def _known(messages: Sequence[Message]) -> list[Message]:
-    """The messages in roles that chat templates know: `function` is what `tool` was called."""
-    return [
-        msgspec.structs.replace(message, role="tool") if message.role == "function" else message
-        for message in messages
-    ]
-
-
-def _translate(event: CompletionEvent, counted: int, deltas: list[Delta]) -> int:
+def _translate(data: bytes, counted: int, slot: Slot, deltas: list[Delta]) -> int:
     """Append what an event says to `deltas`; returns the new running count of tokens."""
+    try:
+        event = _event(data)
+    except UNREADABLE as error:
+        raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
     if event.error is not None:
         raise EngineFailed("the engine reported an error")
     if event.tokens_predicted > counted or event.content:
         deltas.append(TextDelta(event.content, event.tokens_predicted - counted))
+    slot.begun()
     if event.stop:
         cached = event.timings.cache_n if event.timings else 0
         deltas.append(UsageDelta(event.tokens_evaluated, event.tokens_predicted, cached))
         limit = event.stop_type == "limit"
         deltas.append(FinishDelta(FinishReason.LENGTH if limit else FinishReason.NORMAL))
+        slot.ended()
     return event.tokens_predicted

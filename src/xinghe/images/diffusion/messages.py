@@ -42,3 +42,12 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
     options: dict[str, Option]
     seeds: list[int]
     cfg_scale: float
+
+
+class CannotLoad(Exception):
+    """There is no such model, or it is of another kind; the message is for the operator."""
+
+
+def sentence(error: BaseException) -> str:
+    """What a library raised, on one line: its kind and its text."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

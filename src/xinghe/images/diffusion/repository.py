@@ -11,8 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from xinghe.images.diffusion.errors import CannotLoad, sentence
-from xinghe.images.diffusion.messages import Spec
+from xinghe.images.diffusion.messages import CannotLoad, Spec, sentence
 
 INDEX = "model_index.json"
 """What a folder of diffusers' format has on top."""

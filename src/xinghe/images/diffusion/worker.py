@@ -10,8 +10,7 @@ import sys
 
 import msgspec
 
-from xinghe.images.diffusion.errors import CannotLoad
-from xinghe.images.diffusion.messages import Spec, Task
+from xinghe.images.diffusion.messages import CannotLoad, Spec, Task
 from xinghe.workers import serve_jobs
 
 LACKING = "the engine diffusers needs {name}, which is not installed: pip install 'xinghe[images]'"

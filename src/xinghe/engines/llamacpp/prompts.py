@@ -1,0 +1,243 @@
+"""From a conversation to the tokens that the embedded engine reads.
+
+Pictures are made plain, texts are kept from becoming special tokens, the child's own template and
+tokenizer do the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from xinghe.core import Message, Picture, Prompt, ToolCall
+from xinghe.engines.messages import wire_messages
+from xinghe.pictures import Description, pictures_in, prompt_parts
+from xinghe.pictures.sight import Look
+from xinghe.vocabulary import PROBES, Frame, Specials
+from xinghe.workers import Worker, WorkerFailure
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+Change = Callable[[str], str]
+
+DECODING = 60.0
+"""Seconds to decode one picture."""
+PIECES_AT_ONCE = 500
+OPEN, CLOSE = "<think>", "</think>"
+"""How a chain of thought begins and ends in the model's own notation."""
+
+
+class Rendered(msgspec.Struct):
+    """The answer of `/apply-template`."""
+
+    prompt: str
+
+
+class Tokenized(msgspec.Struct):
+    """The answer of `/tokenize`."""
+
+    tokens: list[int]
+
+
+class Counted(msgspec.Struct):
+    """The answer of `/chat/completions/input_tokens`: with pictures, as the engine holds them."""
+
+    input_tokens: int
+
+
+class Ask(Protocol):
+    """One question to the child, and its answer. Raises `EngineError`."""
+
+    def __call__(self, path: str, body: object, kind: type[T]) -> Coroutine[Any, Any, T]: ...
+
+
+class Prompts:
+    """Made for one model file; `eyes` where it has a projector."""
+
+    def __init__(self, ask: Ask, *, eyes: bool) -> None:
+        self._ask = ask
+        self._eyes = _Eyes() if eyes else None
+        self._special: list[str] = []
+        self._compiled: asyncio.Future[Specials] | None = None
+        self._frame: Frame | None = None
+
+    def use(self, special: Sequence[str]) -> None:
+        """The texts of the special tokens of the file that is loaded now."""
+        if list(special) != self._special:
+            self._special, self._compiled, self._frame = list(special), None, None
+
+    async def shown(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """The conversation with its pictures as the engine can decode them."""
+        if self._eyes is not None and pictures_in(messages):
+            return await self._eyes.shown(messages)
+        return messages
+
+    async def render(self, messages: Sequence[Message], opening: str) -> Prompt:
+        """The prompt of a conversation that was `shown`, with the beginning of its answer."""
+        specials = await self._specials()
+        pictures = pictures_in(messages)
+        # A prompt with pictures cannot be handed over as tokens, so its texts are spelled.
+        change = specials.spelled if pictures else specials.marked
+        if any(_suspicious(message, specials.suspects) for message in messages):
+            messages = [_with_texts(message, change) for message in messages]
+        body = {"messages": wire_messages(_known(messages))}
+        rendered = await self._ask("/apply-template", body, Rendered)
+        text = rendered.prompt + _with_opening(opening, change)
+        payload: object
+        if pictures:
+            length = (await self._ask("/chat/completions/input_tokens", body, Counted)).input_tokens
+            if opening:
+                ends = await asyncio.gather(self._tokens([text]), self._tokens([rendered.prompt]))
+                length += len(ends[0]) - len(ends[1])
+            payload = _with_media(text, pictures)
+        else:
+            payload = tokens = await self._tokens(await _gathered(specials.pieces(text)))
+            length = len(tokens)
+        return Prompt(
+            tokens=length,
+            bound=length,
+            exact=True,
+            payload=payload,
+            thinks=rendered.prompt.rstrip().endswith(OPEN),  # as of a model that always thinks
+        )
+
+    async def aclose(self) -> None:
+        if self._eyes is not None:
+            await self._eyes.aclose()
+
+    async def _specials(self) -> Specials:
+        if self._compiled is None:
+            # In a thread: thousands of them take a second.
+            making = asyncio.to_thread(Specials, self._special)
+            self._compiled = asyncio.ensure_future(making)
+        return await asyncio.shield(self._compiled)
+
+    async def _tokens(self, pieces: Sequence[str]) -> list[int]:
+        """The tokens of a prompt; none is made of characters from both sides of a cut."""
+        if len(pieces) == 1:
+            return await self._tokenize(pieces[0], framed=True)
+        if self._frame is None:
+            probes = (self._tokenize(text, framed=framed) for text, framed in PROBES)
+            self._frame = Frame.of(await asyncio.gather(*probes))
+        frame = self._frame
+        return frame.tokens(await self._tokenize(frame.content(pieces), framed=False))
+
+    async def _tokenize(self, content: str | list[str | int], *, framed: bool) -> list[int]:
+        body = {"content": content, "add_special": framed, "parse_special": True}
+        return (await self._ask("/tokenize", body, Tokenized)).tokens
+
+
+class _Eyes:
+    """Has pictures decoded by a child process, which is started at the first one."""
+
+    def __init__(self) -> None:
+        self._worker = Worker("xinghe.engines.llamacpp.plain", bytes, timeout=DECODING)
+
+    async def shown(self, messages: Sequence[Message]) -> list[Message]:
+        """The conversation with every picture as a PNG that the engine can decode.
+
+        In the place of one that cannot be decoded stands the note that engines without eyes get.
+        """
+        pictures = pictures_in(messages)
+        parts = iter(await asyncio.gather(*map(self._part, pictures, range(1, len(pictures) + 1))))
+        return [_with_pictures(message, parts) for message in messages]
+
+    async def aclose(self) -> None:
+        await self._worker.aclose()
+
+    async def _part(self, picture: Picture, number: int) -> str | Picture:
+        try:
+            png = await self._worker.call(Look(picture.data))
+        except WorkerFailure as error:
+            log.warning("picture_not_shown", reason=type(error).__name__)
+            unreadable = Description(picture.width, picture.height, readable=False)
+            return prompt_parts(Message("user", "", parts=(picture,)), [unreadable], number)
+        return replace(picture, data=png, media_type="image/png")
+
+
+def _with_pictures(message: Message, pictures: Iterator[str | Picture]) -> Message:
+    parts = tuple(part if isinstance(part, str) else next(pictures) for part in message.parts)
+    return replace(message, parts=parts)
+
+
+async def _gathered(pieces: Iterable[str]) -> list[str]:
+    """The pieces of a prompt; who sends very many does not hold up others."""
+    gathered = []
+    for piece in pieces:
+        gathered.append(piece)
+        if len(gathered) % PIECES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return gathered
+
+
+def _known(messages: Sequence[Message]) -> list[Message]:
+    """The messages in roles that chat templates know: `function` is what `tool` was called."""
+    return [
+        replace(message, role="tool") if message.role == "function" else message
+        for message in messages
+    ]
+
+
+def _with_media(prompt: str, pictures: Sequence[Picture]) -> dict[str, Any]:
+    """The `prompt` of a conversation in which markers of `/apply-template` stand for pictures.
+
+    A marker is random for each child, so that no text can hold one.
+    """
+    encoded = [base64.b64encode(one.data).decode() for one in pictures]
+    return {"prompt_string": prompt, "multimodal_data": encoded}
+
+
+def _suspicious(message: Message, suspects: Callable[[str], bool]) -> bool:
+    """Whether one of its texts is; calls always, as their JSON may mean other texts than it is."""
+    texts = [message.content, message.name or "", message.tool_call_id or ""]
+    texts += [part for part in message.parts if isinstance(part, str)]
+    return bool(message.tool_calls) or any(map(suspects, texts))
+
+
+def _with_texts(message: Message, change: Change) -> Message:
+    """The message with each of its texts changed; its role is not one of them."""
+    return replace(
+        message,
+        content=change(message.content),
+        parts=tuple(change(part) if isinstance(part, str) else part for part in message.parts),
+        name=message.name and change(message.name),
+        tool_call_id=message.tool_call_id and change(message.tool_call_id),
+        tool_calls=tuple(
+            ToolCall(change(call.id), change(call.name), _arguments(call.arguments, change))
+            for call in message.tool_calls
+        ),
+    )
+
+
+def _with_opening(opening: str, change: Change) -> str:
+    """The beginning of an answer, changed but for the tags around its chain of thought."""
+    begin = OPEN if opening.startswith(OPEN) else ""
+    thought, tag, rest = opening[len(begin) :].rpartition(CLOSE)
+    if not tag or rest.strip():
+        return begin + change(opening[len(begin) :])
+    return begin + change(thought) + tag + rest
+
+
+def _arguments(text: str, change: Change) -> str:
+    """JSON stays JSON, since templates may read it; what is none is a text like any other."""
+    try:
+        return json.dumps(_changed(json.loads(text), change), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return change(text)
+
+
+def _changed(value: Any, change: Change) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_changed(each, change) for each in value]
+    if isinstance(value, dict):
+        return {change(name): _changed(each, change) for name, each in value.items()}
+    return value
