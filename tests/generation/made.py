@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xinghe.api.chat.collected import Collected
+from xinghe.api.chat.response import Collected
 from xinghe.core import Meter
 from xinghe.generation.answer import Answer
 from xinghe.generation.planning import count
@@ -18,5 +18,5 @@ async def make(services: Services, task: Task, meter: Meter, emit: Emit) -> None
 async def collected(services: Services, task: Task, meter: Meter) -> Collected:
     """What came of it."""
     taken = Collected()
-    await make(services, task, meter, lambda batch: taken.take(batch.deltas))
+    await make(services, task, meter, taken.take)
     return taken

@@ -9,12 +9,12 @@ from xinghe.api.chat.capabilities import forbid
 from xinghe.api.chat.moderation import moderate, texts_of
 from xinghe.api.chat.prepare import cut_to_fit, task_of
 from xinghe.api.chat.request import ChatRequest, read_request, too_many_characters
+from xinghe.api.chat.response import whole_answer
 from xinghe.api.chat.rooms import Rooms
 from xinghe.api.chat.run import Producer, Run, Withheld
 from xinghe.api.chat.schema import CHAT
 from xinghe.api.chat.stream import stream_answer
 from xinghe.api.chat.vetted import Vetted, vet
-from xinghe.api.chat.whole import whole_answer
 from xinghe.api.departure import unless_gone
 from xinghe.api.errors import refuse
 from xinghe.api.exchange import Exchange, check_whole

@@ -10,9 +10,7 @@ import asyncio
 import time
 
 from xinghe.api.authentication import Lapses, lapsed
-from xinghe.api.chat.buffer import BufferFull, StreamBuffer
-from xinghe.api.chat.encoder import StreamEncoder
-from xinghe.api.chat.pulse import Pulse
+from xinghe.api.chat.encoder import KEEP_ALIVE, StreamEncoder
 from xinghe.api.chat.run import Producer
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.core import ClientGone
@@ -24,6 +22,10 @@ EVENT_STREAM: Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"x-accel-buffering", b"no"),
 ]
+MAX_BYTES = 16 * 1024 * 1024
+"""The most that waits for a reader."""
+BEAT = 1.0
+"""Seconds."""
 
 
 async def stream_answer(run: Producer, server: Server, lapses: Lapses) -> None:
@@ -75,22 +77,16 @@ async def _produce(run: Producer, buffer: StreamBuffer) -> None:
 
 async def _carry(exchange: Exchange, buffer: StreamBuffer, server: Server) -> None:
     """Send until the buffer is closed. The status line waits for the first byte to send."""
-    with Pulse(buffer, server) as pulse:
-        try:
-            while (taken := await buffer.take()) is not None:
-                data, arrived = taken
-                pulse.sending()
-                if not exchange.answered:
-                    await exchange.start(200, EVENT_STREAM)
-                await exchange.send({"type": "http.response.body", "body": data, "more_body": True})
-                pulse.sent()
-                if arrived is not None:
-                    metrics.EDGE_OUT.observe(time.perf_counter() - arrived)
-        except asyncio.CancelledError:
-            if not pulse.stalled:
-                raise
-            pulse.forgive()
-            raise _cut_off(exchange) from None
+    with Pulse(buffer, exchange, server) as pulse:
+        while (taken := await buffer.take()) is not None:
+            data, arrived = taken
+            pulse.mark(sending=True)
+            if not exchange.answered:
+                await exchange.start(200, EVENT_STREAM)
+            await exchange.send({"type": "http.response.body", "body": data, "more_body": True})
+            pulse.mark(sending=False)
+            if arrived is not None:
+                metrics.EDGE_OUT.observe(time.perf_counter() - arrived)
 
 
 async def _end(exchange: Exchange, server: Server) -> None:
@@ -106,3 +102,98 @@ def _cut_off(exchange: Exchange) -> ClientGone:
     exchange.abort()
     metrics.CLIENTS_GONE.labels("stalled").inc()
     return ClientGone()
+
+
+class BufferFull(ClientGone):
+    """The reader is further behind than any answer is long: as good as gone."""
+
+
+class StreamBuffer:
+    """Bytes for one reader. Several puts between two takes leave in one piece."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._arrived: float | None = None
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    def put(self, data: bytes, arrived: float | None) -> None:
+        """Add bytes whose cause, if they have one, arrived at that `perf_counter` time.
+
+        Raises `BufferFull`.
+        """
+        if not self._parts:
+            self._arrived = arrived
+        self._size += len(data)
+        if self._size > MAX_BYTES:
+            raise BufferFull
+        self._parts.append(data)
+        self._wake.set()
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._closed = True
+        self._wake.set()
+
+    def drop(self) -> None:
+        """Nothing more is to be sent, not even what is here."""
+        self._parts.clear()
+        self.close()
+
+    async def take(self) -> tuple[bytes, float | None] | None:
+        """All bytes at hand with the arrival of the oldest, or `None` at the end."""
+        await self._wake.wait()
+        if not self._parts:
+            return None
+        data = b"".join(self._parts)
+        self._parts.clear()
+        self._size = 0
+        if not self._closed:
+            self._wake.clear()
+        return data, self._arrived
+
+
+class Pulse:
+    """A stream's clock: a comment while the engine is silent, an end when the reader stalls.
+
+    It looks once a second (a timeout armed for every chunk costs a fifth of the chunk). A context
+    manager around the task that sends; raises `ClientGone` in the place of a stalled send.
+    """
+
+    def __init__(self, buffer: StreamBuffer, exchange: Exchange, server: Server) -> None:
+        self._buffer = buffer
+        self._exchange = exchange
+        self._server = server
+        self._beat = min(BEAT, server.stall_timeout / 2, server.keepalive_comment / 2)
+        self._loop = asyncio.get_running_loop()
+        self._stalled = False
+        self.mark(sending=False)
+
+    def __enter__(self) -> Pulse:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._timer = self._loop.call_later(self._beat, self._look)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._timer.cancel()
+        if self._stalled and kind is asyncio.CancelledError:
+            self._task.uncancel()
+            raise _cut_off(self._exchange) from None
+
+    def mark(self, *, sending: bool) -> None:
+        """A send begins, or the reader has taken it and the silence begins."""
+        self._sending = sending
+        self._since = self._loop.time()
+
+    def _look(self) -> None:
+        passed = self._loop.time() - self._since
+        if self._sending and passed >= self._server.stall_timeout:
+            self._stalled = True
+            self._task.cancel()
+            return
+        if not self._sending and passed >= self._server.keepalive_comment:
+            self._buffer.put(KEEP_ALIVE, None)
+        self._timer = self._loop.call_later(self._beat, self._look)

@@ -1,0 +1,153 @@
+"""The answer of a request without `stream`: one JSON body in the two dialects, when all is done."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import UNSET
+
+from xinghe.api.authentication import Lapses, lapsed
+from xinghe.api.chat.request import ChatRequest
+from xinghe.api.chat.run import Producer
+from xinghe.api.chat.wire import (
+    AnswerMessage,
+    CalledFunction,
+    CalledTool,
+    ChatCompletion,
+    Choice,
+    SearchResult,
+    Usage,
+)
+from xinghe.api.dialect import Dialect
+from xinghe.api.exchange import Exchange
+from xinghe.catalog import Capability
+from xinghe.core import (
+    ClientGone,
+    FinishDelta,
+    FinishReason,
+    Meter,
+    ReasoningDelta,
+    Source,
+    SourcesDelta,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+)
+from xinghe.engines.protocol import Batch
+
+
+async def whole_answer(run: Producer, lapses: Lapses) -> None:
+    """Generate, and stop at once when the client leaves. Raises `ClientGone`.
+
+    `ApiError` (401) where the token lapses meanwhile: nothing was shown, nothing is charged.
+    """
+    collected = Collected()
+    work = asyncio.create_task(run.run(collected.take))
+    gone = asyncio.create_task(run.exchange.gone())
+    lapse = asyncio.get_running_loop().create_future()
+    try:
+        with lapses.watching(run.exchange.require().token_id, lapse.cancel):
+            await asyncio.wait({work, gone, lapse}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            if lapse.done():
+                raise lapsed()
+            run.meter.left = True
+            raise ClientGone
+        work.result()
+    finally:
+        gone.cancel()
+        work.cancel()
+        await asyncio.wait({work, gone})
+    body = completion(run.exchange, run.request, collected, run.meter)
+    await run.exchange.send_json(body)
+
+
+def completion(
+    exchange: Exchange, request: ChatRequest, collected: Collected, meter: Meter
+) -> ChatCompletion:
+    """Section 4.1.3's shape at the documented mounts, OpenAI's at `/v1`."""
+    openai = exchange.dialect is Dialect.OPENAI
+    finish, sources = collected.finish, collected.sources
+    return ChatCompletion(
+        id=exchange.request_id,
+        object="chat.completion",
+        created=exchange.created,
+        model=request.model,
+        choices=[
+            Choice(
+                index=0,
+                message=_message(
+                    collected,
+                    openai=openai,
+                    reasons=Capability.REASONING in request.card.capabilities,
+                ),
+                finish_reason=exchange.dialect.finish_reason(finish.reason),
+                flag=UNSET if openai else finish.flag,
+                ban_round=UNSET if openai or not finish.flag else finish.ban_round,
+                logprobs=None if openai else UNSET,
+            )
+        ],
+        usage=Usage.of(meter),
+        search_results=(
+            UNSET
+            if sources is None
+            else [SearchResult(source.index, source.url, source.title) for source in sources]
+        ),
+    )
+
+
+def _message(collected: Collected, *, openai: bool, reasons: bool) -> AnswerMessage:
+    """`reasons`: section 5.7's sample reads the thoughts of such a model unguarded."""
+    calls = [
+        CalledTool(call.id, "function", CalledFunction(call.name, call.arguments))
+        for call in collected.calls
+    ]
+    text, thought = collected.text, collected.thought
+    return AnswerMessage(
+        "assistant",
+        None if openai and calls and not text else text,
+        reasoning_content=thought if thought or (reasons and not openai) else UNSET,
+        tool_calls=calls or UNSET,
+        refusal=None if openai else UNSET,
+    )
+
+
+class Collected:
+    """A whole answer, put together from its batches."""
+
+    def __init__(self) -> None:
+        self.finish = FinishDelta(FinishReason.NORMAL)
+        self.sources: tuple[Source, ...] | None = None
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._calls: dict[int, tuple[str, str, list[str]]] = {}
+
+    def take(self, batch: Batch) -> None:
+        for delta in batch.deltas:
+            match delta:
+                case TextDelta(text, _):
+                    self._texts.append(text)
+                case ReasoningDelta(text, _):
+                    self._thoughts.append(text)
+                case ToolCallDelta(index, id_, name, arguments):
+                    call = self._calls.setdefault(index, (id_ or "", name or "", []))
+                    call[2].append(arguments)
+                case SourcesDelta(sources):
+                    self.sources = sources
+                case FinishDelta():
+                    self.finish = delta
+
+    @property
+    def text(self) -> str:
+        return "".join(self._texts)
+
+    @property
+    def thought(self) -> str:
+        return "".join(self._thoughts)
+
+    @property
+    def calls(self) -> list[ToolCall]:
+        return [
+            ToolCall(id_, name, "".join(arguments))
+            for _, (id_, name, arguments) in sorted(self._calls.items())
+        ]
