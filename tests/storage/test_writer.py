@@ -76,7 +76,7 @@ async def test_one_failing_operation_takes_no_other_with_it(database: Database) 
     assert isinstance(outcomes[2], apsw.ConstraintError)
     assert outcomes[3] == "after"
     assert await database.read(notes) == ["before", "after"]
-    assert database.healthy
+    assert database.last_error is None
 
 
 async def test_what_gathers_during_a_commit_is_one_batch(database: Database) -> None:
@@ -99,7 +99,7 @@ async def test_a_full_disk_fails_a_write_and_keeps_what_was_enqueued(database: D
         database.enqueue(partial(note, text=text + FAR_TOO_MUCH))
     with pytest.raises(StorageUnavailable, match="full"):
         await database.write(partial(note, text="lost" + FAR_TOO_MUCH))
-    await until(lambda: not database.healthy)
+    await until(lambda: database.last_error is not None)
     assert database.last_error is not None
     assert "full" in database.last_error
     assert await database.drain(timeout=0.1) == 3
@@ -108,7 +108,7 @@ async def test_a_full_disk_fails_a_write_and_keeps_what_was_enqueued(database: D
     lift_limit(database)
     assert await database.drain() == 0
     assert [text[:6] for text in await database.read(notes)] == ["firstx", "second", "thirdx"]
-    assert database.healthy
+    assert database.last_error is None
 
 
 async def test_writes_are_refused_and_not_kept_waiting_while_the_disk_is_full(
@@ -116,7 +116,7 @@ async def test_writes_are_refused_and_not_kept_waiting_while_the_disk_is_full(
 ) -> None:
     await database.write(limit_pages)
     database.enqueue(partial(note, text=FAR_TOO_MUCH))
-    await until(lambda: not database.healthy)
+    await until(lambda: database.last_error is not None)
     async with asyncio.timeout(60):
         with pytest.raises(StorageUnavailable):
             await database.write(partial(note, text="small"))
@@ -130,7 +130,7 @@ async def test_health_returns_by_itself(database: Database) -> None:
     with pytest.raises(StorageUnavailable):
         await database.write(partial(note, text=FAR_TOO_MUCH))
     # The probe rewrites a page that exists, so it goes through where growth would not.
-    await until(lambda: database.healthy)
+    await until(lambda: database.last_error is None)
 
 
 async def test_a_locked_file_delays_what_was_enqueued(database: Database, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ async def test_a_locked_file_delays_what_was_enqueued(database: Database, tmp_pa
     await asyncio.sleep(0.03)  # it is being tried, and goes back in front of those that come now
     database.enqueue(partial(note, text="b"))
     database.enqueue(partial(note, text="c"))
-    await until(lambda: not database.healthy)
+    await until(lambda: database.last_error is not None)
     database.enqueue(partial(note, text="d"))
     with pytest.raises(StorageUnavailable, match="locked"):
         await database.write(partial(note, text="refused"))
@@ -158,7 +158,7 @@ async def test_an_enqueued_operation_with_a_fault_of_its_own_blocks_nothing(
     database.enqueue(partial(note, text="behind"))
     assert await database.drain() == 0
     assert await database.read(notes) == ["behind"]
-    assert database.healthy
+    assert database.last_error is None
 
 
 async def test_a_cancelled_writer_is_written_all_the_same(database: Database) -> None:

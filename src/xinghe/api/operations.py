@@ -48,7 +48,7 @@ class Readiness:
     async def check(self) -> tuple[bool, dict[str, bool]]:
         """The verdict, and what it rests on."""
         deployments = await self._deployments()
-        serving, database = not self.stopping, self._database.healthy
+        serving, database = not self.stopping, self._database.last_error is None
         checks = {"serving": serving, "database": database}
         checks |= {f"deployment {name}": ready for name, ready in deployments.items()}
         return serving and database and any(deployments.values()), checks

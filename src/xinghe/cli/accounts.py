@@ -12,9 +12,9 @@ from xinghe.cli.common import (
     Amount,
     AmountOrNone,
     Checked,
-    Expiry,
     actor,
     data_option,
+    expires_option,
     json_option,
     moment,
     or_none,
@@ -80,12 +80,7 @@ def list_accounts(data: str | None, as_json: bool) -> None:
 @account.command()
 @click.argument("name", type=ACCOUNT)
 @click.argument("amount", type=Amount(), metavar="TOKENS")
-@click.option(
-    "--expires",
-    type=Expiry(),
-    metavar="DATE",
-    help="Valid to the end of YYYY-MM-DD (UTC), or for days such as 90d; else for ever.",
-)
+@expires_option
 @click.option("--note", type=Checked("note", rules.check_note), default="", help="Why.")
 @data_option
 @json_option

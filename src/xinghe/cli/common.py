@@ -143,6 +143,16 @@ class Expiry(click.ParamType[int]):
         return expires_at
 
 
+def expires_option(command: Command) -> Command:
+    """`--expires DATE`, of what is valid for a time."""
+    return click.option(
+        "--expires",
+        type=Expiry(),
+        metavar="DATE",
+        help="Valid to the end of YYYY-MM-DD (UTC), or for days such as 90d; else for ever.",
+    )(command)
+
+
 class AmountOrNone(Amount):
     """As `Amount`, or the word `none`."""
 

@@ -23,8 +23,8 @@ from xinghe.observe import logs
 from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database, StorageError
+from xinghe.supervisor.children import EngineKeeper, GatewayKeeper, ServeError
 from xinghe.supervisor.supervisor import (
-    ServeError,
     Supervisor,
     listen,
     listen_for_metrics,
@@ -92,7 +92,12 @@ def serve(
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
     async def supervise() -> int:
-        return await Supervisor(settings, catalog, listener, metrics_listener, engines, ready).run()
+        gateway = GatewayKeeper(settings, catalog, listener, metrics_listener)
+        keepers = [
+            EngineKeeper(name, deployment, file, settings.embedded, gateway.tell)
+            for name, (deployment, file) in engines.items()
+        ]
+        return await Supervisor(gateway, keepers, ready).run()
 
     try:
         raise SystemExit(asyncio.run(supervise()))

@@ -12,9 +12,9 @@ from xinghe.cli.common import (
     Amount,
     AmountOrNone,
     Checked,
-    Expiry,
     actor,
     data_option,
+    expires_option,
     json_option,
     moment,
     or_none,
@@ -65,12 +65,7 @@ def token() -> None:
     metavar="M",
     help="A model that it may use; repeat for several; without, all.",
 )
-@click.option(
-    "--expires",
-    type=Expiry(),
-    metavar="DATE",
-    help="Valid to the end of YYYY-MM-DD (UTC), or for days such as 90d; else for ever.",
-)
+@expires_option
 @click.option("--cap", type=Amount(least=0), metavar="TOKENS", help="The most that it may spend.")
 @click.option(
     "--cap-per",

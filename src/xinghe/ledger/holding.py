@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import TracebackType
 from typing import Any, TypeAlias
 
 import apsw
@@ -88,7 +87,7 @@ class Running:
         Only of those where that has changed.
         """
         # While the database is away the notes would only pile up; the next one holds it all.
-        if not self.database.healthy:
+        if self.database.last_error is not None:
             return
         changed = []
         for hold_id, stream in streams.items():
@@ -133,12 +132,7 @@ class Holding:
         if hold.stream:
             self._running.streams[hold.id] = self._running.unstarted[hold.id] = self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         hold, meter = self._hold, self._meter
         self._running.streams.pop(hold.id, None)
         self._running.unstarted.pop(hold.id, None)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import apsw
@@ -54,22 +53,12 @@ class Database:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     @property
-    def healthy(self) -> bool:
-        """Whether the last commit went through."""
-        return self._writer.error is None
-
-    @property
     def last_error(self) -> str | None:
-        """Why the database is not healthy."""
+        """Why the last commit did not go through; None if it did."""
         return self._writer.error
 
     async def read(self, operation: Callable[[apsw.Connection], T]) -> T:
@@ -167,12 +156,7 @@ class Gathering:
         self._token = _gathering.set(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self._token is not None
         _gathering.reset(self._token)
         self.hand_in()

@@ -36,6 +36,10 @@ SETTLING = 15.0
 """Seconds beyond the grace period that the gateway has for what remains to be written."""
 
 
+class ServeError(Exception):
+    """The service cannot start; the message says what to do about it."""
+
+
 class Child:
     """A Python module as a process of its own, in a process group of its own.
 
@@ -60,10 +64,6 @@ class Child:
         child = cls(process)
         child.send(first_line)
         return child
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     def send(self, line: bytes) -> None:
         """Write a line; a child that is dead does not mind."""
@@ -96,10 +96,6 @@ class Child:
             self._process.kill()
 
 
-class EngineWontStart(Exception):
-    """The engine died several times before it was ever ready."""
-
-
 class EngineKeeper:
     """One child a deployment; `announce` hears of every change."""
 
@@ -120,7 +116,10 @@ class EngineKeeper:
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
-        """Start, watch, start again. Raises `EngineWontStart`."""
+        """Start, watch, start again.
+
+        Raises `ServeError` if it died several times before it was ready.
+        """
         backoff = Backoff()
         failures = 0
         while True:
@@ -138,7 +137,7 @@ class EngineKeeper:
             self._announce(EngineLocation(self._name, None))
             failures += not line
             if failures >= STARTS_TRIED and not self.ready.is_set():
-                raise EngineWontStart(
+                raise ServeError(
                     f"the engine of deployment {self._name} ended {failures} times before it was "
                     f"ready (status {status}, model file {self._weights}{self._projector()})"
                 )
@@ -172,10 +171,6 @@ class EngineKeeper:
         )
 
 
-class GatewayWontStart(Exception):
-    """The worker died before it ever served; it has said why itself."""
-
-
 class GatewayKeeper:
     """The socket outlives the worker: while it is restarted, clients wait instead of failing."""
 
@@ -201,7 +196,10 @@ class GatewayKeeper:
             self._child.send(encode(location))
 
     async def run(self) -> None:
-        """Start, watch, start again. Raises `GatewayWontStart`."""
+        """Start, watch, start again.
+
+        Raises `ServeError` if it died before it served; it has said why itself.
+        """
         backoff = Backoff()
         while True:
             backoff.started()
@@ -217,7 +215,7 @@ class GatewayKeeper:
             status = await child.wait()
             self._child = None
             if not self.ready.is_set():
-                raise GatewayWontStart(f"the gateway ended before it served (status {status})")
+                raise ServeError(f"the gateway ended before it served (status {status})")
             delay = backoff.next()
             log.error("gateway_ended", status=status, restart_in=delay)
             await asyncio.sleep(delay)

@@ -8,19 +8,13 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
-from xinghe.catalog import Catalog, LlamaCppDeployment
-from xinghe.settings import Server, Settings
-from xinghe.supervisor.children import (
-    EngineKeeper,
-    EngineWontStart,
-    GatewayKeeper,
-    GatewayWontStart,
-)
+from xinghe.settings import Server
+from xinghe.supervisor.children import EngineKeeper, GatewayKeeper, ServeError
 
 log = structlog.get_logger(__name__)
 
@@ -29,10 +23,6 @@ MAX_PORT = 65535
 ECHO = 0.5
 """Seconds in which a second signal is the first one's echo: `make` passes on what it got too."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-class ServeError(Exception):
-    """The service cannot start; the message says what to do about it."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -80,19 +70,13 @@ class Supervisor:
 
     def __init__(
         self,
-        settings: Settings,
-        catalog: Catalog,
-        listener: socket.socket,
-        metrics_listener: socket.socket,
-        engines: Mapping[str, tuple[LlamaCppDeployment, Path]],
+        gateway: GatewayKeeper,
+        engines: Sequence[EngineKeeper],
         when_ready: Callable[[], None],
     ) -> None:
+        self._gateway = gateway
+        self._engines = engines
         self._when_ready = when_ready
-        self._gateway = GatewayKeeper(settings, catalog, listener, metrics_listener)
-        self._engines = [
-            EngineKeeper(name, deployment, weights, settings.embedded, self._gateway.tell)
-            for name, (deployment, weights) in engines.items()
-        ]
         self._stop = asyncio.Event()
         self._told_at: float | None = None
 
@@ -114,8 +98,6 @@ class Supervisor:
             failed = [task for task in keepers if task.done()]
             if failed:
                 failed[0].result()
-        except (EngineWontStart, GatewayWontStart) as error:
-            raise ServeError(str(error)) from error
         finally:
             for task in (ready, stop, *keepers):
                 task.cancel()

@@ -1,10 +1,11 @@
-"""Long tasks in batches: bounded, and behind whatever else is to be written."""
+"""Long tasks in batches, behind whatever else is to be written; operations that are held back."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import threading
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,13 @@ import apsw
 import pytest
 
 from tests.storage.test_writer import FAR_TOO_MUCH, limit_pages, note, notes, until
-from xinghe.storage import Batch, Database, StorageUnavailable, in_batches
+from xinghe.storage import Batch, Database, StorageClosed, StorageUnavailable, in_batches
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with await Database.open(tmp_path) as opened:
+        yield opened
 
 
 def test_a_batch_is_bounded_by_rows() -> None:
@@ -90,7 +97,91 @@ async def test_in_trouble_a_batch_is_refused(tmp_path: Path) -> None:
     async with await Database.open(tmp_path) as database:
         await database.write(limit_pages)
         database.enqueue(partial(note, text=FAR_TOO_MUCH))
-        await until(lambda: not database.healthy)
+        await until(lambda: database.last_error is not None)
         with pytest.raises(StorageUnavailable):
             await in_batches(database, step, 0)
         assert await database.close(timeout=0) == 1
+
+
+async def noted(database: Database) -> list[str]:
+    assert await database.drain() == 0
+    rows = await database.read(lambda c: list(c.execute("SELECT detail FROM audit ORDER BY id")))
+    return [text for (text,) in rows]
+
+
+async def test_the_first_comes_before_what_was_gathered(database: Database) -> None:
+    with database.gather() as gathering:
+        database.enqueue(partial(note, text="b"))
+        await asyncio.create_task(enqueued(database, "c"))
+        assert await noted(database) == []
+        gathering.hand_in(partial(note, text="a"))
+        assert await noted(database) == ["a", "b", "c"]
+        # The moment is over: what comes later goes its own way.
+        database.enqueue(partial(note, text="d"))
+        assert await noted(database) == ["a", "b", "c", "d"]
+    assert await noted(database) == ["a", "b", "c", "d"]
+
+
+async def enqueued(database: Database, text: str) -> None:
+    database.enqueue(partial(note, text=text))
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit, ValueError])
+async def test_nothing_is_lost_on_the_way_out(
+    database: Database, error: type[BaseException]
+) -> None:
+    async def work() -> None:
+        with database.gather():
+            database.enqueue(partial(note, text="a"))
+            raise error
+
+    with pytest.raises(error):
+        await work()
+    assert await noted(database) == ["a"]
+
+
+async def test_a_task_that_outlives_the_gathering_is_heard(database: Database) -> None:
+    go = asyncio.Event()
+
+    async def later() -> None:
+        await go.wait()
+        database.enqueue(partial(note, text="late"))
+
+    with database.gather():
+        task = asyncio.create_task(later())
+        await asyncio.sleep(0)
+    go.set()
+    await task
+    assert await noted(database) == ["late"]
+
+
+async def test_others_are_not_held_back(database: Database) -> None:
+    started, go = asyncio.Event(), asyncio.Event()
+
+    async def gatherer() -> None:
+        with database.gather():
+            database.enqueue(partial(note, text="held back"))
+            started.set()
+            await go.wait()
+
+    task = asyncio.create_task(gatherer())
+    await started.wait()
+    database.enqueue(partial(note, text="other"))
+    assert await noted(database) == ["other"]
+    go.set()
+    await task
+    assert await noted(database) == ["other", "held back"]
+
+
+async def test_one_that_fails_takes_no_other_with_it(database: Database) -> None:
+    with database.gather() as gathering:
+        database.enqueue(partial(note, text="a"))
+        gathering.hand_in(lambda c: c.execute("SELECT nonsense"))
+    assert await noted(database) == ["a"]
+
+
+async def test_a_closed_database_says_so(tmp_path: Path) -> None:
+    database = await Database.open(tmp_path)
+    await database.close()
+    with pytest.raises(StorageClosed), database.gather():
+        database.enqueue(partial(note, text="a"))
