@@ -68,7 +68,7 @@ from xinghe.limits import Limiter
 from xinghe.observe.loop_lag import frozen_heap, watched
 from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
-from xinghe.search.room import SearchRoom
+from xinghe.search.service import SearchService
 from xinghe.settings import Settings
 from xinghe.storage import Database
 from xinghe.weights import local_file, resolve
@@ -117,7 +117,7 @@ class System:
             }
         )
         self.images = make_store(settings)
-        self.search = SearchRoom(
+        self.search = SearchService(
             settings,
             base_url=settings.server.base_url,
             fetch=fetcher.fetch,

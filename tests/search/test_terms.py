@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.search.fusion import fuse
-from xinghe.search.passages import passages
-from xinghe.search.terms import MAX_TERMS, coverage, match_expression, query_terms, terms
+from xinghe.search.terms import (
+    MAX_TERMS,
+    coverage,
+    fuse,
+    match_expression,
+    passages,
+    query_terms,
+    terms,
+)
 
 HAN = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), min_size=1, max_size=12)
 

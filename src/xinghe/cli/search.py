@@ -15,9 +15,8 @@ from xinghe import settings
 from xinghe.cli.common import data_option, json_option, moment, show
 from xinghe.observe import logs
 from xinghe.search.corpus import DOCUMENTATION, Corpus
-from xinghe.search.documentation import index_documentation
 from xinghe.search.extractor import Extractor
-from xinghe.search.indexing import Report, index
+from xinghe.search.indexing import Report, index, index_documentation
 from xinghe.search.local import LocalProvider
 from xinghe.storage import StorageError
 

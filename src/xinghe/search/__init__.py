@@ -1,7 +1,10 @@
-"""Web search: providers, the local corpus, and what of all found a model gets to read."""
+"""Web search: providers, the local corpus, and what of all found a model gets to read.
 
-from xinghe.search.choose import Measure, Reference
-from xinghe.search.provider import Found, Provider, SearchFailed
+`service` makes it from the settings; it is left out here, as the workers load this module, too.
+"""
+
+from xinghe.search.choose import Measure, Reference, neutral
+from xinghe.search.providers import Found, Provider, SearchFailed
 from xinghe.search.searcher import Searcher
 
-__all__ = ["Found", "Measure", "Provider", "Reference", "SearchFailed", "Searcher"]
+__all__ = ["Found", "Measure", "Provider", "Reference", "SearchFailed", "Searcher", "neutral"]

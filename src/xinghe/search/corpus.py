@@ -14,8 +14,7 @@ from urllib.parse import quote
 import apsw
 import msgspec
 
-from xinghe.search.passages import Passage
-from xinghe.search.terms import terms
+from xinghe.search.terms import Passage, terms
 from xinghe.storage import ENVIRONMENT, StorageUnavailable, connect, now, prepare
 from xinghe.workers import Threads
 

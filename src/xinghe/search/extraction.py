@@ -12,8 +12,7 @@ import resource
 from pypdf import PdfReader
 from trafilatura import bare_extraction, html2txt
 
-from xinghe.search.decoding import decode
-from xinghe.search.messages import Extracted, Extraction
+from xinghe.search.extractor import Extracted, Extraction, decode
 from xinghe.workers import serve
 
 MAX_MEMORY = 2 * 1024**3

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Literal
 
+import msgspec
+
 from xinghe.core import ACCOUNT
-from xinghe.search.decoding import Undecodable, decode
-from xinghe.search.messages import Extracted, Extraction
 from xinghe.workers import RequestFailed, WorkerFailure, WorkerPool, WorkerTimeout
 
 Kind = Literal["markdown", "text", "html", "pdf"]
@@ -30,10 +31,37 @@ TIMEOUT = 30.0
 
 _TITLE = re.compile(r"^# +(.+?)[ #]*$", re.MULTILINE)
 _FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_MOST_STRANGE = 0.02
+"""The share of control and private-use characters from which on a text is none."""
+
+
+class Extraction(msgspec.Struct):
+    """A file to read."""
+
+    kind: Literal["html", "pdf"]
+    data: bytes
+
+
+class Extracted(msgspec.Struct):
+    """What it says; `title` is empty where the file names none."""
+
+    title: str
+    text: str
 
 
 class Unreadable(Exception):
     """No text could be read; the message says why, in words that fit after "because"."""
+
+
+class Undecodable(Exception):
+    """The bytes are no text in an encoding that we know."""
 
 
 class Extractor:
@@ -101,3 +129,35 @@ def kind_of(content_type: str, data: bytes) -> Kind | None:
         return "text"
     start = data[:1024].lstrip().lower()
     return "html" if not label and start.startswith((b"<!doctype html", b"<html")) else None
+
+
+def decode(data: bytes) -> str:
+    """Read UTF-8, UTF-16/32 with a byte order mark, or GB18030 (which holds GBK and GB2312).
+
+    Raises `Undecodable`.
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return _checked(data, encoding)
+    if b"\0" in data:
+        raise Undecodable("it is binary")
+    try:
+        return _checked(data, "utf-8")
+    except Undecodable:
+        return _checked(data, "gb18030")
+
+
+def _checked(data: bytes, encoding: str) -> str:
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise Undecodable("it is neither UTF-8, UTF-16 nor GB18030 text") from error
+    strange = sum(_strange(char) for char in text)
+    if strange > len(text) * _MOST_STRANGE:
+        raise Undecodable("it is binary")
+    return text
+
+
+def _strange(char: str) -> bool:
+    code = ord(char)
+    return (code < 32 and char not in "\t\n\r\f") or 0x7F <= code < 0xA0 or 0xE000 <= code < 0xF900

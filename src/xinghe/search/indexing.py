@@ -1,4 +1,7 @@
-"""Bringing files into the corpus: what is unchanged is skipped, what is gone is dropped."""
+"""Bringing files into the corpus: what is unchanged is skipped, what is gone is dropped.
+
+The project's own pages are in it before anybody has indexed anything.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from xinghe.search.corpus import Corpus, Document, Stamp
+from xinghe.search.corpus import DOCUMENTATION, Corpus, Document, Stamp
 from xinghe.search.extractor import SUFFIXES, Extractor, Unreadable
-from xinghe.search.passages import passages
+from xinghe.search.terms import passages
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
+_PACKAGE = Path(__file__).parents[1]
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -68,6 +72,20 @@ async def index(
     corpus.drop(collection, gone)
     report.dropped = len(gone)
     return report
+
+
+def documentation() -> list[Path]:
+    """README and docs, in both languages: part of an installed package, beside a checkout's."""
+    installed = _PACKAGE / "documentation"
+    if installed.is_dir():
+        return sorted(installed.glob("*.md"))
+    root = _PACKAGE.parents[1]
+    return sorted([*root.glob("README*.md"), *(root / "docs").glob("*.md")])
+
+
+async def index_documentation(corpus: Corpus, extractor: Extractor) -> Report:
+    """Bring the pages into the corpus; cheap when they are there already."""
+    return await index(corpus, extractor, DOCUMENTATION, documentation(), public=True)
 
 
 def _files(roots: Sequence[Path], report: Report) -> Iterator[tuple[str, Path]]:

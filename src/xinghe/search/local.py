@@ -1,19 +1,19 @@
-"""Search in the local corpus: terms and meaning, fused."""
+"""Search in the local corpus: by terms and by meaning, as one ranking."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
 
 import apsw
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from xinghe.search.corpus import Corpus, address
-from xinghe.search.embedder import Embedder
-from xinghe.search.fusion import fuse
-from xinghe.search.provider import Found, SearchFailed
-from xinghe.search.terms import coverage, match_expression, query_terms, terms
-from xinghe.search.vectors import Vectors
+from xinghe.search.providers import Found, SearchFailed
+from xinghe.search.terms import coverage, fuse, match_expression, query_terms, terms
 from xinghe.storage import StorageError
 
 log = structlog.get_logger(__name__)
@@ -28,6 +28,10 @@ LEAST_COVERAGE = 0.25
 """The share of a question's terms that a passage with its titles must hold to be a result."""
 WEIGHTS = (4.0, 2.0, 1.0)
 """Of title, heading and body in BM25."""
+BATCH = 16
+"""Passages that get their vectors in one call."""
+EMBEDDED_CHARACTERS = 600
+"""Of a passage with its titles; the default engine reads no more than 512 tokens."""
 
 _TERMS = "SELECT rowid FROM terms WHERE terms MATCH ? ORDER BY bm25(terms, ?, ?, ?), rowid LIMIT ?"
 _PASSAGE = (
@@ -35,6 +39,16 @@ _PASSAGE = (
     "FROM passages p JOIN documents d ON d.id = p.document_id "
     "JOIN collections c ON c.id = d.collection_id WHERE p.id = ?"
 )
+
+
+class Embedder(Protocol):
+    """Texts as vectors whose cosine tells how near their meanings are."""
+
+    async def embed(
+        self, texts: Sequence[str], kind: Literal["query", "passage"]
+    ) -> list[list[float]]:
+        """One vector a text, all of one length."""
+        ...
 
 
 class LocalProvider:
@@ -59,7 +73,7 @@ class LocalProvider:
         self._embedder = embedder
         self._least_cosine = least_cosine
         self._searched = searched
-        self._vectors = Vectors()
+        self._vectors = _Vectors()
 
     async def search(self, query: str, number: int) -> list[Found]:
         self._searched()
@@ -83,7 +97,10 @@ class LocalProvider:
     def _find(
         self, connection: apsw.Connection, query: str, vector: list[float], number: int
     ) -> list[Found]:
-        by_terms = _by_terms(connection, query)
+        by_terms: list[int] = []
+        if (expression := match_expression(query)) is not None:
+            rows = connection.execute(_TERMS, (expression, *WEIGHTS, CANDIDATES))
+            by_terms = [passage for (passage,) in rows]
         by_meaning = self._vectors.nearest(connection, vector, CANDIDATES) if vector else []
         near = {passage for passage, cosine in by_meaning if cosine >= self._least_cosine}
         wanted = set(query_terms(query))
@@ -127,9 +144,81 @@ class _Hit:
         self.terms = set(terms(f"{title}\n{heading}\n{text}"))
 
 
-def _by_terms(connection: apsw.Connection, query: str) -> list[int]:
-    expression = match_expression(query)
-    if expression is None:
-        return []
-    rows = connection.execute(_TERMS, (expression, *WEIGHTS, CANDIDATES))
-    return [passage for (passage,) in rows]
+class _Vectors:
+    """All vectors of a corpus as one matrix, read anew when they have changed."""
+
+    def __init__(self) -> None:
+        self._version: tuple[int, int] | None = None
+        self._ids: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._matrix: NDArray[np.float32] = np.zeros((0, 0), np.float32)
+
+    def nearest(
+        self, connection: apsw.Connection, vector: Sequence[float], number: int
+    ) -> list[tuple[int, float]]:
+        """The ids of the passages nearest to a vector with their cosines, best first."""
+        self._refresh(connection)
+        if self._matrix.shape[0] == 0 or self._matrix.shape[1] != len(vector):
+            return []
+        cosines = self._matrix @ _unit(vector)
+        best = np.argsort(-cosines, kind="stable")[:number]
+        return [(int(self._ids[at]), float(cosines[at])) for at in best]
+
+    def _refresh(self, connection: apsw.Connection) -> None:
+        count, last = connection.execute(
+            "SELECT count(*), coalesce(max(passage_id), 0) FROM vectors"
+        ).get
+        if (count, last) == self._version:
+            return
+        rows = list(connection.execute("SELECT passage_id, vector FROM vectors"))
+        # Another engine's vectors, from before the operator changed it, are of another length.
+        width = max((len(vector) for _, vector in rows), default=0)
+        rows = [row for row in rows if len(row[1]) == width]
+        self._ids = np.array([number for number, _ in rows], np.int64)
+        joined = b"".join(vector for _, vector in rows)
+        self._matrix = np.frombuffer(joined, np.float32).reshape(len(rows), width // 4)
+        self._version = (count, last)
+
+
+async def embed_missing(corpus: Corpus, embedder: Embedder) -> int:
+    """Give every passage that has none its vector; returns how many. Raises what `embed` raises.
+
+    Found without them until then, a corpus can be searched at once.
+    """
+    done = 0
+    while rows := await corpus.read(_without_vectors):
+        vectors = await embedder.embed([text for _, text in rows], "passage")
+        pairs = [
+            (passage, _unit(vector).tobytes())
+            for (passage, _), vector in zip(rows, vectors, strict=True)
+        ]
+
+        def store(connection: apsw.Connection, pairs: list[tuple[int, bytes]] = pairs) -> None:
+            # A passage may have been dropped meanwhile.
+            connection.executemany(
+                "INSERT OR IGNORE INTO vectors (passage_id, vector) "
+                "SELECT id, ?2 FROM passages WHERE id = ?1",
+                pairs,
+            )
+
+        await corpus.write(store)
+        done += len(rows)
+    return done
+
+
+def _without_vectors(connection: apsw.Connection) -> list[tuple[int, str]]:
+    return [
+        (number, f"{title}\n{heading}\n{text}"[:EMBEDDED_CHARACTERS])
+        for number, title, heading, text in connection.execute(
+            "SELECT p.id, d.title, p.heading, p.text FROM passages p "
+            "JOIN documents d ON d.id = p.document_id "
+            "LEFT JOIN vectors v ON v.passage_id = p.id "
+            "WHERE v.passage_id IS NULL ORDER BY p.id LIMIT ?",
+            (BATCH,),
+        )
+    ]
+
+
+def _unit(vector: Sequence[float]) -> NDArray[np.float32]:
+    array = np.asarray(vector, np.float32)
+    length = float(np.linalg.norm(array))
+    return array / np.float32(length) if length else array

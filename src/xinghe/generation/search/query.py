@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from xinghe.core import Constraint, Message
-from xinghe.search.neutral import neutral
+from xinghe.search import neutral
 
 log = structlog.get_logger(__name__)
 

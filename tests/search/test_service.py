@@ -1,4 +1,4 @@
-"""The room as the service holds it, beside the command line, and the pages that it serves."""
+"""Search as the service holds it, beside the command line, and the pages that it serves."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from starlette.testclient import TestClient
 from xinghe.api.operations import Identified, Nowhere, documentation_routes
 from xinghe.cli.search import search
 from xinghe.engines.estimate import estimated_tokens
-from xinghe.search import room as rooms
 from xinghe.search.corpus import SHARE
-from xinghe.search.documentation import pages
-from xinghe.search.room import SearchRoom
+from xinghe.search.indexing import documentation
+from xinghe.search.service import SearchService
 from xinghe.settings import Search, Settings, SettingsError
 from xinghe.storage import connect
 
@@ -58,10 +57,10 @@ class Counting:
 async def test_the_service_finds_what_the_command_line_indexes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rooms, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("xinghe.search.service.LOOK_SECONDS", 0.05)
     embedder = Counting()
-    room = SearchRoom(Settings(data=str(tmp_path)), base_url=BASE, embedder=embedder)
-    await room.start()
+    service = SearchService(Settings(data=str(tmp_path)), base_url=BASE, embedder=embedder)
+    await service.start()
     try:
         papers = tmp_path / "papers"
         papers.mkdir()
@@ -70,16 +69,16 @@ async def test_the_service_finds_what_the_command_line_indexes(
             await asyncio.to_thread(command, "index", str(papers), "--json", data=tmp_path)
         )
         assert made == {"name": "papers", "added": 1, "unchanged": 0, "dropped": 0, "skipped": 0}
-        (first, *_) = await room.searcher.search(
+        (first, *_) = await service.searcher.search(
             "武夷岩茶产地", number=3, references=3, budget=500, measure=estimated_tokens
         )
         assert first.url == f"{BASE}/documentation/papers/tea.md"
-        assert room.corpus is not None
-        total = sum(each.passages for each in room.corpus.collections())
+        assert service.corpus is not None
+        total = sum(each.passages for each in service.corpus.collections())
         async with asyncio.timeout(20):
             await embedder.reached(total)
     finally:
-        await room.stop()
+        await service.stop()
 
 
 def test_list_and_remove(tmp_path: Path) -> None:
@@ -94,19 +93,19 @@ def test_list_and_remove(tmp_path: Path) -> None:
 async def test_without_the_documentation(tmp_path: Path) -> None:
     for wanted, names in ((True, ["documentation"]), (False, [])):
         settings = Settings(data=str(tmp_path), search=Search(documentation=wanted))
-        room = SearchRoom(settings, base_url=BASE)
-        await room.start()
-        assert room.corpus is not None
-        assert [each.name for each in room.corpus.collections()] == names
-        await room.stop()
+        service = SearchService(settings, base_url=BASE)
+        await service.start()
+        assert service.corpus is not None
+        assert [each.name for each in service.corpus.collections()] == names
+        await service.stop()
 
 
 async def test_every_page_is_served_as_text(tmp_path: Path) -> None:
-    room = SearchRoom(Settings(data=str(tmp_path)), base_url=BASE)
-    await room.start()
-    assert room.corpus is not None
-    client = TestClient(Identified(Router([*documentation_routes(room.corpus), Nowhere()])))
-    for page in pages():
+    service = SearchService(Settings(data=str(tmp_path)), base_url=BASE)
+    await service.start()
+    assert service.corpus is not None
+    client = TestClient(Identified(Router([*documentation_routes(service.corpus), Nowhere()])))
+    for page in documentation():
         answer = client.get(f"/documentation/{page.name}")
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
@@ -115,7 +114,7 @@ async def test_every_page_is_served_as_text(tmp_path: Path) -> None:
         answer = client.get(f"/documentation/{path}")
         assert answer.status_code == 404, path
         assert answer.json()["error"]["code"] == "no_such_path"
-    await room.stop()
+    await service.stop()
 
 
 @pytest.mark.parametrize("provider", ["searxng", "baidu"])
@@ -125,12 +124,12 @@ async def test_online_providers_need_no_corpus(
     chosen = Search(provider=provider, url="http://127.0.0.1:9", key_env="SOME_KEY")
     if provider == "baidu":
         with pytest.raises(SettingsError, match="SOME_KEY"):
-            SearchRoom(Settings(data=str(tmp_path), search=chosen), base_url=BASE)
+            SearchService(Settings(data=str(tmp_path), search=chosen), base_url=BASE)
         monkeypatch.setenv("SOME_KEY", "secret")
-    room = SearchRoom(Settings(data=str(tmp_path), search=chosen), base_url=BASE)
-    await room.start()
-    assert room.corpus is None
-    await room.stop()
+    service = SearchService(Settings(data=str(tmp_path), search=chosen), base_url=BASE)
+    await service.start()
+    assert service.corpus is None
+    await service.stop()
     assert not (tmp_path / "search.db").exists()
 
 
@@ -152,41 +151,41 @@ async def test_a_corpus_that_cannot_be_written_now_keeps_the_service_from_nothin
     tmp_path: Path,
 ) -> None:
     settings = Settings(data=str(tmp_path))
-    room = SearchRoom(settings, base_url=BASE)
-    await room.start()
-    await room.stop()
+    service = SearchService(settings, base_url=BASE)
+    await service.start()
+    await service.stop()
     indexing = connect(tmp_path / "search.db")
     indexing.execute("BEGIN IMMEDIATE")
-    room = SearchRoom(settings, base_url=BASE)
-    assert room.corpus is not None
-    room.corpus._connection.set_busy_timeout(50)
-    await room.start()
-    found = await room.searcher.search(
+    service = SearchService(settings, base_url=BASE)
+    assert service.corpus is not None
+    service.corpus._connection.set_busy_timeout(50)
+    await service.start()
+    found = await service.searcher.search(
         "星河", number=3, references=3, budget=500, measure=estimated_tokens
     )
     assert found
-    await room.stop()
+    await service.stop()
     indexing.close()
 
 
 async def test_a_full_queue_ends_neither_the_vectors_nor_the_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rooms, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("xinghe.search.service.LOOK_SECONDS", 0.05)
     embedder = Counting()
-    room = SearchRoom(Settings(data=str(tmp_path)), base_url=BASE, embedder=embedder)
-    await room.start()
-    assert room.corpus is not None
+    service = SearchService(Settings(data=str(tmp_path)), base_url=BASE, embedder=embedder)
+    await service.start()
+    assert service.corpus is not None
     over = threading.Event()
     reads = [
-        asyncio.create_task(room.corpus.read(lambda _: over.wait(60))) for _ in range(SHARE + 1)
+        asyncio.create_task(service.corpus.read(lambda _: over.wait(60))) for _ in range(SHARE + 1)
     ]
     await asyncio.sleep(0)
-    room._used.set()
+    service._used.set()
     for _ in range(10):
         await asyncio.sleep(0.02)
     over.set()
     await asyncio.gather(*reads)
     async with asyncio.timeout(20):
         await embedder.reached(1)
-    await room.stop()
+    await service.stop()

@@ -1,4 +1,4 @@
-"""Everything of search that lives as long as the service does, made from the settings."""
+"""Web search as a part of the service, made from its settings: it lives as long."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ import os
 
 import structlog
 
-from xinghe.search.baidu import URL as BAIDU_URL
-from xinghe.search.baidu import BaiduProvider
 from xinghe.search.corpus import DOCUMENTATION, Corpus
-from xinghe.search.documentation import index_documentation
-from xinghe.search.embedder import Embedder
 from xinghe.search.extractor import Extractor
-from xinghe.search.local import LocalProvider
-from xinghe.search.pages import Fetch
-from xinghe.search.private import PrivateSources
-from xinghe.search.provider import Provider
-from xinghe.search.searcher import Searcher
-from xinghe.search.searxng import SearxngProvider
-from xinghe.search.vectors import embed_missing
+from xinghe.search.indexing import index_documentation
+from xinghe.search.local import Embedder, LocalProvider, embed_missing
+from xinghe.search.providers import BAIDU_URL, BaiduProvider, Provider, SearxngProvider
+from xinghe.search.searcher import Fetch, PrivateSources, Searcher
 from xinghe.settings import Search, Settings, SettingsError
 from xinghe.storage import StorageError
 
@@ -30,7 +23,7 @@ LOOK_SECONDS = 5.0
 """How soon what the command line has indexed gets its vectors; it is found by its terms at once."""
 
 
-class SearchRoom:
+class SearchService:
     """`searcher` answers; `corpus` is there when the local corpus is what is searched.
 
     `base_url` is where readers reach the service, `fetch` a guarded GET. Raises `SettingsError`
