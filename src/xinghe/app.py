@@ -41,7 +41,7 @@ from xinghe.api.idempotent import Idempotent
 from xinghe.api.images.files import image_routes
 from xinghe.api.images.painters import Painters
 from xinghe.api.images.route import ImagesRoute
-from xinghe.api.memory import BodyBudget
+from xinghe.api.memory import BodyBudget, frozen_heap
 from xinghe.api.models.route import ModelsRoute
 from xinghe.api.operations import (
     Identified,
@@ -65,7 +65,7 @@ from xinghe.idempotency import Keeper
 from xinghe.images.choose import make_painter, make_store
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
-from xinghe.observe.loop_lag import frozen_heap, watched
+from xinghe.observe.metrics import watched_loop
 from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
 from xinghe.search.service import SearchService
@@ -245,7 +245,7 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
             stack.push_async_callback(stop)  # before it starts: it may fail half-way
             await start()
         stack.enter_context(frozen_heap())
-        stack.enter_context(watched())
+        stack.enter_context(watched_loop())
         yield system
 
 

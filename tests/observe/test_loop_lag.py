@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit.server import Server
-from xinghe.observe.loop_lag import PERIOD, frozen_heap, watched
-from xinghe.observe.metrics import LOOP_LAG
+from xinghe.api.memory import frozen_heap
+from xinghe.observe.metrics import LOOP_LAG, LOOP_PERIOD, watched_loop
 
 NAME = "xinghe_event_loop_lag_seconds"
 
@@ -28,13 +28,13 @@ def _seen() -> dict[str, float]:
 async def _looked(more_than: float) -> dict[str, float]:
     # It is the looks that are counted here, and they tell nobody.
     while (seen := _seen())["count"] <= more_than:  # noqa: ASYNC110
-        await asyncio.sleep(PERIOD / 4)
+        await asyncio.sleep(LOOP_PERIOD / 4)
     return seen
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.003, 0.007, 0.012, 0.017])
 async def test_a_standstill_counts_in_full_wherever_it_begins(offset: float) -> None:
-    with watched():
+    with watched_loop():
         before = await _looked(_seen()["count"])
         await asyncio.sleep(offset)
         time.sleep(0.101)  # noqa: ASYNC251 - the standstill itself
@@ -47,10 +47,10 @@ async def test_a_standstill_counts_in_full_wherever_it_begins(offset: float) -> 
 
 
 async def test_it_ends_with_the_block() -> None:
-    with watched():
+    with watched_loop():
         await _looked(_seen()["count"])
     seen = _seen()
-    await asyncio.sleep(4 * PERIOD)
+    await asyncio.sleep(4 * LOOP_PERIOD)
     assert _seen() == seen
 
 

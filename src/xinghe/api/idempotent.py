@@ -18,8 +18,7 @@ from starlette.types import Message
 from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.exchange import Exchange, Headers, read_body
 from xinghe.core import ClientGone
-from xinghe.idempotency import Keeper, Kept, KeyReused, Place
-from xinghe.idempotency.keeper import Keeping
+from xinghe.idempotency import Keeper, Keeping, Kept, KeyReused, Place
 from xinghe.settings import Server
 from xinghe.storage import now
 
@@ -68,10 +67,9 @@ class Idempotent:
         self, exchange: Exchange, handler: Handler, place: Place, asked: bytes
     ) -> Kept | None:
         """Answer under the key's turn; or what is kept, to be sent when the turn is over."""
-        turns = self._keeper.turns
-        while (ended := turns.running(place, asked)) is not None:
+        while (ended := self._keeper.running(place, asked)) is not None:
             await _wait(exchange, ended)
-        with turns.take(place, asked):
+        with self._keeper.turn(place, asked):
             kept = await self._keeper.find(place, asked)
             models = exchange.require().models
             if kept is not None and (models is None or kept.model in models):

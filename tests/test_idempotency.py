@@ -11,8 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xinghe.idempotency import Kept, Place
-from xinghe.idempotency.answers import DROPPED_ON_THE_WAY, ROW_BYTES, expire, expired, find, keep
+from xinghe.idempotency import (
+    DROPPED_ON_THE_WAY,
+    ROW_BYTES,
+    Kept,
+    Place,
+    any_expired,
+    drop_expired,
+    find_answer,
+    keep_answer,
+)
 from xinghe.storage import Batch
 from xinghe.storage.connection import migrate
 
@@ -64,40 +72,42 @@ def test_what_is_kept_comes_back_exactly(
 ) -> None:
     connection = database()
     kept = Kept(DIGEST, "模型", status, headers, body, 7)
-    keep(connection, place("k"), kept, max_bytes=MAX)
-    assert find(connection, place("k"), since=7) == kept
+    keep_answer(connection, place("k"), kept, max_bytes=MAX)
+    assert find_answer(connection, place("k"), since=7) == kept
     connection.close()
 
 
 @pytest.mark.parametrize("other", [place("l"), place("k", 2), place("k", operation="rerank")])
 def test_other_places_hold_nothing(connection: apsw.Connection, other: Place) -> None:
-    keep(connection, place("k"), answer(), max_bytes=MAX)
-    assert find(connection, other, since=0) is None
+    keep_answer(connection, place("k"), answer(), max_bytes=MAX)
+    assert find_answer(connection, other, since=0) is None
 
 
 def test_one_that_is_too_old_is_gone_at_once(connection: apsw.Connection) -> None:
-    keep(connection, place("k"), answer(at=5), max_bytes=MAX)
-    assert not expired(connection, before=5, max_bytes=MAX)
-    assert expired(connection, before=6, max_bytes=MAX)
-    assert find(connection, place("k"), since=6) is None
+    keep_answer(connection, place("k"), answer(at=5), max_bytes=MAX)
+    assert not any_expired(connection, before=5, max_bytes=MAX)
+    assert any_expired(connection, before=6, max_bytes=MAX)
+    assert find_answer(connection, place("k"), since=6) is None
     assert total(connection) == (0, 0)
-    keep(connection, place("k"), answer(b"new", at=9), max_bytes=MAX)
-    found = find(connection, place("k"), since=6)
+    keep_answer(connection, place("k"), answer(b"new", at=9), max_bytes=MAX)
+    found = find_answer(connection, place("k"), since=6)
     assert found is not None
     assert found.body == b"new"
 
 
 def test_what_is_older_goes_in_batches(connection: apsw.Connection) -> None:
     for at in range(10):
-        keep(connection, place(str(at)), answer(at=at), max_bytes=MAX)
+        keep_answer(connection, place(str(at)), answer(at=at), max_bytes=MAX)
     dropped, batches, whole = 0, 0, False
     while not whole:
         before = dropped
-        dropped, whole = expire(connection, Batch(3, math.inf), dropped, before=4, max_bytes=MAX)
+        dropped, whole = drop_expired(
+            connection, Batch(3, math.inf), dropped, before=4, max_bytes=MAX
+        )
         assert dropped - before <= 3
         batches += 1
     assert (dropped, batches) == (4, 2)
-    assert [find(connection, place(str(at)), since=0) is None for at in range(10)] == (
+    assert [find_answer(connection, place(str(at)), since=0) is None for at in range(10)] == (
         [True] * 4 + [False] * 6
     )
 
@@ -107,12 +117,13 @@ def test_what_is_older_goes_in_batches(connection: apsw.Connection) -> None:
 def test_all_together_never_take_more_than_they_may(sizes: list[int]) -> None:
     connection = database()
     for number, size in enumerate(sizes):
-        keep(connection, place(str(number)), answer(bytes(size)), max_bytes=MAX)
+        keep_answer(connection, place(str(number)), answer(bytes(size)), max_bytes=MAX)
         cached, real = total(connection)
         assert cached == real <= MAX
         # The newest stays, and the older ones go in order.
         there = [
-            find(connection, place(str(each)), since=0) is not None for each in range(number + 1)
+            find_answer(connection, place(str(each)), since=0) is not None
+            for each in range(number + 1)
         ]
         assert there == sorted(there)
         assert there[-1]
@@ -121,17 +132,19 @@ def test_all_together_never_take_more_than_they_may(sizes: list[int]) -> None:
 
 def test_a_smaller_limit_is_reached_step_by_step(connection: apsw.Connection) -> None:
     for number in range(60):
-        keep(connection, place(str(number)), answer(bytes(100)), max_bytes=1_000_000)
-    keep(connection, place("new"), answer(bytes(100)), max_bytes=ROW_BYTES * 4)
+        keep_answer(connection, place(str(number)), answer(bytes(100)), max_bytes=1_000_000)
+    keep_answer(connection, place("new"), answer(bytes(100)), max_bytes=ROW_BYTES * 4)
     assert connection.execute("SELECT count(*) FROM kept_answers").get == 61 - DROPPED_ON_THE_WAY
     whole = False
     while not whole:
-        _, whole = expire(connection, Batch(7, math.inf), 0, before=0, max_bytes=ROW_BYTES * 4)
+        _, whole = drop_expired(
+            connection, Batch(7, math.inf), 0, before=0, max_bytes=ROW_BYTES * 4
+        )
     cached, real = total(connection)
     assert 0 < cached == real <= ROW_BYTES * 4
-    assert find(connection, place("new"), since=0) is not None
+    assert find_answer(connection, place("new"), since=0) is not None
 
 
 def test_one_that_is_larger_than_all_may_be_does_not_stay(connection: apsw.Connection) -> None:
-    keep(connection, place("k"), answer(bytes(MAX + ROW_BYTES)), max_bytes=MAX)
+    keep_answer(connection, place("k"), answer(bytes(MAX + ROW_BYTES)), max_bytes=MAX)
     assert total(connection) == (0, 0)
