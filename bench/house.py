@@ -30,7 +30,8 @@ from tests.kit.server import free_port
 from tests.kit.upstream import Upstream
 
 from xinghe.accounts import Accounts
-from xinghe.api.connection import Connection, WaitingRoom
+from xinghe.api.connection import Connection
+from xinghe.api.flow import WaitingRoom
 from xinghe.app import System, running
 from xinghe.catalog import load as load_catalog
 from xinghe.observe import logs

@@ -10,8 +10,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from xinghe.api.connection import Connection, WaitingRoom
-from xinghe.api.framing import TURN
+from xinghe.api.connection import TURN, Connection
+from xinghe.api.flow import WaitingRoom
 
 BODY = TURN * 3
 """Bytes: more than one turn of the parser takes, so that the answer is there before its end."""

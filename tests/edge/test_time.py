@@ -22,7 +22,7 @@ from tests.kit.raw import Connection
 from tests.kit.script import Script
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
-from xinghe.api.outflow import MARGIN
+from xinghe.api.flow import MARGIN
 
 HEAD_SECONDS = 1.5
 STALL_SECONDS = 2.0

@@ -23,7 +23,8 @@ from tests.kit.models import ABLE, ALL_SCRIPTED, CHAT, DOWN, DULL, QUIET, R1, mo
 from tests.kit.script import Call, Fault, Script
 from tests.kit.server import free_port
 from tests.kit.upstream import Upstream
-from xinghe.api.connection import Connection, WaitingRoom
+from xinghe.api.connection import Connection
+from xinghe.api.flow import WaitingRoom
 from xinghe.app import running
 from xinghe.catalog import load
 from xinghe.observe import metrics

@@ -47,9 +47,7 @@ def searcher(
     )
 
 
-async def ask(
-    web: Searcher, query: str = "亚运会金牌", budget: int = 2000
-) -> list[Reference]:
+async def ask(web: Searcher, query: str = "亚运会金牌", budget: int = 2000) -> list[Reference]:
     try:
         return await web.search(
             query, number=10, references=10, budget=budget, measure=estimated_tokens

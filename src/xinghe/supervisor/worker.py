@@ -17,7 +17,8 @@ import structlog
 import uvicorn
 import uvloop
 
-from xinghe.api.connection import MAX_WAITING_SHARE, Connection, WaitingRoom, raise_file_limit
+from xinghe.api.connection import Connection
+from xinghe.api.flow import MAX_WAITING_SHARE, WaitingRoom, raise_file_limit
 from xinghe.app import System, running
 from xinghe.observe import logs
 from xinghe.orphan import die_with_parent

@@ -1,15 +1,80 @@
-"""What a connection's client has not taken yet: it must take something, or is cut off."""
+"""What one client may hold of ours: bytes not parsed, bytes not taken, a head not complete."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import resource
 import sys
 import termios
 from collections.abc import Callable
 
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+ENOUGH_FILES = 65536
+MAX_WAITING_SHARE = 0.5
+"""Of all the files that the process may open, how many connections may be without a request."""
 MARGIN = 2.0
 """Seconds: a stream's own clock comes first, and can tell why it ended."""
+
+
+def raise_file_limit() -> int:
+    """Allow this process many open files; returns how many it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
+    if soft == resource.RLIM_INFINITY:
+        return ENOUGH_FILES
+    if wanted <= soft:
+        return soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ValueError, OSError):
+        return soft
+    return wanted
+
+
+class WaitingRoom:
+    """The connections whose request head is not complete, oldest first.
+
+    Where there are too many, the oldest goes: ten thousand half-open connections must not keep
+    the next client out.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._waiting: dict[HttpToolsProtocol, None] = {}
+
+    def enter(self, connection: HttpToolsProtocol) -> None:
+        self._waiting[connection] = None
+        if len(self._waiting) > self._size:
+            oldest = next(iter(self._waiting))
+            self.leave(oldest)
+            oldest.transport.abort()  # without a word
+
+    def leave(self, connection: HttpToolsProtocol) -> None:
+        self._waiting.pop(connection, None)
+
+
+class Gate(FlowControl):
+    """Resumes reading for whoever wants its body, but only when all that was read is parsed."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self.is_held = False
+
+    def hold(self) -> None:
+        self.is_held = True
+        self.pause_reading()
+
+    def release(self) -> None:
+        if self.is_held:
+            self.is_held = False
+            self.resume_reading()
+
+    def resume_reading(self) -> None:
+        if not self.is_held:
+            super().resume_reading()
 
 
 class Outflow:
@@ -33,7 +98,7 @@ class Outflow:
         """Something was written. Called for every piece: it costs nothing while a look is due."""
         if self._timer is None:
             self._before = None
-            self._arm()
+            self._look_later()
 
     def moved(self) -> None:
         """The client has taken much of what there was."""
@@ -44,7 +109,7 @@ class Outflow:
             self._timer.cancel()
             self._timer = None
 
-    def _arm(self) -> None:
+    def _look_later(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._interval, self._look)
 
     def _look(self) -> None:
@@ -56,7 +121,7 @@ class Outflow:
             self._cut_off()
         else:
             self._before = pending
-            self._arm()
+            self._look_later()
 
     def _pending(self) -> int:
         """Bytes that the client has not confirmed.
