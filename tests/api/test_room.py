@@ -10,10 +10,10 @@ from tests.engines.tape import playing
 from xinghe.api.chat.prepare import cut_to_fit
 from xinghe.catalog import Limits, UpstreamDeployment
 from xinghe.core import Message, Sampling
-from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.generation.planning import count
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.safety import Moderator
 
 WANTED = (40, 30)
@@ -26,15 +26,14 @@ WANTED = (40, 30)
 async def test_what_is_left(room: int, lengths: tuple[int, int]) -> None:
     """Half of it is for the thought at most; of what was wanted, there is always something."""
     async with playing([]) as tape:
-        deployment = UpstreamDeployment(url=tape.url, model="m", thinks=False)
-        station = Station("up", deployment, UpstreamEngine("up", deployment))
-        dispatcher = Dispatcher({"up": station})
+        spec = UpstreamDeployment(url=tape.url, model="m", thinks=False)
+        deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
         task = Task(
-            "as-0123456789", station, (Message("user", "你好"),), Sampling(), 40, thinking=30
+            "as-0123456789", deployment, (Message("user", "你好"),), Sampling(), 40, thinking=30
         )
-        services = Services(dispatcher, Moderator(Path("no-such-folder"), builtin=False))
+        services = AnswerServices(Moderator(Path("no-such-folder"), builtin=False))
         counted = await count(services, task)
         context = counted.tokens + room
         cut = cut_to_fit(task, counted, Limits(context, context, WANTED[0], "model"))
-        await dispatcher.aclose()
+        await deployment.engine.aclose()
     assert (cut.max_tokens, cut.thinking) == lengths

@@ -6,16 +6,16 @@ from xinghe.api.chat.response import Collected
 from xinghe.core import Meter
 from xinghe.generation.answer import Answer
 from xinghe.generation.planning import count
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.generation.runner import Emit
 
 
-async def make(services: Services, task: Task, meter: Meter, emit: Emit) -> None:
+async def make(services: AnswerServices, task: Task, meter: Meter, emit: Emit) -> None:
     """Emit the whole answer, its last batch too."""
     emit(await Answer(services, task, await count(services, task), meter).run(emit))
 
 
-async def collected(services: Services, task: Task, meter: Meter) -> Collected:
+async def collected(services: AnswerServices, task: Task, meter: Meter) -> Collected:
     """What came of it."""
     taken = Collected()
     await make(services, task, meter, taken.take)

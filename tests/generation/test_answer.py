@@ -22,10 +22,10 @@ from xinghe.core import (
     Sampling,
     TextDelta,
 )
-from xinghe.dispatch.dispatcher import Dispatcher, DispatchFailed, Station
+from xinghe.dispatch import ChatDeployment, DispatchFailed
 from xinghe.engines.protocol import Batch
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.safety import Moderator
 
 NO_LISTS = Moderator(Path("no-such-folder"), builtin=False)
@@ -52,11 +52,10 @@ class Answered:
     ) -> None:
         """Play `steps` at the engine; the reader leaves after `take` batches."""
         async with playing(steps) as tape:
-            deployment = UpstreamDeployment(url=tape.url, model="m")
-            station = Station("up", deployment, UpstreamEngine("up", deployment))
-            dispatcher = Dispatcher({"up": station})
-            task = Task("as-0123456789", station, HELLO, Sampling(), limit, stops=tuple(stops))
-            services = Services(dispatcher, lists)
+            spec = UpstreamDeployment(url=tape.url, model="m")
+            deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
+            task = Task("as-0123456789", deployment, HELLO, Sampling(), limit, stops=tuple(stops))
+            services = AnswerServices(lists)
 
             def emit(batch: Batch) -> None:
                 nonlocal take
@@ -73,9 +72,9 @@ class Answered:
                 else:
                     assert made.cancelled()
             finally:
-                await dispatcher.aclose()
-            async with station.slots.hold(1):
-                assert station.slots.waiting == 0
+                await deployment.engine.aclose()
+            async with deployment.slots.hold(1):
+                assert deployment.slots.waiting == 0
 
     @property
     def text(self) -> str:
@@ -200,14 +199,15 @@ async def test_a_preemptible_answer_that_has_begun_queues() -> None:
         [STREAM_HEAD, chunk(text), 0.1, chunk(None, "stop"), DONE] for text in ("想", "答")
     ]
     async with playing(*passes) as tape:
-        deployment = UpstreamDeployment(url=tape.url, model="m", slots=1, thinks=False)
-        station = Station("up", deployment, UpstreamEngine("up", deployment))
-        dispatcher = Dispatcher({"up": station})
-        task = Task("as-0123456789", station, HELLO, Sampling(), 16, thinking=8, preemptible=True)
+        spec = UpstreamDeployment(url=tape.url, model="m", slots=1, thinks=False)
+        deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
+        task = Task(
+            "as-0123456789", deployment, HELLO, Sampling(), 16, thinking=8, preemptible=True
+        )
 
         async def other() -> None:
-            assert not station.slots.has_room(1)
-            async with station.slots.hold(1):
+            assert not deployment.slots.has_room(1)
+            async with deployment.slots.hold(1):
                 await asyncio.sleep(0.1)
 
         shown: list[Delta] = []
@@ -220,9 +220,9 @@ async def test_a_preemptible_answer_that_has_begun_queues() -> None:
                 busy = asyncio.create_task(other())
 
         try:
-            await make(Services(dispatcher, NO_LISTS), task, Meter(), emit)
+            await make(AnswerServices(NO_LISTS), task, Meter(), emit)
         finally:
-            await dispatcher.aclose()
+            await deployment.engine.aclose()
         assert busy is not None
         assert busy.done()
         assert shown == [

@@ -10,9 +10,9 @@ from tests.generation.made import collected
 from tests.generation.vetted import Here, functions
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import Message, Meter, Sampling, Source, Tool, ToolUse
-from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.generation.search import SearchOptions
 from xinghe.safety import Moderator
 from xinghe.search import Measure, Reference
@@ -38,17 +38,16 @@ async def test_a_code_fence_that_was_not_shown() -> None:
     text = "```\n[1]\n```\n西湖在杭州[1]。"
     replied = [STREAM_HEAD, event({"content": text, "tokens_predicted": 1}), END]
     async with playing(*PREPARED, *PREPARED, decided, *PREPARED, replied) as tape:
-        deployment = LlamaCppDeployment(slots=1, context=4096)
-        engine = LlamaCppEngine("embedded/m", deployment)
+        spec = LlamaCppDeployment(slots=1, context=4096)
+        engine = LlamaCppEngine("embedded/m", spec)
         engine.locate(tape.url)
-        station = Station("m", deployment, engine)
-        dispatcher = Dispatcher({"m": station})
+        deployment = ChatDeployment("m", spec, engine)
         options = SearchOptions(
             citation=True, trace=False, status=False, search_number=5, reference_number=5
         )
         task = Task(
             "as-0123456789",
-            station,
+            deployment,
             (Message("user", "联网搜索一下:今天西湖的新闻有哪些?"),),
             Sampling(),
             64,
@@ -57,10 +56,10 @@ async def test_a_code_fence_that_was_not_shown() -> None:
             search_budget=100,
         )
         lists = Moderator(Path("no-such-folder"), builtin=False)
-        services = Services(dispatcher, lists, searcher=Lake(), walker=Here())
+        services = AnswerServices(lists, searcher=Lake(), vetting=Here())
         try:
             answer = await collected(services, task, Meter())
         finally:
-            await dispatcher.aclose()
+            await deployment.engine.aclose()
     assert answer.text == "```\n[1]\n```\n西湖在杭州^[1]^。"
     assert answer.sources == (Source(1, "https://one.example/", "甲报"),)

@@ -12,9 +12,9 @@ from tests.generation.tools.functions import ALL
 from tests.generation.vetted import Here, functions
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling, ToolUse
-from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.safety import Moderator
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
@@ -27,18 +27,17 @@ async def answered(
     question: str,
     stops: tuple[str, ...] = (),
 ) -> tuple[str, FinishReason, Meter]:
-    deployment = LlamaCppDeployment(slots=SLOTS, context=CONTEXT)
-    station = Station("embedded", deployment, engine)
-    services = Services(
-        Dispatcher({"embedded": station}),
+    spec = LlamaCppDeployment(slots=SLOTS, context=CONTEXT)
+    deployment = ChatDeployment("embedded", spec, engine)
+    services = AnswerServices(
         Moderator(Path("no-such-folder"), builtin=False),
-        walker=Here(),
+        vetting=Here(),
     )
     messages = (Message("user", question),)
     meter = Meter()
     task = Task(
         "as-0123456789",
-        station,
+        deployment,
         messages,
         GREEDY,
         24,

@@ -12,9 +12,9 @@ from tests.generation.made import collected
 from tests.generation.vetted import Here, form
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling
-from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.generation.vetting import VettedForm
 from xinghe.safety import Moderator
 
@@ -38,20 +38,19 @@ async def test_where_the_answer_begins(
     """The grammar holds from the first token: a form has no thought before it."""
     said = event({"content": text, "tokens_predicted": 1})
     async with playing(RENDERED, COUNTED, [STREAM_HEAD, said, END]) as tape:
-        deployment = LlamaCppDeployment(slots=1, context=4096, thinks=True)
-        engine = LlamaCppEngine("embedded/r1", deployment)
+        spec = LlamaCppDeployment(slots=1, context=4096, thinks=True)
+        engine = LlamaCppEngine("embedded/r1", spec)
         engine.locate(tape.url)
-        station = Station("r1", deployment, engine)
-        dispatcher = Dispatcher({"r1": station})
+        deployment = ChatDeployment("r1", spec, engine)
         question = (Message("user", "你好"),)
         task = Task(
-            "as-0123456789", station, question, Sampling(), 64, thinking=64, structure=wanted
+            "as-0123456789", deployment, question, Sampling(), 64, thinking=64, structure=wanted
         )
-        services = Services(dispatcher, NO_LISTS, walker=Here())
+        services = AnswerServices(NO_LISTS, vetting=Here())
         try:
             made = await collected(services, task, Meter())
         finally:
-            await dispatcher.aclose()
+            await deployment.engine.aclose()
     assert (made.thought, made.text) == (thought, answer)
 
 
@@ -63,19 +62,18 @@ async def test_thought_that_reaches_its_bound_is_closed_and_answered() -> None:
     said = event({"content": "答", "tokens_predicted": 1})
     passes = ([STREAM_HEAD, thought, more, over, END], [STREAM_HEAD, said, END])
     async with playing(RENDERED, COUNTED, passes[0], RENDERED, COUNTED, passes[1]) as tape:
-        deployment = LlamaCppDeployment(slots=1, context=4096, thinks=True)
-        engine = LlamaCppEngine("embedded/r1", deployment)
+        spec = LlamaCppDeployment(slots=1, context=4096, thinks=True)
+        engine = LlamaCppEngine("embedded/r1", spec)
         engine.locate(tape.url)
-        station = Station("r1", deployment, engine)
-        dispatcher = Dispatcher({"r1": station})
+        deployment = ChatDeployment("r1", spec, engine)
         question = (Message("user", "你好"),)
-        task = Task("as-0123456789", station, question, Sampling(), 64, thinking=2)
+        task = Task("as-0123456789", deployment, question, Sampling(), 64, thinking=2)
         meter = Meter()
-        services = Services(dispatcher, NO_LISTS, walker=Here())
+        services = AnswerServices(NO_LISTS, vetting=Here())
         try:
             made = await collected(services, task, meter)
         finally:
-            await dispatcher.aclose()
+            await deployment.engine.aclose()
     assert (made.thought, made.text) == ("想想", "答")
     assert made.finish.reason is FinishReason.NORMAL
     assert (meter.prompt_tokens, meter.reasoning_tokens) == (3, 2)

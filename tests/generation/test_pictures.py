@@ -7,10 +7,10 @@ from pathlib import Path
 
 from xinghe.catalog import UpstreamDeployment
 from xinghe.core import Message, Picture, Sampling
-from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.generation.pictures import read_pictures
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.pictures import Description
 from xinghe.safety import Moderator
 
@@ -40,12 +40,12 @@ async def test_no_picture_waits_for_the_others_of_its_request() -> None:
         Message("assistant", "好。"),
         Message("user", "", parts=(pages[0], pages[2], pages[0])),
     )
-    deployment = UpstreamDeployment(url="http://127.0.0.1:9/v1", model="m")
-    station = Station("up", deployment, UpstreamEngine("up", deployment))
+    spec = UpstreamDeployment(url="http://127.0.0.1:9/v1", model="m")
+    deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
     lists = Moderator(Path("no-such-folder"), builtin=False)
     desk = Desk()
-    task = Task("as-0123456789", station, messages, Sampling(), 16)
-    services = Services(Dispatcher({"up": station}), lists, reader=desk)
+    task = Task("as-0123456789", deployment, messages, Sampling(), 16)
+    services = AnswerServices(lists, reader=desk)
     told = await read_pictures(services, task)
     assert (desk.read, desk.at_once) == ([page.data for page in pages], 1)
     last = told.messages[-1].content

@@ -11,9 +11,9 @@ from tests.engines.tape import STREAM_HEAD, chunk, playing
 from tests.generation.made import make
 from xinghe.catalog import UpstreamDeployment
 from xinghe.core import Delta, Message, Meter, Sampling, SearchingDelta
-from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.generation.search import SearchOptions
 from xinghe.safety import Moderator
 from xinghe.search import Measure, Reference
@@ -36,18 +36,17 @@ class Slow:
 async def test_a_departure_is_never_lost(steps: int) -> None:
     """Nor in the very moment in which the search ends: what follows would run for nobody."""
     async with playing([STREAM_HEAD, chunk("一"), 600.0]) as tape:
-        deployment = UpstreamDeployment(url=tape.url, model="m")
-        station = Station("up", deployment, UpstreamEngine("up", deployment))
-        dispatcher, searcher = Dispatcher({"up": station}), Slow()
-        services = Services(
-            dispatcher,
+        spec = UpstreamDeployment(url=tape.url, model="m")
+        deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
+        searcher = Slow()
+        services = AnswerServices(
             Moderator(Path("no-such-folder"), builtin=False),
             searcher=searcher,
         )
         question = (Message("user", "联网搜索一下:今天西湖的新闻有哪些?"),)
         options = SearchOptions(status=True)
         task = Task(
-            "as-0123456789", station, question, Sampling(), 16, search=options, search_budget=100
+            "as-0123456789", deployment, question, Sampling(), 16, search=options, search_budget=100
         )
         shown: list[Delta] = []
         answering = asyncio.create_task(
@@ -60,5 +59,5 @@ async def test_a_departure_is_never_lost(steps: int) -> None:
             await asyncio.sleep(0)
         answering.cancel()
         await asyncio.wait({answering}, timeout=60)
-        await dispatcher.aclose()
+        await deployment.engine.aclose()
     assert answering.cancelled()

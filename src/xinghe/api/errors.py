@@ -15,7 +15,7 @@ import structlog
 
 from xinghe.api.memory import WAIT_SECONDS, BudgetExceeded
 from xinghe.core import MICRO
-from xinghe.dispatch.dispatcher import ClusterFull, DispatchFailed, Yielding
+from xinghe.dispatch import ClusterFull, DispatchFailed, Yielding
 from xinghe.embedding import EmbedderBusy, EmbedderFailed
 from xinghe.generation.vetting import VettingBusy
 from xinghe.images import PainterBusy, PainterFailed, PainterUnavailable

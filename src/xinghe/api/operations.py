@@ -18,7 +18,7 @@ from xinghe.api.edge import no_such_path
 from xinghe.api.errors import ApiError, Errors, as_api_error
 from xinghe.api.exchange import NO_STORE, new_request_id
 from xinghe.api.openapi.document import document
-from xinghe.dispatch.dispatcher import Dispatcher
+from xinghe.dispatch import Deployments
 from xinghe.search.corpus import SERVED_AT, Corpus
 from xinghe.storage import Database
 from xinghe.workers import WorkerBusy
@@ -38,8 +38,8 @@ class Readiness:
     Not all of them: one upstream that is down must not take the others out of service.
     """
 
-    def __init__(self, dispatcher: Dispatcher, database: Database) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, deployments: Deployments, database: Database) -> None:
+        self._all = deployments
         self._database = database
         self._asked_at = 0.0
         self._asked: asyncio.Task[dict[str, bool]] | None = None
@@ -58,7 +58,7 @@ class Readiness:
         now = time.monotonic()
         if self._asked is None or (self._asked.done() and now - self._asked_at >= FRESH_SECONDS):
             self._asked_at = now
-            self._asked = asyncio.create_task(self._dispatcher.ready())
+            self._asked = asyncio.create_task(self._all.ready())
         return await asyncio.shield(self._asked)
 
 

@@ -22,7 +22,7 @@ from xinghe.generation.moderation import withheld
 from xinghe.generation.pictures import read_pictures
 from xinghe.generation.planning import Counted, Pass, answering, continued, first_pass, thought_note
 from xinghe.generation.reasoning_parser import CLOSE, OPEN
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.generation.runner import Emit, Runner
 from xinghe.generation.search import Augmented, SearchOptions, augment
 
@@ -30,7 +30,9 @@ from xinghe.generation.search import Augmented, SearchOptions, augment
 class Answer:
     """Makes the answer to a task of which the first pass is `counted`; `run` it once."""
 
-    def __init__(self, services: Services, task: Task, counted: Counted, meter: Meter) -> None:
+    def __init__(
+        self, services: AnswerServices, task: Task, counted: Counted, meter: Meter
+    ) -> None:
         self.task = task
         self.counted = counted
         self._services = services
@@ -44,7 +46,7 @@ class Answer:
 
         That one ends with the answer's only `FinishDelta`, and leaves once its charge is saved.
         The meter counts along; it has not `finished` where no engine was asked: that costs
-        nothing. Raises what `Dispatcher.run` raises.
+        nothing. Raises what `ChatDeployment.run` raises.
         """
         task, first = self.task, self.counted.first
         messages, found = task.messages, None
@@ -144,7 +146,7 @@ class Answer:
     @property
     def _continues(self) -> bool:
         """Whether the engine can be made to go on from a given beginning of its answer."""
-        return self.task.station.engine.abilities.constraints == "grammar"
+        return self.task.deployment.engine.abilities.constraints == "grammar"
 
 
 class _Heard:

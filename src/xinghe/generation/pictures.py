@@ -9,7 +9,7 @@ import msgspec
 
 from xinghe.core import FinishDelta, Message, Picture
 from xinghe.generation.moderation import worst_of
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.pictures import Description, image_tokens, pictures_in, without_pictures
 from xinghe.safety import Moderator, Place, Verdict, notice
 
@@ -24,7 +24,7 @@ class Seen(msgspec.Struct, frozen=True):
     unsafe: FinishDelta | None = None
 
 
-async def read_pictures(services: Services, task: Task) -> Seen:
+async def read_pictures(services: AnswerServices, task: Task) -> Seen:
     """For an engine without eyes, what can be read stands in the place of each picture.
 
     It takes no more tokens than the picture itself costs: a character is a token at most, and
@@ -32,7 +32,7 @@ async def read_pictures(services: Services, task: Task) -> Seen:
     words around it; what it shows, nobody here can judge.
     """
     messages = task.messages
-    if task.station.engine.abilities.eyes:
+    if task.deployment.engine.abilities.eyes:
         return Seen(messages)
     reader = services.reader
     assert reader is not None

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from xinghe.core import Constraint, Message, Prompt, Sampling
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.generation.tools import ToolPlan, flatten
 from xinghe.generation.tools import plan as plan_tools
 from xinghe.generation.vetting import VettedForm, VettedTools
@@ -61,7 +61,7 @@ class Counted(msgspec.Struct, frozen=True):
         return self.first.prompt.bound + self.picture_tokens
 
 
-async def count(services: Services, task: Task) -> Counted:
+async def count(services: AnswerServices, task: Task) -> Counted:
     """Lay out and count the first pass. Raises `DispatchFailed`."""
     messages = task.messages
     pictures = sum(image_tokens(one.width, one.height) for one in pictures_in(messages))
@@ -71,7 +71,7 @@ async def count(services: Services, task: Task) -> Counted:
 
 
 async def first_pass(
-    services: Services, task: Task, messages: tuple[Message, ...], note: str | None = None
+    services: AnswerServices, task: Task, messages: tuple[Message, ...], note: str | None = None
 ) -> Pass:
     """The pass that thinks, or that decides whether to call, or that answers.
 
@@ -81,7 +81,7 @@ async def first_pass(
         note = _think_note(messages)
     if note:
         messages = _with_note(messages, note)
-    if not task.station.engine.abilities.tools:
+    if not task.deployment.engine.abilities.tools:
         if task.tools is not None:
             assert task.tools.decision is not None
             tools = plan_tools(messages, task.tools.use, task.tools.decision)
@@ -92,7 +92,7 @@ async def first_pass(
 
 
 async def answering(
-    services: Services,
+    services: AnswerServices,
     task: Task,
     messages: tuple[Message, ...],
     constraint: Constraint | None = None,
@@ -115,20 +115,20 @@ async def answering(
     return Pass(prompt, messages, sampling, constraint, native, structure=structure)
 
 
-async def continued(services: Services, task: Task, said: Pass, opening: str) -> Pass:
+async def continued(services: AnswerServices, task: Task, said: Pass, opening: str) -> Pass:
     """The same pass once more, whose answer has begun with `opening` already."""
     return replace(said, prompt=await _prompt(services, task, said.messages, said.native, opening))
 
 
 async def _prompt(
-    services: Services,
+    services: AnswerServices,
     task: Task,
     messages: tuple[Message, ...],
     native: VettedTools | None = None,
     opening: str = "",
 ) -> Prompt:
     use = native.use if native else None
-    return await services.dispatcher.prepare(task.station, messages, use, opening)
+    return await task.deployment.prepare(messages, use, opening)
 
 
 def _with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from xinghe.core import Message, Picture, Sampling
-from xinghe.dispatch.dispatcher import Dispatcher, Station
+from xinghe.dispatch import ChatDeployment
 from xinghe.generation.json_check import Walker
 from xinghe.generation.search import Searcher, SearchOptions
 from xinghe.generation.vetting import VettedForm, VettedTools
@@ -25,14 +25,13 @@ SEARCH_FRAME = 512
 """The most tokens of what the platform says around the results of a search."""
 
 
-class Services(msgspec.Struct, frozen=True):
+class AnswerServices(msgspec.Struct, frozen=True):
     """What answers are made with; it lives as long as the process."""
 
-    dispatcher: Dispatcher
     moderator: Moderator
     searcher: Searcher | None = None
     reader: Reader | None = None
-    walker: Walker | None = None
+    vetting: Walker | None = None
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -44,7 +43,7 @@ class Task(msgspec.Struct, frozen=True):
     """
 
     request_id: str
-    station: Station
+    deployment: ChatDeployment
     messages: tuple[Message, ...]
     sampling: Sampling
     max_tokens: int
@@ -60,7 +59,7 @@ class Task(msgspec.Struct, frozen=True):
     @property
     def thinks_first(self) -> bool:
         """Whether the platform lets the model think, as the engine does not by itself."""
-        return self.thinking > 0 and not self.station.engine.abilities.thinks
+        return self.thinking > 0 and not self.deployment.engine.abilities.thinks
 
     @property
     def search_bound(self) -> int:

@@ -19,14 +19,14 @@ from xinghe.core import (
     Sampling,
     TextDelta,
 )
-from xinghe.dispatch.dispatcher import DispatchFailed
+from xinghe.dispatch import DispatchFailed
 from xinghe.engines.protocol import Batch
 from xinghe.generation.filter import OutputFilter
 from xinghe.generation.json_check import CheckedJson, Followed, PlainJson, Unkept
 from xinghe.generation.moderation import Review
 from xinghe.generation.planning import Pass
 from xinghe.generation.reasoning_parser import ReasoningParser, as_thought
-from xinghe.generation.request import Services, Task
+from xinghe.generation.request import AnswerServices, Task
 from xinghe.generation.search import Augmented, CitationFilter, CitationProcessor
 from xinghe.generation.tool_parser import CheckedCalls, ReadCalls
 from xinghe.generation.usage import UsageCounter
@@ -59,7 +59,9 @@ class Runner:
     Each pass returns its last batch, which ends with a `FinishDelta` and is not emitted.
     """
 
-    def __init__(self, services: Services, task: Task, meter: Meter, charge: int | None) -> None:
+    def __init__(
+        self, services: AnswerServices, task: Task, meter: Meter, charge: int | None
+    ) -> None:
         self.citations: CitationFilter | None = None
         """That of the last pass."""
         self._services = services
@@ -114,14 +116,14 @@ class Runner:
                 # The same text may come again, and would take as long again.
                 log.warning("answer_not_verified", kind=error.kind, shown=self._shown)
                 break
-        raise DispatchFailed(self._task.station.name)
+        raise DispatchFailed(self._task.deployment.name)
 
     async def ask(
         self, messages: Sequence[Message], constraint: Constraint, max_tokens: int
     ) -> str:
         """A small pass beside the answer, on nobody's meter: a search's price covers it."""
-        station = self._task.station
-        prompt = await self._services.dispatcher.prepare(station, messages)
+        deployment = self._task.deployment
+        prompt = await deployment.prepare(messages)
         job = self._job(prompt, Sampling(temperature=0.0), max_tokens, constraint)
         tally = UsageCounter(Meter(), prompt, max_tokens=max_tokens)
         processors = (*self._followed(constraint), self._splitter(prompt, constraint), tally)
@@ -129,7 +131,7 @@ class Runner:
         try:
             batches.append(await self._run(job, processors, batches.append))
         except (Unkept, Unverified) as error:
-            raise DispatchFailed(station.name) from error
+            raise DispatchFailed(deployment.name) from error
         deltas = [delta for batch in batches for delta in batch.deltas]
         return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
 
@@ -160,10 +162,10 @@ class Runner:
         """Lead what an engine generates through the processors as it arrives.
 
         `singly`: one delta at a time, so that what follows the end within a read is not counted.
-        Raises what `Dispatcher.run` and the processors raise.
+        Raises what `ChatDeployment.run` and the processors raise.
         """
-        station = self._task.station
-        async with aclosing(self._services.dispatcher.run(station, job)) as batches:
+        deployment = self._task.deployment
+        async with aclosing(deployment.run(job)) as batches:
             async for batch in batches:
                 self._begun = True
                 shown: list[Delta] = []
@@ -178,8 +180,8 @@ class Runner:
                 if shown:
                     self._shown = True
                     emit(Batch(batch.arrived, shown))
-        log.error("engine_failed", deployment=station.name, error="it gave no finish reason")
-        raise DispatchFailed(station.name)
+        log.error("engine_failed", deployment=deployment.name, error="it gave no finish reason")
+        raise DispatchFailed(deployment.name)
 
     def _processors(self, laid_out: Pass, thinking: int, stops: Sequence[str]) -> list[Processor]:
         processors: list[Processor] = self._followed(laid_out.constraint)
@@ -208,14 +210,14 @@ class Runner:
             processors.append(CitationProcessor(self.citations))
         processors.append(OutputFilter(stops, self._services.moderator.scanner))
         if laid_out.structure is not None:
-            proven = self._task.station.engine.abilities.constraints == "grammar"
+            proven = self._task.deployment.engine.abilities.constraints == "grammar"
             processors.append(CheckedJson(laid_out.structure.check, whole=not proven))
         return processors
 
     def _followed(self, constraint: Constraint | None) -> list[Processor]:
         """The proof that an engine keeps to a grammar that it was given."""
-        walker = self._services.walker
-        if constraint is None or self._task.station.engine.abilities.constraints != "grammar":
+        walker = self._services.vetting
+        if constraint is None or self._task.deployment.engine.abilities.constraints != "grammar":
             return []
         assert walker is not None
         return [Followed(constraint.grammar, walker, str(self._task.account))]
@@ -223,7 +225,7 @@ class Runner:
     def _splitter(self, prompt: Prompt, constraint: Constraint | None) -> ReasoningParser:
         # A form that holds from the first token leaves no room for a thought, opened or not.
         formal = constraint is not None and constraint.formal
-        held = formal and self._task.station.engine.abilities.constraints == "grammar"
+        held = formal and self._task.deployment.engine.abilities.constraints == "grammar"
         return ReasoningParser(inside=prompt.thinks and not held)
 
     def _job(

@@ -127,7 +127,7 @@ async def _hear(system: System, control: asyncio.StreamReader, stop: Callable[[]
     """Follow the engines as the supervisor tells of them; its silence is the end."""
     while line := await control.readline():
         location = msgspec.json.decode(line, type=EngineLocation)
-        engine = system.embedded[location.deployment]
+        engine = system.deployments.embedded(location.deployment)
         engine.locate(location.address, location.key, location.special)
     stop()
 

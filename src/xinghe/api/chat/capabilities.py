@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xinghe.api.errors import ApiError, Errors
 from xinghe.catalog import Capability, ModelCard
-from xinghe.dispatch.dispatcher import Station
+from xinghe.dispatch import ChatDeployment
 
 OCR = "ocr/PP-OCRv6"
 HOW = {
@@ -15,22 +15,22 @@ HOW = {
 }
 
 
-def deliverable(card: ModelCard, station: Station) -> frozenset[Capability]:
+def deliverable(card: ModelCard, deployment: ChatDeployment) -> frozenset[Capability]:
     """The capabilities of a card that can be delivered on a deployment.
 
     What an engine lacks, the platform does around it: it lets a model think, holds a grammar
     engine to tools, and reads pictures out to one without eyes.
     """
-    abilities = station.engine.abilities
+    abilities = deployment.engine.abilities
     able = set(card.capabilities)
     if not abilities.tools and abilities.constraints != "grammar":
         able.discard(Capability.TOOLS)
     return frozenset(able)
 
 
-def around(able: frozenset[Capability], station: Station) -> dict[str, str]:
+def around(able: frozenset[Capability], deployment: ChatDeployment) -> dict[str, str]:
     """What the platform does around an engine that lacks it, by capability, for `/models`."""
-    abilities = station.engine.abilities
+    abilities = deployment.engine.abilities
     lacking = {
         Capability.TOOLS: not abilities.tools,
         Capability.REASONING: not abilities.thinks,

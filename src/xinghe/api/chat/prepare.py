@@ -9,7 +9,7 @@ from xinghe.api.chat.vetted import Vetted
 from xinghe.api.errors import ApiError, Errors
 from xinghe.catalog import Limits
 from xinghe.core import Message
-from xinghe.dispatch.dispatcher import Station
+from xinghe.dispatch import ChatDeployment
 from xinghe.generation.planning import Counted
 from xinghe.generation.request import Task
 
@@ -21,18 +21,18 @@ def task_of(
     request_id: str,
     request: ChatRequest,
     messages: tuple[Message, ...],
-    station: Station,
+    deployment: ChatDeployment,
     search_budget: int,
     account: int,
     vetted: Vetted,
 ) -> Task:
     """What is asked of generation, with what was `vetted` of it."""
-    thinking = min(request.thinking, station.deployment.thinking or request.thinking)
-    if not station.engine.abilities.thinks:
+    thinking = min(request.thinking, deployment.spec.thinking or request.thinking)
+    if not deployment.engine.abilities.thinks:
         thinking = round(thinking * request.effort)
     return Task(
         request_id=request_id,
-        station=station,
+        deployment=deployment,
         messages=messages,
         sampling=request.sampling,
         max_tokens=request.max_tokens,

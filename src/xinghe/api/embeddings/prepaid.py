@@ -7,11 +7,10 @@ from typing import TypeVar
 
 from xinghe.api.departure import unless_gone
 from xinghe.api.exchange import Exchange
+from xinghe.api.services import Services
 from xinghe.catalog import ModelCard
 from xinghe.core import Meter
 from xinghe.engines.estimate import estimated_tokens
-from xinghe.ledger import Ledger
-from xinghe.limits import Limiter
 from xinghe.observe import metrics
 
 T = TypeVar("T")
@@ -21,8 +20,7 @@ async def prepaid(
     exchange: Exchange,
     card: ModelCard,
     tokens: int,
-    ledger: Ledger,
-    limiter: Limiter,
+    services: Services,
     work: Callable[[Callable[[], None]], Awaitable[T]],
 ) -> T:
     """What `work` returns, charged as `tokens` input tokens of the exchange's model.
@@ -32,7 +30,7 @@ async def prepaid(
     `InsufficientTokens`, `ClientGone`, and what `work` raises: then nothing is charged.
     """
     principal = exchange.require()
-    admission = limiter.admit(
+    admission = services.limiter.admit(
         principal.account_id, exchange.model, rpm=card.rpm, tpm=card.tpm, qps=0, tokens=tokens
     )
     for name, value in admission.headers():
@@ -44,7 +42,7 @@ async def prepaid(
         meter.prompt_tokens = tokens
 
     try:
-        async with ledger.hold(
+        async with services.ledger.hold(
             principal,
             request_id=exchange.request_id,
             model=exchange.model,

@@ -7,22 +7,22 @@ from collections.abc import Callable
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.prepaid import charged_tokens, prepaid
 from xinghe.api.embeddings.request import read_request, tokens_too_long
-from xinghe.api.embeddings.rooms import EmbeddingRooms
+from xinghe.api.embeddings.rooms import begin
 from xinghe.api.embeddings.wire import EmbeddingList, EmbeddingUsage, as_data
 from xinghe.api.exchange import Exchange
 from xinghe.api.ignored import tell_ignored
+from xinghe.api.services import Services
 from xinghe.embedding import TextTooLong, Vectors
 
 
 class EmbeddingsRoute:
     """Validate, limit, reserve, embed, settle."""
 
-    def __init__(self, rooms: EmbeddingRooms) -> None:
-        self._rooms = rooms
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def __call__(self, exchange: Exchange) -> None:
-        rooms = self._rooms
-        begun = await rooms.begin(exchange)
+        begun = await begin(self._services, exchange)
         embedder, limits = begun.embedder, begun.limits
         request = read_request(begun.body, limits, embedder)
         tell_ignored(exchange, request.ignored)
@@ -38,7 +38,7 @@ class EmbeddingsRoute:
             )
 
         try:
-            vectors = await prepaid(exchange, begun.card, tokens, rooms.ledger, rooms.limiter, work)
+            vectors = await prepaid(exchange, begun.card, tokens, self._services, work)
         except TextTooLong as error:
             field = f"input[{error.index}]" if isinstance(begun.body["input"], list) else "input"
             raise tokens_too_long(field, error, limits) from error

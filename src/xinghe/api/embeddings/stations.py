@@ -1,9 +1,6 @@
-"""The embedders at work, and what one of them lets a model's texts be."""
+"""What a model and the embedder that serves it let texts be."""
 
 from __future__ import annotations
-
-import asyncio
-from collections.abc import Mapping
 
 import msgspec
 
@@ -30,16 +27,3 @@ def effective(card: ModelCard, embedder: Embedder) -> EmbeddingLimits:
         tokens=served if bound_by == "deployment" else own,
         bound_by=bound_by,
     )
-
-
-class Embedders:
-    """All embedders by the name of their deployment."""
-
-    def __init__(self, by_name: Mapping[str, Embedder]) -> None:
-        self._by_name = by_name
-
-    def of(self, card: ModelCard) -> Embedder:
-        return self._by_name[card.deployment]
-
-    async def aclose(self) -> None:
-        await asyncio.gather(*(embedder.aclose() for embedder in self._by_name.values()))

@@ -13,21 +13,17 @@ from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange, read_json_object
 from xinghe.api.ignored import tell_ignored
 from xinghe.api.images.attempts import painted
-from xinghe.api.images.painters import Painters
 from xinghe.api.images.price import image_tokens
 from xinghe.api.images.request import ImageRequest, read_request
 from xinghe.api.images.wire import ImageData, ImagesAnswer
 from xinghe.api.select import select_model
-from xinghe.catalog import Catalog, Kind, ModelCard
+from xinghe.api.services import Services
+from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Meter
 from xinghe.engines.estimate import estimated_tokens
 from xinghe.images import Painter
-from xinghe.images.store import ImageStore
-from xinghe.ledger import Ledger
-from xinghe.limits import Limiter
 from xinghe.observe import metrics
-from xinghe.safety import Moderator, notice
-from xinghe.settings import Settings
+from xinghe.safety import notice
 
 log = structlog.get_logger(__name__)
 
@@ -35,38 +31,23 @@ log = structlog.get_logger(__name__)
 class ImagesRoute:
     """Validate, limit, moderate, reserve, draw, keep, settle."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        painters: Painters,
-        store: ImageStore,
-        ledger: Ledger,
-        limiter: Limiter,
-        moderator: Moderator,
-        settings: Settings,
-    ) -> None:
-        self._catalog = catalog
-        self._painters = painters
-        self._store = store
-        self._ledger = ledger
-        self._limiter = limiter
-        self._moderator = moderator
-        self._settings = settings
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def __call__(self, exchange: Exchange) -> None:
-        server = self._settings.server
+        server = self._services.settings.server
         body = await read_json_object(exchange, server)
         exchange.body_read_at = time.perf_counter()
         principal = exchange.require()
-        name, card = select_model(body.get("model"), self._catalog, Kind.IMAGE, principal)
+        name, card = select_model(body.get("model"), self._services.catalog, Kind.IMAGE, principal)
         exchange.model = name
-        request = read_request(body, card, self._settings.images)
-        painter = self._painters.of(card)
+        request = read_request(body, card, self._services.settings.images)
+        painter = self._services.deployments.painter(card)
         tell_ignored(exchange, request.ignored)
         exchange.add_header("x-served-by", painter.served_by)
         # The minute's Tokens are those of text: the price of an image is no load of that kind.
         tokens = estimated_tokens(f"{request.asked.prompt}\n{request.asked.negative_prompt}")
-        admission = self._limiter.admit(
+        admission = self._services.limiter.admit(
             principal.account_id, name, rpm=card.rpm, tpm=card.tpm, qps=0, tokens=tokens
         )
         for header, value in admission.headers():
@@ -88,7 +69,7 @@ class ImagesRoute:
             "user": request.user,
         }
         for field, text in texts.items():
-            verdict = await self._moderator.review(text, "user") if text else None
+            verdict = await self._services.moderator.review(text, "user") if text else None
             if verdict is not None:
                 notice("user", verdict)
                 raise ApiError(
@@ -112,10 +93,10 @@ class ImagesRoute:
 
         async def work() -> list[ImageData]:
             images = await painted(painter, asked, request.patience, progress)
-            base = exchange.origin(self._settings.server) if request.as_url else None
+            base = exchange.origin(self._services.settings.server) if request.as_url else None
             return await self._shown(images, base)
 
-        async with self._ledger.hold(
+        async with self._services.ledger.hold(
             exchange.require(),
             request_id=exchange.request_id,
             model=exchange.model,
@@ -146,8 +127,8 @@ class ImagesRoute:
         names = list[str]()
         try:
             for image in images:
-                names.append(await self._store.add(image))
+                names.append(await self._services.images.add(image))
         except BaseException:
-            await self._store.discard(names)
+            await self._services.images.discard(names)
             raise
         return [ImageData(index, url=f"{base}/images/{name}") for index, name in enumerate(names)]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from xinghe.accounts import Principal
 from xinghe.api.chat.capabilities import around, deliverable
-from xinghe.api.embeddings.stations import Embedders
 from xinghe.api.embeddings.stations import effective as text_limits
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
-from xinghe.api.images.painters import Painters
 from xinghe.api.models.wire import (
     About,
     Capabilities,
@@ -18,9 +16,8 @@ from xinghe.api.models.wire import (
     ModelList,
     TextLimits,
 )
-from xinghe.catalog import Catalog, Kind, Limits, ModelCard, effective, of_card, of_deployment
-from xinghe.dispatch.dispatcher import Dispatcher
-from xinghe.limits import Limiter
+from xinghe.api.services import Services
+from xinghe.catalog import Kind, Limits, ModelCard, effective, of_card, of_deployment
 
 OWNER = "xinghe"
 NO_MODEL = ""
@@ -30,20 +27,8 @@ NO_MODEL = ""
 class ModelsRoute:
     """Lists the models that the caller's token may use; `created` is in seconds since 1970."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        dispatcher: Dispatcher,
-        embedders: Embedders,
-        painters: Painters,
-        limiter: Limiter,
-        created: int,
-    ) -> None:
-        self._catalog = catalog
-        self._embedders = embedders
-        self._painters = painters
-        self._limiter = limiter
-        self._dispatcher = dispatcher
+    def __init__(self, services: Services, created: int) -> None:
+        self._services = services
         self._created = created
 
     async def list(self, exchange: Exchange) -> None:
@@ -51,14 +36,14 @@ class ModelsRoute:
         self._admit(exchange)
         models = [
             self._describe(name, card)
-            for name, card in self._catalog.models.items()
+            for name, card in self._services.catalog.models.items()
             if _permitted(name, principal)
         ]
         await exchange.send_json(ModelList("list", models))
 
     async def show(self, exchange: Exchange, name: str) -> None:
         self._admit(exchange)
-        card = self._catalog.models.get(name)
+        card = self._services.catalog.models.get(name)
         if card is None or not _permitted(name, exchange.require()):
             raise ApiError(
                 Errors.NO_SUCH_MODEL, f"no such model: {name[:80]!r}; GET /models lists them all"
@@ -66,8 +51,8 @@ class ModelsRoute:
         await exchange.send_json(self._describe(name, card))
 
     def _admit(self, exchange: Exchange) -> None:
-        limits = self._catalog.limits
-        admission = self._limiter.admit(
+        limits = self._services.catalog.limits
+        admission = self._services.limiter.admit(
             exchange.require().account_id,
             NO_MODEL,
             rpm=limits.rpm,
@@ -95,14 +80,14 @@ class ModelsRoute:
             case Kind.EMBEDDING:
                 self._describe_embedding(card, about)
             case Kind.IMAGE:
-                painter = self._painters.of(card)
+                painter = self._services.deployments.painter(card)
                 about.served_by = painter.served_by
                 about.capabilities.platform = painter.abilities
                 about.image_tokens = card.image_tokens
         return Model(name, "model", self._created, OWNER, about)
 
     def _describe_embedding(self, card: ModelCard, about: About) -> None:
-        embedder = self._embedders.of(card)
+        embedder = self._services.deployments.embedder(card)
         limits = text_limits(card, embedder)
         about.served_by = embedder.served_by
         about.text_limits = TextLimits(limits.texts, limits.tokens, limits.characters)
@@ -110,16 +95,16 @@ class ModelsRoute:
         about.input_ratio = card.input_ratio
 
     def _describe_chat(self, card: ModelCard, about: About) -> None:
-        station = self._dispatcher.stations[card.deployment]
-        served = of_deployment(station.deployment)
-        about.served_by = station.engine.served_by
-        able = deliverable(card, station)
+        deployment = self._services.deployments.chat(card)
+        served = of_deployment(deployment.spec)
+        about.served_by = deployment.engine.served_by
+        able = deliverable(card, deployment)
         about.capabilities.served = sorted(able)
-        about.capabilities.platform = around(able, station)
+        about.capabilities.platform = around(able, deployment)
         about.limits = ChatLimits(
             model=_shown(of_card(card)),
             deployment=_shown(served) if served else None,
-            effective=_shown(effective(card, station.deployment)),
+            effective=_shown(effective(card, deployment.spec)),
             default_output_tokens=card.output_default,
         )
         about.ignored_parameters = sorted(card.ignores)

@@ -6,24 +6,24 @@ from collections.abc import Callable
 
 from xinghe.api.embeddings.prepaid import charged_tokens, prepaid
 from xinghe.api.embeddings.request import tokens_too_long
-from xinghe.api.embeddings.rooms import EmbeddingRooms
+from xinghe.api.embeddings.rooms import begin
 from xinghe.api.embeddings.wire import EmbeddingUsage
 from xinghe.api.exchange import Exchange
 from xinghe.api.ignored import tell_ignored
 from xinghe.api.rerank.request import RerankRequest, read_request
 from xinghe.api.rerank.wire import RankedDocument, RankedResult, Ranking
+from xinghe.api.services import Services
 from xinghe.embedding import TextTooLong
 
 
 class RerankRoute:
     """Validate, limit, reserve, rank, settle; the models are those of `/embeddings`."""
 
-    def __init__(self, rooms: EmbeddingRooms) -> None:
-        self._rooms = rooms
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def __call__(self, exchange: Exchange) -> None:
-        rooms = self._rooms
-        begun = await rooms.begin(exchange)
+        begun = await begin(self._services, exchange)
         embedder, limits = begun.embedder, begun.limits
         request = read_request(begun.body, limits)
         tell_ignored(exchange, request.ignored)
@@ -35,7 +35,7 @@ class RerankRoute:
             )
 
         try:
-            scores = await prepaid(exchange, begun.card, tokens, rooms.ledger, rooms.limiter, work)
+            scores = await prepaid(exchange, begun.card, tokens, self._services, work)
         except TextTooLong as error:
             field = f"documents[{error.index - 1}]" if error.index else "query"
             raise tokens_too_long(field, error, limits) from error

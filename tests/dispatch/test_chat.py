@@ -1,4 +1,4 @@
-"""Retries, and what a deployment without room or without an engine says."""
+"""Retries, and what a spec without room or without an engine says."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from xinghe.core import (
     Sampling,
     TextDelta,
 )
-from xinghe.dispatch.dispatcher import (
+from xinghe.dispatch import (
     RETRY_DELAYS,
+    ChatDeployment,
     ClusterFull,
-    Dispatcher,
+    Deployments,
     DispatchFailed,
-    Station,
 )
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.upstream import UpstreamEngine
@@ -39,26 +39,25 @@ ANSWER = [PrefillDelta(), TextDelta("好"), FinishDelta(FinishReason.NORMAL)]
 
 
 @asynccontextmanager
-async def station_at(url: str, **fields: Any) -> AsyncIterator[tuple[Dispatcher, Station]]:
-    deployment = UpstreamDeployment(url=url, model="m", **fields)
-    station = Station("up", deployment, UpstreamEngine("up", deployment))
-    dispatcher = Dispatcher({"up": station})
+async def deployment_at(url: str, **fields: Any) -> AsyncIterator[ChatDeployment]:
+    spec = UpstreamDeployment(url=url, model="m", **fields)
+    deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
     try:
-        yield dispatcher, station
+        yield deployment
     finally:
-        await dispatcher.aclose()
+        await deployment.engine.aclose()
 
 
-async def ask(dispatcher: Dispatcher, station: Station) -> list[Delta]:
-    prompt = await dispatcher.prepare(station, HELLO)
+async def ask(deployment: ChatDeployment) -> list[Delta]:
+    prompt = await deployment.prepare(HELLO)
     job = GenerationJob("as-0123456789", prompt, Sampling(), 16)
-    async with aclosing(dispatcher.run(station, job)) as batches:
+    async with aclosing(deployment.run(job)) as batches:
         return [delta async for batch in batches for delta in batch.deltas]
 
 
 async def answer_of(*answers: Sequence[Step]) -> tuple[Tape, list[Delta]]:
-    async with playing(*answers) as tape, station_at(tape.url) as (dispatcher, station):
-        return tape, await ask(dispatcher, station)
+    async with playing(*answers) as tape, deployment_at(tape.url) as deployment:
+        return tape, await ask(deployment)
 
 
 @pytest.mark.parametrize("first", [[refusal(500, b"")], [refusal(502, b"")], []])
@@ -80,29 +79,29 @@ async def test_engine_that_has_not_begun_is_tried_again(first: list[Step]) -> No
     ids=["began and ended", "reset after a delta", "garbage", "refused"],
 )
 async def test_engine_that_began_or_refused_is_not_tried_again(broken: list[Step]) -> None:
-    async with playing(broken, GOOD) as tape, station_at(tape.url) as (dispatcher, station):
+    async with playing(broken, GOOD) as tape, deployment_at(tape.url) as deployment:
         with pytest.raises(DispatchFailed):
-            await ask(dispatcher, station)
+            await ask(deployment)
         assert len(tape.requests) == 1
-        assert await ask(dispatcher, station) == ANSWER  # the slot is free again
+        assert await ask(deployment) == ANSWER  # the slot is free again
 
 
 async def test_retries_come_to_an_end() -> None:
     async with (
         playing([refusal(500, b"")]) as tape,
-        station_at(tape.url, slots=1, queue=0) as (dispatcher, station),
+        deployment_at(tape.url, slots=1, queue=0) as deployment,
     ):
         began = time.monotonic()
         with pytest.raises(DispatchFailed):
-            await ask(dispatcher, station)
+            await ask(deployment)
         assert time.monotonic() - began >= sum(RETRY_DELAYS)
         assert len(tape.requests) == 1 + len(RETRY_DELAYS)
 
 
 async def test_engine_that_comes_back_in_time_serves() -> None:
     port = free_port()
-    async with station_at(f"http://127.0.0.1:{port}/v1") as (dispatcher, station):
-        asking = asyncio.create_task(ask(dispatcher, station))
+    async with deployment_at(f"http://127.0.0.1:{port}/v1") as deployment:
+        asking = asyncio.create_task(ask(deployment))
         await asyncio.sleep(0.5)
         assert not asking.done()
         server = await asyncio.start_server(Tape(GOOD).play, "127.0.0.1", port)
@@ -111,10 +110,10 @@ async def test_engine_that_comes_back_in_time_serves() -> None:
 
 
 async def test_embedded_engine_that_never_comes_back() -> None:
-    deployment = LlamaCppDeployment(slots=1, context=2048)
-    station = Station("e", deployment, LlamaCppEngine("e/m", deployment))
+    spec = LlamaCppDeployment(slots=1, context=2048)
+    deployment = ChatDeployment("e", spec, LlamaCppEngine("e/m", spec))
     with pytest.raises(DispatchFailed):
-        await Dispatcher({"e": station}).prepare(station, HELLO)
+        await deployment.prepare(HELLO)
 
 
 @pytest.mark.parametrize(("headers", "advice"), [(["Retry-After: 7"], 7.0), ([], 1.0)])
@@ -128,14 +127,14 @@ async def test_full_lane_is_told_at_once_and_empties() -> None:
     hang: list[Step] = [STREAM_HEAD, chunk("一"), HANG]
     async with (
         playing(hang, GOOD) as tape,
-        station_at(tape.url, slots=1, queue=1) as (dispatcher, station),
+        deployment_at(tape.url, slots=1, queue=1) as deployment,
     ):
-        first = asyncio.create_task(ask(dispatcher, station))
+        first = asyncio.create_task(ask(deployment))
         await asyncio.wait_for(tape.asked.wait(), 60)
-        second = asyncio.create_task(ask(dispatcher, station))
+        second = asyncio.create_task(ask(deployment))
         await asyncio.sleep(0.05)
         with pytest.raises(ClusterFull) as full:
-            await ask(dispatcher, station)
+            await ask(deployment)
         assert full.value.retry_after > 0
         assert len(tape.requests) == 1
         first.cancel()
@@ -148,24 +147,24 @@ async def test_full_lane_is_told_at_once_and_empties() -> None:
 async def test_cancelled_while_it_waits_to_try_again() -> None:
     async with (
         playing([refusal(500, b"")], GOOD) as tape,
-        station_at(tape.url, slots=1, queue=0) as (dispatcher, station),
+        deployment_at(tape.url, slots=1, queue=0) as deployment,
     ):
-        asking = asyncio.create_task(ask(dispatcher, station))
+        asking = asyncio.create_task(ask(deployment))
         await asyncio.wait_for(tape.asked.wait(), 60)
         await asyncio.sleep(0.05)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        assert await ask(dispatcher, station) == ANSWER
+        assert await ask(deployment) == ANSWER
 
 
 async def test_ready_says_which() -> None:
-    async with playing([refusal(500, b"")]) as tape, station_at(tape.url) as (_, down):
-        deployment = LlamaCppDeployment(slots=1, context=2048)
-        nowhere = Station("e", deployment, LlamaCppEngine("e/m", deployment))
+    async with playing([refusal(500, b"")]) as tape, deployment_at(tape.url) as down:
+        spec = LlamaCppDeployment(slots=1, context=2048)
+        nowhere = ChatDeployment("e", spec, LlamaCppEngine("e/m", spec))
         closed = UpstreamDeployment(url=f"http://127.0.0.1:{free_port()}/v1", model="m")
-        away = Station("a", closed, UpstreamEngine("a", closed))
-        dispatcher = Dispatcher({"e": nowhere, "a": away})
-        assert await dispatcher.ready() == {"e": False, "a": False}
-        await dispatcher.aclose()
+        away = ChatDeployment("a", closed, UpstreamEngine("a", closed))
+        deployments = Deployments({"e": nowhere, "a": away})
+        assert await deployments.ready() == {"e": False, "a": False}
+        await deployments.aclose()
         assert down.name == "up"
