@@ -10,7 +10,7 @@ import datetime
 import getpass
 import re
 import unicodedata
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -60,10 +60,15 @@ def run(data: str | None, action: Callable[[Database], Awaitable[T]], *, create:
         async with await Database.open(directory, create=create) as database:
             return await action(database)
 
+    return run_in(data, on_database)
+
+
+def run_in(data: str | None, action: Callable[[Path], Coroutine[Any, Any, T]]) -> T:
+    """Run an action on a data directory; what it was asked and cannot do ends the command."""
     try:
         loaded = settings.load(data=data)
         logs.configure(loaded.log.level, loaded.log.format)
-        return asyncio.run(on_database(loaded.data_dir))
+        return asyncio.run(action(loaded.data_dir))
     except (AccountError, StorageError, settings.SettingsError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 import click
 
-from xinghe import settings
-from xinghe.cli.common import data_option, json_option, moment, show
-from xinghe.observe import logs
+from xinghe.cli.common import data_option, json_option, moment, run_in, show
 from xinghe.search.corpus import DOCUMENTATION, Corpus
 from xinghe.search.extractor import Extractor
 from xinghe.search.indexing import Report, index, index_documentation
@@ -174,17 +172,10 @@ def _own_name(path: Path) -> str:
 
 def _run(data: str | None, action: Callable[[Corpus], Awaitable[T]], *, create: bool = False) -> T:
     async def on_corpus(directory: Path) -> T:
-        corpus = Corpus.open(directory, create=create)
         try:
-            return await action(corpus)
-        finally:
-            corpus.close()
+            with closing(Corpus.open(directory, create=create)) as corpus:
+                return await action(corpus)
+        except apsw.Error as error:
+            raise StorageError(f"the search corpus: {error}") from error
 
-    try:
-        loaded = settings.load(data=data)
-        logs.configure(loaded.log.level, loaded.log.format)
-        return asyncio.run(on_corpus(loaded.data_dir))
-    except (StorageError, settings.SettingsError) as error:
-        raise click.ClickException(str(error)) from error
-    except apsw.Error as error:
-        raise click.ClickException(f"the search corpus: {error}") from error
+    return run_in(data, on_corpus)

@@ -7,10 +7,9 @@ from xinghe.storage.connection import (
     StorageRefused,
     StorageUnavailable,
     connect,
-    now,
     prepare,
 )
-from xinghe.storage.database import Batch, Database, Gathering, in_batches
+from xinghe.storage.database import Batch, Database, Gathering, in_batches, now
 from xinghe.storage.writer import Job, Operation
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The database file: opened, its tables brought to this program's version, its unit of time.
+"""The database file: opened, its tables brought to this program's version.
 
 `migrations/NNNN_name.sql` takes the tables from version NNNN-1 to NNNN; the version is SQLite's
 own `user_version`. A file that was released is never edited: a change is a new file.
@@ -50,11 +50,6 @@ ENVIRONMENT: tuple[type[apsw.Error], ...] = (
     apsw.ReadOnlyError,
 )
 """Errors that say nothing of the operation: the same one may succeed when the cause is gone."""
-
-
-def now() -> int:
-    """The unit of time in every table: microseconds since 1970, UTC."""
-    return time.time_ns() // 1000
 
 
 def prepare(

@@ -28,6 +28,11 @@ _gathering: ContextVar[Gathering | None] = ContextVar("gathering", default=None)
 """The gathering of the running request; the tasks that it starts inherit it."""
 
 
+def now() -> int:
+    """The unit of time in every table: microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
 class Database:
     """One reading connection for the event loop, one writing thread. Made by `Database.open`.
 

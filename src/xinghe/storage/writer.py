@@ -119,7 +119,9 @@ class Writer:
                 with self._changed:
                     for job in batch:
                         job.written = True
-                self._note_success()
+                if self.error is not None:
+                    log.info("database_recovered")
+                self.error = None
                 self._deliver(list(zip(batch, outcomes, strict=True)))
                 pause = FIRST_PAUSE
             else:
@@ -190,7 +192,9 @@ class Writer:
         error = StorageUnavailable(f"the database cannot be written: {failure}")
         error.__cause__ = failure
         with self._changed:
-            self._note_failure(failure)
+            if self.error is None:
+                log.error("database_unavailable", error=str(failure))
+            self.error = str(failure) or type(failure).__name__
             self._queue.extendleft(reversed(batch))
             self._in_flight = []
         self._refuse_waiters(error)
@@ -219,16 +223,6 @@ class Writer:
             else:
                 left = max(0.0, self._closing_until - time.monotonic())
                 self._changed.wait(min(seconds, left))
-
-    def _note_failure(self, failure: Exception) -> None:
-        if self.error is None:
-            log.error("database_unavailable", error=str(failure))
-        self.error = str(failure) or type(failure).__name__
-
-    def _note_success(self) -> None:
-        if self.error is not None:
-            log.info("database_recovered")
-        self.error = None
 
 
 def _named(operation: Operation) -> str:
