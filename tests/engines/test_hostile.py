@@ -29,7 +29,7 @@ from xinghe.core import (
     ToolCallDelta,
     UsageDelta,
 )
-from xinghe.engines.protocol import EngineFailed, EngineUnavailable
+from xinghe.engines import EngineFailed, EngineUnavailable
 from xinghe.outbound.events import MAX_EVENT_BYTES, ROOM
 
 DONE = b"data: [DONE]\n\n"

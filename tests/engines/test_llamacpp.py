@@ -23,8 +23,8 @@ from xinghe.core import (
     TextDelta,
     UsageDelta,
 )
+from xinghe.engines import EngineFailed
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.engines.protocol import EngineFailed
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
 

@@ -25,7 +25,7 @@ from xinghe.core import (
     TextDelta,
     UsageDelta,
 )
-from xinghe.engines.protocol import EngineBusy, EngineFailed, EngineUnavailable
+from xinghe.engines import EngineBusy, EngineFailed, EngineUnavailable
 from xinghe.engines.upstream import UpstreamEngine
 
 HELLO = (Message("user", "你好 world"),)

@@ -23,7 +23,7 @@ from xinghe.core import (
     TextDelta,
 )
 from xinghe.dispatch import ChatDeployment, DispatchFailed
-from xinghe.engines.protocol import Batch
+from xinghe.engines import Batch
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.generation.request import AnswerServices, Task
 from xinghe.safety import Moderator

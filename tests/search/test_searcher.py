@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from tests.kit.pace import allowed
 from tests.search.fake_searxng import FakeSearxng
-from xinghe.engines.estimate import estimated_tokens
+from xinghe.engines.prompts import estimated_tokens
 from xinghe.fetching import Fetcher
 from xinghe.search import Found, Reference, Searcher, SearchFailed
 from xinghe.search.choose import choose

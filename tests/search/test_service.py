@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from xinghe.api.operations import Identified, Nowhere, documentation_routes
 from xinghe.cli.search import search
-from xinghe.engines.estimate import estimated_tokens
+from xinghe.engines.prompts import estimated_tokens
 from xinghe.search.corpus import SHARE
 from xinghe.search.indexing import documentation
 from xinghe.search.service import SearchService

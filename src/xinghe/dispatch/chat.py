@@ -10,7 +10,7 @@ import structlog
 
 from xinghe.catalog import AnyDeployment, LlamaCppDeployment
 from xinghe.core import GenerationJob, Message, Prompt, ToolUse
-from xinghe.engines.protocol import Batch, Engine, EngineBusy, EngineFailed, EngineUnavailable
+from xinghe.engines import Batch, Engine, EngineBusy, EngineFailed, EngineUnavailable
 from xinghe.workers import Slots, WorkerBusy
 
 log = structlog.get_logger(__name__)

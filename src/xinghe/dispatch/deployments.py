@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from xinghe.catalog import AnyDeployment, Catalog, LlamaCppDeployment, ModelCard
 from xinghe.dispatch.chat import ChatDeployment
 from xinghe.embedding import Embedder, make_embedder
-from xinghe.engines.estimate import estimated_tokens
+from xinghe.engines import Engine
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.engines.protocol import Engine
+from xinghe.engines.prompts import estimated_tokens
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.images import Painter
 from xinghe.images.choose import make_painter

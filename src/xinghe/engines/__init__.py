@@ -1,0 +1,21 @@
+"""Text generation: what every engine speaks. Each engine is a module of its own."""
+
+from xinghe.engines.protocol import (
+    Abilities,
+    Batch,
+    Engine,
+    EngineBusy,
+    EngineError,
+    EngineFailed,
+    EngineUnavailable,
+)
+
+__all__ = [
+    "Abilities",
+    "Batch",
+    "Engine",
+    "EngineBusy",
+    "EngineError",
+    "EngineFailed",
+    "EngineUnavailable",
+]

@@ -154,10 +154,14 @@ class Chunks:
             raise EngineFailed(f"upstream reported an error{known_words(bytes(chunk.error))}")
         if (choice := chunk.choices.first) is not None:
             said = choice.delta
-            if thought := said.reasoning_content or said.reasoning:
-                deltas.extend(ReasoningDelta(*piece) for piece in _pieces(thought))
-            if text := said.content:
-                deltas.extend(TextDelta(*piece) for piece in _pieces(text))
+            # An event counts for one token, and what it brings is cut where it is long.
+            thought = said.reasoning_content or said.reasoning or ""
+            for at in range(0, len(thought), MOST_CHARACTERS):
+                piece = thought[at : at + MOST_CHARACTERS]
+                deltas.append(ReasoningDelta(piece, 0 if at else 1))
+            text = said.content or ""
+            for at in range(0, len(text), MOST_CHARACTERS):
+                deltas.append(TextDelta(text[at : at + MOST_CHARACTERS], 0 if at else 1))
             # Where no functions were offered, a call of one is none.
             if self._offers_tools and said.tool_calls != NULL:
                 deltas.extend(self._calls(said.tool_calls))
@@ -173,13 +177,14 @@ class Chunks:
     def _calls(self, raw: msgspec.Raw) -> Iterator[ToolCallDelta]:
         for call in items(raw, _ToolCall, MOST_CALLS):
             function = call.function or _Function()
-            self._arguments_left -= len(function.arguments or "")
+            arguments = function.arguments or ""
+            self._arguments_left -= len(arguments)
             if self._arguments_left < 0:
                 raise EngineFailed("the arguments are longer than its tokens can be")
-            (arguments, _), *rest = _pieces(function.arguments or "")
-            yield ToolCallDelta(call.index, call.id, function.name, arguments, tokens=1)
-            for text, _ in rest:
-                yield ToolCallDelta(call.index, arguments=text)
+            head = arguments[:MOST_CHARACTERS]
+            yield ToolCallDelta(call.index, call.id, function.name, head, tokens=1)
+            for at in range(MOST_CHARACTERS, len(arguments), MOST_CHARACTERS):
+                yield ToolCallDelta(call.index, arguments=arguments[at : at + MOST_CHARACTERS])
 
     def _count(self, raw: msgspec.Raw) -> UsageDelta | None:
         """The upstream's count; `None` where it is partial, empty or unsound, so that ours stands.
@@ -212,10 +217,3 @@ class Chunks:
         if self._believed:  # said once an answer
             self._believed = False
             log.warning("usage_not_believed", served_by=self._served_by, reason=reason)
-
-
-def _pieces(text: str) -> Iterator[tuple[str, int]]:
-    """A text cut where it is long, with the tokens of each piece: an event counts for one."""
-    yield text[:MOST_CHARACTERS], 1
-    for at in range(MOST_CHARACTERS, len(text), MOST_CHARACTERS):
-        yield text[at : at + MOST_CHARACTERS], 0

@@ -25,8 +25,13 @@ from xinghe.core import (
     ToolUse,
 )
 from xinghe.engines.chunks import Chunks
-from xinghe.engines.estimate import bounded_tokens, estimated_tokens
-from xinghe.engines.messages import wire_format, wire_messages, wire_tools
+from xinghe.engines.prompts import (
+    bounded_tokens,
+    estimated_tokens,
+    wire_format,
+    wire_message,
+    wire_tools,
+)
 from xinghe.engines.protocol import (
     Abilities,
     Batch,
@@ -76,10 +81,11 @@ class UpstreamEngine:
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
     ) -> Prompt:
         assert not opening, "an upstream begins its answers by itself"
-        payload = {"messages": wire_messages(messages), **(wire_tools(tools) if tools else {})}
+        payload: dict[str, Any] = {"messages": [wire_message(message) for message in messages]}
         frame = TOKENS_A_MESSAGE * (len(messages) + 1)
         texts = [text for message in messages for text in _texts(message)]
         if tools:
+            payload |= wire_tools(tools)
             texts.append(msgspec.json.encode(payload["tools"]).decode())
             frame += TOKENS_A_MESSAGE * len(tools.tools) + TOKENS_FOR_TOOLS
         estimate = sum(map(estimated_tokens, texts))
@@ -108,9 +114,10 @@ class UpstreamEngine:
                         if finish is None:
                             raise
                         events = []  # Nothing more comes of an answer that is whole.
-                    with answer.pace:
-                        deltas = chunks.deltas(events)
+                    began = time.perf_counter()
+                    deltas = chunks.deltas(events)
                     arrived = time.perf_counter()
+                    answer.pace.spend(arrived - began)
                     for number, (portion, characters) in enumerate(_portions(deltas)):
                         if number:
                             await asyncio.sleep(0)

@@ -16,8 +16,8 @@ from xinghe.core import (
     SourcesDelta,
     TextDelta,
 )
-from xinghe.engines.estimate import estimated_tokens
-from xinghe.engines.protocol import Batch
+from xinghe.engines import Batch
+from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.moderation import withheld
 from xinghe.generation.pictures import read_pictures
 from xinghe.generation.planning import Counted, Pass, answering, continued, first_pass, thought_note

@@ -20,7 +20,7 @@ from xinghe.core import (
     TextDelta,
 )
 from xinghe.dispatch import DispatchFailed
-from xinghe.engines.protocol import Batch
+from xinghe.engines import Batch
 from xinghe.generation.filter import OutputFilter
 from xinghe.generation.json_check import CheckedJson, Followed, PlainJson, Unkept
 from xinghe.generation.moderation import Review

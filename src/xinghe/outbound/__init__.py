@@ -3,7 +3,7 @@
 Not for URLs that strangers choose: those are `fetching`'s.
 """
 
-from xinghe.outbound.answer import Answer
+from xinghe.outbound.answer import A_CHARACTER, Answer
 from xinghe.outbound.client import Client, Place, Server, proxy_for
 from xinghe.outbound.events import EventStream
 from xinghe.outbound.faults import (
@@ -19,7 +19,6 @@ from xinghe.outbound.faults import (
     items,
     known_words,
 )
-from xinghe.outbound.pace import A_CHARACTER
 
 __all__ = [
     "A_CHARACTER",

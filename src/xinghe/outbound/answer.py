@@ -1,14 +1,21 @@
-"""The answer of a server, read under limits of time and size. Every client of one reads by this.
+"""The answer of a server, read under limits of time, size and share. Every client reads by this.
 
 The limits are our own: the library's timer is armed by each arrival, and is not heard where the
 framing of the body has broken.
+
+The share is that of the event loop which the floods of other servers may take. An answer that
+comes as ordinary ones do never waits for it. What costs more, be it millions of empty lines or
+chunks of one byte, waits its turn behind all others of its kind, and these together leave most
+of the loop to everybody else.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from types import TracebackType
 from typing import Self
+from weakref import WeakKeyDictionary
 
 import aiohttp
 
@@ -20,7 +27,6 @@ from xinghe.outbound.faults import (
     fault_of,
     known_words,
 )
-from xinghe.outbound.pace import A_READ, Pace
 
 LONGEST_ADVICE = 3600.0
 """Seconds; a server that says more is not believed."""
@@ -28,13 +34,26 @@ SILENCES = 4
 """How many times its longest silence a server may take to say what is waited for."""
 FOR_ITS_ERROR = 2.0
 """Seconds to wait for the body of a refusal, which only the log wants."""
+A_READ = 0.0001
+"""Seconds that a read costs whatever it brings: a turn of the loop, and a turn of the task."""
+A_CHARACTER = 0.0000005
+"""Seconds that a character of an answer costs on its way to the client, checks included."""
+OWN_SHARE, OWN_BURST = 0.05, 0.005
+"""What an answer may take without waiting: so much of the loop, and so many seconds at once."""
+SHARE = 0.2
+"""Of the loop, for all answers together that take more."""
+LONGEST = 1.0
+"""Seconds of one wait: the server is not to be taken for a silent one meanwhile."""
+
+_free_at: WeakKeyDictionary[asyncio.AbstractEventLoop, float] = WeakKeyDictionary()
+"""When the next answer that has to wait may go on, in the time of its loop's clock."""
 
 
 class Answer:
     """What came back, with the body still to be read: `with` it, so that it is let go of.
 
     `silence` is the longest that it may say nothing, `patience` within what time a server that
-    keeps talking must have said something, both in seconds. `pace` is for the work on what it
+    keeps talking must have said something, both in seconds. `pace` counts the work on what it
     says, too.
     """
 
@@ -83,12 +102,12 @@ class Answer:
         `Broken`.
         """
         await self.rest()
-        self.pace.spend(A_READ)
+        began = time.perf_counter()
         limit = self._clock() + self._silence
         try:
             # To take what has come makes the library parse what came after it.
-            with self.pace:
-                read = self._response.content.read_nowait()
+            read = self._response.content.read_nowait()
+            self.pace.spend(A_READ + time.perf_counter() - began)
             if read:
                 return read
             async with asyncio.timeout_at(limit if until is None else min(limit, until)):
@@ -123,3 +142,33 @@ class Answer:
             advice = -1.0
         believed = 0 <= advice <= LONGEST_ADVICE
         return Refused(self._response.status, told, advice if believed else None)
+
+
+class Pace:
+    """What one answer takes of the loop, and when it has to wait."""
+
+    __slots__ = ("_loop", "_paid", "_spent")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._spent = 0.0
+        """Seconds since `wait` was last asked."""
+        self._paid = 0.0
+        """The time of the loop's clock until which its own share is used up."""
+
+    def spend(self, seconds: float) -> None:
+        """Count work on the answer, in which nothing else could run."""
+        self._spent += seconds
+
+    def wait(self) -> float:
+        """The seconds to wait before more is done; 0 within the answer's own share."""
+        now = self._loop.time()
+        spent, self._spent = self._spent, 0.0
+        self._paid = max(self._paid, now) + spent / OWN_SHARE
+        if self._paid - now <= OWN_BURST / OWN_SHARE:
+            return 0.0
+        free_at = max(_free_at.get(self._loop, 0.0), now) + spent / SHARE
+        _free_at[self._loop] = free_at
+        # What is waited for is paid.
+        self._paid = max(now, self._paid - spent / OWN_SHARE)
+        return min(free_at - now, LONGEST)

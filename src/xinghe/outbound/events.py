@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from codecs import BOM_UTF8
 from collections import deque
 
@@ -95,8 +96,9 @@ class EventStream:
                 if self._left < 0:
                     raise AnswerTooLarge(f"the answer has more than {self._most} bytes")
                 self._unparsed.extend(read[at : at + PIECE] for at in range(0, len(read), PIECE))
-            with self._answer.pace:
-                self._ready.extend(self._parser.feed(self._unparsed.popleft()))
+            began = time.perf_counter()
+            self._ready.extend(self._parser.feed(self._unparsed.popleft()))
+            self._answer.pace.spend(time.perf_counter() - began)
             await self._answer.rest()
             if not self._ready:
                 await asyncio.sleep(0)

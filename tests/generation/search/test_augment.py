@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from xinghe.core import Constraint, Message, Picture, Source
-from xinghe.engines.estimate import estimated_tokens
+from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.search import Augmented, SearchOptions, augment
 from xinghe.search import Measure, Reference, SearchFailed
 

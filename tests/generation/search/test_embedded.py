@@ -8,7 +8,7 @@ import pytest
 
 from tests.generation.search.conftest import Asked
 from xinghe.core import Message
-from xinghe.engines.estimate import estimated_tokens
+from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.search import CitationFilter, SearchOptions, augment
 from xinghe.generation.search.query import planned_query
 from xinghe.search import Found, Measure, Reference

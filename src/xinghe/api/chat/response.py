@@ -33,7 +33,7 @@ from xinghe.core import (
     ToolCall,
     ToolCallDelta,
 )
-from xinghe.engines.protocol import Batch
+from xinghe.engines import Batch
 
 
 async def whole_answer(run: Producer, lapses: Lapses) -> None:

@@ -25,7 +25,7 @@ from xinghe.api.validation import read_body_as
 from xinghe.catalog import Capability, Kind, Limits, effective
 from xinghe.core import Meter
 from xinghe.dispatch import ChatDeployment
-from xinghe.engines.estimate import estimated_tokens
+from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.answer import Answer
 from xinghe.generation.planning import count
 from xinghe.limits import Admission

@@ -8,7 +8,7 @@ from typing import Protocol
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.exchange import Exchange
 from xinghe.core import FinishDelta, Meter
-from xinghe.engines.protocol import Batch
+from xinghe.engines import Batch
 from xinghe.generation.answer import Answer
 from xinghe.generation.moderation import withheld
 from xinghe.generation.runner import Emit

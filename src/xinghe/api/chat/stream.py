@@ -14,7 +14,7 @@ from xinghe.api.chat.encoder import KEEP_ALIVE, StreamEncoder
 from xinghe.api.chat.run import Producer
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.core import ClientGone
-from xinghe.engines.protocol import Batch
+from xinghe.engines import Batch
 from xinghe.observe import metrics
 from xinghe.settings import Server
 

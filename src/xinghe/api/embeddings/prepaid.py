@@ -10,7 +10,7 @@ from xinghe.api.exchange import Exchange
 from xinghe.api.services import Services
 from xinghe.catalog import ModelCard
 from xinghe.core import Meter
-from xinghe.engines.estimate import estimated_tokens
+from xinghe.engines.prompts import estimated_tokens
 from xinghe.observe import metrics
 
 T = TypeVar("T")

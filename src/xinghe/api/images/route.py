@@ -20,7 +20,7 @@ from xinghe.api.select import select_model
 from xinghe.api.services import Services
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Meter
-from xinghe.engines.estimate import estimated_tokens
+from xinghe.engines.prompts import estimated_tokens
 from xinghe.images import Painter
 from xinghe.observe import metrics
 from xinghe.safety import notice

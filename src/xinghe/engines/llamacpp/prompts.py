@@ -17,7 +17,7 @@ import structlog
 from msgspec.structs import replace
 
 from xinghe.core import Message, Picture, Prompt, ToolCall
-from xinghe.engines.messages import wire_messages
+from xinghe.engines.prompts import wire_message
 from xinghe.pictures import Description, pictures_in, prompt_parts
 from xinghe.pictures.sight import Look
 from xinghe.vocabulary import PROBES, Frame, Specials
@@ -87,7 +87,7 @@ class Prompts:
         change = specials.spelled if pictures else specials.marked
         if any(_suspicious(message, specials.suspects) for message in messages):
             messages = [_with_texts(message, change) for message in messages]
-        body = {"messages": wire_messages(_known(messages))}
+        body = {"messages": [wire_message(message) for message in _known(messages)]}
         rendered = await self._ask("/apply-template", body, Rendered)
         text = rendered.prompt + _with_opening(opening, change)
         payload: object
