@@ -14,14 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from xinghe.generation.structure.canonical import followed, merged
-from xinghe.generation.structure.grammar import (
-    COMMA,
-    Written,
-    comfort,
-    item_bound,
-    literal,
-    repeated,
-)
+from xinghe.generation.structure.lark import COMMA, Written, comfort, item_bound, literal, repeated
 from xinghe.generation.structure.refusals import Impossible, Unsupported
 from xinghe.generation.structure.strings import FIRST, LAST, text, text_parts
 

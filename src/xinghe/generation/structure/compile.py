@@ -13,14 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from xinghe.generation.structure.arrays import array_rule
-from xinghe.generation.structure.canonical import (
-    excluding,
-    followed,
-    merged,
-    target,
-    undefined,
-)
-from xinghe.generation.structure.grammar import Lark, Written, literal
+from xinghe.generation.structure.canonical import excluding, followed, merged, target, undefined
+from xinghe.generation.structure.lark import Lark, Written, literal
 from xinghe.generation.structure.numbers import constant, number
 from xinghe.generation.structure.objects import object_rule
 from xinghe.generation.structure.refusals import Impossible, Unsupported

@@ -16,7 +16,7 @@ from xinghe.generation.structure.canonical import (
     matches,
     merged,
 )
-from xinghe.generation.structure.grammar import (
+from xinghe.generation.structure.lark import (
     COLON,
     COMMA,
     FEWEST,

@@ -36,25 +36,21 @@ class Unguaranteed(Exception):
         self.reason = reason
 
 
-class Impossible(Exception):
-    """No text fits this part of a schema: an optional part is left out, a required one refused.
-
-    `keyword` is what rules it out.
-    """
-
-    def __init__(self, keyword: str, reason: str) -> None:
-        super().__init__(reason)
-        self.keyword = keyword
-        self.reason = reason
-
-
-class Unsupported(Exception):
-    """This part of a schema cannot be turned into a grammar, because of `keyword`."""
+class NoGrammar(Exception):
+    """This part of a schema has no grammar, because of `keyword`."""
 
     def __init__(self, keyword: str, reason: str = "cannot be guaranteed") -> None:
         super().__init__(reason)
         self.keyword = keyword
         self.reason = reason
+
+
+class Impossible(NoGrammar):
+    """No text fits: an optional part is left out, a required one refused."""
+
+
+class Unsupported(NoGrammar):
+    """No grammar can say what the schema does."""
 
 
 def keywords(schema: Any, path: str = "") -> Iterator[tuple[str, Any, str]]:

@@ -19,8 +19,8 @@ from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 from msgspec.structs import replace
 
 from xinghe.generation.structure.expression import PLAIN, Sequence, matching, parsed, plain
-from xinghe.generation.structure.grammar import CHARACTER, Lark, fault, literal, text_bound
-from xinghe.generation.structure.refusals import Impossible, Unsupported
+from xinghe.generation.structure.lark import CHARACTER, Lark, fault, literal, text_bound
+from xinghe.generation.structure.refusals import Impossible, NoGrammar, Unsupported
 
 STRING = frozenset({"type", "minLength", "maxLength", "pattern", "format", "allOf", "not"})
 LIMITLESS = 10**9
@@ -164,7 +164,7 @@ class Text(msgspec.Struct, frozen=True):
     def terminal(self) -> str:
         """As a terminal's body; beside patterns, without characters that JSON must escape.
 
-        Raises `Impossible` and `Unsupported`.
+        Raises `NoGrammar`.
         """
         others = [f"~({' | '.join(self.taken)})"] if self.taken else []
         if not self.patterns and not self.barred:
@@ -186,11 +186,11 @@ class Text(msgspec.Struct, frozen=True):
         """Whether a grammar can hold to it, and some text fits."""
         try:
             return not self.fault()
-        except (Impossible, Unsupported):
+        except NoGrammar:
             return False
 
     def fault(self) -> str:
-        """What llguidance has against it by itself; raises `Impossible` and `Unsupported`."""
+        """What llguidance has against it by itself; raises `NoGrammar`."""
         lark = Lark()
         return fault(lark.text(self.rule(lark)))
 
@@ -198,7 +198,7 @@ class Text(msgspec.Struct, frozen=True):
 def text(node: dict[str, Any], tokens: float) -> Text:
     """What a canonical string schema asks for; `tokens` bound what is unbounded.
 
-    Raises `Impossible` and `Unsupported`.
+    Raises `NoGrammar`.
     """
     if extra := set(node) - STRING:
         raise Unsupported(min(extra))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jsonschema_rs
@@ -12,17 +13,10 @@ import msgspec
 from xinghe.core import Constraint
 from xinghe.generation.structure.canonical import canonical, first_line
 from xinghe.generation.structure.compile import Compiler, TooLarge
-from xinghe.generation.structure.grammar import fault
 from xinghe.generation.structure.hint import OBJECT_HINT, hint_for
+from xinghe.generation.structure.lark import fault
 from xinghe.generation.structure.limits import within_effort, within_limits
-from xinghe.generation.structure.refusals import (
-    Impossible,
-    Unguaranteed,
-    Unsupported,
-    culprit,
-    escaped,
-    keywords,
-)
+from xinghe.generation.structure.refusals import NoGrammar, Unguaranteed, culprit, escaped, keywords
 from xinghe.generation.structure.strings import held
 
 OBJECT = {"type": "object"}
@@ -115,7 +109,7 @@ def _grammar(schema: Any, max_tokens: int) -> str:
             text = _text(schema, form, max_tokens, recursion)
         except (TooLarge, RecursionError):
             continue
-        except (Unsupported, Impossible) as error:
+        except NoGrammar as error:
             raise _blame(schema, error, max_tokens) from None
         if len(text) <= GRAMMAR:
             _compiled(schema, text, max_tokens)
@@ -136,26 +130,22 @@ def _compiled(schema: Any, grammar: str, max_tokens: int) -> None:
         if path.endswith("/pattern") and isinstance(value, str) and not held(value):
             raise Unguaranteed("pattern", path, f"is {value[:100]!r}, which no grammar can hold")
     suspects = ("pattern", "patternProperties", "format", "multipleOf")
-    keyword, path = culprit(schema, suspects, _works(max_tokens)) or ("schema", "")
+    works = partial(_works, max_tokens)
+    keyword, path = culprit(schema, suspects, works) or ("schema", "")
     raise Unguaranteed(keyword, path, "cannot be guaranteed")
 
 
-def _works(max_tokens: int) -> Callable[[Any], bool]:
+def _works(max_tokens: int, schema: Any) -> bool:
     """Whether a schema can be guaranteed, where one keyword has been taken out."""
-
-    def works(schema: Any) -> bool:
-        try:
-            form = canonical(schema)
-            return not fault(_text(schema, form, max_tokens, RECURSION[-1]))
-        except (Unguaranteed, Unsupported, Impossible, TooLarge, RecursionError, ValueError):
-            return False
-
-    return works
+    try:
+        return not fault(_text(schema, canonical(schema), max_tokens, RECURSION[-1]))
+    except (Unguaranteed, NoGrammar, TooLarge, RecursionError, ValueError):
+        return False
 
 
-def _blame(schema: Any, error: Unsupported | Impossible, max_tokens: int) -> Unguaranteed:
+def _blame(schema: Any, error: NoGrammar, max_tokens: int) -> Unguaranteed:
     words = (error.keyword, *ORIGINS.get(error.keyword, ()), *REWRITTEN)
-    known = culprit(schema, words, _works(max_tokens))
+    known = culprit(schema, words, partial(_works, max_tokens))
     if known is not None:
         return Unguaranteed(*known, error.reason)
     # Two faults at a time, say: what kind is known, but not which of them.

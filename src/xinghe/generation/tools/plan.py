@@ -16,7 +16,7 @@ import msgspec
 
 from xinghe.core import Constraint, Message, Sampling, Tool, ToolUse
 from xinghe.generation.structure import Unguaranteed, structured, verifiable
-from xinghe.generation.structure.grammar import fault
+from xinghe.generation.structure.lark import fault
 from xinghe.generation.tools.prompt import END, EXAMPLES, GAP, instructed, told
 from xinghe.generation.tools.reader import CallReader
 

@@ -28,14 +28,10 @@ class Cache:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._held = 0
+        self.held = 0
+        """Bytes."""
         self._results: OrderedDict[bytes, tuple[Result, int, float]] = OrderedDict()
         """With its size, and the time until which it holds."""
-
-    @property
-    def held(self) -> int:
-        """Bytes."""
-        return self._held
 
     def get(self, key: bytes) -> Result | None:
         found, _, until = self._results.get(key, (None, 0, 0.0))
@@ -52,10 +48,10 @@ class Cache:
         self._drop(key)
         size = ENTRY + len(msgspec.msgpack.encode(result))
         self._results[key] = result, size, time.monotonic() + seconds
-        self._held += size
-        while self._held > self._size:
+        self.held += size
+        while self.held > self._size:
             self._drop(next(iter(self._results)))
 
     def _drop(self, key: bytes) -> None:
         if key in self._results:
-            self._held -= self._results.pop(key)[1]
+            self.held -= self._results.pop(key)[1]

@@ -1,4 +1,4 @@
-"""What the grammars of a plan let a model write: checked with the engine's own matcher."""
+"""What a plan lets a model write, by the engine's own matcher, and which calls are taken."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import pytest
 from llguidance import LLMatcher, LLTokenizer
 
 from tests.generation.tools.functions import ALL, CLOCK, EVENT, TREE, WEATHER
-from tests.generation.vetted import plan
+from tests.generation.vetted import check_call, plan
 from xinghe.core import Constraint, Message, Tool, ToolUse
 from xinghe.generation.structure import Unguaranteed
 
 BYTES = LLTokenizer("byte")
+OFFERED = ToolUse(ALL)
 ASK = [Message("user", "?")]
 
 
@@ -157,3 +158,38 @@ def test_descriptions_are_nothing_but_text() -> None:
     (system, _) = plan(ASK, ToolUse((TREE, CLOCK)), max_tokens=256).messages
     listed = system.content.split("Your functions now:\n")[1].split("\n")
     assert [line.split("(")[0] for line in listed] == ["plant", "get"]
+
+
+async def test_right_calls() -> None:
+    assert await check_call(OFFERED, "get_weather", '{"city": "北京", "unit": "celsius"}') is None
+    assert await check_call(OFFERED, "get", " {} ") is None
+    assert await check_call(OFFERED, "plant", '{"root": {"v": 1, "next": {"v": 2}}}') is None
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "wrong"),
+    [
+        ("get_weathe", "{}", "no function 'get_weathe'"),
+        ("get_weather", "", "cannot be taken"),
+        ("get_weather", '{"city": "北京"', "cannot be taken"),
+        ("get_weather", '{"city": "北京"} {}', "cannot be taken"),
+        ("get_weather", '{"city": NaN}', "cannot be taken"),
+        ("get_weather", '{"city": "\\ud800"}', "cannot be taken"),
+        ("get_weather", "[" * 100_000, "cannot be taken"),
+        ("get_weather", '["北京"]', "not an object"),
+        ("get_weather", "{}", "city"),
+        ("get_weather", '{"city": "北京", "unit": "kelvin"}', "/unit"),
+        ("plant", '{"root": {"v": 1, "next": {"v": "2"}}}', "/root/next/v"),
+    ],
+)
+async def test_wrong_calls(name: str, arguments: str, wrong: str) -> None:
+    fault = await check_call(OFFERED, name, arguments)
+    assert fault is not None
+    assert wrong in fault
+    assert name in fault
+
+
+async def test_a_demanded_function_is_the_only_right_one() -> None:
+    use = ToolUse(ALL, "required", "get")
+    assert await check_call(use, "get", "{}") is None
+    assert await check_call(use, "get_weather", '{"city": "x"}') is not None
