@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,88 +22,61 @@ CHOICES = 12
 
 def hint_for(schema: Any) -> str:
     """The sentence for a schema; the same for the same schema."""
+    text = ""
     for levels in range(LEVELS, 0, -1):
-        sketch = _Sketch(schema)
-        try:
-            sketch.part(schema, levels)
-        except _TooLongError:
-            continue
-        return SCHEMA_HINT + sketch.text()
-    return SCHEMA_HINT + sketch.text()[:LONGEST] + "…"
-
-
-class _TooLongError(Exception):
-    """The sketch has reached its bound: what it would have come to is never written."""
-
-
-class _Sketch:
-    """A schema in the manner of TypeScript's types, which models know well."""
-
-    def __init__(self, document: Any) -> None:
-        self._document = document
-        self._pieces: list[str] = []
-        self._length = 0
-        self._parts = 0
-
-    def text(self) -> str:
-        """What is written so far."""
-        return "".join(self._pieces)
-
-    def part(self, node: Any, levels: int) -> None:
-        """Write a part of the schema; raises `_TooLongError`."""
-        self._parts += 1
-        if self._parts > LONGEST:
-            raise _TooLongError  # of parts that write nothing
-        if not isinstance(node, dict) or levels <= 0:
-            self._write("any")
-        elif "$ref" in node:
-            pointer = unquote(str(node["$ref"]).removeprefix("#"))
-            self.part(pointed(pointer, self._document), levels - 1)
-        elif values := node.get("enum", [node["const"]] if "const" in node else []):
-            shown = [json.dumps(value, ensure_ascii=False) for value in values[:CHOICES]]
-            self._write(" | ".join(shown))
+        text = ""
+        for piece in _part(schema, levels, schema):
+            text += piece
+            if len(text) > LONGEST:
+                break  # what it would have come to is never written
         else:
-            for word, mark in (("anyOf", " | "), ("oneOf", " | "), ("allOf", " & ")):
-                if isinstance(node.get(word), list):
-                    self._branches(node[word], mark, levels)
-                    return
-            self._typed(node, levels)
+            return SCHEMA_HINT + text
+    return SCHEMA_HINT + text[:LONGEST] + "…"
 
-    def _branches(self, branches: list[Any], mark: str, levels: int) -> None:
-        for number, branch in enumerate(branches):
-            self._write(mark if number else "")
-            self.part(branch, levels - 1)
 
-    def _typed(self, node: dict[str, Any], levels: int) -> None:
-        kind = node.get("type", "object" if "properties" in node else "any")
-        if kind == "array":
-            self._write("[")
-            self.part(node.get("items"), levels - 1)
-            self._write(", …]")
-        elif kind == "object":
-            self._object(node, levels)
-        else:
-            text = " | ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
-            self._write(f"{text}({node['format']})" if "format" in node else text)
-
-    def _object(self, node: dict[str, Any], levels: int) -> None:
-        properties = node.get("properties")
-        if not isinstance(properties, dict) or not properties:
-            self._write('{"…": ')
-            self.part(node.get("additionalProperties", True), levels - 1)
-            self._write("}")
+def _part(node: Any, levels: int, document: Any) -> Iterator[str]:
+    """A part of the `document`, in the manner of TypeScript's types, which models know well."""
+    if not isinstance(node, dict) or levels <= 0:
+        yield "any"
+        return
+    if "$ref" in node:
+        pointer = unquote(str(node["$ref"]).removeprefix("#"))
+        yield from _part(pointed(pointer, document), levels - 1, document)
+        return
+    if values := node.get("enum", [node["const"]] if "const" in node else []):
+        shown = [json.dumps(value, ensure_ascii=False) for value in values[:CHOICES]]
+        yield " | ".join(shown)
+        return
+    for word, mark in (("anyOf", " | "), ("oneOf", " | "), ("allOf", " & ")):
+        if isinstance(node.get(word), list):
+            for number, branch in enumerate(node[word]):
+                yield mark if number else ""
+                yield from _part(branch, levels - 1, document)
             return
-        required = set(node.get("required", ()))
-        for number, (name, schema) in enumerate(properties.items()):
-            mark = "" if name in required else "?"
-            self._write(f"{', ' if number else '{'}{json.dumps(name, ensure_ascii=False)}{mark}: ")
-            self.part(schema, levels - 1)
-            note = str(schema.get("description", ""))[:NOTE] if isinstance(schema, dict) else ""
-            self._write(f" /* {note} */" if note else "")
-        self._write("}")
+    kind = node.get("type", "object" if "properties" in node else "any")
+    if kind == "array":
+        yield "["
+        yield from _part(node.get("items"), levels - 1, document)
+        yield ", …]"
+    elif kind == "object":
+        yield from _object(node, levels, document)
+    else:
+        text = " | ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
+        yield f"{text}({node['format']})" if "format" in node else text
 
-    def _write(self, text: str) -> None:
-        self._pieces.append(text)
-        self._length += len(text)
-        if self._length > LONGEST:
-            raise _TooLongError
+
+def _object(node: dict[str, Any], levels: int, document: Any) -> Iterator[str]:
+    properties = node.get("properties")
+    if not isinstance(properties, dict) or not properties:
+        yield '{"…": '
+        yield from _part(node.get("additionalProperties", True), levels - 1, document)
+        yield "}"
+        return
+    required = set(node.get("required", ()))
+    for number, (name, schema) in enumerate(properties.items()):
+        mark = "" if name in required else "?"
+        yield f"{', ' if number else '{'}{json.dumps(name, ensure_ascii=False)}{mark}: "
+        yield from _part(schema, levels - 1, document)
+        note = str(schema.get("description", ""))[:NOTE] if isinstance(schema, dict) else ""
+        yield f" /* {note} */" if note else ""
+    yield "}"

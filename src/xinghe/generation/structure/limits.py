@@ -8,7 +8,8 @@ ways, and the answer that was made could never be checked.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -49,6 +50,8 @@ SURE = (*REFERENCES, "allOf")
 """What holds whatever the value is."""
 ELSEWHERE = VALUES | {"$defs", "definitions"}
 """What no value is held against where it stands."""
+
+_Node = dict[str, Any]
 
 
 def sized(schema: Any) -> tuple[int, int]:
@@ -126,67 +129,70 @@ def within_effort(schema: Any) -> None:
         _measure_parts(document, start, effort, ways)
 
 
-def _measure(document: _Document, start: dict[str, Any], effort: dict[int, int]) -> None:
+def _measure(document: _Document, start: _Node, effort: dict[int, int]) -> None:
     """The effort of `start` and of all that the same value is held against with it."""
-    entered: set[int] = set()
-    stack = [start]
-    while stack:
-        node = stack[-1]
-        known = id(node)
-        if known in effort:
-            stack.pop()
-            continue
-        parts = list(document.together(node))
-        if known not in entered:
-            entered.add(known)
-            for part, keyword, path in parts:
-                if id(part) in entered and id(part) not in effort:
-                    raise Unguaranteed(keyword, path, "leads back to itself for the same value")
-            stack += [part for part, _, _ in parts if id(part) not in effort]
-            continue
-        stack.pop()
-        effort[known] = 1 + sum(effort[id(part)] for part, _, _ in parts)
-        _bounded(effort[known])
+
+    def beside(node: _Node, entered: set[int]) -> Iterator[_Node]:
+        for part, keyword, path in document.together(node):
+            if id(part) in entered and id(part) not in effort:
+                raise Unguaranteed(keyword, path, "leads back to itself for the same value")
+            yield part
+
+    for node in _inside_out(start, beside, effort):
+        parts = [effort[id(part)] for part, _, _ in document.together(node)]
+        effort[id(node)] = _bounded(1 + sum(parts))
 
 
 def _measure_parts(
-    document: _Document,
-    start: dict[str, Any],
-    effort: dict[int, int],
-    ways: dict[int, Counter[str]],
+    document: _Document, start: _Node, effort: dict[int, int], ways: dict[int, Counter[str]]
 ) -> None:
-    """What a part of the value is held against: twice as much where its schema says it twice.
+    """What each part of a value is held against: twice as much where its schema says it twice.
 
     Only what surely applies counts, and what leads back to itself once: grammars end recursion.
+    """
+
+    def sure(node: _Node) -> Iterator[_Node]:
+        return (part for part, word, _ in document.together(node) if word in SURE)
+
+    def applied(node: _Node, entered: set[int]) -> Iterator[_Node]:
+        parts = chain(sure(node), (part for _, part in document.below(node)))
+        return (part for part in parts if id(part) not in entered)
+
+    for node in _inside_out(start, applied, ways):
+        found = Counter[str]()
+        for part in sure(node):
+            found.update(ways.get(id(part), {}))
+        for name, part in document.below(node):
+            found[name] += max([effort[id(part)], *ways.get(id(part), {}).values()])
+        ways[id(node)] = found
+        _bounded(max(found.values(), default=0))
+
+
+def _inside_out(
+    start: _Node, parts: Callable[[_Node, set[int]], Iterable[_Node]], done: Container[int]
+) -> Iterator[_Node]:
+    """`start` and what its `parts` lead to that is not `done`, each after its own parts.
+
+    It is done when the next is asked for; `parts` is told which have been entered.
     """
     entered: set[int] = set()
     stack = [start]
     while stack:
         node = stack[-1]
-        known = id(node)
-        if known in ways:
+        if id(node) in done:
             stack.pop()
-            continue
-        sure = [part for part, word, _ in document.together(node) if word in SURE]
-        below = list(document.below(node))
-        if known not in entered:
-            entered.add(known)
-            parts = [*sure, *(part for _, part in below)]
-            stack += [part for part in parts if id(part) not in entered]
-            continue
-        stack.pop()
-        found = Counter[str]()
-        for part in sure:
-            found.update(ways.get(id(part), {}))
-        for name, part in below:
-            found[name] += max([effort[id(part)], *ways.get(id(part), {}).values()])
-        ways[known] = found
-        _bounded(max(found.values(), default=0))
+        elif id(node) in entered:
+            stack.pop()
+            yield node
+        else:
+            entered.add(id(node))
+            stack += list(parts(node, entered))
 
 
-def _bounded(steps: int) -> None:
+def _bounded(steps: int) -> int:
     if steps > STEPS:
         raise Unguaranteed("schema", "", f"holds a value against more than {STEPS} subschemas")
+    return steps
 
 
 class _Document:
