@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.pictures.render import encoded
 from xinghe.engines.llamacpp.plain import LEAST_SIDE, MOST_PIXELS, plain
-from xinghe.pictures.sight import Look
+from xinghe.pictures import Look
 
 
 def shown(data: bytes) -> Image.Image:

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.pictures import MAX_BYTES, PictureError, read_data_url
-from xinghe.pictures import data_url as reading
+from xinghe.pictures import MAX_BYTES, PictureError, opening, read_data_url
 
 
 @given(st.binary(min_size=1, max_size=300), st.sampled_from(["image/jpeg", "image/PNG", "", "x"]))
@@ -80,7 +79,7 @@ def test_it_is_the_same_however_it_is_sliced(body: str, slice_: int) -> None:
     if len(whole) % 4:
         wanted = b""  # the library passes over a "==" too many
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "SLICE", slice_)
+        patch.setattr(opening, "SLICE", slice_)
         try:
             found = read_data_url(f"data:image/png;base64,{body}")
         except PictureError:

@@ -10,9 +10,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.pictures.render import encoded
-from xinghe.pictures.colours import dominant_colours, name_of
-from xinghe.pictures.decoding import ENOUGH, decode
-from xinghe.pictures.tiles import MOST, OVERLAP, tiles
+from xinghe.pictures.pixels import (
+    ENOUGH,
+    MOST_TILES,
+    OVERLAP,
+    decode,
+    dominant_colours,
+    name_of,
+    tiles,
+)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ def test_tiles_share_the_picture_out(width: int, height: int) -> None:
     if width * height > 2_000_000:
         width = max(1, 2_000_000 // height)
     cut = list(tiles(Image.new("RGB", (width, height))))
-    assert 1 <= len(cut) <= MOST + 1
+    assert 1 <= len(cut) <= MOST_TILES + 1
     assert cut[0].low == 0
     assert cut[-1].high == float("inf")
     for above, below in pairwise(cut):

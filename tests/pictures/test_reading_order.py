@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.pictures.reading_order import Line, read
+from xinghe.pictures.worker import Line, in_reading_order
 
 
 def line(text: str, left: float, top: float, width: float = 0.0, height: float = 20.0) -> Line:
@@ -20,7 +20,7 @@ def shuffled(lines: list[Line]) -> list[Line]:
 
 def test_from_top_to_bottom() -> None:
     lines = [line(str(n), 10, 30 * n) for n in range(40)]
-    assert read(shuffled(lines)) == [str(n) for n in range(40)]
+    assert in_reading_order(shuffled(lines)) == [str(n) for n in range(40)]
 
 
 def test_two_columns_under_a_title() -> None:
@@ -29,7 +29,7 @@ def test_two_columns_under_a_title() -> None:
     lines += [line(f"右栏正文第{n}行文字", 400, 60 + 30 * n) for n in range(5)]
     expected = ["题目横跨两栏的一个标题"]
     expected += [f"{side}栏正文第{n}行文字" for side in "左右" for n in range(5)]
-    assert read(shuffled(lines)) == expected
+    assert in_reading_order(shuffled(lines)) == expected
 
 
 def test_a_table_is_read_across() -> None:
@@ -39,12 +39,12 @@ def test_a_table_is_read_across() -> None:
         for number, row in enumerate(rows)
         for column, cell in enumerate(row)
     ]
-    assert read(shuffled(lines)) == ["  ".join(row) for row in rows]
+    assert in_reading_order(shuffled(lines)) == ["  ".join(row) for row in rows]
 
 
 def test_slightly_tilted_lines_stay_apart() -> None:
     lines = [line(str(n), 10, 20 * n, 300, 25) for n in range(10)]
-    assert read(shuffled(lines)) == [str(n) for n in range(10)]
+    assert in_reading_order(shuffled(lines)) == [str(n) for n in range(10)]
 
 
 BOXES = st.tuples(*[st.floats(0, 1000)] * 2, *[st.floats(0, 300)] * 2)
@@ -58,12 +58,12 @@ def test_nothing_is_lost_and_the_order_given_does_not_matter(
         Line(f"<{n}>", left, top, left + width, top + height)
         for n, (left, top, width, height) in enumerate(boxes)
     ]
-    found = read(lines)
+    found = in_reading_order(lines)
     assert sorted("  ".join(found).split()) == sorted(one.text for one in lines)
     chance.shuffle(lines)
-    assert read(lines) == found
+    assert in_reading_order(lines) == found
 
 
 def test_a_thousand_lines() -> None:
     lines = [line(str(n), 10, 5 * n, 50, 20) for n in range(1000)]
-    assert len("  ".join(read(lines)).split()) == 1000
+    assert len("  ".join(in_reading_order(lines)).split()) == 1000

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.search.fake_searxng import FakeSearxng
 from xinghe.search import SearchFailed
-from xinghe.search.providers import BAIDU_QUERY, BaiduProvider, SearxngProvider
+from xinghe.search.online import BAIDU_QUERY, BaiduProvider, SearxngProvider
 
 
 @pytest_asyncio.fixture

@@ -18,7 +18,7 @@ from xinghe.fetching import Fetcher
 from xinghe.search import Found, Reference, Searcher, SearchFailed
 from xinghe.search.choose import choose
 from xinghe.search.extractor import Extractor
-from xinghe.search.providers import SearxngProvider
+from xinghe.search.online import SearxngProvider
 from xinghe.search.searcher import PrivateSources
 from xinghe.settings import Fetching
 

@@ -1,17 +1,32 @@
 """Pictures in a conversation: taken in, counted, and read for engines that have no eyes."""
 
-from xinghe.pictures.cost import image_tokens
-from xinghe.pictures.data_url import read_data_url
-from xinghe.pictures.errors import PictureError
-from xinghe.pictures.opening import FETCHED, INLINE, MAX_BYTES, open_picture
-from xinghe.pictures.prompt import pictures_in, prompt_parts, without_pictures
-from xinghe.pictures.reader import Description, PictureReader
+from xinghe.pictures.opening import (
+    FETCHED,
+    INLINE,
+    MAX_BYTES,
+    PictureError,
+    open_picture,
+    read_data_url,
+)
+from xinghe.pictures.prompt import (
+    MAX_IMAGE_TOKENS,
+    PATCH,
+    Description,
+    image_tokens,
+    pictures_in,
+    prompt_parts,
+    without_pictures,
+)
+from xinghe.pictures.reader import Look, PictureReader
 
 __all__ = [
     "FETCHED",
     "INLINE",
     "MAX_BYTES",
+    "MAX_IMAGE_TOKENS",
+    "PATCH",
     "Description",
+    "Look",
     "PictureError",
     "PictureReader",
     "image_tokens",

@@ -1,4 +1,4 @@
-"""Messages with pictures, in words."""
+"""Pictures in messages: their cost in tokens, and what engines without eyes are told of them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,50 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from xinghe.core import Message, Picture
-from xinghe.pictures.reader import Description
 
+PATCH = 28
+"""Pixels: a token stands for a square with sides of this length."""
+MAX_IMAGE_TOKENS = 1600
 # The special tokens of the chat templates in use: <|im_start|>, <｜User｜>, </s>, <think>, [INST].
 _TOKEN = re.compile(r"<([^<>\s]{1,64})>")
 _BRACKETS = re.compile(
     r"\[(/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|gMASK|图片[^\]]*))\]?"
 )
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+class Description(msgspec.Struct, frozen=True):
+    """A picture in words; sizes in pixels, `colours` by their Chinese names.
+
+    `lines` is the text in it, `cut` whether there was more. Where `readable` is false the file
+    could not be decoded in time, and all but the size is empty.
+    """
+
+    width: int
+    height: int
+    colours: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    cut: bool = False
+    readable: bool = True
+
+
+def image_tokens(width: int, height: int) -> int:
+    """Input tokens of a picture of `width` × `height` pixels, from 1 to 1,600.
+
+    ⌈w/28⌉ × ⌈h/28⌉. Where that is more than 1,600, the picture is first scaled down, its ratio
+    kept, by as little as makes it 1,600 or fewer: a picture of 4000 × 3000 costs 1,564.
+    """
+    tokens = _patches(width, PATCH) * _patches(height, PATCH)
+    if tokens <= MAX_IMAGE_TOKENS:
+        return tokens
+    # Growing from nothing, the count only rises where one side fills its patches exactly; so
+    # the largest permitted scale is one of those, and whole numbers suffice to find it.
+    return max(
+        count
+        for side, other in ((width, height), (height, width))
+        for filled in range(1, MAX_IMAGE_TOKENS + 1)
+        if (count := filled * _patches(filled * other, side)) <= MAX_IMAGE_TOKENS
+    )
 
 
 def pictures_in(messages: Sequence[Message]) -> list[Picture]:
@@ -58,6 +94,10 @@ def harmless(text: str) -> str:
     to a chat template."""
     text = _CONTROL.sub("", text).replace("「", "『").replace("」", "』")
     return _BRACKETS.sub(r"［\1］", _TOKEN.sub(r"‹\1›", text))
+
+
+def _patches(length: int, size: int) -> int:
+    return -(-length // size)
 
 
 def _note(number: int, picture: Description) -> str:

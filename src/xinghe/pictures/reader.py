@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from xinghe.core import ACCOUNT, Picture
-from xinghe.pictures.sight import Look, Sight
+from xinghe.pictures.prompt import Description
 from xinghe.settings import Pictures
 from xinghe.workers import Threads, WorkerBusy, WorkerFailure, WorkerPool
 
@@ -22,19 +22,22 @@ WAITING, SHARE = 64, 16
 """Requests that wait for a reading: in all, and of one account."""
 
 
-class Description(msgspec.Struct, frozen=True):
-    """A picture in words; sizes in pixels, `colours` by their Chinese names.
+class Look(msgspec.Struct, frozen=True, array_like=True):
+    """The file of a picture."""
 
-    `lines` is the text in it, `cut` whether there was more. Where `readable` is false the file
-    could not be decoded in time, and all but the size is empty.
+    data: bytes
+
+
+class Sight(msgspec.Struct, frozen=True, array_like=True):
+    """What was seen, with the picture held upright; sizes in pixels.
+
+    `colours` are Chinese names, the most frequent first. `lines` are in reading order.
     """
 
     width: int
     height: int
-    colours: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()
-    cut: bool = False
-    readable: bool = True
+    colours: tuple[str, ...]
+    lines: tuple[str, ...]
 
 
 class PictureReader:

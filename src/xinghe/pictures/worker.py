@@ -7,17 +7,17 @@ because its work may yield to every other.
 from __future__ import annotations
 
 import resource
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 from rapidocr import RapidOCR
 from rapidocr.utils.output import RapidOCROutput
 
-from xinghe.pictures.colours import dominant_colours
-from xinghe.pictures.decoding import decode
-from xinghe.pictures.reading_order import Line, read
-from xinghe.pictures.sight import Look, Sight
-from xinghe.pictures.tiles import WIDEST, tiles
+from xinghe.pictures.pixels import WIDEST, decode, dominant_colours, tiles
+from xinghe.pictures.reader import Look, Sight
 from xinghe.workers import serve, threads
 
 MEMORY = 2 * 1024**3
@@ -26,6 +26,25 @@ CONFIDENCE = 0.6
 """Lines that the recogniser is less sure of are left out."""
 LEGIBLE = 8
 """Pixels: a smaller picture has no text."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A text with its upright bounding box in pixels."""
+
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
 
 
 class Eye:
@@ -45,7 +64,7 @@ class Eye:
     def look(self, request: Look) -> Sight:
         image, (width, height) = decode(request.data)
         lines = self._lines(image) if min(image.size) >= LEGIBLE else []
-        return Sight(width, height, dominant_colours(image), tuple(read(lines)))
+        return Sight(width, height, dominant_colours(image), tuple(in_reading_order(lines)))
 
     def _lines(self, image: Image.Image) -> list[Line]:
         found: list[Line] = []
@@ -59,6 +78,59 @@ class Eye:
                 if tile.low <= line.middle < tile.high:
                     found.append(line)
         return found
+
+
+def in_reading_order(lines: list[Line]) -> list[str]:
+    """The texts as people read them: from top to bottom, column by column.
+
+    What stands side by side becomes one line (recursive XY-cut, Nagy and Seth 1984). Columns are
+    told from the cells of a table by their width: a row of cells is read across.
+    """
+    read: list[str] = []
+    blocks = [sorted(lines, key=lambda line: (line.top, line.left, line.text))]
+    while blocks:
+        block = blocks.pop()
+        halves = _columns(block) or _bands(block)
+        if halves:
+            blocks += [halves[1], halves[0]]
+        elif block:
+            read.append("  ".join(line.text for line in sorted(block, key=lambda one: one.left)))
+    return read
+
+
+def _columns(block: list[Line]) -> tuple[list[Line], list[Line]] | None:
+    """Cut at the widest gap from top to bottom that has running text on both sides."""
+    if len(block) < 4:
+        return None
+    letter = statistics.median(line.height for line in block)
+    halves = _cut(block, lambda line: (line.left, line.right), letter)
+    if halves is None:
+        return None
+    wide = all(
+        len(half) >= 2 and statistics.median(line.right - line.left for line in half) >= 6 * letter
+        for half in halves
+    )
+    return halves if wide else None
+
+
+def _bands(block: list[Line]) -> tuple[list[Line], list[Line]] | None:
+    """Cut at the widest gap from left to right; lines may touch by a third of their height."""
+    return _cut(
+        block, lambda line: (line.top + line.height / 6, line.bottom - line.height / 6), 0.0
+    )
+
+
+def _cut(
+    block: list[Line], span: Callable[[Line], tuple[float, float]], least: float
+) -> tuple[list[Line], list[Line]] | None:
+    ordered = sorted(block, key=span)
+    best, at, reached = least, 0, float("-inf")
+    for number, line in enumerate(ordered):
+        start, end = span(line)
+        if number and start - reached > best:
+            best, at = start - reached, number
+        reached = max(reached, end)
+    return (ordered[:at], ordered[at:]) if at else None
 
 
 def main() -> None:

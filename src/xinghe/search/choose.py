@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import msgspec
 
-from xinghe.search.providers import Found
+from xinghe.search.provider import Found
 from xinghe.search.terms import SENTENCE_END, fuse, passages, query_terms, terms
 
 Measure = Callable[[str], int]

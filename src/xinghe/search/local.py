@@ -12,7 +12,7 @@ import structlog
 from numpy.typing import NDArray
 
 from xinghe.search.corpus import Corpus, address
-from xinghe.search.providers import Found, SearchFailed
+from xinghe.search.provider import Found, SearchFailed
 from xinghe.search.terms import coverage, fuse, match_expression, query_terms, terms
 from xinghe.storage import StorageError
 

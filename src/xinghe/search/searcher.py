@@ -16,7 +16,7 @@ from xinghe.core import ACCOUNT
 from xinghe.observe import metrics
 from xinghe.search.choose import Choice, Measure, Reference
 from xinghe.search.extractor import Extractor, Unreadable, kind_of
-from xinghe.search.providers import Found, Provider, SearchFailed
+from xinghe.search.provider import Found, Provider, SearchFailed
 from xinghe.workers import WorkerPool
 
 log = structlog.get_logger(__name__)

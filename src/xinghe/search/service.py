@@ -12,7 +12,8 @@ from xinghe.search.corpus import DOCUMENTATION, Corpus
 from xinghe.search.extractor import Extractor
 from xinghe.search.indexing import index_documentation
 from xinghe.search.local import Embedder, LocalProvider, embed_missing
-from xinghe.search.providers import BAIDU_URL, BaiduProvider, Provider, SearxngProvider
+from xinghe.search.online import BAIDU_URL, BaiduProvider, SearxngProvider
+from xinghe.search.provider import Provider
 from xinghe.search.searcher import Fetch, PrivateSources, Searcher
 from xinghe.settings import Search, Settings, SettingsError
 from xinghe.storage import StorageError

@@ -20,7 +20,7 @@ import structlog
 
 from xinghe.catalog import Catalog, LlamaCppDeployment
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
-from xinghe.pictures.cost import MAX_TOKENS
+from xinghe.pictures import MAX_IMAGE_TOKENS
 from xinghe.settings import Embedded, Settings
 from xinghe.supervisor.messages import MAX_LINE, EngineLocation, WorkerSpec, encode
 from xinghe.workers import Backoff
@@ -161,7 +161,7 @@ class EngineKeeper:
         return ChildSpec(
             weights=str(self._weights),
             mmproj=str(self._deployment.projector or ""),
-            picture_tokens=MAX_TOKENS,
+            picture_tokens=MAX_IMAGE_TOKENS,
             context=self._deployment.context,
             slots=self._deployment.slots,
             threads=self._embedded.threads,

@@ -13,14 +13,13 @@ import resource
 
 from PIL import Image
 
-from xinghe.pictures.cost import MAX_TOKENS, PATCH
-from xinghe.pictures.decoding import decode
-from xinghe.pictures.sight import Look
+from xinghe.pictures import MAX_IMAGE_TOKENS, PATCH, Look
+from xinghe.pictures.pixels import decode
 from xinghe.workers import serve
 
 MEMORY = 2 * 1024**3
 """Bytes of data that the process may hold; beyond that an allocation fails."""
-MOST_PIXELS = MAX_TOKENS * PATCH * PATCH
+MOST_PIXELS = MAX_IMAGE_TOKENS * PATCH * PATCH
 """What a picture is charged as at most (the contract's "Tokens" section)."""
 LEAST_SIDE = PATCH
 """Pixels: a thinner picture is padded, since some vision towers cannot take it."""

@@ -18,8 +18,7 @@ from msgspec.structs import replace
 
 from xinghe.core import Message, Picture, Prompt, ToolCall
 from xinghe.engines.prompts import wire_message
-from xinghe.pictures import Description, pictures_in, prompt_parts
-from xinghe.pictures.sight import Look
+from xinghe.pictures import Description, Look, pictures_in, prompt_parts
 from xinghe.vocabulary import PROBES, Frame, Specials
 from xinghe.workers import Worker, WorkerFailure
 

@@ -1,4 +1,4 @@
-"""Search providers: what each speaks, and those that are online, SearXNG and Baidu.
+"""The search providers that are online: SearXNG and Baidu.
 
 SearXNG's JSON API (docs.searxng.org, "Search API"): the instance must list `json` under
 `search.formats` in its settings.yml; it answers 403 if not.
@@ -11,12 +11,11 @@ query, `resource_type_filter` with `top_k` up to 50; `references` come back, eac
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import msgspec
 from yarl import URL
 
 from xinghe.outbound import CallFailed, Client, Unreadable, decoded, proxy_for
+from xinghe.search.provider import Found, SearchFailed
 
 BAIDU_URL = "https://qianfan.baidubce.com/v2/ai_search/web_search"
 BAIDU_QUERY = 72
@@ -35,39 +34,6 @@ _LONGEST_CODE = 32
 _NULL = msgspec.Raw(b"null")
 _FINE = (_NULL, msgspec.Raw(b"0"), msgspec.Raw(b'""'))
 _NOBODY = (_NULL, msgspec.Raw(b"[]"))
-
-
-class SearchFailed(Exception):
-    """No results could be had; the text is for the log and holds no query."""
-
-
-class Found(msgspec.Struct, frozen=True):
-    """One result, best first in its list.
-
-    `text` is the document's own text where the provider has it, else the page must be fetched.
-    What is not `public` may be read by the model and is shown to nobody.
-    """
-
-    url: str
-    title: str
-    snippet: str
-    text: str | None = None
-    public: bool = True
-
-
-class Provider(Protocol):
-    """Searches. `name` is its label in the metrics."""
-
-    @property
-    def name(self) -> str: ...
-
-    async def search(self, query: str, number: int) -> list[Found]:
-        """At most `number` results. Raises `SearchFailed`."""
-        ...
-
-    async def aclose(self) -> None:
-        """Drop what is open."""
-        ...
 
 
 class _Page(msgspec.Struct):
