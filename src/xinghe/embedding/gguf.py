@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import xllamacpp as llama
 
-from xinghe.embedding.messages import Batch, GgufSpec, Made, Results, Task, TooLong
+from xinghe.embedding.local import Batch, GgufSpec, Made, Results, Task, TooLong
 from xinghe.vocabulary import PROBES, Frame, Specials, Tokenizer, special_texts
 from xinghe.workers import serve, threads
 

@@ -11,16 +11,16 @@ from typing import Literal
 import msgspec
 import structlog
 
+from xinghe.catalog import Pooling
 from xinghe.core import ACCOUNT
-from xinghe.embedding.messages import Made, Results, Task, TooLong
 from xinghe.embedding.protocol import (
     EmbedderBusy,
     EmbedderFailed,
     Form,
     TextTooLong,
     Vectors,
+    similarity,
 )
-from xinghe.embedding.similarity import similarity
 from xinghe.workers import FairQueue, Worker, WorkerBusy, WorkerDied, WorkerFailure
 
 log = structlog.get_logger(__name__)
@@ -32,6 +32,41 @@ BACKGROUND_BATCH = 1
 FIRST_GUESS = 0.02
 """Seconds a text, before one was measured."""
 WEIGHT_OF_LAST = 0.2
+
+
+class GgufSpec(msgspec.Struct, frozen=True):
+    """What the worker of a GGUF file loads; `context` is the most tokens of a text."""
+
+    weights: str
+    context: int
+    pooling: Pooling
+    prefixes: dict[Form, str]
+
+
+class Task(msgspec.Struct, frozen=True, array_like=True):
+    """The texts of one request; with `max_tokens` above 0 a longer text refuses them all."""
+
+    texts: list[str]
+    form: Form
+    max_tokens: int
+
+
+class TooLong(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What a `TextTooLong` says."""
+
+    index: int
+    tokens: int
+
+
+class Made(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The vectors of one request, as 32-bit floats."""
+
+    vectors: list[bytes]
+
+
+Batch = list[Task]
+Results = list[TooLong | Made]
+"""One for each task of the batch."""
 
 
 class _Job:
@@ -62,26 +97,14 @@ class LocalEmbedder:
         self, worker: Worker[Results], served_by: str, dimensions: int, max_tokens: int, queue: int
     ) -> None:
         self._worker = worker
-        self._served_by = served_by
-        self._dimensions = dimensions
-        self._max_tokens = max_tokens
+        self.served_by = served_by
+        self.dimensions = dimensions
+        self.max_tokens = max_tokens
         share = max(1, queue // 2)
         self._jobs = FairQueue[_Job](most=queue, share=share, size=_texts)
         self._background: deque[_Job] = deque()
         self._seconds_a_text = FIRST_GUESS
         self._pump: asyncio.Task[None] | None = None
-
-    @property
-    def served_by(self) -> str:
-        return self._served_by
-
-    @property
-    def dimensions(self) -> int:
-        return self._dimensions
-
-    @property
-    def max_tokens(self) -> int:
-        return self._max_tokens
 
     @property
     def worker_pid(self) -> int | None:
@@ -96,7 +119,7 @@ class LocalEmbedder:
         dimensions: int | None = None,
         began: Callable[[], None] = lambda: None,
     ) -> Vectors:
-        assert dimensions in (None, self._dimensions)
+        assert dimensions in (None, self.dimensions)
         if not texts:
             return Vectors([])
         job, account = _Job(Task(list(texts), form, max_tokens), began), ACCOUNT.get()
@@ -153,7 +176,7 @@ class LocalEmbedder:
             case TooLong(index, tokens):
                 raise TextTooLong(index, tokens, job.task.max_tokens)
             case Made(vectors):
-                self._dimensions = len(vectors[0]) // 4
+                self.dimensions = len(vectors[0]) // 4
                 return Vectors(vectors)
 
     async def _work(self) -> None:
@@ -161,7 +184,7 @@ class LocalEmbedder:
             if not await self._try(batch):
                 for job in batch:
                     if not await self._try([job]) and not job.future.done():
-                        job.future.set_exception(EmbedderFailed(self._served_by))
+                        job.future.set_exception(EmbedderFailed(self.served_by))
 
     def _next_batch(self) -> list[_Job]:
         batch: list[_Job] = []
@@ -189,7 +212,7 @@ class LocalEmbedder:
             if len(results) != len(batch):
                 raise WorkerDied(f"{len(results)} results for {len(batch)} requests")
         except (WorkerFailure, msgspec.DecodeError) as error:
-            log.warning("embedding_failed", served_by=self._served_by, error=type(error).__name__)
+            log.warning("embedding_failed", served_by=self.served_by, error=type(error).__name__)
             return False
         texts = sum(map(_texts, batch))
         taken = (time.monotonic() - started) / texts

