@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -14,12 +14,14 @@ import structlog
 from xinghe.catalog import Pooling
 from xinghe.core import ACCOUNT
 from xinghe.embedding.protocol import (
+    Began,
+    Embedder,
     EmbedderBusy,
     EmbedderFailed,
     Form,
     TextTooLong,
     Vectors,
-    similarity,
+    nothing,
 )
 from xinghe.workers import FairQueue, Worker, WorkerBusy, WorkerDied, WorkerFailure
 
@@ -72,7 +74,7 @@ Results = list[TooLong | Made]
 class _Job:
     __slots__ = ("began", "future", "task")
 
-    def __init__(self, task: Task, began: Callable[[], None]) -> None:
+    def __init__(self, task: Task, began: Began) -> None:
         self.task = task
         self.began = began
         self.future: asyncio.Future[Made | TooLong] = asyncio.get_running_loop().create_future()
@@ -83,7 +85,7 @@ def _texts(job: _Job) -> int:
     return len(job.task.texts)
 
 
-class LocalEmbedder:
+class LocalEmbedder(Embedder):
     """Whatever waits when the worker becomes free is its next batch: there is no timer.
 
     `queue` bounds the texts that wait, and half of it those of one account. A batch that kills the
@@ -117,7 +119,7 @@ class LocalEmbedder:
         *,
         max_tokens: int = 0,
         dimensions: int | None = None,
-        began: Callable[[], None] = lambda: None,
+        began: Began = nothing,
     ) -> Vectors:
         assert dimensions in (None, self.dimensions)
         if not texts:
@@ -140,25 +142,10 @@ class LocalEmbedder:
             return (await self.vectors(texts, kind)).floats()
         found: list[list[float]] = []
         for at in range(0, len(texts), BACKGROUND_BATCH):
-            job = _Job(Task(list(texts[at : at + BACKGROUND_BATCH]), kind, 0), lambda: None)
+            job = _Job(Task(list(texts[at : at + BACKGROUND_BATCH]), kind, 0), nothing)
             self._background.append(job)
             found += (await self._made(job)).floats()
         return found
-
-    async def rank(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        max_tokens: int = 0,
-        began: Callable[[], None] = lambda: None,
-    ) -> list[float]:
-        asked = await self.vectors([query], "query", max_tokens=max_tokens, began=began)
-        try:
-            found = await self.vectors(documents, "passage", max_tokens=max_tokens)
-        except TextTooLong as error:
-            raise TextTooLong(error.index + 1, error.tokens, error.limit) from None
-        return [similarity(asked.data[0], each) for each in found.data]
 
     async def ready(self) -> bool:
         """It is started when it is first asked, and anew when it died."""

@@ -12,6 +12,12 @@ import msgspec
 
 Form = Literal["text", "query", "passage"]
 """What a text is to the model. `text` is for texts that are compared among each other."""
+Began = Callable[[], None]
+"""Called when work on a request begins."""
+
+
+def nothing() -> None:
+    """For those who need not know when it begins."""
 
 
 class EmbedderError(Exception):
@@ -64,25 +70,14 @@ def similarity(one: bytes, other: bytes) -> float:
 class Embedder(Protocol):
     """Makes vectors of length 1, so that their dot product is their cosine."""
 
-    @property
-    def served_by(self) -> str:
-        """What really answers, as `/models` and the header `x-served-by` tell it."""
-        ...
-
-    @property
-    def dimensions(self) -> int:
-        """Of its vectors; 0 where that is not known before the first answer."""
-        ...
-
-    @property
-    def resizable(self) -> bool:
-        """Whether it makes vectors of a dimension that is asked for."""
-        ...
-
-    @property
-    def max_tokens(self) -> int:
-        """The most tokens that a text may have; 0 where the engine sets no limit."""
-        ...
+    served_by: str
+    """What really answers, as `/models` and the header `x-served-by` tell it."""
+    dimensions: int
+    """Of its vectors; 0 where that is not known before the first answer."""
+    resizable: bool
+    """Whether it makes vectors of a dimension that is asked for."""
+    max_tokens: int
+    """The most tokens that a text may have; 0 where the engine sets no limit."""
 
     async def vectors(
         self,
@@ -91,7 +86,7 @@ class Embedder(Protocol):
         *,
         max_tokens: int = 0,
         dimensions: int | None = None,
-        began: Callable[[], None] = lambda: None,
+        began: Began = nothing,
     ) -> Vectors:
         """The vectors of `texts`, in order; `began` is called when work on them begins.
 
@@ -110,18 +105,19 @@ class Embedder(Protocol):
         ...
 
     async def rank(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        max_tokens: int = 0,
-        began: Callable[[], None] = lambda: None,
+        self, query: str, documents: Sequence[str], *, max_tokens: int = 0, began: Began = nothing
     ) -> list[float]:
-        """How well each document answers the query, in [0, 1]. Raises as `vectors` does.
+        """How well each document answers the query, in [0, 1]: by how alike their vectors are.
 
-        In `TextTooLong` the index of the query is 0, those of the documents follow.
+        Raises as `vectors` does; in `TextTooLong` the index of the query is 0, those of the
+        documents follow.
         """
-        ...
+        asked = await self.vectors([query], "query", max_tokens=max_tokens, began=began)
+        try:
+            found = await self.vectors(documents, "passage", max_tokens=max_tokens)
+        except TextTooLong as error:
+            raise TextTooLong(error.index + 1, error.tokens, error.limit) from None
+        return [similarity(asked.data[0], each) for each in found.data]
 
     async def ready(self) -> bool:
         """Whether a request sent now would be answered."""

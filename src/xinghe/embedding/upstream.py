@@ -14,12 +14,14 @@ import structlog
 
 from xinghe.catalog import UpstreamEmbeddingDeployment
 from xinghe.embedding.protocol import (
+    Began,
+    Embedder,
     EmbedderBusy,
     EmbedderFailed,
     Form,
     TextTooLong,
     Vectors,
-    similarity,
+    nothing,
 )
 from xinghe.outbound import (
     UNREADABLE,
@@ -74,7 +76,7 @@ class _Ranking(msgspec.Struct):
     results: msgspec.Raw
 
 
-class UpstreamEmbedder:
+class UpstreamEmbedder(Embedder):
     """`count` gives the tokens of a text where the server's own tokenizer is out of reach."""
 
     def __init__(
@@ -101,7 +103,7 @@ class UpstreamEmbedder:
         *,
         max_tokens: int = 0,
         dimensions: int | None = None,
-        began: Callable[[], None] = lambda: None,
+        began: Began = nothing,
     ) -> Vectors:
         self._check(texts, max_tokens)
         if not texts:
@@ -135,20 +137,13 @@ class UpstreamEmbedder:
                 for each in made]  # fmt: skip
 
     async def rank(
-        self,
-        query: str,
-        documents: Sequence[str],
-        *,
-        max_tokens: int = 0,
-        began: Callable[[], None] = lambda: None,
+        self, query: str, documents: Sequence[str], *, max_tokens: int = 0, began: Began = nothing
     ) -> list[float]:
         self._check([query, *documents], max_tokens)
         if self._deployment.reranker:
             return await self._rerank(query, documents, began)
-        asked = await self.vectors([query], "query", began=began)
-        found = await self.vectors(documents, "passage")
         try:
-            return [similarity(asked.data[0], each) for each in found.data]
+            return await super().rank(query, documents, began=began)
         except ValueError as error:
             raise self._failed(str(error)) from error
 
@@ -158,9 +153,7 @@ class UpstreamEmbedder:
     async def aclose(self) -> None:
         await self._server.aclose()
 
-    async def _rerank(
-        self, query: str, documents: Sequence[str], began: Callable[[], None]
-    ) -> list[float]:
+    async def _rerank(self, query: str, documents: Sequence[str], began: Began) -> list[float]:
         body = {
             "model": self._deployment.reranker,
             "query": query,
@@ -185,7 +178,7 @@ class UpstreamEmbedder:
         path: str,
         body: object,
         texts: int,
-        began: Callable[[], None],
+        began: Began,
         kind: type[T],
         most: int,
     ) -> T:
