@@ -46,9 +46,14 @@ class StreamScanner:
 
     def feed(self, text: str) -> tuple[str, Verdict | None]:
         """What may be shown now, and the finding that ends the answer, if there is one."""
-        if self._verdict:
+        if self._verdict or not text:
             return "", self._verdict
-        if self._passes(text):
+        if self._origin == len(self._raw) and self._matcher.is_idle(self._raw + text):
+            # Nothing is held and nothing begins: the usual case, made cheap.
+            kept = PLAIN[ord(text[-1])].strip() != ""
+            self._raw = text[-1] if kept else (self._raw + text)[-MAX_GAP - 1 :]
+            self._shown = self._origin = len(self._raw)
+            self._done = [self._origin, self._origin]
             return text, None
         self._raw += text
         return self._look(ended=False)
@@ -58,18 +63,6 @@ class StreamScanner:
         if self._verdict or self._origin == len(self._raw):
             return "", self._verdict
         return self._look(ended=True)
-
-    def _passes(self, text: str) -> bool:
-        """Whether nothing is held and nothing begins: the usual case, made cheap."""
-        if not text:
-            return True
-        if self._origin < len(self._raw) or not self._matcher.is_idle(self._raw + text):
-            return False
-        kept = PLAIN[ord(text[-1])].strip() != ""
-        self._raw = text[-1] if kept else (self._raw + text)[-MAX_GAP - 1 :]
-        self._shown = self._origin = len(self._raw)
-        self._done = [self._origin, self._origin]
-        return True
 
     def _look(self, ended: bool) -> tuple[str, Verdict | None]:
         size = len(self._raw)
