@@ -1,16 +1,24 @@
-"""An answer that streams: never a part of a banned phrase, no delay without a reason."""
+"""An answer that streams: nothing banned or uncleared is shown, and no delay without a reason."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from itertools import pairwise
+from pathlib import Path
 
-from hypothesis import example, given
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.kit.pace import allowed
 from tests.safety.lists import matcher
-from xinghe.safety import StreamScanner, Verdict
+from tests.safety.model import BAD, serving
+from xinghe.safety import Moderator, Reviewer, StreamScanner, Verdict
 from xinghe.safety.lexicon import lexicon
 from xinghe.safety.matcher import Matcher
+from xinghe.safety.stream import LONGEST, MOST_UNDER_WAY, SHORTEST
+from xinghe.settings import SafetyUpstream
 
 ALPHABET = st.text("冰毒ab5@s 。,\u200b㎏", max_size=30)
 WORDS = st.lists(st.text("冰毒ab5@s 。", min_size=1, max_size=5), max_size=4)
@@ -115,3 +123,142 @@ def test_the_lexicon_delays_an_ordinary_answer_little() -> None:
         waited = max(waited, fed - len(seen))
     assert seen + stream.flush()[0] == answer
     assert waited <= 12
+
+
+FOUND = Verdict(4, "upstream/violence")
+CALM = "今天的天气很好,我们一起去公园散步吧。"
+
+
+async def ask(text: str) -> Verdict | None:
+    await asyncio.sleep(0)
+    return FOUND if BAD in text else None
+
+
+async def played(reviewer: Reviewer, chunks: list[str]) -> tuple[str, Verdict | None]:
+    seen = ""
+    for chunk in chunks:
+        text, verdict = await reviewer.feed(chunk)
+        seen += text
+        if verdict:
+            return seen, verdict
+        await asyncio.sleep(0)
+    text, verdict = await reviewer.flush()
+    return seen + text, verdict
+
+
+@settings(max_examples=200)
+@given(
+    st.text("今天天气好。!abc \n", max_size=300),
+    st.booleans(),
+    st.text("今天天气好。!abc \n", max_size=300),
+    st.lists(st.integers(0, 600), max_size=30),
+)
+def test_nothing_uncleared_is_shown(before: str, bad: bool, after: str, at: list[int]) -> None:
+    text = before + (BAD if bad else "") + after
+    edges = sorted({0, len(text), *(place % (len(text) + 1) for place in at)})
+    chunks = [text[low:high] for low, high in pairwise(edges)]
+    reviewer = Reviewer(StreamScanner(matcher("冰毒")), ask)
+    seen, verdict = asyncio.run(played(reviewer, chunks))
+    assert text.startswith(seen)
+    assert verdict == (FOUND if bad else None)
+    assert (seen == text) is not bad
+    assert BAD not in seen
+
+
+async def test_what_the_lists_find_comes_after_what_the_model_finds_before_it() -> None:
+    block = StreamScanner(matcher("冰毒"))
+    seen, verdict = await played(Reviewer(block, ask), [CALM, "冰毒", CALM])
+    assert (seen, verdict) == (CALM, Verdict(3, "operator/block"))
+    block = StreamScanner(matcher("冰毒"))
+    seen, verdict = await played(Reviewer(block, ask), [CALM, BAD, "冰毒"])
+    assert verdict == FOUND
+    assert BAD not in seen
+
+
+async def test_after_a_finding_nothing_comes() -> None:
+    reviewer = Reviewer(StreamScanner(matcher("冰毒")), ask)
+    assert (await reviewer.feed(CALM * 3 + BAD + "。"))[1] is None
+    assert (await reviewer.flush())[1] == FOUND
+    assert await reviewer.feed(CALM) == ("", FOUND)
+    assert await reviewer.flush() == ("", FOUND)
+
+
+async def test_without_a_model_nothing_waits_for_a_sentence() -> None:
+    reviewer = Reviewer(StreamScanner(matcher("冰毒")), None)
+    assert await reviewer.feed("今天") == ("今天", None)
+    assert await reviewer.feed("冰") == ("", None)
+    assert await reviewer.feed("毒") == ("", Verdict(3, "operator/block"))
+
+
+async def test_the_engine_need_not_wait_for_the_model() -> None:
+    release = asyncio.Event()
+    asked: list[str] = []
+
+    async def slow(text: str) -> Verdict | None:
+        asked.append(text)
+        await release.wait()
+        return None
+
+    reviewer = Reviewer(StreamScanner(matcher("冰毒")), slow)
+    sentence = "好" * SHORTEST + "。"
+    for _ in range(MOST_UNDER_WAY):
+        assert await reviewer.feed(sentence) == ("", None)
+    waiting = asyncio.create_task(reviewer.feed(sentence))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()  # More would be too many.
+    assert len(asked) == MOST_UNDER_WAY + 1
+    release.set()
+    assert (await waiting)[0].startswith(sentence)
+    await reviewer.flush()
+
+
+async def test_a_text_without_sentences_is_sent_in_parts() -> None:
+    asked: list[str] = []
+
+    async def note(text: str) -> Verdict | None:
+        asked.append(text)
+        return None
+
+    reviewer = Reviewer(StreamScanner(matcher("冰毒")), note)
+    held = most = 0
+    for _ in range(2000):
+        text, _verdict = await reviewer.feed("好")
+        await asyncio.sleep(0)
+        held += 1 - len(text)
+        most = max(most, held)
+    assert most <= LONGEST + 1
+    assert max(map(len, asked)) <= 2 * LONGEST
+
+
+async def test_a_reviewer_that_is_closed_leaves_nothing_running() -> None:
+    async def never(text: str) -> Verdict | None:
+        await asyncio.sleep(3600)
+        return None
+
+    reviewer = Reviewer(StreamScanner(matcher("冰毒")), never)
+    await reviewer.feed("好" * LONGEST)
+    reviewer.close()
+    await asyncio.sleep(0.01)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_with_a_real_model(tmp_path: Path) -> None:
+    async with serving() as model:
+        moderator = Moderator(tmp_path, upstream=SafetyUpstream(url=model.url))
+        assert moderator.asks_of_answers
+        answer = CALM * 4 + BAD + "的计划如下。" + CALM
+        seen, verdict = await played(moderator.reviewer(), list(answer))
+        assert verdict == FOUND
+        assert CALM.startswith(seen[-len(CALM) :]) or CALM in seen
+        assert BAD not in seen
+        begun = time.monotonic()
+        seen, verdict = await played(moderator.reviewer(), [CALM * 20])
+        assert (seen, verdict) == (CALM * 20, None)
+        assert time.monotonic() - begun < allowed(5)
+        await moderator.stop()
+
+
+@pytest.mark.parametrize("size", [0, 1, SHORTEST, LONGEST, 5 * LONGEST])
+async def test_a_whole_answer_at_once(size: int) -> None:
+    reviewer = Reviewer(StreamScanner(matcher("冰毒")), ask)
+    assert await played(reviewer, ["好" * size]) == ("好" * size, None)
