@@ -99,9 +99,9 @@ class Client:
         method: str,
         url: str | URL,
         *,
+        most: int,
         headers: Mapping[str, str],
         body: bytes | None = None,
-        most: int,
     ) -> bytes:
         """The body that is answered, of at most `most` bytes. Raises `CallFailed`."""
         with await self.send(method, url, headers=headers, body=body) as answer:

@@ -33,14 +33,14 @@ class Task(msgspec.Struct, frozen=True, array_like=True):
     told in steps over all images. The reply is a list of PNG files.
     """
 
+    scheduler: str
+    options: dict[str, Option]
     prompt: str
     negative_prompt: str
     width: int
     height: int
-    steps: int
-    scheduler: str
-    options: dict[str, Option]
     seeds: list[int]
+    steps: int
     cfg_scale: float
 
 

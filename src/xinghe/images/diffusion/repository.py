@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -75,31 +76,31 @@ def _snapshot(spec: Spec, name: str, choice: Choice) -> Path:
     cache = Path(spec.cache) / spec.hub
     print(f"asking {spec.hub}, {spec.endpoint}, for {name}", file=sys.stderr)
     ask = _ask_huggingface if spec.hub == "huggingface" else _ask_modelscope
+    asked = {
+        "cache_dir": str(cache),
+        "endpoint": spec.endpoint,
+        "allow_patterns": choice.wanted,
+        "ignore_patterns": choice.unwanted,
+    }
     try:
-        return Path(ask(name, spec.endpoint, cache, choice))
+        return Path(ask(name, cache, asked))
     except Exception as error:  # their clients pass on what lies below them, of every kind
         raise CannotLoad(
             f"{name} cannot be fetched from {spec.hub}, {spec.endpoint}: {sentence(error)}"
         ) from error
 
 
-def _ask_huggingface(name: str, endpoint: str, cache: Path, choice: Choice) -> str:
+def _ask_huggingface(name: str, cache: Path, asked: dict[str, Any]) -> str:
     """If the hub is out of reach, a folder that is whole will do."""
     os.environ.setdefault("HF_XET_CACHE", str(cache / "xet"))
     from huggingface_hub import snapshot_download  # noqa: PLC0415
 
     _sweep(cache)
-    folder: str = snapshot_download(
-        name,
-        cache_dir=str(cache),
-        endpoint=endpoint,
-        allow_patterns=choice.wanted,
-        ignore_patterns=choice.unwanted,
-    )
+    folder: str = snapshot_download(name, **asked)
     return folder
 
 
-def _ask_modelscope(name: str, endpoint: str, cache: Path, choice: Choice) -> str:
+def _ask_modelscope(name: str, cache: Path, asked: dict[str, Any]) -> str:
     """If the hub is out of reach, what was fetched before will do."""
     with _without_id(cache):
         from modelscope import snapshot_download  # noqa: PLC0415
@@ -107,13 +108,7 @@ def _ask_modelscope(name: str, endpoint: str, cache: Path, choice: Choice) -> st
 
         folder: str
         try:
-            folder = snapshot_download(
-                name,
-                cache_dir=str(cache),
-                endpoint=endpoint,
-                allow_patterns=choice.wanted,
-                ignore_patterns=choice.unwanted,
-            )
+            folder = snapshot_download(name, **asked)
         except (NetworkError, ServerError) as error:
             try:
                 folder = snapshot_download(name, cache_dir=str(cache), local_files_only=True)
