@@ -14,7 +14,7 @@ from tests.ledger.books import RATE
 from xinghe.ledger import caps, check, holds, lots
 from xinghe.ledger.caps import Period
 from xinghe.ledger.holds import Usage
-from xinghe.ledger.reaper import Reaping, settle_estate
+from xinghe.ledger.reaper import Reaping, settle_process
 from xinghe.storage import Batch
 from xinghe.storage.connection import migrate
 
@@ -260,7 +260,7 @@ class Books(RuleBasedStateMachine):
         reaping, batches, whole = Reaping(), 0, False
         while not whole:
             batch = Batch(rows=size, seconds=math.inf)
-            reaping, whole = settle_estate(self.connection, batch, reaping, boot_id=owner)
+            reaping, whole = settle_process(self.connection, batch, reaping, boot_id=owner)
             batches += 1
             assert batches <= 1 + len(left) // size
             assert check(self.connection) == []

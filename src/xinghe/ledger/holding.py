@@ -71,7 +71,7 @@ class Unsaved(StorageUnavailable):
     """A finished answer could not be charged in time: it does not leave, and costs nothing."""
 
 
-class Running:
+class RunningHolds:
     """The holds of this process: the streams that run, the answers ahead of their charges."""
 
     def __init__(self, database: Database) -> None:
@@ -104,7 +104,7 @@ class Running:
 class Holding:
     """The context manager that `Ledger.hold` returns. Its exit settles before it suspends."""
 
-    def __init__(self, running: Running, hold: Hold, meter: Meter) -> None:
+    def __init__(self, running: RunningHolds, hold: Hold, meter: Meter) -> None:
         self.noted: Usage | None = None
         """The last checkpoint that was queued."""
         self._running = running

@@ -81,7 +81,7 @@ class Hold(msgspec.Struct, frozen=True):
     created_at: int
 
 
-class Open(msgspec.Struct, frozen=True):
+class OpenHold(msgspec.Struct, frozen=True):
     """An open hold as the reaper finds it, with the last checkpoint.
 
     `started` is false while nothing that is owed was done for it.
@@ -242,7 +242,9 @@ def owners(connection: apsw.Connection) -> set[str]:
     return {owner for (owner,) in rows}
 
 
-def open_holds(connection: apsw.Connection, owner: str, *, after: str, limit: int) -> list[Open]:
+def open_holds(
+    connection: apsw.Connection, owner: str, *, after: str, limit: int
+) -> list[OpenHold]:
     """What a process has open, in the order of the ids, from the one after an id on."""
     rows = connection.execute(
         "SELECT id, stream, started, prompt_tokens, emitted, cached_tokens, search_tokens, "
@@ -250,7 +252,7 @@ def open_holds(connection: apsw.Connection, owner: str, *, after: str, limit: in
         (owner, after, limit),
     )
     return [
-        Open(hold_id, bool(stream), bool(started), Usage(*counts))
+        OpenHold(hold_id, bool(stream), bool(started), Usage(*counts))
         for hold_id, stream, started, *counts in rows
     ]
 

@@ -13,7 +13,7 @@ import structlog
 
 from xinghe.core import Meter, Rate
 from xinghe.ledger import holds, lots, reaper
-from xinghe.ledger.holding import Holding, InsufficientTokens, Running
+from xinghe.ledger.holding import Holding, InsufficientTokens, RunningHolds
 from xinghe.storage import Database, StorageError, now
 
 START_SECONDS = 0.1
@@ -42,7 +42,7 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = reaper.OwnerLock(database.directory)
-        self._running = Running(database)
+        self._running = RunningHolds(database)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

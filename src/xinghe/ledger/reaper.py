@@ -65,7 +65,7 @@ class OwnerLock:
 
 
 class Reaping(msgspec.Struct, frozen=True):
-    """How many holds of an estate were resolved, and behind which it goes on."""
+    """How many holds of a dead process were resolved, and behind which it goes on."""
 
     resolved: int = 0
     after: str = ""
@@ -81,11 +81,12 @@ async def reap(database: Database, own_boot_id: str) -> int:
     named = await database.read(holds.owners)
     data = database.directory
     reaped = 0
-    for boot_id in sorted({*named, *_boot_ids(data)} - {own_boot_id}):
-        with _estate(data, boot_id) as dead:
+    locked = {file.stem for file in (data / FOLDER).glob("*.lock")}
+    for boot_id in sorted({*named, *locked} - {own_boot_id}):
+        with _claimed(data, boot_id) as dead:
             if not dead:
                 continue
-            step = partial(settle_estate, boot_id=boot_id)
+            step = partial(settle_process, boot_id=boot_id)
             count = (await in_batches(database, step, Reaping())).resolved
         if count:
             log.warning("holds_reaped", owner=boot_id, count=count)
@@ -94,7 +95,7 @@ async def reap(database: Database, own_boot_id: str) -> int:
     return reaped
 
 
-def settle_estate(
+def settle_process(
     connection: apsw.Connection, batch: Batch, reaping: Reaping, *, boot_id: str
 ) -> tuple[Reaping, bool]:
     """Resolve what a dead process has open; returns how far that has come, and whether it is all.
@@ -115,7 +116,7 @@ def settle_estate(
     return Reaping(resolved, after), True
 
 
-def _settle(connection: apsw.Connection, hold: holds.Open, at: int) -> bool:
+def _settle(connection: apsw.Connection, hold: holds.OpenHold, at: int) -> bool:
     connection.execute("SAVEPOINT hold")
     try:
         if hold.stream and hold.started:
@@ -134,7 +135,7 @@ def _settle(connection: apsw.Connection, hold: holds.Open, at: int) -> bool:
 
 
 @contextmanager
-def _estate(data: Path, boot_id: str) -> Iterator[bool]:
+def _claimed(data: Path, boot_id: str) -> Iterator[bool]:
     """Whether the process of a boot id is dead; within, nobody else is told the same.
 
     The dead process's lock file is removed on the way out, unless by an exception.
@@ -155,11 +156,6 @@ def _estate(data: Path, boot_id: str) -> Iterator[bool]:
         file.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
-
-
-def _boot_ids(data: Path) -> list[str]:
-    """Whose lock files there are, dead or alive."""
-    return [file.stem for file in (data / FOLDER).glob("*.lock")]
 
 
 def _clear_drafts(data: Path) -> None:
