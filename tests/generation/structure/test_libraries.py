@@ -131,6 +131,13 @@ def test_a_long_pattern_has_room_beside_many_others() -> None:
     structured(model("digest", digest=digest, **many), max_tokens=TOKENS)
 
 
+def test_the_model_is_told_of_a_definition_whatever_its_name() -> None:
+    """Pydantic names a generic model `Page[Item]`, so references to it are escaped."""
+    page = model("no", no={"type": "integer"})
+    schema = model(page={"$ref": "#/$defs/Page%5Ba~1b%5D"}) | {"$defs": {"Page[a/b]": page}}
+    assert '{"page"?: {"no": integer}}' in structured(schema, max_tokens=TOKENS).hint
+
+
 FORMATS = (
     "uuid1", "uuid7", "ipvanyaddress", "ipvanynetwork", "ipv4interface", "ipv6network", "base64url",
     "name-email", "multi-host-uri", "phone", "fraction", "path", "guid", "url", "base64", "cidrv4",

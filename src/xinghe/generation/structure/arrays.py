@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from xinghe.generation.structure.canonical import followed, merged
-from xinghe.generation.structure.lark import COMMA, Written, comfort, item_bound, literal, repeated
+from xinghe.generation.structure.lark import COMMA, Written, estimate, item_bound, literal, repeated
 from xinghe.generation.structure.refusals import Impossible, Unsupported
 from xinghe.generation.structure.strings import FIRST, LAST, text, text_parts
 
@@ -53,7 +53,7 @@ def array_rule(compiler: Compiler, node: dict[str, Any], tokens: float) -> str:
     if "contains" in node:
         prefix, items = _containing(compiler, node, prefix, items)
         low = max(low, len(prefix))
-    item = comfort(items)
+    item = estimate(items)
     high = min(
         int(node.get("maxItems", 10**9)),
         max(len(prefix) + item_bound(tokens, item), 2 * low),

@@ -93,13 +93,13 @@ def fault(grammar: str) -> str:
     return LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(grammar))
 
 
-def comfort(node: Any, depth: int = 0) -> int:
+def estimate(node: Any, depth: int = 0) -> int:
     """Tokens that a value of a canonical schema comfortably takes."""
     if not isinstance(node, dict) or depth > DEPTH or "$ref" in node:
         return TEXT
     for word in ("anyOf", "oneOf", "allOf"):
         if word in node and "type" not in node:
-            return max(comfort(branch, depth + 1) for branch in node[word])
+            return max(estimate(branch, depth + 1) for branch in node[word])
     if values := node.get("enum", [node["const"]] if "const" in node else []):
         return 2 + max(len(str(value)) for value in values) // 2
     kinds = node.get("type")
@@ -114,9 +114,9 @@ def comfort(node: Any, depth: int = 0) -> int:
 def _nested(node: dict[str, Any], depth: int) -> int:
     if "array" in node["type"]:
         count = max(node.get("minItems", 0), min(node.get("maxItems", 3), 3))
-        return int(2 + count * (comfort(node.get("items", True), depth) + 1))
+        return int(2 + count * (estimate(node.get("items", True), depth) + 1))
     properties = node.get("properties", {}).items()
-    return sum(KEY + len(name) // 2 + comfort(value, depth) for name, value in properties) or (
+    return sum(KEY + len(name) // 2 + estimate(value, depth) for name, value in properties) or (
         3 * TEXT
     )
 

@@ -22,7 +22,7 @@ from xinghe.generation.structure.lark import (
     FEWEST,
     KEY,
     Lark,
-    comfort,
+    estimate,
     item_bound,
     literal,
     repeated,
@@ -68,7 +68,7 @@ def object_rule(compiler: Compiler, node: dict[str, Any], tokens: float) -> str:
     required = set(node.get("required", ()))
     low = int(node.get("minProperties", 0))
     high = int(node.get("maxProperties", UNBOUNDED))
-    wants = {name: comfort(schema) for name, schema in names.items()}
+    wants = {name: estimate(schema) for name, schema in names.items()}
     spare = tokens - sum(KEY + len(name) // 2 for name in names)
     scale = max(spare / (sum(wants.values()) or 1), 1.0)
     entries: list[tuple[str, bool]] = []
@@ -163,9 +163,9 @@ def _free_entries(
     for listed, taken, schema in maps:
         if options and lacking > 1:
             break  # names of one kind can be kept apart
-        count = item_bound(tokens, KEY + comfort(schema))
+        count = item_bound(tokens, KEY + estimate(schema))
         try:
-            value = compiler.emit(schema, max(tokens / count**0.5 - KEY, comfort(schema)))
+            value = compiler.emit(schema, max(tokens / count**0.5 - KEY, estimate(schema)))
             *apart, key = _free_keys(compiler.lark, listed, taken, lacking)
         except Impossible as error:
             failure = error

@@ -26,7 +26,7 @@ STRING = frozenset({"type", "minLength", "maxLength", "pattern", "format", "allO
 LIMITLESS = 10**9
 DENSE = 2 / 3
 """The part of an ordinary text's length that a text with a pattern may have."""
-ROOMS = (24, 48, 96, 192, 384, 768, 1536)
+LENGTHS = (24, 48, 96, 192, 384, 768, 1536)
 LONG = 64
 """Characters of a text that looks ahead, unless the schema asks for more: proofs cost by them."""
 THOUGHT_OF = 200
@@ -216,8 +216,10 @@ def text(node: dict[str, Any], tokens: float) -> Text:
             values = excluded.get("enum", [excluded.get("const")])
             taken += [literal(value) for value in values if isinstance(value, str)]
     patterns = tuple(parsed(pattern) for part in parts for pattern in _patterns(part))
-    # What a pattern repeats may be digits, each a token, and no small model stops by itself.
-    bound = max(int(text_bound(tokens) * DENSE), room(patterns)) if patterns else text_bound(tokens)
+    bound = text_bound(tokens)
+    if patterns:
+        # What one repeats may be digits, each a token, and no small model stops by itself.
+        bound = max(int(bound * DENSE), length_for(patterns))
     high = min(int(node.get("maxLength", LIMITLESS)), max(bound, 2 * low))
     if low > high:
         raise Impossible("minLength", f"is more than the maxLength {high}")
@@ -225,9 +227,9 @@ def text(node: dict[str, Any], tokens: float) -> Text:
 
 
 @lru_cache(maxsize=256)
-def room(patterns: tuple[tuple[Sequence, ...], ...]) -> int:
+def length_for(patterns: tuple[tuple[Sequence, ...], ...]) -> int:
     """Characters among which there is a text with all patterns; 0 if none is found."""
-    return next((length for length in ROOMS if Text(0, length, patterns).possible()), 0)
+    return next((length for length in LENGTHS if Text(0, length, patterns).possible()), 0)
 
 
 def _patterns(part: dict[str, Any]) -> Iterator[str]:
@@ -247,7 +249,7 @@ def _patterns(part: dict[str, Any]) -> Iterator[str]:
 def held(pattern: str) -> bool:
     """Whether a grammar can hold to a pattern, and some text fits it."""
     try:
-        return room((parsed(pattern),)) > 0
+        return length_for((parsed(pattern),)) > 0
     except Unsupported:
         return False
 
