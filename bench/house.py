@@ -41,6 +41,7 @@ from xinghe.supervisor.worker import QuietServer
 
 SOURCE = Path(__file__).parent.parent / "src" / "xinghe"
 NO_FUNCTION = re.compile(r"<(module|listcomp|dictcomp|setcomp|genexpr)>")
+IMPORT = re.compile(r"^\s*(from \S+ )?import (\([^)]*\)|.*)$", re.MULTILINE)
 RUN = 6
 """Equal lines that make a run."""
 WARM = 3.0
@@ -184,8 +185,8 @@ def _runs(sources: dict[Path, list[str]]) -> int:
     seen: dict[tuple[str, ...], tuple[Path, int]] = {}
     runs = 0
     for path, raw in sources.items():
-        lines = [line.strip() for line in raw]
-        lines = [line for line in lines if line and not line.startswith(("import ", "from ", "#"))]
+        lines = [line.strip() for line in IMPORT.sub("", "\n".join(raw)).splitlines()]
+        lines = [line for line in lines if line and not line.startswith("#")]
         at = 0
         while at + RUN <= len(lines):
             window = tuple(lines[at : at + RUN])
