@@ -4,7 +4,7 @@ Not for URLs that strangers choose: those are `fetching`'s.
 """
 
 from xinghe.outbound.answer import A_CHARACTER, Answer
-from xinghe.outbound.client import Client, Place, Server, proxy_for
+from xinghe.outbound.client import Client, Server, proxy_for
 from xinghe.outbound.events import EventStream
 from xinghe.outbound.faults import (
     UNREADABLE,
@@ -29,7 +29,6 @@ __all__ = [
     "CallFailed",
     "Client",
     "EventStream",
-    "Place",
     "Refused",
     "Server",
     "Silent",

@@ -127,8 +127,8 @@ class Client:
         )
 
 
-class Place(Protocol):
-    """What a deployment tells of its server; the time limits are in seconds."""
+class _Deployment(Protocol):
+    """What every deployment on a server has; the time limits are in seconds."""
 
     @property
     def url(self) -> str: ...
@@ -168,14 +168,14 @@ class Server(Client):
         super().__init__(connect, silence, proxy=proxy_for(self._base), limit=limit)
 
     @classmethod
-    def of(cls, place: Place) -> Self:
-        """That of a deployment."""
+    def of(cls, deployment: _Deployment) -> Self:
+        """That of a deployment of the catalog."""
         return cls(
-            place.url,
-            connect=place.connect_timeout,
-            silence=place.silence_timeout,
-            key=place.key,
-            key_env=place.key_env,
+            deployment.url,
+            connect=deployment.connect_timeout,
+            silence=deployment.silence_timeout,
+            key=deployment.key,
+            key_env=deployment.key_env,
         )
 
     @property
