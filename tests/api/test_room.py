@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.engines.tape import playing
@@ -13,8 +11,7 @@ from xinghe.core import Message, Sampling
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.generation.planning import count
-from xinghe.generation.request import AnswerServices, Task
-from xinghe.safety import Moderator
+from xinghe.generation.request import Task
 
 WANTED = (40, 30)
 """Tokens of the answer, and of the thought before it."""
@@ -31,8 +28,7 @@ async def test_what_is_left(room: int, lengths: tuple[int, int]) -> None:
         task = Task(
             "as-0123456789", deployment, (Message("user", "你好"),), Sampling(), 40, thinking=30
         )
-        services = AnswerServices(Moderator(Path("no-such-folder"), builtin=False))
-        counted = await count(services, task)
+        counted = await count(task)
         context = counted.tokens + room
         cut = cut_to_fit(task, counted, Limits(context, context, WANTED[0], "model"))
         await deployment.engine.aclose()

@@ -12,7 +12,7 @@ from xinghe.generation.runner import Emit
 
 async def make(services: AnswerServices, task: Task, meter: Meter, emit: Emit) -> None:
     """Emit the whole answer, its last batch too."""
-    emit(await Answer(services, task, await count(services, task), meter).run(emit))
+    emit(await Answer(services, task, await count(task), meter).run(emit))
 
 
 async def collected(services: AnswerServices, task: Task, meter: Meter) -> Collected:

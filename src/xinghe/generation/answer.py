@@ -59,7 +59,7 @@ class Answer:
             found = await self._search(task.search, messages, emit)
             messages = found.messages
         if self.counted.picture_tokens or found is not None:
-            first = await first_pass(self._services, task, messages)
+            first = await first_pass(task, messages)
         last = await self._speak(first, messages, emit)
         self._meter.finished = True
         if found is not None:
@@ -87,12 +87,12 @@ class Answer:
             words=task.messages,
             # Asked for marks, small models write little else: theirs are set by the filter.
             # In JSON there is no filter, as a mark may break what a schema asks of a string.
-            asks_to_cite=not self._continues and task.structure is None,
+            asks_to_cite=not task.keeps_to_grammars and task.structure is None,
             begun=begun,
         )
         self._meter.searches += found.searches
         self._meter.search_tokens = found.tokens
-        self._runner.found(found, enabled=options.citation)
+        self._runner.found(found)
         if options.trace and found.sources:
             emit(Batch(time.perf_counter(), [SourcesDelta(found.sources)]))
         return found
@@ -117,20 +117,20 @@ class Answer:
                 return last
             heard.all_but_the_end(last)
             note = thought_note(messages, heard.thought) if heard.thought else ""
-            first = await first_pass(self._services, self.task, messages, note)
+            first = await first_pass(self.task, messages, note)
         if first.tools is not None:
             # A stop string ends no call, and a reply only where it is shown.
             last = await self._runner.say(first, emit, stops=())
             reply = first.tools.reply
             if reply is None or _reason(last) is not FinishReason.NORMAL:
                 return last
-            first = await answering(self._services, self.task, first.messages, reply)
+            first = await answering(self.task, first.messages, reply)
         return await self._say(first, emit, thinking)
 
     async def _say(self, first: Pass, emit: Emit, thinking: int) -> Batch:
         """The answer in words; `thinking` bounds what the engine thinks by itself before it."""
         stops = self.task.stops
-        if not (thinking and self._continues):
+        if not (thinking and self.task.keeps_to_grammars):
             return await self._runner.say(first, emit, thinking=thinking, stops=stops)
         heard = _Heard(emit)
         last = await self._runner.say(first, heard, thinking=thinking, stops=stops)
@@ -140,13 +140,8 @@ class Answer:
         heard.all_but_the_end(last)
         opening = f"{heard.thought}\n{CLOSE}\n\n"
         opening = opening if first.prompt.thinks else f"{OPEN}\n{opening}"
-        goes_on = await continued(self._services, self.task, first, opening)
+        goes_on = await continued(self.task, first, opening)
         return await self._runner.say(goes_on, emit, stops=stops)
-
-    @property
-    def _continues(self) -> bool:
-        """Whether the engine can be made to go on from a given beginning of its answer."""
-        return self.task.deployment.engine.abilities.constraints == "grammar"
 
 
 class _Heard:

@@ -27,8 +27,7 @@ class OutputFilter:
     """
 
     def __init__(self, stops: Sequence[str], scanner: Callable[[], StreamScanner]) -> None:
-        self._cuts = bool(stops)
-        self._stops = StopScanner(stops)
+        self._stops = StopScanner(stops) if stops else None
         self._scanner = scanner
         self._safety = scanner()
         self._last: Spoken | None = None
@@ -46,7 +45,7 @@ class OutputFilter:
                 texts = [delta]
                 # An upstream may send a hundred tokens in one read, and the scanner costs the
                 # same for all of them.
-                while at < len(deltas) and not self._cuts:
+                while at < len(deltas) and self._stops is None:
                     following = deltas[at]
                     if type(following) is not TextDelta:
                         break
@@ -56,7 +55,8 @@ class OutputFilter:
             elif isinstance(delta, ReasoningDelta | ToolCallDelta):
                 finish = self._change_over(delta, out) or self._scan(delta, out)
             elif isinstance(delta, FinishDelta):
-                finish = self._end(delta, out)
+                unsafe = None if self._last is None else self._flush(self._last, out)
+                finish = unsafe or delta
             else:
                 out.append(delta)
                 continue
@@ -69,7 +69,7 @@ class OutputFilter:
         """A piece of the answer, in the engine's own cuts."""
         text = texts[0].text if len(texts) == 1 else "".join(delta.text for delta in texts)
         held = self._held
-        passed, stopped = self._stops.feed(text)
+        passed, stopped = (text, False) if self._stops is None else self._stops.feed(text)
         visible, verdict = self._safety.feed(passed)
         if verdict is None and stopped:
             rest, verdict = self._safety.flush()
@@ -101,7 +101,7 @@ class OutputFilter:
         return self._flush(last, out)
 
     def _flush(self, last: Spoken, out: list[Delta]) -> FinishDelta | None:
-        text = self._stops.flush() if isinstance(last, TextDelta) else ""
+        text = self._stops.flush() if self._stops and isinstance(last, TextDelta) else ""
         visible, verdict = self._safety.feed(text)
         if verdict is None:
             rest, verdict = self._safety.flush()
@@ -110,10 +110,6 @@ class OutputFilter:
         if visible:
             out.append(rest_of(last, visible))
         return filtered(verdict) if verdict else None
-
-    def _end(self, finish: FinishDelta, out: list[Delta]) -> FinishDelta:
-        unsafe = self._flush(self._last, out) if self._last is not None else None
-        return unsafe or finish
 
 
 def _divided(visible: str, held: int, texts: list[TextDelta]) -> list[TextDelta]:
@@ -146,8 +142,6 @@ class StopScanner:
 
     def feed(self, text: str) -> tuple[str, bool]:
         """What may be shown now, and whether a stop string has ended the answer."""
-        if not self._stops:
-            return text, False
         text = self._held + text
         # Where the first to be complete ends, and how early it began: so chunks cannot matter.
         found = min(

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from xinghe.core import Constraint, Message, Prompt, Sampling
-from xinghe.generation.request import AnswerServices, Task
+from xinghe.generation.request import Task
 from xinghe.generation.tools import ToolPlan, flatten
 from xinghe.generation.tools import plan as plan_tools
 from xinghe.generation.vetting import VettedForm, VettedTools
@@ -45,34 +45,27 @@ class Pass(msgspec.Struct, frozen=True):
 class Counted(msgspec.Struct, frozen=True):
     """What an answer will read, but for what pictures show and a search will find.
 
-    `picture_tokens` is what the pictures of the conversation cost, beside the text of `first`.
+    `tokens` is what it costs unless the engine reports otherwise, `bound` the most that it can
+    cost; `picture_tokens`, what the pictures of the conversation cost, are part of both.
     """
 
     first: Pass
+    tokens: int
+    bound: int
     picture_tokens: int
 
-    @property
-    def tokens(self) -> int:
-        return self.first.prompt.tokens + self.picture_tokens
 
-    @property
-    def bound(self) -> int:
-        """The most that the prompt can cost."""
-        return self.first.prompt.bound + self.picture_tokens
-
-
-async def count(services: AnswerServices, task: Task) -> Counted:
+async def count(task: Task) -> Counted:
     """Lay out and count the first pass. Raises `DispatchFailed`."""
     messages = task.messages
     pictures = sum(image_tokens(one.width, one.height) for one in pictures_in(messages))
     if pictures:
         messages = tuple(replace(one, parts=()) for one in messages)
-    return Counted(await first_pass(services, task, messages), pictures)
+    first = await first_pass(task, messages)
+    return Counted(first, first.prompt.tokens + pictures, first.prompt.bound + pictures, pictures)
 
 
-async def first_pass(
-    services: AnswerServices, task: Task, messages: tuple[Message, ...], note: str | None = None
-) -> Pass:
+async def first_pass(task: Task, messages: tuple[Message, ...], note: str | None = None) -> Pass:
     """The pass that thinks, or that decides whether to call, or that answers.
 
     `note` is what a pass before it has to tell, `None` if there was none.
@@ -85,14 +78,13 @@ async def first_pass(
         if task.tools is not None:
             assert task.tools.decision is not None
             tools = plan_tools(messages, task.tools.use, task.tools.decision)
-            prompt = await _prompt(services, task, tools.messages)
+            prompt = await task.deployment.prepare(tools.messages)
             return Pass(prompt, tools.messages, tools.sampling, tools.constraint, tools=tools)
         messages = flatten(messages)
-    return await answering(services, task, messages, native=task.tools)
+    return await answering(task, messages, native=task.tools)
 
 
 async def answering(
-    services: AnswerServices,
     task: Task,
     messages: tuple[Message, ...],
     constraint: Constraint | None = None,
@@ -111,24 +103,15 @@ async def answering(
         sampling = replace(
             sampling, penalty_score=None, frequency_penalty=None, presence_penalty=None
         )
-    prompt = await _prompt(services, task, messages, native)
+    prompt = await task.deployment.prepare(messages, native.use if native else None)
     return Pass(prompt, messages, sampling, constraint, native, structure=structure)
 
 
-async def continued(services: AnswerServices, task: Task, said: Pass, opening: str) -> Pass:
+async def continued(task: Task, said: Pass, opening: str) -> Pass:
     """The same pass once more, whose answer has begun with `opening` already."""
-    return replace(said, prompt=await _prompt(services, task, said.messages, said.native, opening))
-
-
-async def _prompt(
-    services: AnswerServices,
-    task: Task,
-    messages: tuple[Message, ...],
-    native: VettedTools | None = None,
-    opening: str = "",
-) -> Prompt:
-    use = native.use if native else None
-    return await task.deployment.prepare(messages, use, opening)
+    use = said.native.use if said.native else None
+    prompt = await task.deployment.prepare(said.messages, use, opening)
+    return replace(said, prompt=prompt)
 
 
 def _with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:

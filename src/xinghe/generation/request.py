@@ -14,15 +14,14 @@ from xinghe.generation.vetting import VettedForm, VettedTools
 from xinghe.pictures import Description
 from xinghe.safety import Moderator
 
+SEARCH_FRAME = 512
+"""The most tokens of what the platform says around the results of a search."""
+
 
 class Reader(Protocol):
     """Reads pictures for engines without eyes; see `pictures.PictureReader`."""
 
     async def describe(self, picture: Picture, max_characters: int = ...) -> Description: ...
-
-
-SEARCH_FRAME = 512
-"""The most tokens of what the platform says around the results of a search."""
 
 
 class AnswerServices(msgspec.Struct, frozen=True):
@@ -60,6 +59,11 @@ class Task(msgspec.Struct, frozen=True):
     def thinks_first(self) -> bool:
         """Whether the platform lets the model think, as the engine does not by itself."""
         return self.thinking > 0 and not self.deployment.engine.abilities.thinks
+
+    @property
+    def keeps_to_grammars(self) -> bool:
+        """Whether the engine is held to grammars, and goes on from a given beginning."""
+        return self.deployment.engine.abilities.constraints == "grammar"
 
     @property
     def search_bound(self) -> int:

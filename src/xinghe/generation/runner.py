@@ -27,7 +27,7 @@ from xinghe.generation.moderation import Review
 from xinghe.generation.planning import Pass
 from xinghe.generation.reasoning_parser import ReasoningParser, as_thought
 from xinghe.generation.request import AnswerServices, Task
-from xinghe.generation.search import Augmented, CitationFilter, CitationProcessor
+from xinghe.generation.search import Augmented, CitationFilter
 from xinghe.generation.tool_parser import CheckedCalls, ReadCalls
 from xinghe.generation.usage import UsageCounter
 from xinghe.generation.vetting import Unverified
@@ -68,28 +68,28 @@ class Runner:
         self._task = task
         self._meter = meter
         self._charge = charge
-        self._found: Callable[[], CitationFilter] | None = None
+        self._found: Augmented | None = None
         self._charged = False
         self._begun = False
         """Whether an engine has taken up a pass."""
         self._shown = False
         """Whether anything of the pass was emitted."""
 
-    def found(self, found: Augmented, *, enabled: bool) -> None:
-        """What the answer reads beside the conversation, and may cite where that is `enabled`."""
-        self._found = lambda: CitationFilter(found.evidence, enabled=enabled)
+    def found(self, found: Augmented) -> None:
+        """What the answer reads beside the conversation, and may cite."""
+        self._found = found
         if self._charge is not None:
             self._charge += found.tokens
 
     async def think(self, prompt: Prompt, emit: Emit) -> Batch:
         """A pass whose text is a chain of thought: it knows of tools and forms, unheld by them."""
         thinking = self._task.thinking
-        tally = UsageCounter(
+        usage = UsageCounter(
             self._meter, prompt, max_tokens=0, thinking=thinking, charge=self._charge
         )
-        gate = OutputFilter((), self._services.moderator.scanner)
+        shown = OutputFilter((), self._services.moderator.scanner)
         job = self._job(prompt, self._task.sampling, thinking)
-        return await self._reviewed(job, [as_thought, tally, gate], emit)
+        return await self._reviewed(job, [as_thought, usage, shown], emit)
 
     async def say(
         self, laid_out: Pass, emit: Emit, *, thinking: int = 0, stops: Sequence[str]
@@ -125,8 +125,8 @@ class Runner:
         deployment = self._task.deployment
         prompt = await deployment.prepare(messages)
         job = self._job(prompt, Sampling(temperature=0.0), max_tokens, constraint)
-        tally = UsageCounter(Meter(), prompt, max_tokens=max_tokens)
-        processors = (*self._followed(constraint), self._splitter(prompt, constraint), tally)
+        usage = UsageCounter(Meter(), prompt, max_tokens=max_tokens)
+        processors = [*self._parsers(prompt, constraint, thinking=True), usage]
         batches: list[Batch] = []
         try:
             batches.append(await self._run(job, processors, batches.append))
@@ -184,9 +184,7 @@ class Runner:
         raise DispatchFailed(deployment.name)
 
     def _processors(self, laid_out: Pass, thinking: int, stops: Sequence[str]) -> list[Processor]:
-        processors: list[Processor] = self._followed(laid_out.constraint)
-        if thinking:
-            processors.append(self._splitter(laid_out.prompt, laid_out.constraint))
+        processors = self._parsers(laid_out.prompt, laid_out.constraint, thinking=thinking > 0)
         said = self._meter.completion_tokens - self._meter.reasoning_tokens
         processors.append(
             UsageCounter(
@@ -206,27 +204,31 @@ class Runner:
             processors.append(PlainJson(text=laid_out.structure is not None))
         if self._found is not None and laid_out.structure is None:
             # Anew for each pass: what an earlier one said was not shown.
-            self.citations = self._found()
-            processors.append(CitationProcessor(self.citations))
+            options = self._task.search
+            enabled = options is not None and options.citation
+            self.citations = CitationFilter(self._found.evidence, enabled=enabled)
+            processors.append(self.citations)
         processors.append(OutputFilter(stops, self._services.moderator.scanner))
         if laid_out.structure is not None:
-            proven = self._task.deployment.engine.abilities.constraints == "grammar"
-            processors.append(CheckedJson(laid_out.structure.check, whole=not proven))
+            whole = not self._task.keeps_to_grammars
+            processors.append(CheckedJson(laid_out.structure.check, whole=whole))
         return processors
 
-    def _followed(self, constraint: Constraint | None) -> list[Processor]:
-        """The proof that an engine keeps to a grammar that it was given."""
-        walker = self._services.vetting
-        if constraint is None or self._task.deployment.engine.abilities.constraints != "grammar":
-            return []
-        assert walker is not None
-        return [Followed(constraint.grammar, walker, str(self._task.account))]
-
-    def _splitter(self, prompt: Prompt, constraint: Constraint | None) -> ReasoningParser:
-        # A form that holds from the first token leaves no room for a thought, opened or not.
-        formal = constraint is not None and constraint.formal
-        held = formal and self._task.deployment.engine.abilities.constraints == "grammar"
-        return ReasoningParser(inside=prompt.thinks and not held)
+    def _parsers(
+        self, prompt: Prompt, constraint: Constraint | None, *, thinking: bool
+    ) -> list[Processor]:
+        """The proof that an engine keeps to a grammar that it was given, and its thought apart."""
+        parsers: list[Processor] = []
+        held = constraint is not None and self._task.keeps_to_grammars
+        if constraint is not None and held:
+            walker = self._services.vetting
+            assert walker is not None
+            parsers.append(Followed(constraint.grammar, walker, str(self._task.account)))
+        if thinking:
+            # A form that holds from the first token leaves no room for a thought, opened or not.
+            formal = held and constraint is not None and constraint.formal
+            parsers.append(ReasoningParser(inside=prompt.thinks and not formal))
+        return parsers
 
     def _job(
         self,

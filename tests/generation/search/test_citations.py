@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xinghe.core import FinishDelta, FinishReason, TextDelta, ToolCallDelta, UsageDelta
-from xinghe.generation.search import CitationFilter, CitationProcessor
+from xinghe.generation.search import CitationFilter
 
 EVIDENCE = (
     "樊振东简介\n樊振东在2024年巴黎奥运会乒乓球男子单打决赛中战胜瑞典选手莫雷加德,夺得冠军。",
@@ -156,9 +156,9 @@ def test_plain_text_is_not_held_back() -> None:
 
 
 def test_a_stage_loses_no_token() -> None:
-    stage = CitationProcessor(CitationFilter(EVIDENCE, enabled=True))
-    out = stage([TextDelta("是他", 2), TextDelta("^[1", 2), TextDelta("]^。", 1)])
-    out += stage([UsageDelta(3, 5), FinishDelta(FinishReason.NORMAL)])
+    citations = CitationFilter(EVIDENCE, enabled=True)
+    out = citations([TextDelta("是他", 2), TextDelta("^[1", 2), TextDelta("]^。", 1)])
+    out += citations([UsageDelta(3, 5), FinishDelta(FinishReason.NORMAL)])
     texts = [delta for delta in out if isinstance(delta, TextDelta)]
     assert "".join(delta.text for delta in texts) == "是他^[1]^。"
     assert sum(delta.tokens for delta in texts) == 5
@@ -166,9 +166,9 @@ def test_a_stage_loses_no_token() -> None:
 
 
 def test_what_was_said_before_a_call_comes_before_it() -> None:
-    stage = CitationProcessor(CitationFilter(EVIDENCE, enabled=True))
+    citations = CitationFilter(EVIDENCE, enabled=True)
     call = ToolCallDelta(0, "call-1", "clock")
-    out = stage([TextDelta("我查一下。"), call, FinishDelta(FinishReason.FUNCTION_CALL)])
+    out = citations([TextDelta("我查一下。"), call, FinishDelta(FinishReason.FUNCTION_CALL)])
     assert out.index(call) == max(
         at + 1 for at, delta in enumerate(out) if isinstance(delta, TextDelta) and delta.text
     )

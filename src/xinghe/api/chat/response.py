@@ -67,26 +67,35 @@ def completion(
 ) -> ChatCompletion:
     """Section 4.1.3's shape at the documented mounts, OpenAI's at `/v1`."""
     openai = exchange.dialect is Dialect.OPENAI
+    text, thought = collected.text, collected.thought
     finish, sources = collected.finish, collected.sources
+    calls = [
+        CalledTool(call.id, "function", CalledFunction(call.name, call.arguments))
+        for call in collected.calls
+    ]
+    # Section 5.7's sample reads the thoughts of a model that reasons unguarded.
+    reasons = Capability.REASONING in request.card.capabilities and not openai
+    message = AnswerMessage(
+        "assistant",
+        None if openai and calls and not text else text,
+        reasoning_content=thought if thought or reasons else UNSET,
+        tool_calls=calls or UNSET,
+        refusal=None if openai else UNSET,
+    )
+    choice = Choice(
+        index=0,
+        message=message,
+        finish_reason=exchange.dialect.finish_reason(finish.reason),
+        flag=UNSET if openai else finish.flag,
+        ban_round=UNSET if openai or not finish.flag else finish.ban_round,
+        logprobs=None if openai else UNSET,
+    )
     return ChatCompletion(
         id=exchange.request_id,
         object="chat.completion",
         created=exchange.created,
         model=request.model,
-        choices=[
-            Choice(
-                index=0,
-                message=_message(
-                    collected,
-                    openai=openai,
-                    reasons=Capability.REASONING in request.card.capabilities,
-                ),
-                finish_reason=exchange.dialect.finish_reason(finish.reason),
-                flag=UNSET if openai else finish.flag,
-                ban_round=UNSET if openai or not finish.flag else finish.ban_round,
-                logprobs=None if openai else UNSET,
-            )
-        ],
+        choices=[choice],
         usage=Usage.of(meter),
         search_results=(
             UNSET
@@ -96,30 +105,17 @@ def completion(
     )
 
 
-def _message(collected: Collected, *, openai: bool, reasons: bool) -> AnswerMessage:
-    """`reasons`: section 5.7's sample reads the thoughts of such a model unguarded."""
-    calls = [
-        CalledTool(call.id, "function", CalledFunction(call.name, call.arguments))
-        for call in collected.calls
-    ]
-    text, thought = collected.text, collected.thought
-    return AnswerMessage(
-        "assistant",
-        None if openai and calls and not text else text,
-        reasoning_content=thought if thought or (reasons and not openai) else UNSET,
-        tool_calls=calls or UNSET,
-        refusal=None if openai else UNSET,
-    )
-
-
 class Collected:
-    """A whole answer, put together from its batches."""
+    """A whole answer, put together from its batches; `thought`, `text` and `calls` at its end."""
 
     def __init__(self) -> None:
         self.finish = FinishDelta(FinishReason.NORMAL)
         self.sources: tuple[Source, ...] | None = None
-        self._texts: list[str] = []
+        self.thought = ""
+        self.text = ""
+        self.calls: list[ToolCall] = []
         self._thoughts: list[str] = []
+        self._texts: list[str] = []
         self._calls: dict[int, tuple[str, str, list[str]]] = {}
 
     def take(self, batch: Batch) -> None:
@@ -136,18 +132,8 @@ class Collected:
                     self.sources = sources
                 case FinishDelta():
                     self.finish = delta
-
-    @property
-    def text(self) -> str:
-        return "".join(self._texts)
-
-    @property
-    def thought(self) -> str:
-        return "".join(self._thoughts)
-
-    @property
-    def calls(self) -> list[ToolCall]:
-        return [
-            ToolCall(id_, name, "".join(arguments))
-            for _, (id_, name, arguments) in sorted(self._calls.items())
-        ]
+                    self.thought, self.text = "".join(self._thoughts), "".join(self._texts)
+                    self.calls = [
+                        ToolCall(id_, name, "".join(arguments))
+                        for _, (id_, name, arguments) in sorted(self._calls.items())
+                    ]

@@ -103,7 +103,7 @@ class ChatRoute:
             vetted=await self._vetted(exchange, request, deployment, meter),
         )
         counted_at = time.perf_counter()
-        counting = count(self._services, task)
+        counting = count(task)
         if request.shows:  # they may have to be read out, which takes seconds
             counting = unless_gone(exchange, counting, meter)
         counted = await counting

@@ -36,10 +36,15 @@ async def stream_answer(run: Producer, server: Server, lapses: Lapses) -> None:
     """
     buffer = StreamBuffer()
     has_lapsed = False
-    producer = asyncio.create_task(_produce(run, buffer))
+    encoder = StreamEncoder(run.exchange, run.request, run.meter)
+
+    def emit(batch: Batch) -> None:
+        buffer.put(encoder.encode(batch.deltas), batch.arrived)
+
+    producer = asyncio.create_task(run.run(emit))
     gone = asyncio.create_task(run.exchange.gone())
-    producer.add_done_callback(lambda _: buffer.close())
-    gone.add_done_callback(lambda _: buffer.close())
+    producer.add_done_callback(buffer.close)
+    gone.add_done_callback(buffer.close)
 
     def end() -> None:
         nonlocal has_lapsed
@@ -64,15 +69,6 @@ async def stream_answer(run: Producer, server: Server, lapses: Lapses) -> None:
         gone.cancel()
         producer.cancel()
         await asyncio.wait({producer, gone})
-
-
-async def _produce(run: Producer, buffer: StreamBuffer) -> None:
-    encoder = StreamEncoder(run.exchange, run.request, run.meter)
-
-    def emit(batch: Batch) -> None:
-        buffer.put(encoder.encode(batch.deltas), batch.arrived)
-
-    await run.run(emit)
 
 
 async def _carry(exchange: Exchange, buffer: StreamBuffer, server: Server) -> None:
@@ -131,7 +127,7 @@ class StreamBuffer:
         self._parts.append(data)
         self._wake.set()
 
-    def close(self) -> None:
+    def close(self, _: object = None) -> None:
         """Nothing more will come."""
         self._closed = True
         self._wake.set()

@@ -13,39 +13,6 @@ import msgspec
 from xinghe.core import Delta, FinishDelta, TextDelta, ToolCallDelta
 from xinghe.search.terms import terms
 
-
-class CitationProcessor:
-    """Filters `TextDelta`s; the tokens of a text that is held back go with the next one."""
-
-    __slots__ = ("_filter", "_tokens")
-
-    def __init__(self, citations: CitationFilter) -> None:
-        self._filter = citations
-        self._tokens = 0
-
-    def __call__(self, deltas: list[Delta]) -> list[Delta]:
-        out: list[Delta] = []
-        for delta in deltas:
-            if isinstance(delta, TextDelta):
-                self._tokens += delta.tokens
-                self._show(self._filter.feed(delta.text), out)
-            elif isinstance(delta, FinishDelta | ToolCallDelta):
-                # What was said before a call comes before it.
-                self._show(self._filter.flush(), out)
-                if self._tokens:
-                    out.append(TextDelta("", self._tokens))
-                    self._tokens = 0
-                out.append(delta)
-            else:
-                out.append(delta)
-        return out
-
-    def _show(self, text: str, out: list[Delta]) -> None:
-        if text:
-            out.append(TextDelta(text, self._tokens))
-            self._tokens = 0
-
-
 _STOP = re.compile(r"[^\[【`。!?!?\n.^]+")
 """Text in which nothing begins that matters here."""
 _ENDS = frozenset("。!?!?\n")
@@ -54,11 +21,12 @@ _SENTENCE_CHARACTERS = 600
 
 
 class CitationFilter:
-    """Feeds text through; holds back only what may be a citation, or the place for one.
+    """An output processor that holds back only what may be a citation, or the place for one.
 
     `evidence[i]` is what source i + 1 says. With `enabled`, citations get the documented form,
     those of sources that do not exist go, and a sentence without one gets that of the source that
-    says the same. Without it, all of them go.
+    says the same. Without it, all of them go. The tokens of a text that is held back go with the
+    next one.
     """
 
     __slots__ = (
@@ -73,6 +41,7 @@ class CitationFilter:
         "_pending",
         "_sentence",
         "_support",
+        "_tokens",
         "_valid",
     )
 
@@ -88,11 +57,31 @@ class CitationFilter:
         self._pending: list[int] = []  # Cited before the sentence that it is for.
         self._last: int | None = None  # The source that the line cited last.
         self._fence = self._inline = False  # Within code.
+        self._tokens = 0  # Of what is held back.
 
     @property
     def cited(self) -> tuple[int, ...]:
         """The sources that the answer cites, in order of their first citation."""
         return tuple(self._cited)
+
+    def __call__(self, deltas: list[Delta]) -> list[Delta]:
+        out: list[Delta] = []
+        for delta in deltas:
+            if isinstance(delta, TextDelta):
+                self._tokens += delta.tokens
+                text = self.feed(delta.text)
+            elif isinstance(delta, FinishDelta | ToolCallDelta):
+                text = self.flush()  # what was said before a call comes before it
+            else:
+                out.append(delta)
+                continue
+            ended = not isinstance(delta, TextDelta)
+            if text or (ended and self._tokens):
+                out.append(TextDelta(text, self._tokens))
+                self._tokens = 0
+            if ended:
+                out.append(delta)
+        return out
 
     def feed(self, text: str) -> str:
         """What may be shown now."""
@@ -177,15 +166,12 @@ class CitationFilter:
         if self._pending and self._sentence.strip():
             numbers, self._pending = self._pending, []
             return "" if self._marked else self._cite(numbers)
-        if not self._wants_one() or self._support is None:
+        if self._marked or self._fence or self._inline or self._support is None:
             return ""
         source = self._support.source_of(self._sentence)
         if source is None or source == self._last:
             return ""
         return self._cite((source,))
-
-    def _wants_one(self) -> bool:
-        return not (self._marked or self._fence or self._inline) and self._enabled
 
     def _code(self, ticks: str) -> str:
         if len(ticks) >= 3:
