@@ -6,7 +6,6 @@ request that comes while the first is at work waits for it. What failed is not k
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
@@ -15,9 +14,9 @@ from http import HTTPStatus
 import structlog
 from starlette.types import Message
 
+from xinghe.api.departure import unless_gone
 from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.exchange import Exchange, Headers, read_body
-from xinghe.core import ClientGone
 from xinghe.idempotency import Keeper, Keeping, Kept, KeyReused, Place
 from xinghe.settings import Server
 from xinghe.storage import now
@@ -68,7 +67,7 @@ class Idempotent:
     ) -> Kept | None:
         """Answer under the key's turn; or what is kept, to be sent when the turn is over."""
         while (ended := self._keeper.running(place, asked)) is not None:
-            await _wait(exchange, ended)
+            await unless_gone(exchange, ended.wait())
         with self._keeper.turn(place, asked):
             kept = await self._keeper.find(place, asked)
             models = exchange.require().models
@@ -135,20 +134,6 @@ def _key(exchange: Exchange) -> str | None:
             "ASCII characters, once",
         )
     return values[0]
-
-
-async def _wait(exchange: Exchange, ended: asyncio.Event) -> None:
-    """Until another request has ended. Raises `ClientGone` if this one's client leaves first."""
-    other = asyncio.create_task(ended.wait())
-    gone = asyncio.create_task(exchange.gone())
-    try:
-        await asyncio.wait({other, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not ended.is_set():
-            raise ClientGone
-    finally:
-        other.cancel()
-        gone.cancel()
-        await asyncio.wait({other, gone})
 
 
 async def _replay(exchange: Exchange, kept: Kept) -> None:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.errors import ApiError, Errors
 from xinghe.core import FinishDelta, Message
 from xinghe.generation.moderation import worst_of
 from xinghe.safety import Moderator, Place, Verdict, notice
 
-Texts: TypeAlias = list[tuple[str, Place]]
 
-
-def texts_of(request: ChatRequest) -> Texts:
-    """What is moderated: the user's id, the functions, and each message."""
-    texts: Texts = [(request.user, "user"), (request.functions, "functions")]
-    return texts + [(_text(message), _place(message)) for message in request.messages]
-
-
-async def moderate(request: ChatRequest, texts: Texts, moderator: Moderator) -> FinishDelta | None:
+async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
     """How an unsafe conversation is answered; `None` for a safe one.
 
-    `texts` are its `texts_of`. An unsafe system message, `user` or function raises `ApiError`
-    (403).
+    Looked at are the user's id, the functions, and each message. An unsafe system message, `user`
+    or function raises `ApiError` (403).
     """
+    texts: list[tuple[str, Place]] = [(request.user, "user"), (request.functions, "functions")]
+    texts += [(_text(message), _place(message)) for message in request.messages]
     # All at once: it is their sum that takes long.
     found = iter(zip(await moderator.check_all(texts), texts, strict=True))
 

@@ -2,19 +2,80 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
+
 from msgspec.structs import replace
 
+from xinghe.accounts import Principal
+from xinghe.api.chat.capabilities import OCR
 from xinghe.api.chat.request import ChatRequest
-from xinghe.api.chat.vetted import Vetted
 from xinghe.api.errors import ApiError, Errors
-from xinghe.catalog import Limits
+from xinghe.api.services import Services
+from xinghe.catalog import Limits, LlamaCppDeployment
 from xinghe.core import Message
 from xinghe.dispatch import ChatDeployment
 from xinghe.generation.planning import Counted
 from xinghe.generation.request import Task
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.vetting import VettedForm, VettedTools
+from xinghe.settings import Search
 
 SHARE = 8
 """One part in so many of what the context leaves is what the results of a search may take."""
+FORM = "response_format.json_schema"
+FUNCTION = re.compile(r"/(\d+)/function/parameters")
+LONGEST = 200
+"""Characters of a path that an error repeats."""
+
+
+def served_by(request: ChatRequest, deployment: ChatDeployment) -> str:
+    """What really answers; who reads pictures for an engine without eyes is named too."""
+    engine = deployment.engine
+    read_out = request.shows and not engine.abilities.eyes
+    return f"{engine.served_by}, {OCR}" if read_out else engine.served_by
+
+
+def ignored(request: ChatRequest, deployment: ChatDeployment) -> list[str]:
+    """What an engine that thinks by itself leaves no say in: only a budget cuts it off."""
+    given = request.effort != 1.0 and deployment.engine.abilities.thinks
+    return ["reasoning_effort"] if given else []
+
+
+async def vet(
+    services: Services, request: ChatRequest, payer: Principal, deployment: ChatDeployment
+) -> tuple[VettedForm | None, VettedTools | None]:
+    """What the answer will be held to: nothing, for most requests.
+
+    Schemas are vetted before anything is counted or reserved, at nobody's cost: no work is done
+    for an account that could not pay for the least of answers. Raises `ApiError` for a schema
+    that cannot be guaranteed, `VettingBusy` and `InsufficientTokens`.
+    """
+    form, tools, account = None, None, str(payer.account_id)
+    least = request.card.rate.cost(1, 1, searches=int(request.search is not None))
+    first = partial(services.ledger.cover, payer, least)
+    if request.format is not None:
+        try:
+            form = await services.vetting.form(
+                request.format.schema, max_tokens=request.max_tokens, account=account, first=first
+            )
+        except Unguaranteed as error:
+            raise _refused(FORM, error, error.path) from error
+    if request.tools is not None:
+        try:
+            tools = await services.vetting.tools(
+                request.tools,
+                native=deployment.engine.abilities.tools,
+                max_tokens=request.max_tokens,
+                account=account,
+                first=first,
+            )
+        except Unguaranteed as error:
+            function = FUNCTION.match(error.path)
+            field = f"tools[{function[1]}].function.parameters" if function else "tools"
+            path = "" if function and function.end() == len(error.path) else error.path
+            raise _refused(field, error, path) from error
+    return form, tools
 
 
 def task_of(
@@ -22,11 +83,17 @@ def task_of(
     request: ChatRequest,
     messages: tuple[Message, ...],
     deployment: ChatDeployment,
-    search_budget: int,
+    settings: Search,
     account: int,
-    vetted: Vetted,
+    form: VettedForm | None,
+    tools: VettedTools | None,
 ) -> Task:
-    """What is asked of generation, with what was `vetted` of it."""
+    """What is asked of generation, with the `form` and the `tools` that were vetted of it.
+
+    The embedded engine reads slowly: it is given fewer tokens of what a search has found.
+    """
+    embedded = isinstance(deployment.spec, LlamaCppDeployment)
+    budget = settings.embedded_budget if embedded else settings.budget
     thinking = min(request.thinking, deployment.spec.thinking or request.thinking)
     if not deployment.engine.abilities.thinks:
         thinking = round(thinking * request.effort)
@@ -38,10 +105,10 @@ def task_of(
         max_tokens=request.max_tokens,
         thinking=thinking,
         stops=request.stops,
-        tools=vetted.tools,
-        structure=vetted.form,
+        tools=tools,
+        structure=form,
         search=request.search,
-        search_budget=search_budget if request.search else 0,
+        search_budget=budget if request.search else 0,
         preemptible=request.card.preemptible,
         account=account,
     )
@@ -65,4 +132,17 @@ def cut_to_fit(task: Task, counted: Counted, limits: Limits) -> Task:
         task,
         thinking=thinking,
         max_tokens=max(1, min(task.max_tokens, limits.max_output, room - thinking)),
+    )
+
+
+def _refused(field: str, error: Unguaranteed, path: str) -> ApiError:
+    """The keyword and its place where they are known, else the field alone."""
+    where = f"{field}: {error.keyword!r}" if error.known else field
+    if path:
+        shown = path if len(path) <= LONGEST else f"{path[:LONGEST]}…"
+        where += f" at {shown!r}"
+    return ApiError(
+        Errors.MALFORMED_JSON,
+        f"{where} {error.reason}; an answer that keeps to it cannot be guaranteed",
+        param=field.partition(".")[0].partition("[")[0],
     )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable, Coroutine
 
 from msgspec import UNSET
 
-from xinghe.api.authentication import Lapses, lapsed
 from xinghe.api.chat.request import ChatRequest
-from xinghe.api.chat.run import Producer
 from xinghe.api.chat.wire import (
     AnswerMessage,
     CalledFunction,
@@ -22,7 +20,6 @@ from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
 from xinghe.catalog import Capability
 from xinghe.core import (
-    ClientGone,
     FinishDelta,
     FinishReason,
     Meter,
@@ -34,32 +31,20 @@ from xinghe.core import (
     ToolCallDelta,
 )
 from xinghe.engines import Batch
+from xinghe.generation.runner import Emit
+from xinghe.settings import Server
+
+Make = Callable[[Emit], Coroutine[None, None, None]]
+"""Makes an answer, emitting what may be shown and, last, one `FinishDelta`."""
 
 
-async def whole_answer(run: Producer, lapses: Lapses) -> None:
-    """Generate, and stop at once when the client leaves. Raises `ClientGone`.
-
-    `ApiError` (401) where the token lapses meanwhile: nothing was shown, nothing is charged.
-    """
+async def whole_answer(
+    exchange: Exchange, request: ChatRequest, meter: Meter, server: Server, make: Make
+) -> None:
+    """Make the answer, then send it. Raises what `make` raises."""
     collected = Collected()
-    work = asyncio.create_task(run.run(collected.take))
-    gone = asyncio.create_task(run.exchange.gone())
-    lapse = asyncio.get_running_loop().create_future()
-    try:
-        with lapses.watching(run.exchange.require().token_id, lapse.cancel):
-            await asyncio.wait({work, gone, lapse}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            if lapse.done():
-                raise lapsed()
-            run.meter.left = True
-            raise ClientGone
-        work.result()
-    finally:
-        gone.cancel()
-        work.cancel()
-        await asyncio.wait({work, gone})
-    body = completion(run.exchange, run.request, collected, run.meter)
-    await run.exchange.send_json(body)
+    await make(collected.take)
+    await exchange.send_json(completion(exchange, request, collected, meter))
 
 
 def completion(

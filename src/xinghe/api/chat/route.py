@@ -1,38 +1,37 @@
-"""`POST /chat/completions`: the way of a chat request through the rooms, in order."""
+"""`POST /chat/completions`: what a chat request is, costs and does; `priced` does the rest."""
 
 from __future__ import annotations
 
 import time
-from functools import partial
 
 from xinghe.api.chat.capabilities import deliverable, forbid
-from xinghe.api.chat.moderation import moderate, texts_of
-from xinghe.api.chat.prepare import cut_to_fit, task_of
+from xinghe.api.chat.moderation import moderate
+from xinghe.api.chat.prepare import cut_to_fit, ignored, served_by, task_of, vet
 from xinghe.api.chat.request import ChatRequest, read_request, too_many_characters
 from xinghe.api.chat.response import whole_answer
-from xinghe.api.chat.rooms import ignored, search_budget, served_by
-from xinghe.api.chat.run import Producer, Run, Withheld
 from xinghe.api.chat.schema import CHAT
 from xinghe.api.chat.stream import stream_answer
-from xinghe.api.chat.vetted import Vetted, vet
-from xinghe.api.departure import unless_gone
 from xinghe.api.errors import refuse
 from xinghe.api.exchange import Exchange, check_whole
 from xinghe.api.ignored import tell_ignored
+from xinghe.api.priced import Price, charged
 from xinghe.api.select import select_model
 from xinghe.api.services import Services
 from xinghe.api.validation import read_body_as
 from xinghe.catalog import Capability, Kind, Limits, effective
-from xinghe.core import Meter
+from xinghe.core import FinishDelta, Meter
 from xinghe.dispatch import ChatDeployment
+from xinghe.engines import Batch
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.answer import Answer
+from xinghe.generation.moderation import withheld
 from xinghe.generation.planning import count
-from xinghe.limits import Admission
+from xinghe.generation.runner import Emit
+from xinghe.observe import metrics
 
 
 class ChatRoute:
-    """Validate, limit, moderate, count the prompt, reserve, generate, settle."""
+    """Reads a request, and sends its answer in one piece or as a stream."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -48,103 +47,112 @@ class ChatRoute:
         request = await read_request(
             asked, name, card, exchange.dialect, able, limits.max_characters
         )
-        _check_characters(request, limits, exchange.missing)
+        if request.characters > limits.max_characters:
+            sent = request.characters + exchange.missing
+            raise too_many_characters(limits.max_characters, sent)
         tell_ignored(exchange, [*request.ignored, *ignored(request, deployment)])
         exchange.add_header("x-served-by", served_by(request, deployment))
 
         meter = Meter()
-        admission = self._admit(exchange, request)
-        try:
-            answer = await self._answer(exchange, request, able, deployment, limits, meter)
-            token = exchange.require().token_id
-            await services.lapses.check(token, since=exchange.body_read_at)
-            if request.stream:
-                await stream_answer(answer, server, services.lapses)
-            else:
-                await whole_answer(answer, services.lapses)
-        finally:
-            admission.settle(meter.prompt_tokens + meter.completion_tokens)
 
-    async def _answer(
+        async def make(emit: Emit) -> None:
+            chat = _Chat(services, exchange, request, deployment, able, limits, meter, emit)
+            # The last batch leaves once its charge is saved.
+            chat.show(await charged(services, exchange, chat))
+
+        answer = stream_answer if request.stream else whole_answer
+        await answer(exchange, request, meter, server, make)
+
+
+class _Chat:
+    """One chat, as `priced.Operation` describes it; `emit` takes what may be shown."""
+
+    def __init__(
         self,
+        services: Services,
         exchange: Exchange,
         request: ChatRequest,
-        able: frozenset[Capability],
         deployment: ChatDeployment,
+        able: frozenset[Capability],
         limits: Limits,
         meter: Meter,
-    ) -> Producer:
+        emit: Emit,
+    ) -> None:
+        self.card = request.card
+        self.stream = request.stream
+        self.meter = meter
+        prompt = sum(estimated_tokens(message.content) for message in request.messages)
+        self.tokens = prompt + request.max_tokens
+        self._services = services
+        self._exchange = exchange
+        self._request = request
+        self._deployment = deployment
+        self._able = able
+        self._limits = limits
+        self._emit = emit
+        self._shown = False
+        self._unsafe: FinishDelta | None = None
+        self._waited = 0.0
+        """Seconds that others have worked before the hold: they are no time of the edge's."""
+
+    @property
+    def used(self) -> int:
+        return self.meter.prompt_tokens + self.meter.completion_tokens
+
+    async def prepare(self) -> Price | None:
         """Moderate what was asked and count it: what is left to do is to generate."""
-        texts = texts_of(request)
-        looking = moderate(request, texts, self._services.moderator)
-        if not self._services.moderator.is_quick(texts):
-            looking = unless_gone(exchange, looking, meter)
-        unsafe = await looking
+        services, request = self._services, self._request
+        self._unsafe = await moderate(request, services.moderator)
         # After moderation: unsafe functions are refused as such by every model.
         for param, capability in request.wants:
-            if capability not in able:
+            if capability not in self._able:
                 raise forbid(request.model, param, capability)
             if param == "functions":
                 raise refuse(param, [], "tools, which took its place")
-        if unsafe is not None:
-            return Withheld(exchange, request, unsafe)
+        if self._unsafe is not None:
+            return None
         messages = request.messages
         if request.shows:
-            loading = self._services.pictures.load(messages, exchange.keep)
-            messages = await unless_gone(exchange, loading, meter)
-        check_whole(exchange)  # a picture that is too large has been refused as such
+            messages = await services.pictures.load(messages, self._exchange.keep)
+        check_whole(self._exchange)  # a picture that is too large has been refused as such
+        payer = self._exchange.require()
+        form, tools = await vet(services, request, payer, self._deployment)
         task = task_of(
-            exchange.request_id,
+            self._exchange.request_id,
             request,
             messages,
-            deployment,
-            search_budget(self._services.settings.search, deployment),
-            account=exchange.require().account_id,
-            vetted=await self._vetted(exchange, request, deployment, meter),
+            self._deployment,
+            services.settings.search,
+            account=payer.account_id,
+            form=form,
+            tools=tools,
         )
-        counted_at = time.perf_counter()
-        counting = count(task)
-        if request.shows:  # they may have to be read out, which takes seconds
-            counting = unless_gone(exchange, counting, meter)
-        counted = await counting
-        waited = time.perf_counter() - counted_at
-        answer = Answer(self._services, cut_to_fit(task, counted, limits), counted, meter)
-        return Run(exchange, request, answer, self._services.ledger, meter, waited)
-
-    async def _vetted(
-        self, exchange: Exchange, request: ChatRequest, deployment: ChatDeployment, meter: Meter
-    ) -> Vetted:
-        """What the answer will be held to: nothing, for most requests."""
-        if request.format is None and request.tools is None:
-            return Vetted()
-        payer = exchange.require()
-        least = request.card.rate.cost(1, 1, searches=int(request.search is not None))
-        vetting = vet(
-            self._services.vetting,
-            request,
-            str(payer.account_id),
-            native=deployment.engine.abilities.tools,
-            first=partial(self._services.ledger.cover, payer, least),
+        began = time.perf_counter()
+        counted = await count(task)
+        self._waited = time.perf_counter() - began
+        task = cut_to_fit(task, counted, self._limits)
+        self._answer = Answer(services, task, counted, self.meter)
+        return Price(
+            self.card.rate.cost(
+                counted.bound + task.search_bound,
+                task.thinking + task.max_tokens,
+                searches=int(task.search is not None),
+            ),
+            counted.tokens,
         )
-        return await unless_gone(exchange, vetting, meter)
 
-    def _admit(self, exchange: Exchange, request: ChatRequest) -> Admission:
-        """Take the request and an estimate of its tokens from the limits. Raises `RateLimited`."""
-        prompt = sum(estimated_tokens(message.content) for message in request.messages)
-        admission = self._services.limiter.admit(
-            exchange.require().account_id,
-            request.model,
-            rpm=request.card.rpm,
-            tpm=request.card.tpm,
-            qps=0,
-            tokens=prompt + request.max_tokens,
-        )
-        for name, value in admission.headers():
-            exchange.add_header(name, value)
-        return admission
+    async def work(self) -> Batch:
+        """Make the answer, but for its last batch; an unsafe conversation asks no engine."""
+        if self._unsafe is not None:
+            return Batch(time.perf_counter(), withheld(self._unsafe))
+        edge = time.perf_counter() - self._exchange.body_read_at - self._waited
+        metrics.EDGE_IN.observe(edge)
+        return await self._answer.run(self.show)
 
-
-def _check_characters(request: ChatRequest, limits: Limits, missing: int) -> None:
-    characters = request.characters
-    if characters > limits.max_characters:
-        raise too_many_characters(limits.max_characters, characters + missing)
+    def show(self, batch: Batch) -> None:
+        """Let the client see a batch."""
+        if not self._shown and self._unsafe is None:
+            self._shown = True
+            seconds = batch.arrived - self._exchange.body_read_at
+            metrics.FIRST_TOKEN.labels(self._request.model).observe(seconds)
+        self._emit(batch)

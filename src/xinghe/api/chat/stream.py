@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 
-from xinghe.api.authentication import Lapses, lapsed
 from xinghe.api.chat.encoder import KEEP_ALIVE, StreamEncoder
-from xinghe.api.chat.run import Producer
+from xinghe.api.chat.request import ChatRequest
+from xinghe.api.chat.response import Make
+from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange, Headers
-from xinghe.core import ClientGone
+from xinghe.core import ClientGone, Meter
 from xinghe.engines import Batch
 from xinghe.observe import metrics
 from xinghe.settings import Server
@@ -28,47 +29,37 @@ BEAT = 1.0
 """Seconds."""
 
 
-async def stream_answer(run: Producer, server: Server, lapses: Lapses) -> None:
-    """Generate and send. Raises `ClientGone`, and what the producer raised.
+async def stream_answer(
+    exchange: Exchange, request: ChatRequest, meter: Meter, server: Server, make: Make
+) -> None:
+    """Make the answer and send it meanwhile. Raises `ClientGone`, and what `make` raises.
 
-    `ApiError` (401), which becomes the last event, where the token lapses meanwhile: what was
-    generated is charged as if the client had left.
+    What has not left yet when the token lapses never leaves: the error is the next event.
     """
     buffer = StreamBuffer()
-    has_lapsed = False
-    encoder = StreamEncoder(run.exchange, run.request, run.meter)
+    encoder = StreamEncoder(exchange, request, meter)
 
     def emit(batch: Batch) -> None:
         buffer.put(encoder.encode(batch.deltas), batch.arrived)
 
-    producer = asyncio.create_task(run.run(emit))
-    gone = asyncio.create_task(run.exchange.gone())
-    producer.add_done_callback(buffer.close)
-    gone.add_done_callback(buffer.close)
+    def ended(made: asyncio.Task[None]) -> None:
+        error = None if made.cancelled() else made.exception()
+        if isinstance(error, ApiError) and error.row is Errors.INVALID_TOKEN.value:
+            buffer.drop()
+        buffer.close()
 
-    def end() -> None:
-        nonlocal has_lapsed
-        has_lapsed = True
-        producer.cancel()
-        buffer.drop()
-
+    producer = asyncio.create_task(make(emit))
+    producer.add_done_callback(ended)
     try:
-        with lapses.watching(run.exchange.require().token_id, end):
-            await _carry(run.exchange, buffer, server)
-        if has_lapsed:
-            raise lapsed()
-        if not producer.done():
-            run.meter.left = True
-            raise ClientGone
+        await _carry(exchange, buffer, server)
         try:
             producer.result()
         except BufferFull:
-            raise _cut_off(run.exchange) from None
-        await _end(run.exchange, server)
+            raise _cut_off(exchange) from None
+        await _end(exchange, server)
     finally:
-        gone.cancel()
         producer.cancel()
-        await asyncio.wait({producer, gone})
+        await asyncio.wait({producer})
 
 
 async def _carry(exchange: Exchange, buffer: StreamBuffer, server: Server) -> None:
