@@ -6,6 +6,7 @@ validates the text that was generated in the end. All of it but `sized` is work 
 workers: a hostile schema may take any time.
 """
 
+from xinghe.generation.structure.lark import grammar_fault
 from xinghe.generation.structure.limits import CHARACTERS, NODES, sized
 from xinghe.generation.structure.refusals import Unguaranteed
 from xinghe.generation.structure.structure import Structure, checker, structured, verifiable
@@ -16,6 +17,7 @@ __all__ = [
     "Structure",
     "Unguaranteed",
     "checker",
+    "grammar_fault",
     "sized",
     "structured",
     "verifiable",

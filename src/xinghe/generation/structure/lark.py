@@ -88,7 +88,7 @@ def repeated(item: str, low: int, high: int) -> str:
     return item if low == high == 1 else f"({item}){{{low},{high}}}"
 
 
-def fault(grammar: str) -> str:
+def grammar_fault(grammar: str) -> str:
     """What llguidance has against a grammar; empty where it compiles."""
     return LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(grammar))
 

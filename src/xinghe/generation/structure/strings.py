@@ -19,7 +19,7 @@ from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 from msgspec.structs import replace
 
 from xinghe.generation.structure.expression import PLAIN, Sequence, matching, parsed, plain
-from xinghe.generation.structure.lark import CHARACTER, Lark, fault, literal, text_bound
+from xinghe.generation.structure.lark import CHARACTER, Lark, grammar_fault, literal, text_bound
 from xinghe.generation.structure.refusals import Impossible, NoGrammar, Unsupported
 
 STRING = frozenset({"type", "minLength", "maxLength", "pattern", "format", "allOf", "not"})
@@ -192,7 +192,7 @@ class Text(msgspec.Struct, frozen=True):
     def fault(self) -> str:
         """What llguidance has against it by itself; raises `NoGrammar`."""
         lark = Lark()
-        return fault(lark.text(self.rule(lark)))
+        return grammar_fault(lark.text(self.rule(lark)))
 
 
 def text(node: dict[str, Any], tokens: float) -> Text:

@@ -14,7 +14,7 @@ from xinghe.core import Constraint
 from xinghe.generation.structure.canonical import canonical, first_line
 from xinghe.generation.structure.compile import Compiler, TooLarge
 from xinghe.generation.structure.hint import OBJECT_HINT, hint_for
-from xinghe.generation.structure.lark import fault
+from xinghe.generation.structure.lark import grammar_fault
 from xinghe.generation.structure.limits import within_effort, within_limits
 from xinghe.generation.structure.refusals import NoGrammar, Unguaranteed, culprit, escaped, keywords
 from xinghe.generation.structure.strings import held
@@ -124,7 +124,7 @@ def _text(schema: Any, form: Any, max_tokens: int, recursion: int) -> str:
 
 def _compiled(schema: Any, grammar: str, max_tokens: int) -> None:
     """Raise `Unguaranteed` if the engine's grammar compiler would refuse `grammar`."""
-    if not fault(grammar):
+    if not grammar_fault(grammar):
         return
     for _, value, path in keywords(schema):
         if path.endswith("/pattern") and isinstance(value, str) and not held(value):
@@ -138,7 +138,7 @@ def _compiled(schema: Any, grammar: str, max_tokens: int) -> None:
 def _works(max_tokens: int, schema: Any) -> bool:
     """Whether a schema can be guaranteed, where one keyword has been taken out."""
     try:
-        return not fault(_text(schema, canonical(schema), max_tokens, RECURSION[-1]))
+        return not grammar_fault(_text(schema, canonical(schema), max_tokens, RECURSION[-1]))
     except (Unguaranteed, NoGrammar, TooLarge, RecursionError, ValueError):
         return False
 

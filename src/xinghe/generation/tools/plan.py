@@ -15,8 +15,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from xinghe.core import Constraint, Message, Sampling, Tool, ToolUse
-from xinghe.generation.structure import Unguaranteed, structured, verifiable
-from xinghe.generation.structure.lark import fault
+from xinghe.generation.structure import Unguaranteed, grammar_fault, structured, verifiable
 from xinghe.generation.tools.prompt import END, EXAMPLES, GAP, instructed, told
 from xinghe.generation.tools.reader import CallReader
 
@@ -131,8 +130,10 @@ def offered(use: ToolUse, name: str) -> Tool | None:
     return next(called, None)
 
 
-def placed(number: int, error: Unguaranteed) -> Unguaranteed:
-    """The same fault, its path starting from the request's field `tools`."""
+def placed(number: int | None, error: Unguaranteed) -> Unguaranteed:
+    """The same fault, its path starting from the request's field `tools`, if it is a function's."""
+    if number is None:
+        return error
     path = f"/{number}/function/parameters{error.path}"
     return Unguaranteed(error.keyword, path, error.reason)
 
@@ -150,7 +151,7 @@ def _calls(tools: Sequence[Tool], grammars: Sequence[str], *, free: bool, severa
     for number, (tool, grammar) in enumerate(zip(tools, grammars, strict=True)):
         rules.append(f"call_{number}: {_quoted(tool.name + GAP)} %lark {{\n{grammar}\n}}")
     text = "\n".join(rules)
-    if fault(text):
+    if grammar_fault(text):
         raise Unguaranteed("tools", "", f"are too many or too large together: {len(tools)}")
     return text
 

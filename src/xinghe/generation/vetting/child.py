@@ -47,8 +47,7 @@ def handle(wanted: wire.Wanted, job: Job) -> wire.Verdict:
         reason = "cannot be compiled"
         if isinstance(error, RecursionError):
             reason = "is nested, or leads back to itself, too deeply"
-        strange = Unguaranteed("schema", "", reason)
-        strange = strange if at is None else placed(at, strange)
+        strange = placed(at, Unguaranteed("schema", "", reason))
         return wire.Verdict(
             wire.Refused(strange.keyword, strange.path, strange.reason, type(error).__name__)
         )

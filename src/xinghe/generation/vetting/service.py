@@ -254,8 +254,7 @@ class Vetting:
                 return found, math.inf
             break
         log.warning("schema_refused", kind=kind)
-        refused = Unguaranteed("schema", "", reason)
-        refused = refused if at is None else placed(at, refused)
+        refused = placed(at, Unguaranteed("schema", "", reason))
         return wire.Refused(refused.keyword, refused.path, refused.reason), seconds
 
     async def _promised(self, work: wire.Finished | wire.Walk, account: str) -> object:
