@@ -20,8 +20,7 @@ from xinghe.accounts import rules, tables
 from xinghe.accounts.rules import DEFAULT_SCOPES, AccountError
 from xinghe.accounts.tables import AccessToken, Account, Principal
 from xinghe.core import INITIAL_GRANT
-from xinghe.ledger import caps
-from xinghe.ledger.caps import Period
+from xinghe.ledger import Period, caps
 from xinghe.storage import Database, now
 
 DEFAULT_ACCOUNT = "default"

@@ -10,7 +10,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 from xinghe.core import MICRO
-from xinghe.ledger.caps import Period
+from xinghe.ledger import Period
 
 SCOPES = ("model.call", "account.read", "admin")
 DEFAULT_SCOPES = ("model.call", "account.read")

@@ -14,8 +14,7 @@ import msgspec
 
 from xinghe.accounts.rules import MAX_BALANCE, AccountError
 from xinghe.core import MICRO
-from xinghe.ledger import lots
-from xinghe.ledger.caps import Cap
+from xinghe.ledger import Cap, lots
 from xinghe.storage import now
 
 _ACCOUNTS = "SELECT id, appid, name, available, held, created_at FROM accounts"

@@ -22,7 +22,7 @@ from xinghe.cli.common import (
     show,
     tokens,
 )
-from xinghe.ledger.caps import Period
+from xinghe.ledger import Period
 from xinghe.storage import Database, now
 
 

@@ -1,16 +1,19 @@
 """Reserve, capture, release: what requests cost, exactly once, whatever happens."""
 
 from xinghe.ledger.books import Entry, Finding, check, latest
+from xinghe.ledger.caps import Cap, Period
 from xinghe.ledger.holding import Holding, InsufficientTokens, SpendCapReached
 from xinghe.ledger.ledger import Ledger, Payer
 
 __all__ = [
+    "Cap",
     "Entry",
     "Finding",
     "Holding",
     "InsufficientTokens",
     "Ledger",
     "Payer",
+    "Period",
     "SpendCapReached",
     "check",
     "latest",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Generator, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -84,34 +85,24 @@ class Folder:
 
 async def sha256_of(path: Path, progress: Progress) -> str:
     """The SHA-256 of a file, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    await _drive(_hashing(path, digest), progress)
-    return digest.hexdigest()
+    return await join((file.open("rb") for file in [path]), None, progress)
 
 
-async def join(pieces: Iterable[IO[bytes]], target: Path, progress: Progress) -> str:
-    """Write the pieces one after another to `target`; returns the SHA-256 of the whole."""
+async def join(pieces: Iterable[IO[bytes]], target: Path | None, progress: Progress) -> str:
+    """Write the pieces one after another to `target`, if any; returns the SHA-256 of the whole."""
     digest = hashlib.sha256()
     await _drive(_joining(pieces, target, digest), progress)
     return digest.hexdigest()
 
 
-def _hashing(path: Path, digest: hashlib._Hash) -> Steps:
+def _joining(pieces: Iterable[IO[bytes]], target: Path | None, digest: hashlib._Hash) -> Steps:
     done = 0
-    with path.open("rb") as file:
-        while chunk := file.read(STEP):
-            digest.update(chunk)
-            done += len(chunk)
-            yield done
-
-
-def _joining(pieces: Iterable[IO[bytes]], target: Path, digest: hashlib._Hash) -> Steps:
-    done = 0
-    with target.open("wb") as file:
+    with target.open("wb") if target else nullcontext() as file:
         for piece in pieces:
             with piece:
                 while chunk := piece.read(STEP):
-                    file.write(chunk)
+                    if file:
+                        file.write(chunk)
                     digest.update(chunk)
                     done += len(chunk)
                     yield done
