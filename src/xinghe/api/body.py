@@ -79,11 +79,8 @@ class Body:
         self._large: LargeJson | None = None
         self._hash = hashlib.sha256() if hashed else None
         self.size = 0
-
-    @property
-    def missing(self) -> int:
+        self.missing = 0
         """Characters that were not kept: some string has more than any request may have."""
-        return self._large.missing if self._large is not None else 0
 
     @property
     def digest(self) -> bytes:
@@ -115,9 +112,10 @@ class Body:
 
     async def value(self) -> Any:
         """Raises `ApiError` for what is not JSON."""
-        if self._large is not None:
-            return await self._large.value()
-        return decode(b"".join(self._parts))
+        if self._large is None:
+            return decode(b"".join(self._parts))
+        self.missing = self._large.missing
+        return await self._large.value()
 
 
 class LargeJson:

@@ -7,12 +7,11 @@ import os
 import re
 import string
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import msgspec
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from xinghe.accounts import Principal
 from xinghe.api.body import MAX_STRING, Body
@@ -64,7 +63,9 @@ class Exchange:
         self, scope: Scope, receive: Receive, send: Send, dialect: Dialect, budget: BodyBudget
     ) -> None:
         self.scope = scope
+        self.method: str = scope["method"]
         self.receive = receive
+        self.send = send
         self.dialect = dialect
         self.request_id = new_request_id()
         self.created = int(time.time())
@@ -75,23 +76,14 @@ class Exchange:
         self.model = ""
         self.status = 0
         self.error_code = ""
-        self.body_read = scope["method"] != "POST"
+        self.body_read = self.method != "POST"
         self.body_read_at = time.perf_counter()
         self.body: Body | None = None
         """What was read and not decoded yet."""
         self.missing = 0
         """Characters of the body that were too many to be kept."""
         self.budget = budget
-        self.tap: Callable[[Message], Awaitable[None]] | None = None
-        """Is shown each message before it is sent; what it raises keeps the message back."""
-        self._head: Message | None = None
-        """With a tap, the status line waits for the first piece: that may be kept back."""
-        self._send = send
         self._kept = 0
-
-    @property
-    def method(self) -> str:
-        return str(self.scope["method"])
 
     @property
     def answered(self) -> bool:
@@ -115,40 +107,16 @@ class Exchange:
         self.extra_headers.append((name.encode("latin-1"), value.encode("latin-1", "replace")))
 
     async def start(self, status: int, headers: Headers) -> None:
-        await self.start_as(
-            status,
-            [
-                *headers,
-                NO_STORE,
-                (b"x-request-id", self.request_id.encode()),
-                (b"access-control-allow-origin", b"*"),
-                (b"access-control-expose-headers", _EXPOSED),
-                *self.extra_headers,
-            ],
-        )
-
-    async def start_as(self, status: int, headers: Headers) -> None:
-        """Begin the answer with these headers alone."""
+        """Begin the answer."""
+        ours = [
+            NO_STORE,
+            (b"x-request-id", self.request_id.encode()),
+            (b"access-control-allow-origin", b"*"),
+            (b"access-control-expose-headers", _EXPOSED),
+        ]
         self.status = status
+        headers = [*headers, *ours, *self.extra_headers]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
-
-    async def send(self, message: Message) -> None:
-        if self.tap is None:
-            await self._send(message)
-            return
-        try:
-            await self.tap(message)
-        except BaseException:
-            if self._head is not None:
-                self._head, self.status = None, 0
-            raise
-        if message["type"] == "http.response.start":
-            self._head = message
-            return
-        if self._head is not None:
-            head, self._head = self._head, None
-            await self._send(head)
-        await self._send(message)
 
     async def send_json(self, body: Any, status: int = 200, headers: Headers | None = None) -> None:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
@@ -280,31 +248,25 @@ async def read_body(exchange: Exchange, server: Server, *, hashed: bool = False)
     declared = exchange.header(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > server.max_body_bytes:
         raise _too_large(int(declared), server.max_body_bytes)
+    body = Body(server.max_body_values, hashed=hashed)
     try:
         async with asyncio.timeout(server.body_timeout):
-            exchange.body = await _receive(exchange, server, hashed)
+            while not exchange.body_read:
+                message = await exchange.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                part: bytes = message.get("body", b"")
+                if body.size + len(part) > server.max_body_bytes:
+                    raise _too_large(body.size + len(part), server.max_body_bytes)
+                await exchange.keep(len(part))
+                exchange.body_read = not message.get("more_body", False)
+                await body.add(part)
     except TimeoutError:
         raise ApiError(
             Errors.REQUEST_TIMEOUT, f"the body did not arrive within {server.body_timeout:g} s"
         ) from None
-    return exchange.body
-
-
-async def _receive(exchange: Exchange, server: Server, hashed: bool) -> Body:
-    body = Body(server.max_body_values, hashed=hashed)
-    while True:
-        message = await exchange.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        part: bytes = message.get("body", b"")
-        if body.size + len(part) > server.max_body_bytes:
-            raise _too_large(body.size + len(part), server.max_body_bytes)
-        await exchange.keep(len(part))
-        last = not message.get("more_body", False)
-        exchange.body_read = last
-        await body.add(part)
-        if last:
-            return body
+    exchange.body = body
+    return body
 
 
 def _too_large(size: int, max_bytes: int) -> ApiError:

@@ -74,25 +74,32 @@ class Idempotent:
             if kept is not None and (models is None or kept.model in models):
                 return kept
             with self._keeper.keeping(place) as keeping:
-                exchange.tap = _Recorder(exchange, keeping, asked)
+                exchange.send = _Recorder(exchange, keeping, asked).send
                 await handler(exchange)
         return None
 
 
 class _Recorder:
-    """Listens to what an exchange sends, and has it kept just before its last piece leaves."""
+    """Stands before what an exchange sends, and has it kept just before its last piece leaves.
+
+    The status line waits for the first piece: an answer in one piece that could not be kept has
+    not begun, and an error can still take its place.
+    """
 
     def __init__(self, exchange: Exchange, keeping: Keeping, asked: bytes) -> None:
         self._exchange = exchange
         self._keeping = keeping
         self._asked = asked
+        self._send = exchange.send
+        self._head: Message | None = None
         self._headers: Headers = []
         self._parts: list[bytes] = []
         self._size = 0
 
-    async def __call__(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:
+        """Raises `StorageError`, and then the message does not leave."""
         if message["type"] == "http.response.start":
-            self._headers = list(message["headers"])
+            self._head, self._headers = message, list(message["headers"])
             return
         part: bytes = message.get("body", b"")
         self._size += len(part)
@@ -101,7 +108,16 @@ class _Recorder:
         else:
             self._parts.append(part)
         if not message.get("more_body", False):
-            await self._end()
+            try:
+                await self._end()
+            except BaseException:
+                if self._head is not None:
+                    self._head, self._exchange.status = None, 0
+                raise
+        if self._head is not None:
+            head, self._head = self._head, None
+            await self._send(head)
+        await self._send(message)
 
     async def _end(self) -> None:
         exchange = self._exchange
@@ -141,7 +157,9 @@ async def _replay(exchange: Exchange, kept: Kept) -> None:
     exchange.model = kept.model
     original = dict(kept.headers).get(b"x-request-id", b"").decode()
     log.info("answer_replayed", original=original)
-    await exchange.start_as(kept.status, [*kept.headers, REPLAYED])
+    exchange.status = kept.status
+    start = {"type": "http.response.start", "status": kept.status}
+    await exchange.send({**start, "headers": [*kept.headers, REPLAYED]})
     for at in range(0, len(kept.body), PIECE):
         more = at + PIECE < len(kept.body)
         piece = kept.body[at : at + PIECE]

@@ -1,0 +1,81 @@
+"""Reads the settings: defaults, then `xinghe.toml`, then `XINGHE_*` variables.
+
+`XINGHE_SERVER__PORT=8080` sets `server.port`: two underscores stand for a dot.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from xinghe.settings.sections import Settings, xdg
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names it and where it came from."""
+
+
+def load(
+    data: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Read the settings for a data directory.
+
+    `overrides` maps dotted names to values and wins over everything (command line options).
+    Raises `SettingsError`.
+    """
+    directory = (
+        data or environ.get("XINGHE_DATA") or str(xdg("XDG_DATA_HOME", ".local/share") / "xinghe")
+    )
+    tree: dict[str, Any] = {}
+    file = Path(environ.get("XINGHE_CONFIG") or Path(directory).expanduser() / "xinghe.toml")
+    if file.exists():
+        try:
+            tree = tomllib.loads(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{file}: {error}") from error
+    elif "XINGHE_CONFIG" in environ:
+        raise SettingsError(f"XINGHE_CONFIG names {file}, which does not exist")
+    for name, value in environ.items():
+        # Only what names a section: an orchestrator may put a XINGHE_PORT of its own there.
+        if name.startswith("XINGHE_") and "__" in name:
+            _put(tree, name.removeprefix("XINGHE_").lower().split("__"), value)
+    for dotted, value in (overrides or {}).items():
+        if value is not None:
+            _put(tree, dotted.split("."), value)
+    tree["data"] = directory
+    try:
+        # Variables of the environment are text: `strict=False` reads "8080" as the number it is.
+        return msgspec.convert(tree, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(
+            f"{_blamed(tree, str(error))}{error} (from {file} and the XINGHE_* variables)"
+        ) from error
+
+
+def _blamed(tree: dict[str, Any], message: str) -> str:
+    """The setting that a validation message points at, with its value."""
+    path = re.search(r"`\$\.([\w.]+)`", message)
+    if path is None:
+        return ""
+    value: Any = tree
+    for part in path[1].split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    # Of a whole section the message itself tells what is wrong; a key may be in it.
+    return "" if isinstance(value, dict) else f"{path[1]} is {value!r}: "
+
+
+def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        branch = tree.setdefault(part, {})
+        if not isinstance(branch, dict):
+            raise SettingsError(f"`{part}` is a value, not a section")
+        tree = branch
+    tree[path[-1]] = value
