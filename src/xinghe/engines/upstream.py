@@ -83,7 +83,11 @@ class UpstreamEngine:
         assert not opening, "an upstream begins its answers by itself"
         payload: dict[str, Any] = {"messages": [wire_message(message) for message in messages]}
         frame = TOKENS_A_MESSAGE * (len(messages) + 1)
-        texts = [text for message in messages for text in _texts(message)]
+        texts: list[str] = []
+        for message in messages:  # all of it that a template puts into the prompt
+            texts += [message.content, message.name or "", message.tool_call_id or ""]
+            for call in message.tool_calls:
+                texts += [call.id, call.name, call.arguments]
         if tools:
             payload |= wire_tools(tools)
             texts.append(msgspec.json.encode(payload["tools"]).decode())
@@ -183,9 +187,3 @@ def _portions(deltas: list[Delta]) -> Iterator[tuple[list[Delta], int]]:
             portion, size = [], 0
     if portion:
         yield portion, size
-
-
-def _texts(message: Message) -> list[str]:
-    """All that a template puts into the prompt for a message."""
-    called = [text for call in message.tool_calls for text in (call.id, call.name, call.arguments)]
-    return [message.content, message.name or "", message.tool_call_id or "", *called]

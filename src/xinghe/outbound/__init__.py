@@ -3,9 +3,8 @@
 Not for URLs that strangers choose: those are `fetching`'s.
 """
 
-from xinghe.outbound.answer import A_CHARACTER, Answer
+from xinghe.outbound.answer import A_CHARACTER, Answer, EventStream
 from xinghe.outbound.client import Client, Server, proxy_for
-from xinghe.outbound.events import EventStream
 from xinghe.outbound.faults import (
     UNREADABLE,
     AnswerTooLarge,

@@ -262,16 +262,10 @@ class _CleanConnector(aiohttp.TCPConnector):
             if protocol not in self._used:
                 self._used.add(protocol)
                 return connection
-            if not protocol.should_close and not _readable(protocol):
-                return connection
+            if protocol.transport is not None and not protocol.should_close:
+                poll = select.poll()  # whether bytes, or an end, lie in the socket
+                socket = protocol.transport.get_extra_info("socket")
+                poll.register(socket.fileno(), select.POLLIN)
+                if not poll.poll(0):
+                    return connection
             connection.close()
-
-
-def _readable(protocol: ResponseHandler) -> bool:
-    """Whether bytes, or an end, lie in the socket."""
-    transport = protocol.transport
-    if transport is None:
-        return True
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))
