@@ -131,24 +131,12 @@ class Accounts:
         """
         rules.check_name(name)
         rules.check_cap(cap, cap_per)
-        checked_scopes = rules.check_scopes(scopes)
-        checked_models = rules.check_models(models)
+        scopes, models = rules.check_scopes(scopes), rules.check_models(models)
         rules.check_expiry(expires_at, now())
-
-        def operation(connection: apsw.Connection) -> str:
-            owner = tables.account(connection, account)
-            return self._create_token(
-                connection,
-                owner,
-                name,
-                checked_scopes,
-                models=checked_models,
-                expires_at=expires_at,
-                cap=cap,
-                cap_per=cap_per,
-            )
-
-        return await self._database.write(operation)
+        new = tables.NewToken(name, scopes, models, expires_at, cap, cap_per)
+        return await self._database.write(
+            lambda c: self._create_token(c, tables.account(c, account), new)
+        )
 
     async def list_tokens(self, account: str | None = None) -> list[AccessToken]:
         """The tokens of one account or of all. Raises `AccountError` if there is no such."""
@@ -218,7 +206,8 @@ class Accounts:
                 account = self._create_account(connection, DEFAULT_ACCOUNT, INITIAL_GRANT)
             for unused in tables.unused_tokens(connection, account.id, QUICKSTART):
                 self._revoke(connection, unused)
-            return self._create_token(connection, account, QUICKSTART, list(DEFAULT_SCOPES))
+            new = tables.NewToken(QUICKSTART, list(DEFAULT_SCOPES))
+            return self._create_token(connection, account, new)
 
         return await self._database.write(operation)
 
@@ -233,35 +222,16 @@ class Accounts:
         return account
 
     def _create_token(
-        self,
-        connection: apsw.Connection,
-        account: Account,
-        name: str,
-        scopes: list[str],
-        *,
-        models: list[str] | None = None,
-        expires_at: int | None = None,
-        cap: int | None = None,
-        cap_per: Period = "total",
+        self, connection: apsw.Connection, account: Account, new: tables.NewToken
     ) -> str:
         at, public_id = now(), _random(10, _ID_ALPHABET)
         # 43 characters of base62 are just over 256 bits: a plain hash of them cannot be guessed.
         secret = f"xh-{public_id}-{_random(43, _BASE62)}"
-        token_id = tables.insert_token(
-            connection,
-            account.id,
-            public_id,
-            _digest(secret),
-            name=name,
-            scopes=scopes,
-            models=models,
-            expires_at=expires_at,
-            at=at,
-        )
-        detail = f"{name} of {account.appid}, scopes={scopes}, models={models}"
-        if cap is not None:
-            caps.put(connection, token_id, cap, cap_per, at)
-            detail += f", cap={cap} micro-Tokens ({cap_per})"
+        token_id = tables.insert_token(connection, account.id, public_id, _digest(secret), new, at)
+        detail = f"{new.name} of {account.appid}, scopes={new.scopes}, models={new.models}"
+        if new.cap is not None:
+            caps.put(connection, token_id, new.cap, new.cap_per, at)
+            detail += f", cap={new.cap} micro-Tokens ({new.cap_per})"
         self._record(connection, "token.create", public_id, detail, at)
         return secret
 

@@ -6,7 +6,6 @@ Each statement is part of the caller's transaction.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import apsw
@@ -14,7 +13,7 @@ import msgspec
 
 from xinghe.accounts.rules import MAX_BALANCE, AccountError
 from xinghe.core import MICRO
-from xinghe.ledger import Cap, lots
+from xinghe.ledger import Cap, Period, lots
 from xinghe.storage import now
 
 _ACCOUNTS = "SELECT id, appid, name, available, held, created_at FROM accounts"
@@ -50,6 +49,17 @@ class Account(msgspec.Struct, frozen=True):
     @property
     def balance(self) -> int:
         return self.available + self.held
+
+
+class NewToken(msgspec.Struct, frozen=True):
+    """What an access token is made from; its `cap` in micro-Tokens."""
+
+    name: str
+    scopes: list[str]
+    models: list[str] | None = None
+    expires_at: int | None = None
+    cap: int | None = None
+    cap_per: Period = "total"
 
 
 class AccessToken(msgspec.Struct, frozen=True):
@@ -125,27 +135,16 @@ def insert_token(
     account_id: int,
     public_id: str,
     digest: bytes,
-    *,
-    name: str,
-    scopes: Sequence[str],
-    models: Sequence[str] | None,
-    expires_at: int | None,
+    new: NewToken,
     at: int,
 ) -> int:
     """A new token, of which only the hash is kept; returns its id."""
+    scopes = msgspec.json.encode(new.scopes).decode()
+    models = None if new.models is None else msgspec.json.encode(new.models).decode()
     connection.execute(
         "INSERT INTO tokens (account_id, public_id, digest, name, scopes, models, expires_at, "
         "created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            account_id,
-            public_id,
-            digest,
-            name,
-            msgspec.json.encode(scopes).decode(),
-            None if models is None else msgspec.json.encode(models).decode(),
-            expires_at,
-            at,
-        ),
+        (account_id, public_id, digest, new.name, scopes, models, new.expires_at, at),
     )
     return connection.last_insert_rowid()
 
