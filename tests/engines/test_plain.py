@@ -11,11 +11,11 @@ from PIL import Image
 
 from tests.pictures.render import encoded
 from xinghe.engines.llamacpp.plain import LEAST_SIDE, MOST_PIXELS, plain
-from xinghe.pictures import Look
+from xinghe.pictures import PictureFile
 
 
 def shown(data: bytes) -> Image.Image:
-    made = Image.open(io.BytesIO(plain(Look(data))))
+    made = Image.open(io.BytesIO(plain(PictureFile(data))))
     assert (made.format, made.mode) == ("PNG", "RGB")
     return made
 

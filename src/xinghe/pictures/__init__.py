@@ -17,7 +17,7 @@ from xinghe.pictures.prompt import (
     prompt_parts,
     without_pictures,
 )
-from xinghe.pictures.reader import Look, PictureReader
+from xinghe.pictures.reader import PictureFile, PictureReader
 
 __all__ = [
     "FETCHED",
@@ -26,8 +26,8 @@ __all__ = [
     "MAX_IMAGE_TOKENS",
     "PATCH",
     "Description",
-    "Look",
     "PictureError",
+    "PictureFile",
     "PictureReader",
     "image_tokens",
     "open_picture",

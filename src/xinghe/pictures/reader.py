@@ -22,13 +22,13 @@ WAITING, SHARE = 64, 16
 """Requests that wait for a reading: in all, and of one account."""
 
 
-class Look(msgspec.Struct, frozen=True, array_like=True):
+class PictureFile(msgspec.Struct, frozen=True, array_like=True):
     """The file of a picture."""
 
     data: bytes
 
 
-class Sight(msgspec.Struct, frozen=True, array_like=True):
+class Reading(msgspec.Struct, frozen=True, array_like=True):
     """What was seen, with the picture held upright; sizes in pixels.
 
     `colours` are Chinese names, the most frequent first. `lines` are in reading order.
@@ -47,7 +47,7 @@ class PictureReader:
         self._timeout = settings.read_timeout
         self._worker = WorkerPool(
             "xinghe.pictures.worker",
-            Sight,
+            Reading,
             size=1,
             nice=10,
             waiting=WAITING,
@@ -56,7 +56,7 @@ class PictureReader:
             grace=settings.read_timeout,  # it starts for longer than most readings take
         )
         self._hashing = Threads("picture-hashes")
-        self._seen: OrderedDict[bytes, Sight] = OrderedDict()
+        self._seen: OrderedDict[bytes, Reading] = OrderedDict()
 
     @property
     def pid(self) -> int | None:
@@ -70,22 +70,22 @@ class PictureReader:
         `WorkerBusy` where too many wait.
         """
         key = await self._hashing.run(_digest, picture.data)
-        sight = self._seen.get(key)
-        if sight is None:
+        reading = self._seen.get(key)
+        if reading is None:
             try:
                 async with asyncio.timeout(self._timeout):
-                    sight = await self._worker.call(Look(picture.data), ACCOUNT.get())
+                    reading = await self._worker.call(PictureFile(picture.data), ACCOUNT.get())
             except WorkerBusy:
                 raise
             except (WorkerFailure, TimeoutError) as error:
                 log.warning("picture_not_read", reason=type(error).__name__)
                 return Description(picture.width, picture.height, readable=False)
-            self._seen[key] = sight
+            self._seen[key] = reading
             if len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
         self._seen.move_to_end(key)
-        lines, cut = _bounded(sight.lines, max_characters)
-        return Description(sight.width, sight.height, sight.colours, lines, cut)
+        lines, cut = _bounded(reading.lines, max_characters)
+        return Description(reading.width, reading.height, reading.colours, lines, cut)
 
     async def aclose(self) -> None:
         await self._worker.aclose()

@@ -17,7 +17,7 @@ from rapidocr import RapidOCR
 from rapidocr.utils.output import RapidOCROutput
 
 from xinghe.pictures.pixels import WIDEST, decode, dominant_colours, tiles
-from xinghe.pictures.reader import Look, Sight
+from xinghe.pictures.reader import PictureFile, Reading
 from xinghe.workers import serve, threads
 
 MEMORY = 2 * 1024**3
@@ -47,7 +47,7 @@ class Line:
         return (self.top + self.bottom) / 2
 
 
-class Eye:
+class TextReader:
     """PP-OCRv6 (small, Chinese and English among others) through onnxruntime."""
 
     def __init__(self) -> None:
@@ -61,10 +61,10 @@ class Eye:
             }
         )
 
-    def look(self, request: Look) -> Sight:
+    def read(self, request: PictureFile) -> Reading:
         image, (width, height) = decode(request.data)
         lines = self._lines(image) if min(image.size) >= LEGIBLE else []
-        return Sight(width, height, dominant_colours(image), tuple(in_reading_order(lines)))
+        return Reading(width, height, dominant_colours(image), tuple(in_reading_order(lines)))
 
     def _lines(self, image: Image.Image) -> list[Line]:
         found: list[Line] = []
@@ -135,7 +135,7 @@ def _cut(
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    serve(Eye().look, Look)
+    serve(TextReader().read, PictureFile)
 
 
 if __name__ == "__main__":

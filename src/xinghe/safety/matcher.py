@@ -156,7 +156,7 @@ class Matcher:
 
     def check(self, text: str) -> Verdict | None:
         """The most severe finding, the earliest of equals."""
-        if not self._may_find(text):
+        if not any(view.may_hit(text) for view in self.views(text, ended=True)):
             return None
         worst = max(
             self._findings(text), key=lambda hit: (hit.phrase.flag, -hit.start), default=None
@@ -173,32 +173,28 @@ class Matcher:
                 at = max(at, hit.end)
         return rest + text[at:]
 
-    def _may_find(self, text: str) -> bool:
-        return any(view.may_hit(text) for view in self.views(text, ended=True))
-
     def _findings(self, text: str) -> Iterator[Hit]:
         # The exact look costs more than the quick one: only the neighbourhood of a hit pays it.
         margin = (self._extent + 1) * (MAX_GAP + 1)
         for low in range(0, len(text), _SEGMENT):
             begin = max(0, low - margin)
             piece = text[begin : low + _SEGMENT + margin]
-            if self._may_find(piece):
-                for hit in self._unshielded(piece):
+            views = self.views(piece, ended=True)
+            if any(view.may_hit(piece) for view in views):
+                for hit in _unshielded(piece, views):
                     if low <= begin + hit.start < low + _SEGMENT:
                         yield Hit(begin + hit.start, begin + hit.end, hit.phrase)
 
-    def _unshielded(self, text: str) -> list[Hit]:
-        hits = [
-            hit
-            for view in self.views(text, ended=True)
-            for hit in view.hits(text, fold(text, view.alphabet))
-        ]
-        shields = [hit for hit in hits if not hit.phrase.flag]
-        return [
-            hit
-            for hit in hits
-            if hit.phrase.flag and not any(shield.shields(hit) for shield in shields)
-        ]
+
+def _unshielded(text: str, views: Iterable[View]) -> list[Hit]:
+    """The banned phrases in a text that nothing shields."""
+    hits = [hit for view in views for hit in view.hits(text, fold(text, view.alphabet))]
+    shields = [hit for hit in hits if not hit.phrase.flag]
+    return [
+        hit
+        for hit in hits
+        if hit.phrase.flag and not any(shield.shields(hit) for shield in shields)
+    ]
 
 
 def _is_together(folded: Folded, start: int, end: int, phrase: Phrase) -> bool:

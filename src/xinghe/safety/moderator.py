@@ -41,7 +41,7 @@ _FLAGS = SafetyFlags()
 _NO_UPSTREAM = SafetyUpstream()
 
 
-class Setting(msgspec.Struct, frozen=True):
+class WorkerSettings(msgspec.Struct, frozen=True):
     """What a child is started with."""
 
     flags: SafetyFlags
@@ -55,7 +55,7 @@ class Text(msgspec.Struct, frozen=True, array_like=True):
     place: Place
 
 
-class Look(msgspec.Struct, frozen=True):
+class CheckRequest(msgspec.Struct, frozen=True):
     """Texts to be looked through by the lists of `version`; `lists` where the child lacks them."""
 
     version: int
@@ -63,7 +63,7 @@ class Look(msgspec.Struct, frozen=True):
     lists: dict[str, bytes] | None = None
 
 
-class Seen(msgspec.Struct, frozen=True):
+class CheckReply(msgspec.Struct, frozen=True):
     """One verdict a text; `None` in their place from a child that lacks the lists."""
 
     verdicts: list[Verdict | None] | None
@@ -127,11 +127,11 @@ class Moderator:
         pool = self._usual if size <= LONG else self._long
         sent = [Text(text.encode("utf-8", "surrogatepass"), place) for text, place in texts]
         lists, version = self._in_force, self._version
-        seen = await _asked(pool, Look(version, sent))
-        if seen.verdicts is None:
-            seen = await _asked(pool, Look(version, sent, lists))
-        assert seen.verdicts is not None
-        return seen.verdicts
+        reply = await _asked(pool, CheckRequest(version, sent))
+        if reply.verdicts is None:
+            reply = await _asked(pool, CheckRequest(version, sent, lists))
+        assert reply.verdicts is not None
+        return reply.verdicts
 
     async def review(self, text: str, place: Place = "conversation") -> Verdict | None:
         """As `check_all`, and asks the model where the lexicon and the lists found nothing.
@@ -195,25 +195,25 @@ class Moderator:
         log.info("safety lists loaded", phrases=judge.matcher.size)
         return judge
 
-    def _pool(self, *, waiting: int, share: int, nice: int) -> WorkerPool[Seen]:
+    def _pool(self, *, waiting: int, share: int, nice: int) -> WorkerPool[CheckReply]:
         return WorkerPool(
             "xinghe.safety.worker",
-            Seen,
+            CheckReply,
             size=1,
             waiting=waiting,
             share=share,
             timeout=TIMEOUT,
-            arguments=[msgspec.json.encode(Setting(self._flags, self._builtin)).decode()],
+            arguments=[msgspec.json.encode(WorkerSettings(self._flags, self._builtin)).decode()],
             nice=nice,
             grace=GRACE,
         )
 
 
-async def _asked(pool: WorkerPool[Seen], look: Look) -> Seen:
+async def _asked(pool: WorkerPool[CheckReply], request: CheckRequest) -> CheckReply:
     try:
-        return await pool.call(look, ACCOUNT.get())
+        return await pool.call(request, ACCOUNT.get())
     except WorkerDied:  # whatever ended it, it may not have been this call
-        return await pool.call(look, ACCOUNT.get())
+        return await pool.call(request, ACCOUNT.get())
 
 
 def _size(texts: Sequence[tuple[str, Place]]) -> int:

@@ -116,7 +116,7 @@ class Searcher:
         try:
             self._choosing.start()  # it is ready when something has been found
             found = await self._find(query[:MAX_QUERY], number)
-            if self._fetch is not None:
+            if self._fetch is not None and any(each.text is None for each in found):
                 left = self._deadline - (time.monotonic() - began)
                 found = await self._with_pages(found, self._fetch, left)
             place = measure.__module__, measure.__qualname__

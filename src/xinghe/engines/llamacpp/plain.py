@@ -13,7 +13,7 @@ import resource
 
 from PIL import Image
 
-from xinghe.pictures import MAX_IMAGE_TOKENS, PATCH, Look
+from xinghe.pictures import MAX_IMAGE_TOKENS, PATCH, PictureFile
 from xinghe.pictures.pixels import decode
 from xinghe.workers import serve
 
@@ -25,7 +25,7 @@ LEAST_SIDE = PATCH
 """Pixels: a thinner picture is padded, since some vision towers cannot take it."""
 
 
-def plain(request: Look) -> bytes:
+def plain(request: PictureFile) -> bytes:
     """A picture upright, opaque and of at most `MOST_PIXELS` pixels, as an RGB PNG.
 
     Raises what Pillow raises for a damaged file.
@@ -49,7 +49,7 @@ def plain(request: Look) -> bytes:
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    serve(plain, Look)
+    serve(plain, PictureFile)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from xinghe.core import Message, Picture, Prompt, ToolCall
 from xinghe.engines.prompts import wire_message
-from xinghe.pictures import Description, Look, pictures_in, prompt_parts
+from xinghe.pictures import Description, PictureFile, pictures_in, prompt_parts
 from xinghe.vocabulary import PROBES, Frame, Specials
 from xinghe.workers import Worker, WorkerFailure
 
@@ -153,7 +153,7 @@ class _Eyes:
 
     async def _part(self, picture: Picture, number: int) -> str | Picture:
         try:
-            png = await self._worker.call(Look(picture.data))
+            png = await self._worker.call(PictureFile(picture.data))
         except WorkerFailure as error:
             log.warning("picture_not_shown", reason=type(error).__name__)
             unreadable = Description(picture.width, picture.height, readable=False)
