@@ -111,17 +111,12 @@ class Moderator:
         """The most severe finding of the lexicon and the lists, or `None`; see `Judge.check`."""
         return self._judge.check(text, place)
 
-    @staticmethod
-    def is_quick(texts: Sequence[tuple[str, Place]]) -> bool:
-        """Whether `check_all` has nothing to wait for."""
-        return _size(texts) <= AT_ONCE
-
     async def check_all(self, texts: Sequence[tuple[str, Place]]) -> list[Verdict | None]:
         """As `check` for each, in order; what is long in sum, in a process of its own.
 
         Raises `WorkerFailure`: `WorkerBusy` where too many wait.
         """
-        size = _size(texts)
+        size = sum(len(text) + A_TEXT for text, _ in texts)
         if size <= AT_ONCE:
             return [self._judge.check(text, place) for text, place in texts]
         pool = self._usual if size <= LONG else self._long
@@ -214,8 +209,3 @@ async def _asked(pool: WorkerPool[CheckReply], request: CheckRequest) -> CheckRe
         return await pool.call(request, ACCOUNT.get())
     except WorkerDied:  # whatever ended it, it may not have been this call
         return await pool.call(request, ACCOUNT.get())
-
-
-def _size(texts: Sequence[tuple[str, Place]]) -> int:
-    """What looking through all of them takes, in characters: the sum counts, not the longest."""
-    return sum(len(text) + A_TEXT for text, _ in texts)
