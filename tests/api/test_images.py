@@ -17,7 +17,7 @@ from tests.kit.books import MICRO, Books
 from tests.kit.expect import answered, malformed, refused
 from tests.kit.raw import Connection, Reply
 from tests.kit.server import Server
-from xinghe.images.protocol import SIZES, samplers, styles
+from xinghe.images import SIZES, samplers, styles
 
 MODEL = "Stable-Diffusion-XL"
 CAT = "一只白猫, 红帽子"

@@ -1,6 +1,11 @@
 """Images from a prompt: who draws them, where they are kept, what a style adds to the prompt."""
 
 from xinghe.images.protocol import (
+    DEFAULT_SAMPLER,
+    DEFAULT_SIZE,
+    DEFAULT_STYLE,
+    MAX_SEED,
+    SIZES,
     Asked,
     Painter,
     PainterBusy,
@@ -8,9 +13,16 @@ from xinghe.images.protocol import (
     PainterFailed,
     PainterUnavailable,
     Progress,
+    samplers,
+    styles,
 )
 
 __all__ = [
+    "DEFAULT_SAMPLER",
+    "DEFAULT_SIZE",
+    "DEFAULT_STYLE",
+    "MAX_SEED",
+    "SIZES",
     "Asked",
     "Painter",
     "PainterBusy",
@@ -18,4 +30,6 @@ __all__ = [
     "PainterFailed",
     "PainterUnavailable",
     "Progress",
+    "samplers",
+    "styles",
 ]

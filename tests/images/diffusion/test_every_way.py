@@ -8,9 +8,8 @@ from itertools import product
 import pytest
 from PIL import Image
 
-from xinghe.images import Asked
+from xinghe.images import SIZES, Asked, samplers, styles
 from xinghe.images.diffusion import DiffusionPainter
-from xinghe.images.protocol import SIZES, samplers, styles
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

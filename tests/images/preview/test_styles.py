@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.images.preview.asking import asked, drawn
+from xinghe.images import styles
 from xinghe.images.preview.styles import STYLES
-from xinghe.images.protocol import styles
 
 PROMPT = "一只白猫, 红帽子, 草地"
 

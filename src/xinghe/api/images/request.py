@@ -11,13 +11,13 @@ from xinghe.api.end_user import read_user
 from xinghe.api.errors import ApiError, Errors, refuse
 from xinghe.api.fields import choice, flag, integer, number
 from xinghe.catalog import ModelCard
-from xinghe.images import Asked
-from xinghe.images.protocol import (
+from xinghe.images import (
     DEFAULT_SAMPLER,
     DEFAULT_SIZE,
     DEFAULT_STYLE,
     MAX_SEED,
     SIZES,
+    Asked,
     samplers,
     styles,
 )

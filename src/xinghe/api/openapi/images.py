@@ -21,7 +21,7 @@ from xinghe.api.images.request import (
     STEPS,
 )
 from xinghe.catalog.parameters import parameters
-from xinghe.images.protocol import (
+from xinghe.images import (
     DEFAULT_SAMPLER,
     DEFAULT_SIZE,
     DEFAULT_STYLE,
