@@ -14,15 +14,18 @@ import socket
 import sys
 import tempfile
 import threading
+import time
+import timeit
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, cast
 
+import msgspec
 import uvicorn
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.script import Call, Script
@@ -30,9 +33,13 @@ from tests.kit.server import free_port
 from tests.kit.upstream import Upstream
 
 from xinghe.accounts import Accounts
+from xinghe.api.chat.request import read_request
+from xinghe.api.chat.schema import CHAT
 from xinghe.api.connection import Connection
+from xinghe.api.dialect import Dialect
 from xinghe.api.flow import WaitingRoom
 from xinghe.app import System, running
+from xinghe.catalog import Kind, ModelCard
 from xinghe.catalog import load as load_catalog
 from xinghe.observe import logs
 from xinghe.settings import load as load_settings
@@ -172,6 +179,27 @@ def _bodies() -> list[dict[str, Any]]:
     ]
 
 
+def _decoding() -> tuple[float, float]:
+    """Microseconds that a chat body of 4 KB takes: bare JSON, and decoded with all checks."""
+    turns = [{"role": role, "content": "字" * 250} for role in ("user", "assistant")] * 2
+    question = {"role": "user", "content": "字" * 250}
+    body = {"model": "m", "messages": [*turns, question], "temperature": 0.5, "stream": True}
+    text = json.dumps(body, ensure_ascii=False).encode()
+    card = ModelCard(Kind.CHAT, context=9000, max_input=8000, output_max=99, output_default=9)
+    bare, form = msgspec.json.Decoder().decode, CHAT[Dialect.DOCUMENTED]
+
+    def checked() -> None:
+        reading = read_request(form.read(text), "m", card, Dialect.DOCUMENTED, frozenset(), 32_000)
+        with suppress(StopIteration):
+            reading.send(None)
+
+    def micros(work: Callable[[], object]) -> float:
+        runs = timeit.repeat(work, number=2000, repeat=15, timer=time.process_time)
+        return round(min(runs) / 2000 * 1e6, 1)
+
+    return micros(lambda: bare(text)), micros(checked)
+
+
 def _sources() -> dict[Path, list[str]]:
     return {
         path: path.read_text("utf-8").splitlines()
@@ -202,6 +230,7 @@ def _runs(sources: dict[Path, list[str]]) -> int:
 def main() -> None:
     with Upstream() as upstream:
         whole, stream = asyncio.run(_traced(upstream.url, _bodies()))
+    bare, checked = _decoding()
     sources = _sources()
     text = "\n".join(line for lines in sources.values() for line in lines)
     longest = max(sources, key=lambda path: len(sources[path]))
@@ -210,6 +239,7 @@ def main() -> None:
         ("one whole chat: functions", len(whole.functions), 140),
         ("stream with tools and search: files", len(stream.files), 55),
         ("stream with tools and search: functions", len(stream.functions), 210),
+        ("decode and checks of a 4 KB chat body, µs", checked, f"{bare} (bare) + 6"),
         ("nested generators at most", max(stream.generators), 3),
         ("`aclosing` in src", len(re.findall(r"\baclosing\(", text)), 4),
         ("files of src, without preview", len(sources), "-"),

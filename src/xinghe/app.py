@@ -31,20 +31,20 @@ from xinghe.api.authentication import Lapses
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.edge import Edge
-from xinghe.api.embeddings.request import DEFAULT_MODEL
-from xinghe.api.embeddings.route import EmbeddingsRoute
-from xinghe.api.idempotent import Idempotent
-from xinghe.api.images.files import image_routes
-from xinghe.api.images.route import ImagesRoute
-from xinghe.api.memory import BodyBudget, frozen_heap
-from xinghe.api.models.route import ModelsRoute
-from xinghe.api.operations import (
+from xinghe.api.elsewhere import (
     Identified,
     Readiness,
     documentation_routes,
     metrics_routes,
     probe_routes,
 )
+from xinghe.api.embeddings.route import EmbeddingsRoute
+from xinghe.api.embeddings.schema import DEFAULT_MODEL
+from xinghe.api.idempotent import Idempotent
+from xinghe.api.images.files import image_routes
+from xinghe.api.images.route import ImagesRoute
+from xinghe.api.memory import BodyBudget, frozen_heap
+from xinghe.api.models.route import ModelsRoute
 from xinghe.api.rerank.route import RerankRoute
 from xinghe.api.services import Services
 from xinghe.catalog import Catalog
@@ -112,17 +112,21 @@ class System:
         if search.corpus is not None:
             elsewhere += documentation_routes(search.corpus)
         elsewhere += probe_routes(self.readiness)
+        models = ModelsRoute(services, created=int(time.time()))
         self.app: ASGIApp = Edge(
             accounts=accounts,
             limiter=services.limiter,
             qps=catalog.limits.qps,
             budget=BodyBudget(settings.server.max_bodies_bytes),
             idempotent=Idempotent(keeper, settings.server),
-            chat=ChatRoute(services),
-            models=ModelsRoute(services, created=int(time.time())),
-            embeddings=EmbeddingsRoute(services),
-            rerank=RerankRoute(services),
-            images=ImagesRoute(services),
+            handlers={
+                "models": models.list,
+                "model": models.show,
+                "chat": ChatRoute(services),
+                "embeddings": EmbeddingsRoute(services),
+                "rerank": RerankRoute(services),
+                "images": ImagesRoute(services),
+            },
             elsewhere=Identified(Router(elsewhere)),
         )
         self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))

@@ -1,18 +1,18 @@
-"""What `/embeddings` and `/rerank` read is what the document says of them."""
+"""What `/embeddings` and `/rerank` take, as the document tells it."""
 
 from __future__ import annotations
 
-from xinghe.api.embeddings.request import KNOWN as EMBEDDING_FIELDS
-from xinghe.api.openapi.document import document
-from xinghe.api.openapi.embeddings import MAX_TEXTS, embedding_request, rerank_request
-from xinghe.api.rerank.request import KNOWN as RERANK_FIELDS
+from xinghe.api.embeddings.schema import MAX_TEXTS, EmbeddingRequest
+from xinghe.api.openapi import document
+from xinghe.api.rerank.schema import RerankRequest
 from xinghe.catalog import Kind, load
 from xinghe.settings import Settings
 
 
 def test_every_parameter_that_is_read_is_described() -> None:
-    assert set(embedding_request()["properties"]) == EMBEDDING_FIELDS
-    assert set(rerank_request()["properties"]) == RERANK_FIELDS
+    schemas = document()["components"]["schemas"]
+    for shape in (EmbeddingRequest, RerankRequest):
+        assert set(schemas[shape.__name__]["properties"]) == set(shape.__struct_encode_fields__)
 
 
 def test_both_dialects_have_both_operations() -> None:

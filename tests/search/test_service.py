@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from starlette.routing import Router
 from starlette.testclient import TestClient
 
-from xinghe.api.operations import Identified, Nowhere, documentation_routes
+from xinghe.api.elsewhere import Identified, Nowhere, documentation_routes
 from xinghe.cli.search import search
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.search.corpus import SHARE

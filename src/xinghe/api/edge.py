@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from xinghe.accounts import Accounts
 from xinghe.api.authentication import authenticate
-from xinghe.api.chat.route import ChatRoute
-from xinghe.api.dialect import MOUNTS, Dialect, find_mount
-from xinghe.api.embeddings.route import EmbeddingsRoute
+from xinghe.api.dialect import find_mount
 from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
 from xinghe.api.exchange import Exchange
 from xinghe.api.idempotent import Handler, Idempotent
-from xinghe.api.images.route import ImagesRoute
 from xinghe.api.memory import BodyBudget
-from xinghe.api.models.route import ModelsRoute
-from xinghe.api.rerank.route import RerankRoute
+from xinghe.api.operations import OPERATIONS, find_operation
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.limits import Limiter
 from xinghe.observe import metrics
 
 log = structlog.get_logger(__name__)
 
-NOT_SERVED = (
-    "/completions", "/audio", "/files", "/images/edits", "/images/variations", "/responses",
-    "/moderations", "/batches", "/assistants", "/threads", "/fine_tuning",
-)  # fmt: skip
 PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
     (b"access-control-allow-headers", b"*, authorization, content-type"),
@@ -38,17 +30,11 @@ PREFLIGHT = [
 ]
 
 
-class Operation(NamedTuple):
-    """What a path does: its name in logs and metrics, its method, the scope it needs."""
-
-    name: str
-    method: str
-    scope: str
-    handler: Handler
-
-
 class Edge:
-    """Serves the API mounts; every other path goes to `elsewhere`."""
+    """Serves the operations at the API mounts; every other path goes to `elsewhere`.
+
+    `handlers` are those of the operations, by their names.
+    """
 
     def __init__(
         self,
@@ -57,11 +43,7 @@ class Edge:
         qps: float,
         budget: BodyBudget,
         idempotent: Idempotent,
-        chat: ChatRoute,
-        models: ModelsRoute,
-        embeddings: EmbeddingsRoute,
-        rerank: RerankRoute,
-        images: ImagesRoute,
+        handlers: Mapping[str, Handler],
         elsewhere: ASGIApp,
     ) -> None:
         self._accounts = accounts
@@ -69,15 +51,8 @@ class Edge:
         self._qps = qps
         self._budget = budget
         self._idempotent = idempotent
-        self._models = models
+        self._handlers = {each.name: handlers[each.name] for each in OPERATIONS}
         self._elsewhere = elsewhere
-        self._operations = {
-            "/chat/completions": Operation("chat", "POST", "model.call", chat),
-            "/models": Operation("models", "GET", "model.call", models.list),
-            "/embeddings": Operation("embeddings", "POST", "model.call", embeddings),
-            "/rerank": Operation("rerank", "POST", "model.call", rerank),
-            "/images/generations": Operation("images", "POST", "model.call", images),
-        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         mount = find_mount(scope["path"]) if scope["type"] == "http" else None
@@ -95,7 +70,8 @@ class Edge:
                 await exchange.start(204, PREFLIGHT)
                 await exchange.send({"type": "http.response.body", "body": b""})
                 return
-            operation = self._find(path)
+            operation, exchange.path_id = find_operation(path)
+            handler = self._handlers[operation.name]
             exchange.operation = operation.name
             if exchange.method != operation.method:
                 raise ApiError(
@@ -111,9 +87,9 @@ class Edge:
             )
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
                 if operation.method == "POST":
-                    await self._idempotent(exchange, operation.handler)
+                    await self._idempotent(exchange, handler)
                 else:
-                    await operation.handler(exchange)
+                    await handler(exchange)
         except ClientGone:
             exchange.error_code = "client_gone"
             metrics.CLIENTS_GONE.labels("left").inc()
@@ -125,29 +101,6 @@ class Edge:
         finally:
             exchange.close()
             _record(exchange)
-
-    def _find(self, path: str) -> Operation:
-        operation = self._operations.get(path.rstrip("/") or "/")
-        if operation is not None:
-            return operation
-        if path.startswith("/models/"):
-            name = path.removeprefix("/models/")
-            return Operation("model", "GET", "model.call", lambda ex: self._models.show(ex, name))
-        raise no_such_path(path)
-
-
-def no_such_path(path: str) -> ApiError:
-    """404 that says where the API is."""
-    bases = ", ".join(prefix for prefix in MOUNTS if MOUNTS[prefix] is Dialect.DOCUMENTED)
-    served = "/models, /chat/completions, /embeddings, /rerank, /images/generations"
-    what = "is not served here" if path.startswith(NOT_SERVED) else "is no path of this API"
-    if path == "/metrics":
-        what = "is served on a port of its own (server.metrics_port)"
-    return ApiError(
-        Errors.NO_SUCH_PATH,
-        f"{path[:120]!r} {what}; base URLs: {bases} (the documented dialect), /v1 (OpenAI's); "
-        f"operations: {served}",
-    )
 
 
 def _record(exchange: Exchange) -> None:

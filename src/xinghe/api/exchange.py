@@ -73,6 +73,8 @@ class Exchange:
         self.extra_headers: Headers = []
         self.principal: Principal | None = None
         self.operation = ""
+        self.path_id = ""
+        """What stands in the path for `{id}`."""
         self.model = ""
         self.status = 0
         self.error_code = ""
@@ -195,32 +197,6 @@ class Exchange:
                         message = await self.receive()
                     if message["type"] == "http.disconnect" or not message.get("more_body", False):
                         return
-
-
-async def read_json_object(exchange: Exchange, server: Server) -> dict[str, Any]:
-    """The body as a JSON object, every string of it whole. Raises what `read_body` raises."""
-    body = await read_cut_object(exchange, server)
-    check_whole(exchange)
-    return body
-
-
-async def read_cut_object(exchange: Exchange, server: Server) -> dict[str, Any]:
-    """The same, but strings of more than `MAX_STRING` bytes are cut.
-
-    `exchange.missing` counts the characters that were dropped. The caller refuses the request for
-    its length in words of its own, and calls `check_whole` where it has none.
-    """
-    read = await read_body(exchange, server)
-    exchange.body = None  # what was decoded is enough to hold
-    body = await read.value()
-    if not isinstance(body, dict):
-        kind = "array" if isinstance(body, list) else "value"
-        raise ApiError(
-            Errors.MALFORMED_JSON,
-            f"Invalid Argument: the body is a JSON {kind}, allowed: an object",
-        )
-    exchange.missing = read.missing
-    return body
 
 
 def check_whole(exchange: Exchange) -> None:

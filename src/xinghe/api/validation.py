@@ -7,23 +7,36 @@ not name are passed over, and told to the client.
 
 from __future__ import annotations
 
-import builtins
 import re
 import time
-import typing
-from collections.abc import Iterator, Mapping, Sequence
-from types import NoneType, UnionType
-from typing import Annotated, Any, Generic, Literal, TypeVar, Union, cast, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    TypeVar,
+    cast,
+)
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, ValidationError
-from msgspec.structs import FieldInfo
 
+from xinghe.accounts import Principal
 from xinghe.api.body import decode
 from xinghe.api.errors import ApiError, Errors, refuse
 from xinghe.api.exchange import Exchange, read_body
+from xinghe.api.wording import allowed, struct_of
+from xinghe.catalog import Catalog, Kind, ModelCard
 from xinghe.settings import Server
 
+MAX_LISTED = 20
+"""Parameters without effect that are named to a client."""
+MAX_NAME = 40
+"""Characters of such a name."""
+
+NotEmpty = Annotated[str, Meta(min_length=1)]
 ModelName = Annotated[str, Meta(min_length=1, description="An id of GET /models.")]
 EndUser = Annotated[
     str,
@@ -41,6 +54,8 @@ _LACKS = re.compile(r"missing required field `(.+?)`")
 
 class Request(msgspec.Struct, kw_only=True):
     """What every operation takes."""
+
+    default_model: ClassVar[str | None] = None
 
     model: ModelName | None = None
     user: EndUser | None = None
@@ -75,7 +90,7 @@ class Asked(msgspec.Struct, Generic[T]):
     body: dict[str, Any]
     """Where it is not `valid`, or too large to be decoded in one pass: what was sent."""
 
-    def checked(self, most: Mapping[str, int]) -> T:
+    def checked(self, **most: int) -> T:
         """The request. Raises `ApiError`.
 
         `most` is the upper end of fields where the model's own is below that of the Struct.
@@ -101,7 +116,7 @@ class Form(Generic[T]):
         self._decode = msgspec.json.Decoder(strict).decode
         self._fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
         self._within = {
-            name: frozenset(_struct(self._fields[name].type).__struct_encode_fields__)
+            name: frozenset(struct_of(self._fields[name].type).__struct_encode_fields__)
             for name in within
         }
 
@@ -145,14 +160,10 @@ class Form(Generic[T]):
     def refusal(
         self, name: str, steps: Sequence[str | int], value: Any, most: Mapping[str, int]
     ) -> ApiError:
-        """In the words of the annotations that stand where `steps` lead to within a field."""
-        hints = [self._fields[name].type]
-        path = name
-        for step in steps:
-            hints = list(_below(hints, step))
-            path += f"[{step}]" if isinstance(step, int) else f".{step}"
-        allowed = _allowed(hints, most.get(name))
-        return self.shape.refusal(path, value, allowed)
+        """Of the value that `steps` lead to within a field."""
+        inner = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+        words = allowed(self._fields[name].type, steps, most.get(name))
+        return self.shape.refusal("".join([name, *inner]), value, words)
 
     def _unknown(self, body: dict[str, Any]) -> list[str]:
         unknown = [
@@ -165,8 +176,10 @@ class Form(Generic[T]):
         return unknown
 
 
-async def read_body_as(form: Form[T], exchange: Exchange, server: Server) -> Asked[T]:
-    """The body of a request. Raises what `read_body` raises.
+async def read_asked(
+    form: Form[T], kind: Kind, exchange: Exchange, catalog: Catalog, server: Server
+) -> tuple[Asked[T], ModelCard]:
+    """A request's body, and the card of the model that it names. Raises what `read_body` raises.
 
     Strings of more than `MAX_STRING` bytes are cut, and `exchange.missing` counts the characters
     that were dropped: the caller refuses the request for its length in words of its own, and
@@ -178,7 +191,44 @@ async def read_body_as(form: Form[T], exchange: Exchange, server: Server) -> Ask
     asked = form.take(await body.value()) if text is None else form.read(text)
     exchange.missing = body.missing
     exchange.body_read_at = time.perf_counter()
-    return asked
+    name = form.shape.default_model if asked.model is None else asked.model
+    card = _card(name, kind, catalog, exchange.require())
+    exchange.model = str(name)
+    return asked, card
+
+
+def _card(name: Any, kind: Kind, catalog: Catalog, principal: Principal) -> ModelCard:
+    if name is None or name == "":
+        raise ApiError(Errors.MODEL_EMPTY, "model is empty", param="model")
+    if not isinstance(name, str):
+        raise refuse("model", name, "the id of a model")
+    card = catalog.models.get(name)
+    if card is None:
+        raise ApiError(
+            Errors.NO_SUCH_MODEL,
+            f"no such model: {name[:80]!r}; GET /models lists them all",
+            param="model",
+        )
+    if principal.models is not None and name not in principal.models:
+        raise ApiError(
+            Errors.MODEL_NOT_PERMITTED, f"No permission to use the model {name}", param="model"
+        )
+    if card.kind is not kind:
+        raise refuse("model", name, f"a model of kind {kind.value}; this one is {card.kind.value}")
+    return card
+
+
+def tell_ignored(exchange: Exchange, names: Sequence[str]) -> None:
+    """Tell the client which of its parameters had no effect (contract, Sampling).
+
+    The names come from outside: they are made safe for a header.
+    """
+    if not names:
+        return
+    listed = [quote(name[:MAX_NAME], safe="") for name in names[:MAX_LISTED]]
+    if len(names) > MAX_LISTED:
+        listed.append(f"and {len(names) - MAX_LISTED} more")
+    exchange.add_header("x-ignored-parameters", ", ".join(listed))
 
 
 class _WrongError(Exception):
@@ -214,72 +264,3 @@ def _convert(value: Any, kind: Any) -> Any:
             raise _WrongError(steps, found)
         # JSON does not tell 5.0 from 5.
         holder[key] = int(found)
-
-
-def _members(hint: Any) -> Iterator[tuple[Any, Meta]]:
-    """The types that a value may have, but null, each with its range."""
-    meta = Meta()
-    if get_origin(hint) is Annotated:
-        hint, meta = get_args(hint)[:2]
-    if get_origin(hint) not in {Union, UnionType}:
-        if hint is not NoneType:
-            yield hint, meta
-        return
-    for each in get_args(hint):
-        for kind, own in _members(each):
-            yield kind, meta if meta.extra else own
-
-
-def _struct(hint: Any) -> Any:
-    return next(kind for kind, _ in _members(hint))
-
-
-def _below(hints: Sequence[Any], step: str | int) -> Iterator[Any]:
-    """The types of what stands at an index or in a field."""
-    for hint in hints:
-        for kind, _ in _members(hint):
-            if isinstance(step, int):
-                if get_origin(kind) in {list, tuple}:
-                    yield get_args(kind)[0]
-            elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-                config = kind.__struct_config__
-                if config.tag_field == step:
-                    yield Literal[config.tag]
-                else:
-                    yield from (each.type for each in _fields(kind) if each.encode_name == step)
-
-
-def _fields(kind: type[msgspec.Struct]) -> tuple[FieldInfo, ...]:
-    return msgspec.structs.fields(kind)
-
-
-def _allowed(hints: Sequence[Any], most: int | None) -> str:
-    """What may stand there, in words."""
-    words = [
-        (meta.extra or {}).get("allowed") or _in_words(kind, meta, most)
-        for hint in hints
-        for kind, meta in _members(hint)
-    ]
-    return " or ".join(dict.fromkeys(words))
-
-
-def _in_words(kind: Any, meta: Meta, most: int | None) -> str:
-    low, high = meta.ge, meta.le if most is None else most
-    match get_origin(kind) or kind:
-        case typing.Literal:
-            words = ", ".join(get_args(kind))
-        case builtins.int:
-            words = f"an integer in [{low}, {high}]"
-        case builtins.float:
-            words = f"a number in [{low:g}, {high:g}]"
-        case builtins.bool:
-            words = "true or false"
-        case builtins.str if meta.max_length:
-            words = f"a string of {meta.min_length or 0} to {meta.max_length} characters"
-        case builtins.str:
-            words = "a string that is not empty" if meta.min_length else "a string"
-        case builtins.list | builtins.tuple:
-            words = f"a list of at most {meta.max_length}" if meta.max_length else "a list"
-        case _:
-            words = "an empty object" if meta.max_length == 0 else "an object"
-    return words

@@ -69,12 +69,12 @@ class ChatRequest(msgspec.Struct, frozen=True):
     @property
     def characters(self) -> int:
         """Of the messages, their calls and names included, and the functions."""
-        return sum(map(_length, self.messages)) + len(self.functions)
-
-
-def _length(message: Message) -> int:
-    calls = sum(len(call.name) + len(call.arguments) for call in message.tool_calls)
-    return len(message.content) + len(message.name or "") + calls
+        characters = len(self.functions)
+        for message in self.messages:
+            characters += len(message.content) + len(message.name or "")
+            for call in message.tool_calls:
+                characters += len(call.name) + len(call.arguments)
+        return characters
 
 
 async def read_request(
@@ -92,11 +92,13 @@ async def read_request(
     most = {"max_completion_tokens": card.output_max, "max_tokens": card.output_max}
     if card.reasoning_max:
         most["thinking_budget"] = card.reasoning_max
-    body = asked.checked(most)
+    body = asked.checked(**most)
     ignored = list(asked.ignored)
     thinking, effort = _thinking(body, card, ignored)
     _, max_tokens = _either(body, "max_tokens", "max_completion_tokens")
-    tools, wanted, search = _tools(body), _format(body.response_format), _search(body.web_search)
+    tools = _tools(body) if body.tools or body.tool_choice else None
+    wanted = _format(body.response_format) if body.response_format else None
+    search = _search(body.web_search) if body.web_search else None
     stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
     wants = list[tuple[str, Capability]]()
     if body.tools:
@@ -129,7 +131,7 @@ async def read_request(
         stream=bool(body.stream),
         include_usage=bool(include_usage),
         user=body.end_user,
-        functions=_functions(body, max_characters),
+        functions=_functions(body, max_characters) if body.tools or body.functions else "",
         tools=tools,
         format=wanted,
         search=search,
@@ -196,8 +198,6 @@ def _tools(body: ChatBody) -> ToolUse | None:
 def _functions(body: ChatBody, most: int) -> str:
     """The tools as JSON text. It is written only where it is not too long to be looked at."""
     given = [each for each in (body.tools, body.functions) if each]
-    if not given:
-        return ""
     characters = 0
     todo: list[Any] = msgspec.to_builtins(given)
     while todo:
@@ -222,10 +222,10 @@ def too_many_characters(most: int, characters: int, *, of: str = "the request ha
     )
 
 
-def _format(asked: str | ResponseFormat | None) -> Format | None:
+def _format(asked: str | ResponseFormat) -> Format | None:
     """What an answer must be; `None` for text."""
     kind = asked.type if isinstance(asked, ResponseFormat) else asked
-    if kind is None or kind == "text":
+    if kind == "text":
         return None
     if kind == "json_object":
         return Format(Capability.JSON_OBJECT)
@@ -238,10 +238,8 @@ def _format(asked: str | ResponseFormat | None) -> Format | None:
     return Format(Capability.JSON_SCHEMA, schema)
 
 
-def _search(asked: WebSearch | None) -> SearchOptions | None:
+def _search(asked: WebSearch) -> SearchOptions | None:
     """The options; `None` where no search is wanted."""
-    if asked is None:
-        return None
     _, most = _either(asked, "search_num", "search_number", "web_search.")
     name, read = _either(asked, "reference_num", "reference_number", "web_search.")
     most = SearchOptions().search_number if most is None else most

@@ -13,11 +13,9 @@ from xinghe.api.chat.schema import CHAT
 from xinghe.api.chat.stream import stream_answer
 from xinghe.api.errors import refuse
 from xinghe.api.exchange import Exchange, check_whole
-from xinghe.api.ignored import tell_ignored
 from xinghe.api.priced import Price, charged
-from xinghe.api.select import select_model
 from xinghe.api.services import Services
-from xinghe.api.validation import read_body_as
+from xinghe.api.validation import read_asked, tell_ignored
 from xinghe.catalog import Capability, Kind, Limits, effective
 from xinghe.core import FinishDelta, Meter
 from xinghe.dispatch import ChatDeployment
@@ -38,14 +36,13 @@ class ChatRoute:
 
     async def __call__(self, exchange: Exchange) -> None:
         services, server = self._services, self._services.settings.server
-        asked = await read_body_as(CHAT[exchange.dialect], exchange, server)
-        name, card = select_model(asked.model, services.catalog, Kind.CHAT, exchange.require())
-        exchange.model = name
+        form = CHAT[exchange.dialect]
+        asked, card = await read_asked(form, Kind.CHAT, exchange, services.catalog, server)
         deployment = services.deployments.chat(card)
         able = deliverable(card, deployment)
         limits = effective(card, deployment.spec)
         request = await read_request(
-            asked, name, card, exchange.dialect, able, limits.max_characters
+            asked, exchange.model, card, exchange.dialect, able, limits.max_characters
         )
         if request.characters > limits.max_characters:
             sent = request.characters + exchange.missing

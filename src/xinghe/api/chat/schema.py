@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors, shown
-from xinghe.api.validation import Form, ModelName, Request
+from xinghe.api.validation import Form, ModelName, NotEmpty, Request
 from xinghe.generation.search.augment import LEAST, MOST
 
 INT32, INT64 = 2**31 - 1, 2**63 - 1
@@ -39,7 +39,6 @@ def _between(low: float, high: float, text: str, **schema: Any) -> Meta:
     return Meta(ge=low, le=high, description=text, extra_json_schema=schema)
 
 
-NotEmpty = Annotated[str, Meta(min_length=1)]
 PenaltyScore = Annotated[
     float,
     _between(

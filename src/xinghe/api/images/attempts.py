@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from xinghe.api.errors import ApiError, Errors
-from xinghe.api.images.request import Patience
+from xinghe.api.images.schema import Patience
 from xinghe.images import Asked, Painter, PainterFailed, PainterUnavailable, Progress
 
 log = structlog.get_logger(__name__)

@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
+from xinghe.api.elsewhere import read_route, refusal_response
 from xinghe.api.errors import ApiError, Errors
-from xinghe.api.operations import read_route, refusal_response
 from xinghe.images.store import ImageStore
 
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import base64
-import time
 
 import structlog
 
 from xinghe.api.departure import unless_gone
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
-from xinghe.api.exchange import Exchange, read_json_object
-from xinghe.api.ignored import tell_ignored
+from xinghe.api.exchange import Exchange, check_whole
 from xinghe.api.images.attempts import painted
 from xinghe.api.images.price import image_tokens
-from xinghe.api.images.request import ImageRequest, read_request
-from xinghe.api.images.wire import ImageData, ImagesAnswer
-from xinghe.api.select import select_model
+from xinghe.api.images.schema import (
+    IMAGES,
+    ImageData,
+    ImageRequest,
+    ImagesAnswer,
+    as_asked,
+    as_patience,
+)
 from xinghe.api.services import Services
+from xinghe.api.validation import read_asked, tell_ignored
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Meter
 from xinghe.engines.prompts import estimated_tokens
-from xinghe.images import Painter
+from xinghe.images import Asked, Painter
 from xinghe.observe import metrics
 from xinghe.safety import notice
 
@@ -36,37 +40,41 @@ class ImagesRoute:
 
     async def __call__(self, exchange: Exchange) -> None:
         server = self._services.settings.server
-        body = await read_json_object(exchange, server)
-        exchange.body_read_at = time.perf_counter()
-        principal = exchange.require()
-        name, card = select_model(body.get("model"), self._services.catalog, Kind.IMAGE, principal)
-        exchange.model = name
-        request = read_request(body, card, self._services.settings.images)
+        catalog = self._services.catalog
+        read, card = await read_asked(IMAGES, Kind.IMAGE, exchange, catalog, server)
+        check_whole(exchange)
+        request = read.checked()
+        asked = as_asked(request, card)
         painter = self._services.deployments.painter(card)
-        tell_ignored(exchange, request.ignored)
+        tell_ignored(exchange, read.ignored)
         exchange.add_header("x-served-by", painter.served_by)
         # The minute's Tokens are those of text: the price of an image is no load of that kind.
-        tokens = estimated_tokens(f"{request.asked.prompt}\n{request.asked.negative_prompt}")
+        tokens = estimated_tokens(f"{asked.prompt}\n{asked.negative_prompt}")
         admission = self._services.limiter.admit(
-            principal.account_id, name, rpm=card.rpm, tpm=card.tpm, qps=0, tokens=tokens
+            exchange.require().account_id,
+            exchange.model,
+            rpm=card.rpm,
+            tpm=card.tpm,
+            qps=0,
+            tokens=tokens,
         )
         for header, value in admission.headers():
             exchange.add_header(header, value)
         try:
-            await self._moderate(request)
-            answer = await self._drawn(exchange, card, painter, request)
+            await self._moderate(asked, request.end_user)
+            answer = await self._drawn(exchange, card, painter, asked, request)
         except BaseException:
             admission.settle(0)
             raise
         admission.settle(tokens)
         await exchange.send_json(answer)
 
-    async def _moderate(self, request: ImageRequest) -> None:
+    async def _moderate(self, asked: Asked, user: str) -> None:
         """Raises `ApiError` (403) that names the field."""
         texts = {
-            "prompt": request.asked.prompt,
-            "negative_prompt": request.asked.negative_prompt,
-            "user": request.user,
+            "prompt": asked.prompt,
+            "negative_prompt": asked.negative_prompt,
+            "user": user,
         }
         for field, text in texts.items():
             verdict = await self._services.moderator.review(text, "user") if text else None
@@ -77,9 +85,15 @@ class ImagesRoute:
                 )
 
     async def _drawn(
-        self, exchange: Exchange, card: ModelCard, painter: Painter, request: ImageRequest
+        self,
+        exchange: Exchange,
+        card: ModelCard,
+        painter: Painter,
+        asked: Asked,
+        request: ImageRequest,
     ) -> ImagesAnswer:
-        asked, meter = request.asked, Meter()
+        settings, meter = self._services.settings, Meter()
+        patience = as_patience(request, settings.images)
         most = image_tokens(asked, asked.total_steps, card.image_tokens)
         told = 0
 
@@ -92,9 +106,9 @@ class ImagesRoute:
             log.debug("image_progress", done=done, steps=asked.total_steps)
 
         async def work() -> list[ImageData]:
-            images = await painted(painter, asked, request.patience, progress)
-            base = exchange.origin(self._services.settings.server) if request.as_url else None
-            return await self._shown(images, base)
+            images = await painted(painter, asked, patience, progress)
+            as_text = request.response_format == "b64_json"
+            return await self._shown(images, None if as_text else exchange.origin(settings.server))
 
         async with self._services.ledger.hold(
             exchange.require(),

@@ -7,7 +7,7 @@ from xinghe.api.chat.capabilities import around, deliverable
 from xinghe.api.embeddings.stations import effective as text_limits
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
-from xinghe.api.models.wire import (
+from xinghe.api.models.schema import (
     About,
     Capabilities,
     ChatLimits,
@@ -41,7 +41,8 @@ class ModelsRoute:
         ]
         await exchange.send_json(ModelList("list", models))
 
-    async def show(self, exchange: Exchange, name: str) -> None:
+    async def show(self, exchange: Exchange) -> None:
+        name = exchange.path_id
         self._admit(exchange)
         card = self._services.catalog.models.get(name)
         if card is None or not _permitted(name, exchange.require()):

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from xinghe.api.embeddings.prepaid import charged_tokens, prepaid
-from xinghe.api.embeddings.request import tokens_too_long
 from xinghe.api.embeddings.rooms import begin
-from xinghe.api.embeddings.wire import EmbeddingUsage
+from xinghe.api.embeddings.schema import EmbeddingUsage, tokens_too_long
 from xinghe.api.exchange import Exchange
-from xinghe.api.ignored import tell_ignored
-from xinghe.api.rerank.request import RerankRequest, read_request
-from xinghe.api.rerank.wire import RankedDocument, RankedResult, Ranking
+from xinghe.api.rerank.schema import (
+    RERANK,
+    RankedDocument,
+    RankedResult,
+    Ranking,
+    RerankRequest,
+    read_documents,
+)
 from xinghe.api.services import Services
 from xinghe.embedding import TextTooLong
 
@@ -23,15 +27,14 @@ class RerankRoute:
         self._services = services
 
     async def __call__(self, exchange: Exchange) -> None:
-        begun = await begin(self._services, exchange)
-        embedder, limits = begun.embedder, begun.limits
-        request = read_request(begun.body, limits)
-        tell_ignored(exchange, request.ignored)
-        tokens = charged_tokens([request.query, *request.documents])
+        begun = await begin(RERANK, exchange, self._services)
+        request, embedder, limits = begun.request, begun.embedder, begun.limits
+        documents = read_documents(request, limits)
+        tokens = charged_tokens([request.query, *documents])
 
         async def work(began: Callable[[], None]) -> list[float]:
             return await embedder.rank(
-                request.query, request.documents, max_tokens=limits.tokens, began=began
+                request.query, documents, max_tokens=limits.tokens, began=began
             )
 
         try:
@@ -43,16 +46,16 @@ class RerankRoute:
             Ranking(
                 id=exchange.request_id,
                 model=exchange.model,
-                results=_best(request, scores),
+                results=_best(request, documents, scores),
                 usage=EmbeddingUsage(tokens, tokens),
             )
         )
 
 
-def _best(request: RerankRequest, scores: list[float]) -> list[RankedResult]:
+def _best(request: RerankRequest, documents: list[str], scores: list[float]) -> list[RankedResult]:
     order = sorted(range(len(scores)), key=lambda index: -scores[index])
     results = [RankedResult(index, scores[index]) for index in order[: request.top_n]]
     if request.return_documents:
         for result in results:
-            result.document = RankedDocument(request.documents[result.index])
+            result.document = RankedDocument(documents[result.index])
     return results

@@ -1,0 +1,184 @@
+"""What an operator's tools read, the API's own description, and a JSON 404 elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from xinghe.api.errors import ApiError, Errors, as_api_error
+from xinghe.api.exchange import NO_STORE, new_request_id
+from xinghe.api.openapi import document
+from xinghe.api.operations import no_such_path
+from xinghe.dispatch import Deployments
+from xinghe.search.corpus import SERVED_AT, Corpus
+from xinghe.storage import Database
+from xinghe.workers import WorkerBusy
+
+REQUEST_ID = "xinghe.request_id"
+"""Where a request's id stands in its ASGI scope."""
+
+
+READING = ("GET", "HEAD")
+
+FRESH_SECONDS = 1.0
+
+
+class Readiness:
+    """Ready: no shutdown has begun, the database writes, and some deployment can answer.
+
+    Not all of them: one upstream that is down must not take the others out of service.
+    """
+
+    def __init__(self, deployments: Deployments, database: Database) -> None:
+        self._all = deployments
+        self._database = database
+        self._asked_at = 0.0
+        self._asked: asyncio.Task[dict[str, bool]] | None = None
+        self.stopping = False
+
+    async def check(self) -> tuple[bool, dict[str, bool]]:
+        """The verdict, and what it rests on."""
+        deployments = await self._deployments()
+        serving, database = not self.stopping, self._database.last_error is None
+        checks = {"serving": serving, "database": database}
+        checks |= {f"deployment {name}": ready for name, ready in deployments.items()}
+        return serving and database and any(deployments.values()), checks
+
+    async def _deployments(self) -> dict[str, bool]:
+        """Asked at most once a second: anybody may probe, and every probe would reach engines."""
+        now = time.monotonic()
+        if self._asked is None or (self._asked.done() and now - self._asked_at >= FRESH_SECONDS):
+            self._asked_at = now
+            self._asked = asyncio.create_task(self._all.ready())
+        return await asyncio.shield(self._asked)
+
+
+def probe_routes(readiness: Readiness) -> list[BaseRoute]:
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(_: Request) -> Response:
+        ready, checks = await readiness.check()
+        return JSONResponse(
+            {"status": "ready" if ready else "not ready", "checks": checks},
+            status_code=200 if ready else 503,
+        )
+
+    described = msgspec.json.encode(document())
+
+    async def openapi(_: Request) -> Response:
+        return Response(described, media_type="application/json")
+
+    return [
+        read_route("/openapi.json", openapi),
+        read_route("/healthz", healthz),
+        read_route("/readyz", readyz),
+        Nowhere(),
+    ]
+
+
+def documentation_routes(corpus: Corpus) -> list[BaseRoute]:
+    """`GET /documentation/<page>`: the documents that sources of the local corpus point at.
+
+    Their text as it was indexed, and never as HTML: whoever wrote them, nothing of it runs. A
+    JSON 404 answers for what is not there, not public, or has a URL of its own.
+    """
+
+    async def document(request: Request) -> Response:
+        try:
+            text = await corpus.page(request.path_params["page"])
+        except WorkerBusy as busy:
+            return refusal_response(as_api_error(busy, request.scope[REQUEST_ID]), request.scope)
+        if text is None:
+            return refusal_response(no_such_path(request.url.path), request.scope)
+        return PlainTextResponse(text, headers={"X-Content-Type-Options": "nosniff"})
+
+    return [Route(SERVED_AT + "{page:path}", document)]
+
+
+def metrics_routes() -> list[BaseRoute]:
+    async def metrics(_: Request) -> Response:
+        page = await asyncio.to_thread(generate_latest)
+        return Response(page, media_type=CONTENT_TYPE_LATEST)
+
+    return [
+        read_route("/metrics", metrics),
+        Nowhere(),
+    ]
+
+
+def read_route(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:
+    """A path that is only read: any other method is refused in JSON."""
+
+    async def read(request: Request) -> Response:
+        if request.method in READING:
+            return await answer(request)
+        error = ApiError(Errors.METHOD_NOT_SUPPORTED, "Only GET requests are accepted")
+        refusal = refusal_response(error, request.scope)
+        refusal.headers["allow"] = ", ".join(READING)
+        return refusal
+
+    route = Route(path, read)
+    route.methods = set()  # all of them: a route that takes some leaves the others to `Nowhere`
+    return route
+
+
+class Nowhere(BaseRoute):
+    """Takes what no other route takes, any method and any path: the answer is JSON."""
+
+    def matches(self, _: Scope) -> tuple[Match, Scope]:
+        return Match.FULL, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await refusal_response(no_such_path(scope["path"]), scope)(scope, receive, send)
+
+
+class Identified:
+    """What the API's edge does for its own paths: an id on every answer, and JSON for a fault.
+
+    What is not an image behind its URL, which says so itself, is for no cache.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = new_request_id()
+        scope[REQUEST_ID] = request_id
+        started = False
+
+        async def identified(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                if not any(name == NO_STORE[0] for name, _ in headers):
+                    headers.append(NO_STORE)
+                message["headers"] = headers
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, identified)
+            except Exception as fault:
+                error = as_api_error(fault, request_id)
+                if not started:
+                    await refusal_response(error, scope)(scope, receive, identified)
+
+
+def refusal_response(error: ApiError, scope: Scope) -> Response:
+    return Response(
+        msgspec.json.encode(error.body(scope[REQUEST_ID])),
+        status_code=error.row.status,
+        media_type="application/json",
+        headers=None if error.retry_after is None else {"retry-after": str(error.retry_after)},
+    )

@@ -1,0 +1,152 @@
+"""What `POST /images/generations` is asked and answers (sections 4.2.2 and 4.2.3)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from xinghe.api.errors import ApiError, Errors, refuse
+from xinghe.api.validation import Form, ModelName, Request
+from xinghe.catalog import ModelCard
+from xinghe.images import (
+    DEFAULT_SAMPLER,
+    DEFAULT_SIZE,
+    DEFAULT_STYLE,
+    MAX_SEED,
+    SIZES,
+    Asked,
+    samplers,
+    styles,
+)
+from xinghe.settings import Images
+
+MAX_CHARACTERS = 1024
+"""Of a prompt where the model's card names no other number."""
+DEFAULT_STEPS, DEFAULT_CFG_SCALE, DEFAULT_RETRIES = 20, 5.0, 1
+LONGEST_PAUSE = 60
+"""Seconds between two tries."""
+
+if TYPE_CHECKING:
+    Size: TypeAlias = str
+    Sampler: TypeAlias = str
+    Style: TypeAlias = str
+else:
+    Size = Literal[*SIZES]
+    Sampler = Literal[*samplers()]
+    Style = Literal[*styles()]
+
+
+def _default(value: Any) -> Meta:
+    return Meta(extra_json_schema={"default": value})
+
+
+def _between(low: float, high: float, **schema: Any) -> Meta:
+    return Meta(ge=low, le=high, extra_json_schema=schema)
+
+
+class ImageRequest(Request, kw_only=True):
+    """`stream`, `output_format` and `background` are OpenAI's: another value is another answer."""
+
+    model: ModelName
+    stream: (
+        Annotated[bool, Meta(extra_json_schema={"enum": [False]}, extra={"allowed": "false"})]
+        | None
+    ) = None
+    output_format: Literal["png"] | None = None
+    background: Literal["auto", "opaque"] | None = None
+    size: Annotated[Size, _default(DEFAULT_SIZE)] | None = None
+    response_format: Annotated[Literal["url", "b64_json"], _default("url")] | None = None
+    cfg_scale: Annotated[float, _between(0, 30, default=DEFAULT_CFG_SCALE)] | None = None
+    seed: Annotated[int, _between(0, MAX_SEED)] | None = None
+    prompt: Annotated[
+        str,
+        Meta(
+            description="Not blank.",
+            extra_json_schema={"maxLength": MAX_CHARACTERS, "pattern": r"\S"},
+            extra={"allowed": "a string that is not blank"},
+        ),
+    ]
+    negative_prompt: (
+        Annotated[str, Meta(extra_json_schema={"maxLength": MAX_CHARACTERS})] | None
+    ) = None
+    steps: Annotated[int, _between(10, 50, default=DEFAULT_STEPS)] | None = None
+    sampler_index: Annotated[Sampler, _default(DEFAULT_SAMPLER)] | None = None
+    style: Annotated[Style, _default(DEFAULT_STYLE)] | None = None
+    n: Annotated[int, _between(1, 4, default=1)] | None = None
+    retry_count: Annotated[int, _between(0, 10, default=DEFAULT_RETRIES)] | None = None
+    request_timeout: Annotated[float, _between(1, 3600)] | None = None
+    backoff_factor: Annotated[float, _between(0, LONGEST_PAUSE, default=0)] | None = None
+
+
+IMAGES = Form(ImageRequest)
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How often and how long it is tried: seconds of one try, seconds before another."""
+
+    retries: int
+    timeout: float
+    backoff: float
+
+    def pause(self, failed: int) -> float:
+        """Seconds to wait after `failed` tries (1, 2 …): it doubles, up to a minute."""
+        return float(min(LONGEST_PAUSE, self.backoff * 2.0 ** (failed - 1)))
+
+
+def as_patience(request: ImageRequest, settings: Images) -> Patience:
+    """What the request says, and the settings where it says nothing."""
+    retries = request.retry_count
+    return Patience(
+        retries=DEFAULT_RETRIES if retries is None else retries,
+        timeout=request.request_timeout or settings.request_timeout,
+        backoff=request.backoff_factor or 0.0,
+    )
+
+
+def as_asked(request: ImageRequest, card: ModelCard) -> Asked:
+    """What is to be drawn. Raises `ApiError`."""
+    if request.stream:
+        raise refuse("stream", request.stream, "false")
+    most = card.max_characters or MAX_CHARACTERS
+    for field, text in (("prompt", request.prompt), ("negative_prompt", request.negative_prompt)):
+        if text is not None and len(text) > most:
+            raise ApiError(
+                Errors.CHARACTERS_TOO_LONG,
+                f"the max input characters is {most}, {field} has {len(text)}",
+                param=field,
+            )
+    if not request.prompt.strip():
+        raise refuse("prompt", request.prompt, "a string that is not blank")
+    width, height = SIZES[request.size or DEFAULT_SIZE]
+    seed, scale = request.seed, request.cfg_scale
+    return Asked(
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt or "",
+        width=width,
+        height=height,
+        steps=request.steps or DEFAULT_STEPS,
+        sampler=request.sampler_index or DEFAULT_SAMPLER,
+        style=request.style or DEFAULT_STYLE,
+        seed=secrets.randbelow(MAX_SEED + 1) if seed is None else seed,
+        cfg_scale=DEFAULT_CFG_SCALE if scale is None else scale,
+        n=request.n or 1,
+    )
+
+
+class ImageData(msgspec.Struct):
+    """One image: `url`, or `b64_json`, the base64 of a PNG file."""
+
+    index: int
+    url: str | UnsetType = UNSET
+    b64_json: str | UnsetType = UNSET
+
+
+class ImagesAnswer(msgspec.Struct):
+    """The answer; `id` at the documented mount only."""
+
+    created: int
+    data: list[ImageData]
+    id: str | UnsetType = UNSET

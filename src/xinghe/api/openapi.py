@@ -1,0 +1,96 @@
+"""`/openapi.json`: made of the table of operations and the Structs that bodies are read into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from xinghe import __version__
+from xinghe.api.dialect import Dialect
+from xinghe.api.errors import ErrorAnswer, Errors
+from xinghe.api.idempotent import KEY
+from xinghe.api.operations import OPERATIONS, Operation
+
+BASES = {"/llm/lmapi/v3": Dialect.DOCUMENTED, "/v1": Dialect.OPENAI}
+ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same body again with the same key gets the same answer, without charge.",
+    "schema": {"type": "string", "pattern": KEY.pattern, "maxLength": 255},
+}
+
+
+def document() -> dict[str, Any]:
+    """OpenAPI 3.1: every operation at its two dialects."""
+    shapes: list[Any] = [ErrorAnswer]
+    for each in OPERATIONS:
+        shapes += [each.answer, *(form.shape for form in each.forms.values())]
+        if each.event is not None:
+            shapes.append(each.event)
+    _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "星河大模型API", "version": __version__},
+        "paths": {
+            base + each.path: {each.method.lower(): _described(each, dialect)}
+            for base, dialect in BASES.items()
+            for each in OPERATIONS
+        },
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _described(operation: Operation, dialect: Dialect) -> dict[str, Any]:
+    content, told = _json(operation.answer), "Done."
+    if operation.event is not None:
+        content |= {"text/event-stream": {"schema": _stream(operation.event)}}
+        told = "The answer; server-sent events where stream is true."
+    answers = {"200": {"description": told, "content": content}, **_refusals()}
+    if not operation.forms:
+        parameters = [ID] if "{id}" in operation.path else []
+        return {"summary": operation.summary, "parameters": parameters, "responses": answers}
+    body = {"required": True, "content": _json(operation.forms[dialect].shape)}
+    return {
+        "summary": operation.summary,
+        "parameters": [IDEMPOTENCY_KEY],
+        "requestBody": body,
+        "responses": answers,
+    }
+
+
+def _stream(event: type) -> dict[str, Any]:
+    """An event of a stream. OpenAPI 3.1 has no word for a sequence; each event has this form."""
+    payload = {
+        "type": "string",
+        "description": "A chunk, or an error, which ends the stream.",
+        "contentMediaType": "application/json",
+        "contentSchema": {"anyOf": [_ref(event), _ref(ErrorAnswer)]},
+    }
+    data = {"anyOf": [payload, {"const": "[DONE]", "description": "After the last chunk."}]}
+    return {"type": "object", "required": ["data"], "properties": {"data": data}}
+
+
+def _refusals() -> dict[str, Any]:
+    """Each status of the error table, with the codes that it may carry."""
+    codes: dict[int, list[str]] = {}
+    for error in Errors:
+        codes.setdefault(error.value.status, []).append(error.value.code)
+    return {
+        str(status): {"description": ", ".join(dict.fromkeys(names)), "content": _json(ErrorAnswer)}
+        for status, names in sorted(codes.items())
+    }
+
+
+def _json(shape: type) -> dict[str, Any]:
+    return {"application/json": {"schema": _ref(shape)}}
+
+
+def _ref(shape: type) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{shape.__name__}"}

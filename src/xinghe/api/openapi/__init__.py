@@ -1,1 +1,0 @@
-"""`/openapi.json`, made from what validation and encoding themselves use."""

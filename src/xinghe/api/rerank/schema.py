@@ -1,0 +1,74 @@
+"""What `POST /rerank` is asked and answers, in the shape of Jina's and Cohere's clients."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from xinghe.api.embeddings.schema import DEFAULT_MODEL, EmbeddingUsage, TextModel, check_characters
+from xinghe.api.embeddings.stations import EmbeddingLimits
+from xinghe.api.errors import ApiError
+from xinghe.api.validation import Form, NotEmpty, Request
+
+
+class Document(msgspec.Struct):
+    """A document as an object; what else stands in it is passed over."""
+
+    text: Annotated[
+        str,
+        Meta(min_length=1, extra={"allowed": "a string that is not empty, or an object {text}"}),
+    ]
+
+
+class RerankRequest(Request, kw_only=True):
+    """`top_n` may be more than there are documents: many clients send that for "all of them"."""
+
+    default_model = DEFAULT_MODEL
+
+    model: TextModel | None = None
+    query: NotEmpty
+    documents: Annotated[list[NotEmpty | Document], Meta(min_length=1, max_length=100)]
+    top_n: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    return_documents: bool | None = None
+
+    @classmethod
+    def refusal(cls, path: str, value: Any, allowed: str) -> ApiError:
+        """A document is named whole."""
+        return super().refusal(path.removesuffix(".text"), value, allowed)
+
+
+RERANK = Form(RerankRequest)
+
+
+def read_documents(request: RerankRequest, limits: EmbeddingLimits) -> list[str]:
+    """The documents' texts. Raises `ApiError` for a text that is too long."""
+    check_characters("query", request.query, limits)
+    texts = [each if isinstance(each, str) else each.text for each in request.documents]
+    for at, text in enumerate(texts):
+        check_characters(f"documents[{at}]", text, limits)
+    return texts
+
+
+class RankedDocument(msgspec.Struct):
+    """A document as it was sent, but always as an object."""
+
+    text: str
+
+
+class RankedResult(msgspec.Struct):
+    """`index` is that in the request's list; `relevance_score` is in [0, 1]."""
+
+    index: int
+    relevance_score: float
+    document: RankedDocument | UnsetType = UNSET
+
+
+class Ranking(msgspec.Struct):
+    """The best documents first; equal ones in the order in which they were sent."""
+
+    id: str
+    model: str
+    results: list[RankedResult]
+    usage: EmbeddingUsage
