@@ -69,7 +69,7 @@ class Extractor:
 
     def __init__(self) -> None:
         self._worker = WorkerPool(
-            "xinghe.search.extraction",
+            "xinghe.search.extraction_worker",
             Extracted,
             size=1,
             waiting=256,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import apsw
+import msgspec
 import numpy as np
 import structlog
 from numpy.typing import NDArray
@@ -119,29 +120,26 @@ class LocalProvider:
             title=best.title,
             snippet=" ".join(best.text.split())[:200],
             text=text,
-            public=best.public,
+            public=bool(best.public),
         )
 
 
-class _Hit:
-    """A passage that was found, with all that is known of it."""
+class _Hit(msgspec.Struct, frozen=True):
+    """A passage that was found, with all that is known of it, as `_PASSAGE` asks for it."""
 
-    def __init__(
-        self,
-        collection: str,
-        url: str,
-        public: int,
-        document: int,
-        path: str,
-        title: str,
-        position: int,
-        heading: str,
-        text: str,
-    ) -> None:
-        self.collection, self.url, self.public = collection, url, bool(public)
-        self.document, self.path, self.title = document, path, title
-        self.position, self.text = position, text
-        self.terms = set(terms(f"{title}\n{heading}\n{text}"))
+    collection: str
+    url: str
+    public: int
+    document: int
+    path: str
+    title: str
+    position: int
+    heading: str
+    text: str
+
+    @property
+    def terms(self) -> set[str]:
+        return set(terms(f"{self.title}\n{self.heading}\n{self.text}"))
 
 
 class _Vectors:

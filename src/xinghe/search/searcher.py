@@ -95,7 +95,7 @@ class Searcher:
         self._deadline = deadline
         self._fetch = fetch
         self._choosing = WorkerPool(
-            "xinghe.search.choosing",
+            "xinghe.search.choosing_worker",
             list[Reference],
             size=1,
             waiting=WAITING,

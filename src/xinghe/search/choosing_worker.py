@@ -1,4 +1,4 @@
-"""The worker that reads through what a search has found: `python -m xinghe.search.choosing`.
+"""The worker that reads through what a search has found: `python -m xinghe.search.choosing_worker`.
 
 Thirty long documents take more than a second, in which a thread would hold up everybody's streams.
 """

@@ -1,6 +1,6 @@
 """The worker that reads HTML and PDF: strangers wrote them, and parsers of either can hang or die.
 
-Run as `python -m xinghe.search.extraction`; `xinghe.search.extractor` is the parent's side.
+Run as `python -m xinghe.search.extraction_worker`; `xinghe.search.extractor` is the parent's side.
 """
 
 from __future__ import annotations
