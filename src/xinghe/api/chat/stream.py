@@ -118,7 +118,7 @@ class StreamBuffer:
         self._parts.append(data)
         self._wake.set()
 
-    def close(self, _: object = None) -> None:
+    def close(self) -> None:
         """Nothing more will come."""
         self._closed = True
         self._wake.set()

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from xinghe.api.embeddings.stations import EmbeddingLimits
 from xinghe.api.errors import ApiError, Errors, refuse
 from xinghe.api.validation import Form, NotEmpty, Request
+from xinghe.catalog import ModelCard
 from xinghe.embedding import Embedder, TextTooLong, Vectors
 from xinghe.embedding import Form as TextForm
 
@@ -67,6 +67,27 @@ class EmbeddingRequest(Request, kw_only=True):
 
 
 EMBEDDINGS = Form(EmbeddingRequest)
+
+
+class EmbeddingLimits(msgspec.Struct, frozen=True):
+    """Of one text, but for `texts`; `bound_by` names whose token limit is the smaller one."""
+
+    texts: int
+    characters: int
+    tokens: int
+    bound_by: str
+
+
+def text_limits(card: ModelCard, embedder: Embedder) -> EmbeddingLimits:
+    """The smaller of the card's limits and the engine's; 0 is none."""
+    served, own = embedder.max_tokens, card.max_input
+    bound_by = "deployment" if served and (not own or served < own) else "model"
+    return EmbeddingLimits(
+        texts=card.max_texts,
+        characters=card.max_characters,
+        tokens=served if bound_by == "deployment" else own,
+        bound_by=bound_by,
+    )
 
 
 def read_texts(request: EmbeddingRequest, limits: EmbeddingLimits) -> list[str]:

@@ -1,17 +1,15 @@
-"""`POST /images/generations`: the way of a request for images through the rooms, in order."""
+"""`POST /images/generations`: what images are, cost and do; `priced` does the rest."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 
 import structlog
 
-from xinghe.api.departure import unless_gone
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange, check_whole
-from xinghe.api.images.attempts import painted
-from xinghe.api.images.price import image_tokens
 from xinghe.api.images.schema import (
     IMAGES,
     ImageData,
@@ -20,61 +18,81 @@ from xinghe.api.images.schema import (
     as_asked,
     as_patience,
 )
+from xinghe.api.priced import Price, charged
 from xinghe.api.services import Services
 from xinghe.api.validation import read_asked, tell_ignored
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Meter
 from xinghe.engines.prompts import estimated_tokens
-from xinghe.images import Asked, Painter
+from xinghe.images import Asked, PainterFailed, PainterUnavailable
 from xinghe.observe import metrics
 from xinghe.safety import notice
 
 log = structlog.get_logger(__name__)
 
+PIXELS, STEPS = 1024 * 1024, 20
+"""What a card's `image_tokens` is the price of."""
+
 
 class ImagesRoute:
-    """Validate, limit, moderate, reserve, draw, keep, settle."""
+    """Reads what is to be drawn, and sends the images or their URLs."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     async def __call__(self, exchange: Exchange) -> None:
-        server = self._services.settings.server
-        catalog = self._services.catalog
+        services = self._services
+        catalog, server = services.catalog, services.settings.server
         read, card = await read_asked(IMAGES, Kind.IMAGE, exchange, catalog, server)
         check_whole(exchange)
         request = read.checked()
         asked = as_asked(request, card)
-        painter = self._services.deployments.painter(card)
         tell_ignored(exchange, read.ignored)
-        exchange.add_header("x-served-by", painter.served_by)
-        # The minute's Tokens are those of text: the price of an image is no load of that kind.
-        tokens = estimated_tokens(f"{asked.prompt}\n{asked.negative_prompt}")
-        admission = self._services.limiter.admit(
-            exchange.require().account_id,
-            exchange.model,
-            rpm=card.rpm,
-            tpm=card.tpm,
-            qps=0,
-            tokens=tokens,
-        )
-        for header, value in admission.headers():
-            exchange.add_header(header, value)
-        try:
-            await self._moderate(asked, request.end_user)
-            answer = await self._drawn(exchange, card, painter, asked, request)
-        except BaseException:
-            admission.settle(0)
-            raise
-        admission.settle(tokens)
+        drawing = _Drawing(services, exchange, card, request, asked)
+        data = await charged(services, exchange, drawing)
+        metrics.IMAGES.labels(exchange.model).inc(asked.n)
+        answer = ImagesAnswer(exchange.created, data)
+        if exchange.dialect is Dialect.DOCUMENTED:
+            answer.id = exchange.request_id
         await exchange.send_json(answer)
 
-    async def _moderate(self, asked: Asked, user: str) -> None:
-        """Raises `ApiError` (403) that names the field."""
+
+class _Drawing:
+    """The images of one request, as `priced.Operation` describes them."""
+
+    stream = False
+
+    def __init__(
+        self,
+        services: Services,
+        exchange: Exchange,
+        card: ModelCard,
+        request: ImageRequest,
+        asked: Asked,
+    ) -> None:
+        self.card = card
+        # The minute's Tokens are those of text: the price of an image is no load of that kind.
+        self.tokens = estimated_tokens(f"{asked.prompt}\n{asked.negative_prompt}")
+        self.meter = Meter()
+        self._services = services
+        self._exchange = exchange
+        self._request = request
+        self._asked = asked
+        self._painter = services.deployments.painter(card)
+        self._patience = as_patience(request, services.settings.images)
+        self._told = 0
+        exchange.add_header("x-served-by", self._painter.served_by)
+
+    @property
+    def used(self) -> int:
+        return self.tokens if self.meter.finished else 0
+
+    async def prepare(self) -> Price:
+        """Moderate the prompts and the user's id. Raises `ApiError` (403) that names the field."""
         texts = {
-            "prompt": asked.prompt,
-            "negative_prompt": asked.negative_prompt,
-            "user": user,
+            "prompt": self._asked.prompt,
+            "negative_prompt": self._asked.negative_prompt,
+            "user": self._request.end_user,
         }
         for field, text in texts.items():
             verdict = await self._services.moderator.review(text, "user") if text else None
@@ -83,61 +101,70 @@ class ImagesRoute:
                 raise ApiError(
                     Errors.USER_UNSAFE, "the content of user field is invalid", param=field
                 )
+        return Price(self.card.rate.cost(0, self._cost(self._asked.total_steps)))
 
-    async def _drawn(
-        self,
-        exchange: Exchange,
-        card: ModelCard,
-        painter: Painter,
-        asked: Asked,
-        request: ImageRequest,
-    ) -> ImagesAnswer:
-        settings, meter = self._services.settings, Meter()
-        patience = as_patience(request, settings.images)
-        most = image_tokens(asked, asked.total_steps, card.image_tokens)
-        told = 0
+    async def work(self) -> list[ImageData]:
+        """Draw, and keep what is asked for as a URL."""
+        with metrics.IMAGES_IN_FLIGHT.labels(self._exchange.model).track_inprogress():
+            data = await self._shown(await self._painted())
+        self.meter.completion_tokens = self._cost(self._asked.total_steps)
+        self.meter.finished = True
+        return data
 
-        def progress(done: int) -> None:
-            nonlocal told
-            meter.started = done > 0
-            meter.completion_tokens = image_tokens(asked, done, card.image_tokens)
-            metrics.IMAGE_STEPS.labels(exchange.model).inc(max(0, done - told))
-            told = max(done, told)
-            log.debug("image_progress", done=done, steps=asked.total_steps)
+    def _cost(self, steps: int) -> int:
+        """Output tokens for `steps` of all steps: in proportion to pixels × steps, rounded up."""
+        pixels = self._asked.width * self._asked.height
+        return -(-self.card.image_tokens * pixels * steps // (PIXELS * STEPS))
 
-        async def work() -> list[ImageData]:
-            images = await painted(painter, asked, patience, progress)
-            as_text = request.response_format == "b64_json"
-            return await self._shown(images, None if as_text else exchange.origin(settings.server))
+    def _progress(self, done: int) -> None:
+        self.meter.started = done > 0
+        self.meter.completion_tokens = self._cost(done)
+        metrics.IMAGE_STEPS.labels(self._exchange.model).inc(max(0, done - self._told))
+        self._told = max(done, self._told)
+        log.debug("image_progress", done=done, steps=self._asked.total_steps)
 
-        async with self._services.ledger.hold(
-            exchange.require(),
-            request_id=exchange.request_id,
-            model=exchange.model,
-            rate=card.rate,
-            amount=card.rate.cost(0, most),
-            prompt_tokens=0,
-            stream=False,
-            meter=meter,
-        ):
-            with metrics.IMAGES_IN_FLIGHT.labels(exchange.model).track_inprogress():
-                data = await unless_gone(exchange, work(), meter)
-            meter.completion_tokens = most
-            meter.finished = True
-        metrics.TOKENS.labels(exchange.model, "completion_tokens").inc(most)
-        metrics.IMAGES.labels(exchange.model).inc(asked.n)
-        answer = ImagesAnswer(exchange.created, data)
-        if exchange.dialect is Dialect.DOCUMENTED:
-            answer.id = exchange.request_id
-        return answer
+    async def _painted(self) -> list[bytes]:
+        """The images, tried as often and as long as the request says (section 4.2.2).
 
-    async def _shown(self, images: list[bytes], base: str | None) -> list[ImageData]:
-        """With a `base` as links that begin with it, else as base64."""
-        if base is None:
+        Raises `PainterError`, and `ApiError` (408) where every try took too long.
+        """
+        painter, patience = self._painter, self._patience
+        for failed in range(patience.retries + 1):
+            if failed:
+                await asyncio.sleep(patience.pause(failed))
+            last = failed == patience.retries
+            try:
+                async with asyncio.timeout(patience.timeout):
+                    return await painter.paint(self._asked, self._progress)
+            except PainterFailed as error:
+                log.warning(
+                    "image_failed", served_by=painter.served_by, error=str(error), last=last
+                )
+                if last:
+                    raise
+            except PainterUnavailable as error:
+                log.error("image_unavailable", served_by=painter.served_by, error=str(error))
+                raise
+            except TimeoutError:
+                log.warning("image_timed_out", served_by=painter.served_by, last=last)
+                if last:
+                    raise ApiError(
+                        Errors.REQUEST_TIMEOUT,
+                        f"the images were not ready within request_timeout = "
+                        f"{patience.timeout:g} s, after {patience.retries} retries; fewer steps, "
+                        "fewer pixels or a longer request_timeout help",
+                        param="request_timeout",
+                    ) from None
+        raise AssertionError("unreachable")
+
+    async def _shown(self, images: list[bytes]) -> list[ImageData]:
+        """As base64, or as links to where they are kept."""
+        if self._request.response_format == "b64_json":
             return [
                 ImageData(index, b64_json=base64.b64encode(image).decode("ascii"))
                 for index, image in enumerate(images)
             ]
+        base = self._exchange.origin(self._services.settings.server)
         names = list[str]()
         try:
             for image in images:

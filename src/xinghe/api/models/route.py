@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xinghe.accounts import Principal
 from xinghe.api.chat.capabilities import around, deliverable
-from xinghe.api.embeddings.stations import effective as text_limits
+from xinghe.api.embeddings.schema import text_limits
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.models.schema import (
@@ -16,6 +16,7 @@ from xinghe.api.models.schema import (
     ModelList,
     TextLimits,
 )
+from xinghe.api.priced import admit
 from xinghe.api.services import Services
 from xinghe.catalog import Kind, Limits, ModelCard, effective, of_card, of_deployment
 
@@ -53,16 +54,7 @@ class ModelsRoute:
 
     def _admit(self, exchange: Exchange) -> None:
         limits = self._services.catalog.limits
-        admission = self._services.limiter.admit(
-            exchange.require().account_id,
-            NO_MODEL,
-            rpm=limits.rpm,
-            tpm=limits.tpm,
-            qps=0,
-            tokens=0,
-        )
-        for name, value in admission.headers():
-            exchange.add_header(name, value)
+        admit(self._services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
 
     def _describe(self, name: str, card: ModelCard) -> Model:
         about = About(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from xinghe.api.embeddings.prepaid import charged_tokens, prepaid
-from xinghe.api.embeddings.rooms import begin
+from xinghe.api.embeddings.route import Began, TextWork, begin
 from xinghe.api.embeddings.schema import EmbeddingUsage, tokens_too_long
 from xinghe.api.exchange import Exchange
+from xinghe.api.priced import charged
 from xinghe.api.rerank.schema import (
     RERANK,
     RankedDocument,
@@ -21,7 +19,7 @@ from xinghe.embedding import TextTooLong
 
 
 class RerankRoute:
-    """Validate, limit, reserve, rank, settle; the models are those of `/embeddings`."""
+    """Reads documents, and sends them ranked; the models are those of `/embeddings`."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -30,15 +28,15 @@ class RerankRoute:
         begun = await begin(RERANK, exchange, self._services)
         request, embedder, limits = begun.request, begun.embedder, begun.limits
         documents = read_documents(request, limits)
-        tokens = charged_tokens([request.query, *documents])
 
-        async def work(began: Callable[[], None]) -> list[float]:
+        async def rank(began: Began) -> list[float]:
             return await embedder.rank(
                 request.query, documents, max_tokens=limits.tokens, began=began
             )
 
+        work = TextWork(begun.card, [request.query, *documents], rank)
         try:
-            scores = await prepaid(exchange, begun.card, tokens, self._services, work)
+            scores = await charged(self._services, exchange, work)
         except TextTooLong as error:
             field = f"documents[{error.index - 1}]" if error.index else "query"
             raise tokens_too_long(field, error, limits) from error
@@ -47,7 +45,7 @@ class RerankRoute:
                 id=exchange.request_id,
                 model=exchange.model,
                 results=_best(request, documents, scores),
-                usage=EmbeddingUsage(tokens, tokens),
+                usage=EmbeddingUsage(work.tokens, work.tokens),
             )
         )
 

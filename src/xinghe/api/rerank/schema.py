@@ -7,8 +7,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from xinghe.api.embeddings.schema import DEFAULT_MODEL, EmbeddingUsage, TextModel, check_characters
-from xinghe.api.embeddings.stations import EmbeddingLimits
+from xinghe.api.embeddings.schema import (
+    DEFAULT_MODEL,
+    EmbeddingLimits,
+    EmbeddingUsage,
+    TextModel,
+    check_characters,
+)
 from xinghe.api.errors import ApiError
 from xinghe.api.validation import Form, NotEmpty, Request
 
