@@ -62,7 +62,7 @@ class Accounts:
         stored, revoked_at, expires_at, account_id, appid, account_name, *token = row
         token_id, token_name, scopes, models = token
         # The comparison comes first and takes the same time for every wrong secret.
-        if not hmac.compare_digest(stored, _digest(secret)):
+        if not hmac.compare_digest(stored, hashlib.sha256(secret.encode()).digest()):
             return None
         if revoked_at is not None or (expires_at is not None and expires_at <= now()):
             return None
@@ -227,7 +227,8 @@ class Accounts:
         at, public_id = now(), _random(10, _ID_ALPHABET)
         # 43 characters of base62 are just over 256 bits: a plain hash of them cannot be guessed.
         secret = f"xh-{public_id}-{_random(43, _BASE62)}"
-        token_id = tables.insert_token(connection, account.id, public_id, _digest(secret), new, at)
+        digest = hashlib.sha256(secret.encode()).digest()
+        token_id = tables.insert_token(connection, account.id, public_id, digest, new, at)
         detail = f"{new.name} of {account.appid}, scopes={new.scopes}, models={new.models}"
         if new.cap is not None:
             caps.put(connection, token_id, new.cap, new.cap_per, at)
@@ -252,7 +253,3 @@ class Accounts:
 
 def _random(length: int, alphabet: str) -> str:
     return "".join(secrets.choice(alphabet) for _ in range(length))
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("ascii")).digest()

@@ -87,7 +87,7 @@ class RunningHolds:
         Only of those where that has changed.
         """
         # While the database is away the notes would only pile up; the next one holds it all.
-        if self.database.last_error is not None:
+        if not streams or self.database.last_error is not None:
             return
         changed = []
         for hold_id, stream in streams.items():
