@@ -14,7 +14,6 @@ from xinghe.core import (
     Meter,
     ReasoningDelta,
     SearchingDelta,
-    Source,
     SourcesDelta,
     TextDelta,
     ToolCallDelta,
@@ -81,7 +80,8 @@ class StreamEncoder:
                 case ToolCallDelta():
                     events.append(self._call(delta))
                 case SourcesDelta(sources):
-                    self._results = _results(sources)
+                    shown = [SearchResult(each.index, each.url, each.title) for each in sources]
+                    self._results = b',"search_results":' + _encode(shown)
                 case FinishDelta():
                     events += (self._keep(None), self._finish(delta))
         return b"".join(events)
@@ -111,12 +111,16 @@ class StreamEncoder:
         return self._before + _encode(kept) + self._goes_on + b"}]" + results + self._end
 
     def _finish(self, finish: FinishDelta) -> bytes:
+        safety = b""
+        if finish.flag and self._dialect is not Dialect.OPENAI:
+            # On a stream, `flag` appears only when moderation found something.
+            safety = b',"flag":%d,"ban_round":%d' % (finish.flag, finish.ban_round)
         choice = (
             b'{"index":0,"delta":{"content":""},'
             + self._logprobs
             + b'"finish_reason":'
             + _encode(self._dialect.finish_reason(finish.reason))
-            + self._safety(finish)
+            + safety
             + b"}]"
             + self._results
         )
@@ -135,17 +139,6 @@ class StreamEncoder:
         if self._shows_usage:
             choice += b',"usage":' + _encode(Usage.of(self._meter))
         return self._head + choice + b"}\n\n" + DONE
-
-    def _safety(self, finish: FinishDelta) -> bytes:
-        """On a stream, `flag` appears only when moderation found something."""
-        if not finish.flag or self._dialect is Dialect.OPENAI:
-            return b""
-        return b',"flag":%d,"ban_round":%d' % (finish.flag, finish.ban_round)
-
-
-def _results(sources: tuple[Source, ...]) -> bytes:
-    shown = [SearchResult(source.index, source.url, source.title) for source in sources]
-    return b',"search_results":' + _encode(shown)
 
 
 def _fragment(delta: ToolCallDelta) -> bytes:
