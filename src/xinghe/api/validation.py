@@ -56,6 +56,7 @@ class Request(msgspec.Struct, kw_only=True):
     """What every operation takes."""
 
     default_model: ClassVar[str | None] = None
+    """Whose request it is that names none; `None` where it has to."""
 
     model: ModelName | None = None
     user: EndUser | None = None
@@ -104,7 +105,10 @@ class Asked(msgspec.Struct, Generic[T]):
 
 
 class Form(Generic[T]):
-    """How bodies become a Struct. Fields of it that are named `within` have theirs listed too."""
+    """How bodies become a Struct.
+
+    Unknown fields are listed of the body, and of the objects in its fields `within`.
+    """
 
     def __init__(self, shape: type[T], within: Sequence[str] = ()) -> None:
         self.shape = shape
@@ -241,7 +245,7 @@ class _WrongError(Exception):
 
 
 def _convert(value: Any, kind: Any) -> Any:
-    """Raises `_WrongError`."""
+    """A value as a type; an integer may be written as 5.0. Raises `_WrongError`."""
     root = {"": value}
     while True:
         try:
@@ -262,5 +266,4 @@ def _convert(value: Any, kind: Any) -> Any:
         found = holder.get(key) if isinstance(holder, dict) else holder[key]
         if not (isinstance(found, float) and found.is_integer() and "Expected `int" in said):
             raise _WrongError(steps, found)
-        # JSON does not tell 5.0 from 5.
         holder[key] = int(found)
