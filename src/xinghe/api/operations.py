@@ -13,7 +13,7 @@ from xinghe.api.dialect import MOUNTS, Dialect
 from xinghe.api.embeddings.schema import EMBEDDINGS, EmbeddingList
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.images.schema import IMAGES, ImagesAnswer
-from xinghe.api.models.schema import Model, ModelList
+from xinghe.api.models import Model, ModelList
 from xinghe.api.rerank.schema import RERANK, Ranking
 from xinghe.api.validation import Form
 
