@@ -5,15 +5,16 @@ A request meets, from the outside in:
 1.  `api.edge`          path, method, CORS, one log line, every answer JSON
 2.  `api.authentication` the bearer token becomes a `Principal`
 3.  `api.idempotent`    a key that was answered gets its answer again; else one request at a time
-4.  `api.chat`          body read, validated, its prompt counted by the engine's own tokenizer
-5.  `limits`            RPM, TPM and QPS of the account; what was not used is given back
-6.  `safety`            what was asked is moderated now, the answer while it is generated
-7.  `ledger.hold`       the worst case reserved, settled exactly once on the way out
-8.  `generation`        the passes of one answer, stop strings, length
-9.  `dispatch`          the deployment's queue, retries
-10. `engines`           the embedded child or an upstream server, as a stream of deltas
+4.  `api.chat`          body read and validated; the operation says its texts, price and work
+5.  `api.priced`        takes every operation that costs through the next three
+6.  `limits`            RPM, TPM and QPS of the account; what was not used is given back
+7.  `safety`            what was asked is moderated now, the answer while it is generated
+8.  `ledger.hold`       the worst case reserved, settled exactly once on the way out
+9.  `generation`        the passes of one answer, stop strings, length
+10. `dispatch`          the deployment's queue, retries
+11. `engines`           the embedded child or an upstream server, as a stream of deltas
 
-Embeddings, rerank and images go the same way; in place of 8 to 10 stand `embedding` and `images`.
+Embeddings, rerank and images go the same way; in place of 9 to 11 stand `embedding` and `images`.
 """
 
 from __future__ import annotations

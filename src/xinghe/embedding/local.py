@@ -128,7 +128,7 @@ class LocalEmbedder(Embedder):
         try:
             self._jobs.put(account, job)
         except WorkerBusy as busy:
-            wait = len(self._jobs) * self._seconds_a_text
+            wait = self._jobs.waiting * self._seconds_a_text
             raise EmbedderBusy(str(busy), max(1.0, wait)) from None
         try:
             return await self._made(job)

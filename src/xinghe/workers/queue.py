@@ -63,23 +63,20 @@ class FairQueue(Generic[Item]):
         self._clock = clock
         self._had: dict[str, tuple[float, float]] = {}
         """The seconds of work of an account, and when that was so."""
-        self._waiting = 0
-        self._turns: OrderedDict[str, deque[Item]] = OrderedDict()
-
-    def __len__(self) -> int:
+        self.waiting = 0
         """The size of all that waits."""
-        return self._waiting
+        self._turns: OrderedDict[str, deque[Item]] = OrderedDict()
 
     def put(self, account: str, item: Item, *, bounded: bool = True) -> None:
         """Raises `WorkerBusy` where there is no room in all, or none for this account."""
         size = self._size(item)
         own = sum(map(self._size, self._turns.get(account, ())))
-        if bounded and self._waiting + size > self._most and (self._waiting or not self._most):
-            raise WorkerBusy(f"{self._waiting} calls are waiting already")
+        if bounded and self.waiting + size > self._most and (self.waiting or not self._most):
+            raise WorkerBusy(f"{self.waiting} calls are waiting already")
         if bounded and own and own + size > self._share:
             raise WorkerBusy(f"{own} calls of this account are waiting already")
         self._turns.setdefault(account, deque()).append(item)
-        self._waiting += size
+        self.waiting += size
 
     def next(self, may: Callable[[str], bool] = anybody) -> tuple[str, Item] | None:
         """The account whose turn it is among those that `may` go on, and its first item."""
@@ -101,7 +98,7 @@ class FairQueue(Generic[Item]):
         if own is None or item not in own:
             return False
         own.remove(item)
-        self._waiting -= self._size(item)
+        self.waiting -= self._size(item)
         if not own:
             del self._turns[account]
         return True
@@ -110,7 +107,7 @@ class FairQueue(Generic[Item]):
         """All that waited."""
         items = [item for own in self._turns.values() for item in own]
         self._turns.clear()
-        self._waiting = 0
+        self.waiting = 0
         return items
 
     def used(self, account: str, seconds: float) -> None:
@@ -156,7 +153,7 @@ class Slots:
 
     @property
     def waiting(self) -> int:
-        return len(self._queue) + len(self._returning)
+        return self._queue.waiting + len(self._returning)
 
     @property
     def expected_wait(self) -> float:
@@ -190,8 +187,10 @@ class Slots:
         if 0 < self._tokens < tokens:
             # It would wait for ever, and all behind it.
             raise ValueError(f"{tokens} tokens asked for, the slots share {self._tokens}")
-        if self._fits(tokens) and (returning or not self.waiting):
-            self._occupy(tokens)
+        alone = not (self._returning or self._queue.waiting)
+        if (alone or returning) and self._fits(tokens):
+            self._free -= 1
+            self._free_tokens -= tokens
             return
         me = _Waiting(tokens, size, asyncio.get_running_loop().create_future())
         account = ACCOUNT.get()
@@ -215,7 +214,8 @@ class Slots:
         """Leave the place to whose turn it is."""
         self._free += 1
         self._free_tokens += tokens
-        self._hand_out()
+        if self._returning or self._queue.waiting:
+            self._hand_out()
 
     def _hand_out(self) -> None:
         while self._free and self.waiting:
@@ -228,15 +228,12 @@ class Slots:
             else:
                 self._queue.take()
             if not first.turn.cancelled():
-                self._occupy(first.tokens)
+                self._free -= 1
+                self._free_tokens -= first.tokens
                 first.turn.set_result(None)
 
     def _fits(self, tokens: int) -> bool:
         return self._free > 0 and (not self._tokens or tokens <= self._free_tokens)
-
-    def _occupy(self, tokens: int) -> None:
-        self._free -= 1
-        self._free_tokens -= tokens
 
 
 class Threads:

@@ -8,6 +8,13 @@ from xinghe.core import FinishDelta, Message
 from xinghe.generation.moderation import worst_of
 from xinghe.safety import Moderator, Place, Verdict, notice
 
+REFUSED = {
+    "user": Errors.USER_UNSAFE,
+    "functions": Errors.FUNCTIONS_UNSAFE,
+    "system": Errors.SYSTEM_UNSAFE,
+}
+"""Where what is unsafe is no matter of the conversation."""
+
 
 async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
     """How an unsafe conversation is answered; `None` for a safe one.
@@ -16,41 +23,27 @@ async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | 
     or function raises `ApiError` (403).
     """
     texts: list[tuple[str, Place]] = [(request.user, "user"), (request.functions, "functions")]
-    texts += [(_text(message), _place(message)) for message in request.messages]
-    # All at once: it is their sum that takes long.
-    found = iter(zip(await moderator.check_all(texts), texts, strict=True))
-
-    async def judge() -> Verdict | None:
-        verdict, (text, place) = next(found)
-        return verdict or await moderator.ask(text, place)
-
-    _refuse(await judge(), Errors.USER_UNSAFE, "user")
-    _refuse(await judge(), Errors.FUNCTIONS_UNSAFE, "functions")
+    texts += map(_said, request.messages)
     verdicts: list[Verdict | None] = []
-    for message in request.messages:
-        verdict = await judge()
-        if message.role == "system":
-            _refuse(verdict, Errors.SYSTEM_UNSAFE, "system")
-        elif verdict is not None:
-            notice("conversation", verdict)
+    # All at once: it is their sum that takes long.
+    for verdict, (text, place) in zip(await moderator.check_all(texts), texts, strict=True):
+        verdict = verdict or await moderator.ask(text, place)  # noqa: PLW2901
+        if verdict is not None:
+            field = place if place in REFUSED else "conversation"
+            notice(field, verdict)
+            if field in REFUSED:
+                raise ApiError(
+                    REFUSED[field], f"the content of {field} field is invalid", param=field
+                )
         verdicts.append(verdict)
-    return worst_of(verdicts, request.messages)
+    return worst_of(verdicts[2:], request.messages)
 
 
-def _text(message: Message) -> str:
-    """All that a message says, its name and its calls included."""
+def _said(message: Message) -> tuple[str, Place]:
+    """All that a message says, its name and its calls included, and what it is."""
     called = [text for call in message.tool_calls for text in (call.name, call.arguments)]
-    return "\n".join(filter(None, [message.content, message.name, *called]))
-
-
-def _place(message: Message) -> Place:
+    text = "\n".join(filter(None, [message.content, message.name, *called]))
     if message.role == "system":
-        return "system"
+        return text, "system"
     # What a model or a function said is no request.
-    return "answer" if message.role in {"assistant", "tool"} else "conversation"
-
-
-def _refuse(verdict: Verdict | None, error: Errors, field: str) -> None:
-    if verdict is not None:
-        notice(field, verdict)
-        raise ApiError(error, f"the content of {field} field is invalid", param=field)
+    return text, "answer" if message.role in {"assistant", "tool"} else "conversation"

@@ -8,7 +8,6 @@ from functools import partial
 from msgspec.structs import replace
 
 from xinghe.accounts import Principal
-from xinghe.api.chat.capabilities import OCR
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.services import Services
@@ -27,19 +26,6 @@ FORM = "response_format.json_schema"
 FUNCTION = re.compile(r"/(\d+)/function/parameters")
 LONGEST = 200
 """Characters of a path that an error repeats."""
-
-
-def served_by(request: ChatRequest, deployment: ChatDeployment) -> str:
-    """What really answers; who reads pictures for an engine without eyes is named too."""
-    engine = deployment.engine
-    read_out = request.shows and not engine.abilities.eyes
-    return f"{engine.served_by}, {OCR}" if read_out else engine.served_by
-
-
-def ignored(request: ChatRequest, deployment: ChatDeployment) -> list[str]:
-    """What an engine that thinks by itself leaves no say in: only a budget cuts it off."""
-    given = request.effort != 1.0 and deployment.engine.abilities.thinks
-    return ["reasoning_effort"] if given else []
 
 
 async def vet(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from xinghe.api.chat.capabilities import deliverable, forbid
+from xinghe.api.chat.capabilities import OCR, deliverable, forbid
 from xinghe.api.chat.moderation import moderate
-from xinghe.api.chat.prepare import cut_to_fit, ignored, served_by, task_of, vet
+from xinghe.api.chat.prepare import cut_to_fit, task_of, vet
 from xinghe.api.chat.request import ChatRequest, read_request, too_many_characters
 from xinghe.api.chat.response import whole_answer
 from xinghe.api.chat.schema import CHAT
@@ -47,8 +47,12 @@ class ChatRoute:
         if request.characters > limits.max_characters:
             sent = request.characters + exchange.missing
             raise too_many_characters(limits.max_characters, sent)
-        tell_ignored(exchange, [*request.ignored, *ignored(request, deployment)])
-        exchange.add_header("x-served-by", served_by(request, deployment))
+        engine, no_say = deployment.engine, list(request.ignored)
+        if request.effort != 1.0 and engine.abilities.thinks:
+            no_say.append("reasoning_effort")  # only a budget cuts off what thinks by itself
+        tell_ignored(exchange, no_say)
+        read_out = request.shows and not engine.abilities.eyes
+        exchange.add_header("x-served-by", engine.served_by + (f", {OCR}" if read_out else ""))
 
         meter = Meter()
 
