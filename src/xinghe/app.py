@@ -46,7 +46,7 @@ from xinghe.api.images.files import image_routes
 from xinghe.api.images.route import ImagesRoute
 from xinghe.api.memory import BodyBudget, frozen_heap
 from xinghe.api.models import ModelsRoute
-from xinghe.api.rerank.route import RerankRoute
+from xinghe.api.rerank import RerankRoute
 from xinghe.api.services import Services
 from xinghe.catalog import Catalog
 from xinghe.dispatch import Deployments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xinghe.api.embeddings.schema import MAX_TEXTS, EmbeddingRequest
 from xinghe.api.openapi import document
-from xinghe.api.rerank.schema import RerankRequest
+from xinghe.api.rerank import RerankRequest
 from xinghe.catalog import Kind, load
 from xinghe.settings import Settings
 

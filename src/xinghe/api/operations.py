@@ -14,7 +14,7 @@ from xinghe.api.embeddings.schema import EMBEDDINGS, EmbeddingList
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.images.schema import IMAGES, ImagesAnswer
 from xinghe.api.models import Model, ModelList
-from xinghe.api.rerank.schema import RERANK, Ranking
+from xinghe.api.rerank import RERANK, Ranking
 from xinghe.api.validation import Form
 
 NOT_SERVED = (
