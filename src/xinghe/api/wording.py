@@ -78,8 +78,10 @@ def _in_words(kind: Any, meta: Meta, most: int | None) -> str:
             words = f"a string of {low} to {high} characters"
         case builtins.str:
             words = "a string that is not empty" if meta.min_length else "a string"
+        case builtins.list | builtins.tuple if meta.max_length is not None:
+            words = f"a list of {low} to {high}" if low else f"a list of at most {high}"
         case builtins.list | builtins.tuple:
-            words = "a list" if meta.max_length is None else f"a list of {low} to {high}"
+            words = "a list"
         case _:
             words = "an empty object" if meta.max_length == 0 else "an object"
     return words
