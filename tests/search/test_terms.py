@@ -68,6 +68,12 @@ def test_passages_are_the_text(text: str, size: int) -> None:
     assert all(0 < len(each.text) <= size * 3 // 2 for each in cut)
 
 
+@pytest.mark.parametrize("end", "。！？；!?;")
+def test_passages_end_with_a_sentence(end: str) -> None:
+    text = f"{'月' * 15}{end}" * 6
+    assert all(each.text.endswith(end) for each in passages(text, 20))
+
+
 def test_passages_know_their_headings() -> None:
     text = "# 甲\n一\n## 乙\n二\n```\n# 不是标题\n```\n## 丙\n三\n# 丁\n四\n"
     assert [each.heading for each in passages(text)] == ["甲", "甲 / 乙", "甲 / 丙", "丁"]

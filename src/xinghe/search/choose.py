@@ -42,7 +42,7 @@ _MARK = re.compile(
     r"|\^\[\d{1,3}\]\^"
 )
 """A citation of the text's own sources: they are not ours."""
-_SENTENCE = re.compile(r"(?:[^。!?!?\n.]|\.(?!\s))*(?:[。!?!?]+|\.(?=\s)|\n|$)")
+_SENTENCE = re.compile(r"(?:[^。！？!?\n.]|\.(?!\s))*(?:[。！？!?]+|\.(?=\s)|\n|$)")
 _ORDER = re.compile(
     r"(ignore|disregard|forget|override|bypass)\b.{0,40}\b(instruction|prompt|previous|above|prior"
     r"|rule|context|guideline|everything)"

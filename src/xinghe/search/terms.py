@@ -34,7 +34,7 @@ MAX_TERMS = 64
 """Of one query: beyond that, more terms cost time and find nothing new."""
 PASSAGE_CHARACTERS = 400
 """About; a passage ends with a paragraph or a sentence where there is one."""
-SENTENCE_END = re.compile(r"[。!?!?;;\n]|\.\s")
+SENTENCE_END = re.compile(r"[。！？!?；;\n]|\.\s")
 _HEADING = re.compile(r"^#{1,6} +(.+?)[ #]*$")
 _FENCE = re.compile(r"^ {0,3}(```|~~~)")
 

@@ -85,6 +85,12 @@ def test_a_sentence_without_one_gets_that_of_the_source_that_says_the_same() -> 
     assert citations.cited == (1, 2)
 
 
+@pytest.mark.parametrize("end", ["。", "！", "？", "!", "?"])
+def test_a_sentence_ends_with_any_of_its_signs(end: str) -> None:
+    text = "樊振东在巴黎奥运会乒乓球男子单打决赛中夺得冠军"
+    assert filtered(f"{text}{end}他很高兴。") == f"{text}^[1]^{end}他很高兴。"
+
+
 def test_own_citation_in_english_and_at_an_open_end() -> None:
     text = "Green tea contains less caffeine than black tea"
     assert filtered(text) == text + "^[3]^"

@@ -13,9 +13,9 @@ import msgspec
 from xinghe.core import Delta, FinishDelta, TextDelta, ToolCallDelta
 from xinghe.search.terms import terms
 
-_STOP = re.compile(r"[^\[【`。!?!?\n.^]+")
+_STOP = re.compile(r"[^\[【`。！？!?\n.^]+")
 """Text in which nothing begins that matters here."""
-_ENDS = frozenset("。!?!?\n")
+_ENDS = frozenset("。！？!?\n")
 _SENTENCE_CHARACTERS = 600
 """Of a sentence without an end, these last ones are compared with the sources."""
 
