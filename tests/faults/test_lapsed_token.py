@@ -95,14 +95,14 @@ def test_stream_of_a_token_that_expires(own: Server) -> None:
 
 
 def test_stream_that_has_not_begun(own: Server, upstream: Upstream) -> None:
-    api = Api(own.url, expiring(own, 2) if own.token() else None)
+    api = Api(own.url, expiring(own, 4) if own.token() else None)
     script = long_answer(delay=100)
     began = time.monotonic()
     stream = api.stream(model=CHAT, messages=script.messages)
     ends_honestly(stream)
     assert stream.comments
     assert not stream.content
-    assert time.monotonic() - began < 2 + SECONDS
+    assert time.monotonic() - began < 4 + SECONDS
     assert upstream.received(script).done.wait(5)
 
 

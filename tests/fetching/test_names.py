@@ -78,7 +78,7 @@ async def test_slow_names_hold_up_no_other_look_up(names: NameServer, resolver: 
             )
             for number in range(MANY)
         ]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(set(names.asked)) < MANY:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         begun = time.monotonic()

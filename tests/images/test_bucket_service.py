@@ -98,7 +98,7 @@ async def test_images_are_served_out_of_the_bucket_until_they_expire(
         assert (head.status, head.body) == (200, b"")
         assert head.headers["content-length"] == str(len(reply.body))
     while bucket.objects:
-        assert time.time() < began + KEEP + 10
+        assert time.time() < began + KEEP + 60
         await asyncio.sleep(0.1)
     # Not before its time; names count whole seconds.
     assert time.time() > began + KEEP - 1

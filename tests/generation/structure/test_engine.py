@@ -89,7 +89,7 @@ def holds(ends: Counter[str], count: int) -> None:
     assert ends["complete"] >= (count - ends["refused"]) * 0.9
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_drawn_schemas(engine: LlamaCppEngine) -> None:
     holds(await draw(engine, seed=1, count=40), 40)
 

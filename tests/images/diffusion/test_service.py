@@ -103,12 +103,12 @@ def test_who_waits_in_vain_is_told_when_to_come_again(drawn: Api, service: Serve
 def test_a_killed_worker_is_started_again_for_the_next_try(drawn: Api, service: Server) -> None:
     told = steps_told(service)
     replies: list[Reply] = []
-    body = {**SHORT, "size": "2048x2048", "steps": 20, "retry_count": 1}
+    body = {**SHORT, "size": "2048x2048", "steps": 20, "retry_count": 1, "request_timeout": 300}
     asking = threading.Thread(target=lambda: replies.append(drawn.post(PATH, body)))
     asking.start()
     until(lambda: steps_told(service) > told)
     os.kill(worker().pid, signal.SIGKILL)
-    asking.join(60)
+    asking.join(400)
     entry = Books(service).usage(answered(replies[0])["id"])
     assert entry["amount"] == -80_000 * MICRO
 
@@ -116,12 +116,12 @@ def test_a_killed_worker_is_started_again_for_the_next_try(drawn: Api, service: 
 def test_without_retries_a_killed_worker_is_our_fault_and_free(drawn: Api, service: Server) -> None:
     told = steps_told(service)
     replies: list[Reply] = []
-    body = {**SHORT, "size": "2048x2048", "steps": 50, "retry_count": 0}
+    body = {**SHORT, "size": "2048x2048", "steps": 50, "retry_count": 0, "request_timeout": 300}
     asking = threading.Thread(target=lambda: replies.append(drawn.post(PATH, body)))
     asking.start()
     until(lambda: steps_told(service) > told)
     os.kill(worker().pid, signal.SIGKILL)
-    asking.join(60)
+    asking.join(400)
     refused(replies[0], 500, "Internal_error", "dispatch_internal_error", "Internal error")
     Books(service).free(replies[0].json["id"])
     answered(drawn.post(PATH, SHORT))
