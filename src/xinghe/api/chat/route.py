@@ -144,6 +144,7 @@ class _Chat:
 
     async def work(self) -> Batch:
         """Make the answer, but for its last batch; an unsafe conversation asks no engine."""
+        self._exchange.at_work = True
         if self._unsafe is not None:
             return Batch(time.perf_counter(), withheld(self._unsafe))
         edge = time.perf_counter() - self._exchange.body_read_at - self._waited

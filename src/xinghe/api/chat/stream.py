@@ -181,6 +181,7 @@ class Pulse:
             self._stalled = True
             self._task.cancel()
             return
-        if not self._sending and passed >= self._server.keepalive_comment:
+        silent = not self._sending and passed >= self._server.keepalive_comment
+        if silent and self._exchange.at_work:
             self._buffer.put(KEEP_ALIVE, None)
         self._timer = self._loop.call_later(self._beat, self._look)
