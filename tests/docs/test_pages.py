@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tests.docs.pages import ALL, CHINESE, ROOT, Page
+from tests.docs.pages import ALL, CHINESE, ROOT, Page, codes, page
 
 
 @pytest.mark.parametrize("each", ALL, ids=lambda each: each.name)
@@ -36,3 +38,23 @@ def test_both_languages_have_the_same_parts(chinese: Page) -> None:
 def test_every_english_page_has_a_chinese_one() -> None:
     english = {path.name for path in (ROOT / "docs").glob("*.en.md")}
     assert english == {page.translation.path.name for page in CHINESE} - {"README.en.md"}
+
+
+@pytest.mark.parametrize("name", ["docs/architecture.md", "docs/architecture.en.md"])
+def test_the_house_is_as_its_page_tells(name: str) -> None:
+    """The files of the way, the walks and the folders are there, with the names told of them."""
+    told = page(name)
+    source = ROOT / "src" / "xinghe"
+    way = told.blocks[0].text
+    for station in re.findall(r"[→←] ([a-z]+(?:/[a-z]+)?)", way):
+        found = source / station
+        assert found.is_dir() or found.with_suffix(".py").is_file() or "prepare" in station, station
+    walks, folders = told.tables
+    for walk in walks:
+        for step in walk[1:]:
+            file, *names = sorted(codes(step), key=lambda code: "/" not in code)
+            text = (source / file).read_text("utf-8")
+            assert all(part in text for name in names for part in name.split(".")), step
+    for row in folders:
+        for place in codes(row[0]):
+            assert (source / place).exists(), place
