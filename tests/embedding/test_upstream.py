@@ -81,7 +81,7 @@ async def test_busy_is_told_with_its_advice(upstream: Upstream, status: int) -> 
     assert refused.value.retry_after == 7
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 422])
+@pytest.mark.parametrize("status", [202, 204, 400, 401, 404, 422])
 async def test_a_refusal_is_not_tried_again(upstream: Upstream, status: int) -> None:
     upstream.answers = [status]
     async with running(at(upstream)) as embedder:

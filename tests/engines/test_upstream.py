@@ -170,6 +170,13 @@ async def test_broken_answer_is_a_failure(steps: list[Step]) -> None:
         await deltas_of(*steps)
 
 
+@pytest.mark.parametrize("status", [201, 202, 204, 206])
+async def test_only_a_200_is_an_answer(status: int) -> None:
+    """The log then tells the status, not that a stream ended before its time."""
+    with pytest.raises(EngineFailed, match=f"^it answered {status}$"):
+        await deltas_of(refusal(status, b"" if status == 204 else ANSWER))
+
+
 @pytest.mark.parametrize("status", [500, 502, 504])
 async def test_server_error_before_the_start_may_be_tried_again(status: int) -> None:
     with pytest.raises(EngineUnavailable, match=str(status)):

@@ -77,6 +77,8 @@ FAULTS: dict[str, Sequence[Step]] = {
     "no_end_of_chunk": [_CHUNKED, 0.05, b"3\r\n" + _SAID + b"\r\n", HANG],
     "redirect": _refusal(307, "Location: /stolen"),
     "found": _refusal(302, f"Location: http://{KEY}.invalid/"),
+    "accepted": _refusal(202),
+    "no_content": [b"HTTP/1.1 204 " + _SAID + b"\r\n\r\n"],
     "refusal_400": _refusal(400),
     "refusal_401": _refusal(401, f"WWW-Authenticate: {_QUOTE}"),
     "refusal_404": _refusal(404),

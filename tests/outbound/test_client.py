@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 import pytest
 from aiohttp import web
 
 from tests.engines.tape import HANG, playing
-from xinghe.outbound import AnswerTooLarge, Refused, Server
+from xinghe.outbound import AnswerTooLarge, Client, Refused, Server
 
 
 def server_at(url: str, **keys: str) -> Server:
@@ -71,6 +71,21 @@ async def test_advice(said: str, believed: float | None) -> None:
             await server.call("GET", "/models")
         assert refused.value.advice == believed
         await server.aclose()
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "stored"), [(200, True, True), (204, False, True), (302, False, False)]
+)
+async def test_which_status_is_success(status: int, asked: bool, stored: bool) -> None:
+    """A 200 alone, but to a client that takes more."""
+    async with serving(status) as url:
+        for client, taken in (
+            (server_at(url), asked),
+            (Client(2, 2, success=range(200, 300)), stored),
+        ):
+            with nullcontext() if taken else pytest.raises(Refused, match=f"answered {status}"):
+                assert await client.fetch("GET", url, headers={}, most=10) == b""
+            await client.aclose()
 
 
 async def test_answer_is_bounded() -> None:

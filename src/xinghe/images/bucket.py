@@ -41,7 +41,7 @@ class Bucket:
             settings.s3_secret or environ.get(settings.s3_secret_env, ""),
             settings.s3_region,
         )
-        self._client = Client(CONNECT_TIMEOUT, SILENCE_TIMEOUT)
+        self._client = Client(CONNECT_TIMEOUT, SILENCE_TIMEOUT, success=range(200, 300))
 
     async def write(self, name: str, data: bytes) -> None:
         with _as_store_error():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -36,7 +36,8 @@ class Client:
 
     `connect` seconds may pass for one address, `silence` seconds in which the server says
     nothing. `limit` is the most connections (0: as many as it takes), `idle` how many seconds one
-    is kept. Redirects are not followed, cookies not kept, compressed answers not asked for.
+    is kept. `success` are the statuses of an answer; any other is a refusal. Redirects are not
+    followed, cookies not kept, compressed answers not asked for.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class Client:
         proxy: str | None = None,
         limit: int = 0,
         idle: float = IDLE_SECONDS,
+        success: Container[int] = (200,),
     ) -> None:
         self._connect = connect
         self._silence = silence
         self._proxy = proxy
         self._limit = limit
         self._idle = idle
+        self._success = success
         self._session: aiohttp.ClientSession | None = None
 
     async def send(
@@ -89,7 +92,7 @@ class Client:
             response.close()
             raise Broken("its answer is compressed, which nobody asked for")
         answer = Answer(response, silence)
-        if not 200 <= response.status < 300:
+        if response.status not in self._success:
             with answer:
                 raise await answer.refusal()
         return answer
