@@ -32,7 +32,7 @@ QUICK = {
     "XINGHE_SERVER__MAX_BODY_BYTES": str(1024 * 1024),
     "XINGHE_SERVER__BODY_TIMEOUT": "1.5",
     "XINGHE_SERVER__KEEPALIVE_COMMENT": "0.5",
-    # At idle priority, the tests of other rooms might leave it no time at all.
+    # At idle priority, the tests beside it might leave it no time at all.
     "XINGHE_EMBEDDING__PRIORITY": "low",
 }
 """Limits that a test can reach without waiting; their defaults are too large for that."""

@@ -1,4 +1,4 @@
-"""The vocabulary that every room speaks: read this file first.
+"""The vocabulary that every package speaks: read this file first.
 
 A request becomes a `GenerationJob`; an engine answers it with batches of `Delta`s;
 a `Meter` counts what was used; a `Rate` turns the count into micro-Tokens.
@@ -130,7 +130,7 @@ class Prompt(msgspec.Struct, frozen=True):
 
     `tokens` is what the prompt costs unless the engine reports otherwise, `bound` the most that
     it can cost: the two agree where the engine's own tokenizer counted (`exact`). `payload` is
-    the engine's own form of the prompt, opaque to every other room. `thinks` tells that the
+    the engine's own form of the prompt, opaque to every other package. `thinks` tells that the
     prompt has opened a chain of thought, so that the text begins within it.
     """
 

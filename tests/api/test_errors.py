@@ -1,4 +1,4 @@
-"""What the rooms below raise, as a client and the log see it."""
+"""What the layers below raise, as a client and the log see it."""
 
 from __future__ import annotations
 

@@ -46,9 +46,9 @@ def test_the_house_is_as_its_page_tells(name: str) -> None:
     told = page(name)
     source = ROOT / "src" / "xinghe"
     way = told.blocks[0].text
-    for station in re.findall(r"[→←] ([a-z]+(?:/[a-z]+)?)", way):
-        found = source / station
-        assert found.is_dir() or found.with_suffix(".py").is_file() or "prepare" in station, station
+    for place in re.findall(r"[→←] ([a-z]+(?:/[a-z]+)?)", way):
+        found = source / place
+        assert found.is_dir() or found.with_suffix(".py").is_file() or "prepare" in place, place
     walks, folders = told.tables
     for walk in walks:
         for step in walk[1:]:

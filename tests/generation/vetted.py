@@ -1,4 +1,4 @@
-"""Vetted forms and functions for tests of one room: the worker's own code, in this process."""
+"""Vetted forms and functions for tests of generation: the worker's own code, in this process."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from structlog.testing import capture_logs
@@ -69,7 +68,7 @@ async def test_absurd_counts_of_searches_leave_no_hold_open(
     assert (entry.amount, entry.search_tokens) == (-100, 5)
 
 
-@pytest.mark.parametrize("kind", [asyncio.CancelledError, GeneratorExit, ClientGone])
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, ClientGone])
 @pytest.mark.parametrize(("started", "cost"), [(True, 5 * 4 + 3 * 8), (False, 0)])
 async def test_a_client_that_leaves_pays_for_what_was_begun(
     ledger: Ledger,
@@ -104,23 +103,6 @@ async def test_what_comes_after_the_end_changes_nothing(
     with pytest.raises(kind):
         await left_by(kind(), hold(ledger, principal, meter), meter, finished=True)
     assert await books.balance() == (1000 - 44, 0)
-
-
-async def test_a_generator_that_nobody_exhausts(
-    ledger: Ledger, principal: Principal, books: Books
-) -> None:
-    meter = Meter()
-
-    async def answer() -> AsyncIterator[int]:
-        async with hold(ledger, principal, meter):
-            for count in range(5):
-                used(meter, 5, count)
-                yield count
-
-    generator = answer()
-    assert [await anext(generator) for _ in range(3)] == [0, 1, 2]
-    await generator.aclose()  # type: ignore[attr-defined]
-    assert await books.balance() == (1000 - 36, 0)
 
 
 async def test_an_account_that_cannot_cover_it(

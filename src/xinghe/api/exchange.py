@@ -57,7 +57,7 @@ def new_request_id() -> str:
 
 
 class Exchange:
-    """Carries a request through the rooms: who asks, in which dialect, and how to answer."""
+    """Carries a request through the service: who asks, in which dialect, and how to answer."""
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, dialect: Dialect, budget: BodyBudget

@@ -36,7 +36,7 @@ BROKEN_OFF = frozenset({"abort", "error", "insufficient_system_resource"})
 MOST_CALLS = 128
 """Of one event."""
 MOST_CHARACTERS = 8192
-"""Of one delta: a longer text is cut, so that no stage holds the gateway up."""
+"""Of one delta: a longer text is cut, so that nothing after it holds the gateway up."""
 TOKENS_BESIDES = 8192
 """The most that an upstream may count beyond our bound: words of its own, and for each picture."""
 CHARACTERS_A_TOKEN, CHARACTERS_BESIDES = 32, 16_384

@@ -33,8 +33,8 @@ class Answer:
     def __init__(
         self, services: AnswerServices, task: Task, counted: Counted, meter: Meter
     ) -> None:
-        self.task = task
-        self.counted = counted
+        self._task = task
+        self._counted = counted
         self._services = services
         self._meter = meter
         # Pictures have a price of their own, whatever the engine counts.
@@ -48,9 +48,9 @@ class Answer:
         The meter counts along; it has not `finished` where no engine was asked: that costs
         nothing. Raises what `ChatDeployment.run` raises.
         """
-        task, first = self.task, self.counted.first
+        task, first = self._task, self._counted.first
         messages, found = task.messages, None
-        if self.counted.picture_tokens:
+        if self._counted.picture_tokens:
             sight = await read_pictures(self._services, task)
             if sight.unsafe is not None:
                 return Batch(time.perf_counter(), withheld(sight.unsafe))
@@ -58,7 +58,7 @@ class Answer:
         if task.search is not None:
             found = await self._search(task.search, messages, emit)
             messages = found.messages
-        if self.counted.picture_tokens or found is not None:
+        if self._counted.picture_tokens or found is not None:
             first = await first_pass(task, messages)
         last = await self._speak(first, messages, emit)
         self._meter.finished = True
@@ -70,7 +70,7 @@ class Answer:
         self, options: SearchOptions, messages: tuple[Message, ...], emit: Emit
     ) -> Augmented:
         """What is found goes into the prompt; the answer may then cite it."""
-        task, services = self.task, self._services
+        task, services = self._task, self._services
         assert services.searcher is not None
 
         def begun() -> None:
@@ -99,7 +99,7 @@ class Answer:
 
     def _name_sources(self, sources: tuple[Source, ...], last: Batch) -> None:
         """With citations but no trace, the sources that were cited, before the end."""
-        options, citations = self.task.search, self._runner.citations
+        options, citations = self._task.search, self._runner.citations
         if options is None or not options.citation or options.trace or citations is None:
             return
         cited = tuple(each for each in sources if each.index in citations.cited)
@@ -108,8 +108,8 @@ class Answer:
 
     async def _speak(self, first: Pass, messages: tuple[Message, ...], emit: Emit) -> Batch:
         """Think, decide about calls, say; returns the last batch."""
-        thinking = self.task.thinking
-        if self.task.thinks_first:
+        thinking = self._task.thinking
+        if self._task.thinks_first:
             thinking = 0
             heard = _Heard(emit)
             last = await self._runner.think(first.prompt, heard)
@@ -117,20 +117,20 @@ class Answer:
                 return last
             heard.all_but_the_end(last)
             note = thought_note(messages, heard.thought) if heard.thought else ""
-            first = await first_pass(self.task, messages, note)
+            first = await first_pass(self._task, messages, note)
         if first.tools is not None:
             # A stop string ends no call, and a reply only where it is shown.
             last = await self._runner.say(first, emit, stops=())
             reply = first.tools.reply
             if reply is None or _reason(last) is not FinishReason.NORMAL:
                 return last
-            first = await answering(self.task, first.messages, reply)
+            first = await answering(self._task, first.messages, reply)
         return await self._say(first, emit, thinking)
 
     async def _say(self, first: Pass, emit: Emit, thinking: int) -> Batch:
         """The answer in words; `thinking` bounds what the engine thinks by itself before it."""
-        stops = self.task.stops
-        if not (thinking and self.task.keeps_to_grammars):
+        stops = self._task.stops
+        if not (thinking and self._task.keeps_to_grammars):
             return await self._runner.say(first, emit, thinking=thinking, stops=stops)
         heard = _Heard(emit)
         last = await self._runner.say(first, heard, thinking=thinking, stops=stops)
@@ -140,7 +140,7 @@ class Answer:
         heard.all_but_the_end(last)
         opening = f"{heard.thought}\n{CLOSE}\n\n"
         opening = opening if first.prompt.thinks else f"{OPEN}\n{opening}"
-        goes_on = await continued(self.task, first, opening)
+        goes_on = await continued(self._task, first, opening)
         return await self._runner.say(goes_on, emit, stops=stops)
 
 

@@ -139,10 +139,7 @@ class Holding:
         # Cut off by our own shutdown: what a stream showed is owed, a whole answer is not.
         left = kind is not None and (
             issubclass(kind, ClientGone)
-            or (
-                issubclass(kind, (asyncio.CancelledError, GeneratorExit))
-                and (hold.stream or meter.left)
-            )
+            or (issubclass(kind, asyncio.CancelledError) and (hold.stream or meter.left))
         )
         if not (meter.finished or (left and meter.owes)):
             self._settle(holds.release)

@@ -96,7 +96,7 @@ class Ledger:
         """Reserve `amount` micro-Tokens on entry, settle by the meter on exit.
 
         On exit, whatever the reason: a meter that is `finished` is captured. If the client left
-        (`CancelledError`, `GeneratorExit`, `ClientGone`), what the meter counts is captured once
+        (`CancelledError`, `ClientGone`), what the meter counts is captured once
         it `owes` anything. In every other case the hold is released. Entry raises
         `InsufficientTokens`, `SpendCapReached` or `StorageError`, and then nothing stays reserved.
         """

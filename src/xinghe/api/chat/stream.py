@@ -1,6 +1,6 @@
 """The answer of a request with `stream: true`, as server-sent events.
 
-Two hands: a producer drains the engine into a buffer, the request's own task carries the buffer
+Two tasks: a producer drains the engine into a buffer, the request's own task carries the buffer
 to the client. So a slow reader holds no engine, and a departure stops the producer at once.
 """
 
