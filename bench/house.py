@@ -20,6 +20,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
@@ -27,6 +28,7 @@ from typing import Any, cast
 
 import msgspec
 import uvicorn
+from starlette.types import Receive, Scope, Send
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.script import Call, Script
 from tests.kit.server import free_port
@@ -47,6 +49,12 @@ from xinghe.storage import Database
 from xinghe.supervisor.worker import QuietServer
 
 SOURCE = Path(__file__).parent.parent / "src" / "xinghe"
+BESIDE_ITS_TASK = frozenset(
+    str(SOURCE / name) for name in ("api/connection.py", "api/flow.py", "storage/writer.py")
+)
+"""Their callbacks serve a request too: of its connection, and of the thread that writes."""
+IN_REQUEST = ContextVar("IN_REQUEST", default=False)
+"""Set in the task of a request, and so in the tasks that it creates."""
 NO_FUNCTION = re.compile(r"<(module|listcomp|dictcomp|setcomp|genexpr)>")
 IMPORT = re.compile(r"^\s*(from \S+ )?import (\([^)]*\)|.*)$", re.MULTILINE)
 RUN = 6
@@ -67,7 +75,10 @@ TOOL = {
 
 
 class Trace:
-    """The functions of ours that ran within `following`, and how deep generators lay."""
+    """The functions of ours that a request ran within `following`, and how deep generators lay.
+
+    What regular tasks and timers of the process do meanwhile is no part of a request.
+    """
 
     def __init__(self) -> None:
         self.functions: set[CodeType] = set()
@@ -92,6 +103,8 @@ class Trace:
         code = frame.f_code
         if not code.co_filename.startswith(str(SOURCE)) or NO_FUNCTION.fullmatch(code.co_name):
             return
+        if not IN_REQUEST.get() and code.co_filename not in BESIDE_ITS_TASK:
+            return
         self.functions.add(code)
         deep, outer = 0, cast("FrameType | None", frame)
         while outer is not None:
@@ -113,9 +126,13 @@ def _post(url: str, token: str, body: dict[str, Any]) -> bytes:
 
 
 async def _serve(system: System, listening: socket.socket, ready: threading.Event) -> None:
+    async def marked(scope: Scope, receive: Receive, send: Send) -> None:
+        IN_REQUEST.set(True)
+        await system.app(scope, receive, send)
+
     connection = partial(Connection, WaitingRoom(64), 30.0, 30.0)
     config = uvicorn.Config(
-        system.app,
+        marked,
         http=cast("type[asyncio.Protocol]", connection),
         lifespan="off",
         access_log=False,

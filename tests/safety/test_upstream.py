@@ -240,6 +240,7 @@ async def test_a_review_can_be_cancelled(model: Model, make: Make) -> None:
 async def test_answers_are_asked_about_only_if_wanted(model: Model, make: Make) -> None:
     moderator = make(answers=False)
     assert await moderator.review(BAD, "answer") is None
+    assert moderator.asks
     assert not moderator.asks_of_answers
     assert model.asked == []
     assert await make().review(BAD, "answer") is not None

@@ -60,7 +60,9 @@ async def _verdicts(
             places.append(at)
 
     async def judge(found: Verdict | None, text: tuple[str, Place]) -> Verdict | None:
-        verdict = found or await moderator.ask(*text)
+        verdict = found
+        if verdict is None and moderator.asks:
+            verdict = await moderator.ask(*text)
         if verdict is not None:
             notice("conversation", verdict)
         return verdict

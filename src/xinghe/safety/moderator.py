@@ -94,7 +94,9 @@ class Moderator:
         self._usual = self._pool(waiting=256, share=32, nice=0)
         self._long = self._pool(waiting=32, share=4, nice=5)
         self._upstream = Upstream(upstream, flags) if upstream.url else None
-        self.asks_of_answers = self._upstream is not None and upstream.answers
+        self.asks = self._upstream is not None
+        """Whether there is a model to `ask`."""
+        self.asks_of_answers = self.asks and upstream.answers
         """Whether answers need a `reviewer`; else a `scanner` does the same without waiting."""
         self._lists.refresh()
         self._in_force = self._lists.good
@@ -134,7 +136,9 @@ class Moderator:
         Raises nothing of the model's.
         """
         (found,) = await self.check_all([(text, place)])
-        return found or await self.ask(text, place)
+        if found is not None or not self.asks:
+            return found
+        return await self.ask(text, place)
 
     async def ask(self, text: str, place: Place = "conversation") -> Verdict | None:
         """What the model says of a text in which nothing else was found, if there is a model."""

@@ -27,7 +27,8 @@ async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | 
     verdicts: list[Verdict | None] = []
     # All at once: it is their sum that takes long.
     for verdict, (text, place) in zip(await moderator.check_all(texts), texts, strict=True):
-        verdict = verdict or await moderator.ask(text, place)  # noqa: PLW2901
+        if verdict is None and moderator.asks:
+            verdict = await moderator.ask(text, place)  # noqa: PLW2901
         if verdict is not None:
             field = place if place in REFUSED else "conversation"
             notice(field, verdict)
