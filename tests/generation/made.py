@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from tests.generation.vetted import Here
 from xinghe.api.chat.response import Collected
-from xinghe.core import Meter
+from xinghe.core import Meter, Picture
 from xinghe.generation.answer import Answer
 from xinghe.generation.planning import count
-from xinghe.generation.request import AnswerServices, Task
+from xinghe.generation.request import AnswerServices, Reader, Task
 from xinghe.generation.runner import Emit
+from xinghe.generation.search import Searcher
+from xinghe.pictures import Description
+from xinghe.safety import Moderator
+from xinghe.search import Measure, Reference
+
+
+class Nobody:
+    """Stands where a test is to ask for no search and no picture."""
+
+    async def search(
+        self, query: str, *, number: int, references: int, budget: int, measure: Measure
+    ) -> list[Reference]:
+        raise AssertionError("nothing is to be searched")
+
+    async def describe(self, picture: Picture, max_characters: int = 0) -> Description:
+        raise AssertionError("no picture is to be read")
+
+
+NOBODY = Nobody()
+
+
+def services(
+    moderator: Moderator, searcher: Searcher = NOBODY, reader: Reader = NOBODY
+) -> AnswerServices:
+    """What a test names, and a walk of grammars in this process."""
+    return AnswerServices(moderator, searcher, reader, Here())
 
 
 async def make(services: AnswerServices, task: Task, meter: Meter, emit: Emit) -> None:

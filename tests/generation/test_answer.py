@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.engines.tape import RESET, STREAM_HEAD, Step, chunk, event, playing
-from tests.generation.made import make
+from tests.generation.made import make, services
 from xinghe.catalog import UpstreamDeployment
 from xinghe.core import (
     Delta,
@@ -25,7 +25,7 @@ from xinghe.core import (
 from xinghe.dispatch import ChatDeployment, DispatchFailed
 from xinghe.engines import Batch
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.request import AnswerServices, Task
+from xinghe.generation.request import Task
 from xinghe.safety import Moderator
 
 NO_LISTS = Moderator(Path("no-such-folder"), builtin=False)
@@ -55,7 +55,7 @@ class Answered:
             spec = UpstreamDeployment(url=tape.url, model="m")
             deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
             task = Task("as-0123456789", deployment, HELLO, Sampling(), limit, stops=tuple(stops))
-            services = AnswerServices(lists)
+            using = services(lists)
 
             def emit(batch: Batch) -> None:
                 nonlocal take
@@ -64,7 +64,7 @@ class Answered:
                 if not take:
                     made.cancel()
 
-            made = asyncio.ensure_future(make(services, task, self.meter, emit))
+            made = asyncio.ensure_future(make(using, task, self.meter, emit))
             try:
                 await asyncio.wait({made})
                 if take:
@@ -220,7 +220,7 @@ async def test_a_preemptible_answer_that_has_begun_queues() -> None:
                 busy = asyncio.create_task(other())
 
         try:
-            await make(AnswerServices(NO_LISTS), task, Meter(), emit)
+            await make(services(NO_LISTS), task, Meter(), emit)
         finally:
             await deployment.engine.aclose()
         assert busy is not None

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
-from tests.generation.made import collected
-from tests.generation.vetted import Here, functions
+from tests.generation.made import collected, services
+from tests.generation.vetted import functions
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import Message, Meter, Sampling, Source, Tool, ToolUse
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.request import AnswerServices, Task
+from xinghe.generation.request import Task
 from xinghe.generation.search import SearchOptions
 from xinghe.safety import Moderator
 from xinghe.search import Measure, Reference
@@ -56,9 +56,9 @@ async def test_a_code_fence_that_was_not_shown() -> None:
             search_budget=100,
         )
         lists = Moderator(Path("no-such-folder"), builtin=False)
-        services = AnswerServices(lists, searcher=Lake(), vetting=Here())
+        using = services(lists, searcher=Lake())
         try:
-            answer = await collected(services, task, Meter())
+            answer = await collected(using, task, Meter())
         finally:
             await deployment.engine.aclose()
     assert answer.text == "```\n[1]\n```\n西湖在杭州^[1]^。"

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.engines.conftest import CONTEXT, SLOTS, engine  # noqa: F401
-from tests.generation.made import collected
+from tests.generation.made import collected, services
 from tests.generation.tools.functions import ALL
-from tests.generation.vetted import Here, functions
+from tests.generation.vetted import functions
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling, ToolUse
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.request import AnswerServices, Task
+from xinghe.generation.request import Task
 from xinghe.safety import Moderator
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
@@ -29,10 +29,7 @@ async def answered(
 ) -> tuple[str, FinishReason, Meter]:
     spec = LlamaCppDeployment(slots=SLOTS, context=CONTEXT)
     deployment = ChatDeployment("embedded", spec, engine)
-    services = AnswerServices(
-        Moderator(Path("no-such-folder"), builtin=False),
-        vetting=Here(),
-    )
+    using = services(Moderator(Path("no-such-folder"), builtin=False))
     messages = (Message("user", question),)
     meter = Meter()
     task = Task(
@@ -45,7 +42,7 @@ async def answered(
         tools=functions(ToolUse(ALL), max_tokens=24),
         account=1,
     )
-    answer = await collected(services, task, meter)
+    answer = await collected(using, task, meter)
     assert not answer.calls
     return answer.text, answer.finish.reason, meter
 

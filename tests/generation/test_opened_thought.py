@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
-from tests.generation.made import collected
-from tests.generation.vetted import Here, form
+from tests.generation.made import collected, services
+from tests.generation.vetted import form
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.request import AnswerServices, Task
+from xinghe.generation.request import Task
 from xinghe.generation.vetting import VettedForm
 from xinghe.safety import Moderator
 
@@ -46,9 +46,9 @@ async def test_where_the_answer_begins(
         task = Task(
             "as-0123456789", deployment, question, Sampling(), 64, thinking=64, structure=wanted
         )
-        services = AnswerServices(NO_LISTS, vetting=Here())
+        using = services(NO_LISTS)
         try:
-            made = await collected(services, task, Meter())
+            made = await collected(using, task, Meter())
         finally:
             await deployment.engine.aclose()
     assert (made.thought, made.text) == (thought, answer)
@@ -69,9 +69,9 @@ async def test_thought_that_reaches_its_bound_is_closed_and_answered() -> None:
         question = (Message("user", "你好"),)
         task = Task("as-0123456789", deployment, question, Sampling(), 64, thinking=2)
         meter = Meter()
-        services = AnswerServices(NO_LISTS, vetting=Here())
+        using = services(NO_LISTS)
         try:
-            made = await collected(services, task, meter)
+            made = await collected(using, task, meter)
         finally:
             await deployment.engine.aclose()
     assert (made.thought, made.text) == ("想想", "答")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from tests.generation.made import services
 from xinghe.catalog import UpstreamDeployment
 from xinghe.core import Message, Picture, Sampling
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.generation.pictures import read_pictures
-from xinghe.generation.request import AnswerServices, Task
+from xinghe.generation.request import Task
 from xinghe.pictures import Description
 from xinghe.safety import Moderator
 
@@ -45,8 +46,8 @@ async def test_no_picture_waits_for_the_others_of_its_request() -> None:
     lists = Moderator(Path("no-such-folder"), builtin=False)
     desk = Desk()
     task = Task("as-0123456789", deployment, messages, Sampling(), 16)
-    services = AnswerServices(lists, reader=desk)
-    told = await read_pictures(services, task)
+    using = services(lists, reader=desk)
+    told = await read_pictures(using, task)
     assert (desk.read, desk.at_once) == ([page.data for page in pages], 1)
     last = told.messages[-1].content
     assert last.index("图片3") < last.index("甲") < last.index("丙") < last.rindex("甲")

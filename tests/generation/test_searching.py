@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.engines.tape import STREAM_HEAD, chunk, playing
-from tests.generation.made import make
+from tests.generation.made import make, services
 from xinghe.catalog import UpstreamDeployment
 from xinghe.core import Delta, Message, Meter, Sampling, SearchingDelta
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.request import AnswerServices, Task
+from xinghe.generation.request import Task
 from xinghe.generation.search import SearchOptions
 from xinghe.safety import Moderator
 from xinghe.search import Measure, Reference
@@ -39,7 +39,7 @@ async def test_a_departure_is_never_lost(steps: int) -> None:
         spec = UpstreamDeployment(url=tape.url, model="m")
         deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
         searcher = Slow()
-        services = AnswerServices(
+        using = services(
             Moderator(Path("no-such-folder"), builtin=False),
             searcher=searcher,
         )
@@ -50,7 +50,7 @@ async def test_a_departure_is_never_lost(steps: int) -> None:
         )
         shown: list[Delta] = []
         answering = asyncio.create_task(
-            make(services, task, Meter(), lambda batch: shown.extend(batch.deltas))
+            make(using, task, Meter(), lambda batch: shown.extend(batch.deltas))
         )
         await asyncio.sleep(0.01)
         assert shown == [SearchingDelta()]

@@ -71,7 +71,6 @@ class Answer:
     ) -> Augmented:
         """What is found goes into the prompt; the answer may then cite it."""
         task, services = self._task, self._services
-        assert services.searcher is not None
 
         def begun() -> None:
             if options.status:

@@ -34,15 +34,12 @@ async def read_pictures(services: AnswerServices, task: Task) -> Seen:
     messages = task.messages
     if task.deployment.engine.abilities.eyes:
         return Seen(messages)
-    reader = services.reader
-    assert reader is not None
-
     told: dict[Picture, Description] = {}
     # One after the other: the reader takes one at a time anyway, so that none of a request waits
     # for its others until its own time is over, and other requests get their turn between them.
     for picture in dict.fromkeys(pictures_in(messages)):
         most = max(LEAST_CHARACTERS, image_tokens(picture.width, picture.height))
-        told[picture] = await reader.describe(picture, most)
+        told[picture] = await services.reader.describe(picture, most)
     verdicts = await _verdicts(services.moderator, messages, told)
     return Seen(tuple(without_pictures(messages, told)), worst_of(verdicts, messages))
 

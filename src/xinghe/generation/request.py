@@ -28,9 +28,9 @@ class AnswerServices(msgspec.Struct, frozen=True):
     """What answers are made with; it lives as long as the process."""
 
     moderator: Moderator
-    searcher: Searcher | None = None
-    reader: Reader | None = None
-    vetting: Walker | None = None
+    searcher: Searcher
+    reader: Reader
+    vetting: Walker
 
 
 class Task(msgspec.Struct, frozen=True):

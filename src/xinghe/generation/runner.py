@@ -221,9 +221,8 @@ class Runner:
         parsers: list[Processor] = []
         held = constraint is not None and self._task.keeps_to_grammars
         if constraint is not None and held:
-            walker = self._services.vetting
-            assert walker is not None
-            parsers.append(Followed(constraint.grammar, walker, str(self._task.account)))
+            vetting, account = self._services.vetting, str(self._task.account)
+            parsers.append(Followed(constraint.grammar, vetting, account))
         if thinking:
             # A form that holds from the first token leaves no room for a thought, opened or not.
             formal = held and constraint is not None and constraint.formal
