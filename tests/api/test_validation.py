@@ -48,7 +48,7 @@ def test_null_is_absent_and_an_integer_may_be_written_as_a_float() -> None:
 def test_what_is_not_known_is_listed() -> None:
     asked = FORM.read(b'{"text": "x", "new": 1, "old": null, "inner": {"word": "a", "more": 2}}')
     assert asked.ignored == ["new", "inner.more"]
-    assert asked.checked() == read(inner={"word": "a"})
+    assert msgspec.to_builtins(asked.checked()) == msgspec.to_builtins(read(inner={"word": "a"}))
 
 
 @pytest.mark.parametrize("body", ["", "{", '{"text": "x", "new": [}', '{"text": "\\ud800"}'])

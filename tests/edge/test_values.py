@@ -96,6 +96,15 @@ def _rows(row: bytes, size: int) -> bytes:
     return b",".join([row] * (size // (len(row) + 1)))
 
 
+@pytest.mark.parametrize("path", PATHS[1:])
+def test_a_text_that_nothing_takes_is_refused_before_its_model(
+    open_server: Server, path: str
+) -> None:
+    api = Api(open_server.url, open_server.token())
+    data = b'{"model": "no-such-model", "x": "%s"}' % (b"a" * (17 * 1024 * 1024))
+    refused(api.send("POST", path, data), *TOO_LARGE, "a string of more than")
+
+
 @pytest.mark.slow
 def test_sixty_megabytes_stand_in_nobodys_way(open_server: Server) -> None:
     api = Api(open_server.url, open_server.token())

@@ -1,8 +1,9 @@
 """A request's body as a typed Struct: decoded and checked in one pass, worded where it is wrong.
 
-Ranges stand in the annotations of an operation's Struct and nowhere else: msgspec checks by them,
-`/openapi.json` is made from them, and so are the words of a refusal. Fields that the Struct does
-not name are passed over, and told to the client.
+Ranges stand in the annotations of an operation's Struct: msgspec checks by them, `/openapi.json` is
+made from them, and so are the words of a refusal. What an annotation cannot say to msgspec (that a
+flag may only be false, that two fields exclude each other) is looked at where the Struct is read.
+Fields that the Struct does not name are passed over, and told to the client.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from msgspec import Meta, ValidationError
 from xinghe.accounts import Principal
 from xinghe.api.body import decode
 from xinghe.api.errors import ApiError, Errors, refuse
-from xinghe.api.exchange import Exchange, read_body
+from xinghe.api.exchange import Exchange, check_whole, read_body
 from xinghe.api.wording import allowed, struct_of
 from xinghe.catalog import Catalog, Kind, ModelCard
 from xinghe.settings import Server
@@ -46,6 +47,9 @@ EndUser = Annotated[
         description="最终用户的标识,不能为空。 The end user's id; not empty.",
     ),
 ]
+
+OnlyFalse = Annotated[bool, Meta(extra_json_schema={"enum": [False]}, extra={"allowed": "false"})]
+"""msgspec lets true pass, since it knows no literal of a flag: who reads the Struct refuses it."""
 
 _PLACE = re.compile(r" - at `\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
@@ -75,6 +79,7 @@ class Request(msgspec.Struct, kw_only=True):
         return refuse(path, value, allowed)
 
 
+S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T", bound=Request)
 
 
@@ -89,7 +94,7 @@ class Asked(msgspec.Struct, Generic[T]):
     ignored: Sequence[str]
     valid: T | None
     body: dict[str, Any]
-    """Where it is not `valid`, or too large to be decoded in one pass: what was sent."""
+    """What was sent: all of it where it is not `valid` at once, else the fields `as_sent`."""
 
     def checked(self, **most: int) -> T:
         """The request. Raises `ApiError`.
@@ -107,33 +112,36 @@ class Asked(msgspec.Struct, Generic[T]):
 class Form(Generic[T]):
     """How bodies become a Struct.
 
-    Unknown fields are listed of the body, and of the objects in its fields `within`.
+    Unknown fields are listed of the body, and of the objects in its fields `within`. The fields
+    `as_sent` are wanted untyped as well, with all that their Structs do not name.
     """
 
-    def __init__(self, shape: type[T], within: Sequence[str] = ()) -> None:
+    def __init__(
+        self, shape: type[T], within: Sequence[str] = (), as_sent: Sequence[str] = ()
+    ) -> None:
         self.shape = shape
-        # A field that is not known is a fault here: those who send none need no second look.
-        strict = cast(
-            "type[T]",
-            msgspec.defstruct(shape.__name__, (), bases=(shape,), forbid_unknown_fields=True),
-        )
-        self._decode = msgspec.json.Decoder(strict).decode
         self._fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+        inner = {name: struct_of(self._fields[name].type) for name in within}
         self._within = {
-            name: frozenset(struct_of(self._fields[name].type).__struct_encode_fields__)
-            for name in within
+            name: frozenset(kind.__struct_encode_fields__) for name, kind in inner.items()
         }
+        # A field that is not known is a fault here: those who send none need no second look.
+        known = [(name, _strict(kind) | None, None) for name, kind in inner.items()]
+        self._decode = msgspec.json.Decoder(_strict(shape, known)).decode
+        self._as_sent = tuple(as_sent)
+        untyped = [(name, Any, None) for name in as_sent]
+        self._untyped = msgspec.json.Decoder(msgspec.defstruct("AsSent", untyped)).decode
 
     def read(self, text: bytes) -> Asked[T]:
         """In one pass where all is right and known. Raises `ApiError` for what is no object."""
+        sent = dict[str, Any]()
         try:
             valid = self._decode(text)
+            if any(getattr(valid, name) for name in self._as_sent):
+                sent = msgspec.structs.asdict(self._untyped(text))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.take(decode(text))
-        for name in self._within:
-            if getattr(valid, name) is not None:
-                return self.take(decode(text))
-        return Asked(self, valid.model, (), valid, {})
+        return Asked(self, valid.model, (), valid, sent)
 
     def take(self, body: Any) -> Asked[T]:
         """The same of a body that is decoded. Raises `ApiError`."""
@@ -180,20 +188,36 @@ class Form(Generic[T]):
         return unknown
 
 
+def _strict(shape: type[S], fields: Sequence[tuple[str, Any, Any]] = ()) -> type[S]:
+    """The same Struct, for which a field that it does not name is a fault."""
+    kind = msgspec.defstruct(
+        shape.__name__, fields, bases=(shape,), forbid_unknown_fields=True, kw_only=True
+    )
+    return cast("type[S]", kind)
+
+
 async def read_asked(
-    form: Form[T], kind: Kind, exchange: Exchange, catalog: Catalog, server: Server
+    form: Form[T],
+    kind: Kind,
+    exchange: Exchange,
+    catalog: Catalog,
+    server: Server,
+    *,
+    whole: bool = True,
 ) -> tuple[Asked[T], ModelCard]:
     """A request's body, and the card of the model that it names. Raises what `read_body` raises.
 
     Strings of more than `MAX_STRING` bytes are cut, and `exchange.missing` counts the characters
-    that were dropped: the caller refuses the request for its length in words of its own, and
-    calls `check_whole` where it has none.
+    that were dropped. Such a body is refused before its model is looked for, unless the caller
+    says that it need not be `whole`, and refuses it in words of its own.
     """
     body = await read_body(exchange, server)
     exchange.body = None  # what was decoded is enough to hold
     text = body.text
     asked = form.take(await body.value()) if text is None else form.read(text)
     exchange.missing = body.missing
+    if whole:
+        check_whole(exchange)
     exchange.body_read_at = time.perf_counter()
     name = form.shape.default_model if asked.model is None else asked.model
     card = _card(name, kind, catalog, exchange.require())

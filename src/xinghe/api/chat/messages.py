@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
 
 from xinghe.api.chat.capabilities import forbid
 from xinghe.api.chat.schema import (
     ChatBody,
     ChatMessage,
+    DocumentedMessage,
+    OpenAIMessage,
     PastCall,
     PicturePart,
     TextPart,
@@ -58,6 +64,27 @@ async def read_messages(
     return messages
 
 
+def check_able(messages: Any, model: str, dialect: Dialect, able: frozenset[Capability]) -> None:
+    """Of messages that are malformed: raises `ApiError` (401) where the model takes none such.
+
+    Tools and pictures that it does not support are refused as such, however they are written.
+    What stands behind the first fault is not looked at.
+    """
+    kind = DocumentedMessage if dialect is Dialect.DOCUMENTED else OpenAIMessage
+    with suppress(msgspec.ValidationError):
+        for sent in messages if isinstance(messages, list) else ():
+            message = sent if isinstance(sent, dict) else {}
+            role = msgspec.convert({"role": message.get("role")}, kind).role
+            if (role == "tool" or message.get("tool_calls")) and Capability.TOOLS not in able:
+                raise forbid(model, "tools", Capability.TOOLS)
+            content = message.get("content")
+            for part in content if isinstance(content, list) else ():
+                pictured = isinstance(part, dict) and part.get("type") == "image_url"
+                if pictured and Capability.IMAGES not in able:
+                    raise forbid(model, "image_url", Capability.IMAGES)
+            msgspec.convert(message, kind)
+
+
 def unloaded(url: str) -> Picture:
     """A picture that is still to be loaded from its URL."""
     return Picture(url.encode("utf-8", "surrogatepass"), "", 0, 0)
@@ -76,11 +103,13 @@ def _read(
     content, parts = sent.content or "", tuple[str | Picture, ...]()
     if not isinstance(content, str):
         content, parts = _read_parts(f"{where}.content", role, content, model, able)
-    if not content and not parts and not sent.tool_calls and dialect is Dialect.DOCUMENTED:
+    absent = not sent.content and sent.tool_calls
+    if not content and not parts and not absent and dialect is Dialect.DOCUMENTED:
         raise invalid(f"{where}.content must not be empty")
-    if role == "tool" and not sent.tool_call_id:
+    answered = sent.tool_call_id if role == "tool" else None
+    if role == "tool" and not (answered and isinstance(answered, str)):
         raise invalid(
-            f"{where}.tool_call_id is {shown(sent.tool_call_id)}, allowed: the id of the tool call "
+            f"{where}.tool_call_id is {shown(answered)}, allowed: the id of the tool call "
             "that this message answers"
         )
     return Message(
@@ -88,7 +117,7 @@ def _read(
         content=content,
         name=sent.name,
         tool_calls=_read_calls(f"{where}.tool_calls", role, sent.tool_calls or ()),
-        tool_call_id=sent.tool_call_id if role == "tool" else None,
+        tool_call_id=answered,
         parts=parts,
     )
 

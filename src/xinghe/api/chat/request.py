@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from xinghe.api.chat.messages import read_messages
+from xinghe.api.chat.messages import check_able, read_messages
 from xinghe.api.chat.schema import (
     DEFAULTS,
     ChatBody,
@@ -89,10 +89,7 @@ async def read_request(
 
     `able` is what the model can do and its deployment delivers, `max_characters` what it takes.
     """
-    most = {"max_completion_tokens": card.output_max, "max_tokens": card.output_max}
-    if card.reasoning_max:
-        most["thinking_budget"] = card.reasoning_max
-    body = asked.checked(**most)
+    body = _checked(asked, model, card, dialect, able)
     ignored = list(asked.ignored)
     thinking, effort = _thinking(body, card, ignored)
     _, max_tokens = _either(body, "max_tokens", "max_completion_tokens")
@@ -116,9 +113,6 @@ async def read_request(
             raise refuse("tool_choice", body.tool_choice, "auto or none with a response_format")
     if body.logprobs:
         raise refuse("logprobs", body.logprobs, "false")
-    include_usage = body.stream_options.include_usage if body.stream_options else None
-    if include_usage is not None and not body.stream:
-        raise refuse("stream_options", body.stream_options, "only together with stream: true")
     return ChatRequest(
         model=model,
         card=card,
@@ -129,15 +123,44 @@ async def read_request(
         effort=effort,
         stops=stops,
         stream=bool(body.stream),
-        include_usage=bool(include_usage),
+        include_usage=_include_usage(body),
         user=body.end_user,
-        functions=_functions(body, max_characters) if body.tools or body.functions else "",
+        functions=_functions(asked.body.get("tools"), body.functions, max_characters),
         tools=tools,
         format=wanted,
         search=search,
         wants=tuple(wants),
         ignored=tuple(ignored),
     )
+
+
+def _checked(
+    asked: Asked[ChatBody],
+    model: str,
+    card: ModelCard,
+    dialect: Dialect,
+    able: frozenset[Capability],
+) -> ChatBody:
+    """The body in its ranges, those of the model's card included."""
+    most = {"max_completion_tokens": card.output_max, "max_tokens": card.output_max}
+    if card.reasoning_max:
+        most["thinking_budget"] = card.reasoning_max
+    try:
+        return asked.checked(**most)
+    except ApiError as error:
+        if error.param == "messages":
+            check_able(asked.body.get("messages"), model, dialect, able)
+        raise
+
+
+def _include_usage(body: ChatBody) -> bool:
+    options = body.stream_options or {}
+    if options and not body.stream:
+        raise refuse("stream_options", options, "only together with stream: true")
+    include_usage = options.get("include_usage")
+    if not isinstance(include_usage, bool | None):
+        raise refuse("stream_options.include_usage", include_usage, "true or false")
+    return bool(include_usage)
 
 
 def _thinking(body: ChatBody, card: ModelCard, ignored: list[str]) -> tuple[int, float]:
@@ -195,11 +218,13 @@ def _tools(body: ChatBody) -> ToolUse | None:
     )
 
 
-def _functions(body: ChatBody, most: int) -> str:
-    """The tools as JSON text. It is written only where it is not too long to be looked at."""
-    given = [each for each in (body.tools, body.functions) if each]
+def _functions(tools: Any, functions: Any, most: int) -> str:
+    """The tools as they were sent, as JSON text: only where that is not too long to be read."""
+    given = [each for each in (tools, functions) if each]
+    if not given:
+        return ""
     characters = 0
-    todo: list[Any] = msgspec.to_builtins(given)
+    todo: list[Any] = list(given)
     while todo:
         node = todo.pop()
         if isinstance(node, str):

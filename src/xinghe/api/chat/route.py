@@ -37,7 +37,9 @@ class ChatRoute:
     async def __call__(self, exchange: Exchange) -> None:
         services, server = self._services, self._services.settings.server
         form = CHAT[exchange.dialect]
-        asked, card = await read_asked(form, Kind.CHAT, exchange, services.catalog, server)
+        asked, card = await read_asked(
+            form, Kind.CHAT, exchange, services.catalog, server, whole=False
+        )
         deployment = services.deployments.chat(card)
         able = deliverable(card, deployment)
         limits = effective(card, deployment.spec)

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors, shown
-from xinghe.api.validation import Form, ModelName, NotEmpty, Request
+from xinghe.api.validation import Form, ModelName, NotEmpty, OnlyFalse, Request
 from xinghe.generation.search.augment import LEAST, MOST
 
 INT32, INT64 = 2**31 - 1, 2**63 - 1
@@ -66,11 +66,15 @@ ReasoningEffort = Annotated[
 ]
 N = Annotated[int, _between(1, 1, "只支持一个回答。 One answer a request.")]
 TopLogprobs = Annotated[int, _between(0, 0, NOT_SERVED)]
-Logprobs = Annotated[
-    bool,
-    Meta(description=NOT_SERVED, extra_json_schema={"enum": [False]}, extra={"allowed": "false"}),
-]
+Logprobs = Annotated[OnlyFalse, Meta(description=NOT_SERVED)]
 Stream = Annotated[bool, _about("以 SSE 流式返回。 Answer as server-sent events.")]
+StreamOptions = Annotated[
+    dict[str, Any],
+    _about(
+        "只能与 stream: true 一起。 Only together with stream: true.",
+        properties={"include_usage": {"type": ["boolean", "null"]}},
+    ),
+]
 Parallel = Annotated[bool, _about("是否允许并行调用。 Whether calls may be parallel.")]
 LogitBias = Annotated[dict[str, Any], Meta(max_length=0, description=NOT_SERVED)]
 Functions = Annotated[list[Any], _about("Use tools.", maxItems=0)]
@@ -122,13 +126,16 @@ class PastCall(msgspec.Struct):
 
 
 class ChatMessage(msgspec.Struct):
-    """`content` may be null only beside `tool_calls`; `tool_call_id` is a tool's message's."""
+    """`content` may be null only beside `tool_calls`.
+
+    `tool_call_id` is looked at in a tool's message alone: in another it is as good as unknown.
+    """
 
     role: str
     content: str | Annotated[list[TextPart | PicturePart], Meta(min_length=1)] | None = None
     name: str | None = None
     tool_calls: list[PastCall] | None = None
-    tool_call_id: str | None = None
+    tool_call_id: Annotated[Any, Meta(extra_json_schema={"type": ["string", "null"]})] = None
 
 
 class DocumentedMessage(ChatMessage):
@@ -187,12 +194,6 @@ class ResponseFormat(msgspec.Struct):
         Annotated[dict[str, Any], Meta(extra={"allowed": "a JSON Schema, or {name, schema}"})]
         | None
     ) = None
-
-
-class StreamOptions(msgspec.Struct):
-    """Only together with `stream: true`."""
-
-    include_usage: bool | None = None
 
 
 class WebSearch(msgspec.Struct):
@@ -282,6 +283,6 @@ def invalid(rule: str) -> ApiError:
 
 
 CHAT: dict[Dialect, Form[ChatBody]] = {
-    Dialect.DOCUMENTED: Form(ChatRequestDocumented, within=["web_search"]),
-    Dialect.OPENAI: Form(ChatRequestOpenai, within=["web_search"]),
+    Dialect.DOCUMENTED: Form(ChatRequestDocumented, within=["web_search"], as_sent=["tools"]),
+    Dialect.OPENAI: Form(ChatRequestOpenai, within=["web_search"], as_sent=["tools"]),
 }

@@ -20,7 +20,7 @@ from xinghe.api.embeddings.schema import (
     text_limits,
     tokens_too_long,
 )
-from xinghe.api.exchange import Exchange, check_whole
+from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Price, charged
 from xinghe.api.services import Services
 from xinghe.api.validation import Form, Request, read_asked, tell_ignored
@@ -48,7 +48,6 @@ async def begin(form: Form[R], exchange: Exchange, services: Services) -> Begun[
     """Read the body and find its model, which may be left out. Raises `ApiError`."""
     catalog, server = services.catalog, services.settings.server
     asked, card = await read_asked(form, Kind.EMBEDDING, exchange, catalog, server)
-    check_whole(exchange)
     tell_ignored(exchange, asked.ignored)
     embedder = services.deployments.embedder(card)
     exchange.add_header("x-served-by", embedder.served_by)

@@ -9,7 +9,7 @@ import structlog
 
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
-from xinghe.api.exchange import Exchange, check_whole
+from xinghe.api.exchange import Exchange
 from xinghe.api.images.schema import (
     IMAGES,
     ImageData,
@@ -44,7 +44,6 @@ class ImagesRoute:
         services = self._services
         catalog, server = services.catalog, services.settings.server
         read, card = await read_asked(IMAGES, Kind.IMAGE, exchange, catalog, server)
-        check_whole(exchange)
         request = read.checked()
         asked = as_asked(request, card)
         tell_ignored(exchange, read.ignored)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from xinghe.api.errors import ApiError, Errors, refuse
-from xinghe.api.validation import Form, ModelName, Request
+from xinghe.api.validation import Form, ModelName, OnlyFalse, Request
 from xinghe.catalog import ModelCard
 from xinghe.images import (
     DEFAULT_SAMPLER,
@@ -51,10 +51,7 @@ class ImageRequest(Request, kw_only=True):
     """`stream`, `output_format` and `background` are OpenAI's: another value is another answer."""
 
     model: ModelName
-    stream: (
-        Annotated[bool, Meta(extra_json_schema={"enum": [False]}, extra={"allowed": "false"})]
-        | None
-    ) = None
+    stream: OnlyFalse | None = None
     output_format: Literal["png"] | None = None
     background: Literal["auto", "opaque"] | None = None
     size: Annotated[Size, _default(DEFAULT_SIZE)] | None = None
