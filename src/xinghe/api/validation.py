@@ -251,8 +251,6 @@ def tell_ignored(exchange: Exchange, names: Sequence[str]) -> None:
 
     The names come from outside: they are made safe for a header.
     """
-    if not names:
-        return
     listed = [quote(name[:MAX_NAME], safe="") for name in names[:MAX_LISTED]]
     if len(names) > MAX_LISTED:
         listed.append(f"and {len(names) - MAX_LISTED} more")

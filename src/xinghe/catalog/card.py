@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from functools import cached_property
 from typing import Annotated
 
 import msgspec
@@ -38,7 +39,7 @@ class Capability(enum.StrEnum):
     IMAGES = "images"
 
 
-class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """One model of the catalog; lengths are in tokens, ratios in Tokens a token."""
 
     kind: Kind
@@ -78,7 +79,7 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"{MIN_OUTPUT_TOKENS} to output_max {self.output_max}"
             )
 
-    @property
+    @cached_property
     def rate(self) -> Rate:
         """The price in micro-Tokens; a cached input token costs a quarter."""
         whole = round(self.input_ratio * MICRO)
@@ -98,7 +99,7 @@ class AccountLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tpm: Count = 0
 
 
-class Limits(msgspec.Struct, frozen=True):
+class Limits(msgspec.Struct, frozen=True, dict=True):
     """All in tokens; `bound_by` names whose input limit is the smaller one."""
 
     context: int
@@ -106,7 +107,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_output: int
     bound_by: str
 
-    @property
+    @cached_property
     def max_characters(self) -> int:
         """Checked before tokens are counted: four times the input tokens."""
         return 4 * self.max_input

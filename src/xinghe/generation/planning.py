@@ -58,8 +58,9 @@ class Counted(msgspec.Struct, frozen=True):
 async def count(task: Task) -> Counted:
     """Lay out and count the first pass. Raises `DispatchFailed`."""
     messages = task.messages
-    pictures = sum(image_tokens(one.width, one.height) for one in pictures_in(messages))
-    if pictures:
+    pictures = 0
+    if any(one.parts for one in messages):
+        pictures = sum(image_tokens(one.width, one.height) for one in pictures_in(messages))
         messages = tuple(replace(one, parts=()) for one in messages)
     first = await first_pass(task, messages)
     return Counted(first, first.prompt.tokens + pictures, first.prompt.bound + pictures, pictures)

@@ -197,10 +197,6 @@ def _check_order(messages: tuple[Message, ...], card: ModelCard, *, uses_tools: 
             allowed = ("assistant",)
         else:
             allowed = ("tool",) if message.tool_calls else askers
-    _check_last(messages, card)
-
-
-def _check_last(messages: tuple[Message, ...], card: ModelCard) -> None:
     last, at = messages[-1], len(messages) - 1
     if last.role not in card.last_role:
         allowed_last = " or ".join(sorted(card.last_role, reverse=True))

@@ -31,7 +31,7 @@ LONGEST = 200
 async def vet(
     services: Services, request: ChatRequest, payer: Principal, deployment: ChatDeployment
 ) -> tuple[VettedForm | None, VettedTools | None]:
-    """What the answer will be held to: nothing, for most requests.
+    """What the answer will be held to, of a request with a format or tools.
 
     Schemas are vetted before anything is counted or reserved, at nobody's cost: no work is done
     for an account that could not pay for the least of answers. Raises `ApiError` for a schema

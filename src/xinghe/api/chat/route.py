@@ -33,6 +33,13 @@ class ChatRoute:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._bounds = dict[str, tuple[frozenset[Capability], Limits]]()
+        """What each model can do on its deployment, and the limits of a request to it."""
+        for name, card in services.catalog.models.items():
+            if card.kind is Kind.CHAT:
+                deployment = services.deployments.chat(card)
+                limits = effective(card, deployment.spec)
+                self._bounds[name] = (deliverable(card, deployment), limits)
 
     async def __call__(self, exchange: Exchange) -> None:
         services, server = self._services, self._services.settings.server
@@ -41,8 +48,7 @@ class ChatRoute:
             form, Kind.CHAT, exchange, services.catalog, server, whole=False
         )
         deployment = services.deployments.chat(card)
-        able = deliverable(card, deployment)
-        limits = effective(card, deployment.spec)
+        able, limits = self._bounds[exchange.model]
         request = await read_request(
             asked, exchange.model, card, exchange.dialect, able, limits.max_characters
         )
@@ -52,7 +58,8 @@ class ChatRoute:
         engine, no_say = deployment.engine, list(request.ignored)
         if request.effort != 1.0 and engine.abilities.thinks:
             no_say.append("reasoning_effort")  # only a budget cuts off what thinks by itself
-        tell_ignored(exchange, no_say)
+        if no_say:
+            tell_ignored(exchange, no_say)
         read_out = request.shows and not engine.abilities.eyes
         exchange.add_header("x-served-by", engine.served_by + (f", {OCR}" if read_out else ""))
 
@@ -119,7 +126,9 @@ class _Chat:
             messages = await services.pictures.load(messages, self._exchange.keep)
         check_whole(self._exchange)  # a picture that is too large has been refused as such
         payer = self._exchange.require()
-        form, tools = await vet(services, request, payer, self._deployment)
+        form = tools = None
+        if request.format is not None or request.tools is not None:
+            form, tools = await vet(services, request, payer, self._deployment)
         task = task_of(
             self._exchange.request_id,
             request,

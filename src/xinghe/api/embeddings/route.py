@@ -48,7 +48,8 @@ async def begin(form: Form[R], exchange: Exchange, services: Services) -> Begun[
     """Read the body and find its model, which may be left out. Raises `ApiError`."""
     catalog, server = services.catalog, services.settings.server
     asked, card = await read_asked(form, Kind.EMBEDDING, exchange, catalog, server)
-    tell_ignored(exchange, asked.ignored)
+    if asked.ignored:
+        tell_ignored(exchange, asked.ignored)
     embedder = services.deployments.embedder(card)
     exchange.add_header("x-served-by", embedder.served_by)
     return Begun(asked.checked(), card, embedder, text_limits(card, embedder))

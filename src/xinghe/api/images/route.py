@@ -46,7 +46,8 @@ class ImagesRoute:
         read, card = await read_asked(IMAGES, Kind.IMAGE, exchange, catalog, server)
         request = read.checked()
         asked = as_asked(request, card)
-        tell_ignored(exchange, read.ignored)
+        if read.ignored:
+            tell_ignored(exchange, read.ignored)
         drawing = _Drawing(services, exchange, card, request, asked)
         data = await charged(services, exchange, drawing)
         metrics.IMAGES.labels(exchange.model).inc(asked.n)
