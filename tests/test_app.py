@@ -14,14 +14,16 @@ from tests.kit.server import free_port
 from xinghe.api.authentication import Lapses
 from xinghe.app import running
 from xinghe.catalog import load
+from xinghe.ledger import Ledger
 from xinghe.settings import Settings
+from xinghe.storage import Database
 
 
 class NoStart(Exception):
     """What the part that cannot start raises."""
 
 
-async def fails(_: Lapses) -> None:
+async def fails(_: object) -> None:
     raise NoStart
 
 
@@ -47,6 +49,20 @@ async def test_a_start_that_fails_stops_what_was_started(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Lapses, "start", fails)
+    with pytest.raises(NoStart):
+        async with running(settings, load(settings)):
+            pytest.fail("it has started")
+    assert left(settings) == []
+
+
+async def test_a_ledger_that_cannot_start_is_told_at_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def waits(_: Database, seconds: float = 0) -> None:
+        pytest.fail("it waits for what is queued")
+
+    monkeypatch.setattr(Ledger, "reap", fails)
+    monkeypatch.setattr(Database, "drain", waits)
     with pytest.raises(NoStart):
         async with running(settings, load(settings)):
             pytest.fail("it has started")

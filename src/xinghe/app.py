@@ -5,10 +5,10 @@ A request meets, from the outside in:
 1.  `api.edge`          path, method, CORS, one log line, every answer JSON
 2.  `api.authentication` the bearer token becomes a `Principal`
 3.  `api.idempotent`    a key that was answered gets its answer again; else one request at a time
-4.  `api.chat`          body read and validated; the operation says its texts, price and work
+4.  `api.chat`          body read and validated; the operation says its price and its work
 5.  `api.priced`        takes every operation that costs through the next three
 6.  `limits`            RPM, TPM and QPS of the account; what was not used is given back
-7.  `safety`            what was asked is moderated now, the answer while it is generated
+7.  `safety`            each operation moderates what it was asked, and chat its answer meanwhile
 8.  `ledger.hold`       the worst case reserved, settled exactly once on the way out
 9.  `generation`        the passes of one answer, stop strings, length
 10. `dispatch`          the deployment's queue, retries
@@ -105,6 +105,7 @@ class System:
             searcher=search.searcher,
             images=make_store(settings),
         )
+        self.ledger = services.ledger
         keeper = Keeper(database, settings.idempotency)
         outbox = Outbox(database)
         self.readiness = Readiness(self.deployments, database)
@@ -134,7 +135,6 @@ class System:
         """On a port of its own: what it tells is for the operator alone."""
 
         self.parts: list[tuple[Act, Act]] = [
-            (services.ledger.start, services.ledger.stop),
             (self.deployments.start, self.deployments.aclose),
             (keeper.start, keeper.stop),
             (outbox.start, outbox.stop),
@@ -147,8 +147,7 @@ class System:
             (services.vetting.start, services.vetting.aclose),
             (services.lapses.start, services.lapses.stop),
         ]
-        """How each part is started and stopped, in the order of starting. The ledger stops last:
-        the work of all others is settled by then."""
+        """How each part but the ledger is started and stopped, in the order of starting."""
 
 
 async def _when_asked() -> None:
@@ -165,6 +164,10 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
         database = await Database.open(settings.data_dir)
         stack.push_async_callback(_close, database)
         system = System(settings, catalog, database)
+        # It undoes its own start; its stop would wait for a database that takes nothing. It stops
+        # last: the work of all others is settled by then.
+        await system.ledger.start()
+        stack.push_async_callback(system.ledger.stop)
         for start, stop in system.parts:
             stack.push_async_callback(stop)  # before it starts: it may fail half-way
             await start()

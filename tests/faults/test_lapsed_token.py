@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Iterator
 
@@ -17,9 +18,10 @@ from tests.kit.models import CHAT
 from tests.kit.raw import Connection
 from tests.kit.script import Script
 from tests.kit.server import Server
-from tests.kit.sse import Stream
+from tests.kit.sse import Stream, events
 from tests.kit.upstream import Upstream
 from xinghe.accounts import Accounts
+from xinghe.api.authentication import LOOK_SECONDS
 from xinghe.storage import Database
 
 UNCERTIFIED = (401, "invalid_request_error", "invalid_iam_token")
@@ -104,6 +106,36 @@ def test_stream_that_has_not_begun(own: Server, upstream: Upstream) -> None:
     assert not stream.content
     assert time.monotonic() - began < 4 + SECONDS
     assert upstream.received(script).done.wait(5)
+
+
+def test_stream_that_waits_for_its_reader(own: Server, upstream: Upstream) -> None:
+    """The engine is done and the charge saved, but the reader has taken only a little of it."""
+    books, api = Books(own), Api(own.url, own.token())
+    script = Script(["字"] * 1000, times=4000)  # 12 MB: the kernel keeps a part of it alone
+    body = json.dumps({"model": CHAT, "messages": script.messages, "stream": True}).encode()
+    with Connection(own.url, timeout=60) as connection:
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
+        connection.request("POST", f"{DOCUMENTED}/chat/completions", body, api.headers)
+        stream = Stream(*connection.head())
+        live = events(connection.pieces(stream.headers))
+        end = time.monotonic() + 60
+        while not [entry for entry in books.entries() if entry["kind"] == "usage"]:
+            assert time.monotonic() < end, "the answer was not finished"
+            time.sleep(0.1)
+        assert upstream.received(script).ended
+        assert api.token
+        own.run("token", "revoke", api.token.split("-")[1])
+        began = time.monotonic()
+        while time.monotonic() - began < LOOK_SECONDS + 1:
+            stream.take(next(live))
+            time.sleep(0.1)
+        for event in live:
+            stream.take(event)
+        assert time.monotonic() - began < SECONDS
+    ends_honestly(stream)
+    assert 0 < len(stream.content) < len(script.text) * 2 / 3
+    entry = books.usage(stream.headers["x-request-id"])
+    assert entry["completion_tokens"] == len(script.pieces)
 
 
 def test_whole_answer_ends_too_and_is_free(own: Server, upstream: Upstream) -> None:

@@ -84,8 +84,6 @@ class Exchange:
         """What was read and not decoded yet."""
         self.missing = 0
         """Characters of the body that were too many to be kept."""
-        self.at_work = False
-        """Whether the answer is being made: until then a refusal has a status of its own."""
         self.budget = budget
         self._kept = 0
 

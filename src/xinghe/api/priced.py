@@ -1,8 +1,9 @@
-"""The way of an operation that costs, written once: limits, moderation, hold, work, settle."""
+"""The way of an operation that costs, written once: limits, preparation, hold, work, settling."""
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -17,26 +18,30 @@ from xinghe.observe import metrics
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-COUNTED = (
-    "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "search_tokens",
-)  # fmt: skip
 
+class Prepared(msgspec.Struct, Generic[T_co], frozen=True):
+    """Work that is ready to be done, under a hold of `amount`.
 
-class Price(msgspec.Struct, frozen=True):
-    """The most that an operation may cost, in micro-Tokens; `prompt_tokens` of it are known."""
+    `amount` is the most that it may cost, in micro-Tokens, `None` where nothing is to be reserved;
+    `prompt_tokens` are known already. While it runs the meter counts along, and tells when it is
+    finished.
+    """
 
-    amount: int
+    run: Callable[[], Awaitable[T_co]]
+    amount: int | None = None
     prompt_tokens: int = 0
 
 
-class Operation(Protocol[T_co]):
-    """What an operation says of itself, for `charged` to do the rest.
+class Work(Protocol[T_co]):
+    """What an operation says of the work that it charges for; `charged` does the rest.
 
-    `tokens` is what it takes of its account's Tokens a minute until it is known what it has used.
-    A `stream` that is cut off is owed as far as it was shown, any other answer not at all, unless
-    it is the client that leaves.
+    `tokens` is what it takes of its account's Tokens a minute until it is known what it has used;
+    `counts` are the meter's fields that it fills. A `stream` that is cut off is owed as far as it
+    was shown, any other answer not at all, unless it is the client that leaves. Whoever sends a
+    stream watches its token, since it may be sent for longer than it is made.
     """
 
+    counts: tuple[str, ...]
     card: ModelCard
     tokens: int
     meter: Meter
@@ -47,55 +52,48 @@ class Operation(Protocol[T_co]):
         """What it has used of the Tokens a minute."""
         ...
 
-    async def prepare(self) -> Price | None:
-        """Moderate what was asked and count it; `None` where nothing is to be reserved.
-
-        Raises `ApiError`.
-        """
-        ...
-
-    async def work(self) -> T_co:
-        """Do it, under the hold. The meter counts along, and tells when it is finished."""
+    async def prepare(self) -> Prepared[T_co]:
+        """Moderate what was asked, if it is to be, and count it. Raises `ApiError`."""
         ...
 
 
-async def charged(services: Services, exchange: Exchange, operation: Operation[T]) -> T:
-    """What the work of an operation returns, once its charge is saved.
+async def charged(services: Services, exchange: Exchange, work: Work[T]) -> T:
+    """What the work returns, once its charge is saved.
 
     It ends when the client leaves, and is charged what its meter says then; it ends, too, when
     its token lapses. Nothing is charged before the hold, each hold is settled exactly once, and
     what was taken of the limits and not used is given back. Raises `RateLimited`,
     `InsufficientTokens`, `SpendCapReached`, `ClientGone`, `Unsaved`, `ApiError`, and what the
-    operation raises.
+    work raises.
     """
-    card = operation.card
+    card = work.card
     admission = admit(
-        services, exchange, exchange.model, rpm=card.rpm, tpm=card.tpm, tokens=operation.tokens
+        services, exchange, exchange.model, rpm=card.rpm, tpm=card.tpm, tokens=work.tokens
     )
     try:
-        held = _held(services, exchange, operation)
-        return await unless_gone(exchange, held, operation.meter, services.lapses)
+        held, lapses = _held(services, exchange, work), None if work.stream else services.lapses
+        return await unless_gone(exchange, held, work.meter, lapses)
     finally:
-        admission.settle(operation.used)
+        admission.settle(work.used)
 
 
-async def _held(services: Services, exchange: Exchange, operation: Operation[T]) -> T:
-    price, payer, meter = await operation.prepare(), exchange.require(), operation.meter
+async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
+    prepared, payer, meter = await work.prepare(), exchange.require(), work.meter
     await services.lapses.check(payer.token_id, since=exchange.body_read_at)
-    if price is None:
-        return await operation.work()
+    if prepared.amount is None:
+        return await prepared.run()
     async with services.ledger.hold(
         payer,
         request_id=exchange.request_id,
         model=exchange.model,
-        rate=operation.card.rate,
-        amount=price.amount,
-        prompt_tokens=price.prompt_tokens,
-        stream=operation.stream,
+        rate=work.card.rate,
+        amount=prepared.amount,
+        prompt_tokens=prepared.prompt_tokens,
+        stream=work.stream,
         meter=meter,
     ):
-        result = await operation.work()
-    for kind in COUNTED:
+        result = await prepared.run()
+    for kind in work.counts:
         metrics.TOKENS.labels(exchange.model, kind).inc(getattr(meter, kind))
     return result
 

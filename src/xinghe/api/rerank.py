@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from xinghe.api.embeddings.route import Began, TextWork, begin
 from xinghe.api.embeddings.schema import (
     DEFAULT_MODEL,
     EmbeddingLimits,
@@ -16,12 +15,13 @@ from xinghe.api.embeddings.schema import (
     check_characters,
     tokens_too_long,
 )
+from xinghe.api.embeddings.texts import TextWork, begin
 from xinghe.api.errors import ApiError
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import charged
 from xinghe.api.services import Services
 from xinghe.api.validation import Form, NotEmpty, Request
-from xinghe.embedding import TextTooLong
+from xinghe.embedding import Began, TextTooLong
 
 
 class Document(msgspec.Struct):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 import structlog
 
@@ -71,7 +71,11 @@ class ChatDeployment:
         if job.preemptible and not slots.has_room(tokens):
             raise Yielding(slots.expected_wait)
         try:
-            async with slots.hold(tokens, returning=job.returning):
+            async with AsyncExitStack() as held:
+                try:
+                    await held.enter_async_context(slots.hold(tokens, returning=job.returning))
+                except WorkerBusy as error:
+                    raise ClusterFull(slots.expected_wait) from error
                 for delay in (*RETRY_DELAYS, None):
                     try:
                         async with aclosing(self.engine.generate(job)) as batches:
@@ -80,8 +84,6 @@ class ChatDeployment:
                         return
                     except EngineUnavailable as error:
                         await self._pause(error, delay)
-        except WorkerBusy as error:
-            raise ClusterFull(slots.expected_wait) from error
         except EngineBusy as error:
             log.warning("engine_busy", deployment=self.name, error=str(error))
             raise ClusterFull(error.retry_after or slots.expected_wait) from error

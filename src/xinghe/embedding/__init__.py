@@ -2,6 +2,7 @@
 
 from xinghe.embedding.choose import make_embedder
 from xinghe.embedding.protocol import (
+    Began,
     Embedder,
     EmbedderBusy,
     EmbedderError,
@@ -12,6 +13,7 @@ from xinghe.embedding.protocol import (
 )
 
 __all__ = [
+    "Began",
     "Embedder",
     "EmbedderBusy",
     "EmbedderError",

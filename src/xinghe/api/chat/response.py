@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-
 from msgspec import UNSET
 
 from xinghe.api.chat.request import ChatRequest
@@ -31,20 +29,6 @@ from xinghe.core import (
     ToolCallDelta,
 )
 from xinghe.engines import Batch
-from xinghe.generation.runner import Emit
-from xinghe.settings import Server
-
-Make = Callable[[Emit], Coroutine[None, None, None]]
-"""Makes an answer, emitting what may be shown and, last, one `FinishDelta`."""
-
-
-async def whole_answer(
-    exchange: Exchange, request: ChatRequest, meter: Meter, server: Server, make: Make
-) -> None:
-    """Make the answer, then send it. Raises what `make` raises."""
-    collected = Collected()
-    await make(collected.take)
-    await exchange.send_json(completion(exchange, request, collected, meter))
 
 
 def completion(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 from xinghe.api.chat.capabilities import OCR, deliverable, forbid
 from xinghe.api.chat.moderation import moderate
 from xinghe.api.chat.prepare import cut_to_fit, task_of, vet
 from xinghe.api.chat.request import ChatRequest, read_request, too_many_characters
-from xinghe.api.chat.response import whole_answer
+from xinghe.api.chat.response import Collected, completion
 from xinghe.api.chat.schema import CHAT
 from xinghe.api.chat.stream import stream_answer
 from xinghe.api.errors import refuse
 from xinghe.api.exchange import Exchange, check_whole
-from xinghe.api.priced import Price, charged
+from xinghe.api.priced import Prepared, charged
 from xinghe.api.services import Services
 from xinghe.api.validation import read_asked, tell_ignored
 from xinghe.catalog import Capability, Kind, Limits, effective
@@ -65,17 +67,25 @@ class ChatRoute:
 
         meter = Meter()
 
-        async def make(emit: Emit) -> None:
-            chat = _Chat(services, exchange, request, deployment, able, limits, meter, emit)
+        async def make(emit: Emit, begin: Callable[[], None]) -> None:
+            chat = _Chat(services, exchange, request, deployment, able, limits, meter, emit, begin)
             # The last batch leaves once its charge is saved.
-            chat.show(await charged(services, exchange, chat))
+            emit(await charged(services, exchange, chat))
 
-        answer = stream_answer if request.stream else whole_answer
-        await answer(exchange, request, meter, server, make)
+        if request.stream:
+            await stream_answer(exchange, request, meter, server, services.lapses, make)
+            return
+        collected = Collected()
+        await make(collected.take, lambda: None)
+        await exchange.send_json(completion(exchange, request, collected, meter))
 
 
 class _Chat:
-    """One chat, as `priced.Operation` describes it; `emit` takes what may be shown."""
+    """One chat as `priced.Work`: `emit` takes what may be shown, `begin` hears that it begins."""
+
+    counts: tuple[str, ...] = (
+        "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "search_tokens",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -87,6 +97,7 @@ class _Chat:
         limits: Limits,
         meter: Meter,
         emit: Emit,
+        begin: Callable[[], None],
     ) -> None:
         self.card = request.card
         self.stream = request.stream
@@ -100,27 +111,25 @@ class _Chat:
         self._able = able
         self._limits = limits
         self._emit = emit
+        self._begin = begin
         self._shown = False
-        self._unsafe: FinishDelta | None = None
-        self._waited = 0.0
-        """Seconds that others have worked before the hold: they are no time of the edge's."""
 
     @property
     def used(self) -> int:
         return self.meter.prompt_tokens + self.meter.completion_tokens
 
-    async def prepare(self) -> Price | None:
+    async def prepare(self) -> Prepared[Batch]:
         """Moderate what was asked and count it: what is left to do is to generate."""
         services, request = self._services, self._request
-        self._unsafe = await moderate(request, services.moderator)
+        unsafe = await moderate(request, services.moderator)
         # After moderation: unsafe functions are refused as such by every model.
         for param, capability in request.wants:
             if capability not in self._able:
                 raise forbid(request.model, param, capability)
             if param == "functions":
                 raise refuse(param, [], "tools, which took its place")
-        if self._unsafe is not None:
-            return None
+        if unsafe is not None:
+            return Prepared(partial(self._withhold, unsafe))
         messages = request.messages
         if request.shows:
             messages = await services.pictures.load(messages, self._exchange.keep)
@@ -141,10 +150,11 @@ class _Chat:
         )
         began = time.perf_counter()
         counted = await count(task)
-        self._waited = time.perf_counter() - began
+        waited = time.perf_counter() - began
         task = cut_to_fit(task, counted, self._limits)
-        self._answer = Answer(services, task, counted, self.meter)
-        return Price(
+        answer = Answer(services, task, counted, self.meter)
+        return Prepared(
+            partial(self._generate, answer, waited),
             self.card.rate.cost(
                 counted.bound + task.search_bound,
                 task.thinking + task.max_tokens,
@@ -153,19 +163,30 @@ class _Chat:
             counted.tokens,
         )
 
-    async def work(self) -> Batch:
-        """Make the answer, but for its last batch; an unsafe conversation asks no engine."""
-        self._exchange.at_work = True
-        if self._unsafe is not None:
-            return Batch(time.perf_counter(), withheld(self._unsafe))
-        edge = time.perf_counter() - self._exchange.body_read_at - self._waited
-        metrics.EDGE_IN.observe(edge)
-        return await self._answer.run(self.show)
+    async def _withhold(self, unsafe: FinishDelta) -> Batch:
+        """The answer to an unsafe conversation: no engine is asked."""
+        return Batch(time.perf_counter(), withheld(unsafe))
 
-    def show(self, batch: Batch) -> None:
-        """Let the client see a batch."""
-        if not self._shown and self._unsafe is None:
+    async def _generate(self, answer: Answer, waited: float) -> Batch:
+        """Make the answer, but for its last batch.
+
+        For `waited` seconds others have worked before the hold: they are no time of the edge's.
+        """
+        self._begin()
+        edge = time.perf_counter() - self._exchange.body_read_at - waited
+        metrics.EDGE_IN.observe(edge)
+        last = await answer.run(self._show)
+        self._tell_first(last)
+        return last
+
+    def _show(self, batch: Batch) -> None:
+        if not self._shown:
+            self._tell_first(batch)
+        self._emit(batch)
+
+    def _tell_first(self, batch: Batch) -> None:
+        """Record the time to the first batch, once."""
+        if not self._shown:
             self._shown = True
             seconds = batch.arrived - self._exchange.body_read_at
             metrics.FIRST_TOKEN.labels(self._request.model).observe(seconds)
-        self._emit(batch)

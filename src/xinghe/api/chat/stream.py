@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
+from collections.abc import Callable, Coroutine
 
+from xinghe.api.authentication import Lapses, lapsed
 from xinghe.api.chat.encoder import KEEP_ALIVE, StreamEncoder
 from xinghe.api.chat.request import ChatRequest
-from xinghe.api.chat.response import Make
-from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.core import ClientGone, Meter
 from xinghe.engines import Batch
+from xinghe.generation.runner import Emit
 from xinghe.observe import metrics
 from xinghe.settings import Server
 
@@ -25,33 +27,52 @@ EVENT_STREAM: Headers = [
 ]
 MAX_BYTES = 16 * 1024 * 1024
 """The most that waits for a reader."""
+PIECE = 64 * 1024
+"""About how many bytes leave at a time: what the connection has been given cannot be dropped."""
 BEAT = 1.0
 """Seconds."""
 
+Make = Callable[[Emit, Callable[[], None]], Coroutine[None, None, None]]
+"""Makes an answer: emits what may be shown and, last, one `FinishDelta`.
+
+It calls the second function when the work begins: until then a refusal has a status of its own.
+"""
+
 
 async def stream_answer(
-    exchange: Exchange, request: ChatRequest, meter: Meter, server: Server, make: Make
+    exchange: Exchange,
+    request: ChatRequest,
+    meter: Meter,
+    server: Server,
+    lapses: Lapses,
+    make: Make,
 ) -> None:
     """Make the answer and send it meanwhile. Raises `ClientGone`, and what `make` raises.
 
-    What has not left yet when the token lapses never leaves: the error is the next event.
+    Raises `ApiError` (401) where the token lapses before all has left, the engine being done or
+    not: what waits for the reader is dropped, and the error is the next event.
     """
     buffer = StreamBuffer()
     encoder = StreamEncoder(exchange, request, meter)
+    pulse = Pulse(buffer, exchange, server)
+    has_lapsed = False
 
     def emit(batch: Batch) -> None:
         buffer.put(encoder.encode(batch.deltas), batch.arrived)
 
-    def ended(made: asyncio.Task[None]) -> None:
-        error = None if made.cancelled() else made.exception()
-        if isinstance(error, ApiError) and error.row is Errors.INVALID_TOKEN.value:
-            buffer.drop()
-        buffer.close()
+    def lapse() -> None:
+        nonlocal has_lapsed
+        has_lapsed = True
+        producer.cancel()
+        buffer.drop()
 
-    producer = asyncio.create_task(make(emit))
-    producer.add_done_callback(ended)
+    producer = asyncio.create_task(make(emit, pulse.begin))
+    producer.add_done_callback(lambda _: buffer.close())
     try:
-        await _carry(exchange, buffer, server)
+        with lapses.watching(exchange.require().token_id, lapse):
+            await _carry(exchange, buffer, pulse)
+        if has_lapsed:
+            raise lapsed()
         try:
             producer.result()
         except BufferFull:
@@ -62,9 +83,9 @@ async def stream_answer(
         await asyncio.wait({producer})
 
 
-async def _carry(exchange: Exchange, buffer: StreamBuffer, server: Server) -> None:
+async def _carry(exchange: Exchange, buffer: StreamBuffer, pulse: Pulse) -> None:
     """Send until the buffer is closed. The status line waits for the first byte to send."""
-    with Pulse(buffer, exchange, server) as pulse:
+    with pulse:
         while (taken := await buffer.take()) is not None:
             data, arrived = taken
             pulse.mark(sending=True)
@@ -96,12 +117,11 @@ class BufferFull(ClientGone):
 
 
 class StreamBuffer:
-    """Bytes for one reader. Several puts between two takes leave in one piece."""
+    """Bytes for one reader. Several puts between two takes leave in one piece, up to `PIECE`."""
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []
+        self._parts: deque[tuple[bytes, float | None]] = deque()
         self._size = 0
-        self._arrived: float | None = None
         self._wake = asyncio.Event()
         self._closed = False
 
@@ -110,12 +130,10 @@ class StreamBuffer:
 
         Raises `BufferFull`.
         """
-        if not self._parts:
-            self._arrived = arrived
         self._size += len(data)
         if self._size > MAX_BYTES:
             raise BufferFull
-        self._parts.append(data)
+        self._parts.append((data, arrived))
         self._wake.set()
 
     def close(self) -> None:
@@ -126,19 +144,24 @@ class StreamBuffer:
     def drop(self) -> None:
         """Nothing more is to be sent, not even what is here."""
         self._parts.clear()
+        self._size = 0
         self.close()
 
     async def take(self) -> tuple[bytes, float | None] | None:
-        """All bytes at hand with the arrival of the oldest, or `None` at the end."""
+        """The next bytes at hand with the arrival of the oldest, or `None` at the end."""
         await self._wake.wait()
         if not self._parts:
             return None
-        data = b"".join(self._parts)
-        self._parts.clear()
-        self._size = 0
-        if not self._closed:
+        data, arrived = self._parts.popleft()
+        taken, size = [data], len(data)
+        while self._parts and size < PIECE:
+            data, _ = self._parts.popleft()
+            taken.append(data)
+            size += len(data)
+        self._size -= size
+        if not self._parts and not self._closed:
             self._wake.clear()
-        return data, self._arrived
+        return b"".join(taken), arrived
 
 
 class Pulse:
@@ -155,6 +178,7 @@ class Pulse:
         self._beat = min(BEAT, server.stall_timeout / 2, server.keepalive_comment / 2)
         self._loop = asyncio.get_running_loop()
         self._stalled = False
+        self._working = False
         self.mark(sending=False)
 
     def __enter__(self) -> Pulse:
@@ -170,6 +194,11 @@ class Pulse:
             self._task.uncancel()
             raise _cut_off(self._exchange) from None
 
+    def begin(self) -> None:
+        """The work begins, and with it the silence."""
+        self._working = True
+        self.mark(sending=False)
+
     def mark(self, *, sending: bool) -> None:
         """A send begins, or the reader has taken it and the silence begins."""
         self._sending = sending
@@ -182,6 +211,6 @@ class Pulse:
             self._task.cancel()
             return
         silent = not self._sending and passed >= self._server.keepalive_comment
-        if silent and self._exchange.at_work:
+        if silent and self._working:
             self._buffer.put(KEEP_ALIVE, None)
         self._timer = self._loop.call_later(self._beat, self._look)

@@ -18,7 +18,7 @@ from xinghe.api.images.schema import (
     as_asked,
     as_patience,
 )
-from xinghe.api.priced import Price, charged
+from xinghe.api.priced import Prepared, charged
 from xinghe.api.services import Services
 from xinghe.api.validation import read_asked, tell_ignored
 from xinghe.catalog import Kind, ModelCard
@@ -58,8 +58,9 @@ class ImagesRoute:
 
 
 class _Drawing:
-    """The images of one request, as `priced.Operation` describes them."""
+    """The images of one request, as `priced.Work` describes them."""
 
+    counts: tuple[str, ...] = ("completion_tokens",)
     stream = False
 
     def __init__(
@@ -87,7 +88,7 @@ class _Drawing:
     def used(self) -> int:
         return self.tokens if self.meter.finished else 0
 
-    async def prepare(self) -> Price:
+    async def prepare(self) -> Prepared[list[ImageData]]:
         """Moderate the prompts and the user's id. Raises `ApiError` (403) that names the field."""
         texts = {
             "prompt": self._asked.prompt,
@@ -101,9 +102,9 @@ class _Drawing:
                 raise ApiError(
                     Errors.USER_UNSAFE, "the content of user field is invalid", param=field
                 )
-        return Price(self.card.rate.cost(0, self._cost(self._asked.total_steps)))
+        return Prepared(self._draw, self.card.rate.cost(0, self._cost(self._asked.total_steps)))
 
-    async def work(self) -> list[ImageData]:
+    async def _draw(self) -> list[ImageData]:
         """Draw, and keep what is asked for as a URL."""
         with metrics.IMAGES_IN_FLIGHT.labels(self._exchange.model).track_inprogress():
             data = await self._shown(await self._painted())
