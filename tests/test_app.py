@@ -35,28 +35,35 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data=str(tmp_path))
 
 
-def left(settings: Settings) -> list[str]:
+@pytest.fixture
+def others() -> set[int]:
+    """The processes of other tests' servers, which live as long as the session."""
+    return {child.pid for child in psutil.Process().children()}
+
+
+def left(settings: Settings, others: set[int]) -> list[str]:
     """What of the service still runs, or stands in the way of the next one."""
     me = asyncio.current_task()
     tasks = [str(task) for task in asyncio.all_tasks() if task is not me]
-    children = [child.name() for child in psutil.Process().children(recursive=True)]
+    mine = [child for child in psutil.Process().children() if child.pid not in others]
+    children = [child.name() for child in mine]
     threads = [one.name for one in threading.enumerate() if one.name == "xinghe-writer"]
     locks = [lock.name for lock in (settings.data_dir / "owners").iterdir()]
     return tasks + children + threads + locks
 
 
 async def test_a_start_that_fails_stops_what_was_started(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, others: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Lapses, "start", fails)
     with pytest.raises(NoStart):
         async with running(settings, load(settings)):
             pytest.fail("it has started")
-    assert left(settings) == []
+    assert left(settings, others) == []
 
 
 async def test_a_ledger_that_cannot_start_is_told_at_once(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, others: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def waits(_: Database, seconds: float = 0) -> None:
         pytest.fail("it waits for what is queued")
@@ -66,10 +73,10 @@ async def test_a_ledger_that_cannot_start_is_told_at_once(
     with pytest.raises(NoStart):
         async with running(settings, load(settings)):
             pytest.fail("it has started")
-    assert left(settings) == []
+    assert left(settings, others) == []
 
 
-async def test_a_stop_ends_all_that_was_started(settings: Settings) -> None:
+async def test_a_stop_ends_all_that_was_started(settings: Settings, others: set[int]) -> None:
     async with running(settings, load(settings)):
-        assert left(settings)
-    assert left(settings) == []
+        assert left(settings, others)
+    assert left(settings, others) == []
