@@ -15,7 +15,7 @@ from tests.kit.server import Server
 PRINTED_URL = "http://127.0.0.1:8000"
 """The address in the documentation; the test's own server stands elsewhere."""
 PRINTED_METRICS = "http://127.0.0.1:8001"
-PATIENCE = 120
+PATIENCE = 300
 """Seconds for a block: a small model that reads search results on a busy machine takes a while."""
 
 

@@ -41,7 +41,7 @@ def conforms(service: Server, folder: Path, *options: str) -> int:
     command += ["--phases", "examples,coverage,fuzzing", "--mode", "all"]
     command += ["--checks", "all", "--exclude-checks", "positive_data_acceptance"]
     command += ["--suppress-health-check", "all", "--continue-on-failure", *options]
-    command += ["--request-timeout", "60"]  # the machine may be busy
+    command += ["--request-timeout", "60", "--max-response-time", "60"]  # the machine may be busy
     hooks = {"SCHEMATHESIS_HOOKS": "tests.openapi.hooks", "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
         command, cwd=folder, env=environment(hooks), capture_output=True, text=True, check=False

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def reader() -> AsyncIterator[PictureReader]:
-    running = PictureReader(Pictures())
+    running = PictureReader(Pictures(read_timeout=300.0))  # the machine may be busy
     yield running
     pid = running.pid
     await running.aclose()
