@@ -105,3 +105,10 @@ def test_a_search_without_effect_is_told() -> None:
     search = read(web_search={"enable": True, "search_num": 3}).search
     assert search is not None
     assert search.search_number == 3
+
+
+@pytest.mark.parametrize(("content", "told"), [(5, "5"), ([], "an empty array")])
+def test_what_content_may_be_is_told(content: object, told: str) -> None:
+    assert refusal(messages=[{"role": "user", "content": content}]).message == (
+        f"messages[0].content is {told}, allowed: a string or a list of parts, not an empty one"
+    )

@@ -25,6 +25,7 @@ class Sample(Request, kw_only=True):
     text: str
     inner: Inner | None = None
     either: Annotated[str, Meta(min_length=1)] | list[Inner] | None = None
+    some: Annotated[list[int], Meta(min_length=1)] | None = None
 
 
 FORM = Form(Sample, within=["inner"])
@@ -74,6 +75,14 @@ def test_what_is_no_object(body: str) -> None:
         (
             '{"text": "x", "inner": {"word": "a", "few": [1, 2, 3]}}',
             "inner.few is an array, allowed: a list of 1 to 2",
+        ),
+        (
+            '{"text": "x", "inner": {"word": "a", "few": []}}',
+            "inner.few is an empty array, allowed: a list of 1 to 2",
+        ),
+        (
+            '{"text": "x", "some": []}',
+            "some is an empty array, allowed: a list that is not empty",
         ),
         (
             '{"text": "x", "either": [{"word": "a"}, {"word": 1}]}',

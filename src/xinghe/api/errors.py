@@ -124,7 +124,9 @@ def shown(value: Any) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list | dict | msgspec.Struct):
         # Not its text: it may be megabytes, or nested as deeply as JSON can be.
-        return "an array" if isinstance(value, list) else "an object"
+        if isinstance(value, list):
+            return "an array" if value else "an empty array"
+        return "an object"
     if isinstance(value, str):
         text = f'"{value[:SHOWN]}"'.encode("utf-8", "replace").decode("utf-8")
         return text if len(value) <= SHOWN else text[:-1] + '…"'

@@ -81,7 +81,7 @@ def _in_words(kind: Any, meta: Meta, most: int | None) -> str:
         case builtins.list | builtins.tuple if meta.max_length is not None:
             words = f"a list of {low} to {high}" if low else f"a list of at most {high}"
         case builtins.list | builtins.tuple:
-            words = "a list"
+            words = "a list that is not empty" if meta.min_length else "a list"
         case _:
             words = "an empty object" if meta.max_length == 0 else "an object"
     return words

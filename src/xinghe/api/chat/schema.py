@@ -132,7 +132,14 @@ class ChatMessage(msgspec.Struct):
     """
 
     role: str
-    content: str | Annotated[list[TextPart | PicturePart], Meta(min_length=1)] | None = None
+    content: (
+        str
+        | Annotated[
+            list[TextPart | PicturePart],
+            Meta(min_length=1, extra={"allowed": "a list of parts, not an empty one"}),
+        ]
+        | None
+    ) = None
     name: str | None = None
     tool_calls: list[PastCall] | None = None
     tool_call_id: Annotated[Any, Meta(extra_json_schema={"type": ["string", "null"]})] = None

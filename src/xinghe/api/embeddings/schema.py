@@ -20,7 +20,7 @@ DEFAULT_MODEL = "embedding-v1"
 MAX_TEXTS = 16
 """Of every model of the catalog; an operator's card may say otherwise."""
 FORMS: dict[str, TextForm] = {"query": "query", "passage": "passage", "document": "passage"}
-TEXTS = "a string or a list of strings, none of them empty"
+TEXTS = "a string or a list of at least one string, none of them empty"
 
 TextModel = Annotated[
     str,
