@@ -54,8 +54,9 @@ class Picture(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True):
     """One message of a conversation that passed validation.
 
-    `content` is all of its text. `parts` is set only where pictures stand among the text: the
-    same text and the pictures, in order.
+    `content` is all of its text, and `has_content` false where null was sent for it. `parts` is
+    set only where pictures stand among the text: the same text and the pictures, in order.
+    `thought` is the chain of thought behind an earlier answer, where the client sent it back.
     """
 
     role: str
@@ -64,26 +65,33 @@ class Message(msgspec.Struct, frozen=True):
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     parts: tuple[str | Picture, ...] = ()
+    has_content: bool = True
+    thought: str = ""
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function that the model may call; `parameters` is the JSON Schema of its arguments."""
+    """A function that the model may call; `parameters` is the JSON Schema of its arguments.
+
+    `strict` is for an upstream: here, arguments always keep to the schema.
+    """
 
     name: str
     description: str
     parameters: dict[str, Any]
+    strict: bool | None = None
 
 
 class ToolUse(msgspec.Struct, frozen=True):
     """The tools of a request and how they may be used.
 
-    `choice` `required` with a `name` demands that one function; `parallel` allows several calls.
+    `choice` `required` with a `name` demands that one function. `parallel` says whether there may
+    be several calls; `None`, that nothing was said of it, which allows them.
     """
 
     tools: tuple[Tool, ...]
     choice: Literal["auto", "required"] = "auto"
     name: str | None = None
-    parallel: bool = True
+    parallel: bool | None = None
 
     def __post_init__(self) -> None:
         assert self.tools
@@ -94,12 +102,14 @@ class Constraint(msgspec.Struct, frozen=True):
     """What a generated text must match.
 
     `grammar` is Lark text for llguidance; `schema` says the same as a JSON Schema, for engines
-    that take only those (`None` where no schema can say it). `formal` tells that its text repeats
-    itself by nature, as JSON does: then no repeat penalty holds.
+    that take only those (`None` for any object, and where no schema can say it). `about` is what
+    the request says of its schema: `name`, `description`, `strict`. `formal` tells that its text
+    repeats itself by nature, as JSON does: then no repeat penalty holds.
     """
 
     grammar: str
     schema: dict[str, Any] | None = None
+    about: dict[str, Any] = {}
     formal: bool = True
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from xinghe.core import Constraint, Message, Picture, ToolUse
+from xinghe.core import Constraint, Message, Picture, Tool, ToolUse
 
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
@@ -24,9 +24,10 @@ LONG = 2048
 
 def wire_message(message: Message) -> dict[str, Any]:
     """As JSON has it; pictures travel as data URLs."""
+    content = message.content if message.has_content else None
     body: dict[str, Any] = {
         "role": message.role,
-        "content": [_part(part) for part in message.parts] or message.content,
+        "content": [_part(part) for part in message.parts] or content,
     }
     if message.name is not None:
         body["name"] = message.name
@@ -41,35 +42,37 @@ def wire_message(message: Message) -> dict[str, Any]:
         ]
     if message.tool_call_id is not None:
         body["tool_call_id"] = message.tool_call_id
+    if message.thought:
+        body["reasoning_content"] = message.thought
     return body
 
 
 def wire_tools(use: ToolUse) -> dict[str, Any]:
     """The fields of a request that offer tools."""
     named = {"type": "function", "function": {"name": use.name}}
-    return {
-        "tools": [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": tool.parameters,
-                },
-            }
-            for tool in use.tools
-        ],
+    fields = {
+        "tools": [{"type": "function", "function": _function(tool)} for tool in use.tools],
         "tool_choice": named if use.name else use.choice,
-        "parallel_tool_calls": use.parallel,
     }
+    return fields if use.parallel is None else fields | {"parallel_tool_calls": use.parallel}
 
 
 def wire_format(constraint: Constraint) -> dict[str, Any]:
     """The `response_format` of a constraint that a schema can say; else any JSON."""
     if constraint.schema is None:
         return {"type": "json_object"}
-    schema = {"name": "answer", "schema": constraint.schema, "strict": True}
+    schema = {"name": "answer", **constraint.about, "schema": constraint.schema}
     return {"type": "json_schema", "json_schema": schema}
+
+
+def _function(tool: Tool) -> dict[str, Any]:
+    """What was not said stays unsaid; but that parameters are an object's, some insist on."""
+    said = {"description": tool.description or None, "strict": tool.strict}
+    return {
+        "name": tool.name,
+        "parameters": {"type": "object", "properties": {}, **tool.parameters},
+        **{name: value for name, value in said.items() if value is not None},
+    }
 
 
 def _part(part: str | Picture) -> dict[str, Any]:

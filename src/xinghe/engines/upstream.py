@@ -86,6 +86,7 @@ class UpstreamEngine:
         texts: list[str] = []
         for message in messages:  # all of it that a template puts into the prompt
             texts += [message.content, message.name or "", message.tool_call_id or ""]
+            texts.append(message.thought)
             for call in message.tool_calls:
                 texts += [call.id, call.name, call.arguments]
         if tools:

@@ -95,7 +95,7 @@ class CheckedCalls:
             replace(call, arguments="{}") if ended and not call.arguments else call
             for _, call in sorted(self._calls.items())
         ]
-        if not self._use.parallel:
+        if self._use.parallel is False:
             calls = calls[:1]
         wrong = [call for call in calls if not await self._is_valid(call)]
         if ended and (wrong or (not calls and self._use.choice == "required")):

@@ -28,6 +28,8 @@ from xinghe.core import Message, Picture, ToolCall
 PAUSE = 1024
 """Messages after which others have their turn."""
 PLAIN = frozenset({"system", "user", "assistant"})
+END = Message("", "")
+"""Stands behind the last message."""
 BLANK = 1_000_000
 """Characters: whatever is longer is refused for its length, and not looked through for a letter."""
 
@@ -54,7 +56,7 @@ async def read_messages(
             and sent.role in PLAIN
             and not sent.tool_calls
         ):
-            read.append(Message(sent.role, sent.content, sent.name))
+            read.append(Message(sent.role, sent.content, sent.name, thought=_thought(sent)))
         else:
             read.append(_read(index, sent, model, dialect, able))
     messages = tuple(read)
@@ -119,7 +121,14 @@ def _read(
         tool_calls=_read_calls(f"{where}.tool_calls", role, sent.tool_calls or ()),
         tool_call_id=answered,
         parts=parts,
+        has_content=sent.content is not None,
+        thought=_thought(sent),
     )
+
+
+def _thought(sent: ChatMessage) -> str:
+    """The chain of thought behind an earlier answer; some models ask for it beside its calls."""
+    return (sent.reasoning_content or sent.reasoning or "") if sent.role == "assistant" else ""
 
 
 def _read_parts(
@@ -154,20 +163,30 @@ def _read_calls(where: str, role: str, sent: Sequence[PastCall]) -> tuple[ToolCa
 
 
 def _check_results(messages: tuple[Message, ...]) -> None:
-    """What a tool returned stands behind the calls that it answers."""
-    calls: tuple[ToolCall, ...] = ()
-    for index, message in enumerate(messages):
+    """Behind calls stands what their tools returned: one result for each, in any order."""
+    calls, asked_at, answered = tuple[ToolCall, ...](), 0, set[str | None]()
+    for index, message in enumerate((*messages, END)):
         if message.role != "tool":
-            calls = message.tool_calls
-        elif message.tool_call_id not in {call.id for call in calls}:
-            known = (
-                ", ".join(sorted(call.id for call in calls))
-                or "none, as no assistant message with calls precedes"
-            )
+            lacking = [call.id for call in calls if call.id not in answered]
+            if lacking:
+                end = "the end" if message is END else f"messages[{index}]"
+                raise invalid(
+                    f"messages[{asked_at}].tool_calls holds {shown(lacking[0])}, which has no "
+                    f"result before {end}, allowed: calls that are each answered right behind "
+                    "them by one message of tool with their id as its tool_call_id"
+                )
+            calls, asked_at, answered = message.tool_calls, index, set()
+            continue
+        known = {call.id for call in calls}
+        if message.tool_call_id not in known - answered:
+            told = ", ".join(sorted(known - answered))[:200] or "none is left"
+            told = told if known else "none, as no assistant message with calls precedes"
+            twice = ", which is answered already" if message.tool_call_id in answered else ""
             raise invalid(
-                f"messages[{index}].tool_call_id is {shown(message.tool_call_id)}, allowed: an id "
-                f"of the calls that it answers ({known[:200]})"
+                f"messages[{index}].tool_call_id is {shown(message.tool_call_id)}{twice}, allowed: "
+                f"an id of the calls that it answers ({told})"
             )
+        answered.add(message.tool_call_id)
 
 
 def _check_order(messages: tuple[Message, ...], card: ModelCard, *, uses_tools: bool) -> None:

@@ -41,9 +41,9 @@ async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | 
 
 
 def _said(message: Message) -> tuple[str, Place]:
-    """All that a message says, its name and its calls included, and what it is."""
+    """All that a message says, its name, thought and calls included, and what it is."""
     called = [text for call in message.tool_calls for text in (call.name, call.arguments)]
-    text = "\n".join(filter(None, [message.content, message.name, *called]))
+    text = "\n".join(filter(None, [message.content, message.name, message.thought, *called]))
     if message.role == "system":
         return text, "system"
     # What a model or a function said is no request.

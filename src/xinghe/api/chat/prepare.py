@@ -43,7 +43,11 @@ async def vet(
     if request.format is not None:
         try:
             form = await services.vetting.form(
-                request.format.schema, max_tokens=request.max_tokens, account=account, first=first
+                request.format.schema,
+                about=request.format.about,
+                max_tokens=request.max_tokens,
+                account=account,
+                first=first,
             )
         except Unguaranteed as error:
             raise _refused(FORM, error, error.path) from error

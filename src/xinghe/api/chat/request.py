@@ -23,13 +23,16 @@ from xinghe.generation.search import SearchOptions
 
 EFFORTS = {"none": 0.0, "minimal": 0.05, "low": 0.25, "medium": 0.5, "high": 1.0, "xhigh": 1.0}
 """The share of the bound of the chain of thought."""
+ABOUT = {"name": str, "description": str, "strict": bool}
+"""What OpenAI's nesting says of a schema."""
 
 
 class Format(msgspec.Struct, frozen=True):
-    """JSON is wanted; `schema` is `None` for any object."""
+    """JSON is wanted; `schema` is `None` for any object, `about` what else is said of it."""
 
     capability: Capability
     schema: dict[str, Any] | None = None
+    about: dict[str, Any] = {}
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
@@ -71,7 +74,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
         """Of the messages, their calls and names included, and the functions."""
         characters = len(self.functions)
         for message in self.messages:
-            characters += len(message.content) + len(message.name or "")
+            characters += len(message.content) + len(message.name or "") + len(message.thought)
             for call in message.tool_calls:
                 characters += len(call.name) + len(call.arguments)
         return characters
@@ -204,7 +207,8 @@ def _tools(body: ChatBody) -> ToolUse | None:
                 f"tools holds {each.name!r} twice, allowed: each name once",
                 param="tools",
             )
-        tools[each.name] = Tool(each.name, each.description or "", each.parameters or {})
+        parameters = each.parameters or {}
+        tools[each.name] = Tool(each.name, each.description or "", parameters, each.strict)
     name = named.function.name if named else None
     if name is not None and name not in tools:
         raise refuse("tool_choice.function.name", name, f"one of {', '.join(tools)[:300]}")
@@ -214,7 +218,7 @@ def _tools(body: ChatBody) -> ToolUse | None:
         tuple(tools.values()),
         "required" if choice == "required" else "auto",
         name,
-        body.parallel_tool_calls is not False,
+        body.parallel_tool_calls,
     )
 
 
@@ -255,12 +259,15 @@ def _format(asked: str | ResponseFormat) -> Format | None:
     if kind == "json_object":
         return Format(Capability.JSON_OBJECT)
     assert isinstance(asked, ResponseFormat)
-    where, schema = "response_format.json_schema", asked.json_schema
+    where, schema, about = "response_format.json_schema", asked.json_schema, dict[str, Any]()
     if schema is not None and "schema" in schema:
+        about = {
+            name: schema[name] for name, kind in ABOUT.items() if type(schema.get(name)) is kind
+        }
         where, schema = f"{where}.schema", schema["schema"]
     if not isinstance(schema, dict):
         raise ChatBody.refusal(where, schema, "a JSON Schema, or an object {name, schema, strict}")
-    return Format(Capability.JSON_SCHEMA, schema)
+    return Format(Capability.JSON_SCHEMA, schema, about)
 
 
 def _search(asked: WebSearch) -> SearchOptions | None:

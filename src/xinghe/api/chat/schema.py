@@ -128,7 +128,8 @@ class PastCall(msgspec.Struct):
 class ChatMessage(msgspec.Struct):
     """`content` may be null only beside `tool_calls`.
 
-    `tool_call_id` is looked at in a tool's message alone: in another it is as good as unknown.
+    `tool_call_id` is looked at in a tool's message alone: in another it is as good as unknown. So
+    is the chain of thought in any but an assistant's, under DeepSeek's name or vLLM's newer one.
     """
 
     role: str
@@ -143,6 +144,8 @@ class ChatMessage(msgspec.Struct):
     name: str | None = None
     tool_calls: list[PastCall] | None = None
     tool_call_id: Annotated[Any, Meta(extra_json_schema={"type": ["string", "null"]})] = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
 
 
 class DocumentedMessage(ChatMessage):
@@ -169,6 +172,7 @@ class Function(msgspec.Struct, omit_defaults=True):
     ]
     description: str | None = None
     parameters: dict[str, Any] | None = None
+    strict: bool | None = None
 
 
 class FunctionTool(msgspec.Struct):

@@ -93,7 +93,7 @@ def decide(use: ToolUse, *, max_tokens: int, begun: Callable[[int], None] = _ign
             raise placed(number, error) from None
         grammars.append(arguments.constraint.grammar)
     free = use.choice == "auto"
-    calls = _calls(allowed, grammars, free=free, several=use.parallel)
+    calls = _calls(allowed, grammars, free=free, several=use.parallel is not False)
     # A reply is any text that does not begin as a call.
     reply = f"start: TEXT\nTEXT: {_not_a_call(allowed)}" if free else None
     return Decision(calls, reply, told(use.tools))

@@ -129,11 +129,14 @@ class Vetting:
         self,
         schema: dict[str, Any] | None,
         *,
+        about: dict[str, Any] | None = None,
         max_tokens: int,
         account: str,
         first: Callable[[], Awaitable[None]],
     ) -> VettedForm:
         """For a `response_format`; `first` is awaited before a worker is troubled.
+
+        `about` goes along with the schema (see `Constraint`).
 
         Raises `Unguaranteed`, `VettingBusy` and what `first` raises.
         """
@@ -143,7 +146,7 @@ class Vetting:
             text = _json(schema)
         found = await self._vetted(wire.Form(text, max_tokens), account, first)
         assert isinstance(found, wire.Formed)
-        constraint = Constraint(found.grammar, schema or {"type": "object"})
+        constraint = Constraint(found.grammar, schema, about or {})
         check = partial(self.validate, text or ANY_OBJECT, account=account, arguments=False)
         return VettedForm(constraint, found.hint, check)
 

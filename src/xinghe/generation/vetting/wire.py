@@ -17,7 +17,7 @@ class Form(msgspec.Struct, frozen=True, tag=True):
 
 
 class Functions(msgspec.Struct, frozen=True, tag=True):
-    """Vet functions: `tools` is a list of {name, description, parameters}.
+    """Vet functions: `tools` is a list of {name, description, parameters, strict}.
 
     For `native` ones the parameters alone; else the grammar of an answer that may call them.
     """
@@ -26,7 +26,7 @@ class Functions(msgspec.Struct, frozen=True, tag=True):
     native: bool
     choice: Literal["auto", "required"]
     name: str | None
-    parallel: bool
+    parallel: bool | None
     max_tokens: int
 
 
