@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from tests.attack.watch import hostile_upstream
 from xinghe.outbound import CallFailed, EventStream, Server
-from xinghe.outbound.answer import A_CHARACTER, A_READ, OWN_BURST, Pace
+from xinghe.outbound.answer import A_CHARACTER, A_READ, AHEAD, OWN_SHARE, OWN_SHARES, Pace
 
 SECONDS = 2.0
 
@@ -40,13 +40,28 @@ async def test_those_that_take_much_wait_one_behind_the_other() -> None:
     waits = []
     for _ in range(8):
         pace = Pace()
-        _burn(pace, 2 * OWN_BURST)
+        _burn(pace, 2 * AHEAD * OWN_SHARE)
         waits.append(pace.wait())
     assert waits[0] >= 0.04
     assert waits == sorted(waits)
     assert waits[-1] >= 0.2
     # Who comes with an ordinary answer meanwhile is not held up.
     assert Pace().wait() == 0
+
+
+async def test_of_very_many_each_has_its_part_of_the_loop() -> None:
+    answers = [Pace() for _ in range(100)]
+    for one in answers:
+        one.begin()
+    part = AHEAD * OWN_SHARES / len(answers)
+    answers[0].spend(part * 0.9)
+    assert answers[0].wait() == 0
+    answers[1].spend(part * 1.1)
+    assert answers[1].wait() > 0
+    for one in answers[2:]:
+        one.end()
+    answers[2].spend(part * 1.1)
+    assert answers[2].wait() == 0
 
 
 async def test_empty_lines_leave_most_of_the_loop_to_others() -> None:

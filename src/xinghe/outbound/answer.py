@@ -3,10 +3,10 @@
 The limits are our own: the library's timer is armed by each arrival, and is not heard where the
 framing of the body has broken.
 
-The share is that of the event loop which the floods of other servers may take. An answer that
-comes as ordinary ones do never waits for it. What costs more, be it millions of empty lines or
-chunks of one byte, waits its turn behind all others of its kind, and these together leave most
-of the loop to everybody else.
+The share is that of the event loop which the answers of other servers may take. One that comes
+as ordinary ones do never waits for it, unless there are very many. What costs more, be it
+millions of empty lines or chunks of one byte, waits its turn behind all others of its kind, and
+reads more at once for that. All together leave a part of the loop to everybody else.
 """
 
 from __future__ import annotations
@@ -41,8 +41,12 @@ A_READ = 0.0001
 """Seconds that a read costs whatever it brings: a turn of the loop, and a turn of the task."""
 A_CHARACTER = 0.0000005
 """Seconds that a character of an answer costs on its way to the client, checks included."""
-OWN_SHARE, OWN_BURST = 0.05, 0.005
-"""What an answer may take without waiting: so much of the loop, and so many seconds at once."""
+OWN_SHARE = 0.05
+"""What an answer may take of the loop without waiting, while there are few."""
+OWN_SHARES = 0.4
+"""What all of them may so take together: of many, each has its part."""
+AHEAD = 0.1
+"""Seconds for which an answer may have used up its own share before it has to wait."""
 SHARE = 0.2
 """Of the loop, for all answers together that take more."""
 LONGEST = 1.0
@@ -58,8 +62,16 @@ ROOM, BYTES_A_TOKEN = 64 * 1024, 16 * 1024
 """What an answer may take on the wire: so much, and so much more for each token."""
 
 _EMPTY_LINES = re.compile(rb"\n{3,}")
-_free_at: WeakKeyDictionary[asyncio.AbstractEventLoop, float] = WeakKeyDictionary()
-"""When the next answer that has to wait may go on, in the time of its loop's clock."""
+_floods: WeakKeyDictionary[asyncio.AbstractEventLoop, _Flood] = WeakKeyDictionary()
+
+
+class _Flood:
+    """The answers that one loop is reading."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+        self.free_at = 0.0
+        """When the next that has to wait may go on, in the time of the loop's clock."""
 
 
 class Answer:
@@ -78,6 +90,7 @@ class Answer:
         self._clock = asyncio.get_running_loop().time
 
     def __enter__(self) -> Self:
+        self.pace.begin()
         return self
 
     def __exit__(
@@ -87,6 +100,7 @@ class Answer:
         trace: TracebackType | None,
     ) -> None:
         """Keep the connection where the answer was read to its end, else drop it."""
+        self.pace.end()
         if self._response.content.at_eof():
             self._response.release()
         else:
@@ -247,14 +261,22 @@ class EventParser:
 class Pace:
     """What one answer takes of the loop, and when it has to wait."""
 
-    __slots__ = ("_loop", "_paid", "_spent")
+    __slots__ = ("_flood", "_loop", "_paid", "_spent")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._flood = _floods.setdefault(self._loop, _Flood())
         self._spent = 0.0
         """Seconds since `wait` was last asked."""
         self._paid = 0.0
         """The time of the loop's clock until which its own share is used up."""
+
+    def begin(self) -> None:
+        """The answer is one of those that are read, until `end`."""
+        self._flood.answers += 1
+
+    def end(self) -> None:
+        self._flood.answers -= 1
 
     def spend(self, seconds: float) -> None:
         """Count work on the answer, in which nothing else could run."""
@@ -264,11 +286,12 @@ class Pace:
         """The seconds to wait before more is done; 0 within the answer's own share."""
         now = self._loop.time()
         spent, self._spent = self._spent, 0.0
-        self._paid = max(self._paid, now) + spent / OWN_SHARE
-        if self._paid - now <= OWN_BURST / OWN_SHARE:
+        own = min(OWN_SHARE, OWN_SHARES / max(1, self._flood.answers))
+        paid = max(self._paid, now) + spent / own
+        if paid - now <= AHEAD:
+            self._paid = paid
             return 0.0
-        free_at = max(_free_at.get(self._loop, 0.0), now) + spent / SHARE
-        _free_at[self._loop] = free_at
         # What is waited for is paid.
-        self._paid = max(now, self._paid - spent / OWN_SHARE)
-        return min(free_at - now, LONGEST)
+        self._paid = max(self._paid, now)
+        self._flood.free_at = max(self._flood.free_at, now) + spent / SHARE
+        return min(self._flood.free_at - now, LONGEST)

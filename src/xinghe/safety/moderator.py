@@ -97,7 +97,7 @@ class Moderator:
         self.asks = self._upstream is not None
         """Whether there is a model to `ask`."""
         self.asks_of_answers = self.asks and upstream.answers
-        """Whether answers need a `reviewer`; else a `scanner` does the same without waiting."""
+        """Whether answers need a `reviewer` after their `scanner`."""
         self._lists.refresh()
         self._in_force = self._lists.good
         self._version = int(bool(self._in_force))
@@ -151,9 +151,9 @@ class Moderator:
         return StreamScanner(self._judge.matcher)
 
     def reviewer(self) -> Reviewer:
-        """As `scanner`, and asks the model, if there is one for answers."""
-        ask = self._upstream.check if self._upstream and self.asks_of_answers else None
-        return Reviewer(self.scanner(), ask)
+        """Asks the model about one answer while it streams, where `asks_of_answers`."""
+        assert self._upstream is not None, "there is no model to ask"
+        return Reviewer(self._upstream.check)
 
     async def start(self) -> None:
         """Begin to watch the operator's lists."""

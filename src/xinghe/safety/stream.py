@@ -112,15 +112,14 @@ class StreamScanner:
 
 
 class Reviewer:
-    """As `StreamScanner`, but asks: a sentence is shown once the model has cleared it.
+    """Has a model clear an answer: a sentence is shown once it has.
 
     The engine goes on meanwhile: up to `MOST_UNDER_WAY` sentences wait for their verdicts, which
-    are taken in order. Without a model, nothing more is held back than the scanner does. `close`
-    when the answer was given up.
+    are taken in order. What comes here has passed a `StreamScanner`, and is not looked through
+    again. `close` when the answer was given up.
     """
 
-    def __init__(self, scanner: StreamScanner, ask: Ask | None) -> None:
-        self._scanner = scanner
+    def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._open = ""
         self._context = ""
@@ -129,25 +128,20 @@ class Reviewer:
 
     async def feed(self, text: str) -> tuple[str, Verdict | None]:
         """What may be shown now, and the finding that ends the answer, if there is one."""
-        if self._ask is None:
-            return self._scanner.feed(text)
         if self._verdict:
             return "", self._verdict
-        visible, found = self._scanner.feed(text)
-        self._take(visible)
-        if found:
-            return await self._end(found)
+        self._open += text
+        if len(self._open) >= LONGEST:
+            self._send(len(self._open))
+        elif (end := _sentences_end(self._open)) >= SHORTEST:
+            self._send(end)
         return await self._cleared(MOST_UNDER_WAY)
 
     async def flush(self) -> tuple[str, Verdict | None]:
         """What was held back, once the engine has ended, and the finding in it, if any."""
-        if self._ask is None:
-            return self._scanner.flush()
-        if self._verdict:
-            return "", self._verdict
-        visible, found = self._scanner.flush()
-        self._take(visible)
-        return await self._end(found)
+        if self._open and not self._verdict:
+            self._send(len(self._open))
+        return await self._cleared(0)
 
     def close(self) -> None:
         """Ask no more about what nobody will read."""
@@ -155,27 +149,11 @@ class Reviewer:
             task.cancel()
         self._waiting.clear()
 
-    def _take(self, visible: str) -> None:
-        self._open += visible
-        if len(self._open) >= LONGEST:
-            self._send(len(self._open))
-        elif (end := _sentences_end(self._open)) >= SHORTEST:
-            self._send(end)
-
     def _send(self, size: int) -> None:
-        assert self._ask is not None
         sentence, self._open = self._open[:size], self._open[size:]
         asked = asyncio.ensure_future(self._ask(self._context + sentence))
         self._waiting.append((sentence, asked))
         self._context = (self._context + sentence)[-CONTEXT:]
-
-    async def _end(self, found: Verdict | None) -> tuple[str, Verdict | None]:
-        """Wait for all that is under way; what the scanner found comes after it."""
-        if self._open:
-            self._send(len(self._open))
-        visible, verdict = await self._cleared(0)
-        self._verdict = verdict or found
-        return visible, self._verdict
 
     async def _cleared(self, most: int) -> tuple[str, Verdict | None]:
         """The sentences cleared, in order; waits while more than `most` are under way."""
