@@ -6,8 +6,8 @@ import pytest
 
 from tests.kit.api import ALIAS, DOCUMENTED, STRICT, Api
 from tests.kit.expect import REQUEST_ID
-from tests.kit.models import CHAT
-from tests.kit.script import Script
+from tests.kit.models import ABLE, CHAT
+from tests.kit.script import Call, Script
 from tests.kit.sse import Stream
 
 MOUNTS = [DOCUMENTED, ALIAS, STRICT]
@@ -25,6 +25,21 @@ def test_text_arrives_whole_and_ends_with_done(api: Api, mount: str) -> None:
     assert stream.content == "".join(PIECES)
     assert stream.done
     assert stream.errors == []
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+def test_no_text_ends_a_line_of_an_event(api: Api, mount: str) -> None:
+    """The reader cuts lines as Python does: U+0085, U+2028 and U+2029 end them, too."""
+    ends = "字\x85a\u2028\u2029\x0b\x0c\x1c\x1d\x1e\r\n尾"
+    call = Call("look", ['{"a', ends[:2], ends[2:5], '": "é"}'])
+    script = Script(pieces=[ends[:2], ends[2:]], thoughts=[ends], calls=[call])
+    look = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+    stream = api.at(mount).stream(model=ABLE, messages=script.messages, tools=[look])
+    assert stream.content == ends
+    deltas = [choice["delta"] for choice in stream.choices]
+    assert "".join(delta.get("reasoning_content", "") for delta in deltas) == ends
+    said = [call for delta in deltas for call in delta.get("tool_calls", [])]
+    assert "".join(call["function"]["arguments"] for call in said) == "".join(call.arguments)
 
 
 @pytest.mark.parametrize("mount", MOUNTS)

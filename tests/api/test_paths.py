@@ -7,6 +7,7 @@ import pytest
 from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.expect import refused
 from tests.kit.models import CHAT
+from tests.kit.raw import Connection
 
 NOWHERE = (404, "invalid_request_error", "no_such_path")
 
@@ -81,3 +82,44 @@ def test_cors_on_answers_and_refusals(api: Api) -> None:
     for headers in ({**api.headers, **origin}, origin):
         reply = api.send("GET", "/models", headers=headers)
         assert reply.headers["access-control-allow-origin"] == "*"
+
+
+BROKEN = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"
+
+
+@pytest.mark.parametrize("mount", ["/llm/lmapi/v3", "/llm/lmapi/v3/v1", "/v1"])
+def test_cors_on_whatever_is_answered_under_a_mount(api: Api, mount: str) -> None:
+    there = api.at(mount)
+    replies = [
+        there.get(""),
+        there.get("/"),
+        there.get("/no-such-path"),
+        there.post("//chat/completions", {}),
+        there.get("/models/no-such-model"),
+        there.send("PUT", "/models", b"{}"),
+        there.send("HEAD", "/models"),
+        there.post("/chat/completions", []),
+        there.post("/chat/completions", {"model": "no-such-model"}),
+        there.send("POST", "/chat/completions", b" " * (64 * 1024 * 1024 + 1)),
+        there.bearing("no-such-token").get("/models"),
+    ]
+    assert {reply.status for reply in replies} == {400, 401, 404, 405, 413}
+    for reply in replies:
+        assert reply.headers["access-control-allow-origin"] == "*", reply.status
+        assert "x-request-id" in reply.headers["access-control-expose-headers"], reply.status
+
+
+def test_cors_on_what_the_connection_refuses(api: Api) -> None:
+    """The path may not be known there, and nothing in the refusal is anybody's."""
+    with Connection(api.url) as connection:
+        connection.send(BROKEN)
+        reply = connection.reply()
+    assert (reply.status, reply.headers["access-control-allow-origin"]) == (400, "*")
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/v3/models", "/v1x"])
+def test_a_page_may_read_that_its_base_url_is_wrong(api: Api, path: str) -> None:
+    nowhere = api.at("")
+    for reply in (nowhere.get(path), nowhere.post(path, {})):
+        assert reply.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-origin" not in nowhere.get("/healthz").headers

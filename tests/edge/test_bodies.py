@@ -52,6 +52,30 @@ def test_not_json(api: Api, mount: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "the body is empty"),
+        (b" \r\n ", "the body is empty"),
+        (b"\xef\xbb\xbf" + body(), "byte order mark"),
+        (body().decode().encode("utf-16"), "UTF-16"),
+        (body().decode().encode("utf-16-le"), "UTF-16"),
+        (body().decode().encode("utf-32-be"), "UTF-32"),
+        (raw(b'"user": "\\ud83d"'), "lone surrogate (\\ud83d, byte"),
+        (raw(b'"user": "\\\\\\ud83d\\ude00\\uDE00x"'), "lone surrogate (\\uDE00, byte"),
+        (raw(b'"user": "\\ud83d\\u0041"'), "lone surrogate (\\ud83d, byte"),
+        (raw(b'"\\udc00": 1'), "lone surrogate (\\udc00, byte"),
+        (raw(b'"user": "\xed\xa0\x80"'), "lone surrogate (in its bytes, byte"),
+        (raw(b'"user": "\xff"'), "not in UTF-8: 0xff"),
+        (raw(b'"x": "%s\\ud83d", "y": ""' % (b"x" * 300_000)), "lone surrogate (\\ud83d, byte"),
+        (raw(b'"x": "\\\\ud83d", "user": "'), "truncated"),
+    ],
+)
+def test_it_is_said_what_is_wrong(api: Api, data: bytes, why: str) -> None:
+    for mount in (DOCUMENTED, STRICT):
+        malformed(api.at(mount).send("POST", PATH, data), "Invalid JSON", why)
+
+
+@pytest.mark.parametrize(
     "nest", [b"[" * 10_000 + b"]" * 10_000, b'{"a":' * 10_000 + b"1" + b"}" * 10_000]
 )
 @pytest.mark.parametrize("field", ["messages", "model", "x", "tools", "stop", "logit_bias"])

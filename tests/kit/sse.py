@@ -22,7 +22,8 @@ def events(pieces: Iterable[bytes]) -> Iterator[str]:
         buffer += piece
         while b"\n\n" in buffer:
             block, buffer = buffer.split(b"\n\n", 1)
-            for line in block.decode().split("\n"):
+            # Not at "\n" alone: many a client cuts at whatever Unicode calls a line's end.
+            for line in block.decode().splitlines():
                 assert line.startswith(("data: ", ":")), f"neither data nor a comment: {line!r}"
                 yield line.removeprefix("data: ")
     assert buffer == b"", f"the stream ended inside an event: {buffer!r}"

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from xinghe.api.errors import ApiError, Errors
+from xinghe.api.malformed import not_json, why_not_json
 
 LARGE = 256 * 1024
 """Bytes from which on a body is decoded while it arrives."""
@@ -61,9 +62,9 @@ def decode(data: bytes | bytearray) -> Any:
     try:
         return _decode(data)
     except RecursionError as error:
-        raise _not_json("nested too deeply") from error
+        raise not_json("nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _not_json(error) from error
+        raise why_not_json(data, error) from error
 
 
 class Body:
@@ -149,7 +150,7 @@ class LargeJson:
     async def value(self) -> Any:
         """Raises `ApiError` for what is not JSON."""
         if self._within or self._held:
-            raise _not_json("the text ends within a string")
+            raise not_json("the text ends within a string")
         async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             value = decode(self._skeleton)
             await asyncio.sleep(0)
@@ -199,10 +200,10 @@ class LargeJson:
                 f"allowed: up to {MAX_PLAIN_BYTES}",
             )
         if _LONG_NUMBER.search(self._tail + outside):
-            raise _not_json(f"a number of more than {MAX_DIGITS} digits")
+            raise not_json(f"a number of more than {MAX_DIGITS} digits")
         self._tail = outside[-MAX_DIGITS:]
         if self._strings > self._values + 2:
-            raise _not_json("strings without a comma or a colon between them")
+            raise not_json("strings without a comma or a colon between them")
 
     def _take(self, raw: bytes) -> None:
         if not self._within:
@@ -267,15 +268,12 @@ def too_many_values(count: int, most: int) -> ApiError:
     )
 
 
-def _not_json(reason: object) -> ApiError:
-    return ApiError(Errors.MALFORMED_JSON, f"Invalid JSON: {reason}")
-
-
 def _text(raw: bytes) -> str:
+    quoted = b'"' + raw + b'"'
     try:
-        return _decode_text(b'"' + raw + b'"')
+        return _decode_text(quoted)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _not_json(error) from error
+        raise why_not_json(quoted, error) from error
 
 
 def _key(key: str) -> str:

@@ -298,7 +298,8 @@ class Connection(HttpToolsProtocol):
             STATUS_LINE[error.row.status]
             + b"content-type: application/json; charset=utf-8\r\n"
             + f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n".encode()
-            + b"cache-control: no-store\r\nconnection: close\r\n\r\n"
+            + b"access-control-allow-origin: *\r\ncache-control: no-store\r\n"
+            + b"connection: close\r\n\r\n"
             + body
         )
         # Closed with bytes unread, it would be reset, and the client would not be told why.

@@ -133,13 +133,18 @@ def read_route(path: str, answer: Callable[[Request], Awaitable[Response]]) -> R
 
 
 class Nowhere(BaseRoute):
-    """Takes what no other route takes, any method and any path: the answer is JSON."""
+    """Takes what no other route takes, any method and any path: the answer is JSON.
+
+    A page in a browser may read it: it says which base URL is right, and nothing of anybody.
+    """
 
     def matches(self, _: Scope) -> tuple[Match, Scope]:
         return Match.FULL, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await refusal_response(no_such_path(scope["path"]), scope)(scope, receive, send)
+        refusal = refusal_response(no_such_path(scope["path"]), scope)
+        refusal.headers["access-control-allow-origin"] = "*"
+        await refusal(scope, receive, send)
 
 
 class Identified:

@@ -23,6 +23,8 @@ _encode = msgspec.json.encode
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
+_LINE_ENDS = [(chr(code).encode(), b"\\u%04x" % code) for code in (0x85, 0x2028, 0x2029)]
+"""JSON may hold them, but many a client cuts a stream into lines where any of them stands."""
 SEARCHING = "正在搜索"
 """What the first chunk says when a search begins (section 5.4, `enable_status`)."""
 
@@ -84,7 +86,7 @@ class StreamEncoder:
                     self._results = b',"search_results":' + _encode(shown)
                 case FinishDelta():
                     events += (self._keep(None), self._finish(delta))
-        return b"".join(events)
+        return _without_line_ends(b"".join(events))
 
     def _opening(self, deltas: list[Delta]) -> bytes:
         """The first chunk: the role, and no content yet, or that a search has begun."""
@@ -139,6 +141,13 @@ class StreamEncoder:
         if self._shows_usage:
             choice += b',"usage":' + _encode(Usage.of(self._meter))
         return self._head + choice + b"}\n\n" + DONE
+
+
+def _without_line_ends(data: bytes) -> bytes:
+    if not data.isascii():
+        for character, escape in _LINE_ENDS:
+            data = data.replace(character, escape)
+    return data
 
 
 def _fragment(delta: ToolCallDelta) -> bytes:
