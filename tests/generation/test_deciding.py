@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.generation.made import collected, services
 from tests.generation.tools.functions import ALL
 from tests.generation.vetted import functions
 from xinghe.catalog import LlamaCppDeployment
-from xinghe.core import FinishReason, Message, Meter, Sampling, ToolUse
+from xinghe.core import FinishReason, Message, Meter, Sampling, Tool, ToolUse
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.generation.request import Task
@@ -19,6 +20,7 @@ from xinghe.safety import Moderator
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
 
+TOOLSETS = json.loads(Path("bench/tools.json").read_text("utf-8"))["toolsets"]
 GREEDY = Sampling(temperature=0.0)
 
 
@@ -26,6 +28,7 @@ async def answered(
     engine: LlamaCppEngine,  # noqa: F811
     question: str,
     stops: tuple[str, ...] = (),
+    offered: tuple[Tool, ...] = ALL,
 ) -> tuple[str, FinishReason, Meter]:
     spec = LlamaCppDeployment(slots=SLOTS, context=CONTEXT)
     deployment = ChatDeployment("embedded", spec, engine)
@@ -39,7 +42,7 @@ async def answered(
         GREEDY,
         24,
         stops=stops,
-        tools=functions(ToolUse(ALL), max_tokens=24),
+        tools=functions(ToolUse(offered), max_tokens=24),
         account=1,
     )
     answer = await collected(using, task, meter)
@@ -68,3 +71,21 @@ async def test_stop_string_at_the_beginning_of_a_reply(
     cut, reason, _ = await answered(engine, question, (stop,))
     assert (cut, reason) == (text.partition(stop)[0], FinishReason.STOP)
     assert cut
+
+
+@pytest.mark.parametrize(
+    ("toolset", "question"),
+    [("travel", "谢谢你,再见!"), ("clock", "记一下是什么意思?")],
+)
+async def test_the_examples_of_calls_do_not_leak_into_a_reply(
+    engine: LlamaCppEngine,  # noqa: F811
+    toolset: str,
+    question: str,
+) -> None:
+    """Small models repeat what they have just read: the pass that replies has not read them."""
+    offered = tuple(
+        Tool(each["name"], each["description"], each["parameters"]) for each in TOOLSETS[toolset]
+    )
+    text, _, _ = await answered(engine, question, offered=offered)
+    assert text
+    assert not any(mark in text for mark in ("{", "A:", "Q:", "[result", "time ", "note "))

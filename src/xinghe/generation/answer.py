@@ -123,7 +123,7 @@ class Answer:
             reply = first.tools.reply
             if reply is None or _reason(last) is not FinishReason.NORMAL:
                 return last
-            first = await answering(self._task, first.messages, reply)
+            first = await answering(self._task, first.tools.plain, reply)
         return await self._say(first, emit, thinking)
 
     async def _say(self, first: Pass, emit: Emit, thinking: int) -> Batch:

@@ -71,7 +71,8 @@ async def first_pass(task: Task, messages: tuple[Message, ...], note: str | None
 
     `note` is what a pass before it has to tell, `None` if there was none.
     """
-    if note is None and task.thinks_first:
+    thinks = note is None and task.thinks_first
+    if thinks:
         note = _think_note(messages)
     if note:
         messages = _with_note(messages, note)
@@ -79,8 +80,14 @@ async def first_pass(task: Task, messages: tuple[Message, ...], note: str | None
         if task.tools is not None:
             assert task.tools.decision is not None
             tools = plan_tools(messages, task.tools.use, task.tools.decision)
-            prompt = await task.deployment.prepare(tools.messages)
-            return Pass(prompt, tools.messages, tools.sampling, tools.constraint, tools=tools)
+            read = tools.plain if thinks else tools.messages
+            return Pass(
+                await task.deployment.prepare(read),
+                read,
+                tools.sampling,
+                tools.constraint,
+                tools=tools,
+            )
         messages = flatten(messages)
     return await answering(task, messages, native=task.tools)
 

@@ -96,7 +96,15 @@ def test_a_named_function_is_the_only_one() -> None:
 
 def test_a_reply_never_begins_as_a_call() -> None:
     reply = plan(ASK, ToolUse(ALL), max_tokens=256).reply
-    for text in ("", "你好,\n今天怎么样?" * 9, "getting", "Say: get {}", " get {}"):
+    for text in (
+        "",
+        "你好,\n今天怎么样?" * 9,
+        "getting",
+        "Say: get {}",
+        " get {}",
+        "time flies",
+        "noted",
+    ):
         assert takes(reply, text), text
     for text in ("get", "get {}", "get()", "get_weather", "get_weather\n"):
         assert not takes(reply, text), text
@@ -152,6 +160,17 @@ def test_a_hundred_and_twenty_eight_functions() -> None:
     assert time.process_time() - began < 5
     assert takes(constraint, 'tool_1 {"标题":"会","day":3}\ntool_127 {"标题":"会","day":3}')
     assert not takes(constraint, 'tool_128 {"标题":"会","day":3}')
+
+
+def test_a_reply_is_laid_out_without_the_examples() -> None:
+    history = [Message("system", "你是小星。"), *ASK]
+    planned = plan(history, ToolUse((TREE, CLOCK)), max_tokens=256)
+    deciding, answering = planned.messages[0].content, planned.plain[0].content
+    assert planned.messages[1:] == planned.plain[1:] == tuple(ASK)
+    assert not any(example in answering for example in ("London", "note", "Q:", "A:"))
+    assert all(tool.name in answering for tool in (TREE, CLOCK))
+    assert deciding.endswith("\n\n你是小星。")
+    assert answering.endswith("\n\n你是小星。")
 
 
 def test_descriptions_are_nothing_but_text() -> None:

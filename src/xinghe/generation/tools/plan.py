@@ -16,7 +16,16 @@ import msgspec
 
 from xinghe.core import Constraint, Message, Sampling, Tool, ToolUse
 from xinghe.generation.structure import Unguaranteed, grammar_fault, structured, verifiable
-from xinghe.generation.tools.prompt import END, EXAMPLES, GAP, instructed, told
+from xinghe.generation.tools.prompt import (
+    END,
+    EXAMPLES,
+    GAP,
+    HEAD,
+    LISTED,
+    flatten,
+    instructed,
+    told,
+)
 from xinghe.generation.tools.reader import CallReader
 
 GREEDY = Sampling(temperature=0.0, frequency_penalty=0.0, presence_penalty=0.0)
@@ -38,17 +47,18 @@ count tokens, but llguidance 1.9 panics where a grammar with it has more than ab
 
 
 class ToolPlan(msgspec.Struct, frozen=True):
-    """One answer in one or two passes over the same prompt.
+    """One answer in one or two passes.
 
     The first decides: on `messages` under `constraint`, drawn as `sampling` says, whatever the
     request asks for. It ends by itself, after the calls or after the first few tokens of a reply.
     If its reader has not `called`, these tokens are dropped (and counted), and the second pass
-    replies: on the same messages, all in the engine's prefix cache, with the request's own
-    sampling, under `reply` or, where the request has one, its own constraint. `reply` is `None`
-    where a call is certain: then there is no second pass.
+    replies: on `plain`, without the examples of calls, with the request's own sampling, under
+    `reply` or, where the request has one, its own constraint. `reply` is `None` where a call is
+    certain: then there is no second pass.
     """
 
     messages: tuple[Message, ...]
+    plain: tuple[Message, ...]
     constraint: Constraint
     sampling: Sampling
     reply: Constraint | None
@@ -60,14 +70,14 @@ class ToolPlan(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What the functions of a request come to: grammars, and the text that tells of them.
+    """What the functions of a request come to: grammars, and the lines that tell of them.
 
     `calls` holds the pass that decides, `reply` the one that replies (see `ToolPlan`).
     """
 
     calls: str
     reply: str | None
-    head: str
+    functions: str
 
 
 def _ignored(_number: int) -> None:
@@ -115,8 +125,10 @@ def vet(use: ToolUse, begun: Callable[[int], None] = _ignored) -> None:
 
 def plan(messages: Sequence[Message], use: ToolUse, decision: Decision) -> ToolPlan:
     """How an answer to `messages` is made."""
+    conversation = flatten(messages)
     return ToolPlan(
-        messages=instructed(messages, decision.head),
+        messages=instructed(conversation, HEAD + decision.functions),
+        plain=instructed(conversation, LISTED + decision.functions),
         constraint=Constraint(decision.calls),
         sampling=GREEDY,
         reply=None if decision.reply is None else Constraint(decision.reply, formal=False),
@@ -146,7 +158,9 @@ def _calls(tools: Sequence[Tool], grammars: Sequence[str], *, free: bool, severa
     calls = f"call ({_quoted(END)} call){{0,{MOST_CALLS - 1}}}" if several else "call"
     rules = [f"start: {calls}{' | OTHER' if free else ''}"]
     if free:
-        rules.append(f"OTHER: {_not_a_call(tools)} & /{BEGINNING}/ & /.+/s")
+        # The 0.5B model would call the functions of the examples, in any spelling left to it.
+        copied = f"({'|'.join(EXAMPLES)}){ANYTHING}"
+        rules.append(f"OTHER: {_not_a_call(tools)} & ~/{copied}/ & /{BEGINNING}/ & /.+/s")
     rules.append("call: " + " | ".join(f"call_{number}" for number in range(len(tools))))
     for number, (tool, grammar) in enumerate(zip(tools, grammars, strict=True)):
         rules.append(f"call_{number}: {_quoted(tool.name + GAP)} %lark {{\n{grammar}\n}}")
@@ -157,13 +171,9 @@ def _calls(tools: Sequence[Tool], grammars: Sequence[str], *, free: bool, severa
 
 
 def _not_a_call(tools: Sequence[Tool]) -> str:
-    """A terminal for texts that begin with no function's name, nor as the prompt's examples do.
-
-    The 0.5B model would call the functions of the examples, in any spelling that is left to it.
-    """
+    """A terminal for texts that begin with no function's name."""
     called = f"({'|'.join(re.escape(tool.name) for tool in tools)})([^a-zA-Z0-9_-]{ANYTHING})?"
-    copied = f"({'|'.join(EXAMPLES)}){ANYTHING}"
-    return f"/{ANYTHING}/ & ~/{called}/ & ~/{copied}/"
+    return f"/{ANYTHING}/ & ~/{called}/"
 
 
 def _closed(parameters: dict[str, object]) -> dict[str, object]:

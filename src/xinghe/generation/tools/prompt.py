@@ -41,6 +41,9 @@ Q: 记一下:开会
 A: note {"text": "开会"}
 Your functions now:
 """
+"""The instruction of the pass that decides; the functions follow."""
+LISTED = "The functions of this conversation:\n"
+"""In its place where the pass only thinks or replies: small models repeat the examples."""
 PLAIN = frozenset({"type", "description", "enum", "title", "default", "items", "properties"})
 PLAIN_OBJECT = PLAIN | {"required", "additionalProperties"}
 BOUNDS = frozenset(
@@ -53,20 +56,20 @@ BOUNDS = frozenset(
 
 
 def told(tools: Iterable[Tool]) -> str:
-    """The instruction and the functions."""
-    return HEAD + "\n".join(map(signature, tools))
+    """The functions, one a line."""
+    return "\n".join(map(signature, tools))
 
 
 def instructed(messages: Sequence[Message], head: str) -> tuple[Message, ...]:
-    """The conversation after one system message: `head` (see `told`), then the client's own.
+    """A `flatten`ed conversation after one system message: `head`, then the client's own.
 
-    The instruction is the same for all requests and the functions for all of one client, so the
-    engine's prefix cache serves both.
+    `head` is `HEAD` or `LISTED` with the functions: the same for all requests and for all of
+    one client, so the engine's prefix cache serves both.
     """
-    rest = list(messages)
-    if rest and rest[0].role == "system":
-        head = f"{head}\n\n{rest.pop(0).content}"
-    return (Message("system", head), *flatten(rest))
+    if messages and messages[0].role == "system":
+        head = f"{head}\n\n{messages[0].content}"
+        messages = messages[1:]
+    return (Message("system", head), *messages)
 
 
 def flatten(messages: Sequence[Message]) -> tuple[Message, ...]:
