@@ -6,7 +6,7 @@ from tests.generation.tools.functions import ALL, CLOCK, EVENT, TREE, WEATHER
 from tests.generation.vetted import plan
 from xinghe.core import Message, Picture, Tool, ToolCall, ToolUse
 from xinghe.generation.tools import flatten
-from xinghe.generation.tools.prompt import signature
+from xinghe.generation.tools.prompt import MOST_DECODED, signature
 
 CALLED = Message(
     "assistant",
@@ -62,6 +62,18 @@ def test_content_before_a_call_and_broken_arguments_stay() -> None:
     call = ToolCall("call_1", "get", '{"x":\n 1')
     (message,) = flatten([Message("assistant", "我查一下。", tool_calls=(call,))])
     assert message == Message("assistant", '我查一下。\nget {"x": 1')
+
+
+def test_very_long_arguments_are_not_decoded() -> None:
+    def told(*arguments: str) -> list[str]:
+        calls = tuple(ToolCall("call_1", "get", each) for each in arguments)
+        (message,) = flatten([Message("assistant", "", tool_calls=calls)])
+        return message.content.split("\n")
+
+    escaped = '{"x":\n "\\u5317"}'
+    assert told(escaped) == ['get {"x": "北"}']
+    long = "[" + "1,\n" * MOST_DECODED + "1]"
+    assert told(escaped, long) == ['get {"x": "\\u5317"}', f"get {' '.join(long.split())}"]
 
 
 def test_the_role_function_and_a_picture_after_a_result() -> None:

@@ -8,7 +8,7 @@ the instruction (`bench/tools.py`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,8 @@ GAP = " "
 """Between a name and its arguments. No name holds one: no call is the beginning of another."""
 END = "\n"
 """Between two calls. Arguments are compact JSON, which has no line ends."""
+MOST_DECODED = 16_384
+"""Characters of a conversation's arguments that are made compact: it takes some milliseconds."""
 EXAMPLES = ("time", "note")
 """The functions of the examples, which exist nowhere else."""
 HEAD = """You can call functions. Where the request needs them, write only the function's name and \
@@ -77,6 +79,8 @@ def flatten(messages: Sequence[Message]) -> tuple[Message, ...]:
 
     Calls stand in the notation, results are the user's words.
     """
+    arguments = sum(len(call.arguments) for message in messages for call in message.tool_calls)
+    written = _compact if arguments <= MOST_DECODED else _on_one_line
     names: dict[str, str] = {}
     results: list[str] = []
     out: list[Message] = []
@@ -93,7 +97,7 @@ def flatten(messages: Sequence[Message]) -> tuple[Message, ...]:
                 continue
         if message.tool_calls:
             names |= {call.id: call.name for call in message.tool_calls}
-            out.append(Message("assistant", _calls(message)))
+            out.append(Message("assistant", _calls(message, written)))
         else:
             out.append(message)
     if results:
@@ -107,8 +111,8 @@ def _joined(results: Message, question: Message) -> Message:
     return msgspec.structs.replace(question, content=opening + question.content, parts=parts)
 
 
-def _calls(message: Message) -> str:
-    lines = [f"{call.name}{GAP}{_compact(call.arguments)}" for call in message.tool_calls]
+def _calls(message: Message, written: Callable[[str], str]) -> str:
+    lines = [f"{call.name}{GAP}{written(call.arguments)}" for call in message.tool_calls]
     return END.join([message.content, *lines] if message.content else lines)
 
 
@@ -117,7 +121,11 @@ def _compact(arguments: str) -> str:
     try:
         return json.dumps(json.loads(arguments), ensure_ascii=False)
     except (ValueError, RecursionError):
-        return " ".join(arguments.split())
+        return _on_one_line(arguments)
+
+
+def _on_one_line(arguments: str) -> str:
+    return " ".join(arguments.split())
 
 
 def signature(tool: Tool) -> str:
