@@ -76,11 +76,14 @@ async def test_the_queue_is_bounded_in_all_and_for_each(pool: WorkerPool[str]) -
         await pool.call(Work(), "a")
     tasks += [asyncio.create_task(pool.call(Work(seconds=20), "b")) for _ in range(3)]
     await asyncio.sleep(0)
+    others = [asyncio.create_task(pool.call(Work(seconds=20), "c")) for _ in range(3)]
+    with pytest.raises(WorkerBusy, match="others have less"):
+        await tasks[4]
     with pytest.raises(WorkerBusy, match="6 calls are waiting"):
-        await pool.call(Work(), "c")
-    for task in tasks:
+        await others[2]
+    for task in tasks + others:
         task.cancel()
-    await asyncio.wait(tasks)
+    await asyncio.wait(tasks + others)
     assert await pool.call(Work(text="room again"), "a") == "room again"
 
 

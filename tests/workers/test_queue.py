@@ -16,20 +16,37 @@ ACCOUNTS = st.sampled_from(["a", "b", "c", "d"])
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "take", "leave"]), ACCOUNTS), max_size=80)
 
 
+def never(_: object, __: object) -> None:
+    raise AssertionError("there is room for all")
+
+
 @given(STEPS, st.integers(1, 8), st.integers(1, 4))
 def test_it_holds_what_came_within_its_bounds(
     steps: list[tuple[str, str]], most: int, share: int
 ) -> None:
-    queue: FairQueue[int] = FairQueue(most=most, share=share)
     held: list[tuple[str, int]] = []
+    dropped: list[int] = []
+
+    def drop(item: int, _: WorkerBusy) -> None:
+        dropped.append(item)
+
+    queue: FairQueue[int] = FairQueue(most=most, share=share, drop=drop)
     for number, (what, account) in enumerate(steps):
         own = [pair for pair in held if pair[0] == account]
         if what == "put":
-            if len(held) >= most or len(own) >= share:
+            waiting = Counter(pair[0] for pair in held)
+            longest = max(waiting.values(), default=0)
+            if len(own) >= share or (len(held) >= most and longest <= max(1, len(own) + 1)):
                 with pytest.raises(WorkerBusy):
                     queue.put(account, number)
             else:
+                full = len(held) >= most
                 queue.put(account, number)
+                if full:
+                    gone = next(pair for pair in held if pair[1] == dropped[-1])
+                    assert waiting[gone[0]] == longest
+                    assert gone == [pair for pair in held if pair[0] == gone[0]][-1]
+                    held.remove(gone)
                 held.append((account, number))
         elif what == "leave" and own:
             assert queue.remove(*own[-1])
@@ -49,7 +66,7 @@ def test_it_holds_what_came_within_its_bounds(
 
 @given(st.lists(ACCOUNTS, min_size=1, max_size=60))
 def test_nobody_waits_for_more_than_one_call_of_each_other(calls: list[str]) -> None:
-    queue: FairQueue[int] = FairQueue(most=100, share=100)
+    queue: FairQueue[int] = FairQueue(most=100, share=100, drop=never)
     for number, account in enumerate(calls):
         queue.put(account, number)
     left = Counter(calls)
@@ -65,7 +82,7 @@ def test_nobody_waits_for_more_than_one_call_of_each_other(calls: list[str]) -> 
 
 def test_who_has_had_little_comes_before_who_has_had_much() -> None:
     now = 0.0
-    queue: FairQueue[int] = FairQueue(most=100, share=100, clock=lambda: now)
+    queue: FairQueue[int] = FairQueue(most=100, share=100, drop=never, clock=lambda: now)
 
     def served() -> str:
         taken = queue.take()
@@ -94,7 +111,7 @@ class Texts(msgspec.Struct, frozen=True):
 
 
 def of_texts(most: int) -> FairQueue[Texts]:
-    return FairQueue(most=most, share=most // 2, size=attrgetter("size"))
+    return FairQueue(most=most, share=most // 2, drop=never, size=attrgetter("size"))
 
 
 def test_one_account_has_its_share_of_the_room() -> None:
@@ -116,6 +133,24 @@ def test_a_large_item_comes_where_nothing_waits() -> None:
         queue.put("b", Texts("b1", 1))
     assert queue.next() == queue.take() == ("a", Texts("a1", 50))
     queue.put("b", Texts("b1", 1))
+
+
+def test_a_crowd_of_accounts_leaves_room_for_one_more() -> None:
+    dropped: list[str] = []
+
+    def drop(item: str, _: WorkerBusy) -> None:
+        dropped.append(item)
+
+    queue: FairQueue[str] = FairQueue(most=64, share=8, drop=drop)
+    for account in "abcdefgh":
+        for number in range(8):
+            queue.put(account, f"{account}{number}")
+    for number in range(7):
+        queue.put("z", f"z{number}")
+    assert dropped == ["a7", "b7", "c7", "d7", "e7", "f7", "g7"]
+    with pytest.raises(WorkerBusy, match="64 calls"):
+        queue.put("z", "z7")  # it has as many as the others now, and h one more
+    assert queue.waiting == 64
 
 
 def test_who_leaves_takes_nothing_along() -> None:

@@ -120,6 +120,22 @@ def test_any_course_of_events(steps: list[tuple[str, int]], tokens: int) -> None
     asyncio.run(play(steps, tokens))
 
 
+async def test_another_account_finds_room_in_a_queue_that_one_has_filled() -> None:
+    slots = Slots(SLOTS, queue=QUEUE)
+    crowd = [Guest(slots, 1) for _ in range(SLOTS + QUEUE)]
+    await settle()
+    before = ACCOUNT.set("another")
+    one = Guest(slots, 1)
+    ACCOUNT.reset(before)
+    await settle()
+    assert [guest.refused for guest in crowd] == [False] * (SLOTS + QUEUE - 1) + [True]
+    assert slots.waiting == QUEUE
+    for guest in [*crowd, one]:
+        guest.may_leave.set()
+    await asyncio.gather(*(guest.task for guest in [*crowd, one]))
+    assert not one.refused
+
+
 async def test_queue_is_full_exactly_at_its_bound() -> None:
     slots = Slots(SLOTS, queue=QUEUE)
     guests = [Guest(slots, 1) for _ in range(SLOTS + QUEUE)]

@@ -49,10 +49,13 @@ async def test_accounts_take_turns_and_none_takes_all(threads: Threads) -> None:
     assert isinstance(calls[5].exception(), WorkerBusy)  # one works, four wait
     calls += [asyncio.create_task(asked(threads, gate, "b", f"b{n}")) for n in range(3)]
     await begun(*calls)
-    assert isinstance(calls[8].exception(), WorkerBusy)  # six wait
+    assert isinstance(calls[4].exception(), WorkerBusy)  # six wait, and b has fewer than a
+    calls += [asyncio.create_task(asked(threads, gate, "b", "b3"))]
+    await begun(*calls)
+    assert isinstance(calls[9].exception(), WorkerBusy)
     gate.open.set()
     await asyncio.gather(*calls, return_exceptions=True)
-    assert gate.seen == ["a0", "a1", "b0", "a2", "b1", "a3", "a4"]
+    assert gate.seen == ["a0", "a1", "b0", "a2", "b1", "a3", "b2"]
 
 
 async def test_who_leaves_frees_the_place(threads: Threads) -> None:

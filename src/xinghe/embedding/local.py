@@ -103,7 +103,7 @@ class LocalEmbedder(Embedder):
         self.dimensions = dimensions
         self.max_tokens = max_tokens
         share = max(1, queue // 2)
-        self._jobs = FairQueue[_Job](most=queue, share=share, size=_texts)
+        self._jobs = FairQueue[_Job](most=queue, share=share, drop=self._drop, size=_texts)
         self._background: deque[_Job] = deque()
         self._seconds_a_text = FIRST_GUESS
         self._pump: asyncio.Task[None] | None = None
@@ -128,8 +128,7 @@ class LocalEmbedder(Embedder):
         try:
             self._jobs.put(account, job)
         except WorkerBusy as busy:
-            wait = self._jobs.waiting * self._seconds_a_text
-            raise EmbedderBusy(str(busy), max(1.0, wait)) from None
+            raise self._busy(busy) from None
         try:
             return await self._made(job)
         finally:
@@ -155,6 +154,13 @@ class LocalEmbedder(Embedder):
         await self._worker.aclose()
         if self._pump is not None:
             await asyncio.wait((self._pump,))
+
+    def _busy(self, busy: WorkerBusy) -> EmbedderBusy:
+        return EmbedderBusy(str(busy), max(1.0, self._jobs.waiting * self._seconds_a_text))
+
+    def _drop(self, job: _Job, busy: WorkerBusy) -> None:
+        if not job.future.done():
+            job.future.set_exception(self._busy(busy))
 
     async def _made(self, job: _Job) -> Vectors:
         if self._pump is None or self._pump.done():

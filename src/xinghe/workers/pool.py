@@ -66,7 +66,7 @@ class WorkerPool(Generic[Reply]):
         ]
         self._idle = list(self._workers)
         self._most_of_one = max(1, size - 1)
-        self._queue: FairQueue[_Call[Reply]] = FairQueue(most=waiting, share=share)
+        self._queue: FairQueue[_Call[Reply]] = FairQueue(most=waiting, share=share, drop=_Call.fail)
         self._at_work: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -94,8 +94,8 @@ class WorkerPool(Generic[Reply]):
         """What a child's handler returns for `request`; `timeout` in place of the pool's own.
 
         `progress` hears what a job of `serve_jobs` tells. What is not `bounded` takes its turn
-        like all others, but is never refused: for work that bounds itself. `known` is asked when
-        its turn comes: what it gives is the reply, and no child is troubled.
+        like all others, but is never refused: for pools whose work, all of it, bounds itself.
+        `known` is asked when its turn comes: what it gives is the reply, and no child is troubled.
 
         A caller that is cancelled takes its call along: out of the queue, or, after `grace`
         seconds, out of the child's hands. Raises `WorkerFailure` (`WorkerBusy` where the queue

@@ -47,7 +47,8 @@ class FairQueue(Generic[Item]):
     Before those that have lately had seconds of work (see `used`) come those that have not: a
     turn of one may be a thousand times as long as another's. At most `most` waits in all, at
     most `share` of one account, counted by `size`; where nothing else waits, a single item may
-    be larger.
+    be larger. A full queue has room for who has less waiting than another: the last of several
+    items of the account with the most is handed to `drop`.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class FairQueue(Generic[Item]):
         *,
         most: int,
         share: int,
+        drop: Callable[[Item, WorkerBusy], None],
         size: Callable[[Item], int] = lambda _: 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most, self._share = most, share
+        self._drop = drop
         self._size = size
         self._clock = clock
         self._had: dict[str, tuple[float, float]] = {}
@@ -70,13 +73,28 @@ class FairQueue(Generic[Item]):
     def put(self, account: str, item: Item, *, bounded: bool = True) -> None:
         """Raises `WorkerBusy` where there is no room in all, or none for this account."""
         size = self._size(item)
-        own = sum(map(self._size, self._turns.get(account, ())))
-        if bounded and self.waiting + size > self._most and (self.waiting or not self._most):
-            raise WorkerBusy(f"{self.waiting} calls are waiting already")
+        own = self._waiting_of(account)
         if bounded and own and own + size > self._share:
             raise WorkerBusy(f"{own} calls of this account are waiting already")
+        if bounded and self.waiting + size > self._most and (self.waiting or not self._most):
+            self._make_room(size, own + size)
         self._turns.setdefault(account, deque()).append(item)
         self.waiting += size
+
+    def _make_room(self, size: int, own: int) -> None:
+        """For an item of `size`, with which its account has `own` waiting; or `WorkerBusy`."""
+        several = (one for one, items in self._turns.items() if len(items) > 1)
+        longest = max(several, key=self._waiting_of, default=None)
+        if longest is not None and self._waiting_of(longest) > own:
+            last = self._turns[longest][-1]
+            if self.waiting - self._size(last) + size <= self._most:
+                self.remove(longest, last)
+                self._drop(last, WorkerBusy("others have less waiting"))
+                return
+        raise WorkerBusy(f"{self.waiting} calls are waiting already")
+
+    def _waiting_of(self, account: str) -> int:
+        return sum(map(self._size, self._turns.get(account, ())))
 
     def next(self, may: Callable[[str], bool] = anybody) -> tuple[str, Item] | None:
         """The account whose turn it is among those that `may` go on, and its first item."""
@@ -131,6 +149,10 @@ class _Waiting(msgspec.Struct, frozen=True, eq=False):
     size: int
     turn: asyncio.Future[None]
 
+    def fail(self, busy: WorkerBusy) -> None:
+        if not self.turn.done():
+            self.turn.set_exception(busy)
+
 
 class Slots:
     """`count` places; `queue` calls more may wait, `share` of one account, in a `FairQueue`.
@@ -146,7 +168,10 @@ class Slots:
         self._count = self._free = count
         self._tokens = self._free_tokens = tokens
         self._queue = FairQueue[_Waiting](
-            most=queue, share=queue if share is None else share, size=attrgetter("size")
+            most=queue,
+            share=queue if share is None else share,
+            drop=_Waiting.fail,
+            size=attrgetter("size"),
         )
         self._returning: deque[_Waiting] = deque()
         self._mean_stay = FIRST_GUESS
@@ -181,8 +206,8 @@ class Slots:
         """Wait for a place, in the turn of the account of `core.ACCOUNT`.
 
         Who is `returning` had a place before for the same answer: it stands before all others,
-        and the queue is never full for it. Raises `WorkerBusy` where it is full, and
-        `ValueError` for more `tokens` than there are.
+        and the queue is never full for it. Raises `WorkerBusy` where it is full, or becomes so
+        of those who have less waiting, and `ValueError` for more `tokens` than there are.
         """
         if 0 < self._tokens < tokens:
             # It would wait for ever, and all behind it.
@@ -201,7 +226,7 @@ class Slots:
         try:
             await me.turn
         except asyncio.CancelledError:
-            if me.turn.done() and not me.turn.cancelled():
+            if me.turn.done() and not (me.turn.cancelled() or me.turn.exception()):
                 self.give_back(tokens)  # the turn came in the moment of the cancellation
             else:
                 if me in self._returning:
