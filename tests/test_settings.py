@@ -37,3 +37,47 @@ def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "xinghe.toml").write_text("[server\n")
     with pytest.raises(SettingsError, match=r"xinghe\.toml"):
         load(str(tmp_path), environ={})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[server]\nport = 'x'\n", "server.port is 'x'"),
+        ("[server]\nport = 70000\n", "server.port is 70000"),
+        ("[server]\nprot = 1\n", "`server.prot` is unknown, did you mean `port`?"),
+        ("[sever]\nport = 1\n", "`sever` is unknown, did you mean `server`?"),
+        ("server = 1\n", "server is 1"),
+        ("[log]\nqqq = 1\n", "`log.qqq` is unknown, allowed: level, format"),
+        ("[safety.upstream]\nurl = 5\n", "safety.upstream.url is 5"),
+    ],
+)
+def test_a_file_is_checked_whole_whatever_replaces_its_values(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    (tmp_path / "xinghe.toml").write_text(text)
+    environ = {"XINGHE_SERVER__PORT": "1", "XINGHE_SAFETY__UPSTREAM__URL": "http://x"}
+    for given in ({}, environ):
+        with pytest.raises(SettingsError) as refused:
+            load(str(tmp_path), {"server.port": 2, "embedded.model": "small"}, given)
+        assert says in str(refused.value)
+        assert str(tmp_path / "xinghe.toml") in str(refused.value)
+
+
+def test_a_variable_is_checked_whatever_option_replaces_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"server\.port is 'x'.*variables"):
+        load(str(tmp_path), {"server.port": 2}, {"XINGHE_SERVER__PORT": "x"})
+
+
+def test_what_only_holds_together_may_come_from_two_sources(tmp_path: Path) -> None:
+    (tmp_path / "xinghe.toml").write_text("[search]\nprovider = 'searxng'\n")
+    environ = {"XINGHE_SEARCH__URL": "http://searx"}
+    assert load(str(tmp_path), environ=environ).search.url == "http://searx"
+    with pytest.raises(SettingsError, match="needs the `url`"):
+        load(str(tmp_path), environ={})
+
+
+def test_of_a_wrong_table_no_value_is_repeated(tmp_path: Path) -> None:
+    (tmp_path / "xinghe.toml").write_text("[search.key]\nsecret = 'sk-planted'\n")
+    with pytest.raises(SettingsError, match=r"search\.key is wrong") as refused:
+        load(str(tmp_path), environ={})
+    assert "sk-planted" not in str(refused.value)

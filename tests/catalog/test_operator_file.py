@@ -125,6 +125,25 @@ BAD = {
         '[deployments.x]\nengine = "llamacpp"\nurl = "http://h"\n',
         ["deployments.x", "url"],
     ),
+    "misspelt section": ("[model.mine]\n", ["`model`", "did you mean `models`?"]),
+    "misspelt field of a model": (
+        '[models."deepseek-v3"]\nouput_ratio = 1\n',
+        ["models.deepseek-v3", "`ouput_ratio`", "did you mean `output_ratio`?"],
+    ),
+    "misspelt field of a deployment": (
+        UPSTREAM + "slot = 3\n",
+        ["deployments.big", "`slot`", "did you mean `slots`?"],
+    ),
+    "misspelt engine": (
+        '[deployments.x]\nengine = "upstraem"\n',
+        ["deployments.x", "upstraem", "did you mean `upstream`?"],
+    ),
+    "misspelt limit": ("[limits]\nqpss = 1\n", ["limits", "did you mean `qps`?"]),
+    "misspelt default": ("[defaults]\nrmp = 1\n", ["defaults", "did you mean `rpm`?"]),
+    "wrong default that every model replaces": (
+        "[defaults]\ndeployment = 5\n",
+        ["defaults", "deployment is 5"],
+    ),
     "no slots": (
         UPSTREAM + "slots = 0\n",
         ["deployments.big", "slots", ">= 1"],

@@ -124,7 +124,7 @@ class _Recorder:
         if exchange.status != HTTPStatus.OK or exchange.error_code:
             return
         if self._size > self._keeping.largest:
-            log.warning("answer_not_kept", size=self._size, largest=self._keeping.largest)
+            log.warning("answer_too_large_to_keep", size=self._size, largest=self._keeping.largest)
             await self._keeping.keep(None)
             return
         await self._keeping.keep(

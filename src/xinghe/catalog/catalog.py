@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -19,7 +19,7 @@ from xinghe.catalog.deployments import (
     ImageDeployment,
     LlamaCppDeployment,
 )
-from xinghe.settings import Settings
+from xinghe.settings import Settings, check_fields, suggestion
 
 SECTIONS = ("defaults", "limits", "deployments", "models")
 FLAT = ("defaults", "limits")
@@ -64,6 +64,10 @@ def load(settings: Settings) -> Catalog:
     own = settings.data_dir / "models.toml"
     if own.exists():
         tree = _merge(tree, _read(own))
+    try:
+        check_fields(tree["defaults"], ModelCard)
+    except ValueError as error:
+        raise CatalogError(f"{own}: defaults: {error}") from error
     deployments: dict[str, AnyDeployment] = {}
     embeddings: dict[str, EmbeddingDeployment] = {}
     images: dict[str, ImageDeployment] = {}
@@ -101,7 +105,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise CatalogError(f"{path}: {error}") from error
     for section, entries in tree.items():
         if section not in SECTIONS:
-            raise CatalogError(f"{path}: `{section}` is no section, allowed: {', '.join(SECTIONS)}")
+            known = suggestion(section, SECTIONS)
+            raise CatalogError(f"{path}: `{section}` is no section, {known}")
         if not isinstance(entries, dict):
             raise CatalogError(f"{path}: `{section}` is {entries!r}, allowed: a table")
         if section not in FLAT and not all(isinstance(entry, dict) for entry in entries.values()):
@@ -135,6 +140,20 @@ def _deployment(path: Path, name: str, fields: dict[str, Any], settings: Setting
 
 def _convert(path: Path, where: str, fields: dict[str, Any], kind: Any) -> Any:
     try:
+        _check(fields, kind)
         return msgspec.convert(fields, kind)
-    except msgspec.ValidationError as error:
+    except ValueError as error:  # msgspec's own is one
         raise CatalogError(f"{path}: {where}: {error}") from error
+
+
+def _check(fields: dict[str, Any], kind: Any) -> None:
+    """Of a deployment, which may be of several kinds, by the engine that it names."""
+    kinds = {each.__struct_config__.tag: each for each in get_args(kind) or (kind,)}
+    engine = fields.get("engine")
+    if None not in kinds and isinstance(engine, str):
+        if engine not in kinds:
+            known = [*kinds, *sorted(EMBEDDING_ENGINES | IMAGE_ENGINES)]
+            raise ValueError(f"`engine` is {engine!r}, {suggestion(engine, known)}")
+        check_fields({name: fields[name] for name in fields if name != "engine"}, kinds[engine])
+    elif None in kinds:
+        check_fields(fields, kinds[None])

@@ -1,5 +1,6 @@
 """What an operator can set, but for the models (see `catalog`): the tree, and how it is read."""
 
+from xinghe.settings.fields import check_fields, suggestion
 from xinghe.settings.reading import SettingsError, load
 from xinghe.settings.sections import (
     Embedded,
@@ -35,6 +36,8 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Weights",
+    "check_fields",
     "http_url",
     "load",
+    "suggestion",
 ]

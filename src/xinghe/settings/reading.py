@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from xinghe.settings.fields import check_fields
 from xinghe.settings.sections import Settings, xdg
 
 
@@ -41,12 +41,15 @@ def load(
             tree = tomllib.loads(file.read_text("utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{file}: {error}") from error
+        # Each source whole, before the next takes the place of some of it.
+        _check(tree, str(file))
     elif "XINGHE_CONFIG" in environ:
         raise SettingsError(f"XINGHE_CONFIG names {file}, which does not exist")
     for name, value in environ.items():
         # Only what names a section: an orchestrator may put a XINGHE_PORT of its own there.
         if name.startswith("XINGHE_") and "__" in name:
             _put(tree, name.removeprefix("XINGHE_").lower().split("__"), value)
+    _check(tree, "the XINGHE_* variables")
     for dotted, value in (overrides or {}).items():
         if value is not None:
             _put(tree, dotted.split("."), value)
@@ -55,21 +58,14 @@ def load(
         # Variables of the environment are text: `strict=False` reads "8080" as the number it is.
         return msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(
-            f"{_blamed(tree, str(error))}{error} (from {file} and the XINGHE_* variables)"
-        ) from error
+        raise SettingsError(f"{error} (from {file} and the XINGHE_* variables)") from error
 
 
-def _blamed(tree: dict[str, Any], message: str) -> str:
-    """The setting that a validation message points at, with its value."""
-    path = re.search(r"`\$\.([\w.]+)`", message)
-    if path is None:
-        return ""
-    value: Any = tree
-    for part in path[1].split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    # Of a whole section the message itself tells what is wrong; a key may be in it.
-    return "" if isinstance(value, dict) else f"{path[1]} is {value!r}: "
+def _check(tree: dict[str, Any], source: str) -> None:
+    try:
+        check_fields(tree, Settings, strict=False)
+    except ValueError as error:
+        raise SettingsError(f"{error} (from {source})") from error
 
 
 def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
