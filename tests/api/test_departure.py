@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 
 from openai import OpenAI
@@ -67,6 +68,21 @@ def test_from_an_answer_that_does_not_stream(api: Api, upstream: Upstream, books
             assert time.monotonic() < end
             time.sleep(0.02)
     cancelled_soon(upstream.received(script), time.monotonic())
+    books.settled()
+
+
+def test_by_closing_the_sending_half_alone(api: Api, upstream: Upstream, books: Books) -> None:
+    """Nothing on the wire tells it from a client that is gone."""
+    script = slow()
+    body = json.dumps({"model": CHAT, "messages": script.messages, "stream": True}).encode()
+    with Connection(api.url) as connection:
+        connection.request("POST", f"{DOCUMENTED}/chat/completions", body, api.headers)
+        assert connection.head()[0] == 200
+        left = time.monotonic()
+        connection.socket.shutdown(socket.SHUT_WR)
+        cancelled_soon(upstream.received(script), left)
+        while connection.socket.recv(65536):
+            pass  # what was on its way, and then the end
     books.settled()
 
 
