@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 import apsw
 
 from xinghe.storage.connection import ENVIRONMENT, StorageUnavailable, connect, prepare
+from xinghe.storage.unwritable import connect_unwritable
 from xinghe.storage.writer import Job, Operation, Writer
 
 ROWS = 500
@@ -49,8 +50,12 @@ class Database:
     async def open(cls, directory: Path, *, create: bool = True) -> Self:
         """Open, and where needed make or migrate, `<directory>/xinghe.db` for the running loop.
 
-        Raises `StorageError`, also when there is no database and `create` is false.
+        Raises `StorageError`, also when there is no database and `create` is false. One that may
+        not be written can still be read then.
         """
+        reader = None if create else connect_unwritable(directory)
+        if reader is not None:
+            return cls(directory, reader, Writer(reader, asyncio.get_running_loop()))
         file = prepare(directory, create=create)
         writer = Writer(connect(file), asyncio.get_running_loop())
         return cls(directory, connect(file, read_only=True), writer)
