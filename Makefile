@@ -6,8 +6,9 @@ BIN    := $(VENV)/bin
 .PHONY: help run test test-all soak attack clients images lint types imports format metrics bench lock audit clean
 
 CLIENTS := openai litellm instructor
-# Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together.
-WORKERS := -n 3 --dist loadfile
+# Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together; those
+# that take longest come first (tests/conftest.py), so that no worker ends alone.
+WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 TORCH   := 2.13.0
 MINUTES := 30
 ROUNDS  :=

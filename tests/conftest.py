@@ -37,7 +37,31 @@ QUICK = {
 }
 """Limits that a test can reach without waiting; their defaults are too large for that."""
 
+LONGEST = (
+    "tests/generation/structure/test_engine.py",
+    "tests/images/diffusion/test_every_way.py",
+    "tests/source_examples/test_source_examples.py",
+    "tests/docs/test_blocks.py",
+    "tests/openapi/test_conformance.py",
+    "tests/faults/test_lapsed_token.py",
+    "tests/generation/tools/test_engine.py",
+    "tests/clients/test_python_clients.py",
+    "tests/pictures/test_reader.py",
+    "tests/pictures/test_answers.py",
+    "tests/images/diffusion/test_service.py",
+    "tests/images/diffusion/test_sources.py",
+    "tests/faults/test_kill.py",
+    "tests/supervisor/test_restart.py",
+)
+"""The files that take longest, some by a single test."""
+
 MakeServer = Callable[..., Server]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the longest files: begun last, one would hold up the whole run."""
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 @pytest.fixture(scope="session")

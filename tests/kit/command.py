@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 XINGHE = [sys.executable, "-m", "xinghe"]
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["xinghe.cli.main"])
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -26,10 +30,32 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def xinghe(*arguments: str, data: Path | None = None, timeout: float = 200.0) -> str:
-    """Run a command that must succeed and give its standard output, trimmed."""
-    command = [*XINGHE, *arguments, *(["--data", str(data)] if data else [])]
-    result = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, env=environment(), check=False
-    )
-    assert result.returncode == 0, f"{' '.join(command)}: {result.stdout}{result.stderr}"
-    return result.stdout.strip()
+    """Run a command that must succeed and give its standard output, trimmed.
+
+    It is a process of its own, forked from one that has imported the command line: most of what a
+    command takes is its imports.
+    """
+    asked = [*arguments, *(["--data", str(data)] if data else [])]
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder, "stdout"), Path(folder, "stderr")
+        process = FORKS.Process(target=_run, args=(asked, environment(), *told), daemon=False)
+        process.start()
+        process.join(timeout)
+        code = process.exitcode
+        if code is None:
+            process.kill()
+            process.join()
+        out, errors = (file.read_text("utf-8") if file.exists() else "" for file in told)
+    assert code is not None, f"xinghe {' '.join(asked)}: at work after {timeout} s: {out}{errors}"
+    assert code == 0, f"xinghe {' '.join(asked)}: {out}{errors}"
+    return out.strip()
+
+
+def _run(arguments: list[str], variables: dict[str, str], out: Path, errors: Path) -> None:
+    from xinghe.cli.main import main  # noqa: PLC0415 - there already, in the process that forks
+
+    for file, descriptor in ((out, 1), (errors, 2)):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
+    os.environ.clear()
+    os.environ.update(variables)
+    main(arguments, prog_name="xinghe")
