@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.request
+
 import pytest
 
 from tests.kit.api import DOCUMENTED, STRICT, Api
@@ -10,6 +12,7 @@ from tests.kit.expect import answered, broke_off, no_engine, refused
 from tests.kit.models import CHAT, DOWN, QUIET
 from tests.kit.raw import Reply
 from tests.kit.script import Fault, Script
+from tests.kit.server import Server
 from tests.kit.sse import stream_of
 
 BEFORE_THE_FIRST_TOKEN = [
@@ -92,3 +95,37 @@ def failed_without_text(reply: Reply) -> None:
     stream = stream_of(reply)
     assert stream.content == ""
     broke_off(stream)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+def test_prompt_that_is_too_long_for_the_upstream_alone(
+    api: Api, books: Books, mount: str, stream: bool
+) -> None:
+    """It counts with a tokenizer of its own, and its context may be the smaller one."""
+    script = Script(fault="status", status=400, code="context_length_exceeded")
+    reply = api.at(mount).chat(model=CHAT, messages=script.messages, stream=stream)
+    refused(reply, 400, "invalid_request_error", "tokens_too_long", "Prompt tokens too long")
+    assert reply.json["error"]["param"] == "messages"
+    books.free(reply.headers["x-request-id"])
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_what_the_operator_owes_is_told_to_the_operator(
+    api: Api, server: Server, status: int
+) -> None:
+    """Nothing of it to the client; and whatever one client has sent, the service stays ready."""
+    counted = f'xinghe_deployment_refusals_total{{deployment="scripted",status="{status}"}}'
+
+    def count() -> float:
+        lines = urllib.request.urlopen(server.metrics_url).read().decode().splitlines()
+        found = [line for line in lines if line.startswith(counted)]
+        return float(found[0].rpartition(" ")[2]) if found else 0.0
+
+    before, probe = count(), api.at("").bearing(None)
+    no_engine(api.chat(model=CHAT, messages=Script(fault="status", status=status).messages))
+    ready = probe.get("/readyz")
+    assert (ready.status, ready.json["refusals"]) == (200, {"deployment scripted": status})
+    assert count() == before + 1
+    answered(api.chat(model=CHAT))
+    assert "refusals" not in probe.get("/readyz").json

@@ -56,6 +56,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fault: Fault = "none"
     after: int = 0
     status: int = 500
+    code: str = ""
+    """What the error of a `status` is called."""
     id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
     """Finds the request among all that the upstream received."""
 

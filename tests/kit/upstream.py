@@ -138,7 +138,9 @@ class _Answer:
         script = self.script
         await self.pause(script.delay)
         if script.fault == "status":
-            error = json.dumps({"error": {"message": SECRET, "type": SECRET, "code": SECRET}})
+            error = json.dumps(
+                {"error": {"message": SECRET, "type": SECRET, "code": script.code or SECRET}}
+            )
             await self.whole(script.status, "application/json", error)
         elif script.fault == "not_sse":
             await self.whole(200, "text/html", f"<html><body>{SECRET}</body></html>")

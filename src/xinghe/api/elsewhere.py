@@ -45,6 +45,14 @@ class Readiness:
         self._asked: asyncio.Task[dict[str, bool]] | None = None
         self.stopping = False
 
+    @property
+    def refusals(self) -> dict[str, int]:
+        """By deployment, the status with which an upstream refuses its operator.
+
+        It takes nothing out of service: what one client sent may be behind it.
+        """
+        return {f"deployment {name}": status for name, status in self._all.refused.items()}
+
     async def check(self) -> tuple[bool, dict[str, bool]]:
         """The verdict, and what it rests on."""
         deployments = await self._deployments()
@@ -68,8 +76,9 @@ def probe_routes(readiness: Readiness) -> list[BaseRoute]:
 
     async def readyz(_: Request) -> Response:
         ready, checks = await readiness.check()
+        refusals = {"refusals": readiness.refusals} if readiness.refusals else {}
         return JSONResponse(
-            {"status": "ready" if ready else "not ready", "checks": checks},
+            {"status": "ready" if ready else "not ready", "checks": checks, **refusals},
             status_code=200 if ready else 503,
         )
 

@@ -15,7 +15,7 @@ import structlog
 
 from xinghe.api.memory import WAIT_SECONDS, BudgetExceeded
 from xinghe.core import MICRO
-from xinghe.dispatch import ClusterFull, DispatchFailed, Yielding
+from xinghe.dispatch import ClusterFull, DispatchFailed, TooLong, Yielding
 from xinghe.embedding import EmbedderBusy, EmbedderFailed
 from xinghe.generation.vetting import VettingBusy
 from xinghe.images import PainterBusy, PainterFailed, PainterUnavailable
@@ -170,7 +170,7 @@ def as_api_error(fault: BaseException, request_id: str) -> ApiError:
     return known if isinstance(known, ApiError) else internal(request_id, known)
 
 
-def _expected(fault: BaseException) -> ApiError | Errors | None:
+def _expected(fault: BaseException) -> ApiError | Errors | None:  # noqa: C901 (a table)
     """The refusal; or the row alone, where a client is told no more than the request's id."""
     known: ApiError | Errors | None = None
     match fault:
@@ -188,6 +188,14 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
                 f"the access token's cap of {fault.cap / MICRO:.6g} Tokens ({fault.period}) is "
                 f"reached: {fault.spent / MICRO:.6g} spent or held, "
                 f"{fault.needed / MICRO:.6g} needed at most",
+            )
+        case TooLong():
+            most = f" of {fault.context}" if fault.context else ""
+            known = ApiError(
+                Errors.TOKENS_TOO_LONG,
+                f"Prompt tokens too long: the prompt has about {fault.tokens} tokens, which with "
+                f"its answer are more than the deployment's context{most} holds",
+                param="messages",
             )
         case RateLimited():
             error, text = LIMITS[fault.kind]

@@ -16,6 +16,7 @@ from xinghe.catalog.catalog import Catalog, CatalogError, load
 from xinghe.catalog.deployments import (
     EMBEDDING_ENGINES,
     IMAGE_ENGINES,
+    PENALTY,
     AnyDeployment,
     DiffusersDeployment,
     EmbeddingDeployment,
@@ -35,6 +36,7 @@ __all__ = [
     "EMBEDDING_ENGINES",
     "IMAGE_ENGINES",
     "MIN_OUTPUT_TOKENS",
+    "PENALTY",
     "AccountLimits",
     "AnyDeployment",
     "Capability",

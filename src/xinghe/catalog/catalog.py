@@ -18,6 +18,7 @@ from xinghe.catalog.deployments import (
     EmbeddingDeployment,
     ImageDeployment,
     LlamaCppDeployment,
+    UpstreamDeployment,
 )
 from xinghe.settings import Settings, check_fields, suggestion
 
@@ -89,6 +90,9 @@ def load(settings: Settings) -> Catalog:
         Kind.IMAGE: images,
     }
     for name, card in models.items():
+        served = deployments.get(card.deployment)
+        if isinstance(served, UpstreamDeployment):
+            models[name] = msgspec.structs.replace(card, ignores=card.ignores | served.ignores)
         if card.deployment not in serving[card.kind]:
             known = ", ".join(sorted(serving[card.kind]))
             raise CatalogError(

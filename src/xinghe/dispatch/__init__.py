@@ -5,6 +5,7 @@ from xinghe.dispatch.chat import (
     ChatDeployment,
     ClusterFull,
     DispatchFailed,
+    TooLong,
     Yielding,
 )
 from xinghe.dispatch.deployments import Deployments
@@ -15,5 +16,6 @@ __all__ = [
     "ClusterFull",
     "Deployments",
     "DispatchFailed",
+    "TooLong",
     "Yielding",
 ]

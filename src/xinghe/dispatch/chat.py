@@ -10,7 +10,15 @@ import structlog
 
 from xinghe.catalog import AnyDeployment, LlamaCppDeployment
 from xinghe.core import GenerationJob, Message, Prompt, ToolUse
-from xinghe.engines import Batch, Engine, EngineBusy, EngineFailed, EngineUnavailable
+from xinghe.engines import (
+    Batch,
+    Engine,
+    EngineBusy,
+    EngineFailed,
+    EngineRefused,
+    EngineUnavailable,
+    PromptTooLong,
+)
 from xinghe.workers import Slots, WorkerBusy
 
 log = structlog.get_logger(__name__)
@@ -39,6 +47,18 @@ class Yielding(Exception):
         self.retry_after = retry_after
 
 
+class TooLong(Exception):
+    """The engine counts more tokens than it takes; `tokens` is what was estimated here.
+
+    `context` is what the operator says that it holds, 0 where nothing is said.
+    """
+
+    def __init__(self, tokens: int, context: int) -> None:
+        super().__init__(f"about {tokens} tokens are too many")
+        self.tokens = tokens
+        self.context = context
+
+
 class ChatDeployment:
     """One deployment at work: its engine, and the slots that passes wait for."""
 
@@ -65,7 +85,8 @@ class ChatDeployment:
     async def run(self, job: GenerationJob) -> AsyncGenerator[Batch]:
         """Run one pass; tries again as long as the engine has not begun.
 
-        Raises `ClusterFull`, `Yielding`, `DispatchFailed`. Closing the generator cancels the work.
+        Raises `ClusterFull`, `Yielding`, `TooLong`, `DispatchFailed`. Closing the generator
+        cancels the work.
         """
         slots, tokens = self.slots, job.prompt.bound + job.max_tokens
         if job.preemptible and not slots.has_room(tokens):
@@ -87,6 +108,11 @@ class ChatDeployment:
         except EngineBusy as error:
             log.warning("engine_busy", deployment=self.name, error=str(error))
             raise ClusterFull(error.retry_after or slots.expected_wait) from error
+        except EngineRefused as error:
+            raise DispatchFailed(self.name) from error
+        except PromptTooLong as error:
+            log.info("prompt_too_long", deployment=self.name, error=str(error))
+            raise TooLong(job.prompt.tokens, self.spec.context) from error
         except EngineFailed as error:
             raise self._failed(error) from error
 

@@ -87,7 +87,7 @@ class UpstreamEmbedder(Embedder):
         self.dimensions = 0
         self.resizable = deployment.resizable
         self.max_tokens = deployment.context
-        self._server = Server.of(deployment)
+        self._server = Server.of(name, deployment)
         self._count = count
         self._prefixes: dict[Form, str] = {
             "text": "",

@@ -7,7 +7,9 @@ from xinghe.engines.protocol import (
     EngineBusy,
     EngineError,
     EngineFailed,
+    EngineRefused,
     EngineUnavailable,
+    PromptTooLong,
 )
 
 __all__ = [
@@ -17,5 +19,7 @@ __all__ = [
     "EngineBusy",
     "EngineError",
     "EngineFailed",
+    "EngineRefused",
     "EngineUnavailable",
+    "PromptTooLong",
 ]

@@ -22,8 +22,8 @@ LONG = 2048
 """Characters from which on arrays count: for half a million, 5 ms instead of a quarter second."""
 
 
-def wire_message(message: Message) -> dict[str, Any]:
-    """As JSON has it; pictures travel as data URLs."""
+def wire_message(message: Message, thought_field: str = "none") -> dict[str, Any]:
+    """As JSON has it; pictures travel as data URLs, a thought in the field of this name."""
     content = message.content if message.has_content else None
     body: dict[str, Any] = {
         "role": message.role,
@@ -42,8 +42,8 @@ def wire_message(message: Message) -> dict[str, Any]:
         ]
     if message.tool_call_id is not None:
         body["tool_call_id"] = message.tool_call_id
-    if message.thought:
-        body["reasoning_content"] = message.thought
+    if message.thought and thought_field != "none":
+        body[thought_field] = message.thought
     return body
 
 

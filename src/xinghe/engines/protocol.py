@@ -30,6 +30,14 @@ class EngineFailed(EngineError):
     """It died or broke its protocol after it had begun."""
 
 
+class EngineRefused(EngineFailed):
+    """It refuses its operator: a key, a right or a balance is wanting. That is logged already."""
+
+
+class PromptTooLong(EngineFailed):
+    """It counts more tokens of the prompt than it takes."""
+
+
 class Batch(msgspec.Struct, frozen=True):
     """The deltas of one read, and when the read returned (`time.perf_counter`)."""
 
@@ -64,6 +72,11 @@ class Engine(Protocol):
 
     @property
     def abilities(self) -> Abilities: ...
+
+    @property
+    def refused(self) -> int | None:
+        """The status with which it refuses its operator; `None` if it does not."""
+        ...
 
     async def ready(self) -> bool:
         """Whether a request sent now would be answered."""

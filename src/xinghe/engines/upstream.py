@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from xinghe.catalog import UpstreamDeployment
+from xinghe.catalog import PENALTY, UpstreamDeployment
 from xinghe.core import (
     Delta,
     GenerationJob,
@@ -38,7 +38,9 @@ from xinghe.engines.protocol import (
     EngineBusy,
     EngineError,
     EngineFailed,
+    EngineRefused,
     EngineUnavailable,
+    PromptTooLong,
 )
 from xinghe.outbound import (
     A_CHARACTER,
@@ -72,7 +74,11 @@ class UpstreamEngine:
             eyes=deployment.eyes,
         )
         self._deployment = deployment
-        self._server = Server.of(deployment)
+        self._server = Server.of(name, deployment)
+
+    @property
+    def refused(self) -> int | None:
+        return self._server.refused
 
     async def ready(self) -> bool:
         return await self._server.ready()
@@ -81,7 +87,9 @@ class UpstreamEngine:
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
     ) -> Prompt:
         assert not opening, "an upstream begins its answers by itself"
-        payload: dict[str, Any] = {"messages": [wire_message(message) for message in messages]}
+        payload: dict[str, Any] = {
+            "messages": [wire_message(each, self._deployment.thought_field) for each in messages]
+        }
         frame = TOKENS_A_MESSAGE * (len(messages) + 1)
         texts: list[str] = []
         for message in messages:  # all of it that a template puts into the prompt
@@ -142,31 +150,35 @@ class UpstreamEngine:
         await self._server.aclose()
 
     def _body(self, job: GenerationJob) -> dict[str, Any]:
-        sampling = job.sampling
-        body: dict[str, Any] = {
-            "model": self._deployment.model,
-            "max_tokens": job.max_tokens,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "frequency_penalty": sampling.frequency_penalty,
-            "presence_penalty": sampling.presence_penalty,
-            "seed": sampling.seed,
+        deployment, sampling = self._deployment, job.sampling
+        drawn = msgspec.structs.asdict(sampling)
+        drawn[PENALTY] = deployment.repeat_penalty * (drawn.pop("penalty_score") or 1.0)
+        if drawn[PENALTY] == 1.0:
+            del drawn[PENALTY]
+        body: dict[str, Any] = {"model": deployment.model, "stream": True}
+        body |= {
+            name: value
+            for name, value in drawn.items()
+            if value is not None and name in deployment.sampling
         }
-        penalty = self._deployment.repeat_penalty * (sampling.penalty_score or 1.0)
-        if penalty != 1.0:
-            body["repetition_penalty"] = penalty
-        if job.constraint is not None and self._deployment.structure == "json_schema":
+        if deployment.length_field != "none":
+            body[deployment.length_field] = job.max_tokens
+        if deployment.stream_options:
+            body["stream_options"] = {"include_usage": True}
+        if job.constraint is not None and deployment.structure == "json_schema":
             body["response_format"] = wire_format(job.constraint)
         assert isinstance(job.prompt.payload, dict)
-        body |= job.prompt.payload
-        return {name: value for name, value in body.items() if value is not None}
+        return body | job.prompt.payload | deployment.extra
 
 
 def _as_engine_error(error: CallFailed) -> EngineError:
-    if isinstance(error, Refused) and error.busy:
-        return EngineBusy(str(error), error.advice)
+    if isinstance(error, Refused):
+        if error.busy:
+            return EngineBusy(str(error), error.advice)
+        if error.too_long:
+            return PromptTooLong(str(error))
+        if error.for_the_operator:
+            return EngineRefused(str(error))
     refused_for_now = isinstance(error, Refused) and error.status >= 500
     if refused_for_now or isinstance(error, Unreachable):
         return EngineUnavailable(str(error))

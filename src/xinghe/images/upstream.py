@@ -45,7 +45,7 @@ class UpstreamPainter:
         self._name = name
         self._deployment = deployment
         self._fetch = fetch
-        self._server = Server.of(deployment)
+        self._server = Server.of(name, deployment)
         self._unpacker = Worker("xinghe.images.unpacking", Unpacked, timeout=UNPACKING)
         queue = deployment.queue
         self._slots = Slots(deployment.slots, queue=queue, share=share_of(queue))

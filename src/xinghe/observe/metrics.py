@@ -52,6 +52,11 @@ IMAGE_STEPS = Counter("xinghe_image_steps_total", "Steps of images that were mad
 IMAGES_IN_FLIGHT = Gauge(
     "xinghe_image_requests_in_flight", "Requests for images that wait or are drawn", ["model"]
 )
+DEPLOYMENT_REFUSALS = Counter(
+    "xinghe_deployment_refusals_total",
+    "Requests that an upstream refused for its operator's key, rights or balance",
+    ["deployment", "status"],
+)
 SEARCHES = Counter("xinghe_searches_total", "Web searches", ["provider", "outcome"])
 
 

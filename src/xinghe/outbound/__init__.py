@@ -17,6 +17,7 @@ from xinghe.outbound.faults import (
     decoded,
     items,
     known_words,
+    says_too_long,
 )
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "items",
     "known_words",
     "proxy_for",
+    "says_too_long",
 ]

@@ -16,6 +16,7 @@ import re
 import time
 from codecs import BOM_UTF8
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -23,12 +24,12 @@ from weakref import WeakKeyDictionary
 import aiohttp
 
 from xinghe.outbound.faults import (
+    MOST_OF_ERROR,
     AnswerTooLarge,
     CallFailed,
     Refused,
     Silent,
     fault_of,
-    known_words,
 )
 
 LONGEST_ADVICE = 3600.0
@@ -36,7 +37,7 @@ LONGEST_ADVICE = 3600.0
 SILENCES = 4
 """How many times its longest silence a server may take to say what is waited for."""
 FOR_ITS_ERROR = 2.0
-"""Seconds to wait for the body of a refusal, which only the log wants."""
+"""Seconds to wait for the body of a refusal, which is not needed."""
 A_READ = 0.0001
 """Seconds that a read costs whatever it brings: a turn of the loop, and a turn of the task."""
 A_CHARACTER = 0.0000005
@@ -159,16 +160,16 @@ class Answer:
 
     async def refusal(self) -> Refused:
         """What a status that is no success amounts to. Some servers repeat the request in it."""
-        try:
-            told = known_words(await self.read(self._clock() + FOR_ITS_ERROR))
-        except CallFailed:
-            told = ""
+        body, until = bytearray(), self._clock() + FOR_ITS_ERROR
+        with suppress(CallFailed):
+            while len(body) < MOST_OF_ERROR and (piece := await self.read(until)):
+                body += piece
         try:
             advice = float(self._response.headers.get("Retry-After", ""))
         except ValueError:  # none, or a date
             advice = -1.0
         believed = 0 <= advice <= LONGEST_ADVICE
-        return Refused(self._response.status, told, advice if believed else None)
+        return Refused(self._response.status, bytes(body), advice if believed else None)
 
 
 class EventStream:

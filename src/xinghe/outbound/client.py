@@ -13,8 +13,11 @@ from weakref import WeakSet
 
 import aiohttp
 import msgspec
+import structlog
+from multidict import CIMultiDict
 from yarl import URL
 
+from xinghe.observe import metrics
 from xinghe.outbound.answer import Answer
 from xinghe.outbound.faults import Broken, CallFailed, Refused, decoded, fault_of
 
@@ -24,11 +27,14 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 MOST_FIELDS, LONGEST_FIELD = 64, 8190
 """Limits of an answer's head: so many header fields, of so many bytes each."""
 IDLE_SECONDS = 15.0
+TOLD_EVERY = 60.0
+"""Seconds between two lines of the log that tell the same trouble."""
 
 
 class Client:
@@ -143,6 +149,8 @@ class _Deployment(Protocol):
     def connect_timeout(self) -> float: ...
     @property
     def silence_timeout(self) -> float: ...
+    @property
+    def headers(self) -> dict[str, str]: ...
 
 
 class Server(Client):
@@ -150,19 +158,29 @@ class Server(Client):
 
     `url` is the base of its paths; what follows a `?` there is sent with every call. `key` is
     sent as a bearer token; without one, `key_env` names the variable that holds it, read at
-    every call. `connect`, `silence` and `limit` are those of `Client`.
+    every call; so is that of a value `$NAME` in `headers`. `connect`, `silence` and `limit` are
+    those of `Client`.
+
+    `refused` is the status with which it last refused what its operator owes it (`name` is what
+    the operator calls it), `None` once it has answered again.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        name: str = "",
         connect: float,
         silence: float,
         key: str = "",
         key_env: str = "",
+        headers: Mapping[str, str] | None = None,
         limit: int = 0,
     ) -> None:
+        self.refused: int | None = None
+        self._name = name
+        self._told_at = -TOLD_EVERY
+        self._headers = headers or {}
         base, mark, query = url.partition("?")
         self._base = base.rstrip("/")
         self._query = mark + query
@@ -171,14 +189,16 @@ class Server(Client):
         super().__init__(connect, silence, proxy=proxy_for(self._base), limit=limit)
 
     @classmethod
-    def of(cls, deployment: _Deployment) -> Self:
+    def of(cls, name: str, deployment: _Deployment) -> Self:
         """That of a deployment of the catalog."""
         return cls(
             deployment.url,
+            name=name,
             connect=deployment.connect_timeout,
             silence=deployment.silence_timeout,
             key=deployment.key,
             key_env=deployment.key_env,
+            headers=deployment.headers,
         )
 
     @property
@@ -201,14 +221,33 @@ class Server(Client):
         key = self._key
         if not key and self._key_env:
             key = os.environ.get(self._key_env, "")
-        headers = {"Content-Type": "application/json"}
+        headers = CIMultiDict({"Content-Type": "application/json"})
         if key := key.strip():
-            if not (key.isascii() and key.isprintable()):
-                raise Broken("its key has characters that no header can hold")
             headers["Authorization"] = f"Bearer {key}"
+        for name, value in self._headers.items():
+            headers[name] = os.environ.get(value[1:], "") if value.startswith("$") else value
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise Broken("its key has characters that no header can hold")
         data = None if body is None else msgspec.json.encode(body)
         url = f"{self._base}{path}{self._query}"
-        return await self.send(method, url, headers=headers, body=data, silence=silence)
+        try:
+            answer = await self.send(method, url, headers=headers, body=data, silence=silence)
+        except Refused as refused:
+            if method == "POST" and refused.for_the_operator:
+                self._tell(refused)
+            raise
+        if method == "POST":
+            self.refused = None
+        return answer
+
+    def _tell(self, refused: Refused) -> None:
+        """Count a refusal that only the operator can mend, and log the first of a minute."""
+        self.refused = refused.status
+        metrics.DEPLOYMENT_REFUSALS.labels(self._name, refused.status).inc()
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at >= TOLD_EVERY:
+            self._told_at = now
+            log.error("deployment_refused", deployment=self._name, error=str(refused))
 
     async def ask(self, path: str, body: object, kind: type[T], most: int) -> T:
         """`POST`; the JSON, of at most `most` bytes, that is answered. Raises `CallFailed`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import re
 from typing import Any, TypeVar
 
 import aiohttp
@@ -35,6 +36,48 @@ KNOWN_CODES = frozenset(
     }
 )
 """What an error may be called in the log. Any other word may be a key, or a piece of a prompt."""
+OUT_OF_FUNDS = frozenset(
+    {
+        "1113",
+        "Arrearage",
+        "account_overdue",
+        "billing_hard_limit_reached",
+        "exceeded_current_quota_error",
+        "insufficient_balance",
+        "insufficient_quota",
+    }
+)
+"""What an empty account is called, whatever the status: Zhipu, DashScope, Qianfan, OpenAI, …"""
+TOO_LONG_CODES = frozenset(
+    {
+        "1261",
+        "336007",
+        "336103",
+        "ContextWindowExceededError",
+        "characters_too_long",
+        "context_length_exceeded",
+        "context_window_exceeded",
+        "exceed_context_size_error",
+        "input_too_long",
+        "model_context_window_exceeded",
+        "prompt_too_long",
+        "tokens_too_long",
+    }
+)
+"""What too long a prompt is called: Zhipu, Qianfan, LiteLLM, OpenAI, llama.cpp, …"""
+TOO_LONG = re.compile(
+    r"context[ _-]?(?:length|window|size|limit)|max_model_len|max_seq_len|input length"
+    r"|maximum (?:model|prompt|input|sequence) length|reduce the length of the"
+    r"|(?:prompt|input)\b[^.;]{0,40}\btoo (?:long|large)|tokens? in the prompt|length of prompt"
+    r"|too many (?:input |prompt )?tokens|inputs?`? tokens \+|max input characters"
+    r"|exceed\w*\b[^.;]{0,60}\b(?:token limit|number of tokens|message tokens|max\w* length)"
+    r"|(?:上下文|输入|提示词|prompt|tokens?)[^。;,]{0,20}(?:超长|过长|超出|超过)",
+    re.IGNORECASE,
+)
+"""How servers that have no code for it say it: vLLM, SGLang, TGI, Gemini, Moonshot, DashScope, …"""
+SAYING = ("message", "msg", "error", "detail", "error_msg", "status_msg")
+"""Where an error may say it in words, of which so many characters are looked at."""
+MOST_SAID = 2048
 MOST_OF_ERROR = 65536
 """Bytes of an error that are looked at."""
 
@@ -73,19 +116,19 @@ class Unreadable(CallFailed):
 class Refused(CallFailed):
     """It answered with a status that is no success.
 
-    `told` are the known words of its error, as `known_words` finds them; `advice` is when to
-    come again, in seconds, if it said so.
+    `body` is its error, of which only known words are told; `advice` is when to come again, in
+    seconds, if it said so. At most one of three is true: it is `busy`, full for now; the prompt
+    is `too_long`; or it is a matter `for_the_operator`, of a key, a right or a balance.
     """
 
-    def __init__(self, status: int, told: str, advice: float | None) -> None:
-        super().__init__(f"it answered {status}{told}")
+    def __init__(self, status: int, body: bytes, advice: float | None) -> None:
+        super().__init__(f"it answered {status}{known_words(body)}")
         self.status = status
         self.advice = advice
-
-    @property
-    def busy(self) -> bool:
-        """Whether it is full for now."""
-        return self.status in {429, 503}
+        funds = not OUT_OF_FUNDS.isdisjoint(_codes(_error_in(body)))
+        self.for_the_operator = funds or status in {401, 402, 403}
+        self.busy = not funds and status in {429, 503}
+        self.too_long = not (self.for_the_operator or self.busy) and says_too_long(body)
 
 
 def fault_of(error: Exception, *, begun: bool) -> CallFailed:
@@ -108,17 +151,38 @@ def fault_of(error: Exception, *, begun: bool) -> CallFailed:
 
 def known_words(data: bytes) -> str:
     """The code and type that an error body names, in parentheses, where they are known words."""
+    known = KNOWN_CODES | OUT_OF_FUNDS | TOO_LONG_CODES
+    told = [word for word in _codes(_error_in(data)) if word in known]
+    return f" ({', '.join(dict.fromkeys(told))})" if told else ""
+
+
+def says_too_long(data: bytes) -> bool:
+    """Whether an error says that the prompt is longer than the model takes."""
+    error = _error_in(data)
+    said = [text for name in SAYING if isinstance(text := error.get(name), str)]
+    return not TOO_LONG_CODES.isdisjoint(_codes(error)) or any(
+        TOO_LONG.search(text[:MOST_SAID]) for text in said
+    )
+
+
+def _error_in(data: bytes) -> dict[str, Any]:
+    """The error that a body holds, in any of the usual forms; what is no JSON is its message."""
     try:
         error = msgspec.json.decode(data[:MOST_OF_ERROR])
     except UNREADABLE:
-        return ""
-    if isinstance(error, dict) and isinstance(error.get("error"), dict):
-        error = error["error"]
-    if not isinstance(error, dict):
-        return ""
-    words: list[Any] = [error.get("code"), error.get("type")]
-    told = [word for word in words if isinstance(word, str) and word in KNOWN_CODES]
-    return f" ({', '.join(dict.fromkeys(told))})" if told else ""
+        return {"message": data[:MOST_SAID].decode("utf-8", "replace")}
+    if isinstance(error, list) and error:  # as Gemini has it
+        error = error[0]
+    for name in ("error", "base_resp"):
+        if isinstance(error, dict) and isinstance(error.get(name), dict):
+            error = error[name]
+    return error if isinstance(error, dict) else {}
+
+
+def _codes(error: dict[str, Any]) -> list[str]:
+    """What it is called, be it by a number."""
+    words = [error.get(name) for name in ("code", "type", "error_code")]
+    return [str(word) for word in words if isinstance(word, str | int)]
 
 
 def decoded(data: bytes | msgspec.Raw, kind: type[T]) -> T:

@@ -62,6 +62,7 @@ class Upstream:
         self._ours = {name: getattr(flags, name) for name in flags.__struct_fields__}
         self._server = Server(
             settings.url,
+            name="safety.upstream",
             connect=settings.timeout,
             silence=settings.timeout,
             key_env=settings.key_env,

@@ -177,12 +177,9 @@ async def _gathered(pieces: Iterable[str]) -> list[str]:
 
 
 def _known(messages: Sequence[Message]) -> list[Message]:
-    """The messages as chat templates know them.
-
-    `function` is what `tool` was called. Earlier thoughts are left out: our models do without.
-    """
+    """The messages in roles that chat templates know: `function` is what `tool` was called."""
     return [
-        replace(message, role="tool" if message.role == "function" else message.role, thought="")
+        replace(message, role="tool") if message.role == "function" else message
         for message in messages
     ]
 

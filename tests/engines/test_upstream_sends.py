@@ -1,0 +1,215 @@
+"""What an upstream is sent by its deployment's settings, and what its refusals come to."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from tests.engines.tape import STREAM_HEAD, playing, refusal
+from tests.engines.test_upstream import ANSWER, HELLO, ask, deltas_of, engine_at
+from tests.kit.script import SECRET
+from xinghe.catalog import UpstreamDeployment
+from xinghe.core import Message, Sampling, ToolCall
+from xinghe.engines import EngineBusy, EngineFailed, EngineRefused, PromptTooLong
+
+ALL = Sampling(0.5, 0.6, 1.2, 0.1, 0.2, 7)
+DRAWN = {
+    "temperature": 0.5,
+    "top_p": 0.6,
+    "frequency_penalty": 0.1,
+    "presence_penalty": 0.2,
+    "seed": 7,
+    "repetition_penalty": 1.2,
+}
+STANDING = {
+    "model": "m",
+    "messages": [{"role": "user", "content": "你好 world"}],
+    "stream": True,
+}
+OPTIONS = {"stream_options": {"include_usage": True}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, {"max_tokens": 16, **OPTIONS, **DRAWN}),
+        (
+            {"length_field": "max_completion_tokens", "sampling": ["top_p"]},
+            {"max_completion_tokens": 16, **OPTIONS, "top_p": 0.6},
+        ),
+        ({"length_field": "none", "stream_options": False, "sampling": []}, {}),
+        (
+            {"sampling": [], "extra": {"temperature": 1, "thinking": {"type": "disabled"}}},
+            {"max_tokens": 16, **OPTIONS, "temperature": 1, "thinking": {"type": "disabled"}},
+        ),
+        (
+            {"sampling": [], "extra": {"stream_options": {"include_usage": False}}},
+            {"max_tokens": 16, "stream_options": {"include_usage": False}},
+        ),
+    ],
+)
+async def test_fields_by_deployment(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    spec = msgspec.convert({"engine": "upstream", "url": "http://h", "model": "m", **fields},
+                           UpstreamDeployment)  # fmt: skip
+    given = {name: getattr(spec, name) for name in fields}
+    async with playing([STREAM_HEAD, ANSWER]) as tape, engine_at(tape.url, **given) as engine:
+        await ask(engine, ALL)
+    assert tape.requests == [STANDING | expected]
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "none"])
+async def test_thoughts_by_deployment(name: str) -> None:
+    called = Message("assistant", "", tool_calls=(ToolCall("1", "f", "{}"),), thought="嗯",
+                     has_content=False)  # fmt: skip
+    async with (
+        playing([STREAM_HEAD, ANSWER]) as tape,
+        engine_at(tape.url, thought_field=name) as engine,
+    ):
+        await ask(engine, messages=[*HELLO, called, Message("tool", "x", tool_call_id="1")])
+    sent = tape.requests[0]["messages"][1]
+    assert sent["content"] is None
+    assert {key for key in sent if key.startswith("reason")} == {name} - {"none"}
+    assert sent.get(name) == (None if name == "none" else "嗯")
+
+
+async def test_headers_by_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_KEY", "sk-azure")
+    headers = {"api-key": "$AZURE_KEY", "X-Title": "Xinghe", "authorization": "Key 1"}
+    async with playing([STREAM_HEAD, ANSWER]) as tape:
+        async with engine_at(tape.url, headers=headers, key="sk-1") as engine:
+            await ask(engine)
+        monkeypatch.setenv("AZURE_KEY", "bad\nkey")
+        async with engine_at(tape.url, headers=headers) as engine:
+            with pytest.raises(EngineFailed, match="characters that no header can hold"):
+                await ask(engine)
+    head = tape.heads[0].lower()
+    assert b"\r\napi-key: sk-azure\r\n" in head
+    assert b"\r\nx-title: xinghe\r\n" in head
+    assert head.count(b"\r\nauthorization: ") == 1
+    assert b"\r\nauthorization: key 1\r\n" in head
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("headers", {"Host": "h"}),
+        ("headers", {"content-length": "3"}),
+        ("headers", {"a b": "c"}),
+        ("headers", {"a": "b\r\nc: d"}),
+        ("headers", {"a": "键"}),
+        ("extra", {"messages": []}),
+        ("extra", {"stream": False}),
+        ("sampling", ["top_k"]),
+        ("length_field", "max_length"),
+    ],
+)
+def test_settings_that_cannot_be(field: str, value: object) -> None:
+    with pytest.raises(msgspec.ValidationError, match=field):
+        msgspec.convert({"engine": "upstream", "url": "http://h", "model": "m", field: value},
+                        UpstreamDeployment)  # fmt: skip
+
+
+def error(message: str, **fields: Any) -> bytes:
+    return json.dumps({"error": {"message": message, "type": "invalid_request_error", **fields}},
+                      ensure_ascii=False).encode()  # fmt: skip
+
+
+TOO_LONG = {
+    "OpenAI": error("This model's maximum context length is 8192 tokens.",
+                    code="context_length_exceeded"),
+    "a code alone": error("no", code="context_length_exceeded"),
+    "vLLM": b'{"object":"error","message":"This model\'s maximum context length is 4096 tokens. '
+            b'However, you requested 5000 tokens","type":"BadRequestError","code":400}',
+    "vLLM, prompt": error("The decoder prompt (length 5000) is longer than the maximum model "
+                          "length of 4096."),
+    "SGLang": b'{"object":"error","message":"The input (5000 tokens) is longer than the model\'s '
+              b'context length (4096 tokens).","code":400}',
+    "llama.cpp": error("the request exceeds the available context size, try increasing it",
+                       code=400, type="exceed_context_size_error", n_prompt_tokens=5000),
+    "Anthropic": error("prompt is too long: 200001 tokens > 200000 maximum"),
+    "Gemini": b'[{"error":{"code":400,"message":"The input token count (9) exceeds the maximum '
+              b'number of tokens allowed (8).","status":"INVALID_ARGUMENT"}}]',
+    "Moonshot": error("Invalid request: Your request exceeded model token limit: 8192"),
+    "Zhipu": '{"error":{"code":"1261","message":"Prompt 超长"}}'.encode(),
+    "MiniMax": error("invalid params, context window exceeds limit (2013)"),
+    "MiniMax, its own": b'{"base_resp":{"status_code":2013,"status_msg":"invalid params, context '
+                        b'window exceeds limit"}}',
+    "Mistral": b'{"object":"error","message":"Prompt contains 40000 tokens, too large for model '
+               b'with 32768 maximum context length","code":"3051"}',
+    "DashScope": error("Range of input length should be [1, 129024]"),
+    "Qianfan": error("Prompt tokens too long", code="tokens_too_long"),
+    "Qianfan, old": b'{"error_code":336103,"error_msg":"Prompt tokens too long"}',
+    "TGI": b'{"error":"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 9"}',
+    "LiteLLM": error("litellm.ContextWindowExceededError: no", code="400"),
+    "xAI": error("This model's maximum prompt length is 131072 but the request contains 200000"),
+    "Bedrock": b'{"message":"Input is too long for requested model."}',
+    "Chinese": error("输入长度超出最大限制"),
+    "no JSON": b"context length exceeded",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 500])
+@pytest.mark.parametrize("body", TOO_LONG.values(), ids=TOO_LONG)
+async def test_too_long_a_prompt(body: bytes, status: int) -> None:
+    head, text = refusal(status, body).split(b"\r\n\r\n", 1)
+    cut = len(text) // 2
+    with pytest.raises(PromptTooLong) as told:  # in three reads
+        await deltas_of(head + b"\r\n\r\n", text[:cut], 0.01, text[cut:])
+    assert set(str(told.value)) <= set(f"it answered {status} ()_, ") | set(
+        "context_length_exceededinvalid_request_errortokens_too_longexceed_context_size_error1261"
+        "336103"
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        error("max_tokens is too large: 100000. This model supports at most 16384 of completion"),
+        error("Invalid value for 'temperature': must be at most 2"),
+        error("'user' is too long"),
+        error("The model does not exist", code="model_not_found"),
+        b"[]",
+        b"",
+        b"null",
+    ],
+)
+async def test_other_refusals_are_none_of_length(body: bytes) -> None:
+    with pytest.raises(EngineFailed):
+        await deltas_of(refusal(400, body))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        *((status, SECRET.encode()) for status in (401, 402, 403)),
+        (429, error("no", code="insufficient_quota")),
+        (429, error("no", type="exceeded_current_quota_error")),
+        (400, error("no", code="Arrearage")),
+    ],
+)
+async def test_what_the_operator_owes_is_told_to_the_operator(status: int, body: bytes) -> None:
+    refused = [refusal(status, body)]
+    async with (
+        playing(refused, refused, [STREAM_HEAD, ANSWER]) as tape,
+        engine_at(tape.url) as engine,
+    ):
+        with capture_logs() as logs:
+            for _ in range(2):
+                with pytest.raises(EngineRefused):
+                    await ask(engine)
+                assert engine.refused == status
+        await ask(engine)
+        assert engine.refused is None
+    (line,) = logs  # once a minute
+    assert (line["event"], line["deployment"]) == ("deployment_refused", "up")
+    assert str(status) in line["error"]
+    assert SECRET not in str(line)
+
+
+async def test_a_full_server_is_still_busy() -> None:
+    with pytest.raises(EngineBusy):
+        await deltas_of(refusal(429, error("Too many tokens per minute, context window")))
