@@ -17,7 +17,6 @@ from xinghe.outbound.faults import (
     decoded,
     items,
     known_words,
-    says_too_long,
 )
 
 __all__ = [
@@ -38,5 +37,4 @@ __all__ = [
     "items",
     "known_words",
     "proxy_for",
-    "says_too_long",
 ]

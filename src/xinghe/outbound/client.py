@@ -225,7 +225,8 @@ class Server(Client):
         if key := key.strip():
             headers["Authorization"] = f"Bearer {key}"
         for name, value in self._headers.items():
-            headers[name] = os.environ.get(value[1:], "") if value.startswith("$") else value
+            if sent := os.environ.get(value[1:], "") if value.startswith("$") else value:
+                headers[name] = sent
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise Broken("its key has characters that no header can hold")
         data = None if body is None else msgspec.json.encode(body)
