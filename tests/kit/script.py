@@ -58,6 +58,12 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: int = 500
     code: str = ""
     """What the error of a `status` is called."""
+    replay: str = ""
+    """A case of `tests/upstreams` that is the answer, whatever else the script says."""
+    form: Literal["stream", "whole"] = "stream"
+    """In which of its forms the case is replayed."""
+    cuts: list[int] = []
+    """Where its bytes are cut into writes."""
     id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
     """Finds the request among all that the upstream received."""
 

@@ -9,11 +9,13 @@ import struct
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
 
 from tests.kit.script import SECRET, Script, read
 from tests.kit.wire import completion, events
+from tests.upstreams.fixtures import cases
 
 
 @dataclass
@@ -137,7 +139,9 @@ class _Answer:
     async def run(self, seen: Received) -> None:
         script = self.script
         await self.pause(script.delay)
-        if script.fault == "status":
+        if script.replay:
+            await self.replay()
+        elif script.fault == "status":
             error = json.dumps(
                 {"error": {"message": SECRET, "type": SECRET, "code": script.code or SECRET}}
             )
@@ -151,6 +155,18 @@ class _Answer:
             await self.whole(200, "application/json", json.dumps(completion(script, self.body)))
         else:
             await self.stream(seen)
+
+    async def replay(self) -> None:
+        """The bytes of a recorded case, whatever was asked for."""
+        script = self.script
+        body = cases()[script.replay].body(script.form)
+        kind = "text/event-stream" if script.form == "stream" else "application/json"
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        await self.write(head.encode())
+        edges = [0, *script.cuts, len(body)]
+        for begin, end in pairwise(edges):
+            await self.write(b"%x\r\n%s\r\n" % (end - begin, body[begin:end]))
+        self.writer.write(b"0\r\n\r\n")
 
     async def stream(self, seen: Received) -> None:
         head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"

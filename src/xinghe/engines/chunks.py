@@ -1,13 +1,13 @@
-"""What an OpenAI-compatible server says in a stream, as deltas; nothing of it is believed."""
+"""What an OpenAI-compatible server says, as deltas; nothing of it is believed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated
+import re
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import structlog
-from msgspec import Meta
 
 from xinghe.core import (
     Delta,
@@ -16,59 +16,76 @@ from xinghe.core import (
     GenerationJob,
     ReasoningDelta,
     TextDelta,
-    ToolCallDelta,
     UsageDelta,
 )
+from xinghe.engines.calls import MOST_CHARACTERS, NULL, Calls
 from xinghe.engines.protocol import EngineFailed
-from xinghe.outbound import UNREADABLE, items, known_words
+from xinghe.outbound import UNREADABLE, Unreadable, decoded, items, known_words
 
 log = structlog.get_logger(__name__)
 
 FINISH_REASONS = {
+    "stop": FinishReason.NORMAL,
+    "normal": FinishReason.NORMAL,
+    "eos": FinishReason.NORMAL,
+    "eos_token": FinishReason.NORMAL,
+    "end_turn": FinishReason.NORMAL,
+    "stop_sequence": FinishReason.NORMAL,
+    "recover_stop": FinishReason.NORMAL,
     "length": FinishReason.LENGTH,
+    "max_tokens": FinishReason.LENGTH,
+    "max_output_tokens": FinishReason.LENGTH,
+    "model_length": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.LENGTH,
     "content_filter": FinishReason.CONTENT_FILTER,
+    "sensitive": FinishReason.CONTENT_FILTER,
+    "safety": FinishReason.CONTENT_FILTER,
+    "prohibited_content": FinishReason.CONTENT_FILTER,
+    "refusal": FinishReason.CONTENT_FILTER,
     "tool_calls": FinishReason.FUNCTION_CALL,
+    "tool_use": FinishReason.FUNCTION_CALL,
     "function_call": FinishReason.FUNCTION_CALL,
 }
-"""Whatever else an upstream says is an end of its own."""
-BROKEN_OFF = frozenset({"abort", "error", "insufficient_system_resource"})
-"""The names of vLLM and SGLang, OpenRouter, and DeepSeek for an answer that they left half done."""
-MOST_CALLS = 128
-"""Of one event."""
-MOST_CHARACTERS = 8192
-"""Of one delta: a longer text is cut, so that nothing after it holds the gateway up."""
+"""Of all the servers that we know, in small letters. Any other is an end of its own, and logged."""
+BROKEN_OFF = frozenset(
+    {"abort", "aborted", "cancelled", "error", "insufficient_system_resource", "network_error"}
+)
+"""The names for an answer that was left half done."""
+NO_REASON = frozenset({"", "null", "none"})
+MOST_PARTS = 128
+"""Of one content."""
 TOKENS_BESIDES = 8192
 """The most that an upstream may count beyond our bound: words of its own, and for each picture."""
-CHARACTERS_A_TOKEN, CHARACTERS_BESIDES = 32, 16_384
-"""The most of calls' arguments that one token brings, over the whole of an answer, and beside."""
-NULL = msgspec.Raw(b"null")
-
-_Count = Annotated[int, Meta(ge=0)]
+_HIGH_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?=\")")
+_LOW_HALF = re.compile(rb"(?<=\")\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+"""The halves of a character that two events share, as JSON escapes."""
 
 
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | None = None
+class _Part(msgspec.Struct):
+    """Of a content that is a list (Mistral), or of a thought (MiniMax; Bedrock's is one alone)."""
+
+    text: Any = None
+    thinking: msgspec.Raw = NULL
 
 
-class _ToolCall(msgspec.Struct):
-    index: Annotated[int, Meta(ge=0, lt=2**31)] = 0
-    id: str | None = None
-    function: _Function | None = None
+class _Said(msgspec.Struct):
+    """A delta or a message. A thought is `reasoning_content` to DeepSeek, `reasoning` to vLLM."""
 
-
-class _ChoiceDelta(msgspec.Struct):
-    """`reasoning_content` is DeepSeek's name for the chain of thought, `reasoning` vLLM's new."""
-
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
+    content: msgspec.Raw = NULL
+    reasoning_content: msgspec.Raw = NULL
+    reasoning: msgspec.Raw = NULL
+    reasoning_details: msgspec.Raw = NULL
+    refusal: msgspec.Raw = NULL
     tool_calls: msgspec.Raw = NULL
+    function_call: msgspec.Raw = NULL
 
 
 class _Choice(msgspec.Struct):
-    delta: _ChoiceDelta = msgspec.field(default_factory=_ChoiceDelta)
-    finish_reason: str | None = None
+    delta: _Said | None = None
+    message: _Said | None = None
+    text: msgspec.Raw = NULL
+    finish_reason: msgspec.Raw = NULL
+    usage: msgspec.Raw = NULL
 
 
 class _Choices(msgspec.Struct, array_like=True):
@@ -78,30 +95,31 @@ class _Choices(msgspec.Struct, array_like=True):
 
 
 class _PromptDetails(msgspec.Struct):
-    cached_tokens: _Count | None = None
+    cached_tokens: Any = None
 
 
 class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: _Count | None = None
+    reasoning_tokens: Any = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: _Count | None = None
-    completion_tokens: _Count | None = None
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
 
 class _Chunk(msgspec.Struct):
-    """One event of the stream."""
+    """One event of the stream, or a whole answer."""
 
-    choices: _Choices = msgspec.field(default_factory=_Choices)
+    choices: _Choices | None = None
     usage: msgspec.Raw = NULL
     error: msgspec.Raw = NULL
 
 
-_chunk = msgspec.json.Decoder(_Chunk).decode
+_chunk = msgspec.json.Decoder(_Chunk | None).decode
 _usage = msgspec.json.Decoder(_Usage | None).decode
+_NOTHING = _Said()
 
 
 class Chunks:
@@ -116,27 +134,40 @@ class Chunks:
         parts = sum(len(content) for content in contents if isinstance(content, list))
         self.finish: FinishReason | None = None
         self.ended = False
+        self.failure: EngineFailed | None = None
+        self.goes_on = False
+        """It has spoken behind a finish reason, so that such a one is no end."""
         self._offers_tools = "tools" in job.prompt.payload
         self._most_prompt = job.prompt.bound + TOKENS_BESIDES * (1 + parts)
         self._most_completion = job.max_tokens
-        self._arguments_left = CHARACTERS_A_TOKEN * job.max_tokens + CHARACTERS_BESIDES
+        self._calls = Calls(job.max_tokens)
         self._served_by = served_by
-        self._believed = True
+        self._told: set[str] = set()
+        self._half = b""
+        self._spoken = False
 
     def deltas(self, events: Sequence[bytes]) -> list[Delta]:
         """What the next events say; no event is the end of the answer. The last is a `FinishDelta`.
 
-        Raises `EngineFailed` for an answer that was broken off or cannot be read.
+        Where the answer broke off or cannot be read, what came before is said, and then there is
+        a `failure`.
         """
         deltas: list[Delta] = []
-        for event in events:
+        for event in map(bytes.strip, events):
             if event == b"[DONE]":
                 self.ended = True
                 break
-            self._translate(event, deltas)
+            if not event:
+                continue
+            try:
+                self._translate(event, deltas)
+            except EngineFailed as error:
+                self.failure = error
+                return deltas
         if not events:
             if self.finish is None:
-                raise EngineFailed("the stream ended before its finish reason")
+                self.failure = EngineFailed("the stream ended before its finish reason")
+                return deltas
             self.ended = True
         if self.ended:
             # The usage comes after the finish reason, so the finish waits for it.
@@ -145,46 +176,75 @@ class Chunks:
 
     def _translate(self, event: bytes, deltas: list[Delta]) -> None:
         """Append what one event says to `deltas`."""
+        began = len(deltas)
         try:
-            chunk = _chunk(event)
-        except UNREADABLE as error:
+            chunk = self._decoded(event)
+            choice = (chunk.choices and chunk.choices.first) or _Choice()
+            self._say(choice, deltas)
+        except (*UNREADABLE, Unreadable) as error:
+            if self.finish is not None and not self.goes_on:
+                return  # what follows an end destroys nothing
             # Its own text would quote the answer.
             raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
+        if len(deltas) > began:
+            self._spoken = True
+            self.goes_on = self.goes_on or self.finish is not None
         if chunk.error != NULL:
             raise EngineFailed(f"upstream reported an error{known_words(bytes(chunk.error))}")
-        if (choice := chunk.choices.first) is not None:
-            said = choice.delta
-            # An event counts for one token, and what it brings is cut where it is long.
-            thought = said.reasoning_content or said.reasoning or ""
-            for at in range(0, len(thought), MOST_CHARACTERS):
-                piece = thought[at : at + MOST_CHARACTERS]
-                deltas.append(ReasoningDelta(piece, 0 if at else 1))
-            text = said.content or ""
-            for at in range(0, len(text), MOST_CHARACTERS):
-                deltas.append(TextDelta(text[at : at + MOST_CHARACTERS], 0 if at else 1))
-            # Where no functions were offered, a call of one is none.
-            if self._offers_tools and said.tool_calls != NULL:
-                deltas.extend(self._calls(said.tool_calls))
-            if choice.finish_reason in BROKEN_OFF:
-                raise EngineFailed(f"upstream broke off: {choice.finish_reason}")
-            if choice.finish_reason:
-                finish = FINISH_REASONS.get(choice.finish_reason, FinishReason.NORMAL)
-                called = finish is FinishReason.FUNCTION_CALL
-                self.finish = FinishReason.NORMAL if called and not self._offers_tools else finish
-        if chunk.usage != NULL and (usage := self._count(chunk.usage)):
+        self._end(choice.finish_reason)
+        raw = chunk.usage if chunk.usage != NULL else choice.usage
+        if raw != NULL and (usage := self._count(raw)):
             deltas.append(usage)
 
-    def _calls(self, raw: msgspec.Raw) -> Iterator[ToolCallDelta]:
-        for call in items(raw, _ToolCall, MOST_CALLS):
-            function = call.function or _Function()
-            arguments = function.arguments or ""
-            self._arguments_left -= len(arguments)
-            if self._arguments_left < 0:
-                raise EngineFailed("the arguments are longer than its tokens can be")
-            head = arguments[:MOST_CHARACTERS]
-            yield ToolCallDelta(call.index, call.id, function.name, head, tokens=1)
-            for at in range(MOST_CHARACTERS, len(arguments), MOST_CHARACTERS):
-                yield ToolCallDelta(call.index, arguments=arguments[at : at + MOST_CHARACTERS])
+    def _decoded(self, event: bytes) -> _Chunk:
+        try:
+            return _chunk(event) or _Chunk()
+        except UNREADABLE:
+            half = self._half
+            mended = _LOW_HALF.sub(lambda low: half + low[0], event, count=1) if half else event
+            halves = _HIGH_HALF.findall(mended)
+            if mended == event and not halves:
+                raise
+            self._half = halves[-1] if halves else b""
+            return _chunk(_HIGH_HALF.sub(b"", mended)) or _Chunk()
+
+    def _say(self, choice: _Choice, deltas: list[Delta]) -> None:
+        """What a choice says. A message says it whole, and once more where deltas came before."""
+        said = choice.delta or _NOTHING
+        if not self._spoken and said == _NOTHING:
+            said = choice.message or _Said(content=choice.text)
+        inside, text = _read(said.content)
+        thought = (
+            inside
+            or _read(said.reasoning_content)[1]
+            or _read(said.reasoning)[1]
+            or _read(said.reasoning_details)[1]
+        )
+        # An event counts for one token, and what it brings is cut where it is long.
+        for at in range(0, len(thought), MOST_CHARACTERS):
+            deltas.append(ReasoningDelta(thought[at : at + MOST_CHARACTERS], 0 if at else 1))
+        for at in range(0, len(text), MOST_CHARACTERS):
+            deltas.append(TextDelta(text[at : at + MOST_CHARACTERS], 0 if at else 1))
+        if self._offers_tools:  # else a call is none
+            if said.tool_calls != NULL:
+                deltas.extend(self._calls.deltas(said.tool_calls))
+            elif said.function_call != NULL:
+                call = b'{"function":' + bytes(said.function_call) + b"}"
+                deltas.extend(self._calls.deltas(msgspec.Raw(call)))
+
+    def _end(self, raw: msgspec.Raw) -> None:
+        if raw == NULL:
+            return
+        reason = decoded(raw, str).strip().lower() if bytes(raw)[:1] == b'"' else "?"
+        if reason in NO_REASON:
+            return
+        if reason in BROKEN_OFF:
+            raise EngineFailed(f"upstream broke off: {reason}")
+        if reason not in FINISH_REASONS:
+            self._tell("finish_reason_not_known", "")
+        finish = FINISH_REASONS.get(reason, FinishReason.NORMAL)
+        called = finish is FinishReason.FUNCTION_CALL
+        self.finish = FinishReason.NORMAL if called and not self._offers_tools else finish
 
     def _count(self, raw: msgspec.Raw) -> UsageDelta | None:
         """The upstream's count; `None` where it is partial, empty or unsound, so that ours stands.
@@ -193,19 +253,18 @@ class Chunks:
         """
         try:
             usage = _usage(raw) or _Usage()
-        except UNREADABLE:
-            self._doubt("it is no count")
+            prompt, completion = _number(usage.prompt_tokens), _number(usage.completion_tokens)
+            read, counted = usage.prompt_tokens_details, usage.completion_tokens_details
+            cached = (_number(read.cached_tokens) or 0) if read else 0
+            reasoning = _number(counted.reasoning_tokens) if counted else None
+        except (*UNREADABLE, ValueError):
+            self._tell("usage_not_believed", "it is no count")
             return None
-        prompt, completion = usage.prompt_tokens, usage.completion_tokens
-        if not prompt or completion is None:
+        if not prompt or completion is None or (self._spoken and not completion):
             return None
         if prompt > self._most_prompt or completion > self._most_completion:
-            self._doubt("it is more than can have been used")
+            self._tell("usage_not_believed", "it is more than can have been used")
             return None
-        read = usage.prompt_tokens_details
-        cached = (read.cached_tokens or 0) if read else 0
-        counted = usage.completion_tokens_details
-        reasoning = counted.reasoning_tokens if counted else None
         return UsageDelta(
             prompt,
             completion,
@@ -213,7 +272,34 @@ class Chunks:
             None if reasoning is None else min(reasoning, completion),
         )
 
-    def _doubt(self, reason: str) -> None:
-        if self._believed:  # said once an answer
-            self._believed = False
-            log.warning("usage_not_believed", served_by=self._served_by, reason=reason)
+    def _tell(self, what: str, reason: str) -> None:
+        if what not in self._told:  # said once an answer
+            self._told.add(what)
+            log.warning(what, served_by=self._served_by, reason=reason)
+
+
+def _read(raw: msgspec.Raw) -> tuple[str, str]:
+    """The thought and the text of a content: a text, a part, or a list of parts."""
+    match bytes(raw)[:1]:
+        case b'"':
+            return "", decoded(raw, str)
+        case b"{":
+            parts = [decoded(raw, _Part)]
+        case b"[":
+            parts = items(raw, _Part, MOST_PARTS)
+        case _:
+            return "", ""
+    # Inside of a thought there is none.
+    thought = "".join(_read(part.thinking)[1] for part in parts if part.thinking != NULL)
+    return thought, "".join(part.text for part in parts if isinstance(part.text, str))
+
+
+def _number(value: Any) -> int | None:
+    """A count; a float that is whole is one. Raises `ValueError`."""
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value

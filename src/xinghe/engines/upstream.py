@@ -124,7 +124,7 @@ class UpstreamEngine:
                     try:
                         events = await stream.next(until)
                     except Silent:
-                        if finish is None:
+                        if finish is None or chunks.goes_on:
                             raise
                         events = []  # Nothing more comes of an answer that is whole.
                     began = time.perf_counter()
@@ -137,9 +137,11 @@ class UpstreamEngine:
                             await answer.rest()
                         answer.pace.spend(characters * A_CHARACTER)
                         yield Batch(arrived, portion)
+                    if chunks.failure is not None:
+                        raise chunks.failure
                     # From now on: what a slow client, or our own pace, took is no silence of the
                     # server. Comments and empty events are no sign of life.
-                    if chunks.finish is None:
+                    if chunks.finish is None or chunks.goes_on:
                         until = clock() + answer.patience if deltas else until
                     elif finish is None:
                         until = clock() + USAGE_PATIENCE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xinghe.core import Delta, FinishDelta, ReasoningDelta, TextDelta
+from xinghe.core import Delta, FinishDelta, ReasoningDelta, TextDelta, UsageDelta
 
 OPEN, CLOSE = "<think>", "</think>"
 
@@ -38,6 +38,9 @@ class ReasoningParser:
                 case ReasoningDelta():
                     # The engine tells them apart by itself: there will be no tags.
                     self._state = "native"
+                    out.append(delta)
+                case UsageDelta():
+                    self._tokens = 0  # it counts what is held, too
                     out.append(delta)
                 case FinishDelta():
                     self._flush(out)

@@ -45,6 +45,8 @@ class UsageCounter:
         self._reasoning = meter.reasoning_tokens
         self._said = 0
         self._thought = 0
+        self._besides = 0
+        """Tokens by which the engine's count is above ours: ours goes on from there."""
 
     def __call__(self, deltas: list[Delta]) -> list[Delta]:
         # Runs for every token of every answer: hence no `match`, and one count a read.
@@ -94,8 +96,9 @@ class UsageCounter:
         return over
 
     def _count(self) -> None:
-        self._meter.completion_tokens = self._completion + self._said + self._thought
-        self._meter.reasoning_tokens = self._reasoning + self._thought
+        made = max(0, self._said + self._thought + self._besides)
+        self._meter.completion_tokens = self._completion + made
+        self._meter.reasoning_tokens = self._reasoning + min(self._thought, made)
 
     def _believe(self, usage: UsageDelta) -> None:
         """The engine's own count replaces ours."""
@@ -107,5 +110,6 @@ class UsageCounter:
         meter.completion_tokens = self._completion + usage.completion_tokens
         if usage.reasoning_tokens is not None:
             self._thought = usage.reasoning_tokens
+        self._besides = usage.completion_tokens - self._said - self._thought
         thought = min(self._thought, usage.completion_tokens)
         meter.reasoning_tokens = self._reasoning + thought

@@ -190,7 +190,7 @@ class EventStream:
         while not self._ready:
             if not self._unparsed:
                 if not (read := await self._answer.read(until)):
-                    return []
+                    return self._parser.end()
                 self._left -= len(read)
                 if self._left < 0:
                     raise AnswerTooLarge(f"the answer has more than {self._most} bytes")
@@ -213,9 +213,10 @@ class EventParser:
     """Splits reads of any size into the `data` of whole events (WHATWG HTML, section 9.2).
 
     Only `data` fields are kept, since no engine uses another. Lines may end in LF, CRLF or CR.
+    A body that is no stream but one JSON object is one event.
     """
 
-    __slots__ = ("_data", "_first", "_pending", "_size", "_skip_lf")
+    __slots__ = ("_data", "_first", "_pending", "_size", "_skip_lf", "_whole")
 
     def __init__(self) -> None:
         self._pending = bytearray()
@@ -225,12 +226,28 @@ class EventParser:
         """Bytes of the event that has not ended, but for that line."""
         self._skip_lf = False
         self._first = True
+        """Nothing but empty lines has come."""
+        self._whole = False
 
     def feed(self, read: bytes) -> list[bytes]:
         """The events that this read completes. Raises `AnswerTooLarge`."""
-        if self._first and read:
-            # A byte order mark may stand before all else.
-            read, self._first = read.removeprefix(BOM_UTF8), False
+        events: list[bytes] = []
+        for line in self._lines(read):
+            if self._whole:
+                self._data.append(line)
+                self._size += len(line)
+            elif line.startswith(b"data:"):
+                self._data.append(line[5:].removeprefix(b" "))
+                self._size += len(line)
+            elif not line and self._data:
+                events.append(b"\n".join(self._data))
+                self._data, self._size = [], 0
+        if self._size + len(self._pending) > MAX_EVENT_BYTES:
+            raise AnswerTooLarge(f"an event has more than {MAX_EVENT_BYTES} bytes")
+        return events
+
+    def _lines(self, read: bytes) -> list[bytes]:
+        """The lines that this read completes."""
         if self._skip_lf and read:
             # The CR that ended the last read may have been the first half of a CRLF.
             read = read.removeprefix(b"\n")
@@ -242,20 +259,28 @@ class EventParser:
             read = _EMPTY_LINES.sub(b"\n\n", read)  # one of them ends an event as well as many
         first, *rest = read.split(b"\n")
         self._pending += first
-        events: list[bytes] = []
-        if rest:
-            lines = [bytes(self._pending), *rest]
-            self._pending = bytearray(lines.pop())
-            for line in lines:
-                if line.startswith(b"data:"):
-                    value = line[5:]
-                    self._data.append(value[1:] if value.startswith(b" ") else value)
-                    self._size += len(line)
-                elif not line and self._data:
-                    events.append(b"\n".join(self._data))
-                    self._data, self._size = [], 0
-        if self._size + len(self._pending) > MAX_EVENT_BYTES:
-            raise AnswerTooLarge(f"an event has more than {MAX_EVENT_BYTES} bytes")
+        if not rest:
+            return []
+        lines = [bytes(self._pending), *rest]
+        self._pending = bytearray(lines.pop())
+        if self._first:
+            self._look(lines)
+        return lines
+
+    def _look(self, lines: list[bytes]) -> None:
+        """Tell from its first lines what the body is; a byte order mark may stand before them."""
+        lines[0] = lines[0].removeprefix(BOM_UTF8)
+        head = next((line for line in map(bytes.strip, lines) if line), b"")
+        self._first = not head
+        self._whole = head.startswith(b"{")
+
+    def end(self) -> list[bytes]:
+        """The event that nothing but the end of the answer has ended."""
+        events = self.feed(b"\n")
+        self._whole = False
+        if self._data:
+            events.append(b"\n".join(self._data))
+            self._data, self._size = [], 0
         return events
 
 
