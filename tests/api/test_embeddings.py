@@ -76,7 +76,8 @@ def test_limits_and_what_serves_are_told(api: Api) -> None:
         ("hello world", 3),  # 2 × 1.3, rounded up
         (["hello", "world", "again"], 4),  # 3.9, rounded up once
         ("用 Python 写", 4),  # 2 + 1.3
-        ("😀", 1),  # never nothing
+        ("😀", 2),  # a word
+        ("。", 1),  # never nothing
     ],
 )
 def test_usage_and_price_follow_the_documented_estimate(

@@ -6,20 +6,66 @@ And how many tokens their texts are, where no tokenizer is at hand.
 from __future__ import annotations
 
 import base64
-import math
-import re
+import unicodedata
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xinghe.core import Constraint, Message, Picture, Tool, ToolUse
 
-_WORD = re.compile(r"[A-Za-z0-9_]+")
-_CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
-_CHINESE_RANGES = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3134F))
-_IN_WORDS = np.array([bool(_WORD.fullmatch(chr(code))) for code in range(128)] + [False])
-LONG = 2048
-"""Characters from which on arrays count: for half a million, 5 ms instead of a quarter second."""
+_HAN = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
+_UNSPACED = (
+    *((0x3000, 0x30FF), (0x31F0, 0x31FF), (0xFF65, 0xFF9F), (0x1AFF0, 0x1B16F)),  # kana
+    *((0x0E00, 0x0EFF), (0x1780, 0x17FF)),  # Thai and Lao, Khmer
+    *((0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F)),  # Burmese
+)
+"""Blocks of scripts without spaces: each letter, digit and mark of theirs counts."""
+_EMOJI = (
+    *((0x1F300, 0x1F64F), (0x1F680, 0x1F6FF), (0x1F7E0, 0x1F7FF), (0x1F90C, 0x1FAFF)),
+    *((0x1F004, 0x1F004), (0x1F0CF, 0x1F0CF), (0x1F18E, 0x1F19A), (0x1F201, 0x1F265)),
+    *((0x231A, 0x231B), (0x23E9, 0x23EC), (0x23F0, 0x23F0), (0x23F3, 0x23F3), (0x25FD, 0x25FE)),
+    *((0x2614, 0x2615), (0x2648, 0x2653), (0x267F, 0x267F), (0x2693, 0x2693), (0x26A1, 0x26A1)),
+    *((0x26AA, 0x26AB), (0x26BD, 0x26BE), (0x26C4, 0x26C5), (0x26CE, 0x26CE), (0x26D4, 0x26D4)),
+    *((0x26EA, 0x26EA), (0x26F2, 0x26F3), (0x26F5, 0x26F5), (0x26FA, 0x26FA), (0x26FD, 0x26FD)),
+    *((0x2705, 0x2705), (0x270A, 0x270B), (0x2728, 0x2728), (0x274C, 0x274C), (0x274E, 0x274E)),
+    *((0x2753, 0x2755), (0x2757, 0x2757), (0x2795, 0x2797), (0x27B0, 0x27B0), (0x27BF, 0x27BF)),
+    *((0x2B1B, 0x2B1C), (0x2B50, 0x2B50), (0x2B55, 0x2B55)),
+)
+"""What is shown as one by itself; any other sign is one before U+FE0F."""
+_LAST = 0x323B0
+"""Whatever is behind it says nothing by itself: tags, and selectors of a variant."""
+
+
+def _kinds() -> NDArray[np.uint8]:
+    """For each code point what it counts as.
+
+    `c`haracter, letter of a `w`ord, `e`moji, `f`lag's letter, s`k`in; `j`oiner, `v`ariant,
+    `m`ark that changes nothing; `s`ign, or space.
+    """
+    codes = np.arange(_LAST + 1, dtype="<u4")
+    codes[0xD800:0xE000] = 0
+    letters = np.strings.isalnum(codes.view("<U1"))
+    kinds = np.where(letters, ord("w"), ord("s")).astype(np.uint8)
+    signs = np.flatnonzero(~letters[: _EMOJI[0][0]]).tolist()
+    kinds[[code for code in signs if unicodedata.category(chr(code))[0] == "M"]] = ord("m")
+    kinds[:0x21] = ord(" ")
+    kinds[[0x00AD, 0x200C, 0x2060, 0xFEFF, _LAST]] = ord("m")
+    for low, high in _UNSPACED:
+        block = kinds[low : high + 1]
+        block[block != ord("s")] = ord("c")
+    others = {
+        "c": _HAN, "e": _EMOJI, "f": [(0x1F1E6, 0x1F1FF)], "k": [(0x1F3FB, 0x1F3FF)],
+        "j": [(0x200D, 0x200D)], "v": [(0xFE0F, 0xFE0F)], "w": [(ord("_"), ord("_"))],
+    }  # fmt: skip
+    for kind, ranges in others.items():
+        for low, high in ranges:
+            kinds[low : high + 1] = ord(kind)
+    return kinds
+
+
+_KINDS = _kinds()
+_SPACED = bytes(code if code == ord("w") else ord(" ") for code in range(256))
 
 
 def wire_message(message: Message, thought_field: str = "none") -> dict[str, Any]:
@@ -86,23 +132,19 @@ def _part(part: str | Picture) -> dict[str, Any]:
 
 
 def estimated_tokens(text: str) -> int:
-    """The source's own estimate (section 4.3.3): Chinese characters + words × 1.3, rounded up."""
-    if len(text) < LONG:
-        chinese, words = len(_CHINESE.findall(text)), len(_WORD.findall(text))
-    else:
-        chinese, words = _counted(text)
-    return math.ceil(chinese + 1.3 * words)
+    """The source's own estimate (section 4.3.3): Chinese characters + words × 1.3, rounded up.
 
-
-def _counted(text: str) -> tuple[int, int]:
-    """Chinese characters and words of a long text."""
+    A word is one of any script. Scripts without spaces count by character, an emoji is a word,
+    however many code points it is joined of. For half a million characters it takes 3 ms.
+    """
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    chinese = sum(
-        int(np.count_nonzero((codes >= low) & (codes <= high))) for low, high in _CHINESE_RANGES
-    )
-    inside = _IN_WORDS[np.minimum(codes, 128)]
-    begins = np.count_nonzero(inside[1:] & ~inside[:-1])
-    return chinese, int(begins) + int(inside[0])
+    kinds = _KINDS.take(codes, mode="clip").tobytes().translate(None, b"m")
+    letters = b" " + kinds.translate(_SPACED, b"jv")
+    words = letters.count(b" w")
+    if not text.isascii():
+        words += sum(map(kinds.count, (b"e", b"k", b"f", b"sv")))
+        words -= sum(map(kinds.count, (b"ek", b"ff", b"je", b"jsv")))
+    return kinds.count(b"c") + -(-13 * words // 10)
 
 
 def bounded_tokens(text: str) -> int:
