@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -85,17 +84,6 @@ def test_engine_whose_model_does_not_think(api: Api, upstream: Upstream) -> None
     usage = body["usage"]
     assert (usage["prompt_tokens"], usage["completion_tokens"]) == (10, 2)
     assert usage["completion_tokens_details"]["reasoning_tokens"] == 1
-
-
-def test_thoughts_of_the_history_do_not_go_back(api: Api, upstream: Upstream) -> None:
-    script = Script(["答案"])
-    history = [
-        {"role": "user", "content": script.prompt},
-        {"role": "assistant", "content": "甲", "reasoning_content": "秘密的想法"},
-        {"role": "user", "content": "然后呢?"},
-    ]
-    answered(api.chat(model=ABLE, messages=history))
-    assert "秘密的想法" not in json.dumps(upstream.received(script).body, ensure_ascii=False)
 
 
 @pytest.mark.parametrize(

@@ -192,11 +192,15 @@ async def test_a_slow_reader_is_no_silence_of_the_server() -> None:
     assert texts == ["你", "好"]
 
 
+@pytest.mark.parametrize(
+    ("end", "patience"),
+    [([chunk("你", "stop")], "MORE"), ([chunk("你"), chunk(None, "stop")], "USAGE")],
+)
 async def test_an_answer_that_ended_is_not_waited_for_long(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, end: list[Step], patience: str
 ) -> None:
-    monkeypatch.setattr("xinghe.engines.upstream.USAGE_PATIENCE", 0.3)
-    steps: list[Step] = [STREAM_HEAD, chunk("你", "stop")]
+    monkeypatch.setattr(f"xinghe.engines.upstream.{patience}_PATIENCE", 0.3)
+    steps: list[Step] = [STREAM_HEAD, *end]
     for _ in range(200):
         steps += [b"data: {}\n\n", 0.05]
     async with asyncio.timeout(8):

@@ -295,6 +295,38 @@ async def test_an_answer_without_its_end_mark_is_whole(monkeypatch: pytest.Monke
     assert deltas[-1] == FinishDelta(FinishReason.NORMAL)
 
 
+async def test_a_pause_behind_a_reason_beside_a_text_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Some gateways say "stop" on every chunk."""
+    monkeypatch.setattr("xinghe.engines.upstream.USAGE_PATIENCE", 0.1)
+    deltas = await deltas_of(STREAM_HEAD, chunk("你", "stop"), 0.5, chunk("好", "stop"), DONE)
+    assert [delta.text for delta in deltas if isinstance(delta, TextDelta)] == ["你", "好"]
+
+
+async def test_an_error_behind_the_end_destroys_nothing() -> None:
+    told = event({"error": {"message": "usage is not available"}})
+    deltas = await deltas_of(STREAM_HEAD, *TEXT, chunk(finish="stop"), told, DONE)
+    assert deltas[-1] == FinishDelta(FinishReason.NORMAL)
+
+
+@pytest.mark.parametrize("reason", [1, 0, True, {"reason": "stop"}, ["stop"]])
+async def test_a_finish_reason_that_is_no_text_is_no_end_of_its_own(reason: object) -> None:
+    end = event({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+    with pytest.raises(EngineFailed, match="finish reason"):
+        await deltas_of(STREAM_HEAD, *TEXT, end, DONE)
+
+
+async def test_thoughts_inside_of_thoughts_cost_little() -> None:
+    nested: object = "深"
+    for _ in range(100):
+        nested = [{"type": "thinking", "thinking": nested, "text": "x" * 2500}]
+    body = event({"choices": [{"index": 0, "delta": {"content": nested}}]})
+    async with asyncio.timeout(5):
+        deltas = await deltas_of(STREAM_HEAD, body, chunk("答", "stop"), DONE)
+    assert deltas[-1] == FinishDelta(FinishReason.NORMAL)
+
+
 @pytest.mark.parametrize("usage", [{}, {"total_tokens": 50}, {"prompt_tokens": 0}])
 async def test_partial_usage_is_none(usage: dict[str, int]) -> None:
     """Our own count stands: the answer is not free."""

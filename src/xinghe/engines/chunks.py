@@ -125,7 +125,9 @@ _NOTHING = _Said()
 class Chunks:
     """One answer, from its first event to its end.
 
-    `finish` is the finish reason as far as it is known; `ended` says that nothing more comes.
+    `finish` is the finish reason as far as it is known; `over` says that it was told behind what
+    was said and by itself, as an end is, so that only the usage is still to come; `ended` that
+    nothing more comes. A reason beside a text may be one that stands on every chunk.
     """
 
     def __init__(self, job: GenerationJob, served_by: str) -> None:
@@ -133,10 +135,8 @@ class Chunks:
         contents = [message["content"] for message in job.prompt.payload["messages"]]
         parts = sum(len(content) for content in contents if isinstance(content, list))
         self.finish: FinishReason | None = None
-        self.ended = False
+        self.over = self.ended = False
         self.failure: EngineFailed | None = None
-        self.goes_on = False
-        """It has spoken behind a finish reason, so that such a one is no end."""
         self._offers_tools = "tools" in job.prompt.payload
         self._most_prompt = job.prompt.bound + TOKENS_BESIDES * (1 + parts)
         self._most_completion = job.max_tokens
@@ -145,6 +145,8 @@ class Chunks:
         self._told: set[str] = set()
         self._half = b""
         self._spoken = False
+        self._goes_on = False
+        """It has spoken behind a finish reason, so that such a one is no end."""
 
     def deltas(self, events: Sequence[bytes]) -> list[Delta]:
         """What the next events say; no event is the end of the answer. The last is a `FinishDelta`.
@@ -182,19 +184,27 @@ class Chunks:
             choice = (chunk.choices and chunk.choices.first) or _Choice()
             self._say(choice, deltas)
         except (*UNREADABLE, Unreadable) as error:
-            if self.finish is not None and not self.goes_on:
-                return  # what follows an end destroys nothing
+            if self._is_whole():
+                return
             # Its own text would quote the answer.
             raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
         if len(deltas) > began:
-            self._spoken = True
-            self.goes_on = self.goes_on or self.finish is not None
+            self._spoken, self.over = True, False
+            self._goes_on = self._goes_on or self.finish is not None
         if chunk.error != NULL:
+            if self._is_whole():
+                return
             raise EngineFailed(f"upstream reported an error{known_words(bytes(chunk.error))}")
         self._end(choice.finish_reason)
         raw = chunk.usage if chunk.usage != NULL else choice.usage
+        if len(deltas) == began and not choice.finish_reason == raw == NULL:
+            self.over = self._spoken and self.finish is not None
         if raw != NULL and (usage := self._count(raw)):
             deltas.append(usage)
+
+    def _is_whole(self) -> bool:
+        """What follows an end destroys nothing."""
+        return self.finish is not None and not self._goes_on
 
     def _decoded(self, event: bytes) -> _Chunk:
         try:
@@ -235,7 +245,11 @@ class Chunks:
     def _end(self, raw: msgspec.Raw) -> None:
         if raw == NULL:
             return
-        reason = decoded(raw, str).strip().lower() if bytes(raw)[:1] == b'"' else "?"
+        if bytes(raw)[:1] != b'"':
+            if self._is_whole():
+                return
+            raise EngineFailed("its finish reason is no text")
+        reason = decoded(raw, str).strip().lower()
         if reason in NO_REASON:
             return
         if reason in BROKEN_OFF:
@@ -278,7 +292,7 @@ class Chunks:
             log.warning(what, served_by=self._served_by, reason=reason)
 
 
-def _read(raw: msgspec.Raw) -> tuple[str, str]:
+def _read(raw: msgspec.Raw, *, thought: bool = True) -> tuple[str, str]:
     """The thought and the text of a content: a text, a part, or a list of parts."""
     match bytes(raw)[:1]:
         case b'"':
@@ -289,9 +303,9 @@ def _read(raw: msgspec.Raw) -> tuple[str, str]:
             parts = items(raw, _Part, MOST_PARTS)
         case _:
             return "", ""
-    # Inside of a thought there is none.
-    thought = "".join(_read(part.thinking)[1] for part in parts if part.thinking != NULL)
-    return thought, "".join(part.text for part in parts if isinstance(part.text, str))
+    # Inside of a thought none is looked for, however deep they are nested.
+    thoughts = [_read(part.thinking, thought=False)[1] for part in parts] if thought else []
+    return "".join(thoughts), "".join(part.text for part in parts if isinstance(part.text, str))
 
 
 def _number(value: Any) -> int | None:

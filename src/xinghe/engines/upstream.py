@@ -60,6 +60,8 @@ MOST_TEXT = 16_384
 """Characters of one batch: what is to be done with them takes a millisecond or two."""
 USAGE_PATIENCE = 5.0
 """Seconds to wait, after the finish reason, for the usage and `[DONE]`."""
+MORE_PATIENCE = 60.0
+"""The same where the reason came beside a text: some servers say it on every chunk."""
 
 
 class UpstreamEngine:
@@ -120,11 +122,11 @@ class UpstreamEngine:
                 chunks = Chunks(job, self.served_by)
                 until = clock() + answer.patience
                 while not chunks.ended:
-                    finish = chunks.finish
+                    over = chunks.over
                     try:
                         events = await stream.next(until)
                     except Silent:
-                        if finish is None or chunks.goes_on:
+                        if chunks.finish is None:
                             raise
                         events = []  # Nothing more comes of an answer that is whole.
                     began = time.perf_counter()
@@ -141,9 +143,10 @@ class UpstreamEngine:
                         raise chunks.failure
                     # From now on: what a slow client, or our own pace, took is no silence of the
                     # server. Comments and empty events are no sign of life.
-                    if chunks.finish is None or chunks.goes_on:
-                        until = clock() + answer.patience if deltas else until
-                    elif finish is None:
+                    if deltas and not chunks.over:
+                        more = answer.patience if chunks.finish is None else MORE_PATIENCE
+                        until = clock() + more
+                    elif chunks.over and not over:
                         until = clock() + USAGE_PATIENCE
         except CallFailed as error:
             raise _as_engine_error(error) from None
