@@ -103,7 +103,7 @@ class UpstreamEngine:
             payload |= wire_tools(tools)
             texts.append(msgspec.json.encode(payload["tools"]).decode())
             frame += TOKENS_A_MESSAGE * len(tools.tools) + TOKENS_FOR_TOOLS
-        estimate = sum(map(estimated_tokens, texts))
+        estimate = estimated_tokens("\n".join(texts))
         bound = sum(map(bounded_tokens, texts))
         return Prompt(
             tokens=min(estimate, bound) + frame,

@@ -102,7 +102,7 @@ class _Chat:
         self.card = request.card
         self.stream = request.stream
         self.meter = meter
-        prompt = sum(estimated_tokens(message.content) for message in request.messages)
+        prompt = estimated_tokens("\n".join(message.content for message in request.messages))
         self.tokens = prompt + request.max_tokens
         self._services = services
         self._exchange = exchange
