@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from tests.kit.api import Api
 from tests.kit.books import Books
@@ -43,6 +44,53 @@ def test_engine_with_eyes_gets_the_picture(api: Api, upstream: Upstream, form: s
     text, picture = upstream.received(script).body["messages"][-1]["content"]
     assert text == {"type": "text", "text": "图片里写了什么?"}
     assert picture["image_url"]["url"] == data_url(data, f"image/{form.lower()}")
+
+
+HALVES = Image.new("RGB", (64, 32), "red")
+HALVES.paste((0, 0, 255), (32, 0, 64, 32))
+"""Red on the left, blue on the right."""
+
+
+def on_its_side(form: str, **options: object) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by a quarter
+    return encoded(HALVES.transpose(Image.Transpose.ROTATE_90), form, exif=exif, **options)
+
+
+def seen_through() -> bytes:
+    """Blue is the colour that hides where nothing is to be seen."""
+    image = HALVES.convert("RGBA")
+    image.paste((0, 0, 255, 0), (32, 0, 64, 32))
+    return encoded(image)
+
+
+@pytest.mark.parametrize(
+    ("data", "right"),
+    [
+        (on_its_side("JPEG", quality=95), "blue"),
+        (on_its_side("PNG"), "blue"),
+        (encoded(HALVES.convert("CMYK"), "JPEG", quality=95), "blue"),
+        (encoded(HALVES.quantize(4)), "blue"),
+        (seen_through(), "white"),
+        (encoded(HALVES.quantize(2), transparency=HALVES.quantize(2).getpixel((63, 0))), "white"),
+    ],
+    ids=["jpeg", "png", "cmyk", "palette", "clear", "clear palette"],
+)
+def test_engine_with_eyes_sees_it_upright_and_opaque(
+    api: Api, upstream: Upstream, data: bytes, right: str
+) -> None:
+    """By a decoder that knows neither EXIF nor what is transparent."""
+    script = Script(["红蓝。"])
+    answered(api.chat(model=EYES, messages=asked(script, data_url(data))))
+    picture = upstream.received(script).body["messages"][-1]["content"][1]
+    sent = base64.b64decode(picture["image_url"]["url"].partition(",")[2])
+    with Image.open(io.BytesIO(sent)) as image:
+        assert image.size == (64, 32)
+        colours = [image.convert("RGB").getpixel((x, 16)) for x in (8, 56)]
+    for colour, expected in zip(colours, ("red", right), strict=True):
+        assert isinstance(colour, tuple)
+        wanted = ImageColor.getrgb(expected)
+        assert max(abs(a - b) for a, b in zip(colour, wanted, strict=True)) < 8
 
 
 def test_engine_without_eyes_is_told(api: Api, upstream: Upstream) -> None:

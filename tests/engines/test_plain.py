@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.pictures.render import encoded
-from xinghe.engines.llamacpp.plain import LEAST_SIDE, MOST_PIXELS, plain
+from xinghe.engines.plain import LEAST_SIDE, MOST_PIXELS, plain
 from xinghe.pictures import PictureFile
 
 

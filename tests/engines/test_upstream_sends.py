@@ -7,13 +7,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from PIL import Image
 from structlog.testing import capture_logs
 
 from tests.engines.tape import STREAM_HEAD, playing, refusal
 from tests.engines.test_upstream import ANSWER, HELLO, ask, deltas_of, engine_at
 from tests.kit.script import SECRET
+from tests.pictures.render import data_url, encoded
 from xinghe.catalog import UpstreamDeployment
-from xinghe.core import Message, Sampling, ToolCall
+from xinghe.core import Message, Picture, Sampling, ToolCall
 from xinghe.engines import EngineBusy, EngineFailed, EngineRefused, PromptTooLong
 
 ALL = Sampling(0.5, 0.6, 1.2, 0.1, 0.2, 7)
@@ -213,3 +215,18 @@ async def test_what_the_operator_owes_is_told_to_the_operator(status: int, body:
 async def test_a_full_server_is_still_busy() -> None:
     with pytest.raises(EngineBusy):
         await deltas_of(refusal(429, error("Too many tokens per minute, context window")))
+
+
+@pytest.mark.parametrize(("form", "mode"), [("PNG", "LA"), ("PNG", "L"), ("JPEG", "L")])
+async def test_a_picture_that_cannot_be_decoded_is_told_of(form: str, mode: str) -> None:
+    whole = encoded(Image.effect_noise((40, 30), 90).convert(mode), form)
+    kind = f"image/{form.lower()}"
+    damaged = Picture(whole[: len(whole) * 2 // 3], kind, 40, 30)
+    sound = Picture(encoded(Image.effect_noise((40, 30), 90), form), kind, 40, 30)
+    message = Message("user", "?", parts=(damaged, sound, "?"))
+    async with playing([STREAM_HEAD, ANSWER]) as tape, engine_at(tape.url, eyes=True) as engine:
+        await ask(engine, messages=[message])
+    told, picture, text = tape.requests[0]["messages"][0]["content"]
+    assert told == {"type": "text", "text": "[图片1:40×30像素,内容无法识读]"}
+    assert picture["image_url"]["url"] == data_url(sound.data, kind)
+    assert text == {"type": "text", "text": "?"}

@@ -25,6 +25,7 @@ from xinghe.core import (
     ToolUse,
 )
 from xinghe.engines.chunks import Chunks
+from xinghe.engines.eyes import Eyes
 from xinghe.engines.prompts import (
     bounded_tokens,
     estimated_tokens,
@@ -77,6 +78,7 @@ class UpstreamEngine:
         )
         self._deployment = deployment
         self._server = Server.of(name, deployment)
+        self._eyes = Eyes(decodes=True)
 
     @property
     def refused(self) -> int | None:
@@ -89,6 +91,7 @@ class UpstreamEngine:
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
     ) -> Prompt:
         assert not opening, "an upstream begins its answers by itself"
+        messages = await self._eyes.shown(messages)
         payload: dict[str, Any] = {
             "messages": [wire_message(each, self._deployment.thought_field) for each in messages]
         }
@@ -152,6 +155,7 @@ class UpstreamEngine:
             raise _as_engine_error(error) from None
 
     async def aclose(self) -> None:
+        await self._eyes.aclose()
         await self._server.aclose()
 
     def _body(self, job: GenerationJob) -> dict[str, Any]:

@@ -9,25 +9,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
-import structlog
 from msgspec.structs import replace
 
 from xinghe.core import Message, Picture, Prompt, ToolCall
+from xinghe.engines.eyes import Eyes
 from xinghe.engines.prompts import wire_message
-from xinghe.pictures import Description, PictureFile, pictures_in, prompt_parts
+from xinghe.pictures import pictures_in
 from xinghe.vocabulary import PROBES, Frame, Specials
-from xinghe.workers import Worker, WorkerFailure
 
-log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Change = Callable[[str], str]
 
-DECODING = 60.0
-"""Seconds to decode one picture."""
 PIECES_AT_ONCE = 500
 OPEN, CLOSE = "<think>", "</think>"
 """How a chain of thought begins and ends in the model's own notation."""
@@ -62,7 +58,7 @@ class Prompts:
 
     def __init__(self, ask: Ask, *, eyes: bool) -> None:
         self._ask = ask
-        self._eyes = _Eyes() if eyes else None
+        self._eyes = Eyes(decodes=False) if eyes else None
         self._special: list[str] = []
         self._compiled: asyncio.Future[Specials] | None = None
         self._frame: Frame | None = None
@@ -74,9 +70,7 @@ class Prompts:
 
     async def shown(self, messages: Sequence[Message]) -> Sequence[Message]:
         """The conversation with its pictures as the engine can decode them."""
-        if self._eyes is not None and pictures_in(messages):
-            return await self._eyes.shown(messages)
-        return messages
+        return messages if self._eyes is None else await self._eyes.shown(messages)
 
     async def render(self, messages: Sequence[Message], opening: str) -> Prompt:
         """The prompt of a conversation that was `shown`, with the beginning of its answer."""
@@ -131,39 +125,6 @@ class Prompts:
     async def _tokenize(self, content: str | list[str | int], *, framed: bool) -> list[int]:
         body = {"content": content, "add_special": framed, "parse_special": True}
         return (await self._ask("/tokenize", body, Tokenized)).tokens
-
-
-class _Eyes:
-    """Has pictures decoded by a child process, which is started at the first one."""
-
-    def __init__(self) -> None:
-        self._worker = Worker("xinghe.engines.llamacpp.plain", bytes, timeout=DECODING)
-
-    async def shown(self, messages: Sequence[Message]) -> list[Message]:
-        """The conversation with every picture as a PNG that the engine can decode.
-
-        In the place of one that cannot be decoded stands the note that engines without eyes get.
-        """
-        pictures = pictures_in(messages)
-        parts = iter(await asyncio.gather(*map(self._part, pictures, range(1, len(pictures) + 1))))
-        return [_with_pictures(message, parts) for message in messages]
-
-    async def aclose(self) -> None:
-        await self._worker.aclose()
-
-    async def _part(self, picture: Picture, number: int) -> str | Picture:
-        try:
-            png = await self._worker.call(PictureFile(picture.data))
-        except WorkerFailure as error:
-            log.warning("picture_not_shown", reason=type(error).__name__)
-            unreadable = Description(picture.width, picture.height, readable=False)
-            return prompt_parts(Message("user", "", parts=(picture,)), [unreadable], number)
-        return replace(picture, data=png, media_type="image/png")
-
-
-def _with_pictures(message: Message, pictures: Iterator[str | Picture]) -> Message:
-    parts = tuple(part if isinstance(part, str) else next(pictures) for part in message.parts)
-    return replace(message, parts=parts)
 
 
 async def _gathered(pieces: Iterable[str]) -> list[str]:
