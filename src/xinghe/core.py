@@ -25,13 +25,14 @@ Empty where the service works for itself."""
 
 
 class FinishReason(enum.StrEnum):
-    """Why an answer ended, in the documented dialect (section 4.1.3)."""
+    """Why an answer ended, in the documented dialect (4.1.3); `refusal` is the model's own."""
 
     NORMAL = "normal"
     STOP = "stop"
     LENGTH = "length"
     CONTENT_FILTER = "content_filter"
     FUNCTION_CALL = "function_call"
+    REFUSAL = "refusal"
 
 
 class ToolCall(msgspec.Struct, frozen=True):
@@ -189,6 +190,13 @@ class ReasoningDelta(msgspec.Struct, frozen=True):
     tokens: int = 1
 
 
+class RefusalDelta(msgspec.Struct, frozen=True):
+    """A fragment of what the model says in the answer's place, as it will not answer."""
+
+    text: str
+    tokens: int = 1
+
+
 class ToolCallDelta(msgspec.Struct, frozen=True):
     """A fragment of call number `index`: its `id` and `name` come first, then its arguments."""
 
@@ -243,6 +251,7 @@ class PrefillDelta(msgspec.Struct, frozen=True):
 Delta: TypeAlias = (
     TextDelta
     | ReasoningDelta
+    | RefusalDelta
     | ToolCallDelta
     | SearchingDelta
     | SourcesDelta

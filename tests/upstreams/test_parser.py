@@ -15,6 +15,7 @@ from xinghe.core import (
     GenerationJob,
     Prompt,
     ReasoningDelta,
+    RefusalDelta,
     Sampling,
     TextDelta,
     ToolCallDelta,
@@ -53,7 +54,8 @@ def check(wanted: Wanted, deltas: list[Delta], broke_off: bool) -> None:
         if isinstance(delta, ToolCallDelta):
             names[delta.index] = names.get(delta.index) or delta.name or ""
             arguments[delta.index] = arguments.get(delta.index, "") + delta.arguments
-    assert (thought, said) == (wanted.thought, wanted.text or wanted.refusal)
+    refusal = "".join(delta.text for delta in deltas if isinstance(delta, RefusalDelta))
+    assert (thought, said, refusal) == (wanted.thought, wanted.text, wanted.refusal)
     assert [(names[at], arguments[at]) for at in sorted(names)] == wanted.calls
     assert broke_off == (wanted.ends == "error")
     if broke_off:
@@ -61,7 +63,7 @@ def check(wanted: Wanted, deltas: list[Delta], broke_off: bool) -> None:
     last = deltas[-1]
     assert isinstance(last, FinishDelta)
     # Where it called, what it says of its end is not what counts.
-    assert wanted.calls or wanted.refusal or last.reason == wanted.ends
+    assert wanted.calls or last.reason == ("refusal" if wanted.refusal else wanted.ends)
     counts = [delta for delta in deltas if isinstance(delta, UsageDelta)]
     if wanted.usage:
         count = counts[-1]

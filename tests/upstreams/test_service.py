@@ -126,3 +126,30 @@ def test_what_clients_get(name: str, form: Form, mount: str, api: Api, books: Bo
         assert found[: len(wanted.usage)] == wanted.usage
     elif form == "stream":
         assert usage["completion_tokens"] == wanted.counted
+
+
+FORM = {
+    "type": "json_schema",
+    "json_schema": {"name": "w", "schema": {"type": "object", "required": ["city"]}},
+}
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+@pytest.mark.parametrize(
+    "demand", [{"response_format": FORM}, {"tools": [TOOL], "tool_choice": "required"}]
+)
+def test_a_refusal_breaks_no_promise(demand: dict[str, Any], mount: str, api: Api) -> None:
+    name, there = "azure/the model refuses", api.at(mount)
+    for form in ("stream", "whole"):
+        asked = {"model": ABLE, "messages": Script(replay=name, form=form).messages} | demand
+        whole, streamed = there.chat(**asked), there.stream(**asked)
+        assert whole.status == 200
+        message, delta = whole.json["choices"][0]["message"], streamed.choices[1]["delta"]
+        field = "refusal" if mount == STRICT else "content"
+        assert message[field] == cases()[name].wanted.refusal
+        assert delta[field]
+        assert streamed.finish_reason == ("stop" if mount == STRICT else "content_filter")
+        if mount == STRICT:
+            assert message["content"] is None
+        else:
+            assert "refusal" not in message

@@ -14,10 +14,17 @@ class Dialect(enum.Enum):
     OPENAI = "openai"
 
     def finish_reason(self, reason: FinishReason) -> str:
-        return _OPENAI.get(reason, reason.value) if self is Dialect.OPENAI else reason.value
+        if self is Dialect.OPENAI:
+            return _OPENAI.get(reason, reason.value)
+        # The document knows of no refusal by the model.
+        return "content_filter" if reason is FinishReason.REFUSAL else reason.value
 
 
-_OPENAI = {FinishReason.NORMAL: "stop", FinishReason.FUNCTION_CALL: "tool_calls"}
+_OPENAI = {
+    FinishReason.NORMAL: "stop",
+    FinishReason.FUNCTION_CALL: "tool_calls",
+    FinishReason.REFUSAL: "stop",
+}
 
 MOUNTS = {
     # The alias comes first: the longest prefix that fits is the mount.

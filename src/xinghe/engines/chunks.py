@@ -15,6 +15,7 @@ from xinghe.core import (
     FinishReason,
     GenerationJob,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     UsageDelta,
 )
@@ -145,6 +146,7 @@ class Chunks:
         self._told: set[str] = set()
         self._half = b""
         self._spoken = False
+        self._refused = False
         self._goes_on = False
         """It has spoken behind a finish reason, so that such a one is no end."""
 
@@ -173,7 +175,9 @@ class Chunks:
             self.ended = True
         if self.ended:
             # The usage comes after the finish reason, so the finish waits for it.
-            deltas.append(FinishDelta(self.finish or FinishReason.NORMAL))
+            finish = self.finish or FinishReason.NORMAL
+            refused = self._refused and finish is FinishReason.NORMAL
+            deltas.append(FinishDelta(FinishReason.REFUSAL if refused else finish))
         return deltas
 
     def _translate(self, event: bytes, deltas: list[Delta]) -> None:
@@ -235,6 +239,10 @@ class Chunks:
             deltas.append(ReasoningDelta(thought[at : at + MOST_CHARACTERS], 0 if at else 1))
         for at in range(0, len(text), MOST_CHARACTERS):
             deltas.append(TextDelta(text[at : at + MOST_CHARACTERS], 0 if at else 1))
+        refusal = _read(said.refusal)[1]
+        self._refused = self._refused or bool(refusal)
+        for at in range(0, len(refusal), MOST_CHARACTERS):
+            deltas.append(RefusalDelta(refusal[at : at + MOST_CHARACTERS], 0 if at else 1))
         if self._offers_tools:  # else a call is none
             if said.tool_calls != NULL:
                 deltas.extend(self._calls.deltas(said.tool_calls))

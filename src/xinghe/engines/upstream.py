@@ -20,6 +20,7 @@ from xinghe.core import (
     PrefillDelta,
     Prompt,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
     ToolUse,
@@ -199,7 +200,7 @@ def _portions(deltas: list[Delta]) -> Iterator[tuple[list[Delta], int]]:
     portion: list[Delta] = []
     size = 0
     for delta in deltas:
-        if isinstance(delta, TextDelta | ReasoningDelta):
+        if isinstance(delta, TextDelta | ReasoningDelta | RefusalDelta):
             size += len(delta.text)
         elif isinstance(delta, ToolCallDelta):
             size += len(delta.arguments)

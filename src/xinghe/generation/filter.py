@@ -13,6 +13,7 @@ from xinghe.core import (
     FinishDelta,
     FinishReason,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
 )
@@ -22,7 +23,7 @@ from xinghe.safety import StreamScanner, Verdict, notice
 class OutputFilter:
     """The processor that every answer passes; it may end the answer by itself.
 
-    Stop strings end the answer only, never the chain of thought or a call. Each of the three is
+    Stop strings end the answer only, no chain of thought, call or refusal. Each of the four is
     moderated as a text of its own: a new scanner begins where the stream changes over.
     """
 
@@ -52,7 +53,7 @@ class OutputFilter:
                     texts.append(following)
                     at += 1
                 finish = self._change_over(delta, out) or self._say(texts, out)
-            elif isinstance(delta, ReasoningDelta | ToolCallDelta):
+            elif isinstance(delta, ReasoningDelta | RefusalDelta | ToolCallDelta):
                 finish = self._change_over(delta, out) or self._scan(delta, out)
             elif isinstance(delta, FinishDelta):
                 unsafe = None if self._last is None else self._flush(self._last, out)
@@ -83,8 +84,8 @@ class OutputFilter:
             return filtered(verdict)
         return FinishDelta(FinishReason.STOP) if stopped else None
 
-    def _scan(self, delta: ReasoningDelta | ToolCallDelta, out: list[Delta]) -> FinishDelta | None:
-        """A piece of the thought or of a call."""
+    def _scan(self, delta: Spoken, out: list[Delta]) -> FinishDelta | None:
+        """A piece of the thought, of a call or of a refusal."""
         text = text_of(delta)
         visible, verdict = self._safety.feed(text)
         if visible is text:
@@ -168,7 +169,7 @@ class StopScanner:
         return 0
 
 
-Spoken: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+Spoken: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta
 
 
 def text_of(delta: Spoken) -> str:
@@ -186,7 +187,7 @@ def rest_of(last: Spoken, text: str) -> Spoken:
     """The delta that brings what was held back of a stream whose tokens are all counted."""
     if isinstance(last, ToolCallDelta):
         return ToolCallDelta(last.index, arguments=text)
-    return ReasoningDelta(text, 0) if isinstance(last, ReasoningDelta) else TextDelta(text, 0)
+    return type(last)(text, 0)
 
 
 def same_stream(one: Delta, other: Delta) -> bool:

@@ -10,7 +10,6 @@ from xinghe.core import (
     FinishDelta,
     FinishReason,
     Message,
-    ReasoningDelta,
     TextDelta,
     ToolCallDelta,
 )
@@ -64,7 +63,7 @@ class Review:
         shown: list[Delta] = []
         for delta in deltas:
             verdict: Verdict | None = None
-            if isinstance(delta, TextDelta | ReasoningDelta | ToolCallDelta):
+            if isinstance(delta, Spoken):
                 verdict = await self._change_over(delta, shown) or await self._take(delta, shown)
             else:
                 if isinstance(delta, FinishDelta):

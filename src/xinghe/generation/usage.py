@@ -10,6 +10,7 @@ from xinghe.core import (
     PrefillDelta,
     Prompt,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
     UsageDelta,
@@ -53,7 +54,7 @@ class UsageCounter:
         out: list[Delta] = []
         counted = True
         for delta in deltas:
-            if isinstance(delta, TextDelta | ToolCallDelta):
+            if isinstance(delta, TextDelta | RefusalDelta | ToolCallDelta):
                 self._said += delta.tokens
             elif isinstance(delta, ReasoningDelta):
                 self._thought += delta.tokens

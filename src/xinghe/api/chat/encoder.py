@@ -13,6 +13,7 @@ from xinghe.core import (
     FinishDelta,
     Meter,
     ReasoningDelta,
+    RefusalDelta,
     SearchingDelta,
     SourcesDelta,
     TextDelta,
@@ -75,10 +76,11 @@ class StreamEncoder:
                 case TextDelta(text, _) if not self._searched:
                     events += (self._before, _encode(text), self._after)
                 case TextDelta(text, _):
-                    if text:
-                        events.append(self._keep(text))
+                    events.append(self._keep(text))
                 case ReasoningDelta(text, _):
                     events += (self._before, b'"","reasoning_content":', _encode(text), self._after)
+                case RefusalDelta(text, _):
+                    events += (self._keep(None), self._refusal(text))
                 case ToolCallDelta():
                     events.append(self._call(delta))
                 case SourcesDelta(sources):
@@ -102,8 +104,16 @@ class StreamEncoder:
         said = self._keep(None)  # what was said before a call comes before it
         return said + self._before + b'"","tool_calls":[' + _fragment(delta) + b"]" + self._after
 
+    def _refusal(self, text: str) -> bytes:
+        said = _encode(text)
+        if self._dialect is Dialect.OPENAI:
+            said = b'"","refusal":' + said
+        return self._before + said + self._after
+
     def _keep(self, text: str | None) -> bytes:
         """The piece that was kept, now that the next is here (`None`: it was the last)."""
+        if text == "":
+            return b""
         kept, self._kept = self._kept, text
         if kept is None:
             return b""

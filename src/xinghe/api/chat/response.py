@@ -22,6 +22,7 @@ from xinghe.core import (
     FinishReason,
     Meter,
     ReasoningDelta,
+    RefusalDelta,
     Source,
     SourcesDelta,
     TextDelta,
@@ -36,7 +37,9 @@ def completion(
 ) -> ChatCompletion:
     """Section 4.1.3's shape at the documented mounts, OpenAI's at `/v1`."""
     openai = exchange.dialect is Dialect.OPENAI
-    text, thought = collected.text, collected.thought
+    text, thought, refusal = collected.text, collected.thought, collected.refusal
+    if not openai:
+        text += refusal
     finish, sources = collected.finish, collected.sources
     calls = [
         CalledTool(call.id, "function", CalledFunction(call.name, call.arguments))
@@ -46,10 +49,10 @@ def completion(
     reasons = Capability.REASONING in request.card.capabilities and not openai
     message = AnswerMessage(
         "assistant",
-        None if openai and calls and not text else text,
+        None if openai and (calls or refusal) and not text else text,
         reasoning_content=thought if thought or reasons else UNSET,
         tool_calls=calls or UNSET,
-        refusal=None if openai else UNSET,
+        refusal=(refusal or None) if openai else UNSET,
     )
     choice = Choice(
         index=0,
@@ -75,16 +78,18 @@ def completion(
 
 
 class Collected:
-    """A whole answer, put together from its batches; `thought`, `text` and `calls` at its end."""
+    """A whole answer, put together from its batches; the texts and `calls` at its end."""
 
     def __init__(self) -> None:
         self.finish = FinishDelta(FinishReason.NORMAL)
         self.sources: tuple[Source, ...] | None = None
         self.thought = ""
         self.text = ""
+        self.refusal = ""
         self.calls: list[ToolCall] = []
         self._thoughts: list[str] = []
         self._texts: list[str] = []
+        self._refusals: list[str] = []
         self._calls: dict[int, tuple[str, str, list[str]]] = {}
 
     def take(self, batch: Batch) -> None:
@@ -94,6 +99,8 @@ class Collected:
                     self._texts.append(text)
                 case ReasoningDelta(text, _):
                     self._thoughts.append(text)
+                case RefusalDelta(text, _):
+                    self._refusals.append(text)
                 case ToolCallDelta(index, id_, name, arguments):
                     call = self._calls.setdefault(index, (id_ or "", name or "", []))
                     call[2].append(arguments)
@@ -102,6 +109,7 @@ class Collected:
                 case FinishDelta():
                     self.finish = delta
                     self.thought, self.text = "".join(self._thoughts), "".join(self._texts)
+                    self.refusal = "".join(self._refusals)
                     self.calls = [
                         ToolCall(id_, name, "".join(arguments))
                         for _, (id_, name, arguments) in sorted(self._calls.items())

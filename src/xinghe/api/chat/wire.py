@@ -74,13 +74,16 @@ class SearchResult(msgspec.Struct):
 
 
 class AnswerMessage(msgspec.Struct):
-    """The answer; `refusal` stands at `/v1` only, where `content` is null beside calls alone."""
+    """The answer; `refusal`, the model's own, stands at `/v1` only, where it is no content.
+
+    There, `content` is null beside calls or a refusal alone.
+    """
 
     role: Literal["assistant"]
     content: str | None
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[CalledTool] | UnsetType = UNSET
-    refusal: UnsetType | None = UNSET
+    refusal: str | UnsetType | None = UNSET
 
 
 class Choice(msgspec.Struct):
@@ -123,12 +126,13 @@ class ToolFragment(msgspec.Struct):
 
 
 class AnswerDelta(msgspec.Struct):
-    """What a chunk adds to the message; `role` on the first one only."""
+    """What a chunk adds to the message; `role` on the first one only, `refusal` at `/v1` only."""
 
     content: str
     role: Literal["assistant"] | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolFragment] | UnsetType = UNSET
+    refusal: str | UnsetType = UNSET
 
 
 class ChunkChoice(msgspec.Struct):
