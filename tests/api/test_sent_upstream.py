@@ -55,6 +55,17 @@ def test_content_beside_calls_stays_what_it_was(
     assert sent(api, upstream, script, messages=messages)["messages"] == messages
 
 
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+def test_empty_parts_beside_calls_are_empty_content(
+    api: Api, upstream: Upstream, mount: str
+) -> None:
+    script = Script()
+    asked = {**ASKED[1], "content": [{"type": "text", "text": ""}]}
+    messages = [*script.messages, asked, RESULT]
+    seen = sent(api.at(mount), upstream, script, messages=messages)["messages"]
+    assert seen[1] == {**ASKED[1], "content": ""}
+
+
 def test_content_that_is_absent_beside_calls_is_null(api: Api, upstream: Upstream) -> None:
     script = Script()
     asked = {name: value for name, value in ASKED[1].items() if name != "content"}

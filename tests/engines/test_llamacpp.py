@@ -159,3 +159,11 @@ async def test_a_function_s_result_reaches_the_model(engine: LlamaCppEngine) -> 
     without = await engine.prepare(asked)
     answered = await engine.prepare([*asked, Message("function", "晴,二十三度", name="weather")])
     assert answered.tokens > without.tokens + 3
+
+
+async def test_several_messages_of_the_assistant_at_the_end_are_one(engine: LlamaCppEngine) -> None:
+    """The child goes on with one, and refuses more."""
+    asked = Message("user", "天气?")
+    several = await engine.prepare([asked, *(Message("assistant", text) for text in "晴多云")])
+    one = await engine.prepare([asked, Message("assistant", "晴\n多\n云")])
+    assert several.payload == one.payload

@@ -17,6 +17,7 @@ from xinghe.api.chat.schema import (
     OpenAIMessage,
     PastCall,
     PicturePart,
+    RefusalPart,
     TextPart,
     invalid,
 )
@@ -100,13 +101,15 @@ def _read(
     where = f"messages[{index}]"
     if (role == "tool" or sent.tool_calls) and Capability.TOOLS not in able:
         raise forbid(model, "tools", Capability.TOOLS)
-    if sent.content is None and not sent.tool_calls:
+    may_lack = sent.tool_calls or (role == "assistant" and dialect is Dialect.OPENAI)
+    if sent.content is None and not may_lack:
         raise invalid(f"{where}.content is null, allowed: a string or a list of parts")
     content, parts = sent.content or "", tuple[str | Picture, ...]()
     if not isinstance(content, str):
         content, parts = _read_parts(f"{where}.content", role, content, model, able)
-    absent = not sent.content and sent.tool_calls
-    if not content and not parts and not absent and dialect is Dialect.DOCUMENTED:
+    if isinstance(sent, OpenAIMessage) and role == "assistant":
+        content = content or sent.refusal or ""
+    elif not content and not parts and not sent.tool_calls and dialect is Dialect.DOCUMENTED:
         raise invalid(f"{where}.content must not be empty")
     answered = sent.tool_call_id if role == "tool" else None
     if role == "tool" and not (answered and isinstance(answered, str)):
@@ -121,7 +124,8 @@ def _read(
         tool_calls=_read_calls(f"{where}.tool_calls", role, sent.tool_calls or ()),
         tool_call_id=answered,
         parts=parts,
-        has_content=sent.content is not None,
+        # Servers take null only beside calls.
+        has_content=bool(content) or sent.content is not None or not sent.tool_calls,
         thought=_thought(sent),
     )
 
@@ -134,7 +138,7 @@ def _thought(sent: ChatMessage) -> str:
 def _read_parts(
     where: str,
     role: str,
-    sent: Sequence[TextPart | PicturePart],
+    sent: Sequence[TextPart | PicturePart | RefusalPart],
     model: str,
     able: frozenset[Capability],
 ) -> tuple[str, tuple[str | Picture, ...]]:
@@ -143,6 +147,11 @@ def _read_parts(
     for part in sent:
         if isinstance(part, TextPart):
             parts.append(part.text)
+            continue
+        if isinstance(part, RefusalPart):
+            if role != "assistant":
+                raise invalid(f"{where} holds a refusal on a message of {role}, allowed: assistant")
+            parts.append(part.refusal)
             continue
         if Capability.IMAGES not in able:
             raise forbid(model, "image_url", Capability.IMAGES)

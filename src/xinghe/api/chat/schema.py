@@ -110,6 +110,12 @@ class PicturePart(msgspec.Struct, tag="image_url"):
     image_url: PictureUrl | NotEmpty
 
 
+class RefusalPart(msgspec.Struct, tag="refusal"):
+    """What a model said instead of an answer, within an assistant's message."""
+
+    refusal: str
+
+
 class PastFunction(msgspec.Struct):
     """`arguments` are what a model once wrote: text of any kind."""
 
@@ -125,22 +131,18 @@ class PastCall(msgspec.Struct):
     type: Literal["function"] = "function"
 
 
+PARTS = Meta(min_length=1, extra={"allowed": "a list of parts, not an empty one"})
+
+
 class ChatMessage(msgspec.Struct):
-    """`content` may be null only beside `tool_calls`.
+    """`content` may be null only beside `tool_calls`, at `/v1` in each message of an assistant.
 
     `tool_call_id` is looked at in a tool's message alone: in another it is as good as unknown. So
     is the chain of thought in any but an assistant's, under DeepSeek's name or vLLM's newer one.
     """
 
     role: str
-    content: (
-        str
-        | Annotated[
-            list[TextPart | PicturePart],
-            Meta(min_length=1, extra={"allowed": "a list of parts, not an empty one"}),
-        ]
-        | None
-    ) = None
+    content: str | Sequence[TextPart | PicturePart | RefusalPart] | None = None
     name: str | None = None
     tool_calls: list[PastCall] | None = None
     tool_call_id: Annotated[Any, Meta(extra_json_schema={"type": ["string", "null"]})] = None
@@ -152,12 +154,18 @@ class DocumentedMessage(ChatMessage):
     """In the roles of the document."""
 
     role: Literal["system", "user", "assistant", "tool", "function"]
+    content: str | Annotated[list[TextPart | PicturePart], PARTS] | None = None
 
 
 class OpenAIMessage(ChatMessage):
-    """In OpenAI's roles; `developer` is what it calls `system` today."""
+    """In OpenAI's roles; `developer` is what it calls `system` today.
+
+    An assistant's may hold a refusal, beside its content or as a part of it.
+    """
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | Annotated[list[TextPart | PicturePart | RefusalPart], PARTS] | None = None
+    refusal: str | None = None
 
 
 class Function(msgspec.Struct, omit_defaults=True):

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from itertools import takewhile
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -78,6 +79,7 @@ class Prompts:
         pictures = pictures_in(messages)
         # A prompt with pictures cannot be handed over as tokens, so its texts are spelled.
         change = specials.spelled if pictures else specials.marked
+        messages = _with_one_end(messages)
         if any(_suspicious(message, specials.suspects) for message in messages):
             messages = [_with_texts(message, change) for message in messages]
         body = {"messages": [wire_message(message) for message in _known(messages)]}
@@ -135,6 +137,15 @@ async def _gathered(pieces: Iterable[str]) -> list[str]:
         if len(gathered) % PIECES_AT_ONCE == 0:
             await asyncio.sleep(0)
     return gathered
+
+
+def _with_one_end(messages: Sequence[Message]) -> Sequence[Message]:
+    """With one message of the assistant at the end: the engine goes on with no more than one."""
+    ends = list(takewhile(lambda message: message.role == "assistant", reversed(messages)))
+    if len(ends) < 2:
+        return messages
+    joined = "\n".join(message.content for message in reversed(ends))
+    return [*messages[: -len(ends)], replace(ends[0], content=joined, has_content=True)]
 
 
 def _known(messages: Sequence[Message]) -> list[Message]:
