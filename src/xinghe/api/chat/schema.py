@@ -145,7 +145,7 @@ class ChatMessage(msgspec.Struct):
     content: str | Sequence[TextPart | PicturePart | RefusalPart] | None = None
     name: str | None = None
     tool_calls: list[PastCall] | None = None
-    tool_call_id: Annotated[Any, Meta(extra_json_schema={"type": ["string", "null"]})] = None
+    tool_call_id: Any = None
     reasoning_content: str | None = None
     reasoning: str | None = None
 
