@@ -170,25 +170,14 @@ def as_api_error(fault: BaseException, request_id: str) -> ApiError:
     return known if isinstance(known, ApiError) else internal(request_id, known)
 
 
-def _expected(fault: BaseException) -> ApiError | Errors | None:  # noqa: C901 (a table)
+def _expected(fault: BaseException) -> ApiError | Errors | None:
     """The refusal; or the row alone, where a client is told no more than the request's id."""
     known: ApiError | Errors | None = None
     match fault:
         case ApiError():
             known = fault
-        case InsufficientTokens():
-            known = ApiError(
-                Errors.TOKEN_QUOTA_EXCEEDED,
-                f"the account's Tokens do not cover the request: {fault.available / MICRO:.6g} "
-                f"available, {fault.needed / MICRO:.6g} needed at most",
-            )
-        case SpendCapReached():
-            known = ApiError(
-                Errors.TOKEN_QUOTA_EXCEEDED,
-                f"the access token's cap of {fault.cap / MICRO:.6g} Tokens ({fault.period}) is "
-                f"reached: {fault.spent / MICRO:.6g} spent or held, "
-                f"{fault.needed / MICRO:.6g} needed at most",
-            )
+        case InsufficientTokens() | SpendCapReached():
+            known = _not_covered(fault)
         case TooLong():
             most = f" of {fault.context}" if fault.context else ""
             known = ApiError(
@@ -220,6 +209,21 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:  # noqa: C901 (
             _log_ours(fault)
             known = Errors.INTERNAL_ERROR
     return known
+
+
+def _not_covered(fault: InsufficientTokens | SpendCapReached) -> ApiError:
+    needed = f"{fault.needed / MICRO:.6g} needed at most"
+    if isinstance(fault, InsufficientTokens):
+        return ApiError(
+            Errors.TOKEN_QUOTA_EXCEEDED,
+            "the account's Tokens do not cover the request: "
+            f"{fault.available / MICRO:.6g} available, {needed}",
+        )
+    return ApiError(
+        Errors.TOKEN_QUOTA_EXCEEDED,
+        f"the access token's cap of {fault.cap / MICRO:.6g} Tokens ({fault.period}) is reached: "
+        f"{fault.spent / MICRO:.6g} spent or held, {needed}",
+    )
 
 
 def _log_ours(fault: StoreError | StorageUnavailable | WorkerFailure) -> None:

@@ -34,10 +34,10 @@ class _Piece(msgspec.Struct):
 class _Call:
     """A call that has begun."""
 
-    __slots__ = ("_arguments", "id", "length", "name", "number")
+    __slots__ = ("_arguments", "length", "number")
 
-    def __init__(self, number: int, id_: str, name: str) -> None:
-        self.number, self.id, self.name = number, id_, name
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.length = 0
         self._arguments: list[str] = []
         """Only while they are short: what is long is not asked whether it is complete."""
@@ -105,21 +105,21 @@ class Calls:
         if call is not None:
             if not (name and call.is_complete):
                 return call
-            return None if arguments == call.arguments else self._new(index, id_, name)
+            return None if arguments == call.arguments else self._new(index, id_)
         current = self._current
         indexed = None if index is None else self._by_index.get(index)
         if current is None or (name and (id_ or (index is not None and indexed is None))):
-            return self._new(index, id_, name)
+            return self._new(index, id_)
         if name and (indexed or current).is_complete:
-            return self._new(index, id_, name)
+            return self._new(index, id_)
         if indexed is None or (indexed is not current and indexed.is_complete):
             indexed = current
         if id_:
             self._by_id[id_] = indexed
         return indexed
 
-    def _new(self, index: int | None, id_: str, name: str) -> _Call:
-        call = _Call(self._count, id_, name)
+    def _new(self, index: int | None, id_: str) -> _Call:
+        call = _Call(self._count)
         self._count += 1
         if id_:
             self._by_id[id_] = call

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines.calls import MOST_CHARACTERS, NULL, Calls
+from xinghe.engines.mending import Mender
 from xinghe.engines.protocol import EngineFailed
 from xinghe.outbound import UNREADABLE, Unreadable, decoded, items, known_words
 
@@ -57,9 +57,6 @@ MOST_PARTS = 128
 """Of one content."""
 TOKENS_BESIDES = 8192
 """The most that an upstream may count beyond our bound: words of its own, and for each picture."""
-_HIGH_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?=\")")
-_LOW_HALF = re.compile(rb"(?<=\")\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-"""The halves of a character that two events share, as JSON escapes."""
 
 
 class _Part(msgspec.Struct):
@@ -144,7 +141,7 @@ class Chunks:
         self._calls = Calls(job.max_tokens)
         self._served_by = served_by
         self._told: set[str] = set()
-        self._half = b""
+        self._mender = Mender()
         self._spoken = False
         self._refused = False
         self._goes_on = False
@@ -214,13 +211,7 @@ class Chunks:
         try:
             return _chunk(event) or _Chunk()
         except UNREADABLE:
-            half = self._half
-            mended = _LOW_HALF.sub(lambda low: half + low[0], event, count=1) if half else event
-            halves = _HIGH_HALF.findall(mended)
-            if mended == event and not halves:
-                raise
-            self._half = halves[-1] if halves else b""
-            return _chunk(_HIGH_HALF.sub(b"", mended)) or _Chunk()
+            return _chunk(self._mender.mended(event)) or _Chunk()
 
     def _say(self, choice: _Choice, deltas: list[Delta]) -> None:
         """What a choice says. A message says it whole, and once more where deltas came before."""

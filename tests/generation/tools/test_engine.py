@@ -13,6 +13,7 @@ from tests.generation.tools.functions import ALL, CLOCK, EVENT, WEATHER
 from tests.generation.vetted import check_call, plan
 from xinghe.core import (
     Constraint,
+    Delta,
     FinishDelta,
     FinishReason,
     GenerationJob,
@@ -84,8 +85,7 @@ async def write(
 ) -> str:
     prompt = await engine.prepare(messages)
     job = GenerationJob("as-0", prompt, Sampling(temperature=0.0), 32, constraint=constraint)
-    async with aclosing(engine.generate(job)) as batches:
-        deltas = [delta async for batch in batches for delta in batch.deltas]
+    deltas = await _deltas(engine, job)
     return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
 
 
@@ -177,7 +177,10 @@ async def _usage(
 ) -> UsageDelta:
     prompt = await engine.prepare(messages)
     job = GenerationJob("as-0", prompt, HOT, 2, constraint=constraint, account=1)
-    async with aclosing(engine.generate(job)) as batches:
-        deltas = [delta async for batch in batches for delta in batch.deltas]
-    (usage,) = [delta for delta in deltas if isinstance(delta, UsageDelta)]
+    (usage,) = [each for each in await _deltas(engine, job) if isinstance(each, UsageDelta)]
     return usage
+
+
+async def _deltas(engine: LlamaCppEngine, job: GenerationJob) -> list[Delta]:  # noqa: F811
+    async with aclosing(engine.generate(job)) as batches:
+        return [delta async for batch in batches for delta in batch.deltas]
