@@ -110,6 +110,28 @@ def test_json_object(api: Api, form: Any, broken: str) -> None:
     assert json.loads(content(body)) == {"天气": "晴"}
 
 
+def test_json_object_with_a_schema(api: Api, upstream: Upstream) -> None:
+    """Where llama.cpp, Together and others take it."""
+    form = {"type": "json_object", "schema": SCHEMA}
+    script = Script(['{"天气": "晴"}'], again=[Script([GOOD])])
+    body = answered(api.chat(model=ABLE, messages=script.messages, response_format=form))
+    jsonschema_rs.validate(SCHEMA, json.loads(content(body)))
+    sent = upstream.attempts(script)[0].body["response_format"]
+    assert sent["json_schema"]["schema"] == SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        (3, "response_format.schema is 3, allowed: a JSON Schema"),
+        ({"type": "strin"}, "response_format.schema"),
+    ],
+)
+def test_json_object_with_a_schema_that_is_none(api: Api, schema: object, says: str) -> None:
+    form = {"type": "json_object", "schema": schema}
+    malformed(api.chat(model=ABLE, response_format=form), says)
+
+
 @pytest.mark.parametrize("form", [{"type": "text"}, "text", None])
 def test_text(api: Api, form: Any) -> None:
     answered(api.chat(model=CHAT, response_format=form))

@@ -11,7 +11,7 @@ from xinghe.accounts import Principal
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.services import Services
-from xinghe.catalog import Limits, LlamaCppDeployment
+from xinghe.catalog import Capability, Limits, LlamaCppDeployment
 from xinghe.core import Message
 from xinghe.dispatch import ChatDeployment
 from xinghe.generation.planning import Counted
@@ -22,7 +22,11 @@ from xinghe.settings import Search
 
 SHARE = 8
 """One part in so many of what the context leaves is what the results of a search may take."""
-FORM = "response_format.json_schema"
+FORMS = {
+    Capability.JSON_SCHEMA: "response_format.json_schema",
+    Capability.JSON_OBJECT: "response_format.schema",
+}
+"""Where the schema of a format stands."""
 FUNCTION = re.compile(r"/(\d+)/function/parameters")
 LONGEST = 200
 """Characters of a path that an error repeats."""
@@ -50,7 +54,7 @@ async def vet(
                 first=first,
             )
         except Unguaranteed as error:
-            raise _refused(FORM, error, error.path) from error
+            raise _refused(FORMS[request.format.capability], error, error.path) from error
     if request.tools is not None:
         try:
             tools = await services.vetting.tools(

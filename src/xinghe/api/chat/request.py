@@ -257,7 +257,8 @@ def _format(asked: str | ResponseFormat) -> Format | None:
     if kind == "text":
         return None
     if kind == "json_object":
-        return Format(Capability.JSON_OBJECT)
+        schema = asked.schema if isinstance(asked, ResponseFormat) else None
+        return Format(Capability.JSON_OBJECT, schema)
     assert isinstance(asked, ResponseFormat)
     where, schema, about = "response_format.json_schema", asked.json_schema, dict[str, Any]()
     if schema is not None and "schema" in schema:

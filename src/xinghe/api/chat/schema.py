@@ -206,13 +206,17 @@ class NamedTool(msgspec.Struct):
 
 
 class ResponseFormat(msgspec.Struct):
-    """`json_schema` is a JSON Schema, or OpenAI's `{name, schema, strict}` (section 5.5)."""
+    """`json_schema` is a JSON Schema, or OpenAI's `{name, schema, strict}` (section 5.5).
+
+    `schema` stands beside `json_object` alone: llama.cpp, Together and others take it there.
+    """
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: (
         Annotated[dict[str, Any], Meta(extra={"allowed": "a JSON Schema, or {name, schema}"})]
         | None
     ) = None
+    schema: Annotated[dict[str, Any], Meta(extra={"allowed": "a JSON Schema"})] | None = None
 
 
 class WebSearch(msgspec.Struct):
