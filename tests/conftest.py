@@ -66,6 +66,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _logs_stay_as_they_are() -> Iterator[None]:
+    """A command that runs in this process would fix its loggers for good: none could be read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xinghe.observe.logs.configure", lambda *_: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def small_weights() -> str:
     """The name of the small weights, fetched if they are not there yet."""

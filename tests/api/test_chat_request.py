@@ -80,13 +80,20 @@ def test_stream_options_belong_to_a_stream(options: dict[str, Any]) -> None:
     assert read(stream_options={}).include_usage is False
 
 
-def test_beside_calls_content_may_be_absent_but_not_a_list_of_nothing() -> None:
-    for absent in (None, ""):
-        assert read(messages=[*HELLO, {**ASKED, "content": absent}, RESULT]).messages[1].tool_calls
-    spoken = {**ASKED, "content": [{"type": "text", "text": ""}]}
-    error = refusal(messages=[*HELLO, spoken, RESULT])
-    assert error.message == "messages[1].content must not be empty"
-    assert read(Dialect.OPENAI, messages=[*HELLO, spoken, RESULT]).messages[1].content == ""
+@pytest.mark.parametrize("absent", [None, "", [{"type": "text", "text": ""}]])
+def test_beside_calls_content_may_be_absent_or_say_nothing(absent: object) -> None:
+    said = {**ASKED, "content": absent}
+    for dialect in Dialect:
+        read_back = read(dialect, messages=[*HELLO, said, RESULT]).messages[1]
+        assert (read_back.content, len(read_back.tool_calls)) == ("", 1)
+    alone = {"role": "assistant", "content": absent}
+    error = refusal(messages=[*HELLO, alone, *HELLO])
+    assert error.message.startswith("messages[1].content ")
+
+
+def test_beside_calls_a_list_without_parts_is_refused() -> None:
+    error = refusal(messages=[*HELLO, {**ASKED, "content": []}, RESULT])
+    assert error.message.startswith("messages[1].content is an empty array")
 
 
 def test_functions_are_moderated_and_counted_as_they_were_sent() -> None:
