@@ -135,7 +135,7 @@ def estimated_tokens(text: str) -> int:
     """The source's own estimate (section 4.3.3): Chinese characters + words × 1.3, rounded up.
 
     A word is one of any script. Scripts without spaces count by character, an emoji is a word,
-    however many code points it is joined of. For half a million characters it takes 3 ms.
+    however many code points it is joined of. Half a million take 2 to 6 ms.
     """
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     kinds = _KINDS.take(codes, mode="clip").tobytes().translate(None, b"m")
