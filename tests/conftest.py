@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from openai import AsyncOpenAI, OpenAI
@@ -17,6 +19,7 @@ from tests.kit.command import xinghe
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
+from xinghe.observe import logs
 
 # What a shell starts in the background inherits an ignored Ctrl-C, and passes it on to the
 # programs that are tested here.
@@ -67,10 +70,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _logs_stay_as_they_are() -> Iterator[None]:
-    """A command that runs in this process would fix its loggers for good: none could be read."""
+def _logs_can_be_read() -> Iterator[None]:
+    """A command that runs in this process would fix its loggers, and their stream, for good."""
+    configure = logs.configure
+
+    def loosely(level: str, form: str) -> None:
+        configure(level, form)
+        structlog.configure(
+            logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+            cache_logger_on_first_use=False,
+        )
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xinghe.observe.logs.configure", lambda *_: None)
+        patch.setattr(logs, "configure", loosely)
         yield
 
 

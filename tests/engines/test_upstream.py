@@ -318,20 +318,17 @@ async def test_a_finish_reason_that_is_no_text_is_no_end_of_its_own(reason: obje
 
 
 @pytest.mark.parametrize(
-    ("fields", "text"),
+    "fields",
     [
-        ('"logprobs":{"content":[{"token":"NaN","logprob":NaN,"top":[-Infinity,Infinity]}]}', ""),
-        ('"note":"half \\ud83d of one"', ""),
-        ('"note":"\\\\ud83d is no half, \\ud83d\\ude00 is whole","x":NaN', ""),
-        ('"x":1', "\\ude00 half"),
+        '"logprobs":{"content":[{"token":"NaN","logprob":NaN,"top":[-Infinity,Infinity]}]}',
+        '"note":"\\\\ud83d is no half, \\ud83d\\ude00 is whole, \\" NaN","x":NaN',
     ],
 )
-async def test_what_is_no_json_in_one_field_costs_no_other(fields: str, text: str) -> None:
-    """Python's servers write NaN, and halves of characters."""
-    said = f'data: {{"choices":[{{"delta":{{"content":"好{text}"}},{fields}}}]}}\n\n'.encode()
+async def test_nan_in_one_field_costs_no_other(fields: str) -> None:
+    """Python's servers write it."""
+    said = f'data: {{"choices":[{{"delta":{{"content":"好"}},{fields}}}]}}\n\n'.encode()
     deltas = await deltas_of(STREAM_HEAD, said, chunk(finish="stop"), DONE)
-    (told,) = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
-    assert told == "好" + text.replace("\\ude00", "\ufffd")
+    assert [delta.text for delta in deltas if isinstance(delta, TextDelta)] == ["好"]
 
 
 async def test_thoughts_inside_of_thoughts_cost_little() -> None:
