@@ -85,18 +85,22 @@ class Tool(msgspec.Struct, frozen=True):
 class ToolUse(msgspec.Struct, frozen=True):
     """The tools of a request and how they may be used.
 
-    `choice` `required` with a `name` demands that one function. `parallel` says whether there may
+    `only` names those that may be called, where not all may. `parallel` says whether there may
     be several calls; `None`, that nothing was said of it, which allows them.
     """
 
     tools: tuple[Tool, ...]
     choice: Literal["auto", "required"] = "auto"
-    name: str | None = None
+    only: frozenset[str] | None = None
     parallel: bool | None = None
 
     def __post_init__(self) -> None:
         assert self.tools
-        assert self.name is None or self.choice == "required"
+        assert self.only is None or self.only
+
+    def allows(self, name: str) -> bool:
+        """Whether a function of this name may be called, if there is one."""
+        return self.only is None or name in self.only
 
 
 class Constraint(msgspec.Struct, frozen=True):

@@ -173,6 +173,78 @@ def test_named_choice_is_kept(api: Api, upstream: Upstream) -> None:
     assert upstream.attempts(script)[0].body["tool_choice"] == named
 
 
+@pytest.mark.parametrize("mount", ["/llm/lmapi/v3", STRICT])
+def test_choice_as_an_object_that_only_says_a_word(
+    api: Api, upstream: Upstream, mount: str
+) -> None:
+    for choice, sent in {"auto": "auto", "required": "required", "any": "required"}.items():
+        for written in (choice, {"type": choice}):
+            script = Script([], calls=[CALL])
+            answered(
+                api.at(mount).chat(
+                    model=ABLE, messages=script.messages, tools=[TOOL], tool_choice=written
+                )
+            )
+            assert upstream.received(script).body["tool_choice"] == sent
+    script = Script(["好。"])
+    none = {"tools": [TOOL], "tool_choice": {"type": "none"}}
+    answered(api.at(mount).chat(model=ABLE, messages=script.messages, **none))
+    assert "tools" not in upstream.received(script).body
+    for word in ("none", "auto"):
+        answered(api.at(mount).chat(model=ABLE, tool_choice={"type": word}))
+
+
+def allowed(mode: object, *tools: object, flat: bool = False) -> dict[str, Any]:
+    inner = {"mode": mode, "tools": list(tools)}
+    return {"type": "allowed_tools", **(inner if flat else {"allowed_tools": inner})}
+
+
+NESTED = {"type": "function", "function": {"name": "weather"}}
+FLAT = {"type": "function", "name": "weather"}
+
+
+@pytest.mark.parametrize("written", [NESTED, FLAT])
+@pytest.mark.parametrize("flat", [False, True])
+def test_only_allowed_tools_are_called(
+    api: Api, upstream: Upstream, written: dict[str, Any], flat: bool
+) -> None:
+    """Another call is asked for again; upstreams that know no such field are told no others."""
+    third = {"type": "function", "function": {"name": "third"}}
+    script = Script([], calls=[Call("clock", ["{}"])], again=[Script([], calls=[CALL])])
+    choice = allowed("auto", written, written, flat=flat)
+    body = answered(
+        api.chat(model=ABLE, messages=script.messages, tools=[OTHER, TOOL], tool_choice=choice)
+    )
+    (call,) = body["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["name"] == "weather"
+    sent = upstream.attempts(script)[0].body
+    assert (sent["tools"], sent["tool_choice"]) == ([TOOL], "auto")
+
+    script = Script(["不。"], again=[Script([], calls=[CALL])])
+    choice = allowed("required", written, third, flat=flat)
+    tools = [OTHER, TOOL, third]
+    answered(api.chat(model=ABLE, messages=script.messages, tools=tools, tool_choice=choice))
+    sent = upstream.attempts(script)[0].body
+    assert [tool["function"]["name"] for tool in sent["tools"]] == ["weather", "third"]
+    assert sent["tool_choice"] == "required"
+
+
+def test_one_allowed_tool_that_is_required_is_a_named_one(api: Api, upstream: Upstream) -> None:
+    for choice in (allowed("required", NESTED), FLAT, NESTED):
+        script = Script([], calls=[CALL])
+        answered(
+            api.chat(model=ABLE, messages=script.messages, tools=[TOOL, OTHER], tool_choice=choice)
+        )
+        assert upstream.received(script).body["tool_choice"] == NESTED
+
+
+def test_schemas_of_tools_that_are_not_allowed_keep_their_number(api: Api) -> None:
+    bad = {"type": "function", "function": {"name": "bad", "parameters": {"type": "string"}}}
+    choice = allowed("auto", {"type": "function", "name": "bad"}, FLAT)
+    reply = api.chat(model=ABLE, tools=[OTHER, TOOL, bad], tool_choice=choice)
+    malformed(reply, "tools[2].function.parameters", param="tools")
+
+
 def test_not_parallel(api: Api) -> None:
     script = Script([], calls=[CALL, CALL])
     body = answered(
@@ -265,6 +337,25 @@ def function(**fields: Any) -> dict[str, Any]:
         (named({"type": "function"}), "tool_choice.function.name"),
         (named(1), "tool_choice"),
         ({"tool_choice": "required"}, "none or auto"),
+        ({"tool_choice": {"type": "any"}}, "none or auto"),
+        ({"tool_choice": allowed("auto", NESTED)}, "none or auto"),
+        (named({"type": "function", "name": "nobody"}), "tool_choice.name"),
+        (named({"type": "allowed_tools"}), "tool_choice.allowed_tools is null"),
+        (named({"type": "allowed_tools", "mode": "auto"}), "tool_choice.allowed_tools is null"),
+        (named(allowed("none", NESTED)), 'tool_choice.allowed_tools.mode is "none", allowed: auto'),
+        (named(allowed(None, NESTED)), "tool_choice.allowed_tools.mode is null"),
+        (named(allowed("any", NESTED, flat=True)), 'tool_choice.mode is "any"'),
+        (named(allowed("auto")), "tool_choice.allowed_tools.tools is an empty array"),
+        (named(allowed("auto", "weather")), "tool_choice.allowed_tools.tools[0]"),
+        (named(allowed("auto", {"type": "mcp"})), "tool_choice.allowed_tools.tools[0].type"),
+        (
+            named(allowed("auto", NESTED, {"function": {"name": "nobody"}})),
+            'tool_choice.allowed_tools.tools[1].function.name is "nobody", allowed: one of weather',
+        ),
+        (
+            named(allowed("auto", {"type": "function", "name": "nobody"}, flat=True)),
+            'tool_choice.tools[0].name is "nobody", allowed: one of weather',
+        ),
         ({"tools": [TOOL], "parallel_tool_calls": "yes"}, "parallel_tool_calls"),
         ({"functions": [TOOL["function"]]}, "tools, which took its place"),
     ],

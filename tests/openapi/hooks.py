@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from zlib import crc32
 
@@ -20,7 +21,9 @@ MESSAGE_RULES = {"invalid_messages", "characters_too_long", "tokens_too_long"}
 KEY_RULE = "idempotency_key_reused"
 MODEL_LIMITS = {"max_tokens", "max_completion_tokens", "thinking_budget", "dimensions"}
 TOGETHER = {"stream_options", "stop", "tool_choice", "tool_choice.function.name"}
+TOGETHER |= {"tool_choice.name", "tool_choice.allowed_tools"}
 TOGETHER |= {f"web_search.{name}" for name in ("search_num", "reference_num", "reference_number")}
+ALLOWED_TOOL = re.compile(r"tool_choice\.(allowed_tools\.)?tools\[\d+\]\.(function\.)?name")
 SCHEMAS = {"tools", "response_format"}
 """What no schema can say: the order of roles, limits of a model, fields that need another, keys
 that were used, JSON Schemas."""
@@ -82,4 +85,5 @@ def takes_what_it_describes(_: CheckContext, response: Response, case: Case[Any]
         assert (
             error["code"] in MESSAGE_RULES | {KEY_RULE}
             or error.get("param") in MODEL_LIMITS | TOGETHER | SCHEMAS
+            or ALLOWED_TOOL.fullmatch(error.get("param") or "")
         ), error

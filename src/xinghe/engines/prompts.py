@@ -94,11 +94,20 @@ def wire_message(message: Message, thought_field: str = "none") -> dict[str, Any
 
 
 def wire_tools(use: ToolUse) -> dict[str, Any]:
-    """The fields of a request that offer tools."""
-    named = {"type": "function", "function": {"name": use.name}}
+    """The fields of a request that offer tools.
+
+    Where one is demanded, all are told with it. Few servers know `allowed_tools`: where only some
+    may be called, no others are told.
+    """
+    choice: Any = use.choice
+    tools = use.tools
+    if use.choice == "required" and use.only and len(use.only) == 1:
+        choice = {"type": "function", "function": {"name": next(iter(use.only))}}
+    else:
+        tools = tuple(tool for tool in tools if use.allows(tool.name))
     fields = {
-        "tools": [{"type": "function", "function": _function(tool)} for tool in use.tools],
-        "tool_choice": named if use.name else use.choice,
+        "tools": [{"type": "function", "function": _function(tool)} for tool in tools],
+        "tool_choice": choice,
     }
     return fields if use.parallel is None else fields | {"parallel_tool_calls": use.parallel}
 

@@ -106,7 +106,7 @@ class UpstreamEngine:
         if tools:
             payload |= wire_tools(tools)
             texts.append(msgspec.json.encode(payload["tools"]).decode())
-            frame += TOKENS_A_MESSAGE * len(tools.tools) + TOKENS_FOR_TOOLS
+            frame += TOKENS_A_MESSAGE * len(payload["tools"]) + TOKENS_FOR_TOOLS
         estimate = estimated_tokens("\n".join(texts))
         bound = sum(map(bounded_tokens, texts))
         return Prompt(

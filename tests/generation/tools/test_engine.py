@@ -113,7 +113,7 @@ async def test_demanded_calls_are_made_even_where_they_make_no_sense(
     name: str | None,
     parallel: bool,
 ) -> None:
-    use = ToolUse(ALL, "required", name, parallel)
+    use = ToolUse(ALL, "required", frozenset({name}) if name else None, parallel)
     calls, _, said = await decide(engine, plan([Message("user", "你好")], use, max_tokens=200))
     assert calls
     assert said == ""

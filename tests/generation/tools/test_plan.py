@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 import pytest
 from llguidance import LLMatcher, LLTokenizer
 
 from tests.generation.tools.functions import ALL, CLOCK, EVENT, TREE, WEATHER
 from tests.generation.vetted import check_call, plan
-from xinghe.core import Constraint, Message, Tool, ToolUse
+from xinghe.core import Constraint, Message, TextDelta, Tool, ToolUse
 from xinghe.generation.structure import Unguaranteed
 
 BYTES = LLTokenizer("byte")
@@ -88,10 +89,25 @@ def test_required_leaves_no_reply() -> None:
 
 
 def test_a_named_function_is_the_only_one() -> None:
-    constraint = made(ToolUse(ALL, "required", "get_weather"))
+    constraint = made(ToolUse(ALL, "required", frozenset({"get_weather"})))
     assert takes(constraint, 'get_weather {"city": "x"}')
     assert not takes(constraint, "get {}")
     assert not takes(constraint, "c", whole=False)
+
+
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_only_allowed_functions_can_be_called(choice: Literal["auto", "required"]) -> None:
+    use = ToolUse(ALL, choice, frozenset({"get_weather", "plant"}))
+    planned = plan(ASK, use, max_tokens=256)
+    for text in ('get_weather {"city": "x"}', 'plant {"root": {"v": 1}}'):
+        assert takes(planned.constraint, text)
+    for text in ("get {}", 'create_event {"标题":"会","day":3}'):  # not even as a reply
+        assert not takes(planned.constraint, text)
+    assert planned.reply is None or not takes(planned.reply, "get {}")
+    assert planned.reader().feed('get {"', 1) == ([TextDelta('get {"', 1)])
+    told = "\n".join(message.content for message in planned.messages)
+    assert "get_weather(" in told
+    assert ("create_event(" in told) is (choice == "required")
 
 
 def test_a_reply_never_begins_as_a_call() -> None:
@@ -209,6 +225,9 @@ async def test_wrong_calls(name: str, arguments: str, wrong: str) -> None:
 
 
 async def test_a_demanded_function_is_the_only_right_one() -> None:
-    use = ToolUse(ALL, "required", "get")
+    use = ToolUse(ALL, "required", frozenset({"get"}))
+    assert await check_call(use, "get", "{}") is None
+    assert await check_call(use, "get_weather", '{"city": "x"}') is not None
+    use = ToolUse(ALL, "auto", frozenset({"get", "plant"}))
     assert await check_call(use, "get", "{}") is None
     assert await check_call(use, "get_weather", '{"city": "x"}') is not None

@@ -52,7 +52,7 @@ def test_what_a_result_depends_on_tells_it_apart() -> None:
         Functions(b"[]", False, "auto", None, True, 64),
         Functions(b"[]", True, "auto", None, True, 64),
         Functions(b"[]", False, "required", None, True, 64),
-        Functions(b"[]", False, "required", "a", True, 64),
+        Functions(b"[]", False, "required", ["a"], True, 64),
         Functions(b"[]", False, "auto", None, False, 64),
         Functions(b"[]", False, "auto", None, True, 65),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -9,9 +10,11 @@ import msgspec
 from xinghe.api.chat.messages import check_able, read_messages
 from xinghe.api.chat.schema import (
     DEFAULTS,
+    AllowedTools,
     ChatBody,
     NamedTool,
     ResponseFormat,
+    ToolChoice,
     WebSearch,
 )
 from xinghe.api.dialect import Dialect
@@ -193,11 +196,11 @@ def _sampling(body: ChatBody, card: ModelCard, dialect: Dialect, ignored: list[s
 
 def _tools(body: ChatBody) -> ToolUse | None:
     """How tools may be used; `None` where there are none or `tool_choice` is none."""
-    named = body.tool_choice if isinstance(body.tool_choice, NamedTool) else None
-    choice = "required" if named else body.tool_choice or "auto"
+    asked = body.tool_choice
+    choice: str = (asked.type if isinstance(asked, ToolChoice) else asked) or "auto"
     if not body.tools:
-        if choice == "required":
-            raise refuse("tool_choice", body.tool_choice, "none or auto while no tools are given")
+        if choice not in {"none", "auto"}:
+            raise refuse("tool_choice", asked, "none or auto while no tools are given")
         return None
     tools = dict[str, Tool]()
     for each in (tool.function for tool in body.tools):
@@ -209,17 +212,43 @@ def _tools(body: ChatBody) -> ToolUse | None:
             )
         parameters = each.parameters or {}
         tools[each.name] = Tool(each.name, each.description or "", parameters, each.strict)
-    name = named.function.name if named else None
-    if name is not None and name not in tools:
-        raise refuse("tool_choice.function.name", name, f"one of {', '.join(tools)[:300]}")
+    only = None
+    if isinstance(asked, ToolChoice) and choice == "function":
+        only = frozenset({_named(asked, "tool_choice", tools)})
+    elif isinstance(asked, ToolChoice) and choice == "allowed_tools":
+        choice, only = _allowed(asked, tools)
     if choice == "none":
         return None
     return ToolUse(
         tuple(tools.values()),
-        "required" if choice == "required" else "auto",
-        name,
+        "auto" if choice == "auto" else "required",
+        only,
         body.parallel_tool_calls,
     )
+
+
+def _allowed(asked: ToolChoice, tools: Collection[str]) -> tuple[str, frozenset[str]]:
+    """The mode, and the names of the tools that may be called."""
+    where, allowed = "tool_choice.allowed_tools", asked.allowed_tools
+    if allowed is None:
+        if asked.mode is None or asked.tools is None:
+            raise refuse(where, None, "an object {mode, tools}, or mode and tools beside type")
+        where, allowed = "tool_choice", AllowedTools(asked.mode, asked.tools)
+    return allowed.mode, frozenset(
+        _named(each, f"{where}.tools[{at}]", tools) for at, each in enumerate(allowed.tools)
+    )
+
+
+def _named(asked: NamedTool | ToolChoice, where: str, tools: Collection[str]) -> str:
+    """The name of one of the tools, as it stands at `where`."""
+    field, name = f"{where}.function.name", asked.name
+    if asked.function is not None:
+        name = asked.function.name
+    elif name is not None:
+        field = f"{where}.name"
+    if name is None or name not in tools:
+        raise refuse(field, name, f"one of {', '.join(tools)[:300]}")
+    return name
 
 
 def _functions(tools: Any, functions: Any, most: int) -> str:

@@ -191,18 +191,42 @@ class FunctionTool(msgspec.Struct):
 
 
 class FunctionName(msgspec.Struct):
-    """The one function that is demanded."""
+    """Of one of the tools."""
 
     name: NotEmpty
 
 
 class NamedTool(msgspec.Struct):
-    """Demands one of the tools."""
+    """One of the tools; its name stands alone where OpenAI's `/responses` has it so."""
 
-    type: Literal["function"]
-    function: Annotated[
-        FunctionName, Meta(extra={"allowed": "an object with tool_choice.function.name, a tool's"})
-    ]
+    type: Literal["function"] = "function"
+    function: FunctionName | None = None
+    name: NotEmpty | None = None
+
+
+AllowedMode = Literal["auto", "required"]
+AllowedList = Annotated[list[NamedTool], Meta(min_length=1, max_length=128)]
+
+
+class AllowedTools(msgspec.Struct):
+    """The tools that may be called, of all that are there."""
+
+    mode: AllowedMode
+    tools: AllowedList
+
+
+class ToolChoice(msgspec.Struct):
+    """Demands one of the tools, or allows some, or says for all of them what the bare word says.
+
+    What stands in `function` or in `allowed_tools` may also stand beside `type`.
+    """
+
+    type: Literal["function", "allowed_tools", "none", "auto", "required", "any"]
+    function: FunctionName | None = None
+    name: NotEmpty | None = None
+    allowed_tools: AllowedTools | None = None
+    mode: AllowedMode | None = None
+    tools: AllowedList | None = None
 
 
 class ResponseFormat(msgspec.Struct):
@@ -255,7 +279,7 @@ class ChatBody(Request, kw_only=True):
     functions: Functions | None = None
     function_call: FunctionCall | None = None
     tools: Annotated[list[FunctionTool], Meta(max_length=128)] | None = None
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    tool_choice: Literal["none", "auto", "required", "any"] | ToolChoice | None = None
     parallel_tool_calls: Parallel | None = None
     response_format: Literal["text", "json_object"] | ResponseFormat | None = None
     web_search: WebSearch | None = None

@@ -93,7 +93,7 @@ def decide(use: ToolUse, *, max_tokens: int, begun: Callable[[int], None] = _ign
     """
     allowed, grammars = [], []
     for number, tool in enumerate(use.tools):
-        if use.name not in {None, tool.name}:
+        if not use.allows(tool.name):
             continue
         begun(number)
         allowed.append(tool)
@@ -103,10 +103,12 @@ def decide(use: ToolUse, *, max_tokens: int, begun: Callable[[int], None] = _ign
             raise placed(number, error) from None
         grammars.append(arguments.constraint.grammar)
     free = use.choice == "auto"
-    calls = _calls(allowed, grammars, free=free, several=use.parallel is not False)
-    # A reply is any text that does not begin as a call.
-    reply = f"start: TEXT\nTEXT: {_not_a_call(allowed)}" if free else None
-    return Decision(calls, reply, told(use.tools))
+    # A reply is any text that does not begin as a call, be it of a function that is not allowed.
+    other = _not_a_call(use.tools) if free else None
+    calls = _calls(allowed, grammars, other, several=use.parallel is not False)
+    reply = None if other is None else f"start: TEXT\nTEXT: {other}"
+    # Where a call is certain, the grammar alone sees to it that it is one of those allowed.
+    return Decision(calls, reply, told(allowed if free else use.tools))
 
 
 def vet(use: ToolUse, begun: Callable[[int], None] = _ignored) -> None:
@@ -132,14 +134,13 @@ def plan(messages: Sequence[Message], use: ToolUse, decision: Decision) -> ToolP
         constraint=Constraint(decision.calls),
         sampling=GREEDY,
         reply=None if decision.reply is None else Constraint(decision.reply, formal=False),
-        names=tuple(tool.name for tool in use.tools if use.name in {None, tool.name}),
+        names=tuple(tool.name for tool in use.tools if use.allows(tool.name)),
     )
 
 
 def offered(use: ToolUse, name: str) -> Tool | None:
-    """The function that a call means, if the request offers it (and did not demand another)."""
-    called = (tool for tool in use.tools if tool.name == name and use.name in {None, name})
-    return next(called, None)
+    """The function that a call means, if the request offers it and allows that it is called."""
+    return next((tool for tool in use.tools if tool.name == name and use.allows(name)), None)
 
 
 def placed(number: int | None, error: Unguaranteed) -> Unguaranteed:
@@ -150,17 +151,19 @@ def placed(number: int | None, error: Unguaranteed) -> Unguaranteed:
     return Unguaranteed(error.keyword, path, error.reason)
 
 
-def _calls(tools: Sequence[Tool], grammars: Sequence[str], *, free: bool, several: bool) -> str:
-    """Calls of `tools`, whose arguments keep to `grammars`, or where `free` a reply's beginning.
+def _calls(
+    tools: Sequence[Tool], grammars: Sequence[str], other: str | None, *, several: bool
+) -> str:
+    """Calls of `tools`, whose arguments keep to `grammars`, or the beginning of an `other` text.
 
     Raises `Unguaranteed` for more than the engine can hold to at a time.
     """
     calls = f"call ({_quoted(END)} call){{0,{MOST_CALLS - 1}}}" if several else "call"
-    rules = [f"start: {calls}{' | OTHER' if free else ''}"]
-    if free:
+    rules = [f"start: {calls}{' | OTHER' if other else ''}"]
+    if other:
         # The 0.5B model would call the functions of the examples, in any spelling left to it.
         copied = f"({'|'.join(EXAMPLES)}){ANYTHING}"
-        rules.append(f"OTHER: {_not_a_call(tools)} & ~/{copied}/ & /{BEGINNING}/ & /.+/s")
+        rules.append(f"OTHER: {other} & ~/{copied}/ & /{BEGINNING}/ & /.+/s")
     rules.append("call: " + " | ".join(f"call_{number}" for number in range(len(tools))))
     for number, (tool, grammar) in enumerate(zip(tools, grammars, strict=True)):
         rules.append(f"call_{number}: {_quoted(tool.name + GAP)} %lark {{\n{grammar}\n}}")

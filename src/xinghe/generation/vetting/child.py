@@ -61,9 +61,9 @@ def _work(
             value = None if schema is None else json.loads(schema)
             form = structured(value, max_tokens=max_tokens)
             return wire.Formed(form.constraint.grammar, form.hint)
-        case wire.Functions(tools, native, choice, name, parallel, max_tokens):
+        case wire.Functions(tools, native, choice, only, parallel, max_tokens):
             listed = tuple(Tool(**tool) for tool in json.loads(tools))
-            use = ToolUse(listed, choice, name, parallel)
+            use = ToolUse(listed, choice, None if only is None else frozenset(only), parallel)
             if native:
                 vet(use, begun)
                 return wire.Planned(None)

@@ -85,7 +85,7 @@ class VettedTools(msgspec.Struct, frozen=True):
     async def check(self, name: str, arguments: str) -> str | None:
         """What is wrong with a call, `None` if nothing is. Raises `Unverified`.
 
-        A function that the request does not offer (or did not demand), arguments that are not
+        A function that the request does not offer or allow, arguments that are not
         strict JSON, no object, or against the function's schema.
         """
         tool = offered(self.use, name)
@@ -164,11 +164,12 @@ class Vetting:
         The path of an `Unguaranteed` is a JSON Pointer into the request's `tools`.
         """
         text = _json_of(use)
+        only = None if use.only is None else sorted(use.only)
         # How a native engine is to answer does not touch its functions.
         works = (
             wire.Functions(text, True, "auto", None, True, 0)
             if native
-            else wire.Functions(text, False, use.choice, use.name, use.parallel, max_tokens)
+            else wire.Functions(text, False, use.choice, only, use.parallel, max_tokens)
         )
         found = await self._vetted(works, account, first)
         assert isinstance(found, wire.Planned)

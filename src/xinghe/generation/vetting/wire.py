@@ -25,7 +25,7 @@ class Functions(msgspec.Struct, frozen=True, tag=True):
     tools: bytes
     native: bool
     choice: Literal["auto", "required"]
-    name: str | None
+    only: list[str] | None
     parallel: bool | None
     max_tokens: int
 
