@@ -44,7 +44,7 @@ from xinghe.api.embeddings.schema import DEFAULT_MODEL
 from xinghe.api.idempotent import Idempotent
 from xinghe.api.images.files import image_routes
 from xinghe.api.images.route import ImagesRoute
-from xinghe.api.memory import BodyBudget, frozen_heap
+from xinghe.api.memory import BodyBudget, frozen_heap, trimmed_heap
 from xinghe.api.models import ModelsRoute
 from xinghe.api.rerank import RerankRoute
 from xinghe.api.services import Services
@@ -172,6 +172,7 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
             stack.push_async_callback(stop)  # before it starts: it may fail half-way
             await start()
         stack.enter_context(frozen_heap())
+        stack.enter_context(trimmed_heap())
         stack.enter_context(watched_loop())
         yield system
 

@@ -47,7 +47,8 @@ class Round:
         if not self.kills:
             yield from self._others(timed=timed)
         if self.after.megabytes > (most := before.megabytes * GROWTH + GROWN):
-            yield f"memory {self.after.megabytes:.0f} MB ten seconds later (bar {most:.0f})"
+            now, grown = self.after.megabytes, self.after.grown(before)
+            yield f"memory {now:.0f} MB ten seconds later (bar {most:.0f}); more in {grown}"
         if self.held:
             yield f"{self.held} micro-Tokens are still held"
         if extra := self.after.extra(before):

@@ -19,12 +19,22 @@ MODULE = re.compile(r"-m (xinghe[\w.]*(?: \w+)?)|(xinghe[\w.]+)")
 
 @dataclass(frozen=True)
 class Sizes:
-    """`processes` counts by what they run; the dead that nobody has fetched are `zombies`."""
+    """`processes` counts by what they run, and `memory` their MB; the dead that nobody has fetched
+    are `zombies`."""
 
-    megabytes: float
+    memory: dict[str, float]
     descriptors: int
     processes: Counter[str]
     zombies: int
+
+    @property
+    def megabytes(self) -> float:
+        return sum(self.memory.values())
+
+    def grown(self, before: Sizes) -> dict[str, int]:
+        """MB that each kind of process has more than before."""
+        more = {what: size - before.memory.get(what, 0.0) for what, size in self.memory.items()}
+        return {what: round(size) for what, size in more.items() if size >= 1}
 
     def extra(self, before: Sizes) -> int:
         """Processes that were not there before, and zombies."""
@@ -40,19 +50,21 @@ def family(server: Server) -> Iterator[psutil.Process]:
 
 
 def sizes(server: Server) -> Sizes:
-    memory, files, zombies = 0, 0, 0
+    files, zombies = 0, 0
     processes: Counter[str] = Counter()
+    memory: dict[str, float] = {}
     for one in family(server):
         try:
             if one.status() == psutil.STATUS_ZOMBIE:
                 zombies += 1
                 continue
-            memory += one.memory_info().rss
+            what = name(one)
+            memory[what] = memory.get(what, 0.0) + one.memory_info().rss / MB
             files += one.num_fds()
-            processes[name(one)] += 1
+            processes[what] += 1
         except psutil.Error:
             continue  # it has just ended
-    return Sizes(memory / MB, files, processes, zombies)
+    return Sizes(memory, files, processes, zombies)
 
 
 def name(process: psutil.Process) -> str:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 WAIT_SECONDS = 2.0
 """How long a request waits for others to end before it is refused."""
 MUCH = 8 * 1024 * 1024
-"""Bytes of bodies after which it is worth 10 ms to trim the heap."""
-SOON = 1.0
-"""Seconds: what was answered is forgotten by then, and others may have ended too."""
-
-_trim: Callable[[int], object] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""Bytes that make it worth 10 ms to trim the heap."""
+SOON, SELDOM = 1.0, 8.0
+"""Seconds between two trims, where the last one gave much back and where it did not."""
 
 
 class BudgetExceeded(Exception):
@@ -29,17 +29,13 @@ class BudgetExceeded(Exception):
 class BodyBudget:
     """A budget over the bytes that all requests at work keep: bodies, and pictures for them.
 
-    It counts what has arrived, not what was announced: an announcement takes no memory. The heap
-    is trimmed after `MUCH` was freed, once a second at most.
+    It counts what has arrived, not what was announced: an announcement takes no memory.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
         self._freed = asyncio.Event()
-        self._untrimmed = 0
-        self._due: asyncio.TimerHandle | None = None
-        self._trimming: asyncio.Future[object] | None = None
 
     async def take(self, size: int) -> None:
         """Count bytes in, once there is room for them. Raises `BudgetExceeded`."""
@@ -51,9 +47,6 @@ class BodyBudget:
         """Count bytes out."""
         self.used -= size
         self._freed.set()
-        self._untrimmed += size
-        if self._untrimmed >= MUCH and self._due is None and _trim is not None:
-            self._due = asyncio.get_running_loop().call_later(SOON, self._begin_trim, _trim)
 
     async def _wait_for_room(self, size: int) -> None:
         try:
@@ -64,10 +57,36 @@ class BodyBudget:
         except TimeoutError:
             raise BudgetExceeded from None
 
-    def _begin_trim(self, trim: Callable[[int], object]) -> None:
-        self._due, self._untrimmed = None, 0
+
+@contextmanager
+def trimmed_heap() -> Iterator[None]:
+    """Within the block, what bodies and answers have left behind goes back within seconds."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trimming = asyncio.create_task(_trim(trim)) if trim is not None else None
+    try:
+        yield
+    finally:
+        if trimming is not None:
+            trimming.cancel()
+
+
+async def _trim(trim: Callable[[int], object]) -> None:
+    """Trims while the process holds more than at its start."""
+    at_start, pause = _resident(), SOON
+    while True:
+        await asyncio.sleep(pause)
+        before = _resident()
+        if before < at_start + MUCH:
+            continue
         # Without the interpreter's lock, so that on a thread it is in nobody's way.
-        self._trimming = asyncio.get_running_loop().run_in_executor(None, trim, 0)
+        await asyncio.get_running_loop().run_in_executor(None, trim, 0)
+        pause = SOON if before - _resident() > MUCH else min(SELDOM, pause * 2)
+
+
+def _resident() -> int:
+    """Bytes of this process in memory, as Linux tells it."""
+    pages = Path("/proc/self/statm").read_text("ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager
