@@ -21,7 +21,7 @@ from xinghe.idempotency import (
     find_answer,
     keep_answer,
 )
-from xinghe.storage import Batch
+from xinghe.storage import Allowance
 from xinghe.storage.connection import migrate
 
 MAX = 10_000
@@ -102,7 +102,7 @@ def test_what_is_older_goes_in_batches(connection: apsw.Connection) -> None:
     while not whole:
         before = dropped
         dropped, whole = drop_expired(
-            connection, Batch(3, math.inf), dropped, before=4, max_bytes=MAX
+            connection, Allowance(3, math.inf), dropped, before=4, max_bytes=MAX
         )
         assert dropped - before <= 3
         batches += 1
@@ -138,7 +138,7 @@ def test_a_smaller_limit_is_reached_step_by_step(connection: apsw.Connection) ->
     whole = False
     while not whole:
         _, whole = drop_expired(
-            connection, Batch(7, math.inf), 0, before=0, max_bytes=ROW_BYTES * 4
+            connection, Allowance(7, math.inf), 0, before=0, max_bytes=ROW_BYTES * 4
         )
     cached, real = total(connection)
     assert 0 < cached == real <= ROW_BYTES * 4

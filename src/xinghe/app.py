@@ -4,7 +4,7 @@ A request meets, from the outside in:
 
 1.  `api.edge`          path, method, CORS, one log line, every answer JSON
 2.  `api.authentication` the bearer token becomes a `Principal`
-3.  `api.idempotent`    a key that was answered gets its answer again; else one request at a time
+3.  `api.repeats`    a key that was answered gets its answer again; else one request at a time
 4.  `api.chat`          body read and validated; the operation says its price and its work
 5.  `api.priced`        takes every operation that costs through the next three
 6.  `limits`            RPM, TPM and QPS of the account; what was not used is given back
@@ -41,11 +41,11 @@ from xinghe.api.elsewhere import (
 )
 from xinghe.api.embeddings.route import EmbeddingsRoute
 from xinghe.api.embeddings.schema import DEFAULT_MODEL
-from xinghe.api.idempotent import Idempotent
 from xinghe.api.images.files import image_routes
 from xinghe.api.images.route import ImagesRoute
 from xinghe.api.memory import BodyBudget, frozen_heap, trimmed_heap
 from xinghe.api.models import ModelsRoute
+from xinghe.api.repeats import Repeats
 from xinghe.api.rerank import RerankRoute
 from xinghe.api.services import Services
 from xinghe.catalog import Catalog
@@ -120,7 +120,7 @@ class System:
             limiter=services.limiter,
             qps=catalog.limits.qps,
             budget=BodyBudget(settings.server.max_bodies_bytes),
-            idempotent=Idempotent(keeper, settings.server),
+            repeats=Repeats(keeper, settings.server),
             handlers={
                 "models": models.list,
                 "model": models.show,

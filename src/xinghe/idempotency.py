@@ -18,7 +18,7 @@ import structlog
 
 from xinghe.core import MICRO
 from xinghe.settings import Idempotency
-from xinghe.storage import Batch, Database, Gathering, StorageError, in_batches, now
+from xinghe.storage import Allowance, Database, Gathering, StorageError, in_batches, now
 
 SWEEP_SECONDS = 60.0
 ROW_BYTES = 256
@@ -169,8 +169,8 @@ def keep_answer(connection: apsw.Connection, place: Place, answer: Kept, *, max_
         "headers, body, size, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*place, answer.asked, answer.model, answer.status, headers, answer.body, size, answer.at),
     )
-    batch = Batch(DROPPED_ON_THE_WAY, math.inf)
-    while _total(connection) > max_bytes and batch.take():
+    allowance = Allowance(DROPPED_ON_THE_WAY, math.inf)
+    while _total(connection) > max_bytes and allowance.take():
         _delete(connection, _OLDEST)
 
 
@@ -192,14 +192,14 @@ def find_answer(connection: apsw.Connection, place: Place, *, since: int) -> Kep
 
 
 def drop_expired(
-    connection: apsw.Connection, batch: Batch, dropped: int, *, before: int, max_bytes: int
+    connection: apsw.Connection, allowance: Allowance, dropped: int, *, before: int, max_bytes: int
 ) -> tuple[int, bool]:
     """Drop what is older than a moment, then the oldest while all take more than `max_bytes`.
 
     Returns how many were dropped, with those before, and whether that is all.
     """
     while any_expired(connection, before=before, max_bytes=max_bytes):
-        if not batch.take():
+        if not allowance.take():
             return dropped, False
         gone = _delete(connection, _AGED, (before,)) or _delete(connection, _OLDEST)
         if not gone:

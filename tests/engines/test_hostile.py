@@ -30,7 +30,7 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines import EngineFailed, EngineUnavailable
-from xinghe.outbound.answer import MAX_EVENT_BYTES, ROOM
+from xinghe.outbound.response import MAX_EVENT_BYTES, ROOM
 
 DONE = b"data: [DONE]\n\n"
 CHUNKED = (

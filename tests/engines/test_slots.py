@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from xinghe.engines.llamacpp.slots import Slots
+from xinghe.engines.llamacpp.slots import ChildSlots
 
 FRAME, ONE, OTHER = list(range(10)), list(range(100, 140)), list(range(200, 240))
 
 
 async def served(
-    slots: Slots, account: int | None, prompt: list[int], *, cancelled: bool = False
+    slots: ChildSlots, account: int | None, prompt: list[int], *, cancelled: bool = False
 ) -> tuple[int, bool]:
     """A whole request; gives its slot's number and whether it continues what the slot holds."""
     async with slots.hold(account, prompt) as slot:
@@ -24,7 +24,7 @@ async def served(
 
 
 async def test_a_conversation_goes_on_in_its_slot() -> None:
-    slots = Slots(3)
+    slots = ChildSlots(3)
     assert await served(slots, 1, FRAME + ONE) == (0, False)
     assert await served(slots, 2, FRAME + ONE) == (1, False)
     assert await served(slots, 1, FRAME + ONE + OTHER) == (0, True)
@@ -35,7 +35,7 @@ async def test_a_conversation_goes_on_in_its_slot() -> None:
 
 
 async def test_the_slot_that_is_longest_unused_changes_hands() -> None:
-    slots = Slots(2)
+    slots = ChildSlots(2)
     for account in (1, 2, 1):
         await served(slots, account, ONE)
     assert await served(slots, 3, ONE) == (1, False)
@@ -43,7 +43,7 @@ async def test_the_slot_that_is_longest_unused_changes_hands() -> None:
 
 
 async def test_what_a_slot_holds_is_nobody_s_until_the_child_has_begun() -> None:
-    slots = Slots(1)
+    slots = ChildSlots(1)
     await served(slots, 1, ONE)
     async with slots.hold(2, ONE) as slot:
         assert not slot.reused  # and it is cancelled here, before the child said anything
@@ -52,7 +52,7 @@ async def test_what_a_slot_holds_is_nobody_s_until_the_child_has_begun() -> None
 
 
 async def test_a_slot_still_at_work_for_one_who_left_is_the_last_choice() -> None:
-    slots = Slots(2)
+    slots = ChildSlots(2)
     assert await served(slots, 1, ONE, cancelled=True) == (0, False)
     assert await served(slots, 1, ONE) == (1, False)
     async with slots.hold(1, ONE) as one, slots.hold(2, ONE) as other:
@@ -60,7 +60,7 @@ async def test_a_slot_still_at_work_for_one_who_left_is_the_last_choice() -> Non
 
 
 async def test_nobody_waits_for_a_slot_while_another_is_free() -> None:
-    slots = Slots(3)
+    slots = ChildSlots(3)
     await served(slots, 1, ONE)
     async with AsyncExitStack() as stack:
         held = [await stack.enter_async_context(slots.hold(1, ONE)) for _ in range(3)]
@@ -72,13 +72,13 @@ async def test_nobody_waits_for_a_slot_while_another_is_free() -> None:
 
 
 async def test_who_names_no_account_continues_nothing() -> None:
-    slots = Slots(1)
+    slots = ChildSlots(1)
     await served(slots, None, ONE)
     assert await served(slots, None, ONE) == (0, False)
 
 
 async def test_prompts_with_pictures_are_compared_by_their_text() -> None:
-    slots = Slots(2)
+    slots = ChildSlots(2)
     one = {"prompt_string": "look <m> at this", "multimodal_data": ["a"]}
     async with slots.hold(1, one) as slot:
         slot.begun()

@@ -15,7 +15,7 @@ from xinghe.ledger import caps, check, holds, lots
 from xinghe.ledger.caps import Period
 from xinghe.ledger.holds import Usage
 from xinghe.ledger.reaper import Reaping, settle_process
-from xinghe.storage import Batch
+from xinghe.storage import Allowance
 from xinghe.storage.connection import migrate
 
 ACCOUNTS = st.sampled_from([1, 2])
@@ -259,8 +259,8 @@ class Books(RuleBasedStateMachine):
         left = {name: hold for name, hold in self.open.items() if hold.owner == owner}
         reaping, batches, whole = Reaping(), 0, False
         while not whole:
-            batch = Batch(rows=size, seconds=math.inf)
-            reaping, whole = settle_process(self.connection, batch, reaping, boot_id=owner)
+            allowance = Allowance(rows=size, seconds=math.inf)
+            reaping, whole = settle_process(self.connection, allowance, reaping, boot_id=owner)
             batches += 1
             assert batches <= 1 + len(left) // size
             assert check(self.connection) == []
@@ -298,8 +298,8 @@ class Books(RuleBasedStateMachine):
         pinned = self.pinned(account)
         swept, whole = 0, False
         while not whole:
-            batch = Batch(rows=size, seconds=math.inf)
-            part, whole = lots.expire(self.connection, account, self.clock, batch)
+            allowance = Allowance(rows=size, seconds=math.inf)
+            part, whole = lots.expire(self.connection, account, self.clock, allowance)
             assert whole or part > 0
             swept += part
             assert check(self.connection) == []
@@ -338,8 +338,8 @@ class Books(RuleBasedStateMachine):
                 self.capture(hold, usage)
                 captured = True
             capture_after -= 1
-            batch = Batch(rows=1, seconds=math.inf)
-            _, whole = lots.expire(self.connection, account, self.clock, batch)
+            allowance = Allowance(rows=1, seconds=math.inf)
+            _, whole = lots.expire(self.connection, account, self.clock, allowance)
             self.the_books_agree()
         self.sweep(account)
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from xinghe.outbound import AnswerTooLarge
-from xinghe.outbound.answer import MAX_EVENT_BYTES, EventParser
+from xinghe.outbound.response import MAX_EVENT_BYTES, EventParser
 
 LINES = st.one_of(
     st.just(b""),

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from tests.attack.watch import hostile_upstream
 from xinghe.outbound import CallFailed, EventStream, Server
-from xinghe.outbound.answer import A_CHARACTER, A_READ, AHEAD, OWN_SHARE, OWN_SHARES, Pace
+from xinghe.outbound.response import A_CHARACTER, A_READ, AHEAD, OWN_SHARE, OWN_SHARES, Pace
 
 SECONDS = 2.0
 

@@ -13,7 +13,7 @@ import pytest
 
 from xinghe.core import ACCOUNT
 from xinghe.safety import Moderator, Place, Verdict
-from xinghe.workers import WorkerBusy
+from xinghe.workers import QueueFull
 
 FILLER = "春眠不觉晓，处处闻啼鸟。" * 300
 LONG = FILLER * 20
@@ -95,4 +95,4 @@ async def test_one_account_does_not_fill_the_queue(moderator: Moderator) -> None
     theirs = asyncio.create_task(ask("b"))
     done = await asyncio.gather(*ours, return_exceptions=True)
     assert await theirs == NAMED
-    assert {type(each) for each in done} == {WorkerBusy, Verdict}
+    assert {type(each) for each in done} == {QueueFull, Verdict}

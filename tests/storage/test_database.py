@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from tests.storage.test_writer import FAR_TOO_MUCH, limit_pages, note, notes, until
-from xinghe.storage import Batch, Database, StorageClosed, StorageUnavailable, in_batches
+from xinghe.storage import Allowance, Database, StorageClosed, StorageUnavailable, in_batches
 
 
 @pytest.fixture
@@ -23,16 +23,16 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def test_a_batch_is_bounded_by_rows() -> None:
-    batch = Batch(3, math.inf)
-    assert [batch.take() for _ in range(5)] == [True, True, True, False, False]
+    allowance = Allowance(3, math.inf)
+    assert [allowance.take() for _ in range(5)] == [True, True, True, False, False]
 
 
 def test_a_batch_is_bounded_by_time_but_for_its_first_row() -> None:
-    batch = Batch(100, 0)
-    assert [batch.take() for _ in range(3)] == [True, False, False]
+    allowance = Allowance(100, 0)
+    assert [allowance.take() for _ in range(3)] == [True, False, False]
 
 
-def step(connection: apsw.Connection, batch: Batch, done: int) -> tuple[int, bool]:
+def step(connection: apsw.Connection, allowance: Allowance, done: int) -> tuple[int, bool]:
     note(connection, f"batch {done}")
     return done + 1, done == 4
 
@@ -81,7 +81,7 @@ async def test_a_batch_does_not_wait_for_ever(tmp_path: Path) -> None:
 
 
 async def test_what_a_step_raises_ends_the_task(tmp_path: Path) -> None:
-    def failing(connection: apsw.Connection, batch: Batch, done: int) -> tuple[int, bool]:
+    def failing(connection: apsw.Connection, allowance: Allowance, done: int) -> tuple[int, bool]:
         note(connection, f"batch {done}")
         if done == 2:
             raise LookupError

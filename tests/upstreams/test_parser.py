@@ -22,7 +22,7 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines.chunks import Chunks
-from xinghe.outbound.answer import EventParser
+from xinghe.outbound.response import EventParser
 
 STREAMS = [name for name, form in played() if form == "stream"]
 PROMPT = {"messages": [{"role": "user", "content": "hi"}], "tools": []}

@@ -11,8 +11,8 @@ import pytest
 
 from tests.workers.child import Work
 from xinghe.workers import (
+    QueueFull,
     RequestFailed,
-    WorkerBusy,
     WorkerClosed,
     WorkerDied,
     WorkerOutOfMemory,
@@ -72,14 +72,14 @@ async def test_a_short_call_waits_for_no_queue_of_long_ones() -> None:
 async def test_the_queue_is_bounded_in_all_and_for_each(pool: WorkerPool[str]) -> None:
     tasks = [asyncio.create_task(pool.call(Work(seconds=20), "a")) for _ in range(5)]
     await asyncio.sleep(0)
-    with pytest.raises(WorkerBusy, match="4 calls of this account"):
+    with pytest.raises(QueueFull, match="4 calls of this account"):
         await pool.call(Work(), "a")
     tasks += [asyncio.create_task(pool.call(Work(seconds=20), "b")) for _ in range(3)]
     await asyncio.sleep(0)
     others = [asyncio.create_task(pool.call(Work(seconds=20), "c")) for _ in range(3)]
-    with pytest.raises(WorkerBusy, match="others have less"):
+    with pytest.raises(QueueFull, match="others have less"):
         await tasks[4]
-    with pytest.raises(WorkerBusy, match="6 calls are waiting"):
+    with pytest.raises(QueueFull, match="6 calls are waiting"):
         await others[2]
     for task in tasks + others:
         task.cancel()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.workers import FairQueue, WorkerBusy
+from xinghe.workers import FairQueue, QueueFull
 
 ACCOUNTS = st.sampled_from(["a", "b", "c", "d"])
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "take", "leave"]), ACCOUNTS), max_size=80)
@@ -27,7 +27,7 @@ def test_it_holds_what_came_within_its_bounds(
     held: list[tuple[str, int]] = []
     dropped: list[int] = []
 
-    def drop(item: int, _: WorkerBusy) -> None:
+    def drop(item: int, _: QueueFull) -> None:
         dropped.append(item)
 
     queue: FairQueue[int] = FairQueue(most=most, share=share, drop=drop)
@@ -37,7 +37,7 @@ def test_it_holds_what_came_within_its_bounds(
             waiting = Counter(pair[0] for pair in held)
             longest = max(waiting.values(), default=0)
             if len(own) >= share or (len(held) >= most and longest <= max(1, len(own) + 1)):
-                with pytest.raises(WorkerBusy):
+                with pytest.raises(QueueFull):
                     queue.put(account, number)
             else:
                 full = len(held) >= most
@@ -117,10 +117,10 @@ def of_texts(most: int) -> FairQueue[Texts]:
 def test_one_account_has_its_share_of_the_room() -> None:
     queue = of_texts(20)
     queue.put("a", Texts("a1", 8))
-    with pytest.raises(WorkerBusy, match="8 calls of this account"):
+    with pytest.raises(QueueFull, match="8 calls of this account"):
         queue.put("a", Texts("a2", 3))
     queue.put("a", Texts("a2", 2))
-    with pytest.raises(WorkerBusy, match="10 calls are waiting"):
+    with pytest.raises(QueueFull, match="10 calls are waiting"):
         queue.put("b", Texts("b1", 11))
     queue.put("b", Texts("b1", 10))
     assert queue.waiting == 20
@@ -129,7 +129,7 @@ def test_one_account_has_its_share_of_the_room() -> None:
 def test_a_large_item_comes_where_nothing_waits() -> None:
     queue = of_texts(4)
     queue.put("a", Texts("a1", 50))
-    with pytest.raises(WorkerBusy):
+    with pytest.raises(QueueFull):
         queue.put("b", Texts("b1", 1))
     assert queue.next() == queue.take() == ("a", Texts("a1", 50))
     queue.put("b", Texts("b1", 1))
@@ -138,7 +138,7 @@ def test_a_large_item_comes_where_nothing_waits() -> None:
 def test_a_crowd_of_accounts_leaves_room_for_one_more() -> None:
     dropped: list[str] = []
 
-    def drop(item: str, _: WorkerBusy) -> None:
+    def drop(item: str, _: QueueFull) -> None:
         dropped.append(item)
 
     queue: FairQueue[str] = FairQueue(most=64, share=8, drop=drop)
@@ -148,7 +148,7 @@ def test_a_crowd_of_accounts_leaves_room_for_one_more() -> None:
     for number in range(7):
         queue.put("z", f"z{number}")
     assert dropped == ["a7", "b7", "c7", "d7", "e7", "f7", "g7"]
-    with pytest.raises(WorkerBusy, match="64 calls"):
+    with pytest.raises(QueueFull, match="64 calls"):
         queue.put("z", "z7")  # it has as many as the others now, and h one more
     assert queue.waiting == 64
 

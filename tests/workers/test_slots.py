@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xinghe.core import ACCOUNT
-from xinghe.workers import Slots, WorkerBusy
+from xinghe.workers import QueueFull, Slots
 
 SLOTS, QUEUE, TOKENS = 3, 4, 10
 
@@ -40,7 +40,7 @@ class Guest:
                     await self.may_leave.wait()
                 finally:
                     self.inside = False
-        except WorkerBusy:
+        except QueueFull:
             self.refused = True
 
 
@@ -142,7 +142,7 @@ async def test_queue_is_full_exactly_at_its_bound() -> None:
     await settle()
     assert [guest.inside for guest in guests] == [True] * SLOTS + [False] * QUEUE
     assert not any(guest.refused for guest in guests)
-    with pytest.raises(WorkerBusy):
+    with pytest.raises(QueueFull):
         async with slots.hold(1):
             pass
     guests[0].may_leave.set()
@@ -226,7 +226,7 @@ async def test_who_continues_an_answer_goes_first() -> None:
     async with slots.hold(1):
         waiting = asyncio.create_task(enter("newcomer"))
         await settle()
-        with pytest.raises(WorkerBusy):
+        with pytest.raises(QueueFull):
             await enter("too late")
         back = asyncio.create_task(enter("returning", returning=True))
         await settle()

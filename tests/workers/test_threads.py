@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from xinghe.core import ACCOUNT
-from xinghe.workers import Threads, WorkerBusy
+from xinghe.workers import QueueFull, Threads
 
 
 class Gate:
@@ -46,13 +46,13 @@ async def test_accounts_take_turns_and_none_takes_all(threads: Threads) -> None:
     gate = Gate()
     calls = [asyncio.create_task(asked(threads, gate, "a", f"a{n}")) for n in range(6)]
     await begun(*calls)
-    assert isinstance(calls[5].exception(), WorkerBusy)  # one works, four wait
+    assert isinstance(calls[5].exception(), QueueFull)  # one works, four wait
     calls += [asyncio.create_task(asked(threads, gate, "b", f"b{n}")) for n in range(3)]
     await begun(*calls)
-    assert isinstance(calls[4].exception(), WorkerBusy)  # six wait, and b has fewer than a
+    assert isinstance(calls[4].exception(), QueueFull)  # six wait, and b has fewer than a
     calls += [asyncio.create_task(asked(threads, gate, "b", "b3"))]
     await begun(*calls)
-    assert isinstance(calls[9].exception(), WorkerBusy)
+    assert isinstance(calls[9].exception(), QueueFull)
     gate.open.set()
     await asyncio.gather(*calls, return_exceptions=True)
     assert gate.seen == ["a0", "a1", "b0", "a2", "b1", "a3", "b2"]

@@ -14,9 +14,9 @@ import uvloop
 
 from tests.workers.child import Work
 from xinghe.workers import (
+    QueueFull,
     RequestFailed,
     Worker,
-    WorkerBusy,
     WorkerClosed,
     WorkerDied,
     WorkerTimeout,
@@ -95,7 +95,7 @@ async def test_the_queue_is_bounded() -> None:
     await asyncio.sleep(0)
     queued = [asyncio.create_task(worker.call(Work(text="in"))) for _ in range(2)]
     await asyncio.sleep(0)
-    with pytest.raises(WorkerBusy, match="2 calls"):
+    with pytest.raises(QueueFull, match="2 calls"):
         await worker.call(Work())
     queued[0].cancel()
     await asyncio.wait((queued[0],))

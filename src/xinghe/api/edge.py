@@ -14,9 +14,9 @@ from xinghe.api.authentication import authenticate
 from xinghe.api.dialect import find_mount
 from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
 from xinghe.api.exchange import Exchange
-from xinghe.api.idempotent import Handler, Idempotent
 from xinghe.api.memory import BodyBudget
 from xinghe.api.operations import OPERATIONS, find_operation
+from xinghe.api.repeats import Handler, Repeats
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.limits import Limiter
 from xinghe.observe import metrics
@@ -42,7 +42,7 @@ class Edge:
         limiter: Limiter,
         qps: float,
         budget: BodyBudget,
-        idempotent: Idempotent,
+        repeats: Repeats,
         handlers: Mapping[str, Handler],
         elsewhere: ASGIApp,
     ) -> None:
@@ -50,7 +50,7 @@ class Edge:
         self._limiter = limiter
         self._qps = qps
         self._budget = budget
-        self._idempotent = idempotent
+        self._repeats = repeats
         self._handlers = {each.name: handlers[each.name] for each in OPERATIONS}
         self._elsewhere = elsewhere
 
@@ -87,7 +87,7 @@ class Edge:
             )
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
                 if operation.method == "POST":
-                    await self._idempotent(exchange, handler)
+                    await self._repeats(exchange, handler)
                 else:
                     await handler(exchange)
         except ClientGone:

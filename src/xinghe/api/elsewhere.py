@@ -21,7 +21,7 @@ from xinghe.api.operations import no_such_path
 from xinghe.dispatch import Deployments
 from xinghe.search.corpus import SERVED_AT, Corpus
 from xinghe.storage import Database
-from xinghe.workers import WorkerBusy
+from xinghe.workers import QueueFull
 
 REQUEST_ID = "xinghe.request_id"
 """Where a request's id stands in its ASGI scope."""
@@ -105,7 +105,7 @@ def documentation_routes(corpus: Corpus) -> list[BaseRoute]:
     async def document(request: Request) -> Response:
         try:
             text = await corpus.page(request.path_params["page"])
-        except WorkerBusy as busy:
+        except QueueFull as busy:
             return refusal_response(as_api_error(busy, request.scope[REQUEST_ID]), request.scope)
         if text is None:
             return refusal_response(no_such_path(request.url.path), request.scope)

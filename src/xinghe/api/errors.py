@@ -23,7 +23,7 @@ from xinghe.images.store import StoreError
 from xinghe.ledger import InsufficientTokens, SpendCapReached
 from xinghe.limits import RateLimited
 from xinghe.storage import StorageUnavailable
-from xinghe.workers import WorkerBusy, WorkerFailure
+from xinghe.workers import QueueFull, WorkerFailure
 
 log = structlog.get_logger(__name__)
 
@@ -190,9 +190,9 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             error, text = LIMITS[fault.kind]
             text = f"{text} ({fault.limit})"
             known = _too_many(error, text, fault.retry_after, fault.headers)
-        case ClusterFull() | EmbedderBusy() | PainterBusy() | VettingBusy() | WorkerBusy():
+        case ClusterFull() | EmbedderBusy() | PainterBusy() | VettingBusy() | QueueFull():
             text = "request limit by resouce cluster reached"
-            seconds = BUSY_SECONDS if isinstance(fault, WorkerBusy) else fault.retry_after
+            seconds = BUSY_SECONDS if isinstance(fault, QueueFull) else fault.retry_after
             known = _too_many(Errors.CLUSTER_RATE_LIMIT, text, seconds)
         case BudgetExceeded():
             text = (

@@ -19,7 +19,7 @@ from xinghe.engines import (
     EngineUnavailable,
     PromptTooLong,
 )
-from xinghe.workers import Slots, WorkerBusy
+from xinghe.workers import QueueFull, Slots
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +95,7 @@ class ChatDeployment:
             async with AsyncExitStack() as held:
                 try:
                     await held.enter_async_context(slots.hold(tokens, returning=job.returning))
-                except WorkerBusy as error:
+                except QueueFull as error:
                     raise ClusterFull(slots.expected_wait) from error
                 for delay in (*RETRY_DELAYS, None):
                     try:

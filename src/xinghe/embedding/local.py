@@ -23,7 +23,7 @@ from xinghe.embedding.protocol import (
     Vectors,
     nothing,
 )
-from xinghe.workers import FairQueue, Worker, WorkerBusy, WorkerDied, WorkerFailure
+from xinghe.workers import FairQueue, QueueFull, Worker, WorkerDied, WorkerFailure
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +127,7 @@ class LocalEmbedder(Embedder):
         job, account = _Job(Task(list(texts), form, max_tokens), began), ACCOUNT.get()
         try:
             self._jobs.put(account, job)
-        except WorkerBusy as busy:
+        except QueueFull as busy:
             raise self._busy(busy) from None
         try:
             return await self._made(job)
@@ -155,10 +155,10 @@ class LocalEmbedder(Embedder):
         if self._pump is not None:
             await asyncio.wait((self._pump,))
 
-    def _busy(self, busy: WorkerBusy) -> EmbedderBusy:
+    def _busy(self, busy: QueueFull) -> EmbedderBusy:
         return EmbedderBusy(str(busy), max(1.0, self._jobs.waiting * self._seconds_a_text))
 
-    def _drop(self, job: _Job, busy: WorkerBusy) -> None:
+    def _drop(self, job: _Job, busy: QueueFull) -> None:
         if not job.future.done():
             job.future.set_exception(self._busy(busy))
 

@@ -32,7 +32,7 @@ from xinghe.outbound import (
     Unreadable,
     items,
 )
-from xinghe.workers import Slots, WorkerBusy
+from xinghe.workers import QueueFull, Slots
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -194,7 +194,7 @@ class UpstreamEmbedder(Embedder):
                         if delay is None:
                             raise EmbedderFailed(str(error)) from None
                     await asyncio.sleep(delay)
-        except WorkerBusy as busy:
+        except QueueFull as busy:
             raise EmbedderBusy(str(busy), RETRY_AFTER) from None
         raise AssertionError("unreachable")
 

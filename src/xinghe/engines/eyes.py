@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from xinghe.core import Message, Picture
 from xinghe.engines.protocol import EngineUnavailable
 from xinghe.pictures import Description, PictureFile, pictures_in, prompt_parts
-from xinghe.workers import Worker, WorkerBusy, WorkerFailure
+from xinghe.workers import QueueFull, Worker, WorkerFailure
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ class Eyes:
     async def _part(self, picture: Picture, number: int) -> str | Picture:
         try:
             png = await self._worker.call(PictureFile(picture.data))
-        except WorkerBusy as error:
+        except QueueFull as error:
             raise EngineUnavailable(str(error)) from error
         except WorkerFailure as error:
             log.warning("picture_not_shown", reason=type(error).__name__)

@@ -20,7 +20,7 @@ from xinghe.images.protocol import (
 )
 from xinghe.images.unpacking import Unpack, Unpacked
 from xinghe.outbound import CallFailed, Refused, Server
-from xinghe.workers import Slots, Worker, WorkerBusy, WorkerFailure
+from xinghe.workers import QueueFull, Slots, Worker, WorkerFailure
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ class UpstreamPainter:
                     images.append(await self._one(asked, seed))
                     progress(len(images) * asked.steps)
                 return images
-        except WorkerBusy as busy:
+        except QueueFull as busy:
             raise PainterBusy(str(busy), RETRY_AFTER) from None
         except PainterError as error:
             log.warning("image_failed", served_by=self.served_by, error=str(error))

@@ -16,7 +16,7 @@ import msgspec
 from xinghe.core import Meter, Rate
 from xinghe.ledger import caps, lots
 from xinghe.ledger.caps import Cap
-from xinghe.storage import Batch
+from xinghe.storage import Allowance
 
 SWEPT_ON_THE_WAY = 20
 """Expired lots; what an account has beyond is swept in batches of its own."""
@@ -99,7 +99,7 @@ def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | Unswept | No
     No refusal is an exception: the expired lots that were swept on the way stay swept.
     """
     account, at = hold.account_id, hold.created_at
-    if not lots.expire(connection, account, at, Batch(SWEPT_ON_THE_WAY, math.inf))[1]:
+    if not lots.expire(connection, account, at, Allowance(SWEPT_ON_THE_WAY, math.inf))[1]:
         # As good as swept, if valid lots hold all that is promised by then.
         held = connection.execute("SELECT held FROM accounts WHERE id = ?", (account,)).get
         if not lots.cover(connection, account, held + hold.amount, at):

@@ -13,7 +13,7 @@ from functools import partial
 import apsw
 import msgspec
 
-from xinghe.storage import Batch, Database, in_batches, now
+from xinghe.storage import Allowance, Database, in_batches, now
 
 _ENTRY = (
     "INSERT INTO entries (account_id, at, kind, amount, balance_after, note) "
@@ -80,11 +80,11 @@ def _next(connection: apsw.Connection, account_id: int, held_since: int) -> tupl
 
 
 def expire(
-    connection: apsw.Connection, account_id: int, at: int, batch: Batch | None = None
+    connection: apsw.Connection, account_id: int, at: int, allowance: Allowance | None = None
 ) -> tuple[int, bool]:
     """Sweep an account's expired lots, with an `expiry` entry each.
 
-    Returns the amount, and whether that was all: a `batch` ends when it is full.
+    Returns the amount, and whether that was all: an `allowance` may be used up before.
 
     A hold was promised lots that were valid when it was reserved. So an expired lot keeps, until
     they resolve, what the open holds from before its expiry could still take, and no more.
@@ -97,7 +97,7 @@ def expire(
         spared += kept
         part = min(remaining - kept, connection.execute(query, (account_id,)).get)
         if part:
-            if batch is not None and not batch.take():
+            if allowance is not None and not allowance.take():
                 return swept, False
             _sweep(connection, account_id, lot, part, at)
             swept += part
@@ -188,25 +188,25 @@ async def sweep(database: Database) -> int:
 async def sweep_account(database: Database, account_id: int, at: int) -> None:
     """Sweep what an account had expired at a moment."""
 
-    def step(connection: apsw.Connection, batch: Batch, _: None) -> tuple[None, bool]:
-        return None, expire(connection, account_id, at, batch)[1]
+    def step(connection: apsw.Connection, allowance: Allowance, _: None) -> tuple[None, bool]:
+        return None, expire(connection, account_id, at, allowance)[1]
 
     await in_batches(database, step, None)
 
 
 def _expire_due(
-    connection: apsw.Connection, batch: Batch, sweep: _Sweeping, *, at: int
+    connection: apsw.Connection, allowance: Allowance, sweep: _Sweeping, *, at: int
 ) -> tuple[_Sweeping, bool]:
     while page := _due(connection, at, sweep.position, SWEEP_PAGE):
         for lot, account_id, expires_at in page:
             if account_id not in sweep.done:
-                amount, whole = expire(connection, account_id, at, batch)
+                amount, whole = expire(connection, account_id, at, allowance)
                 sweep.swept += amount
                 if not whole:
                     return sweep, False
                 sweep.done.add(account_id)
             sweep.position = (expires_at, lot)
-            if not batch.take():
+            if not allowance.take():
                 return sweep, False
     return sweep, True
 

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from xinghe.ledger import holds
-from xinghe.storage import ENVIRONMENT, Batch, Database, in_batches, now
+from xinghe.storage import ENVIRONMENT, Allowance, Database, in_batches, now
 
 FOLDER = "owners"
 PAGE = 200
@@ -96,7 +96,7 @@ async def reap(database: Database, own_boot_id: str) -> int:
 
 
 def settle_process(
-    connection: apsw.Connection, batch: Batch, reaping: Reaping, *, boot_id: str
+    connection: apsw.Connection, allowance: Allowance, reaping: Reaping, *, boot_id: str
 ) -> tuple[Reaping, bool]:
     """Resolve what a dead process has open; returns how far that has come, and whether it is all.
 
@@ -109,7 +109,7 @@ def settle_process(
     resolved, after = reaping.resolved, reaping.after
     while page := holds.open_holds(connection, boot_id, after=after, limit=PAGE):
         for hold in page:
-            if not batch.take():
+            if not allowance.take():
                 return Reaping(resolved, after), False
             resolved += _settle(connection, hold, at)
             after = hold.id

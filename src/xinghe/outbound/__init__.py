@@ -3,7 +3,6 @@
 Not for URLs that strangers choose: those are `fetching`'s.
 """
 
-from xinghe.outbound.answer import A_CHARACTER, Answer, EventStream
 from xinghe.outbound.client import Client, Server, proxy_for
 from xinghe.outbound.faults import (
     UNREADABLE,
@@ -18,17 +17,18 @@ from xinghe.outbound.faults import (
     items,
     known_words,
 )
+from xinghe.outbound.response import A_CHARACTER, EventStream, Response
 
 __all__ = [
     "A_CHARACTER",
     "UNREADABLE",
-    "Answer",
     "AnswerTooLarge",
     "Broken",
     "CallFailed",
     "Client",
     "EventStream",
     "Refused",
+    "Response",
     "Server",
     "Silent",
     "Unreachable",

@@ -18,8 +18,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from xinghe.observe import metrics
-from xinghe.outbound.answer import Answer
 from xinghe.outbound.faults import Broken, CallFailed, Refused, decoded, fault_of
+from xinghe.outbound.response import Response
 
 if TYPE_CHECKING:
     from aiohttp import ClientRequest, ClientTimeout
@@ -72,7 +72,7 @@ class Client:
         headers: Mapping[str, str],
         body: bytes | None = None,
         silence: float | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send a request; the answer when its head has come, to be used in a `with`.
 
         `silence` in place of the client's own. Raises `Unreachable`, `Silent`, `Broken`, and
@@ -97,7 +97,7 @@ class Client:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             response.close()
             raise Broken("its answer is compressed, which nobody asked for")
-        answer = Answer(response, silence)
+        answer = Response(response, silence)
         if response.status not in self._success:
             with answer:
                 raise await answer.refusal()
@@ -216,7 +216,7 @@ class Server(Client):
 
     async def call(
         self, method: str, path: str, body: object = None, silence: float | None = None
-    ) -> Answer:
+    ) -> Response:
         """`<method> <url><path>` with the key, and with `body` as JSON; as `Client.send` is."""
         key = self._key
         if not key and self._key_env:

@@ -12,7 +12,7 @@ import structlog
 from xinghe.core import ACCOUNT, Picture
 from xinghe.pictures.prompt import Description
 from xinghe.settings import Pictures
-from xinghe.workers import Threads, WorkerBusy, WorkerFailure, WorkerPool
+from xinghe.workers import QueueFull, Threads, WorkerFailure, WorkerPool
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ class PictureReader:
         """What can be read from a picture; its text is cut to `max_characters`.
 
         A picture that cannot be read within `pictures.read_timeout` is described as such. Raises
-        `WorkerBusy` where too many wait.
+        `QueueFull` where too many wait.
         """
         key = await self._hashing.run(_digest, picture.data)
         reading = self._seen.get(key)
@@ -75,7 +75,7 @@ class PictureReader:
             try:
                 async with asyncio.timeout(self._timeout):
                     reading = await self._worker.call(PictureFile(picture.data), ACCOUNT.get())
-            except WorkerBusy:
+            except QueueFull:
                 raise
             except (WorkerFailure, TimeoutError) as error:
                 log.warning("picture_not_read", reason=type(error).__name__)

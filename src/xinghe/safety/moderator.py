@@ -116,7 +116,7 @@ class Moderator:
     async def check_all(self, texts: Sequence[tuple[str, Place]]) -> list[Verdict | None]:
         """As `check` for each, in order; what is long in sum, in a process of its own.
 
-        Raises `WorkerFailure`: `WorkerBusy` where too many wait.
+        Raises `WorkerFailure`: `QueueFull` where too many wait.
         """
         size = sum(len(text) + A_TEXT for text, _ in texts)
         if size <= AT_ONCE:

@@ -9,12 +9,12 @@ from xinghe.storage.connection import (
     connect,
     prepare,
 )
-from xinghe.storage.database import Batch, Database, Gathering, in_batches, now
+from xinghe.storage.database import Allowance, Database, Gathering, in_batches, now
 from xinghe.storage.writer import Job, Operation
 
 __all__ = [
     "ENVIRONMENT",
-    "Batch",
+    "Allowance",
     "Database",
     "Gathering",
     "Job",

@@ -194,7 +194,7 @@ class Gathering:
             await clearance(self._first)
 
 
-class Batch:
+class Allowance:
     """What one transaction may still do: so many rows, for so long; one row at least."""
 
     def __init__(self, rows: int = ROWS, seconds: float = SECONDS) -> None:
@@ -212,7 +212,7 @@ class Batch:
 
 
 async def in_batches(
-    database: Database, step: Callable[[apsw.Connection, Batch, S], tuple[S, bool]], state: S
+    database: Database, step: Callable[[apsw.Connection, Allowance, S], tuple[S, bool]], state: S
 ) -> S:
     """Run a long task in short transactions, between which requests get their turn.
 
@@ -224,5 +224,5 @@ async def in_batches(
     done = False
     while not done:
         before = state
-        state, done = await database.write(lambda c: step(c, Batch(), before), idle=True)  # noqa: B023
+        state, done = await database.write(lambda c: step(c, Allowance(), before), idle=True)  # noqa: B023
     return state

@@ -9,8 +9,8 @@ what waits for either, or for `Slots` of any other kind, waits in a `FairQueue`.
 from xinghe.workers.pool import WorkerPool
 from xinghe.workers.process import Backoff
 from xinghe.workers.protocol import (
+    QueueFull,
     RequestFailed,
-    WorkerBusy,
     WorkerClosed,
     WorkerDied,
     WorkerFailure,
@@ -26,11 +26,11 @@ __all__ = [
     "Cancelled",
     "FairQueue",
     "Job",
+    "QueueFull",
     "RequestFailed",
     "Slots",
     "Threads",
     "Worker",
-    "WorkerBusy",
     "WorkerClosed",
     "WorkerDied",
     "WorkerFailure",

@@ -98,7 +98,7 @@ class WorkerPool(Generic[Reply]):
         `known` is asked when its turn comes: what it gives is the reply, and no child is troubled.
 
         A caller that is cancelled takes its call along: out of the queue, or, after `grace`
-        seconds, out of the child's hands. Raises `WorkerFailure` (`WorkerBusy` where the queue
+        seconds, out of the child's hands. Raises `WorkerFailure` (`QueueFull` where the queue
         is full, `WorkerTimeout`, `WorkerOutOfMemory`, `WorkerDied`, `RequestFailed`,
         `WorkerClosed`).
         """

@@ -1,8 +1,8 @@
 """What parent and child say to each other: a length of four bytes, then MessagePack.
 
 `Greeting` goes down first and `Ready` comes up; from then on `Call`s and `Cancel`s go down, and
-`Progressed`s and `Answer`s come up, in any order. A call that is cancelled is answered, too. A call
-without a reply fails with a `WorkerFailure`.
+`Progressed`s and `Replied`s come up, in any order. A call that is cancelled is replied to, as well.
+One without a reply fails with a `WorkerFailure`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class RequestFailed(WorkerFailure):
     """The handler raised: the child lives on. The message is the type and text of its exception."""
 
 
-class WorkerBusy(WorkerFailure):
+class QueueFull(WorkerFailure):
     """The queue is full: nothing was begun."""
 
 
@@ -80,7 +80,7 @@ class Progressed(msgspec.Struct, frozen=True, array_like=True, tag=True):
     done: int
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class Replied(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The reply to call `id`, or what its handler raised."""
 
     id: int

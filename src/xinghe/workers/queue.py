@@ -19,7 +19,7 @@ from typing import Generic, ParamSpec, TypeVar
 import msgspec
 
 from xinghe.core import ACCOUNT
-from xinghe.workers.protocol import WorkerBusy
+from xinghe.workers.protocol import QueueFull
 
 Item = TypeVar("Item")
 P = ParamSpec("P")
@@ -56,7 +56,7 @@ class FairQueue(Generic[Item]):
         *,
         most: int,
         share: int,
-        drop: Callable[[Item, WorkerBusy], None],
+        drop: Callable[[Item, QueueFull], None],
         size: Callable[[Item], int] = lambda _: 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,27 +71,27 @@ class FairQueue(Generic[Item]):
         self._turns: OrderedDict[str, deque[Item]] = OrderedDict()
 
     def put(self, account: str, item: Item, *, bounded: bool = True) -> None:
-        """Raises `WorkerBusy` where there is no room in all, or none for this account."""
+        """Raises `QueueFull` where there is no room in all, or none for this account."""
         size = self._size(item)
         own = self._waiting_of(account)
         if bounded and own and own + size > self._share:
-            raise WorkerBusy(f"{own} calls of this account are waiting already")
+            raise QueueFull(f"{own} calls of this account are waiting already")
         if bounded and self.waiting + size > self._most and (self.waiting or not self._most):
             self._make_room(size, own + size)
         self._turns.setdefault(account, deque()).append(item)
         self.waiting += size
 
     def _make_room(self, size: int, own: int) -> None:
-        """For an item of `size`, with which its account has `own` waiting; or `WorkerBusy`."""
+        """For an item of `size`, with which its account has `own` waiting; or `QueueFull`."""
         several = (one for one, items in self._turns.items() if len(items) > 1)
         longest = max(several, key=self._waiting_of, default=None)
         if longest is not None and self._waiting_of(longest) > own:
             last = self._turns[longest][-1]
             if self.waiting - self._size(last) + size <= self._most:
                 self.remove(longest, last)
-                self._drop(last, WorkerBusy("others have less waiting"))
+                self._drop(last, QueueFull("others have less waiting"))
                 return
-        raise WorkerBusy(f"{self.waiting} calls are waiting already")
+        raise QueueFull(f"{self.waiting} calls are waiting already")
 
     def _waiting_of(self, account: str) -> int:
         return sum(map(self._size, self._turns.get(account, ())))
@@ -149,7 +149,7 @@ class _Waiting(msgspec.Struct, frozen=True, eq=False):
     size: int
     turn: asyncio.Future[None]
 
-    def fail(self, busy: WorkerBusy) -> None:
+    def fail(self, busy: QueueFull) -> None:
         if not self.turn.done():
             self.turn.set_exception(busy)
 
@@ -206,7 +206,7 @@ class Slots:
         """Wait for a place, in the turn of the account of `core.ACCOUNT`.
 
         Who is `returning` had a place before for the same answer: it stands before all others,
-        and the queue is never full for it. Raises `WorkerBusy` where it is full, or becomes so
+        and the queue is never full for it. Raises `QueueFull` where it is full, or becomes so
         of those who have less waiting, and `ValueError` for more `tokens` than there are.
         """
         if 0 < self._tokens < tokens:
@@ -274,7 +274,7 @@ class Threads:
         self._slots = Slots(threads, queue=waiting, share=share)
 
     async def run(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """What `work` returns, or raises. Raises `WorkerBusy` where the queue is full.
+        """What `work` returns, or raises. Raises `QueueFull` where the queue is full.
 
         A caller that is cancelled takes its call out of the queue; one that has begun goes on.
         """

@@ -19,12 +19,12 @@ from xinghe.orphan import die_with_parent
 from xinghe.workers.protocol import (
     LENGTH,
     OUT_OF_MEMORY,
-    Answer,
     Call,
     Cancel,
     Greeting,
     Progressed,
     Ready,
+    Replied,
     body_length,
     encode,
 )
@@ -126,18 +126,18 @@ def _greeted(at_once: int) -> _Answers:
 def _answer(number: int, answers: _Answers, handle: Callable[[], object]) -> None:
     try:
         reply = msgspec.Raw(msgspec.msgpack.encode(handle()))
-        answers.send(Answer(number, reply))
+        answers.send(Replied(number, reply))
     except Cancelled:
-        answers.send(Answer(number, NOTHING, "Cancelled"))
+        answers.send(Replied(number, NOTHING, "Cancelled"))
     except MemoryError:
         if resource.getrlimit(resource.RLIMIT_DATA)[0] != resource.RLIM_INFINITY:
             os._exit(OUT_OF_MEMORY)  # what the call has left behind goes with the process
-        answers.send(Answer(number, NOTHING, "MemoryError"))
+        answers.send(Replied(number, NOTHING, "MemoryError"))
     except Exception as error:
         # The text may quote the request, which belongs to the caller and not into a log.
         print(f"{type(error).__name__} in a call:", file=sys.stderr)
         traceback.print_tb(error.__traceback__)
-        answers.send(Answer(number, NOTHING, f"{type(error).__name__}: {error}"))
+        answers.send(Replied(number, NOTHING, f"{type(error).__name__}: {error}"))
 
 
 def _limit_memory(data: int) -> None:

@@ -17,15 +17,15 @@ import structlog
 from xinghe.workers.process import Backoff, ChildProcess
 from xinghe.workers.protocol import (
     OUT_OF_MEMORY,
-    Answer,
     Call,
     Cancel,
     Greeting,
     NotAFrame,
     Progressed,
+    QueueFull,
     Ready,
+    Replied,
     RequestFailed,
-    WorkerBusy,
     WorkerClosed,
     WorkerDied,
     WorkerFailure,
@@ -119,12 +119,12 @@ class Worker(Generic[Reply]):
         `timeout` counts the seconds from when the child is given the call; a child that exceeds
         it is killed. `progress` hears what a job of `serve_jobs` tells. A caller that is
         cancelled is forgotten, and the child told. Raises `WorkerFailure`
-        (`RequestFailed`, `WorkerBusy`, `WorkerDied`, `WorkerTimeout`, `WorkerClosed`).
+        (`RequestFailed`, `QueueFull`, `WorkerDied`, `WorkerTimeout`, `WorkerClosed`).
         """
         if self._closed:
             raise WorkerClosed(f"the worker {self._module} is closed")
         if len(self._waiting) >= self._most_waiting:
-            raise WorkerBusy(f"{self._most_waiting} calls of {self._module} are waiting already")
+            raise QueueFull(f"{self._most_waiting} calls of {self._module} are waiting already")
         raw = msgspec.Raw(msgspec.msgpack.encode(request))
         pending = _Pending(raw, self._timeout if timeout is None else timeout, progress)
         self._waiting.append(pending)
@@ -243,8 +243,8 @@ class Worker(Generic[Reply]):
         return True
 
     async def _listen(self, child: ChildProcess) -> None:
-        decoder: msgspec.msgpack.Decoder[Answer | Progressed]
-        decoder = msgspec.msgpack.Decoder(Answer | Progressed)
+        decoder: msgspec.msgpack.Decoder[Replied | Progressed]
+        decoder = msgspec.msgpack.Decoder(Replied | Progressed)
         while (body := await child.receive()) is not None:
             answer = decoder.decode(body)
             if isinstance(answer, Progressed):

@@ -23,15 +23,15 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines.llamacpp.prompts import Prompts
-from xinghe.engines.llamacpp.slots import Slot, Slots
+from xinghe.engines.llamacpp.slots import ChildSlots, Slot
 from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
 from xinghe.outbound import (
     UNREADABLE,
-    Answer,
     CallFailed,
     Client,
     EventStream,
     Refused,
+    Response,
     Unreachable,
     decoded,
 )
@@ -93,7 +93,7 @@ class LlamaCppEngine:
         self._key = ""
         self._prompts = Prompts(self._ask, eyes=eyes)
         self._slot_count = max(1, deployment.slots)
-        self._slots = Slots(self._slot_count)
+        self._slots = ChildSlots(self._slot_count)
         silence = SILENCE_WITH_EYES if eyes else SILENCE_TIMEOUT
         self._client = Client(CONNECT_TIMEOUT, silence, idle=IDLE_SECONDS)
 
@@ -105,7 +105,7 @@ class LlamaCppEngine:
         if address is not None:
             self._prompts.use(special)
         self._address, self._key = address, key
-        self._slots = Slots(self._slot_count)  # of the old child's prompts nothing is left
+        self._slots = ChildSlots(self._slot_count)  # of the old child's prompts nothing is left
         if address is None:
             self._located.clear()
         else:
@@ -191,7 +191,7 @@ class LlamaCppEngine:
         except CallFailed as error:
             raise EngineUnavailable(f"{path}: {error}") from None
 
-    async def _post(self, path: str, body: object, **headers: str) -> Answer:
+    async def _post(self, path: str, body: object, **headers: str) -> Response:
         await self._wait_for_child()
         return await self._client.send(
             "POST",

@@ -55,7 +55,7 @@ class Slot:
         self.leaves_until = 0.0 if self._ended else self.used_at + LEAVING
 
 
-class Slots:
+class ChildSlots:
     """The slots of one child, from its start to its end."""
 
     def __init__(self, count: int) -> None:

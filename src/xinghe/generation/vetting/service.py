@@ -17,7 +17,7 @@ from xinghe.generation.tools import Decision, offered, placed
 from xinghe.generation.vetting import wire
 from xinghe.generation.vetting.cache import Cache, Result, key_of
 from xinghe.workers import (
-    WorkerBusy,
+    QueueFull,
     WorkerDied,
     WorkerFailure,
     WorkerOutOfMemory,
@@ -240,7 +240,7 @@ class Vetting:
                 verdict = await self._schemas.call(
                     wire.Wanted(work), account, progress=begun, known=known
                 )
-            except WorkerBusy as error:
+            except QueueFull as error:
                 raise VettingBusy(str(error)) from None
             except WorkerTimeout:
                 seconds, kind = BUSY, "time"

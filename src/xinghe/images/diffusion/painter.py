@@ -25,10 +25,10 @@ from xinghe.images.protocol import (
 )
 from xinghe.settings import Settings
 from xinghe.workers import (
+    QueueFull,
     RequestFailed,
     Slots,
     Worker,
-    WorkerBusy,
     WorkerClosed,
     WorkerFailure,
 )
@@ -106,7 +106,7 @@ class DiffusionPainter:
                 finally:
                     # One that was left is free within a step: its next call waits that long.
                     self._free.append(worker)
-        except WorkerBusy as busy:
+        except QueueFull as busy:
             seconds = before * self._speed / len(self._workers)
             raise PainterBusy(str(busy), max(1.0, seconds)) from None
         finally:

@@ -7,7 +7,7 @@ import msgspec
 from xinghe.images.preview.messages import PERCENT
 from xinghe.images.preview.vocabulary import vocabulary
 from xinghe.images.protocol import Asked, PainterBusy, PainterFailed, Progress, share_of
-from xinghe.workers import Slots, Worker, WorkerBusy, WorkerClosed, WorkerFailure
+from xinghe.workers import QueueFull, Slots, Worker, WorkerClosed, WorkerFailure
 
 MODULE = "xinghe.images.preview.worker"
 NICE = 10
@@ -54,7 +54,7 @@ class PreviewPainter:
     async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
         try:
             await self._slots.take()
-        except WorkerBusy as busy:
+        except QueueFull as busy:
             raise PainterBusy(str(busy), EACH * (1 + self._slots.waiting)) from None
         try:
             return await self._worker.call(asked, progress=_steps(asked, progress))

@@ -75,7 +75,7 @@ class _Flood:
         """When the next that has to wait may go on, in the time of the loop's clock."""
 
 
-class Answer:
+class Response:
     """What came back, with the body still to be read: `with` it, so that it is let go of.
 
     `silence` is the longest that it may say nothing, `patience` within what time a server that
@@ -175,7 +175,7 @@ class Answer:
 class EventStream:
     """The events of one answer, a few at a time; `tokens` is how many it may have."""
 
-    def __init__(self, answer: Answer, tokens: int) -> None:
+    def __init__(self, answer: Response, tokens: int) -> None:
         self._answer = answer
         self._left = self._most = ROOM + BYTES_A_TOKEN * tokens
         self._parser = EventParser()
@@ -185,7 +185,7 @@ class EventStream:
     async def next(self, until: float | None = None) -> list[bytes]:
         """The next events, at most `EVENTS_AT_ONCE`; none at the end of the answer.
 
-        `until` as in `Answer.read`. Raises `AnswerTooLarge`, and what `Answer.read` raises.
+        `until` as in `Response.read`. Raises `AnswerTooLarge`, and what `Response.read` raises.
         """
         while not self._ready:
             if not self._unparsed:

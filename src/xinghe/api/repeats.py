@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[Exchange], Awaitable[None]]
 
 
-class Idempotent:
+class Repeats:
     """Runs a handler at most once for each key of an account."""
 
     def __init__(self, keeper: Keeper, server: Server) -> None:
