@@ -290,7 +290,7 @@ class Rate(msgspec.Struct, frozen=True):
         )
 
 
-class Meter:
+class Meter(msgspec.Struct, eq=False):
     """What one request has used so far; written by generation, read by the ledger.
 
     All counts are totals over the passes of the request. `reasoning_tokens` are part of
@@ -302,28 +302,15 @@ class Meter:
     doing.
     """
 
-    __slots__ = (
-        "cached_tokens",
-        "completion_tokens",
-        "finished",
-        "left",
-        "prompt_tokens",
-        "reasoning_tokens",
-        "search_tokens",
-        "searches",
-        "started",
-    )
-
-    def __init__(self) -> None:
-        self.left = False
-        self.started = False
-        self.finished = False
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
-        self.cached_tokens = 0
-        self.reasoning_tokens = 0
-        self.search_tokens = 0
-        self.searches = 0
+    left: bool = False
+    started: bool = False
+    finished: bool = False
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    search_tokens: int = 0
+    searches: int = 0
 
     @property
     def owes(self) -> bool:

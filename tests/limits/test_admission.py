@@ -33,7 +33,7 @@ def refused(limiter: Limiter, limits: Limit, tokens: int = 0) -> RateLimited:
 
 def test_no_limits(limiter: Limiter) -> None:
     for _ in range(1000):
-        assert admit(limiter, NONE, 10**9).headers() == []
+        assert admit(limiter, NONE, 10**9).headers == []
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_refusal_takes_nothing_of_the_other_limits(limiter: Limiter, clock: Cl
     admit(limiter, limits, 90)
     for _ in range(50):
         assert refused(limiter, limits, 90).kind == "tpm"
-    headers = dict(admit(limiter, limits, 10).headers())
+    headers = dict(admit(limiter, limits, 10).headers)
     assert headers["X-Ratelimit-Remaining-Requests"] == "0"
     assert headers["X-Ratelimit-Remaining-Tokens"] == "0"
     assert refused(limiter, limits, 0).kind == "rpm"
@@ -122,7 +122,7 @@ def test_what_was_not_used_is_given_back_once(limiter: Limiter) -> None:
     admission = admit(limiter, {"tpm": 100}, 100)
     admission.settle(30)
     admission.settle(0)
-    assert admit(limiter, {"tpm": 100}, 70).headers()[1] == ("X-Ratelimit-Remaining-Tokens", "0")
+    assert admit(limiter, {"tpm": 100}, 70).headers[1] == ("X-Ratelimit-Remaining-Tokens", "0")
     refused(limiter, {"tpm": 100}, 1)
 
 
@@ -167,7 +167,7 @@ def test_a_busy_bucket_gives_back_all_in_any_order(
     clock.pass_seconds(5)  # 25 flow back
     for admission in admissions[:: -1 if reverse else 1]:
         admission.settle(2)
-    headers = dict(admit(limiter, {"tpm": 300}, 0).headers())
+    headers = dict(admit(limiter, {"tpm": 300}, 0).headers)
     assert headers["X-Ratelimit-Remaining-Tokens"] == str(300 - (25 * 2 - 25))
 
 

@@ -91,7 +91,7 @@ class Traffic(RuleBasedStateMachine):
     def tokens_left(self) -> int:
         """Asked by a request for none; also what a debt refuses says it."""
         try:
-            headers = self.limiter.admit(1, "m", rpm=0, tpm=TPM, qps=0, tokens=0).headers()
+            headers = self.limiter.admit(1, "m", rpm=0, tpm=TPM, qps=0, tokens=0).headers
         except RateLimited as refusal:
             headers = refusal.headers
         return int(dict(headers)["X-Ratelimit-Remaining-Tokens"])

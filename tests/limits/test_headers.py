@@ -11,7 +11,7 @@ from xinghe.limits.limiter import duration
 
 def test_of_an_admission(limiter: Limiter) -> None:
     admission = limiter.admit(1, "m", rpm=300, tpm=300_000, qps=20, tokens=1500)
-    assert admission.headers() == [
+    assert admission.headers == [
         ("X-Ratelimit-Limit-Requests", "300"),
         ("X-Ratelimit-Remaining-Requests", "299"),
         ("X-Ratelimit-Reset-Requests", "200ms"),

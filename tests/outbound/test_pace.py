@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from tests.attack.watch import hostile_upstream
 from xinghe.outbound import CallFailed, EventStream, Server
-from xinghe.outbound.response import A_CHARACTER, A_READ, AHEAD, OWN_SHARE, OWN_SHARES, Pace
+from xinghe.outbound.response import A_CHARACTER, A_READ, AHEAD, OWN_SHARE, OWN_SHARES, Flood, Pace
 
 SECONDS = 2.0
 
@@ -17,50 +17,54 @@ def _burn(pace: Pace, seconds: float) -> None:
     began = time.perf_counter()
     while time.perf_counter() < began + seconds:
         pass
-    pace.spend(time.perf_counter() - began)
+    pace.spent += time.perf_counter() - began
+
+
+def _pace(flood: Flood) -> Pace:
+    """Of one answer more that the running loop reads."""
+    return Pace(asyncio.get_running_loop().time, flood)
 
 
 async def test_an_answer_that_comes_as_ordinary_ones_do_never_waits() -> None:
-    pace = Pace()
+    pace = _pace(Flood())
     for _ in range(40):
-        pace.spend(A_READ)
+        pace.spent += A_READ
         assert pace.wait() == 0
         await asyncio.sleep(0.005)
 
 
 async def test_long_texts_wait_for_what_is_done_with_them() -> None:
-    ordinary, long = Pace(), Pace()
-    ordinary.spend(A_CHARACTER * 100 * 20)  # a hundred pieces that came at once
+    flood = Flood()
+    ordinary, long = _pace(flood), _pace(flood)
+    ordinary.spent += A_CHARACTER * 100 * 20  # a hundred pieces that came at once
     assert ordinary.wait() == 0
-    long.spend(A_CHARACTER * 100 * 2_000)
+    long.spent += A_CHARACTER * 100 * 2_000
     assert long.wait() >= 0.4
 
 
 async def test_those_that_take_much_wait_one_behind_the_other() -> None:
-    waits = []
+    waits, flood = [], Flood()
     for _ in range(8):
-        pace = Pace()
+        pace = _pace(flood)
         _burn(pace, 2 * AHEAD * OWN_SHARE)
         waits.append(pace.wait())
     assert waits[0] >= 0.04
     assert waits == sorted(waits)
     assert waits[-1] >= 0.2
     # Who comes with an ordinary answer meanwhile is not held up.
-    assert Pace().wait() == 0
+    assert _pace(flood).wait() == 0
 
 
 async def test_of_very_many_each_has_its_part_of_the_loop() -> None:
-    answers = [Pace() for _ in range(100)]
-    for one in answers:
-        one.begin()
+    flood = Flood(answers=100)
+    answers = [_pace(flood) for _ in range(flood.answers)]
     part = AHEAD * OWN_SHARES / len(answers)
-    answers[0].spend(part * 0.9)
+    answers[0].spent += part * 0.9
     assert answers[0].wait() == 0
-    answers[1].spend(part * 1.1)
+    answers[1].spent += part * 1.1
     assert answers[1].wait() > 0
-    for one in answers[2:]:
-        one.end()
-    answers[2].spend(part * 1.1)
+    flood.answers = 2
+    answers[2].spent += part * 1.1
     assert answers[2].wait() == 0
 
 

@@ -30,7 +30,7 @@ async def unless_gone(
     lapse = asyncio.get_running_loop().create_future()
     try:
         with (
-            lapses.watching(exchange.require().token_id, lapse.cancel) if lapses else nullcontext()
+            lapses.watching(exchange.principal.token_id, lapse.cancel) if lapses else nullcontext()
         ):
             await asyncio.wait({task, gone, lapse}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():

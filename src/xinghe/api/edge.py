@@ -16,7 +16,7 @@ from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
 from xinghe.api.exchange import Exchange
 from xinghe.api.memory import BodyBudget
 from xinghe.api.operations import OPERATIONS, find_operation
-from xinghe.api.repeats import Handler, Repeats
+from xinghe.api.repeats import HEADER, Handler, Repeats
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.limits import Limiter
 from xinghe.observe import metrics
@@ -86,7 +86,7 @@ class Edge:
                 exchange.principal.account_id, "", rpm=0, tpm=0, qps=self._qps, tokens=0
             )
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
-                if operation.method == "POST":
+                if operation.method == "POST" and HEADER in exchange.headers:
                     await self._repeats(exchange, handler)
                 else:
                     await handler(exchange)
@@ -111,7 +111,6 @@ def _record(exchange: Exchange) -> None:
         operation, exchange.model, str(exchange.status), exchange.error_code
     ).inc()
     metrics.DURATION.labels(operation).observe(seconds)
-    principal = exchange.principal
     log.info(
         "request",
         method=exchange.method,
@@ -119,6 +118,6 @@ def _record(exchange: Exchange) -> None:
         status=exchange.status,
         code=exchange.error_code or None,
         model=exchange.model or None,
-        appid=principal.appid if principal else None,
+        appid=exchange.principal.appid or None,
         ms=round(seconds * 1000, 1),
     )

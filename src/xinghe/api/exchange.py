@@ -45,6 +45,9 @@ ABORT = "xinghe.abort"
 
 Headers = list[tuple[bytes, bytes]]
 
+NOBODY = Principal(0, "", "", 0, "", scopes=frozenset(), models=frozenset())
+"""Who asks before it is known; nothing is allowed to him."""
+
 
 def new_request_id() -> str:
     """`as-` + 10 of `[a-z0-9]`, as the service's own ids look."""
@@ -71,7 +74,7 @@ class Exchange:
         self.created = int(time.time())
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.extra_headers: Headers = []
-        self.principal: Principal | None = None
+        self.principal = NOBODY
         self.operation = ""
         self.path_id = ""
         """What stands in the path for `{id}`."""
@@ -99,11 +102,6 @@ class Exchange:
     def header_values(self, name: bytes) -> list[str]:
         """One value for each time that a header stands in the request."""
         return [value.decode("latin-1") for each, value in self.scope["headers"] if each == name]
-
-    def require(self) -> Principal:
-        """Who asks; only operations behind authentication call this."""
-        assert self.principal is not None
-        return self.principal
 
     def add_header(self, name: str, value: str) -> None:
         self.extra_headers.append((name.encode("latin-1"), value.encode("latin-1", "replace")))

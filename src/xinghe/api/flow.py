@@ -59,9 +59,7 @@ class WaitingRoom:
 class Gate(FlowControl):
     """Resumes reading for whoever wants its body, but only when all that was read is parsed."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        super().__init__(transport)
-        self.is_held = False
+    is_held = False
 
     def hold(self) -> None:
         self.is_held = True
@@ -98,7 +96,8 @@ class Outflow:
         """Something was written. Called for every piece: it costs nothing while a look is due."""
         if self._timer is None:
             self._before = None
-            self._look_later()
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._interval, self._look)
 
     def moved(self) -> None:
         """The client has taken much of what there was."""
@@ -109,19 +108,16 @@ class Outflow:
             self._timer.cancel()
             self._timer = None
 
-    def _look_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._interval, self._look)
-
     def _look(self) -> None:
         self._timer = None
         if not self._transport.get_write_buffer_size():
             return
-        pending = self._pending()
-        if self._before is not None and pending >= self._before:
+        before, pending = self._before, self._pending()
+        if before is not None and pending >= before:
             self._cut_off()
         else:
+            self.watch()
             self._before = pending
-            self._look_later()
 
     def _pending(self) -> int:
         """Bytes that the client has not confirmed.

@@ -102,7 +102,7 @@ class ModelsRoute:
         self._created = created
 
     async def list(self, exchange: Exchange) -> None:
-        principal = exchange.require()
+        principal = exchange.principal
         self._admit(exchange)
         models = [
             self._describe(name, card)
@@ -115,7 +115,7 @@ class ModelsRoute:
         name = exchange.path_id
         self._admit(exchange)
         card = self._services.catalog.models.get(name)
-        if card is None or not _permitted(name, exchange.require()):
+        if card is None or not _permitted(name, exchange.principal):
             raise ApiError(
                 Errors.NO_SUCH_MODEL, f"no such model: {name[:80]!r}; GET /models lists them all"
             )

@@ -78,7 +78,7 @@ async def charged(services: Services, exchange: Exchange, work: Work[T]) -> T:
 
 
 async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
-    prepared, payer, meter = await work.prepare(), exchange.require(), work.meter
+    prepared, payer, meter = await work.prepare(), exchange.principal, work.meter
     await services.lapses.check(payer.token_id, since=exchange.body_read_at)
     if prepared.amount is None:
         return await prepared.run()
@@ -105,8 +105,8 @@ def admit(
 
     Raises `RateLimited`.
     """
-    account = exchange.require().account_id
+    account = exchange.principal.account_id
     admission = services.limiter.admit(account, model, rpm=rpm, tpm=tpm, qps=0, tokens=tokens)
-    for name, value in admission.headers():
+    for name, value in admission.headers:
         exchange.add_header(name, value)
     return admission

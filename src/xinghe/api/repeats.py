@@ -33,7 +33,7 @@ Handler = Callable[[Exchange], Awaitable[None]]
 
 
 class Repeats:
-    """Runs a handler at most once for each key of an account."""
+    """Runs the handler of a request with a key at most once for each key of an account."""
 
     def __init__(self, keeper: Keeper, server: Server) -> None:
         self._keeper = keeper
@@ -42,12 +42,9 @@ class Repeats:
     async def __call__(self, exchange: Exchange, handler: Handler) -> None:
         """Raises `ApiError`, `ClientGone`, and what the handler raises."""
         key = _key(exchange)
-        if key is None:
-            await handler(exchange)
-            return
         asked = (await read_body(exchange, self._server, hashed=True)).digest
         place = Place(
-            exchange.require().account_id,
+            exchange.principal.account_id,
             f"{exchange.dialect.value} {exchange.operation}",
             hashlib.sha256(key.encode()).digest(),
         )
@@ -70,7 +67,7 @@ class Repeats:
             await unless_gone(exchange, ended.wait())
         with self._keeper.turn(place, asked):
             kept = await self._keeper.find(place, asked)
-            models = exchange.require().models
+            models = exchange.principal.models
             if kept is not None and (models is None or kept.model in models):
                 return kept
             with self._keeper.keeping(place) as keeping:
@@ -139,10 +136,8 @@ class _Recorder:
         )
 
 
-def _key(exchange: Exchange) -> str | None:
+def _key(exchange: Exchange) -> str:
     values = exchange.header_values(HEADER)
-    if not values:
-        return None
     if len(values) > 1 or not KEY.match(values[0]):
         raise ApiError(
             Errors.MALFORMED_JSON,

@@ -220,7 +220,7 @@ async def read_asked(
         check_whole(exchange)
     exchange.body_read_at = time.perf_counter()
     name = form.shape.default_model if asked.model is None else asked.model
-    card = _card(name, kind, catalog, exchange.require())
+    card = _card(name, kind, catalog, exchange.principal)
     exchange.model = str(name)
     return asked, card
 

@@ -136,12 +136,12 @@ class UpstreamEngine:
                     began = time.perf_counter()
                     deltas = chunks.deltas(events)
                     arrived = time.perf_counter()
-                    answer.pace.spend(arrived - began)
+                    answer.pace.spent += arrived - began
                     for number, (portion, characters) in enumerate(_portions(deltas)):
                         if number:
                             await asyncio.sleep(0)
                             await answer.rest()
-                        answer.pace.spend(characters * A_CHARACTER)
+                        answer.pace.spent += characters * A_CHARACTER
                         yield Batch(arrived, portion)
                     if chunks.failure is not None:
                         raise chunks.failure

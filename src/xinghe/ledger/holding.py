@@ -101,16 +101,17 @@ class RunningHolds:
             self.database.enqueue(partial(holds.checkpoint, counts=changed))
 
 
-class Holding:
-    """The context manager that `Ledger.hold` returns. Its exit settles before it suspends."""
+class Holding(msgspec.Struct, eq=False):
+    """The context manager that `Ledger.hold` returns. Its exit settles before it suspends.
 
-    def __init__(self, running: RunningHolds, hold: Hold, meter: Meter) -> None:
-        self.noted: Usage | None = None
-        """The last checkpoint that was queued."""
-        self._running = running
-        self._database = running.database
-        self._hold = hold
-        self._meter = meter
+    `noted` is the last checkpoint that was queued.
+    """
+
+    _running: RunningHolds
+    _database: Database
+    _hold: Hold
+    _meter: Meter
+    noted: Usage | None = None
 
     async def __aenter__(self) -> None:
         hold, reserve = self._hold, partial(holds.reserve, hold=self._hold)

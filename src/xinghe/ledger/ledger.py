@@ -116,7 +116,7 @@ class Ledger:
             rate=rate,
             created_at=at,
         )
-        return Holding(self._running, hold, meter)
+        return Holding(self._running, self._database, hold, meter)
 
     async def cover(self, principal: Payer, amount: int) -> None:
         """Raise `InsufficientTokens` where an account has less than `amount` micro-Tokens.

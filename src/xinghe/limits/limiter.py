@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from xinghe.limits.buckets import Ask, Kind, LocalStore, Store, per_minute, per_second
 
 Headers = list[tuple[str, str]]
@@ -57,22 +59,24 @@ class Limiter:
         mark, deficits = self._store.take(asks)
         if not mark:
             raise _refusal(asks, deficits)
-        return Admission(self._store, asks, mark, deficits)
+        after = [
+            deficit + amount * quota.unit
+            for (_, quota, amount), deficit in zip(asks, deficits, strict=True)
+        ]
+        return Admission(_headers(asks, after), self._store, asks, mark)
 
 
-class Admission:
-    """A request that was let in; whoever asked for it must settle it, whatever came of it."""
+class Admission(msgspec.Struct):
+    """A request that was let in; whoever asked for it must settle it, whatever came of it.
 
-    __slots__ = ("_asks", "_deficits", "_mark", "_settled", "_store")
+    `headers` are the `X-Ratelimit-*` as of the admission, the estimate taken.
+    """
 
-    def __init__(
-        self, store: Store, asks: Sequence[Ask], mark: int, deficits: Sequence[int]
-    ) -> None:
-        self._store = store
-        self._asks = asks
-        self._mark = mark
-        self._deficits = deficits
-        self._settled = False
+    headers: Headers
+    _store: Store
+    _asks: Sequence[Ask]
+    _mark: int
+    _settled: bool = False
 
     def settle(self, used_tokens: int) -> None:
         """Replace the estimate by what was used; a second call does nothing.
@@ -85,14 +89,6 @@ class Admission:
         for ask in self._asks:
             if ask[1].returnable:
                 self._store.settle(ask, self._mark, max(0, used_tokens))
-
-    def headers(self) -> Headers:
-        """`X-Ratelimit-*` as of the admission, the estimate taken."""
-        after = [
-            deficit + amount * quota.unit
-            for (_, quota, amount), deficit in zip(self._asks, self._deficits, strict=True)
-        ]
-        return _headers(self._asks, after)
 
 
 def _refusal(asks: Sequence[Ask], deficits: Sequence[int]) -> RateLimited:

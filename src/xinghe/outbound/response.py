@@ -16,12 +16,14 @@ import re
 import time
 from codecs import BOM_UTF8
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from weakref import WeakKeyDictionary
 
 import aiohttp
+import msgspec
 
 from xinghe.outbound.faults import (
     MOST_OF_ERROR,
@@ -63,16 +65,17 @@ ROOM, BYTES_A_TOKEN = 64 * 1024, 16 * 1024
 """What an answer may take on the wire: so much, and so much more for each token."""
 
 _EMPTY_LINES = re.compile(rb"\n{3,}")
-_floods: WeakKeyDictionary[asyncio.AbstractEventLoop, _Flood] = WeakKeyDictionary()
+_floods: WeakKeyDictionary[asyncio.AbstractEventLoop, Flood] = WeakKeyDictionary()
 
 
-class _Flood:
-    """The answers that one loop is reading."""
+class Flood(msgspec.Struct):
+    """The answers that one loop is reading.
 
-    def __init__(self) -> None:
-        self.answers = 0
-        self.free_at = 0.0
-        """When the next that has to wait may go on, in the time of the loop's clock."""
+    `free_at` is when the next that has to wait may go on, in the time of the loop's clock.
+    """
+
+    answers: int = 0
+    free_at: float = 0.0
 
 
 class Response:
@@ -84,14 +87,15 @@ class Response:
     """
 
     def __init__(self, response: aiohttp.ClientResponse, silence: float) -> None:
+        loop = asyncio.get_running_loop()
         self.patience = SILENCES * silence
-        self.pace = Pace()
+        self.pace = Pace(loop.time, _floods.setdefault(loop, Flood()))
         self._response = response
         self._silence = silence
-        self._clock = asyncio.get_running_loop().time
+        self._clock = loop.time
 
     def __enter__(self) -> Self:
-        self.pace.begin()
+        self.pace.flood.answers += 1
         return self
 
     def __exit__(
@@ -101,7 +105,7 @@ class Response:
         trace: TracebackType | None,
     ) -> None:
         """Keep the connection where the answer was read to its end, else drop it."""
-        self.pace.end()
+        self.pace.flood.answers -= 1
         if self._response.content.at_eof():
             self._response.release()
         else:
@@ -135,7 +139,7 @@ class Response:
         try:
             # To take what has come makes the library parse what came after it.
             read = self._response.content.read_nowait()
-            self.pace.spend(A_READ + time.perf_counter() - began)
+            self.pace.spent += A_READ + time.perf_counter() - began
             if read:
                 return read
             async with asyncio.timeout_at(limit if until is None else min(limit, until)):
@@ -197,7 +201,7 @@ class EventStream:
                 self._unparsed.extend(read[at : at + PIECE] for at in range(0, len(read), PIECE))
             began = time.perf_counter()
             self._ready.extend(self._parser.feed(self._unparsed.popleft()))
-            self._answer.pace.spend(time.perf_counter() - began)
+            self._answer.pace.spent += time.perf_counter() - began
             await self._answer.rest()
             if not self._ready:
                 await asyncio.sleep(0)
@@ -209,25 +213,22 @@ class EventStream:
         return events
 
 
-class EventParser:
+class EventParser(msgspec.Struct):
     """Splits reads of any size into the `data` of whole events (WHATWG HTML, section 9.2).
 
     Only `data` fields are kept, since no engine uses another. Lines may end in LF, CRLF or CR.
     A body that is no stream but one JSON object is one event.
     """
 
-    __slots__ = ("_data", "_first", "_pending", "_size", "_skip_lf", "_whole")
-
-    def __init__(self) -> None:
-        self._pending = bytearray()
-        """The line that has not ended."""
-        self._data: list[bytes] = []
-        self._size = 0
-        """Bytes of the event that has not ended, but for that line."""
-        self._skip_lf = False
-        self._first = True
-        """Nothing but empty lines has come."""
-        self._whole = False
+    _pending: bytearray = msgspec.field(default_factory=bytearray)
+    """The line that has not ended."""
+    _data: list[bytes] = []
+    _size: int = 0
+    """Bytes of the event that has not ended, but for that line."""
+    _skip_lf: bool = False
+    _first: bool = True
+    """Nothing but empty lines has come."""
+    _whole: bool = False
 
     def feed(self, read: bytes) -> list[bytes]:
         """The events that this read completes. Raises `AnswerTooLarge`."""
@@ -284,40 +285,28 @@ class EventParser:
         return events
 
 
-class Pace:
-    """What one answer takes of the loop, and when it has to wait."""
+class Pace(msgspec.Struct):
+    """What one answer takes of the loop, and when it has to wait.
 
-    __slots__ = ("_flood", "_loop", "_paid", "_spent")
+    Work on it, in which nothing else can run, is added to `spent`: seconds since `wait` was last
+    asked. `paid` is the time of the loop's clock until which its own share is used up.
+    """
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._flood = _floods.setdefault(self._loop, _Flood())
-        self._spent = 0.0
-        """Seconds since `wait` was last asked."""
-        self._paid = 0.0
-        """The time of the loop's clock until which its own share is used up."""
-
-    def begin(self) -> None:
-        """The answer is one of those that are read, until `end`."""
-        self._flood.answers += 1
-
-    def end(self) -> None:
-        self._flood.answers -= 1
-
-    def spend(self, seconds: float) -> None:
-        """Count work on the answer, in which nothing else could run."""
-        self._spent += seconds
+    clock: Callable[[], float]
+    flood: Flood
+    spent: float = 0.0
+    paid: float = 0.0
 
     def wait(self) -> float:
         """The seconds to wait before more is done; 0 within the answer's own share."""
-        now = self._loop.time()
-        spent, self._spent = self._spent, 0.0
-        own = min(OWN_SHARE, OWN_SHARES / max(1, self._flood.answers))
-        paid = max(self._paid, now) + spent / own
+        now = self.clock()
+        spent, self.spent = self.spent, 0.0
+        own = min(OWN_SHARE, OWN_SHARES / max(1, self.flood.answers))
+        paid = max(self.paid, now) + spent / own
         if paid - now <= AHEAD:
-            self._paid = paid
+            self.paid = paid
             return 0.0
         # What is waited for is paid.
-        self._paid = max(self._paid, now)
-        self._flood.free_at = max(self._flood.free_at, now) + spent / SHARE
-        return min(self._flood.free_at - now, LONGEST)
+        self.paid = max(self.paid, now)
+        self.flood.free_at = max(self.flood.free_at, now) + spent / SHARE
+        return min(self.flood.free_at - now, LONGEST)

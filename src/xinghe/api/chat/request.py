@@ -41,17 +41,18 @@ class Format(msgspec.Struct, frozen=True):
 class ChatRequest(msgspec.Struct, frozen=True):
     """What was asked, in the vocabulary of the rest of the service.
 
-    `max_tokens` is what the request or the card allows; what the context leaves is decided when
-    the prompt has been counted. `thinking` bounds the chain of thought, 0 where the model shows
-    none, and `effort` is the share of it that the platform lets a model think. `user` is the end
-    user's id, empty if none; `functions` is the JSON text of the tools, to be moderated. `wants`
-    names what the request asks of the model, by parameter; `ignored` names parameters that had
-    no effect.
+    It `shows` where pictures stand in it. `max_tokens` is what the request or the card allows;
+    what the context leaves is decided when the prompt has been counted. `thinking` bounds the
+    chain of thought, 0 where the model shows none, and `effort` is the share of it that the
+    platform lets a model think. `user` is the end user's id, empty if none; `functions` is the
+    JSON text of the tools, to be moderated. `wants` names what the request asks of the model, by
+    parameter; `ignored` names parameters that had no effect.
     """
 
     model: str
     card: ModelCard
     messages: tuple[Message, ...]
+    shows: bool
     sampling: Sampling
     max_tokens: int
     thinking: int
@@ -66,11 +67,6 @@ class ChatRequest(msgspec.Struct, frozen=True):
     search: SearchOptions | None
     wants: tuple[tuple[str, Capability], ...]
     ignored: tuple[str, ...]
-
-    @property
-    def shows(self) -> bool:
-        """Whether there are pictures in it."""
-        return any(message.parts for message in self.messages)
 
     @property
     def characters(self) -> int:
@@ -119,10 +115,12 @@ async def read_request(
             raise refuse("tool_choice", body.tool_choice, "auto or none with a response_format")
     if body.logprobs:
         raise refuse("logprobs", body.logprobs, "false")
+    messages = await read_messages(body, model, card, dialect, able)
     return ChatRequest(
         model=model,
         card=card,
-        messages=await read_messages(body, model, card, dialect, able),
+        messages=messages,
+        shows=any(message.parts for message in messages),
         sampling=_sampling(body, card, dialect, ignored),
         max_tokens=card.output_default if max_tokens is None else max_tokens,
         thinking=thinking,

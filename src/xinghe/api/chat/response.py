@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import UNSET
 
 from xinghe.api.chat.request import ChatRequest
@@ -77,20 +78,19 @@ def completion(
     )
 
 
-class Collected:
+class Collected(msgspec.Struct):
     """A whole answer, put together from its batches; the texts and `calls` at its end."""
 
-    def __init__(self) -> None:
-        self.finish = FinishDelta(FinishReason.NORMAL)
-        self.sources: tuple[Source, ...] | None = None
-        self.thought = ""
-        self.text = ""
-        self.refusal = ""
-        self.calls: list[ToolCall] = []
-        self._thoughts: list[str] = []
-        self._texts: list[str] = []
-        self._refusals: list[str] = []
-        self._calls: dict[int, tuple[str, str, list[str]]] = {}
+    finish: FinishDelta = FinishDelta(FinishReason.NORMAL)
+    sources: tuple[Source, ...] | None = None
+    thought: str = ""
+    text: str = ""
+    refusal: str = ""
+    calls: list[ToolCall] = []
+    _thoughts: list[str] = []
+    _texts: list[str] = []
+    _refusals: list[str] = []
+    _calls: dict[int, tuple[str, str, list[str]]] = {}
 
     def take(self, batch: Batch) -> None:
         for delta in batch.deltas:

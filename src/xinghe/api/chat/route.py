@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import msgspec
+
 from xinghe.api.chat.capabilities import OCR, deliverable, forbid
 from xinghe.api.chat.moderation import moderate
 from xinghe.api.chat.prepare import cut_to_fit, task_of, vet
@@ -18,7 +20,7 @@ from xinghe.api.exchange import Exchange, check_whole
 from xinghe.api.priced import Prepared, charged
 from xinghe.api.services import Services
 from xinghe.api.validation import read_asked, tell_ignored
-from xinghe.catalog import Capability, Kind, Limits, effective
+from xinghe.catalog import Capability, Kind, Limits, ModelCard, effective
 from xinghe.core import FinishDelta, Meter
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines import Batch
@@ -30,45 +32,53 @@ from xinghe.generation.runner import Emit
 from xinghe.observe import metrics
 
 
+class _Served(msgspec.Struct, frozen=True):
+    """Who serves a model, what it can do there, and the limits of a request to it."""
+
+    deployment: ChatDeployment
+    able: frozenset[Capability]
+    limits: Limits
+
+
 class ChatRoute:
     """Reads a request, and sends its answer in one piece or as a stream."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._bounds = dict[str, tuple[frozenset[Capability], Limits]]()
-        """What each model can do on its deployment, and the limits of a request to it."""
+        self._served = dict[str, _Served]()
         for name, card in services.catalog.models.items():
             if card.kind is Kind.CHAT:
                 deployment = services.deployments.chat(card)
-                limits = effective(card, deployment.spec)
-                self._bounds[name] = (deliverable(card, deployment), limits)
+                able, limits = deliverable(card, deployment), effective(card, deployment.spec)
+                self._served[name] = _Served(deployment, able, limits)
 
     async def __call__(self, exchange: Exchange) -> None:
         services, server = self._services, self._services.settings.server
-        form = CHAT[exchange.dialect]
         asked, card = await read_asked(
-            form, Kind.CHAT, exchange, services.catalog, server, whole=False
+            CHAT[exchange.dialect], Kind.CHAT, exchange, services.catalog, server, whole=False
         )
-        deployment = services.deployments.chat(card)
-        able, limits = self._bounds[exchange.model]
+        served = self._served[exchange.model]
+        most, engine = served.limits.max_characters, served.deployment.engine
         request = await read_request(
-            asked, exchange.model, card, exchange.dialect, able, limits.max_characters
+            asked, exchange.model, card, exchange.dialect, served.able, most
         )
-        if request.characters > limits.max_characters:
-            sent = request.characters + exchange.missing
-            raise too_many_characters(limits.max_characters, sent)
-        engine, no_say = deployment.engine, list(request.ignored)
+        if request.characters > most:
+            raise too_many_characters(most, request.characters + exchange.missing)
+        no_say = list(request.ignored)
         if request.effort != 1.0 and engine.abilities.thinks:
             no_say.append("reasoning_effort")  # only a budget cuts off what thinks by itself
         if no_say:
             tell_ignored(exchange, no_say)
         read_out = request.shows and not engine.abilities.eyes
         exchange.add_header("x-served-by", engine.served_by + (f", {OCR}" if read_out else ""))
-
+        prompt = estimated_tokens("\n".join(message.content for message in request.messages))
         meter = Meter()
 
         async def make(emit: Emit, begin: Callable[[], None]) -> None:
-            chat = _Chat(services, exchange, request, deployment, able, limits, meter, emit, begin)
+            chat = _Chat(
+                services, exchange, request, served, emit, begin,
+                card=card, stream=request.stream, meter=meter, tokens=prompt + request.max_tokens,
+            )  # fmt: skip
             # The last batch leaves once its charge is saved.
             emit(await charged(services, exchange, chat))
 
@@ -80,39 +90,23 @@ class ChatRoute:
         await exchange.send_json(completion(exchange, request, collected, meter))
 
 
-class _Chat:
+class _Chat(msgspec.Struct, eq=False):
     """One chat as `priced.Work`: `emit` takes what may be shown, `begin` hears that it begins."""
 
+    _services: Services
+    _exchange: Exchange
+    _request: ChatRequest
+    _served: _Served
+    _emit: Emit
+    _begin: Callable[[], None]
+    card: ModelCard
+    stream: bool
+    meter: Meter
+    tokens: int
     counts: tuple[str, ...] = (
         "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "search_tokens",
     )  # fmt: skip
-
-    def __init__(
-        self,
-        services: Services,
-        exchange: Exchange,
-        request: ChatRequest,
-        deployment: ChatDeployment,
-        able: frozenset[Capability],
-        limits: Limits,
-        meter: Meter,
-        emit: Emit,
-        begin: Callable[[], None],
-    ) -> None:
-        self.card = request.card
-        self.stream = request.stream
-        self.meter = meter
-        prompt = estimated_tokens("\n".join(message.content for message in request.messages))
-        self.tokens = prompt + request.max_tokens
-        self._services = services
-        self._exchange = exchange
-        self._request = request
-        self._deployment = deployment
-        self._able = able
-        self._limits = limits
-        self._emit = emit
-        self._begin = begin
-        self._shown = False
+    _shown: bool = False
 
     @property
     def used(self) -> int:
@@ -124,7 +118,7 @@ class _Chat:
         unsafe = await moderate(request, services.moderator)
         # After moderation: unsafe functions are refused as such by every model.
         for param, capability in request.wants:
-            if capability not in self._able:
+            if capability not in self._served.able:
                 raise forbid(request.model, param, capability)
             if param == "functions":
                 raise refuse(param, [], "tools, which took its place")
@@ -134,15 +128,15 @@ class _Chat:
         if request.shows:
             messages = await services.pictures.load(messages, self._exchange.keep)
         check_whole(self._exchange)  # a picture that is too large has been refused as such
-        payer = self._exchange.require()
+        payer = self._exchange.principal
         form = tools = None
         if request.format is not None or request.tools is not None:
-            form, tools = await vet(services, request, payer, self._deployment)
+            form, tools = await vet(services, request, payer, self._served.deployment)
         task = task_of(
             self._exchange.request_id,
             request,
             messages,
-            self._deployment,
+            self._served.deployment,
             services.settings.search,
             account=payer.account_id,
             form=form,
@@ -151,7 +145,7 @@ class _Chat:
         began = time.perf_counter()
         counted = await count(task)
         waited = time.perf_counter() - began
-        task = cut_to_fit(task, counted, self._limits)
+        task = cut_to_fit(task, counted, self._served.limits)
         answer = Answer(services, task, counted, self.meter)
         return Prepared(
             partial(self._generate, answer, waited),

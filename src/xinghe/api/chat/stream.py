@@ -69,7 +69,7 @@ async def stream_answer(
     producer = asyncio.create_task(make(emit, pulse.begin))
     producer.add_done_callback(lambda _: buffer.close())
     try:
-        with lapses.watching(exchange.require().token_id, lapse):
+        with lapses.watching(exchange.principal.token_id, lapse):
             await _carry(exchange, buffer, pulse)
         if has_lapsed:
             raise lapsed()
