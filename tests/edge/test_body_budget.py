@@ -24,7 +24,7 @@ from tests.kit.script import Script
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
 from tests.pictures.render import encoded
-from xinghe.api.memory import WAIT_SECONDS
+from xinghe.api.body import WAIT_SECONDS
 
 FULL = (429, "rate_limit_exceeded", "cluster_rate_limit_exceeded")
 BUDGET = 1_000_000

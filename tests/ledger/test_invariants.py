@@ -35,6 +35,10 @@ COUNTS = st.builds(
 )
 
 
+def cost_of(usage: Usage) -> int:
+    return RATE.cost(usage.prompt, usage.completion, usage.cached, usage.searches)
+
+
 class Books(RuleBasedStateMachine):
     """Two accounts, two owners, and a clock that only the rules move.
 
@@ -244,7 +248,7 @@ class Books(RuleBasedStateMachine):
         resolved = holds.capture(self.connection, hold, usage, at=self.clock)
         assert resolved == (known is not None)
         if known is not None and before is not None:
-            cost = min(usage.cost(RATE), known.amount)
+            cost = min(cost_of(usage), known.amount)
             after = self.balance(known.account_id)
             assert after == (before[0] + known.amount - cost, before[1] - known.amount)
             self.spent.append((known.account_id, self.clock, cost))
@@ -274,7 +278,7 @@ class Books(RuleBasedStateMachine):
             query = "SELECT -amount, search_tokens, searches FROM entries WHERE hold_id = ?"
             entry = self.connection.execute(query, (name,)).get
             assert entry == (
-                noted and (min(noted.cost(RATE), hold.amount), noted.search, noted.searches)
+                noted and (min(cost_of(noted), hold.amount), noted.search, noted.searches)
             )
         # The reaper's clock is the real one: the entries tell what it took.
         query = "SELECT token_id, at, -amount FROM entries WHERE kind = 'usage' ORDER BY id"

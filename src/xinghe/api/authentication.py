@@ -1,18 +1,25 @@
-"""Who asks, and whether he may, now and still (contract, Identity and headers)."""
+"""Who asks, and whether he may, now and still (contract, Identity and headers).
+
+Work ends when nobody may have it any more: the token has lapsed, or the client has left.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TypeVar
 
 import structlog
 
 from xinghe.accounts import Accounts, Principal
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
+from xinghe.core import ClientGone, Meter
 from xinghe.storage import StorageError
+
+T = TypeVar("T")
 
 REALM = "IAM Certification failed"
 LOOK_SECONDS = 2.0
@@ -111,3 +118,35 @@ def lapsed() -> ApiError:
         Errors.INVALID_TOKEN,
         f"{REALM}: the access token was revoked or expired before the answer was finished",
     )
+
+
+async def unless_gone(
+    exchange: Exchange,
+    work: Awaitable[T],
+    meter: Meter | None = None,
+    lapses: Lapses | None = None,
+) -> T:
+    """What `work` gives; it is cancelled when the client leaves, or its token lapses.
+
+    Raises `ClientGone` for the one, which the meter is told before, and `ApiError` (401) for the
+    other.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.create_task(exchange.gone())
+    lapse = asyncio.get_running_loop().create_future()
+    try:
+        with (
+            lapses.watching(exchange.principal.token_id, lapse.cancel) if lapses else nullcontext()
+        ):
+            await asyncio.wait({task, gone, lapse}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        if lapse.done():
+            raise lapsed()
+        if meter is not None:
+            meter.left = True
+        raise ClientGone
+    finally:
+        gone.cancel()
+        task.cancel()
+        await asyncio.wait({task, gone})

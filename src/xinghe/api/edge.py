@@ -11,11 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from xinghe.accounts import Accounts
 from xinghe.api.authentication import authenticate
-from xinghe.api.dialect import find_mount
+from xinghe.api.body import BodyBudget
+from xinghe.api.dialect import MOUNTS, Dialect
 from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
 from xinghe.api.exchange import Exchange
-from xinghe.api.memory import BodyBudget
-from xinghe.api.operations import OPERATIONS, find_operation
+from xinghe.api.operations import OPERATIONS, Operation
 from xinghe.api.repeats import HEADER, Handler, Repeats
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.limits import Limiter
@@ -28,6 +28,12 @@ PREFLIGHT = [
     (b"access-control-allow-headers", b"*, authorization, content-type"),
     (b"access-control-max-age", b"86400"),
 ]
+_EXACT = {each.path: each for each in OPERATIONS}
+_OPEN = {each.path.removesuffix("{id}"): each for each in OPERATIONS if "{id}" in each.path}
+NOT_SERVED = (
+    "/completions", "/audio", "/files", "/images/edits", "/images/variations", "/responses",
+    "/moderations", "/batches", "/assistants", "/threads", "/fine_tuning",
+)  # fmt: skip
 
 
 class Edge:
@@ -120,4 +126,40 @@ def _record(exchange: Exchange) -> None:
         model=exchange.model or None,
         appid=exchange.principal.appid or None,
         ms=round(seconds * 1000, 1),
+    )
+
+
+def find_mount(path: str) -> tuple[Dialect, str] | None:
+    """The dialect of a path and the operation under its mount, or `None`."""
+    for prefix, dialect in MOUNTS.items():
+        if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
+            return dialect, path[len(prefix) :]
+    return None
+
+
+def find_operation(path: str) -> tuple[Operation, str]:
+    """The operation at a path under a mount, and what stands there for `{id}`.
+
+    Raises `ApiError` (404).
+    """
+    operation = _EXACT.get(path.rstrip("/") or "/")
+    if operation is not None:
+        return operation, ""
+    for start, operation in _OPEN.items():
+        if path.startswith(start):
+            return operation, path.removeprefix(start)
+    raise no_such_path(path)
+
+
+def no_such_path(path: str) -> ApiError:
+    """404 that says where the API is."""
+    bases = ", ".join(prefix for prefix in MOUNTS if MOUNTS[prefix] is Dialect.DOCUMENTED)
+    served = ", ".join(each.path for each in OPERATIONS if "{id}" not in each.path)
+    what = "is not served here" if path.startswith(NOT_SERVED) else "is no path of this API"
+    if path == "/metrics":
+        what = "is served on a port of its own (server.metrics_port)"
+    return ApiError(
+        Errors.NO_SUCH_PATH,
+        f"{path[:120]!r} {what}; base URLs: {bases} (the documented dialect), /v1 (OpenAI's); "
+        f"operations: {served}",
     )

@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from xinghe.api.edge import no_such_path
 from xinghe.api.errors import ApiError, Errors, as_api_error
 from xinghe.api.exchange import NO_STORE, new_request_id
 from xinghe.api.openapi import document
-from xinghe.api.operations import no_such_path
 from xinghe.dispatch import Deployments
 from xinghe.search.corpus import SERVED_AT, Corpus
 from xinghe.storage import Database

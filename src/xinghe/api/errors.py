@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
-from xinghe.api.memory import WAIT_SECONDS, BudgetExceeded
 from xinghe.core import MICRO
 from xinghe.dispatch import ClusterFull, DispatchFailed, TooLong, Yielding
 from xinghe.embedding import EmbedderBusy, EmbedderFailed
@@ -158,7 +157,8 @@ LIMITS = {
     "tpm": (Errors.TPM_RATE_LIMIT, "Rate limit reached for TPM"),
     "qps": (Errors.USER_RATE_LIMIT, "qps request limit by APP ID reached"),
 }
-"""The source's own texts (section 6); so is the cluster's, with its slip of the pen."""
+CLUSTER_FULL = "request limit by resouce cluster reached"
+"""The source's own texts (section 6), with its slip of the pen."""
 
 
 def as_api_error(fault: BaseException, request_id: str) -> ApiError:
@@ -189,20 +189,13 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
         case RateLimited():
             error, text = LIMITS[fault.kind]
             text = f"{text} ({fault.limit})"
-            known = _too_many(error, text, fault.retry_after, fault.headers)
+            known = too_many(error, text, fault.retry_after, fault.headers)
         case ClusterFull() | EmbedderBusy() | PainterBusy() | VettingBusy() | QueueFull():
-            text = "request limit by resouce cluster reached"
             seconds = BUSY_SECONDS if isinstance(fault, QueueFull) else fault.retry_after
-            known = _too_many(Errors.CLUSTER_RATE_LIMIT, text, seconds)
-        case BudgetExceeded():
-            text = (
-                "request limit by resouce cluster reached: the bodies and pictures of the requests "
-                "at work take all of their room"
-            )
-            known = _too_many(Errors.CLUSTER_RATE_LIMIT, text, WAIT_SECONDS)
+            known = too_many(Errors.CLUSTER_RATE_LIMIT, CLUSTER_FULL, seconds)
         case Yielding():
             text = "Rate limit reached for preemptible resource"
-            known = _too_many(Errors.PREEMPTIBLE_RATE_LIMIT, text, fault.retry_after)
+            known = too_many(Errors.PREEMPTIBLE_RATE_LIMIT, text, fault.retry_after)
         case DispatchFailed() | EmbedderFailed() | PainterFailed() | PainterUnavailable():
             known = Errors.DISPATCH_ERROR
         case StoreError() | StorageUnavailable() | WorkerFailure():
@@ -238,9 +231,10 @@ def _log_ours(fault: StoreError | StorageUnavailable | WorkerFailure) -> None:
             log.error("not_written", error=str(fault))
 
 
-def _too_many(
+def too_many(
     error: Errors, text: str, retry_after: float, headers: Sequence[tuple[str, str]] = ()
 ) -> ApiError:
+    """A refusal for now; `retry_after` in seconds."""
     seconds = max(1, math.ceil(retry_after))
     message = f"{text}, try again in {seconds} s"
     return ApiError(error, message, retry_after=seconds, headers=headers)

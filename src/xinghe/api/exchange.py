@@ -14,10 +14,10 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from xinghe.accounts import Principal
-from xinghe.api.body import MAX_STRING, Body
+from xinghe.api.body import Body, BodyBudget
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors, shown
-from xinghe.api.memory import BodyBudget
+from xinghe.api.large_json import MAX_STRING
 from xinghe.core import ClientGone
 from xinghe.settings import Server
 
@@ -148,7 +148,7 @@ class Exchange:
         await self.send_json(error.body(self.request_id), error.row.status, headers)
 
     async def keep(self, size: int) -> None:
-        """Count bytes that stay in memory for this request. Raises `BudgetExceeded`."""
+        """Count bytes that stay in memory for this request. Raises `ApiError`."""
         await self.budget.take(size)
         self._kept += size
 
@@ -209,7 +209,7 @@ def check_whole(exchange: Exchange) -> None:
 async def read_body(exchange: Exchange, server: Server, *, hashed: bool = False) -> Body:
     """The body; a second reader is given the same. `hashed`: its digest will be asked for.
 
-    Raises `ApiError`, `BudgetExceeded`, `ClientGone`.
+    Raises `ApiError`, `ClientGone`.
     """
     if exchange.body is not None:
         return exchange.body

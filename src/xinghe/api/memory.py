@@ -1,4 +1,4 @@
-"""The memory of this process: what requests keep is bounded, given back, and passed over.
+"""The memory of this process: what requests leave is given back, what stays passed over.
 
 The allocator keeps what small strings were cut from, spread over tens of megabytes, until it is
 asked (`malloc_trim` of glibc; where there is none, nothing is done).
@@ -14,48 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-WAIT_SECONDS = 2.0
-"""How long a request waits for others to end before it is refused."""
 MUCH = 8 * 1024 * 1024
 """Bytes that make it worth 10 ms to trim the heap."""
 SOON, SELDOM = 1.0, 8.0
 """Seconds between two trims, where the last one gave much back and where it did not."""
-
-
-class BudgetExceeded(Exception):
-    """There was no room for a part of a body in time."""
-
-
-class BodyBudget:
-    """A budget over the bytes that all requests at work keep: bodies, and pictures for them.
-
-    It counts what has arrived, not what was announced: an announcement takes no memory.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
-        self._freed = asyncio.Event()
-
-    async def take(self, size: int) -> None:
-        """Count bytes in, once there is room for them. Raises `BudgetExceeded`."""
-        if self.used + size > self.limit:
-            await self._wait_for_room(size)
-        self.used += size
-
-    def give(self, size: int) -> None:
-        """Count bytes out."""
-        self.used -= size
-        self._freed.set()
-
-    async def _wait_for_room(self, size: int) -> None:
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                while self.used + size > self.limit:
-                    self._freed.clear()
-                    await self._freed.wait()
-        except TimeoutError:
-            raise BudgetExceeded from None
 
 
 @contextmanager

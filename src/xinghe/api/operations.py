@@ -7,20 +7,14 @@ from typing import Any
 
 import msgspec
 
+from xinghe.api.chat.response import ChatCompletion, ChatCompletionChunk
 from xinghe.api.chat.schema import CHAT
-from xinghe.api.chat.wire import ChatCompletion, ChatCompletionChunk
-from xinghe.api.dialect import MOUNTS, Dialect
+from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import EMBEDDINGS, EmbeddingList
-from xinghe.api.errors import ApiError, Errors
 from xinghe.api.images.schema import IMAGES, ImagesAnswer
 from xinghe.api.models import Model, ModelList
 from xinghe.api.rerank import RERANK, Ranking
 from xinghe.api.validation import Form
-
-NOT_SERVED = (
-    "/completions", "/audio", "/files", "/images/edits", "/images/variations", "/responses",
-    "/moderations", "/batches", "/assistants", "/threads", "/fine_tuning",
-)  # fmt: skip
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -61,34 +55,3 @@ OPERATIONS = (
         ImagesAnswer, dict.fromkeys(Dialect, IMAGES),
     ),
 )  # fmt: skip
-
-_EXACT = {each.path: each for each in OPERATIONS}
-_OPEN = {each.path.removesuffix("{id}"): each for each in OPERATIONS if "{id}" in each.path}
-
-
-def find_operation(path: str) -> tuple[Operation, str]:
-    """The operation at a path under a mount, and what stands there for `{id}`.
-
-    Raises `ApiError` (404).
-    """
-    operation = _EXACT.get(path.rstrip("/") or "/")
-    if operation is not None:
-        return operation, ""
-    for start, operation in _OPEN.items():
-        if path.startswith(start):
-            return operation, path.removeprefix(start)
-    raise no_such_path(path)
-
-
-def no_such_path(path: str) -> ApiError:
-    """404 that says where the API is."""
-    bases = ", ".join(prefix for prefix in MOUNTS if MOUNTS[prefix] is Dialect.DOCUMENTED)
-    served = ", ".join(each.path for each in OPERATIONS if "{id}" not in each.path)
-    what = "is not served here" if path.startswith(NOT_SERVED) else "is no path of this API"
-    if path == "/metrics":
-        what = "is served on a port of its own (server.metrics_port)"
-    return ApiError(
-        Errors.NO_SUCH_PATH,
-        f"{path[:120]!r} {what}; base URLs: {bases} (the documented dialect), /v1 (OpenAI's); "
-        f"operations: {served}",
-    )

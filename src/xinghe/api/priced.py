@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from xinghe.api.departure import unless_gone
+from xinghe.api.authentication import unless_gone
 from xinghe.api.exchange import Exchange
 from xinghe.api.services import Services
 from xinghe.catalog import ModelCard

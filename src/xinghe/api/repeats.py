@@ -14,7 +14,7 @@ from http import HTTPStatus
 import structlog
 from starlette.types import Message
 
-from xinghe.api.departure import unless_gone
+from xinghe.api.authentication import unless_gone
 from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.exchange import Exchange, Headers, read_body
 from xinghe.idempotency import Keeper, Keeping, Kept, KeyReused, Place

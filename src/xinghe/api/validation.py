@@ -25,9 +25,9 @@ import msgspec
 from msgspec import Meta, ValidationError
 
 from xinghe.accounts import Principal
-from xinghe.api.body import decode
 from xinghe.api.errors import ApiError, Errors, refuse
 from xinghe.api.exchange import Exchange, check_whole, read_body
+from xinghe.api.large_json import decode
 from xinghe.api.wording import allowed, struct_of
 from xinghe.catalog import Catalog, Kind, ModelCard
 from xinghe.settings import Server

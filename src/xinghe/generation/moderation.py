@@ -20,8 +20,8 @@ WITHHELD = "抱歉,这个话题我不能讨论,我们换一个话题吧。"
 """What stands in place of an answer."""
 
 
-def worst_of(verdicts: Sequence[Verdict | None], messages: Sequence[Message]) -> FinishDelta | None:
-    """The end of a conversation by the worst of what was found in its messages, if anything.
+def worst_of(verdicts: Sequence[Verdict | None], messages: Sequence[Message]) -> FinishDelta:
+    """The end of a conversation by the worst of what was found in its messages, something at least.
 
     It names the 1-based round of the message; the last question and what follows it are current.
     """
@@ -31,8 +31,6 @@ def worst_of(verdicts: Sequence[Verdict | None], messages: Sequence[Message]) ->
         asked += message.role in ("user", "function")
         if verdict is not None:
             found.append((verdict, max(1, asked)))
-    if not found:
-        return None
     verdict, round_ = max(found, key=lambda each: each[0].flag)
     ban_round = CURRENT_ROUND if round_ == asked else round_
     return FinishDelta(FinishReason.CONTENT_FILTER, verdict.flag, ban_round)

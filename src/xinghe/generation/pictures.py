@@ -41,7 +41,8 @@ async def read_pictures(services: AnswerServices, task: Task) -> Seen:
         most = max(LEAST_CHARACTERS, image_tokens(picture.width, picture.height))
         told[picture] = await services.reader.describe(picture, most)
     verdicts = await _verdicts(services.moderator, messages, told)
-    return Seen(tuple(without_pictures(messages, told)), worst_of(verdicts, messages))
+    unsafe = worst_of(verdicts, messages) if any(verdicts) else None
+    return Seen(tuple(without_pictures(messages, told)), unsafe)
 
 
 async def _verdicts(

@@ -36,6 +36,8 @@ AHEAD = 4
 """Few enough that two processes on one database stay below eight."""
 SAVE_SECONDS = 10.0
 RETRY_SECONDS = 0.05
+LARGEST_COUNT = 10**12
+"""Of tokens or searches: beyond what any request can use, and far from where a column overflows."""
 
 Charge: TypeAlias = tuple[Job, Operation]
 """An operation that waits to be written, and what is done in its place if it must not be."""
@@ -145,8 +147,9 @@ class Holding(msgspec.Struct, eq=False):
         if not (meter.finished or (left and meter.owes)):
             self._settle(holds.release)
             return
-        usage = Usage.of(meter)
-        excess = usage.cost(hold.rate) - hold.amount
+        usage = self._used()
+        cost = hold.rate.cost(usage.prompt, usage.completion, usage.cached, usage.searches)
+        excess = cost - hold.amount
         if excess > 0:
             # The user was never asked for more than the hold: the operator bears it.
             log.warning(
@@ -166,11 +169,26 @@ class Holding(msgspec.Struct, eq=False):
         """What is owed so far; None while nothing is."""
         if not self._meter.owes:
             return None
-        usage = Usage.of(self._meter)
+        usage = self._used()
         if self._meter.started and not usage.prompt:
             # Until the meter knows the prompt, the reservation's count of it stands.
             return msgspec.structs.replace(usage, prompt=self._hold.prompt_tokens)
         return usage
+
+    def _used(self) -> Usage:
+        """The meter's counts, brought into range: an upstream may report nonsense."""
+        meter = self._meter
+        counts = (
+            meter.prompt_tokens,
+            meter.completion_tokens,
+            meter.cached_tokens,
+            meter.search_tokens,
+            meter.searches,
+        )
+        prompt, completion, cached, search, searches = (
+            min(max(0, count), LARGEST_COUNT) for count in counts
+        )
+        return Usage(prompt, completion, min(prompt, cached), min(prompt, search), searches)
 
     def _settle(
         self, operation: Callable[..., bool], saved: asyncio.Future[Any] | None = None

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Final, Self
+from typing import Final
 
 import apsw
 import msgspec
 
-from xinghe.core import Meter, Rate
+from xinghe.core import Rate
 from xinghe.ledger import caps, lots
 from xinghe.ledger.caps import Cap
 from xinghe.storage import Allowance
 
 SWEPT_ON_THE_WAY = 20
 """Expired lots; what an account has beyond is swept in batches of its own."""
-LARGEST_COUNT = 10**12
-"""Of tokens or searches: beyond what any request can use, and far from where a column overflows."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -32,25 +30,6 @@ class Usage(msgspec.Struct, frozen=True):
     cached: int
     search: int = 0
     searches: int = 0
-
-    @classmethod
-    def of(cls, meter: Meter) -> Self:
-        """The meter's counts, brought into range: an upstream may report nonsense."""
-        counts = (
-            meter.prompt_tokens,
-            meter.completion_tokens,
-            meter.cached_tokens,
-            meter.search_tokens,
-            meter.searches,
-        )
-        prompt, completion, cached, search, searches = (
-            min(max(0, count), LARGEST_COUNT) for count in counts
-        )
-        return cls(prompt, completion, min(prompt, cached), min(prompt, search), searches)
-
-    def cost(self, rate: Rate) -> int:
-        """Micro-Tokens."""
-        return rate.cost(self.prompt, self.completion, self.cached, self.searches)
 
 
 class Unswept(msgspec.Struct, frozen=True):
@@ -179,7 +158,8 @@ def capture(
     if row is None:
         return False
     account_id, token_id, request_id, model, amount, created_at, *rates = row
-    cost = min(usage.cost(Rate(*rates)), amount)
+    counted = Rate(*rates).cost(usage.prompt, usage.completion, usage.cached, usage.searches)
+    cost = min(counted, amount)
     balance = connection.execute(
         "UPDATE accounts SET held = held - ?, available = available + ? WHERE id = ? "
         "RETURNING available + held",

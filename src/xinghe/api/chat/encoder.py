@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from xinghe.api.chat.request import ChatRequest
-from xinghe.api.chat.wire import SearchResult, Usage
+from xinghe.api.chat.response import FINISH_REASONS, SearchResult, Usage
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
 from xinghe.core import (
@@ -131,7 +131,7 @@ class StreamEncoder:
             b'{"index":0,"delta":{"content":""},'
             + self._logprobs
             + b'"finish_reason":'
-            + _encode(self._dialect.finish_reason(finish.reason))
+            + _encode(FINISH_REASONS[self._dialect][finish.reason])
             + safety
             + b"}]"
             + self._results

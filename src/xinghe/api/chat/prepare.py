@@ -1,4 +1,7 @@
-"""From a request that is permitted to a task for generation, and what the context leaves it."""
+"""From a request that is permitted to a task for generation: moderated, vetted, cut to fit.
+
+What is unsafe is refused, or answered without an engine (contract, Safety).
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from xinghe.api.chat.request import ChatRequest
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.services import Services
 from xinghe.catalog import Capability, Limits, LlamaCppDeployment
-from xinghe.core import Message
+from xinghe.core import FinishDelta, Message
 from xinghe.dispatch import ChatDeployment
+from xinghe.generation.moderation import worst_of
 from xinghe.generation.planning import Counted
 from xinghe.generation.request import Task
 from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.vetting import VettedForm, VettedTools
+from xinghe.safety import Moderator, Place, Verdict, notice
 from xinghe.settings import Search
 
 SHARE = 8
@@ -30,6 +35,48 @@ FORMS = {
 FUNCTION = re.compile(r"/(\d+)/function/parameters")
 LONGEST = 200
 """Characters of a path that an error repeats."""
+
+REFUSED = {
+    "user": Errors.USER_UNSAFE,
+    "functions": Errors.FUNCTIONS_UNSAFE,
+    "system": Errors.SYSTEM_UNSAFE,
+}
+"""Where what is unsafe is no matter of the conversation."""
+
+
+async def moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
+    """How an unsafe conversation is answered; `None` for a safe one.
+
+    Looked at are the user's id, the functions, and each message. An unsafe system message, `user`
+    or function raises `ApiError` (403).
+    """
+    texts: list[tuple[str, Place]] = [(request.user, "user"), (request.functions, "functions")]
+    texts += map(_said, request.messages)
+    verdicts: list[Verdict | None] = []
+    # All at once: it is their sum that takes long.
+    for verdict, (text, place) in zip(await moderator.check_all(texts), texts, strict=True):
+        if verdict is None and moderator.asks:
+            verdict = await moderator.ask(text, place)  # noqa: PLW2901
+        if verdict is not None:
+            field = place if place in REFUSED else "conversation"
+            notice(field, verdict)
+            if field in REFUSED:
+                raise ApiError(
+                    REFUSED[field], f"the content of {field} field is invalid", param=field
+                )
+        verdicts.append(verdict)
+    said = verdicts[2:]
+    return worst_of(said, request.messages) if any(said) else None
+
+
+def _said(message: Message) -> tuple[str, Place]:
+    """All that a message says, its name, thought and calls included, and what it is."""
+    called = [text for call in message.tool_calls for text in (call.name, call.arguments)]
+    text = "\n".join(filter(None, [message.content, message.name, message.thought, *called]))
+    if message.role == "system":
+        return text, "system"
+    # What a model or a function said is no request.
+    return text, "answer" if message.role in {"assistant", "tool"} else "conversation"
 
 
 async def vet(

@@ -9,8 +9,7 @@ from functools import partial
 import msgspec
 
 from xinghe.api.chat.capabilities import OCR, deliverable, forbid
-from xinghe.api.chat.moderation import moderate
-from xinghe.api.chat.prepare import cut_to_fit, task_of, vet
+from xinghe.api.chat.prepare import cut_to_fit, moderate, task_of, vet
 from xinghe.api.chat.request import ChatRequest, read_request, too_many_characters
 from xinghe.api.chat.response import Collected, completion
 from xinghe.api.chat.schema import CHAT

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from xinghe.api import body
-from xinghe.api.body import LargeJson
+from xinghe.api import large_json
 from xinghe.api.errors import ApiError
+from xinghe.api.large_json import LargeJson
 
 LETTERS = ["a", "\\", '"', "\n", "字", "é", "😀", ",", "/", "\x7f", " ", "\\u", "{", "\\\\"]
 
@@ -45,7 +45,7 @@ def test_the_same_value(
     monkeypatch: pytest.MonkeyPatch, seed: int, block: int, part: int, quotes: int
 ) -> None:
     for name, size in {"BLOCK": block, "PART": part, "MANY_QUOTES": quotes, "CUT": 16}.items():
-        monkeypatch.setattr(body, name, size)
+        monkeypatch.setattr(large_json, name, size)
     chance = random.Random(seed)
     value = [anything(chance) for _ in range(6)]
     indent = chance.choice([None, 2])
@@ -59,8 +59,8 @@ def test_the_same_value(
 )
 @pytest.mark.parametrize("shift", range(13))
 def test_long_strings_of_one_kind(monkeypatch: pytest.MonkeyPatch, unit: str, shift: int) -> None:
-    monkeypatch.setattr(body, "BLOCK", 64)
-    monkeypatch.setattr(body, "PART", 256)
+    monkeypatch.setattr(large_json, "BLOCK", 64)
+    monkeypatch.setattr(large_json, "PART", 256)
     text = ('["' + "x" * shift + unit * 500 + '"]').encode()
     assert decoded(text, []) == json.loads(text)
 
