@@ -83,20 +83,16 @@ class Tool(msgspec.Struct, frozen=True):
 
 
 class ToolUse(msgspec.Struct, frozen=True):
-    """The tools of a request and how they may be used.
+    """The tools of a request, one or more, and how they may be used.
 
-    `only` names those that may be called, where not all may. `parallel` says whether there may
-    be several calls; `None`, that nothing was said of it, which allows them.
+    `only` names those that may be called, one or more, where not all may. `parallel` says whether
+    there may be several calls; `None`, that nothing was said of it, which allows them.
     """
 
     tools: tuple[Tool, ...]
     choice: Literal["auto", "required"] = "auto"
     only: frozenset[str] | None = None
     parallel: bool | None = None
-
-    def __post_init__(self) -> None:
-        assert self.tools
-        assert self.only is None or self.only
 
     def allows(self, name: str) -> bool:
         """Whether a function of this name may be called, if there is one."""
@@ -143,10 +139,10 @@ class Sampling(msgspec.Struct, frozen=True):
 class Prompt(msgspec.Struct, frozen=True):
     """What an engine is about to read.
 
-    `tokens` is what the prompt costs unless the engine reports otherwise, `bound` the most that
-    it can cost: the two agree where the engine's own tokenizer counted (`exact`). `payload` is
-    the engine's own form of the prompt, opaque to every other package. `thinks` tells that the
-    prompt has opened a chain of thought, so that the text begins within it.
+    `tokens`, 1 or more, is what the prompt costs unless the engine reports otherwise, `bound` the
+    most that it can cost: the two agree where the engine's own tokenizer counted (`exact`).
+    `payload` is the engine's own form of the prompt, opaque to every other package. `thinks` tells
+    that the prompt has opened a chain of thought, so that the text begins within it.
     """
 
     tokens: int
@@ -155,12 +151,9 @@ class Prompt(msgspec.Struct, frozen=True):
     payload: object = None
     thinks: bool = False
 
-    def __post_init__(self) -> None:
-        assert 0 < self.tokens <= self.bound
-
 
 class GenerationJob(msgspec.Struct, frozen=True):
-    """One pass of an engine: the prompt, how to sample, and the most to generate.
+    """One pass of an engine: the prompt, how to sample, and the most to generate (1 or more).
 
     A `preemptible` one does not queue: it yields to those that do. A `returning` one continues an
     answer that has begun: it goes before all that wait. `account` is who asks: what an engine has
@@ -175,9 +168,6 @@ class GenerationJob(msgspec.Struct, frozen=True):
     returning: bool = False
     constraint: Constraint | None = None
     account: int | None = None
-
-    def __post_init__(self) -> None:
-        assert self.max_tokens > 0
 
 
 class TextDelta(msgspec.Struct, frozen=True):

@@ -10,8 +10,7 @@ from xinghe.catalog import Limits, UpstreamDeployment
 from xinghe.core import Message, Sampling
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.planning import count
-from xinghe.generation.request import Task
+from xinghe.generation.planning import Task, count
 
 WANTED = (40, 30)
 """Tokens of the answer, and of the thought before it."""

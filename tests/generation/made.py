@@ -6,8 +6,7 @@ from tests.generation.vetted import Here
 from xinghe.api.chat.response import Collected
 from xinghe.core import Meter, Picture
 from xinghe.generation.answer import Answer
-from xinghe.generation.planning import count
-from xinghe.generation.request import AnswerServices, Reader, Task
+from xinghe.generation.planning import AnswerServices, Reader, Task, count
 from xinghe.generation.runner import Emit
 from xinghe.generation.search import Searcher
 from xinghe.pictures import Description

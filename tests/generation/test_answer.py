@@ -25,7 +25,7 @@ from xinghe.core import (
 from xinghe.dispatch import ChatDeployment, DispatchFailed
 from xinghe.engines import Batch
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.request import Task
+from xinghe.generation.planning import Task
 from xinghe.safety import Moderator
 
 NO_LISTS = Moderator(Path("no-such-folder"), builtin=False)

@@ -12,7 +12,7 @@ from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import Message, Meter, Sampling, Source, Tool, ToolUse
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.request import Task
+from xinghe.generation.planning import Task
 from xinghe.generation.search import SearchOptions
 from xinghe.safety import Moderator
 from xinghe.search import Measure, Reference

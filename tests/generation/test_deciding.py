@@ -15,7 +15,7 @@ from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling, Tool, ToolUse
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.request import Task
+from xinghe.generation.planning import Task
 from xinghe.safety import Moderator
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]

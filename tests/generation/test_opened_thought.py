@@ -14,7 +14,7 @@ from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import FinishReason, Message, Meter, Sampling
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.request import Task
+from xinghe.generation.planning import Task
 from xinghe.generation.vetting import VettedForm
 from xinghe.safety import Moderator
 

@@ -11,7 +11,7 @@ from xinghe.core import Message, Picture, Sampling
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.generation.pictures import read_pictures
-from xinghe.generation.request import Task
+from xinghe.generation.planning import Task
 from xinghe.pictures import Description
 from xinghe.safety import Moderator
 

@@ -13,7 +13,7 @@ from xinghe.catalog import UpstreamDeployment
 from xinghe.core import Delta, Message, Meter, Sampling, SearchingDelta
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.request import Task
+from xinghe.generation.planning import Task
 from xinghe.generation.search import SearchOptions
 from xinghe.safety import Moderator
 from xinghe.search import Measure, Reference

@@ -4,17 +4,3 @@ from xinghe.accounts.accounts import DEFAULT_ACCOUNT, Accounts
 from xinghe.accounts.alerts import Alert, Alerts, Outbox
 from xinghe.accounts.rules import DEFAULT_SCOPES, SCOPES, AccountError
 from xinghe.accounts.tables import AccessToken, Account, Principal
-
-__all__ = [
-    "DEFAULT_ACCOUNT",
-    "DEFAULT_SCOPES",
-    "SCOPES",
-    "AccessToken",
-    "Account",
-    "AccountError",
-    "Accounts",
-    "Alert",
-    "Alerts",
-    "Outbox",
-    "Principal",
-]

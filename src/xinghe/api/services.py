@@ -6,7 +6,7 @@ from xinghe.api.authentication import Lapses
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.catalog import Catalog
 from xinghe.dispatch import Deployments
-from xinghe.generation.request import AnswerServices
+from xinghe.generation.planning import AnswerServices
 from xinghe.generation.vetting import Vetting
 from xinghe.images.store import ImageStore
 from xinghe.ledger import Ledger

@@ -9,13 +9,3 @@ from xinghe.dispatch.chat import (
     Yielding,
 )
 from xinghe.dispatch.deployments import Deployments
-
-__all__ = [
-    "RETRY_DELAYS",
-    "ChatDeployment",
-    "ClusterFull",
-    "Deployments",
-    "DispatchFailed",
-    "TooLong",
-    "Yielding",
-]

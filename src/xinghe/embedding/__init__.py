@@ -11,15 +11,3 @@ from xinghe.embedding.protocol import (
     TextTooLong,
     Vectors,
 )
-
-__all__ = [
-    "Began",
-    "Embedder",
-    "EmbedderBusy",
-    "EmbedderError",
-    "EmbedderFailed",
-    "Form",
-    "TextTooLong",
-    "Vectors",
-    "make_embedder",
-]

@@ -71,13 +71,10 @@ Results = list[TooLong | Made]
 """One for each task of the batch."""
 
 
-class _Job:
-    __slots__ = ("began", "future", "task")
-
-    def __init__(self, task: Task, began: Began) -> None:
-        self.task = task
-        self.began = began
-        self.future: asyncio.Future[Made | TooLong] = asyncio.get_running_loop().create_future()
+class _Job(msgspec.Struct, eq=False):
+    task: Task
+    began: Began
+    future: asyncio.Future[Made | TooLong] = msgspec.field(default_factory=asyncio.Future)
 
 
 def _texts(job: _Job) -> int:

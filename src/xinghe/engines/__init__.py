@@ -11,15 +11,3 @@ from xinghe.engines.protocol import (
     EngineUnavailable,
     PromptTooLong,
 )
-
-__all__ = [
-    "Abilities",
-    "Batch",
-    "Engine",
-    "EngineBusy",
-    "EngineError",
-    "EngineFailed",
-    "EngineRefused",
-    "EngineUnavailable",
-    "PromptTooLong",
-]

@@ -31,25 +31,22 @@ class _Piece(msgspec.Struct):
     function: _Function | None = None
 
 
-class _Call:
+class _Call(msgspec.Struct, eq=False):
     """A call that has begun."""
 
-    __slots__ = ("_arguments", "length", "number")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.length = 0
-        self._arguments: list[str] = []
-        """Only while they are short: what is long is not asked whether it is complete."""
+    number: int
+    length: int = 0
+    pieces: list[str] = []
+    """Of its arguments, only while they are short: longer ones are not asked for completeness."""
 
     @property
     def arguments(self) -> str:
-        return "".join(self._arguments)
+        return "".join(self.pieces)
 
     def take(self, arguments: str) -> None:
         self.length += len(arguments)
         if self.length <= MOST_CHARACTERS:
-            self._arguments.append(arguments)
+            self.pieces.append(arguments)
 
     @property
     def is_complete(self) -> bool:
@@ -61,7 +58,7 @@ class _Call:
             return False
 
 
-class Calls:
+class Calls(msgspec.Struct):
     """The calls of one answer.
 
     A known id belongs to its call; a new id with a name, or a name behind complete arguments,
@@ -69,12 +66,12 @@ class Calls:
     one is not complete. Servers leave indexes out, say 0 for each, or count in two ways.
     """
 
-    def __init__(self, max_tokens: int) -> None:
-        self._left = CHARACTERS_A_TOKEN * max_tokens + CHARACTERS_BESIDES
-        self._by_id: dict[str, _Call] = {}
-        self._by_index: dict[int, _Call] = {}
-        self._current: _Call | None = None
-        self._count = 0
+    max_tokens: int
+    characters: int = 0
+    by_id: dict[str, _Call] = {}
+    by_index: dict[int, _Call] = {}
+    current: _Call | None = None
+    count: int = 0
 
     def deltas(self, raw: msgspec.Raw) -> Iterator[ToolCallDelta]:
         """What the value of `tool_calls` says. Raises `EngineFailed`, `Unreadable`."""
@@ -83,8 +80,8 @@ class Calls:
         for piece in items(raw, _Piece, MOST_CALLS):
             function = piece.function or _Function()
             arguments = _text(function.arguments)
-            self._left -= len(arguments)
-            if self._left < 0:
+            self.characters += len(arguments)
+            if self.characters > CHARACTERS_A_TOKEN * self.max_tokens + CHARACTERS_BESIDES:
                 raise EngineFailed("the arguments are longer than its tokens can be")
             id_ = piece.id if isinstance(piece.id, str) else ""
             name = function.name or ""
@@ -94,20 +91,20 @@ class Calls:
                 continue
             head = arguments[:MOST_CHARACTERS]
             call.take(arguments)
-            self._current = call
+            self.current = call
             yield ToolCallDelta(call.number, id_ or None, name or None, head, tokens=1)
             for at in range(MOST_CHARACTERS, len(arguments), MOST_CHARACTERS):
                 yield ToolCallDelta(call.number, arguments=arguments[at : at + MOST_CHARACTERS])
 
     def _call(self, index: int | None, id_: str, name: str, arguments: str) -> _Call | None:
         """The call that a piece belongs to; `None` for one that only says it all once more."""
-        call = self._by_id.get(id_) if id_ else None
+        call = self.by_id.get(id_) if id_ else None
         if call is not None:
             if not (name and call.is_complete):
                 return call
             return None if arguments == call.arguments else self._new(index, id_)
-        current = self._current
-        indexed = None if index is None else self._by_index.get(index)
+        current = self.current
+        indexed = None if index is None else self.by_index.get(index)
         if current is None or (name and (id_ or (index is not None and indexed is None))):
             return self._new(index, id_)
         if name and (indexed or current).is_complete:
@@ -115,16 +112,16 @@ class Calls:
         if indexed is None or (indexed is not current and indexed.is_complete):
             indexed = current
         if id_:
-            self._by_id[id_] = indexed
+            self.by_id[id_] = indexed
         return indexed
 
     def _new(self, index: int | None, id_: str) -> _Call:
-        call = _Call(self._count)
-        self._count += 1
+        call = _Call(self.count)
+        self.count += 1
         if id_:
-            self._by_id[id_] = call
+            self.by_id[id_] = call
         if index is not None:
-            self._by_index[index] = call
+            self.by_index[index] = call
         return call
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import structlog
@@ -19,7 +19,7 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines.calls import MOST_CHARACTERS, NULL, Calls
-from xinghe.engines.mending import Mender
+from xinghe.engines.mending import mended
 from xinghe.engines.protocol import EngineFailed
 from xinghe.outbound import UNREADABLE, Unreadable, decoded, items, known_words
 
@@ -92,17 +92,20 @@ class _Choices(msgspec.Struct, array_like=True):
     first: _Choice | None = None
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0)] | None
+
+
 class _PromptDetails(msgspec.Struct):
-    cached_tokens: Any = None
+    cached_tokens: _Count = None
 
 
 class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: Any = None
+    reasoning_tokens: _Count = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: Any = None
-    completion_tokens: Any = None
+    prompt_tokens: _Count = None
+    completion_tokens: _Count = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
@@ -116,7 +119,8 @@ class _Chunk(msgspec.Struct):
 
 
 _chunk = msgspec.json.Decoder(_Chunk | None).decode
-_usage = msgspec.json.Decoder(_Usage | None).decode
+_usage = msgspec.json.Decoder(_Usage | None, strict=False).decode
+"""A float that is whole is a count too."""
 _NOTHING = _Said()
 
 
@@ -135,13 +139,14 @@ class Chunks:
         self.finish: FinishReason | None = None
         self.over = self.ended = False
         self.failure: EngineFailed | None = None
-        self._offers_tools = "tools" in job.prompt.payload
         self._most_prompt = job.prompt.bound + TOKENS_BESIDES * (1 + parts)
         self._most_completion = job.max_tokens
-        self._calls = Calls(job.max_tokens)
+        self._calls = Calls(job.max_tokens) if "tools" in job.prompt.payload else None
+        """Where none are offered, a call is none."""
         self._served_by = served_by
         self._told: set[str] = set()
-        self._mender = Mender()
+        self._half = b""
+        """Of a character that two events share."""
         self._spoken = False
         self._refused = False
         self._goes_on = False
@@ -181,7 +186,11 @@ class Chunks:
         """Append what one event says to `deltas`."""
         began = len(deltas)
         try:
-            chunk = self._decoded(event)
+            try:
+                chunk = _chunk(event) or _Chunk()
+            except UNREADABLE:
+                event, self._half = mended(event, self._half)
+                chunk = _chunk(event) or _Chunk()
             choice = (chunk.choices and chunk.choices.first) or _Choice()
             self._say(choice, deltas)
         except (*UNREADABLE, Unreadable) as error:
@@ -207,12 +216,6 @@ class Chunks:
         """What follows an end destroys nothing."""
         return self.finish is not None and not self._goes_on
 
-    def _decoded(self, event: bytes) -> _Chunk:
-        try:
-            return _chunk(event) or _Chunk()
-        except UNREADABLE:
-            return _chunk(self._mender.mended(event)) or _Chunk()
-
     def _say(self, choice: _Choice, deltas: list[Delta]) -> None:
         """What a choice says. A message says it whole, and once more where deltas came before."""
         said = choice.delta or _NOTHING
@@ -225,16 +228,13 @@ class Chunks:
             or _read(said.reasoning)[1]
             or _read(said.reasoning_details)[1]
         )
-        # An event counts for one token, and what it brings is cut where it is long.
-        for at in range(0, len(thought), MOST_CHARACTERS):
-            deltas.append(ReasoningDelta(thought[at : at + MOST_CHARACTERS], 0 if at else 1))
-        for at in range(0, len(text), MOST_CHARACTERS):
-            deltas.append(TextDelta(text[at : at + MOST_CHARACTERS], 0 if at else 1))
         refusal = _read(said.refusal)[1]
         self._refused = self._refused or bool(refusal)
-        for at in range(0, len(refusal), MOST_CHARACTERS):
-            deltas.append(RefusalDelta(refusal[at : at + MOST_CHARACTERS], 0 if at else 1))
-        if self._offers_tools:  # else a call is none
+        # An event counts for one token, and what it brings is cut where it is long.
+        for kind, words in ((ReasoningDelta, thought), (TextDelta, text), (RefusalDelta, refusal)):
+            for at in range(0, len(words), MOST_CHARACTERS):
+                deltas.append(kind(words[at : at + MOST_CHARACTERS], 0 if at else 1))
+        if self._calls is not None:
             if said.tool_calls != NULL:
                 deltas.extend(self._calls.deltas(said.tool_calls))
             elif said.function_call != NULL:
@@ -257,7 +257,7 @@ class Chunks:
             self._tell("finish_reason_not_known", "")
         finish = FINISH_REASONS.get(reason, FinishReason.NORMAL)
         called = finish is FinishReason.FUNCTION_CALL
-        self.finish = FinishReason.NORMAL if called and not self._offers_tools else finish
+        self.finish = FinishReason.NORMAL if called and self._calls is None else finish
 
     def _count(self, raw: msgspec.Raw) -> UsageDelta | None:
         """The upstream's count; `None` where it is partial, empty or unsound, so that ours stands.
@@ -266,13 +266,13 @@ class Chunks:
         """
         try:
             usage = _usage(raw) or _Usage()
-            prompt, completion = _number(usage.prompt_tokens), _number(usage.completion_tokens)
-            read, counted = usage.prompt_tokens_details, usage.completion_tokens_details
-            cached = (_number(read.cached_tokens) or 0) if read else 0
-            reasoning = _number(counted.reasoning_tokens) if counted else None
-        except (*UNREADABLE, ValueError):
+        except UNREADABLE:
             self._tell("usage_not_believed", "it is no count")
             return None
+        prompt, completion = usage.prompt_tokens, usage.completion_tokens
+        read, counted = usage.prompt_tokens_details, usage.completion_tokens_details
+        cached = (read.cached_tokens or 0) if read else 0
+        reasoning = counted.reasoning_tokens if counted else None
         if not prompt or completion is None or (self._spoken and not completion):
             return None
         if prompt > self._most_prompt or completion > self._most_completion:
@@ -305,14 +305,3 @@ def _read(raw: msgspec.Raw, *, thought: bool = True) -> tuple[str, str]:
     # Inside of a thought none is looked for, however deep they are nested.
     thoughts = [_read(part.thinking, thought=False)[1] for part in parts] if thought else []
     return "".join(thoughts), "".join(part.text for part in parts if isinstance(part.text, str))
-
-
-def _number(value: Any) -> int | None:
-    """A count; a float that is whole is one. Raises `ValueError`."""
-    if value is None:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if type(value) is not int or value < 0:
-        raise ValueError
-    return value

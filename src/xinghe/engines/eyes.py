@@ -37,8 +37,6 @@ class Eyes:
         Raises `EngineUnavailable` where too many wait to be made plain.
         """
         pictures = pictures_in(messages)
-        if not pictures:
-            return messages
         parts = iter(await asyncio.gather(*map(self._part, pictures, range(1, len(pictures) + 1))))
         return [_with_pictures(message, parts) for message in messages]
 

@@ -12,24 +12,19 @@ MOST_MENDED = 32 * 1024
 """Bytes of an event that is looked through: 5 ms at the worst."""
 
 
-class Mender:
-    """Makes the unreadable events of one answer readable, as far as they can be.
+def mended(event: bytes, half: bytes) -> tuple[bytes, bytes]:
+    """The event as far as it can be made readable, and the half character that it ends in.
 
-    NaN mostly stands in a field that nobody reads, but nothing of the event can be decoded for it.
+    `half` is the one that the event before ended in. NaN mostly stands in a field that nobody
+    reads, but nothing of the event can be decoded for it.
     """
-
-    def __init__(self) -> None:
-        self._half = b""
-
-    def mended(self, event: bytes) -> bytes:
-        """The event with the half of a character that the last one ended in; its own is kept."""
-        half = self._half
-        if half:
-            event = _LOW_HALF.sub(lambda low: half + low[0], event, count=1)
-        halves = _HIGH_HALF.findall(event)
-        self._half = halves[-1] if halves else b""
-        event = _HIGH_HALF.sub(b"", event)
-        return event if len(event) > MOST_MENDED else _STRING_OR_NUMBER.sub(_readable, event)
+    if half:
+        event = _LOW_HALF.sub(lambda low: half + low[0], event, count=1)
+    halves = _HIGH_HALF.findall(event)
+    event = _HIGH_HALF.sub(b"", event)
+    if len(event) <= MOST_MENDED:
+        event = _STRING_OR_NUMBER.sub(_readable, event)
+    return event, halves[-1] if halves else b""
 
 
 def _readable(found: re.Match[bytes]) -> bytes:

@@ -92,7 +92,8 @@ class UpstreamEngine:
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
     ) -> Prompt:
         assert not opening, "an upstream begins its answers by itself"
-        messages = await self._eyes.shown(messages)
+        if any(message.parts for message in messages):
+            messages = await self._eyes.shown(messages)
         payload: dict[str, Any] = {
             "messages": [wire_message(each, self._deployment.thought_field) for each in messages]
         }

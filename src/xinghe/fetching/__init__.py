@@ -8,5 +8,3 @@ from xinghe.fetching.fetcher import (
     Keep,
     UrlRefused,
 )
-
-__all__ = ["FetchError", "FetchFailed", "Fetched", "Fetcher", "Keep", "UrlRefused"]

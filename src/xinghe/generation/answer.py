@@ -20,11 +20,19 @@ from xinghe.engines import Batch
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.moderation import withheld
 from xinghe.generation.pictures import read_pictures
-from xinghe.generation.planning import Counted, Pass, answering, continued, first_pass, thought_note
+from xinghe.generation.planning import (
+    AnswerServices,
+    Counted,
+    Pass,
+    Task,
+    answering,
+    continued,
+    first_pass,
+    thought_note,
+)
 from xinghe.generation.reasoning_parser import CLOSE, OPEN
-from xinghe.generation.request import AnswerServices, Task
 from xinghe.generation.runner import Emit, Runner
-from xinghe.generation.search import Augmented, SearchOptions, augment
+from xinghe.generation.search import Augmented, SearchOptions, augment, planned_query
 
 
 class Answer:
@@ -70,28 +78,30 @@ class Answer:
         self, options: SearchOptions, messages: tuple[Message, ...], emit: Emit
     ) -> Augmented:
         """What is found goes into the prompt; the answer may then cite it."""
-        task, services = self._task, self._services
-
-        def begun() -> None:
+        task = self._task
+        # Queries go to strangers: they are made of the words that stand beside pictures.
+        query = await planned_query(task.messages, self._runner.ask, messages)
+        if query is None:
+            found = Augmented(messages)
+        else:
             if options.status:
                 emit(Batch(time.perf_counter(), [SearchingDelta()]))
-
-        found = await augment(
-            messages,
-            options,
-            self._runner.ask,
-            services.searcher,
-            budget=task.search_budget,
-            measure=estimated_tokens,
-            words=task.messages,
-            # Asked for marks, small models write little else: theirs are set by the filter.
-            # In JSON there is no filter, as a mark may break what a schema asks of a string.
-            asks_to_cite=not task.keeps_to_grammars and task.structure is None,
-            begun=begun,
-        )
+            found = await augment(
+                messages,
+                query,
+                options,
+                self._services.searcher,
+                budget=task.search_budget,
+                measure=estimated_tokens,
+                # Asked for marks, small models write little else: theirs are set by the filter.
+                # In JSON there is no filter, as a mark may break what a schema asks of a string.
+                asks_to_cite=not task.keeps_to_grammars and task.structure is None,
+            )
         self._meter.searches += found.searches
         self._meter.search_tokens = found.tokens
-        self._runner.found(found)
+        self._runner.found = found
+        if self._runner.charge is not None:
+            self._runner.charge += found.tokens
         if options.trace and found.sources:
             emit(Batch(time.perf_counter(), [SourcesDelta(found.sources)]))
         return found

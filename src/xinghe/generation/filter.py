@@ -52,12 +52,11 @@ class OutputFilter:
                         break
                     texts.append(following)
                     at += 1
-                finish = self._change_over(delta, out) or self._say(texts, out)
+                finish = self._begin(delta, out) or self._say(texts, out)
             elif isinstance(delta, ReasoningDelta | RefusalDelta | ToolCallDelta):
-                finish = self._change_over(delta, out) or self._scan(delta, out)
+                finish = self._begin(delta, out) or self._scan(delta, out)
             elif isinstance(delta, FinishDelta):
-                unsafe = None if self._last is None else self._flush(self._last, out)
-                finish = unsafe or delta
+                finish = self._begin(None, out) or delta
             else:
                 out.append(delta)
                 continue
@@ -94,14 +93,11 @@ class OutputFilter:
             out.append(with_text(delta, visible))
         return filtered(verdict) if verdict else None
 
-    def _change_over(self, delta: Spoken, out: list[Delta]) -> FinishDelta | None:
-        """Show what was held back of the stream that ends here."""
+    def _begin(self, delta: Spoken | None, out: list[Delta]) -> FinishDelta | None:
+        """Where a stream begins, or the answer ends, show what was held back of the one before."""
         last, self._last = self._last, delta
-        if last is None or same_stream(last, delta):
+        if last is None or (delta is not None and same_stream(last, delta)):
             return None
-        return self._flush(last, out)
-
-    def _flush(self, last: Spoken, out: list[Delta]) -> FinishDelta | None:
         text = self._stops.flush() if self._stops and isinstance(last, TextDelta) else ""
         visible, verdict = self._safety.feed(text)
         if verdict is None:

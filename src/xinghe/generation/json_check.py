@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import msgspec
 from msgspec.structs import replace
 
 from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
@@ -21,36 +22,35 @@ class Unkept(Exception):
     """An engine's answer broke its promise, and nothing of it was shown: try again."""
 
 
-class CheckedJson:
+class CheckedJson(msgspec.Struct):
     """Keeps the last piece of text back until the whole has been checked; raises `Unkept`.
 
     `check` says what is wrong with a text, or `None`. With `whole`, nothing leaves before the
     check: a stream cannot be recalled, and this engine's word is not proven.
     """
 
-    def __init__(self, check: Callable[[str], Awaitable[str | None]], *, whole: bool) -> None:
-        self._check = check
-        self._whole = whole
-        self._texts: list[str] = []
-        self._kept: list[Delta] = []
+    check: Callable[[str], Awaitable[str | None]]
+    whole: bool
+    texts: list[str] = []
+    kept: list[Delta] = []
 
     async def __call__(self, deltas: list[Delta]) -> list[Delta]:
         out: list[Delta] = []
         for delta in deltas:
             match delta:
                 case TextDelta(text, _):
-                    self._texts.append(text)
-                    if self._kept and not self._whole:
-                        out += self._kept
-                        self._kept.clear()
-                    self._kept.append(delta)
+                    self.texts.append(text)
+                    if self.kept and not self.whole:
+                        out += self.kept
+                        self.kept.clear()
+                    self.kept.append(delta)
                 case FinishDelta(FinishReason.NORMAL):
-                    if await self._check("".join(self._texts)) is not None:
+                    if await self.check("".join(self.texts)) is not None:
                         # What is wrong quotes the answer, so no log may hold it.
                         raise Unkept
-                    out += [*self._kept, delta]
+                    out += [*self.kept, delta]
                 case FinishDelta():
-                    out += [*self._kept, delta]
+                    out += [*self.kept, delta]
                 case _:
                     out.append(delta)
         return out
@@ -67,24 +67,21 @@ class Walker(Protocol):
         ...
 
 
-class Followed:
+class Followed(msgspec.Struct):
     """Lets pass what keeps to a grammar, piece by piece; raises `Unkept` and `Unverified`."""
 
-    def __init__(self, grammar: str, walker: Walker, account: str) -> None:
-        self._grammar = grammar
-        self._walker = walker
-        self._account = account
-        self._key = f"text {next(_numbers)}"
-        self._text = b""
+    grammar: str
+    walker: Walker
+    account: str
+    key: str = msgspec.field(default_factory=lambda: f"text {next(_numbers)}")
+    text: bytes = b""
 
     async def __call__(self, deltas: list[Delta]) -> list[Delta]:
         piece = "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)).encode()
         if piece:
-            known = len(self._text)
-            self._text += piece
-            if not await self._walker.walk(
-                self._key, self._grammar, known, self._text, self._account
-            ):
+            known = len(self.text)
+            self.text += piece
+            if not await self.walker.walk(self.key, self.grammar, known, self.text, self.account):
                 raise Unkept
         return deltas
 
@@ -100,40 +97,39 @@ _KEPT = re.compile(r'[\x00-\x1f"\\\ud800-\udfff]')
 """What JSON must escape, and lone surrogates (RFC 8259, sections 7 and 8.2)."""
 
 
-class PlainJson:
+class PlainJson(msgspec.Struct):
     """JSON with its characters written as themselves, for moderation to read: `\\u7d2b` becomes 紫.
 
     The arguments of calls are JSON, and with `text` the answer is. Holds back what may be the
     beginning of an escape; what a cut leaves of one goes out as it is.
     """
 
-    def __init__(self, *, text: bool) -> None:
-        self._text = text
-        self._held: dict[int | None, str] = {}
-        """What was kept back of each call by its index, and of the answer."""
+    text: bool
+    held: dict[int | None, str] = {}
+    """What was kept back of each call by its index, and of the answer."""
 
     def __call__(self, deltas: list[Delta]) -> list[Delta]:
         out: list[Delta] = []
         for delta in deltas:
-            if isinstance(delta, TextDelta) and self._text:
+            if isinstance(delta, TextDelta) and self.text:
                 out.append(replace(delta, text=self._plain(None, delta.text)))
             elif isinstance(delta, ToolCallDelta):
                 arguments = self._plain(delta.index, delta.arguments)
                 out.append(replace(delta, arguments=arguments))
             elif isinstance(delta, FinishDelta):
-                out += [_rest(index, held) for index, held in self._held.items() if held]
+                out += [_rest(index, held) for index, held in self.held.items() if held]
                 out.append(delta)
             else:
                 out.append(delta)
         return out
 
     def _plain(self, index: int | None, text: str) -> str:
-        text = self._held.get(index, "") + text
+        text = self.held.get(index, "") + text
         if "\\" not in text:
-            self._held[index] = ""
+            self.held[index] = ""
             return text
         begun = [found[0] for found in _ESCAPE.finditer(text) if found["open"]]
-        self._held[index] = "".join(begun)
+        self.held[index] = "".join(begun)
         return _ESCAPE.sub(_character, text)
 
 

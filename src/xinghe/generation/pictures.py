@@ -9,7 +9,7 @@ import msgspec
 
 from xinghe.core import FinishDelta, Message, Picture
 from xinghe.generation.moderation import worst_of
-from xinghe.generation.request import AnswerServices, Task
+from xinghe.generation.planning import AnswerServices, Task
 from xinghe.pictures import Description, image_tokens, pictures_in, without_pictures
 from xinghe.safety import Moderator, Place, Verdict, notice
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import msgspec
+
 from xinghe.core import Delta, FinishDelta, ReasoningDelta, TextDelta, UsageDelta
 
 OPEN, CLOSE = "<think>", "</think>"
 
 
-class ReasoningParser:
+class ReasoningParser(msgspec.Struct):
     """Turns tagged text into `ReasoningDelta`s and `TextDelta`s, wherever the reads are cut.
 
     Only a tag that opens the answer counts: later ones are text. `inside` tells that the prompt
@@ -15,32 +19,34 @@ class ReasoningParser:
     tags go to the delta that follows.
     """
 
-    __slots__ = ("_held", "_inside", "_state", "_tokens", "_trim")
-
-    def __init__(self, *, inside: bool) -> None:
-        self._inside = inside
-        self._state = "begin"
-        self._held = ""
-        self._tokens = 0
-        self._trim = True
-        """Whether white space stands at a border, where it means nothing."""
+    inside: bool
+    state: Literal["begin", "thought", "answer", "native"] = "begin"
+    held: str = ""
+    tokens: int = 0
+    trim: bool = True
+    """Whether white space stands at a border, where it means nothing."""
 
     def __call__(self, deltas: list[Delta]) -> list[Delta]:
-        if self._state == "answer" and not self._trim:
+        if self.state == "answer" and not self.trim:
             return deltas
         out: list[Delta] = []
         for delta in deltas:
             match delta:
                 case TextDelta(text, tokens):
-                    self._tokens += tokens
-                    self._held += text
-                    self._divide(out)
+                    self.tokens += tokens
+                    self.held += text
+                    if self.state == "begin":
+                        self._begin()
+                    if self.state == "thought":
+                        self._think(out)
+                    if self.state in {"answer", "native"}:
+                        self._say(out)
                 case ReasoningDelta():
                     # The engine tells them apart by itself: there will be no tags.
-                    self._state = "native"
+                    self.state = "native"
                     out.append(delta)
                 case UsageDelta():
-                    self._tokens = 0  # it counts what is held, too
+                    self.tokens = 0  # it counts what is held, too
                     out.append(delta)
                 case FinishDelta():
                     self._flush(out)
@@ -49,65 +55,57 @@ class ReasoningParser:
                     out.append(delta)
         return out
 
-    def _divide(self, out: list[Delta]) -> None:
-        if self._state == "begin":
-            self._begin()
-        if self._state == "thought":
-            self._think(out)
-        if self._state in {"answer", "native"}:
-            self._say(out)
-
     def _begin(self) -> None:
-        text = self._held.lstrip()
+        text = self.held.lstrip()
         if text.startswith(OPEN):
-            self._state, self._held = "thought", text[len(OPEN) :]
+            self.state, self.held = "thought", text[len(OPEN) :]
         elif OPEN.startswith(text):
             pass  # it may still become the tag
-        elif self._inside:
-            self._state = "thought"
+        elif self.inside:
+            self.state = "thought"
         else:
-            self._state, self._trim = "answer", False
+            self.state, self.trim = "answer", False
 
     def _think(self, out: list[Delta]) -> None:
-        if self._trim:
-            self._held = self._held.lstrip()
-            self._trim = not self._held
-        thought, closed, rest = self._held.partition(CLOSE)
+        if self.trim:
+            self.held = self.held.lstrip()
+            self.trim = not self.held
+        thought, closed, rest = self.held.partition(CLOSE)
         if closed:
-            self._state, self._trim, self._held = "answer", True, rest
+            self.state, self.trim, self.held = "answer", True, rest
             self._emit(out, thought.rstrip())
             return
-        keep = _possible_end(self._held)
-        self._emit(out, self._held[: len(self._held) - keep])
-        self._held = self._held[len(self._held) - keep :]
+        keep = _possible_end(self.held)
+        self._emit(out, self.held[: len(self.held) - keep])
+        self.held = self.held[len(self.held) - keep :]
 
     def _say(self, out: list[Delta]) -> None:
-        if self._trim:
-            self._held = self._held.lstrip()
-            self._trim = not self._held
-        if self._held:
-            out.append(TextDelta(self._held, self._tokens))
-            self._held, self._tokens = "", 0
+        if self.trim:
+            self.held = self.held.lstrip()
+            self.trim = not self.held
+        if self.held:
+            out.append(TextDelta(self.held, self.tokens))
+            self.held, self.tokens = "", 0
 
     def _emit(self, out: list[Delta], thought: str) -> None:
         if thought:
-            out.append(ReasoningDelta(thought, self._tokens))
-            self._tokens = 0
+            out.append(ReasoningDelta(thought, self.tokens))
+            self.tokens = 0
 
     def _flush(self, out: list[Delta]) -> None:
-        text = self._held
-        if self._state == "begin" and self._inside:
-            self._state, text = "thought", text.lstrip()
-        if self._state == "thought":
+        text = self.held
+        if self.state == "begin" and self.inside:
+            self.state, text = "thought", text.lstrip()
+        if self.state == "thought":
             self._emit(out, text.rstrip())
-        elif (text and not self._trim) or self._state == "begin":
-            out.append(TextDelta(text, self._tokens))
-            self._tokens = 0
-        if self._tokens:
+        elif (text and not self.trim) or self.state == "begin":
+            out.append(TextDelta(text, self.tokens))
+            self.tokens = 0
+        if self.tokens:
             # Tokens that show nothing were generated all the same.
-            kind = ReasoningDelta if self._state == "thought" else TextDelta
-            out.append(kind("", self._tokens))
-        self._held, self._tokens = "", 0
+            kind = ReasoningDelta if self.state == "thought" else TextDelta
+            out.append(kind("", self.tokens))
+        self.held, self.tokens = "", 0
 
 
 def _possible_end(text: str) -> int:

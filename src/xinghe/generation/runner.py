@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Protocol, TypeAlias
 
+import msgspec
 import structlog
 
 from xinghe.core import (
@@ -24,9 +25,8 @@ from xinghe.engines import Batch
 from xinghe.generation.filter import OutputFilter
 from xinghe.generation.json_check import CheckedJson, Followed, PlainJson, Unkept
 from xinghe.generation.moderation import Review
-from xinghe.generation.planning import Pass
+from xinghe.generation.planning import AnswerServices, Pass, Task
 from xinghe.generation.reasoning_parser import ReasoningParser, as_thought
-from xinghe.generation.request import AnswerServices, Task
 from xinghe.generation.search import Augmented, CitationFilter
 from xinghe.generation.tool_parser import CheckedCalls, ReadCalls
 from xinghe.generation.usage import UsageCounter
@@ -51,7 +51,7 @@ class Processor(Protocol):
     def __call__(self, deltas: list[Delta]) -> list[Delta] | Awaitable[list[Delta]]: ...
 
 
-class Runner:
+class Runner(msgspec.Struct):
     """Runs the passes of one task and counts them on one meter.
 
     The first one that ends has charged the prompt; the following read it again at our expense.
@@ -59,37 +59,29 @@ class Runner:
     Each pass returns its last batch, which ends with a `FinishDelta` and is not emitted.
     """
 
-    def __init__(
-        self, services: AnswerServices, task: Task, meter: Meter, charge: int | None
-    ) -> None:
-        self.citations: CitationFilter | None = None
-        """That of the last pass."""
-        self._services = services
-        self._task = task
-        self._meter = meter
-        self._charge = charge
-        self._found: Augmented | None = None
-        self._charged = False
-        self._begun = False
-        """Whether an engine has taken up a pass."""
-        self._shown = False
-        """Whether anything of the pass was emitted."""
-
-    def found(self, found: Augmented) -> None:
-        """What the answer reads beside the conversation, and may cite."""
-        self._found = found
-        if self._charge is not None:
-            self._charge += found.tokens
+    services: AnswerServices
+    task: Task
+    meter: Meter
+    charge: int | None
+    found: Augmented | None = None
+    """What the answer reads beside the conversation, and may cite."""
+    citations: CitationFilter | None = None
+    """That of the last pass."""
+    charged: bool = False
+    begun: bool = False
+    """Whether an engine has taken up a pass."""
+    shown: bool = False
+    """Whether anything of the pass was emitted."""
 
     async def think(self, prompt: Prompt, emit: Emit) -> Batch:
         """A pass whose text is a chain of thought: it knows of tools and forms, unheld by them."""
-        thinking = self._task.thinking
+        thinking = self.task.thinking
         usage = UsageCounter(
-            self._meter, prompt, max_tokens=0, thinking=thinking, charge=self._charge
+            self.meter, prompt, max_tokens=0, thinking=thinking, charge=self.charge
         )
-        shown = OutputFilter((), self._services.moderator.scanner)
-        job = self._job(prompt, self._task.sampling, thinking)
-        return await self._reviewed(job, [as_thought, usage, shown], emit)
+        shown = OutputFilter((), self.services.moderator.scanner)
+        job = self._job(prompt, self.task.sampling, thinking)
+        return await self._run(job, [as_thought, usage, shown], emit)
 
     async def say(
         self, laid_out: Pass, emit: Emit, *, thinking: int = 0, stops: Sequence[str]
@@ -98,58 +90,42 @@ class Runner:
 
         Raises `DispatchFailed` for an engine that keeps breaking its promise, or did so seen.
         """
-        meter = self._meter
+        meter = self.meter
         before = meter.completion_tokens, meter.reasoning_tokens
-        max_tokens = self._task.max_tokens + thinking
+        max_tokens = self.task.max_tokens + thinking
         job = self._job(laid_out.prompt, laid_out.sampling, max_tokens, laid_out.constraint)
         for attempt in range(ATTEMPTS):
             meter.completion_tokens, meter.reasoning_tokens = before
-            self._shown = False
+            self.shown = False
             processors = self._processors(laid_out, thinking, stops)
             try:
-                return await self._reviewed(job, processors, emit, singly=bool(stops))
+                return await self._run(job, processors, emit, singly=bool(stops))
             except Unkept:
-                log.warning("answer_not_kept", attempt=attempt, shown=self._shown)
-                if self._shown:
+                log.warning("answer_not_kept", attempt=attempt, shown=self.shown)
+                if self.shown:
                     break
             except Unverified as error:
                 # The same text may come again, and would take as long again.
-                log.warning("answer_not_verified", kind=error.kind, shown=self._shown)
+                log.warning("answer_not_verified", kind=error.kind, shown=self.shown)
                 break
-        raise DispatchFailed(self._task.deployment.name)
+        raise DispatchFailed(self.task.deployment.name)
 
     async def ask(
         self, messages: Sequence[Message], constraint: Constraint, max_tokens: int
     ) -> str:
         """A small pass beside the answer, on nobody's meter: a search's price covers it."""
-        deployment = self._task.deployment
+        deployment = self.task.deployment
         prompt = await deployment.prepare(messages)
         job = self._job(prompt, Sampling(temperature=0.0), max_tokens, constraint)
         usage = UsageCounter(Meter(), prompt, max_tokens=max_tokens)
         processors = [*self._parsers(prompt, constraint, thinking=True), usage]
         batches: list[Batch] = []
         try:
-            batches.append(await self._run(job, processors, batches.append))
+            batches.append(await self._run(job, processors, batches.append, beside=True))
         except (Unkept, Unverified) as error:
             raise DispatchFailed(deployment.name) from error
         deltas = [delta for batch in batches for delta in batch.deltas]
         return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
-
-    async def _reviewed(
-        self, job: GenerationJob, processors: list[Processor], emit: Emit, *, singly: bool = False
-    ) -> Batch:
-        """A pass of the answer, seen by the operator's moderation model if there is one."""
-        moderator = self._services.moderator
-        if not moderator.asks_of_answers:
-            last = await self._run(job, processors, emit, singly=singly)
-        else:
-            review = Review(moderator)
-            try:
-                last = await self._run(job, [*processors, review], emit, singly=singly)
-            finally:
-                review.close()
-        self._charged = True
-        return last
 
     async def _run(
         self,
@@ -158,16 +134,23 @@ class Runner:
         emit: Emit,
         *,
         singly: bool = False,
+        beside: bool = False,
     ) -> Batch:
         """Lead what an engine generates through the processors as it arrives.
 
-        `singly`: one delta at a time, so that what follows the end within a read is not counted.
-        Raises what `ChatDeployment.run` and the processors raise.
+        The operator's moderation model, if there is one, has the last word, but of a pass that is
+        made `beside` the answer. `singly`: one delta at a time, so that what follows the end
+        within a read is not counted. Raises what `ChatDeployment.run` and the processors raise.
         """
-        deployment = self._task.deployment
-        async with aclosing(deployment.run(job)) as batches:
+        deployment, moderator = self.task.deployment, self.services.moderator
+        async with AsyncExitStack() as closing:
+            if moderator.asks_of_answers and not beside:
+                review = Review(moderator)
+                closing.callback(review.close)
+                processors = [*processors, review]
+            batches = await closing.enter_async_context(aclosing(deployment.run(job)))
             async for batch in batches:
-                self._begun = True
+                self.begun = True
                 shown: list[Delta] = []
                 for deltas in [[delta] for delta in batch.deltas] if singly else [batch.deltas]:
                     passed = deltas
@@ -176,41 +159,44 @@ class Runner:
                         passed = out if isinstance(out, list) else await out
                     shown += passed
                     if shown and isinstance(shown[-1], FinishDelta):
+                        self.charged = self.charged or not beside
                         return Batch(batch.arrived, shown)
                 if shown:
-                    self._shown = True
+                    self.shown = True
                     emit(Batch(batch.arrived, shown))
         log.error("engine_failed", deployment=deployment.name, error="it gave no finish reason")
         raise DispatchFailed(deployment.name)
 
     def _processors(self, laid_out: Pass, thinking: int, stops: Sequence[str]) -> list[Processor]:
         processors = self._parsers(laid_out.prompt, laid_out.constraint, thinking=thinking > 0)
-        said = self._meter.completion_tokens - self._meter.reasoning_tokens
+        made, thought = self.meter.completion_tokens, self.meter.reasoning_tokens
         processors.append(
             UsageCounter(
-                self._meter,
+                self.meter,
                 laid_out.prompt,
-                max_tokens=max(1, self._task.max_tokens - said),
+                max_tokens=max(1, self.task.max_tokens - (made - thought)),
                 thinking=thinking,
-                charges_prompt=not self._charged,
-                charge=self._charge,
+                charges_prompt=not self.charged,
+                charge=self.charge,
+                completion=made,
+                reasoning=thought,
             )
         )
         if laid_out.native is not None:
             processors.append(CheckedCalls(laid_out.native))
         elif laid_out.tools is not None:
             processors.append(ReadCalls(laid_out.tools.reader()))
-        if laid_out.structure is not None or self._task.tools is not None:
+        if laid_out.structure is not None or self.task.tools is not None:
             processors.append(PlainJson(text=laid_out.structure is not None))
-        if self._found is not None and laid_out.structure is None:
+        if self.found is not None and laid_out.structure is None:
             # Anew for each pass: what an earlier one said was not shown.
-            options = self._task.search
+            options = self.task.search
             enabled = options is not None and options.citation
-            self.citations = CitationFilter(self._found.evidence, enabled=enabled)
+            self.citations = CitationFilter(self.found.evidence, enabled=enabled)
             processors.append(self.citations)
-        processors.append(OutputFilter(stops, self._services.moderator.scanner))
+        processors.append(OutputFilter(stops, self.services.moderator.scanner))
         if laid_out.structure is not None:
-            whole = not self._task.keeps_to_grammars
+            whole = not self.task.keeps_to_grammars
             processors.append(CheckedJson(laid_out.structure.check, whole=whole))
         return processors
 
@@ -219,9 +205,9 @@ class Runner:
     ) -> list[Processor]:
         """The proof that an engine keeps to a grammar that it was given, and its thought apart."""
         parsers: list[Processor] = []
-        held = constraint is not None and self._task.keeps_to_grammars
+        held = constraint is not None and self.task.keeps_to_grammars
         if constraint is not None and held:
-            vetting, account = self._services.vetting, str(self._task.account)
+            vetting, account = self.services.vetting, str(self.task.account)
             parsers.append(Followed(constraint.grammar, vetting, account))
         if thinking:
             # A form that holds from the first token leaves no room for a thought, opened or not.
@@ -236,15 +222,15 @@ class Runner:
         max_tokens: int,
         constraint: Constraint | None = None,
     ) -> GenerationJob:
-        task = self._task
+        task = self.task
         return GenerationJob(
             request_id=task.request_id,
             prompt=prompt,
             sampling=sampling,
             max_tokens=max_tokens,
             # What has begun goes on: its thoughts may have been shown.
-            preemptible=task.preemptible and not self._begun,
-            returning=self._begun,
+            preemptible=task.preemptible and not self.begun,
+            returning=self.begun,
             constraint=constraint,
             account=task.account,
         )

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec.structs import replace
 
-from xinghe.core import (
-    Delta,
-    FinishDelta,
-    FinishReason,
-    TextDelta,
-    ToolCallDelta,
-)
+from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
 from xinghe.generation.json_check import Unkept
 from xinghe.generation.tools import CallReader, call_id
 from xinghe.generation.vetting import VettedTools
 
 
-class ReadCalls:
+class ReadCalls(msgspec.Struct):
     """The processor that turns the platform's own form of calls into deltas.
 
     Words beside them do not leave: a reply is said by a pass of its own, in the request's manner.
     """
 
-    def __init__(self, reader: CallReader) -> None:
-        self._reader = reader
+    reader: CallReader
 
     def __call__(self, deltas: list[Delta]) -> list[Delta]:
         out: list[Delta] = []
         for delta in deltas:
             match delta:
                 case TextDelta(text, tokens):
-                    out += _calls_of(self._reader.feed(text, tokens))
-                case FinishDelta(FinishReason.NORMAL) if self._reader.called:
-                    out += _calls_of(self._reader.end())
+                    out += _calls_of(self.reader.feed(text, tokens))
+                case FinishDelta(FinishReason.NORMAL) if self.reader.called:
+                    out += _calls_of(self.reader.end())
                     out.append(replace(delta, reason=FinishReason.FUNCTION_CALL))
                 case FinishDelta():
-                    out += _calls_of(self._reader.end())
+                    out += _calls_of(self.reader.end())
                     out.append(delta)
                 case _:
                     out.append(delta)
@@ -46,7 +40,7 @@ def _calls_of(deltas: list[Delta]) -> list[Delta]:
     return [delta for delta in deltas if isinstance(delta, ToolCallDelta)]
 
 
-class CheckedCalls:
+class CheckedCalls(msgspec.Struct):
     """The processor that lets an engine's own calls pass once each is whole and valid.
 
     Raises `Unkept` for a call of an unknown function, arguments that do not validate, or no call
@@ -54,12 +48,10 @@ class CheckedCalls:
     was cut off by the answer's length does not leave.
     """
 
-    def __init__(self, tools: VettedTools) -> None:
-        self._tools = tools
-        self._use = tools.use
-        self._calls: dict[int, ToolCallDelta] = {}
-        self._kept: list[Delta] = []
-        """Text before a call that is required: it leaves with the call or not at all."""
+    tools: VettedTools
+    calls: dict[int, ToolCallDelta] = {}
+    kept: list[Delta] = []
+    """Text before a call that is required: it leaves with the call or not at all."""
 
     async def __call__(self, deltas: list[Delta]) -> list[Delta]:
         out: list[Delta] = []
@@ -69,18 +61,18 @@ class CheckedCalls:
                     self._gather(delta)
                 case FinishDelta():
                     out += await self._end(delta)
-                case TextDelta() if self._use.choice == "required":
-                    self._kept.append(delta)
+                case TextDelta() if self.tools.use.choice == "required":
+                    self.kept.append(delta)
                 case _:
                     out.append(delta)
         return out
 
     def _gather(self, delta: ToolCallDelta) -> None:
-        known = self._calls.get(delta.index)
+        known = self.calls.get(delta.index)
         if known is None:
-            self._calls[delta.index] = delta
+            self.calls[delta.index] = delta
             return
-        self._calls[delta.index] = replace(
+        self.calls[delta.index] = replace(
             known,
             id=known.id or delta.id,
             name=known.name or delta.name,
@@ -93,22 +85,19 @@ class CheckedCalls:
         # Without arguments, a function is called with none; unless they were cut off.
         calls = [
             replace(call, arguments="{}") if ended and not call.arguments else call
-            for _, call in sorted(self._calls.items())
+            for _, call in sorted(self.calls.items())
         ]
-        if self._use.parallel is False:
+        if self.tools.use.parallel is False:
             calls = calls[:1]
-        wrong = [call for call in calls if not await self._is_valid(call)]
-        if ended and (wrong or (not calls and self._use.choice == "required")):
+        # What is wrong quotes the call, so no log may hold it.
+        wrong = [each for each in calls if await self.tools.check(each.name or "", each.arguments)]
+        if ended and (wrong or (not calls and self.tools.use.choice == "required")):
             raise Unkept
         calls = [call for call in calls if call not in wrong]
         if ended:
             reason = FinishReason.FUNCTION_CALL if calls else FinishReason.NORMAL
             finish = replace(finish, reason=reason)
-        return [*self._kept, *_renumbered(calls), finish]
-
-    async def _is_valid(self, call: ToolCallDelta) -> bool:
-        # What is wrong quotes the call, so no log may hold it.
-        return await self._tools.check(call.name or "", call.arguments) is None
+        return [*self.kept, *_renumbered(calls), finish]
 
 
 def _renumbered(calls: list[ToolCallDelta]) -> list[Delta]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from xinghe.core import (
     Delta,
     FinishDelta,
@@ -17,37 +19,27 @@ from xinghe.core import (
 )
 
 
-class UsageCounter:
+class UsageCounter(msgspec.Struct):
     """Writes the meter; takes `PrefillDelta` and `UsageDelta` out of the stream.
 
     `max_tokens` bounds the answer, `thinking` the chain of thought (0: one bound for both). The
     first pass of a request charges the prompt, the following ones read it again at our expense.
     `charge` is what the prompt costs whatever the engine counts: pictures have a price of their
-    own, by their size.
+    own, by their size. `completion` and `reasoning` are what the passes before have made.
     """
 
-    def __init__(
-        self,
-        meter: Meter,
-        prompt: Prompt,
-        *,
-        max_tokens: int,
-        thinking: int = 0,
-        charges_prompt: bool = True,
-        charge: int | None = None,
-    ) -> None:
-        self._meter = meter
-        self._prompt = prompt
-        self._max_tokens = max_tokens
-        self._thinking = thinking
-        self._charges_prompt = charges_prompt
-        self._charge = charge
-        self._completion = meter.completion_tokens
-        self._reasoning = meter.reasoning_tokens
-        self._said = 0
-        self._thought = 0
-        self._besides = 0
-        """Tokens by which the engine's count is above ours: ours goes on from there."""
+    meter: Meter
+    prompt: Prompt
+    max_tokens: int
+    thinking: int = 0
+    charges_prompt: bool = True
+    charge: int | None = None
+    completion: int = 0
+    reasoning: int = 0
+    said: int = 0
+    thought: int = 0
+    besides: int = 0
+    """Tokens by which the engine's count is above ours: ours goes on from there."""
 
     def __call__(self, deltas: list[Delta]) -> list[Delta]:
         # Runs for every token of every answer: hence no `match`, and one count a read.
@@ -55,11 +47,15 @@ class UsageCounter:
         counted = True
         for delta in deltas:
             if isinstance(delta, TextDelta | RefusalDelta | ToolCallDelta):
-                self._said += delta.tokens
+                self.said += delta.tokens
             elif isinstance(delta, ReasoningDelta):
-                self._thought += delta.tokens
+                self.thought += delta.tokens
             elif isinstance(delta, PrefillDelta):
-                self._begin()
+                self.meter.started = True
+                if self.charges_prompt:
+                    self.meter.prompt_tokens = (
+                        self.prompt.tokens if self.charge is None else self.charge
+                    )
                 continue
             elif isinstance(delta, UsageDelta):
                 self._believe(delta)
@@ -75,42 +71,32 @@ class UsageCounter:
                 break
             out.append(delta)
         if not counted:
-            self._count()
+            made = max(0, self.said + self.thought + self.besides)
+            self.meter.completion_tokens = self.completion + made
+            self.meter.reasoning_tokens = self.reasoning + min(self.thought, made)
         return out
-
-    def _begin(self) -> None:
-        self._meter.started = True
-        if self._charges_prompt:
-            self._meter.prompt_tokens = (
-                self._prompt.tokens if self._charge is None else self._charge
-            )
 
     def _is_over(self) -> bool:
         """Whether a bound is passed; the counts are then brought back to it."""
-        if not self._thinking:
-            over = self._said + self._thought - self._max_tokens
-            self._said -= max(0, over)
+        if not self.thinking:
+            over = self.said + self.thought - self.max_tokens
+            self.said -= max(0, over)
             return over > 0
-        over = self._said > self._max_tokens or self._thought > self._thinking
-        self._said = min(self._said, self._max_tokens)
-        self._thought = min(self._thought, self._thinking)
+        over = self.said > self.max_tokens or self.thought > self.thinking
+        self.said = min(self.said, self.max_tokens)
+        self.thought = min(self.thought, self.thinking)
         return over
-
-    def _count(self) -> None:
-        made = max(0, self._said + self._thought + self._besides)
-        self._meter.completion_tokens = self._completion + made
-        self._meter.reasoning_tokens = self._reasoning + min(self._thought, made)
 
     def _believe(self, usage: UsageDelta) -> None:
         """The engine's own count replaces ours."""
-        meter = self._meter
-        if self._charges_prompt:
-            if self._charge is None:
+        meter = self.meter
+        if self.charges_prompt:
+            if self.charge is None:
                 meter.prompt_tokens = usage.prompt_tokens
             meter.cached_tokens = min(usage.cached_tokens, meter.prompt_tokens)
-        meter.completion_tokens = self._completion + usage.completion_tokens
+        meter.completion_tokens = self.completion + usage.completion_tokens
         if usage.reasoning_tokens is not None:
-            self._thought = usage.reasoning_tokens
-        self._besides = usage.completion_tokens - self._said - self._thought
-        thought = min(self._thought, usage.completion_tokens)
-        meter.reasoning_tokens = self._reasoning + thought
+            self.thought = usage.reasoning_tokens
+        self.besides = usage.completion_tokens - self.said - self.thought
+        thought = min(self.thought, usage.completion_tokens)
+        meter.reasoning_tokens = self.reasoning + thought

@@ -16,20 +16,3 @@ from xinghe.images.protocol import (
     samplers,
     styles,
 )
-
-__all__ = [
-    "DEFAULT_SAMPLER",
-    "DEFAULT_SIZE",
-    "DEFAULT_STYLE",
-    "MAX_SEED",
-    "SIZES",
-    "Asked",
-    "Painter",
-    "PainterBusy",
-    "PainterError",
-    "PainterFailed",
-    "PainterUnavailable",
-    "Progress",
-    "samplers",
-    "styles",
-]

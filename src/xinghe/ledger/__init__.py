@@ -4,17 +4,3 @@ from xinghe.ledger.books import Entry, Finding, check, latest
 from xinghe.ledger.caps import Cap, Period
 from xinghe.ledger.holding import Holding, InsufficientTokens, SpendCapReached
 from xinghe.ledger.ledger import Ledger, Payer
-
-__all__ = [
-    "Cap",
-    "Entry",
-    "Finding",
-    "Holding",
-    "InsufficientTokens",
-    "Ledger",
-    "Payer",
-    "Period",
-    "SpendCapReached",
-    "check",
-    "latest",
-]

@@ -2,5 +2,3 @@
 
 from xinghe.limits.buckets import LocalStore, Store
 from xinghe.limits.limiter import Admission, Limiter, RateLimited
-
-__all__ = ["Admission", "Limiter", "LocalStore", "RateLimited", "Store"]

@@ -18,23 +18,3 @@ from xinghe.outbound.faults import (
     known_words,
 )
 from xinghe.outbound.response import A_CHARACTER, EventStream, Response
-
-__all__ = [
-    "A_CHARACTER",
-    "UNREADABLE",
-    "AnswerTooLarge",
-    "Broken",
-    "CallFailed",
-    "Client",
-    "EventStream",
-    "Refused",
-    "Response",
-    "Server",
-    "Silent",
-    "Unreachable",
-    "Unreadable",
-    "decoded",
-    "items",
-    "known_words",
-    "proxy_for",
-]

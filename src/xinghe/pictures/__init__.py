@@ -18,21 +18,3 @@ from xinghe.pictures.prompt import (
     without_pictures,
 )
 from xinghe.pictures.reader import PictureFile, PictureReader
-
-__all__ = [
-    "FETCHED",
-    "INLINE",
-    "MAX_BYTES",
-    "MAX_IMAGE_TOKENS",
-    "PATCH",
-    "Description",
-    "PictureError",
-    "PictureFile",
-    "PictureReader",
-    "image_tokens",
-    "open_picture",
-    "pictures_in",
-    "prompt_parts",
-    "read_data_url",
-    "without_pictures",
-]

@@ -3,5 +3,3 @@
 from xinghe.safety.moderator import Moderator
 from xinghe.safety.stream import Reviewer, StreamScanner
 from xinghe.safety.verdict import Place, Verdict, notice
-
-__all__ = ["Moderator", "Place", "Reviewer", "StreamScanner", "Verdict", "notice"]

@@ -6,5 +6,3 @@
 from xinghe.search.choose import Measure, Reference, neutral
 from xinghe.search.provider import Found, Provider, SearchFailed
 from xinghe.search.searcher import Searcher
-
-__all__ = ["Found", "Measure", "Provider", "Reference", "SearchFailed", "Searcher", "neutral"]

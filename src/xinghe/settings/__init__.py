@@ -19,25 +19,3 @@ from xinghe.settings.sections import (
     Weights,
     http_url,
 )
-
-__all__ = [
-    "Embedded",
-    "Embedding",
-    "Fetching",
-    "Idempotency",
-    "Images",
-    "Log",
-    "Pictures",
-    "Safety",
-    "SafetyFlags",
-    "SafetyUpstream",
-    "Search",
-    "Server",
-    "Settings",
-    "SettingsError",
-    "Weights",
-    "check_fields",
-    "http_url",
-    "load",
-    "suggestion",
-]

@@ -11,20 +11,3 @@ from xinghe.storage.connection import (
 )
 from xinghe.storage.database import Allowance, Database, Gathering, in_batches, now
 from xinghe.storage.writer import Job, Operation
-
-__all__ = [
-    "ENVIRONMENT",
-    "Allowance",
-    "Database",
-    "Gathering",
-    "Job",
-    "Operation",
-    "StorageClosed",
-    "StorageError",
-    "StorageRefused",
-    "StorageUnavailable",
-    "connect",
-    "in_batches",
-    "now",
-    "prepare",
-]

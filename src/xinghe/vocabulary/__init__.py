@@ -2,5 +2,3 @@
 
 from xinghe.vocabulary.specials import JOINER, Specials
 from xinghe.vocabulary.tokenizer import PROBES, Frame, Tokenizer, special_texts
-
-__all__ = ["JOINER", "PROBES", "Frame", "Specials", "Tokenizer", "special_texts"]

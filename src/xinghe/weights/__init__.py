@@ -14,17 +14,3 @@ from xinghe.weights.index import (
 )
 from xinghe.weights.progress import Progress, terminal_progress
 from xinghe.weights.store import find
-
-__all__ = [
-    "SOURCE_NAMES",
-    "Progress",
-    "UnknownWeight",
-    "Weight",
-    "WeightsError",
-    "fetch",
-    "find",
-    "load_index",
-    "local_file",
-    "resolve",
-    "terminal_progress",
-]

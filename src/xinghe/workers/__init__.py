@@ -20,24 +20,3 @@ from xinghe.workers.protocol import (
 from xinghe.workers.queue import FairQueue, Slots, Threads
 from xinghe.workers.serve import Cancelled, Job, serve, serve_jobs, threads
 from xinghe.workers.worker import Worker
-
-__all__ = [
-    "Backoff",
-    "Cancelled",
-    "FairQueue",
-    "Job",
-    "QueueFull",
-    "RequestFailed",
-    "Slots",
-    "Threads",
-    "Worker",
-    "WorkerClosed",
-    "WorkerDied",
-    "WorkerFailure",
-    "WorkerOutOfMemory",
-    "WorkerPool",
-    "WorkerTimeout",
-    "serve",
-    "serve_jobs",
-    "threads",
-]

@@ -11,7 +11,7 @@ import pytest
 
 from xinghe.core import Constraint, Message, Picture, Source
 from xinghe.engines.prompts import estimated_tokens
-from xinghe.generation.search import Augmented, SearchOptions, augment
+from xinghe.generation.search import Augmented, SearchOptions, augment, planned_query
 from xinghe.search import Measure, Reference, SearchFailed
 
 PLAIN = SearchOptions()
@@ -66,14 +66,17 @@ async def run(
         turn if isinstance(turn, Message) else Message("assistant" if at % 2 else "user", turn)
         for at, turn in enumerate(turns)
     ]
+    ask = ask or Asked(AssertionError("the model was asked"))
+    query = await planned_query(messages if words is None else words, ask, messages)
+    if query is None:
+        return Augmented(tuple(messages))
     return await augment(
         messages,
+        query,
         options,
-        ask or Asked(AssertionError("the model was asked")),
         shelf or Shelf(),
         budget=600,
         measure=estimated_tokens,
-        words=words,
         today=TODAY,
     )
 
@@ -87,7 +90,7 @@ async def test_what_was_found_stands_before_the_question_as_data() -> None:
     options = SearchOptions(citation=True, search_number=7, reference_number=3)
     made = await run("今天有什么新闻?", shelf=shelf, options=options)
     assert shelf.asked == [("今天有什么新闻?", 7, 3, 600)]
-    assert (made.outcome, made.searches) == ("found", 1)
+    assert made.searches == 1
     assert made.sources == (
         Source(1, "https://e.org/1", "标题一"),
         Source(2, "https://e.org/3", "标题三"),
@@ -114,12 +117,14 @@ async def test_citations_are_asked_for_only_where_wanted() -> None:
 async def test_no_search_leaves_everything_as_it_is(question: str) -> None:
     shelf = Shelf()
     made = await run(question, shelf=shelf)
-    assert made == Augmented((Message("user", question),), "not_needed")
+    assert made == Augmented((Message("user", question),))
     assert shelf.asked == []
 
 
 async def test_the_model_decides_what_rules_cannot() -> None:
-    assert (await run("光合作用的原理", ask=plan(False))).outcome == "not_needed"
+    shelf = Shelf()
+    await run("光合作用的原理", ask=plan(False), shelf=shelf)
+    assert shelf.asked == []
     shelf = Shelf()
     await run("光合作用的原理", ask=plan(True, " 光合作用\n原理 "), shelf=shelf)
     assert shelf.asked[0][0] == "光合作用 原理"
@@ -146,17 +151,17 @@ async def test_a_plan_that_fails_falls_back_to_the_words(answer: str) -> None:
     assert shelf.asked[0][0] == "光合作用的原理"
 
 
-@pytest.mark.parametrize(("shelf", "outcome"), [(Shelf(None), "failed"), (Shelf([]), "empty")])
-async def test_without_results_it_is_answered_without(shelf: Shelf, outcome: str) -> None:
+@pytest.mark.parametrize(("shelf", "billed"), [(Shelf(None), 0), (Shelf([]), 1)])
+async def test_without_results_it_is_answered_without(shelf: Shelf, billed: int) -> None:
     made = await run("今天有什么新闻?", shelf=shelf)
-    assert (made.outcome, made.sources, made.evidence) == (outcome, (), ())
-    assert made.searches == (outcome == "empty")
+    assert (made.searches, made.sources, made.evidence) == (billed, (), ())
     assert made.messages[-1].content.endswith("今天有什么新闻?")
 
 
 async def test_only_private_sources_are_never_shown() -> None:
     made = await run("今天有什么新闻?", shelf=Shelf(FOUND[1:2]))
-    assert (made.outcome, made.sources, made.evidence) == ("found", (), ())
+    assert (made.searches, made.sources, made.evidence) == (1, (), ())
+    assert "正文二" in made.messages[-1].content
 
 
 async def test_pictures_keep_their_place() -> None:
@@ -192,10 +197,9 @@ async def test_what_a_picture_says_is_sent_to_nobody_unchosen() -> None:
 
 
 async def test_a_last_message_that_is_a_tool_s_is_left_alone() -> None:
-    made = await run(
-        "今天天气?", Message("assistant", ""), Message("tool", "31度", tool_call_id="a")
-    )
-    assert made.outcome == "not_needed"
+    shelf, tool = Shelf(), Message("tool", "31度", tool_call_id="a")
+    await run("今天天气?", Message("assistant", ""), tool, shelf=shelf)
+    assert shelf.asked == []
 
 
 async def test_courtesy_and_length_stay_out_of_the_query() -> None:

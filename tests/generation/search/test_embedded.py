@@ -9,8 +9,7 @@ import pytest
 from tests.generation.search.conftest import Asked
 from xinghe.core import Message
 from xinghe.engines.prompts import estimated_tokens
-from xinghe.generation.search import CitationFilter, SearchOptions, augment
-from xinghe.generation.search.query import planned_query
+from xinghe.generation.search import CitationFilter, SearchOptions, augment, planned_query
 from xinghe.search import Found, Measure, Reference
 from xinghe.search.choose import choose
 
@@ -44,15 +43,18 @@ class Shelf:
 
 
 async def answered(ask: Asked, texts: Sequence[str], question: str) -> tuple[str, CitationFilter]:
+    asked = [Message("user", question)]
+    query = await planned_query(asked, ask)
+    assert query is not None
     made = await augment(
-        [Message("user", question)],
+        asked,
+        query,
         SearchOptions(citation=True),
-        ask,
         Shelf(*texts),
         budget=600,
         measure=estimated_tokens,
     )
-    assert made.outcome == "found"
+    assert made.evidence
     citations = CitationFilter(made.evidence, enabled=True)
     text = await ask(made.messages, None, 60)
     return citations.feed(text) + citations.flush(), citations

@@ -18,8 +18,7 @@ from xinghe.catalog import Capability, Limits, LlamaCppDeployment
 from xinghe.core import FinishDelta, Message
 from xinghe.dispatch import ChatDeployment
 from xinghe.generation.moderation import worst_of
-from xinghe.generation.planning import Counted
-from xinghe.generation.request import Task
+from xinghe.generation.planning import Counted, Task
 from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.vetting import VettedForm, VettedTools
 from xinghe.safety import Moderator, Place, Verdict, notice

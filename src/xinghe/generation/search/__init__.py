@@ -2,13 +2,4 @@
 
 from xinghe.generation.search.augment import Augmented, Searcher, SearchOptions, augment
 from xinghe.generation.search.citations import CitationFilter
-from xinghe.generation.search.query import Ask
-
-__all__ = [
-    "Ask",
-    "Augmented",
-    "CitationFilter",
-    "SearchOptions",
-    "Searcher",
-    "augment",
-]
+from xinghe.generation.search.query import planned_query

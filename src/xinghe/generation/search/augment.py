@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
 from xinghe.core import Message, Source
-from xinghe.generation.search.query import Ask, planned_query
 from xinghe.search import Measure, Reference, SearchFailed
 
 LEAST, MOST = 1, 28
@@ -18,19 +17,16 @@ LEAST, MOST = 1, 28
 
 
 class SearchOptions(msgspec.Struct, frozen=True):
-    """`search_number` documents are looked for, `reference_number` of them read at most."""
+    """`search_number` documents are looked for, `reference_number` of them read at most.
+
+    From `LEAST` to `MOST`, and no more read than looked for.
+    """
 
     citation: bool = False
     trace: bool = False
     status: bool = False
     search_number: int = 10
     reference_number: int = 10
-
-    def __post_init__(self) -> None:
-        assert LEAST <= self.reference_number <= self.search_number <= MOST
-
-
-Outcome = Literal["not_needed", "found", "empty", "failed"]
 
 
 class Searcher(Protocol):
@@ -42,7 +38,7 @@ class Searcher(Protocol):
 
 
 class Augmented(msgspec.Struct, frozen=True):
-    """What came of it.
+    """What came of a search.
 
     `messages` are what the model reads. `searches` is how many are billed: those that were
     answered, be it with nothing. `tokens` is what the search added to the prompt, by the caller's
@@ -51,7 +47,6 @@ class Augmented(msgspec.Struct, frozen=True):
     """
 
     messages: tuple[Message, ...]
-    outcome: Outcome
     searches: int = 0
     tokens: int = 0
     sources: tuple[Source, ...] = ()
@@ -60,30 +55,22 @@ class Augmented(msgspec.Struct, frozen=True):
 
 async def augment(
     messages: Sequence[Message],
+    query: str,
     options: SearchOptions,
-    ask: Ask,
     searcher: Searcher,
     *,
     budget: int,
     measure: Measure,
-    words: Sequence[Message] | None = None,
     asks_to_cite: bool = True,
-    begun: Callable[[], None] = lambda: None,
     today: datetime.date | None = None,
 ) -> Augmented:
-    """Decide, search, and build the prompt; at most `budget` tokens of results go into it.
+    """Search for `query` and build the prompt; at most `budget` tokens of results go into it.
 
-    `words` is the conversation without what pictures show: queries go to strangers, so no words
-    of a picture are in them but those that the model chose. Without `asks_to_cite`, the model is
-    not asked to write citations. `begun` is called when a search begins (`enable_status`). Raises
-    nothing but cancellation and what `begun` raises: a search that fails or is slow costs no
-    answer, `outcome` tells of it.
+    Without `asks_to_cite`, the model is not asked to write citations. Raises nothing but
+    cancellation: a search that fails or is slow costs no answer.
     """
-    query = await planned_query(messages if words is None else words, ask, messages)
-    if query is None:
-        return Augmented(tuple(messages), "not_needed")
     today = today or datetime.datetime.now().astimezone().date()
-    begun()
+    answered = True
     try:
         references = await searcher.search(
             query,
@@ -93,22 +80,19 @@ async def augment(
             measure=measure,
         )
     except SearchFailed:
-        outcome: Outcome = "failed"
-        references = []
-    else:
-        outcome = "found" if references else "empty"
-    if references:
-        built = with_references(
-            messages, references, cite=options.citation and asks_to_cite, today=today
-        )
-    else:
-        built = without_references(messages, today)
+        answered, references = False, []
+    cite = options.citation and asks_to_cite
+    opening, question = _opening(references, cite=cite, today=today), messages[-1]
+    read = msgspec.structs.replace(
+        question,
+        content=opening + question.content,
+        parts=(opening, *question.parts) if question.parts else (),
+    )
     public = [each for each in references if each.number is not None]
     return Augmented(
-        messages=built,
-        outcome=outcome,
-        searches=int(outcome != "failed"),
-        tokens=measure(built[-1].content) - measure(messages[-1].content),
+        messages=(*messages[:-1], read),
+        searches=int(answered),
+        tokens=measure(read.content) - measure(question.content),
         sources=tuple(
             Source(number, each.url, each.title) for number, each in enumerate(public, 1)
         ),
@@ -129,38 +113,18 @@ _TASK = "请根据上面的资料回答下面的问题;资料没有讲到的,用
 _NOTHING = "今天是{today}。(联网搜索没有找到相关资料,请用你自己的知识回答;没有把握的要说明。)\n\n"
 
 
-def with_references(
-    messages: Sequence[Message],
-    references: Sequence[Reference],
-    *,
-    cite: bool,
-    today: datetime.date,
-) -> tuple[Message, ...]:
-    """The conversation whose last message now brings the references, before its own question."""
-    last = messages[-1]
+def _opening(references: Sequence[Reference], *, cite: bool, today: datetime.date) -> str:
+    """What stands before the question: the references, or that a search found none or failed."""
+    date = f"{today.year}年{today.month}月{today.day}日,星期{_DAYS[today.weekday()]}"
+    if not references:
+        return _NOTHING.format(today=date)
     # Unguessable: no page can end the data by writing the mark itself.
     mark = f"资料{secrets.token_hex(6)}"
     data = "\n\n".join(map(_entry, references))
-    before = f"{_RULES.format(today=_date(today), mark=mark)}\n{mark}\n{data}\n{mark}\n\n"
     task = _TASK.format(cite=_CITE if cite else "不要写资料的编号。")
-    return (*messages[:-1], _preceded(last, before + task))
-
-
-def without_references(messages: Sequence[Message], today: datetime.date) -> tuple[Message, ...]:
-    """The conversation for a search that found nothing, or failed."""
-    note = _NOTHING.format(today=_date(today))
-    return (*messages[:-1], _preceded(messages[-1], note))
+    return f"{_RULES.format(today=date, mark=mark)}\n{mark}\n{data}\n{mark}\n\n{task}"
 
 
 def _entry(reference: Reference) -> str:
     label = f"[{reference.number}]" if reference.number is not None else "(内部资料)"
     return f"{label} {reference.heading}\n{reference.text}"
-
-
-def _preceded(message: Message, text: str) -> Message:
-    parts = (text, *message.parts) if message.parts else ()
-    return msgspec.structs.replace(message, content=text + message.content, parts=parts)
-
-
-def _date(today: datetime.date) -> str:
-    return f"{today.year}年{today.month}月{today.day}日,星期{_DAYS[today.weekday()]}"

@@ -20,7 +20,7 @@ _SENTENCE_CHARACTERS = 600
 """Of a sentence without an end, these last ones are compared with the sources."""
 
 
-class CitationFilter:
+class CitationFilter(msgspec.Struct):
     """An output processor that holds back only what may be a citation, or the place for one.
 
     `evidence[i]` is what source i + 1 says. With `enabled`, citations get the documented form,
@@ -29,46 +29,34 @@ class CitationFilter:
     next one.
     """
 
-    __slots__ = (
-        "_before",
-        "_cited",
-        "_enabled",
-        "_fence",
-        "_held",
-        "_inline",
-        "_last",
-        "_marked",
-        "_pending",
-        "_sentence",
-        "_support",
-        "_tokens",
-        "_valid",
-    )
-
-    def __init__(self, evidence: Sequence[str], *, enabled: bool) -> None:
-        self._enabled = enabled
-        self._valid = len(evidence)
-        self._support = Support(evidence) if enabled else None
-        self._cited: dict[int, None] = {}
-        self._held = ""
-        self._before = ""  # The last two characters that went out.
-        self._sentence = ""  # What went out since the last end of a sentence.
-        self._marked = False  # Whether that has a citation.
-        self._pending: list[int] = []  # Cited before the sentence that it is for.
-        self._last: int | None = None  # The source that the line cited last.
-        self._fence = self._inline = False  # Within code.
-        self._tokens = 0  # Of what is held back.
-
-    @property
-    def cited(self) -> tuple[int, ...]:
-        """The sources that the answer cites, in order of their first citation."""
-        return tuple(self._cited)
+    evidence: Sequence[str]
+    enabled: bool
+    cited: tuple[int, ...] = ()
+    """The sources that the answer cites, in order of their first citation."""
+    held: str = ""
+    tokens: int = 0
+    """Of what is held back."""
+    before: str = ""
+    """The last two characters that went out."""
+    sentence: str = ""
+    """What went out since the last end of a sentence."""
+    marked: bool = False
+    """Whether that has a citation."""
+    pending: list[int] = []
+    """Cited before the sentence that it is for."""
+    last: int | None = None
+    """The source that the line cited last."""
+    fence: bool = False
+    inline: bool = False
+    """Within code."""
+    said: list[set[str]] = []
+    """The terms of each source, cut once, when a sentence is first compared with them."""
 
     def __call__(self, deltas: list[Delta]) -> list[Delta]:
         out: list[Delta] = []
         for delta in deltas:
             if isinstance(delta, TextDelta):
-                self._tokens += delta.tokens
+                self.tokens += delta.tokens
                 text = self.feed(delta.text)
             elif isinstance(delta, FinishDelta | ToolCallDelta):
                 text = self.flush()  # what was said before a call comes before it
@@ -76,25 +64,17 @@ class CitationFilter:
                 out.append(delta)
                 continue
             ended = not isinstance(delta, TextDelta)
-            if text or (ended and self._tokens):
-                out.append(TextDelta(text, self._tokens))
-                self._tokens = 0
+            if text or (ended and self.tokens):
+                out.append(TextDelta(text, self.tokens))
+                self.tokens = 0
             if ended:
                 out.append(delta)
         return out
 
-    def feed(self, text: str) -> str:
+    def feed(self, text: str, *, ended: bool = False) -> str:
         """What may be shown now."""
-        self._held += text
-        return self._run(ended=False)
-
-    def flush(self) -> str:
-        """What was held back, once the answer has ended."""
-        return self._run(ended=True) + self._own_citation()
-
-    def _run(self, *, ended: bool) -> str:
+        text, at = self.held + text, 0
         out: list[str] = []
-        text, at = self._held, 0
         while at < len(text):
             plain = _STOP.match(text, at)
             if plain is not None:
@@ -106,8 +86,12 @@ class CitationFilter:
                 break
             shown, at = step
             out.append(shown)
-        self._held = text[at:]
+        self.held = text[at:]
         return "".join(out)
+
+    def flush(self) -> str:
+        """What was held back, once the answer has ended."""
+        return self.feed("", ended=True) + self._own_citation()
 
     def _step(self, text: str, at: int, ended: bool) -> tuple[str, int] | None:
         """What becomes of the character at a position; `None`: more text must tell."""
@@ -119,7 +103,7 @@ class CitationFilter:
             return self._code(text[at:end]), end
         if char in OPENERS:
             return self._citation(text, at, ended)
-        if not self._enabled:
+        if not self.enabled:
             return self._say(char), at + 1
         if at + 1 == len(text) and not ended:
             return None
@@ -131,23 +115,23 @@ class CitationFilter:
             end += 1
         if end == len(text) and not ended:
             return None
-        mark = None if self._fence or self._inline else mark_at(text, at, self._before)
+        mark = None if self.fence or self.inline else mark_at(text, at, self.before)
         if mark is None:
             return self._say(text[at]), at + 1
         return self._cite(mark.numbers), mark.end
 
     def _cite(self, numbers: Sequence[int]) -> str:
-        kept = [each for each in dict.fromkeys(numbers) if 1 <= each <= self._valid]
-        if not self._enabled or not kept:
+        kept = [each for each in dict.fromkeys(numbers) if 1 <= each <= len(self.evidence)]
+        if not self.enabled or not kept:
             return ""
-        if not self._before.strip():
+        if not self.before.strip():
             # Models put it in front of a line too; it belongs to that line's first sentence.
-            self._pending = kept
+            self.pending = kept
             return ""
-        self._cited |= dict.fromkeys(kept)
+        self.cited = tuple(dict.fromkeys((*self.cited, *kept)))
         # Behind a full stop, it belongs to the sentence before.
-        self._marked = self._marked or bool(self._sentence.strip())
-        self._last, self._before = kept[-1], "]^"
+        self.marked = self.marked or bool(self.sentence.strip())
+        self.last, self.before = kept[-1], "]^"
         return "^" + "".join(f"[{each}]" for each in kept) + "^"
 
     def _end_of_sentence(self, text: str, at: int) -> str:
@@ -156,33 +140,32 @@ class CitationFilter:
             return self._say(char)
         # A citation that the model itself puts behind its full stop is enough.
         own = "" if after and after in OPENERS else self._own_citation()
-        self._sentence, self._marked = "", False
-        self._before = (self._before + char)[-2:]
+        self.sentence, self.marked = "", False
+        self.before = (self.before + char)[-2:]
         if char == "\n":
-            self._last, self._inline = None, False
+            self.last, self.inline = None, False
         return own + char
 
     def _own_citation(self) -> str:
-        if self._pending and self._sentence.strip():
-            numbers, self._pending = self._pending, []
-            return "" if self._marked else self._cite(numbers)
-        if self._marked or self._fence or self._inline or self._support is None:
+        if self.pending and self.sentence.strip():
+            numbers, self.pending = self.pending, []
+            return "" if self.marked else self._cite(numbers)
+        if self.marked or self.fence or self.inline or not self.enabled:
             return ""
-        source = self._support.source_of(self._sentence)
-        if source is None or source == self._last:
-            return ""
-        return self._cite((source,))
+        self.said = self.said or [_terms(text) for text in self.evidence]
+        source = supporting(self.sentence, self.said)
+        return "" if source is None or source == self.last else self._cite((source,))
 
     def _code(self, ticks: str) -> str:
         if len(ticks) >= 3:
-            self._fence = not self._fence
-        elif not self._fence:
-            self._inline = not self._inline
+            self.fence = not self.fence
+        elif not self.fence:
+            self.inline = not self.inline
         return self._say(ticks)
 
     def _say(self, text: str) -> str:
-        self._before = (self._before + text)[-2:]
-        self._sentence = (self._sentence + text)[-_SENTENCE_CHARACTERS:]
+        self.before = (self.before + text)[-2:]
+        self.sentence = (self.sentence + text)[-_SENTENCE_CHARACTERS:]
         return text
 
 
@@ -245,22 +228,14 @@ LEAST_SHARE = 0.5
 """The share of a sentence's terms that a source must hold."""
 
 
-class Support:
-    """The sources' terms, cut once. `evidence[i]` is what source i + 1 says."""
-
-    __slots__ = ("_sources",)
-
-    def __init__(self, evidence: Sequence[str]) -> None:
-        self._sources = [_terms(text) for text in evidence]
-
-    def source_of(self, sentence: str) -> int | None:
-        """The number of the source that supports a sentence best, if one does."""
-        said = _terms(sentence)
-        if len(said) < LEAST_TERMS:
-            return None
-        shares = [len(said & source) / len(said) for source in self._sources]
-        best = max(shares, default=0.0)
-        return shares.index(best) + 1 if best >= LEAST_SHARE else None
+def supporting(sentence: str, sources: Sequence[set[str]]) -> int | None:
+    """The number, from 1, of the source whose terms support a sentence best, if one does."""
+    said = _terms(sentence)
+    if len(said) < LEAST_TERMS:
+        return None
+    shares = [len(said & source) / len(said) for source in sources]
+    best = max(shares, default=0.0)
+    return shares.index(best) + 1 if best >= LEAST_SHARE else None
 
 
 def _terms(text: str) -> set[str]:

@@ -69,11 +69,11 @@ async def planned_query(
 ) -> str | None:
     """What to search for, or `None` where no search is needed.
 
-    `messages` are in their authors' own words; `read` is the same conversation as the engine
-    reads it, with what pictures show. The model is asked only where rules cannot tell, or where
-    the question leans on what was said before or on a picture that was read. If it fails, the
-    search the client asked for is made, with the question as it stands. Raises nothing but
-    cancellation.
+    `messages` are in their authors' own words, for queries go to strangers; `read` is the same
+    conversation as the engine reads it, with what pictures show. The model is asked only where
+    rules cannot tell, or where the question leans on what was said before or on a picture that
+    was read. If it fails, the search the client asked for is made, with the question as it
+    stands. Raises nothing but cancellation.
     """
     turns = _turns(messages)
     if not turns or messages[-1].role != "user":

@@ -10,15 +10,3 @@ from xinghe.generation.structure.lark import grammar_fault
 from xinghe.generation.structure.limits import CHARACTERS, NODES, sized
 from xinghe.generation.structure.refusals import Unguaranteed
 from xinghe.generation.structure.structure import Structure, checker, structured, verifiable
-
-__all__ = [
-    "CHARACTERS",
-    "NODES",
-    "Structure",
-    "Unguaranteed",
-    "checker",
-    "grammar_fault",
-    "sized",
-    "structured",
-    "verifiable",
-]

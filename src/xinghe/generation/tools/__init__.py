@@ -6,16 +6,3 @@ The platform writes the prompt, constrains what is generated, and reads the call
 from xinghe.generation.tools.plan import Decision, ToolPlan, decide, offered, placed, plan, vet
 from xinghe.generation.tools.prompt import flatten
 from xinghe.generation.tools.reader import CallReader, call_id
-
-__all__ = [
-    "CallReader",
-    "Decision",
-    "ToolPlan",
-    "call_id",
-    "decide",
-    "flatten",
-    "offered",
-    "placed",
-    "plan",
-    "vet",
-]

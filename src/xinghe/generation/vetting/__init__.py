@@ -11,5 +11,3 @@ from xinghe.generation.vetting.service import (
     Vetting,
     VettingBusy,
 )
-
-__all__ = ["Unverified", "VettedForm", "VettedTools", "Vetting", "VettingBusy"]
