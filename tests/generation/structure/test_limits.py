@@ -118,3 +118,13 @@ def test_a_way_that_leads_back_to_the_same_value_is_refused(schema: dict[str, An
 )
 def test_what_leads_on_is_no_fault(schema: Any) -> None:
     within_effort(schema)
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "enum", "const", "example", "examples", "$defs", "definitions", "items"]
+)
+def test_a_property_may_be_called_like_a_keyword(name: str) -> None:
+    inner = {"type": "object", "properties": {name: {"type": "string"}}}
+    schema = {"type": "object", "properties": {name: inner}, "required": [name]}
+    structured(schema, max_tokens=100)
+    vet(ToolUse((Tool("f", "", schema),)))

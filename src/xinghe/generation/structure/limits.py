@@ -247,14 +247,12 @@ class _Document:
         stack = [self._root]
         while stack:
             node = stack.pop()
-            if isinstance(node, list):
-                stack += node
             if not isinstance(node, dict) or id(node) in seen:
                 continue
             seen.add(id(node))
             yield node
             stack += [part for part, _, _ in self.together(node)]
-            stack += [value for name, value in node.items() if name not in ELSEWHERE]
+            stack += [part for _, part in self.below(node)]
 
     def together(self, node: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
         """The schemas that a value is held against beside `node`: each with its keyword's place."""
