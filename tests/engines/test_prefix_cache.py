@@ -6,10 +6,12 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engines.conftest import SLOTS
-from xinghe.core import GenerationJob, Message, Sampling, UsageDelta
+from xinghe.core import GenerationJob, Message, Sampling, TextDelta, UsageDelta
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.engines.llamacpp.turns import LEAST
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
 
@@ -48,6 +50,21 @@ async def test_a_second_turn_is_read_from_where_it_goes_on(engine: LlamaCppEngin
     assert second >= first.prompt.tokens - 5  # all but the assistant's turn
     third = await cached(engine, 30, SECRET, "Noted.", "And then?", "Spring.", "Sure?")
     assert third > second
+
+
+async def test_a_second_turn_reads_neither_question_nor_answer_again(
+    engine: LlamaCppEngine,
+) -> None:
+    job = await job_of(engine, 33, SECRET * 6)
+    job = replace(job, max_tokens=30)
+    text, written = "", 0
+    async with aclosing(engine.generate(job)) as batches:
+        async for batch in batches:
+            for delta in batch.deltas:
+                if isinstance(delta, TextDelta):
+                    text, written = text + delta.text, written + delta.tokens
+    assert job.prompt.tokens > 2 * LEAST, "it is read in pieces"
+    assert await cached(engine, 33, SECRET * 6, text, "And?") >= job.prompt.tokens + written - 5
 
 
 async def test_two_conversations_of_one_account_do_not_push_each_other_out(

@@ -17,10 +17,11 @@ async def served(
 ) -> tuple[int, bool]:
     """A whole request; gives its slot's number and whether it continues what the slot holds."""
     async with slots.hold(account, prompt) as slot:
-        slot.begun()
+        found = slot.number, slot.reused
+        slot.read()
         if not cancelled:
             slot.ended()
-        return slot.number, slot.reused
+        return found
 
 
 async def test_a_conversation_goes_on_in_its_slot() -> None:
@@ -81,7 +82,7 @@ async def test_prompts_with_pictures_are_compared_by_their_text() -> None:
     slots = ChildSlots(2)
     one = {"prompt_string": "look <m> at this", "multimodal_data": ["a"]}
     async with slots.hold(1, one) as slot:
-        slot.begun()
+        slot.read()
         slot.ended()
     more = {"prompt_string": "look <m> at this, and then", "multimodal_data": ["a"]}
     async with slots.hold(1, more) as again:

@@ -24,6 +24,7 @@ from xinghe.core import (
 )
 from xinghe.engines.llamacpp.prompts import Prompts
 from xinghe.engines.llamacpp.slots import ChildSlots, Slot
+from xinghe.engines.llamacpp.turns import Turns, Work
 from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
 from xinghe.outbound import (
     UNREADABLE,
@@ -42,6 +43,8 @@ SILENCE_TIMEOUT = 120.0
 """Seconds; while it reads a prompt, the engine reports after every batch of 128 tokens."""
 SILENCE_WITH_EYES = 900.0
 """A picture is encoded and read in one step, during which no stream of the child moves."""
+PATIENCE = 30.0
+"""Seconds after which a prompt that is being read comes first within its account."""
 CONNECT_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 2.0
 MOST_ANSWERED = 64 * 1024 * 1024
@@ -62,10 +65,20 @@ class _Timings(msgspec.Struct):
     cache_n: int = 0
 
 
+class _Read(msgspec.Struct):
+    """The answer of `/completion` where nothing was to be written."""
+
+    timings: _Timings
+
+
 class _Event(msgspec.Struct):
-    """One event of `/completion`; `tokens_predicted` is a running total."""
+    """One event of `/completion`; `tokens_predicted` is a running total.
+
+    `tokens` are the last of them: those that end no character are left out.
+    """
 
     content: str = ""
+    tokens: list[int] = []
     stop: bool = False
     stop_type: str = ""
     tokens_predicted: int = 0
@@ -94,6 +107,7 @@ class LlamaCppEngine:
         self._prompts = Prompts(self._ask, eyes=eyes)
         self._slot_count = max(1, deployment.slots)
         self._slots = ChildSlots(self._slot_count)
+        self._turns = Turns(PATIENCE)
         silence = SILENCE_WITH_EYES if eyes else SILENCE_TIMEOUT
         self._client = Client(CONNECT_TIMEOUT, silence, idle=IDLE_SECONDS)
 
@@ -105,7 +119,8 @@ class LlamaCppEngine:
         if address is not None:
             self._prompts.use(special)
         self._address, self._key = address, key
-        self._slots = ChildSlots(self._slot_count)  # of the old child's prompts nothing is left
+        # Of the old child's prompts nothing is left, and nobody waits for its turns.
+        self._slots, self._turns = ChildSlots(self._slot_count), Turns(PATIENCE)
         if address is None:
             self._located.clear()
         else:
@@ -130,27 +145,64 @@ class LlamaCppEngine:
 
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
         await self._wait_for_child()
-        slots = self._slots
+        slots, turns = self._slots, self._turns
         async with slots.hold(job.account, job.prompt.payload) as slot:
             if slots is not self._slots:
                 raise EngineUnavailable("the embedded engine was started anew")
-            try:
-                body = self._body(job, slot)
-                with await self._post("/completion", body, **ONCE) as answer:
-                    yield Batch(time.perf_counter(), [PrefillDelta()])
-                    stream = EventStream(answer, job.max_tokens + job.prompt.tokens)
-                    counted = 0
-                    while events := await stream.next():
-                        arrived = time.perf_counter()
-                        deltas: list[Delta] = []
-                        for event in events:
-                            counted = _translate(event, counted, slot, deltas)
-                        if deltas:
-                            yield Batch(arrived, deltas)
-            except CallFailed as error:
-                # What took the request and died may have died of it.
-                again = isinstance(error, Unreachable) and not error.connected
-                raise (EngineUnavailable if again else EngineFailed)(str(error)) from None
+            with turns.work(job.account) as work:
+                try:
+                    cached = await self._read(job, slot, turns, work)
+                    body = self._body(job, slot)
+                    with await self._post("/completion", body, **ONCE) as answer:
+                        yield Batch(time.perf_counter(), [PrefillDelta()])
+                        stream = EventStream(answer, job.max_tokens + job.prompt.tokens)
+                        counted = 0
+                        while events := await stream.next():
+                            arrived = time.perf_counter()
+                            deltas: list[Delta] = []
+                            before = counted
+                            for event in events:
+                                counted = _translate(event, counted, slot, cached, deltas)
+                            if counted > before:
+                                turns.wrote(work, counted - before)
+                            if deltas:
+                                yield Batch(arrived, deltas)
+                except CallFailed as error:
+                    # What took the request and died may have died of it.
+                    again = isinstance(error, Unreachable) and not error.connected
+                    raise (EngineUnavailable if again else EngineFailed)(str(error)) from None
+
+    async def _read(self, job: GenerationJob, slot: Slot, turns: Turns, work: Work) -> int | None:
+        """Have the prompt read piece by piece, but for the last; the turn for that has come.
+
+        Returns how many of its tokens had been read before, where the child has told.
+        """
+        payload = job.prompt.payload
+        if not isinstance(payload, list):  # a prompt with pictures is text, and has no such pieces
+            await turns.take(work, job.prompt.tokens, whole=True)
+            return None
+        cached = None
+        while True:
+            piece = await turns.take(work, len(payload) - slot.known)
+            end = slot.known + piece
+            if end >= len(payload):
+                return cached
+            body = {
+                "prompt": payload[:end],
+                "n_predict": 0,
+                "top_k": 1,
+                "id_slot": slot.number,
+                "cache_prompt": slot.reused,
+                "response_fields": ["timings"],
+            }
+            began = time.monotonic()
+            with await self._post("/completion", body) as answer:
+                read = decoded(await answer.whole(MOST_ANSWERED), _Read)
+            turns.took(piece, time.monotonic() - began)
+            slot.read(end)
+            turns.end(work)
+            if cached is None:
+                cached = read.timings.cache_n
 
     async def aclose(self) -> None:
         await self._prompts.aclose()
@@ -172,6 +224,7 @@ class LlamaCppEngine:
             "id_slot": slot.number,
             "cache_prompt": slot.reused,
             "return_progress": True,
+            "return_tokens": True,
             "repeat_penalty": penalty * (sampling.penalty_score or 1.0),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -216,7 +269,9 @@ class LlamaCppEngine:
             raise EngineUnavailable("the embedded engine went away again")
 
 
-def _translate(data: bytes, counted: int, slot: Slot, deltas: list[Delta]) -> int:
+def _translate(
+    data: bytes, counted: int, slot: Slot, cached: int | None, deltas: list[Delta]
+) -> int:
     """Append what an event says to `deltas`; returns the new running count of tokens."""
     try:
         event = _event(data)
@@ -224,12 +279,16 @@ def _translate(data: bytes, counted: int, slot: Slot, deltas: list[Delta]) -> in
         raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
     if event.error is not None:
         raise EngineFailed("the engine reported an error")
-    if event.tokens_predicted > counted or event.content:
-        deltas.append(TextDelta(event.content, event.tokens_predicted - counted))
-    slot.begun()
+    written = event.tokens_predicted - counted
+    if written or event.content:
+        deltas.append(TextDelta(event.content, written))
+    if not counted:
+        slot.read()
+    slot.wrote(written, event.tokens[:written])
     if event.stop:
-        cached = event.timings.cache_n if event.timings else 0
-        deltas.append(UsageDelta(event.tokens_evaluated, event.tokens_predicted, cached))
+        if cached is None and event.timings:
+            cached = event.timings.cache_n
+        deltas.append(UsageDelta(event.tokens_evaluated, event.tokens_predicted, cached or 0))
         limit = event.stop_type == "limit"
         deltas.append(FinishDelta(FinishReason.LENGTH if limit else FinishReason.NORMAL))
         slot.ended()

@@ -1,7 +1,7 @@
 """Whose prompt each slot of the child holds: none is ever read again for another account.
 
-A slot keeps what it read last, and a prompt that begins the same way is read from there on. So
-the gateway chooses the slot: an account's own, or one whose content is dropped.
+A slot keeps what it read and wrote last, and a prompt that begins the same way is read from there
+on. So the gateway chooses the slot: an account's own, or one whose content is dropped.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from array import array
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,27 +23,63 @@ class Slot:
     def __init__(self, number: int) -> None:
         self.number = number
         self.reused = False
+        self.known = 0
+        """How many tokens of the request's prompt are here, and need not be read."""
         self.account: int | None = None
         """Whose content it is, as far as that is certain; `None`: of nobody who may have it."""
-        self.prompt = b""
+        self.content = array("i")
+        """Its tokens; of a prompt with pictures, the characters of its text."""
+        self.asked = 0
+        """How many of them are a prompt, and no answer."""
         self.used_at = 0.0
         self.taken = False
         self.leaves_until = 0.0
-        self._next: tuple[int | None, bytes] = None, b""
+        self._unknown: list[int] = []
+        """Where in the content there are tokens of which the child did not say which."""
+        self._next: tuple[int | None, array[int]] = None, array("i")
         self._ended = False
 
-    def take(self, account: int | None, prompt: bytes) -> None:
+    def take(self, account: int | None, prompt: array[int]) -> None:
         self.taken = True
         self.reused = account is not None and self.account == account
         if not self.reused:
             # Of nobody until the child has dropped it: a request may be cancelled before that.
-            self.account, self.prompt = None, b""
+            self._hold(None, array("i"))
         self._next = account, prompt
+        self.known = self.shared(prompt)
         self._ended = False
 
-    def begun(self) -> None:
-        """The child has taken up the request: what it held for anybody else is gone."""
-        self.account, self.prompt = self._next
+    def shared(self, prompt: array[int]) -> int:
+        """How many tokens a prompt and the content begin with; what is unknown may be any."""
+        for at in self._unknown:
+            if at < len(prompt):
+                self.content[at] = prompt[at]
+        low, high = 0, min(len(self.content), len(prompt))
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.content[low:middle] == prompt[low:middle]:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def read(self, tokens: int | None = None) -> None:
+        """The child has read so many tokens of the prompt, or all; of others nothing is left."""
+        account, prompt = self._next
+        self._hold(account, prompt[:tokens])
+        self.known = len(self.content)
+        self.reused = True
+
+    def _hold(self, account: int | None, prompt: array[int]) -> None:
+        self.account, self.content, self.asked = account, prompt, len(prompt)
+        self._unknown.clear()
+
+    def wrote(self, count: int, known: Sequence[int]) -> None:
+        """The child has written `count` tokens more; those that it names are the last of them."""
+        end = len(self.content)
+        self._unknown.extend(range(end, end + count - len(known)))
+        self.content.extend([0] * (count - len(known)))
+        self.content.extend(known)
 
     def ended(self) -> None:
         """The child has said the last of it and is free again."""
@@ -74,7 +110,7 @@ class ChildSlots:
             finally:
                 slot.leave()
 
-    def _choose(self, account: int | None, prompt: bytes) -> Slot:
+    def _choose(self, account: int | None, prompt: array[int]) -> Slot:
         """The slot where the account's conversation goes on, else the one unused for longest.
 
         One that may still be at work for a client that left is the last choice.
@@ -85,28 +121,16 @@ class ChildSlots:
         own = [slot for slot in free if account is not None and slot.account == account]
         if own:
             shared, slot = max(
-                ((_shared(slot.prompt, prompt), slot) for slot in own), key=lambda pair: pair[0]
+                ((slot.shared(prompt), slot) for slot in own), key=lambda pair: pair[0]
             )
             # Less than half is the frame of all conversations: more would be lost than is won.
-            if 2 * shared >= len(slot.prompt):
+            if 2 * shared >= slot.asked:
                 return slot
         return min(free, key=lambda slot: slot.used_at)
 
 
-def _comparable(payload: Any) -> bytes:
-    """A prompt in bytes that can be compared; of pictures only where they stand."""
+def _comparable(payload: Any) -> array[int]:
+    """A prompt as numbers that can be compared; of pictures only where they stand."""
     if isinstance(payload, dict):
-        return str(payload["prompt_string"]).encode("utf-8", "surrogatepass")
-    return array("i", payload).tobytes()
-
-
-def _shared(one: bytes, other: bytes) -> int:
-    """How many bytes both begin with."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+        return array("i", map(ord, payload["prompt_string"]))
+    return array("i", payload)

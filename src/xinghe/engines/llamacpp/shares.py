@@ -1,0 +1,95 @@
+"""Equal shares of the engine's tokens, read and written, among the accounts that have work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
+
+EVEN = 256.0
+"""Tokens that make no difference between accounts that wait."""
+REMEMBERED = 2.0
+"""Seconds for which an account that has no work left counts as one that has: its next request
+may be on its way."""
+
+Account = int | None
+
+
+class Waiting(Protocol):
+    """A request that waits: for whom, how many tokens it still needs, and since when it waits."""
+
+    @property
+    def account(self) -> Account: ...
+    @property
+    def left(self) -> int: ...
+    @property
+    def since(self) -> float: ...
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+class _Share:
+    """What an account has had, in tokens, and its requests at work."""
+
+    def __init__(self) -> None:
+        self.had = 0.0
+        self.working = 0
+        self.ended_at = 0.0
+
+
+class Shares:
+    """Who has had how much, and who is first among those that wait.
+
+    `patience` is in seconds: who has waited for longer is first within its account.
+    """
+
+    def __init__(self, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._patience = patience
+        self._clock = clock
+        self._of: dict[Account, _Share] = {}
+
+    def begin(self, account: Account) -> None:
+        """A request of the account is at work. Who had none has saved nothing for it."""
+        now = self._clock()
+        for one in [one for one, share in self._of.items() if self._forgotten(share, now)]:
+            del self._of[one]
+        share = self._of.get(account)
+        if share is None:
+            share = _Share()
+            share.had = min((other.had for other in self._of.values()), default=0.0)
+            self._of[account] = share
+        share.working += 1
+
+    def end(self, account: Account) -> None:
+        """A request that has begun is at work no more."""
+        share = self._of[account]
+        share.working -= 1
+        share.ended_at = self._clock()
+
+    def count(self, account: Account, tokens: int) -> None:
+        """So many tokens are read or written for a request at work."""
+        self._of[account].had += tokens
+
+    def ahead(self, account: Account, others: Iterable[Account]) -> float:
+        """By how many tokens it has had more than the one of the others that has had the least."""
+        own = self._of[account].had
+        return max((own - self._of[one].had for one in others if one != account), default=0.0)
+
+    def first(self, waiting: Sequence[W]) -> W | None:
+        """Who is next: of an account that has had the least, and of its requests the shortest."""
+        now = self._clock()
+        even = min((self._of[one.account].had for one in waiting), default=0.0) + EVEN
+        return min(
+            (one for one in waiting if self._of[one.account].had <= even),
+            key=lambda one: self._order(one, now),
+            default=None,
+        )
+
+    def _order(self, one: Waiting, now: float) -> tuple[bool, float]:
+        late = now - one.since >= self._patience
+        return (not late, one.since if late else one.left)
+
+    @staticmethod
+    def _forgotten(share: _Share, now: float) -> bool:
+        return not share.working and now - share.ended_at > REMEMBERED

@@ -1,0 +1,98 @@
+"""Whose turn it is to be read on the embedded engine.
+
+All that is written goes on in every step of the engine, and a step takes as long as what is read
+in it. So one prompt is read at a time, and of it only a piece in a turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from xinghe.engines.llamacpp.shares import Account, Shares
+
+TURN_SECONDS = 0.25
+"""How long a turn should take."""
+LEAST, MOST = 32, 512
+"""Tokens of a turn: fewer cost too much each, more keep others waiting for too long."""
+WEIGHT_OF_LAST = 0.3
+
+
+class Work:
+    """A request at work: `left` of its tokens are to be read, it waits for that `since` then."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.left = 0
+        self.since = 0.0
+        self.turn: asyncio.Future[None] | None = None
+        """Its turn, as long as it waits for one or has one."""
+
+
+class Turns:
+    """The turns on one child; one at a time. `patience` as for `Shares`."""
+
+    def __init__(self, patience: float) -> None:
+        self._shares = Shares(patience)
+        self._work: list[Work] = []
+        self._reads: Work | None = None
+        self._token_seconds = TURN_SECONDS / LEAST
+
+    @contextmanager
+    def work(self, account: Account) -> Iterator[Work]:
+        """A request of the account at work."""
+        work = Work(account)
+        self._shares.begin(account)
+        self._work.append(work)
+        try:
+            yield work
+        finally:
+            self._work.remove(work)
+            self._shares.end(account)
+            self.end(work)
+
+    async def take(self, work: Work, left: int, *, whole: bool = False) -> int:
+        """Wait for a turn. Returns how many of the tokens that are `left` are to be read in it."""
+        work.left, work.since = left, time.monotonic()
+        work.turn = asyncio.get_running_loop().create_future()
+        self._give()
+        await work.turn
+        size = max(LEAST, min(MOST, int(TURN_SECONDS / self._token_seconds)))
+        # What would be left for a turn of its own is read with it.
+        tokens = left if whole or left < size + LEAST else size
+        self._shares.count(work.account, tokens)
+        return tokens
+
+    def wrote(self, work: Work, tokens: int) -> None:
+        """So many tokens have been written: what there was to read is read."""
+        self._shares.count(work.account, tokens)
+        self.end(work)
+
+    def took(self, tokens: int, seconds: float) -> None:
+        """So long it took to read so many tokens in a turn."""
+        if tokens >= LEAST:
+            self._token_seconds += (seconds / tokens - self._token_seconds) * WEIGHT_OF_LAST
+
+    def end(self, work: Work) -> None:
+        """Its turn is over, or it waits for none any more."""
+        work.turn = None
+        if self._reads is work:
+            self._reads = None
+        self._give()
+
+    def _give(self) -> None:
+        """Give the turn to whose it is; nobody's are those behind whom others write."""
+        if self._reads is not None:
+            return
+        waiting = [work for work in self._work if work.turn is not None and not work.turn.done()]
+        if not waiting:
+            return
+        writing = {work.account for work in self._work if work.turn is None}
+        first = self._shares.first(
+            [one for one in waiting if self._shares.ahead(one.account, writing) <= 0]
+        )
+        if first is not None and first.turn is not None:
+            self._reads = first
+            first.turn.set_result(None)

@@ -1,0 +1,39 @@
+"""Nobody waits until another account's long prompt has been read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.kit.api import Api
+from tests.kit.raw import Connection
+from tests.kit.server import Server
+
+pytestmark = pytest.mark.embedded
+
+MODEL = "ernie-4.5-turbo-32k"
+LONG = [{"role": "user", "content": " ".join(f"w{number}" for number in range(2500))}]
+
+
+@pytest.fixture(scope="module")
+def other(server: Server, api: Api) -> Api:
+    server.run("account", "create", "beside-long")
+    return api.bearing(server.token(account="beside-long"))
+
+
+def test_others_are_answered_while_a_long_prompt_is_read(api: Api, other: Api) -> None:
+    body = json.dumps({"model": MODEL, "messages": LONG, "stream": True}).encode()
+    with Connection(api.url) as connection:
+        connection.request("POST", f"{api.mount}/chat/completions", body, api.headers)
+        status, headers = connection.head()
+        assert status == 200
+        assert next(connection.pieces(headers)).startswith(b":"), "it is at work"
+        for _ in range(2):
+            assert other.chat(model=MODEL, max_completion_tokens=3).status == 200
+        connection.socket.settimeout(30)
+        came = connection.socket.recv(1 << 20)
+        assert b":" in came, "the stream is kept alive"
+        assert b"data:" not in came, "its answer came first"
+    again = api.chat(model=MODEL, max_completion_tokens=3)
+    assert again.status == 200, "who left is in nobody's way"
