@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+import msgspec
+
 from xinghe.workers.protocol import RequestFailed, WorkerClosed, WorkerFailure
 from xinghe.workers.queue import FairQueue
 from xinghe.workers.worker import Worker
@@ -20,10 +22,6 @@ GRACE = 0.25
 child that takes long to start."""
 PATIENCE = 10.0
 """Seconds in which a new child is ready, or will not be soon."""
-
-
-def _nothing() -> None:
-    return None
 
 
 class WorkerPool(Generic[Reply]):
@@ -89,7 +87,7 @@ class WorkerPool(Generic[Reply]):
         progress: Callable[[int], None] | None = None,
         *,
         bounded: bool = True,
-        known: Callable[[], Reply | None] = _nothing,
+        known: Callable[[], Reply | None] | None = None,
     ) -> Reply:
         """What a child's handler returns for `request`; `timeout` in place of the pool's own.
 
@@ -104,7 +102,8 @@ class WorkerPool(Generic[Reply]):
         """
         if self._closed:
             raise WorkerClosed(f"the workers {self._module} are closed")
-        call = _Call[Reply](request, timeout, progress, known)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        call = _Call(request, timeout, progress, known, future)
         self._queue.put(account, call, bounded=bounded)
         self._hand_out()
         try:
@@ -131,7 +130,7 @@ class WorkerPool(Generic[Reply]):
             if taken is None:
                 return
             account, call = taken
-            found = call.known()
+            found = call.known() if call.known else None
             if found is not None:
                 call.future.set_result(found)
                 continue
@@ -182,24 +181,15 @@ class WorkerPool(Generic[Reply]):
             await asyncio.sleep(0.01)
 
 
-class _Call(Generic[Reply]):
+class _Call(msgspec.Struct, Generic[Reply], eq=False):
     """A call that waits, or that `worker` has; `timeout` in seconds."""
 
-    __slots__ = ("future", "known", "progress", "request", "timeout", "worker")
-
-    def __init__(
-        self,
-        request: object,
-        timeout: float | None,
-        progress: Callable[[int], None] | None,
-        known: Callable[[], Reply | None],
-    ) -> None:
-        self.known = known
-        self.request = request
-        self.progress = progress
-        self.timeout = timeout
-        self.worker: Worker[Reply] | None = None
-        self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    request: object
+    timeout: float | None
+    progress: Callable[[int], None] | None
+    known: Callable[[], Reply | None] | None
+    future: asyncio.Future[Reply]
+    worker: Worker[Reply] | None = None
 
     def fail(self, error: Exception) -> None:
         if not self.future.done():

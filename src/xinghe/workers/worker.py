@@ -126,7 +126,8 @@ class Worker(Generic[Reply]):
         if len(self._waiting) >= self._most_waiting:
             raise QueueFull(f"{self._most_waiting} calls of {self._module} are waiting already")
         raw = msgspec.Raw(msgspec.msgpack.encode(request))
-        pending = _Pending(raw, self._timeout if timeout is None else timeout, progress)
+        timeout = self._timeout if timeout is None else timeout
+        pending = _Pending(raw, timeout, progress, asyncio.get_running_loop().create_future())
         self._waiting.append(pending)
         self.start()
         self._hand_out()
@@ -306,19 +307,14 @@ class Worker(Generic[Reply]):
             each.fail(type(failure)(*failure.args))
 
 
-class _Pending:
+class _Pending(msgspec.Struct, eq=False):
     """A call that waits for its turn or for its reply; `timeout` in seconds."""
 
-    __slots__ = ("deadline", "future", "progress", "request", "timeout")
-
-    def __init__(
-        self, request: msgspec.Raw, timeout: float, progress: Callable[[int], None] | None
-    ) -> None:
-        self.request = request
-        self.progress = progress
-        self.timeout = timeout
-        self.future: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
-        self.deadline: asyncio.TimerHandle | None = None
+    request: msgspec.Raw
+    timeout: float
+    progress: Callable[[int], None] | None
+    future: asyncio.Future[msgspec.Raw]
+    deadline: asyncio.TimerHandle | None = None
 
     def fail(self, failure: WorkerFailure) -> None:
         if self.deadline is not None:

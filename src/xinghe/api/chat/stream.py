@@ -11,6 +11,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 
+import msgspec
+
 from xinghe.api.authentication import Lapses, lapsed
 from xinghe.api.chat.encoder import KEEP_ALIVE, StreamEncoder
 from xinghe.api.chat.request import ChatRequest
@@ -67,7 +69,7 @@ async def stream_answer(
         buffer.drop()
 
     producer = asyncio.create_task(make(emit, pulse.begin))
-    producer.add_done_callback(lambda _: buffer.close())
+    producer.add_done_callback(buffer.close)
     try:
         with lapses.watching(exchange.principal.token_id, lapse):
             await _carry(exchange, buffer, pulse)
@@ -116,14 +118,13 @@ class BufferFull(ClientGone):
     """The reader is further behind than any answer is long: as good as gone."""
 
 
-class StreamBuffer:
+class StreamBuffer(msgspec.Struct, eq=False):
     """Bytes for one reader. Several puts between two takes leave in one piece, up to `PIECE`."""
 
-    def __init__(self) -> None:
-        self._parts: deque[tuple[bytes, float | None]] = deque()
-        self._size = 0
-        self._wake = asyncio.Event()
-        self._closed = False
+    _parts: deque[tuple[bytes, float | None]] = msgspec.field(default_factory=deque)
+    _size: int = 0
+    _wake: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    _closed: bool = False
 
     def put(self, data: bytes, arrived: float | None) -> None:
         """Add bytes whose cause, if they have one, arrived at that `perf_counter` time.
@@ -136,7 +137,7 @@ class StreamBuffer:
         self._parts.append((data, arrived))
         self._wake.set()
 
-    def close(self) -> None:
+    def close(self, _: object = None) -> None:
         """Nothing more will come."""
         self._closed = True
         self._wake.set()
