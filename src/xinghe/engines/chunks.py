@@ -119,6 +119,7 @@ class _Chunk(msgspec.Struct):
 
 
 _chunk = msgspec.json.Decoder(_Chunk | None).decode
+_text = msgspec.json.Decoder(str).decode
 _usage = msgspec.json.Decoder(_Usage | None, strict=False).decode
 """A float that is whole is a count too."""
 _NOTHING = _Said()
@@ -244,11 +245,12 @@ class Chunks:
     def _end(self, raw: msgspec.Raw) -> None:
         if raw == NULL:
             return
-        if bytes(raw)[:1] != b'"':
+        try:
+            reason = _text(raw).strip().lower()
+        except UNREADABLE:
             if self._is_whole():
                 return
-            raise EngineFailed("its finish reason is no text")
-        reason = decoded(raw, str).strip().lower()
+            raise EngineFailed("its finish reason is no text") from None
         if reason in NO_REASON:
             return
         if reason in BROKEN_OFF:
@@ -295,7 +297,7 @@ def _read(raw: msgspec.Raw, *, thought: bool = True) -> tuple[str, str]:
     """The thought and the text of a content: a text, a part, or a list of parts."""
     match bytes(raw)[:1]:
         case b'"':
-            return "", decoded(raw, str)
+            return "", _text(raw)
         case b"{":
             parts = [decoded(raw, _Part)]
         case b"[":
