@@ -15,7 +15,7 @@ from xinghe.idempotency import (
     DROPPED_ON_THE_WAY,
     ROW_BYTES,
     Kept,
-    Place,
+    RepeatKey,
     any_expired,
     drop_expired,
     find_answer,
@@ -46,8 +46,8 @@ def connection() -> Iterator[apsw.Connection]:
     opened.close()
 
 
-def place(key: str, account: int = 1, operation: str = "chat") -> Place:
-    return Place(account, operation, sha256(key.encode()).digest())
+def place(key: str, account: int = 1, operation: str = "chat") -> RepeatKey:
+    return RepeatKey(account, operation, sha256(key.encode()).digest())
 
 
 def answer(body: bytes = b"{}", at: int = 5) -> Kept:
@@ -78,7 +78,7 @@ def test_what_is_kept_comes_back_exactly(
 
 
 @pytest.mark.parametrize("other", [place("l"), place("k", 2), place("k", operation="rerank")])
-def test_other_places_hold_nothing(connection: apsw.Connection, other: Place) -> None:
+def test_other_places_hold_nothing(connection: apsw.Connection, other: RepeatKey) -> None:
     keep_answer(connection, place("k"), answer(), max_bytes=MAX)
     assert find_answer(connection, other, since=0) is None
 

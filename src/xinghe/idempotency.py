@@ -32,7 +32,7 @@ _AGED = "id = (SELECT id FROM kept_answers WHERE at < ? ORDER BY at LIMIT 1)"
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.idempotency")
 
 
-class Place(NamedTuple):
+class RepeatKey(NamedTuple):
     """Where a key counts: one account, one operation at one mount; `key` is its SHA-256."""
 
     account_id: int
@@ -65,7 +65,7 @@ class Keeper:
         self._database = database
         self._lasting = round(settings.keep * MICRO)
         self._max_bytes = settings.max_bytes
-        self._running: dict[Place, tuple[bytes, asyncio.Event]] = {}
+        self._running: dict[RepeatKey, tuple[bytes, asyncio.Event]] = {}
         """The keys at work in this process, the only one that writes to its database."""
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -79,7 +79,7 @@ class Keeper:
             await asyncio.gather(self._sweeper, return_exceptions=True)
             self._sweeper = None
 
-    def running(self, place: Place, asked: bytes) -> asyncio.Event | None:
+    def running(self, place: RepeatKey, asked: bytes) -> asyncio.Event | None:
         """The end of the request that has the key's turn; None if nobody has it.
 
         `asked` is the SHA-256 of the body. Raises `KeyReused` if the other has another body.
@@ -90,7 +90,7 @@ class Keeper:
         return ended
 
     @contextmanager
-    def turn(self, place: Place, asked: bytes) -> Iterator[None]:
+    def turn(self, place: RepeatKey, asked: bytes) -> Iterator[None]:
         """Have the turn of a key that is not running."""
         assert place not in self._running
         ended = asyncio.Event()
@@ -101,7 +101,7 @@ class Keeper:
             del self._running[place]
             ended.set()
 
-    async def find(self, place: Place, asked: bytes) -> Kept | None:
+    async def find(self, place: RepeatKey, asked: bytes) -> Kept | None:
         """The answer that is kept for a key; only within its turn.
 
         Raises `KeyReused` if it answers another body, and `StorageError`.
@@ -115,7 +115,7 @@ class Keeper:
         return found
 
     @contextmanager
-    def keeping(self, place: Place) -> Iterator[Keeping]:
+    def keeping(self, place: RepeatKey) -> Iterator[Keeping]:
         """Around the work: what it settles is held back until its answer is kept, or it ends."""
         with self._database.gather() as gathering:
             yield Keeping(gathering, place, self._max_bytes, self._max_bytes // 8)
@@ -140,7 +140,9 @@ class Keeper:
 class Keeping:
     """One answer on its way into the table; one of more than `largest` bytes is not kept."""
 
-    def __init__(self, gathering: Gathering, place: Place, max_bytes: int, largest: int) -> None:
+    def __init__(
+        self, gathering: Gathering, place: RepeatKey, max_bytes: int, largest: int
+    ) -> None:
         self.largest = largest
         self._gathering = gathering
         self._place = place
@@ -160,7 +162,9 @@ class Keeping:
         await self._gathering.cleared()
 
 
-def keep_answer(connection: apsw.Connection, place: Place, answer: Kept, *, max_bytes: int) -> None:
+def keep_answer(
+    connection: apsw.Connection, place: RepeatKey, answer: Kept, *, max_bytes: int
+) -> None:
     """Write an answer down, and drop oldest ones while all take more than `max_bytes`."""
     headers = msgspec.msgpack.encode(answer.headers)
     size = len(headers) + len(answer.body) + ROW_BYTES
@@ -174,7 +178,7 @@ def keep_answer(connection: apsw.Connection, place: Place, answer: Kept, *, max_
         _delete(connection, _OLDEST)
 
 
-def find_answer(connection: apsw.Connection, place: Place, *, since: int) -> Kept | None:
+def find_answer(connection: apsw.Connection, place: RepeatKey, *, since: int) -> Kept | None:
     """What is kept at a place, if it is not older than a moment; an older one goes."""
     where = "account_id = ? AND operation = ? AND key = ?"
     row = connection.execute(

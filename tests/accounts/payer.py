@@ -17,7 +17,7 @@ import apsw
 from xinghe.accounts import Accounts, Outbox
 from xinghe.core import Rate
 from xinghe.ledger import holds
-from xinghe.ledger.holds import Usage
+from xinghe.ledger.holds import Counts
 from xinghe.storage import Database, now
 
 
@@ -42,7 +42,7 @@ async def spend(database: Database, account: str, amount: int, held: int | None 
         created_at=now(),
     )
     assert await database.write(partial(holds.reserve, hold=hold)) is None
-    usage = Usage(amount, 0, 0)
+    usage = Counts(amount, 0, 0)
     await database.write(partial(holds.capture, hold_id=hold.id, usage=usage, at=now()))
 
 

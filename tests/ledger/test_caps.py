@@ -13,7 +13,7 @@ from xinghe.accounts import Accounts, Principal
 from xinghe.core import Meter
 from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached, caps, holds
 from xinghe.ledger.caps import Cap, Period, period_start
-from xinghe.ledger.holds import Usage
+from xinghe.ledger.holds import Counts
 from xinghe.storage import Database
 
 PERIODS: list[Period] = ["day", "month", "total"]
@@ -145,7 +145,7 @@ async def test_a_new_period_begins_at_nothing(
         return await database.write(partial(holds.reserve, hold=hold))
 
     async def capture(name: str, at: int) -> bool:
-        usage = Usage(5, 3, 0)
+        usage = Counts(5, 3, 0)
         return await database.write(partial(holds.capture, hold_id=name, usage=usage, at=at))
 
     await database.write(partial(caps.put, token_id=token, amount=150, per=per, at=night))

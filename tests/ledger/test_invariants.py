@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from tests.ledger.books import RATE
 from xinghe.ledger import caps, check, holds, lots
 from xinghe.ledger.caps import Period
-from xinghe.ledger.holds import Usage
+from xinghe.ledger.holds import Counts
 from xinghe.ledger.reaper import Reaping, settle_process
 from xinghe.storage import Allowance
 from xinghe.storage.connection import migrate
@@ -24,7 +24,7 @@ DAY = 86_400_000_000
 PERIODS: list[Period] = ["day", "month", "total"]
 AMOUNTS = st.integers(0, 300)
 COUNTS = st.builds(
-    lambda prompt, completion, cached, search, searches: Usage(
+    lambda prompt, completion, cached, search, searches: Counts(
         prompt, completion, min(prompt, cached), min(prompt, search), searches
     ),
     st.integers(0, 20),
@@ -35,7 +35,7 @@ COUNTS = st.builds(
 )
 
 
-def cost_of(usage: Usage) -> int:
+def cost_of(usage: Counts) -> int:
     return RATE.cost(usage.prompt, usage.completion, usage.cached, usage.searches)
 
 
@@ -58,7 +58,7 @@ class Books(RuleBasedStateMachine):
         self.clock = 1
         self.ids = count()
         self.open: dict[str, holds.Hold] = {}
-        self.noted: dict[str, Usage] = {}
+        self.noted: dict[str, Counts] = {}
         self.spent: list[tuple[int, int, int]] = []
         self.thresholds: dict[int, int] = {}
         self.balances = {1: 0, 2: 0}
@@ -218,7 +218,7 @@ class Books(RuleBasedStateMachine):
         amounts=st.lists(AMOUNTS, min_size=2, max_size=4),
         usage=COUNTS,
     )
-    def overlap(self, account: int, granted: int, amounts: list[int], usage: Usage) -> None:
+    def overlap(self, account: int, granted: int, amounts: list[int], usage: Counts) -> None:
         """Holds across an expiry, each reserved before the one before it is resolved."""
         self.grant(account, granted, 1)
         self.the_books_agree()
@@ -236,13 +236,13 @@ class Books(RuleBasedStateMachine):
         self.capture(last, usage)
 
     @rule(hold=opened, usage=COUNTS)
-    def checkpoint(self, hold: str, usage: Usage) -> None:
+    def checkpoint(self, hold: str, usage: Counts) -> None:
         holds.checkpoint(self.connection, [(hold, usage)])
         if hold in self.open:
             self.noted[hold] = usage
 
     @rule(hold=opened, usage=COUNTS)
-    def capture(self, hold: str, usage: Usage) -> None:
+    def capture(self, hold: str, usage: Counts) -> None:
         known = self.open.pop(hold, None)
         before = None if known is None else self.balance(known.account_id)
         resolved = holds.capture(self.connection, hold, usage, at=self.clock)
@@ -323,7 +323,7 @@ class Books(RuleBasedStateMachine):
         account: int,
         amounts: list[int],
         held: int,
-        usage: Usage,
+        usage: Counts,
         capture_after: int,
         later: bool,
     ) -> None:

@@ -17,7 +17,7 @@ from starlette.types import Message
 from xinghe.api.authentication import unless_gone
 from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.exchange import Exchange, Headers, read_body
-from xinghe.idempotency import Keeper, Keeping, Kept, KeyReused, Place
+from xinghe.idempotency import Keeper, Keeping, Kept, KeyReused, RepeatKey
 from xinghe.settings import Server
 from xinghe.storage import now
 
@@ -43,7 +43,7 @@ class Repeats:
         """Raises `ApiError`, `ClientGone`, and what the handler raises."""
         key = _key(exchange)
         asked = (await read_body(exchange, self._server, hashed=True)).digest
-        place = Place(
+        place = RepeatKey(
             exchange.principal.account_id,
             f"{exchange.dialect.value} {exchange.operation}",
             hashlib.sha256(key.encode()).digest(),
@@ -60,7 +60,7 @@ class Repeats:
             await _replay(exchange, kept)
 
     async def _work_or_find(
-        self, exchange: Exchange, handler: Handler, place: Place, asked: bytes
+        self, exchange: Exchange, handler: Handler, place: RepeatKey, asked: bytes
     ) -> Kept | None:
         """Answer under the key's turn; or what is kept, to be sent when the turn is over."""
         while (ended := self._keeper.running(place, asked)) is not None:

@@ -20,7 +20,7 @@ import structlog
 from xinghe.core import ClientGone, Meter
 from xinghe.ledger import holds
 from xinghe.ledger.caps import Cap, Period
-from xinghe.ledger.holds import Hold, Usage
+from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.lots import sweep_account
 from xinghe.storage import (
     Database,
@@ -113,7 +113,7 @@ class Holding(msgspec.Struct, eq=False):
     _database: Database
     _hold: Hold
     _meter: Meter
-    noted: Usage | None = None
+    noted: Counts | None = None
 
     async def __aenter__(self) -> None:
         hold, reserve = self._hold, partial(holds.reserve, hold=self._hold)
@@ -165,7 +165,7 @@ class Holding(msgspec.Struct, eq=False):
         else:
             self._settle(capture)
 
-    def owed(self) -> Usage | None:
+    def owed(self) -> Counts | None:
         """What is owed so far; None while nothing is."""
         if not self._meter.owes:
             return None
@@ -175,7 +175,7 @@ class Holding(msgspec.Struct, eq=False):
             return msgspec.structs.replace(usage, prompt=self._hold.prompt_tokens)
         return usage
 
-    def _used(self) -> Usage:
+    def _used(self) -> Counts:
         """The meter's counts, brought into range: an upstream may report nonsense."""
         meter = self._meter
         counts = (
@@ -188,7 +188,7 @@ class Holding(msgspec.Struct, eq=False):
         prompt, completion, cached, search, searches = (
             min(max(0, count), LARGEST_COUNT) for count in counts
         )
-        return Usage(prompt, completion, min(prompt, cached), min(prompt, search), searches)
+        return Counts(prompt, completion, min(prompt, cached), min(prompt, search), searches)
 
     def _settle(
         self, operation: Callable[..., bool], saved: asyncio.Future[Any] | None = None
@@ -201,7 +201,7 @@ class Holding(msgspec.Struct, eq=False):
             log.error("hold_left_open", hold_id=hold.id, request_id=hold.request_id)
             return None
 
-    async def _deliver(self, capture: Callable[..., bool], usage: Usage) -> None:
+    async def _deliver(self, capture: Callable[..., bool], usage: Counts) -> None:
         """Settle, then wait until the answer may leave. Raises `Unsaved`."""
         hold, loop = self._hold, asyncio.get_running_loop()
         job = self._settle(capture, loop.create_future())

@@ -22,7 +22,7 @@ SWEPT_ON_THE_WAY = 20
 """Expired lots; what an account has beyond is swept in batches of its own."""
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Counts(msgspec.Struct, frozen=True):
     """Counts of tokens, and of searches; `cached` and `search` are each part of `prompt`."""
 
     prompt: int
@@ -69,7 +69,7 @@ class OpenHold(msgspec.Struct, frozen=True):
     id: str
     stream: bool
     started: bool
-    usage: Usage
+    usage: Counts
 
 
 def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | Unswept | None:
@@ -132,7 +132,7 @@ def available(connection: apsw.Connection, account_id: int) -> int:
     return found
 
 
-def checkpoint(connection: apsw.Connection, counts: Iterable[tuple[str, Usage]]) -> None:
+def checkpoint(connection: apsw.Connection, counts: Iterable[tuple[str, Counts]]) -> None:
     """Note what open holds have used so far, by hold id, and that they have started."""
     connection.executemany(
         "UPDATE holds SET started = 1, prompt_tokens = ?, emitted = ?, cached_tokens = ?, "
@@ -142,7 +142,7 @@ def checkpoint(connection: apsw.Connection, counts: Iterable[tuple[str, Usage]])
 
 
 def capture(
-    connection: apsw.Connection, hold_id: str, usage: Usage, *, at: int, note: str = ""
+    connection: apsw.Connection, hold_id: str, usage: Counts, *, at: int, note: str = ""
 ) -> bool:
     """Charge what was used, at the hold's rates and at most its amount; give back the rest.
 
@@ -232,10 +232,10 @@ def open_holds(
         (owner, after, limit),
     )
     return [
-        OpenHold(hold_id, bool(stream), bool(started), Usage(*counts))
+        OpenHold(hold_id, bool(stream), bool(started), Counts(*counts))
         for hold_id, stream, started, *counts in rows
     ]
 
 
-def _counts(usage: Usage) -> tuple[int, ...]:
+def _counts(usage: Counts) -> tuple[int, ...]:
     return usage.prompt, usage.completion, usage.cached, usage.search, usage.searches

@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-Kind = Literal["rpm", "tpm", "qps"]
+LimitKind = Literal["rpm", "tpm", "qps"]
 
 HIGHEST = 10**12
 
@@ -37,7 +37,7 @@ class Quota(msgspec.Struct, frozen=True):
     `capacity` is the largest deficit that an admission may leave.
     """
 
-    kind: Kind
+    kind: LimitKind
     limit: int
     unit: int
     refill: int
@@ -64,7 +64,7 @@ class Quota(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=1024)
-def per_minute(kind: Kind, limit: int) -> Quota:
+def per_minute(kind: LimitKind, limit: int) -> Quota:
     """`limit` a minute, all of which may come at once. Raises `ValueError`."""
     if not 1 <= limit <= HIGHEST:
         raise ValueError(f"{kind}: {limit} is not allowed: 0 (no limit) or 1 to {HIGHEST}")

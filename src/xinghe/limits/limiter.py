@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from xinghe.limits.buckets import Ask, Kind, LocalStore, Store, per_minute, per_second
+from xinghe.limits.buckets import Ask, LimitKind, LocalStore, Store, per_minute, per_second
 
 Headers = list[tuple[str, str]]
 
@@ -22,7 +22,7 @@ class RateLimited(Exception):
     of the limit that takes longest; a fractional QPS is rounded up in `limit`.
     """
 
-    def __init__(self, kind: Kind, limit: int, retry_after: float, headers: Headers) -> None:
+    def __init__(self, kind: LimitKind, limit: int, retry_after: float, headers: Headers) -> None:
         super().__init__(f"{kind} limit of {limit} reached, try again in {retry_after:g} s")
         self.kind = kind
         self.limit = limit
