@@ -294,6 +294,7 @@ class Meter(msgspec.Struct, eq=False):
 
     left: bool = False
     started: bool = False
+    shown: bool = False
     finished: bool = False
     prompt_tokens: int = 0
     completion_tokens: int = 0

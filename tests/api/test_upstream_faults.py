@@ -75,11 +75,24 @@ def test_upstream_that_falls_silent(api: Api) -> None:
 
 def test_failure_is_free_and_leaves_no_hold(api: Api, books: Books) -> None:
     failed = api.chat(model=CHAT, messages=Script(fault="status", status=500).messages)
-    broken = api.stream(
-        model=CHAT, messages=Script(pieces=list("一二三"), fault="reset", after=2).messages
-    )
-    books.free(failed.headers["x-request-id"])
-    books.free(broken.headers["x-request-id"])
+    script = Script(pieces=list("一二三"), fault="reset", after=2)
+    broken = api.chat(model=CHAT, messages=script.messages)
+    unseen = api.chat(model=CHAT, messages=Script(fault="truncate").messages, stream=True)
+    for reply in (failed, broken, unseen):
+        books.free(reply.headers["x-request-id"])
+
+
+@pytest.mark.parametrize("fault", MIDSTREAM)
+def test_stream_that_broke_off_is_charged_for_what_it_showed(
+    api: Api, books: Books, fault: Fault
+) -> None:
+    script = Script(pieces=list("一二三四五"), rate=20, fault=fault, after=3)
+    stream = api.stream(model=CHAT, messages=script.messages)
+    broke_off(stream)
+    entry = books.usage(stream.headers["x-request-id"])
+    assert entry["completion_tokens"] == len(stream.content) == 3
+    assert entry["prompt_tokens"] > 0
+    books.settled()
 
 
 def test_next_request_is_served(api: Api) -> None:

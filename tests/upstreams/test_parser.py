@@ -21,6 +21,7 @@ from xinghe.core import (
     ToolCallDelta,
     UsageDelta,
 )
+from xinghe.engines.calls import settled
 from xinghe.engines.chunks import Chunks
 from xinghe.outbound.response import EventParser
 
@@ -49,14 +50,14 @@ def check(wanted: Wanted, deltas: list[Delta], broke_off: bool) -> None:
     said = "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
     thought = "".join(delta.text for delta in deltas if isinstance(delta, ReasoningDelta))
     names: dict[int, str] = {}
-    arguments: dict[int, str] = {}
+    arguments: dict[int, list[str]] = {}
     for delta in deltas:
         if isinstance(delta, ToolCallDelta):
             names[delta.index] = names.get(delta.index) or delta.name or ""
-            arguments[delta.index] = arguments.get(delta.index, "") + delta.arguments
+            arguments.setdefault(delta.index, []).append(delta.arguments)
     refusal = "".join(delta.text for delta in deltas if isinstance(delta, RefusalDelta))
     assert (thought, said, refusal) == (wanted.thought, wanted.text, wanted.refusal)
-    assert [(names[at], arguments[at]) for at in sorted(names)] == wanted.calls
+    assert [(names[at], settled(arguments[at])) for at in sorted(names)] == wanted.calls
     assert broke_off == (wanted.ends == "error")
     if broke_off:
         return

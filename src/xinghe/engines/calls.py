@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -18,23 +20,33 @@ MOST_CHARACTERS = 8192
 CHARACTERS_A_TOKEN, CHARACTERS_BESIDES = 32, 16_384
 """The most of calls' arguments that one token brings, over the whole of an answer, and beside."""
 NULL = msgspec.Raw(b"null")
+_scan = json.JSONDecoder().raw_decode
+_NOTHINGS = frozenset({b"null", b"false", b'""', b"[]", b"{}"})
+"""Null means absent, and to languages with loose types so does whatever is empty."""
+
+
+def says_nothing(raw: msgspec.Raw) -> bool:
+    """Whether a field might as well be absent."""
+    return raw == NULL or b"".join(bytes(raw)[:16].split()) in _NOTHINGS
 
 
 class _Function(msgspec.Struct):
-    name: str | None = None
+    name: Any = None
     arguments: msgspec.Raw = NULL
 
 
 class _Piece(msgspec.Struct):
     index: Any = None
     id: Any = None
-    function: _Function | None = None
+    function: msgspec.Raw = NULL
 
 
 class _Call(msgspec.Struct, eq=False):
     """A call that has begun."""
 
     number: int
+    index: int | None
+    name: str = ""
     length: int = 0
     pieces: list[str] = []
     """Of its arguments, only while they are short: longer ones are not asked for completeness."""
@@ -50,12 +62,7 @@ class _Call(msgspec.Struct, eq=False):
 
     @property
     def is_complete(self) -> bool:
-        if not 0 < self.length <= MOST_CHARACTERS:
-            return False
-        try:
-            return isinstance(msgspec.json.decode(self.arguments), dict)
-        except UNREADABLE:
-            return False
+        return 0 < self.length <= MOST_CHARACTERS and _is_object(self.arguments)
 
 
 class Calls(msgspec.Struct):
@@ -77,37 +84,39 @@ class Calls(msgspec.Struct):
         """What the value of `tool_calls` says. Raises `EngineFailed`, `Unreadable`."""
         if bytes(raw)[:1] == b"{":
             raw = msgspec.Raw(b"[" + bytes(raw) + b"]")
-        for piece in items(raw, _Piece, MOST_CALLS):
-            function = piece.function or _Function()
-            arguments = _text(function.arguments)
+        for index, id_, name, arguments in list(map(_said, items(raw, _Piece, MOST_CALLS))):
             self.characters += len(arguments)
             if self.characters > CHARACTERS_A_TOKEN * self.max_tokens + CHARACTERS_BESIDES:
                 raise EngineFailed("the arguments are longer than its tokens can be")
-            id_ = piece.id if isinstance(piece.id, str) else ""
-            name = function.name or ""
-            index = piece.index if isinstance(piece.index, int) else None
             call = self._call(index, id_, name, arguments)
             if call is None:
                 continue
             head = arguments[:MOST_CHARACTERS]
             call.take(arguments)
+            call.name = call.name or name
             self.current = call
             yield ToolCallDelta(call.number, id_ or None, name or None, head, tokens=1)
             for at in range(MOST_CHARACTERS, len(arguments), MOST_CHARACTERS):
                 yield ToolCallDelta(call.number, arguments=arguments[at : at + MOST_CHARACTERS])
 
     def _call(self, index: int | None, id_: str, name: str, arguments: str) -> _Call | None:
-        """The call that a piece belongs to; `None` for one that only says it all once more."""
+        """The call that a piece belongs to; `None` for one that adds nothing to it."""
         call = self.by_id.get(id_) if id_ else None
         if call is not None:
-            if not (name and call.is_complete):
-                return call
-            return None if arguments == call.arguments else self._new(index, id_)
+            again = name and call.name and call.is_complete
+            return self._named_again(call, index, id_, arguments) if again else call
+        if not (id_ or name or arguments):
+            return None
         current = self.current
         indexed = None if index is None else self.by_index.get(index)
-        if current is None or (name and (id_ or (index is not None and indexed is None))):
+        unknown = index is not None and indexed is None
+        if current is None or (name and (id_ or unknown)):
             return self._new(index, id_)
-        if name and (indexed or current).is_complete:
+        if id_ and not name:  # its name comes later; or each piece has an id of its own
+            begins = arguments.lstrip()[:1] == "{" and current.is_complete
+            if (begins and current.arguments != "{}") or (unknown and not arguments):
+                return self._new(index, id_)
+        if name and (indexed or current).name and (indexed or current).is_complete:
             return self._new(index, id_)
         if indexed is None or (indexed is not current and indexed.is_complete):
             indexed = current
@@ -115,14 +124,40 @@ class Calls(msgspec.Struct):
             self.by_id[id_] = indexed
         return indexed
 
+    def _named_again(
+        self, call: _Call, index: int | None, id_: str, arguments: str
+    ) -> _Call | None:
+        """The call of a piece with the name, and the id, of one that is complete."""
+        if index not in {None, call.index}:
+            return self._new(index, id_)
+        if not arguments.strip() or unwrapped(arguments) == call.arguments:
+            return None  # it only says it once more
+        # An object without fields may be no more than what opens the arguments.
+        return call if call.arguments == "{}" else self._new(index, id_)
+
     def _new(self, index: int | None, id_: str) -> _Call:
-        call = _Call(self.count)
+        call = _Call(self.count, index)
         self.count += 1
         if id_:
             self.by_id[id_] = call
         if index is not None:
             self.by_index[index] = call
         return call
+
+
+def _said(piece: _Piece) -> tuple[int | None, str, str, str]:
+    """Its index, id, name and arguments, each as far as it is told."""
+    has_function = bytes(piece.function)[:1] == b"{"
+    function = decoded(piece.function, _Function) if has_function else _Function()
+    index = piece.index
+    if isinstance(index, str | float) and str(index).removesuffix(".0").isdecimal():
+        index = int(float(index))
+    return (
+        index if type(index) is int else None,
+        piece.id if isinstance(piece.id, str) else "",
+        function.name if isinstance(function.name, str) else "",
+        _text(function.arguments),
+    )
 
 
 def _text(raw: msgspec.Raw) -> str:
@@ -133,3 +168,44 @@ def _text(raw: msgspec.Raw) -> str:
         case b"{":
             return bytes(raw).decode()
     return ""
+
+
+def unwrapped(arguments: str) -> str:
+    """An object that is JSON inside of a JSON text, as that object; anything else as it is."""
+    if arguments[:1] == '"' and arguments[-2:] == '}"':
+        try:
+            return msgspec.json.decode(arguments, type=str)
+        except UNREADABLE:
+            pass
+    return arguments
+
+
+def settled(pieces: Sequence[str]) -> str:
+    """The arguments that their pieces amount to.
+
+    Some servers say with each piece all that was said so far, some say all of it again at the end
+    (at times as JSON inside of a JSON text), and some begin with an object without fields.
+    """
+    said = [piece for piece in pieces if piece.strip()]
+    if len(said) > 1 and all(later.startswith(one) for one, later in pairwise(said)):
+        said = said[-1:] if _is_object(said[-1]) else said
+    arguments = "".join(said).strip()
+    while not _is_object(arguments):
+        try:
+            first, end = _scan(arguments)
+        except (ValueError, RecursionError):
+            break
+        rest = arguments[end:].strip()
+        again = unwrapped(rest).startswith(arguments[:end])
+        if not (isinstance(first, dict) and rest and (again or not first)):
+            break
+        arguments = unwrapped(rest)
+    arguments = unwrapped(arguments)
+    return "" if arguments in {"null", '""'} else arguments
+
+
+def _is_object(arguments: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(arguments), dict)
+    except UNREADABLE:
+        return False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 import structlog
@@ -18,43 +18,19 @@ from xinghe.core import (
     TextDelta,
     UsageDelta,
 )
-from xinghe.engines.calls import MOST_CHARACTERS, NULL, Calls
+from xinghe.engines.calls import MOST_CHARACTERS, NULL, Calls, says_nothing
+from xinghe.engines.counts import Counts, Unsound
+from xinghe.engines.endings import finish_of
 from xinghe.engines.mending import mended
 from xinghe.engines.protocol import EngineFailed
 from xinghe.outbound import UNREADABLE, Unreadable, decoded, items, known_words
 
 log = structlog.get_logger(__name__)
 
-FINISH_REASONS = {
-    "stop": FinishReason.NORMAL,
-    "normal": FinishReason.NORMAL,
-    "eos": FinishReason.NORMAL,
-    "eos_token": FinishReason.NORMAL,
-    "end_turn": FinishReason.NORMAL,
-    "stop_sequence": FinishReason.NORMAL,
-    "recover_stop": FinishReason.NORMAL,
-    "length": FinishReason.LENGTH,
-    "max_tokens": FinishReason.LENGTH,
-    "max_output_tokens": FinishReason.LENGTH,
-    "model_length": FinishReason.LENGTH,
-    "model_context_window_exceeded": FinishReason.LENGTH,
-    "content_filter": FinishReason.CONTENT_FILTER,
-    "sensitive": FinishReason.CONTENT_FILTER,
-    "safety": FinishReason.CONTENT_FILTER,
-    "prohibited_content": FinishReason.CONTENT_FILTER,
-    "refusal": FinishReason.CONTENT_FILTER,
-    "tool_calls": FinishReason.FUNCTION_CALL,
-    "tool_use": FinishReason.FUNCTION_CALL,
-    "function_call": FinishReason.FUNCTION_CALL,
-}
-"""Of all the servers that we know, in small letters. Any other is an end of its own, and logged."""
-BROKEN_OFF = frozenset(
-    {"abort", "aborted", "cancelled", "error", "insufficient_system_resource", "network_error"}
-)
-"""The names for an answer that was left half done."""
-NO_REASON = frozenset({"", "null", "none"})
 MOST_PARTS = 128
 """Of one content."""
+MOST_LOOKED_AT = 4096
+"""Bytes of what may be an error, or may say nothing."""
 TOKENS_BESIDES = 8192
 """The most that an upstream may count beyond our bound: words of its own, and for each picture."""
 
@@ -63,6 +39,7 @@ class _Part(msgspec.Struct):
     """Of a content that is a list (Mistral), or of a thought (MiniMax; Bedrock's is one alone)."""
 
     text: Any = None
+    refusal: Any = None
     thinking: msgspec.Raw = NULL
 
 
@@ -73,6 +50,7 @@ class _Said(msgspec.Struct):
     reasoning_content: msgspec.Raw = NULL
     reasoning: msgspec.Raw = NULL
     reasoning_details: msgspec.Raw = NULL
+    thinking: msgspec.Raw = NULL
     refusal: msgspec.Raw = NULL
     tool_calls: msgspec.Raw = NULL
     function_call: msgspec.Raw = NULL
@@ -92,24 +70,6 @@ class _Choices(msgspec.Struct, array_like=True):
     first: _Choice | None = None
 
 
-_Count = Annotated[int, msgspec.Meta(ge=0)] | None
-
-
-class _PromptDetails(msgspec.Struct):
-    cached_tokens: _Count = None
-
-
-class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: _Count = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: _Count = None
-    completion_tokens: _Count = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-
-
 class _Chunk(msgspec.Struct):
     """One event of the stream, or a whole answer."""
 
@@ -120,9 +80,9 @@ class _Chunk(msgspec.Struct):
 
 _chunk = msgspec.json.Decoder(_Chunk | None).decode
 _text = msgspec.json.Decoder(str).decode
-_usage = msgspec.json.Decoder(_Usage | None, strict=False).decode
-"""A float that is whole is a count too."""
 _NOTHING = _Said()
+_COMPLAINTS = ("message", "msg", "detail", "code", "base_resp")
+"""Where what is no chunk says that something went wrong; beside words that begin with `error`."""
 
 
 class Chunks:
@@ -140,8 +100,8 @@ class Chunks:
         self.finish: FinishReason | None = None
         self.over = self.ended = False
         self.failure: EngineFailed | None = None
-        self._most_prompt = job.prompt.bound + TOKENS_BESIDES * (1 + parts)
-        self._most_completion = job.max_tokens
+        most_prompt = job.prompt.bound + TOKENS_BESIDES * (1 + parts)
+        self._counts = Counts(most_prompt, job.max_tokens)
         self._calls = Calls(job.max_tokens) if "tools" in job.prompt.payload else None
         """Where none are offered, a call is none."""
         self._served_by = served_by
@@ -149,6 +109,11 @@ class Chunks:
         self._half = b""
         """Of a character that two events share."""
         self._spoken = False
+        self._by_deltas = False
+        self._so_far: dict[type[Delta], str] = {}
+        """What whole messages have said, where there are no deltas."""
+        self._complained = False
+        """It has sent something that is no chunk, and may be an error of its own form."""
         self._refused = False
         self._goes_on = False
         """It has spoken behind a finish reason, so that such a one is no end."""
@@ -161,7 +126,7 @@ class Chunks:
         """
         deltas: list[Delta] = []
         for event in map(bytes.strip, events):
-            if event == b"[DONE]":
+            if event[:1] != b"{" and event.strip(b'"').upper() == b"[DONE]":
                 self.ended = True
                 break
             if not event:
@@ -171,39 +136,44 @@ class Chunks:
             except EngineFailed as error:
                 self.failure = error
                 return deltas
-        if not events:
-            if self.finish is None:
-                self.failure = EngineFailed("the stream ended before its finish reason")
-                return deltas
-            self.ended = True
-        if self.ended:
-            # The usage comes after the finish reason, so the finish waits for it.
-            finish = self.finish or FinishReason.NORMAL
-            refused = self._refused and finish is FinishReason.NORMAL
-            deltas.append(FinishDelta(FinishReason.REFUSAL if refused else finish))
+        self.ended = self.ended or not events
+        if not self.ended:
+            return deltas
+        # Some say [DONE] and no reason; but behind an error, or nothing at all, it is no end.
+        if self.finish is None and (not events or self._complained or not self._spoken):
+            self.failure = EngineFailed("the stream ended before its finish reason")
+            return deltas
+        # The usage comes after the finish reason, so the finish waits for it.
+        finish = self.finish or FinishReason.NORMAL
+        refused = self._refused and finish is FinishReason.NORMAL
+        deltas.append(FinishDelta(FinishReason.REFUSAL if refused else finish))
         return deltas
+
+    @property
+    def is_whole(self) -> bool:
+        """What follows an end destroys nothing."""
+        return self.finish is not None and not self._goes_on
 
     def _translate(self, event: bytes, deltas: list[Delta]) -> None:
         """Append what one event says to `deltas`."""
         began = len(deltas)
         try:
             try:
-                chunk = _chunk(event) or _Chunk()
-            except UNREADABLE:
+                chunk, choice = self._read(event, deltas)
+            except (*UNREADABLE, Unreadable):
+                del deltas[began:]
                 event, self._half = mended(event, self._half)
-                chunk = _chunk(event) or _Chunk()
-            choice = (chunk.choices and chunk.choices.first) or _Choice()
-            self._say(choice, deltas)
+                chunk, choice = self._read(event, deltas)
         except (*UNREADABLE, Unreadable) as error:
-            if self._is_whole():
+            if self.is_whole:
                 return
             # Its own text would quote the answer.
             raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
         if len(deltas) > began:
             self._spoken, self.over = True, False
             self._goes_on = self._goes_on or self.finish is not None
-        if chunk.error != NULL:
-            if self._is_whole():
+        if not _is_blank(chunk.error):
+            if self.is_whole:
                 return
             raise EngineFailed(f"upstream reported an error{known_words(bytes(chunk.error))}")
         self._end(choice.finish_reason)
@@ -213,79 +183,72 @@ class Chunks:
         if raw != NULL and (usage := self._count(raw)):
             deltas.append(usage)
 
-    def _is_whole(self) -> bool:
-        """What follows an end destroys nothing."""
-        return self.finish is not None and not self._goes_on
+    def _read(self, event: bytes, deltas: list[Delta]) -> tuple[_Chunk, _Choice]:
+        chunk = _chunk(event) or _Chunk()
+        if chunk.choices is None and chunk.usage == NULL:
+            self._complained = self._complained or _complains(event)
+        choice = (chunk.choices and chunk.choices.first) or _Choice()
+        self._say(choice, deltas)
+        return chunk, choice
 
     def _say(self, choice: _Choice, deltas: list[Delta]) -> None:
         """What a choice says. A message says it whole, and once more where deltas came before."""
-        said = choice.delta or _NOTHING
-        if not self._spoken and said == _NOTHING:
-            said = choice.message or _Said(content=choice.text)
-        inside, text = _read(said.content)
+        began = len(deltas)
+        self._utter(choice.delta or _NOTHING, deltas)
+        self._by_deltas = self._by_deltas or len(deltas) > began
+        if not self._by_deltas and choice.message is not None:
+            self._utter(choice.message, deltas, is_whole=True)
+        if not self._by_deltas and len(deltas) == began:
+            self._utter(_Said(content=choice.text), deltas)
+
+    def _utter(self, said: _Said, deltas: list[Delta], *, is_whole: bool = False) -> None:
+        inside, text, declined = _read(said.content)
         thought = (
             inside
             or _read(said.reasoning_content)[1]
             or _read(said.reasoning)[1]
             or _read(said.reasoning_details)[1]
+            or _read(said.thinking)[1]
         )
-        refusal = _read(said.refusal)[1]
+        refusal = declined or _read(said.refusal)[1]
+        calls = list(_called(self._calls, said)) if self._calls is not None else []
         self._refused = self._refused or bool(refusal)
-        # An event counts for one token, and what it brings is cut where it is long.
         for kind, words in ((ReasoningDelta, thought), (TextDelta, text), (RefusalDelta, refusal)):
-            for at in range(0, len(words), MOST_CHARACTERS):
-                deltas.append(kind(words[at : at + MOST_CHARACTERS], 0 if at else 1))
-        if self._calls is not None:
-            if said.tool_calls != NULL:
-                deltas.extend(self._calls.deltas(said.tool_calls))
-            elif said.function_call != NULL:
-                call = b'{"function":' + bytes(said.function_call) + b"}"
-                deltas.extend(self._calls.deltas(msgspec.Raw(call)))
+            new = self._new(kind, words) if is_whole else words
+            # An event counts for one token, and what it brings is cut where it is long.
+            for at in range(0, len(new), MOST_CHARACTERS):
+                deltas.append(kind(new[at : at + MOST_CHARACTERS], 0 if at else 1))
+        deltas += calls
+
+    def _new(self, kind: type[Delta], words: str) -> str:
+        """What a message adds: some say with each what was said so far, some the next piece."""
+        before = self._so_far.get(kind, "")
+        new = words.removeprefix(before)
+        self._so_far[kind] = before + new
+        return new
 
     def _end(self, raw: msgspec.Raw) -> None:
-        if raw == NULL:
+        if says_nothing(raw):
             return
         try:
-            reason = _text(raw).strip().lower()
-        except UNREADABLE:
-            if self._is_whole():
+            finish, known = finish_of(_text(raw))
+        except (*UNREADABLE, EngineFailed) as error:
+            if self.is_whole:
                 return
-            raise EngineFailed("its finish reason is no text") from None
-        if reason in NO_REASON:
-            return
-        if reason in BROKEN_OFF:
-            raise EngineFailed(f"upstream broke off: {reason}")
-        if reason not in FINISH_REASONS:
+            broken = isinstance(error, EngineFailed)
+            raise error if broken else EngineFailed("its finish reason is no text") from None
+        if not known:
             self._tell("finish_reason_not_known", "")
-        finish = FINISH_REASONS.get(reason, FinishReason.NORMAL)
-        called = finish is FinishReason.FUNCTION_CALL
-        self.finish = FinishReason.NORMAL if called and self._calls is None else finish
+        if finish is not None:
+            called = finish is FinishReason.FUNCTION_CALL
+            self.finish = FinishReason.NORMAL if called and self._calls is None else finish
 
     def _count(self, raw: msgspec.Raw) -> UsageDelta | None:
-        """The upstream's count; `None` where it is partial, empty or unsound, so that ours stands.
-
-        Unsound is what is no count, or is of more tokens than can have been used.
-        """
         try:
-            usage = _usage(raw) or _Usage()
-        except UNREADABLE:
-            self._tell("usage_not_believed", "it is no count")
+            return self._counts.read(raw, spoken=self._spoken)
+        except Unsound as error:
+            self._tell("usage_not_believed", str(error))
             return None
-        prompt, completion = usage.prompt_tokens, usage.completion_tokens
-        read, counted = usage.prompt_tokens_details, usage.completion_tokens_details
-        cached = (read.cached_tokens or 0) if read else 0
-        reasoning = counted.reasoning_tokens if counted else None
-        if not prompt or completion is None or (self._spoken and not completion):
-            return None
-        if prompt > self._most_prompt or completion > self._most_completion:
-            self._tell("usage_not_believed", "it is more than can have been used")
-            return None
-        return UsageDelta(
-            prompt,
-            completion,
-            min(cached, prompt),
-            None if reasoning is None else min(reasoning, completion),
-        )
 
     def _tell(self, what: str, reason: str) -> None:
         if what not in self._told:  # said once an answer
@@ -293,17 +256,51 @@ class Chunks:
             log.warning(what, served_by=self._served_by, reason=reason)
 
 
-def _read(raw: msgspec.Raw, *, thought: bool = True) -> tuple[str, str]:
-    """The thought and the text of a content: a text, a part, or a list of parts."""
+def _read(raw: msgspec.Raw, *, thought: bool = True) -> tuple[str, str, str]:
+    """The thought, the text and the refusal of a content: a text, a part, or a list of these."""
     match bytes(raw)[:1]:
         case b'"':
-            return "", _text(raw)
+            return "", _text(raw), ""
         case b"{":
-            parts = [decoded(raw, _Part)]
+            parts: list[_Part | str] = [decoded(raw, _Part)]
         case b"[":
-            parts = items(raw, _Part, MOST_PARTS)
+            kind: Any = _Part | str
+            parts = items(raw, kind, MOST_PARTS)
+        case b"n" | b"f":
+            return "", "", ""
+        case b"t":
+            raise Unreadable("a content is no text")
         case _:
-            return "", ""
+            return "", bytes(raw).decode(), ""  # a number, as languages with loose types have it
+    each = [_Part(part) if isinstance(part, str) else part for part in parts]
     # Inside of a thought none is looked for, however deep they are nested.
-    thoughts = [_read(part.thinking, thought=False)[1] for part in parts] if thought else []
-    return "".join(thoughts), "".join(part.text for part in parts if isinstance(part.text, str))
+    thoughts = [_read(part.thinking, thought=False)[1] for part in each] if thought else []
+    texts = [part.text for part in each if isinstance(part.text, str)]
+    refusals = [part.refusal for part in each if isinstance(part.refusal, str)]
+    return "".join(thoughts), "".join(texts), "".join(refusals)
+
+
+def _called(calls: Calls, said: _Said) -> Iterator[Delta]:
+    if not says_nothing(said.tool_calls):
+        yield from calls.deltas(said.tool_calls)
+    elif not says_nothing(said.function_call):
+        yield from calls.deltas(msgspec.Raw(b'{"function":' + bytes(said.function_call) + b"}"))
+
+
+def _is_blank(error: msgspec.Raw) -> bool:
+    """Whether an error is none: some send its fields, empty, with each chunk."""
+    if says_nothing(error) or bytes(error) == b"0":
+        return True
+    if bytes(error)[:1] != b"{" or len(bytes(error)) > MOST_LOOKED_AT:
+        return False
+    return not any(decoded(error, dict[str, Any]).values())
+
+
+def _complains(event: bytes) -> bool:
+    """Whether what is no chunk may be an error."""
+    if len(event) > MOST_LOOKED_AT:
+        return True
+    kind: Any = dict[str, Any] | None
+    said = decoded(event, kind) or {}
+    names = [name for name in said if name in _COMPLAINTS or name.startswith("error")]
+    return any(said[name] for name in names)

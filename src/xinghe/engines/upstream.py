@@ -130,8 +130,9 @@ class UpstreamEngine:
                     over = chunks.over
                     try:
                         events = await stream.next(until)
-                    except Silent:
-                        if chunks.finish is None:
+                    except CallFailed as error:
+                        silent = isinstance(error, Silent) and chunks.finish is not None
+                        if not (silent or chunks.is_whole):
                             raise
                         events = []  # Nothing more comes of an answer that is whole.
                     began = time.perf_counter()

@@ -163,6 +163,7 @@ class Runner(msgspec.Struct):
                         return Batch(batch.arrived, shown)
                 if shown:
                     self.shown = True
+                    self.meter.shown = self.meter.shown or not beside
                     emit(Batch(batch.arrived, shown))
         log.error("engine_failed", deployment=deployment.name, error="it gave no finish reason")
         raise DispatchFailed(deployment.name)

@@ -6,6 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
+from xinghe.engines.calls import settled
 from xinghe.generation.json_check import Unkept
 from xinghe.generation.tools import CallReader, call_id
 from xinghe.generation.vetting import VettedTools
@@ -50,6 +51,8 @@ class CheckedCalls(msgspec.Struct):
 
     tools: VettedTools
     calls: dict[int, ToolCallDelta] = {}
+    pieces: dict[int, list[str]] = {}
+    """Of each call's arguments."""
     kept: list[Delta] = []
     """Text before a call that is required: it leaves with the call or not at all."""
 
@@ -69,6 +72,7 @@ class CheckedCalls(msgspec.Struct):
 
     def _gather(self, delta: ToolCallDelta) -> None:
         known = self.calls.get(delta.index)
+        self.pieces.setdefault(delta.index, []).append(delta.arguments)
         if known is None:
             self.calls[delta.index] = delta
             return
@@ -76,16 +80,17 @@ class CheckedCalls(msgspec.Struct):
             known,
             id=known.id or delta.id,
             name=known.name or delta.name,
-            arguments=known.arguments + delta.arguments,
             tokens=known.tokens + delta.tokens,
         )
 
     async def _end(self, finish: FinishDelta) -> list[Delta]:
         ended = finish.reason in {FinishReason.NORMAL, FinishReason.FUNCTION_CALL}
         # Without arguments, a function is called with none; unless they were cut off.
+        none = "{}" if ended else ""
         calls = [
-            replace(call, arguments="{}") if ended and not call.arguments else call
-            for _, call in sorted(self.calls.items())
+            replace(call, arguments=settled(self.pieces[index]) or none)
+            for index, call in sorted(self.calls.items())
+            if call.name or any(self.pieces[index])
         ]
         if self.tools.use.parallel is False:
             calls = calls[:1]

@@ -139,10 +139,12 @@ class Holding(msgspec.Struct, eq=False):
         hold, meter = self._hold, self._meter
         self._running.streams.pop(hold.id, None)
         self._running.unstarted.pop(hold.id, None)
-        # Cut off by our own shutdown: what a stream showed is owed, a whole answer is not.
+        # Cut off by our own shutdown, or by an engine that broke off: what a stream showed is owed,
+        # a whole answer is not.
         left = kind is not None and (
             issubclass(kind, ClientGone)
             or (issubclass(kind, asyncio.CancelledError) and (hold.stream or meter.left))
+            or (hold.stream and meter.shown)
         )
         if not (meter.finished or (left and meter.owes)):
             self._settle(holds.release)

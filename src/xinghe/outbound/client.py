@@ -33,6 +33,10 @@ T = TypeVar("T")
 MOST_FIELDS, LONGEST_FIELD = 64, 8190
 """Limits of an answer's head: so many header fields, of so many bytes each."""
 IDLE_SECONDS = 15.0
+ANSWERED = (200, 201, 203)
+"""Some frameworks say "created" to every POST, and a proxy may own up to what it has changed."""
+UNCOMPRESSED = ("", "identity", "none", "utf-8")
+"""The names for no compression: PHP's servers know "none", and some mistake it for the charset."""
 TOLD_EVERY = 60.0
 """Seconds between two lines of the log that tell the same trouble."""
 
@@ -54,7 +58,7 @@ class Client:
         proxy: str | None = None,
         limit: int = 0,
         idle: float = IDLE_SECONDS,
-        success: Container[int] = (200,),
+        success: Container[int] = ANSWERED,
     ) -> None:
         self._connect = connect
         self._silence = silence
@@ -94,7 +98,7 @@ class Client:
                 )
         except Exception as error:
             raise fault_of(error, begun=False) from None
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        if response.headers.get("Content-Encoding", "").lower() not in UNCOMPRESSED:
             response.close()
             raise Broken("its answer is compressed, which nobody asked for")
         answer = Response(response, silence)

@@ -217,7 +217,7 @@ class EventParser(msgspec.Struct):
     """Splits reads of any size into the `data` of whole events (WHATWG HTML, section 9.2).
 
     Only `data` fields are kept, since no engine uses another. Lines may end in LF, CRLF or CR.
-    A body that is no stream but one JSON object is one event.
+    A body that is no stream but JSON is an event for each object.
     """
 
     _pending: bytearray = msgspec.field(default_factory=bytearray)
@@ -234,11 +234,13 @@ class EventParser(msgspec.Struct):
         """The events that this read completes. Raises `AnswerTooLarge`."""
         events: list[bytes] = []
         for line in self._lines(read):
-            if self._whole:
-                self._data.append(line)
-                self._size += len(line)
-            elif line.startswith(b"data:"):
-                self._data.append(line[5:].removeprefix(b" "))
+            if self._whole or line.startswith(b"data:"):
+                data = line if self._whole else line[5:].removeprefix(b" ")
+                if self._data and data[:1] in (b"{", b"[") and self._data[-1].rstrip()[-1:] == b"}":
+                    # No JSON goes on so: another event, that no empty line divides.
+                    events.append(b"\n".join(self._data))
+                    self._data, self._size = [], 0
+                self._data.append(data)
                 self._size += len(line)
             elif not line and self._data:
                 events.append(b"\n".join(self._data))

@@ -1,0 +1,104 @@
+"""How many tokens a server says that it has read and written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from xinghe.core import UsageDelta
+from xinghe.engines.calls import NULL, says_nothing
+from xinghe.outbound import UNREADABLE
+
+
+class Unsound(Exception):
+    """It is no count, or is of more tokens than can have been used; the text is for the log."""
+
+
+class _Details(msgspec.Struct):
+    """Of the prompt's tokens, or of the answer's."""
+
+    cached_tokens: Any = None
+    reasoning_tokens: Any = None
+
+
+class _Usage(msgspec.Struct):
+    """Some count under two names, of which one stays 0; what was cached stands elsewhere, too."""
+
+    prompt_tokens: Any = None
+    completion_tokens: Any = None
+    input_tokens: Any = None
+    output_tokens: Any = None
+    prompt_tokens_details: msgspec.Raw = NULL
+    completion_tokens_details: msgspec.Raw = NULL
+    prompt_cache_hit_tokens: Any = None
+    cached_tokens: Any = None
+
+
+_usage = msgspec.json.Decoder(_Usage | None).decode
+_details = msgspec.json.Decoder(_Details | None).decode
+
+
+class Counts:
+    """Those of one answer, whose prompt and completion are at most so many tokens."""
+
+    def __init__(self, most_prompt: int, most_completion: int) -> None:
+        self._most_prompt = most_prompt
+        self._most_completion = most_completion
+        self._prompt: int | None = None
+        """Some count the prompt at the beginning, and at the end the answer alone."""
+
+    def read(self, raw: msgspec.Raw, *, spoken: bool) -> UsageDelta | None:
+        """The upstream's count; `None` where it is partial or empty, so that ours stands.
+
+        Of an answer that has `spoken`, 0 is no count. Raises `Unsound`.
+        """
+        if says_nothing(raw):
+            return None
+        try:
+            usage = _usage(raw) or _Usage()
+            prompt = _number(usage.prompt_tokens) or _number(usage.input_tokens)
+            completion = _number(usage.completion_tokens)
+            completion = completion or _number(usage.output_tokens) or completion
+        except (*UNREADABLE, ValueError):
+            raise Unsound("it is no count") from None
+        if (prompt or 0) > self._most_prompt or (completion or 0) > self._most_completion:
+            raise Unsound("it is more than can have been used")
+        prompt = self._prompt = prompt or self._prompt
+        if not prompt or completion is None or (spoken and not completion):
+            return None
+        read, written = _part(usage.prompt_tokens_details), _part(usage.completion_tokens_details)
+        cached = (read.cached_tokens, usage.prompt_cache_hit_tokens, usage.cached_tokens)
+        reasoning = _sound(written.reasoning_tokens)
+        return UsageDelta(
+            prompt,
+            completion,
+            min(max(_sound(count) or 0 for count in cached), prompt),
+            None if reasoning is None else min(reasoning, completion),
+        )
+
+
+def _part(raw: msgspec.Raw) -> _Details:
+    """What cannot be read of it makes the rest of the count no less sound."""
+    try:
+        return _details(raw) or _Details()
+    except UNREADABLE:
+        return _Details()
+
+
+def _sound(value: Any) -> int | None:
+    try:
+        return _number(value)
+    except ValueError:
+        return None
+
+
+def _number(value: Any) -> int | None:
+    """A count; a float that is whole is one. Raises `ValueError`."""
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value

@@ -1,0 +1,278 @@
+"""What servers send where they mean nothing, or mean the usual in a way of their own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.engines.tape import HANG, RESET, STREAM_HEAD, Step, chunk, event
+from tests.engines.test_hostile import CHUNKED, in_chunk
+from tests.engines.test_upstream import ANSWER, DONE, EXPECTED, deltas_of
+from tests.upstreams.fixtures import Wanted
+from tests.upstreams.test_parser import check
+from tests.upstreams.test_parser import deltas_of as read
+from xinghe.core import FinishDelta, FinishReason, TextDelta, UsageDelta
+from xinghe.engines import EngineFailed
+from xinghe.engines.calls import settled
+
+TEXT = [event({"choices": [{"delta": {"content": text}}]})[6:].strip() for text in ("你", "好")]
+END = [
+    b'{"choices":[{"delta":{},"finish_reason":"stop"}]}',
+    b'{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2}}',
+    b"[DONE]",
+]
+NOTHINGS: tuple[Any, ...] = (None, False, "", [], {})
+PIECE = {"index": 0, "id": "", "type": "function", "function": {"name": "", "arguments": ""}}
+
+
+def nothings() -> list[dict[str, Any]]:
+    """Events that say nothing: each field absent, null, or empty in any language's way."""
+    delta = ("content", "reasoning_content", "reasoning", "reasoning_details", "refusal")
+    calls = ("tool_calls", "function_call")
+    events: list[dict[str, Any]] = []
+    for nothing in NOTHINGS:
+        events += [{"choices": nothing}, {"choices": [nothing]}]
+        events += [{"choices": [{name: nothing}]} for name in ("delta", "message", "text")]
+        events += [{"choices": [], name: nothing} for name in ("usage", "error")]
+        events.append({"choices": [{"delta": dict.fromkeys((*delta, *calls), nothing)}]})
+        events.append({"choices": [{"delta": {"tool_calls": [{"function": nothing}]}}]})
+        if nothing is not None and not isinstance(nothing, dict | list):
+            events.append({"choices": [{"finish_reason": nothing}]})
+    events.append({"choices": [{"delta": {"tool_calls": [PIECE]}}]})
+    events.append({"choices": [{"delta": {"function_call": PIECE["function"]}}]})
+    events.append({"choices": [], "error": {"message": "", "code": None}})
+    return events
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_what_is_empty_means_nothing(at: int) -> None:
+    for nothing in nothings():
+        said = [*TEXT, *END]
+        said.insert(at, json.dumps(nothing).encode())
+        try:
+            check(Wanted(text="你好", usage=[7, 2, 0]), *read(said, at_once=1))
+        except AssertionError as error:
+            raise AssertionError(nothing) from error
+
+
+ENDS = {
+    "normal": ["stop", "STOP", "eos_token", "end_turn", "completed", "whatever"],
+    "length": ["length", "MAX_TOKENS", "token_limit", "model_context_window_exceeded"],
+    "content_filter": ["sensitive", "contentFilter", "BLOCKLIST", "SPII", "data_inspection_failed"],
+    "error": ["network_error", "timeout", "canceled", "failed", "MALFORMED_FUNCTION_CALL", "1"],
+}
+
+
+@pytest.mark.parametrize(("ends", "words"), ENDS.items(), ids=ENDS)
+def test_finish_reasons_are_known_by_their_stems(ends: Any, words: list[str]) -> None:
+    for word in words:
+        end = json.dumps({"choices": [{"delta": {}, "finish_reason": word}]}).encode()
+        check(Wanted(text="你好", finish=ends, counted=2), *read([*TEXT, end], at_once=1))
+
+
+def test_a_word_for_broken_off_behind_the_end_destroys_nothing() -> None:
+    late = b'{"choices":[{"delta":{},"finish_reason":"error"}]}'
+    check(Wanted(text="你好", usage=[7, 2, 0]), *read([*TEXT, END[0], late, *END[1:]], at_once=1))
+
+
+CUT = ANSWER.removesuffix(DONE)
+BREAKS: dict[str, list[Step]] = {
+    "end without a last chunk": [CHUNKED + in_chunk(CUT)],
+    "end inside of a chunk": [CHUNKED + in_chunk(CUT), 0.1, b"ff\r\ndata: {"],
+    "fewer bytes than announced": [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\nConnection: close\r\n\r\n" + CUT
+    ],
+    "reset": [CHUNKED + in_chunk(CUT), 0.2, RESET],
+    "broken framing": [CHUNKED + in_chunk(CUT), 0.1, b"zzz\r\n", HANG],
+    "an event that is too long": [STREAM_HEAD, CUT, b"data: " + b"x" * 600_000 + b"\n\n", DONE],
+}
+
+
+@pytest.mark.parametrize("steps", BREAKS.values(), ids=BREAKS)
+async def test_a_break_behind_the_end_destroys_nothing(steps: list[Step]) -> None:
+    assert await deltas_of(*steps, silence_timeout=5) == EXPECTED
+
+
+@pytest.mark.parametrize("steps", [[chunk("你", "stop"), chunk("好", "stop")], [chunk("你")]])
+async def test_a_break_before_the_end_is_an_error(steps: list[Step]) -> None:
+    """Whoever says "stop" with every chunk may not have ended."""
+    with pytest.raises(EngineFailed):
+        await deltas_of(CHUNKED, *map(in_chunk, map(bytes, steps)), 0.2, RESET)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["none", "identity", "", "UTF-8"])
+async def test_what_is_not_compressed_is_read(name: str) -> None:
+    head = STREAM_HEAD.replace(b"Connection", b"Content-Encoding: %s\r\nConnection" % name.encode())
+    assert await deltas_of(head, ANSWER) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [b"[DONE]"],
+        [b'{"choices":[{"delta":{"role":"assistant"}}]}', b"[DONE]"],
+        [*TEXT, b'{"detail":"engine dead"}', b"[DONE]"],
+        [*TEXT, b'{"error_code":336100,"error_msg":"busy"}', b"[DONE]"],
+        [*TEXT, b'{"choices":null,"base_resp":{"status_code":1002}}', b"[DONE]"],
+    ],
+)
+def test_its_end_alone_makes_no_answer(said: list[bytes]) -> None:
+    assert read(said, at_once=1)[1]
+    assert not read([*said[:-1], *TEXT, *END], at_once=1)[1]
+
+
+@pytest.mark.parametrize("end", [b"[DONE]", b"[done]", b'"[DONE]"'])
+def test_the_end_in_other_letters(end: bytes) -> None:
+    check(Wanted(text="你好", counted=2), *read([*TEXT, end], at_once=1))
+
+
+CONTENTS: dict[str, tuple[Any, Wanted]] = {
+    "texts in a list": (["你", {"type": "text", "text": "好"}], Wanted("你好", counted=1)),
+    "a number": (5, Wanted("5", counted=1)),
+    "a refusal among its parts": (
+        [{"type": "refusal", "refusal": "不"}],
+        Wanted(refusal="不", counted=1),
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "wanted"), CONTENTS.values(), ids=CONTENTS)
+def test_contents(content: Any, wanted: Wanted) -> None:
+    for name in ("delta", "message"):
+        said = json.dumps({"choices": [{name: {"content": content}}]}).encode()
+        check(wanted, *read([said, END[0]], at_once=1))
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        [{"message": {"content": "你"}}, {"message": {"content": "好"}}],
+        [{"message": {"content": "你"}}, {"message": {"content": "你好"}}],
+        [{"text": "你"}, {"text": "好"}, {"text": ""}],
+        [{"delta": {"content": ""}, "message": {"content": "你好"}}],
+        [{"delta": {"role": "assistant"}, "message": {"content": ""}, "text": "你好"}],
+        [
+            {"delta": {"content": "你"}},
+            {"delta": {"content": "好"}},
+            {"message": {"content": "你好"}},
+        ],
+    ],
+)
+def test_messages_and_texts_in_place_of_deltas(choices: list[Any]) -> None:
+    said = [json.dumps({"choices": [choice]}).encode() for choice in choices]
+    deltas, broke_off = read([*said, *END], at_once=1)
+    assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == "你好"
+    assert (deltas[-1], broke_off) == (FinishDelta(FinishReason.NORMAL), False)
+
+
+COUNTS: dict[str, tuple[list[Any], UsageDelta]] = {
+    "other names": ([{"input_tokens": 7, "output_tokens": 2}], UsageDelta(7, 2)),
+    "0 under the usual names": (
+        [{"prompt_tokens": 0, "completion_tokens": 0, "input_tokens": 7, "output_tokens": 2}],
+        UsageDelta(7, 2),
+    ),
+    "the prompt first": (
+        [{"prompt_tokens": 7, "completion_tokens": 0}, {"completion_tokens": 2}],
+        UsageDelta(7, 2),
+    ),
+    "cached, as DeepSeek counts": (
+        [{"prompt_tokens": 7, "completion_tokens": 2, "prompt_cache_hit_tokens": 4}],
+        UsageDelta(7, 2, 4),
+    ),
+    "cached, as Moonshot counts": (
+        [{"prompt_tokens": 7, "completion_tokens": 2, "cached_tokens": 4}],
+        UsageDelta(7, 2, 4),
+    ),
+    "details that are none": (
+        [{"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": []}],
+        UsageDelta(7, 2),
+    ),
+    "details below 0": (
+        [
+            {
+                "prompt_tokens": 7,
+                "completion_tokens": 2,
+                "prompt_tokens_details": {"cached_tokens": -1},
+                "completion_tokens_details": {"reasoning_tokens": "x"},
+            }
+        ],
+        UsageDelta(7, 2),
+    ),
+}
+
+
+@pytest.mark.parametrize(("counts", "wanted"), COUNTS.values(), ids=COUNTS)
+def test_a_sound_count_stands(counts: list[Any], wanted: UsageDelta) -> None:
+    said = [json.dumps({"choices": [], "usage": usage}).encode() for usage in counts]
+    deltas, _ = read([*TEXT, END[0], *said, b"[DONE]"], at_once=1)
+    assert [delta for delta in deltas if isinstance(delta, UsageDelta)][-1] == wanted
+
+
+SETTLED: list[tuple[list[str], str]] = [
+    (['{"a":', '{"a":1}', "}"], '{"a":{"a":1}}'),
+    (['{"a":', '"{}"', "}"], '{"a":"{}"}'),
+    (['{"a":"}{"}'], '{"a":"}{"}'),
+    (["", '{"a"', '{"a":1}'], '{"a":1}'),
+    (["{}", '{"a":', "1}"], '{"a":1}'),
+    (['{"a":', "1}", '{"a":1}'], '{"a":1}'),
+    (['{"a":1}{"a":1}{"a":1}'], '{"a":1}'),
+    (['{"a":1}', '"{\\"a\\":1}"'], '{"a":1}'),
+    (['"{\\"a\\":1}"'], '{"a":1}'),
+    (["null"], ""),
+    # What is broken stays so: no inner object is taken for the whole.
+    (['{"a":', '{"b":1}'], '{"a":{"b":1}'),
+    (['{"a":1}{"b":2}'], '{"a":1}{"b":2}'),
+    (["[" * 100_000], "[" * 100_000),
+]
+
+
+@pytest.mark.parametrize(("pieces", "arguments"), SETTLED)
+def test_arguments_that_are_said_again(pieces: list[str], arguments: str) -> None:
+    assert settled(pieces) == arguments
+
+
+CALLS: dict[str, tuple[list[list[dict[str, Any]]], list[tuple[str, str]]]] = {
+    "indexes as text, interleaved": (
+        [
+            [{"index": "0", "id": "a", "function": {"name": "f", "arguments": ""}}],
+            [{"index": "1", "id": "b", "function": {"name": "g", "arguments": ""}}],
+            [{"index": "0", "function": {"arguments": '{"a":1}'}}],
+            [{"index": "1", "function": {"arguments": '{"b":1}'}}],
+        ],
+        [("f", '{"a":1}'), ("g", '{"b":1}')],
+    ),
+    "names behind the arguments of two": (
+        [
+            [{"index": 0, "id": "a", "function": {"arguments": '{"a":1}'}}],
+            [{"index": 0, "function": {"name": "f"}}],
+            [{"index": 1, "id": "b", "function": {"arguments": '{"b":1}'}}],
+            [{"index": 1, "function": {"name": "g"}}],
+        ],
+        [("f", '{"a":1}'), ("g", '{"b":1}')],
+    ),
+    "an id alone first": (
+        [
+            [{"index": 0, "id": "a"}],
+            [{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a":1}'}}],
+            [{"index": 1, "id": "b"}],
+            [{"index": 1, "id": "b", "function": {"name": "g", "arguments": '{"b":1}'}}],
+        ],
+        [("f", '{"a":1}'), ("g", '{"b":1}')],
+    ),
+    "one id under two indexes": (
+        [
+            [{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a":1}'}}],
+            [{"index": 1, "id": "a", "function": {"name": "f", "arguments": ""}}],
+            [{"index": 1, "function": {"arguments": '{"a":2}'}}],
+        ],
+        [("f", '{"a":1}'), ("f", '{"a":2}')],
+    ),
+}
+
+
+@pytest.mark.parametrize(("pieces", "calls"), CALLS.values(), ids=CALLS)
+def test_calls(pieces: list[Any], calls: list[tuple[str, str]]) -> None:
+    said = [json.dumps({"choices": [{"delta": {"tool_calls": each}}]}).encode() for each in pieces]
+    check(Wanted(calls=calls, usage=[7, 2, 0]), *read([*said, *END], at_once=1))
