@@ -60,6 +60,35 @@ def test_both_nestings(api: Api, upstream: Upstream, model: str, form: dict[str,
 
 
 @pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"enum": [1], "type": "integer"}, "1"),
+        (
+            {
+                "$schema": "http://json-schema.org/draft-04/schema#",
+                "enum": [1.0],
+                "type": ["integer"],
+            },
+            "1",
+        ),
+        ({"const": 1.0, "type": "integer"}, "1"),
+        ({"type": "object", "properties": {}, "required": ["a"]}, '{"a": 1}'),
+        (
+            {"type": "object", "properties": {"o": {"required": ["a"]}}, "required": ["o"]},
+            '{"o": {"a": 1}}',
+        ),
+    ],
+)
+def test_schemas_that_openai_takes(api: Api, schema: dict[str, Any], text: str) -> None:
+    """Listed integers, and required names that no property has; strict or not, and bare."""
+    for form in (wants(schema), {"type": "json_schema", "json_schema": schema}):
+        for model in (ABLE, DULL):
+            script = Script([text])
+            body = answered(api.chat(model=model, messages=script.messages, response_format=form))
+            assert content(body) == text
+
+
+@pytest.mark.parametrize(
     "broken",
     [
         '{"姓名": "李白"}',

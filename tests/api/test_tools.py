@@ -384,6 +384,27 @@ def test_parameters_that_no_call_can_keep(
     assert upstream.attempts(script) == []
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_required_names_that_no_property_has(api: Api, upstream: Upstream, closed: bool) -> None:
+    """OpenAI takes them: the upstream gets the schema as it was sent, the client the call."""
+    parameters: dict[str, Any] = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city", "unit"],
+    }
+    if closed:
+        parameters["additionalProperties"] = False
+    tools = function(parameters=parameters)["tools"]
+    right = '{"city": "北京", "unit": "c"}'
+    script = Script(
+        [], calls=[Call("f", ['{"city": "北京"}'])], again=[Script([], calls=[Call("f", [right])])]
+    )
+    body = answered(api.chat(model=ABLE, messages=script.messages, tools=tools))
+    (call,) = body["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["arguments"] == right
+    assert upstream.attempts(script)[0].body["tools"] == tools
+
+
 def test_a_refusal_leaves_no_hold(api: Api, books: Books) -> None:
     reply = api.chat(model=ABLE, **named("maybe"))
     books.free(reply.headers["x-request-id"])

@@ -40,7 +40,7 @@ def functions(use: ToolUse, *, max_tokens: int) -> VettedTools:
 
 
 async def _fault(schema: bytes, arguments: str) -> str | None:
-    return checker(json.loads(schema), arguments=True)(arguments)
+    return checker(tools.declared(json.loads(schema)), arguments=True)(arguments)
 
 
 def plan(messages: Sequence[Message], use: ToolUse, *, max_tokens: int) -> ToolPlan:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from llguidance import LLMatcher, LLTokenizer
@@ -93,6 +94,76 @@ def test_a_named_function_is_the_only_one() -> None:
     assert takes(constraint, 'get_weather {"city": "x"}')
     assert not takes(constraint, "get {}")
     assert not takes(constraint, "c", whole=False)
+
+
+A: dict[str, Any] = {"a": {"type": "string"}}
+LACKING: dict[str, Any] = {"type": "object", "properties": A, "required": ["a", "b"]}
+CLOSED: dict[str, Any] = LACKING | {"additionalProperties": False}
+BRANCHES = [{"required": ["b"]}, {"required": ["c"]}]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        LACKING,
+        CLOSED,
+        {"properties": A, "required": ["b"], "unevaluatedProperties": False},
+        {"required": ["a", "b"]},
+        CLOSED | {"required": ["a"], "anyOf": BRANCHES},
+        CLOSED | {"allOf": [{"required": ["b"]}]},
+        {"$ref": "#/$defs/f", "$defs": {"f": CLOSED}},
+    ],
+)
+async def test_what_is_required_is_declared(parameters: dict[str, object]) -> None:
+    """OpenAI takes names that `properties` lacks; a call then has them, with any value."""
+    tool = Tool("f", "", parameters)
+    constraint = made(ToolUse((tool,), "required"))
+    for value in ("1", '{"x": [null]}', '"y"'):
+        arguments = f'{{"a": "x", "b": {value}}}'
+        assert takes(constraint, f"f {arguments}")
+        assert await check_call(ToolUse((tool,)), "f", arguments) is None
+    assert not takes(constraint, "f {}")
+    assert not takes(constraint, 'f {"a": "x", "b": 1, "d": 1}')
+    assert await check_call(ToolUse((tool,)), "f", "{}") is not None
+
+
+GOOD = '{"a": "x", "b": 1}'
+
+
+@pytest.mark.parametrize(
+    ("inner", "good"),
+    [
+        (CLOSED, GOOD),
+        ({"anyOf": [CLOSED, {"type": "null"}]}, GOOD),
+        ({"type": "array", "items": CLOSED, "minItems": 1, "maxItems": 1}, f"[{GOOD}]"),
+        ({"$ref": "#/$defs/const"}, GOOD),
+        (
+            {"type": "object", "properties": {"const": CLOSED}, "required": ["const"]},
+            f'{{"const": {GOOD}}}',
+        ),
+    ],
+)
+async def test_what_is_required_within_is_declared(inner: dict[str, Any], good: str) -> None:
+    parameters = {"properties": {"o": inner}, "required": ["o"], "$defs": {"const": CLOSED}}
+    use = ToolUse((Tool("f", "", parameters),), "required")
+    assert takes(made(use), f'f {{"o": {good}}}')
+    assert await check_call(use, "f", f'{{"o": {good}}}') is None
+    assert await check_call(use, "f", f'{{"o": {good.replace("b", "d")}}}')
+
+
+async def test_values_that_look_like_schemas_stay_as_they_are() -> None:
+    value = '{"required": ["b"], "additionalProperties": false}'
+    schema = {"properties": {"o": {"const": json.loads(value)}}, "required": ["o"]}
+    assert await check_call(ToolUse((Tool("f", "", schema),)), "f", f'{{"o": {value}}}') is None
+
+
+@pytest.mark.parametrize("word", ["enum", "const"])
+def test_listed_arguments(word: str) -> None:
+    """What stands in no `properties` is no less meant."""
+    values: Any = [{"a": 1}, {"b": 2}] if word == "enum" else {"a": 1}
+    constraint = made(ToolUse((Tool("f", "", {"type": "object", word: values}),), "required"))
+    assert takes(constraint, 'f {"a":1}')
+    assert not takes(constraint, 'f {"a":2}')
 
 
 @pytest.mark.parametrize("choice", ["auto", "required"])

@@ -66,10 +66,15 @@ def merged(schemas: list[Any], document: Any) -> Any:
 
 
 def undefined(schema: Any) -> Any:
-    """A part of a canonical schema without the definitions that it carries along."""
+    """A part of a canonical schema without the definitions that it carries along.
+
+    And without a type beside values that are all of it: of draft 4, where 1.0 is no integer, the
+    library keeps both.
+    """
     if not isinstance(schema, dict):
         return schema
-    return {word: value for word, value in schema.items() if word not in DEFINITIONS}
+    without = (*DEFINITIONS, "type") if constants(schema) else DEFINITIONS
+    return {word: value for word, value in schema.items() if word not in without}
 
 
 def matches(pattern: str, name: str) -> bool:

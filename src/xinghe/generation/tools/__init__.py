@@ -3,6 +3,15 @@
 The platform writes the prompt, constrains what is generated, and reads the calls out of it.
 """
 
-from xinghe.generation.tools.plan import Decision, ToolPlan, decide, offered, placed, plan, vet
+from xinghe.generation.tools.plan import (
+    Decision,
+    ToolPlan,
+    decide,
+    declared,
+    offered,
+    placed,
+    plan,
+    vet,
+)
 from xinghe.generation.tools.prompt import flatten
 from xinghe.generation.tools.reader import CallReader, call_id

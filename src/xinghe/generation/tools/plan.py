@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -36,10 +37,17 @@ OPEN = frozenset(
     {
         "additionalProperties", "patternProperties", "propertyNames", "minProperties",
         "unevaluatedProperties", "allOf", "anyOf", "oneOf", "$ref", "$dynamicRef", "if", "not",
-        "dependentSchemas",
+        "dependentSchemas", "enum", "const",
     }
 )  # fmt: skip
 """Keywords by which a schema may mean properties that its `properties` do not list."""
+CLOSING = ("additionalProperties", "unevaluatedProperties")
+OF_NAMES = frozenset(
+    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
+)
+"""Keywords that map names of the author's own to schemas."""
+DATA = frozenset({"const", "enum", "default", "examples"})
+"""Keywords that hold values and no schemas."""
 ANYTHING = r"(.|\n)*"
 BEGINNING = r"[\x00-\x7f]{0,16}[^\x00-\x7f]{0,6}"
 """So much of a reply ends the pass that decides: room for any first token. (`max_tokens` would
@@ -191,7 +199,44 @@ def _closed(parameters: dict[str, object]) -> dict[str, object]:
     schema = {**parameters, "type": "object"}
     if OPEN.isdisjoint(schema):
         schema["additionalProperties"] = False
-    return schema
+    closed: dict[str, object] = declared(schema)
+    return closed
+
+
+def declared(schema: Any, *, of_names: bool = False) -> Any:
+    """The schema, where each object that is closed lists what it requires among its properties.
+
+    Else no value fits, and what OpenAI takes would be refused; only the name is an oversight.
+    `of_names` tells that `schema` maps names to schemas.
+    """
+    if isinstance(schema, list):
+        return [declared(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if of_names:
+        return {name: declared(each) for name, each in schema.items()}
+    made = {
+        word: value if word in DATA else declared(value, of_names=word in OF_NAMES)
+        for word, value in schema.items()
+    }
+    if any(made.get(word) is False for word in CLOSING):
+        listed = made.get("properties", {})
+        if isinstance(listed, dict) and (lacking := _required(made) - listed.keys()):
+            made["properties"] = listed | dict.fromkeys(sorted(lacking), True)
+    return made
+
+
+def _required(schema: object) -> set[str]:
+    """The names that a schema requires, be it in one of its branches."""
+    if not isinstance(schema, dict):
+        return set()
+    own = schema.get("required")
+    names = {name for name in own if isinstance(name, str)} if isinstance(own, list) else set()
+    for word in ("allOf", "anyOf", "oneOf"):
+        branches = schema.get(word)
+        if isinstance(branches, list):
+            names = names.union(*map(_required, branches))
+    return names
 
 
 def _quoted(text: str) -> str:

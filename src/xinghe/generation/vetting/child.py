@@ -15,7 +15,7 @@ from llguidance import LLMatcher, LLTokenizer
 
 from xinghe.core import Tool, ToolUse
 from xinghe.generation.structure import Unguaranteed, checker, structured
-from xinghe.generation.tools import decide, placed, vet
+from xinghe.generation.tools import decide, declared, placed, vet
 from xinghe.generation.vetting import wire
 from xinghe.workers import Job, serve_jobs
 
@@ -76,7 +76,8 @@ def _work(
 
 @lru_cache(maxsize=KEPT)
 def _checker(schema: bytes, arguments: bool) -> Callable[[str], str | None]:
-    return checker(json.loads(schema), arguments=arguments)
+    value = json.loads(schema)
+    return checker(declared(value) if arguments else value, arguments=arguments)
 
 
 class Walks:
