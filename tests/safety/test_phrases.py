@@ -9,7 +9,8 @@ import pytest
 
 from xinghe.safety import phrases
 from xinghe.safety.lexicon import lexicon
-from xinghe.safety.phrases import Automaton, State
+from xinghe.safety.matcher import Matcher
+from xinghe.safety.phrases import State
 
 FEW = 10_000
 
@@ -31,15 +32,13 @@ def beginnings(size: int) -> str:
 
 def test_one_hostile_text_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     text = beginnings(4000)
-    rows = lexicon()
-    everything = [(start, end, state.ended) for start, end, state in Automaton(rows).walk(text)]
-    assert len(everything) > 100
+    everything = Matcher(lexicon()).scan(text)
+    assert len(everything.found) > 20
     monkeypatch.setattr(phrases, "_MOST_PLACES", FEW)
     others = states_alive()
-    found, most = [], 0
-    for start, end, state in Automaton(rows).walk(text):
-        found.append((start, end, state.ended))
-        if len(found) % 50 == 0:
-            most = max(most, states_alive() - others)
-    assert found == everything
+    scan, most = Matcher(lexicon()).scan(), 0
+    for at in range(0, len(text), 400):
+        scan.read(text[at : at + 400])
+        most = max(most, states_alive() - others)
+    assert (scan.found, scan.shields) == (everything.found, everything.shields)
     assert 0 < most < FEW / 10

@@ -8,7 +8,7 @@ from functools import cache
 
 import msgspec
 
-from xinghe.safety.folding import LEET, LEET_TEXT, PLAIN, WORD, Alphabet, fold_quickly, is_word
+from xinghe.safety.folding import LEET, LEET_TEXT, PLAIN, WORD, Alphabet, fold, is_word
 
 NEAR = 48
 """Folded characters on either side of a first word in which the others may stand."""
@@ -96,7 +96,7 @@ class Combinations:
     def categories(self, text: str) -> Iterator[str]:
         """The category of each combination found; the same one may come again."""
         for alphabet in (PLAIN, LEET) if LEET_TEXT.search(text) else (PLAIN,):
-            if self._first.search(fold_quickly(text, alphabet)):
+            if self._first.search(fold(text, alphabet)):
                 for sentence in _sentences(text, alphabet):
                     yield from self._in_sentence(sentence)
 
@@ -118,12 +118,12 @@ def _sentences(text: str, alphabet: Alphabet) -> Iterator[str]:
     begun = ""
     at = 0
     for end in _SENTENCE.finditer(text):
-        begun += fold_quickly(text[at : end.start()], alphabet)
+        begun += fold(text[at : end.start()], alphabet)
         at = end.end()
         if len(begun) >= _SHORTEST:
             yield begun
             begun = ""
-    yield begun + fold_quickly(text[at:], alphabet)
+    yield begun + fold(text[at:], alphabet)
 
 
 def _alone(pattern: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from xinghe.safety.folding import PLAIN, fold_quickly
+from xinghe.safety.folding import PLAIN, fold
 from xinghe.safety.phrases import MAX_PHRASE, Phrase, may_be_leet
 
 log = structlog.get_logger(__name__)
@@ -82,7 +82,7 @@ def _read_line(name: str, line: bytes) -> tuple[str, int] | None:
         flag = int(mark)
     else:
         raise _BrokenLine(f"flag {mark[:20]!r} is not in 1 to 4")
-    folded = fold_quickly(phrase, PLAIN)
+    folded = fold(phrase, PLAIN)
     if not folded:
         raise _BrokenLine("the phrase holds no letter, digit or Chinese character")
     if len(folded) > MAX_PHRASE:

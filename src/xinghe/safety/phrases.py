@@ -1,4 +1,4 @@
-"""Phrases, and a walk along them: an automaton that is made as far as texts need it.
+"""Phrases, and an automaton along them that is made as far as texts need it.
 
 A phrase is a row of slots, each a choice of words; written out, the lexicon's would be millions
 of strings. Kept as rows they are a few hundred, and the deterministic automaton gets a state the
@@ -8,15 +8,14 @@ first time that a text leads there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
 
-from xinghe.safety.folding import BREAK, WORD, is_word
-
 MAX_PHRASE = 80
-"""Folded characters in a phrase: an answer is held back by at most one phrase."""
+"""Folded characters in a phrase."""
 _SHORTEST_LEET = 4
 _LATIN = re.compile("[a-z ]*")
 _MOST_PLACES = 600000
@@ -80,13 +79,17 @@ def may_be_leet(text: str) -> bool:
 
 
 class Node:
-    """A place in the words of a choice: what may follow, and whether a word ends here."""
+    """A place in the words of a choice: what may follow, and whether a word ends here.
 
-    __slots__ = ("after", "end")
+    `closes` tells whether one may end with the next character.
+    """
+
+    __slots__ = ("after", "closes", "end")
 
     def __init__(self) -> None:
         self.after: dict[str, Node] = {}
         self.end = False
+        self.closes = False
 
 
 Item: TypeAlias = tuple[int, int, Node | int]
@@ -94,37 +97,44 @@ Item: TypeAlias = tuple[int, int, Node | int]
 
 
 class State:
-    """What was read and may go on.
+    """What was read of phrases that go on from here, or end here.
 
-    `ended` are the phrases complete here; `bans` and `shields` tell whether a phrase of either
-    kind goes on from here. `firsts` are the characters with which a word goes on, `after` the
-    states of those that were met; all others lead to `other`, once `other_known`.
+    `ended` are the phrases complete here, `latin` those of them that `is_leet`. `own` tells
+    whether a banned phrase of the operator's goes on, `near` whether a banned one of the lexicon
+    may be complete with the next character. `firsts` are the characters with which a word goes
+    on, `after` the states of those that were met; all others lead to `other`, once `other_known`.
     """
 
-    __slots__ = ("after", "bans", "ended", "firsts", "items", "other", "other_known", "shields")
+    __slots__ = (
+        "after",
+        "ended",
+        "firsts",
+        "items",
+        "latin",
+        "near",
+        "other",
+        "other_known",
+        "own",
+    )
 
-    def __init__(
-        self,
-        items: frozenset[Item],
-        ended: list[Phrase],
-        known: Sequence[Phrase],
-        firsts: frozenset[str],
-    ) -> None:
+    def __init__(self, items: frozenset[Item], firsts: frozenset[str]) -> None:
         self.items = items
-        self.ended = ended
-        self.bans = any(known[index].flag for index, _, _ in items)
-        self.shields = any(not known[index].flag for index, _, _ in items)
         self.firsts = firsts
+        self.ended: list[Phrase] = []
+        self.latin: list[Phrase] = []
+        self.own = False
+        self.near = False
         self.after: dict[str, State] = {}
         self.other: State | None = None
         self.other_known = not any(isinstance(place, int) for _, _, place in items)
 
 
 class Automaton:
-    """Finds where phrases stand in folded texts, and where they only begin."""
+    """Follows phrases through a folded text, a character at a time from `root`."""
 
     def __init__(self, phrases: Sequence[Phrase]) -> None:
         self._phrases = tuple(phrases)
+        self._latin = [phrase.is_leet for phrase in self._phrases]
         choices: dict[tuple[str, ...], Node] = {}
         # Per phrase and slot: the words as a tree, or how wide the gap is.
         self._slots = [
@@ -137,40 +147,17 @@ class Automaton:
             for index, slots in enumerate(self._slots)
         ]
         self._begin()
-        firsts = "".join(map(re.escape, sorted(self._root.firsts)))
-        self._first = re.compile(f"[{firsts}](?<![{WORD}][{WORD}])" if firsts else "(?!)")
 
-    def walk(self, text: str) -> Iterator[tuple[int, int, State]]:
-        """Yield `(start, end, state)` wherever a phrase ends, or is unfinished at the text's end.
-
-        Phrases begin and end where words do ("hexagon" has no "hex" in it): the beginning is
-        seen to here, the end is for `whole` to judge.
-        """
-        size = len(text)
-        for match in self._first.finditer(text):
-            start = end = match.start()
-            state: State | None = self._root
-            while state and end < size:
-                char = text[end]
-                if char in state.firsts:
-                    state = state.after.get(char) or self._step(state, char)
-                elif char == BREAK:
-                    break
-                else:
-                    state = state.other if state.other_known else self._step_aside(state, char)
-                end += 1
-                if state and (state.ended or end == size):
-                    yield start, end, state
-
-    def _step(self, state: State, char: str) -> State:
-        following = state.after[char] = self._advance(state, char)
-        return following
-
-    def _step_aside(self, state: State, char: str) -> State:
-        """The step into a gap, the same for all characters with which no word goes on."""
-        following = state.other = self._advance(state, char)
-        state.other_known = True
-        return following
+    def step(self, state: State, char: str) -> State | None:
+        """Where a character that is not in `state.after` leads, if anywhere."""
+        if char in state.firsts:
+            following = state.after[char] = self._advance(state, char)
+            return following
+        if not state.other_known:
+            # The step into a gap, the same for all characters with which no word goes on.
+            state.other = self._advance(state, char)
+            state.other_known = True
+        return state.other
 
     def _advance(self, state: State, char: str) -> State:
         if self._made > self._room:
@@ -212,37 +199,43 @@ class Automaton:
         return tuple(places), True
 
     def _state(self, items: frozenset[Item], ended: frozenset[int]) -> State:
-        # Texts are walked in several threads, and `_begin` may come between two lines of this:
+        # Texts are read in several threads, and `_begin` may come between two lines of this:
         # states do not change, so a second equal one does no harm.
         states, key = self._states, (items, ended)
         state = states.get(key)
         if state is None:
-            done = [self._phrases[index] for index in sorted(ended)]
             nodes = frozenset(place for _, _, place in items if not isinstance(place, int))
             firsts = self._firsts.get(nodes)
             if firsts is None:
                 firsts = frozenset(char for node in nodes for char in node.after)
                 self._firsts[nodes] = firsts
-            state = states[key] = State(items, done, self._phrases, firsts)
+            state = State(items, firsts)
+            state.ended = [self._phrases[index] for index in sorted(ended)]
+            state.latin = [self._phrases[index] for index in sorted(ended) if self._latin[index]]
+            for index, slot, place in items:
+                if (phrase := self._phrases[index]).flag:
+                    state.own |= phrase.own
+                    if not isinstance(place, int) and self._entries[index][slot + 1][1]:
+                        state.near |= place.closes
+            states[key] = state
             self._made += 1 + len(items) + len(state.firsts)
+            if " " in firsts:
+                # One character of a text, behind a separator, may bring a space and a letter.
+                following = self.step(state, " ")
+                state.near |= following is not None and following.near
         return state
 
     def _begin(self) -> None:
         self._states: dict[tuple[frozenset[Item], frozenset[int]], State] = {}
         # States are many, the sets of characters that they share are few.
         self._firsts: dict[frozenset[Node], frozenset[str]] = {}
-        self._made = 0
+        self._made, self._room = 0, sys.maxsize
         items: set[Item] = set()
         for index in range(len(self._phrases)):
             self._enter(index, 0, items, set())
-        self._root = self._state(frozenset(items), frozenset())
+        self.root = self._state(frozenset(items), frozenset())
         # A long list's root, and a state as large, must fit in.
         self._room = _MOST_PLACES + 2 * self._made
-
-
-def whole(text: str, end: int) -> bool:
-    """Whether no word goes on at `end`."""
-    return end == len(text) or not (is_word(text[end - 1]) and is_word(text[end]))
 
 
 def _tree(words: tuple[str, ...], known: dict[tuple[str, ...], Node]) -> Node:
@@ -250,8 +243,9 @@ def _tree(words: tuple[str, ...], known: dict[tuple[str, ...], Node]) -> Node:
     if words not in known:
         root = known[words] = Node()
         for word in words:
-            node = root
+            before = node = root
             for char in word:
-                node = node.after.setdefault(char, Node())
+                before, node = node, node.after.setdefault(char, Node())
+            before.closes |= node is not root
             node.end = True
     return known[words]

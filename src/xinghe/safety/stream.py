@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from xinghe.safety.folding import MAX_GAP, PLAIN, Folded, context, fold
-from xinghe.safety.matcher import Hit, Matcher, View
+from xinghe.safety.matcher import Matcher
 from xinghe.safety.verdict import Verdict
 
 Ask: TypeAlias = Callable[[str], Awaitable[Verdict | None]]
@@ -26,89 +25,41 @@ _ENDS = ("。", "！", "？", "!", "?", "\n", ". ")
 class StreamScanner:
     """Feeds text through up to the first finding, however it is cut into chunks.
 
-    What was shown is always the text up to where the first banned phrase begins; its verdict is
-    the most severe of those that begin there. Text that cannot begin a phrase passes at once;
-    at most one phrase, with what stands between its characters, is held back.
+    That is the phrase that begins first; its verdict is the most severe of those that begin
+    there. Text that no phrase can end in passes at once.
     """
 
-    __slots__ = ("_done", "_matcher", "_open", "_origin", "_raw", "_shields", "_shown", "_verdict")
+    __slots__ = ("_held", "_scan", "_verdict")
 
     def __init__(self, matcher: Matcher) -> None:
-        self._matcher = matcher
+        self._scan = matcher.scan()
+        self._held = ""
         self._verdict: Verdict | None = None
-        # The window: what may still matter. All positions below are in it.
-        self._raw = ""
-        self._shown = 0
-        self._origin = 0  # Before it stands mere context: no phrase begins there any more.
-        self._done = [0, 0]  # By view: phrases that end up to here have been taken.
-        self._open: list[Hit] = []  # Banned phrases, not yet shielded.
-        self._shields: list[Hit] = []
 
     def feed(self, text: str) -> tuple[str, Verdict | None]:
         """What may be shown now, and the finding that ends the answer, if there is one."""
         if self._verdict or not text:
             return "", self._verdict
-        if self._origin == len(self._raw) and self._matcher.is_idle(self._raw + text):
-            # Nothing is held and nothing begins: the usual case, made cheap.
-            kept = PLAIN[ord(text[-1])].strip() != ""
-            self._raw = text[-1] if kept else (self._raw + text)[-MAX_GAP - 1 :]
-            self._shown = self._origin = len(self._raw)
-            self._done = [self._origin, self._origin]
-            return text, None
-        self._raw += text
-        return self._look(ended=False)
+        self._scan.read(text)
+        return self._look(self._held + text)
 
     def flush(self) -> tuple[str, Verdict | None]:
         """What was held back, once the engine has ended, and the finding in it, if any."""
-        if self._verdict or self._origin == len(self._raw):
-            return "", self._verdict
-        return self._look(ended=True)
+        if not self._verdict:
+            self._scan.end()
+        return self._look(self._held)
 
-    def _look(self, ended: bool) -> tuple[str, Verdict | None]:
-        size = len(self._raw)
-        views = self._matcher.views(self._raw, ended=ended)
-        folds = [fold(self._raw, view.alphabet) for view in views]
-        begun = shielding = size  # Where the earliest unfinished phrase and shield begin.
-        for place, (view, folded) in enumerate(zip(views, folds, strict=True)):
-            self._take(place, view, folded, ended)
-            if not ended:
-                ban, shield = view.begun(folded, self._origin)
-                begun = min(begun, size if ban is None else ban)
-                shielding = min(shielding, size if shield is None else shield)
-        self._open = [hit for hit in self._open if not any(s.shields(hit) for s in self._shields)]
-        first = min((hit.start for hit in self._open), default=size)
+    def _look(self, text: str) -> tuple[str, Verdict | None]:
+        scan = self._scan
+        size = len(text) - (scan.at - scan.safe)
+        self._held = text[size:]
+        first = min((hit.start for hit in scan.found), default=scan.at)
         # A finding is certain once no shield can cover it and nothing earlier can become one.
-        if first < size and first < min(begun, shielding):
-            worst = max(hit.phrase.flag for hit in self._open if hit.start == first)
-            found = next(h for h in self._open if h.start == first and h.phrase.flag == worst)
-            self._verdict = found.verdict
-            return self._raw[self._shown : first], self._verdict
-        held = min(first, begun)
-        visible = self._raw[self._shown : held]
-        self._trim(min(held, shielding), held, folds)
-        return visible, None
-
-    def _take(self, place: int, view: View, folded: Folded, ended: bool) -> None:
-        """Take the phrases that have become certain since the last look."""
-        until = folded.starts[-1] if folded.open and not ended else len(self._raw)
-        for hit in view.hits(self._raw, folded):
-            if hit.start >= self._origin and self._done[place] < hit.end <= until:
-                (self._open if hit.phrase.flag else self._shields).append(hit)
-        self._done[place] = max(self._done[place], until)
-
-    def _trim(self, origin: int, shown: int, folds: list[Folded]) -> None:
-        """Forget what can no longer matter."""
-        cut = min(context(folded, origin) for folded in folds)
-        self._raw = self._raw[cut:]
-        self._origin = origin - cut
-        self._shown = shown - cut
-        self._done = [max(0, done - cut) for done in self._done]
-        self._open = [Hit(hit.start - cut, hit.end - cut, hit.phrase) for hit in self._open]
-        self._shields = [
-            Hit(hit.start - cut, hit.end - cut, hit.phrase)
-            for hit in self._shields
-            if hit.end > origin
-        ]
+        if first < scan.earliest:
+            worst = max((h for h in scan.found if h.start == first), key=lambda h: h.phrase.flag)
+            self._verdict = worst.verdict
+            self._held = ""
+        return text[:size], self._verdict
 
 
 class Reviewer:
