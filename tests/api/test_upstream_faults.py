@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import urllib.request
+from typing import Any, Literal
 
 import pytest
 
 from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, broke_off, no_engine, refused
-from tests.kit.models import CHAT, DOWN, QUIET
+from tests.kit.models import ABLE, CHAT, DOWN, QUIET
 from tests.kit.raw import Reply
 from tests.kit.script import Fault, Script
 from tests.kit.server import Server
 from tests.kit.sse import stream_of
+from xinghe.generation.moderation import WITHHELD
 
 BEFORE_THE_FIRST_TOKEN = [
     *(Script(fault="status", status=status) for status in (400, 401, 404, 500, 502)),
@@ -121,6 +123,59 @@ def test_prompt_that_is_too_long_for_the_upstream_alone(
     refused(reply, 400, "invalid_request_error", "tokens_too_long", "Prompt tokens too long")
     assert reply.json["error"]["param"] == "messages"
     books.free(reply.headers["x-request-id"])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_prompt_that_is_too_long_told_within_the_stream(
+    api: Api, books: Books, stream: bool
+) -> None:
+    script = Script(fault="error_event", code="context_length_exceeded")
+    reply = api.chat(model=CHAT, messages=script.messages, stream=stream)
+    refused(reply, 400, "invalid_request_error", "tokens_too_long", "Prompt tokens too long")
+    books.free(reply.headers["x-request-id"])
+    script = Script(["好。"] * 9, fault="error_event", after=6, code="context_length_exceeded")
+    broke_off(api.stream(model=CHAT, messages=script.messages))
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+@pytest.mark.parametrize("fault", ["status", "error_event"])
+def test_prompt_that_the_upstream_calls_unsafe(
+    api: Api, books: Books, mount: str, fault: Literal["status", "error_event"]
+) -> None:
+    """The document's refusal of a conversation, with our words and at no cost."""
+    script = Script(fault=fault, status=400, code="content_filter")
+    body = answered(api.at(mount).chat(model=CHAT, messages=script.messages))
+    (choice,) = body["choices"]
+    assert choice["finish_reason"] == "content_filter"
+    assert choice["message"]["content"] == WITHHELD
+    stream = api.at(mount).stream(model=CHAT, messages=script.messages)
+    assert (stream.content, stream.finish_reason, stream.done) == (WITHHELD, "content_filter", True)
+    if mount == DOCUMENTED:
+        assert (choice["flag"], choice["ban_round"]) == (3, -1)
+        last = stream.chunks[-1]["choices"][0]
+        assert (last["flag"], last["ban_round"]) == (3, -1)
+    assert body["usage"]["total_tokens"] == 0
+    for request_id in (body["id"], stream.headers["x-request-id"]):
+        books.free(request_id)
+
+
+TOOLS = {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "required"}
+
+
+@pytest.mark.parametrize("fields", [{"response_format": "json_object"}, TOOLS])
+def test_unsafe_prompt_of_a_request_that_demands_a_form(api: Api, fields: dict[str, Any]) -> None:
+    script = Script(fault="status", status=400, code="content_filter")
+    body = answered(api.chat(model=ABLE, messages=script.messages, **fields))
+    assert body["choices"][0]["message"]["content"] == WITHHELD
+
+
+def test_answer_that_the_upstream_calls_unsafe(api: Api) -> None:
+    """What it had said is shown and charged."""
+    script = Script(fault="error_event", after=2, code="content_filter")
+    stream = api.stream(model=CHAT, messages=script.messages)
+    assert (stream.content, stream.finish_reason) == ("你好", "content_filter")
+    assert stream.usage is not None
+    assert stream.usage["completion_tokens"] == 2
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])

@@ -15,8 +15,8 @@ from tests.engines.test_upstream import ANSWER, HELLO, ask, deltas_of, engine_at
 from tests.kit.script import SECRET
 from tests.pictures.render import data_url, encoded
 from xinghe.catalog import UpstreamDeployment
-from xinghe.core import Message, Picture, Sampling, ToolCall
-from xinghe.engines import EngineBusy, EngineFailed, EngineRefused, PromptTooLong
+from xinghe.core import FinishDelta, FinishReason, Message, Picture, Sampling, ToolCall
+from xinghe.engines import EngineBusy, EngineFailed, EngineRefused, PromptTooLong, PromptUnsafe
 
 ALL = Sampling(0.5, 0.6, 1.2, 0.1, 0.2, 7)
 DRAWN = {
@@ -165,6 +165,59 @@ async def test_too_long_a_prompt(body: bytes, status: int) -> None:
         "context_length_exceededinvalid_request_errortokens_too_longexceed_context_size_error1261"
         "336103"
     )
+
+
+def event(body: bytes) -> bytes:
+    return b"data: " + body.replace(b"\n", b" ") + b"\n\n"
+
+
+@pytest.mark.parametrize("name", ["OpenAI", "vLLM", "llama.cpp", "Qianfan, old", "TGI", "Zhipu"])
+async def test_too_long_a_prompt_told_within_the_stream(name: str) -> None:
+    """With status 200, as an event or as the whole body; only before anything was said."""
+    for body in (event(TOO_LONG[name]) + b"data: [DONE]\n\n", TOO_LONG[name]):
+        with pytest.raises(PromptTooLong):
+            await deltas_of(STREAM_HEAD, body)
+    with pytest.raises(EngineFailed) as told:
+        await deltas_of(STREAM_HEAD, event(SAID), event(TOO_LONG[name]))
+    assert not isinstance(told.value, PromptTooLong)
+
+
+SAID = b'{"choices":[{"delta":{"content":"a"}}]}'
+UNSAFE = {
+    "Azure": b'{"error":{"message":"The response was filtered due to the prompt triggering '
+             b'Azure OpenAI\'s content management policy.","type":null,"param":"prompt","code":'
+             b'"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation",'
+             b'"content_filter_result":{"hate":{"filtered":true,"severity":"high"}}}}}',
+    "Azure, its inner code": b'{"error":{"message":"no","innererror":{"code":'
+                             b'"ResponsibleAIPolicyViolation"}}}',
+    "Zhipu": '{"error":{"code":"1301","message":"系统检测到可能不安全或敏感的内容"}}'.encode(),
+    "DashScope": error("Input data may contain inappropriate content.",
+                       code="data_inspection_failed"),
+    "Moonshot": error("The request was rejected because it was considered high risk",
+                      type="content_filter"),
+    "DeepSeek": error("Content Exists Risk"),
+    "LiteLLM": error("litellm.ContentPolicyViolationError: no", code="400"),
+    "Qianfan": error("the content of user field is invalid", type="unsafe_request",
+                     code="user_setting_unsafe"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("status", [400, 403, 500])
+@pytest.mark.parametrize("body", UNSAFE.values(), ids=UNSAFE)
+async def test_an_unsafe_prompt(body: bytes, status: int) -> None:
+    with pytest.raises(PromptUnsafe):
+        await deltas_of(refusal(status, body))
+    with pytest.raises(PromptUnsafe):
+        await deltas_of(STREAM_HEAD, event(body))
+    *_, last = await deltas_of(STREAM_HEAD, event(SAID), event(body))
+    assert last == FinishDelta(FinishReason.CONTENT_FILTER)
+
+
+@pytest.mark.parametrize("none", ["null", "0", '""', "{}"])
+async def test_an_error_that_is_none(none: str) -> None:
+    said = f'{{"error":{none},"error_code":{none},"object":"chat.completion.chunk",'.encode()
+    deltas = await deltas_of(STREAM_HEAD, event(said + SAID[1:]), b"data: [DONE]\n\n")
+    assert deltas[-1] == FinishDelta(FinishReason.NORMAL)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: int = 0
     status: int = 500
     code: str = ""
-    """What the error of a `status` is called."""
+    """What the error of a `status` or an `error_event` is called."""
     replay: str = ""
     """A case of `tests/upstreams` that is the answer, whatever else the script says."""
     form: Literal["stream", "whole"] = "stream"

@@ -197,7 +197,9 @@ class _Answer:
                 await self.chunk(f"data: {{{SECRET}\n\n".encode())
                 await self.write(b"0\r\n\r\n")
             case "error_event":
-                await self.chunk(b"data: " + json.dumps({"error": SECRET}).encode() + b"\n\n")
+                code = self.script.code
+                error = {"message": SECRET, "code": code} if code else SECRET
+                await self.chunk(b"data: " + json.dumps({"error": error}).encode() + b"\n\n")
                 await self.write(b"0\r\n\r\n")
 
     async def whole(self, status: int, kind: str, body: str) -> None:

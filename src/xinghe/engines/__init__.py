@@ -10,4 +10,5 @@ from xinghe.engines.protocol import (
     EngineRefused,
     EngineUnavailable,
     PromptTooLong,
+    PromptUnsafe,
 )

@@ -22,8 +22,16 @@ from xinghe.engines.calls import MOST_CHARACTERS, NULL, Calls, says_nothing
 from xinghe.engines.counts import Counts, Unsound
 from xinghe.engines.endings import finish_of
 from xinghe.engines.mending import mended
-from xinghe.engines.protocol import EngineFailed
-from xinghe.outbound import UNREADABLE, Unreadable, decoded, items, known_words
+from xinghe.engines.protocol import EngineError, EngineFailed, PromptTooLong, PromptUnsafe
+from xinghe.outbound import (
+    UNREADABLE,
+    Unreadable,
+    decoded,
+    items,
+    known_words,
+    says_too_long,
+    says_unsafe,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +107,7 @@ class Chunks:
         parts = sum(len(content) for content in contents if isinstance(content, list))
         self.finish: FinishReason | None = None
         self.over = self.ended = False
-        self.failure: EngineFailed | None = None
+        self.failure: EngineError | None = None
         most_prompt = job.prompt.bound + TOKENS_BESIDES * (1 + parts)
         self._counts = Counts(most_prompt, job.max_tokens)
         self._calls = Calls(job.max_tokens) if "tools" in job.prompt.payload else None
@@ -133,9 +141,11 @@ class Chunks:
                 continue
             try:
                 self._translate(event, deltas)
-            except EngineFailed as error:
+            except EngineError as error:
                 self.failure = error
                 return deltas
+            if self.ended:
+                break
         self.ended = self.ended or not events
         if not self.ended:
             return deltas
@@ -172,16 +182,31 @@ class Chunks:
         if len(deltas) > began:
             self._spoken, self.over = True, False
             self._goes_on = self._goes_on or self.finish is not None
-        if not _is_blank(chunk.error):
-            if self.is_whole:
-                return
-            raise EngineFailed(f"upstream reported an error{known_words(bytes(chunk.error))}")
+        failed = not _is_blank(chunk.error)
+        if failed or self._complained:
+            self._judge(event, failed=failed)
+        if failed:
+            return
         self._end(choice.finish_reason)
         raw = chunk.usage if chunk.usage != NULL else choice.usage
         if len(deltas) == began and not choice.finish_reason == raw == NULL:
             self.over = self._spoken and self.finish is not None
         if raw != NULL and (usage := self._count(raw)):
             deltas.append(usage)
+
+    def _judge(self, event: bytes, *, failed: bool) -> None:
+        """What an error amounts to, and what may be one where it says so before anything else."""
+        told = f"upstream reported an error{known_words(event)}"
+        if self.is_whole:
+            return
+        if says_unsafe(event):
+            if not self._spoken:
+                raise PromptUnsafe(told)
+            self.finish, self.ended = FinishReason.CONTENT_FILTER, True
+        elif not self._spoken and says_too_long(event):
+            raise PromptTooLong(told)
+        elif failed:
+            raise EngineFailed(told)
 
     def _read(self, event: bytes, deltas: list[Delta]) -> tuple[_Chunk, _Choice]:
         chunk = _chunk(event) or _Chunk()

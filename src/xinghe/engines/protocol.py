@@ -38,6 +38,10 @@ class PromptTooLong(EngineFailed):
     """It counts more tokens of the prompt than it takes."""
 
 
+class PromptUnsafe(EngineError):
+    """A moderation of its own refuses the prompt."""
+
+
 class Batch(msgspec.Struct, frozen=True):
     """The deltas of one read, and when the read returned (`time.perf_counter`)."""
 

@@ -43,6 +43,7 @@ from xinghe.engines.protocol import (
     EngineRefused,
     EngineUnavailable,
     PromptTooLong,
+    PromptUnsafe,
 )
 from xinghe.outbound import (
     A_CHARACTER,
@@ -189,6 +190,8 @@ def _as_engine_error(error: CallFailed) -> EngineError:
             return EngineBusy(str(error), error.advice)
         if error.too_long:
             return PromptTooLong(str(error))
+        if error.unsafe:
+            return PromptUnsafe(str(error))
         if error.for_the_operator:
             return EngineRefused(str(error))
     refused_for_now = isinstance(error, Refused) and error.status >= 500

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 
+import structlog
+
 from xinghe.core import (
+    CURRENT_ROUND,
     Delta,
     FinishDelta,
     FinishReason,
@@ -16,7 +19,7 @@ from xinghe.core import (
     SourcesDelta,
     TextDelta,
 )
-from xinghe.engines import Batch
+from xinghe.engines import Batch, PromptUnsafe
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.moderation import withheld
 from xinghe.generation.pictures import read_pictures
@@ -33,6 +36,12 @@ from xinghe.generation.planning import (
 from xinghe.generation.reasoning_parser import CLOSE, OPEN
 from xinghe.generation.runner import Emit, Runner
 from xinghe.generation.search import Augmented, SearchOptions, augment, planned_query
+
+log = structlog.get_logger(__name__)
+
+REFUSED = FinishDelta(FinishReason.CONTENT_FILTER, 3, CURRENT_ROUND)
+"""Where a moderation of the upstream's own has refused the conversation, of which it said no more:
+`flag` 3 is also what an operator's phrases have."""
 
 
 class Answer:
@@ -63,12 +72,19 @@ class Answer:
             if sight.unsafe is not None:
                 return Batch(time.perf_counter(), withheld(sight.unsafe))
             messages = sight.messages
-        if task.search is not None:
-            found = await self._search(task.search, messages, emit)
-            messages = found.messages
-        if self._counted.picture_tokens or found is not None:
-            first = await first_pass(task, messages)
-        last = await self._speak(first, messages, emit)
+        try:
+            if task.search is not None:
+                found = await self._search(task.search, messages, emit)
+                messages = found.messages
+            if self._counted.picture_tokens or found is not None:
+                first = await first_pass(task, messages)
+            last = await self._speak(first, messages, emit)
+        except PromptUnsafe as error:
+            log.info("prompt_unsafe", deployment=task.deployment.name, error=str(error))
+            self._meter.finished = self._meter.completion_tokens > 0
+            if not self._meter.finished:  # nothing was shown: it is refused, at no cost
+                self._meter.prompt_tokens = self._meter.search_tokens = 0
+            return Batch(time.perf_counter(), withheld(REFUSED))
         self._meter.finished = True
         if found is not None:
             self._name_sources(found.sources, last)

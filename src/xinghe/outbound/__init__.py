@@ -16,5 +16,7 @@ from xinghe.outbound.faults import (
     decoded,
     items,
     known_words,
+    says_too_long,
+    says_unsafe,
 )
 from xinghe.outbound.response import A_CHARACTER, EventStream, Response

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import functools
 import re
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 import aiohttp
@@ -48,6 +49,28 @@ OUT_OF_FUNDS = frozenset(
     }
 )
 """What an empty account is called, whatever the status: Zhipu, DashScope, Qianfan, OpenAI, …"""
+UNSAFE_CODES = frozenset(
+    {
+        "1301",
+        "DataInspectionFailed",
+        "ResponsibleAIPolicyViolation",
+        "SensitiveContentDetected",
+        "content_filter",
+        "content_policy_violation",
+        "data_inspection_failed",
+        "functions_unsafe",
+        "system_unsafe",
+        "user_setting_unsafe",
+    }
+)
+"""What it is called that a server's own moderation has found: Zhipu, DashScope, Azure, Volcengine,
+OpenAI, Qianfan, …"""
+UNSAFE = re.compile(
+    r"content management policy|content_?policy_?violation|ResponsibleAIPolicyViolation"
+    r"|Content Exists Risk|data may contain inappropriate content",
+    re.IGNORECASE,
+)
+"""How those say it that have no code for it, and gateways before them: DeepSeek, LiteLLM, …"""
 TOO_LONG_CODES = frozenset(
     {
         "1261",
@@ -117,8 +140,9 @@ class Refused(CallFailed):
     """It answered with a status that is no success.
 
     `body` is its error, of which only known words are told; `advice` is when to come again, in
-    seconds, if it said so. At most one of three is true: it is `busy`, full for now; the prompt
-    is `too_long`; or it is a matter `for_the_operator`, of a key, a right or a balance.
+    seconds, if it said so. At most one of four is true: it is `busy`, full for now; the prompt
+    is `too_long`; its moderation calls it `unsafe`; or it is a matter `for_the_operator`, of a
+    key, a right or a balance.
     """
 
     def __init__(self, status: int, body: bytes, advice: float | None) -> None:
@@ -126,9 +150,11 @@ class Refused(CallFailed):
         self.status = status
         self.advice = advice
         funds = not OUT_OF_FUNDS.isdisjoint(_codes(_error_in(body)))
-        self.for_the_operator = funds or status in {401, 402, 403}
-        self.busy = not funds and status in {429, 503}
-        self.too_long = not (self.for_the_operator or self.busy) and says_too_long(body)
+        self.unsafe = not funds and says_unsafe(body)
+        self.for_the_operator = funds or (status in {401, 402, 403} and not self.unsafe)
+        self.busy = not (funds or self.unsafe) and status in {429, 503}
+        settled = self.unsafe or self.for_the_operator or self.busy
+        self.too_long = not settled and says_too_long(body)
 
 
 def fault_of(error: Exception, *, begun: bool) -> CallFailed:
@@ -151,17 +177,27 @@ def fault_of(error: Exception, *, begun: bool) -> CallFailed:
 
 def known_words(data: bytes) -> str:
     """The code and type that an error body names, in parentheses, where they are known words."""
-    known = KNOWN_CODES | OUT_OF_FUNDS | TOO_LONG_CODES
+    known = KNOWN_CODES | OUT_OF_FUNDS | TOO_LONG_CODES | UNSAFE_CODES
     told = [word for word in _codes(_error_in(data)) if word in known]
     return f" ({', '.join(dict.fromkeys(told))})" if told else ""
 
 
+def says_unsafe(data: bytes) -> bool:
+    """Whether an error says that the server's own moderation has found something."""
+    return _says(data, UNSAFE_CODES, UNSAFE)
+
+
 def says_too_long(data: bytes) -> bool:
     """Whether an error says that the prompt is longer than the model takes."""
+    return _says(data, TOO_LONG_CODES, TOO_LONG)
+
+
+def _says(data: bytes, codes: Collection[str], words: re.Pattern[str]) -> bool:
+    """Whether an error is called by one of the codes, or says it in words."""
     error = _error_in(data)
     said = [text for name in SAYING if isinstance(text := error.get(name), str)]
-    return not TOO_LONG_CODES.isdisjoint(_codes(error)) or any(
-        TOO_LONG.search(text[:MOST_SAID]) for text in said
+    return any(code in codes for code in _codes(error)) or any(
+        words.search(text[:MOST_SAID]) for text in said
     )
 
 
@@ -182,6 +218,8 @@ def _error_in(data: bytes) -> dict[str, Any]:
 def _codes(error: dict[str, Any]) -> list[str]:
     """What it is called, be it by a number."""
     words = [error.get(name) for name in ("code", "type", "error_code")]
+    if isinstance(inner := error.get("innererror"), dict):  # Azure's
+        words.append(inner.get("code"))
     return [str(word) for word in words if isinstance(word, str | int)]
 
 
