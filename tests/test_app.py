@@ -11,9 +11,9 @@ import pytest
 
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.server import free_port
-from xinghe.api.authentication import Lapses
 from xinghe.app import running
 from xinghe.catalog import load
+from xinghe.generation.vetting import Vetting
 from xinghe.ledger import Ledger
 from xinghe.settings import Settings
 from xinghe.storage import Database
@@ -55,7 +55,7 @@ def left(settings: Settings, others: set[int]) -> list[str]:
 async def test_a_start_that_fails_stops_what_was_started(
     settings: Settings, others: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Lapses, "start", fails)
+    monkeypatch.setattr(Vetting, "start", fails)
     with pytest.raises(NoStart):
         async with running(settings, load(settings)):
             pytest.fail("it has started")

@@ -137,7 +137,7 @@ class System:
 
         self.parts: list[tuple[Act, Act]] = [
             (self.deployments.start, self.deployments.aclose),
-            (keeper.start, keeper.stop),
+            (keeper.sweeping.start, keeper.sweeping.stop),
             (outbox.start, outbox.stop),
             (services.moderator.start, services.moderator.stop),
             (_when_asked, fetcher.aclose),
@@ -146,7 +146,7 @@ class System:
             (services.images.start, services.images.aclose),
             (search.start, search.stop),
             (services.vetting.start, services.vetting.aclose),
-            (services.lapses.start, services.lapses.stop),
+            (services.lapses.looking.start, services.lapses.looking.stop),
         ]
         """How each part but the ledger is started and stopped, in the order of starting."""
 

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from xinghe.core import MICRO
+from xinghe.regular import Regular
 from xinghe.settings import Idempotency
 from xinghe.storage import Allowance, Database, Gathering, StorageError, in_batches, now
 
@@ -67,17 +68,8 @@ class Keeper:
         self._max_bytes = settings.max_bytes
         self._running: dict[RepeatKey, tuple[bytes, asyncio.Event]] = {}
         """The keys at work in this process, the only one that writes to its database."""
-        self._sweeper: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to drop what is too old, at once and then regularly."""
-        self._sweeper = asyncio.create_task(self._sweep_regularly())
-
-    async def stop(self) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
-            self._sweeper = None
+        self.sweeping = Regular(self.sweep, SWEEP_SECONDS, "kept_answers_not_swept", StorageError)
+        """Drops what is too old."""
 
     def running(self, place: RepeatKey, asked: bytes) -> asyncio.Event | None:
         """The end of the request that has the key's turn; None if nobody has it.
@@ -127,14 +119,6 @@ class Keeper:
             return 0
         step = partial(drop_expired, before=before, max_bytes=most)
         return await in_batches(self._database, step, 0)
-
-    async def _sweep_regularly(self) -> None:
-        while True:
-            try:
-                await self.sweep()
-            except StorageError as error:
-                log.warning("kept_answers_not_swept", error=str(error))
-            await asyncio.sleep(SWEEP_SECONDS)
 
 
 class Keeping:

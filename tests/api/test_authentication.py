@@ -23,7 +23,7 @@ async def test_a_look_that_fails_is_not_the_last(
         await accounts.create_token(account.name)
         (token,) = await accounts.list_tokens()
         lapses = authentication.Lapses(accounts)
-        await lapses.start()
+        await lapses.looking.start()
         ended = asyncio.Event()
         with lapses.watching(token.id, ended.set), capture_logs() as logs:
             await database.write(lambda c: c.execute("ALTER TABLE tokens RENAME TO away"))
@@ -33,4 +33,4 @@ async def test_a_look_that_fails_is_not_the_last(
             await database.write(lambda c: c.execute("ALTER TABLE away RENAME TO tokens"))
             await accounts.revoke_token(str(token.id))
             await asyncio.wait_for(ended.wait(), 60)
-        await lapses.stop()
+        await lapses.looking.stop()

@@ -11,12 +11,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
-import structlog
-
 from xinghe.accounts import Accounts, Principal
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.core import ClientGone, Meter
+from xinghe.regular import Regular
 from xinghe.storage import StorageError
 
 T = TypeVar("T")
@@ -24,8 +23,6 @@ T = TypeVar("T")
 REALM = "IAM Certification failed"
 LOOK_SECONDS = 2.0
 """Seconds between two queries, each for all running answers; one must end within 5 s."""
-
-log = structlog.get_logger(__name__)
 
 
 async def authenticate(exchange: Exchange, accounts: Accounts, scope: str) -> Principal:
@@ -65,15 +62,7 @@ class Lapses:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
         self._running: dict[int, dict[object, Callable[[], object]]] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._look_again_and_again())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        self.looking = Regular(self._look, LOOK_SECONDS, "tokens_not_looked_up", StorageError)
 
     @contextmanager
     def watching(self, token_id: int, end: Callable[[], object]) -> Iterator[None]:
@@ -95,22 +84,12 @@ class Lapses:
         if time.perf_counter() - since > LOOK_SECONDS and await self._accounts.lapsed([token_id]):
             raise lapsed()
 
-    async def _look_again_and_again(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            if not self._running:
-                continue
-            try:
-                lapsed = await self._accounts.lapsed(self._running)
-            except StorageError as error:
-                log.warning("tokens_not_looked_up", error=str(error))
-                continue
-            except Exception:  # one look that fails must not be the last
-                log.exception("tokens_not_looked_up")
-                continue
-            for token_id in lapsed:
-                for end in list(self._running.get(token_id, {}).values()):
-                    end()
+    async def _look(self) -> None:
+        if not self._running:
+            return
+        for token_id in await self._accounts.lapsed(self._running):
+            for end in list(self._running.get(token_id, {}).values()):
+                end()
 
 
 def lapsed() -> ApiError:

@@ -21,6 +21,7 @@ from typing import BinaryIO, Protocol, Self
 import msgspec
 import structlog
 
+from xinghe.regular import Regular
 from xinghe.settings import Images
 from xinghe.workers import Threads
 
@@ -89,7 +90,8 @@ class ImageStore:
     def __init__(self, place: Place, settings: Images) -> None:
         self._place = place
         self._keep = settings.keep
-        self._janitor: asyncio.Task[None] | None = None
+        pause = min(ROUND, max(1.0, self._keep / 4))
+        self._sweeping = Regular(self.sweep, pause, "images_not_swept", StoreError)
 
     async def add(self, data: bytes) -> str:
         """Keep an image; its name. Raises `StoreError`."""
@@ -111,12 +113,10 @@ class ImageStore:
 
     async def start(self) -> None:
         """Begin to remove what has expired, now and then again."""
-        self._janitor = asyncio.create_task(self._clean(), name="image janitor")
+        await self._sweeping.start()
 
     async def aclose(self) -> None:
-        if self._janitor is not None:
-            self._janitor.cancel()
-            await asyncio.gather(self._janitor, return_exceptions=True)
+        await self._sweeping.stop()
         await self._place.aclose()
 
     async def sweep(self) -> int:
@@ -136,21 +136,11 @@ class ImageStore:
                 removed += 1
             except StoreError as error:
                 kept = error
+        if removed:
+            log.info("images_expired", removed=removed)
         if kept is not None:
             raise kept
         return removed
-
-    async def _clean(self) -> None:
-        while True:
-            try:
-                removed = await self.sweep()
-                if removed:
-                    log.info("images_expired", removed=removed)
-            except StoreError as error:
-                log.warning("images_not_swept", error=str(error))
-            except Exception:
-                log.exception("images_not_swept")
-            await asyncio.sleep(min(ROUND, max(1.0, self._keep / 4)))
 
 
 class Folder:

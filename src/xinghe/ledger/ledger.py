@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
-import structlog
-
 from xinghe.core import Meter, Rate
 from xinghe.ledger import holds, lots, reaper
 from xinghe.ledger.holding import Holding, InsufficientTokens, RunningHolds
+from xinghe.regular import Regular
 from xinghe.storage import Database, StorageError, now
 
 START_SECONDS = 0.1
@@ -23,8 +21,6 @@ REAP_SECONDS = 5.0
 START_REAP_SECONDS = 10.0
 """How long a start waits for what the dead left; the rest is settled beside the requests."""
 SWEEP_SECONDS = 60.0
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
 
 
 class Payer(Protocol):
@@ -43,7 +39,14 @@ class Ledger:
         self._database = database
         self._lock = reaper.OwnerLock(database.directory)
         self._running = RunningHolds(database)
-        self._tasks: list[asyncio.Task[None]] = []
+        note_starts = partial(self._running.note, self._running.unstarted)
+        trouble = "regular_task_failed", StorageError, OSError
+        self._regular = [
+            Regular(note_starts, START_SECONDS, *trouble),
+            Regular(self.checkpoint, CHECKPOINT_SECONDS, *trouble),
+            Regular(self.reap, REAP_SECONDS, *trouble),
+            Regular(self.sweep, SWEEP_SECONDS, *trouble),
+        ]
 
     async def start(self) -> None:
         """Take the owner lock, settle for the dead, begin the regular tasks.
@@ -58,23 +61,16 @@ class Ledger:
         except BaseException:
             self._lock.release()
             raise
-        note_starts = partial(self._running.note, self._running.unstarted)
-        self._tasks = [
-            asyncio.create_task(_every(START_SECONDS, note_starts)),
-            asyncio.create_task(_every(CHECKPOINT_SECONDS, self.checkpoint)),
-            asyncio.create_task(_every(REAP_SECONDS, self.reap)),
-            asyncio.create_task(_every(SWEEP_SECONDS, self.sweep)),
-        ]
+        for each in self._regular:
+            await each.start()
 
     async def stop(self) -> None:
         """End the tasks, wait for what is queued, let go of the lock. Then close the database.
 
         The lock goes last: without it, another process may settle what is still open.
         """
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        for each in self._regular:
+            await each.stop()
         try:
             self.checkpoint()
             await self._database.drain()
@@ -139,17 +135,3 @@ class Ledger:
     async def sweep(self) -> int:
         """Expire the lots of all accounts that are due; returns the micro-Tokens swept."""
         return await lots.sweep(self._database)
-
-
-async def _every(seconds: float, action: Callable[[], Awaitable[object] | None]) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            begun = action()
-            if begun is not None:
-                await begun
-        except (StorageError, OSError) as error:
-            log.warning("regular_task_failed", error=str(error))
-        except Exception:
-            # A fault in one round must not end all that would come after it.
-            log.exception("regular_task_failed")

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from xinghe.core import ACCOUNT
+from xinghe.regular import Regular
 from xinghe.safety.lists import OperatorLists
 from xinghe.safety.matcher import Judge
 from xinghe.safety.stream import Reviewer, StreamScanner
@@ -102,7 +103,7 @@ class Moderator:
         self._in_force = self._lists.good
         self._version = int(bool(self._in_force))
         self._judge = self._build(self._in_force)
-        self._watch: asyncio.Task[None] | None = None
+        self._watching = Regular(self._follow, POLL_SECONDS, "safety lists not refreshed")
 
     @property
     def worker_pids(self) -> list[int]:
@@ -157,31 +158,22 @@ class Moderator:
 
     async def start(self) -> None:
         """Begin to watch the operator's lists."""
-        if self._watch is None:
-            self._watch = asyncio.create_task(self._follow(), name="safety lists")
+        await self._watching.start()
 
     async def stop(self) -> None:
         """Watch no longer, and hang up; what is loaded stays in force."""
-        if self._watch:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
-            self._watch = None
+        await self._watching.stop()
         await self._usual.aclose()
         await self._long.aclose()
         if self._upstream:
             await self._upstream.aclose()
 
     async def _follow(self) -> None:
-        while True:
-            try:
-                # In a thread: the disk may be slow, and a long list takes time to build.
-                fresh = await asyncio.to_thread(self._refreshed)
-                if fresh:
-                    self._judge, self._in_force = fresh
-                    self._version += 1
-            except Exception:
-                log.exception("safety lists not refreshed")
-            await asyncio.sleep(POLL_SECONDS)
+        # In a thread: the disk may be slow, and a long list takes time to build.
+        fresh = await asyncio.to_thread(self._refreshed)
+        if fresh:
+            self._judge, self._in_force = fresh
+            self._version += 1
 
     def _refreshed(self) -> tuple[Judge, dict[str, bytes]] | None:
         if not self._lists.refresh():
