@@ -63,7 +63,8 @@ async def read_messages(
     messages = tuple(read)
     if dialect is Dialect.DOCUMENTED:
         _check_order(messages, card, uses_tools=bool(body.tools))
-    _check_results(messages)
+    if any(message.tool_calls or message.role == "tool" for message in messages):
+        _check_results(messages)
     return messages
 
 
