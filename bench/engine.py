@@ -13,7 +13,7 @@ from tests.kit.models import LONG_STORY
 from tests.kit.server import Server
 
 from bench.bare import bare_engine
-from xinghe.engines.llamacpp.child import free_cores
+from xinghe.doctor.processor import capacity
 
 STREAMS, TOKENS, ROUNDS = 8, 48, 5
 MODEL = "ernie-speed-8k"
@@ -58,7 +58,7 @@ async def _round(
 
 async def run(folder: Path) -> None:
     """The two take turns, so that a machine that slows down slows both."""
-    threads = free_cores()
+    threads = capacity().threads
     pinned = {"XINGHE_EMBEDDED__THREADS": str(threads)}
     async with bare_engine(folder, "small", threads) as (bare_url, key):
         with Server(folder / "data", "--model", "small", settings=pinned) as server:

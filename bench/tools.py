@@ -17,7 +17,7 @@ import aiohttp
 from tests.kit.server import Server
 
 from bench.bare import bare_engine
-from xinghe.engines.llamacpp.child import free_cores
+from xinghe.doctor.processor import capacity
 
 CASES = Path(__file__).with_name("tools.json")
 MODEL = "deepseek-v3"
@@ -125,7 +125,7 @@ async def _score(url: str, key: str, cases: dict[str, Any]) -> dict[str, Counter
 async def run(folder: Path) -> None:
     """One engine after the other, so that they do not share the cores."""
     cases = json.loads(CASES.read_text("utf-8"))
-    threads = free_cores()
+    threads = capacity().threads
     pinned = {"XINGHE_EMBEDDED__THREADS": str(threads)}
     with Server(folder / "data", "--model", WEIGHTS, settings=pinned) as server:
         ours = await _score(server.url, server.token(), cases)

@@ -13,7 +13,7 @@ from xinghe.catalog import LlamaCppDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.settings import Embedded, Settings
 from xinghe.supervisor.children import EngineKeeper
-from xinghe.supervisor.messages import EngineLocation
+from xinghe.supervisor.messages import EngineLocation, EngineThreads
 from xinghe.weights import find
 
 SLOTS, CONTEXT = 2, 8192
@@ -33,13 +33,14 @@ async def child(
 
 @asynccontextmanager
 async def child_of(
-    weights: Path, deployment: LlamaCppDeployment, threads: int = 0
+    weights: Path, deployment: LlamaCppDeployment, threads: int = 1
 ) -> AsyncIterator[LlamaCppEngine]:
     """The engine on a child of its own, around a file."""
     running = LlamaCppEngine("embedded/small", deployment)
 
-    def located(location: EngineLocation) -> None:
-        running.locate(location.address, location.key, location.special)
+    def located(news: EngineLocation | EngineThreads) -> None:
+        if isinstance(news, EngineLocation):
+            running.locate(news.address, news.key, news.special)
 
     embedded = Embedded(threads=threads)
     keeper = EngineKeeper("embedded", deployment, weights, embedded, located)

@@ -1,65 +1,259 @@
-"""How many compute threads: cores that somebody else uses are left alone."""
+"""With how many threads the embedded engine computes, and how that follows the machine."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+import xllamacpp as llama
+from hypothesis import given
+from hypothesis import strategies as st
 
-from xinghe.engines.llamacpp.child import free_cores, quota
-
-BURN = "while True: pass"
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
-def test_busy_core_is_not_taken() -> None:
-    mine = sorted(os.sched_getaffinity(0))
-    burners = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in mine]
-    try:
-        for burner, cpu in zip(burners, mine, strict=True):
-            os.sched_setaffinity(burner.pid, {cpu})
-        time.sleep(0.3)
-        assert free_cores() == 1  # all are busy: one all the same
-    finally:
-        for burner in burners:
-            burner.kill()
-            burner.wait()
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
-def test_one_allowed_cpu_is_one_thread() -> None:
-    mine = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, {min(mine)})
-        assert free_cores() == 1
-    finally:
-        os.sched_setaffinity(0, mine)
-
-
-def test_never_more_than_there_are() -> None:
-    assert 1 <= free_cores() <= (os.cpu_count() or 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "cores"),
-    [
-        ("max 100000\n", 8),
-        ("300000 100000\n", 3),
-        ("250000 100000\n", 2),
-        ("50000 100000\n", 1),
-        ("", 8),
-        ("soon 100000\n", 8),
-    ],
+from xinghe.doctor.processor import Capacity, capacity
+from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildSpeed, ChildThreads
+from xinghe.engines.llamacpp.steering import Steering
+from xinghe.engines.llamacpp.threads import (
+    CROWDED_LOOKS,
+    MOST_ROOMY_LOOKS,
+    ROOMY_LOOKS,
+    Chooser,
+    Look,
 )
-def test_container_s_allowance(text: str, cores: int, tmp_path: Path) -> None:
-    file = tmp_path / "cpu.max"
-    file.write_text(text)
-    assert quota(8, file) == cores
+from xinghe.settings import Settings
+from xinghe.weights import find
+
+EIGHT = Capacity(8, 8, None)
 
 
-def test_no_container(tmp_path: Path) -> None:
-    assert quota(8, tmp_path / "cpu.max") == 8
+def look(*, waited: float = 0.0, ran: float = 8.0, idle: float = 0.0, cores: int = 8) -> Look:
+    return Look(Capacity(cores, 8, None), 1.0, ran, waited, idle)
+
+
+def shared(threads: int, others: int, cores: int = 8) -> Look:
+    """A second in which so many threads of ours and of others share the cores equally."""
+    share = min(1.0, cores / (threads + others))
+    idle = max(0, cores - threads - others)
+    return look(ran=threads * share, waited=threads * (1 - share), idle=idle, cores=cores)
+
+
+def settled(chooser: Chooser, others: int, looks: int = 60) -> list[int]:
+    numbers = []
+    for _ in range(looks):
+        chooser.take(shared(chooser.threads, others))
+        numbers.append(chooser.threads)
+    return numbers
+
+
+@given(others=st.integers(0, 12))
+def test_others_get_their_cores_and_give_them_back(others: int) -> None:
+    chooser = Chooser(EIGHT)
+    numbers = settled(chooser, others)[-30:]
+    assert set(numbers) == {numbers[0]}
+    # Of few threads one too many loses less than one too few.
+    assert 0 <= numbers[0] - max(1, 8 - others) <= (1 if others > 5 else 0)
+    assert settled(chooser, 0, 2 * MOST_ROOMY_LOOKS)[-1] == 8
+
+
+def test_a_short_disturbance_changes_nothing() -> None:
+    chooser = Chooser(EIGHT)
+    for _ in range(20):
+        for _ in range(CROWDED_LOOKS - 1):
+            assert not chooser.take(shared(8, 8))
+        assert not chooser.take(shared(8, 0))
+    chooser.take(shared(8, 4))
+    chooser.take(shared(8, 4))
+    fewer = chooser.threads
+    for _ in range(20):
+        for _ in range(ROOMY_LOOKS - 1):
+            assert not chooser.take(shared(fewer, 0))
+        assert not chooser.take(shared(fewer, 8 - fewer))
+
+
+def test_waiting_that_is_small_or_without_work_is_not_too_much() -> None:
+    chooser = Chooser(EIGHT)
+    for _ in range(20):
+        assert not chooser.take(look(ran=7.7, waited=0.3))
+        assert not chooser.take(look(ran=0.01, waited=0.1))
+
+
+def test_who_is_wrong_about_room_tries_it_ever_more_rarely() -> None:
+    """The CPUs look idle, and yet threads have to wait: a neighbour that is nice, or a quota."""
+    chooser = Chooser(EIGHT)
+    changes = 0
+    for _ in range(3600):
+        crowded = chooser.threads > 4
+        changes += chooser.take(look(ran=4.0, waited=4.0 if crowded else 0.0, idle=4.0))
+    assert 2 < changes < 40
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 16), st.floats(0, 16), st.floats(0, 16), st.floats(0, 16)))
+)
+def test_never_none_and_never_more_than_there_are(
+    looks: list[tuple[int, float, float, float]],
+) -> None:
+    chooser = Chooser(EIGHT)
+    for cores, ran, waited, idle in looks:
+        before = chooser.threads
+        changed = chooser.take(look(cores=cores, ran=ran, waited=waited, idle=idle))
+        assert 1 <= chooser.threads <= min(8, cores)
+        assert changed == (chooser.threads != before)
+
+
+class Child:
+    """A real child, spoken to as the supervisor does."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.pid = process.pid
+        self._process = process
+
+    def tell(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + b"\n")
+        self._process.stdin.flush()
+
+    def hear(self, kind: Any) -> Any:
+        assert self._process.stdout is not None
+        return msgspec.json.decode(self._process.stdout.readline(), type=kind)
+
+    def start(self, weights: Path, threads: int) -> ChildReady:
+        spec = ChildSpec(str(weights), "", 0, 1024, 1, threads, False, "key", os.getpid())
+        self.tell(msgspec.json.encode(spec))
+        ready: ChildReady = self.hear(ChildReady)
+        return ready
+
+
+@contextmanager
+def child() -> Iterator[Child]:
+    command = [sys.executable, "-m", "xinghe.engines.llamacpp.child"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            yield Child(process)
+        finally:
+            process.kill()
+
+
+def ask(address: str, tokens: int) -> None:
+    body = {"prompt": "1 2 3", "n_predict": tokens, "ignore_eos": True}
+    request = urllib.request.Request(
+        f"{address}/completion",
+        json.dumps(body).encode(),
+        {"Authorization": "Bearer key", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        answer.read()
+
+
+@pytest.fixture
+def weights(small_weights: str, tmp_path: Path) -> Path:
+    found = find(Settings(data=str(tmp_path)), small_weights)
+    assert found is not None
+    return found
+
+
+several = pytest.mark.skipif(capacity().threads < 2, reason="one core leaves nothing to choose")
+
+
+@several
+@pytest.mark.embedded
+def test_an_engine_follows_its_affinity_while_it_runs(weights: Path) -> None:
+    everywhere = os.sched_getaffinity(0)
+    with child() as engine:
+        ready = engine.start(weights, 0)
+        assert (ready.threads, ready.why) == (capacity().threads, str(capacity()))
+        assert ready.adapts
+        os.sched_setaffinity(engine.pid, {min(everywhere)})
+        heard = engine.hear(ChildThreads)
+        while "affinity" not in heard.why:  # others on this machine may have been heard of first
+            heard = engine.hear(ChildThreads)
+        assert heard.threads == 1
+        os.sched_setaffinity(engine.pid, everywhere)
+        assert engine.hear(ChildThreads) == ChildThreads(ready.threads, ready.why)
+
+
+def steered(weights: str) -> None:
+    """Print how many threads compute when a server is told so, in a process of its own."""
+    params = llama.CommonParams()
+    params.model.path = weights
+    params.n_ctx = 512
+    params.fit_params = params.warmup = False
+    params.port = 0
+    params.verbosity = 0
+    for cpu in (params.cpuparams, params.cpuparams_batch):
+        cpu.n_threads = 2
+    server = llama.Server(params)
+    assert Steering.of(server, llama.xllamacpp.__file__, 1) is None  # not what it was made with
+    steering = Steering.of(server, llama.xllamacpp.__file__, 2)
+    assert steering
+    for threads in (1, 2, 3):
+        steering.set(threads)
+        before = ticks()
+        server.handle_completions({"prompt": "1 2 3", "n_predict": 4, "ignore_eos": True})
+        spent = Counter(ticks()) - Counter(before)
+        print(sum(each > max(spent.values()) / 4 for each in spent.values()))
+    os._exit(0)
+
+
+def ticks() -> dict[str, int]:
+    """What each thread of this process has computed."""
+    tasks = Path("/proc/self/task").glob("*")
+    return {each.name: int((each / "stat").read_text().split()[13]) for each in tasks}
+
+
+@several
+@pytest.mark.embedded
+def test_a_running_server_is_told_how_many_threads_compute(weights: Path) -> None:
+    program = f"from tests.engines.test_threads import steered; steered({str(weights)!r})"
+    told = subprocess.run([sys.executable, "-uc", program], capture_output=True, check=True)
+    assert told.stdout.split() == [b"1", b"2", b"2"]
+
+
+@several
+@pytest.mark.embedded
+def test_an_engine_gives_way_to_other_work(weights: Path) -> None:
+    burn = [sys.executable, "-c", "while True: pass"]
+    with child() as engine:
+        address = engine.start(weights, 0).address
+        others = [subprocess.Popen(burn) for _ in range(capacity().threads)]
+        try:
+            asking = subprocess.Popen(
+                [sys.executable, "-c", ASKING.format(address=address)], stderr=subprocess.DEVNULL
+            )
+            others.append(asking)
+            heard = engine.hear(ChildThreads)
+            assert heard.threads < capacity().threads
+            assert heard.why.startswith("others use the processor")
+        finally:
+            for each in others:
+                each.kill()
+                each.wait()
+
+
+ASKING = """
+from tests.engines.test_threads import ask
+while True:
+    ask("{address}", 64)
+"""
+
+
+@pytest.mark.embedded
+def test_what_the_operator_set_stays(weights: Path) -> None:
+    with child() as engine:
+        os.sched_setaffinity(engine.pid, {min(os.sched_getaffinity(0))})
+        ready = engine.start(weights, 3)
+        assert (ready.threads, ready.why) == (3, "set by embedded.threads")
+        assert not ready.adapts
+        engine.tell(b"measure")
+        speed = engine.hear(ChildSpeed)
+        assert speed.reads > 0
+        assert speed.writes > 0

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
+from msgspec.structs import asdict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -44,6 +45,8 @@ class Readiness:
         self._asked_at = 0.0
         self._asked: asyncio.Task[dict[str, bool]] | None = None
         self.stopping = False
+        self.engines: dict[str, msgspec.Struct] = {}
+        """By deployment, how an embedded engine computes, for `xinghe doctor`."""
 
     @property
     def refusals(self) -> dict[str, int]:
@@ -77,8 +80,10 @@ def probe_routes(readiness: Readiness) -> list[BaseRoute]:
     async def readyz(_: Request) -> Response:
         ready, checks = await readiness.check()
         refusals = {"refusals": readiness.refusals} if readiness.refusals else {}
+        engines = {name: asdict(state) for name, state in readiness.engines.items()}
+        told = {"engines": engines} if engines else {}
         return JSONResponse(
-            {"status": "ready" if ready else "not ready", "checks": checks, **refusals},
+            {"status": "ready" if ready else "not ready", "checks": checks, **refusals, **told},
             status_code=200 if ready else 503,
         )
 

@@ -231,7 +231,7 @@ class DiffusersDeployment(
     precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """`auto`: float16 on CUDA, float32 elsewhere."""
     threads: Count = 0
-    """Compute threads of a process; 0: half of the machine's."""
+    """Compute threads of a process; 0: half of the cores that this machine gives."""
     load_timeout: Seconds = 3600.0
     """How long loading the weights may take, fetching them from a hub included."""
     python: str = ""

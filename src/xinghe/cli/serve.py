@@ -24,6 +24,7 @@ from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database, StorageError
 from xinghe.supervisor.children import EngineKeeper, GatewayKeeper, ServeError
+from xinghe.supervisor.messages import EngineThreads
 from xinghe.supervisor.supervisor import (
     Supervisor,
     listen,
@@ -85,18 +86,22 @@ def serve(
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 
+    keepers: list[EngineKeeper] = []
+
     def ready() -> None:
         if token is not None:
             click.echo(_quickstart_text(_url(listener), token))
+        for keeper in keepers:
+            click.echo(_engine_text(keeper.state))
         click.echo(f"metrics at {_url(metrics_listener)}/metrics")
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
     async def supervise() -> int:
         gateway = GatewayKeeper(settings, catalog, listener, metrics_listener)
-        keepers = [
+        keepers.extend(
             EngineKeeper(name, deployment, file, settings.embedded, gateway.tell)
             for name, (deployment, file) in engines.items()
-        ]
+        )
         return await Supervisor(gateway, keepers, ready).run()
 
     try:
@@ -148,6 +153,15 @@ def _quickstart_text(url: str, token: str) -> str:
         )
         print(answer.choices[0].message.content)
         """)
+
+
+def _engine_text(state: EngineThreads) -> str:
+    """With how many threads it computes, why, and what that brings."""
+    speed = "did not measure itself in time"
+    if state.writes:
+        speed = f"reads {state.reads:.0f} and writes {state.writes:.0f} tokens a second"
+    threads = "1 thread" if state.threads == 1 else f"{state.threads} threads"
+    return f"engine {state.deployment}: {threads} ({state.why}); {speed}"
 
 
 def _url(listener: socket.socket) -> str:

@@ -57,6 +57,14 @@ DEPLOYMENT_REFUSALS = Counter(
     "Requests that an upstream refused for its operator's key, rights or balance",
     ["deployment", "status"],
 )
+ENGINE_THREADS = Gauge(
+    "xinghe_engine_threads", "Threads that an embedded engine computes with now", ["deployment"]
+)
+ENGINE_SPEED = Gauge(
+    "xinghe_engine_tokens_per_second",
+    "Of one request alone, measured when the embedded engine was started",
+    ["deployment", "kind"],
+)
 SEARCHES = Counter("xinghe_searches_total", "Web searches", ["provider", "outcome"])
 
 

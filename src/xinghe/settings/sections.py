@@ -58,7 +58,7 @@ class Embedded(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     model: str = "default"
     """A name from `xinghe models list --weights`, or the path of a GGUF file."""
     threads: Annotated[int, Meta(ge=0)] = 0
-    """Compute threads; 0 takes the physical cores that are free."""
+    """Compute threads; 0: as many as there are cores, fewer while others use them."""
     slots: Annotated[int, Meta(ge=1, le=64)] = 4
     context: Annotated[int, Meta(ge=1024)] = 32768
     """Tokens of context, shared by all slots."""

@@ -12,17 +12,25 @@ import secrets
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
+from msgspec.structs import asdict, replace
 
 from xinghe.catalog import Catalog, LlamaCppDeployment
-from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
+from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildSpeed, ChildThreads
 from xinghe.pictures import MAX_IMAGE_TOKENS
 from xinghe.settings import Embedded, Settings
-from xinghe.supervisor.messages import MAX_LINE, EngineLocation, WorkerSpec, encode
+from xinghe.supervisor.messages import (
+    MAX_LINE,
+    EngineLocation,
+    EngineThreads,
+    WorkerSpec,
+    encode,
+)
 from xinghe.workers import Backoff
 
 log = structlog.get_logger(__name__)
@@ -32,6 +40,8 @@ GATEWAY = "xinghe.supervisor.worker"
 STARTS_TRIED = 3
 PATIENCE = 3.0
 """Seconds that an engine has to end."""
+MEASURING = 5.0
+"""Seconds that an engine has to measure itself: a start waits no longer for it."""
 SETTLING = 15.0
 """Seconds beyond the grace period that the gateway has for what remains to be written."""
 
@@ -105,7 +115,7 @@ class EngineKeeper:
         deployment: LlamaCppDeployment,
         weights: Path,
         embedded: Embedded,
-        announce: Callable[[EngineLocation], None],
+        announce: Callable[[EngineLocation | EngineThreads], None],
     ) -> None:
         self._name = name
         self._deployment = deployment
@@ -113,6 +123,8 @@ class EngineKeeper:
         self._embedded = embedded
         self._announce = announce
         self._child: Child | None = None
+        self._measured = asyncio.Event()
+        self.state = EngineThreads(name, 0, "")
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
@@ -130,9 +142,13 @@ class EngineKeeper:
             if line:
                 started = msgspec.json.decode(line, type=ChildReady)
                 failures = 0
-                log.info("engine_ready", deployment=self._name, threads=started.threads)
+                chosen = {"threads": started.threads, "why": started.why}
+                log.info("engine_ready", deployment=self._name, **chosen, adapts=started.adapts)
                 self._announce(EngineLocation(self._name, started.address, key, started.special))
+                self._state(chosen)
                 self.ready.set()
+            while news := await child.line():
+                self._heard(news)
             status = await child.wait()
             self._announce(EngineLocation(self._name, None))
             failures += not line
@@ -145,6 +161,14 @@ class EngineKeeper:
             log.error("engine_ended", deployment=self._name, status=status, restart_in=delay)
             await asyncio.sleep(delay)
 
+    async def measure(self) -> None:
+        """Have it measured how fast it reads and writes; a slow one is not waited for."""
+        if self._child is not None:
+            self._child.send(b"measure\n")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(MEASURING):
+                    await self._measured.wait()
+
     async def stop(self) -> None:
         if self._child is not None:
             await self._child.stop(PATIENCE)
@@ -152,6 +176,20 @@ class EngineKeeper:
     def kill(self) -> None:
         if self._child is not None:
             self._child.kill()
+
+    def _heard(self, line: bytes) -> None:
+        """What a running child says: that it changed its threads, or how fast it is."""
+        news = msgspec.json.decode(line, type=ChildThreads | ChildSpeed)
+        self._state(asdict(news))
+        if isinstance(news, ChildSpeed):
+            log.info("engine_measured", deployment=self._name, **asdict(news))
+            self._measured.set()
+        else:
+            log.info("engine_threads", deployment=self._name, **asdict(news))
+
+    def _state(self, changes: Mapping[str, Any]) -> None:
+        self.state = replace(self.state, **changes)
+        self._announce(self.state)
 
     def _projector(self) -> str:
         projector = self._deployment.projector
@@ -185,15 +223,15 @@ class GatewayKeeper:
         self._catalog = catalog
         self._listener = listener
         self._metrics_listener = metrics_listener
-        self._locations: dict[str, EngineLocation] = {}
+        self._told: dict[tuple[type, str], EngineLocation | EngineThreads] = {}
         self._child: Child | None = None
         self.ready = asyncio.Event()
 
-    def tell(self, location: EngineLocation) -> None:
-        """Pass on where an engine listens, also to a worker that is yet to come."""
-        self._locations[location.deployment] = location
+    def tell(self, news: EngineLocation | EngineThreads) -> None:
+        """Pass on what is new of an engine, also to a worker that is yet to come."""
+        self._told[type(news), news.deployment] = news
         if self._child is not None:
-            self._child.send(encode(location))
+            self._child.send(encode(news))
 
     async def run(self) -> None:
         """Start, watch, start again.
@@ -208,8 +246,8 @@ class GatewayKeeper:
                 encode(self._spec()),
                 (self._listener.fileno(), self._metrics_listener.fileno()),
             )
-            for location in self._locations.values():
-                child.send(encode(location))
+            for news in self._told.values():
+                child.send(encode(news))
             if await child.line():
                 self.ready.set()
             status = await child.wait()

@@ -21,8 +21,8 @@ class WorkerSpec(msgspec.Struct, frozen=True):
     parent: int
 
 
-class EngineLocation(msgspec.Struct, frozen=True):
-    """Every further line: where an embedded engine listens; no address while it is down.
+class EngineLocation(msgspec.Struct, frozen=True, tag=True):
+    """A further line: where an embedded engine listens; no address while it is down.
 
     `special` are the texts of its model's special tokens.
     """
@@ -31,6 +31,19 @@ class EngineLocation(msgspec.Struct, frozen=True):
     address: str | None
     key: str = ""
     special: list[str] = []
+
+
+class EngineThreads(msgspec.Struct, frozen=True, tag=True):
+    """A further line: with how many threads an engine computes, and why.
+
+    `reads`, `writes`: tokens a second of one request alone, as measured at the start; 0 before.
+    """
+
+    deployment: str
+    threads: int
+    why: str
+    reads: float = 0.0
+    writes: float = 0.0
 
 
 class WorkerReady(msgspec.Struct, frozen=True):

@@ -109,6 +109,8 @@ class Supervisor:
         await self._gateway.ready.wait()
         for engine in self._engines:
             await engine.ready.wait()
+        for engine in self._engines:  # one after another: they share the processor
+            await engine.measure()
         self._when_ready()
 
     async def _end_all(self) -> int:

@@ -20,10 +20,17 @@ import uvloop
 from xinghe.api.connection import Connection
 from xinghe.api.flow import MAX_WAITING_SHARE, WaitingRoom, raise_file_limit
 from xinghe.app import System, running
-from xinghe.observe import logs
+from xinghe.observe import logs, metrics
 from xinghe.orphan import die_with_parent
 from xinghe.storage import StorageError
-from xinghe.supervisor.messages import MAX_LINE, EngineLocation, WorkerReady, WorkerSpec, encode
+from xinghe.supervisor.messages import (
+    MAX_LINE,
+    EngineLocation,
+    EngineThreads,
+    WorkerReady,
+    WorkerSpec,
+    encode,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -98,13 +105,15 @@ async def _serve(system: System, spec: WorkerSpec, control: asyncio.StreamReader
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
     listening = asyncio.create_task(_hear(system, control, stop))
-    metrics = _metrics_server(system)
-    measured = asyncio.create_task(metrics.serve([socket.socket(fileno=spec.metrics_socket)]))
+    metrics_server = _metrics_server(system)
+    measured = asyncio.create_task(
+        metrics_server.serve([socket.socket(fileno=spec.metrics_socket)])
+    )
     try:
         await server.serve([socket.socket(fileno=spec.socket)])
     finally:
         listening.cancel()
-        metrics.should_exit = True
+        metrics_server.should_exit = True
         await measured
 
 
@@ -126,9 +135,15 @@ def _metrics_server(system: System) -> uvicorn.Server:
 async def _hear(system: System, control: asyncio.StreamReader, stop: Callable[[], None]) -> None:
     """Follow the engines as the supervisor tells of them; its silence is the end."""
     while line := await control.readline():
-        location = msgspec.json.decode(line, type=EngineLocation)
-        engine = system.deployments.embedded(location.deployment)
-        engine.locate(location.address, location.key, location.special)
+        news = msgspec.json.decode(line, type=EngineLocation | EngineThreads)
+        if isinstance(news, EngineThreads):
+            metrics.ENGINE_THREADS.labels(news.deployment).set(news.threads)
+            metrics.ENGINE_SPEED.labels(news.deployment, "read").set(news.reads)
+            metrics.ENGINE_SPEED.labels(news.deployment, "written").set(news.writes)
+            system.readiness.engines[news.deployment] = news
+        else:
+            engine = system.deployments.embedded(news.deployment)
+            engine.locate(news.address, news.key, news.special)
     stop()
 
 

@@ -14,7 +14,7 @@ from xinghe.core import Constraint, GenerationJob, Message, Sampling, TextDelta
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.settings import Embedded, Settings
 from xinghe.supervisor.children import EngineKeeper
-from xinghe.supervisor.messages import EngineLocation
+from xinghe.supervisor.messages import EngineLocation, EngineThreads
 from xinghe.weights import find
 
 
@@ -38,8 +38,9 @@ async def ask(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> A
     deployment = LlamaCppDeployment(slots=1, context=8192)
     engine = LlamaCppEngine("embedded/small", deployment)
 
-    def located(location: EngineLocation) -> None:
-        engine.locate(location.address, location.key, location.special)
+    def located(news: EngineLocation | EngineThreads) -> None:
+        if isinstance(news, EngineLocation):
+            engine.locate(news.address, news.key, news.special)
 
     keeper = EngineKeeper("embedded", deployment, weights, settings.embedded, located)
     keeping = asyncio.create_task(keeper.run())

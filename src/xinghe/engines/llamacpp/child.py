@@ -1,20 +1,27 @@
 """The child process around one model file: `python -m xinghe.engines.llamacpp.child`.
 
 It reads one JSON line (`ChildSpec`) from standard input, answers one (`ChildReady`) on standard
-output once the model is loaded, and ends when its standard input does, or on SIGTERM. Loading
+output once the model is loaded, then tells there what changes (`ChildThreads`, `ChildSpeed`), and
+ends when its standard input does, or on SIGTERM. Loading
 holds the GIL and a native abort ends the process: that is why it stands alone.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
-import time
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
+from threading import Thread
+from typing import Any, BinaryIO
 
 import msgspec
 
+from xinghe.doctor.processor import capacity
+from xinghe.engines.llamacpp.steering import Steering
+from xinghe.engines.llamacpp.threads import PERIOD, Chooser, Clock
 from xinghe.orphan import die_with_parent
 from xinghe.vocabulary import Tokenizer, special_texts
 
@@ -22,14 +29,14 @@ BATCH = 128
 """Tokens read at once. At the library's default, one long prompt froze every other stream."""
 BATCH_WITH_EYES = 256
 """A Gemma 3 reads the 256 tokens of a picture in one batch or not at all."""
-CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
-SAMPLE_SECONDS = 0.2
-BUSY = 0.5
-"""A core that was busy for this share of the sample is not counted as free."""
+PROBE = " ".join(map(str, range(16)))
+"""Read to measure: with most vocabularies about 32 tokens, a second on a slow machine."""
+WRITTEN = 8
+"""Tokens written to measure."""
 
 
 class ChildSpec(msgspec.Struct, frozen=True):
-    """What to serve. `threads` 0 takes the free physical cores; `key` guards the port.
+    """What to serve. `threads` 0 is for the engine to choose; `key` guards the port.
 
     `mmproj` is the model's vision projector, or empty; a picture takes `picture_tokens` at most,
     where the projector leaves a choice. `parent` is the process without which the child must not
@@ -48,11 +55,30 @@ class ChildSpec(msgspec.Struct, frozen=True):
 
 
 class ChildReady(msgspec.Struct, frozen=True):
-    """Where it listens: always loopback. `special`: the texts of the model's special tokens."""
+    """Where it listens: always loopback. `special`: the texts of the model's special tokens.
+
+    `why` says what the number of threads rests on; it may change if it `adapts`.
+    """
 
     address: str
     threads: int
     special: list[str]
+    why: str
+    adapts: bool
+
+
+class ChildThreads(msgspec.Struct, frozen=True, tag=True):
+    """Said whenever it computes with another number of threads."""
+
+    threads: int
+    why: str
+
+
+class ChildSpeed(msgspec.Struct, frozen=True, tag=True):
+    """Said when it was asked to measure, by any line: tokens a second of one request alone."""
+
+    reads: float
+    writes: float
 
 
 def main() -> None:
@@ -60,10 +86,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
     spec = msgspec.json.decode(sys.stdin.buffer.readline(), type=ChildSpec)
     die_with_parent(spec.parent)
+    told = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what the library prints is no message
     # The import takes a while, and the supervisor's pipe should be read before it.
     import xllamacpp as llama  # noqa: PLC0415
 
-    threads = spec.threads or free_cores()
+    chooser = Chooser(capacity())
+    threads = spec.threads or chooser.threads
     params = llama.CommonParams()
     params.model.path = spec.weights
     params.n_ctx = spec.context
@@ -99,70 +128,45 @@ def main() -> None:
         sys.exit(f"{files} cannot be served: {error}")
     address: str = server.listening_address
     special = special_texts(spec.weights, Tokenizer(address, spec.key))
-    ready = ChildReady(address=address, threads=threads, special=special)
-    sys.stdout.buffer.write(msgspec.json.encode(ready) + b"\n")
-    sys.stdout.buffer.flush()
-    sys.stdin.buffer.read()
+    steering = None if spec.threads else Steering.of(server, llama.xllamacpp.__file__, threads)
+    why = "set by embedded.threads" if spec.threads else chooser.why
+    say = partial(_say, told)
+    say(ChildReady(address, threads, special, why, steering is not None))
+    _attend(server, chooser, steering, say)
     os._exit(0)
 
 
-def free_cores() -> int:
-    """Physical cores that this process may use and that nobody else is using now, and at least one.
-
-    A thread more than there are free cores is waited for by all the others at every layer, which
-    costs far more than it brings.
-    """
-    allowed = _allowed_cpus()
-    before = _busy_ticks(allowed)
-    time.sleep(SAMPLE_SECONDS)
-    after = _busy_ticks(allowed)
-    cores: dict[str, float] = {}
-    ticks = os.sysconf("SC_CLK_TCK") * SAMPLE_SECONDS
-    for cpu in allowed:
-        share = (after.get(cpu, 0) - before.get(cpu, 0)) / ticks
-        core = _core_of(cpu)
-        cores[core] = max(cores.get(core, 0.0), share)
-    free = sum(share < BUSY for share in cores.values())
-    return max(1, min(free, quota(len(cores))))
-
-
-def _allowed_cpus() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+def _attend(
+    server: Any,
+    chooser: Chooser,
+    steering: Steering | None,
+    say: Callable[[msgspec.Struct], None],
+) -> None:
+    """Until the standard input ends: measure when asked to, and keep the threads right."""
+    clock = Clock()
+    while True:
+        asked, _, _ = select.select([sys.stdin], [], [], PERIOD)
+        if asked:
+            if not os.read(sys.stdin.fileno(), 4096):
+                return
+            # Aside: it may take long, and SIGTERM is heard between two steps of this thread alone.
+            Thread(target=lambda: say(_measured(server)), daemon=True).start()
+        elif steering and (look := clock.look()) and chooser.take(look):
+            steering.set(chooser.threads)
+            say(ChildThreads(chooser.threads, chooser.why))
 
 
-def _core_of(cpu: int) -> str:
-    """The physical core of a logical CPU: hyper-threads share one."""
-    try:
-        return Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
-    except OSError:
-        return str(cpu)
+def _measured(server: Any) -> ChildSpeed:
+    """What it reads and writes when nobody else asks it."""
+    request = {"prompt": PROBE, "n_predict": WRITTEN + 1, "ignore_eos": True, "cache_prompt": False}
+    server.handle_completions({**request, "n_predict": 1})  # brings the weights into memory
+    timings = server.handle_completions(request)["timings"]
+    return ChildSpeed(timings["prompt_per_second"], timings["predicted_per_second"])
 
 
-def _busy_ticks(cpus: list[int]) -> dict[int, int]:
-    """Ticks that each CPU has spent on work since boot; empty where the system does not say."""
-    try:
-        lines = Path("/proc/stat").read_text().splitlines()
-    except OSError:
-        return {}
-    busy: dict[int, int] = {}
-    for line in lines:
-        name, *fields = line.split()
-        number = name.removeprefix("cpu")
-        if name.startswith("cpu") and number.isdigit() and int(number) in cpus:
-            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields[:8])
-            busy[int(number)] = user + nice + system + irq + softirq + steal
-    return busy
-
-
-def quota(cores: int, file: Path = CPU_MAX) -> int:
-    """The container's CPU allowance in whole cores (cgroup v2), or all of them."""
-    try:
-        allowance, period = file.read_text().split()
-        return cores if allowance == "max" else max(1, int(allowance) // int(period))
-    except (OSError, ValueError):
-        return cores
+def _say(told: BinaryIO, message: msgspec.Struct) -> None:
+    told.write(msgspec.json.encode(message) + b"\n")
+    told.flush()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 import structlog
 
 from xinghe.catalog import DiffusersDeployment
+from xinghe.doctor.processor import capacity
 from xinghe.images.diffusion.messages import Spec, Task
 from xinghe.images.protocol import (
     Asked,
@@ -57,7 +57,7 @@ class DiffusionPainter:
                 MODULE,
                 list[bytes],
                 arguments=[_spec(deployment, device, settings)],
-                threads=deployment.threads or max(1, (os.cpu_count() or 2) // 2),
+                threads=deployment.threads or max(1, capacity().threads // 2),
                 nice=NICE,
                 timeout=LONGEST,
                 start_timeout=deployment.load_timeout,
