@@ -264,11 +264,7 @@ class Rate(msgspec.Struct, frozen=True):
     search: int = 0
 
     def cost(
-        self,
-        prompt_tokens: int,
-        completion_tokens: int,
-        cached_tokens: int = 0,
-        searches: int = 0,
+        self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0, searches: int = 0
     ) -> int:
         """Micro-Tokens for the given counts; `cached_tokens` are part of `prompt_tokens`."""
         fresh = prompt_tokens - cached_tokens
@@ -307,6 +303,14 @@ class Meter(msgspec.Struct, eq=False):
     def owes(self) -> bool:
         """Whether anything was done that is owed although the answer never ended."""
         return self.started or self.searches > 0
+
+
+class Busy(Exception):
+    """There is no room for this work now; `retry_after` is in seconds. The text is for the log."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ClientGone(Exception):

@@ -14,6 +14,7 @@ from tests.engines.tape import HANG, RESET, STREAM_HEAD, Step, Tape, chunk, play
 from tests.kit.server import free_port
 from xinghe.catalog import LlamaCppDeployment, UpstreamDeployment
 from xinghe.core import (
+    Busy,
     Delta,
     FinishDelta,
     FinishReason,
@@ -26,7 +27,6 @@ from xinghe.core import (
 from xinghe.dispatch import (
     RETRY_DELAYS,
     ChatDeployment,
-    ClusterFull,
     Deployments,
     DispatchFailed,
 )
@@ -118,7 +118,7 @@ async def test_embedded_engine_that_never_comes_back() -> None:
 
 @pytest.mark.parametrize(("headers", "advice"), [(["Retry-After: 7"], 7.0), ([], 1.0)])
 async def test_busy_engine_is_passed_on(headers: list[str], advice: float) -> None:
-    with pytest.raises(ClusterFull) as full:
+    with pytest.raises(Busy) as full:
         await answer_of([refusal(429, b"", *headers)])
     assert full.value.retry_after == advice
 
@@ -133,7 +133,7 @@ async def test_full_lane_is_told_at_once_and_empties() -> None:
         await asyncio.wait_for(tape.asked.wait(), 60)
         second = asyncio.create_task(ask(deployment))
         await asyncio.sleep(0.05)
-        with pytest.raises(ClusterFull) as full:
+        with pytest.raises(Busy) as full:
             await ask(deployment)
         assert full.value.retry_after > 0
         assert len(tape.requests) == 1

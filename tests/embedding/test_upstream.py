@@ -11,7 +11,8 @@ import pytest
 from tests.embedding.kit import running
 from tests.embedding.upstream import Upstream, serving, vector
 from xinghe.catalog import UpstreamEmbeddingDeployment
-from xinghe.embedding import EmbedderBusy, EmbedderFailed, TextTooLong
+from xinghe.core import Busy
+from xinghe.embedding import EmbedderFailed, TextTooLong
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ async def test_it_gives_up_after_three_tries(upstream: Upstream) -> None:
 async def test_busy_is_told_with_its_advice(upstream: Upstream, status: int) -> None:
     upstream.answers = [status]
     async with running(at(upstream)) as embedder:
-        with pytest.raises(EmbedderBusy) as refused:
+        with pytest.raises(Busy) as refused:
             await embedder.vectors(["一"], "text")
     assert refused.value.retry_after == 7
 
@@ -144,7 +145,7 @@ async def test_its_queue_is_bounded(upstream: Upstream) -> None:
     async with running(at(upstream, slots=1, queue=3)) as embedder:
         calls = [asyncio.create_task(embedder.vectors(["一"], "text")) for _ in range(4)]
         await asyncio.sleep(0.1)
-        with pytest.raises(EmbedderBusy):
+        with pytest.raises(Busy):
             await embedder.vectors(["一"], "text")
         assert len(upstream.bodies) == 1  # one slot
         upstream.hold.set()

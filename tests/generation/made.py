@@ -7,7 +7,7 @@ from xinghe.api.chat.response import Collected
 from xinghe.core import Meter, Picture
 from xinghe.generation.answer import Answer
 from xinghe.generation.planning import AnswerServices, Reader, Task, count
-from xinghe.generation.runner import Emit
+from xinghe.generation.runner import Emit, Runner
 from xinghe.generation.search import Searcher
 from xinghe.pictures import Description
 from xinghe.safety import Moderator
@@ -38,7 +38,8 @@ def services(
 
 async def make(services: AnswerServices, task: Task, meter: Meter, emit: Emit) -> None:
     """Emit the whole answer, its last batch too."""
-    emit(await Answer(services, task, await count(task), meter).run(emit))
+    counted = await count(task)
+    emit(await Answer(Runner(services, task, meter, counted.charge), counted).run(emit))
 
 
 async def collected(services: AnswerServices, task: Task, meter: Meter) -> Collected:

@@ -15,7 +15,8 @@ from aiohttp import web
 from PIL import Image
 
 from xinghe.catalog import UpstreamImagesDeployment
-from xinghe.images import Asked, PainterBusy, PainterError, PainterFailed, PainterUnavailable
+from xinghe.core import Busy
+from xinghe.images import Asked, PainterError, PainterFailed, PainterUnavailable
 from xinghe.images.upstream import UpstreamPainter
 
 ASKED = Asked("一只白猫", "狗", 64, 64, 10, "Heun", "Anime", 4294967295, 7.5, 2)
@@ -153,7 +154,7 @@ async def test_its_own_urls_are_read_and_others_go_through_the_guard(
         (500, PainterFailed),
         (400, PainterUnavailable),
         (401, PainterUnavailable),
-        (429, PainterBusy),
+        (429, Busy),
         ("<html>", PainterFailed),
         ({}, PainterFailed),
         ({"data": []}, PainterFailed),
@@ -182,7 +183,7 @@ async def test_what_is_no_image_fails(
 
 async def test_it_says_when_to_come_again(server: Server, painter: UpstreamPainter) -> None:
     server.answer, server.headers = 429, {"Retry-After": "17"}
-    with pytest.raises(PainterBusy) as caught:
+    with pytest.raises(Busy) as caught:
         await painter.paint(ASKED, lambda _: None)
     assert caught.value.retry_after == 17
 
@@ -195,7 +196,7 @@ async def test_a_full_queue_refuses_and_who_leaves_makes_room(
     async with asyncio.timeout(60):
         while not server.at_work:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    with pytest.raises(PainterBusy):
+    with pytest.raises(Busy):
         await painter.paint(ASKED, lambda _: None)
     for task in two:
         task.cancel()

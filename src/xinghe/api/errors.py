@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
-from xinghe.core import MICRO
-from xinghe.dispatch import ClusterFull, DispatchFailed, TooLong, Yielding
-from xinghe.embedding import EmbedderBusy, EmbedderFailed
-from xinghe.generation.vetting import VettingBusy
-from xinghe.images import PainterBusy, PainterFailed, PainterUnavailable
+from xinghe.core import MICRO, Busy
+from xinghe.dispatch import DispatchFailed, TooLong, Yielding
+from xinghe.embedding import EmbedderFailed
+from xinghe.images import PainterFailed, PainterUnavailable
 from xinghe.images.store import StoreError
 from xinghe.ledger import InsufficientTokens, SpendCapReached
 from xinghe.limits import RateLimited
@@ -190,12 +189,12 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             error, text = LIMITS[fault.kind]
             text = f"{text} ({fault.limit})"
             known = too_many(error, text, fault.retry_after, fault.headers)
-        case ClusterFull() | EmbedderBusy() | PainterBusy() | VettingBusy() | QueueFull():
-            seconds = BUSY_SECONDS if isinstance(fault, QueueFull) else fault.retry_after
-            known = too_many(Errors.CLUSTER_RATE_LIMIT, CLUSTER_FULL, seconds)
         case Yielding():
             text = "Rate limit reached for preemptible resource"
             known = too_many(Errors.PREEMPTIBLE_RATE_LIMIT, text, fault.retry_after)
+        case Busy() | QueueFull():
+            seconds = BUSY_SECONDS if isinstance(fault, QueueFull) else fault.retry_after
+            known = too_many(Errors.CLUSTER_RATE_LIMIT, CLUSTER_FULL, seconds)
         case DispatchFailed() | EmbedderFailed() | PainterFailed() | PainterUnavailable():
             known = Errors.DISPATCH_ERROR
         case StoreError() | StorageUnavailable() | WorkerFailure():

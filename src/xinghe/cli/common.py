@@ -37,9 +37,7 @@ _JSON = msgspec.json.Encoder(decimal_format="number")
 def data_option(command: Command) -> Command:
     """`--data DIR`, the same on every command."""
     return click.option(
-        "--data",
-        metavar="DIR",
-        help="The data directory (else $XINGHE_DATA, else the user's own).",
+        "--data", metavar="DIR", help="The data directory (else $XINGHE_DATA, else the user's own)."
     )(command)
 
 

@@ -11,14 +11,7 @@ from xinghe.catalog import Catalog, CatalogError, ModelCard, effective, of_card
 from xinghe.catalog import load as load_catalog
 from xinghe.cli.common import data_option, json_option, show
 from xinghe.settings import Settings, SettingsError, load
-from xinghe.weights import (
-    SOURCE_NAMES,
-    WeightsError,
-    fetch,
-    find,
-    load_index,
-    terminal_progress,
-)
+from xinghe.weights import SOURCE_NAMES, WeightsError, fetch, find, load_index, terminal_progress
 
 
 @click.group()

@@ -25,12 +25,7 @@ from xinghe.settings import load as load_settings
 from xinghe.storage import Database, StorageError
 from xinghe.supervisor.children import EngineKeeper, GatewayKeeper, ServeError
 from xinghe.supervisor.messages import EngineThreads
-from xinghe.supervisor.supervisor import (
-    Supervisor,
-    listen,
-    listen_for_metrics,
-    lock_data,
-)
+from xinghe.supervisor.supervisor import Supervisor, listen, listen_for_metrics, lock_data
 from xinghe.weights import WeightsError, fetch, find, terminal_progress
 
 MODEL = "ernie-3.5-8k"

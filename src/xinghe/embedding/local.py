@@ -12,11 +12,10 @@ import msgspec
 import structlog
 
 from xinghe.catalog import Pooling
-from xinghe.core import ACCOUNT
+from xinghe.core import ACCOUNT, Busy
 from xinghe.embedding.protocol import (
     Began,
     Embedder,
-    EmbedderBusy,
     EmbedderFailed,
     Form,
     TextTooLong,
@@ -152,8 +151,8 @@ class LocalEmbedder(Embedder):
         if self._pump is not None:
             await asyncio.wait((self._pump,))
 
-    def _busy(self, busy: QueueFull) -> EmbedderBusy:
-        return EmbedderBusy(str(busy), max(1.0, self._jobs.waiting * self._seconds_a_text))
+    def _busy(self, busy: QueueFull) -> Busy:
+        return Busy(str(busy), max(1.0, self._jobs.waiting * self._seconds_a_text))
 
     def _drop(self, job: _Job, busy: QueueFull) -> None:
         if not job.future.done():

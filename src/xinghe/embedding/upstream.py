@@ -13,10 +13,10 @@ import msgspec
 import structlog
 
 from xinghe.catalog import UpstreamEmbeddingDeployment
+from xinghe.core import Busy
 from xinghe.embedding.protocol import (
     Began,
     Embedder,
-    EmbedderBusy,
     EmbedderFailed,
     Form,
     TextTooLong,
@@ -174,13 +174,7 @@ class UpstreamEmbedder(Embedder):
                 raise TextTooLong(index, tokens, max_tokens)
 
     async def _ask(
-        self,
-        path: str,
-        body: object,
-        texts: int,
-        began: Began,
-        kind: type[T],
-        most: int,
+        self, path: str, body: object, texts: int, began: Began, kind: type[T], most: int
     ) -> T:
         """Ask, and again where the server fails by itself; an answer has at most `most` bytes."""
         try:
@@ -195,14 +189,14 @@ class UpstreamEmbedder(Embedder):
                             raise EmbedderFailed(str(error)) from None
                     await asyncio.sleep(delay)
         except QueueFull as busy:
-            raise EmbedderBusy(str(busy), RETRY_AFTER) from None
+            raise Busy(str(busy), RETRY_AFTER) from None
         raise AssertionError("unreachable")
 
     def _judge(self, error: CallFailed) -> None:
         """Return where another try may go through."""
         if isinstance(error, Refused) and error.busy:
             wait = RETRY_AFTER if error.advice is None else error.advice
-            raise EmbedderBusy(str(error), wait) from None
+            raise Busy(str(error), wait) from None
         if isinstance(error, AnswerTooLarge | Unreadable) or (
             isinstance(error, Refused) and error.status < 500
         ):

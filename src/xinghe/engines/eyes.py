@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 DECODING = 60.0
 """Seconds to decode one picture."""
+MEMORY = 2 * 1024**3
+"""Bytes of data that the child may hold."""
 
 
 class Eyes:
@@ -28,7 +30,9 @@ class Eyes:
 
     def __init__(self, *, decodes: bool) -> None:
         arguments = ["decodes"] if decodes else []
-        self._worker = Worker("xinghe.engines.plain", bytes, arguments=arguments, timeout=DECODING)
+        self._worker = Worker(
+            "xinghe.engines.plain", bytes, arguments=arguments, timeout=DECODING, memory=MEMORY
+        )
 
     async def shown(self, messages: Sequence[Message]) -> Sequence[Message]:
         """The conversation with its pictures as the engine can take them.

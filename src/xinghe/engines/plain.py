@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import math
-import resource
 import sys
 
 from PIL import Image
@@ -19,8 +18,6 @@ from xinghe.pictures import FETCHED, MAX_IMAGE_TOKENS, PATCH, PictureFile
 from xinghe.pictures.pixels import decode
 from xinghe.workers import serve
 
-MEMORY = 2 * 1024**3
-"""Bytes of data that the process may hold; beyond that an allocation fails."""
 MOST_PIXELS = MAX_IMAGE_TOKENS * PATCH * PATCH
 """What a picture is charged as at most (the contract's "Tokens" section)."""
 LEAST_SIDE = PATCH
@@ -67,10 +64,5 @@ def plain_if_needed(request: PictureFile) -> bytes:
     return b"" if upright and common else plain(request)
 
 
-def main() -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    serve(plain_if_needed if "decodes" in sys.argv else plain, PictureFile)
-
-
 if __name__ == "__main__":
-    main()
+    serve(plain_if_needed if "decodes" in sys.argv else plain, PictureFile)

@@ -134,10 +134,7 @@ def _part(part: str | Picture) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     encoded = base64.b64encode(part.data).decode()
-    return {
-        "type": "image_url",
-        "image_url": {"url": f"data:{part.media_type};base64,{encoded}"},
-    }
+    return {"type": "image_url", "image_url": {"url": f"data:{part.media_type};base64,{encoded}"}}
 
 
 def estimated_tokens(text: str) -> int:

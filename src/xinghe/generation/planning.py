@@ -105,24 +105,26 @@ class Counted(msgspec.Struct, frozen=True):
     """What an answer will read, but for what pictures show and a search will find.
 
     `tokens` is what it costs unless the engine reports otherwise, `bound` the most that it can
-    cost; `picture_tokens`, what the pictures of the conversation cost, are part of both.
+    cost. `charge` is what it costs whatever the engine counts: set where pictures are in it, which
+    have a price of their own.
     """
 
     first: Pass
     tokens: int
     bound: int
-    picture_tokens: int
+    charge: int | None = None
 
 
 async def count(task: Task) -> Counted:
     """Lay out and count the first pass. Raises `DispatchFailed`."""
     messages = task.messages
-    pictures = 0
-    if any(one.parts for one in messages):
-        pictures = sum(image_tokens(one.width, one.height) for one in pictures_in(messages))
-        messages = tuple(replace(one, parts=()) for one in messages)
-    first = await first_pass(task, messages)
-    return Counted(first, first.prompt.tokens + pictures, first.prompt.bound + pictures, pictures)
+    if not any(one.parts for one in messages):
+        first = await first_pass(task, messages)
+        return Counted(first, first.prompt.tokens, first.prompt.bound)
+    pictures = sum(image_tokens(one.width, one.height) for one in pictures_in(messages))
+    first = await first_pass(task, tuple(replace(one, parts=()) for one in messages))
+    tokens = first.prompt.tokens + pictures
+    return Counted(first, tokens, first.prompt.bound + pictures, tokens)
 
 
 async def first_pass(task: Task, messages: tuple[Message, ...], note: str | None = None) -> Pass:

@@ -8,7 +8,6 @@ from xinghe.images.protocol import (
     SIZES,
     Asked,
     Painter,
-    PainterBusy,
     PainterError,
     PainterFailed,
     PainterUnavailable,

@@ -167,12 +167,7 @@ def signed(
     """
     payload = hashlib.sha256(body).hexdigest()
     stamp = at.strftime("%Y%m%dT%H%M%SZ")
-    sent = {
-        **(headers or {}),
-        "host": host,
-        "x-amz-content-sha256": payload,
-        "x-amz-date": stamp,
-    }
+    sent = {**(headers or {}), "host": host, "x-amz-content-sha256": payload, "x-amz-date": stamp}
     names = ";".join(sorted(sent))
     lines = "".join(f"{name}:{sent[name].strip()}\n" for name in sorted(sent))
     request = "\n".join((method, quote(path), _encoded(query), lines, names, payload))

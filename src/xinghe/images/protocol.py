@@ -51,21 +51,13 @@ class PainterUnavailable(PainterError):
     """It cannot work as it is: not installed, no weights, out of reach. Another try is in vain."""
 
 
-class PainterBusy(PainterError):
-    """Its queue is full; `retry_after` is in seconds."""
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
 def share_of(queue: int) -> int:
     """How many of the places of a painter's queue one account may have."""
     return max(1, queue // 2)
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What is to be drawn (section 4.2.2); width and height in pixels.
+    """What is to be drawn (section 4.2.2); width and height in pixels, all numbers as checked.
 
     `style` and `sampler` are the documented names. Image `i` of `n` has the seed
     `(seed + i) mod 2**32`.
@@ -81,14 +73,6 @@ class Asked(msgspec.Struct, frozen=True):
     seed: int
     cfg_scale: float
     n: int
-
-    def __post_init__(self) -> None:
-        assert self.prompt
-        assert self.width > 0
-        assert self.height > 0
-        assert self.steps > 0
-        assert self.n > 0
-        assert 0 <= self.seed <= MAX_SEED
 
     @property
     def seeds(self) -> list[int]:
@@ -124,7 +108,7 @@ class Painter(Protocol):
     async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
         """`asked.n` PNG files of exactly the asked size, in order.
 
-        Cancelling it ends the work within one step. Raises `PainterError`.
+        Cancelling it ends the work within one step. Raises `PainterError`, `Busy`.
         """
         ...
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import resource
 
 import msgspec
 from PIL import Image
@@ -15,8 +14,6 @@ from PIL import Image
 from xinghe.workers import serve
 
 FORMATS = ["PNG", "JPEG", "WEBP"]
-MEMORY = 2 * 1024**3
-"""Bytes of data that the process may hold; beyond that an allocation fails."""
 
 
 class Unpack(msgspec.Struct, frozen=True):
@@ -90,10 +87,5 @@ def _png(request: Unpack) -> bytes:
         return file.getvalue()
 
 
-def main() -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    serve(unpack, Unpack)
-
-
 if __name__ == "__main__":
-    main()
+    serve(unpack, Unpack)

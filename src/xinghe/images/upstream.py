@@ -8,9 +8,9 @@ from typing import Any
 import structlog
 
 from xinghe.catalog import UpstreamImagesDeployment
+from xinghe.core import Busy
 from xinghe.images.protocol import (
     Asked,
-    PainterBusy,
     PainterError,
     PainterFailed,
     PainterUnavailable,
@@ -33,8 +33,8 @@ MOST_PATIENCE = 3600.0
 """Seconds: the largest `request_timeout` of the documented API."""
 MOST_BESIDES, MOST_OF_PIXEL = 64 * 1024, 6
 """Bytes of an answer: PNG takes at most four a pixel, base64 a third more."""
-UNPACKING = 30.0
-"""Seconds to open one image."""
+UNPACKING, UNPACKING_MEMORY = 30.0, 2 * 1024**3
+"""Seconds to open one image, and the bytes of data that the child may hold."""
 OPENAI_IGNORES = ("negative_prompt", "steps", "sampler_index", "seed", "cfg_scale")
 
 
@@ -46,7 +46,9 @@ class UpstreamPainter:
         self._deployment = deployment
         self._fetch = fetch
         self._server = Server.of(name, deployment)
-        self._unpacker = Worker("xinghe.images.unpacking", Unpacked, timeout=UNPACKING)
+        self._unpacker = Worker(
+            "xinghe.images.unpacking", Unpacked, timeout=UNPACKING, memory=UNPACKING_MEMORY
+        )
         queue = deployment.queue
         self._slots = Slots(deployment.slots, queue=queue, share=share_of(queue))
 
@@ -74,8 +76,8 @@ class UpstreamPainter:
                     progress(len(images) * asked.steps)
                 return images
         except QueueFull as busy:
-            raise PainterBusy(str(busy), RETRY_AFTER) from None
-        except PainterError as error:
+            raise Busy(str(busy), RETRY_AFTER) from None
+        except (Busy, PainterError) as error:
             log.warning("image_failed", served_by=self.served_by, error=str(error))
             raise
 
@@ -135,7 +137,7 @@ class UpstreamPainter:
         except Refused as refused:
             if refused.busy:
                 wait = RETRY_AFTER if refused.advice is None else refused.advice
-                raise PainterBusy(f"upstream: {refused}", wait) from None
+                raise Busy(f"upstream: {refused}", wait) from None
             failed = PainterFailed if refused.status >= 500 else PainterUnavailable
             raise failed(f"upstream: {refused}") from None
         except CallFailed as error:

@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 REMEMBERED = 256
 """Sights kept in memory: a conversation sends its pictures again with every question."""
+MEMORY = 2 * 1024**3
+"""Bytes of data that the child may hold."""
 WAITING, SHARE = 64, 16
 """Requests that wait for a reading: in all, and of one account."""
 
@@ -53,6 +55,7 @@ class PictureReader:
             waiting=WAITING,
             share=SHARE,
             timeout=settings.read_timeout,
+            memory=MEMORY,
             grace=settings.read_timeout,  # it starts for longer than most readings take
         )
         self._hashing = Threads("picture-hashes")

@@ -6,7 +6,6 @@ because its work may yield to every other.
 
 from __future__ import annotations
 
-import resource
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from xinghe.pictures.pixels import WIDEST, decode, dominant_colours, tiles
 from xinghe.pictures.reader import PictureFile, Reading
 from xinghe.workers import serve, threads
 
-MEMORY = 2 * 1024**3
-"""Bytes of data that it may hold; beyond that an allocation fails."""
 CONFIDENCE = 0.6
 """Lines that the recogniser is less sure of are left out."""
 LEGIBLE = 8
@@ -133,10 +130,5 @@ def _cut(
     return (ordered[:at], ordered[at:]) if at else None
 
 
-def main() -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    serve(TextReader().read, PictureFile)
-
-
 if __name__ == "__main__":
-    main()
+    serve(TextReader().read, PictureFile)

@@ -25,6 +25,7 @@ DOCUMENTATION = "documentation"
 """The collection that the project's own pages are in."""
 WAITING, SHARE = 256, 32
 """Reads and writes that wait: in all, and of one account."""
+READ, WRITE = "BEGIN", "BEGIN IMMEDIATE"
 SERVED_AT = "/documentation/"
 """Where the service shows documents that have no URL of their own."""
 
@@ -81,17 +82,11 @@ class Corpus:
 
     async def read(self, operation: Callable[[apsw.Connection], T]) -> T:
         """Read in a thread: a large corpus takes its time."""
-        return await self._threads.run(self._do, "BEGIN", operation)
+        return await self._threads.run(self._do, READ, operation)
 
     async def write(self, operation: Callable[[apsw.Connection], T]) -> T:
         """Write in a thread."""
-        return await self._threads.run(self._do, "BEGIN IMMEDIATE", operation)
-
-    def _read(self, operation: Callable[[apsw.Connection], T]) -> T:
-        return self._do("BEGIN", operation)
-
-    def _write(self, operation: Callable[[apsw.Connection], T]) -> T:
-        return self._do("BEGIN IMMEDIATE", operation)
+        return await self._threads.run(self._do, WRITE, operation)
 
     def _do(self, begin: str, operation: Callable[[apsw.Connection], T]) -> T:
         """One transaction: all of it is done, or nothing. Raises `StorageUnavailable`."""
@@ -110,7 +105,8 @@ class Corpus:
 
     def collections(self) -> list[Collection]:
         """All of them, by name."""
-        return self._read(
+        return self._do(
+            READ,
             lambda connection: [
                 Collection(name, bool(public), url, documents, passages, at)
                 for name, public, url, documents, passages, at in connection.execute(
@@ -118,7 +114,7 @@ class Corpus:
                     "FROM collections c LEFT JOIN documents d ON d.collection_id = c.id "
                     "LEFT JOIN passages p ON p.document_id = d.id GROUP BY c.id ORDER BY name"
                 )
-            ]
+            ],
         )
 
     def put_collection(self, name: str, *, public: bool, url: str) -> int:
@@ -135,18 +131,19 @@ class Corpus:
                 ).get
             )
 
-        return self._write(put)
+        return self._do(WRITE, put)
 
     def stamps(self, collection: int) -> dict[str, Stamp]:
         """The documents of a collection by path."""
-        return self._read(
+        return self._do(
+            READ,
             lambda connection: {
                 path: Stamp(origin, size, modified)
                 for path, origin, size, modified in connection.execute(
                     "SELECT path, origin, size, modified FROM documents WHERE collection_id = ?",
                     (collection,),
                 )
-            }
+            },
         )
 
     def put(self, collection: int, document: Document) -> None:
@@ -184,7 +181,7 @@ class Corpus:
                     ),
                 )
 
-        self._write(store)
+        self._do(WRITE, store)
 
     def drop(self, collection: int, paths: Sequence[str]) -> None:
         """Forget documents."""
@@ -193,7 +190,7 @@ class Corpus:
             for path in paths:
                 _delete(connection, collection, path)
 
-        self._write(forget)
+        self._do(WRITE, forget)
 
     def remove(self, name: str) -> bool:
         """Forget a whole collection; false if there was none of that name."""
@@ -202,7 +199,7 @@ class Corpus:
             connection.execute("DELETE FROM collections WHERE name = ?", (name,))
             return connection.changes() > 0
 
-        return self._write(forget)
+        return self._do(WRITE, forget)
 
     async def page(self, address: str) -> str | None:
         """The text of the public document that is served at this path; `None` if there is none."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import logging
-import resource
 
 from pypdf import PdfReader
 from trafilatura import bare_extraction, html2txt
@@ -15,8 +14,6 @@ from trafilatura import bare_extraction, html2txt
 from xinghe.search.extractor import Extracted, Extraction, decode
 from xinghe.workers import serve
 
-MAX_MEMORY = 2 * 1024**3
-"""Bytes of address space; a file that needs more fails alone."""
 MAX_PAGES = 2000
 MAX_CHARACTERS = 4_000_000
 
@@ -55,6 +52,5 @@ def _pdf(data: bytes) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     logging.disable(logging.CRITICAL)  # Both parsers comment on every slip of a file.
     serve(extract, Extraction)

@@ -28,6 +28,8 @@ SUFFIXES: dict[str, Kind] = {
 
 TIMEOUT = 30.0
 """Seconds for one file."""
+MEMORY = 2 * 1024**3
+"""Bytes of data that the process may hold; a file that needs more fails alone."""
 
 _TITLE = re.compile(r"^# +(.+?)[ #]*$", re.MULTILINE)
 _FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
@@ -75,6 +77,7 @@ class Extractor:
             waiting=256,
             share=64,
             timeout=TIMEOUT,
+            memory=MEMORY,
             nice=10,
             grace=TIMEOUT,  # it starts for longer than most files take
         )

@@ -52,9 +52,7 @@ class _Entry(msgspec.Struct):
 
 
 _Entries = msgspec.defstruct(
-    "_Entries",
-    [(f"entry_{at}", msgspec.Raw, _NULL) for at in range(MOST_RESULTS)],
-    array_like=True,
+    "_Entries", [(f"entry_{at}", msgspec.Raw, _NULL) for at in range(MOST_RESULTS)], array_like=True
 )
 """An array of which no more is built than is looked at."""
 

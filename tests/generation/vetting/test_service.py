@@ -13,10 +13,10 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from tests.kit import hostile
-from xinghe.core import Delta, TextDelta, Tool, ToolUse
+from xinghe.core import Busy, Delta, TextDelta, Tool, ToolUse
 from xinghe.generation.json_check import Followed, Unkept
 from xinghe.generation.structure import Unguaranteed
-from xinghe.generation.vetting import Unverified, VettedForm, Vetting, VettingBusy
+from xinghe.generation.vetting import Unverified, VettedForm, Vetting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SMALL = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
@@ -145,7 +145,7 @@ async def test_the_same_schema_of_many_is_vetted_once_by_each_worker(vetting: Ve
 async def test_too_many_are_told_to_come_again(vetting: Vetting) -> None:
     calls = [asyncio.create_task(vet(vetting, hostile.patterns(38, f"c{n}"))) for n in range(9)]
     await asyncio.sleep(0)
-    with pytest.raises(VettingBusy):
+    with pytest.raises(Busy):
         await vet(vetting, hostile.patterns(38, "one more"))
     assert await vet(vetting, SMALL | {"description": "c"}, "b")
     for call in calls:

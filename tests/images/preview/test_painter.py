@@ -12,9 +12,9 @@ from PIL import Image
 
 from tests.images.preview.asking import asked
 from tests.kit.pace import allowed
-from xinghe.core import ACCOUNT
+from xinghe.core import ACCOUNT, Busy
 from xinghe.images.preview.painter import PreviewPainter
-from xinghe.images.protocol import Painter, PainterBusy, PainterFailed
+from xinghe.images.protocol import Painter, PainterFailed
 
 SIZES = [
     (768, 768), (1024, 1024), (1536, 1536), (2048, 2048), (1024, 768), (2048, 1536), (768, 1024),
@@ -103,7 +103,7 @@ async def test_more_than_the_queue_are_turned_away_with_a_time(painter: Painter)
 
     calls = [asyncio.create_task(paint(account)) for account in "abababab"]
     answers = await asyncio.gather(*calls, return_exceptions=True)
-    refused = [answer for answer in answers if isinstance(answer, PainterBusy)]
+    refused = [answer for answer in answers if isinstance(answer, Busy)]
     assert len(refused) == 5
     assert all(busy.retry_after >= 1 for busy in refused)
     assert sum(isinstance(answer, list) for answer in answers) == 3, "one is served, two wait"
@@ -122,7 +122,7 @@ async def test_one_account_leaves_room_and_turns_to_others() -> None:
     await asyncio.sleep(0)
     calls += [asyncio.create_task(paint(account)) for account in "bc"]
     ends = await asyncio.gather(*calls, return_exceptions=True)
-    assert [end for end in ends if end is not None and not isinstance(end, PainterBusy)] == []
+    assert [end for end in ends if end is not None and not isinstance(end, Busy)] == []
     assert done == ["a", "a", "b", "c", "a", "a", "a"]
     await painter.aclose()
 

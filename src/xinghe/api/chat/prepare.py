@@ -85,7 +85,7 @@ async def vet(
 
     Schemas are vetted before anything is counted or reserved, at nobody's cost: no work is done
     for an account that could not pay for the least of answers. Raises `ApiError` for a schema
-    that cannot be guaranteed, `VettingBusy` and `InsufficientTokens`.
+    that cannot be guaranteed, `Busy` and `InsufficientTokens`.
     """
     form, tools, account = None, None, str(payer.account_id)
     least = request.card.rate.cost(1, 1, searches=int(request.search is not None))

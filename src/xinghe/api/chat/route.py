@@ -27,7 +27,7 @@ from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.answer import Answer
 from xinghe.generation.moderation import withheld
 from xinghe.generation.planning import count
-from xinghe.generation.runner import Emit
+from xinghe.generation.runner import Emit, Runner
 from xinghe.observe import metrics
 
 
@@ -145,7 +145,7 @@ class _Chat(msgspec.Struct, eq=False):
         counted = await count(task)
         waited = time.perf_counter() - began
         task = cut_to_fit(task, counted, self._served.limits)
-        answer = Answer(services, task, counted, self.meter)
+        answer = Answer(Runner(services, task, self.meter, counted.charge), counted)
         return Prepared(
             partial(self._generate, answer, waited),
             self.card.rate.cost(

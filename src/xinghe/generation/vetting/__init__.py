@@ -4,10 +4,4 @@
 answer to and checks it by. `child` is the workers' side.
 """
 
-from xinghe.generation.vetting.service import (
-    Unverified,
-    VettedForm,
-    VettedTools,
-    Vetting,
-    VettingBusy,
-)
+from xinghe.generation.vetting.service import Unverified, VettedForm, VettedTools, Vetting

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from xinghe.core import Constraint, ToolUse
+from xinghe.core import Busy, Constraint, ToolUse
 from xinghe.generation.structure import CHARACTERS, NODES, Unguaranteed, sized
 from xinghe.generation.tools import Decision, offered, placed
 from xinghe.generation.vetting import wire
@@ -40,15 +40,10 @@ BUSY = 300.0
 ANY_OBJECT = b'{"type":"object"}'
 ALL_NODES, ALL_CHARACTERS = 4 * NODES, 4 * CHARACTERS
 """Values and characters of all functions of a request together."""
+RETRY_AFTER = 2.0
+"""Seconds to wait where too many schemas wait already, of this account or in all."""
 TRIES = 2
 """A worker may die of something else than its call."""
-
-
-class VettingBusy(Exception):
-    """Too many schemas wait already, of this account or in all."""
-
-    retry_after = 2.0
-    """Seconds."""
 
 
 class Unverified(Exception):
@@ -138,7 +133,7 @@ class Vetting:
 
         `about` goes along with the schema (see `Constraint`).
 
-        Raises `Unguaranteed`, `VettingBusy` and what `first` raises.
+        Raises `Unguaranteed`, `Busy` and what `first` raises.
         """
         text = None
         if schema is not None:
@@ -241,7 +236,7 @@ class Vetting:
                     wire.Wanted(work), account, progress=begun, known=known
                 )
             except QueueFull as error:
-                raise VettingBusy(str(error)) from None
+                raise Busy(str(error), RETRY_AFTER) from None
             except WorkerTimeout:
                 seconds, kind = BUSY, "time"
                 reason = f"takes more than {self._seconds:g} s to compile"

@@ -77,10 +77,7 @@ def _from_file(spec: Spec, file: Path, precision: torch.dtype) -> Any:
     _check(file)
     try:
         return StableDiffusionXLPipeline.from_single_file(
-            str(file),
-            config=str(_configuration(spec)),
-            dtype=precision,
-            local_files_only=True,
+            str(file), config=str(_configuration(spec)), dtype=precision, local_files_only=True
         ).to("cpu")
     except NotImplementedError as error:  # what diffusers did not find it leaves without a value
         raise CannotLoad(f"{file} lacks some of its tensors: {sentence(error)}") from error

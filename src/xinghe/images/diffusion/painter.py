@@ -11,11 +11,11 @@ import msgspec
 import structlog
 
 from xinghe.catalog import DiffusersDeployment
+from xinghe.core import Busy
 from xinghe.doctor.processor import capacity
 from xinghe.images.diffusion.messages import Spec, Task
 from xinghe.images.protocol import (
     Asked,
-    PainterBusy,
     PainterFailed,
     PainterUnavailable,
     Progress,
@@ -24,14 +24,7 @@ from xinghe.images.protocol import (
     styles,
 )
 from xinghe.settings import Settings
-from xinghe.workers import (
-    QueueFull,
-    RequestFailed,
-    Slots,
-    Worker,
-    WorkerClosed,
-    WorkerFailure,
-)
+from xinghe.workers import QueueFull, RequestFailed, Slots, Worker, WorkerClosed, WorkerFailure
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +101,7 @@ class DiffusionPainter:
                     self._free.append(worker)
         except QueueFull as busy:
             seconds = before * self._speed / len(self._workers)
-            raise PainterBusy(str(busy), max(1.0, seconds)) from None
+            raise Busy(str(busy), max(1.0, seconds)) from None
         finally:
             del self._waiting[me]
 

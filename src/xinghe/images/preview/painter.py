@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from xinghe.core import Busy
 from xinghe.images.preview.messages import PERCENT
 from xinghe.images.preview.vocabulary import vocabulary
-from xinghe.images.protocol import Asked, PainterBusy, PainterFailed, Progress, share_of
+from xinghe.images.protocol import Asked, PainterFailed, Progress, share_of
 from xinghe.workers import QueueFull, Slots, Worker, WorkerClosed, WorkerFailure
 
 MODULE = "xinghe.images.preview.worker"
@@ -55,7 +56,7 @@ class PreviewPainter:
         try:
             await self._slots.take()
         except QueueFull as busy:
-            raise PainterBusy(str(busy), EACH * (1 + self._slots.waiting)) from None
+            raise Busy(str(busy), EACH * (1 + self._slots.waiting)) from None
         try:
             return await self._worker.call(asked, progress=_steps(asked, progress))
         except WorkerClosed:
