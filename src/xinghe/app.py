@@ -17,8 +17,6 @@ A request meets, from the outside in:
 Embeddings, rerank and images go the same way; in place of 9 to 11 stand `embedding` and `images`.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager

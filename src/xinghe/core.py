@@ -4,8 +4,6 @@ A request becomes a `GenerationJob`; an engine answers it with batches of `Delta
 a `Meter` counts what was used; a `Rate` turns the count into micro-Tokens.
 """
 
-from __future__ import annotations
-
 import enum
 from contextvars import ContextVar
 from typing import Any, Literal, TypeAlias

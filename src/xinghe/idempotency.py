@@ -121,16 +121,13 @@ class Keeper:
         return await in_batches(self._database, step, 0)
 
 
-class Keeping:
+class Keeping(msgspec.Struct):
     """One answer on its way into the table; one of more than `largest` bytes is not kept."""
 
-    def __init__(
-        self, gathering: Gathering, place: RepeatKey, max_bytes: int, largest: int
-    ) -> None:
-        self.largest = largest
-        self._gathering = gathering
-        self._place = place
-        self._max_bytes = max_bytes
+    gathering: Gathering
+    place: RepeatKey
+    max_bytes: int
+    largest: int
 
     async def keep(self, answer: Kept | None) -> None:
         """Hand the answer in, and behind it what the work has settled; None: only that.
@@ -138,12 +135,12 @@ class Keeping:
         Returns when the answer may leave. Raises `StorageError`, and then it may not.
         """
         if answer is None:
-            self._gathering.hand_in()
+            self.gathering.hand_in()
         else:
-            self._gathering.hand_in(
-                partial(keep_answer, place=self._place, answer=answer, max_bytes=self._max_bytes)
+            self.gathering.hand_in(
+                partial(keep_answer, place=self.place, answer=answer, max_bytes=self.max_bytes)
             )
-        await self._gathering.cleared()
+        await self.gathering.cleared()
 
 
 def keep_answer(

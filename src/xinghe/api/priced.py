@@ -50,11 +50,9 @@ class Work(Protocol[T_co]):
     @property
     def used(self) -> int:
         """What it has used of the Tokens a minute."""
-        ...
 
     async def prepare(self) -> Prepared[T_co]:
         """Moderate what was asked, if it is to be, and count it. Raises `ApiError`."""
-        ...
 
 
 async def charged(services: Services, exchange: Exchange, work: Work[T]) -> T:

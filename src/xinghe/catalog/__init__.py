@@ -3,7 +3,6 @@
 from xinghe.catalog.card import (
     ANSWER_RESERVE,
     MIN_OUTPUT_TOKENS,
-    AccountLimits,
     Capability,
     Kind,
     Limits,

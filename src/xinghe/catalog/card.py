@@ -1,7 +1,5 @@
 """What a model is (its card), and the limits that hold for one request to it."""
 
-from __future__ import annotations
-
 import enum
 from functools import cached_property
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Reads the catalog: the built-in `models.toml`, with the operator's merged over it."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from importlib import resources

@@ -1,7 +1,5 @@
 """Who serves: every deployment that `models.toml` may have, by the `engine` that tags it."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args

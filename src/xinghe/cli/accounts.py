@@ -1,7 +1,5 @@
 """`xinghe account`: make accounts, grant Tokens, look at balances, be told of a low one."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import click

@@ -3,8 +3,6 @@
 Exit codes: 0 done, 1 what was asked failed, 2 the command line itself is wrong.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime
 import getpass

@@ -1,7 +1,5 @@
 """`xinghe ledger`: prove the books, read the entries."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

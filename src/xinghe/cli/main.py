@@ -1,7 +1,5 @@
 """`xinghe`: the command line. One module a group of commands."""
 
-from __future__ import annotations
-
 import sys
 
 import click

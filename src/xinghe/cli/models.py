@@ -1,7 +1,5 @@
 """`xinghe models`: what the catalog holds, and the weights it needs."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`xinghe search`: the local corpus of web search."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import closing

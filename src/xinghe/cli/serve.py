@@ -1,7 +1,5 @@
 """`xinghe serve`: the whole service in the foreground."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from pathlib import Path
@@ -73,7 +71,9 @@ def serve(
         catalog = load(settings)
         engines = _engines(settings, catalog)
         listener = listen(settings.server.host, settings.server.port)
-        settings = _bound(settings, listener)
+        # With the port that the system chose, where it is 0.
+        server = replace(settings.server, port=listener.getsockname()[1])
+        settings = replace(settings, server=server)
         metrics_listener = listen_for_metrics(settings.server, settings.server.port)
         token = asyncio.run(_quickstart_token(settings)) if quickstart else None
     except (SettingsError, CatalogError, WeightsError, ServeError, StorageError, OSError) as error:
@@ -162,9 +162,3 @@ def _engine_text(state: EngineThreads) -> str:
 def _url(listener: socket.socket) -> str:
     """What a client on this machine connects to."""
     return http_url(*listener.getsockname()[:2])
-
-
-def _bound(settings: Settings, listener: socket.socket) -> Settings:
-    """With the port that the system chose, where `server.port` is 0."""
-    server = replace(settings.server, port=listener.getsockname()[1])
-    return replace(settings, server=server)

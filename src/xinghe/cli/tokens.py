@@ -1,7 +1,5 @@
 """`xinghe token`: make, list, cap and revoke access tokens."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import click

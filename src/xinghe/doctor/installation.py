@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from urllib.parse import quote
 
 from .finding import Finding, fail, ok, warn
 from .machine import weight
@@ -70,7 +71,7 @@ def database(options: Options) -> Finding:
         return warn("database", text, "start the service, which does it, and ask again")
     mode = "mode=ro" if used else "immutable=1"
     try:
-        connection = sqlite3.connect(f"file:{_escaped(file)}?{mode}", uri=True)
+        connection = sqlite3.connect(f"file:{quote(file)}?{mode}", uri=True)
         try:
             answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         finally:
@@ -96,7 +97,3 @@ def _own_file(path: str) -> Finding:
     if right:
         return ok("weights", path)
     return fail("weights", f"{path} is not a GGUF file", "--model default, or another file")
-
-
-def _escaped(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -160,8 +160,9 @@ def _writable(name: str, folder: str, otherwise: str) -> Finding:
     existing = nearest(folder)
     if not os.path.isdir(existing):
         return fail(name, f"{existing} is not a folder", f"name another one: {otherwise}")
-    foreign = [path for path in _with_entries(existing, folder) if not _ours(path)]
-    if foreign:
+    me = os.geteuid()
+    foreign = [path for path in _with_entries(existing, folder) if os.lstat(path).st_uid != me]
+    if foreign and me != 0:
         text = f"{foreign[0]} belongs to another user, as after a run with sudo"
         return fail(name, text, as_root(f'chown -R "$(id -un)" {existing}'))
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -177,7 +178,3 @@ def _with_entries(existing: str, folder: str) -> Iterator[str]:
     if existing == folder and os.access(existing, os.R_OK | os.X_OK):
         for entry in os.scandir(existing):
             yield entry.path
-
-
-def _ours(path: str) -> bool:
-    return os.geteuid() == 0 or os.lstat(path).st_uid == os.geteuid()

@@ -1,12 +1,4 @@
 """Vectors of texts: who makes them, in which form, and how many tokens a text may have."""
 
 from xinghe.embedding.choose import make_embedder
-from xinghe.embedding.protocol import (
-    Began,
-    Embedder,
-    EmbedderError,
-    EmbedderFailed,
-    Form,
-    TextTooLong,
-    Vectors,
-)
+from xinghe.embedding.protocol import Began, Embedder, EmbedderFailed, Form, TextTooLong, Vectors

@@ -1,7 +1,5 @@
 """From a deployment of the catalog to the embedder that serves it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import msgspec

@@ -1,7 +1,5 @@
 """The worker of a GGUF embedding model: `python -m xinghe.embedding.gguf <GgufSpec as JSON>`."""
 
-from __future__ import annotations
-
 import base64
 import secrets
 import sys

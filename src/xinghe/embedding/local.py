@@ -1,7 +1,5 @@
 """An embedder in a worker process, with dynamic batching across requests."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import deque

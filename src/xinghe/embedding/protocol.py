@@ -1,7 +1,5 @@
 """What every maker of vectors speaks. None knows HTTP's edge, money or the dialect."""
 
-from __future__ import annotations
-
 import math
 from array import array
 from collections.abc import Callable, Sequence
@@ -85,7 +83,6 @@ class Embedder(Protocol):
         `max_tokens` 0 sets no limit. Raises `TextTooLong`, `EmbedderError`. Cancelling it gives
         up what has not begun.
         """
-        ...
 
     async def embed(
         self, texts: Sequence[str], kind: Literal["query", "passage"]
@@ -94,7 +91,6 @@ class Embedder(Protocol):
 
         Passages are for an index that nobody waits for: they let requests pass.
         """
-        ...
 
     async def rank(
         self, query: str, documents: Sequence[str], *, max_tokens: int = 0, began: Began = nothing
@@ -113,6 +109,5 @@ class Embedder(Protocol):
 
     async def ready(self) -> bool:
         """Whether a request sent now would be answered."""
-        ...
 
     async def aclose(self) -> None: ...

@@ -1,7 +1,5 @@
 """Any server with OpenAI's `POST /embeddings`, and perhaps `POST /rerank`, as an embedder."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import math

@@ -1,7 +1,5 @@
 """Pieces of tool calls as servers send them, each led to its call."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise

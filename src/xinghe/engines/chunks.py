@@ -1,7 +1,5 @@
 """What an OpenAI-compatible server says, as deltas; nothing of it is believed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

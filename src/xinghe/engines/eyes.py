@@ -1,7 +1,5 @@
 """Pictures of a conversation as engines with eyes can take them."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """Events that are no JSON, as servers send them, or say nothing in an unforeseen way."""
 
-from __future__ import annotations
-
 import re
 
 _HIGH_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?=\")")

@@ -6,8 +6,6 @@ here, in a process that may crash. Upstreams decode most files well (argument `d
 heed EXIF, and what is transparent becomes black, or whatever colour was hidden there.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import sys

@@ -3,8 +3,6 @@
 And how many tokens their texts are, where no tokenizer is at hand.
 """
 
-from __future__ import annotations
-
 import base64
 import unicodedata
 from typing import Any

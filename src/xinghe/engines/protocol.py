@@ -1,7 +1,5 @@
 """What every engine speaks. No engine knows HTTP's edge, money or the dialect."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, Protocol
 
@@ -72,7 +70,6 @@ class Engine(Protocol):
     @property
     def served_by(self) -> str:
         """What really answers, as `/models` and the header `x-served-by` tell it."""
-        ...
 
     @property
     def abilities(self) -> Abilities: ...
@@ -80,11 +77,9 @@ class Engine(Protocol):
     @property
     def refused(self) -> int | None:
         """The status with which it refuses its operator; `None` if it does not."""
-        ...
 
     async def ready(self) -> bool:
         """Whether a request sent now would be answered."""
-        ...
 
     async def prepare(
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
@@ -94,12 +89,9 @@ class Engine(Protocol):
         `tools` only where the engine calls them by itself; the answer begins with `opening`
         only where the engine is held to grammars.
         """
-        ...
 
     def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
         """Run one pass. Raises `EngineError`."""
-        ...
 
     async def aclose(self) -> None:
         """Drop the connections."""
-        ...

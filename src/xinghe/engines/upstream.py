@@ -3,8 +3,6 @@
 Its faults become ours and its text stays here: an `EngineError` is for the log.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence

@@ -1,7 +1,5 @@
 """One GET for a URL that a stranger chose (OWASP: server-side request forgery)."""
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import socket

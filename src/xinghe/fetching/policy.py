@@ -1,7 +1,5 @@
 """What may be fetched: URLs of public hosts, and what the operator names in spite of that."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One answer, under one hold: look, search, think, decide about calls, say."""
 
-from __future__ import annotations
-
 import time
 
 import msgspec

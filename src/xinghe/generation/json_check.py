@@ -5,8 +5,6 @@ so only on its standard error. So whoever asked for a constraint follows it: the
 through the same grammar, byte by byte, in a worker.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Awaitable, Callable
@@ -64,7 +62,6 @@ class Walker(Protocol):
 
     async def walk(self, key: str, grammar: str, start: int, text: bytes, account: str) -> bool:
         """Whether `text`, of which `start` bytes are known, keeps to `grammar`."""
-        ...
 
 
 class Followed(msgspec.Struct):

@@ -1,7 +1,5 @@
 """An unsafe conversation is answered without an engine; a model looks at what leaves one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from xinghe.core import (

@@ -1,7 +1,5 @@
 """Pictures on their way to an engine: as they are, or read out to one without eyes."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 

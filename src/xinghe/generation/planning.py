@@ -1,7 +1,5 @@
 """What one request wants of generation, and how a pass of it is laid out and counted."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -25,6 +23,7 @@ _THINK = {
     False: "(Do not answer yet. First write down how you think about it: what is asked, what "
     "matters, and how to get to the answer step by step.)",
 }
+"""Asks a model that gives no thoughts by itself for them, and for nothing else."""
 _THOUGHT = {
     True: "(你已经这样思考过了,用户看不到这些:\n{thought}\n\n现在直接回答,不要重复思考过程。)",
     False: "(You have thought about it like this, which the user does not see:\n{thought}\n\nNow "
@@ -134,7 +133,7 @@ async def first_pass(task: Task, messages: tuple[Message, ...], note: str | None
     """
     thinks = note is None and task.thinks_first
     if thinks:
-        note = _think_note(messages)
+        note = _THINK[_is_chinese(messages)]
     if note:
         messages = _with_note(messages, note)
     if not task.deployment.engine.abilities.tools:
@@ -200,11 +199,6 @@ def _with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:
 def _is_chinese(messages: Sequence[Message]) -> bool:
     """Whether the last question is in Chinese: in what language the model is spoken to."""
     return any("\u4e00" <= char <= "\u9fff" for char in messages[-1].content)
-
-
-def _think_note(messages: Sequence[Message]) -> str:
-    """Asks a model that gives no thoughts by itself for them, and for nothing else."""
-    return _THINK[_is_chinese(messages)]
 
 
 def thought_note(messages: Sequence[Message], thought: str) -> str:

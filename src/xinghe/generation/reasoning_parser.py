@@ -1,7 +1,5 @@
 """Chains of thought between tags (DeepSeek-R1's form): `<think>…</think>`, then the answer."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import msgspec

@@ -1,9 +1,7 @@
 """Runs the passes of one answer; what breaks its promise unseen is tried again."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing, closing, nullcontext
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -106,7 +104,7 @@ class Runner(msgspec.Struct):
                     break
             except Unverified as error:
                 # The same text may come again, and would take as long again.
-                log.warning("answer_not_verified", kind=error.kind, shown=self.shown)
+                log.warning("answer_not_verified", kind=str(error), shown=self.shown)
                 break
         raise DispatchFailed(self.task.deployment.name)
 
@@ -143,28 +141,26 @@ class Runner(msgspec.Struct):
         within a read is not counted. Raises what `ChatDeployment.run` and the processors raise.
         """
         deployment, moderator = self.task.deployment, self.services.moderator
-        async with AsyncExitStack() as closing:
-            if moderator.asks_of_answers and not beside:
-                review = Review(moderator)
-                closing.callback(review.close)
-                processors = [*processors, review]
-            batches = await closing.enter_async_context(aclosing(deployment.run(job)))
-            async for batch in batches:
-                self.begun = True
-                shown: list[Delta] = []
-                for deltas in [[delta] for delta in batch.deltas] if singly else [batch.deltas]:
-                    passed = deltas
-                    for processor in processors:
-                        out = processor(passed)
-                        passed = out if isinstance(out, list) else await out
-                    shown += passed
-                    if shown and isinstance(shown[-1], FinishDelta):
-                        self.charged = self.charged or not beside
-                        return Batch(batch.arrived, shown)
-                if shown:
-                    self.shown = True
-                    self.meter.shown = self.meter.shown or not beside
-                    emit(Batch(batch.arrived, shown))
+        reviewed = moderator.asks_of_answers and not beside
+        with closing(Review(moderator)) if reviewed else nullcontext() as review:
+            processors = processors if review is None else [*processors, review]
+            async with aclosing(deployment.run(job)) as batches:
+                async for batch in batches:
+                    self.begun = True
+                    shown: list[Delta] = []
+                    for deltas in [[one] for one in batch.deltas] if singly else [batch.deltas]:
+                        passed = deltas
+                        for processor in processors:
+                            out = processor(passed)
+                            passed = out if isinstance(out, list) else await out
+                        shown += passed
+                        if shown and isinstance(shown[-1], FinishDelta):
+                            self.charged = self.charged or not beside
+                            return Batch(batch.arrived, shown)
+                    if shown:
+                        self.shown = True
+                        self.meter.shown = self.meter.shown or not beside
+                        emit(Batch(batch.arrived, shown))
         log.error("engine_failed", deployment=deployment.name, error="it gave no finish reason")
         raise DispatchFailed(deployment.name)
 

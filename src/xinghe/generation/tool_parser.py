@@ -1,7 +1,5 @@
 """Tool calls on their way out: read from constrained text, or checked if the engine made them."""
 
-from __future__ import annotations
-
 import msgspec
 from msgspec.structs import replace
 

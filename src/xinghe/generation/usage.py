@@ -1,7 +1,5 @@
 """Counts what a pass uses, and ends it where its length is reached."""
 
-from __future__ import annotations
-
 import msgspec
 
 from xinghe.core import (

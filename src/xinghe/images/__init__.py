@@ -11,7 +11,6 @@ from xinghe.images.protocol import (
     PainterError,
     PainterFailed,
     PainterUnavailable,
-    Progress,
     samplers,
     styles,
 )

@@ -1,7 +1,5 @@
 """Images in a bucket of any S3-compatible service; the bucket itself may stay private."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import os

@@ -1,7 +1,5 @@
 """From a deployment of the catalog to the painter that serves it."""
 
-from __future__ import annotations
-
 from xinghe.catalog import DiffusersDeployment, ImageDeployment, PreviewDeployment
 from xinghe.images.bucket import Bucket
 from xinghe.images.diffusion import DiffusionPainter

@@ -3,8 +3,6 @@
 None of them knows HTTP's edge, money or the dialect.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Callable
 from functools import cache
@@ -91,7 +89,6 @@ class Painter(Protocol):
     @property
     def served_by(self) -> str:
         """What really draws, as `/models` and the header `x-served-by` tell it."""
-        ...
 
     @property
     def abilities(self) -> dict[str, str]:
@@ -99,22 +96,18 @@ class Painter(Protocol):
 
         By parameter: `{"prompt": "…"}`; empty where a diffusion model does it all.
         """
-        ...
 
     async def start(self) -> None:
         """Begin to load what takes long; the first `paint` would do it, too."""
-        ...
 
     async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
         """`asked.n` PNG files of exactly the asked size, in order.
 
         Cancelling it ends the work within one step. Raises `PainterError`, `Busy`.
         """
-        ...
 
     async def ready(self) -> bool:
         """Whether a request sent now would be answered."""
-        ...
 
     async def aclose(self) -> None: ...
 

@@ -5,8 +5,6 @@ Nobody can guess a name, and each says when it was made:
 is kept, whatever a copy or a restore did to the times of its file.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -75,7 +73,6 @@ class Place(Protocol):
 
     async def read(self, name: str) -> Opened | None:
         """`None` where there is no such file."""
-        ...
 
     async def names(self) -> list[str]: ...
 

@@ -3,8 +3,6 @@
 Base64 of megabytes and strangers' picture formats take long and may crash, so this stands alone.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 

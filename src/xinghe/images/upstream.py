@@ -1,7 +1,5 @@
 """Any server with OpenAI's `POST /images/generations` as a painter."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -42,7 +40,11 @@ class UpstreamPainter:
     """Asks for one image after the other: not every server takes an `n`, or knows our seeds."""
 
     def __init__(self, name: str, deployment: UpstreamImagesDeployment, fetch: Fetch) -> None:
-        self._name = name
+        self.served_by = f"{name}/{deployment.model}"
+        self.abilities: dict[str, str] = {}
+        if deployment.dialect == "openai":
+            ignored = dict.fromkeys(OPENAI_IGNORES, "has no effect")
+            self.abilities = {"style": "written into the prompt", **ignored}
         self._deployment = deployment
         self._fetch = fetch
         self._server = Server.of(name, deployment)
@@ -51,17 +53,6 @@ class UpstreamPainter:
         )
         queue = deployment.queue
         self._slots = Slots(deployment.slots, queue=queue, share=share_of(queue))
-
-    @property
-    def served_by(self) -> str:
-        return f"{self._name}/{self._deployment.model}"
-
-    @property
-    def abilities(self) -> dict[str, str]:
-        if self._deployment.dialect == "documented":
-            return {}
-        ignored = dict.fromkeys(OPENAI_IGNORES, "has no effect")
-        return {"style": "written into the prompt", **ignored}
 
     async def start(self) -> None:
         """Nothing is loaded here."""

@@ -104,7 +104,6 @@ class Store(Protocol):
         Returns the moment of it in the store's order of events, for `settle`, or 0 if refused;
         and each bucket's deficit before it, in its quota's units.
         """
-        ...
 
     def settle(self, ask: Ask, mark: int, used: int) -> None:
         """Make a granted ask one of `used`, as if that had been asked at the time.
@@ -113,7 +112,6 @@ class Store(Protocol):
         gives back only what could still have been there: what the bucket would have lost as
         overflow in between, had it been that much fuller, is not given.
         """
-        ...
 
 
 class LocalStore:

@@ -1,7 +1,5 @@
 """Structured logs on standard error; a request's id is on every line that it causes."""
 
-from __future__ import annotations
-
 import logging
 import sys
 

@@ -1,7 +1,5 @@
 """What Prometheus reads at `/metrics`, and the watch over the event loop that one of it needs."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Iterator
@@ -70,31 +68,27 @@ SEARCHES = Counter("xinghe_searches_total", "Web searches", ["provider", "outcom
 
 @contextmanager
 def watched_loop() -> Iterator[None]:
-    """Within the block the running loop is measured: while it is away, nobody is served."""
-    watch = _LoopWatch()
-    try:
-        yield
-    finally:
-        watch.stop()
+    """Within the block a timer of the running loop records how late it comes.
 
+    While the loop is away, nobody is served.
+    """
+    loop = asyncio.get_running_loop()
+    last = time.monotonic()
+    timer: asyncio.TimerHandle
 
-class _LoopWatch:
-    """A timer of the running loop that records how late it comes."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._last = time.monotonic()
-        self._timer = self._loop.call_later(LOOP_PERIOD, self._look)
-
-    def stop(self) -> None:
-        self._timer.cancel()
-
-    def _look(self) -> None:
+    def look() -> None:
+        nonlocal last, timer
         now = time.monotonic()
-        since = now - self._last
+        since = now - last
         late = since - LOOP_PERIOD
         # What stood in the way may have begun right after the last look: rather too much is
         # told than too little.
         LOOP_LAG.observe(since if late > LOOP_PERIOD else max(0.0, late))
-        self._last = now
-        self._timer = self._loop.call_later(LOOP_PERIOD, self._look)
+        last = now
+        timer = loop.call_later(LOOP_PERIOD, look)
+
+    timer = loop.call_later(LOOP_PERIOD, look)
+    try:
+        yield
+    finally:
+        timer.cancel()

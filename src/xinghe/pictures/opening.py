@@ -5,8 +5,6 @@ to do: they look at every chunk and segment, and a file of ten megabytes has roo
 empty ones.
 """
 
-from __future__ import annotations
-
 import binascii
 import io
 import re
@@ -200,11 +198,6 @@ def _is_whole_bmp(data: bytes) -> bool:
     return _little(data, 10, 4) + row * height <= len(data)
 
 
-def _is_whole_webp(data: bytes) -> bool:
-    """The RIFF container is as long as it says."""
-    return _little(data, 4, 4) + 8 <= len(data)
-
-
 def _little(data: bytes, at: int, size: int) -> int:
     return int.from_bytes(data[at : at + size], "little")
 
@@ -214,5 +207,6 @@ _FORMATS = {
     "JPEG": (JpegImageFile, _is_whole_jpeg),
     "PNG": (PngImageFile, _is_whole_png),
     "BMP": (BmpImageFile, _is_whole_bmp),
-    "WEBP": (WebPImageFile, _is_whole_webp),
+    # The RIFF container is as long as it says.
+    "WEBP": (WebPImageFile, lambda data: _little(data, 4, 4) + 8 <= len(data)),
 }

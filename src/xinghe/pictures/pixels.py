@@ -4,8 +4,6 @@ The detector shrinks long pictures until their text is gone, and blows flat ones
 of 736 pixels, whatever that makes of the long one.
 """
 
-from __future__ import annotations
-
 import colorsys
 import io
 from collections import Counter

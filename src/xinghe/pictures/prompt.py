@@ -1,7 +1,5 @@
 """Pictures in messages: their cost in tokens, and what engines without eyes are told of them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 

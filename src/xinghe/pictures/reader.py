@@ -1,7 +1,5 @@
 """What an engine without eyes is told of a picture."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections import OrderedDict
@@ -72,7 +70,7 @@ class PictureReader:
         A picture that cannot be read within `pictures.read_timeout` is described as such. Raises
         `QueueFull` where too many wait.
         """
-        key = await self._hashing.run(_digest, picture.data)
+        key = await self._hashing.run(lambda: hashlib.sha256(picture.data).digest())
         reading = self._seen.get(key)
         if reading is None:
             try:
@@ -93,10 +91,6 @@ class PictureReader:
     async def aclose(self) -> None:
         await self._worker.aclose()
         self._hashing.close()
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
 
 
 def _bounded(lines: tuple[str, ...], most: int) -> tuple[tuple[str, ...], bool]:

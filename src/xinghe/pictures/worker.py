@@ -4,8 +4,6 @@ It stands alone because decoders and native inference may crash, hang, or take m
 because its work may yield to every other.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ What merely looks like an order to a model is taken out sentence by sentence; th
 rest.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import unicodedata

@@ -3,8 +3,6 @@
 Thirty long documents take more than a second, in which a thread would hold up everybody's streams.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 
 from xinghe.search.choose import Choice, Measure, Reference, choose

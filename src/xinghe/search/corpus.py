@@ -3,8 +3,6 @@
 A database file of its own: the command line writes it while the service reads.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@
 Run as `python -m xinghe.search.extraction_worker`; `xinghe.search.extractor` is the parent's side.
 """
 
-from __future__ import annotations
-
 import io
 import logging
 

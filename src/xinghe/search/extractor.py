@@ -1,7 +1,5 @@
 """Files and pages as text, whatever their kind; HTML and PDF are read in a process of their own."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from typing import Literal

@@ -3,8 +3,6 @@
 The project's own pages are in it before anybody has indexed anything.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterator, Sequence

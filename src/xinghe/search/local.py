@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import apsw
 import msgspec
@@ -49,51 +49,42 @@ class Embedder(Protocol):
         self, texts: Sequence[str], kind: Literal["query", "passage"]
     ) -> list[list[float]]:
         """One vector a text, all of one length."""
-        ...
 
 
-class LocalProvider:
+class LocalProvider(msgspec.Struct):
     """`base_url` is where readers reach the service: its own pages stand in sources too.
 
     `least_cosine` is how near in meaning a passage must be that shares no words with the
     question; it depends on the embedding model. `searched` is called at every search.
     """
 
-    name = "local"
+    name: ClassVar[str] = "local"
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        base_url: str,
-        embedder: Embedder | None = None,
-        least_cosine: float = 0.878,
-        searched: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._corpus = corpus
-        self._base_url = base_url
-        self._embedder = embedder
-        self._least_cosine = least_cosine
-        self._searched = searched
-        self._vectors = _Vectors()
+    corpus: Corpus
+    base_url: str
+    embedder: Embedder | None = None
+    least_cosine: float = 0.878
+    searched: Callable[[], None] = lambda: None
+    vectors: _Vectors = msgspec.field(default_factory=lambda: _Vectors())  # noqa: PLW0108 - it stands below
 
     async def search(self, query: str, number: int) -> list[Found]:
-        self._searched()
+        self.searched()
         vector: list[float] = []
-        if self._embedder is not None:
+        if self.embedder is not None:
             try:
                 async with asyncio.timeout(VECTOR_SECONDS):
-                    (vector,) = await self._embedder.embed([query], "query")
+                    (vector,) = await self.embedder.embed([query], "query")
             except Exception as error:  # Whatever ails it, the terms find most.
                 log.warning("search_without_embedding", error=repr(error))
         try:
-            return await self._corpus.read(
+            return await self.corpus.read(
                 lambda connection: self._find(connection, query, vector, number)
             )
         except (apsw.Error, StorageError) as error:
             raise SearchFailed(f"the corpus cannot be read: {error}") from error
 
     async def aclose(self) -> None:
-        self._corpus.close()
+        self.corpus.close()
 
     def _find(
         self, connection: apsw.Connection, query: str, vector: list[float], number: int
@@ -102,8 +93,8 @@ class LocalProvider:
         if (expression := match_expression(query)) is not None:
             rows = connection.execute(_TERMS, (expression, *WEIGHTS, CANDIDATES))
             by_terms = [passage for (passage,) in rows]
-        by_meaning = self._vectors.nearest(connection, vector, CANDIDATES) if vector else []
-        near = {passage for passage, cosine in by_meaning if cosine >= self._least_cosine}
+        by_meaning = self.vectors.nearest(connection, vector, CANDIDATES) if vector else []
+        near = {passage for passage, cosine in by_meaning if cosine >= self.least_cosine}
         wanted = set(query_terms(query))
         hits: dict[int, list[_Hit]] = {}
         for passage in fuse([by_terms, [passage for passage, _ in by_meaning]]):
@@ -116,7 +107,7 @@ class LocalProvider:
         best = hits[0]
         text = "\n\n".join(hit.text.strip() for hit in sorted(hits, key=lambda hit: hit.position))
         return Found(
-            url=address(best.collection, best.url, best.path, self._base_url),
+            url=address(best.collection, best.url, best.path, self.base_url),
             title=best.title,
             snippet=" ".join(best.text.split())[:200],
             text=text,

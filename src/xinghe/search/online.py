@@ -9,8 +9,6 @@ query, `resource_type_filter` with `top_k` up to 50; `references` come back, eac
 `title` and `content`. Errors carry a `code`. It was never tried with a real key.
 """
 
-from __future__ import annotations
-
 import msgspec
 from yarl import URL
 

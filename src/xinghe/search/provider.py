@@ -1,7 +1,5 @@
 """What every search provider speaks."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import msgspec
@@ -33,8 +31,6 @@ class Provider(Protocol):
 
     async def search(self, query: str, number: int) -> list[Found]:
         """At most `number` results. Raises `SearchFailed`."""
-        ...
 
     async def aclose(self) -> None:
         """Drop what is open."""
-        ...

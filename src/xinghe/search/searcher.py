@@ -1,7 +1,5 @@
 """One search from query to references, under one deadline: find, fetch the pages, choose."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Web search as a part of the service, made from its settings: it lives as long."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

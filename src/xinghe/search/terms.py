@@ -5,8 +5,6 @@ Overlapping pairs need no dictionary and find about as much as segmented words d
 Zhang and Zhou, "On the Use of Words and N-grams for Chinese Information Retrieval", 2000).
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Hashable, Iterator, Sequence

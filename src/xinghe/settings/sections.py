@@ -1,7 +1,5 @@
 """The one typed tree of settings, a section after the other."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated, Literal

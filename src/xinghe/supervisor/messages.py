@@ -1,7 +1,5 @@
 """What the supervisor and the gateway worker say to each other: one JSON line each."""
 
-from __future__ import annotations
-
 import msgspec
 
 from xinghe.catalog import Catalog

@@ -1,7 +1,5 @@
 """The process tree of `xinghe serve`: owns the children, restarts what dies, ends them all."""
 
-from __future__ import annotations
-
 import asyncio
 import fcntl
 import os
@@ -11,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from xinghe.settings import Server
@@ -65,20 +64,14 @@ def lock_data(data: Path) -> int:
     return descriptor
 
 
-class Supervisor:
+class Supervisor(msgspec.Struct):
     """Runs until it is told to stop. Make and run it in the main thread: see `xinghe.orphan`."""
 
-    def __init__(
-        self,
-        gateway: GatewayKeeper,
-        engines: Sequence[EngineKeeper],
-        when_ready: Callable[[], None],
-    ) -> None:
-        self._gateway = gateway
-        self._engines = engines
-        self._when_ready = when_ready
-        self._stop = asyncio.Event()
-        self._told_at: float | None = None
+    gateway: GatewayKeeper
+    engines: Sequence[EngineKeeper]
+    when_ready: Callable[[], None]
+    stop: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    told_at: float | None = None
 
     async def run(self) -> int:
         """The exit status of the service. Raises `ServeError`."""
@@ -88,11 +81,11 @@ class Supervisor:
                 continue  # under nohup it shall outlive its terminal
             loop.add_signal_handler(number, self._told_to_stop)
         keepers = [
-            asyncio.create_task(self._gateway.run()),
-            *(asyncio.create_task(engine.run()) for engine in self._engines),
+            asyncio.create_task(self.gateway.run()),
+            *(asyncio.create_task(engine.run()) for engine in self.engines),
         ]
         ready = asyncio.create_task(self._announce())
-        stop = asyncio.create_task(self._stop.wait())
+        stop = asyncio.create_task(self.stop.wait())
         try:
             await asyncio.wait({stop, *keepers}, return_when=asyncio.FIRST_COMPLETED)
             failed = [task for task in keepers if task.done()]
@@ -106,27 +99,27 @@ class Supervisor:
         return status
 
     async def _announce(self) -> None:
-        await self._gateway.ready.wait()
-        for engine in self._engines:
+        await self.gateway.ready.wait()
+        for engine in self.engines:
             await engine.ready.wait()
-        for engine in self._engines:  # one after another: they share the processor
+        for engine in self.engines:  # one after another: they share the processor
             await engine.measure()
-        self._when_ready()
+        self.when_ready()
 
     async def _end_all(self) -> int:
         """The gateway first: its streams need the engines until they are finished."""
         log.info("stopping")
-        status = await self._gateway.stop()
-        await asyncio.gather(*(engine.stop() for engine in self._engines))
+        status = await self.gateway.stop()
+        await asyncio.gather(*(engine.stop() for engine in self.engines))
         log.info("stopped", gateway_status=status)
         return 0 if status == 0 else 1
 
     def _told_to_stop(self) -> None:
         now = time.monotonic()
-        if self._told_at is None:
-            self._told_at = now
-            self._stop.set()
-        elif now - self._told_at > ECHO:  # told twice: at once, then
-            self._gateway.kill()
-            for engine in self._engines:
+        if self.told_at is None:
+            self.told_at = now
+            self.stop.set()
+        elif now - self.told_at > ECHO:  # told twice: at once, then
+            self.gateway.kill()
+            for engine in self.engines:
                 engine.kill()

@@ -1,7 +1,5 @@
 """The gateway worker: `python -m xinghe.supervisor.worker`, spoken to as in `messages`."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -6,8 +6,6 @@ part of it: there the rendered text is cut, and the pieces are tokenized one by 
 token without a mark is the template's own. All other marks are taken out without a trace.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Iterable, Iterator

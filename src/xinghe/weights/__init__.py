@@ -4,13 +4,6 @@
 """
 
 from xinghe.weights.fetch import SOURCE_NAMES, fetch
-from xinghe.weights.index import (
-    UnknownWeight,
-    Weight,
-    WeightsError,
-    load_index,
-    local_file,
-    resolve,
-)
+from xinghe.weights.index import UnknownWeight, WeightsError, load_index, local_file, resolve
 from xinghe.weights.progress import Progress, terminal_progress
 from xinghe.weights.store import find

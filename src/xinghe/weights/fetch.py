@@ -1,7 +1,5 @@
 """Bring a model file: the sources in order, the hash of the whole, one rename at the end."""
 
-from __future__ import annotations
-
 import errno
 from pathlib import Path
 

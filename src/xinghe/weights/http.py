@@ -3,8 +3,6 @@
 `model.gguf.part` holds the bytes, `model.gguf.part.json` what they are a part of.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 
@@ -45,10 +43,7 @@ class HttpFile:
     def __init__(self, name: str, url: str) -> None:
         self.name = name
         self._url = URL(url)
-
-    @property
-    def origin(self) -> str:
-        return _origin(self._url)
+        self.origin = _origin(self._url)
 
     async def fetch(self, weight: Weight, place: Place, progress: Progress) -> Fetched:
         timeout = aiohttp.ClientTimeout(
@@ -84,7 +79,10 @@ class _Download:
         self._place = place
         self._progress = progress
         self._facts = self._read_facts()
-        if self._facts is None or not self._continues(self._facts):
+        # Where the hash is known, any source may go on from what is here, since the whole is
+        # checked in the end; elsewhere only the same URL may.
+        same = self._facts is not None and self._facts.url == _origin(url)
+        if self._facts is None or not (weight.sha256 is not None or same):
             self._discard()
 
     async def run(self) -> None:
@@ -134,7 +132,8 @@ class _Download:
                 raise SourceError(f"offers {total} bytes, and should offer {self._weight.size}")
             if total is not None:
                 self._place.require_space(total - offset)
-            self._write_facts(PartialFacts(_origin(self._url), _strong_etag(response), total))
+            self._facts = PartialFacts(_origin(self._url), _strong_etag(response), total)
+            self._place.partial_facts.write_bytes(msgspec.json.encode(self._facts))
             self._progress.begin(f"fetching {self._weight.file} ({self._url.host})", total)
             await self._receive(response, offset)
             self._progress.end()
@@ -152,14 +151,6 @@ class _Download:
                 if self._weight.size is not None and offset > self._weight.size:
                     raise SourceError(f"sent more than the {self._weight.size} bytes of the file")
 
-    def _continues(self, facts: PartialFacts) -> bool:
-        """Whether another part of the file may follow on what is here.
-
-        Where the hash is known, any source may go on, since the whole is checked in the end;
-        elsewhere only the same URL may.
-        """
-        return self._weight.sha256 is not None or facts.url == _origin(self._url)
-
     def _fits(self, response: aiohttp.ClientResponse, offset: int) -> bool:
         """Whether a 206 is the rest of the file that is partly here."""
         known = self._weight.size or (self._facts.total if self._facts else None)
@@ -171,10 +162,6 @@ class _Download:
             return msgspec.json.decode(self._place.partial_facts.read_bytes(), type=PartialFacts)
         except (OSError, msgspec.MsgspecError):
             return None
-
-    def _write_facts(self, facts: PartialFacts) -> None:
-        self._facts = facts
-        self._place.partial_facts.write_bytes(msgspec.json.encode(facts))
 
     def _discard(self) -> None:
         self._facts = None

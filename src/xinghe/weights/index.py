@@ -1,7 +1,5 @@
 """The index of known model files (data: weights.toml)."""
 
-from __future__ import annotations
-
 import tomllib
 from functools import cache
 from importlib.resources import files

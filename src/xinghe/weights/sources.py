@@ -46,7 +46,6 @@ class Source(Protocol):
 
     async def fetch(self, weight: Weight, place: Place, progress: Progress) -> Fetched:
         """Bring the file. Raises `SourceError` (try another) or `NoSpaceError` (do not)."""
-        ...
 
 
 class Folder:
@@ -56,10 +55,7 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-
-    @property
-    def origin(self) -> str:
-        return str(self._folder)
+        self.origin = str(folder)
 
     async def fetch(self, weight: Weight, place: Place, progress: Progress) -> Fetched:
         file = self._folder / weight.file

@@ -5,8 +5,6 @@ last touched), `model.gguf.lock`, and while a download is under way `model.gguf.
 `.copy`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import fcntl
 import os
@@ -35,31 +33,18 @@ class Marker(msgspec.Struct, frozen=True):
     verified: bool
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place:
     """Where one weight lives in the cache folder."""
 
-    folder: Path
-    file: str
-
-    @property
-    def path(self) -> Path:
-        return self.folder / self.file
-
-    @property
-    def partial(self) -> Path:
-        return self.folder / f"{self.file}.part"
-
-    @property
-    def partial_facts(self) -> Path:
-        return self.folder / f"{self.file}.part.json"
-
-    @property
-    def parts(self) -> Path:
-        return self.folder / f"{self.file}.parts"
-
-    @property
-    def copy(self) -> Path:
-        return self.folder / f"{self.file}.copy"
+    def __init__(self, folder: Path, file: str) -> None:
+        self.folder = folder
+        self.path = folder / file
+        self.partial = folder / f"{file}.part"
+        self.partial_facts = folder / f"{file}.part.json"
+        self.parts = folder / f"{file}.parts"
+        self.copy = folder / f"{file}.copy"
+        self._marker = folder / f"{file}.json"
+        self._lock = folder / f"{file}.lock"
 
     @property
     def arrived(self) -> int:
@@ -117,7 +102,7 @@ class Place(msgspec.Struct, frozen=True):
     async def locked(self, waiting: Callable[[], None]) -> AsyncIterator[None]:
         """Hold the weight's lock; `waiting` is called once if another process has it."""
         # The lock file stays: to remove it would let a third process lock a file of its own.
-        descriptor = os.open(self.folder / f"{self.file}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             told = False
             while not _try_lock(descriptor):
@@ -128,10 +113,6 @@ class Place(msgspec.Struct, frozen=True):
             yield
         finally:
             os.close(descriptor)
-
-    @property
-    def _marker(self) -> Path:
-        return self.folder / f"{self.file}.json"
 
 
 def place_of(settings: Settings, weight: Weight) -> Place:

@@ -1,7 +1,5 @@
 """Search augmentation (section 5.4): a conversation in, the same with what was found out."""
 
-from __future__ import annotations
-
 import datetime
 import secrets
 from collections.abc import Sequence

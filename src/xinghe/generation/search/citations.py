@@ -3,8 +3,6 @@
 However the text is cut into reads, what comes out joined is the same.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Whether to search and what for: by rules, or by what a model makes of the conversation."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

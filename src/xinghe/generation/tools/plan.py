@@ -6,8 +6,6 @@ the 1.5B model took that word's improbability for a reason to call, and erred in
 questions that need no call; in this form it erred in none of them (`bench/tools.py`).
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Sequence

@@ -5,8 +5,6 @@ Qwen2.5-Coder 1.5B: examples for functions that do not exist are worth more than
 the instruction (`bench/tools.py`).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Reads calls out of constrained text, wherever the engine cuts it."""
 
-from __future__ import annotations
-
 import secrets
 import string
 from collections.abc import Collection

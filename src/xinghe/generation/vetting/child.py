@@ -4,8 +4,6 @@ Both hold the interpreter's lock and know no limit of time; this process has one
 memory.
 """
 
-from __future__ import annotations
-
 import json
 from collections import OrderedDict
 from collections.abc import Callable

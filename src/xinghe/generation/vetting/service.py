@@ -1,7 +1,5 @@
 """Vets the schemas of requests, and the answers that were to keep to them, in workers."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Awaitable, Callable
@@ -47,11 +45,7 @@ TRIES = 2
 
 
 class Unverified(Exception):
-    """A finished answer could not be checked in time, so it cannot be promised. `kind` is why."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
+    """A finished answer could not be checked, so it cannot be promised; the text is why."""
 
 
 class VettedForm(msgspec.Struct, frozen=True):

@@ -1,7 +1,5 @@
 """What the gateway and a vetting worker say to each other. Schemas travel as JSON text."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import msgspec

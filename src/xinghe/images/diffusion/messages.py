@@ -1,7 +1,5 @@
 """What is said between the platform and a worker that runs a diffusion model."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import msgspec

@@ -1,7 +1,5 @@
 """The diffusion model as a painter: a bounded queue before one worker process a device."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from importlib.util import find_spec
@@ -42,8 +40,9 @@ class DiffusionPainter:
     """One image at a time on each device; up to `queue` requests wait for one."""
 
     def __init__(self, name: str, deployment: DiffusersDeployment, settings: Settings) -> None:
+        self.served_by = f"{name}/{deployment.short_name}"
+        self.abilities: dict[str, str] = {}
         self._name = name
-        self._deployment = deployment
         self._missing = not deployment.python and find_spec("diffusers") is None
         self._workers = [
             Worker(
@@ -64,14 +63,6 @@ class DiffusionPainter:
         self._waiting: dict[object, int] = {}
         """The work of those that wait or are served, in pixels × steps."""
         self._speed = FIRST_GUESS
-
-    @property
-    def served_by(self) -> str:
-        return f"{self._name}/{self._deployment.short_name}"
-
-    @property
-    def abilities(self) -> dict[str, str]:
-        return {}
 
     @property
     def worker_pids(self) -> list[int | None]:

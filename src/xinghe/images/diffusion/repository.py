@@ -1,7 +1,5 @@
 """A repository of a hub as a folder of this machine."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

@@ -3,8 +3,6 @@
 This module and those that only it imports are the ones that need `xinghe[images]`.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
