@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from xinghe.core import ToolCallDelta
+from xinghe.engines.fields import NULL
 from xinghe.engines.protocol import EngineFailed
 from xinghe.outbound import UNREADABLE, decoded, items
 
@@ -17,15 +18,7 @@ MOST_CHARACTERS = 8192
 """Of one delta: a longer text is cut, so that nothing after it holds the gateway up."""
 CHARACTERS_A_TOKEN, CHARACTERS_BESIDES = 32, 16_384
 """The most of calls' arguments that one token brings, over the whole of an answer, and beside."""
-NULL = msgspec.Raw(b"null")
 _scan = json.JSONDecoder().raw_decode
-_NOTHINGS = frozenset({b"null", b"false", b'""', b"[]", b"{}"})
-"""Null means absent, and to languages with loose types so does whatever is empty."""
-
-
-def says_nothing(raw: msgspec.Raw) -> bool:
-    """Whether a field might as well be absent."""
-    return raw == NULL or b"".join(bytes(raw)[:16].split()) in _NOTHINGS
 
 
 class _Function(msgspec.Struct):

@@ -16,9 +16,8 @@ from xinghe.core import (
     TextDelta,
     UsageDelta,
 )
-from xinghe.engines.calls import MOST_CHARACTERS, NULL, Calls, says_nothing
-from xinghe.engines.counts import Counts, Unsound
-from xinghe.engines.endings import finish_of
+from xinghe.engines.calls import MOST_CHARACTERS, Calls
+from xinghe.engines.fields import NULL, Counts, Unsound, finish_of, says_nothing
 from xinghe.engines.mending import mended
 from xinghe.engines.protocol import EngineError, EngineFailed, PromptTooLong, PromptUnsafe
 from xinghe.outbound import (
