@@ -22,6 +22,7 @@ import structlog
 
 from xinghe.accounts import rules, tables
 from xinghe.core import MICRO
+from xinghe.regular import Regular
 from xinghe.storage import Database, StorageError, now
 
 SIGNATURE = "X-Xinghe-Signature"
@@ -152,38 +153,33 @@ class Outbox:
         rest: float = REST_SECONDS,
     ) -> None:
         self._database = database
-        self._poll = poll
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._pauses = pauses
         self._rest = rest
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._not_before: dict[int, float] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
-        self._task: asyncio.Task[None] | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._rounds = Regular(self._round, poll, "outbox_unreadable", StorageError)
 
     async def start(self) -> None:
         """Begin with what an earlier process left."""
-        self._task = asyncio.create_task(self._run())
+        await self._rounds.start()
 
     async def stop(self) -> None:
         """Break off what is being sent; it stays in the outbox. Then close the database."""
-        tasks = [task for task in (self._task, *self._sending.values()) if task is not None]
+        await self._rounds.stop()
+        tasks = list(self._sending.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._task = None
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
-    async def _run(self) -> None:
-        async with aiohttp.ClientSession(timeout=self._timeout) as session:
-            while True:
-                try:
-                    await self._round(session)
-                except StorageError as error:
-                    log.warning("outbox_unreadable", error=str(error))
-                await asyncio.sleep(self._poll)
-
-    async def _round(self, session: aiohttp.ClientSession) -> None:
+    async def _round(self) -> None:
         """Take up all that is due, page by page."""
+        session = self._session = self._session or aiohttp.ClientSession(timeout=self._timeout)
         there: set[int] = set()
         after = 0
         while found := await self._database.read(partial(pending, after=after, limit=PAGE)):

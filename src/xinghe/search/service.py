@@ -1,11 +1,12 @@
 """Web search as a part of the service, made from its settings: it lives as long."""
 
 import asyncio
-import contextlib
 import os
+from functools import partial
 
 import structlog
 
+from xinghe.regular import Regular
 from xinghe.search.corpus import DOCUMENTATION, Corpus
 from xinghe.search.extractor import Extractor
 from xinghe.search.indexing import index_documentation
@@ -40,7 +41,9 @@ class SearchService:
         self._settings = settings.search
         self._embedder = embedder
         self._extractor = Extractor()
-        self._keeper: asyncio.Task[None] | None = None
+        self._embedding: Regular | None = None
+        self._embedded: object = None
+        """The version of the corpus whose passages have their vectors."""
         self._used = asyncio.Event()
         """Set by the first search: where nobody searches, no vectors are made."""
         self.corpus: Corpus | None = None
@@ -73,7 +76,10 @@ class SearchService:
         except StorageError as error:
             log.warning("documentation_not_indexed", error=str(error))
         if self._embedder is not None:
-            self._keeper = asyncio.create_task(self._keep(self.corpus, self._embedder))
+            embed = partial(self._embed, self.corpus, self._embedder)
+            # Whatever ails it, terms find most.
+            self._embedding = Regular(embed, LOOK_SECONDS, "passages_not_embedded", Exception)
+            await self._embedding.start()
 
     async def _document(self, corpus: Corpus) -> None:
         if not self._settings.documentation:
@@ -84,24 +90,16 @@ class SearchService:
             log.warning("documentation_skipped", page=skipped.path, reason=skipped.reason)
 
     async def stop(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+        if self._embedding is not None:
+            await self._embedding.stop()
         await self.searcher.aclose()
 
-    async def _keep(self, corpus: Corpus, embedder: Embedder) -> None:
-        seen: object = None
+    async def _embed(self, corpus: Corpus, embedder: Embedder) -> None:
         await self._used.wait()
-        while True:
-            try:
-                version = await corpus.read(lambda connection: connection.pragma("data_version"))
-                if version != seen:
-                    await embed_missing(corpus, embedder)
-                    seen = version
-            except Exception as error:  # Whatever ails it, terms find most; try again.
-                log.warning("passages_not_embedded", error=repr(error))
-            await asyncio.sleep(LOOK_SECONDS)
+        version = await corpus.read(lambda connection: connection.pragma("data_version"))
+        if version != self._embedded:
+            await embed_missing(corpus, embedder)
+            self._embedded = version
 
 
 def _key(search: Search) -> str:
