@@ -20,12 +20,21 @@ port = 9000
 cache = "/srv/weights"
 [embedded]
 model = "small"
+threads = 2
 """
 
 
 @pytest.mark.parametrize("toml", ["", TOML])
 @pytest.mark.parametrize(
-    "environ", [{}, {"XINGHE_SERVER__PORT": "81", "XINGHE_EMBEDDED__MODEL": "x.gguf"}]
+    "environ",
+    [
+        {},
+        {
+            "XINGHE_SERVER__PORT": "81",
+            "XINGHE_EMBEDDED__MODEL": "x.gguf",
+            "XINGHE_EMBEDDED__THREADS": "3",
+        },
+    ],
 )
 def test_the_settings_and_the_doctor_agree(
     tmp_path: Path, toml: str, environ: dict[str, str]
@@ -35,7 +44,7 @@ def test_the_settings_and_the_doctor_agree(
     environ = {**environ, "XINGHE_DATA": str(tmp_path)}
     ours, theirs = parse([], environ), load(environ=environ)
     assert (ours.host, ours.port) == (theirs.server.host, theirs.server.port)
-    assert ours.model == theirs.embedded.model
+    assert (ours.model, ours.threads) == (theirs.embedded.model, theirs.embedded.threads)
     assert ours.data == str(theirs.data_dir)
     assert ours.cache == str(theirs.weights_dir)
 
@@ -94,6 +103,11 @@ def test_a_catalog_of_the_wrong_shape_is_named(tmp_path: Path, models: str, fiel
     (tmp_path / "models.toml").write_text(models)
     with pytest.raises(OptionError, match=rf"models\.toml: {field} is .*, and must be a table"):
         options("--data", str(tmp_path))
+
+
+def test_threads_that_are_no_number_are_named() -> None:
+    with pytest.raises(OptionError, match=r"embedded\.threads is 'all', and must be a whole number"):
+        options(XINGHE_EMBEDDED__THREADS="all")
 
 
 @pytest.mark.parametrize("port", ["abc", "-1", "65536"])

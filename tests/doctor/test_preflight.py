@@ -70,9 +70,13 @@ def test_the_findings_as_json(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "XINGHE_DATA": str(tmp_path)},
+        env={
+            **os.environ,
+            "XINGHE_DATA": str(tmp_path),
+            "XINGHE_WEIGHTS__CACHE": str(tmp_path),  # without weights no engine is measured
+        },
     )
     answer = json.loads(result.stdout)
     assert answer["ok"] == (result.returncode == 0)
     names = {check["name"] for check in answer["checks"]}
-    assert {"python", "port", "engine", "database", "service"} <= names
+    assert {"python", "port", "engine", "threads", "database", "service"} <= names

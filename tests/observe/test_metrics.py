@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import time
 import urllib.request
 
@@ -73,3 +74,22 @@ def test_the_service_measures_its_own_loop(server: Server) -> None:
     while count() <= before:
         assert time.monotonic() < end, "it never looks"
         time.sleep(0.05)
+
+
+@pytest.mark.embedded
+def test_the_service_tells_with_how_many_threads_its_engine_computes_and_how_fast(
+    server: Server, small_weights: str
+) -> None:
+    with urllib.request.urlopen(f"{server.url}/readyz") as answer:
+        (engine,) = json.loads(answer.read())["engines"].values()
+    with urllib.request.urlopen(server.metrics_url) as answer:
+        told = answer.read().decode()
+    assert f'xinghe_engine_threads{{deployment="embedded"}} {engine["threads"]:.1f}\n' in told
+    banner = (server.data / "test.stdout").read_text("utf-8")
+    assert f"engine embedded: {engine['threads']} thread" in banner
+    assert engine["why"] in banner
+    speed = 'xinghe_engine_tokens_per_second{deployment="embedded",kind="written"}'
+    assert f"{speed} {engine['writes']}\n" in told
+    if "did not measure itself in time" not in banner:  # as on a machine that is busy with tests
+        assert f"writes {engine['writes']:.1f} tokens a second" in banner
+        assert "engine_measured" in server.log.read_text("utf-8")

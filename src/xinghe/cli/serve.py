@@ -154,7 +154,7 @@ def _engine_text(state: EngineThreads) -> str:
     """With how many threads it computes, why, and what that brings."""
     speed = "did not measure itself in time"
     if state.writes:
-        speed = f"reads {state.reads:.0f} and writes {state.writes:.0f} tokens a second"
+        speed = f"reads {state.reads:.1f} and writes {state.writes:.1f} tokens a second"
     threads = "1 thread" if state.threads == 1 else f"{state.threads} threads"
     return f"engine {state.deployment}: {threads} ({state.why}); {speed}"
 

@@ -45,7 +45,7 @@ def weights(options: Options) -> Finding:
     entry = weight(options)
     if entry is None:
         return _own_file(options.model)
-    file = os.path.join(options.cache, entry["file"])
+    file = model_file(options)
     mend = f"xinghe models pull {options.model}"
     if not os.path.exists(file):
         return warn("weights", f"{options.model} is not here yet; the first start fetches it", mend)
@@ -53,6 +53,14 @@ def weights(options: Options) -> Finding:
     if right not in {None, size}:
         return fail("weights", f"{file} has {size} bytes, and should have {right}", mend)
     return ok("weights", f"{file} ({size / 1000**3:.1f} GB)")
+
+
+def model_file(options: Options) -> str:
+    """Where the embedded engine's model file is, or will be."""
+    entry = weight(options)
+    return (
+        os.path.join(options.cache, entry["file"]) if entry else os.path.expanduser(options.model)
+    )
 
 
 def database(options: Options) -> Finding:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import http.client
+import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from .finding import Finding, fail, ok, warn
 from .options import Options
@@ -18,6 +20,9 @@ READY, NOT_READY = 200, 503
 LOOPBACK = ("127.0.0.1", "localhost")
 TIMEOUT = 1.0
 """Seconds that a running service has to answer."""
+
+LONGEST = 64 * 1024
+"""Bytes that are read of its answer."""
 
 
 def port(options: Options) -> Finding:
@@ -66,16 +71,38 @@ def service(options: Options) -> Finding:
 
 def readiness(options: Options) -> int | None:
     """The status of GET /readyz; none where no such service answers."""
+    return _readyz(options)[0]
+
+
+def engines(options: Options) -> dict[str, dict[str, Any]]:
+    """What a running service tells of its embedded engines; empty where none answers."""
+    try:
+        told = json.loads(_readyz(options)[1].decode("utf-8")).get("engines", {})
+        return {
+            str(name): {
+                "threads": int(state["threads"]),
+                "why": str(state["why"]),
+                "reads": float(state["reads"]),
+                "writes": float(state["writes"]),
+            }
+            for name, state in told.items()
+        }
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _readyz(options: Options) -> tuple[int | None, bytes]:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # noqa: S104
     connection = http.client.HTTPConnection(host, options.port, timeout=TIMEOUT)
     try:
         connection.request("GET", "/readyz")
-        status: int = connection.getresponse().status
+        answer = connection.getresponse()
+        status, body = answer.status, answer.read(LONGEST)
     except (OSError, http.client.HTTPException):
-        return None
+        return None, b""
     finally:
         connection.close()
-    return status if status in {READY, NOT_READY} else None
+    return (status, body) if status in {READY, NOT_READY} else (None, b"")
 
 
 def _bind(host: str, number: int) -> OSError | None:

@@ -31,6 +31,7 @@ class Options(NamedTuple):
     data: str
     cache: str
     model: str
+    threads: int
     embedded: bool
     environment: str
 
@@ -77,6 +78,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         model=str(
             deployment.get("weights") or given.model or setting("embedded", "model", DEFAULT_MODEL)
         ),
+        threads=_threads(setting("embedded", "threads", 0)),
         embedded=deployment.get("engine", "llamacpp") == "llamacpp",
         environment=given.environment,
     )
@@ -119,6 +121,13 @@ def _port(value: Any) -> int:
     if not 0 <= port <= 65535:
         raise OptionError(f"the port is {value!r}, and must be a whole number from 0 to 65535")
     return port
+
+
+def _threads(value: Any) -> int:
+    try:
+        return max(0, int(value))
+    except (TypeError, ValueError):
+        raise OptionError(f"embedded.threads is {value!r}, and must be a whole number") from None
 
 
 def _xdg(environ: Mapping[str, str], kind: str, fallback: str) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from . import installation, machine, network
+from . import computing, installation, machine, network
 from .finding import FAIL, OK, Finding, as_json, as_text, fail
 from .options import OptionError, Options, parse
 
@@ -27,6 +27,7 @@ BEFORE: tuple[Callable[[Options], Finding], ...] = (
 AFTER: tuple[Callable[[Options], Finding], ...] = (
     installation.engine,
     installation.weights,
+    computing.threads,
     installation.database,
     network.service,
 )
