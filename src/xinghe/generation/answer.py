@@ -134,13 +134,13 @@ class Answer(msgspec.Struct):
             if reply is None or _reason(last) is not FinishReason.NORMAL:
                 return last
             first = await answering(self.runner.task, first.tools.plain, reply)
-        return await self._say(first, emit, thinking)
+        if thinking and self.runner.task.keeps_to_grammars:
+            return await self._say_behind_thought(first, emit, thinking)
+        return await self.runner.say(first, emit, thinking=thinking, stops=self.runner.task.stops)
 
-    async def _say(self, first: Pass, emit: Emit, thinking: int) -> Batch:
-        """The answer in words; `thinking` bounds what the engine thinks by itself before it."""
+    async def _say_behind_thought(self, first: Pass, emit: Emit, thinking: int) -> Batch:
+        """The answer in words, where `thinking` bounds what the engine thinks by itself before."""
         stops = self.runner.task.stops
-        if not (thinking and self.runner.task.keeps_to_grammars):
-            return await self.runner.say(first, emit, thinking=thinking, stops=stops)
         heard = _Heard(emit)
         last = await self.runner.say(first, heard, thinking=thinking, stops=stops)
         if _reason(last) is not FinishReason.LENGTH or heard.has_text(last):
