@@ -94,7 +94,7 @@ class Asked(msgspec.Struct, Generic[T]):
     ignored: Sequence[str]
     valid: T | None
     body: dict[str, Any]
-    """What was sent: all of it where it is not `valid` at once, else the fields `as_sent`."""
+    """What was sent: all of it where it is not `valid` at once, else the field `as_sent`."""
 
     def checked(self, **most: int) -> T:
         """The request. Raises `ApiError`.
@@ -112,13 +112,11 @@ class Asked(msgspec.Struct, Generic[T]):
 class Form(Generic[T]):
     """How bodies become a Struct.
 
-    Unknown fields are listed of the body, and of the objects in its fields `within`. The fields
-    `as_sent` are wanted untyped as well, with all that their Structs do not name.
+    Unknown fields are listed of the body, and of the objects in its fields `within`. The field
+    `as_sent` is wanted untyped as well, with all that its Struct does not name.
     """
 
-    def __init__(
-        self, shape: type[T], within: Sequence[str] = (), as_sent: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, shape: type[T], within: Sequence[str] = (), as_sent: str = "") -> None:
         self.shape = shape
         self._fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
         inner = {name: struct_of(self._fields[name].type) for name in within}
@@ -128,16 +126,16 @@ class Form(Generic[T]):
         # A field that is not known is a fault here: those who send none need no second look.
         known = [(name, _strict(kind) | None, None) for name, kind in inner.items()]
         self._decode = msgspec.json.Decoder(_strict(shape, known)).decode
-        self._as_sent = tuple(as_sent)
-        untyped = [(name, Any, None) for name in as_sent]
-        self._untyped = msgspec.json.Decoder(msgspec.defstruct("AsSent", untyped)).decode
+        self._as_sent = as_sent
+        untyped = msgspec.defstruct("AsSent", [(as_sent, Any, None)] if as_sent else [])
+        self._untyped = msgspec.json.Decoder(untyped).decode
 
     def read(self, text: bytes) -> Asked[T]:
         """In one pass where all is right and known. Raises `ApiError` for what is no object."""
         sent = dict[str, Any]()
         try:
             valid = self._decode(text)
-            if any(getattr(valid, name) for name in self._as_sent):
+            if self._as_sent and getattr(valid, self._as_sent):
                 sent = msgspec.structs.asdict(self._untyped(text))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.take(decode(text))

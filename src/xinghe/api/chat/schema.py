@@ -330,6 +330,6 @@ def invalid(rule: str) -> ApiError:
 
 
 CHAT: dict[Dialect, Form[ChatBody]] = {
-    Dialect.DOCUMENTED: Form(ChatRequestDocumented, within=["web_search"], as_sent=["tools"]),
-    Dialect.OPENAI: Form(ChatRequestOpenai, within=["web_search"], as_sent=["tools"]),
+    Dialect.DOCUMENTED: Form(ChatRequestDocumented, within=["web_search"], as_sent="tools"),
+    Dialect.OPENAI: Form(ChatRequestOpenai, within=["web_search"], as_sent="tools"),
 }
