@@ -17,6 +17,7 @@ from tests.pictures.render import data_url, encoded
 from xinghe.catalog import UpstreamDeployment
 from xinghe.core import FinishDelta, FinishReason, Message, Picture, Sampling, ToolCall
 from xinghe.engines import EngineBusy, EngineFailed, EngineRefused, PromptTooLong, PromptUnsafe
+from xinghe.outbound import REFUSALS
 
 ALL = Sampling(0.5, 0.6, 1.2, 0.1, 0.2, 7)
 DRAWN = {
@@ -256,9 +257,9 @@ async def test_what_the_operator_owes_is_told_to_the_operator(status: int, body:
             for _ in range(2):
                 with pytest.raises(EngineRefused):
                     await ask(engine)
-                assert engine.refused == status
+                assert {"up": status} == REFUSALS
         await ask(engine)
-        assert engine.refused is None
+        assert REFUSALS == {}
     (line,) = logs  # once a minute
     assert (line["event"], line["deployment"]) == ("deployment_refused", "up")
     assert str(status) in line["error"]

@@ -20,6 +20,8 @@ from xinghe.api.errors import ApiError, Errors, as_api_error
 from xinghe.api.exchange import NO_STORE, new_request_id
 from xinghe.api.openapi import document
 from xinghe.dispatch import Deployments
+from xinghe.outbound import REFUSALS
+from xinghe.safety.upstream import SETTING
 from xinghe.search.corpus import SERVED_AT, Corpus
 from xinghe.storage import Database
 from xinghe.workers import QueueFull
@@ -54,7 +56,10 @@ class Readiness:
 
         It takes nothing out of service: what one client sent may be behind it.
         """
-        return {f"deployment {name}": status for name, status in self._all.refused.items()}
+        return {
+            name if name == SETTING else f"deployment {name}": status
+            for name, status in REFUSALS.items()
+        }
 
     async def check(self) -> tuple[bool, dict[str, bool]]:
         """The verdict, and what it rests on."""

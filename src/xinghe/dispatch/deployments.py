@@ -78,12 +78,6 @@ class Deployments:
         answers = await asyncio.gather(*(each.engine.ready() for each in self._chat.values()))
         return dict(zip(self._chat, answers, strict=True))
 
-    @property
-    def refused(self) -> dict[str, int]:
-        """The status with which a chat deployment refuses its operator, of those that do."""
-        answers = {name: each.engine.refused for name, each in self._chat.items()}
-        return {name: status for name, status in answers.items() if status is not None}
-
     async def aclose(self) -> None:
         await asyncio.gather(
             *(painter.aclose() for painter in self._painters.values()),

@@ -74,10 +74,6 @@ class Engine(Protocol):
     @property
     def abilities(self) -> Abilities: ...
 
-    @property
-    def refused(self) -> int | None:
-        """The status with which it refuses its operator; `None` if it does not."""
-
     async def ready(self) -> bool:
         """Whether a request sent now would be answered."""
 

@@ -80,10 +80,6 @@ class UpstreamEngine:
         self._server = Server.of(name, deployment)
         self._eyes = Eyes(decodes=True)
 
-    @property
-    def refused(self) -> int | None:
-        return self._server.refused
-
     async def ready(self) -> bool:
         return await self._server.ready()
 

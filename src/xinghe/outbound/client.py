@@ -37,6 +37,9 @@ ANSWERED = (200, 201, 203)
 """Some frameworks say "created" to every POST, and a proxy may own up to what it has changed."""
 UNCOMPRESSED = ("", "identity", "none", "utf-8")
 """The names for no compression: PHP's servers know "none", and some mistake it for the charset."""
+REFUSALS = dict[str, int]()
+"""By server, the status with which it last refused what its operator owes it: a key, a right or
+a balance. Until it has answered again."""
 TOLD_EVERY = 60.0
 """Seconds between two lines of the log that tell the same trouble."""
 
@@ -165,8 +168,7 @@ class Server(Client):
     every call; so is that of a value `$NAME` in `headers`. `connect`, `silence` and `limit` are
     those of `Client`.
 
-    `refused` is the status with which it last refused what its operator owes it (`name` is what
-    the operator calls it), `None` once it has answered again.
+    `name` is what the operator calls it, in the log and in `REFUSALS`.
     """
 
     def __init__(
@@ -181,7 +183,6 @@ class Server(Client):
         headers: Mapping[str, str] | None = None,
         limit: int = 0,
     ) -> None:
-        self.refused: int | None = None
         self._name = name
         self._told_at = -TOLD_EVERY
         self._headers = headers or {}
@@ -242,12 +243,12 @@ class Server(Client):
                 self._tell(refused)
             raise
         if method == "POST":
-            self.refused = None
+            REFUSALS.pop(self._name, None)
         return answer
 
     def _tell(self, refused: Refused) -> None:
         """Count a refusal that only the operator can mend, and log the first of a minute."""
-        self.refused = refused.status
+        REFUSALS[self._name] = refused.status
         metrics.DEPLOYMENT_REFUSALS.labels(self._name, refused.status).inc()
         now = asyncio.get_running_loop().time()
         if now - self._told_at >= TOLD_EVERY:

@@ -19,6 +19,8 @@ from xinghe.settings import SafetyFlags, SafetyUpstream
 
 log = structlog.get_logger(__name__)
 
+SETTING = "safety.upstream"
+"""What the operator calls it."""
 UNCHECKED = "upstream/unchecked"
 """The category of a text that could not be checked, where that refuses it."""
 PIECE = 8000
@@ -62,10 +64,11 @@ class Upstream:
         self._ours = {name: getattr(flags, name) for name in flags.__struct_fields__}
         self._server = Server(
             settings.url,
-            name="safety.upstream",
+            name=SETTING,
             connect=settings.timeout,
             silence=settings.timeout,
             key_env=settings.key_env,
+            headers=settings.headers,
             limit=MOST_AT_ONCE,
         )
         self._room = asyncio.Semaphore(MOST_AT_ONCE)

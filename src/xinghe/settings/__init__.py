@@ -15,4 +15,5 @@ from xinghe.settings.sections import (
     Settings,
     Weights,
     http_url,
+    require_reachable,
 )

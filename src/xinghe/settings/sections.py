@@ -1,6 +1,7 @@
 """The one typed tree of settings, a section after the other."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,26 @@ from msgspec import Meta
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0.05, le=86400)]
 Positive = Annotated[int, Meta(ge=1)]
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+HEADERS_ALONE = frozenset(
+    {"accept-encoding", "connection", "content-length", "content-type", "expect", "host", "te",
+     "trailer", "transfer-encoding", "upgrade"}
+)  # fmt: skip
+"""Those of the connection itself."""
+
+
+def require_reachable(url: str, headers: dict[str, str]) -> None:
+    """Raises `ValueError` for a server that no request could be sent to."""
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"`url` is {url!r}, allowed: an http:// or https:// base URL")
+    for name, value in headers.items():
+        if not HEADER.fullmatch(name) or name.lower() in HEADERS_ALONE:
+            raise ValueError(
+                f"`headers` holds {name!r}, allowed: names of header fields, but for those of the "
+                "connection"
+            )
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError(f"`headers.{name}` has characters that no header can hold")
 
 
 def http_url(host: str, port: int) -> str:
@@ -108,6 +129,8 @@ class SafetyUpstream(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`moderations` asks `<url>/moderations`; `chat` asks a chat model for a verdict."""
     key_env: str = ""
     """The variable that holds its key."""
+    headers: dict[str, str] = {}
+    """Header fields that every request to it has besides; `$NAME` is the variable of that name."""
     timeout: Seconds = 5.0
     on_error: Literal["allow", "refuse"] = "allow"
     """Whether a text passes that could not be checked."""
@@ -119,8 +142,8 @@ class SafetyUpstream(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How severe each of the model's categories is; 0 ignores it."""
 
     def __post_init__(self) -> None:
-        if self.url and not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"`url` is {self.url!r}; it begins with http:// or https://")
+        if self.url:
+            require_reachable(self.url, self.headers)
         if self.url and self.kind == "chat" and not self.model:
             raise ValueError('`kind` is "chat", which needs a `model`')
 

@@ -96,7 +96,6 @@ class LlamaCppEngine:
     def __init__(self, served_by: str, deployment: LlamaCppDeployment) -> None:
         eyes = bool(deployment.mmproj)
         self.served_by = served_by
-        self.refused: int | None = None
         self.abilities = Abilities(
             constraints="grammar", tools=False, thinks=deployment.thinks, eyes=eyes
         )
