@@ -20,13 +20,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xinghe.doctor.processor import Capacity, capacity
-from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildSpeed, ChildThreads
+from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildThreads
 from xinghe.engines.llamacpp.steering import Steering
 from xinghe.engines.llamacpp.threads import (
     CROWDED_LOOKS,
     MOST_ROOMY_LOOKS,
     ROOMY_LOOKS,
     Chooser,
+    Clock,
     Look,
 )
 from xinghe.settings import Settings
@@ -108,6 +109,31 @@ def test_never_none_and_never_more_than_there_are(
         changed = chooser.take(look(cores=cores, ran=ran, waited=waited, idle=idle))
         assert 1 <= chooser.threads <= min(8, cores)
         assert changed == (chooser.threads != before)
+
+
+def test_what_linux_counts_is_read(tmp_path: Path) -> None:
+    cpu = min(os.sched_getaffinity(0))
+    ticks = os.sysconf("SC_CLK_TCK")
+
+    def counted(ran: float, waited: float, idle: int, iowait: int, nice: int) -> None:
+        for thread, share in ((7, 0.75), (8, 0.25)):
+            file = tmp_path / f"proc/self/task/{thread}/schedstat"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{share * ran * 1e9:.0f} {share * waited * 1e9:.0f} 5\n")
+        mine = f"cpu{cpu} 99 {nice * ticks} 99 {idle * ticks} {iowait * ticks} 0 0 0 0 0\n"
+        (tmp_path / "proc/stat").write_text(
+            f"cpu  1 2 3 4 5\n{mine}cpu999 9 9 9 999999 9\nintr 5\n"
+        )
+
+    counted(1, 0, 100, 10, 0)
+    clock = Clock(str(tmp_path))
+    counted(3, 4, 101, 12, 4)
+    seen = clock.look()
+    assert seen
+    assert (seen.ran, seen.waited) == (2, 4)
+    assert seen.idle * seen.seconds == pytest.approx(3 + 4 * (os.nice(0) <= 0))
+    (tmp_path / "proc/stat").unlink()
+    assert clock.look() is None
 
 
 class Child:
@@ -253,7 +279,3 @@ def test_what_the_operator_set_stays(weights: Path) -> None:
         ready = engine.start(weights, 3)
         assert (ready.threads, ready.why) == (3, "set by embedded.threads")
         assert not ready.adapts
-        engine.tell(b"measure")
-        speed = engine.hear(ChildSpeed)
-        assert speed.reads > 0
-        assert speed.writes > 0

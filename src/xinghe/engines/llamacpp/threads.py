@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from xinghe.doctor.processor import Capacity, capacity
+from xinghe.doctor.processor import ROOT, Capacity, capacity
 
 PERIOD = 1.0
 """Seconds between two looks."""
@@ -27,7 +27,7 @@ SOON = 30
 """Looks."""
 LEAST_SHARE = 0.05
 """A share of waiting that is never too much: the gateway and the system need a little, too."""
-GAP = 0.2
+GAP = 0.4
 """CPUs that somebody may use of one that counts as idle."""
 
 
@@ -101,32 +101,45 @@ class Chooser:
         return self._free if self._roomy >= self._patience else 0
 
 
+class _Counts(NamedTuple):
+    at: float
+    threads: Mapping[str, tuple[int, int]]
+    idle: Mapping[int, int]
+
+
 class Clock:
     """Looks at this process and its CPUs by what Linux counts."""
 
-    def __init__(self) -> None:
-        self._at, self._threads, self._idle = time.monotonic(), _scheduled(), _idle_ticks()
+    def __init__(self, root: str = ROOT) -> None:
+        self._root = root
+        self._last = self._counts()
 
     def look(self) -> Look | None:
         """Since the last one; `None` where the system does not count."""
-        at, threads, idle = time.monotonic(), _scheduled(), _idle_ticks()
-        seconds, known, before = at - self._at, self._threads, self._idle
-        self._at, self._threads, self._idle = at, threads, idle
-        both = threads.keys() & known.keys()
-        if not both or not idle:
+        last, now = self._last, self._counts()
+        self._last = now
+        seconds = now.at - last.at
+        known = now.threads.keys() & last.threads.keys()
+        if not known or not now.idle:
             return None
         ran, waited = (
-            sum(threads[number][kind] - known[number][kind] for number in both) / 1e9
+            sum(now.threads[each][kind] - last.threads[each][kind] for each in known) / 1e9
             for kind in (0, 1)
         )
-        ticks = sum(max(0, idle[cpu] - before[cpu]) for cpu in idle.keys() & before.keys())
-        return Look(capacity(), seconds, ran, waited, ticks / os.sysconf("SC_CLK_TCK") / seconds)
+        cpus = now.idle.keys() & last.idle.keys()
+        ticks = sum(max(0, now.idle[cpu] - last.idle[cpu]) for cpu in cpus)
+        idle = ticks / os.sysconf("SC_CLK_TCK") / seconds
+        return Look(capacity(self._root), seconds, ran, waited, idle)
+
+    def _counts(self) -> _Counts:
+        root = Path(self._root)
+        return _Counts(time.monotonic(), _scheduled(root), _idle_ticks(root))
 
 
-def _scheduled() -> Mapping[str, tuple[int, int]]:
+def _scheduled(root: Path) -> Mapping[str, tuple[int, int]]:
     """Of each thread of this process: nanoseconds that it ran, and that it waited for a CPU."""
     counted = {}
-    for folder in Path("/proc/self/task").glob("*"):
+    for folder in (root / "proc/self/task").glob("*"):
         try:
             ran, waited, _ = map(int, (folder / "schedstat").read_text("ascii").split())
         except (OSError, ValueError):
@@ -135,10 +148,10 @@ def _scheduled() -> Mapping[str, tuple[int, int]]:
     return counted
 
 
-def _idle_ticks() -> Mapping[int, int]:
+def _idle_ticks(root: Path) -> Mapping[int, int]:
     """Of each CPU of ours: ticks without work, or with work that gives way to others."""
     try:
-        lines = Path("/proc/stat").read_text("ascii").splitlines()
+        lines = (root / "proc/stat").read_text("ascii").splitlines()
     except OSError:
         return {}
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
