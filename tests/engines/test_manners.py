@@ -185,6 +185,17 @@ COUNTS: dict[str, tuple[list[Any], UsageDelta]] = {
         [{"prompt_tokens": 7, "completion_tokens": 2, "cached_tokens": 4}],
         UsageDelta(7, 2, 4),
     ),
+    "a thought that is counted apart": (
+        [
+            {
+                "prompt_tokens": 7,
+                "completion_tokens": 2,
+                "total_tokens": 14,
+                "completion_tokens_details": {"reasoning_tokens": 5},
+            }
+        ],
+        UsageDelta(7, 7, 0, 5),
+    ),
     "details that are none": (
         [{"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": []}],
         UsageDelta(7, 2),
@@ -276,3 +287,26 @@ CALLS: dict[str, tuple[list[list[dict[str, Any]]], list[tuple[str, str]]]] = {
 def test_calls(pieces: list[Any], calls: list[tuple[str, str]]) -> None:
     said = [json.dumps({"choices": [{"delta": {"tool_calls": each}}]}).encode() for each in pieces]
     check(Wanted(calls=calls, usage=[7, 2, 0]), *read([*said, *END], at_once=1))
+
+
+CALL = {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a":'}}
+
+
+def test_a_stream_may_end_with_a_call_that_is_complete() -> None:
+    pieces = [CALL, {"index": 0, "function": {"arguments": "1}"}}]
+    said = [
+        json.dumps({"choices": [{"delta": {"tool_calls": [each]}}]}).encode() for each in pieces
+    ]
+    check(Wanted(calls=[("f", '{"a":1}')], counted=2), *read(said, at_once=1))
+    assert read(said[:1], at_once=1)[1]
+    assert read([*said, *TEXT], at_once=1)[1]
+    assert read(TEXT, at_once=1)[1]
+
+
+async def test_a_reason_behind_each_piece_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some proxies send it as a chunk of its own."""
+    monkeypatch.setattr("xinghe.engines.upstream.USAGE_PATIENCE", 0.2)
+    end = chunk(finish="stop")
+    steps: list[Step] = [chunk("你"), end, chunk("好"), end, 0.6, chunk("吗"), end, DONE]
+    deltas = await deltas_of(STREAM_HEAD, *steps, silence_timeout=5)
+    assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == "你好吗"

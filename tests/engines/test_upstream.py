@@ -184,7 +184,7 @@ async def test_any_other_status_is_no_answer(status: int) -> None:
         await deltas_of(refusal(status, b"" if status == 204 else ANSWER))
 
 
-@pytest.mark.parametrize("status", [500, 502, 504])
+@pytest.mark.parametrize("status", [408, 500, 502, 504])
 async def test_server_error_before_the_start_may_be_tried_again(status: int) -> None:
     with pytest.raises(EngineUnavailable, match=str(status)):
         await deltas_of(refusal(status, SECRET.encode()))

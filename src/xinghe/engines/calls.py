@@ -90,6 +90,11 @@ class Calls(msgspec.Struct):
             for at in range(MOST_CHARACTERS, len(arguments), MOST_CHARACTERS):
                 yield ToolCallDelta(call.number, arguments=arguments[at : at + MOST_CHARACTERS])
 
+    @property
+    def ends_complete(self) -> bool:
+        """Whether the call that was spoken of last is whole."""
+        return self.current is not None and self.current.is_complete
+
     def _call(self, index: int | None, id_: str, name: str, arguments: str) -> _Call | None:
         """The call that a piece belongs to; `None` for one that adds nothing to it."""
         call = self.by_id.get(id_) if id_ else None

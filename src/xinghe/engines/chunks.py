@@ -14,6 +14,7 @@ from xinghe.core import (
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
+    ToolCallDelta,
     UsageDelta,
 )
 from xinghe.engines.calls import MOST_CHARACTERS, Calls
@@ -114,6 +115,8 @@ class Chunks:
         self._half = b""
         """Of a character that two events share."""
         self._spoken = False
+        self._called = False
+        """The last that it said is of a call."""
         self._by_deltas = False
         self._so_far: dict[type[Delta], str] = {}
         """What whole messages have said, where there are no deltas."""
@@ -146,8 +149,11 @@ class Chunks:
         self.ended = self.ended or not events
         if not self.ended:
             return deltas
-        # Some say [DONE] and no reason; but behind an error, or nothing at all, it is no end.
-        if self.finish is None and (not events or self._complained or not self._spoken):
+        # Some say [DONE] and no reason, some no more behind a call that is complete; but behind an
+        # error, or nothing at all, neither is an end.
+        called = self._called and self._calls is not None and self._calls.ends_complete
+        said = self._spoken and not self._complained and (called or bool(events))
+        if self.finish is None and not said:
             self.failure = EngineFailed("the stream ended before its finish reason")
             return deltas
         # The usage comes after the finish reason, so the finish waits for it.
@@ -178,6 +184,7 @@ class Chunks:
             raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
         if len(deltas) > began:
             self._spoken, self.over = True, False
+            self._called = isinstance(deltas[-1], ToolCallDelta)
             self._goes_on = self._goes_on or self.finish is not None
         failed = not _is_blank(chunk.error)
         if failed or self._complained:
@@ -187,7 +194,7 @@ class Chunks:
         self._end(choice.finish_reason)
         raw = chunk.usage if chunk.usage != NULL else choice.usage
         if len(deltas) == began and not choice.finish_reason == raw == NULL:
-            self.over = self._spoken and self.finish is not None
+            self.over = self._spoken and self.is_whole
         if raw != NULL and (usage := self._count(raw)):
             deltas.append(usage)
 

@@ -85,6 +85,7 @@ class _Usage(msgspec.Struct):
     completion_tokens: Any = None
     input_tokens: Any = None
     output_tokens: Any = None
+    total_tokens: Any = None
     prompt_tokens_details: msgspec.Raw = NULL
     completion_tokens_details: msgspec.Raw = NULL
     prompt_cache_hit_tokens: Any = None
@@ -126,6 +127,9 @@ class Counts:
         read, written = _part(usage.prompt_tokens_details), _part(usage.completion_tokens_details)
         cached = (read.cached_tokens, usage.prompt_cache_hit_tokens, usage.cached_tokens)
         reasoning = _sound(written.reasoning_tokens)
+        if reasoning and _sound(usage.total_tokens) == prompt + completion + reasoning:
+            # As xAI counts: the thought apart.
+            completion = min(completion + reasoning, self._most_completion)
         return UsageDelta(
             prompt,
             completion,

@@ -188,7 +188,8 @@ def _as_engine_error(error: CallFailed) -> EngineError:
             return PromptUnsafe(str(error))
         if error.for_the_operator:
             return EngineRefused(str(error))
-    refused_for_now = isinstance(error, Refused) and error.status >= 500
+    # 408 is what a server says to a connection that it has kept for too long.
+    refused_for_now = isinstance(error, Refused) and (error.status >= 500 or error.status == 408)
     if refused_for_now or isinstance(error, Unreachable):
         return EngineUnavailable(str(error))
     return EngineFailed(str(error))
