@@ -267,15 +267,11 @@ class EventParser(msgspec.Struct):
         lines = [bytes(self._pending), *rest]
         self._pending = bytearray(lines.pop())
         if self._first:
-            self._look(lines)
+            # They tell what the body is; a byte order mark may stand before them.
+            lines[0] = lines[0].removeprefix(BOM_UTF8)
+            head = next((line for line in map(bytes.strip, lines) if line), b"")
+            self._first, self._whole = not head, head.startswith(b"{")
         return lines
-
-    def _look(self, lines: list[bytes]) -> None:
-        """Tell from its first lines what the body is; a byte order mark may stand before them."""
-        lines[0] = lines[0].removeprefix(BOM_UTF8)
-        head = next((line for line in map(bytes.strip, lines) if line), b"")
-        self._first = not head
-        self._whole = head.startswith(b"{")
 
     def end(self) -> list[bytes]:
         """The event that nothing but the end of the answer has ended."""

@@ -29,11 +29,11 @@ from xinghe.core import (
 )
 from xinghe.engines import Batch
 
+_SAID = {reason: reason.value for reason in FinishReason}
 FINISH_REASONS = {
     # The document knows of no refusal by the model.
-    Dialect.DOCUMENTED: {reason: reason.value for reason in FinishReason}
-    | {FinishReason.REFUSAL: "content_filter"},
-    Dialect.OPENAI: {reason: reason.value for reason in FinishReason}
+    Dialect.DOCUMENTED: _SAID | {FinishReason.REFUSAL: "content_filter"},
+    Dialect.OPENAI: _SAID
     | {
         FinishReason.NORMAL: "stop",
         FinishReason.FUNCTION_CALL: "tool_calls",
