@@ -21,7 +21,7 @@ _DENIERS = "不没被过免逃躲反"
 
 
 class Words:
-    """Whether one of some folded words, as `words_of` made them an expression, is in a text."""
+    """Some folded words, as an expression that finds the longest of them."""
 
     __slots__ = ("_compiled", "_pattern")
 
@@ -29,10 +29,13 @@ class Words:
         self._pattern = pattern
         self._compiled: re.Pattern[str] | None = None
 
-    def stand_in(self, text: str) -> bool:
+    def expression(self) -> re.Pattern[str]:
         if self._compiled is None:  # Late: compiling all of them takes a quarter of a second.
             self._compiled = re.compile(self._pattern)
-        return self._compiled.search(text) is not None
+        return self._compiled
+
+    def stand_in(self, text: str) -> bool:
+        return self.expression().search(text) is not None
 
 
 @cache
@@ -87,25 +90,28 @@ class Combinations:
             word: [rule for part in sorted(_parts(word) & known.keys()) for rule in known[part]]
             for word in known
         }
-        latin = [word for word in known if word.isascii()]
-        others = [word for word in known if not word.isascii()]
-        patterns = [_longest_of(others)] if others else []
-        patterns += [_alone(f"(?P<latin>{_longest_of(latin)})")] if latin else []
-        self._first = re.compile("|".join(patterns) or "(?!)")
+        # One expression for all of them would try each at every character.
+        self._words = {char: Words(_first_of(words)) for char, words in _by_first(known).items()}
+        firsts = "".join(map(re.escape, self._words))
+        self._first = re.compile(f"[{firsts}]" if firsts else "(?!)")
 
     def categories(self, text: str) -> Iterator[str]:
         """The category of each combination found; the same one may come again."""
         for alphabet in (PLAIN, LEET) if LEET_TEXT.search(text) else (PLAIN,):
-            if self._first.search(fold(text, alphabet)):
-                for sentence in _sentences(text, alphabet):
-                    yield from self._in_sentence(sentence)
+            for sentence in _sentences(text, alphabet):
+                yield from self._in_sentence(sentence)
 
     def _in_sentence(self, sentence: str) -> Iterator[str]:
-        for match in self._first.finditer(sentence):
-            around = sentence[max(0, match.start() - NEAR) : match.end() + NEAR]
-            for rule in self._rules[match["latin"] or match[0]]:
-                if rule.stands_in(around):
-                    yield rule.category
+        end = 0
+        for first in self._first.finditer(sentence):
+            at = first.start()
+            match = at >= end and self._words[first[0]].expression().match(sentence, at)
+            if match:
+                end = match.end()
+                around = sentence[max(0, at - NEAR) : end + NEAR]
+                for rule in self._rules[match[match.lastindex or 0]]:
+                    if rule.stands_in(around):
+                        yield rule.category
 
 
 def _parts(word: str) -> set[str]:
@@ -131,16 +137,31 @@ def _alone(pattern: str) -> str:
     return f"(?<![{WORD}]){pattern}(?: ?s)?(?![{WORD}])"
 
 
+def _first_of(words: Iterable[str]) -> str:
+    """An expression whose one group that matches is the longest of some words."""
+    latin: list[str] = []
+    others: list[str] = []
+    for word in words:
+        (latin if word.isascii() else others).append(word)
+    patterns = [f"({_longest_of(others)})"] if others else []
+    patterns += [_alone(f"({_longest_of(latin)})")] if latin else []
+    return "|".join(patterns)
+
+
 def _longest_of(words: Iterable[str]) -> str:
     """An expression for the longest of some words; those that begin alike share it."""
-    after: dict[str, list[str]] = {}
-    ends = False
+    after = _by_first(words)
+    branches = [
+        re.escape(char) + _longest_of(word[1:] for word in begun)
+        for char, begun in sorted(after.items())
+        if char
+    ]
+    return f"(?:{'|'.join(branches)}){'?' if '' in after else ''}" if branches else ""
+
+
+def _by_first(words: Iterable[str]) -> dict[str, list[str]]:
+    """The words by their first characters."""
+    known: dict[str, list[str]] = {}
     for word in words:
-        if word:
-            after.setdefault(word[0], []).append(word[1:])
-        else:
-            ends = True
-    if not after:
-        return ""
-    branches = [re.escape(char) + _longest_of(rest) for char, rest in sorted(after.items())]
-    return f"(?:{'|'.join(branches)}){'?' if ends else ''}"
+        known.setdefault(word[:1], []).append(word)
+    return known

@@ -23,8 +23,8 @@ from xinghe.safety.verdict import Verdict
 _SEPARATORS = WEAK + STRONG
 
 Walk: TypeAlias = tuple[int, int, int, State]
-"""A phrase that may have begun: at what character, which kept one and after how many spaces that
-was, and how far it has come."""
+"""A phrase that may have begun: at what character, which kept one and after how many parted ones
+that was, and how far it has come."""
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -66,9 +66,8 @@ class Reading:
     __slots__ = (
         "_alphabet",
         "_automaton",
-        "_close",
         "_index",
-        "_spaces",
+        "_parted",
         "_strong",
         "end",
         "in_word",
@@ -85,10 +84,9 @@ class Reading:
         self.in_word = False  # Whether the last folded character is a word's.
         self.joint = ""  # What stood in the text since: "", `WEAK` or `STRONG`.
         self.end = 0  # Where the last kept character ends.
-        self._index = 0  # Of the next folded character.
-        self._spaces = 0
+        self._index = 0  # Of the next kept character.
+        self._parted = 0  # Those that something stands before, words apart.
         self._strong = -1  # The last one that the end of a clause stands before.
-        self._close = -1  # The last one that nothing stands before.
 
     def as_leet(self, since: int) -> Reading:
         """The same text so far; phrases that began before `since` are left out."""
@@ -96,30 +94,30 @@ class Reading:
         other.walks = [walk for walk in self.walks if walk[0] >= since]
         other.open = [hit for hit in self.open if hit.start >= since]
         other.in_word, other.joint, other.end = self.in_word, self.joint, self.end
-        other._index, other._spaces = self._index, self._spaces
-        other._strong, other._close = self._strong, self._close
+        other._index, other._parted, other._strong = self._index, self._parted, self._strong
         return other
 
     def read(self, text: str, at: int) -> list[Hit]:
         """Take a piece that begins at `at`, and give the phrases that have become certain."""
         hits: list[Hit] = []
+        root = self._automaton.root
+        firsts = root.firsts
         for folded in map(self._alphabet.__getitem__, map(ord, text)):
             for char in folded:
                 if char in _SEPARATORS:
+                    hits += self.ended()
                     if self.joint != STRONG:
                         self.joint = char
-                    if self.open:
-                        hits += self.ended()
                     continue
                 word = char < UNSPACED
-                if word and self.in_word:
-                    self._part(at)
-                if not self.joint:
-                    self._close = self._index
-                elif self.joint == STRONG:
-                    self._strong = self._index
-                hits += self._step(char, word, at, at + 1)
-                self.joint = ""
+                if self.joint or self.open:
+                    hits += self._join(word)
+                if char in firsts and not (word and self.in_word):
+                    self.walks.append((at, self._index, self._parted, root))
+                if self.walks:
+                    hits += self._step(char, word, at + 1)
+                self.in_word = word
+                self._index += 1
                 self.end = at + 1
             at += 1
             if at - self.end > MAX_GAP:
@@ -133,47 +131,45 @@ class Reading:
         hits, self.open = self.open, []
         return hits
 
-    def _part(self, at: int) -> None:
-        """Between two characters of words: one space for whatever parts them, if anything does."""
-        if self.joint:
-            self._close = self._index
-            self._step(" ", False, self.end, at)
-            self._spaces += 1
+    def _join(self, word: bool) -> list[Hit]:
+        """Before a kept character that does not merely follow the last one."""
+        if self.joint == STRONG:
+            self._strong = self._index
+        if not self.joint:
+            if word:
+                self.open = []  # The word goes on.
+        elif word and self.in_word:
+            self._step(" ", False, self.end)
+            self.in_word = False
         else:
-            self.open = []
+            self._parted += 1
+        self.joint = ""
+        return self.ended()
 
-    def _step(self, char: str, word: bool, low: int, high: int) -> list[Hit]:
-        """Lead all phrases on by a folded character that stands at `[low, high)`."""
-        index, automaton = self._index, self._automaton
-        self._index = index + 1
-        walks = self.walks
-        if not (word and self.in_word):
-            walks.append((low, index, self._spaces, automaton.root))
-        self.in_word = word
-        certain, self.open = self.open, []
-        if not walks:
-            return certain
-        self.walks = []
+    def _step(self, char: str, word: bool, end: int) -> list[Hit]:
+        """Lead all phrases on by a folded character that ends at `end`."""
+        step = self._automaton.step
+        walks: list[Walk] = []
         hits: list[Hit] = []
-        for start, begun, spaces, state in walks:
-            following = state.after.get(char) or automaton.step(state, char)
+        for start, begun, parted, state in self.walks:
+            following = state.after.get(char) or step(state, char)
             if following is None:
                 continue
             if following.items:
-                self.walks.append((start, begun, spaces, following))
+                walks.append((start, begun, parted, following))
             if following.ended:
-                size = index + 1 - begun - (self._spaces - spaces)
                 hits += [
-                    Hit(start, high, phrase)
+                    Hit(start, end, phrase)
                     for phrase in (following.latin if self._alphabet is LEET else following.ended)
-                    if self._is_together(begun, size, phrase)
+                    if self._is_together(begun, parted, phrase)
                 ]
+        self.walks = walks
         if word:
             self.open = hits
-            return certain
-        return certain + hits
+            return []
+        return hits
 
-    def _is_together(self, begun: int, size: int, phrase: Phrase) -> bool:
+    def _is_together(self, begun: int, parted: int, phrase: Phrase) -> bool:
         """Whether the ends of clauses inside a hit were put there to break it up.
 
         结冰。毒蛇 has no 冰毒 in it; 买，卖，冰，毒 has every character parted, and a longer
@@ -182,7 +178,10 @@ class Reading:
         """
         if self._strong <= begun:
             return True
-        return (size >= 5 and not phrase.is_loose) or (size >= 3 and self._close <= begun)
+        size = self._index + 1 - begun
+        return (size >= 5 and not phrase.is_loose) or (
+            size >= 3 and self._parted - parted == size - 1
+        )
 
 
 class Scan:
@@ -205,15 +204,21 @@ class Scan:
         self._pair = -1  # and the last one beside a letter, or that letter if it comes first.
 
     @property
-    def earliest(self) -> int:
-        """Where the earliest phrase begins that is not complete yet."""
-        readings = self._readings()
-        return min(
-            *(reading.walks[0][0] for reading in readings if reading.walks),
-            *(hit.start for reading in readings for hit in reading.open),
-            self.at,
-            self.at,
-        )
+    def verdict(self) -> Verdict | None:
+        """That of the phrase which begins first, the most severe of those that begin there.
+
+        `None` while a shield may yet cover it, or one that begins no later is not complete.
+        """
+        if not self.found:
+            return None
+        first = min(hit.start for hit in self.found)
+        for reading in self._readings():
+            if reading.walks and reading.walks[0][0] <= first:
+                return None
+            if any(hit.start <= first for hit in reading.open):
+                return None
+        worst = max((h for h in self.found if h.start == first), key=lambda hit: hit.phrase.flag)
+        return worst.verdict
 
     @property
     def safe(self) -> int:
@@ -234,27 +239,32 @@ class Scan:
 
     def read(self, text: str) -> None:
         """Take the next piece of the text."""
-        if self._leet is None and not LEETISH.search(text):
-            self._take(self._plain.read(text, self.at))
-            self.at += len(text)
-            self._previous = text[-1:]
-            return
-        for raw in text:
-            at = self.at
-            if LEETISH.match(raw):
-                if self._leet is None:
-                    self._leet = self._plain.as_leet(self._sign + 1)
-                self._sign = at
-            hits = self._plain.read(raw, at)
-            if self._leet is not None:
-                if LEET_TEXT.search(self._previous + raw):
-                    self._pair = at - 1
-                hits += [hit for hit in self._leet.read(raw, at) if hit.start <= self._pair]
-                if self._reads_alike(self._leet):
-                    self._leet = None
-            self._previous = raw
-            self.at += 1
-            self._take(hits)
+        low = 0
+        while low < len(text):
+            sign = LEETISH.search(text, low)
+            if self._leet is None and (sign is None or sign.start() > low):
+                high = sign.start() if sign else len(text)
+                self._take(self._plain.read(text[low:high], self.at))
+                self._previous = text[high - 1]
+            else:
+                high = low + 1
+                self._read_sign(text[low], sign is not None and sign.start() == low)
+            self.at += high - low
+            low = high
+
+    def _read_sign(self, raw: str, is_sign: bool) -> None:
+        """Take a character that is a sign, or stands where one matters, in both ways."""
+        if self._leet is None:
+            self._leet = self._plain.as_leet(self._sign + 1)
+        if is_sign:
+            self._sign = self.at
+        if LEET_TEXT.search(self._previous + raw):
+            self._pair = self.at - 1
+        leet = [hit for hit in self._leet.read(raw, self.at) if hit.start <= self._pair]
+        self._take(sorted(self._plain.read(raw, self.at) + leet, key=lambda hit: hit.end))
+        self._previous = raw
+        if self._reads_alike(self._leet):
+            self._leet = None
 
     def end(self) -> None:
         """No more comes: what is not complete never will be."""
@@ -278,6 +288,17 @@ class Scan:
         for hit in hits:
             if not hit.phrase.flag:
                 self.shields.append(hit)
-                self.found = [each for each in self.found if not hit.shields(each)]
-            elif not any(shield.shields(hit) for shield in self.shields):
-                self.found.append(hit)
+                recent = _behind(self.found, hit.start)
+                self.found[recent:] = [h for h in self.found[recent:] if not hit.shields(h)]
+            else:
+                recent = _behind(self.shields, hit.end - 1)
+                if not any(shield.shields(hit) for shield in self.shields[recent:]):
+                    self.found.append(hit)
+
+
+def _behind(hits: list[Hit], at: int) -> int:
+    """From which one on hits, which come in the order of their ends, end behind `at`."""
+    place = len(hits)
+    while place and hits[place - 1].end > at:
+        place -= 1
+    return place

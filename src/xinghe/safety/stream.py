@@ -53,12 +53,7 @@ class StreamScanner:
         scan = self._scan
         size = len(text) - (scan.at - scan.safe)
         self._held = text[size:]
-        first = min((hit.start for hit in scan.found), default=scan.at)
-        # A finding is certain once no shield can cover it and nothing earlier can become one.
-        if first < scan.earliest:
-            worst = max((h for h in scan.found if h.start == first), key=lambda h: h.phrase.flag)
-            self._verdict = worst.verdict
-            self._held = ""
+        self._verdict = scan.verdict
         return text[:size], self._verdict
 
 
