@@ -186,7 +186,7 @@ class Chunks:
             self._spoken, self.over = True, False
             self._called = isinstance(deltas[-1], ToolCallDelta)
             self._goes_on = self._goes_on or self.finish is not None
-        failed = not _is_blank(chunk.error)
+        failed = chunk.error != NULL and not _is_blank(chunk.error)
         if failed or self._complained:
             self._judge(event, failed=failed)
         if failed:
@@ -231,15 +231,13 @@ class Chunks:
             self._utter(_Said(content=choice.text), deltas)
 
     def _utter(self, said: _Said, deltas: list[Delta], *, is_whole: bool = False) -> None:
-        inside, text, declined = _read(said.content)
-        thought = (
-            inside
-            or _read(said.reasoning_content)[1]
-            or _read(said.reasoning)[1]
-            or _read(said.reasoning_details)[1]
-            or _read(said.thinking)[1]
-        )
-        refusal = declined or _read(said.refusal)[1]
+        thought, text, refusal = _read(said.content)
+        named = (said.reasoning_content, said.reasoning, said.reasoning_details, said.thinking)
+        for raw in named:
+            if raw is not NULL and not thought:
+                thought = _read(raw)[1]
+        if said.refusal is not NULL:
+            refusal = refusal or _read(said.refusal)[1]
         calls = list(_called(self._calls, said)) if self._calls is not None else []
         self._refused = self._refused or bool(refusal)
         for kind, words in ((ReasoningDelta, thought), (TextDelta, text), (RefusalDelta, refusal)):
@@ -257,7 +255,7 @@ class Chunks:
         return new
 
     def _end(self, raw: msgspec.Raw) -> None:
-        if says_nothing(raw):
+        if raw == NULL or says_nothing(raw):
             return
         try:
             finish, known = finish_of(_text(raw))
