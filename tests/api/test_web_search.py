@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -166,8 +167,8 @@ def test_what_is_said_before_a_call_comes_before_it(asking: Api) -> None:
     )
     assert stream.content == "西湖在杭州。"
     kinds = ["calls" if "tool_calls" in choice["delta"] else "text" for choice in stream.choices]
-    assert kinds == ["text", "text", "text", "calls", "calls", "calls", "text"]
-    assert carrying(stream) == [1, 2, 6]
+    assert [kind for kind, _ in groupby(kinds)] == ["text", "calls", "text"]
+    assert carrying(stream) == [1, 2, len(kinds) - 1]
     assert stream.finish_reason == "function_call"
 
 
