@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import ROOT
 from tests.doctor.kit import options
 from tests.kit.server import free_port
 from xinghe.doctor import computing
 from xinghe.doctor.finding import OK, WARN
 from xinghe.doctor.options import Options
-from xinghe.doctor.processor import capacity
+from xinghe.doctor.processor import Capacity, capacity
 from xinghe.settings import Settings
 
 
@@ -50,15 +51,18 @@ def told(body: bytes) -> Iterator[int]:
 def test_a_running_service_tells_what_it_measured() -> None:
     one = {"deployment": "a", "threads": 1, "why": "1 of 8 cores by affinity"}
     engines = {
-        "b": {"threads": 8, "why": "8 cores", "reads": 312.4, "writes": 41.6},
-        "a": {**one, "reads": 0.0, "writes": 0.0},
+        "b": {"threads": 8, "why": "8 cores", "reads": 312.4, "writes": 41.6, "measured": 8},
+        "a": {**one, "reads": 0.0, "writes": 0.0, "measured": 0},
+        "c": {**one, "reads": 90.0, "writes": 12.25, "measured": 2},
     }
     with told(json.dumps({"status": "ready", "engines": engines}).encode()) as port:
         finding = computing.threads(at(port))
     assert finding.status == OK
     assert finding.text == (
         "a: 1 thread (1 of 8 cores by affinity); not measured; "
-        "b: 8 threads (8 cores); reads 312.4 and writes 41.6 tokens a second"
+        "b: 8 threads (8 cores); reads 312.4 and writes 41.6 tokens a second; "
+        "c: 1 thread (1 of 8 cores by affinity); "
+        "with 2 threads it reads 90.0 and writes 12.2 tokens a second"
     )
 
 
@@ -97,3 +101,24 @@ def test_an_engine_is_started_to_be_measured(small_weights: str) -> None:
     assert finding.status == OK
     speed = r"reads [\d.]+ and writes [\d.]+ tokens a second"
     assert re.fullmatch(rf"1 thread \(set by embedded.threads\); {speed}", finding.text)
+
+
+WORDS = (
+    str(Capacity(2, 8, None)),
+    str(Capacity(8, 8, 2.5)).partition(", ")[2],
+    "set by embedded.threads",
+    "others use the processor",
+    "the processor is free again",
+    "not running",
+    "not measured",
+)
+
+
+@pytest.mark.parametrize("page", ["operations.md", "operations.en.md"])
+def test_the_manual_explains_the_words(page: str) -> None:
+    manual = (ROOT / "docs" / page).read_text("utf-8")
+    source = "".join(file.read_text("utf-8") for file in (ROOT / "src").rglob("*.py"))
+    for words in WORDS:
+        assert f"| `{words}` |" in manual
+    for words in WORDS[2:]:
+        assert words in source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import urllib.request
 
 import pytest
 
@@ -30,6 +31,8 @@ def test_engine_killed(make_server: MakeServer, small_weights: str) -> None:
     engine.wait(5)
     until("not ready", lambda: status(server, "/readyz") == 503, 2)
     assert status(server, "/healthz") == 200
+    with urllib.request.urlopen(server.metrics_url) as metrics:
+        assert b'xinghe_engine_threads{deployment="embedded"} 0.0\n' in metrics.read()
     during: list[Reply] = []
     asking = [
         threading.Thread(target=lambda: during.append(api.chat(model=MODEL, max_tokens=2)))

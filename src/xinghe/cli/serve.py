@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import click
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from xinghe import __version__
 from xinghe.accounts import Accounts
@@ -17,12 +17,12 @@ from xinghe.catalog import (
     LlamaCppEmbeddingDeployment,
     load,
 )
+from xinghe.doctor import computing
 from xinghe.observe import logs
 from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database, StorageError
 from xinghe.supervisor.children import EngineKeeper, GatewayKeeper, ServeError
-from xinghe.supervisor.messages import EngineThreads
 from xinghe.supervisor.supervisor import Supervisor, listen, listen_for_metrics, lock_data
 from xinghe.weights import WeightsError, fetch, find, terminal_progress
 
@@ -87,7 +87,7 @@ def serve(
         if token is not None:
             click.echo(_quickstart_text(_url(listener), token))
         for keeper in keepers:
-            click.echo(_engine_text(keeper.state))
+            click.echo(f"engine {keeper.state.deployment}: {computing.text(asdict(keeper.state))}")
         click.echo(f"metrics at {_url(metrics_listener)}/metrics")
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
@@ -148,15 +148,6 @@ def _quickstart_text(url: str, token: str) -> str:
         )
         print(answer.choices[0].message.content)
         """)
-
-
-def _engine_text(state: EngineThreads) -> str:
-    """With how many threads it computes, why, and what that brings."""
-    speed = "did not measure itself in time"
-    if state.writes:
-        speed = f"reads {state.reads:.1f} and writes {state.writes:.1f} tokens a second"
-    threads = "1 thread" if state.threads == 1 else f"{state.threads} threads"
-    return f"engine {state.deployment}: {threads} ({state.why}); {speed}"
 
 
 def _url(listener: socket.socket) -> str:

@@ -26,22 +26,27 @@ def threads(options: Options) -> Finding:
         return ok("threads", "the embedded engine is off")
     here = capacity()
     if options.threads > here.threads:
-        text = (
-            f"embedded.threads is {options.threads}, and there is room for {here.threads} ({here})"
-        )
-        return warn("threads", text, "embedded.threads = 0 lets the engine choose")
+        found = f"embedded.threads is {options.threads}, and there is room for {here.threads}"
+        return warn("threads", f"{found} ({here})", "embedded.threads = 0 lets the engine choose")
     told = network.engines(options)
     if told:
-        return ok("threads", "; ".join(f"{name}: {_text(told[name])}" for name in sorted(told)))
-    return ok("threads", _text(_started(options)))
+        return ok("threads", "; ".join(f"{name}: {text(told[name])}" for name in sorted(told)))
+    return ok("threads", text(_started(options)))
 
 
-def _text(state: dict[str, Any]) -> str:
-    number = state.get("threads", 0)
-    chosen = f"{number} {'thread' if number == 1 else 'threads'} ({state.get('why')})"
+def text(state: dict[str, Any]) -> str:
+    """What an engine says of itself: the fields of the supervisor's `EngineThreads`."""
+    chosen = f"{_number(state['threads'])} ({state['why']})"
     if not state.get("writes"):
         return f"{chosen}; not measured{state.get('reason', '')}"
-    return f"{chosen}; reads {state['reads']:.1f} and writes {state['writes']:.1f} tokens a second"
+    speed = f"reads {state['reads']:.1f} and writes {state['writes']:.1f} tokens a second"
+    if state["measured"] != state["threads"]:
+        return f"{chosen}; with {_number(state['measured'])} it {speed}"
+    return f"{chosen}; {speed}"
+
+
+def _number(threads: int) -> str:
+    return f"{threads} {'thread' if threads == 1 else 'threads'}"
 
 
 def _started(options: Options) -> dict[str, Any]:

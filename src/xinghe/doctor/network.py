@@ -84,6 +84,7 @@ def engines(options: Options) -> dict[str, dict[str, Any]]:
                 "why": str(state["why"]),
                 "reads": float(state["reads"]),
                 "writes": float(state["writes"]),
+                "measured": int(state["measured"]),
             }
             for name, state in told.items()
         }

@@ -151,6 +151,7 @@ class EngineKeeper:
                 self._heard(news)
             status = await child.wait()
             self._announce(EngineLocation(self._name, None))
+            self._state({"threads": 0, "why": "not running"})
             failures += not line
             if failures >= STARTS_TRIED and not self.ready.is_set():
                 raise ServeError(

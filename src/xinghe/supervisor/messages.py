@@ -34,7 +34,8 @@ class EngineLocation(msgspec.Struct, frozen=True, tag=True):
 class EngineThreads(msgspec.Struct, frozen=True, tag=True):
     """A further line: with how many threads an engine computes, and why.
 
-    `reads`, `writes`: tokens a second of one request alone, as measured at the start; 0 before.
+    `reads`, `writes`: tokens a second of one request alone, as measured at the start with
+    `measured` threads; 0 before. No threads: it is not running.
     """
 
     deployment: str
@@ -42,6 +43,7 @@ class EngineThreads(msgspec.Struct, frozen=True, tag=True):
     why: str
     reads: float = 0.0
     writes: float = 0.0
+    measured: int = 0
 
 
 class WorkerReady(msgspec.Struct, frozen=True):

@@ -75,10 +75,14 @@ class ChildThreads(msgspec.Struct, frozen=True, tag=True):
 
 
 class ChildSpeed(msgspec.Struct, frozen=True, tag=True):
-    """Said when it was asked to measure, by any line: tokens a second of one request alone."""
+    """Said when it was asked to measure, by any line: tokens a second of one request alone.
+
+    `measured`: the threads with which.
+    """
 
     reads: float
     writes: float
+    measured: int
 
 
 def main() -> None:
@@ -92,7 +96,8 @@ def main() -> None:
     import xllamacpp as llama  # noqa: PLC0415
 
     chooser = Chooser(capacity())
-    threads = spec.threads or chooser.threads
+    if spec.threads:
+        chooser.threads, chooser.why = spec.threads, "set by embedded.threads"
     params = llama.CommonParams()
     params.model.path = spec.weights
     params.n_ctx = spec.context
@@ -104,7 +109,7 @@ def main() -> None:
         params.mmproj_use_gpu = False
         params.image_max_tokens = spec.picture_tokens
     for cpu in (params.cpuparams, params.cpuparams_batch):
-        cpu.n_threads = threads
+        cpu.n_threads = chooser.threads
         cpu.poll = 0  # spinning threads take the gateway's core
     params.fit_params = False  # it loads the model twice to measure it
     # Reserves the vision tower's memory: without it, small first pictures turn all into NaN.
@@ -128,10 +133,11 @@ def main() -> None:
         sys.exit(f"{files} cannot be served: {error}")
     address: str = server.listening_address
     special = special_texts(spec.weights, Tokenizer(address, spec.key))
-    steering = None if spec.threads else Steering.of(server, llama.xllamacpp.__file__, threads)
-    why = "set by embedded.threads" if spec.threads else chooser.why
+    steering = None
+    if not spec.threads:
+        steering = Steering.of(server, llama.xllamacpp.__file__, chooser.threads)
     say = partial(_say, told)
-    say(ChildReady(address, threads, special, why, steering is not None))
+    say(ChildReady(address, chooser.threads, special, chooser.why, steering is not None))
     _attend(server, chooser, steering, say)
     os._exit(0)
 
@@ -150,18 +156,19 @@ def _attend(
             if not os.read(sys.stdin.fileno(), 4096):
                 return
             # Aside: it may take long, and SIGTERM is heard between two steps of this thread alone.
-            Thread(target=lambda: say(_measured(server)), daemon=True).start()
+            Thread(target=lambda: say(_measured(server, chooser)), daemon=True).start()
         elif steering and (look := clock.look()) and chooser.take(look):
             steering.set(chooser.threads)
             say(ChildThreads(chooser.threads, chooser.why))
 
 
-def _measured(server: Any) -> ChildSpeed:
+def _measured(server: Any, chooser: Chooser) -> ChildSpeed:
     """What it reads and writes when nobody else asks it."""
     request = {"prompt": PROBE, "n_predict": WRITTEN + 1, "ignore_eos": True, "cache_prompt": False}
     server.handle_completions({**request, "n_predict": 1})  # brings the weights into memory
     timings = server.handle_completions(request)["timings"]
-    return ChildSpeed(timings["prompt_per_second"], timings["predicted_per_second"])
+    reads, writes = timings["prompt_per_second"], timings["predicted_per_second"]
+    return ChildSpeed(reads, writes, chooser.threads)
 
 
 def _say(told: BinaryIO, message: msgspec.Struct) -> None:
