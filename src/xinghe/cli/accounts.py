@@ -11,13 +11,12 @@ from xinghe.cli.common import (
     AmountOrNone,
     Checked,
     actor,
-    data_option,
     expires_option,
-    json_option,
     moment,
     or_none,
     run,
     show,
+    shown_options,
     tokens,
 )
 from xinghe.core import INITIAL_GRANT
@@ -40,8 +39,7 @@ def account() -> None:
     metavar="N",
     help="Tokens to begin with.",
 )
-@data_option
-@json_option
+@shown_options
 def create(name: str, amount: int, data: str | None, as_json: bool) -> None:
     """Make the account NAME and grant it its first Tokens."""
     made = run(
@@ -54,8 +52,7 @@ def create(name: str, amount: int, data: str | None, as_json: bool) -> None:
 
 @account.command("show")
 @click.argument("name", type=ACCOUNT)
-@data_option
-@json_option
+@shown_options
 def show_account(name: str, data: str | None, as_json: bool) -> None:
     """Show the balance of account NAME: available, held by running requests, and their sum."""
 
@@ -67,8 +64,7 @@ def show_account(name: str, data: str | None, as_json: bool) -> None:
 
 
 @account.command("list")
-@data_option
-@json_option
+@shown_options
 def list_accounts(data: str | None, as_json: bool) -> None:
     """List all accounts, the oldest first."""
     found = run(data, lambda db: Accounts(db).list_accounts())
@@ -80,8 +76,7 @@ def list_accounts(data: str | None, as_json: bool) -> None:
 @click.argument("amount", type=Amount(), metavar="TOKENS")
 @expires_option
 @click.option("--note", type=Checked("note", rules.check_note), default="", help="Why.")
-@data_option
-@json_option
+@shown_options
 def grant(
     *, name: str, amount: int, expires: int | None, note: str, data: str | None, as_json: bool
 ) -> None:
@@ -102,8 +97,7 @@ def grant(
     metavar="URL",
     help="Where to POST the notice; without, it is only logged.",
 )
-@data_option
-@json_option
+@shown_options
 def set_alert(
     *,
     name: str,

@@ -39,11 +39,10 @@ def data_option(command: Command) -> Command:
     )(command)
 
 
-def json_option(command: Command) -> Command:
-    """`--json`, on whatever lists or shows."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")(
-        command
-    )
+def shown_options(command: Command) -> Command:
+    """`--data` and `--json`, on whatever lists or shows."""
+    json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+    return data_option(json(command))
 
 
 def run(data: str | None, action: Callable[[Database], Awaitable[T]], *, create: bool = False) -> T:

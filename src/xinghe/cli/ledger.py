@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from xinghe.accounts import Accounts
-from xinghe.cli.common import ACCOUNT, data_option, json_option, moment, run, show, tokens
+from xinghe.cli.common import ACCOUNT, moment, run, show, shown_options, tokens
 from xinghe.ledger import Entry, latest
 from xinghe.ledger import check as check_books
 from xinghe.storage import Database
@@ -18,8 +18,7 @@ def ledger() -> None:
 
 
 @ledger.command()
-@data_option
-@json_option
+@shown_options
 @click.pass_context
 def check(context: click.Context, data: str | None, as_json: bool) -> None:
     """Prove that entries, lots, holds and balances agree; exit 1 and say what is off if not."""
@@ -38,8 +37,7 @@ def check(context: click.Context, data: str | None, as_json: bool) -> None:
 @ledger.command()
 @click.option("--account", "account_name", type=ACCOUNT, metavar="NAME", help="Only its entries.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
-@data_option
-@json_option
+@shown_options
 def entries(account_name: str | None, limit: int, data: str | None, as_json: bool) -> None:
     """List the latest entries, the newest first. Amounts are in Tokens.
 

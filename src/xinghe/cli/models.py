@@ -7,7 +7,7 @@ import click
 
 from xinghe.catalog import Catalog, CatalogError, ModelCard, effective, of_card
 from xinghe.catalog import load as load_catalog
-from xinghe.cli.common import data_option, json_option, show
+from xinghe.cli.common import show, shown_options
 from xinghe.settings import Settings, SettingsError, load
 from xinghe.weights import SOURCE_NAMES, WeightsError, fetch, find, load_index, terminal_progress
 
@@ -19,8 +19,7 @@ def models() -> None:
 
 @models.command("list")
 @click.option("--weights", is_flag=True, help="List the weights that `models pull` knows instead.")
-@data_option
-@json_option
+@shown_options
 def list_models(weights: bool, data: str | None, as_json: bool) -> None:
     """List every model: its limits in tokens, its price in Tokens a token, who serves it."""
     try:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import apsw
 import click
 
-from xinghe.cli.common import data_option, json_option, moment, run_in, show
+from xinghe.cli.common import data_option, moment, run_in, show, shown_options
 from xinghe.search.corpus import DOCUMENTATION, Corpus
 from xinghe.search.extractor import Extractor
 from xinghe.search.indexing import Report, index, index_documentation
@@ -58,8 +58,7 @@ def _url(_: click.Context, param: click.Parameter, value: str) -> str:
     callback=_url,
     help="Where readers find the documents: a base URL for their paths (else this service).",
 )
-@data_option
-@json_option
+@shown_options
 def index_paths(
     *,
     paths: tuple[Path, ...],
@@ -99,8 +98,7 @@ def index_paths(
 
 
 @search.command("list")
-@data_option
-@json_option
+@shown_options
 def list_collections(data: str | None, as_json: bool) -> None:
     """List the collections."""
 
@@ -136,8 +134,7 @@ def remove(name: str, data: str | None) -> None:
 @search.command("query")
 @click.argument("text")
 @click.option("--limit", type=click.IntRange(1, 28), default=5, show_default=True)
-@data_option
-@json_option
+@shown_options
 def query(text: str, limit: int, data: str | None, as_json: bool) -> None:
     """Show what a search for TEXT finds by its words (the service also compares meanings)."""
 

@@ -13,11 +13,11 @@ from xinghe.cli.common import (
     actor,
     data_option,
     expires_option,
-    json_option,
     moment,
     or_none,
     run,
     show,
+    shown_options,
     tokens,
 )
 from xinghe.ledger import Period
@@ -111,8 +111,7 @@ def create(
 
 @token.command("list")
 @click.option("--account", "account_name", type=ACCOUNT, metavar="NAME", help="Only its tokens.")
-@data_option
-@json_option
+@shown_options
 def list_tokens(account_name: str | None, data: str | None, as_json: bool) -> None:
     """List the tokens, the oldest first; the secrets are not kept."""
     found = run(data, lambda db: Accounts(db).list_tokens(account_name))
@@ -121,8 +120,7 @@ def list_tokens(account_name: str | None, data: str | None, as_json: bool) -> No
 
 @token.command()
 @click.argument("token_id", metavar="ID|PUBLIC-ID")
-@data_option
-@json_option
+@shown_options
 def revoke(token_id: str, data: str | None, as_json: bool) -> None:
     """Revoke a token by its number or its public id (the part between the dashes).
 
@@ -140,8 +138,7 @@ def revoke(token_id: str, data: str | None, as_json: bool) -> None:
     type=click.Choice(rules.PERIODS),
     help="For each day or month (UTC), or in total.  [default: as before, else total]",
 )
-@data_option
-@json_option
+@shown_options
 def set_cap(
     *,
     token_id: str,

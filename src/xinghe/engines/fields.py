@@ -58,10 +58,7 @@ def finish_of(word: str) -> tuple[FinishReason | None, bool]:
         return FinishReason.CONTENT_FILTER, True
     if broken := _BROKEN_OFF.search(word):
         raise EngineFailed(f"upstream broke off ({broken[0]})")
-    for stems, reason in (
-        (_CALLED, FinishReason.FUNCTION_CALL),
-        (_TOO_LONG, FinishReason.LENGTH),
-    ):
+    for stems, reason in ((_CALLED, FinishReason.FUNCTION_CALL), (_TOO_LONG, FinishReason.LENGTH)):
         if stems.search(word):
             return reason, True
     return FinishReason.NORMAL, False
