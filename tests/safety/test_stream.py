@@ -17,7 +17,7 @@ from tests.safety.model import BAD, serving
 from xinghe.safety import Moderator, Reviewer, StreamScanner, Verdict
 from xinghe.safety.lexicon import lexicon
 from xinghe.safety.matcher import Matcher
-from xinghe.safety.stream import LONGEST, MOST_UNDER_WAY, SHORTEST
+from xinghe.safety.reviewer import LONGEST, MOST_UNDER_WAY, SHORTEST
 from xinghe.settings import SafetyUpstream
 
 ALPHABET = st.text("冰毒ab5@s 。,\u200b㎏", max_size=30)

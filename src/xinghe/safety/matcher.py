@@ -1,4 +1,4 @@
-"""What the lexicon and the operator's lists say of a text.
+"""What the lexicon and the operator's lists say of a text, whole or while it streams.
 
 Finds phrases whatever stands between their characters, what shields them, and the words that make
 an unsafe request where they stand together.
@@ -82,3 +82,38 @@ class Matcher:
                 rest += text[at : max(at, hit.start)]
                 at = max(at, hit.end)
         return rest + text[at:]
+
+
+class StreamScanner:
+    """Feeds text through up to the first finding, however it is cut into chunks.
+
+    That is the phrase that begins first; its verdict is the most severe of those that begin
+    there. Text that no phrase can end in passes at once.
+    """
+
+    __slots__ = ("_held", "_scan", "_verdict")
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._scan = matcher.scan()
+        self._held = ""
+        self._verdict: Verdict | None = None
+
+    def feed(self, text: str) -> tuple[str, Verdict | None]:
+        """What may be shown now, and the finding that ends the answer, if there is one."""
+        if self._verdict or not text:
+            return "", self._verdict
+        self._scan.read(text)
+        return self._look(self._held + text)
+
+    def flush(self) -> tuple[str, Verdict | None]:
+        """What was held back, once the engine has ended, and the finding in it, if any."""
+        if not self._verdict:
+            self._scan.end()
+        return self._look(self._held)
+
+    def _look(self, text: str) -> tuple[str, Verdict | None]:
+        scan = self._scan
+        size = len(text) - (scan.at - scan.safe)
+        self._held = text[size:]
+        self._verdict = scan.verdict
+        return text[:size], self._verdict

@@ -17,8 +17,8 @@ import structlog
 from xinghe.core import ACCOUNT
 from xinghe.regular import Regular
 from xinghe.safety.lists import OperatorLists
-from xinghe.safety.matcher import Judge
-from xinghe.safety.stream import Reviewer, StreamScanner
+from xinghe.safety.matcher import Judge, StreamScanner
+from xinghe.safety.reviewer import Reviewer
 from xinghe.safety.upstream import Upstream
 from xinghe.safety.verdict import Place, Verdict
 from xinghe.settings import SafetyFlags, SafetyUpstream

@@ -1,4 +1,4 @@
-"""Moderates an answer while it streams: by the lexicon, and by a model a sentence at a time."""
+"""Moderates an answer while it streams, by a model, a sentence at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from xinghe.safety.matcher import Matcher
 from xinghe.safety.verdict import Verdict
 
 Ask: TypeAlias = Callable[[str], Awaitable[Verdict | None]]
@@ -20,41 +19,6 @@ CONTEXT = 120
 """Characters before a sentence that the model reads with it."""
 MOST_UNDER_WAY = 4
 _ENDS = ("。", "！", "？", "!", "?", "\n", ". ")
-
-
-class StreamScanner:
-    """Feeds text through up to the first finding, however it is cut into chunks.
-
-    That is the phrase that begins first; its verdict is the most severe of those that begin
-    there. Text that no phrase can end in passes at once.
-    """
-
-    __slots__ = ("_held", "_scan", "_verdict")
-
-    def __init__(self, matcher: Matcher) -> None:
-        self._scan = matcher.scan()
-        self._held = ""
-        self._verdict: Verdict | None = None
-
-    def feed(self, text: str) -> tuple[str, Verdict | None]:
-        """What may be shown now, and the finding that ends the answer, if there is one."""
-        if self._verdict or not text:
-            return "", self._verdict
-        self._scan.read(text)
-        return self._look(self._held + text)
-
-    def flush(self) -> tuple[str, Verdict | None]:
-        """What was held back, once the engine has ended, and the finding in it, if any."""
-        if not self._verdict:
-            self._scan.end()
-        return self._look(self._held)
-
-    def _look(self, text: str) -> tuple[str, Verdict | None]:
-        scan = self._scan
-        size = len(text) - (scan.at - scan.safe)
-        self._held = text[size:]
-        self._verdict = scan.verdict
-        return text[:size], self._verdict
 
 
 class Reviewer:
