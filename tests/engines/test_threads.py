@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -218,6 +219,8 @@ def steered(weights: str) -> None:
     for cpu in (params.cpuparams, params.cpuparams_batch):
         cpu.n_threads = 2
     server = llama.Server(params)
+    stranger = SimpleNamespace(listening_address=server.listening_address)
+    assert Steering.of(stranger, llama.xllamacpp.__file__, 2) is None
     assert Steering.of(server, llama.xllamacpp.__file__, 1) is None  # not what it was made with
     steering = Steering.of(server, llama.xllamacpp.__file__, 2)
     assert steering
