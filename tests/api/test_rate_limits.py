@@ -103,6 +103,18 @@ def test_headers_tell_what_is_left(fresh: Api) -> None:
     assert told["reset-tokens"].endswith("s")
 
 
+def test_all_that_is_read_counts(fresh: Api) -> None:
+    """The thoughts of earlier turns as well as what was said."""
+    history = [
+        {"role": "user", "content": "一"},
+        {"role": "assistant", "content": "二" * 2000, "reasoning_content": "想" * 3000},
+        {"role": "user", "content": "三"},
+    ]
+    reply = fresh.chat(model="three-a-minute", max_tokens=100, messages=history)
+    answered(reply)
+    assert 94_800 < int(limit_headers(reply)["remaining-tokens"]) < 95_000
+
+
 def test_requests_a_minute(fresh: Api) -> None:
     script = Script(["好"])
     for _ in range(3):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import MakeServer
-from tests.kit.api import STRICT, Api
+from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
 from tests.kit.models import ABLE, CHAT, EYES
@@ -167,6 +167,24 @@ def test_unsafe_answer_is_never_shown_in_part(guarded: Api, pieces: list[str]) -
     assert (choice["finish_reason"], choice["flag"], choice["ban_round"]) == (
         "content_filter", 2, -1,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+def test_unsafe_refusal_is_never_shown_in_part(guarded: Api, mount: str) -> None:
+    """What a model says in an answer's place is moderated as an answer is."""
+    pieces = ["我不能说", *BANNED, "的事"]
+    script, there = Script(pieces, refuses=True, backwards=True), guarded.at(mount)
+    stream = there.stream(model=CHAT, messages=script.messages)
+    message = answered(there.chat(model=CHAT, messages=script.messages))["choices"][0]["message"]
+    field = "refusal" if mount == STRICT else "content"
+    assert message[field] == "我不能说"
+    assert "".join(choice["delta"].get(field) or "" for choice in stream.choices) == "我不能说"
+    assert stream.finish_reason == "content_filter"
+    assert stream.choices[-1].get("flag") == (None if mount == STRICT else 2)
+
+    safe = Script(["我不能说。"], refuses=True)
+    (choice,) = answered(there.chat(model=CHAT, messages=safe.messages))["choices"]
+    assert choice["message"][field] == "我不能说。"
 
 
 def test_the_beginning_of_a_phrase_alone_is_shown_in_the_end(guarded: Api) -> None:

@@ -52,6 +52,21 @@ WRONG_TYPE = [
 ]
 
 
+@pytest.mark.parametrize("mount", ["/llm/lmapi/v3", STRICT])
+def test_names_much_like_known_ones(api: Api, mount: str) -> None:
+    """The right one is told; a parameter of others is named alone, however alike."""
+    reply = api.at(mount).chat(
+        model=CHAT, max_token=7, maxTokens=7, **{"top-p": 1}, top_k=5, repetition_penalty=1.1,
+        web_search={"enabled": False}, stop_word="x",
+    )  # fmt: skip
+    answered(reply)
+    assert reply.headers["x-ignored-parameters"] == (
+        "max_token (did you mean max_tokens?), maxTokens (did you mean max_tokens?), "
+        "top-p (did you mean top_p?), top_k, repetition_penalty, stop_word, "
+        "web_search.enabled (did you mean web_search.enable?)"
+    )
+
+
 @pytest.mark.parametrize(("field", "value"), TAKEN)
 def test_taken_where_documented(api: Api, field: str, value: object) -> None:
     reply = api.chat(model=CHAT, **{field: value})

@@ -35,6 +35,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thoughts: list[str] = []
     """The chain of thought in a field of its own, before the text."""
     thoughts_as: Literal["reasoning_content", "reasoning"] = "reasoning_content"
+    refuses: bool = False
+    """The pieces are the model's own refusal."""
     calls: list[Call] = []
     """Tool calls after the text."""
     again: list[Script] = []

@@ -77,7 +77,7 @@ def _deltas(script: Script, pieces: list[str]) -> Iterator[dict[str, Any]]:
     for thought in script.thoughts:
         yield {script.thoughts_as: thought}
     for piece in pieces:
-        yield {"content": piece * script.times}
+        yield {"refusal" if script.refuses else "content": piece * script.times}
     for at, call in enumerate(script.calls):
         for fragment in _fragments(at, call):
             yield {"tool_calls": [fragment]}

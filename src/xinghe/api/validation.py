@@ -30,12 +30,14 @@ from xinghe.api.exchange import Exchange, check_whole, read_body
 from xinghe.api.large_json import decode
 from xinghe.api.wording import allowed, struct_of
 from xinghe.catalog import Catalog, Kind, ModelCard
-from xinghe.settings import Server
+from xinghe.settings import Server, nearest
 
 MAX_LISTED = 20
 """Parameters without effect that are named to a client."""
 MAX_NAME = 40
 """Characters of such a name."""
+ALIKE = 0.81
+"""How alike a name and a known one must be. `top_k` is 0.8 like `top_p`, and does not mean it."""
 
 NotEmpty = Annotated[str, Meta(min_length=1)]
 ModelName = Annotated[str, Meta(min_length=1, description="An id of GET /models.")]
@@ -175,6 +177,13 @@ class Form(Generic[T]):
         words = allowed(self._fields[name].type, steps, most.get(name))
         return self.shape.refusal("".join([name, *inner]), value, words)
 
+    def meant(self, name: str) -> str | None:
+        """The field that was probably meant by an unknown one."""
+        within, dot, own = name.rpartition(".")
+        known = self._within.get(within, ()) if dot else self._fields
+        near = None if own in known else nearest(own.replace("-", "_"), known, ALIKE)
+        return near and f"{within}{dot}{near}"
+
     def _unknown(self, body: dict[str, Any]) -> list[str]:
         unknown = [
             name for name, value in body.items() if name not in self._fields and value is not None
@@ -244,12 +253,16 @@ def _card(name: Any, kind: Kind, catalog: Catalog, principal: Principal) -> Mode
     return card
 
 
-def tell_ignored(exchange: Exchange, names: Sequence[str]) -> None:
+def tell_ignored(exchange: Exchange, form: Form[T], names: Sequence[str]) -> None:
     """Tell the client which of its parameters had no effect (contract, Sampling).
 
-    The names come from outside: they are made safe for a header.
+    The names come from outside: they are made safe for a header. Behind one that is much like a
+    known one stands what was probably meant.
     """
-    listed = [quote(name[:MAX_NAME], safe="") for name in names[:MAX_LISTED]]
+    listed = []
+    for name in (name[:MAX_NAME] for name in names[:MAX_LISTED]):
+        meant = form.meant(name)
+        listed.append(quote(name, safe="") + (f" (did you mean {meant}?)" if meant else ""))
     if len(names) > MAX_LISTED:
         listed.append(f"and {len(names) - MAX_LISTED} more")
     exchange.add_header("x-ignored-parameters", ", ".join(listed))

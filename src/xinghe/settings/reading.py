@@ -89,8 +89,13 @@ def check_fields(
 
 def suggestion(name: str, known: Collection[str]) -> str:
     """What was probably meant by an unknown name, else all that is known."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean `{near[0]}`?" if near else f"allowed: {', '.join(known)}"
+    near = nearest(name, known)
+    return f"did you mean `{near}`?" if near else f"allowed: {', '.join(known)}"
+
+
+def nearest(name: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
+    """The known name that is most like an unknown one; at `cutoff` 1 no other is like enough."""
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=cutoff)), None)
 
 
 def _check(tree: dict[str, Any], source: str) -> None:

@@ -69,14 +69,14 @@ class ChatRequest(msgspec.Struct, frozen=True):
     ignored: tuple[str, ...]
 
     @property
-    def characters(self) -> int:
-        """Of the messages, their calls and names included, and the functions."""
-        characters = len(self.functions)
+    def texts(self) -> list[str]:
+        """All that a model may read: the functions, and the messages with names and calls."""
+        texts = [self.functions]
         for message in self.messages:
-            characters += len(message.content) + len(message.name or "") + len(message.thought)
+            texts += [message.content, message.name or "", message.thought]
             for call in message.tool_calls:
-                characters += len(call.name) + len(call.arguments)
-        return characters
+                texts += [call.name, call.arguments]
+        return texts
 
 
 async def read_request(

@@ -61,16 +61,17 @@ class ChatRoute:
         request = await read_request(
             asked, exchange.model, card, exchange.dialect, served.able, most
         )
-        if request.characters > most:
-            raise too_many_characters(most, request.characters + exchange.missing)
+        texts = request.texts
+        if (characters := sum(map(len, texts))) > most:
+            raise too_many_characters(most, characters + exchange.missing)
         no_say = list(request.ignored)
         if request.effort != 1.0 and engine.abilities.thinks:
             no_say.append("reasoning_effort")  # only a budget cuts off what thinks by itself
         if no_say:
-            tell_ignored(exchange, no_say)
+            tell_ignored(exchange, asked.form, no_say)
         read_out = request.shows and not engine.abilities.eyes
         exchange.add_header("x-served-by", engine.served_by + (f", {OCR}" if read_out else ""))
-        prompt = estimated_tokens("\n".join(message.content for message in request.messages))
+        prompt = estimated_tokens("\n".join(texts))
         meter = Meter()
 
         async def make(emit: Emit, begin: Callable[[], None]) -> None:

@@ -35,7 +35,7 @@ async def begin(form: Form[R], exchange: Exchange, services: Services) -> Begun[
     catalog, server = services.catalog, services.settings.server
     asked, card = await read_asked(form, Kind.EMBEDDING, exchange, catalog, server)
     if asked.ignored:
-        tell_ignored(exchange, asked.ignored)
+        tell_ignored(exchange, form, asked.ignored)
     embedder = services.deployments.embedder(card)
     exchange.add_header("x-served-by", embedder.served_by)
     return Begun(asked.checked(), card, embedder, text_limits(card, embedder))

@@ -47,7 +47,7 @@ class ImagesRoute:
         request = read.checked()
         asked = as_asked(request, card)
         if read.ignored:
-            tell_ignored(exchange, read.ignored)
+            tell_ignored(exchange, IMAGES, read.ignored)
         drawing = _Drawing(services, exchange, card, request, asked)
         data = await charged(services, exchange, drawing)
         metrics.IMAGES.labels(exchange.model).inc(asked.n)
