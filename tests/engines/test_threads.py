@@ -275,10 +275,16 @@ while True:
 """
 
 
+@several
 @pytest.mark.embedded
-def test_what_the_operator_set_stays(weights: Path) -> None:
+@pytest.mark.parametrize("threads", [0, 3])
+def test_one_cpu_is_one_thread_but_what_the_operator_set_stays(weights: Path, threads: int) -> None:
     with child() as engine:
         os.sched_setaffinity(engine.pid, {min(os.sched_getaffinity(0))})
-        ready = engine.start(weights, 3)
-        assert (ready.threads, ready.why) == (3, "set by embedded.threads")
+        ready = engine.start(weights, threads)
+    if threads:
+        assert (ready.threads, ready.why) == (threads, "set by embedded.threads")
         assert not ready.adapts
+    else:
+        machine = capacity().machine
+        assert (ready.threads, ready.why) == (1, f"1 of {machine} cores by affinity")
