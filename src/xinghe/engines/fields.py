@@ -1,7 +1,5 @@
 """What fields of an upstream's answer say: nothing, why it ended, how many tokens it counted."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
@@ -93,14 +91,13 @@ _usage = msgspec.json.Decoder(_Usage | None).decode
 _details = msgspec.json.Decoder(_Details | None).decode
 
 
-class Counts:
+class Counts(msgspec.Struct):
     """Those of one answer, whose prompt and completion are at most so many tokens."""
 
-    def __init__(self, most_prompt: int, most_completion: int) -> None:
-        self._most_prompt = most_prompt
-        self._most_completion = most_completion
-        self._prompt: int | None = None
-        """Some count the prompt at the beginning, and at the end the answer alone."""
+    most_prompt: int
+    most_completion: int
+    prompt: int | None = None
+    """Some count the prompt at the beginning, and at the end the answer alone."""
 
     def read(self, raw: msgspec.Raw, *, spoken: bool) -> UsageDelta | None:
         """The upstream's count; `None` where it is partial or empty, so that ours stands.
@@ -116,9 +113,9 @@ class Counts:
             completion = completion or _number(usage.output_tokens) or completion
         except (*UNREADABLE, ValueError):
             raise Unsound("it is no count") from None
-        if (prompt or 0) > self._most_prompt or (completion or 0) > self._most_completion:
+        if (prompt or 0) > self.most_prompt or (completion or 0) > self.most_completion:
             raise Unsound("it is more than can have been used")
-        prompt = self._prompt = prompt or self._prompt
+        prompt = self.prompt = prompt or self.prompt
         if not prompt or completion is None or (spoken and not completion):
             return None
         read, written = _part(usage.prompt_tokens_details), _part(usage.completion_tokens_details)
@@ -126,7 +123,7 @@ class Counts:
         reasoning = _sound(written.reasoning_tokens)
         if reasoning and _sound(usage.total_tokens) == prompt + completion + reasoning:
             # As xAI counts: the thought apart.
-            completion = min(completion + reasoning, self._most_completion)
+            completion = min(completion + reasoning, self.most_completion)
         return UsageDelta(
             prompt,
             completion,

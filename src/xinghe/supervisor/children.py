@@ -24,13 +24,7 @@ from xinghe.catalog import Catalog, LlamaCppDeployment
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildSpeed, ChildThreads
 from xinghe.pictures import MAX_IMAGE_TOKENS
 from xinghe.settings import Embedded, Settings
-from xinghe.supervisor.messages import (
-    MAX_LINE,
-    EngineLocation,
-    EngineThreads,
-    WorkerSpec,
-    encode,
-)
+from xinghe.supervisor.messages import MAX_LINE, EngineLocation, EngineThreads, WorkerSpec, encode
 from xinghe.workers import Backoff
 
 log = structlog.get_logger(__name__)
