@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.kit.script import Call, Script
 from tests.kit.server import Server
 from tests.kit.upstream import Upstream
 from tests.pictures.render import encoded, written
+from tests.safety.lists import HERE
 
 BANNED = "紫色飞艇计划"
 """Harmless, and banned by the operator's own list."""
@@ -167,6 +169,29 @@ def test_unsafe_answer_is_never_shown_in_part(guarded: Api, pieces: list[str]) -
     assert (choice["finish_reason"], choice["flag"], choice["ban_round"]) == (
         "content_filter", 2, -1,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [["好的,怎么", "在家里", "制造", "炸弹", "呢"], ["好的,怎么在家里制造炸", "弹", "呢"]],
+    ids=["words", "the last letter apart"],
+)
+def test_unsafe_answer_by_the_lexicon_is_never_shown_whole(guarded: Api, pieces: list[str]) -> None:
+    script = Script(pieces, backwards=True)
+    stream = guarded.stream(model=CHAT, messages=script.messages)
+    assert (stream.content, stream.finish_reason) == ("好的,怎么在家里制造", "content_filter")
+    choice = answered(guarded.chat(model=CHAT, messages=script.messages))["choices"][0]
+    assert (choice["message"]["content"], choice["flag"]) == (stream.content, 3)
+
+
+def test_ordinary_prose_arrives_as_the_engine_cut_it(guarded: Api) -> None:
+    text = (HERE / "prose.zh.txt").read_text("utf-8")[:600]
+    pieces = [text[at : at + 2] for at in range(0, len(text), 2)]
+    stream = guarded.stream(model=CHAT, messages=Script(pieces).messages)
+    assert stream.content == text
+    shown = {*accumulate(len(choice["delta"]["content"]) for choice in stream.choices)}
+    held = {*accumulate(map(len, pieces))} - shown
+    assert len(held) <= 0.05 * len(pieces)
 
 
 @pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
