@@ -11,7 +11,7 @@ from tests.engines.tape import HANG, RESET, STREAM_HEAD, Step, chunk, event
 from tests.engines.test_hostile import CHUNKED, in_chunk
 from tests.engines.test_upstream import ANSWER, DONE, EXPECTED, deltas_of
 from tests.upstreams.fixtures import Wanted
-from tests.upstreams.test_parser import check
+from tests.upstreams.test_parser import check, events_of
 from tests.upstreams.test_parser import deltas_of as read
 from xinghe.core import FinishDelta, FinishReason, TextDelta, UsageDelta
 from xinghe.engines import EngineFailed
@@ -75,6 +75,24 @@ def test_finish_reasons_are_known_by_their_stems(ends: Any, words: list[str]) ->
 def test_a_word_for_broken_off_behind_the_end_destroys_nothing() -> None:
     late = b'{"choices":[{"delta":{},"finish_reason":"error"}]}'
     check(Wanted(text="你好", usage=[7, 2, 0]), *read([*TEXT, END[0], late, *END[1:]], at_once=1))
+
+
+def test_what_cannot_be_read_loses_nothing_unless_more_is_said_behind_it() -> None:
+    """Whether "stop" stands on every chunk or on the last."""
+    choices = [{"delta": {"content": text}, "finish_reason": "stop"} for text in "你好"]
+    said = [json.dumps({"choices": [choice]}).encode() for choice in choices]
+    check(Wanted(text="你好", usage=[7, 2, 0]), *read([*said, *END[:2], b"{oops"], at_once=1))
+    assert read([said[0], b"{oops", *said[1:], *END], at_once=1)[1]
+    assert read([*TEXT, b"{oops", *END], at_once=1)[1]
+
+
+def test_lines_that_no_empty_line_divides_are_events_of_their_own() -> None:
+    lines = [*TEXT, *END]
+    events = events_of([b"".join(b"data: " + line + b"\n" for line in lines)])
+    check(Wanted(text="你好", usage=[7, 2, 0]), *read(events, at_once=1))
+    pretty = json.dumps(json.loads(TEXT[0]) | {"x": [None, {}, {"y": None}, []]}, indent=0)
+    lines = [b"data: " + line for line in pretty.encode().split(b"\n")]
+    assert len(events_of([b"\n".join(lines)])) == 1
 
 
 CUT = ANSWER.removesuffix(DONE)

@@ -122,6 +122,8 @@ class Chunks:
         """What whole messages have said, where there are no deltas."""
         self._complained = False
         """It has sent something that is no chunk, and may be an error of its own form."""
+        self._unread: EngineFailed | None = None
+        """Of an event behind a finish reason: where nothing is said behind it, nothing is lost."""
         self._refused = False
         self._goes_on = False
         """It has spoken behind a finish reason, so that such a one is no end."""
@@ -178,11 +180,15 @@ class Chunks:
                 event, self._half = mended(event, self._half)
                 chunk, choice = self._read(event, deltas)
         except (*UNREADABLE, Unreadable) as error:
-            if self.is_whole:
-                return
             # Its own text would quote the answer.
-            raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
+            self._unread = EngineFailed(f"an event is unreadable ({type(error).__name__})")
+            if self.finish is None:
+                raise self._unread from None
+            return
         if len(deltas) > began:
+            if self._unread is not None:
+                del deltas[began:]
+                raise self._unread
             self._spoken, self.over = True, False
             self._called = isinstance(deltas[-1], ToolCallDelta)
             self._goes_on = self._goes_on or self.finish is not None

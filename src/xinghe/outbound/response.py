@@ -64,6 +64,8 @@ PIECE = 16 * 1024
 ROOM, BYTES_A_TOKEN = 64 * 1024, 16 * 1024
 """What an answer may take on the wire: so much, and so much more for each token."""
 
+_BEGINS = (b'{"', b"[D")
+"""Events of JSON, or `[DONE]`."""
 _EMPTY_LINES = re.compile(rb"\n{3,}")
 _floods: WeakKeyDictionary[asyncio.AbstractEventLoop, Flood] = WeakKeyDictionary()
 
@@ -236,7 +238,8 @@ class EventParser(msgspec.Struct):
         for line in self._lines(read):
             if self._whole or line.startswith(b"data:"):
                 data = line if self._whole else line[5:].removeprefix(b" ")
-                if self._data and data[:1] in (b"{", b"[") and self._data[-1].rstrip()[-1:] == b"}":
+                is_more = self._data and self._data[0][:2] == b'{"'
+                if is_more and self._data[-1].rstrip()[-1:] == b"}" and data[:2] in _BEGINS:
                     # No JSON goes on so: another event, that no empty line divides.
                     events.append(b"\n".join(self._data))
                     self._data, self._size = [], 0
