@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.pictures.render import data_url, encoded
 from xinghe.catalog import UpstreamDeployment
 from xinghe.core import FinishDelta, FinishReason, Message, Picture, Sampling, ToolCall
 from xinghe.engines import EngineBusy, EngineFailed, EngineRefused, PromptTooLong, PromptUnsafe
+from xinghe.engines.prompts import PIECE, wire_messages
 from xinghe.outbound import REFUSALS
 
 ALL = Sampling(0.5, 0.6, 1.2, 0.1, 0.2, 7)
@@ -284,3 +286,28 @@ async def test_a_picture_that_cannot_be_decoded_is_told_of(form: str, mode: str)
     assert told == {"type": "text", "text": "[图片1:40×30像素,内容无法识读]"}
     assert picture["image_url"]["url"] == data_url(sound.data, kind)
     assert text == {"type": "text", "text": "?"}
+
+
+async def test_pictures_are_encoded_a_piece_a_turn() -> None:
+    """Each picture behind its text, in order; others have their turn in between."""
+    datas = [bytes([at]) * (2 * PIECE + at) for at in range(3)]
+    pictures = [Picture(data, "image/png", 40, 30) for data in datas]
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(others())
+    first = Message("user", "", parts=(pictures[0], "?", pictures[1]))
+    last = Message("user", "", parts=(pictures[2],))
+    sent = await wire_messages([first, Message("assistant", "好"), last])
+    counting.cancel()
+    assert turns > 2 * 3
+    urls = [data_url(data, "image/png") for data in datas]
+    shown = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    assert [each["content"] for each in sent] == [
+        [shown[0], {"type": "text", "text": "?"}, shown[1]], "好", [shown[2]],
+    ]  # fmt: skip

@@ -29,7 +29,7 @@ from xinghe.engines.prompts import (
     bounded_tokens,
     estimated_tokens,
     wire_format,
-    wire_message,
+    wire_messages,
     wire_tools,
 )
 from xinghe.engines.protocol import (
@@ -90,7 +90,7 @@ class UpstreamEngine:
         if any(message.parts for message in messages):
             messages = await self._eyes.shown(messages)
         payload: dict[str, Any] = {
-            "messages": [wire_message(each, self._deployment.thought_field) for each in messages]
+            "messages": await wire_messages(messages, self._deployment.thought_field)
         }
         frame = TOKENS_A_MESSAGE * (len(messages) + 1)
         texts: list[str] = []

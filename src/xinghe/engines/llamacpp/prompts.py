@@ -7,7 +7,6 @@ tokenizer do the rest.
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from itertools import takewhile
@@ -16,9 +15,9 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from xinghe.core import Message, Picture, Prompt, ToolCall
+from xinghe.core import Message, Prompt, ToolCall
 from xinghe.engines.eyes import Eyes
-from xinghe.engines.prompts import wire_message
+from xinghe.engines.prompts import base64_of, wire_messages
 from xinghe.pictures import pictures_in
 from xinghe.vocabulary import PROBES, Frame, Specials
 
@@ -82,7 +81,7 @@ class Prompts:
         messages = _with_one_end(messages)
         if any(_suspicious(message, specials.suspects) for message in messages):
             messages = [_with_texts(message, change) for message in messages]
-        body = {"messages": [wire_message(message) for message in _known(messages)]}
+        body = {"messages": await wire_messages(_known(messages))}
         rendered = await self._ask("/apply-template", body, Rendered)
         text = rendered.prompt + _with_opening(opening, change)
         payload: object
@@ -91,7 +90,9 @@ class Prompts:
             if opening:
                 ends = await asyncio.gather(self._tokens([text]), self._tokens([rendered.prompt]))
                 length += len(ends[0]) - len(ends[1])
-            payload = _with_media(text, pictures)
+            # A marker is random for each child, so that no text can hold one.
+            encoded = [await base64_of(each.data) for each in pictures]
+            payload = {"prompt_string": text, "multimodal_data": encoded}
         else:
             payload = tokens = await self._tokens(await _gathered(specials.pieces(text)))
             length = len(tokens)
@@ -154,15 +155,6 @@ def _known(messages: Sequence[Message]) -> list[Message]:
         replace(message, role="tool") if message.role == "function" else message
         for message in messages
     ]
-
-
-def _with_media(prompt: str, pictures: Sequence[Picture]) -> dict[str, Any]:
-    """The `prompt` of a conversation in which markers of `/apply-template` stand for pictures.
-
-    A marker is random for each child, so that no text can hold one.
-    """
-    encoded = [base64.b64encode(one.data).decode() for one in pictures]
-    return {"prompt_string": prompt, "multimodal_data": encoded}
 
 
 def _suspicious(message: Message, suspects: Callable[[str], bool]) -> bool:
