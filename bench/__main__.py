@@ -7,12 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import cost, edge, embedding, engine, tools
+from bench import cost, edge, embedding, engine, fair, tools
 
 BENCHES = {
     "edge": edge.run,
     "cost": cost.run,
     "engine": engine.run,
+    "fair": fair.run,
     "tools": tools.run,
     "embedding": embedding.run,
 }

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.engines.llamacpp.shares import EVEN, REMEMBERED, Shares
+from xinghe.engines.llamacpp.shares import EVEN, PATIENCE, REMEMBERED, Shares
 
-PATIENCE = 30.0
 PIECE = 64
 
 
 @dataclass
 class Prompt:
-    account: int
+    account: str
     left: int
     since: float = 0.0
 
@@ -40,8 +39,8 @@ def turn(shares: Shares, waiting: list[Prompt]) -> Prompt:
 
 @given(st.lists(st.lists(st.integers(1, 5000), min_size=1, max_size=5), min_size=2, max_size=5))
 def test_accounts_with_work_are_read_equally_whatever_each_asks(lengths: list[list[int]]) -> None:
-    shares, had = Shares(PATIENCE, Clock()), Counter[int]()
-    waiting = [Prompt(of, left) for of, prompts in enumerate(lengths) for left in prompts]
+    shares, had = Shares(Clock()), Counter[str]()
+    waiting = [Prompt(str(of), left) for of, prompts in enumerate(lengths) for left in prompts]
     for prompt in waiting:
         shares.begin(prompt.account)
     while len({prompt.account for prompt in waiting}) == len(lengths):
@@ -49,16 +48,16 @@ def test_accounts_with_work_are_read_equally_whatever_each_asks(lengths: list[li
         first = turn(shares, waiting)
         had[first.account] += before - sum(prompt.left for prompt in waiting)
         waiting = [prompt for prompt in waiting if prompt.left]
-        totals = [had[of] for of in range(len(lengths))]
+        totals = [had[str(of)] for of in range(len(lengths))]
         assert max(totals) - min(totals) <= EVEN + PIECE
 
 
 @given(st.lists(st.integers(1, 2000), min_size=2, max_size=8))
 def test_of_one_account_the_shortest_is_first(lengths: list[int]) -> None:
-    shares, ended = Shares(PATIENCE, Clock()), list[int]()
-    prompts = [(Prompt(1, left), left) for left in lengths]
+    shares, ended = Shares(Clock()), list[int]()
+    prompts = [(Prompt("1", left), left) for left in lengths]
     for _ in prompts:
-        shares.begin(1)
+        shares.begin("1")
     while waiting := [prompt for prompt, _ in prompts if prompt.left]:
         first = turn(shares, waiting)
         ended += [length for prompt, length in prompts if prompt is first and not first.left]
@@ -67,10 +66,10 @@ def test_of_one_account_the_shortest_is_first(lengths: list[int]) -> None:
 
 def test_who_has_waited_for_long_is_before_the_shorter_ones_of_its_account() -> None:
     clock = Clock()
-    shares = Shares(PATIENCE, clock)
-    long, short = Prompt(1, 4000, clock.now), Prompt(1, 10, clock.now + PATIENCE)
-    shares.begin(1)
-    shares.begin(1)
+    shares = Shares(clock)
+    long, short = Prompt("1", 4000, clock.now), Prompt("1", 10, clock.now + PATIENCE)
+    shares.begin("1")
+    shares.begin("1")
     assert shares.first([long, short]) is short
     clock.now += PATIENCE
     assert shares.first([long, short]) is long
@@ -78,20 +77,20 @@ def test_who_has_waited_for_long_is_before_the_shorter_ones_of_its_account() -> 
 
 def test_who_was_idle_has_saved_nothing_and_who_comes_back_at_once_lost_nothing() -> None:
     clock = Clock()
-    shares = Shares(PATIENCE, clock)
-    for account in (1, 2):
+    shares = Shares(clock)
+    for account in ("1", "2"):
         shares.begin(account)
-    shares.end(2)
-    shares.count(1, 1000)
+    shares.end("2")
+    shares.count("1", 1000)
     clock.now += REMEMBERED / 2
-    shares.begin(2)
-    assert shares.ahead(1, [1, 2]) == 1000
-    shares.end(2)
+    shares.begin("2")
+    assert shares.ahead("1", ["1", "2"]) == 1000
+    shares.end("2")
     clock.now += 2 * REMEMBERED
-    shares.begin(2)
-    assert shares.ahead(1, [1, 2]) == 0
-    assert shares.ahead(2, [1, 2]) == 0
+    shares.begin("2")
+    assert shares.ahead("1", ["1", "2"]) == 0
+    assert shares.ahead("2", ["1", "2"]) == 0
 
 
 def test_nobody_waits_where_nobody_is() -> None:
-    assert Shares(PATIENCE).first([]) is None
+    assert Shares().first([]) is None

@@ -9,6 +9,7 @@ import pytest
 
 from xinghe.engines.llamacpp.slots import ChildSlots
 
+CONTEXT = 1000
 FRAME, ONE, OTHER = list(range(10)), list(range(100, 140)), list(range(200, 240))
 
 
@@ -16,7 +17,7 @@ async def served(
     slots: ChildSlots, account: int | None, prompt: list[int], *, cancelled: bool = False
 ) -> tuple[int, bool]:
     """A whole request; gives its slot's number and whether it continues what the slot holds."""
-    async with slots.hold(account, prompt) as slot:
+    async with slots.hold(account, prompt, 100) as slot:
         found = slot.number, slot.reused
         slot.read()
         if not cancelled:
@@ -25,7 +26,7 @@ async def served(
 
 
 async def test_a_conversation_goes_on_in_its_slot() -> None:
-    slots = ChildSlots(3)
+    slots = ChildSlots(3, CONTEXT)
     assert await served(slots, 1, FRAME + ONE) == (0, False)
     assert await served(slots, 2, FRAME + ONE) == (1, False)
     assert await served(slots, 1, FRAME + ONE + OTHER) == (0, True)
@@ -36,7 +37,7 @@ async def test_a_conversation_goes_on_in_its_slot() -> None:
 
 
 async def test_the_slot_that_is_longest_unused_changes_hands() -> None:
-    slots = ChildSlots(2)
+    slots = ChildSlots(2, CONTEXT)
     for account in (1, 2, 1):
         await served(slots, account, ONE)
     assert await served(slots, 3, ONE) == (1, False)
@@ -44,46 +45,59 @@ async def test_the_slot_that_is_longest_unused_changes_hands() -> None:
 
 
 async def test_what_a_slot_holds_is_nobody_s_until_the_child_has_begun() -> None:
-    slots = ChildSlots(1)
+    slots = ChildSlots(1, CONTEXT)
     await served(slots, 1, ONE)
-    async with slots.hold(2, ONE) as slot:
+    async with slots.hold(2, ONE, 100) as slot:
         assert not slot.reused  # and it is cancelled here, before the child said anything
     assert await served(slots, 2, ONE) == (0, False)
     assert await served(slots, 2, ONE) == (0, True)
 
 
 async def test_a_slot_still_at_work_for_one_who_left_is_the_last_choice() -> None:
-    slots = ChildSlots(2)
+    slots = ChildSlots(2, CONTEXT)
     assert await served(slots, 1, ONE, cancelled=True) == (0, False)
     assert await served(slots, 1, ONE) == (1, False)
-    async with slots.hold(1, ONE) as one, slots.hold(2, ONE) as other:
+    async with slots.hold(1, ONE, 100) as one, slots.hold(2, ONE, 100) as other:
         assert (one.number, other.number) == (1, 0)
 
 
 async def test_nobody_waits_for_a_slot_while_another_is_free() -> None:
-    slots = ChildSlots(3)
+    slots = ChildSlots(3, CONTEXT)
     await served(slots, 1, ONE)
     async with AsyncExitStack() as stack:
-        held = [await stack.enter_async_context(slots.hold(1, ONE)) for _ in range(3)]
+        held = [await stack.enter_async_context(slots.hold(1, ONE, 100)) for _ in range(3)]
         assert sorted(slot.number for slot in held) == [0, 1, 2]
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05), slots.hold(2, ONE):
+            async with asyncio.timeout(0.05), slots.hold(2, ONE, 100):
                 pass
     assert not (await served(slots, 2, OTHER))[1]
 
 
 async def test_who_names_no_account_continues_nothing() -> None:
-    slots = ChildSlots(1)
+    slots = ChildSlots(1, CONTEXT)
     await served(slots, None, ONE)
     assert await served(slots, None, ONE) == (0, False)
 
 
 async def test_prompts_with_pictures_are_compared_by_their_text() -> None:
-    slots = ChildSlots(2)
+    slots = ChildSlots(2, CONTEXT)
     one = {"prompt_string": "look <m> at this", "multimodal_data": ["a"]}
-    async with slots.hold(1, one) as slot:
+    async with slots.hold(1, one, 100) as slot:
         slot.read()
         slot.ended()
     more = {"prompt_string": "look <m> at this, and then", "multimodal_data": ["a"]}
-    async with slots.hold(1, more) as again:
+    async with slots.hold(1, more, 100) as again:
         assert (again.number, again.reused) == (0, True)
+
+
+async def test_what_has_no_room_beside_those_at_work_is_dropped_the_oldest_first() -> None:
+    slots = ChildSlots(4, 150)
+    await served(slots, 1, ONE)
+    await served(slots, 2, ONE)
+    async with slots.hold(3, OTHER, 60):
+        assert slots.in_the_way() == []
+    async with slots.hold(3, OTHER, 100):
+        assert [slot.number for slot in slots.in_the_way()] == [0]
+        assert slots.in_the_way() == []
+    assert await served(slots, 2, ONE) == (1, True)
+    assert not (await served(slots, 1, ONE))[1]

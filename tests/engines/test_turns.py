@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from xinghe.engines.llamacpp.shares import Shares
 from xinghe.engines.llamacpp.turns import LEAST, MOST, Turns
 
 LONG = 20 * MOST
@@ -18,8 +19,8 @@ async def settled() -> None:
 
 
 async def test_one_is_read_at_a_time_and_the_short_one_comes_between() -> None:
-    turns = Turns(30.0)
-    with turns.work(1) as long, turns.work(2) as short:
+    turns = Turns(Shares())
+    with turns.work("1") as long, turns.work("2") as short:
         assert await turns.take(long, LONG) == LEAST
         waiting = asyncio.create_task(turns.take(short, 10))
         await settled()
@@ -36,8 +37,8 @@ async def test_one_is_read_at_a_time_and_the_short_one_comes_between() -> None:
 
 
 async def test_a_turn_is_as_long_as_the_engine_is_quick() -> None:
-    turns = Turns(30.0)
-    with turns.work(1) as work:
+    turns = Turns(Shares())
+    with turns.work("1") as work:
         for _ in range(50):
             size = await turns.take(work, LONG)
             turns.took(size, size * 0.0001)
@@ -53,34 +54,34 @@ async def test_a_turn_is_as_long_as_the_engine_is_quick() -> None:
 
 @pytest.mark.parametrize("has_turn", [True, False])
 async def test_who_leaves_leaves_its_turn(has_turn: bool) -> None:
-    turns = Turns(30.0)
+    turns = Turns(Shares())
 
-    async def read(account: int) -> None:
+    async def read(account: str) -> None:
         with turns.work(account) as work:
             await turns.take(work, LONG)
             await asyncio.sleep(60)
 
     with ExitStack() as held:
         if not has_turn:
-            await turns.take(held.enter_context(turns.work(9)), LONG)
-        leaving = asyncio.create_task(read(1))
+            await turns.take(held.enter_context(turns.work("9")), LONG)
+        leaving = asyncio.create_task(read("1"))
         await settled()
         leaving.cancel()
         await asyncio.wait({leaving})
-    with turns.work(2) as work:
+    with turns.work("2") as work:
         assert await turns.take(work, LONG) == LEAST
 
 
 async def test_a_turn_that_comes_as_its_request_leaves_is_not_lost() -> None:
-    turns = Turns(30.0)
+    turns = Turns(Shares())
 
-    async def read(account: int) -> int:
+    async def read(account: str) -> int:
         with turns.work(account) as work:
             return await turns.take(work, LONG)
 
-    with turns.work(1) as first:
+    with turns.work("1") as first:
         await turns.take(first, LONG)
-        second, third = (asyncio.create_task(read(account)) for account in (2, 3))
+        second, third = (asyncio.create_task(read(account)) for account in ("2", "3"))
         await settled()
         turns.end(first)
         second.cancel()

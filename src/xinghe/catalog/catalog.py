@@ -138,6 +138,7 @@ def _deployment(
         weights=deployment.weights or embedded.model,
         slots=deployment.slots or embedded.slots,
         context=deployment.context or embedded.context,
+        longest_wait=deployment.longest_wait or embedded.longest_wait,
     )
 
 

@@ -39,6 +39,8 @@ class LlamaCppDeployment(Deployment, frozen=True, forbid_unknown_fields=True, ta
 
     weights: str = ""
     slots: Count = 0
+    longest_wait: Annotated[float, Meta(ge=0)] = 0.0
+    """Seconds that a request may wait for its turn."""
     thinking: Count = 1024
     repeat_penalty: Annotated[float, Meta(ge=1)] = 1.1
     """Without it, greedy decoding of the small models runs into loops."""

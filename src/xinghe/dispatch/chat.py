@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, aclosing
 
 import structlog
 
-from xinghe.catalog import AnyDeployment, LlamaCppDeployment
+from xinghe.catalog import AnyDeployment
 from xinghe.core import Busy, GenerationJob, Message, Prompt, ToolUse
 from xinghe.engines import (
     Batch,
@@ -19,6 +19,7 @@ from xinghe.engines import (
     EngineUnavailable,
     PromptTooLong,
 )
+from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.workers import QueueFull, Slots
 
 log = structlog.get_logger(__name__)
@@ -54,8 +55,11 @@ class ChatDeployment:
         self.name = name
         self.spec = spec
         self.engine = engine
-        shared = spec.context if isinstance(spec, LlamaCppDeployment) else 0
-        self.slots = Slots(spec.slots, queue=spec.queue, tokens=shared)
+        self.slots = (
+            engine.places
+            if isinstance(engine, LlamaCppEngine)
+            else Slots(spec.slots, queue=spec.queue)
+        )
 
     async def prepare(
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""

@@ -22,6 +22,7 @@ from msgspec.structs import asdict, replace
 
 from xinghe.catalog import Catalog, LlamaCppDeployment
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildSpeed, ChildThreads
+from xinghe.engines.llamacpp.places import with_spare
 from xinghe.pictures import MAX_IMAGE_TOKENS
 from xinghe.settings import Embedded, Settings
 from xinghe.supervisor.messages import MAX_LINE, EngineLocation, EngineThreads, WorkerSpec, encode
@@ -191,12 +192,13 @@ class EngineKeeper:
         return f", mmproj {projector}" if projector else ""
 
     def _spec(self, key: str) -> ChildSpec:
+        slots, context = with_spare(self._deployment.slots, self._deployment.context)
         return ChildSpec(
             weights=str(self._weights),
             mmproj=str(self._deployment.projector or ""),
             picture_tokens=MAX_IMAGE_TOKENS,
-            context=self._deployment.context,
-            slots=self._deployment.slots,
+            context=context,
+            slots=slots,
             threads=self._embedded.threads,
             repack=self._embedded.repack,
             key=key,

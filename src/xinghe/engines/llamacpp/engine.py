@@ -22,7 +22,9 @@ from xinghe.core import (
     ToolUse,
     UsageDelta,
 )
+from xinghe.engines.llamacpp.places import Places, with_spare
 from xinghe.engines.llamacpp.prompts import Prompts
+from xinghe.engines.llamacpp.shares import Shares
 from xinghe.engines.llamacpp.slots import ChildSlots, Slot
 from xinghe.engines.llamacpp.turns import Turns, Work
 from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
@@ -43,8 +45,6 @@ SILENCE_TIMEOUT = 120.0
 """Seconds; while it reads a prompt, the engine reports after every batch of 128 tokens."""
 SILENCE_WITH_EYES = 900.0
 """A picture is encoded and read in one step, during which no stream of the child moves."""
-PATIENCE = 30.0
-"""Seconds after which a prompt that is being read comes first within its account."""
 CONNECT_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 2.0
 MOST_ANSWERED = 64 * 1024 * 1024
@@ -104,9 +104,16 @@ class LlamaCppEngine:
         self._located = asyncio.Event()
         self._key = ""
         self._prompts = Prompts(self._ask, eyes=eyes)
-        self._slot_count = max(1, deployment.slots)
-        self._slots = ChildSlots(self._slot_count)
-        self._turns = Turns(PATIENCE)
+        self._room = with_spare(max(1, deployment.slots), deployment.context)
+        self._shares = Shares()
+        self._slots, self._turns = ChildSlots(*self._room), Turns(self._shares)
+        self.places = Places(
+            self._shares,
+            max(1, deployment.slots),
+            queue=deployment.queue,
+            tokens=deployment.context,
+            longest=deployment.longest_wait,
+        )
         silence = SILENCE_WITH_EYES if eyes else SILENCE_TIMEOUT
         self._client = Client(CONNECT_TIMEOUT, silence, idle=IDLE_SECONDS)
 
@@ -119,7 +126,7 @@ class LlamaCppEngine:
             self._prompts.use(special)
         self._address, self._key = address, key
         # Of the old child's prompts nothing is left, and nobody waits for its turns.
-        self._slots, self._turns = ChildSlots(self._slot_count), Turns(PATIENCE)
+        self._slots, self._turns = ChildSlots(*self._room), Turns(self._shares)
         if address is None:
             self._located.clear()
         else:
@@ -145,11 +152,14 @@ class LlamaCppEngine:
     async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
         await self._wait_for_child()
         slots, turns = self._slots, self._turns
-        async with slots.hold(job.account, job.prompt.payload) as slot:
+        tokens = job.prompt.bound + job.max_tokens
+        async with slots.hold(job.account, job.prompt.payload, tokens) as slot:
             if slots is not self._slots:
                 raise EngineUnavailable("the embedded engine was started anew")
-            with turns.work(job.account) as work:
+            with turns.work(str(job.account)) as work:
                 try:
+                    for other in slots.in_the_way():
+                        await self._complete(other, [0])
                     cached = await self._read(job, slot, turns, work)
                     body = self._body(job, slot)
                     with await self._post("/completion", body, **ONCE) as answer:
@@ -186,22 +196,26 @@ class LlamaCppEngine:
             end = slot.known + piece
             if end >= len(payload):
                 return cached
-            body = {
-                "prompt": payload[:end],
-                "n_predict": 0,
-                "top_k": 1,
-                "id_slot": slot.number,
-                "cache_prompt": slot.reused,
-                "response_fields": ["timings"],
-            }
             began = time.monotonic()
-            with await self._post("/completion", body) as answer:
-                read = decoded(await answer.whole(MOST_ANSWERED), _Read)
+            read = await self._complete(slot, payload[:end])
             turns.took(piece, time.monotonic() - began)
             slot.read(end)
             turns.end(work)
             if cached is None:
                 cached = read.timings.cache_n
+
+    async def _complete(self, slot: Slot, prompt: list[int]) -> _Read:
+        """Have a slot read a prompt, and answer nothing. Raises `CallFailed`."""
+        body = {
+            "prompt": prompt,
+            "n_predict": 0,
+            "top_k": 1,
+            "id_slot": slot.number,
+            "cache_prompt": slot.reused,
+            "response_fields": ["timings"],
+        }
+        with await self._post("/completion", body) as answer:
+            return decoded(await answer.whole(MOST_ANSWERED), _Read)
 
     async def aclose(self) -> None:
         await self._prompts.aclose()

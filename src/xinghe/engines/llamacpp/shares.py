@@ -8,18 +8,18 @@ from typing import Protocol, TypeVar
 
 EVEN = 256.0
 """Tokens that make no difference between accounts that wait."""
+PATIENCE = 30.0
+"""Seconds after which a request that waits is first within its account."""
 REMEMBERED = 2.0
 """Seconds for which an account that has no work left counts as one that has: its next request
 may be on its way."""
-
-Account = int | None
 
 
 class Waiting(Protocol):
     """A request that waits: for whom, how many tokens it still needs, and since when it waits."""
 
     @property
-    def account(self) -> Account: ...
+    def account(self) -> str: ...
     @property
     def left(self) -> int: ...
     @property
@@ -39,21 +39,15 @@ class _Share:
 
 
 class Shares:
-    """Who has had how much, and who is first among those that wait.
+    """Who has had how much, and who is first among those that wait."""
 
-    `patience` is in seconds: who has waited for longer is first within its account.
-    """
-
-    def __init__(self, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._patience = patience
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._of: dict[Account, _Share] = {}
+        self._of: dict[str, _Share] = {}
 
-    def begin(self, account: Account) -> None:
+    def begin(self, account: str) -> None:
         """A request of the account is at work. Who had none has saved nothing for it."""
-        now = self._clock()
-        for one in [one for one, share in self._of.items() if self._forgotten(share, now)]:
-            del self._of[one]
+        self._of = {one: self._of[one] for one in self.accounts()}
         share = self._of.get(account)
         if share is None:
             share = _Share()
@@ -61,17 +55,17 @@ class Shares:
             self._of[account] = share
         share.working += 1
 
-    def end(self, account: Account) -> None:
+    def end(self, account: str) -> None:
         """A request that has begun is at work no more."""
         share = self._of[account]
         share.working -= 1
         share.ended_at = self._clock()
 
-    def count(self, account: Account, tokens: int) -> None:
+    def count(self, account: str, tokens: int) -> None:
         """So many tokens are read or written for a request at work."""
         self._of[account].had += tokens
 
-    def ahead(self, account: Account, others: Iterable[Account]) -> float:
+    def ahead(self, account: str, others: Iterable[str]) -> float:
         """By how many tokens it has had more than the one of the others that has had the least."""
         own = self._of[account].had
         return max((own - self._of[one].had for one in others if one != account), default=0.0)
@@ -87,9 +81,10 @@ class Shares:
         )
 
     def _order(self, one: Waiting, now: float) -> tuple[bool, float]:
-        late = now - one.since >= self._patience
+        late = now - one.since >= PATIENCE
         return (not late, one.since if late else one.left)
 
-    @staticmethod
-    def _forgotten(share: _Share, now: float) -> bool:
-        return not share.working and now - share.ended_at > REMEMBERED
+    def accounts(self) -> set[str]:
+        """Those that have work, or had some a moment ago."""
+        since = self._clock() - REMEMBERED
+        return {one for one, share in self._of.items() if share.working or share.ended_at >= since}

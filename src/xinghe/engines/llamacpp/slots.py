@@ -31,6 +31,8 @@ class Slot:
         """Its tokens; of a prompt with pictures, the characters of its text."""
         self.asked = 0
         """How many of them are a prompt, and no answer."""
+        self.size = 0
+        """The most tokens that it may hold."""
         self.used_at = 0.0
         self.taken = False
         self.leaves_until = 0.0
@@ -44,7 +46,7 @@ class Slot:
         self.reused = account is not None and self.account == account
         if not self.reused:
             # Of nobody until the child has dropped it: a request may be cancelled before that.
-            self._hold(None, array("i"))
+            self.drop()
         self._next = account, prompt
         self.known = self.shared(prompt)
         self._ended = False
@@ -70,6 +72,11 @@ class Slot:
         self.known = len(self.content)
         self.reused = True
 
+    def drop(self) -> None:
+        """Its content is nobody's."""
+        self._hold(None, array("i"))
+        self.size = 0
+
     def _hold(self, account: int | None, prompt: array[int]) -> None:
         self.account, self.content, self.asked = account, prompt, len(prompt)
         self._unknown.clear()
@@ -92,23 +99,45 @@ class Slot:
 
 
 class ChildSlots:
-    """The slots of one child, from its start to its end."""
+    """The slots of one child, from its start to its end; they share `context` tokens."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, context: int) -> None:
         self._slots = [Slot(number) for number in range(count)]
         self._free = asyncio.Semaphore(count)
+        self._context = context
 
     @asynccontextmanager
-    async def hold(self, account: int | None, payload: object) -> AsyncIterator[Slot]:
-        """A slot for one request; who names no account continues nothing."""
+    async def hold(self, account: int | None, payload: object, tokens: int) -> AsyncIterator[Slot]:
+        """A slot for one request of at most so many `tokens`, its answer included.
+
+        Who names no account continues nothing.
+        """
         async with self._free:
             prompt = _comparable(payload)
             slot = self._choose(account, prompt)
             slot.take(account, prompt)
+            slot.size = tokens
             try:
                 yield slot
             finally:
+                if not isinstance(payload, dict):
+                    slot.size = len(slot.content)
                 slot.leave()
+
+    def in_the_way(self) -> list[Slot]:
+        """Slots in no use whose content has no room beside those in use; it is nobody's now.
+
+        Left to itself, the child would drop that of any slot that it has nothing to do for.
+        """
+        idle = sorted((one for one in self._slots if not one.taken), key=lambda one: -one.used_at)
+        room, found = self._context - sum(one.size for one in self._slots), list[Slot]()
+        while room < 0 and idle:
+            slot = idle.pop()
+            if slot.size:
+                room += slot.size
+                slot.drop()
+                found.append(slot)
+        return found
 
     def _choose(self, account: int | None, prompt: array[int]) -> Slot:
         """The slot where the account's conversation goes on, else the one unused for longest.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from xinghe.engines.llamacpp.shares import Account, Shares
+from xinghe.engines.llamacpp.shares import Shares
 
 TURN_SECONDS = 0.25
 """How long a turn should take."""
@@ -23,7 +23,7 @@ WEIGHT_OF_LAST = 0.3
 class Work:
     """A request at work: `left` of its tokens are to be read, it waits for that `since` then."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: str) -> None:
         self.account = account
         self.left = 0
         self.since = 0.0
@@ -32,16 +32,16 @@ class Work:
 
 
 class Turns:
-    """The turns on one child; one at a time. `patience` as for `Shares`."""
+    """The turns on one child; one at a time."""
 
-    def __init__(self, patience: float) -> None:
-        self._shares = Shares(patience)
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
         self._work: list[Work] = []
         self._reads: Work | None = None
         self._token_seconds = TURN_SECONDS / LEAST
 
     @contextmanager
-    def work(self, account: Account) -> Iterator[Work]:
+    def work(self, account: str) -> Iterator[Work]:
         """A request of the account at work."""
         work = Work(account)
         self._shares.begin(account)
