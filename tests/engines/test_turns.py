@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from xinghe.engines.llamacpp.shares import Shares
-from xinghe.engines.llamacpp.turns import LEAST, MOST, Turns
+from xinghe.engines.llamacpp.turns import AN_ANSWER, LEAST, MOST, Turns
 
 LONG = 20 * MOST
 
@@ -30,10 +30,14 @@ async def test_one_is_read_at_a_time_and_the_short_one_comes_between() -> None:
         assert await waiting == 10
         assert not again.done()
         turns.wrote(short, 1)
+        assert await again == LEAST, "the answer that is expected is counted already"
+        turns.end(long)
+        third = asyncio.create_task(turns.take(long, LONG - 2 * LEAST))
+        turns.wrote(short, int(AN_ANSWER))
         await settled()
-        assert not again.done(), "more of the long one was read than of the short one written"
+        assert not third.done(), "more of the long one was read than of the short one written"
         turns.wrote(short, LEAST)
-        assert await again == LEAST
+        assert await third == LEAST
 
 
 async def test_a_turn_is_as_long_as_the_engine_is_quick() -> None:

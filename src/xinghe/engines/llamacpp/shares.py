@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
-EVEN = 256.0
+EVEN = 128.0
 """Tokens that make no difference between accounts that wait."""
 PATIENCE = 30.0
 """Seconds after which a request that waits is first within its account."""
@@ -61,7 +61,7 @@ class Shares:
         share.working -= 1
         share.ended_at = self._clock()
 
-    def count(self, account: str, tokens: int) -> None:
+    def count(self, account: str, tokens: float) -> None:
         """So many tokens are read or written for a request at work."""
         self._of[account].had += tokens
 

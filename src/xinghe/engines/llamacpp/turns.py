@@ -17,6 +17,8 @@ TURN_SECONDS = 0.25
 """How long a turn should take."""
 LEAST, MOST = 32, 512
 """Tokens of a turn: fewer cost too much each, more keep others waiting for too long."""
+AN_ANSWER = 32.0
+"""Tokens that an answer is expected to have, before one was given."""
 WEIGHT_OF_LAST = 0.3
 
 
@@ -27,6 +29,9 @@ class Work:
         self.account = account
         self.left = 0
         self.since = 0.0
+        self.advance = 0.0
+        """Tokens that are counted already, though not written yet."""
+        self.written = 0
         self.turn: asyncio.Future[None] | None = None
         """Its turn, as long as it waits for one or has one."""
 
@@ -39,6 +44,7 @@ class Turns:
         self._work: list[Work] = []
         self._reads: Work | None = None
         self._token_seconds = TURN_SECONDS / LEAST
+        self._answer = AN_ANSWER
 
     @contextmanager
     def work(self, account: str) -> Iterator[Work]:
@@ -50,7 +56,10 @@ class Turns:
             yield work
         finally:
             self._work.remove(work)
+            self._shares.count(account, -work.advance)
             self._shares.end(account)
+            if work.written:
+                self._answer += (work.written - self._answer) * WEIGHT_OF_LAST
             self.end(work)
 
     async def take(self, work: Work, left: int, *, whole: bool = False) -> int:
@@ -62,12 +71,18 @@ class Turns:
         size = max(LEAST, min(MOST, int(TURN_SECONDS / self._token_seconds)))
         # What would be left for a turn of its own is read with it.
         tokens = left if whole or left < size + LEAST else size
-        self._shares.count(work.account, tokens)
+        if tokens == left:
+            # Who has many prompts read before the first is answered has not had less than others.
+            work.advance = self._answer
+        self._shares.count(work.account, tokens + work.advance)
         return tokens
 
     def wrote(self, work: Work, tokens: int) -> None:
         """So many tokens have been written: what there was to read is read."""
-        self._shares.count(work.account, tokens)
+        work.written += tokens
+        counted = min(work.advance, tokens)
+        work.advance -= counted
+        self._shares.count(work.account, tokens - counted)
         self.end(work)
 
     def took(self, tokens: int, seconds: float) -> None:
