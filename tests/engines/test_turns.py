@@ -22,12 +22,12 @@ async def test_one_is_read_at_a_time_and_the_short_one_comes_between() -> None:
     turns = Turns(Shares())
     with turns.work("1") as long, turns.work("2") as short:
         assert await turns.take(long, LONG) == LEAST
-        waiting = asyncio.create_task(turns.take(short, 10))
+        waiting = asyncio.create_task(turns.take(short, LEAST))
         await settled()
         assert not waiting.done()
         turns.end(long)
         again = asyncio.create_task(turns.take(long, LONG - LEAST))
-        assert await waiting == 10
+        assert await waiting == LEAST
         assert not again.done()
         turns.wrote(short, 1)
         assert await again == LEAST, "the answer that is expected is counted already"
@@ -53,6 +53,9 @@ async def test_a_turn_is_as_long_as_the_engine_is_quick() -> None:
             turns.took(size, size * 0.1)
             turns.end(work)
         assert size == LEAST
+        turns.end(work)
+        assert await turns.take(work, LONG + 3) == LEAST + 3, "what is left over comes first"
+        turns.end(work)
         assert await turns.take(work, LEAST + 1) == LEAST + 1, "the rest is no turn of its own"
 
 
@@ -92,3 +95,19 @@ async def test_a_turn_that_comes_as_its_request_leaves_is_not_lost() -> None:
         assert await third == LEAST
     with pytest.raises(asyncio.CancelledError):
         await second
+
+
+async def test_a_long_prompt_gives_who_was_answered_the_time_to_ask_again() -> None:
+    turns = Turns(Shares())
+    with turns.work("1") as long:
+        await turns.take(long, LONG)
+        with turns.work("2") as short:
+            turns.end(long)
+            await turns.take(short, 10)
+            turns.wrote(short, 1)
+        reading = asyncio.create_task(turns.take(long, LONG))
+        await settled()
+        assert not reading.done()
+        with turns.work("2") as short:
+            assert await turns.take(short, 10) == 10
+        assert await reading == LEAST, "it goes on though nobody comes"

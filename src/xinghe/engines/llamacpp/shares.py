@@ -68,7 +68,8 @@ class Shares:
     def ahead(self, account: str, others: Iterable[str]) -> float:
         """By how many tokens it has had more than the one of the others that has had the least."""
         own = self._of[account].had
-        return max((own - self._of[one].had for one in others if one != account), default=0.0)
+        behind = (self._of[one].had for one in others if one != account and one in self._of)
+        return own - min(behind, default=own)
 
     def first(self, waiting: Sequence[W]) -> W | None:
         """Who is next: of an account that has had the least, and of its requests the shortest."""

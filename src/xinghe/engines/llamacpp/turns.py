@@ -11,12 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from xinghe.engines.llamacpp.shares import Shares
+from xinghe.engines.llamacpp.shares import EVEN, Shares
 
 TURN_SECONDS = 0.25
 """How long a turn should take."""
-LEAST, MOST = 32, 512
-"""Tokens of a turn: fewer cost too much each, more keep others waiting for too long."""
+LEAST, MOST = 64, 512
+"""Tokens of a turn: fewer cost up to twice as much each, more keep others waiting for too long."""
+ON_ITS_WAY = 0.1
+"""Seconds in which the next request of one who was answered may come, before a long prompt of
+another account goes on: a turn that has begun cannot be stopped."""
 AN_ANSWER = 32.0
 """Tokens that an answer is expected to have, before one was given."""
 WEIGHT_OF_LAST = 0.3
@@ -43,6 +46,8 @@ class Turns:
         self._shares = shares
         self._work: list[Work] = []
         self._reads: Work | None = None
+        self._left: tuple[str, float] = "", 0.0
+        """The account of the last request that has ended, and until when its next one may come."""
         self._token_seconds = TURN_SECONDS / LEAST
         self._answer = AN_ANSWER
 
@@ -58,6 +63,7 @@ class Turns:
             self._work.remove(work)
             self._shares.count(account, -work.advance)
             self._shares.end(account)
+            self._left = account, time.monotonic() + ON_ITS_WAY
             if work.written:
                 self._answer += (work.written - self._answer) * WEIGHT_OF_LAST
             self.end(work)
@@ -68,9 +74,9 @@ class Turns:
         work.turn = asyncio.get_running_loop().create_future()
         self._give()
         await work.turn
-        size = max(LEAST, min(MOST, int(TURN_SECONDS / self._token_seconds)))
-        # What would be left for a turn of its own is read with it.
-        tokens = left if whole or left < size + LEAST else size
+        size = LEAST * int(min(MOST, TURN_SECONDS / self._token_seconds) / LEAST) or LEAST
+        # What would be left over in the end is read in the beginning, where it costs less.
+        tokens = left if whole or left < size + LEAST else size + left % LEAST
         if tokens == left:
             # Who has many prompts read before the first is answered has not had less than others.
             work.advance = self._answer
@@ -108,6 +114,18 @@ class Turns:
         first = self._shares.first(
             [one for one in waiting if self._shares.ahead(one.account, writing) <= 0]
         )
-        if first is not None and first.turn is not None:
-            self._reads = first
-            first.turn.set_result(None)
+        if first is None or first.turn is None or self._keeps_back(first):
+            return
+        self._reads = first
+        first.turn.set_result(None)
+
+    def _keeps_back(self, work: Work) -> bool:
+        """Whether one waits, for a moment, for who was just answered, if they are about even."""
+        account, until = self._left
+        seconds = until - time.monotonic()
+        if seconds <= 0 or work.left < 2 * LEAST or account == work.account:
+            return False
+        if self._shares.ahead(work.account, [account]) < -EVEN:
+            return False
+        asyncio.get_running_loop().call_later(seconds, self._give)
+        return True
