@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from tests.engines.conftest import SLOTS
 from xinghe.core import GenerationJob, Message, Sampling, TextDelta, UsageDelta
+from xinghe.engines import EngineUnavailable
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.engines.llamacpp.slots import Slot
 from xinghe.engines.llamacpp.turns import LEAST
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
@@ -103,6 +105,26 @@ async def test_at_once_and_more_than_there_are_slots(engine: LlamaCppEngine) -> 
     accounts = range(70, 70 + 2 * SLOTS)
     found = await asyncio.gather(*(cached(engine, account, SECRET) for account in accounts))
     assert set(found) == {0}
+
+
+async def test_what_is_half_read_when_the_child_goes_goes_on_in_no_other(
+    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slots of the next child are others'."""
+    complete, pieces = engine._complete, []
+
+    async def complete_and_go(slot: Slot, prompt: list[int]) -> object:
+        pieces.append(len(prompt))
+        read = await complete(slot, prompt)
+        address, key, special = engine._address, engine._key, engine._prompts._special
+        engine.locate(None)
+        engine.locate(address, key, special)
+        return read
+
+    monkeypatch.setattr(engine, "_complete", complete_and_go)
+    with pytest.raises(EngineUnavailable):
+        await cached(engine, 80, SECRET * 40)
+    assert len(pieces) == 1
 
 
 async def test_a_new_child_is_trusted_with_nothing(engine: LlamaCppEngine) -> None:

@@ -101,3 +101,27 @@ async def test_what_has_no_room_beside_those_at_work_is_dropped_the_oldest_first
         assert slots.in_the_way() == []
     assert await served(slots, 2, ONE) == (1, True)
     assert not (await served(slots, 1, ONE))[1]
+
+
+async def test_what_a_request_pushes_out_is_gone_though_it_leaves_at_once() -> None:
+    slots = ChildSlots(1, CONTEXT)
+    await served(slots, 1, FRAME + ONE)
+    async with slots.hold(1, FRAME + OTHER, 100) as slot:
+        assert slot.known == len(FRAME)
+    async with slots.hold(1, FRAME + ONE, 100) as slot:
+        assert slot.known == len(FRAME)
+
+
+async def test_an_answer_is_known_but_for_what_the_child_does_not_tell() -> None:
+    slots = ChildSlots(1, CONTEXT)
+    async with slots.hold(1, FRAME, 100) as slot:
+        slot.read()
+        slot.wrote(3, [7])
+        slot.wrote(1, [8])
+        slot.ended()
+    async with slots.hold(1, [*FRAME, 50, 60, 7, 8, *ONE], 100) as slot:
+        assert slot.known == len(FRAME) + 4
+        slot.read()
+        slot.wrote(2, [])
+    async with slots.hold(1, [*FRAME, 50, 60, 9], 100) as slot:
+        assert slot.known == len(FRAME) + 2

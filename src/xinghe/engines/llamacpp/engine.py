@@ -154,8 +154,7 @@ class LlamaCppEngine:
         slots, turns = self._slots, self._turns
         tokens = job.prompt.bound + job.max_tokens
         async with slots.hold(job.account, job.prompt.payload, tokens) as slot:
-            if slots is not self._slots:
-                raise EngineUnavailable("the embedded engine was started anew")
+            self._check(turns)
             with turns.work(str(job.account)) as work:
                 try:
                     for other in slots.in_the_way():
@@ -189,10 +188,12 @@ class LlamaCppEngine:
         payload = job.prompt.payload
         if not isinstance(payload, list):  # a prompt with pictures is text, and has no such pieces
             await turns.take(work, job.prompt.tokens, whole=True)
+            self._check(turns)
             return None
         cached = None
         while True:
             piece = await turns.take(work, len(payload) - slot.known)
+            self._check(turns)
             end = slot.known + piece
             if end >= len(payload):
                 return cached
@@ -203,6 +204,11 @@ class LlamaCppEngine:
             turns.end(work)
             if cached is None:
                 cached = read.timings.cache_n
+
+    def _check(self, turns: Turns) -> None:
+        """Whose turns these are may have ended: in the next one, the slots are others'."""
+        if turns is not self._turns:
+            raise EngineUnavailable("the embedded engine was started anew")
 
     async def _complete(self, slot: Slot, prompt: list[int]) -> _Read:
         """Have a slot read a prompt, and answer nothing. Raises `CallFailed`."""

@@ -49,6 +49,8 @@ class Slot:
             self.drop()
         self._next = account, prompt
         self.known = self.shared(prompt)
+        # The rest goes as soon as the child takes the request up, which may not be told.
+        self._hold(self.account, self.content[: self.known])
         self._ended = False
 
     def shared(self, prompt: array[int]) -> int:
