@@ -51,7 +51,7 @@ def test_engine_killed(make_server: MakeServer, small_weights: str) -> None:
 
 
 @pytest.mark.embedded
-def test_engine_killed_midstream_charges_nothing(
+def test_engine_killed_midstream_charges_what_was_shown(
     make_server: MakeServer, small_weights: str
 ) -> None:
     server = make_server(embedded=small_weights)
@@ -68,7 +68,11 @@ def test_engine_killed_midstream_charges_nothing(
     assert len(stream.errors) == 1
     assert stream.errors[0]["error"]["code"] == "dispatch_internal_error"
     assert not stream.done
-    Books(server).free(stream.headers["x-request-id"])
+    books = Books(server)
+    charged = books.usage(stream.headers["x-request-id"])
+    assert charged["prompt_tokens"] > 0
+    assert 0 < charged["completion_tokens"] < 500
+    books.settled()
 
 
 def test_gateway_killed(make_server: MakeServer) -> None:
