@@ -97,7 +97,10 @@ async def test_a_turn_that_comes_as_its_request_leaves_is_not_lost() -> None:
         await second
 
 
-async def test_a_long_prompt_gives_who_was_answered_the_time_to_ask_again() -> None:
+async def test_a_long_prompt_gives_who_was_answered_the_time_to_ask_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("xinghe.engines.llamacpp.turns.ON_ITS_WAY", 1.0)
     turns = Turns(Shares())
     with turns.work("1") as long:
         await turns.take(long, LONG)
