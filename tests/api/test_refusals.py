@@ -8,6 +8,7 @@ from typing import Any
 from tests.conftest import MakeServer
 from tests.engines.tape import playing, refusal
 from tests.kit.api import Api
+from tests.kit.expect import refused as refused_as
 from tests.kit.models import CHAT
 from tests.kit.script import SECRET
 
@@ -36,6 +37,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("/chat/completions", {"model": CHAT, "messages": [{"role": "user", "content": "一"}]}),
     ("/embeddings", {"model": "embedding-v1", "input": ["一"]}),
 ]
+UNSAFE = b'{"error":{"code":"content_policy_violation","message":"no"}}'
 VECTOR = b'{"data":[{"embedding":[1.0,0.0],"index":0}]}'
 SAFE = b'{"results":[{"flagged":false,"categories":{}}]}'
 
@@ -43,7 +45,7 @@ SAFE = b'{"results":[{"flagged":false,"categories":{}}]}'
 async def test_embeddings_rerank_images_and_moderation(make_server: MakeServer) -> None:
     statuses = [[refusal(status, SECRET.encode())] for status in (401, 402, 403)]
     async with (
-        playing(*statuses, [refusal(200, VECTOR)]) as tape,
+        playing(*statuses, [refusal(400, UNSAFE)], [refusal(200, VECTOR)]) as tape,
         playing([refusal(200, SAFE)], [refusal(402, SECRET.encode())]) as guard,
     ):
         settings = {
@@ -60,6 +62,9 @@ async def test_embeddings_rerank_images_and_moderation(make_server: MakeServer) 
             told[path] = reply.status
             ready = await asyncio.to_thread(api.at("").bearing(None).get, "/readyz")
             refused.append(ready.json.get("refusals"))
+            if path == "/chat/completions":  # what an upstream's moderation refuses is no trouble
+                unsafe = await asyncio.to_thread(api.post, *ASKED[2])
+    refused_as(unsafe, 403, "unsafe_request", "user_setting_unsafe", param="prompt")
     vectors, paint = "deployment vectors", "deployment paint"
     assert refused == [
         {vectors: 401},

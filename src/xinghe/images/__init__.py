@@ -10,6 +10,7 @@ from xinghe.images.protocol import (
     Painter,
     PainterError,
     PainterFailed,
+    PainterRefused,
     PainterUnavailable,
     samplers,
     styles,

@@ -49,6 +49,10 @@ class PainterUnavailable(PainterError):
     """It cannot work as it is: not installed, no weights, out of reach. Another try is in vain."""
 
 
+class PainterRefused(PainterError):
+    """A moderation of its own refuses the prompt."""
+
+
 def share_of(queue: int) -> int:
     """How many of the places of a painter's queue one account may have."""
     return max(1, queue // 2)

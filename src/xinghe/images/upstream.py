@@ -11,6 +11,7 @@ from xinghe.images.protocol import (
     Asked,
     PainterError,
     PainterFailed,
+    PainterRefused,
     PainterUnavailable,
     Progress,
     share_of,
@@ -129,6 +130,8 @@ class UpstreamPainter:
             if refused.busy:
                 wait = RETRY_AFTER if refused.advice is None else refused.advice
                 raise Busy(f"upstream: {refused}", wait) from None
+            if refused.unsafe:
+                raise PainterRefused(f"upstream: {refused}") from None
             failed = PainterFailed if refused.status >= 500 else PainterUnavailable
             raise failed(f"upstream: {refused}") from None
         except CallFailed as error:

@@ -24,7 +24,7 @@ from xinghe.api.validation import read_asked, tell_ignored
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Meter
 from xinghe.engines.prompts import estimated_tokens
-from xinghe.images import Asked, PainterFailed, PainterUnavailable
+from xinghe.images import Asked, PainterFailed, PainterRefused, PainterUnavailable
 from xinghe.observe import metrics
 from xinghe.safety import notice
 
@@ -99,9 +99,7 @@ class _Drawing:
             verdict = await self._services.moderator.review(text, "user") if text else None
             if verdict is not None:
                 notice("user", verdict)
-                raise ApiError(
-                    Errors.USER_UNSAFE, "the content of user field is invalid", param=field
-                )
+                raise _unsafe(field)
         return Prepared(self._draw, self.card.rate.cost(0, self._cost(self._asked.total_steps)))
 
     async def _draw(self) -> list[ImageData]:
@@ -143,6 +141,9 @@ class _Drawing:
                 )
                 if last:
                     raise
+            except PainterRefused as error:
+                log.info("prompt_unsafe", served_by=painter.served_by, error=str(error))
+                raise _unsafe("prompt") from None
             except PainterUnavailable as error:
                 log.error("image_unavailable", served_by=painter.served_by, error=str(error))
                 raise
@@ -174,3 +175,7 @@ class _Drawing:
             await self._services.images.discard(names)
             raise
         return [ImageData(index, url=f"{base}/images/{name}") for index, name in enumerate(names)]
+
+
+def _unsafe(field: str) -> ApiError:
+    return ApiError(Errors.USER_UNSAFE, "the content of user field is invalid", param=field)
