@@ -259,6 +259,16 @@ async def test_choices_that_nobody_asked_for_are_skipped() -> None:
     assert worst[0] < STANDSTILL
 
 
+@pytest.mark.parametrize("words", ["exceed", "exceed max", "prompt ", "tokens", "上下文", "input "])
+async def test_an_error_that_says_nearly_the_same_again_and_again(words: str) -> None:
+    fields = dict.fromkeys(("message", "msg", "detail", "error_msg", "status_msg"), words * 400)
+    body = json.dumps({"error": fields, **fields}).encode()
+    async with standstill() as worst:
+        with pytest.raises(EngineFailed):
+            await deltas_of(refusal(400, body))
+    assert worst[0] < STANDSTILL
+
+
 UNSOUND: dict[str, Any] = {
     "30 digits": {"prompt_tokens": 10**30, "completion_tokens": 1},
     "5000 digits": {"prompt_tokens": 10**4299, "completion_tokens": 1},

@@ -59,9 +59,12 @@ def test_what_is_empty_means_nothing(at: int) -> None:
 
 ENDS = {
     "normal": ["stop", "STOP", "eos_token", "end_turn", "completed", "whatever"],
-    "length": ["length", "MAX_TOKENS", "token_limit", "model_context_window_exceeded"],
+    "length": ["length", "MAX_TOKENS", "token_limit", "incomplete"],
     "content_filter": ["sensitive", "contentFilter", "BLOCKLIST", "SPII", "data_inspection_failed"],
-    "error": ["network_error", "timeout", "canceled", "failed", "MALFORMED_FUNCTION_CALL", "1"],
+    "error": [
+        *("network_error", "timeout", "time-out", "canceled", "failed", "MALFORMED_FUNCTION_CALL"),
+        *("1", "expired", "killed", "preempted", "rate-limit", "RESOURCE_EXHAUSTED"),
+    ],
 }
 
 
@@ -113,11 +116,13 @@ async def test_a_break_behind_the_end_destroys_nothing(steps: list[Step]) -> Non
     assert await deltas_of(*steps, silence_timeout=5) == EXPECTED
 
 
+@pytest.mark.parametrize("end", [RESET, HANG])
 @pytest.mark.parametrize("steps", [[chunk("你", "stop"), chunk("好", "stop")], [chunk("你")]])
-async def test_a_break_before_the_end_is_an_error(steps: list[Step]) -> None:
+async def test_a_break_before_the_end_is_an_error(steps: list[bytes], end: Step) -> None:
     """Whoever says "stop" with every chunk may not have ended."""
+    said = map(in_chunk, steps)
     with pytest.raises(EngineFailed):
-        await deltas_of(CHUNKED, *map(in_chunk, map(bytes, steps)), 0.2, RESET)  # type: ignore[arg-type]
+        await deltas_of(CHUNKED, *said, 0.2, end, silence_timeout=0.5)
 
 
 @pytest.mark.parametrize("name", ["none", "identity", "", "UTF-8"])

@@ -26,6 +26,7 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines import EngineBusy, EngineFailed, EngineUnavailable
+from xinghe.engines.fields import UNSAFE
 from xinghe.engines.upstream import UpstreamEngine
 
 HELLO = (Message("user", "你好 world"),)
@@ -109,7 +110,7 @@ MOODS: dict[str, tuple[list[bytes], list[Delta]]] = {
     ),
     "content filter": (
         [*TEXT, chunk(None, "content_filter"), DONE],
-        [*EXPECTED[:2], FinishDelta(FinishReason.CONTENT_FILTER)],
+        [*EXPECTED[:2], UNSAFE],
     ),
     "finish reason that nobody knows": (
         [*TEXT, chunk(None, "eos"), DONE],

@@ -16,7 +16,15 @@ from tests.engines.test_upstream import ANSWER, HELLO, ask, deltas_of, engine_at
 from tests.kit.script import SECRET
 from tests.pictures.render import data_url, encoded
 from xinghe.catalog import UpstreamDeployment
-from xinghe.core import FinishDelta, FinishReason, Message, Picture, Sampling, ToolCall
+from xinghe.core import (
+    CURRENT_ROUND,
+    FinishDelta,
+    FinishReason,
+    Message,
+    Picture,
+    Sampling,
+    ToolCall,
+)
 from xinghe.engines import EngineBusy, EngineFailed, EngineRefused, PromptTooLong, PromptUnsafe
 from xinghe.engines.prompts import PIECE, wire_messages
 from xinghe.outbound import REFUSALS
@@ -79,6 +87,23 @@ async def test_thoughts_by_deployment(name: str) -> None:
     assert sent["content"] is None
     assert {key for key in sent if key.startswith("reason")} == {name} - {"none"}
     assert sent.get(name) == (None if name == "none" else "嗯")
+
+
+async def test_a_thought_that_is_not_sent_costs_nothing() -> None:
+    thought = Message("assistant", "好", thought="长" * 1000)
+    prompts = []
+    for name in ("reasoning", "none"):
+        async with engine_at("http://127.0.0.1:1", thought_field=name) as engine:
+            prompts.append(await engine.prepare([*HELLO, thought, *HELLO]))
+    with_it, without = prompts
+    assert with_it.tokens > 500 > without.tokens
+    assert with_it.bound > 1000 > without.bound
+
+
+@pytest.mark.parametrize("status", [401, 429])
+async def test_a_refusal_may_be_compressed(status: int) -> None:
+    with pytest.raises(EngineRefused if status == 401 else EngineBusy):
+        await deltas_of(refusal(status, b"\x1f\x8b\x08", "Content-Encoding: gzip"))
 
 
 async def test_headers_by_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +238,7 @@ async def test_an_unsafe_prompt(body: bytes, status: int) -> None:
     with pytest.raises(PromptUnsafe):
         await deltas_of(STREAM_HEAD, event(body))
     *_, last = await deltas_of(STREAM_HEAD, event(SAID), event(body))
-    assert last == FinishDelta(FinishReason.CONTENT_FILTER)
+    assert last == FinishDelta(FinishReason.CONTENT_FILTER, 3, CURRENT_ROUND)
 
 
 @pytest.mark.parametrize("none", ["null", "0", '""', "{}"])

@@ -119,6 +119,9 @@ def test_what_clients_get(name: str, form: Form, mount: str, api: Api, books: Bo
     names = {"normal": "stop", "function_call": "tool_calls"}
     ends = "stop" if refused else names.get(wanted.ends, wanted.ends) if strict else wanted.ends
     assert choice["finish_reason"] == streamed.finish_reason == ends
+    if wanted.finish == "content_filter":
+        safety = (None, None) if strict else (3, -1)
+        assert (choice.get("flag"), choice.get("ban_round")) == safety
     assert streamed.usage == usage
     if wanted.usage:
         found = [usage["prompt_tokens"], usage["completion_tokens"]]

@@ -18,7 +18,7 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines.calls import MOST_CHARACTERS, Calls
-from xinghe.engines.fields import NULL, Counts, Unsound, finish_of, says_nothing
+from xinghe.engines.fields import NULL, UNSAFE, Counts, Unsound, finish_of, says_nothing
 from xinghe.engines.mending import mended
 from xinghe.engines.protocol import EngineError, EngineFailed, PromptTooLong, PromptUnsafe
 from xinghe.outbound import (
@@ -160,8 +160,11 @@ class Chunks:
             return deltas
         # The usage comes after the finish reason, so the finish waits for it.
         finish = self.finish or FinishReason.NORMAL
-        refused = self._refused and finish is FinishReason.NORMAL
-        deltas.append(FinishDelta(FinishReason.REFUSAL if refused else finish))
+        if finish is FinishReason.CONTENT_FILTER:
+            deltas.append(UNSAFE)
+        else:
+            refused = self._refused and finish is FinishReason.NORMAL
+            deltas.append(FinishDelta(FinishReason.REFUSAL if refused else finish))
         return deltas
 
     @property

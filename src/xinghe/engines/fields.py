@@ -5,11 +5,14 @@ from typing import Any
 
 import msgspec
 
-from xinghe.core import FinishReason, UsageDelta
+from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason, UsageDelta
 from xinghe.engines.protocol import EngineFailed
 from xinghe.outbound import UNREADABLE
 
 NULL = msgspec.Raw(b"null")
+UNSAFE = FinishDelta(FinishReason.CONTENT_FILTER, 3, CURRENT_ROUND)
+"""The end where a server's own moderation has refused, or cut off, of which it said no more: `flag`
+3 is also what an operator's phrases have."""
 _NOTHINGS = frozenset({b"null", b"false", b'""', b"[]", b"{}"})
 """Null means absent, and to languages with loose types so does whatever is empty."""
 LONGEST = 64
@@ -22,8 +25,8 @@ _BY_ITSELF = frozenset(
     }
 )
 _BROKEN_OFF = re.compile(
-    r"error|time[d_]*out|fail|abort|cancel|interrupt|malformed|insufficient|overload|unexpected"
-    r"|rate_?limit|disconnect"
+    r"error|time[d_-]*out|fail|abort|cancel|interrupt|malformed|insufficient|overload|unexpected"
+    r"|rate[_-]?limit|disconnect|expired|killed|preempt|unavailable|exhausted|out_of_mem"
 )
 """Of an answer that was left half done."""
 _FILTERED = re.compile(
@@ -31,7 +34,7 @@ _FILTERED = re.compile(
     r"|policy|violat|risk"
 )
 _CALLED = re.compile(r"tool|function")
-_TOO_LONG = re.compile(r"length|max|limit|exceed|truncat")
+_TOO_LONG = re.compile(r"length|max|limit|exceed|truncat|incomplete")
 
 
 def says_nothing(raw: msgspec.Raw) -> bool:

@@ -49,7 +49,6 @@ from xinghe.outbound import (
     EventStream,
     Refused,
     Server,
-    Silent,
     Unreachable,
 )
 
@@ -96,7 +95,8 @@ class UpstreamEngine:
         texts: list[str] = []
         for message in messages:  # all of it that a template puts into the prompt
             texts += [message.content, message.name or "", message.tool_call_id or ""]
-            texts.append(message.thought)
+            if self._deployment.thought_field != "none":
+                texts.append(message.thought)
             for call in message.tool_calls:
                 texts += [call.id, call.name, call.arguments]
         if tools:
@@ -125,9 +125,8 @@ class UpstreamEngine:
                     over = chunks.over
                     try:
                         events = await stream.next(until)
-                    except CallFailed as error:
-                        silent = isinstance(error, Silent) and chunks.finish is not None
-                        if not (silent or chunks.is_whole):
+                    except CallFailed:
+                        if not chunks.is_whole:
                             raise
                         events = []  # Nothing more comes of an answer that is whole.
                     began = time.perf_counter()
@@ -145,8 +144,7 @@ class UpstreamEngine:
                     # From now on: what a slow client, or our own pace, took is no silence of the
                     # server. Comments and empty events are no sign of life.
                     if deltas and not chunks.over:
-                        more = answer.patience if chunks.finish is None else MORE_PATIENCE
-                        until = clock() + more
+                        until = clock() + (MORE_PATIENCE if chunks.is_whole else answer.patience)
                     elif chunks.over and not over:
                         until = clock() + USAGE_PATIENCE
         except CallFailed as error:

@@ -6,7 +6,6 @@ import msgspec
 import structlog
 
 from xinghe.core import (
-    CURRENT_ROUND,
     Delta,
     FinishDelta,
     FinishReason,
@@ -18,6 +17,7 @@ from xinghe.core import (
     TextDelta,
 )
 from xinghe.engines import Batch, PromptUnsafe
+from xinghe.engines.fields import UNSAFE
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.moderation import withheld
 from xinghe.generation.pictures import read_pictures
@@ -27,10 +27,6 @@ from xinghe.generation.runner import Emit, Runner
 from xinghe.generation.search import Augmented, SearchOptions, augment, planned_query
 
 log = structlog.get_logger(__name__)
-
-REFUSED = FinishDelta(FinishReason.CONTENT_FILTER, 3, CURRENT_ROUND)
-"""Where a moderation of the upstream's own has refused the conversation, of which it said no more:
-`flag` 3 is also what an operator's phrases have."""
 
 
 class Answer(msgspec.Struct):
@@ -65,10 +61,11 @@ class Answer(msgspec.Struct):
             last = await self._speak(first, messages, emit)
         except PromptUnsafe as error:
             log.info("prompt_unsafe", deployment=task.deployment.name, error=str(error))
-            meter.finished = meter.completion_tokens > 0
-            if not meter.finished:  # nothing was shown: it is refused, at no cost
-                meter.prompt_tokens = meter.search_tokens = 0
-            return Batch(time.perf_counter(), withheld(REFUSED))
+            meter.finished = meter.shown
+            if not meter.finished:  # it is refused, at no cost
+                meter.prompt_tokens = meter.completion_tokens = meter.search_tokens = 0
+                meter.cached_tokens = meter.reasoning_tokens = 0
+            return Batch(time.perf_counter(), withheld(UNSAFE))
         meter.finished = True
         if found is not None:
             self._name_sources(found.sources, last)

@@ -101,13 +101,13 @@ class Client:
                 )
         except Exception as error:
             raise fault_of(error, begun=False) from None
-        if response.headers.get("Content-Encoding", "").lower() not in UNCOMPRESSED:
-            response.close()
-            raise Broken("its answer is compressed, which nobody asked for")
         answer = Response(response, silence)
         if response.status not in self._success:
             with answer:
                 raise await answer.refusal()
+        if response.headers.get("Content-Encoding", "").lower() not in UNCOMPRESSED:
+            response.close()
+            raise Broken("its answer is compressed, which nobody asked for")
         return answer
 
     async def fetch(

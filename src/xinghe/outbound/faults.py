@@ -93,7 +93,8 @@ TOO_LONG = re.compile(
     r"|maximum (?:model|prompt|input|sequence) length|reduce the length of the"
     r"|(?:prompt|input)\b[^.;]{0,40}\btoo (?:long|large)|tokens? in the prompt|length of prompt"
     r"|too many (?:input |prompt )?tokens|inputs?`? tokens \+|max input characters"
-    r"|exceed\w*\b[^.;]{0,60}\b(?:token limit|number of tokens|message tokens|max\w* length)"
+    r"|exceed(?:s|ed|ing)?\b[^.;]{0,60}\b(?:token limit|number of tokens|message tokens"
+    r"|max\w{0,20} length)"
     r"|(?:上下文|输入|提示词|prompt|tokens?)[^。;,]{0,20}(?:超长|过长|超出|超过)",
     re.IGNORECASE,
 )
