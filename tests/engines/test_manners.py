@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from tests.engines.tape import HANG, RESET, STREAM_HEAD, Step, chunk, event
-from tests.engines.test_hostile import CHUNKED, in_chunk
+from tests.engines.test_hostile import CHUNKED, STANDSTILL, in_chunk
 from tests.engines.test_upstream import ANSWER, DONE, EXPECTED, deltas_of
 from tests.upstreams.fixtures import Wanted
 from tests.upstreams.test_parser import check, events_of
@@ -267,6 +268,18 @@ def test_arguments_that_are_said_again(pieces: list[str], arguments: str) -> Non
     assert settled(pieces) == arguments
 
 
+AGAIN_AND_AGAIN = ["{}", '{"a":1}', '{"a":"长"}', '{"a":[' + "[]," * 10_000 + "0]}"]
+
+
+@pytest.mark.parametrize("said", AGAIN_AND_AGAIN, ids=range(len(AGAIN_AND_AGAIN)))
+def test_arguments_that_are_said_again_without_end_hold_nobody_up(said: str) -> None:
+    """As much as one answer's calls may bring."""
+    text = said * (260_000 // len(said))
+    begun = time.thread_time()
+    assert len(settled([text])) < len(text)
+    assert time.thread_time() - begun < STANDSTILL
+
+
 CALLS: dict[str, tuple[list[list[dict[str, Any]]], list[tuple[str, str]]]] = {
     "indexes as text, interleaved": (
         [
@@ -276,6 +289,14 @@ CALLS: dict[str, tuple[list[list[dict[str, Any]]], list[tuple[str, str]]]] = {
             [{"index": "1", "function": {"arguments": '{"b":1}'}}],
         ],
         [("f", '{"a":1}'), ("g", '{"b":1}')],
+    ),
+    "indexes that are none": (
+        [
+            [{"index": "9" * 400, "id": "a", "function": {"name": "f", "arguments": '{"a":1}'}}],
+            [{"index": "\uff11", "id": "b", "function": {"name": "g", "arguments": '{"b":1}'}}],
+            [{"index": 1e300, "id": "c", "function": {"name": "h", "arguments": '{"c":1}'}}],
+        ],
+        [("f", '{"a":1}'), ("g", '{"b":1}'), ("h", '{"c":1}')],
     ),
     "names behind the arguments of two": (
         [

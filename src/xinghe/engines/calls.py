@@ -18,6 +18,8 @@ MOST_CHARACTERS = 8192
 """Of one delta: a longer text is cut, so that nothing after it holds the gateway up."""
 CHARACTERS_A_TOKEN, CHARACTERS_BESIDES = 32, 16_384
 """The most of calls' arguments that one token brings, over the whole of an answer, and beside."""
+MOST_AGAIN = 16
+"""How often one text may say the arguments once more: each time what is left is copied."""
 _scan = json.JSONDecoder().raw_decode
 
 
@@ -39,21 +41,24 @@ class _Call(msgspec.Struct, eq=False):
     index: int | None
     name: str = ""
     length: int = 0
-    pieces: list[str] = []
-    """Of its arguments, only while they are short: longer ones are not asked for completeness."""
-
-    @property
-    def arguments(self) -> str:
-        return "".join(self.pieces)
+    arguments: str = ""
+    """Only while they are short: longer ones are not asked for completeness."""
+    verdict: bool | None = False
+    """On what they are so far; `None` where it is not yet known, as each piece may ask for it."""
 
     def take(self, arguments: str) -> None:
         self.length += len(arguments)
-        if self.length <= MOST_CHARACTERS:
-            self.pieces.append(arguments)
+        if self.length > MOST_CHARACTERS:
+            self.verdict = False
+        elif arguments:
+            self.arguments += arguments
+            self.verdict = None
 
     @property
     def is_complete(self) -> bool:
-        return 0 < self.length <= MOST_CHARACTERS and _is_object(self.arguments)
+        if self.verdict is None:
+            self.verdict = _is_object(self.arguments)
+        return self.verdict
 
 
 class Calls(msgspec.Struct):
@@ -145,15 +150,19 @@ def _said(piece: _Piece) -> tuple[int | None, str, str, str]:
     """Its index, id, name and arguments, each as far as it is told."""
     has_function = bytes(piece.function)[:1] == b"{"
     function = decoded(piece.function, _Function) if has_function else _Function()
-    index = piece.index
-    if isinstance(index, str | float) and str(index).removesuffix(".0").isdecimal():
-        index = int(float(index))
     return (
-        index if type(index) is int else None,
+        _index_of(piece.index),
         piece.id if isinstance(piece.id, str) else "",
         function.name if isinstance(function.name, str) else "",
         _text(function.arguments),
     )
+
+
+def _index_of(said: Any) -> int | None:
+    if isinstance(said, str | float):
+        text = str(said).removesuffix(".0")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+    return said if type(said) is int else None
 
 
 def _text(raw: msgspec.Raw) -> str:
@@ -186,7 +195,9 @@ def settled(pieces: Sequence[str]) -> str:
     if len(said) > 1 and all(later.startswith(one) for one, later in pairwise(said)):
         said = said[-1:] if _is_object(said[-1]) else said
     arguments = "".join(said).strip()
-    while not _is_object(arguments):
+    for _ in range(MOST_AGAIN):
+        if _is_object(arguments):
+            break
         try:
             first, end = _scan(arguments)
         except (ValueError, RecursionError):
@@ -200,8 +211,16 @@ def settled(pieces: Sequence[str]) -> str:
     return "" if arguments in {"null", '""'} else arguments
 
 
+class _Object(msgspec.Struct):
+    """Any object: nothing of it is built."""
+
+
+_object = msgspec.json.Decoder(_Object).decode
+
+
 def _is_object(arguments: str) -> bool:
     try:
-        return isinstance(msgspec.json.decode(arguments), dict)
+        _object(arguments)
     except UNREADABLE:
         return False
+    return True
