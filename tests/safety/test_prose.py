@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 from tests.safety.lists import HERE, sentences
 from tests.safety.test_stream import cut, shown
 from xinghe.safety import StreamScanner, Verdict
+from xinghe.safety.folding import PLAIN, fold
 from xinghe.safety.lexicon import lexicon
 from xinghe.safety.matcher import Matcher
+from xinghe.safety.phrases import Phrase
 
 LEXICON = Matcher(lexicon())
 BARE = Matcher(phrase for phrase in lexicon() if phrase.flag)
 """Without the shields."""
 HELD = 0.05
+SEVERAL = {folded: chr(code) for code in range(0x20000) if len((folded := PLAIN[code]).strip()) > 1}
+"""What single characters that fold to several (ﬀ, ㎆, ㍿) stand for, and one such each."""
 
 
 def equal(size: int) -> Callable[[str], list[str]]:
@@ -133,3 +137,73 @@ def test_a_phrase_with_a_gap_is_cut_before_its_end() -> None:
         "好的,怎么在家里制造",
         Verdict(3, "weapons"),
     )
+
+
+def ended_by(phrases: Iterable[Phrase]) -> list[tuple[Phrase, str, str]]:
+    """Phrases with a last word and the character that may stand for the end of it."""
+    return [
+        (phrase, word, sign)
+        for phrase in phrases
+        if phrase.flag
+        for word in phrase.words(len(phrase.slots) - 1)
+        for folded, sign in SEVERAL.items()
+        if word.endswith(folded)
+    ]
+
+
+ROWS = ended_by(lexicon())
+
+
+@st.composite
+def ended(draw: st.DrawFn) -> str:
+    """Rows whose last character folds to several, and more text behind it."""
+    text = ""
+    for _ in range(draw(st.integers(1, 2))):
+        phrase, word, sign = draw(st.sampled_from(ROWS))
+        for at in range(len(phrase.slots) - 1):
+            if width := phrase.gap(at):
+                text += draw(st.text("甲的 ,\u200b㍻", max_size=width // 2))
+            else:
+                text += draw(st.sampled_from(phrase.words(at)))
+        text += word[: len(word) - len(PLAIN[ord(sign)])]
+        text += draw(st.sampled_from(["", "", "\u200b", "*"])) + sign
+        text += draw(st.sampled_from(["", " is", "。", "甲", "\u200b", "s", "ﬀ", " 5@ "]))
+    return text
+
+
+@settings(max_examples=60)
+@given(ended(), st.lists(st.integers(0, 80), max_size=12))
+def test_a_character_that_stands_for_several_shows_no_phrase(text: str, at: list[int]) -> None:
+    seen, verdict = shown(LEXICON, cut(text, at))
+    assert shown(LEXICON, [text]) == shown(LEXICON, list(text)) == (seen, verdict)
+    assert text.startswith(seen)
+    assert verdict is not None or seen == text
+    assert LEXICON.check(seen) is None
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_no_character_that_stands_for_several_shows_a_phrase(own: bool) -> None:
+    assert len(SEVERAL) > 700
+    for number, sign in enumerate(SEVERAL.values()):
+        begun = ("甲乙丙", "of wxyz ", "of wxyz")[number % 3]
+        watch = Matcher(
+            [
+                Phrase(
+                    (
+                        ("甲", "of "),
+                        (fold(begun.removeprefix("of ").removeprefix("甲") + sign, PLAIN),),
+                    ),
+                    3,
+                    "x",
+                    own=own,
+                )
+            ]
+        )
+        for pieces in ([begun, f"{sign} 子"], [f"{begun}{sign} 子"], [*begun, sign, " ", "子"]):
+            assert shown(watch, pieces) == ("" if own else begun, Verdict(3, "x"))
+
+
+def test_a_number_at_the_end_stands_for_no_word() -> None:
+    watch = Matcher([Phrase((("sees",),), 3, "watched")])
+    assert shown(watch, ["at ", "5335"]) == ("at 5335", None)
+    assert shown(watch, ["at ", "533s"])[1] == Verdict(3, "watched")

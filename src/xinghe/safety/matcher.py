@@ -144,7 +144,7 @@ class StreamScanner:
                     safe = min(safe, hit.cut)
         for hit in self.found:
             safe = min(safe, hit.cut)
-        size = len(text) - (self._at - safe)
+        size = max(0, len(text) - (self._at - safe))
         self._held = text[size:]
         if self.found:
             self._verdict = self._certain()
@@ -194,7 +194,8 @@ class StreamScanner:
     def _end(self) -> None:
         """What is not complete never will be."""
         for reading in self._readings:
-            self._take(reading.ended())
+            hits = reading.ended()
+            self._take([h for h in hits if reading is self._plain or h.start <= self._pair])
             reading.walks = []
 
     def _take(self, hits: list[Hit]) -> None:

@@ -26,21 +26,26 @@ that was, and how far it has come."""
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """A phrase in a text, at the extent `[start, end)` of its characters."""
+    """A phrase in a text, at the extent `[start, end)` of its characters.
+
+    `hidden` are the last ones of the lexicon's that are not shown.
+    """
 
     start: int
     end: int
     phrase: Phrase
+    hidden: int = 2
 
     @property
     def cut(self) -> int:
         """Up to where the text may be shown: a reader never sees a whole phrase.
 
-        Nothing of the operator's is shown. Of the lexicon's the last two characters are not: to
+        Nothing of the operator's is shown. Of the lexicon's the last two characters are not, or
+        the last one where it stands for several (ﬀ): what came before it was not near the end. To
         hold back whatever begins one would make every answer stutter, since phrases begin like
         other sentences do.
         """
-        return self.start if self.phrase.own else max(self.start, self.end - 2)
+        return self.start if self.phrase.own else max(self.start, self.end - self.hidden)
 
     @property
     def verdict(self) -> Verdict:
@@ -155,6 +160,7 @@ class Reading:
     def _step(self, char: str, word: bool, end: int) -> list[Hit]:
         """Lead all phrases on by a folded character that ends at `end`."""
         step = self._automaton.step
+        hidden = 1 if end == self._end else 2
         walks: list[Walk] = []
         hits: list[Hit] = []
         for start, begun, parted, state in self.walks:
@@ -165,7 +171,7 @@ class Reading:
                 walks.append((start, begun, parted, following))
             if following.ended:
                 hits += [
-                    Hit(start, end, phrase)
+                    Hit(start, end, phrase, hidden)
                     for phrase in (following.latin if self._alphabet is LEET else following.ended)
                     if self._is_together(begun, parted, phrase)
                 ]
