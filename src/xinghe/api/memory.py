@@ -40,7 +40,7 @@ async def _trim(trim: Callable[[int], object]) -> None:
         before = _resident()
         if before < at_start + MUCH:
             continue
-        # Without the interpreter's lock, so that on a thread it is in nobody's way.
+        # On a thread, since it takes some 10 ms: others go on but for what they allocate meanwhile.
         await asyncio.get_running_loop().run_in_executor(None, trim, 0)
         pause = SOON if before - _resident() > MUCH else min(SELDOM, pause * 2)
 
