@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
@@ -21,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xinghe.doctor.processor import Capacity, capacity
-from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildThreads
-from xinghe.engines.llamacpp.steering import Steering
+from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildSpeed, ChildThreads
+from xinghe.engines.llamacpp.steering import CONTEXT_OF, POINTER, SERVER_SIZE, Steering
 from xinghe.engines.llamacpp.threads import (
     CROWDED_LOOKS,
     MOST_ROOMY_LOOKS,
@@ -170,15 +171,16 @@ def child() -> Iterator[Child]:
             process.kill()
 
 
-def ask(address: str, tokens: int) -> None:
-    body = {"prompt": "1 2 3", "n_predict": tokens, "ignore_eos": True}
+def ask(address: str, tokens: int, prompt: str = "1 2 3") -> int:
+    """How many tokens of the prompt were still known to the first slot."""
+    body = {"prompt": prompt, "n_predict": tokens, "ignore_eos": True, "id_slot": 0}
     request = urllib.request.Request(
         f"{address}/completion",
         json.dumps(body).encode(),
         {"Authorization": "Bearer key", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request) as answer:
-        answer.read()
+        return int(json.load(answer)["timings"]["cache_n"])
 
 
 @pytest.fixture
@@ -231,6 +233,59 @@ def steered(weights: str) -> None:
         spent = Counter(ticks()) - Counter(before)
         print(sum(each > max(spent.values()) / 4 for each in spent.values()))
     os._exit(0)
+
+
+@pytest.mark.embedded
+def test_to_measure_takes_no_slot_from_others(weights: Path) -> None:
+    prompt = "the quick brown fox jumps over the lazy dog " * 4
+    with child() as engine:
+        ready = engine.start(weights, 1)
+        assert ask(ready.address, 1, prompt) == 0
+        engine.tell(b"measure")
+        speed = engine.hear(ChildSpeed)
+        assert speed.reads > 0
+        assert speed.writes > 0
+        assert ask(ready.address, 1, prompt) > 30
+
+
+class Lookalike(ctypes.Array[ctypes.c_void_p]):
+    """Looks like a server to who reads memory: the string of its address, and an owner behind."""
+
+    _type_ = ctypes.c_void_p
+    _length_ = SERVER_SIZE // POINTER.size
+    listening_address = "http://127.0.0.1:1"
+
+
+class Library(SimpleNamespace):
+    """Gives a context that is none; to ask that for its threads would end the process."""
+
+    llama_n_threads = llama_n_threads_batch = None
+
+    def __getitem__(self, name: str) -> object:
+        assert name == CONTEXT_OF
+        return self.of
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no steering")
+@pytest.mark.parametrize("context", [None, 8, 2**63, 2**64 - 8])
+def test_a_context_that_is_none_is_not_steered(
+    context: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = ctypes.create_string_buffer(Lookalike.listening_address.encode())
+    inner = ctypes.create_string_buffer(SERVER_SIZE)
+    owner = (ctypes.c_void_p * 1)(ctypes.addressof(inner))
+    server = Lookalike(ctypes.addressof(address), ctypes.addressof(owner))
+    asked: list[int] = []
+
+    def answer(found: int) -> int | None:
+        asked.append(found)
+        return context
+
+    context_of = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(answer)
+    library = Library(llama_set_n_threads=SimpleNamespace(), of=context_of)
+    monkeypatch.setattr(ctypes, "CDLL", lambda file: library)
+    assert Steering.of(server, "file", 2) is None
+    assert asked == [ctypes.addressof(owner)]
 
 
 def ticks() -> dict[str, int]:

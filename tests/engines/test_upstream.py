@@ -74,6 +74,19 @@ async def test_cuts_split_neither_characters_nor_events(size: int) -> None:
     assert await deltas_of(STREAM_HEAD, *reads) == EXPECTED
 
 
+async def test_what_is_to_be_looked_through_comes_in_small_batches() -> None:
+    """1,500 characters, of which each costs the safety check some microseconds."""
+    read = b"".join([*[chunk("星" * 100)] * 60, chunk(None, "stop"), DONE])
+    async with playing([STREAM_HEAD, read]) as tape, engine_at(tape.url) as engine:
+        job = GenerationJob("as-0", await engine.prepare(HELLO), Sampling(), 1024)
+        batches = [
+            "".join(delta.text for delta in batch.deltas if isinstance(delta, TextDelta))
+            async for batch in engine.generate(job)
+        ]
+    assert "".join(batches) == "星" * 6_000
+    assert max(map(len, batches)) <= 1_600
+
+
 async def test_events_of_one_read_come_in_one_batch() -> None:
     async with playing([STREAM_HEAD, 0.1, ANSWER]) as tape, engine_at(tape.url) as engine:
         job = GenerationJob("as-0", await engine.prepare(HELLO), Sampling(), 16)

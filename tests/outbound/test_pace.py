@@ -38,7 +38,7 @@ async def test_long_texts_wait_for_what_is_done_with_them() -> None:
     ordinary, long = _pace(flood), _pace(flood)
     ordinary.spent += A_CHARACTER * 100 * 20  # a hundred pieces that came at once
     assert ordinary.wait() == 0
-    long.spent += A_CHARACTER * 100 * 2_000
+    long.spent += A_CHARACTER * 100 * 500
     assert long.wait() >= 0.4
 
 

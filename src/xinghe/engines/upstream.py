@@ -56,8 +56,8 @@ TOKENS_A_MESSAGE = 8
 """The most that a chat template puts around one message, with what opens the answer."""
 TOKENS_FOR_TOOLS = 400
 """The most that a template says about the use of tools."""
-MOST_TEXT = 16_384
-"""Characters of one batch: what is to be done with them takes a millisecond or two."""
+MOST_TEXT = 1_500
+"""Characters of one batch: what is to be done with them takes two to eight milliseconds."""
 USAGE_PATIENCE = 5.0
 """Seconds to wait, after the finish reason, for the usage and `[DONE]`."""
 MORE_PATIENCE = 60.0

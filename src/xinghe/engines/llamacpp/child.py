@@ -101,7 +101,7 @@ def main() -> None:
     params = llama.CommonParams()
     params.model.path = spec.weights
     params.n_ctx = spec.context
-    params.n_parallel = spec.slots
+    params.n_parallel = spec.slots + 1  # the last to measure in: the others are the gateway's
     params.kv_unified = True  # otherwise the context is cut into equal parts, one a slot
     params.n_batch = params.n_ubatch = BATCH_WITH_EYES if spec.mmproj else BATCH
     if spec.mmproj:
@@ -138,12 +138,13 @@ def main() -> None:
         steering = Steering.of(server, llama.xllamacpp.__file__, chooser.threads)
     say = partial(_say, told)
     say(ChildReady(address, chooser.threads, special, chooser.why, steering is not None))
-    _attend(server, chooser, steering, say)
+    _attend(server, spec.slots, chooser, steering, say)
     os._exit(0)
 
 
 def _attend(
     server: Any,
+    slot: int,
     chooser: Chooser,
     steering: Steering | None,
     say: Callable[[msgspec.Struct], None],
@@ -156,17 +157,19 @@ def _attend(
             if not os.read(sys.stdin.fileno(), 4096):
                 return
             # Aside: it may take long, and SIGTERM is heard between two steps of this thread alone.
-            Thread(target=lambda: say(_measured(server, chooser)), daemon=True).start()
+            Thread(target=lambda: say(_measured(server, slot, chooser)), daemon=True).start()
         elif steering and (look := clock.look()) and chooser.take(look):
             steering.set(chooser.threads)
             say(ChildThreads(chooser.threads, chooser.why))
 
 
-def _measured(server: Any, chooser: Chooser) -> ChildSpeed:
+def _measured(server: Any, slot: int, chooser: Chooser) -> ChildSpeed:
     """What it reads and writes when nobody else asks it."""
-    request = {"prompt": PROBE, "n_predict": WRITTEN + 1, "ignore_eos": True, "cache_prompt": False}
-    server.handle_completions({**request, "n_predict": 1})  # brings the weights into memory
-    timings = server.handle_completions(request)["timings"]
+    request = {"prompt": PROBE, "n_predict": 1, "ignore_eos": True, "cache_prompt": False}
+    request["id_slot"] = slot
+    server.handle_completions(request)  # brings the weights into memory
+    timings = server.handle_completions({**request, "n_predict": WRITTEN + 1})["timings"]
+    server.handle_completions({**request, "prompt": [0]})  # leaves the context to others
     reads, writes = timings["prompt_per_second"], timings["predicted_per_second"]
     return ChildSpeed(reads, writes, chooser.threads)
 

@@ -19,6 +19,8 @@ CONTEXT_OF = "_ZNK14server_context17get_llama_contextEv"
 SERVER_SIZE = 16 * 1024
 """Bytes of the server object that are looked through; its address string stands at 4,880."""
 POINTER = struct.Struct("P")
+CONTEXT_READ = 512
+"""Bytes of a context that must be there, before the library is asked what stands in it."""
 HEAD = object.__basicsize__
 """Bytes of a Python object before its own: there the pointer to the server stands."""
 
@@ -43,7 +45,7 @@ class Steering:
                 owner = _owner(memory, id(server), server.listening_address.encode())
                 context_of.restype, context_of.argtypes = ctypes.c_void_p, (ctypes.c_void_p,)
                 context = context_of(owner)
-                _read(memory, context, POINTER.size)
+                _read(memory, context, CONTEXT_READ)
         except (AttributeError, OSError, LookupError, struct.error):
             return None
         for number in known:
@@ -69,15 +71,18 @@ def _owner(memory: IO[bytes], server: int, address: bytes) -> int:
                 (inner,) = POINTER.unpack(_read(memory, owner, POINTER.size))
                 _read(memory, inner, SERVER_SIZE // 2)
                 return owner
-        except (OSError, OverflowError, ValueError):
-            continue  # no address, or of nothing
+        except OSError:
+            continue
     raise LookupError("no server_context")
 
 
-def _read(memory: IO[bytes], address: int, size: int) -> bytes:
-    """Raises `OSError` where that is no memory of this process."""
-    memory.seek(address)
-    data = memory.read(size)
+def _read(memory: IO[bytes], address: int | None, size: int) -> bytes:
+    """Raises `OSError` where that is no address, or no memory of this process."""
+    try:
+        memory.seek(address or 0)
+        data = memory.read(size)
+    except (OverflowError, ValueError):
+        raise OSError("no address") from None
     if len(data) < size:
         raise OSError("memory ends there")
     return data
