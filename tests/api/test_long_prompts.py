@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.kit.api import Api
+from tests.kit.books import Books
 from tests.kit.raw import Connection
 from tests.kit.server import Server
 
@@ -37,3 +38,19 @@ def test_others_are_answered_while_a_long_prompt_is_read(api: Api, other: Api) -
         assert b"data:" not in came, "its answer came first"
     again = api.chat(model=MODEL, max_completion_tokens=3)
     assert again.status == 200, "who left is in nobody's way"
+
+
+def test_who_leaves_while_its_prompt_is_read_owes_it(server: Server, other: Api) -> None:
+    books = Books(server, "beside-long")
+    body = json.dumps({"model": MODEL, "messages": LONG, "stream": True}).encode()
+    with Connection(other.url) as connection:
+        connection.request("POST", f"{other.mount}/chat/completions", body, other.headers)
+        status, headers = connection.head()
+        assert status == 200
+        pieces = connection.pieces(headers)
+        for _ in range(6):
+            assert next(pieces).startswith(b":"), "it is being read"
+    entry = books.usage(headers["x-request-id"])
+    assert entry["prompt_tokens"] > 2500
+    assert entry["completion_tokens"] == 0
+    books.settled()

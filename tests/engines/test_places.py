@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 import pytest
@@ -135,6 +135,28 @@ async def test_a_full_queue_has_room_for_who_has_less_waiting() -> None:
         await settled()
         with pytest.raises(QueueFull):
             await refused.task
+
+
+async def test_who_comes_as_the_one_who_would_be_pushed_out_leaves_takes_its_place() -> None:
+    async with crowd(places := places_of(count=1, queue=3)) as come:
+        many = [come("many") for _ in range(4)]
+        come("other")
+        await settled()
+        other = come("other")
+        many[-1].task.cancel()  # the other runs first, which comes as this one leaves
+        await settled()
+        assert not other.task.done()
+        assert [one.task.done() for one in many] == [False, False, False, True]
+        assert places.waiting == 3
+
+
+async def test_of_accounts_that_have_gone_nothing_is_kept() -> None:
+    async with crowd(places := places_of()) as come:
+        for number in range(50):
+            await come(str(number)).leave()
+        kept = [one for one in vars(places).values() if isinstance(one, Collection)]
+        assert len(kept) >= 2
+        assert not any(kept)
 
 
 async def test_nobody_waits_longer_than_the_operator_allows() -> None:

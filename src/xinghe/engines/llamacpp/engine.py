@@ -159,7 +159,11 @@ class LlamaCppEngine:
                 try:
                     for other in slots.in_the_way():
                         await self._complete(other, [0])
-                    cached = await self._read(job, slot, turns, work)
+                    cached = None
+                    while (found := await self._read(job, slot, turns, work)) is not None:
+                        if cached is None:
+                            cached = found
+                            yield Batch(time.perf_counter(), [PrefillDelta()])
                     body = self._body(job, slot)
                     with await self._post("/completion", body, **ONCE) as answer:
                         yield Batch(time.perf_counter(), [PrefillDelta()])
@@ -181,29 +185,26 @@ class LlamaCppEngine:
                     raise (EngineUnavailable if again else EngineFailed)(str(error)) from None
 
     async def _read(self, job: GenerationJob, slot: Slot, turns: Turns, work: Work) -> int | None:
-        """Have the prompt read piece by piece, but for the last; the turn for that has come.
+        """Have the next piece of the prompt read, unless it is the last: its turn has come then.
 
-        Returns how many of its tokens had been read before, where the child has told.
+        Returns how many tokens the child still had of an earlier prompt, `None` at the last piece.
         """
         payload = job.prompt.payload
         if not isinstance(payload, list):  # a prompt with pictures is text, and has no such pieces
             await turns.take(work, job.prompt.tokens, whole=True)
             self._check(turns)
             return None
-        cached = None
-        while True:
-            piece = await turns.take(work, len(payload) - slot.known)
-            self._check(turns)
-            end = slot.known + piece
-            if end >= len(payload):
-                return cached
-            began = time.monotonic()
-            read = await self._complete(slot, payload[:end])
-            turns.took(piece, time.monotonic() - began)
-            slot.read(end)
-            turns.end(work)
-            if cached is None:
-                cached = read.timings.cache_n
+        piece = await turns.take(work, len(payload) - slot.known)
+        self._check(turns)
+        end = slot.known + piece
+        if end >= len(payload):
+            return None
+        began = time.monotonic()
+        read = await self._complete(slot, payload[:end])
+        turns.took(piece, time.monotonic() - began)
+        slot.read(end)
+        turns.end(work)
+        return read.timings.cache_n
 
     def _check(self, turns: Turns) -> None:
         """Whose turns these are may have ended: in the next one, the slots are others'."""

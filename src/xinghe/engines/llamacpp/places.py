@@ -49,7 +49,10 @@ class _Room:
 
 
 class _Waiting:
-    """A request that waits for its place; all its tokens, to write too, are `left`."""
+    """A request that waits for its place; all its tokens, to write too, are `left`.
+
+    `since` it waits, or has its place.
+    """
 
     def __init__(self, account: str, tokens: int, *, returning: bool) -> None:
         self.account, self.left, self.returning = account, tokens, returning
@@ -72,7 +75,7 @@ class Places:
         self._queue = queue
         self._longest = longest
         self._waiting: list[_Waiting] = []
-        self._at_work = Counter[str]()
+        self._at_work: list[_Waiting] = []
         self._mean_stay = FIRST_GUESS
 
     @property
@@ -87,7 +90,7 @@ class Places:
     def _expected(self) -> float:
         """Seconds that a newcomer of the account would wait, as far as the past tells."""
         own, waiting = ACCOUNT.get(), Counter(one.account for one in self._waiting)
-        accounts = {own, *waiting, *+self._at_work}
+        accounts = {own, *waiting, *(one.account for one in self._at_work)}
         return self._mean_stay * (waiting[own] + 1) * len(accounts) / self._count
 
     def has_room(self, tokens: int) -> bool:
@@ -108,11 +111,11 @@ class Places:
         self._shares.begin(me.account)
         try:
             room = await self._wait(me)
-            began = time.monotonic()
             try:
                 yield
             finally:
-                self._mean_stay += (time.monotonic() - began - self._mean_stay) * WEIGHT_OF_LAST
+                stay = time.monotonic() - me.since
+                self._mean_stay += (stay - self._mean_stay) * WEIGHT_OF_LAST
                 self._give_back(me, room)
         finally:
             self._shares.end(me.account)
@@ -139,6 +142,8 @@ class Places:
         """Refuse a request, or where the queue is full the last of an account with more waiting."""
         if self._expected() > self._longest:
             raise QueueFull("its turn would not come in time")
+        # Who was cancelled in this turn of the loop is here still, and waits no more.
+        self._waiting = [one for one in self._waiting if not one.room.done()]
         if self.waiting < self._queue:
             return
         waiting = Counter(one.account for one in self._waiting)
@@ -150,7 +155,7 @@ class Places:
         last.room.set_exception(QueueFull("others have less waiting"))
 
     def _give_back(self, one: _Waiting, room: _Room) -> None:
-        self._at_work[one.account] -= 1
+        self._at_work.remove(one)
         room.give_back(one.left)
 
     def _hand_out(self) -> None:
@@ -161,7 +166,8 @@ class Places:
             first = returning or self._shares.first(list(rooms))
             assert first is not None
             self._waiting.remove(first)
-            self._at_work[first.account] += 1
+            self._at_work.append(first)
+            first.since = time.monotonic()
             rooms[first].use(first.left)
             first.room.set_result(rooms[first])
 
@@ -170,9 +176,9 @@ class Places:
             return None
         if self._usual.fits(one.left) and (one.returning or not self._waited_for(one)):
             return self._usual
-        return (
-            self._spare if self._spare.fits(one.left) and not self._at_work[one.account] else None
-        )
+        if any(other.account == one.account for other in self._at_work):
+            return None
+        return self._spare if self._spare.fits(one.left) else None
 
     def _waited_for(self, one: _Waiting) -> bool:
         """Whether another has waited for long for more of the context than is free."""
