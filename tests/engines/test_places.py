@@ -227,6 +227,7 @@ async def test_one_and_eight_conversations_have_equal_shares(
 ) -> None:
     """On a pretended engine, in steps: in each it reads a piece and writes a token for each."""
     monkeypatch.setattr("xinghe.engines.llamacpp.turns.ON_ITS_WAY", 0.0)  # there is no time
+    monkeypatch.setattr("xinghe.engines.llamacpp.turns.WHILE_OTHERS_WRITE", 600.0)
     shares = Shares()
     places = Places(shares, 4, queue=64, tokens=32768, longest=60.0)
     turns, had, draw = Turns(shares), Counter[str](), random.Random(7)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
 
-from xinghe.engines.llamacpp.shares import Shares
+from xinghe.engines.llamacpp.shares import PATIENCE, Shares
 from xinghe.engines.llamacpp.turns import AN_ANSWER, LEAST, MOST, Turns
+from xinghe.engines.protocol import EngineBusy
 
 LONG = 20 * MOST
 
@@ -18,7 +20,10 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def test_one_is_read_at_a_time_and_the_short_one_comes_between() -> None:
+async def test_one_is_read_at_a_time_and_the_short_one_comes_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("xinghe.engines.llamacpp.turns.WHILE_OTHERS_WRITE", 600.0)
     turns = Turns(Shares())
     with turns.work("1") as long, turns.work("2") as short:
         assert await turns.take(long, LONG) == LEAST
@@ -114,3 +119,87 @@ async def test_a_long_prompt_gives_who_was_answered_the_time_to_ask_again(
         with turns.work("2") as short:
             assert await turns.take(short, 10) == 10
         assert await reading == LEAST, "it goes on though nobody comes"
+
+
+async def test_a_long_prompt_goes_on_however_slowly_another_account_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("xinghe.engines.llamacpp.turns.WHILE_OTHERS_WRITE", 0.05)
+    turns = Turns(Shares())
+    with turns.work("1") as long, turns.work("2") as writes:
+        await turns.take(long, LONG)
+        turns.end(long)
+        await turns.take(writes, 1)
+        turns.wrote(writes, 1)
+        for _ in range(5):
+            async with asyncio.timeout(30):
+                assert await turns.take(long, LONG) == LEAST
+            turns.end(long)
+
+
+async def test_who_waits_for_its_first_turn_does_so_no_longer_than_the_operator_allows() -> None:
+    turns = Turns(Shares())
+    with turns.work("1") as reads, turns.work("2", 0.05) as late:
+        await turns.take(reads, LONG)
+        with pytest.raises(EngineBusy):
+            await turns.take(late, LONG)
+    turns = Turns(Shares())
+    with turns.work("2", 0.05) as begun, turns.work("1") as reads:
+        await turns.take(begun, LONG)
+        turns.end(begun)
+        await turns.take(reads, LONG)
+        going_on = asyncio.create_task(turns.take(begun, LONG))
+        await asyncio.wait({going_on}, timeout=0.2)
+        assert not going_on.done(), "what has begun is not thrown away"
+        turns.end(reads)
+        assert await going_on == LEAST
+
+
+async def test_a_prompt_that_has_waited_for_long_does_not_wait_as_long_for_each_piece() -> None:
+    now = 1000.0
+    shares = Shares(lambda: now)
+    turns = Turns(shares)
+    with turns.work("1") as long, turns.work("1") as short:
+        assert await turns.take(long, LONG) == LEAST
+        long.since = now - PATIENCE  # it came then
+        turns.end(long)
+        with turns.work("2") as other:
+            await turns.take(other, 1)
+            ready = [
+                asyncio.create_task(turns.take(one, left))
+                for one, left in ((long, LONG), (short, 10))
+            ]
+            await settled()
+            turns.wrote(other, 3 * LEAST)
+            await asyncio.wait(ready, return_when=asyncio.FIRST_COMPLETED)
+        assert [one.done() for one in ready] == [True, False]
+        turns.end(long)
+        assert await ready[1] == 10
+
+
+async def test_however_often_turns_are_looked_at_one_timer_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("xinghe.engines.llamacpp.turns.WHILE_OTHERS_WRITE", 600.0)
+    loop, timers = asyncio.get_running_loop(), list[asyncio.TimerHandle]()
+    call_later = loop.call_later
+
+    def noted(seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        timers.append(call_later(seconds, callback))
+        return timers[-1]
+
+    turns = Turns(Shares())
+    with turns.work("1") as long, turns.work("2") as writes:
+        await turns.take(long, LONG)
+        turns.end(long)
+        await turns.take(writes, 1)
+        turns.wrote(writes, 1)
+        monkeypatch.setattr(loop, "call_later", noted)
+        waiting = asyncio.create_task(turns.take(long, LONG))
+        await settled()
+        for _ in range(10):
+            turns.wrote(writes, 1)
+        assert not waiting.done()
+        assert sum(not timer.cancelled() for timer in timers) == 1
+        waiting.cancel()
+    assert all(timer.cancelled() for timer in timers)

@@ -100,6 +100,7 @@ class LlamaCppEngine:
             constraints="grammar", tools=False, thinks=deployment.thinks, eyes=eyes
         )
         self._repeat_penalty = deployment.repeat_penalty
+        self._longest = deployment.longest_wait or None
         self._address: str | None = None
         self._located = asyncio.Event()
         self._key = ""
@@ -155,7 +156,7 @@ class LlamaCppEngine:
         tokens = job.prompt.bound + job.max_tokens
         async with slots.hold(job.account, job.prompt.payload, tokens) as slot:
             self._check(turns)
-            with turns.work(str(job.account)) as work:
+            with turns.work(str(job.account), None if job.returning else self._longest) as work:
                 try:
                     for other in slots.in_the_way():
                         await self._complete(other, [0])

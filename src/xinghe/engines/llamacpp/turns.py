@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from xinghe.engines.llamacpp.shares import EVEN, Shares
+from xinghe.engines.protocol import EngineBusy
 
 TURN_SECONDS = 0.25
 """How long a turn should take."""
@@ -20,18 +21,24 @@ LEAST, MOST = 64, 512
 ON_ITS_WAY = 0.1
 """Seconds in which the next request of one who was answered may come, before a long prompt of
 another account goes on: a turn that has begun cannot be stopped."""
+WHILE_OTHERS_WRITE = 1.0
+"""Seconds that who has had more waits for its next piece while an account behind it writes: it is
+slowed down, and not at the mercy of how fast the other writes."""
 AN_ANSWER = 32.0
 """Tokens that an answer is expected to have, before one was given."""
 WEIGHT_OF_LAST = 0.3
 
 
 class Work:
-    """A request at work: `left` of its tokens are to be read, it waits for that `since` then."""
+    """A request at work: `left` of its tokens are to be read, it waits for that `since` then.
 
-    def __init__(self, account: str) -> None:
-        self.account = account
+    It has asked for its next piece at `asked`.
+    """
+
+    def __init__(self, account: str, longest: float | None) -> None:
+        self.account, self.longest = account, longest
         self.left = 0
-        self.since = 0.0
+        self.since = self.asked = 0.0
         self.advance = 0.0
         """Tokens that are counted already, though not written yet."""
         self.written = 0
@@ -50,11 +57,12 @@ class Turns:
         """The account of the last request that has ended, and until when its next one may come."""
         self._token_seconds = TURN_SECONDS / LEAST
         self._answer = AN_ANSWER
+        self._looks_again: asyncio.TimerHandle | None = None
 
     @contextmanager
-    def work(self, account: str) -> Iterator[Work]:
-        """A request of the account at work."""
-        work = Work(account)
+    def work(self, account: str, longest: float | None = None) -> Iterator[Work]:
+        """A request of the account at work; it waits `longest` seconds at most to begin."""
+        work = Work(account, longest)
         self._shares.begin(account)
         self._work.append(work)
         try:
@@ -69,11 +77,20 @@ class Turns:
             self.end(work)
 
     async def take(self, work: Work, left: int, *, whole: bool = False) -> int:
-        """Wait for a turn. Returns how many of the tokens that are `left` are to be read in it."""
-        work.left, work.since = left, time.monotonic()
+        """Wait for a turn. Returns how many of the tokens that are `left` are to be read in it.
+
+        Raises `EngineBusy` where the first one does not come in time.
+        """
+        bound = None if work.since else work.longest
+        work.left, work.asked = left, time.monotonic()
+        work.since = work.since or work.asked
         work.turn = asyncio.get_running_loop().create_future()
         self._give()
-        await work.turn
+        try:
+            async with asyncio.timeout(bound):
+                await work.turn
+        except TimeoutError:
+            raise EngineBusy(f"its first turn did not come within {bound:g} s") from None
         size = LEAST * int(min(MOST, TURN_SECONDS / self._token_seconds) / LEAST) or LEAST
         # What would be left over in the end is read in the beginning, where it costs less.
         tokens = left if whole or left < size + LEAST else size + left % LEAST
@@ -104,28 +121,36 @@ class Turns:
         self._give()
 
     def _give(self) -> None:
-        """Give the turn to whose it is; nobody's are those behind whom others write."""
-        if self._reads is not None:
-            return
+        """Give the turn to whose it is; those behind whom others write wait for a moment."""
+        if self._looks_again is not None:
+            self._looks_again.cancel()
+            self._looks_again = None
         waiting = [work for work in self._work if work.turn is not None and not work.turn.done()]
-        if not waiting:
+        if self._reads is not None or not waiting:
             return
+        now = time.monotonic()
         writing = {work.account for work in self._work if work.turn is None}
         first = self._shares.first(
-            [one for one in waiting if self._shares.ahead(one.account, writing) <= 0]
+            [
+                one
+                for one in waiting
+                if now - one.asked >= WHILE_OTHERS_WRITE
+                or self._shares.ahead(one.account, writing) <= 0
+            ]
         )
-        if first is None or first.turn is None or self._keeps_back(first):
+        if first is None:
+            again = min(one.asked for one in waiting) + WHILE_OTHERS_WRITE
+        else:
+            again = self._kept_back_until(first)
+        if first is None or first.turn is None or again > now:
+            self._looks_again = asyncio.get_running_loop().call_later(again - now, self._give)
             return
         self._reads = first
         first.turn.set_result(None)
 
-    def _keeps_back(self, work: Work) -> bool:
-        """Whether one waits, for a moment, for who was just answered, if they are about even."""
+    def _kept_back_until(self, work: Work) -> float:
+        """It waits, for a moment, for who was just answered, if they are about even."""
         account, until = self._left
-        seconds = until - time.monotonic()
-        if seconds <= 0 or work.left < 2 * LEAST or account == work.account:
-            return False
-        if self._shares.ahead(work.account, [account]) < -EVEN:
-            return False
-        asyncio.get_running_loop().call_later(seconds, self._give)
-        return True
+        if work.left < 2 * LEAST or account == work.account:
+            return 0.0
+        return until if self._shares.ahead(work.account, [account]) >= -EVEN else 0.0
