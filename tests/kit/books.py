@@ -64,10 +64,20 @@ class Books:
 
 def noted(data: Path) -> dict[str, int]:
     """The completion tokens that the last checkpoint of each open hold says, by request id."""
+    query = "SELECT request_id, emitted FROM holds WHERE state = 'open'"
+    return {str(request): int(emitted) for request, emitted in _rows(data, query)}
+
+
+def started(data: Path) -> set[str]:
+    """The request ids of the open holds that are known to owe something."""
+    query = "SELECT request_id FROM holds WHERE state = 'open' AND started"
+    return {str(request) for (request,) in _rows(data, query)}
+
+
+def _rows(data: Path, query: str) -> list[tuple[Any, ...]]:
     connection = apsw.Connection(str(data / "xinghe.db"), flags=apsw.SQLITE_OPEN_READONLY)
     try:
-        query = "SELECT request_id, emitted FROM holds WHERE state = 'open'"
-        return {str(request): int(emitted) for request, emitted in connection.execute(query)}
+        return list(connection.execute(query))
     finally:
         connection.close()
 
