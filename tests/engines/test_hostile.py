@@ -250,19 +250,6 @@ async def test_a_whole_answer_in_one_event_passes() -> None:
     assert deltas[-1] == FinishDelta(FinishReason.FUNCTION_CALL)
 
 
-async def test_pieces_that_ask_whether_a_call_is_complete_hold_nobody_up() -> None:
-    text = '{"a":[' + "[]," * 2_700 + "0]}"
-    whole = {"id": "a", "function": {"name": "f", "arguments": text}}
-    again = {"id": "a", "function": {"name": "f"}}
-    steps: list[Step] = [STREAM_HEAD, calls(whole), calls(*[again] * 120), chunk(None, "stop")]
-    async with standstill() as worst:
-        deltas = await read([*steps, DONE], max_tokens=1000)
-    called = [delta for delta in deltas if isinstance(delta, ToolCallDelta)]
-    assert {delta.index for delta in called} == {0}
-    assert "".join(delta.arguments for delta in called) == text
-    assert worst[0] < STANDSTILL
-
-
 async def test_choices_that_nobody_asked_for_are_skipped() -> None:
     choices = [{"delta": {"content": "一"}}, *[{"delta": {"content": "二"}}] * 10_000]
     async with standstill() as worst:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
 
 from tests.engines.tape import HANG, RESET, STREAM_HEAD, Step, chunk, event
-from tests.engines.test_hostile import CHUNKED, STANDSTILL, in_chunk
+from tests.engines.test_hostile import CHUNKED, in_chunk
 from tests.engines.test_upstream import ANSWER, DONE, EXPECTED, deltas_of
 from tests.upstreams.fixtures import Wanted
 from tests.upstreams.test_parser import check, events_of
 from tests.upstreams.test_parser import deltas_of as read
 from xinghe.core import FinishDelta, FinishReason, TextDelta, UsageDelta
 from xinghe.engines import EngineFailed
-from xinghe.engines.calls import settled
 
 TEXT = [event({"choices": [{"delta": {"content": text}}]})[6:].strip() for text in ("你", "好")]
 END = [
@@ -137,6 +135,7 @@ async def test_what_is_not_compressed_is_read(name: str) -> None:
     [
         [b"[DONE]"],
         [b'{"choices":[{"delta":{"role":"assistant"}}]}', b"[DONE]"],
+        [*TEXT, b'{"code":500,"msg":"success"}', b"[DONE]"],
         [*TEXT, b'{"detail":"engine dead"}', b"[DONE]"],
         [*TEXT, b'{"error_code":336100,"error_msg":"busy"}', b"[DONE]"],
         [*TEXT, b'{"choices":null,"base_resp":{"status_code":1002}}', b"[DONE]"],
@@ -145,6 +144,23 @@ async def test_what_is_not_compressed_is_read(name: str) -> None:
 def test_its_end_alone_makes_no_answer(said: list[bytes]) -> None:
     assert read(said, at_once=1)[1]
     assert not read([*said[:-1], *TEXT, *END], at_once=1)[1]
+
+
+@pytest.mark.parametrize("fine", ['{"code":200,"msg":"success"}', '{"code":"0","message":"OK"}'])
+def test_what_says_that_all_is_well_is_no_complaint(fine: str) -> None:
+    check(Wanted(text="你好", counted=2), *read([*TEXT, fine.encode(), b"[DONE]"], at_once=1))
+
+
+def test_half_a_character_is_joined_to_no_later_one() -> None:
+    """What has no other half is an honest error."""
+    said = [rb"\ud83d", b"x", rb"\ude00"]
+    events = [b'{"choices":[{"delta":{"content":"%s"}}]}' % each for each in said]
+    assert read([*events, *END], at_once=1) == ([TextDelta("x")], True)
+
+
+def test_a_backslash_before_it_makes_no_half() -> None:
+    said = rb'{"choices":[{"delta":{"content":"a\\ud83d"},"logprobs":NaN}]}'
+    check(Wanted("a\\ud83d", usage=[7, 2, 0]), *read([said, *END], at_once=1))
 
 
 @pytest.mark.parametrize("end", [b"[DONE]", b"[done]", b'"[DONE]"'])
@@ -189,6 +205,42 @@ def test_messages_and_texts_in_place_of_deltas(choices: list[Any]) -> None:
     deltas, broke_off = read([*said, *END], at_once=1)
     assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == "你好"
     assert (deltas[-1], broke_off) == (FinishDelta(FinishReason.NORMAL), False)
+
+
+FUNCTION = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
+AT_LAST: list[tuple[dict[str, Any], dict[str, Any], Wanted]] = [
+    ({"reasoning_content": "想"}, {"content": "好"}, Wanted("好", "想", usage=[7])),
+    ({"content": "好"}, {"content": "好", "refusal": "不"}, Wanted("好", refusal="不", usage=[7])),
+    (
+        {"content": "好"},
+        {"content": "好", "tool_calls": [FUNCTION]},
+        Wanted("好", calls=[("f", "{}")], usage=[7]),
+    ),
+    (
+        {"tool_calls": [FUNCTION]},
+        {"content": "好", "tool_calls": [FUNCTION | {"id": "b"}]},
+        Wanted("好", calls=[("f", "{}")], usage=[7]),
+    ),
+]
+
+
+@pytest.mark.parametrize(("delta", "message", "wanted"), AT_LAST)
+def test_the_last_message_says_what_no_delta_has_said(
+    delta: dict[str, Any], message: dict[str, Any], wanted: Wanted
+) -> None:
+    choices = [{"delta": delta}, {"message": message}]
+    said = [json.dumps({"choices": [choice]}).encode() for choice in choices]
+    check(wanted, *read([*said, *END], at_once=1))
+
+
+def test_what_is_read_once_more_is_said_once() -> None:
+    """The message cannot be read before its empty list is taken for nothing."""
+    half = {"id": "a", "function": {"name": "f", "arguments": '{"a":'}}
+    rest = {"id": "a", "function": {"arguments": "1}"}}
+    choice = {"delta": {"tool_calls": [half]}, "message": {"content": ["好", []]}}
+    said = [choice, {"delta": {"tool_calls": [rest]}}]
+    events = [json.dumps({"choices": [each]}).encode() for each in said]
+    check(Wanted("好", calls=[("f", '{"a":1}')], usage=[7]), *read([*events, *END], at_once=1))
 
 
 COUNTS: dict[str, tuple[list[Any], UsageDelta]] = {
@@ -243,108 +295,6 @@ def test_a_sound_count_stands(counts: list[Any], wanted: UsageDelta) -> None:
     said = [json.dumps({"choices": [], "usage": usage}).encode() for usage in counts]
     deltas, _ = read([*TEXT, END[0], *said, b"[DONE]"], at_once=1)
     assert [delta for delta in deltas if isinstance(delta, UsageDelta)][-1] == wanted
-
-
-SETTLED: list[tuple[list[str], str]] = [
-    (['{"a":', '{"a":1}', "}"], '{"a":{"a":1}}'),
-    (['{"a":', '"{}"', "}"], '{"a":"{}"}'),
-    (['{"a":"}{"}'], '{"a":"}{"}'),
-    (["", '{"a"', '{"a":1}'], '{"a":1}'),
-    (["{}", '{"a":', "1}"], '{"a":1}'),
-    (['{"a":', "1}", '{"a":1}'], '{"a":1}'),
-    (['{"a":1}{"a":1}{"a":1}'], '{"a":1}'),
-    (['{"a":1}', '"{\\"a\\":1}"'], '{"a":1}'),
-    (['"{\\"a\\":1}"'], '{"a":1}'),
-    (["null"], ""),
-    # What is broken stays so: no inner object is taken for the whole.
-    (['{"a":', '{"b":1}'], '{"a":{"b":1}'),
-    (['{"a":1}{"b":2}'], '{"a":1}{"b":2}'),
-    (["[" * 100_000], "[" * 100_000),
-]
-
-
-@pytest.mark.parametrize(("pieces", "arguments"), SETTLED)
-def test_arguments_that_are_said_again(pieces: list[str], arguments: str) -> None:
-    assert settled(pieces) == arguments
-
-
-AGAIN_AND_AGAIN = ["{}", '{"a":1}', '{"a":"长"}', '{"a":[' + "[]," * 10_000 + "0]}"]
-
-
-@pytest.mark.parametrize("said", AGAIN_AND_AGAIN, ids=range(len(AGAIN_AND_AGAIN)))
-def test_arguments_that_are_said_again_without_end_hold_nobody_up(said: str) -> None:
-    """As much as one answer's calls may bring."""
-    text = said * (260_000 // len(said))
-    begun = time.thread_time()
-    assert len(settled([text])) < len(text)
-    assert time.thread_time() - begun < STANDSTILL
-
-
-CALLS: dict[str, tuple[list[list[dict[str, Any]]], list[tuple[str, str]]]] = {
-    "indexes as text, interleaved": (
-        [
-            [{"index": "0", "id": "a", "function": {"name": "f", "arguments": ""}}],
-            [{"index": "1", "id": "b", "function": {"name": "g", "arguments": ""}}],
-            [{"index": "0", "function": {"arguments": '{"a":1}'}}],
-            [{"index": "1", "function": {"arguments": '{"b":1}'}}],
-        ],
-        [("f", '{"a":1}'), ("g", '{"b":1}')],
-    ),
-    "indexes that are none": (
-        [
-            [{"index": "9" * 400, "id": "a", "function": {"name": "f", "arguments": '{"a":1}'}}],
-            [{"index": "\uff11", "id": "b", "function": {"name": "g", "arguments": '{"b":1}'}}],
-            [{"index": 1e300, "id": "c", "function": {"name": "h", "arguments": '{"c":1}'}}],
-        ],
-        [("f", '{"a":1}'), ("g", '{"b":1}'), ("h", '{"c":1}')],
-    ),
-    "names behind the arguments of two": (
-        [
-            [{"index": 0, "id": "a", "function": {"arguments": '{"a":1}'}}],
-            [{"index": 0, "function": {"name": "f"}}],
-            [{"index": 1, "id": "b", "function": {"arguments": '{"b":1}'}}],
-            [{"index": 1, "function": {"name": "g"}}],
-        ],
-        [("f", '{"a":1}'), ("g", '{"b":1}')],
-    ),
-    "an id alone first": (
-        [
-            [{"index": 0, "id": "a"}],
-            [{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a":1}'}}],
-            [{"index": 1, "id": "b"}],
-            [{"index": 1, "id": "b", "function": {"name": "g", "arguments": '{"b":1}'}}],
-        ],
-        [("f", '{"a":1}'), ("g", '{"b":1}')],
-    ),
-    "one id under two indexes": (
-        [
-            [{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a":1}'}}],
-            [{"index": 1, "id": "a", "function": {"name": "f", "arguments": ""}}],
-            [{"index": 1, "function": {"arguments": '{"a":2}'}}],
-        ],
-        [("f", '{"a":1}'), ("f", '{"a":2}')],
-    ),
-}
-
-
-@pytest.mark.parametrize(("pieces", "calls"), CALLS.values(), ids=CALLS)
-def test_calls(pieces: list[Any], calls: list[tuple[str, str]]) -> None:
-    said = [json.dumps({"choices": [{"delta": {"tool_calls": each}}]}).encode() for each in pieces]
-    check(Wanted(calls=calls, usage=[7, 2, 0]), *read([*said, *END], at_once=1))
-
-
-CALL = {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a":'}}
-
-
-def test_a_stream_may_end_with_a_call_that_is_complete() -> None:
-    pieces = [CALL, {"index": 0, "function": {"arguments": "1}"}}]
-    said = [
-        json.dumps({"choices": [{"delta": {"tool_calls": [each]}}]}).encode() for each in pieces
-    ]
-    check(Wanted(calls=[("f", '{"a":1}')], counted=2), *read(said, at_once=1))
-    assert read(said[:1], at_once=1)[1]
-    assert read([*said, *TEXT], at_once=1)[1]
-    assert read(TEXT, at_once=1)[1]
 
 
 async def test_a_reason_behind_each_piece_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,14 @@
 """Pieces of tool calls as servers send them, each led to its call."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 
 from xinghe.core import ToolCallDelta
-from xinghe.engines.fields import NULL
+from xinghe.engines.fields import NULL, says_nothing
 from xinghe.engines.protocol import EngineFailed
 from xinghe.outbound import UNREADABLE, decoded, items
 
@@ -61,26 +61,28 @@ class _Call(msgspec.Struct, eq=False):
         return self.verdict
 
 
+Said = tuple[int | None, str, str, str]
+"""The index, id, name and arguments of a piece, each as far as it is told."""
+
+
 class Calls(msgspec.Struct):
     """The calls of one answer.
 
-    A known id belongs to its call; a new id with a name, or a name behind complete arguments,
-    opens a new one; without both the current one goes on, or the one of its index where that
-    one is not complete. Servers leave indexes out, say 0 for each, or count in two ways.
+    A known id belongs to its call; a new id with a name, another name, or a name behind complete
+    arguments, opens a new one; without these the current one goes on, or the one of its index
+    where that one is not complete. Servers leave indexes out, say 0 for each, or count in two ways.
     """
 
     max_tokens: int
     characters: int = 0
     by_id: dict[str, _Call] = {}
-    by_index: dict[int, _Call] = {}
+    by_index: dict[int | None, _Call] = {}
     current: _Call | None = None
     count: int = 0
 
-    def deltas(self, raw: msgspec.Raw) -> Iterator[ToolCallDelta]:
-        """What the value of `tool_calls` says. Raises `EngineFailed`, `Unreadable`."""
-        if bytes(raw)[:1] == b"{":
-            raw = msgspec.Raw(b"[" + bytes(raw) + b"]")
-        for index, id_, name, arguments in list(map(_said, items(raw, _Piece, MOST_CALLS))):
+    def deltas(self, pieces: Iterable[Said]) -> Iterator[ToolCallDelta]:
+        """What the next pieces say. Raises `EngineFailed`."""
+        for index, id_, name, arguments in pieces:
             self.characters += len(arguments)
             if self.characters > CHARACTERS_A_TOKEN * self.max_tokens + CHARACTERS_BESIDES:
                 raise EngineFailed("the arguments are longer than its tokens can be")
@@ -102,14 +104,12 @@ class Calls(msgspec.Struct):
 
     def _call(self, index: int | None, id_: str, name: str, arguments: str) -> _Call | None:
         """The call that a piece belongs to; `None` for one that adds nothing to it."""
-        call = self.by_id.get(id_) if id_ else None
-        if call is not None:
-            again = name and call.name and call.is_complete
-            return self._named_again(call, index, id_, arguments) if again else call
+        known = self.by_id.get(id_) if id_ else None
+        if known is not None:
+            return self._known(known, index, id_, name, arguments)
         if not (id_ or name or arguments):
             return None
-        current = self.current
-        indexed = None if index is None else self.by_index.get(index)
+        current, indexed = self.current, self.by_index.get(index)
         unknown = index is not None and indexed is None
         if current is None or (name and (id_ or unknown)):
             return self._new(index, id_)
@@ -117,7 +117,8 @@ class Calls(msgspec.Struct):
             begins = arguments.lstrip()[:1] == "{" and current.is_complete
             if (begins and current.arguments != "{}") or (unknown and not arguments):
                 return self._new(index, id_)
-        if name and (indexed or current).name and (indexed or current).is_complete:
+        of = indexed or current
+        if name and of.name and (name != of.name or of.is_complete):
             return self._new(index, id_)
         if indexed is None or (indexed is not current and indexed.is_complete):
             indexed = current
@@ -125,10 +126,17 @@ class Calls(msgspec.Struct):
             self.by_id[id_] = indexed
         return indexed
 
-    def _named_again(
-        self, call: _Call, index: int | None, id_: str, arguments: str
+    def _known(
+        self, call: _Call, index: int | None, id_: str, name: str, arguments: str
     ) -> _Call | None:
-        """The call of a piece with the name, and the id, of one that is complete."""
+        """The call of a piece that has the id of one: that one, or another under the same id."""
+        if name and call.name not in {"", name}:
+            named = self.by_index.get(index)
+            if named is None or named.name != name:
+                return self._new(index, id_)
+            call = named
+        if not (name and call.name and call.is_complete):
+            return call
         if index not in {None, call.index}:
             return self._new(index, id_)
         if not arguments.strip() or unwrapped(arguments) == call.arguments:
@@ -146,15 +154,21 @@ class Calls(msgspec.Struct):
         return call
 
 
-def _said(piece: _Piece) -> tuple[int | None, str, str, str]:
-    """Its index, id, name and arguments, each as far as it is told."""
+def pieces_of(raw: msgspec.Raw) -> list[Said]:
+    """The pieces that the value of `tool_calls` holds. Raises `Unreadable`."""
+    if bytes(raw)[:1] == b"{":
+        raw = msgspec.Raw(b"[" + bytes(raw) + b"]")
+    return [_said(piece) for piece in items(raw, _Piece, MOST_CALLS)]
+
+
+def _said(piece: _Piece) -> Said:
     has_function = bytes(piece.function)[:1] == b"{"
     function = decoded(piece.function, _Function) if has_function else _Function()
     return (
         _index_of(piece.index),
         piece.id if isinstance(piece.id, str) else "",
         function.name if isinstance(function.name, str) else "",
-        _text(function.arguments),
+        _arguments_of(function.arguments),
     )
 
 
@@ -165,14 +179,12 @@ def _index_of(said: Any) -> int | None:
     return said if type(said) is int else None
 
 
-def _text(raw: msgspec.Raw) -> str:
-    """Arguments as text; some servers send the object itself."""
-    match bytes(raw)[:1]:
-        case b'"':
-            return decoded(raw, str)
-        case b"{":
-            return bytes(raw).decode()
-    return ""
+def _arguments_of(raw: msgspec.Raw) -> str:
+    """Arguments as text; some servers send the object itself. What is neither is for the check."""
+    first = bytes(raw)[:1]
+    if first == b'"':
+        return decoded(raw, str)
+    return "" if first != b"{" and says_nothing(raw) else bytes(raw).decode()
 
 
 def unwrapped(arguments: str) -> str:

@@ -1,6 +1,6 @@
 """What an OpenAI-compatible server says, as deltas; nothing of it is believed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,9 +17,9 @@ from xinghe.core import (
     ToolCallDelta,
     UsageDelta,
 )
-from xinghe.engines.calls import MOST_CHARACTERS, Calls
+from xinghe.engines.calls import MOST_CHARACTERS, Calls, Said, pieces_of
 from xinghe.engines.fields import NULL, UNSAFE, Counts, Unsound, finish_of, says_nothing
-from xinghe.engines.mending import mended
+from xinghe.engines.mending import complains, is_blank, mended
 from xinghe.engines.protocol import EngineError, EngineFailed, PromptTooLong, PromptUnsafe
 from xinghe.outbound import (
     UNREADABLE,
@@ -35,8 +35,6 @@ log = structlog.get_logger(__name__)
 
 MOST_PARTS = 128
 """Of one content."""
-MOST_LOOKED_AT = 4096
-"""Bytes of what may be an error, or may say nothing."""
 TOKENS_BESIDES = 8192
 """The most that an upstream may count beyond our bound: words of its own, and for each picture."""
 
@@ -87,8 +85,7 @@ class _Chunk(msgspec.Struct):
 _chunk = msgspec.json.Decoder(_Chunk | None).decode
 _text = msgspec.json.Decoder(str).decode
 _NOTHING = _Said()
-_COMPLAINTS = ("message", "msg", "detail", "code", "base_resp")
-"""Where what is no chunk says that something went wrong; beside words that begin with `error`."""
+_Words = dict[type[ReasoningDelta | TextDelta | RefusalDelta], str]
 
 
 class Chunks:
@@ -115,9 +112,9 @@ class Chunks:
         self._half = b""
         """Of a character that two events share."""
         self._spoken = False
-        self._called = False
-        """The last that it said is of a call."""
-        self._by_deltas = False
+        self._last_is_call = False
+        self._by_deltas: set[type[Delta]] = set()
+        """What deltas have said, by its kind: a message only says it once more."""
         self._so_far: dict[type[Delta], str] = {}
         """What whole messages have said, where there are no deltas."""
         self._complained = False
@@ -153,7 +150,7 @@ class Chunks:
             return deltas
         # Some say [DONE] and no reason, some no more behind a call that is complete; but behind an
         # error, or nothing at all, neither is an end.
-        called = self._called and self._calls is not None and self._calls.ends_complete
+        called = self._last_is_call and self._calls is not None and self._calls.ends_complete
         said = self._spoken and not self._complained and (called or bool(events))
         if self.finish is None and not said:
             self.failure = EngineFailed("the stream ended before its finish reason")
@@ -179,9 +176,9 @@ class Chunks:
             try:
                 chunk, choice = self._read(event, deltas)
             except (*UNREADABLE, Unreadable):
-                del deltas[began:]
-                event, self._half = mended(event, self._half)
+                event, half = mended(event, self._half)
                 chunk, choice = self._read(event, deltas)
+                self._half = half or self._half
         except (*UNREADABLE, Unreadable) as error:
             # Its own text would quote the answer.
             self._unread = EngineFailed(f"an event is unreadable ({type(error).__name__})")
@@ -193,9 +190,9 @@ class Chunks:
                 del deltas[began:]
                 raise self._unread
             self._spoken, self.over = True, False
-            self._called = isinstance(deltas[-1], ToolCallDelta)
+            self._last_is_call = isinstance(deltas[-1], ToolCallDelta)
             self._goes_on = self._goes_on or self.finish is not None
-        failed = chunk.error != NULL and not _is_blank(chunk.error)
+        failed = chunk.error != NULL and not is_blank(chunk.error)
         if failed or self._complained:
             self._judge(event, failed=failed)
         if failed:
@@ -222,42 +219,55 @@ class Chunks:
             raise EngineFailed(told)
 
     def _read(self, event: bytes, deltas: list[Delta]) -> tuple[_Chunk, _Choice]:
+        """Read one event. What cannot be read, and is to be read once more, changes nothing."""
         chunk = _chunk(event) or _Chunk()
         if chunk.choices is None and chunk.usage == NULL:
-            self._complained = self._complained or _complains(event)
+            self._complained = self._complained or complains(event)
         choice = (chunk.choices and chunk.choices.first) or _Choice()
-        self._say(choice, deltas)
+        if self._say(choice, deltas):
+            self._half = b""
         return chunk, choice
 
-    def _say(self, choice: _Choice, deltas: list[Delta]) -> None:
-        """What a choice says. A message says it whole, and once more where deltas came before."""
+    def _say(self, choice: _Choice, deltas: list[Delta]) -> bool:
+        """What a choice says, if anything. A message says it whole, or only once more."""
         began = len(deltas)
-        self._utter(choice.delta or _NOTHING, deltas)
-        self._by_deltas = self._by_deltas or len(deltas) > began
-        if not self._by_deltas and choice.message is not None:
-            self._utter(choice.message, deltas, is_whole=True)
+        by_delta = _words_of(choice.delta or _NOTHING), self._pieces_of(choice.delta)
+        if choice.message is not None:
+            by_message = _words_of(choice.message), self._pieces_of(choice.message)
+        # All of it is decoded: only from here on it changes what is known.
+        self._utter(*by_delta, deltas)
+        self._by_deltas.update(map(type, deltas[began:]))
+        if choice.message is not None:
+            self._utter(*by_message, deltas, is_whole=True)
         if not self._by_deltas and len(deltas) == began:
-            self._utter(_Said(content=choice.text), deltas)
+            self._utter(_words_of(_Said(content=choice.text)), [], deltas)
+        return len(deltas) > began
 
-    def _utter(self, said: _Said, deltas: list[Delta], *, is_whole: bool = False) -> None:
-        thought, text, refusal = _read(said.content)
-        named = (said.reasoning_content, said.reasoning, said.reasoning_details, said.thinking)
-        for raw in named:
-            if raw is not NULL and not thought:
-                thought = _read(raw)[1]
-        if said.refusal is not NULL:
-            refusal = refusal or _read(said.refusal)[1]
-        calls = list(_called(self._calls, said)) if self._calls is not None else []
-        self._refused = self._refused or bool(refusal)
-        for kind, words in ((ReasoningDelta, thought), (TextDelta, text), (RefusalDelta, refusal)):
-            new = self._new(kind, words) if is_whole else words
+    def _utter(
+        self, words: _Words, pieces: list[Said], deltas: list[Delta], *, is_whole: bool = False
+    ) -> None:
+        self._refused = self._refused or bool(words[RefusalDelta])
+        for kind, text in words.items():
+            new = self._new(kind, text) if is_whole else text
             # An event counts for one token, and what it brings is cut where it is long.
             for at in range(0, len(new), MOST_CHARACTERS):
                 deltas.append(kind(new[at : at + MOST_CHARACTERS], 0 if at else 1))
-        deltas += calls
+        if self._calls is not None and not (is_whole and ToolCallDelta in self._by_deltas):
+            deltas += self._calls.deltas(pieces)
+
+    def _pieces_of(self, said: _Said | None) -> list[Said]:
+        if said is None or self._calls is None:
+            return []
+        if not says_nothing(said.tool_calls):
+            return pieces_of(said.tool_calls)
+        if not says_nothing(said.function_call):
+            return pieces_of(msgspec.Raw(b'{"function":' + bytes(said.function_call) + b"}"))
+        return []
 
     def _new(self, kind: type[Delta], words: str) -> str:
         """What a message adds: some say with each what was said so far, some the next piece."""
+        if kind in self._by_deltas:
+            return ""
         before = self._so_far.get(kind, "")
         new = words.removeprefix(before)
         self._so_far[kind] = before + new
@@ -292,7 +302,18 @@ class Chunks:
             log.warning(what, served_by=self._served_by, reason=reason)
 
 
-def _read(raw: msgspec.Raw, *, thought: bool = True) -> tuple[str, str, str]:
+def _words_of(said: _Said) -> _Words:
+    thought, text, refusal = _content_of(said.content)
+    named = (said.reasoning_content, said.reasoning, said.reasoning_details, said.thinking)
+    for raw in named:
+        if raw is not NULL and not thought:
+            thought = _content_of(raw)[1]
+    if said.refusal is not NULL:
+        refusal = refusal or _content_of(said.refusal)[1]
+    return {ReasoningDelta: thought, TextDelta: text, RefusalDelta: refusal}
+
+
+def _content_of(raw: msgspec.Raw, *, thought: bool = True) -> tuple[str, str, str]:
     """The thought, the text and the refusal of a content: a text, a part, or a list of these."""
     match bytes(raw)[:1]:
         case b'"':
@@ -310,33 +331,7 @@ def _read(raw: msgspec.Raw, *, thought: bool = True) -> tuple[str, str, str]:
             return "", bytes(raw).decode(), ""  # a number, as languages with loose types have it
     each = [_Part(part) if isinstance(part, str) else part for part in parts]
     # Inside of a thought none is looked for, however deep they are nested.
-    thoughts = [_read(part.thinking, thought=False)[1] for part in each] if thought else []
+    thoughts = [_content_of(part.thinking, thought=False)[1] for part in each] if thought else []
     texts = [part.text for part in each if isinstance(part.text, str)]
     refusals = [part.refusal for part in each if isinstance(part.refusal, str)]
     return "".join(thoughts), "".join(texts), "".join(refusals)
-
-
-def _called(calls: Calls, said: _Said) -> Iterator[Delta]:
-    if not says_nothing(said.tool_calls):
-        yield from calls.deltas(said.tool_calls)
-    elif not says_nothing(said.function_call):
-        yield from calls.deltas(msgspec.Raw(b'{"function":' + bytes(said.function_call) + b"}"))
-
-
-def _is_blank(error: msgspec.Raw) -> bool:
-    """Whether an error is none: some send its fields, empty, with each chunk."""
-    if says_nothing(error) or bytes(error) == b"0":
-        return True
-    if bytes(error)[:1] != b"{" or len(bytes(error)) > MOST_LOOKED_AT:
-        return False
-    return not any(decoded(error, dict[str, Any]).values())
-
-
-def _complains(event: bytes) -> bool:
-    """Whether what is no chunk may be an error."""
-    if len(event) > MOST_LOOKED_AT:
-        return True
-    kind: Any = dict[str, Any] | None
-    said = decoded(event, kind) or {}
-    names = [name for name in said if name in _COMPLAINTS or name.startswith("error")]
-    return any(said[name] for name in names)

@@ -15,6 +15,10 @@ from xinghe.core import (
     ToolCallDelta,
     UsageDelta,
 )
+from xinghe.engines.prompts import estimated_tokens
+
+LONG = 32
+"""Characters of a fragment above which it is more than a token, where the engine cannot tell."""
 
 
 class UsageCounter(msgspec.Struct):
@@ -38,6 +42,8 @@ class UsageCounter(msgspec.Struct):
     thought: int = 0
     besides: int = 0
     """Tokens by which the engine's count is above ours: ours goes on from there."""
+    more: int = 0
+    """Tokens by which long fragments are estimated above their count. They end no answer."""
 
     def __call__(self, deltas: list[Delta]) -> list[Delta]:
         # Runs for every token of every answer: hence no `match`, and one count a read.
@@ -49,11 +55,7 @@ class UsageCounter(msgspec.Struct):
             elif isinstance(delta, ReasoningDelta):
                 self.thought += delta.tokens
             elif isinstance(delta, PrefillDelta):
-                self.meter.started = True
-                if self.charges_prompt:
-                    self.meter.prompt_tokens = (
-                        self.prompt.tokens if self.charge is None else self.charge
-                    )
+                self._begin()
                 continue
             elif isinstance(delta, UsageDelta):
                 self._believe(delta)
@@ -67,12 +69,21 @@ class UsageCounter(msgspec.Struct):
                 # The engine was told, but an upstream may not listen.
                 out.append(FinishDelta(FinishReason.LENGTH))
                 break
+            if not self.prompt.exact:
+                self.more += _beyond_its_count(delta)
             out.append(delta)
         if not counted:
-            made = max(0, self.said + self.thought + self.besides)
+            counts = max(0, self.said + self.thought + self.besides)
+            # No estimate passes the bound; a count of the engine's may.
+            made = max(counts, min(counts + self.more, self.max_tokens + self.thinking))
             self.meter.completion_tokens = self.completion + made
             self.meter.reasoning_tokens = self.reasoning + min(self.thought, made)
         return out
+
+    def _begin(self) -> None:
+        self.meter.started = True
+        if self.charges_prompt:
+            self.meter.prompt_tokens = self.prompt.tokens if self.charge is None else self.charge
 
     def _is_over(self) -> bool:
         """Whether a bound is passed; the counts are then brought back to it."""
@@ -95,6 +106,18 @@ class UsageCounter(msgspec.Struct):
         meter.completion_tokens = self.completion + usage.completion_tokens
         if usage.reasoning_tokens is not None:
             self.thought = usage.reasoning_tokens
+        self.more = 0
         self.besides = usage.completion_tokens - self.said - self.thought
         thought = min(self.thought, usage.completion_tokens)
         meter.reasoning_tokens = self.reasoning + thought
+
+
+def _beyond_its_count(delta: Delta) -> int:
+    """The tokens of a long fragment that are not counted: some say a whole answer in one event."""
+    if isinstance(delta, TextDelta | RefusalDelta | ReasoningDelta):
+        text = delta.text
+    elif isinstance(delta, ToolCallDelta):
+        text = delta.arguments
+    else:
+        return 0
+    return max(0, estimated_tokens(text) - delta.tokens) if len(text) > LONG else 0
