@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -179,10 +180,27 @@ async def test_who_would_wait_too_long_is_told_at_once_and_when_to_come_again() 
             with pytest.raises(QueueFull):
                 await one.task
         ACCOUNT.set("a")
-        assert places.expected_wait == pytest.approx(1.0, abs=0.01)
+        assert places.refused_for == pytest.approx(1.0, abs=0.1)
+        assert places.expected_wait == pytest.approx(6.0, abs=0.6)
         ACCOUNT.set("b")
-        assert places.expected_wait >= 1.0
+        assert places.refused_for >= 1.0
         assert held.at_work
+
+
+async def test_how_long_those_at_work_have_been_there_already_is_no_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before the first of them leaves, the past tells nothing."""
+    async with crowd(places := places_of(count=1, longest=60.0)) as come:
+        come("a"), come("a")
+        await settled()
+        later = time.monotonic() + 50.0
+        monkeypatch.setattr("xinghe.engines.llamacpp.places.time.monotonic", lambda: later)
+        ACCOUNT.set("a")
+        # The one at work has stayed for fifty seconds, and another waits before a newcomer.
+        assert places.expected_wait == pytest.approx(100.0, abs=5.0)
+        assert places.refused_for == pytest.approx(50.0, abs=5.0)
+        monkeypatch.undo()
 
 
 STEPS = st.lists(

@@ -94,11 +94,13 @@ async def test_what_has_no_room_beside_those_at_work_is_dropped_the_oldest_first
     slots = ChildSlots(4, 150)
     await served(slots, 1, ONE)
     await served(slots, 2, ONE)
-    async with slots.hold(3, OTHER, 60):
-        assert slots.in_the_way() == []
-    async with slots.hold(3, OTHER, 100):
+    async with slots.hold(3, OTHER, 60) as slot:
+        assert list(slots.in_the_way()) == []
+        slot.read()
+        slot.ended()
+    async with slots.hold(4, OTHER, 60):
         assert [slot.number for slot in slots.in_the_way()] == [0]
-        assert slots.in_the_way() == []
+        assert list(slots.in_the_way()) == []
     assert await served(slots, 2, ONE) == (1, True)
     assert not (await served(slots, 1, ONE))[1]
 
@@ -125,3 +127,39 @@ async def test_an_answer_is_known_but_for_what_the_child_does_not_tell() -> None
         slot.wrote(2, [])
     async with slots.hold(1, [*FRAME, 50, 60, 9], 100) as slot:
         assert slot.known == len(FRAME) + 2
+
+
+async def test_what_was_not_replaced_is_still_in_the_way() -> None:
+    slots = ChildSlots(2, 150)
+    await served(slots, 1, ONE)
+    await served(slots, 1, OTHER)
+    async with slots.hold(2, ONE, 20) as slot:
+        assert slot.number == 0  # and its request leaves before anything was sent
+    async with slots.hold(2, OTHER, 115) as slot:
+        assert slot.number == 1
+        assert [other.number for other in slots.in_the_way()] == [0]
+
+
+async def test_what_the_child_was_not_seen_to_clear_is_still_in_the_way() -> None:
+    slots = ChildSlots(3, 150)
+    await served(slots, 1, ONE)
+    await served(slots, 2, ONE)
+    async with slots.hold(3, OTHER, 150):
+        assert next(slots.in_the_way()).number == 0  # and its request leaves
+    async with slots.hold(3, OTHER, 150) as slot:
+        assert slot.number == 1, "the others may be at work still"
+        assert [other.number for other in slots.in_the_way()] == [0, 2]
+        assert list(slots.in_the_way()) == []
+
+
+async def test_a_slot_that_is_being_cleared_is_the_last_choice() -> None:
+    slots = ChildSlots(3, 150)
+    await served(slots, 1, ONE)
+    await served(slots, 2, ONE)
+    async with slots.hold(3, OTHER, 150):
+        clearing = slots.in_the_way()
+        assert next(clearing).number == 0
+        async with slots.hold(1, ONE, 40) as one, slots.hold(1, ONE, 50) as other:
+            assert (one.number, other.number) == (1, 0)
+            assert list(clearing) == []
+            assert other.size == 50, "it is in use: what it will hold is not forgotten"

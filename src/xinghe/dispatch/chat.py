@@ -20,6 +20,7 @@ from xinghe.engines import (
     PromptTooLong,
 )
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.engines.llamacpp.places import Places
 from xinghe.workers import QueueFull, Slots
 
 log = structlog.get_logger(__name__)
@@ -88,7 +89,8 @@ class ChatDeployment:
                 try:
                     await held.enter_async_context(slots.hold(tokens, returning=job.returning))
                 except QueueFull as error:
-                    raise Busy(str(error), slots.expected_wait) from error
+                    wait = slots.refused_for if isinstance(slots, Places) else slots.expected_wait
+                    raise Busy(str(error), wait) from error
                 for delay in (*RETRY_DELAYS, None):
                     try:
                         async with aclosing(self.engine.generate(job)) as batches:

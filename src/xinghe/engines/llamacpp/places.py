@@ -84,14 +84,26 @@ class Places:
 
     @property
     def expected_wait(self) -> float:
-        """Seconds until the account of `core.ACCOUNT` would be let in to wait; at least one."""
-        return max(1.0, self._mean_stay / self._count, self._expected() - self._longest)
+        """Seconds until a newcomer of the account of `core.ACCOUNT` would have a place, as far as
+        the past tells; at least one."""
+        return max(1.0, self._expected(ACCOUNT.get()))
 
-    def _expected(self) -> float:
-        """Seconds that a newcomer of the account would wait, as far as the past tells."""
-        own, waiting = ACCOUNT.get(), Counter(one.account for one in self._waiting)
+    @property
+    def refused_for(self) -> float:
+        """Seconds until the account of `core.ACCOUNT` would be let in to wait; at least one."""
+        expected = self._expected(ACCOUNT.get()) - self._longest
+        return max(1.0, self._stay() / self._count, expected)
+
+    def _expected(self, own: str) -> float:
+        waiting = Counter(one.account for one in self._waiting)
         accounts = {own, *waiting, *(one.account for one in self._at_work)}
-        return self._mean_stay * (waiting[own] + 1) * len(accounts) / self._count
+        return self._stay() * (waiting[own] + 1) * len(accounts) / self._count
+
+    def _stay(self) -> float:
+        """Seconds that a place is kept: as long as the last were, or those at work are already."""
+        now, count = time.monotonic(), len(self._at_work)
+        age = sum(now - one.since for one in self._at_work) / count if count else 0.0
+        return max(self._mean_stay, age)
 
     def has_room(self, tokens: int) -> bool:
         """Whether a request would have its place at once, and not a spare one."""
@@ -140,7 +152,7 @@ class Places:
 
     def _bound(self, account: str) -> None:
         """Refuse a request, or where the queue is full the last of an account with more waiting."""
-        if self._expected() > self._longest:
+        if self._expected(account) > self._longest:
             raise QueueFull("its turn would not come in time")
         # Who was cancelled in this turn of the loop is here still, and waits no more.
         self._waiting = [one for one in self._waiting if not one.room.done()]

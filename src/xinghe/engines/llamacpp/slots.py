@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from array import array
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -39,19 +39,19 @@ class Slot:
         self._unknown: list[int] = []
         """Where in the content there are tokens of which the child did not say which."""
         self._next: tuple[int | None, array[int]] = None, array("i")
-        self._ended = False
+        self._told = self._ended = False
 
     def take(self, account: int | None, prompt: array[int]) -> None:
         self.taken = True
         self.reused = account is not None and self.account == account
         if not self.reused:
             # Of nobody until the child has dropped it: a request may be cancelled before that.
-            self.drop()
+            self.forget()
         self._next = account, prompt
         self.known = self.shared(prompt)
         # The rest goes as soon as the child takes the request up, which may not be told.
         self._hold(self.account, self.content[: self.known])
-        self._ended = False
+        self._told = self._ended = False
 
     def shared(self, prompt: array[int]) -> int:
         """How many tokens a prompt and the content begin with; what is unknown may be any."""
@@ -72,12 +72,11 @@ class Slot:
         account, prompt = self._next
         self._hold(account, prompt[:tokens])
         self.known = len(self.content)
-        self.reused = True
+        self.reused = self._told = True
 
-    def drop(self) -> None:
-        """Its content is nobody's."""
+    def forget(self) -> None:
+        """Its content is nobody's, though the child may hold it still."""
         self._hold(None, array("i"))
-        self.size = 0
 
     def _hold(self, account: int | None, prompt: array[int]) -> None:
         self.account, self.content, self.asked = account, prompt, len(prompt)
@@ -94,7 +93,16 @@ class Slot:
         """The child has said the last of it and is free again."""
         self._ended = True
 
-    def leave(self) -> None:
+    def leave(self, held: int, *, exact: bool) -> None:
+        """The request is over; before it, the child `held` so many tokens here.
+
+        `exact`: its content tells how many there are now.
+        """
+        if not self._told:
+            # It may be there still, or be half replaced.
+            self.size = max(self.size, held)
+        elif exact:
+            self.size = len(self.content)
         self.taken = False
         self.used_at = time.monotonic()
         self.leaves_until = 0.0 if self._ended else self.used_at + LEAVING
@@ -117,29 +125,29 @@ class ChildSlots:
         async with self._free:
             prompt = _comparable(payload)
             slot = self._choose(account, prompt)
+            held, slot.size = slot.size, tokens
             slot.take(account, prompt)
-            slot.size = tokens
             try:
                 yield slot
             finally:
-                if not isinstance(payload, dict):
-                    slot.size = len(slot.content)
-                slot.leave()
+                slot.leave(held, exact=not isinstance(payload, dict))
 
-    def in_the_way(self) -> list[Slot]:
+    def in_the_way(self) -> Iterator[Slot]:
         """Slots in no use whose content has no room beside those in use; it is nobody's now.
 
-        Left to itself, the child would drop that of any slot that it has nothing to do for.
+        The child has cleared each before the next is asked for. Left to itself, it would drop the
+        content of any slot that it has nothing to do for.
         """
-        idle = sorted((one for one in self._slots if not one.taken), key=lambda one: -one.used_at)
-        room, found = self._context - sum(one.size for one in self._slots), list[Slot]()
-        while room < 0 and idle:
-            slot = idle.pop()
-            if slot.size:
-                room += slot.size
-                slot.drop()
-                found.append(slot)
-        return found
+        while sum(one.size for one in self._slots) > self._context:
+            idle = [one for one in self._slots if one.size and not one.taken]
+            if not idle:
+                return
+            slot = min(idle, key=lambda one: one.used_at)
+            slot.forget()
+            slot.leaves_until = time.monotonic() + LEAVING  # others choose it last until then
+            yield slot
+            if not slot.taken:
+                slot.size, slot.leaves_until = 0, 0.0
 
     def _choose(self, account: int | None, prompt: array[int]) -> Slot:
         """The slot where the account's conversation goes on, else the one unused for longest.
