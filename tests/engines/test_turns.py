@@ -203,3 +203,27 @@ async def test_however_often_turns_are_looked_at_one_timer_waits(
         assert sum(not timer.cancelled() for timer in timers) == 1
         waiting.cancel()
     assert all(timer.cancelled() for timer in timers)
+
+
+async def test_many_long_prompts_of_an_account_go_on_no_faster_than_one() -> None:
+    turns = Turns(Shares())
+    with ExitStack() as held:
+        many = [held.enter_context(turns.work("1")) for _ in range(4)]
+        writes = held.enter_context(turns.work("2"))
+        await turns.take(many[0], LONG)
+        turns.end(many[0])
+        await turns.take(writes, 1)
+        turns.wrote(writes, 1)
+        reading = [asyncio.create_task(turns.take(one, LONG)) for one in many]
+        await settled()
+        for one in many:
+            one.asked -= 60.0  # they have waited for long
+        many[0].had -= 60.0
+        turns.wrote(writes, 1)
+        await settled()
+        assert [one.done() for one in reading] == [True, False, False, False]
+        turns.end(many[0])
+        await settled()
+        assert not any(one.done() for one in reading[1:]), "another account writes"
+        for task in reading:
+            task.cancel()

@@ -22,8 +22,8 @@ ON_ITS_WAY = 0.1
 """Seconds in which the next request of one who was answered may come, before a long prompt of
 another account goes on: a turn that has begun cannot be stopped."""
 WHILE_OTHERS_WRITE = 1.0
-"""Seconds that who has had more waits for its next piece while an account behind it writes: it is
-slowed down, and not at the mercy of how fast the other writes."""
+"""Seconds that an account which has had more waits for its next piece while one behind it writes:
+it is slowed down, and not at the mercy of how fast the other writes."""
 AN_ANSWER = 32.0
 """Tokens that an answer is expected to have, before one was given."""
 WEIGHT_OF_LAST = 0.3
@@ -32,13 +32,13 @@ WEIGHT_OF_LAST = 0.3
 class Work:
     """A request at work: `left` of its tokens are to be read, it waits for that `since` then.
 
-    It has asked for its next piece at `asked`.
+    It has asked for its next piece at `asked`, and its last turn ended at `had`.
     """
 
     def __init__(self, account: str, longest: float | None) -> None:
         self.account, self.longest = account, longest
         self.left = 0
-        self.since = self.asked = 0.0
+        self.since = self.asked = self.had = 0.0
         self.advance = 0.0
         """Tokens that are counted already, though not written yet."""
         self.written = 0
@@ -117,7 +117,7 @@ class Turns:
         """Its turn is over, or it waits for none any more."""
         work.turn = None
         if self._reads is work:
-            self._reads = None
+            self._reads, work.had = None, time.monotonic()
         self._give()
 
     def _give(self) -> None:
@@ -130,23 +130,25 @@ class Turns:
             return
         now = time.monotonic()
         writing = {work.account for work in self._work if work.turn is None}
+        due = {one: self._due(one) for one in waiting}
         first = self._shares.first(
             [
                 one
                 for one in waiting
-                if now - one.asked >= WHILE_OTHERS_WRITE
-                or self._shares.ahead(one.account, writing) <= 0
+                if due[one] <= now or self._shares.ahead(one.account, writing) <= 0
             ]
         )
-        if first is None:
-            again = min(one.asked for one in waiting) + WHILE_OTHERS_WRITE
-        else:
-            again = self._kept_back_until(first)
+        again = min(due.values()) if first is None else self._kept_back_until(first)
         if first is None or first.turn is None or again > now:
             self._looks_again = asyncio.get_running_loop().call_later(again - now, self._give)
             return
         self._reads = first
         first.turn.set_result(None)
+
+    def _due(self, one: Work) -> float:
+        """When it goes on whoever writes; of an account with many prompts at work, one does."""
+        had = max(work.had for work in self._work if work.account == one.account)
+        return max(one.asked, had) + WHILE_OTHERS_WRITE
 
     def _kept_back_until(self, work: Work) -> float:
         """It waits, for a moment, for who was just answered, if they are about even."""
