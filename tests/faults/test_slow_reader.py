@@ -22,7 +22,7 @@ from tests.kit.script import Script
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
 
-STALL_SECONDS = 6
+STALL_SECONDS = 12
 """Long enough for another answer, even on a machine that does much else."""
 SETTINGS = QUICK | {"XINGHE_SERVER__STALL_TIMEOUT": str(STALL_SECONDS)}
 PIECES = 1000

@@ -38,7 +38,7 @@ async def test_long_texts_wait_for_what_is_done_with_them() -> None:
     ordinary, long = _pace(flood), _pace(flood)
     ordinary.spent += A_CHARACTER * 100 * 20  # a hundred pieces that came at once
     assert ordinary.wait() == 0
-    long.spent += A_CHARACTER * 100 * 500
+    long.spent += A_CHARACTER * 100 * 1_000
     assert long.wait() >= 0.4
 
 

@@ -42,7 +42,7 @@ FOR_ITS_ERROR = 2.0
 """Seconds to wait for the body of a refusal, which is not needed."""
 A_READ = 0.0001
 """Seconds that a read costs whatever it brings: a turn of the loop, and a turn of the task."""
-A_CHARACTER = 0.000002
+A_CHARACTER = 0.000001
 """Seconds that a character of an answer costs on its way to the client, checks included.
 
 Of Chinese prose; where digits imitate letters it may be three times as much.
