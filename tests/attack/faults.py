@@ -197,6 +197,7 @@ CHAT: dict[str, Fault] = {
     "long_answer": _many(event({"content": "长" * 2000}), 1000),
     "empty_events": _many(event({"content": ""}) * 500, 600),
     "bare_lines": _many(b"\n\n" * 100_000, 20),
+    "more_bare_lines": _many(b"\n\n" * 100_000, 400),
     "tiny_chunks": _many(b":", 200_000),
     "endless_events": _many(event({"content": "说"}), 10**9, 0.005),
     "endless_thought": _many(event({"reasoning_content": "想"}), 10**9, 0.005),
