@@ -114,8 +114,8 @@ def test_reader_of_a_byte_a_second(hasty: Server, hasty_api: Api, upstream: Upst
     lines = hasty.log.read_text("utf-8", "replace").splitlines()
     assert any(headers["x-request-id"] in line and "client_gone" in line for line in lines)
     assert upstream.received(script).ended
-    # On a slow machine the engine has not ended by then.
-    assert 500 < Books(hasty).usage(headers["x-request-id"])["completion_tokens"] <= 1000
+    # On a slow machine the engine has not ended by then. A piece is more than one token.
+    assert 500 < Books(hasty).usage(headers["x-request-id"])["completion_tokens"] <= 1024
     answered(hasty_api.chat(model=CHAT))
 
 
