@@ -151,6 +151,13 @@ async def test_who_comes_as_the_one_who_would_be_pushed_out_leaves_takes_its_pla
         assert places.waiting == 3
 
 
+async def test_more_tokens_than_there_will_ever_be_is_a_mistake_of_the_caller() -> None:
+    """It would wait for ever."""
+    with pytest.raises(ValueError, match=str(CONTEXT + 1)):
+        async with places_of().hold(CONTEXT + 1):
+            pass
+
+
 async def test_of_accounts_that_have_gone_nothing_is_kept() -> None:
     async with crowd(places := places_of()) as come:
         for number in range(50):

@@ -27,6 +27,7 @@ from xinghe.engines import Batch
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.generation.planning import Task
 from xinghe.safety import Moderator
+from xinghe.workers import Slots
 
 NO_LISTS = Moderator(Path("no-such-folder"), builtin=False)
 DONE = b"data: [DONE]\n\n"
@@ -73,7 +74,8 @@ class Answered:
                     assert made.cancelled()
             finally:
                 await deployment.engine.aclose()
-            async with deployment.slots.hold(1):
+            assert isinstance(deployment.slots, Slots)
+            async with deployment.slots.hold():
                 assert deployment.slots.waiting == 0
 
     @property
@@ -206,8 +208,9 @@ async def test_a_preemptible_answer_that_has_begun_queues() -> None:
         )
 
         async def other() -> None:
-            assert not deployment.slots.has_room(1)
-            async with deployment.slots.hold(1):
+            assert isinstance(deployment.slots, Slots)
+            assert not deployment.slots.has_room
+            async with deployment.slots.hold():
                 await asyncio.sleep(0.1)
 
         shown: list[Delta] = []

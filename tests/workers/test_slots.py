@@ -1,4 +1,4 @@
-"""Admission: slots, tokens and queue hold their bounds, in order, whatever is cancelled when."""
+"""Admission: slots and queue hold their bounds, in order, whatever is cancelled when."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from xinghe.core import ACCOUNT
 from xinghe.workers import QueueFull, Slots
 
-SLOTS, QUEUE, TOKENS = 3, 4, 10
+SLOTS, QUEUE = 3, 4
 
-ARRIVE = st.tuples(st.just("arrive"), st.integers(1, TOKENS))
+ARRIVE = st.tuples(st.just("arrive"), st.just(0))
 LEAVE = st.tuples(st.just("leave"), st.integers(0, 20))
 CANCEL = st.tuples(st.just("cancel"), st.integers(0, 20))
 YIELD = st.tuples(st.just("yield"), st.integers(1, 2))
@@ -25,8 +25,7 @@ STEPS = st.lists(st.one_of(ARRIVE, LEAVE, CANCEL, YIELD, SETTLE), max_size=60)
 class Guest:
     """One request: waits for admission, stays until it is told to leave."""
 
-    def __init__(self, slots: Slots, tokens: int) -> None:
-        self.tokens = tokens
+    def __init__(self, slots: Slots) -> None:
         self.inside = False
         self.refused = False
         self.may_leave = asyncio.Event()
@@ -34,7 +33,7 @@ class Guest:
 
     async def _stay(self, slots: Slots) -> None:
         try:
-            async with slots.hold(self.tokens):
+            async with slots.hold():
                 self.inside = True
                 try:
                     await self.may_leave.wait()
@@ -49,10 +48,8 @@ async def settle(turns: int = 10) -> None:
         await asyncio.sleep(0)
 
 
-def holds_its_bounds(guests: list[Guest], tokens: int) -> None:
-    inside = [guest for guest in guests if guest.inside]
-    assert len(inside) <= SLOTS
-    assert not tokens or sum(guest.tokens for guest in inside) <= tokens
+def holds_its_bounds(guests: list[Guest]) -> None:
+    assert sum(guest.inside for guest in guests) <= SLOTS
 
 
 def pick(guests: list[Guest], number: int, *, inside: bool) -> Iterator[Guest]:
@@ -61,13 +58,13 @@ def pick(guests: list[Guest], number: int, *, inside: bool) -> Iterator[Guest]:
         yield found[number % len(found)]
 
 
-async def play(steps: list[tuple[str, int]], tokens: int) -> None:
-    slots = Slots(SLOTS, queue=QUEUE, tokens=tokens)
+async def play(steps: list[tuple[str, int]]) -> None:
+    slots = Slots(SLOTS, queue=QUEUE)
     guests: list[Guest] = []
     for step, number in steps:
         match step:
             case "arrive":
-                guests.append(Guest(slots, number))
+                guests.append(Guest(slots))
             case "leave":
                 for guest in pick(guests, number, inside=True):
                     guest.may_leave.set()
@@ -79,11 +76,11 @@ async def play(steps: list[tuple[str, int]], tokens: int) -> None:
                 await settle(number)
             case "settle":
                 await first_come_first_served(guests)
-        holds_its_bounds(guests, tokens)
+        holds_its_bounds(guests)
         assert slots.waiting <= QUEUE
     await first_come_first_served(guests)
     await all_leave(guests)
-    await is_as_new(slots, tokens)
+    await is_as_new(slots)
 
 
 async def first_come_first_served(guests: list[Guest]) -> None:
@@ -102,30 +99,27 @@ async def all_leave(guests: list[Guest]) -> None:
     assert all(o is None or isinstance(o, asyncio.CancelledError) for o in outcomes), outcomes
 
 
-async def is_as_new(slots: Slots, tokens: int) -> None:
-    """Nothing leaked: as many as ever fit at once, and with all of the tokens."""
+async def is_as_new(slots: Slots) -> None:
+    """Nothing leaked: as many as ever fit at once."""
     assert slots.waiting == 0
-    fresh = [Guest(slots, TOKENS // SLOTS) for _ in range(SLOTS)]
+    fresh = [Guest(slots) for _ in range(SLOTS)]
     await settle()
     assert all(guest.inside for guest in fresh)
     await all_leave(fresh)
-    if tokens:
-        async with asyncio.timeout(60), slots.hold(tokens):
-            pass
 
 
 @settings(deadline=None, max_examples=300)
-@given(STEPS, st.sampled_from([0, TOKENS]))
-def test_any_course_of_events(steps: list[tuple[str, int]], tokens: int) -> None:
-    asyncio.run(play(steps, tokens))
+@given(STEPS)
+def test_any_course_of_events(steps: list[tuple[str, int]]) -> None:
+    asyncio.run(play(steps))
 
 
 async def test_another_account_finds_room_in_a_queue_that_one_has_filled() -> None:
     slots = Slots(SLOTS, queue=QUEUE)
-    crowd = [Guest(slots, 1) for _ in range(SLOTS + QUEUE)]
+    crowd = [Guest(slots) for _ in range(SLOTS + QUEUE)]
     await settle()
     before = ACCOUNT.set("another")
-    one = Guest(slots, 1)
+    one = Guest(slots)
     ACCOUNT.reset(before)
     await settle()
     assert [guest.refused for guest in crowd] == [False] * (SLOTS + QUEUE - 1) + [True]
@@ -138,60 +132,29 @@ async def test_another_account_finds_room_in_a_queue_that_one_has_filled() -> No
 
 async def test_queue_is_full_exactly_at_its_bound() -> None:
     slots = Slots(SLOTS, queue=QUEUE)
-    guests = [Guest(slots, 1) for _ in range(SLOTS + QUEUE)]
+    guests = [Guest(slots) for _ in range(SLOTS + QUEUE)]
     await settle()
     assert [guest.inside for guest in guests] == [True] * SLOTS + [False] * QUEUE
     assert not any(guest.refused for guest in guests)
     with pytest.raises(QueueFull):
-        async with slots.hold(1):
+        async with slots.hold():
             pass
     guests[0].may_leave.set()
     await settle()
     assert slots.waiting == QUEUE - 1
-    guests.append(Guest(slots, 1))
+    guests.append(Guest(slots))
     for guest in guests:
         guest.may_leave.set()
     await asyncio.gather(*(guest.task for guest in guests))
     assert not guests[-1].refused
 
 
-async def test_large_request_is_not_starved_by_small_ones() -> None:
-    slots = Slots(SLOTS, queue=QUEUE, tokens=TOKENS)
-    first = Guest(slots, 6)
-    await settle()
-    large, small = Guest(slots, 8), Guest(slots, 1)
-    await settle()
-    assert not large.inside
-    assert not small.inside  # there is room, but it came later
-    first.may_leave.set()
-    await settle()
-    assert large.inside
-    assert small.inside
-    for guest in (large, small):
-        guest.may_leave.set()
-    await asyncio.gather(large.task, small.task)
-
-
-async def test_cancelled_head_lets_the_next_one_in() -> None:
-    slots = Slots(SLOTS, queue=QUEUE, tokens=TOKENS)
-    first = Guest(slots, 6)
-    await settle()
-    large, small = Guest(slots, 8), Guest(slots, 1)
-    await settle()
-    large.task.cancel()
-    await settle()
-    assert small.inside
-    for guest in (first, small):
-        guest.may_leave.set()
-    await asyncio.gather(first.task, small.task)
-
-
 async def test_cancelled_in_the_moment_another_leaves() -> None:
     """The one that leaves finds the cancelled waiter still in the queue."""
     slots = Slots(1, queue=QUEUE)
-    first = Guest(slots, 1)
+    first = Guest(slots)
     await settle()
-    waiting, behind = Guest(slots, 1), Guest(slots, 1)
+    waiting, behind = Guest(slots), Guest(slots)
     await settle()
     first.may_leave.set()
     await asyncio.sleep(0)
@@ -204,26 +167,16 @@ async def test_cancelled_in_the_moment_another_leaves() -> None:
     await behind.task
 
 
-async def test_more_tokens_than_there_will_ever_be_is_a_mistake_of_the_caller() -> None:
-    """It would block the slots for good."""
-    slots = Slots(SLOTS, queue=QUEUE, tokens=TOKENS)
-    with pytest.raises(ValueError, match="11"):
-        async with slots.hold(TOKENS + 1):
-            pass
-    async with asyncio.timeout(60), slots.hold(TOKENS):
-        pass
-
-
 async def test_who_continues_an_answer_goes_first() -> None:
     """Between two passes of an answer, nobody overtakes it, and the queue is never full for it."""
     slots = Slots(1, queue=1)
     order: list[str] = []
 
     async def enter(name: str, *, returning: bool = False) -> None:
-        async with slots.hold(1, returning=returning):
+        async with slots.hold(returning=returning):
             order.append(name)
 
-    async with slots.hold(1):
+    async with slots.hold():
         waiting = asyncio.create_task(enter("newcomer"))
         await settle()
         with pytest.raises(QueueFull):
@@ -235,28 +188,18 @@ async def test_who_continues_an_answer_goes_first() -> None:
     assert slots.waiting == 0
 
 
-async def test_who_continues_an_answer_takes_a_free_slot_before_those_that_wait() -> None:
-    slots = Slots(2, queue=4, tokens=10)
-    async with slots.hold(8):
-        waiting = asyncio.create_task(slots.hold(8).__aenter__())
-        await settle()
-        async with asyncio.timeout(60), slots.hold(2, returning=True):
-            assert slots.waiting == 1
-    await waiting
-
-
-async def test_accounts_take_turns_and_a_large_call_keeps_its_turn() -> None:
-    slots = Slots(1, queue=8, tokens=10)
+async def test_accounts_take_turns() -> None:
+    slots = Slots(1, queue=8)
     order: list[str] = []
 
-    async def enter(account: str, tokens: int) -> None:
+    async def enter(account: str) -> None:
         ACCOUNT.set(account)
-        async with slots.hold(tokens):
+        async with slots.hold():
             order.append(account)
             await asyncio.sleep(0)
 
-    async with slots.hold(2):
-        calls = [asyncio.create_task(enter(*each)) for each in (("a", 9), ("a", 1), ("b", 1))]
+    async with slots.hold():
+        calls = [asyncio.create_task(enter(each)) for each in ("a", "a", "b")]
         await settle()
     await asyncio.gather(*calls)
     assert order == ["a", "b", "a"]

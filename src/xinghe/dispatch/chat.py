@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
 import structlog
 
@@ -81,13 +81,11 @@ class ChatDeployment:
         Raises `Busy`, `Yielding`, `TooLong`, `DispatchFailed`. Closing the generator
         cancels the work.
         """
-        slots, tokens = self.slots, job.prompt.bound + job.max_tokens
-        if job.preemptible and not slots.has_room(tokens):
-            raise Yielding("no slot is free", slots.expected_wait)
+        slots, place = self.slots, self._place(job)
         try:
             async with AsyncExitStack() as held:
                 try:
-                    await held.enter_async_context(slots.hold(tokens, returning=job.returning))
+                    await held.enter_async_context(place)
                 except QueueFull as error:
                     wait = slots.refused_for if isinstance(slots, Places) else slots.expected_wait
                     raise Busy(str(error), wait) from error
@@ -109,6 +107,18 @@ class ChatDeployment:
             raise TooLong(job.prompt.tokens, self.spec.context) from error
         except EngineFailed as error:
             raise self._failed(error) from error
+
+    def _place(self, job: GenerationJob) -> AbstractAsyncContextManager[None]:
+        """A place for a pass. Raises `Yielding`."""
+        slots = self.slots
+        if isinstance(slots, Places):
+            tokens = job.prompt.bound + job.max_tokens
+            has_room, place = slots.has_room(tokens), slots.hold(tokens, returning=job.returning)
+        else:
+            has_room, place = slots.has_room, slots.hold(returning=job.returning)
+        if job.preemptible and not has_room:
+            raise Yielding("no slot is free", slots.expected_wait)
+        return place
 
     async def _pause(self, error: EngineUnavailable, delay: float | None) -> None:
         log.warning("engine_unavailable", deployment=self.name, error=str(error), retry=delay)

@@ -18,7 +18,7 @@ MOST_CHARACTERS = 8192
 """Of one delta: a longer text is cut, so that nothing after it holds the gateway up."""
 CHARACTERS_A_TOKEN, CHARACTERS_BESIDES = 32, 16_384
 """The most of calls' arguments that one token brings, over the whole of an answer, and beside."""
-MOST_AGAIN = 16
+MOST_AGAIN = 4
 """How often one text may say the arguments once more: each time what is left is copied."""
 _scan = json.JSONDecoder().raw_decode
 

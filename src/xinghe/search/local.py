@@ -51,6 +51,41 @@ class Embedder(Protocol):
         """One vector a text, all of one length."""
 
 
+class _Vectors:
+    """All vectors of a corpus as one matrix, read anew when they have changed."""
+
+    def __init__(self) -> None:
+        self._version: tuple[int, int] | None = None
+        self._ids: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._matrix: NDArray[np.float32] = np.zeros((0, 0), np.float32)
+
+    def nearest(
+        self, connection: apsw.Connection, vector: Sequence[float], number: int
+    ) -> list[tuple[int, float]]:
+        """The ids of the passages nearest to a vector with their cosines, best first."""
+        self._refresh(connection)
+        if self._matrix.shape[0] == 0 or self._matrix.shape[1] != len(vector):
+            return []
+        cosines = self._matrix @ _unit(vector)
+        best = np.argsort(-cosines, kind="stable")[:number]
+        return [(int(self._ids[at]), float(cosines[at])) for at in best]
+
+    def _refresh(self, connection: apsw.Connection) -> None:
+        count, last = connection.execute(
+            "SELECT count(*), coalesce(max(passage_id), 0) FROM vectors"
+        ).get
+        if (count, last) == self._version:
+            return
+        rows = list(connection.execute("SELECT passage_id, vector FROM vectors"))
+        # Another engine's vectors, from before the operator changed it, are of another length.
+        width = max((len(vector) for _, vector in rows), default=0)
+        rows = [row for row in rows if len(row[1]) == width]
+        self._ids = np.array([number for number, _ in rows], np.int64)
+        joined = b"".join(vector for _, vector in rows)
+        self._matrix = np.frombuffer(joined, np.float32).reshape(len(rows), width // 4)
+        self._version = (count, last)
+
+
 class LocalProvider(msgspec.Struct):
     """`base_url` is where readers reach the service: its own pages stand in sources too.
 
@@ -65,7 +100,7 @@ class LocalProvider(msgspec.Struct):
     embedder: Embedder | None = None
     least_cosine: float = 0.878
     searched: Callable[[], None] = lambda: None
-    vectors: _Vectors = msgspec.field(default_factory=lambda: _Vectors())  # noqa: PLW0108 - it stands below
+    vectors: _Vectors = msgspec.field(default_factory=_Vectors)
 
     async def search(self, query: str, number: int) -> list[Found]:
         self.searched()
@@ -131,41 +166,6 @@ class _Hit(msgspec.Struct, frozen=True):
     @property
     def terms(self) -> set[str]:
         return set(terms(f"{self.title}\n{self.heading}\n{self.text}"))
-
-
-class _Vectors:
-    """All vectors of a corpus as one matrix, read anew when they have changed."""
-
-    def __init__(self) -> None:
-        self._version: tuple[int, int] | None = None
-        self._ids: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._matrix: NDArray[np.float32] = np.zeros((0, 0), np.float32)
-
-    def nearest(
-        self, connection: apsw.Connection, vector: Sequence[float], number: int
-    ) -> list[tuple[int, float]]:
-        """The ids of the passages nearest to a vector with their cosines, best first."""
-        self._refresh(connection)
-        if self._matrix.shape[0] == 0 or self._matrix.shape[1] != len(vector):
-            return []
-        cosines = self._matrix @ _unit(vector)
-        best = np.argsort(-cosines, kind="stable")[:number]
-        return [(int(self._ids[at]), float(cosines[at])) for at in best]
-
-    def _refresh(self, connection: apsw.Connection) -> None:
-        count, last = connection.execute(
-            "SELECT count(*), coalesce(max(passage_id), 0) FROM vectors"
-        ).get
-        if (count, last) == self._version:
-            return
-        rows = list(connection.execute("SELECT passage_id, vector FROM vectors"))
-        # Another engine's vectors, from before the operator changed it, are of another length.
-        width = max((len(vector) for _, vector in rows), default=0)
-        rows = [row for row in rows if len(row[1]) == width]
-        self._ids = np.array([number for number, _ in rows], np.int64)
-        joined = b"".join(vector for _, vector in rows)
-        self._matrix = np.frombuffer(joined, np.float32).reshape(len(rows), width // 4)
-        self._version = (count, last)
 
 
 async def embed_missing(corpus: Corpus, embedder: Embedder) -> int:

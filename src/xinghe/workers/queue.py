@@ -145,7 +145,6 @@ class FairQueue(Generic[Item]):
 class _Waiting(msgspec.Struct, frozen=True, eq=False):
     """A call that waits for a slot."""
 
-    tokens: int
     size: int
     turn: asyncio.Future[None]
 
@@ -158,15 +157,10 @@ class Slots:
     """`count` places; `queue` calls more may wait, `share` of one account, in a `FairQueue`.
 
     A call may take up more of the queue than one place, as the texts of a request do.
-    `tokens` is the context that all places share (0: no limit). A call that needs more of it
-    than is free waits, and those behind it wait too: a stream of small ones must not starve it.
     """
 
-    def __init__(
-        self, count: int, *, queue: int, share: int | None = None, tokens: int = 0
-    ) -> None:
+    def __init__(self, count: int, *, queue: int, share: int | None = None) -> None:
         self._count = self._free = count
-        self._tokens = self._free_tokens = tokens
         self._queue = FairQueue[_Waiting](
             most=queue,
             share=queue if share is None else share,
@@ -185,39 +179,33 @@ class Slots:
         """Seconds until a newcomer would find room, as far as the past tells; at least one."""
         return max(1.0, self._mean_stay * (self.waiting + 1) / self._count)
 
-    def has_room(self, tokens: int = 0) -> bool:
+    @property
+    def has_room(self) -> bool:
         """Whether a call would have its place at once."""
-        return not self.waiting and self._fits(tokens)
+        return self._free > 0 and not self.waiting
 
     @contextlib.asynccontextmanager
-    async def hold(
-        self, tokens: int = 0, *, size: int = 1, returning: bool = False
-    ) -> AsyncIterator[None]:
-        """A place and `tokens` of the context, within it. Raises as `take` does."""
-        await self.take(tokens, size=size, returning=returning)
+    async def hold(self, *, size: int = 1, returning: bool = False) -> AsyncIterator[None]:
+        """A place, within it. Raises as `take` does."""
+        await self.take(size=size, returning=returning)
         began = time.monotonic()
         try:
             yield
         finally:
             self._mean_stay += (time.monotonic() - began - self._mean_stay) * WEIGHT_OF_LAST
-            self.give_back(tokens)
+            self.give_back()
 
-    async def take(self, tokens: int = 0, *, size: int = 1, returning: bool = False) -> None:
+    async def take(self, *, size: int = 1, returning: bool = False) -> None:
         """Wait for a place, in the turn of the account of `core.ACCOUNT`.
 
         Who is `returning` had a place before for the same answer: it stands before all others,
         and the queue is never full for it. Raises `QueueFull` where it is full, or becomes so
-        of those who have less waiting, and `ValueError` for more `tokens` than there are.
+        of those who have less waiting.
         """
-        if 0 < self._tokens < tokens:
-            # It would wait for ever, and all behind it.
-            raise ValueError(f"{tokens} tokens asked for, the slots share {self._tokens}")
-        alone = not (self._returning or self._queue.waiting)
-        if (alone or returning) and self._fits(tokens):
+        if self._free and (returning or not self.waiting):
             self._free -= 1
-            self._free_tokens -= tokens
             return
-        me = _Waiting(tokens, size, asyncio.get_running_loop().create_future())
+        me = _Waiting(size, asyncio.get_running_loop().create_future())
         account = ACCOUNT.get()
         if returning:
             self._returning.append(me)
@@ -227,38 +215,27 @@ class Slots:
             await me.turn
         except asyncio.CancelledError:
             if me.turn.done() and not (me.turn.cancelled() or me.turn.exception()):
-                self.give_back(tokens)  # the turn came in the moment of the cancellation
+                self.give_back()  # the turn came in the moment of the cancellation
+            elif me in self._returning:
+                self._returning.remove(me)
             else:
-                if me in self._returning:
-                    self._returning.remove(me)
                 self._queue.remove(account, me)
-                self._hand_out()  # the one behind may fit where this one did not
             raise
 
-    def give_back(self, tokens: int = 0) -> None:
+    def give_back(self) -> None:
         """Leave the place to whose turn it is."""
         self._free += 1
-        self._free_tokens += tokens
-        if self._returning or self._queue.waiting:
-            self._hand_out()
-
-    def _hand_out(self) -> None:
-        while self._free and self.waiting:
-            found = None if self._returning else self._queue.next()
-            first = self._returning[0] if found is None else found[1]
-            if not self._fits(first.tokens):
-                return
-            if found is None:
-                self._returning.popleft()
-            else:
-                self._queue.take()
+        while self._free and (first := self._next()):
             if not first.turn.cancelled():
                 self._free -= 1
-                self._free_tokens -= first.tokens
                 first.turn.set_result(None)
 
-    def _fits(self, tokens: int) -> bool:
-        return self._free > 0 and (not self._tokens or tokens <= self._free_tokens)
+    def _next(self) -> _Waiting | None:
+        """The call whose turn it is, which waits no more."""
+        if self._returning:
+            return self._returning.popleft()
+        found = self._queue.take()
+        return found[1] if found else None
 
 
 class Threads:
