@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.embedding.kit import running
 from tests.embedding.upstream import Upstream, serving, vector
@@ -58,7 +59,7 @@ async def test_dimensions_are_passed_on(upstream: Upstream) -> None:
     assert embedder.resizable
 
 
-@pytest.mark.parametrize("answers", [[500], [502, 500]])
+@pytest.mark.parametrize("answers", [[500], [502, 500], [408]])
 async def test_its_own_fault_is_tried_again(upstream: Upstream, answers: list[int]) -> None:
     upstream.answers = answers
     async with running(at(upstream)) as embedder:
@@ -90,6 +91,48 @@ async def test_a_refusal_is_not_tried_again(upstream: Upstream, status: int) -> 
             await embedder.vectors(["一"], "text")
     assert len(upstream.bodies) == 1
     assert "secret" not in str(failed.value)
+
+
+@pytest.mark.parametrize("status", [400, 413, 500])
+async def test_what_it_finds_too_long_is_told(upstream: Upstream, status: int) -> None:
+    upstream.answers = [status] * 3
+    upstream.error = "This model's maximum context length is 512 tokens"
+    async with running(at(upstream)) as embedder:
+        with pytest.raises(TextTooLong) as refused:
+            await embedder.vectors(["一", "一二三", "二"], "text")
+        assert (refused.value.index, refused.value.tokens, refused.value.limit) == (1, 3, 0)
+        with pytest.raises(EmbedderFailed):
+            await embedder.embed(["一"], "passage")
+    assert len(upstream.bodies) == 2
+
+
+async def test_what_the_operator_owes_is_told_once(upstream: Upstream) -> None:
+    upstream.answers = [401, 402, 403]
+    async with running(at(upstream)) as embedder:
+        with capture_logs() as logs:
+            for _ in range(3):
+                with pytest.raises(EmbedderFailed):
+                    await embedder.vectors(["一"], "text")
+    assert [line["event"] for line in logs] == ["deployment_refused"]
+
+
+@pytest.mark.parametrize("manner", ["mark", "bare"])
+async def test_manners_of_an_answer(upstream: Upstream, manner: str) -> None:
+    """A byte order mark before it; each vector in a list of its own; a ranking that is a list."""
+    upstream.spoil = manner
+    async with running(at(upstream, reranker="bge-reranker")) as embedder:
+        made = await embedder.vectors(["一", "二"], "text")
+        assert made.floats() == [vector("一"), vector("二")]
+        assert await embedder.rank("问", ["坏", "好"]) == [0.25, 1.0]
+
+
+@pytest.mark.parametrize("spoil", ["missing", "base64"])
+async def test_what_is_no_vector_is_logged(upstream: Upstream, spoil: str) -> None:
+    upstream.spoil = spoil
+    async with running(at(upstream)) as embedder:
+        with capture_logs() as logs, pytest.raises(EmbedderFailed):
+            await embedder.vectors(["一", "二"], "text")
+    assert [line["event"] for line in logs] == ["embedding_failed"]
 
 
 NONSENSE = [
@@ -154,8 +197,11 @@ async def test_its_queue_is_bounded(upstream: Upstream) -> None:
 
 async def test_its_reranker_is_asked_where_it_has_one(upstream: Upstream) -> None:
     async with running(at(upstream, reranker="bge-reranker")) as embedder:
-        assert await embedder.rank("问", ["坏", "好"]) == [0.0, 1.0]
+        assert await embedder.rank("问", ["坏", "好"]) == [0.25, 1.0]
         assert upstream.bodies[0]["model"] == "bge-reranker"
+        upstream.scores = {"坏": -11.0, "好": -2.5}  # as llama.cpp has them
+        bad, good = await embedder.rank("问", ["坏", "好"])
+        assert 0 < bad < good < 1
         upstream.spoil = "missing"
         with pytest.raises(EmbedderFailed):
             await embedder.rank("问", ["坏", "好"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
 import math
 from array import array
 from collections.abc import AsyncIterator
@@ -44,10 +45,13 @@ class Upstream:
     def __init__(self) -> None:
         self.url = ""
         self.answers: list[int] = []
+        self.error = "secret"
+        """What an answer of these says."""
         self.spoil = ""
         self.encoding = "float"
         self.largest = False
         """Whether floats have as many digits as JSON gives them."""
+        self.scores = {"坏": 0.25, "好": 1.0}
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.hold = asyncio.Event()
@@ -57,7 +61,7 @@ class Upstream:
         body = await self._received(request)
         if self.answers:
             return web.Response(
-                status=self.answers.pop(0), text="secret", headers={"Retry-After": "7"}
+                status=self.answers.pop(0), text=self.error, headers={"Retry-After": "7"}
             )
         await self.hold.wait()
         data: list[dict[str, Any]] = []
@@ -76,6 +80,13 @@ class Upstream:
         if self.spoil in VECTORS:
             data[0]["embedding"] = VECTORS[self.spoil]
         match self.spoil:
+            case "bare":
+                data = [
+                    {"index": float(at), "embedding": [each["embedding"]]}
+                    for at, each in enumerate(data[::-1])
+                ]
+            case "mark":
+                return web.Response(text="\ufeff" + json.dumps({"data": data}))
             case "missing":
                 data.pop()
             case "twice":
@@ -91,11 +102,15 @@ class Upstream:
     async def rerank(self, request: web.Request) -> web.Response:
         body = await self._received(request)
         ranked = [
-            {"index": index, "relevance_score": 1.5 if "好" in text else -0.5}
+            {"index": index, "relevance_score": self.scores[text]}
             for index, text in enumerate(body["documents"])
         ]
         if self.spoil == "missing":
             ranked.pop()
+        if self.spoil == "bare":
+            return web.json_response(
+                [{"score": each["relevance_score"], "index": each["index"]} for each in ranked]
+            )
         return web.json_response({"results": ranked[::-1]})
 
     async def _received(self, request: web.Request) -> dict[str, Any]:

@@ -139,6 +139,8 @@ async def test_what_is_not_compressed_is_read(name: str) -> None:
         [*TEXT, b'{"detail":"engine dead"}', b"[DONE]"],
         [*TEXT, b'{"error_code":336100,"error_msg":"busy"}', b"[DONE]"],
         [*TEXT, b'{"choices":null,"base_resp":{"status_code":1002}}', b"[DONE]"],
+        [*TEXT, b'{"choices":[],"base_resp":{"status_code":1002}}', b"[DONE]"],
+        [*TEXT, b'{"choices":[],"usage":null,"code":"overloaded"}', b"[DONE]"],
     ],
 )
 def test_its_end_alone_makes_no_answer(said: list[bytes]) -> None:
@@ -146,7 +148,14 @@ def test_its_end_alone_makes_no_answer(said: list[bytes]) -> None:
     assert not read([*said[:-1], *TEXT, *END], at_once=1)[1]
 
 
-@pytest.mark.parametrize("fine", ['{"code":200,"msg":"success"}', '{"code":"0","message":"OK"}'])
+FINE = [
+    '{"code":200,"msg":"success"}',
+    '{"code":"0","message":"OK"}',
+    '{"choices":[],"base_resp":{"status_code":0,"status_msg":""}}',
+]
+
+
+@pytest.mark.parametrize("fine", FINE)
 def test_what_says_that_all_is_well_is_no_complaint(fine: str) -> None:
     check(Wanted(text="你好", counted=2), *read([*TEXT, fine.encode(), b"[DONE]"], at_once=1))
 
@@ -271,6 +280,10 @@ COUNTS: dict[str, tuple[list[Any], UsageDelta]] = {
             }
         ],
         UsageDelta(7, 7, 0, 5),
+    ),
+    "a thought that is counted beside, as SGLang does": (
+        [{"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9, "reasoning_tokens": 1}],
+        UsageDelta(7, 2, 0, 1),
     ),
     "details that are none": (
         [{"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": []}],

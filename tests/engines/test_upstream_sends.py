@@ -178,6 +178,8 @@ TOO_LONG = {
     "xAI": error("This model's maximum prompt length is 131072 but the request contains 200000"),
     "Bedrock": b'{"message":"Input is too long for requested model."}',
     "Chinese": error("输入长度超出最大限制"),
+    "Chinese, tokens": error("token数量超过上限"),
+    "StepFun": error("input tokens exceeds the limit: 8192", type="request_params_invalid"),
     "no JSON": b"context length exceeded",
 }  # fmt: skip
 
@@ -227,6 +229,20 @@ UNSAFE = {
     "LiteLLM": error("litellm.ContentPolicyViolationError: no", code="400"),
     "Qianfan": error("the content of user field is invalid", type="unsafe_request",
                      code="user_setting_unsafe"),
+    "MiniMax": b'{"choices":null,"input_sensitive":true,"base_resp":{"status_code":1026,'
+               b'"status_msg":"input new_sensitive"}}',
+    "MiniMax, no choices": b'{"choices":[],"base_resp":{"status_code":1027,"status_msg":"output '
+                           b'new_sensitive"}}',
+    "Volcengine": error("no", code="InputTextSensitiveContentDetected"),
+    "Volcengine, its words": error("the input text may contain sensitive information."),
+    "New API": error("user sensitive words detected: x", code="sensitive_words_detected"),
+    "OpenAI": error("Invalid prompt: your prompt was flagged as potentially violating our usage "
+                    "policy", code="invalid_prompt"),
+    "OpenAI, images": error("no", code="moderation_blocked"),
+    "OpenRouter": error('m requires moderation. Your input was flagged for "violence".', code=403),
+    "xAI": b'{"code":"permission-denied","error":"Content violates usage guidelines."}',
+    "StepFun": error("blocked", type="censorship_blocked"),
+    "Spark": error("输入内容审核不通过", code="10013"),
 }  # fmt: skip
 
 
@@ -254,6 +270,8 @@ async def test_an_error_that_is_none(none: str) -> None:
         error("max_tokens is too large: 100000. This model supports at most 16384 of completion"),
         error("Invalid value for 'temperature': must be at most 2"),
         error("'user' is too long"),
+        error("max_tokens 超出范围"),
+        error("Model names are case-sensitive; your account was flagged"),
         error("The model does not exist", code="model_not_found"),
         b"[]",
         b"",
@@ -272,6 +290,9 @@ async def test_other_refusals_are_none_of_length(body: bytes) -> None:
         (429, error("no", code="insufficient_quota")),
         (429, error("no", type="exceeded_current_quota_error")),
         (400, error("no", code="Arrearage")),
+        (400, error("API key not valid. Please pass a valid API key.", status="INVALID_ARGUMENT")),
+        (429, error("no", type="insufficient_balance_error")),
+        (500, error("用户余额不足", code="do_request_failed")),
     ],
 )
 async def test_what_the_operator_owes_is_told_to_the_operator(status: int, body: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 import struct
 import zlib
 from collections.abc import AsyncIterator
@@ -16,7 +17,14 @@ from PIL import Image
 
 from xinghe.catalog import UpstreamImagesDeployment
 from xinghe.core import Busy
-from xinghe.images import Asked, PainterError, PainterFailed, PainterUnavailable
+from xinghe.images import (
+    Asked,
+    PainterError,
+    PainterFailed,
+    PainterIndebted,
+    PainterRefused,
+    PainterUnavailable,
+)
 from xinghe.images.upstream import UpstreamPainter
 
 ASKED = Asked("一只白猫", "狗", 64, 64, 10, "Heun", "Anime", 4294967295, 7.5, 2)
@@ -148,12 +156,38 @@ async def test_its_own_urls_are_read_and_others_go_through_the_guard(
     assert made.startswith(b"\x89PNG")  # it was WebP
 
 
+PLAIN = base64.b64encode(image()).decode()
+DATA_URL = f"data:image/png;base64,{PLAIN}"
+FORMS: list[Any] = [
+    {"b64_json": PLAIN, "url": None, "revised_prompt": None},
+    {"b64_json": DATA_URL},
+    {"url": DATA_URL},
+    {"b64_json": base64.encodebytes(image()).decode(), "url": ""},
+]
+
+
+@pytest.mark.parametrize("item", FORMS, ids=range(len(FORMS)))
+async def test_forms_of_an_image(server: Server, painter: UpstreamPainter, item: Any) -> None:
+    server.answer = "\ufeff" + json.dumps({"created": None, "data": [item]})
+    assert await painter.paint(ASKED, lambda _: None) == [server.file, server.file]
+    assert fetched == []
+
+
+async def test_its_moderation_may_speak_with_a_status_of_success(
+    server: Server, painter: UpstreamPainter
+) -> None:
+    server.answer = {"error": {"code": "moderation_blocked", "message": "upstream-secret"}}
+    with pytest.raises(PainterRefused) as caught:
+        await painter.paint(ASKED, lambda _: None)
+    assert "upstream-secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
         (500, PainterFailed),
         (400, PainterUnavailable),
-        (401, PainterUnavailable),
+        (401, PainterIndebted),
         (429, Busy),
         ("<html>", PainterFailed),
         ({}, PainterFailed),

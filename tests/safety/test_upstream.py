@@ -149,6 +149,25 @@ async def test_what_chat_models_say(
     assert await make(kind="chat", model="any", on_error="refuse").review("天气") == wanted
 
 
+RESULTS: list[tuple[Any, Verdict | None]] = [
+    ({"flagged": True, "categories": None}, Verdict(3, "upstream/unspecified")),
+    ({"flagged": True}, Verdict(3, "upstream/unspecified")),
+    ({"flagged": None, "categories": {"violence": True, "hate": None}},
+     Verdict(4, "upstream/violence")),
+    ({"categories": {"violence": False}, "category_scores": {"violence": 0.1}}, None),
+    ({"flagged": False, "categories": {"violence": True}}, None),
+    ({"categories": None}, Verdict(3, UNCHECKED)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("result", "wanted"), RESULTS, ids=range(len(RESULTS)))
+async def test_what_a_result_leaves_out(
+    model: Model, make: Make, result: Any, wanted: Verdict | None
+) -> None:
+    model.fault = lambda: web.json_response({"results": [result]})
+    assert await make(on_error="refuse").review("天气") == wanted
+
+
 FAULTS: dict[str, Callable[[], web.Response]] = {
     "status": lambda: web.json_response({"error": "天气"}, status=500),
     "redirect": lambda: web.Response(status=307, headers={"Location": "http://127.0.0.1:1/"}),

@@ -27,7 +27,10 @@ class EmbedderFailed(EmbedderError):
 
 
 class TextTooLong(Exception):
-    """Text number `index` (from 0) has more `tokens` than `limit`; nothing was computed."""
+    """Text number `index` (from 0) has more `tokens` than `limit`; nothing was computed.
+
+    With a limit of 0, the server counts by itself, and `tokens` is an estimate.
+    """
 
     def __init__(self, index: int, tokens: int, limit: int) -> None:
         super().__init__(f"text {index} has {tokens} tokens, at most {limit} are taken")

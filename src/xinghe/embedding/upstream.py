@@ -22,12 +22,12 @@ from xinghe.embedding.protocol import (
     nothing,
 )
 from xinghe.outbound import (
-    UNREADABLE,
     AnswerTooLarge,
     CallFailed,
     Refused,
     Server,
     Unreadable,
+    decoded,
     items,
 )
 from xinghe.workers import QueueFull, Slots
@@ -44,7 +44,6 @@ MOST_BESIDES, MOST_OF_RANK = 64 * 1024, 1024
 MOST_OF_VECTOR = 26 * 16_384
 """Bytes: JSON has at most 24 for a float, beside its comma; no model has more dimensions."""
 MOST_SENT_BACK = 4 * 1024 * 1024
-_embedding = msgspec.json.Decoder(list[float] | str).decode
 
 
 class _Datum(msgspec.Struct):
@@ -54,7 +53,13 @@ class _Datum(msgspec.Struct):
     """
 
     embedding: msgspec.Raw
-    index: int | None = None
+    index: float | None = None
+
+
+class _Only(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """A vector in a list of its own, as llama.cpp has it for each token, or for all."""
+
+    vector: msgspec.Raw
 
 
 class _Answer(msgspec.Struct):
@@ -64,12 +69,15 @@ class _Answer(msgspec.Struct):
 
 
 class _Ranked(msgspec.Struct):
-    index: int
-    relevance_score: float
+    """SGLang calls it `score`."""
+
+    index: float
+    relevance_score: float | None = None
+    score: float | None = None
 
 
 class _Ranking(msgspec.Struct):
-    """`results` is an array of `_Ranked`."""
+    """`results` is an array of `_Ranked`; SGLang sends that alone."""
 
     results: msgspec.Raw
 
@@ -113,12 +121,15 @@ class UpstreamEmbedder(Embedder):
         if dimensions is not None:
             body["dimensions"] = dimensions
         most = MOST_BESIDES + len(texts) * MOST_OF_VECTOR
-        answer = await self._ask("/embeddings", body, len(texts), began, _Answer, most)
+        answer = await self._ask("/embeddings", body, texts, began, _Answer, most)
         made: list[bytes] = []
-        for each in _in_order(answer, len(texts)):
-            made.append(_packed(each.embedding))
-            # A vector at a time: all of them at once would hold the gateway up.
-            await asyncio.sleep(0)
+        try:
+            for each in _in_order(answer, len(texts)):
+                made.append(_packed(each.embedding))
+                # A vector at a time: all of them at once would hold the gateway up.
+                await asyncio.sleep(0)
+        except Unreadable as error:
+            raise self._failed(str(error)) from None
         if len({len(each) for each in made}) != 1 or not made[0]:
             raise self._failed("the vectors are empty or of several dimensions")
         if dimensions is None:
@@ -130,7 +141,10 @@ class UpstreamEmbedder(Embedder):
     async def embed(
         self, texts: Sequence[str], kind: Literal["query", "passage"]
     ) -> list[list[float]]:
-        made = (await self.vectors(texts, kind)).floats()
+        try:
+            made = (await self.vectors(texts, kind)).floats()
+        except TextTooLong as error:
+            raise self._failed(str(error)) from error
         return [[x / length for x in each] if (length := math.hypot(*each)) else each
                 for each in made]  # fmt: skip
 
@@ -162,8 +176,12 @@ class UpstreamEmbedder(Embedder):
         # Some servers send the documents back, in JSON of up to six bytes a character.
         sent = sum(map(len, documents))
         most = MOST_BESIDES + len(documents) * MOST_OF_RANK + min(6 * sent, MOST_SENT_BACK)
-        answer = await self._ask("/rerank", body, len(documents), began, _Ranking, most)
-        return _scores(answer, len(documents))
+        texts = [query, *documents]
+        answer = await self._ask("/rerank", body, texts, began, msgspec.Raw, most)
+        try:
+            return _scores(answer, len(documents))
+        except Unreadable as error:
+            raise self._failed(str(error)) from None
 
     def _check(self, texts: Sequence[str], max_tokens: int) -> None:
         for index, text in enumerate(texts if max_tokens else ()):
@@ -172,17 +190,23 @@ class UpstreamEmbedder(Embedder):
                 raise TextTooLong(index, tokens, max_tokens)
 
     async def _ask(
-        self, path: str, body: object, texts: int, began: Began, kind: type[T], most: int
+        self,
+        path: str,
+        body: object,
+        texts: Sequence[str],
+        began: Began,
+        kind: type[T],
+        most: int,
     ) -> T:
         """Ask, and again where the server fails by itself; an answer has at most `most` bytes."""
         try:
-            async with self._slots.hold(size=texts):
+            async with self._slots.hold(size=len(texts)):
                 began()
                 for delay in (*RETRY_DELAYS, None):
                     try:
                         return await self._server.ask(path, body, kind, most)
                     except CallFailed as error:
-                        self._judge(error)
+                        self._judge(error, texts)
                         if delay is None:
                             raise EmbedderFailed(str(error)) from None
                     await asyncio.sleep(delay)
@@ -190,14 +214,19 @@ class UpstreamEmbedder(Embedder):
             raise Busy(str(busy), RETRY_AFTER) from None
         raise AssertionError("unreachable")
 
-    def _judge(self, error: CallFailed) -> None:
-        """Return where another try may go through."""
-        if isinstance(error, Refused) and error.busy:
-            wait = RETRY_AFTER if error.advice is None else error.advice
-            raise Busy(str(error), wait) from None
-        if isinstance(error, AnswerTooLarge | Unreadable) or (
-            isinstance(error, Refused) and error.status < 500
-        ):
+    def _judge(self, error: CallFailed, texts: Sequence[str]) -> None:
+        """Return where another try may go through. It does not say which text is too long."""
+        if isinstance(error, Refused):
+            if error.busy:
+                wait = RETRY_AFTER if error.advice is None else error.advice
+                raise Busy(str(error), wait) from None
+            if error.too_long:
+                tokens, at = max((self._count(text), at) for at, text in enumerate(texts))
+                raise TextTooLong(at, tokens, 0) from None
+            if error.for_the_operator:  # who has been told
+                raise EmbedderFailed(str(error)) from None
+        refused = isinstance(error, Refused) and error.status < 500 and error.status != 408
+        if refused or isinstance(error, AnswerTooLarge | Unreadable):
             raise self._failed(str(error)) from None
         log.warning("embedding_failed", served_by=self.served_by, error=str(error))
 
@@ -207,49 +236,49 @@ class UpstreamEmbedder(Embedder):
 
 
 def _in_order(answer: _Answer, texts: int) -> list[_Datum]:
-    """The data by index (by position where none is given). Raises `EmbedderFailed`."""
-    data = _items(answer.data, _Datum, texts)
+    """The data by index (by position where none is given). Raises `Unreadable`."""
+    data = items(answer.data, _Datum, texts)
     indices = [at if each.index is None else each.index for at, each in enumerate(data)]
     if sorted(indices) != list(range(texts)):
-        raise EmbedderFailed(f"upstream answered {len(data)} vectors for {texts} texts")
+        raise Unreadable(f"it answered {len(data)} vectors for {texts} texts")
     return [each for _, each in sorted(zip(indices, data, strict=True), key=lambda pair: pair[0])]
 
 
-def _scores(ranking: _Ranking, documents: int) -> list[float]:
-    """That of each document, in [0, 1]. Raises `EmbedderFailed`."""
-    ranked = _items(ranking.results, _Ranked, documents)
-    found = {each.index: each.relevance_score for each in ranked}
+def _scores(ranking: msgspec.Raw, documents: int) -> list[float]:
+    """That of each document, in [0, 1]. Raises `Unreadable`."""
+    if bytes(ranking)[:1] != b"[":
+        ranking = decoded(ranking, _Ranking).results
+    found = dict[float, float]()
+    for each in items(ranking, _Ranked, documents):
+        score = each.score if each.relevance_score is None else each.relevance_score
+        if score is not None:
+            found[each.index] = score
     if sorted(found) != list(range(documents)):
-        raise EmbedderFailed("the ranking is not one of these documents")
-    return [min(1.0, max(0.0, found[index])) for index in range(documents)]
-
-
-def _items(raw: msgspec.Raw, kind: type[T], most: int) -> list[T]:
-    try:
-        return items(raw, kind, most)
-    except Unreadable as error:
-        raise EmbedderFailed(str(error)) from None
+        raise Unreadable("the ranking is not one of these documents")
+    scores = [found[index] for index in range(documents)]
+    if all(0 <= score <= 1 for score in scores):
+        return scores
+    # Some servers (llama.cpp) give what the model says, which a curve takes into that range.
+    return [(1 + math.tanh(score / 2)) / 2 for score in scores]
 
 
 def _packed(raw: msgspec.Raw) -> bytes:
-    """Little-endian 32-bit floats. Raises `EmbedderFailed`."""
-    try:
-        embedding = _embedding(raw)
-    except UNREADABLE:
-        raise EmbedderFailed("upstream's vector has not the documented form") from None
-    if isinstance(embedding, str):
+    """Little-endian 32-bit floats. Raises `Unreadable`."""
+    if bytes(raw)[:1] == b'"':
         try:
-            data = base64.b64decode(embedding, validate=True)
+            data = base64.b64decode(decoded(raw, str), validate=True)
         except ValueError:
-            raise EmbedderFailed("upstream's base64 is broken") from None
+            raise Unreadable("its base64 is broken") from None
         if len(data) % 4:
-            raise EmbedderFailed("upstream's base64 is not made of 32-bit floats")
+            raise Unreadable("its base64 is not made of 32-bit floats")
         values = array("f", data)
     else:
+        if b"".join(bytes(raw)[:16].split())[:2] == b"[[":
+            raw = decoded(raw, _Only).vector
         try:
-            values = array("f", embedding)
+            values = array("f", decoded(raw, list[float]))
         except OverflowError:
-            raise EmbedderFailed("upstream's floats do not fit into 32 bits") from None
+            raise Unreadable("its floats do not fit into 32 bits") from None
     if not all(map(math.isfinite, values)):
-        raise EmbedderFailed("upstream's vectors are not finite")
+        raise Unreadable("its vectors are not finite")
     return values.tobytes()

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ CHARACTERS_A_TOKEN, CHARACTERS_BESIDES = 32, 16_384
 MOST_AGAIN = 4
 """How often one text may say the arguments once more: each time what is left is copied."""
 _scan = json.JSONDecoder().raw_decode
+_CLOSING = '"}] \n'
 
 
 class _Function(msgspec.Struct):
@@ -201,24 +201,33 @@ def settled(pieces: Sequence[str]) -> str:
     """The arguments that their pieces amount to.
 
     Some servers say with each piece all that was said so far, some say all of it again at the end
-    (at times as JSON inside of a JSON text), and some begin with an object without fields.
+    (behind a part or the whole, at times as JSON inside of a JSON text), some begin with an object
+    without fields, and some close once too often.
     """
-    said = [piece for piece in pieces if piece.strip()]
-    if len(said) > 1 and all(later.startswith(one) for one, later in pairwise(said)):
-        said = said[-1:] if _is_object(said[-1]) else said
-    arguments = "".join(said).strip()
+    arguments, so_far = "".join(pieces).strip(), ""
+    if not _is_object(arguments):
+        for piece in pieces:
+            if so_far.isspace() or piece.startswith(so_far):
+                so_far = piece
+            else:
+                so_far += piece
+        arguments = so_far.strip() if _is_object(so_far) else arguments
     for _ in range(MOST_AGAIN):
         if _is_object(arguments):
             break
         try:
             first, end = _scan(arguments)
+        except json.JSONDecodeError as error:
+            first, end = None, error.pos  # no JSON goes on so
         except (ValueError, RecursionError):
             break
-        rest = arguments[end:].strip()
-        again = unwrapped(rest).startswith(arguments[:end])
-        if not (isinstance(first, dict) and rest and (again or not first)):
+        said, rest = arguments[:end], unwrapped(arguments[end:].strip())
+        if isinstance(first, dict) and not rest.strip(_CLOSING):
+            arguments = said
+        elif said and (first == {} or rest.startswith(said)):
+            arguments = rest
+        else:
             break
-        arguments = unwrapped(rest)
     arguments = unwrapped(arguments)
     return "" if arguments in {"null", '""'} else arguments
 

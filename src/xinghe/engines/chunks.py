@@ -221,9 +221,10 @@ class Chunks:
     def _read(self, event: bytes, deltas: list[Delta]) -> tuple[_Chunk, _Choice]:
         """Read one event. What cannot be read, and is to be read once more, changes nothing."""
         chunk = _chunk(event) or _Chunk()
-        if chunk.choices is None and chunk.usage == NULL:
+        choice = (chunk.choices and chunk.choices.first) or None
+        if choice is None and chunk.usage == NULL:
             self._complained = self._complained or complains(event)
-        choice = (chunk.choices and chunk.choices.first) or _Choice()
+        choice = choice or _Choice()
         if self._say(choice, deltas):
             self._half = b""
         return chunk, choice

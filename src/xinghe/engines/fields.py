@@ -77,7 +77,7 @@ class _Details(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    """Some count under two names, of which one stays 0; what was cached stands elsewhere, too."""
+    """Some count under two names, of which one stays 0; cached and thought stand elsewhere, too."""
 
     prompt_tokens: Any = None
     completion_tokens: Any = None
@@ -88,6 +88,7 @@ class _Usage(msgspec.Struct):
     completion_tokens_details: msgspec.Raw = NULL
     prompt_cache_hit_tokens: Any = None
     cached_tokens: Any = None
+    reasoning_tokens: Any = None
 
 
 _usage = msgspec.json.Decoder(_Usage | None).decode
@@ -123,7 +124,7 @@ class Counts(msgspec.Struct):
             return None
         read, written = _part(usage.prompt_tokens_details), _part(usage.completion_tokens_details)
         cached = (read.cached_tokens, usage.prompt_cache_hit_tokens, usage.cached_tokens)
-        reasoning = _sound(written.reasoning_tokens)
+        reasoning = _sound(written.reasoning_tokens) or _sound(usage.reasoning_tokens)
         if reasoning and _sound(usage.total_tokens) == prompt + completion + reasoning:
             # As xAI counts: the thought apart.
             completion = min(completion + reasoning, self.most_completion)

@@ -61,4 +61,9 @@ def complains(event: bytes) -> bool:
     kind: Any = dict[str, Any] | None
     said = decoded(event, kind) or {}
     names = [name for name in said if name in _COMPLAINTS or name.startswith("error")]
-    return any(said[name] and str(said[name]).lower() not in _FINE for name in names)
+    return not all(_is_fine(said[name]) for name in names)
+
+
+def _is_fine(said: Any) -> bool:
+    code = said.get("status_code", said) if isinstance(said, dict) else said
+    return not code or str(code).lower() in _FINE

@@ -10,6 +10,7 @@ from xinghe.images.protocol import (
     Painter,
     PainterError,
     PainterFailed,
+    PainterIndebted,
     PainterRefused,
     PainterUnavailable,
     samplers,

@@ -49,6 +49,10 @@ class PainterUnavailable(PainterError):
     """It cannot work as it is: not installed, no weights, out of reach. Another try is in vain."""
 
 
+class PainterIndebted(PainterUnavailable):
+    """It refuses its operator: a key, a right or a balance is wanting. That is logged already."""
+
+
 class PainterRefused(PainterError):
     """A moderation of its own refuses the prompt."""
 

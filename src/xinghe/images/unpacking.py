@@ -57,13 +57,15 @@ def unpack(request: Unpack) -> Unpacked:
             item = msgspec.json.decode(request.answer, type=_Answer).data.item
             if item is None:
                 raise _Unusable("the answer has no image")
-            if not item.b64_json:
-                if not item.url:
-                    raise _Unusable("the answer has neither b64_json nor url")
-                return Unpacked(url=item.url)
-            request = msgspec.structs.replace(
-                request, file=base64.b64decode(item.b64_json, validate=True)
-            )
+            said = item.b64_json or item.url
+            if not said:
+                raise _Unusable("the answer has neither b64_json nor url")
+            # Some send a data URL in the one or the other, some in lines.
+            head, is_data, data = said.partition(";base64,")
+            if not (item.b64_json or (is_data and head.startswith("data:"))):
+                return Unpacked(url=said)
+            plain = "".join((data if is_data else said).split())
+            request = msgspec.structs.replace(request, file=base64.b64decode(plain, validate=True))
         return Unpacked(png=_png(request))
     except _Unusable as error:
         return Unpacked(fault=str(error))

@@ -11,6 +11,7 @@ from xinghe.images.protocol import (
     Asked,
     PainterError,
     PainterFailed,
+    PainterIndebted,
     PainterRefused,
     PainterUnavailable,
     Progress,
@@ -18,7 +19,7 @@ from xinghe.images.protocol import (
     styles,
 )
 from xinghe.images.unpacking import Unpack, Unpacked
-from xinghe.outbound import CallFailed, Refused, Server
+from xinghe.outbound import CallFailed, Refused, Server, says_unsafe
 from xinghe.workers import QueueFull, Slots, Worker, WorkerFailure
 
 log = structlog.get_logger(__name__)
@@ -69,7 +70,7 @@ class UpstreamPainter:
                 return images
         except QueueFull as busy:
             raise Busy(str(busy), RETRY_AFTER) from None
-        except (Busy, PainterError) as error:
+        except Busy as error:
             log.warning("image_failed", served_by=self.served_by, error=str(error))
             raise
 
@@ -125,17 +126,23 @@ class UpstreamPainter:
     async def _post(self, body: dict[str, Any], most: int) -> bytes:
         try:
             with await self._server.call("POST", "/images/generations", body) as answer:
-                return await answer.whole(most)
+                said = await answer.whole(most)
         except Refused as refused:
             if refused.busy:
                 wait = RETRY_AFTER if refused.advice is None else refused.advice
                 raise Busy(f"upstream: {refused}", wait) from None
-            if refused.unsafe:
-                raise PainterRefused(f"upstream: {refused}") from None
+            failed: type[PainterError]
             failed = PainterFailed if refused.status >= 500 else PainterUnavailable
+            if refused.unsafe:
+                failed = PainterRefused
+            elif refused.for_the_operator:
+                failed = PainterIndebted
             raise failed(f"upstream: {refused}") from None
         except CallFailed as error:
             raise PainterFailed(f"upstream: {error}") from None
+        if len(said) <= MOST_BESIDES and says_unsafe(said):  # with a status of success
+            raise PainterRefused("upstream reported an error")
+        return said
 
     async def _fetched(self, url: str, most: int) -> bytes:
         """From the server itself without ado; from anywhere else as any stranger's URL."""

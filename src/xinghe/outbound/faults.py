@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import functools
 import re
-from collections.abc import Collection
 from typing import Any, TypeVar
 
 import aiohttp
@@ -49,6 +48,14 @@ OUT_OF_FUNDS = frozenset(
     }
 )
 """What an empty account is called, whatever the status: Zhipu, DashScope, Qianfan, OpenAI, …"""
+OWED = re.compile(
+    r"insufficient[ _](?:user[ _])?(?:balance|quota|funds|credits?)|billing_not_active"
+    r"|余额不足|欠费|api[ _]?key (?:is )?(?:not valid|invalid)"
+    r"|(?:invalid|incorrect)[ _]api[ _]?key",
+    re.IGNORECASE,
+)
+"""How those say that it is empty, or the key is wrong, whose status says something else: Gemini,
+MiniMax, OpenAI, gateways."""
 UNSAFE_CODES = frozenset(
     {
         "1301",
@@ -60,6 +67,7 @@ UNSAFE_CODES = frozenset(
         "data_inspection_failed",
         "functions_unsafe",
         "system_unsafe",
+        "unsafe_request",
         "user_setting_unsafe",
     }
 )
@@ -67,10 +75,15 @@ UNSAFE_CODES = frozenset(
 OpenAI, Qianfan, …"""
 UNSAFE = re.compile(
     r"content management policy|content_?policy_?violation|ResponsibleAIPolicyViolation"
-    r"|Content Exists Risk|data may contain inappropriate content",
+    r"|Content Exists Risk|may contain inappropriate|sensitive[ _]?(?:words?|content|information)"
+    r"|new_sensitive|(?:input|prompt|content|request) (?:was|is|has been) flagged"
+    r"|violates? (?:our |the )?(?:usage|content|safety) (?:polic|guideline)|guardrail policy"
+    r"|content filtering policy|safety system|moderation_blocked|censorship_blocked"
+    r"|敏感(?:词|内容|信息)|审核(?:未|不)通过",
     re.IGNORECASE,
 )
-"""How those say it that have no code for it, and gateways before them: DeepSeek, LiteLLM, …"""
+"""How those say it that have no code for it, or too many, and gateways before them: DeepSeek,
+Volcengine, MiniMax, OpenRouter, xAI, New API, LiteLLM, …"""
 TOO_LONG_CODES = frozenset(
     {
         "1261",
@@ -95,7 +108,8 @@ TOO_LONG = re.compile(
     r"|too many (?:input |prompt )?tokens|inputs?`? tokens \+|max input characters"
     r"|exceed(?:s|ed|ing)?\b[^.;]{0,60}\b(?:token limit|number of tokens|message tokens"
     r"|max\w{0,20} length)"
-    r"|(?:上下文|输入|提示词|prompt|tokens?)[^。;,]{0,20}(?:超长|过长|超出|超过)",
+    r"|input tokens? exceed|must have less than \d+ tokens"
+    r"|(?:上下文|输入|提示词|prompt|(?<!_)tokens?)[^。;,]{0,20}(?:超长|过长|超出|超过)",
     re.IGNORECASE,
 )
 """How servers that have no code for it say it: vLLM, SGLang, TGI, Gemini, Moonshot, DashScope, …"""
@@ -150,10 +164,10 @@ class Refused(CallFailed):
         super().__init__(f"it answered {status}{known_words(body)}")
         self.status = status
         self.advice = advice
-        funds = not OUT_OF_FUNDS.isdisjoint(_codes(_error_in(body)))
-        self.unsafe = not funds and says_unsafe(body)
-        self.for_the_operator = funds or (status in {401, 402, 403} and not self.unsafe)
-        self.busy = not (funds or self.unsafe) and status in {429, 503}
+        owed = _says(body, OUT_OF_FUNDS, OWED)
+        self.unsafe = not owed and says_unsafe(body)
+        self.for_the_operator = owed or (status in {401, 402, 403} and not self.unsafe)
+        self.busy = not (owed or self.unsafe) and status in {429, 503}
         settled = self.unsafe or self.for_the_operator or self.busy
         self.too_long = not settled and says_too_long(body)
 
@@ -193,13 +207,12 @@ def says_too_long(data: bytes) -> bool:
     return _says(data, TOO_LONG_CODES, TOO_LONG)
 
 
-def _says(data: bytes, codes: Collection[str], words: re.Pattern[str]) -> bool:
+def _says(data: bytes, codes: frozenset[str], words: re.Pattern[str]) -> bool:
     """Whether an error is called by one of the codes, or says it in words."""
     error = _error_in(data)
-    said = [text for name in SAYING if isinstance(text := error.get(name), str)]
-    return any(code in codes for code in _codes(error)) or any(
-        words.search(text[:MOST_SAID]) for text in said
-    )
+    called = _codes(error)
+    said = called + [text for name in SAYING if isinstance(text := error.get(name), str)]
+    return not codes.isdisjoint(called) or any(words.search(text[:MOST_SAID]) for text in said)
 
 
 def _error_in(data: bytes) -> dict[str, Any]:

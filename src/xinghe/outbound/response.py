@@ -155,7 +155,10 @@ class Response:
             raise fault_of(error, begun=True) from None
 
     async def whole(self, most: int) -> bytes:
-        """The body, of at most `most` bytes. Raises `AnswerTooLarge`, `Silent`, `Broken`."""
+        """The body, of at most `most` bytes, without a byte order mark.
+
+        Raises `AnswerTooLarge`, `Silent`, `Broken`.
+        """
         too_large = AnswerTooLarge(f"its answer has more than {most} bytes")
         if (self._response.content_length or 0) > most:
             raise too_large
@@ -165,7 +168,7 @@ class Response:
             data += piece
             if len(data) > most:
                 raise too_large
-        return bytes(data)
+        return bytes(data.removeprefix(BOM_UTF8))
 
     async def refusal(self) -> Refused:
         """What a status that is no success amounts to. Some servers repeat the request in it."""
@@ -178,7 +181,8 @@ class Response:
         except ValueError:  # none, or a date
             advice = -1.0
         believed = 0 <= advice <= LONGEST_ADVICE
-        return Refused(self._response.status, bytes(body), advice if believed else None)
+        said = bytes(body.removeprefix(BOM_UTF8))
+        return Refused(self._response.status, said, advice if believed else None)
 
 
 class EventStream:

@@ -159,8 +159,10 @@ def _worst(verdicts: Iterable[Verdict | None]) -> Verdict | None:
 
 
 class _Result(msgspec.Struct):
-    flagged: bool
-    categories: dict[str, bool | None] = {}
+    """Mistral says the categories alone."""
+
+    flagged: bool | None = None
+    categories: dict[str, bool | None] | None = None
 
 
 class _Moderations(msgspec.Struct):
@@ -190,8 +192,11 @@ def _read_moderations(reply: _Moderations) -> list[str]:
         raise Unreadable("`results` is empty")
     found: list[str] = []
     for result in reply.results:
-        if result.flagged:
-            found += [name for name, holds in result.categories.items() if holds] or [UNSPECIFIED]
+        if result.flagged is None and result.categories is None:
+            raise Unreadable("a result says nothing")
+        held = [name for name, holds in (result.categories or {}).items() if holds]
+        if result.flagged or (result.flagged is None and held):
+            found += held or [UNSPECIFIED]
     return found
 
 

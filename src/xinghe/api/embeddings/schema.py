@@ -126,12 +126,10 @@ def check_characters(field: str, value: str, limits: EmbeddingLimits) -> None:
 
 def tokens_too_long(field: str, error: TextTooLong, limits: EmbeddingLimits) -> ApiError:
     """The refusal of a text that an embedder found too long."""
-    return ApiError(
-        Errors.TOKENS_TOO_LONG,
-        f"Prompt tokens too long: {field} has {error.tokens} tokens, "
-        f"the {limits.bound_by} takes at most {error.limit}",
-        param=field,
-    )
+    told = f"has {error.tokens} tokens, the {limits.bound_by} takes at most {error.limit}"
+    if not error.limit:
+        told = f"has about {error.tokens} tokens, more than the deployment takes"
+    return ApiError(Errors.TOKENS_TOO_LONG, f"Prompt tokens too long: {field} {told}", param=field)
 
 
 class EmbeddingUsage(msgspec.Struct):

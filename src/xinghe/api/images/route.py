@@ -24,7 +24,13 @@ from xinghe.api.validation import read_asked, tell_ignored
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Meter
 from xinghe.engines.prompts import estimated_tokens
-from xinghe.images import Asked, PainterFailed, PainterRefused, PainterUnavailable
+from xinghe.images import (
+    Asked,
+    PainterFailed,
+    PainterIndebted,
+    PainterRefused,
+    PainterUnavailable,
+)
 from xinghe.observe import metrics
 from xinghe.safety import notice
 
@@ -144,6 +150,8 @@ class _Drawing:
             except PainterRefused as error:
                 log.info("prompt_unsafe", served_by=painter.served_by, error=str(error))
                 raise _unsafe("prompt") from None
+            except PainterIndebted:
+                raise
             except PainterUnavailable as error:
                 log.error("image_unavailable", served_by=painter.served_by, error=str(error))
                 raise
