@@ -11,9 +11,8 @@ import pytest
 from tests.ledger.books import RATE, Books, hold, used
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Meter
-from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached, caps, holds
-from xinghe.ledger.caps import Cap, Period, period_start
-from xinghe.ledger.holds import Counts
+from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached, holds
+from xinghe.ledger.holds import Cap, Counts, Period, period_start
 from xinghe.storage import Database
 
 PERIODS: list[Period] = ["day", "month", "total"]
@@ -50,7 +49,7 @@ async def cap(accounts: Accounts, principal: Principal, database: Database) -> C
 
 async def row(database: Database, principal: Principal) -> Cap | None:
     assert await database.drain() == 0
-    return await database.read(partial(caps.read, token_id=principal.token_id))
+    return await database.read(partial(holds.cap_of, token_id=principal.token_id))
 
 
 async def spend(ledger: Ledger, principal: Principal, amount: int = 100) -> None:
@@ -148,7 +147,7 @@ async def test_a_new_period_begins_at_nothing(
         usage = Counts(5, 3, 0)
         return await database.write(partial(holds.capture, hold_id=name, usage=usage, at=at))
 
-    await database.write(partial(caps.put, token_id=token, amount=150, per=per, at=night))
+    await database.write(partial(holds.put_cap, token_id=token, amount=150, per=per, at=night))
     assert await reserve("a", night, 75) is await reserve("b", night, 75) is None
     assert await reserve("c", night, 1) == Cap(150, per, period_start(per, night), 0, 150)
     await capture("a", night)

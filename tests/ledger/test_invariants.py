@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from tests.ledger.books import RATE
-from xinghe.ledger import caps, check, holds, lots
-from xinghe.ledger.caps import Period
-from xinghe.ledger.holds import Counts
+from xinghe.ledger import check, holds, lots
+from xinghe.ledger.holds import Counts, Period
 from xinghe.ledger.reaper import Reaping, settle_process
 from xinghe.storage import Allowance
 from xinghe.storage.connection import migrate
@@ -141,11 +140,11 @@ class Books(RuleBasedStateMachine):
 
     @rule(account=ACCOUNTS, amount=st.integers(0, 400), per=st.sampled_from(PERIODS))
     def cap(self, account: int, amount: int, per: Period) -> None:
-        caps.put(self.connection, account, amount, per, self.clock)
+        holds.put_cap(self.connection, account, amount, per, self.clock)
 
     @rule(account=ACCOUNTS)
     def uncap(self, account: int) -> None:
-        caps.remove(self.connection, account)
+        holds.remove_cap(self.connection, account)
 
     @rule(account=ACCOUNTS, threshold=st.integers(1, 400))
     def watch(self, account: int, threshold: int) -> None:
@@ -160,9 +159,9 @@ class Books(RuleBasedStateMachine):
     def days_pass(self, days: int) -> None:
         self.clock += days * DAY
 
-    def committed(self, account: int, cap: caps.Cap) -> int:
+    def committed(self, account: int, cap: holds.Cap) -> int:
         """What counts against a cap now, told without its row."""
-        since = max(cap.since, caps.period_start(cap.per, self.clock))
+        since = max(cap.since, holds.period_start(cap.per, self.clock))
         spent = sum(cost for who, at, cost in self.spent if who == account and at >= since)
         return spent + sum(h.amount for h in self.open.values() if h.account_id == account)
 
@@ -193,7 +192,7 @@ class Books(RuleBasedStateMachine):
             created_at=self.clock,
         )
         valid = self.lots(account, expired=False)
-        cap = caps.read(self.connection, account)
+        cap = holds.cap_of(self.connection, account)
         committed = 0 if cap is None else self.committed(account, cap)
         while isinstance(refused := holds.reserve(self.connection, hold), holds.Unswept):
             assert check(self.connection) == []
@@ -202,7 +201,7 @@ class Books(RuleBasedStateMachine):
         if refused is None:
             assert cap is None or committed + amount <= cap.amount
             self.open[hold.id] = hold
-        elif isinstance(refused, caps.Cap):
+        elif isinstance(refused, holds.Cap):
             assert cap is not None
             assert (refused.amount, refused.spent + refused.held) == (cap.amount, committed)
             assert committed + amount > cap.amount

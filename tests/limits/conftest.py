@@ -1,23 +1,18 @@
-"""A limiter on each of the stores."""
+"""A limiter on a clock that only the test moves."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.limits.stores import STORES, Clock, limited
+from tests.limits.clock import Clock
 from xinghe.limits import Limiter
 
 
-@pytest.fixture(params=STORES)
-def pair(request: pytest.FixtureRequest) -> tuple[Limiter, Clock]:
-    return limited(request.param)
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
-def limiter(pair: tuple[Limiter, Clock]) -> Limiter:
-    return pair[0]
-
-
-@pytest.fixture
-def clock(pair: tuple[Limiter, Clock]) -> Clock:
-    return pair[1]
+def limiter(clock: Clock) -> Limiter:
+    return Limiter(clock)

@@ -17,8 +17,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.limits.stores import STORES, limited
-from xinghe.limits import Admission, RateLimited
+from tests.limits.clock import Clock
+from xinghe.limits import Admission, Limiter, RateLimited
 
 RPM, TPM, QPS = 5, 100, 2
 MINUTE = 60 * 10**9
@@ -39,9 +39,10 @@ class Traffic(RuleBasedStateMachine):
 
     running = Bundle("running")
 
-    def __init__(self, store: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.limiter, self.clock = limited(store)
+        self.clock = Clock()
+        self.limiter = Limiter(self.clock)
         self.numbers = count()
         self.admitted: list[Let] = []
 
@@ -108,13 +109,8 @@ class Traffic(RuleBasedStateMachine):
                 assert charge <= TPM + Fraction(TPM * window, MINUTE)
 
 
-@pytest.mark.parametrize("store", STORES)
-def test_traffic(store: str) -> None:
-    class OfStore(Traffic):
-        def __init__(self) -> None:
-            super().__init__(store)
-
+def test_traffic() -> None:
     run_state_machine_as_test(
-        OfStore,
+        Traffic,
         settings=settings(max_examples=100, stateful_step_count=50, deadline=None),
     )

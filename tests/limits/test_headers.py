@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.limits.stores import Clock
+from tests.limits.clock import Clock
 from xinghe.limits import Limiter, RateLimited
 from xinghe.limits.limiter import duration
 

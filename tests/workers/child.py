@@ -53,4 +53,4 @@ if __name__ == "__main__":
     print("a banner before the first frame", file=sys.stderr)
     PIPE = 3
     os.dup2(1, PIPE)
-    serve(handle, Work, at_once=4 if "four" in sys.argv else 1)
+    serve(handle, Work)

@@ -126,16 +126,6 @@ async def test_priority_and_threads_are_as_told() -> None:
     await worker.aclose()
 
 
-async def test_several_calls_are_worked_on_at_once_where_the_child_says_so() -> None:
-    worker = Worker(MODULE, str, arguments=["four"])
-    await worker.call(Work())
-    # Less than the sum, whatever else the machine does; one after the other would take that.
-    began = asyncio.get_running_loop().time()
-    await asyncio.gather(*(worker.call(Work(seconds=2)) for _ in range(4)))
-    assert asyncio.get_running_loop().time() - began < 8
-    await worker.aclose()
-
-
 async def test_closing_ends_the_child_and_fails_the_calls() -> None:
     worker = Worker(MODULE, str)
     await worker.call(Work())

@@ -20,7 +20,7 @@ from xinghe.accounts import rules, tables
 from xinghe.accounts.rules import DEFAULT_SCOPES, AccountError
 from xinghe.accounts.tables import AccessToken, Account, Principal
 from xinghe.core import INITIAL_GRANT
-from xinghe.ledger import Period, caps
+from xinghe.ledger import Period, holds
 from xinghe.storage import Database, now
 
 DEFAULT_ACCOUNT = "default"
@@ -173,9 +173,9 @@ class Accounts:
             found, at = tables.token(connection, token), now()
             period = per or (found.cap.per if found.cap else "total")
             if amount is None:
-                caps.remove(connection, found.id)
+                holds.remove_cap(connection, found.id)
             else:
-                caps.put(connection, found.id, amount, period, at)
+                holds.put_cap(connection, found.id, amount, period, at)
             detail = "none" if amount is None else f"{amount} micro-Tokens ({period})"
             self._record(connection, "token.cap", found.public_id, detail, at)
             return tables.token(connection, token)
@@ -231,7 +231,7 @@ class Accounts:
         token_id = tables.insert_token(connection, account.id, public_id, digest, new, at)
         detail = f"{new.name} of {account.appid}, scopes={new.scopes}, models={new.models}"
         if new.cap is not None:
-            caps.put(connection, token_id, new.cap, new.cap_per, at)
+            holds.put_cap(connection, token_id, new.cap, new.cap_per, at)
             detail += f", cap={new.cap} micro-Tokens ({new.cap_per})"
         self._record(connection, "token.create", public_id, detail, at)
         return secret

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+import msgspec
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -36,37 +37,27 @@ NOT_SERVED = (
 )  # fmt: skip
 
 
-class Edge:
+class Edge(msgspec.Struct):
     """Serves the operations at the API mounts; every other path goes to `elsewhere`.
 
     `handlers` are those of the operations, by their names.
     """
 
-    def __init__(
-        self,
-        accounts: Accounts,
-        limiter: Limiter,
-        qps: float,
-        budget: BodyBudget,
-        repeats: Repeats,
-        handlers: Mapping[str, Handler],
-        elsewhere: ASGIApp,
-    ) -> None:
-        self._accounts = accounts
-        self._limiter = limiter
-        self._qps = qps
-        self._budget = budget
-        self._repeats = repeats
-        self._handlers = {each.name: handlers[each.name] for each in OPERATIONS}
-        self._elsewhere = elsewhere
+    accounts: Accounts
+    limiter: Limiter
+    qps: float
+    budget: BodyBudget
+    repeats: Repeats
+    handlers: Mapping[str, Handler]
+    elsewhere: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         mount = find_mount(scope["path"]) if scope["type"] == "http" else None
         if mount is None:
-            await self._elsewhere(scope, receive, send)
+            await self.elsewhere(scope, receive, send)
             return
         dialect, path = mount
-        exchange = Exchange(scope, receive, send, dialect, self._budget)
+        exchange = Exchange(scope, receive, send, dialect, self.budget)
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             await self._answer(exchange, path)
 
@@ -77,7 +68,7 @@ class Edge:
                 await exchange.send({"type": "http.response.body", "body": b""})
                 return
             operation, exchange.path_id = find_operation(path)
-            handler = self._handlers[operation.name]
+            handler = self.handlers[operation.name]
             exchange.operation = operation.name
             if exchange.method != operation.method:
                 raise ApiError(
@@ -85,15 +76,15 @@ class Edge:
                     f"Only {operation.method} requests are accepted",
                     headers=[("Allow", f"{operation.method}, OPTIONS")],
                 )
-            exchange.principal = await authenticate(exchange, self._accounts, operation.scope)
+            exchange.principal = await authenticate(exchange, self.accounts, operation.scope)
             ACCOUNT.set(str(exchange.principal.account_id))
             # Before the body is read: whoever asks too often costs no more than this.
-            self._limiter.admit(
-                exchange.principal.account_id, "", rpm=0, tpm=0, qps=self._qps, tokens=0
+            self.limiter.admit(
+                exchange.principal.account_id, "", rpm=0, tpm=0, qps=self.qps, tokens=0
             )
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
                 if operation.method == "POST" and HEADER in exchange.headers:
-                    await self._repeats(exchange, handler)
+                    await self.repeats(exchange, handler)
                 else:
                     await handler(exchange)
         except ClientGone:

@@ -94,19 +94,18 @@ class ModelList(msgspec.Struct):
     data: list[Model]
 
 
-class ModelsRoute:
+class ModelsRoute(msgspec.Struct):
     """Lists the models that the caller's token may use; `created` is in seconds since 1970."""
 
-    def __init__(self, services: Services, created: int) -> None:
-        self._services = services
-        self._created = created
+    services: Services
+    created: int
 
     async def list(self, exchange: Exchange) -> None:
         principal = exchange.principal
         self._admit(exchange)
         models = [
             self._describe(name, card)
-            for name, card in self._services.catalog.models.items()
+            for name, card in self.services.catalog.models.items()
             if _permitted(name, principal)
         ]
         await exchange.send_json(ModelList("list", models))
@@ -114,7 +113,7 @@ class ModelsRoute:
     async def show(self, exchange: Exchange) -> None:
         name = exchange.path_id
         self._admit(exchange)
-        card = self._services.catalog.models.get(name)
+        card = self.services.catalog.models.get(name)
         if card is None or not _permitted(name, exchange.principal):
             raise ApiError(
                 Errors.NO_SUCH_MODEL, f"no such model: {name[:80]!r}; GET /models lists them all"
@@ -122,8 +121,8 @@ class ModelsRoute:
         await exchange.send_json(self._describe(name, card))
 
     def _admit(self, exchange: Exchange) -> None:
-        limits = self._services.catalog.limits
-        admit(self._services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
+        limits = self.services.catalog.limits
+        admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
 
     def _describe(self, name: str, card: ModelCard) -> Model:
         about = About(
@@ -142,14 +141,14 @@ class ModelsRoute:
             case Kind.EMBEDDING:
                 self._describe_embedding(card, about)
             case Kind.IMAGE:
-                painter = self._services.deployments.painter(card)
+                painter = self.services.deployments.painter(card)
                 about.served_by = painter.served_by
                 about.capabilities.platform = painter.abilities
                 about.image_tokens = card.image_tokens
-        return Model(name, "model", self._created, OWNER, about)
+        return Model(name, "model", self.created, OWNER, about)
 
     def _describe_embedding(self, card: ModelCard, about: About) -> None:
-        embedder = self._services.deployments.embedder(card)
+        embedder = self.services.deployments.embedder(card)
         limits = text_limits(card, embedder)
         about.served_by = embedder.served_by
         about.text_limits = TextLimits(limits.texts, limits.tokens, limits.characters)
@@ -157,7 +156,7 @@ class ModelsRoute:
         about.input_ratio = card.input_ratio
 
     def _describe_chat(self, card: ModelCard, about: About) -> None:
-        deployment = self._services.deployments.chat(card)
+        deployment = self.services.deployments.chat(card)
         served = of_deployment(deployment.spec)
         about.served_by = deployment.engine.served_by
         able = deliverable(card, deployment)

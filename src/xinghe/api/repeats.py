@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
+import msgspec
 import structlog
 from starlette.types import Message
 
@@ -32,17 +33,16 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[Exchange], Awaitable[None]]
 
 
-class Repeats:
+class Repeats(msgspec.Struct):
     """Runs the handler of a request with a key at most once for each key of an account."""
 
-    def __init__(self, keeper: Keeper, server: Server) -> None:
-        self._keeper = keeper
-        self._server = server
+    keeper: Keeper
+    server: Server
 
     async def __call__(self, exchange: Exchange, handler: Handler) -> None:
         """Raises `ApiError`, `ClientGone`, and what the handler raises."""
         key = _key(exchange)
-        asked = (await read_body(exchange, self._server, hashed=True)).digest
+        asked = (await read_body(exchange, self.server, hashed=True)).digest
         place = RepeatKey(
             exchange.principal.account_id,
             f"{exchange.dialect.value} {exchange.operation}",
@@ -63,14 +63,14 @@ class Repeats:
         self, exchange: Exchange, handler: Handler, place: RepeatKey, asked: bytes
     ) -> Kept | None:
         """Answer under the key's turn; or what is kept, to be sent when the turn is over."""
-        while (ended := self._keeper.running(place, asked)) is not None:
+        while (ended := self.keeper.running(place, asked)) is not None:
             await unless_gone(exchange, ended.wait())
-        with self._keeper.turn(place, asked):
-            kept = await self._keeper.find(place, asked)
+        with self.keeper.turn(place, asked):
+            kept = await self.keeper.find(place, asked)
             models = exchange.principal.models
             if kept is not None and (models is None or kept.model in models):
                 return kept
-            with self._keeper.keeping(place) as keeping:
+            with self.keeper.keeping(place) as keeping:
                 exchange.send = _Recorder(exchange, keeping, asked).send
                 await handler(exchange)
         return None

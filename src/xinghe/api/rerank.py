@@ -85,14 +85,13 @@ class Ranking(msgspec.Struct):
     usage: EmbeddingUsage
 
 
-class RerankRoute:
+class RerankRoute(msgspec.Struct):
     """Reads documents, and sends them ranked; the models are those of `/embeddings`."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    services: Services
 
     async def __call__(self, exchange: Exchange) -> None:
-        begun = await begin(RERANK, exchange, self._services)
+        begun = await begin(RERANK, exchange, self.services)
         request, embedder, limits = begun.request, begun.embedder, begun.limits
         documents = read_documents(request, limits)
 
@@ -103,7 +102,7 @@ class RerankRoute:
 
         work = TextWork(begun.card, [request.query, *documents], rank)
         try:
-            scores = await charged(self._services, exchange, work)
+            scores = await charged(self.services, exchange, work)
         except TextTooLong as error:
             field = f"documents[{error.index - 1}]" if error.index else "query"
             raise tokens_too_long(field, error, limits) from error

@@ -98,7 +98,7 @@ class Asked(msgspec.Struct, Generic[T]):
     body: dict[str, Any]
     """What was sent: all of it where it is not `valid` at once, else the field `as_sent`."""
 
-    def checked(self, **most: int) -> T:
+    def checked(self, most: Mapping[str, int]) -> T:
         """The request. Raises `ApiError`.
 
         `most` is the upper end of fields where the model's own is below that of the Struct.
@@ -134,7 +134,7 @@ class Form(Generic[T]):
 
     def read(self, text: bytes) -> Asked[T]:
         """In one pass where all is right and known. Raises `ApiError` for what is no object."""
-        sent = dict[str, Any]()
+        sent: dict[str, Any] = {}
         try:
             valid = self._decode(text)
             if self._as_sent and getattr(valid, self._as_sent):
@@ -158,7 +158,7 @@ class Form(Generic[T]):
 
         Raises `ApiError`.
         """
-        values = dict[str, Any]()
+        values: dict[str, Any] = {}
         for name, field in self._fields.items():
             value = body.get(name)
             if value is None and not field.required:

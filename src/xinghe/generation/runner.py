@@ -26,7 +26,7 @@ from xinghe.generation.moderation import Review
 from xinghe.generation.planning import AnswerServices, Pass, Task
 from xinghe.generation.reasoning_parser import ReasoningParser, as_thought
 from xinghe.generation.search import Augmented, CitationFilter
-from xinghe.generation.tool_parser import CheckedCalls, ReadCalls
+from xinghe.generation.tool_parser import CheckedCalls, ToolCallParser
 from xinghe.generation.usage import UsageCounter
 from xinghe.generation.vetting import Unverified
 
@@ -182,7 +182,7 @@ class Runner(msgspec.Struct):
         if laid_out.native is not None:
             processors.append(CheckedCalls(laid_out.native))
         elif laid_out.tools is not None:
-            processors.append(ReadCalls(laid_out.tools.reader()))
+            processors.append(ToolCallParser(laid_out.tools.names))
         if laid_out.structure is not None or self.task.tools is not None:
             processors.append(PlainJson(text=laid_out.structure is not None))
         if self.found is not None and laid_out.structure is None:

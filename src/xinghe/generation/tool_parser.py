@@ -1,42 +1,78 @@
 """Tool calls on their way out: read from constrained text, or checked if the engine made them."""
 
+import secrets
+import string
+from collections.abc import Collection
+from typing import Literal
+
 import msgspec
 from msgspec.structs import replace
 
 from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
 from xinghe.engines.calls import settled
 from xinghe.generation.json_check import Unkept
-from xinghe.generation.tools import CallReader, call_id
+from xinghe.generation.tools.prompt import END, GAP
 from xinghe.generation.vetting import VettedTools
 
+ALPHABET = string.ascii_lowercase + string.digits
+ID_LENGTH = 24
 
-class ReadCalls(msgspec.Struct):
-    """The processor that turns the platform's own form of calls into deltas.
 
-    Words beside them do not leave: a reply is said by a pass of its own, in the request's manner.
+def call_id() -> str:
+    """`call_` and 24 random characters of [a-z0-9]: 124 bits, unique without a register."""
+    return "call_" + "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH))
+
+
+class ToolCallParser(msgspec.Struct):
+    """The processor that turns the platform's own form of calls into deltas, wherever it is cut.
+
+    `names` are the functions that may be called. What does not keep to the notation is text, which
+    does not leave: a reply is said by a pass of its own, in the request's manner. A call that the
+    length cut off has as much of its arguments as came.
     """
 
-    reader: CallReader
+    names: Collection[str]
+    calls: int = 0
+    place: Literal["line", "arguments", "text"] = "line"
+    held: str = ""
+    """What may be the beginning of a name."""
 
     def __call__(self, deltas: list[Delta]) -> list[Delta]:
         out: list[Delta] = []
         for delta in deltas:
             match delta:
-                case TextDelta(text, tokens):
-                    out += _calls_of(self.reader.feed(text, tokens))
-                case FinishDelta(FinishReason.NORMAL) if self.reader.called:
-                    out += _calls_of(self.reader.end())
+                case TextDelta(text, _):
+                    while text:
+                        text = self._step(text, out)
+                case FinishDelta(FinishReason.NORMAL) if self.calls:
                     out.append(replace(delta, reason=FinishReason.FUNCTION_CALL))
-                case FinishDelta():
-                    out += _calls_of(self.reader.end())
-                    out.append(delta)
                 case _:
                     out.append(delta)
         return out
 
-
-def _calls_of(deltas: list[Delta]) -> list[Delta]:
-    return [delta for delta in deltas if isinstance(delta, ToolCallDelta)]
+    def _step(self, text: str, out: list[Delta]) -> str:
+        """Take the beginning of `text`; returns what is left of it."""
+        if self.place == "text":
+            return ""
+        if self.place == "arguments":
+            here, end, rest = text.partition(END)
+            if here:
+                out.append(ToolCallDelta(self.calls - 1, arguments=here))
+            if end:
+                self.place = "line"
+            return rest
+        line, self.held = self.held + text, ""
+        for name in self.names:
+            if line.startswith(name + GAP):
+                out.append(ToolCallDelta(self.calls, call_id(), name))
+                self.calls += 1
+                self.place = "arguments"
+                return line[len(name + GAP) :]
+        if any((name + GAP).startswith(line) for name in self.names):
+            self.held = line
+        else:
+            self.place = "text"
+        return ""
 
 
 class CheckedCalls(msgspec.Struct):
@@ -75,10 +111,7 @@ class CheckedCalls(msgspec.Struct):
             self.calls[delta.index] = delta
             return
         self.calls[delta.index] = replace(
-            known,
-            id=known.id or delta.id,
-            name=known.name or delta.name,
-            tokens=known.tokens + delta.tokens,
+            known, id=known.id or delta.id, name=known.name or delta.name
         )
 
     async def _end(self, finish: FinishDelta) -> list[Delta]:
@@ -110,6 +143,6 @@ def _renumbered(calls: list[ToolCallDelta]) -> list[Delta]:
     for index, call in enumerate(calls):
         own_id = call.id if call.id and call.id not in seen else call_id()
         seen.add(own_id)
-        out.append(ToolCallDelta(index, own_id, call.name, tokens=call.tokens))
+        out.append(ToolCallDelta(index, own_id, call.name))
         out.append(ToolCallDelta(index, arguments=call.arguments))
     return out

@@ -19,8 +19,7 @@ import structlog
 
 from xinghe.core import ClientGone, Meter
 from xinghe.ledger import holds
-from xinghe.ledger.caps import Cap, Period
-from xinghe.ledger.holds import Counts, Hold
+from xinghe.ledger.holds import Cap, Counts, Hold, Period
 from xinghe.ledger.lots import sweep_account
 from xinghe.storage import (
     Database,

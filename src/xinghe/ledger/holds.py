@@ -1,25 +1,31 @@
 """The life of a hold: reserve, checkpoint, then capture or release, exactly once.
 
+And the spend caps of tokens, which it keeps to: one row a token that has a cap, with spent = Σ
+usage entries of the token since the period began, held = Σ its open holds.
+
 Every function is an operation on the database, part of one transaction. Amounts are
-micro-Tokens.
+micro-Tokens, times microseconds UTC.
 """
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Literal
 
 import apsw
 import msgspec
 
-from xinghe.core import Rate
-from xinghe.ledger import caps, lots
-from xinghe.ledger.caps import Cap
+from xinghe.core import MICRO, Rate
+from xinghe.ledger import lots
 from xinghe.storage import Allowance
+
+Period = Literal["day", "month", "total"]
 
 SWEPT_ON_THE_WAY = 20
 """Expired lots; what an account has beyond is swept in batches of its own."""
+_DAY = 86_400 * MICRO
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -37,6 +43,21 @@ class Unswept(msgspec.Struct, frozen=True):
 
 
 UNSWEPT: Final = Unswept()
+
+
+class Cap(msgspec.Struct, frozen=True):
+    """At most `amount` in each day or month (UTC), or in `total`."""
+
+    amount: int
+    per: Period
+    since: int
+    spent: int
+    held: int
+
+    def at(self, moment: int) -> Cap:
+        """The same in the period of a moment; a moment of an earlier period changes nothing."""
+        since = period_start(self.per, moment)
+        return msgspec.structs.replace(self, since=since, spent=0) if since > self.since else self
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -83,7 +104,7 @@ def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | Unswept | No
         held = connection.execute("SELECT held FROM accounts WHERE id = ?", (account,)).get
         if not lots.cover(connection, account, held + hold.amount, at):
             return UNSWEPT
-    cap = caps.read(connection, hold.token_id)
+    cap = cap_of(connection, hold.token_id)
     if cap is not None:
         cap = cap.at(hold.created_at)
         if cap.spent + cap.held + hold.amount > cap.amount:
@@ -97,7 +118,7 @@ def reserve(connection: apsw.Connection, hold: Hold) -> int | Cap | Unswept | No
         return available(connection, hold.account_id)
     if cap is not None:
         grown = msgspec.structs.replace(cap, held=cap.held + hold.amount)
-        caps.write(connection, hold.token_id, grown)
+        _write_cap(connection, hold.token_id, grown)
     connection.execute(
         "INSERT INTO holds (id, account_id, token_id, request_id, model, amount, state, owner, "
         "stream, started, prompt_tokens, input_rate, output_rate, cached_rate, search_rate, "
@@ -166,7 +187,7 @@ def capture(
         (amount, amount - cost, account_id),
     ).get
     lots.draw(connection, account_id, cost, held_since=created_at)
-    caps.resolve(connection, token_id, amount, cost, at)
+    _resolve_cap(connection, token_id, amount, cost, at)
     connection.execute(
         "INSERT INTO entries (account_id, at, kind, amount, balance_after, request_id, hold_id, "
         "model, token_id, token_name, prompt_tokens, completion_tokens, cached_tokens, "
@@ -205,7 +226,7 @@ def release(connection: apsw.Connection, hold_id: str, *, at: int) -> bool:
         "UPDATE accounts SET held = held - ?1, available = available + ?1 WHERE id = ?2",
         (amount, account_id),
     )
-    caps.resolve(connection, token_id, amount, 0, at)
+    _resolve_cap(connection, token_id, amount, 0, at)
     return True
 
 
@@ -239,3 +260,70 @@ def open_holds(
 
 def _counts(usage: Counts) -> tuple[int, ...]:
     return usage.prompt, usage.completion, usage.cached, usage.search, usage.searches
+
+
+def period_start(per: Period, at: int) -> int:
+    """When the period of a moment began; 0 for `total`."""
+    if per == "total":
+        return 0
+    if per == "day":
+        return at - at % _DAY
+    first = datetime.datetime.fromtimestamp(at // MICRO, datetime.UTC).replace(
+        day=1, hour=0, minute=0, second=0
+    )
+    return int(first.timestamp()) * MICRO
+
+
+def cap_of(connection: apsw.Connection, token_id: int) -> Cap | None:
+    """A token's cap as it was last written."""
+    row = connection.execute(
+        "SELECT amount, per, since, spent, held FROM caps WHERE token_id = ?", (token_id,)
+    ).get
+    return None if row is None else Cap(*row)
+
+
+def _write_cap(connection: apsw.Connection, token_id: int, cap: Cap) -> None:
+    """Put a token's row in place of the one that was there."""
+    connection.execute(
+        "INSERT OR REPLACE INTO caps (token_id, amount, per, since, spent, held) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        (token_id, cap.amount, cap.per, cap.since, cap.spent, cap.held),
+    )
+
+
+def _resolve_cap(connection: apsw.Connection, token_id: int, held: int, cost: int, at: int) -> None:
+    """A hold of a token was resolved, at a cost (0 if it was released)."""
+    cap = cap_of(connection, token_id)
+    if cap is None:
+        return
+    # A capture is queued with its time: one of the last period may come after the new one began.
+    due = cap.at(at)
+    counts = at >= due.since
+    _write_cap(
+        connection,
+        token_id,
+        msgspec.structs.replace(
+            due, held=due.held - held, spent=due.spent + cost if counts else due.spent
+        ),
+    )
+
+
+def put_cap(connection: apsw.Connection, token_id: int, amount: int, per: Period, at: int) -> None:
+    """Give a token a cap; what it spent before in the running period counts."""
+    since = period_start(per, at)
+    # By the account, which has an index: an act of an operator may read what a request may not.
+    spent = connection.execute(
+        "SELECT coalesce(-sum(amount), 0) FROM entries WHERE kind = 'usage' AND at >= ?1 "
+        "AND token_id = ?2 AND account_id = (SELECT account_id FROM tokens WHERE id = ?2)",
+        (since, token_id),
+    ).get
+    held = connection.execute(
+        "SELECT coalesce(sum(amount), 0) FROM holds WHERE state = 'open' AND token_id = ?",
+        (token_id,),
+    ).get
+    _write_cap(connection, token_id, Cap(amount, per, since, spent, held))
+
+
+def remove_cap(connection: apsw.Connection, token_id: int) -> None:
+    """Take a token's cap away, if it has one."""
+    connection.execute("DELETE FROM caps WHERE token_id = ?", (token_id,))

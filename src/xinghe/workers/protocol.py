@@ -1,8 +1,8 @@
 """What parent and child say to each other: a length of four bytes, then MessagePack.
 
-`Greeting` goes down first and `Ready` comes up; from then on `Call`s and `Cancel`s go down, and
-`Progressed`s and `Replied`s come up, in any order. A call that is cancelled is replied to, as well.
-One without a reply fails with a `WorkerFailure`.
+`Greeting` goes down first and `Ready` comes up; from then on `Call`s go down, one at a time, and
+after its `Progressed`s each `Replied` comes up, also where a `Cancel` was sent meanwhile. A call
+without a reply fails with a `WorkerFailure`.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ class Greeting(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Ready(msgspec.Struct, frozen=True, array_like=True):
-    """The child has loaded what it needs and takes `at_once` calls at a time."""
-
-    at_once: int
+    """The child has loaded what it needs."""
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -36,11 +36,6 @@ FIRST_GUESS = 1.0
 WEIGHT_OF_LAST = 0.1
 
 
-def anybody(_: str) -> bool:
-    """No account has to stand back."""
-    return True
-
-
 class FairQueue(Generic[Item]):
     """Items of accounts, taken account by account in turn; each account's own in their order.
 
@@ -96,12 +91,13 @@ class FairQueue(Generic[Item]):
     def _waiting_of(self, account: str) -> int:
         return sum(map(self._size, self._turns.get(account, ())))
 
-    def next(self, may: Callable[[str], bool] = anybody) -> tuple[str, Item] | None:
+    def next(self, may: Callable[[str], bool] | None = None) -> tuple[str, Item] | None:
         """The account whose turn it is among those that `may` go on, and its first item."""
-        account = min(filter(may, self._turns), key=self._steps, default=None)
+        among = self._turns if may is None else filter(may, self._turns)
+        account = min(among, key=self._steps, default=None)
         return None if account is None else (account, self._turns[account][0])
 
-    def take(self, may: Callable[[str], bool] = anybody) -> tuple[str, Item] | None:
+    def take(self, may: Callable[[str], bool] | None = None) -> tuple[str, Item] | None:
         """Take out what `next` tells; the account's turn comes again after all others'."""
         found = self.next(may)
         if found is not None:
@@ -225,17 +221,12 @@ class Slots:
     def give_back(self) -> None:
         """Leave the place to whose turn it is."""
         self._free += 1
-        while self._free and (first := self._next()):
+        while self._free and self.waiting:
+            found = None if self._returning else self._queue.take()
+            first = found[1] if found else self._returning.popleft()
             if not first.turn.cancelled():
                 self._free -= 1
                 first.turn.set_result(None)
-
-    def _next(self) -> _Waiting | None:
-        """The call whose turn it is, which waits no more."""
-        if self._returning:
-            return self._returning.popleft()
-        found = self._queue.take()
-        return found[1] if found else None
 
 
 class Threads:

@@ -47,7 +47,7 @@ class Job:
     """What a long handler tells of its call, and is told."""
 
     def __init__(self, number: int, answers: _Answers) -> None:
-        self._number = number
+        self.number = number
         self._answers = answers
         self._cancelled = threading.Event()
 
@@ -55,59 +55,52 @@ class Job:
         """Tell the caller how much is done. Raises `Cancelled` if the caller has left."""
         if self._cancelled.is_set():
             raise Cancelled
-        self._answers.send(Progressed(self._number, done))
+        self._answers.send(Progressed(self.number, done))
 
     def cancel(self) -> None:
         """The next `progress` raises."""
         self._cancelled.set()
 
 
-def serve(handle: Callable[[Request], object], request: type[Request], *, at_once: int = 1) -> None:
+def serve(handle: Callable[[Request], object], request: type[Request]) -> None:
     """Answer calls until the parent closes the pipe. Never returns.
 
-    `handle` gets each request decoded as `request`, in up to `at_once` threads; what it returns
-    is encoded by msgspec, what it raises reaches the caller as `RequestFailed`. Load models
-    before this call: it tells the parent that the child is ready.
+    `handle` gets each request decoded as `request`; what it returns is encoded by msgspec, what it
+    raises reaches the caller as `RequestFailed`. It cannot be stopped. Load models before this
+    call: it tells the parent that the child is ready.
     """
-    answers = _greeted(at_once)
+    answers = _greeted()
     decoder = msgspec.msgpack.Decoder(request)
 
     def work(call: Call) -> None:
         _answer(call.id, answers, lambda: handle(decoder.decode(call.request)))
 
-    with ThreadPoolExecutor(at_once) as pool:
-        while (frame := _next()) is not None:
-            if isinstance(frame, Cancel):
-                continue  # such a handler cannot be stopped
-            if at_once == 1:
-                work(frame)
-            else:
-                pool.submit(work, frame)
-        os._exit(0)
+    while (frame := _next()) is not None:
+        if isinstance(frame, Call):
+            work(frame)
+    os._exit(0)
 
 
 def serve_jobs(handle: Callable[[Request, Job], object], request: type[Request]) -> None:
-    """As `serve`, for one long call at a time, which tells its progress and can be cancelled."""
-    answers = _greeted(1)
+    """As `serve`, for long calls, which tell their progress and can be cancelled."""
+    answers = _greeted()
     decoder = msgspec.msgpack.Decoder(request)
 
     def work(call: Call, job: Job) -> None:
         _answer(call.id, answers, lambda: handle(decoder.decode(call.request), job))
 
-    jobs: dict[int, Job] = {}
+    job = Job(-1, answers)
     with ThreadPoolExecutor(1) as pool:
         while (frame := _next()) is not None:
-            if isinstance(frame, Cancel):
-                if job := jobs.get(frame.id):
-                    job.cancel()
-                continue
-            job = Job(frame.id, answers)
-            jobs = {frame.id: job}  # one at a time: those before it are answered
-            pool.submit(work, frame, job)
+            if isinstance(frame, Call):
+                job = Job(frame.id, answers)
+                pool.submit(work, frame, job)
+            elif frame.id == job.number:
+                job.cancel()
         os._exit(0)
 
 
-def _greeted(at_once: int) -> _Answers:
+def _greeted() -> _Answers:
     """The pipe up, once the parent is known and told that this child is ready."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
     pipe = _private_stdout()
@@ -119,7 +112,7 @@ def _greeted(at_once: int) -> _Answers:
     if told.memory:
         _limit_memory(told.memory)
     answers = _Answers(pipe)
-    answers.send(Ready(at_once))
+    answers.send(Ready())
     return answers
 
 

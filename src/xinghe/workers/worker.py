@@ -84,10 +84,12 @@ class Worker(Generic[Reply]):
         self._decoder = msgspec.msgpack.Decoder(reply)
         self._numbers = itertools.count()
         self._waiting: deque[_Pending] = deque()
-        self._working: dict[int, _Pending] = {}
+        self._working: _Pending | None = None
+        """What the child has in hand; its caller may have left."""
         self._wanted = asyncio.Event()
         self._child: ChildProcess | None = None
-        self._at_once = 0
+        self.ready = False
+        """Whether the child has loaded what it needs."""
         self._reason: WorkerFailure | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
@@ -96,11 +98,6 @@ class Worker(Generic[Reply]):
     def pid(self) -> int | None:
         """The child's process id while it runs."""
         return self._child.pid if self._child else None
-
-    @property
-    def ready(self) -> bool:
-        """Whether the child has loaded what it needs."""
-        return self._at_once > 0
 
     def start(self) -> None:
         """Start the child now: what it loads takes long. Needs the running loop."""
@@ -136,9 +133,8 @@ class Worker(Generic[Reply]):
         except asyncio.CancelledError:
             with contextlib.suppress(ValueError):
                 self._waiting.remove(pending)
-            for number, working in self._working.items():
-                if working is pending and self._child:
-                    self._child.send(Cancel(number))
+            if self._working is pending and self._child:
+                self._child.send(Cancel(pending.number))
             raise
 
     def give_up(self) -> None:
@@ -150,7 +146,7 @@ class Worker(Generic[Reply]):
     async def aclose(self) -> None:
         """End the child; calls that wait or work fail with `WorkerClosed`."""
         self._closed = True
-        self._fail(WorkerClosed(f"the worker {self._module} was closed"), self._take_all())
+        self._fail(WorkerClosed(f"the worker {self._module} was closed"), all_of_them=True)
         if self._keeper is not None:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -178,7 +174,7 @@ class Worker(Generic[Reply]):
         except Exception as error:  # whatever it is: who waits must hear of it
             self.broken = True
             self._reason = WorkerDied(f"{self._module} cannot be started: {error}")
-            self._fail(self._reason, self._take_all())
+            self._fail(self._reason, all_of_them=True)
             self._wanted.clear()
             return
         try:
@@ -190,15 +186,14 @@ class Worker(Generic[Reply]):
             self._reason = WorkerDied(f"{self._module} wrote what is not a frame: {error}")
         finally:
             self._child = None
-            self.broken = never_ready = self._at_once == 0
-            self._at_once = 0
+            self.broken = never_ready = not self.ready
+            self.ready = False
             status = await asyncio.shield(child.end())
             if self._reason is None:
                 self._reason = self._death(status)
             self._spent = self._spent and not never_ready
             # Who waits for a child that cannot start would wait for ever.
-            failed = self._take_all() if never_ready else self._take_working()
-            self._fail(self._reason, failed)
+            self._fail(self._reason, all_of_them=never_ready)
             if not self._waiting:
                 self._wanted.clear()
 
@@ -209,7 +204,7 @@ class Worker(Generic[Reply]):
             self._spent = True
             mebibytes = self._memory >> 20
             return WorkerOutOfMemory(f"{self._module} needed more than {mebibytes} MiB")
-        self._spent = self._expendable and bool(self._working)
+        self._spent = self._expendable and self._working is not None
         return WorkerDied(f"{self._module} ended with status {status}")
 
     async def _spawn(self) -> ChildProcess:
@@ -240,20 +235,22 @@ class Worker(Generic[Reply]):
             return False
         if body is None:
             return False
-        self._at_once = msgspec.msgpack.decode(body, type=Ready).at_once
+        msgspec.msgpack.decode(body, type=Ready)
+        self.ready = True
         return True
 
     async def _listen(self, child: ChildProcess) -> None:
         decoder: msgspec.msgpack.Decoder[Replied | Progressed]
         decoder = msgspec.msgpack.Decoder(Replied | Progressed)
         while (body := await child.receive()) is not None:
-            answer = decoder.decode(body)
-            if isinstance(answer, Progressed):
-                self._tell(answer)
-                continue
-            pending = self._working.pop(answer.id, None)
-            if pending is None:
+            answer, pending = decoder.decode(body), self._working
+            if pending is None or answer.id != pending.number:
                 raise NotAFrame(f"nobody asked for call {answer.id}")
+            if isinstance(answer, Progressed):
+                if pending.progress and not pending.future.done():
+                    pending.progress(answer.done)
+                continue
+            self._working = None
             self._hand_out()
             if answer.error is not None:
                 pending.fail(RequestFailed(answer.error))
@@ -263,27 +260,22 @@ class Worker(Generic[Reply]):
             if not pending.future.done():
                 pending.future.set_result(answer.reply)
 
-    def _tell(self, progressed: Progressed) -> None:
-        pending = self._working.get(progressed.id)
-        if pending and pending.progress and not pending.future.done():
-            pending.progress(progressed.done)
-
     def _hand_out(self) -> None:
-        """Give the child as many calls as it takes at once."""
-        while self._child and self._waiting and len(self._working) < self._at_once:
+        """Give the child the next call, if it has none in hand."""
+        while self._child and self.ready and self._waiting and self._working is None:
             pending = self._waiting.popleft()
             if pending.future.done():
                 continue
-            number = next(self._numbers)
+            pending.number = next(self._numbers)
             try:
-                self._child.send(Call(number, pending.request))
+                self._child.send(Call(pending.number, pending.request))
             except ValueError as error:
                 pending.fail(RequestFailed(str(error)))
                 continue
             pending.deadline = asyncio.get_running_loop().call_later(
                 pending.timeout, self._expire, self._child, pending.timeout
             )
-            self._working[number] = pending
+            self._working = pending
 
     def _expire(self, child: ChildProcess, seconds: float) -> None:
         if self._child is child:
@@ -291,19 +283,14 @@ class Worker(Generic[Reply]):
             self._spent = True
             child.kill()
 
-    def _take_working(self) -> list[_Pending]:
-        taken = list(self._working.values())
-        self._working.clear()
-        return taken
-
-    def _take_all(self) -> list[_Pending]:
-        taken = [*self._take_working(), *self._waiting]
-        self._waiting.clear()
-        return taken
-
-    @staticmethod
-    def _fail(failure: WorkerFailure, pending: list[_Pending]) -> None:
-        for each in pending:
+    def _fail(self, failure: WorkerFailure, *, all_of_them: bool) -> None:
+        """The call in hand fails, or with it those that wait."""
+        failed = [self._working] if self._working else []
+        self._working = None
+        if all_of_them:
+            failed += self._waiting
+            self._waiting.clear()
+        for each in failed:
             each.fail(type(failure)(*failure.args))
 
 
@@ -314,6 +301,7 @@ class _Pending(msgspec.Struct, eq=False):
     timeout: float
     progress: Callable[[int], None] | None
     future: asyncio.Future[msgspec.Raw]
+    number: int = -1
     deadline: asyncio.TimerHandle | None = None
 
     def fail(self, failure: WorkerFailure) -> None:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.kit.pace import allowed
-from xinghe.generation.search.query import need
+from xinghe.generation.search.augment import need
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from xinghe.core import (
     UsageDelta,
 )
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.generation.tool_parser import ToolCallParser
 from xinghe.generation.tools import ToolPlan, flatten
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
@@ -41,8 +42,8 @@ async def decide(
     planned: ToolPlan,
     sampling: Sampling | None = None,
     limit: int = 200,
-) -> tuple[list[ToolCall], FinishReason, str]:
-    """Run the first pass; the calls it made, why it ended, and its text outside of them."""
+) -> tuple[list[ToolCall], FinishReason]:
+    """Run the first pass; the calls it made, and why it ended."""
     prompt = await engine.prepare(planned.messages)
     job = GenerationJob(
         "as-0",
@@ -52,30 +53,19 @@ async def decide(
         constraint=planned.constraint,
         account=1,
     )
-    reader, calls, said, tokens = planned.reader(), [], "", 0
+    parser, calls = ToolCallParser(planned.names), list[ToolCall]()
     async with aclosing(engine.generate(job)) as batches:
         async for batch in batches:
-            for delta in batch.deltas:
-                read = []
-                if isinstance(delta, TextDelta):
-                    read = reader.feed(delta.text, delta.tokens)
-                elif isinstance(delta, UsageDelta):
-                    used = delta.completion_tokens
-                elif isinstance(delta, FinishDelta):
-                    read, reason = reader.end(), delta.reason
-                for part in read:
-                    assert isinstance(part, TextDelta | ToolCallDelta)
-                    tokens += part.tokens
-                    if isinstance(part, TextDelta):
-                        said += part.text
-                    elif part.name is not None:
-                        assert part.id is not None
-                        calls.append(ToolCall(part.id, part.name, ""))
-                    else:
-                        last = calls[-1]
-                        calls[-1] = ToolCall(last.id, last.name, last.arguments + part.arguments)
-    assert tokens == used
-    return calls, reason, said
+            for part in parser(batch.deltas):
+                if isinstance(part, FinishDelta):
+                    reason = part.reason
+                elif isinstance(part, ToolCallDelta) and part.name is not None:
+                    assert part.id is not None
+                    calls.append(ToolCall(part.id, part.name, ""))
+                elif isinstance(part, ToolCallDelta):
+                    last = calls[-1]
+                    calls[-1] = ToolCall(last.id, last.name, last.arguments + part.arguments)
+    return calls, reason
 
 
 async def write(
@@ -90,8 +80,8 @@ async def write(
 
 
 async def test_auto_calls_where_a_call_is_needed(engine: LlamaCppEngine) -> None:  # noqa: F811
-    calls, reason, said = await decide(engine, plan(ASK, ToolUse(SENSIBLE), max_tokens=200))
-    assert (reason, said) == (FinishReason.NORMAL, "")
+    calls, reason = await decide(engine, plan(ASK, ToolUse(SENSIBLE), max_tokens=200))
+    assert reason is FinishReason.FUNCTION_CALL
     (call,) = calls
     assert call.name == "get_weather"
     assert json.loads(call.arguments)["city"] == "上海"
@@ -99,7 +89,7 @@ async def test_auto_calls_where_a_call_is_needed(engine: LlamaCppEngine) -> None
 
 async def test_auto_replies_where_none_is(engine: LlamaCppEngine) -> None:  # noqa: F811
     planned = plan([Message("user", "你好,你是谁?")], ToolUse(SENSIBLE), max_tokens=200)
-    calls, reason, _ = await decide(engine, planned)
+    calls, reason = await decide(engine, planned)
     assert (calls, reason) == ([], FinishReason.NORMAL)
     answer = await write(engine, planned.plain, planned.reply)
     assert len(answer) > 3
@@ -114,9 +104,8 @@ async def test_demanded_calls_are_made_even_where_they_make_no_sense(
     parallel: bool,
 ) -> None:
     use = ToolUse(ALL, "required", frozenset({name}) if name else None, parallel)
-    calls, _, said = await decide(engine, plan([Message("user", "你好")], use, max_tokens=200))
+    calls, _ = await decide(engine, plan([Message("user", "你好")], use, max_tokens=200))
     assert calls
-    assert said == ""
     assert parallel or len(calls) == 1
     for call in calls:
         assert await check_call(use, call.name, call.arguments) is None
@@ -128,10 +117,9 @@ async def test_arguments_are_right_in_form_however_hot(engine: LlamaCppEngine) -
     ids, complete = [], 0
     for seed in range(20):
         sampling = Sampling(temperature=HOT.temperature, top_p=HOT.top_p, seed=seed)
-        calls, reason, said = await decide(engine, planned, sampling, limit=40)
-        assert said == ""
+        calls, reason = await decide(engine, planned, sampling, limit=40)
         ids += [call.id for call in calls]
-        if reason is FinishReason.NORMAL:
+        if reason is FinishReason.FUNCTION_CALL:
             (call,) = calls
             complete += 1
             assert await check_call(use, call.name, call.arguments) is None, call
@@ -148,7 +136,7 @@ async def test_a_result_is_read(engine: LlamaCppEngine) -> None:  # noqa: F811
         Message("user", "多少度?"),
     ]
     planned = plan(history, ToolUse((WEATHER,)), max_tokens=200)
-    calls, _, _ = await decide(engine, planned)
+    calls, _ = await decide(engine, planned)
     for call in calls:
         assert await check_call(ToolUse((WEATHER,)), call.name, call.arguments) is None
     assert "31" in await write(engine, flatten(history), None)

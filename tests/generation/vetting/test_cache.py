@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.generation.vetting.cache import Cache, key_of
+from xinghe.generation.vetting.service import Cache, key_of
 from xinghe.generation.vetting.wire import Form, Formed, Functions, Refused
 
 

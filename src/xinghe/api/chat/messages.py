@@ -47,23 +47,23 @@ async def read_messages(
     `able` is what the model can do and its deployment delivers. Raises `ApiError` with the index
     and the rule that was broken.
     """
-    read = list[Message]()
+    read: list[Message] = []
+    uses_tools = False
     for index, sent in enumerate(body.messages):
         if index % PAUSE == PAUSE - 1:
             await asyncio.sleep(0)
-        if (
-            sent.content.__class__ is str
-            and sent.content
-            and sent.role in PLAIN
-            and not sent.tool_calls
-        ):
-            read.append(Message(sent.role, sent.content, sent.name, thought=_thought(sent)))
+        role, content = sent.role, sent.content
+        # Nearly all are such: no rule but that of their order can be broken.
+        is_text = content.__class__ is str and content and role in PLAIN
+        if is_text and not (sent.tool_calls or sent.reasoning_content or sent.reasoning):
+            read.append(Message(role, content, sent.name))  # type: ignore[arg-type]
         else:
             read.append(_read(index, sent, model, dialect, able))
+            uses_tools = uses_tools or role == "tool" or bool(sent.tool_calls)
     messages = tuple(read)
     if dialect is Dialect.DOCUMENTED:
-        _check_order(messages, card, uses_tools=bool(body.tools))
-    if any(message.tool_calls or message.role == "tool" for message in messages):
+        _check_order(messages, card, uses_tools=uses_tools or bool(body.tools))
+    if uses_tools:
         _check_results(messages)
     return messages
 
@@ -127,13 +127,9 @@ def _read(
         parts=parts,
         # Servers take null only beside calls.
         has_content=bool(content) or sent.content is not None or not sent.tool_calls,
-        thought=_thought(sent),
+        # Some models ask for it beside the calls that followed.
+        thought=(sent.reasoning_content or sent.reasoning or "") if role == "assistant" else "",
     )
-
-
-def _thought(sent: ChatMessage) -> str:
-    """The chain of thought behind an earlier answer; some models ask for it beside its calls."""
-    return (sent.reasoning_content or sent.reasoning or "") if sent.role == "assistant" else ""
 
 
 def _read_parts(
@@ -144,7 +140,7 @@ def _read_parts(
     able: frozenset[Capability],
 ) -> tuple[str, tuple[str | Picture, ...]]:
     """All of the text, and the parts where pictures stand among them."""
-    parts = list[str | Picture]()
+    parts: list[str | Picture] = []
     for part in sent:
         if isinstance(part, TextPart):
             parts.append(part.text)
@@ -214,7 +210,7 @@ def _check_order(messages: tuple[Message, ...], card: ModelCard, *, uses_tools: 
     for index, message in enumerate(messages[offset:], start=offset):
         if message.role not in allowed:
             turns = "user, assistant, user, … by turns"
-            if uses_tools or any(each.tool_calls for each in messages):
+            if uses_tools:
                 turns = "user, assistant with tool_calls, tool, …, then assistant or user"
             raise invalid(
                 f"messages[{index}].role is {shown(message.role)}, allowed: "

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
 from msgspec.structs import replace
 
 from xinghe.api.errors import ApiError, Errors
 from xinghe.core import Message, Picture
-from xinghe.fetching import Fetched, FetchError, Keep
+from xinghe.fetching import Fetcher, FetchError, Keep
 from xinghe.pictures import (
     FETCHED,
     INLINE,
@@ -27,24 +26,10 @@ WAITING, SHARE = 128, 16
 ACCEPT = "image/png, image/jpeg, image/bmp, image/webp"
 
 
-class Fetch(Protocol):
-    """A guarded GET; see `fetching.Fetcher`."""
-
-    async def fetch(
-        self,
-        url: str,
-        *,
-        max_bytes: int,
-        timeout: float,  # noqa: ASYNC109 (the fetcher's own form)
-        accept: str = ...,
-        keep: Keep | None = ...,
-    ) -> Fetched: ...
-
-
 class PictureLoader:
     """`seconds` is what fetching one picture may take."""
 
-    def __init__(self, fetcher: Fetch, seconds: float) -> None:
+    def __init__(self, fetcher: Fetcher, seconds: float) -> None:
         self._fetcher = fetcher
         self._seconds = seconds
         # In a thread: ten megabytes of base64 would hold up everybody's streams.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from xinghe.generation.search import SearchOptions
 
 EFFORTS = {"none": 0.0, "minimal": 0.05, "low": 0.25, "medium": 0.5, "high": 1.0, "xhigh": 1.0}
 """The share of the bound of the chain of thought."""
+PARTS = attrgetter("parts")
 ABOUT = {"name": str, "description": str, "strict": bool}
 """What OpenAI's nesting says of a schema."""
 
@@ -99,7 +101,7 @@ async def read_request(
     wanted = _format(body.response_format) if body.response_format else None
     search = _search(body.web_search) if body.web_search else None
     stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
-    wants = list[tuple[str, Capability]]()
+    wants: list[tuple[str, Capability]] = []
     if body.tools:
         wants.append(("tools", Capability.TOOLS))
     if body.functions:
@@ -120,16 +122,20 @@ async def read_request(
         model=model,
         card=card,
         messages=messages,
-        shows=any(message.parts for message in messages),
+        shows=any(map(PARTS, messages)),
         sampling=_sampling(body, card, dialect, ignored),
         max_tokens=card.output_default if max_tokens is None else max_tokens,
         thinking=thinking,
         effort=effort,
         stops=stops,
         stream=bool(body.stream),
-        include_usage=_include_usage(body),
+        include_usage=_include_usage(body) if body.stream_options else False,
         user=body.end_user,
-        functions=_functions(asked.body.get("tools"), body.functions, max_characters),
+        functions=(
+            _functions(asked.body.get("tools"), body.functions, max_characters)
+            if body.tools or body.functions
+            else ""
+        ),
         tools=tools,
         format=wanted,
         search=search,
@@ -150,7 +156,7 @@ def _checked(
     if card.reasoning_max:
         most["thinking_budget"] = card.reasoning_max
     try:
-        return asked.checked(**most)
+        return asked.checked(most)
     except ApiError as error:
         if error.param == "messages":
             check_able(asked.body.get("messages"), model, dialect, able)
@@ -159,7 +165,7 @@ def _checked(
 
 def _include_usage(body: ChatBody) -> bool:
     options = body.stream_options or {}
-    if options and not body.stream:
+    if not body.stream:
         raise refuse("stream_options", options, "only together with stream: true")
     include_usage = options.get("include_usage")
     if not isinstance(include_usage, bool | None):
@@ -200,7 +206,7 @@ def _tools(body: ChatBody) -> ToolUse | None:
         if choice not in {"none", "auto"}:
             raise refuse("tool_choice", asked, "none or auto while no tools are given")
         return None
-    tools = dict[str, Tool]()
+    tools: dict[str, Tool] = {}
     for each in (tool.function for tool in body.tools):
         if each.name in tools:
             raise ApiError(
@@ -252,8 +258,6 @@ def _named(asked: NamedTool | ToolChoice, where: str, tools: Collection[str]) ->
 def _functions(tools: Any, functions: Any, most: int) -> str:
     """The tools as they were sent, as JSON text: only where that is not too long to be read."""
     given = [each for each in (tools, functions) if each]
-    if not given:
-        return ""
     characters = 0
     todo: list[Any] = list(given)
     while todo:

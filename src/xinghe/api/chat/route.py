@@ -1,34 +1,59 @@
-"""`POST /chat/completions`: what a chat request is, costs and does; `priced` does the rest."""
+"""`POST /chat/completions`: what a chat request is, costs and does; `priced` does the rest.
+
+Before anything is held, it is moderated (contract, Safety), its schemas are vetted, it is counted
+and cut to fit. What is unsafe is refused, or answered without an engine.
+"""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from xinghe.api.chat.capabilities import OCR, deliverable, forbid
-from xinghe.api.chat.prepare import cut_to_fit, moderate, task_of, vet
 from xinghe.api.chat.request import ChatRequest, read_request, too_many_characters
 from xinghe.api.chat.response import Collected, completion
 from xinghe.api.chat.schema import CHAT
 from xinghe.api.chat.stream import stream_answer
-from xinghe.api.errors import refuse
+from xinghe.api.errors import ApiError, Errors, refuse
 from xinghe.api.exchange import Exchange, check_whole
 from xinghe.api.priced import Prepared, charged
 from xinghe.api.services import Services
 from xinghe.api.validation import read_asked, tell_ignored
-from xinghe.catalog import Capability, Kind, Limits, ModelCard, effective
-from xinghe.core import FinishDelta, Meter
+from xinghe.catalog import Capability, Kind, Limits, LlamaCppDeployment, ModelCard, effective
+from xinghe.core import FinishDelta, Message, Meter
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines import Batch
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.answer import Answer
-from xinghe.generation.moderation import withheld
-from xinghe.generation.planning import count
+from xinghe.generation.moderation import withheld, worst_of
+from xinghe.generation.planning import Counted, Task, count
 from xinghe.generation.runner import Emit, Runner
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.vetting import VettedForm, VettedTools
 from xinghe.observe import metrics
+from xinghe.safety import Moderator, Place, Verdict, notice
+
+SHARE = 8
+"""One part in so many of what the context leaves is what the results of a search may take."""
+FORMS = {
+    Capability.JSON_SCHEMA: "response_format.json_schema",
+    Capability.JSON_OBJECT: "response_format.schema",
+}
+"""Where the schema of a format stands."""
+FUNCTION = re.compile(r"/(\d+)/function/parameters")
+LONGEST = 200
+"""Characters of a path that an error repeats."""
+REFUSED = {
+    "user": Errors.USER_UNSAFE,
+    "functions": Errors.FUNCTIONS_UNSAFE,
+    "system": Errors.SYSTEM_UNSAFE,
+}
+"""Where what is unsafe is no matter of the conversation."""
 
 
 class _Served(msgspec.Struct, frozen=True):
@@ -115,7 +140,7 @@ class _Chat(msgspec.Struct, eq=False):
     async def prepare(self) -> Prepared[Batch]:
         """Moderate what was asked and count it: what is left to do is to generate."""
         services, request = self._services, self._request
-        unsafe = await moderate(request, services.moderator)
+        unsafe = await _moderate(request, services.moderator)
         # After moderation: unsafe functions are refused as such by every model.
         for param, capability in request.wants:
             if capability not in self._served.able:
@@ -128,20 +153,10 @@ class _Chat(msgspec.Struct, eq=False):
         if request.shows:
             messages = await services.pictures.load(messages, self._exchange.keep)
         check_whole(self._exchange)  # a picture that is too large has been refused as such
-        payer = self._exchange.principal
         form = tools = None
         if request.format is not None or request.tools is not None:
-            form, tools = await vet(services, request, payer, self._served.deployment)
-        task = task_of(
-            self._exchange.request_id,
-            request,
-            messages,
-            self._served.deployment,
-            services.settings.search,
-            account=payer.account_id,
-            form=form,
-            tools=tools,
-        )
+            form, tools = await self._vet()
+        task = self._task(messages, form, tools)
         began = time.perf_counter()
         counted = await count(task)
         waited = time.perf_counter() - began
@@ -155,6 +170,73 @@ class _Chat(msgspec.Struct, eq=False):
                 searches=int(task.search is not None),
             ),
             counted.tokens,
+        )
+
+    async def _vet(self) -> tuple[VettedForm | None, VettedTools | None]:
+        """What the answer will be held to, of a request with a format or tools.
+
+        Schemas are vetted before anything is counted or reserved, at nobody's cost: no work is
+        done for an account that could not pay for the least of answers. Raises `ApiError` for a
+        schema that cannot be guaranteed, `Busy` and `InsufficientTokens`.
+        """
+        services, request, payer = self._services, self._request, self._exchange.principal
+        form, tools, account = None, None, str(payer.account_id)
+        least = self.card.rate.cost(1, 1, searches=int(request.search is not None))
+        first = partial(services.ledger.cover, payer, least)
+        if request.format is not None:
+            try:
+                form = await services.vetting.form(
+                    request.format.schema,
+                    about=request.format.about,
+                    max_tokens=request.max_tokens,
+                    account=account,
+                    first=first,
+                )
+            except Unguaranteed as error:
+                raise _refused(FORMS[request.format.capability], error, error.path) from error
+        if request.tools is not None:
+            try:
+                tools = await services.vetting.tools(
+                    request.tools,
+                    native=self._served.deployment.engine.abilities.tools,
+                    max_tokens=request.max_tokens,
+                    account=account,
+                    first=first,
+                )
+            except Unguaranteed as error:
+                function = FUNCTION.match(error.path)
+                field = f"tools[{function[1]}].function.parameters" if function else "tools"
+                path = "" if function and function.end() == len(error.path) else error.path
+                raise _refused(field, error, path) from error
+        return form, tools
+
+    def _task(
+        self, messages: tuple[Message, ...], form: VettedForm | None, tools: VettedTools | None
+    ) -> Task:
+        """What is asked of generation.
+
+        The embedded engine reads slowly: it is given fewer tokens of what a search has found.
+        """
+        request, deployment = self._request, self._served.deployment
+        search = self._services.settings.search
+        embedded = isinstance(deployment.spec, LlamaCppDeployment)
+        thinking = min(request.thinking, deployment.spec.thinking or request.thinking)
+        if not deployment.engine.abilities.thinks:
+            thinking = round(thinking * request.effort)
+        return Task(
+            request_id=self._exchange.request_id,
+            deployment=deployment,
+            messages=messages,
+            sampling=request.sampling,
+            max_tokens=request.max_tokens,
+            thinking=thinking,
+            stops=request.stops,
+            tools=tools,
+            structure=form,
+            search=request.search,
+            search_budget=search.embedded_budget if embedded else search.budget,
+            preemptible=self.card.preemptible,
+            account=self._exchange.principal.account_id,
         )
 
     async def _withhold(self, unsafe: FinishDelta) -> Batch:
@@ -184,3 +266,72 @@ class _Chat(msgspec.Struct, eq=False):
             self._shown = True
             seconds = batch.arrived - self._exchange.body_read_at
             metrics.FIRST_TOKEN.labels(self._request.model).observe(seconds)
+
+
+async def _moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
+    """How an unsafe conversation is answered; `None` for a safe one.
+
+    Looked at are the user's id, the functions, and each message. An unsafe system message, `user`
+    or function raises `ApiError` (403).
+    """
+    texts: list[tuple[str, Place]] = [(request.user, "user"), (request.functions, "functions")]
+    texts += map(_said, request.messages)
+    verdicts: list[Verdict | None] = []
+    # All at once: it is their sum that takes long.
+    for verdict, (text, place) in zip(await moderator.check_all(texts), texts, strict=True):
+        if verdict is None and moderator.asks:
+            verdict = await moderator.ask(text, place)  # noqa: PLW2901
+        if verdict is not None:
+            field = place if place in REFUSED else "conversation"
+            notice(field, verdict)
+            if field in REFUSED:
+                raise ApiError(
+                    REFUSED[field], f"the content of {field} field is invalid", param=field
+                )
+        verdicts.append(verdict)
+    said = verdicts[2:]
+    return worst_of(said, request.messages) if any(said) else None
+
+
+def _said(message: Message) -> tuple[str, Place]:
+    """All that a message says, its name, thought and calls included, and what it is."""
+    called = [text for call in message.tool_calls for text in (call.name, call.arguments)]
+    text = "\n".join(filter(None, [message.content, message.name, message.thought, *called]))
+    if message.role == "system":
+        return text, "system"
+    # What a model or a function said is no request.
+    return text, "answer" if message.role in {"assistant", "tool"} else "conversation"
+
+
+def cut_to_fit(task: Task, counted: Counted, limits: Limits) -> Task:
+    """The task with what the context has room for. Raises `ApiError`."""
+    tokens = counted.tokens
+    if tokens > limits.max_input:
+        raise ApiError(
+            Errors.TOKENS_TOO_LONG,
+            f"Prompt tokens too long: the prompt has {tokens} tokens, "
+            f"the {limits.bound_by} takes at most {limits.max_input}",
+            param="messages",
+        )
+    room = limits.context - tokens
+    task = replace(task, search_budget=min(task.search_budget, room // SHARE))
+    room = max(1, room - task.search_bound)
+    thinking = min(task.thinking, max(1, room // 2))
+    return replace(
+        task,
+        thinking=thinking,
+        max_tokens=max(1, min(task.max_tokens, limits.max_output, room - thinking)),
+    )
+
+
+def _refused(field: str, error: Unguaranteed, path: str) -> ApiError:
+    """The keyword and its place where they are known, else the field alone."""
+    where = f"{field}: {error.keyword!r}" if error.known else field
+    if path:
+        shown = path if len(path) <= LONGEST else f"{path[:LONGEST]}…"
+        where += f" at {shown!r}"
+    return ApiError(
+        Errors.MALFORMED_JSON,
+        f"{where} {error.reason}; an answer that keeps to it cannot be guaranteed",
+        param=field.partition(".")[0].partition("[")[0],
+    )

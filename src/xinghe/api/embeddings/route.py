@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import (
     EMBEDDINGS,
@@ -20,14 +22,13 @@ from xinghe.api.services import Services
 from xinghe.embedding import Began, TextTooLong, Vectors
 
 
-class EmbeddingsRoute:
+class EmbeddingsRoute(msgspec.Struct):
     """Reads texts, and sends their vectors."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    services: Services
 
     async def __call__(self, exchange: Exchange) -> None:
-        begun = await begin(EMBEDDINGS, exchange, self._services)
+        begun = await begin(EMBEDDINGS, exchange, self.services)
         request, embedder, limits = begun.request, begun.embedder, begun.limits
         texts, dimensions = read_texts(request, limits), read_dimensions(request, embedder)
 
@@ -42,7 +43,7 @@ class EmbeddingsRoute:
 
         work = TextWork(begun.card, texts, embed)
         try:
-            vectors = await charged(self._services, exchange, work)
+            vectors = await charged(self.services, exchange, work)
         except TextTooLong as error:
             field = f"input[{error.index}]" if isinstance(request.input, list) else "input"
             raise tokens_too_long(field, error, limits) from error

@@ -38,7 +38,7 @@ async def begin(form: Form[R], exchange: Exchange, services: Services) -> Begun[
         tell_ignored(exchange, form, asked.ignored)
     embedder = services.deployments.embedder(card)
     exchange.add_header("x-served-by", embedder.served_by)
-    return Begun(asked.checked(), card, embedder, text_limits(card, embedder))
+    return Begun(asked.checked({}), card, embedder, text_limits(card, embedder))
 
 
 class TextWork(Generic[T]):

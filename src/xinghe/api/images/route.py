@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 
+import msgspec
 import structlog
 
 from xinghe.api.dialect import Dialect
@@ -40,17 +41,16 @@ PIXELS, STEPS = 1024 * 1024, 20
 """What a card's `image_tokens` is the price of."""
 
 
-class ImagesRoute:
+class ImagesRoute(msgspec.Struct):
     """Reads what is to be drawn, and sends the images or their URLs."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    services: Services
 
     async def __call__(self, exchange: Exchange) -> None:
-        services = self._services
+        services = self.services
         catalog, server = services.catalog, services.settings.server
         read, card = await read_asked(IMAGES, Kind.IMAGE, exchange, catalog, server)
-        request = read.checked()
+        request = read.checked({})
         asked = as_asked(request, card)
         if read.ignored:
             tell_ignored(exchange, IMAGES, read.ignored)

@@ -23,8 +23,7 @@ class CitationFilter(msgspec.Struct):
 
     `evidence[i]` is what source i + 1 says. With `enabled`, citations get the documented form,
     those of sources that do not exist go, and a sentence without one gets that of the source that
-    says the same. Without it, all of them go. The tokens of a text that is held back go with the
-    next one.
+    says the same. Without it, all of them go. Tokens were counted before.
     """
 
     evidence: Sequence[str]
@@ -32,8 +31,6 @@ class CitationFilter(msgspec.Struct):
     cited: tuple[int, ...] = ()
     """The sources that the answer cites, in order of their first citation."""
     held: str = ""
-    tokens: int = 0
-    """Of what is held back."""
     before: str = ""
     """The last two characters that went out."""
     sentence: str = ""
@@ -53,19 +50,14 @@ class CitationFilter(msgspec.Struct):
     def __call__(self, deltas: list[Delta]) -> list[Delta]:
         out: list[Delta] = []
         for delta in deltas:
+            text = ""
             if isinstance(delta, TextDelta):
-                self.tokens += delta.tokens
                 text = self.feed(delta.text)
             elif isinstance(delta, FinishDelta | ToolCallDelta):
                 text = self.flush()  # what was said before a call comes before it
-            else:
-                out.append(delta)
-                continue
-            ended = not isinstance(delta, TextDelta)
-            if text or (ended and self.tokens):
-                out.append(TextDelta(text, self.tokens))
-                self.tokens = 0
-            if ended:
+            if text:
+                out.append(TextDelta(text))
+            if not isinstance(delta, TextDelta):
                 out.append(delta)
         return out
 

@@ -1,6 +1,7 @@
 """Function call (section 5.6) for engines without good tools of their own.
 
-The platform writes the prompt, constrains what is generated, and reads the calls out of it.
+The platform writes the prompt, and constrains what is generated; `tool_parser` reads the calls
+out of it.
 """
 
 from xinghe.generation.tools.plan import (
@@ -14,4 +15,3 @@ from xinghe.generation.tools.plan import (
     vet,
 )
 from xinghe.generation.tools.prompt import flatten
-from xinghe.generation.tools.reader import CallReader, call_id

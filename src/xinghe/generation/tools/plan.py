@@ -1,4 +1,4 @@
-"""How one answer with functions is made: what the engine reads, what it may write, who reads it.
+"""How one answer with functions is made: what the engine reads, and what it may write.
 
 A model that needs no function does not write a word that says so: it begins to answer. So the
 decision is free text against calls, in one grammar. Asked for a word (`reply`, `none`, `回答`),
@@ -25,7 +25,6 @@ from xinghe.generation.tools.prompt import (
     instructed,
     told,
 )
-from xinghe.generation.tools.reader import CallReader
 
 GREEDY = Sampling(temperature=0.0, frequency_penalty=0.0, presence_penalty=0.0)
 """The engine's own repeat penalty of 1.1 may stay: 35 of 40 held-out cases with it as without."""
@@ -57,7 +56,7 @@ class ToolPlan(msgspec.Struct, frozen=True):
 
     The first decides: on `messages` under `constraint`, drawn as `sampling` says, whatever the
     request asks for. It ends by itself, after the calls or after the first few tokens of a reply.
-    If its reader has not `called`, these tokens are dropped (and counted), and the second pass
+    Where nothing was called, these tokens are dropped (and counted), and the second pass
     replies: on `plain`, without the examples of calls, with the request's own sampling, under
     `reply` or, where the request has one, its own constraint. `reply` is `None` where a call is
     certain: then there is no second pass.
@@ -69,10 +68,6 @@ class ToolPlan(msgspec.Struct, frozen=True):
     sampling: Sampling
     reply: Constraint | None
     names: tuple[str, ...]
-
-    def reader(self) -> CallReader:
-        """A reader for one run of the first pass."""
-        return CallReader(self.names)
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -1,9 +1,13 @@
 """Vets the schemas of requests, and the answers that were to keep to them, in workers."""
 
+import hashlib
 import json
 import math
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -13,7 +17,6 @@ from xinghe.core import Busy, Constraint, ToolUse
 from xinghe.generation.structure import CHARACTERS, NODES, Unguaranteed, sized
 from xinghe.generation.tools import Decision, offered, placed
 from xinghe.generation.vetting import wire
-from xinghe.generation.vetting.cache import Cache, Result, key_of
 from xinghe.workers import (
     QueueFull,
     WorkerDied,
@@ -25,7 +28,9 @@ from xinghe.workers import (
 
 log = structlog.get_logger(__name__)
 
+Result = wire.Formed | wire.Planned | wire.Refused
 MODULE = "xinghe.generation.vetting.child"
+COMPILERS = ",".join(f"{name} {version(name)}" for name in ("llguidance", "jsonschema_rs"))
 SECONDS = 2.0
 """Of one schema, or all functions of a request, from when a worker begins."""
 MEMORY = 512 * 1024 * 1024
@@ -33,6 +38,8 @@ MEMORY = 512 * 1024 * 1024
 WORKERS = 2
 CACHE = 32 * 1024 * 1024
 """Bytes of results."""
+ENTRY = 500
+"""Bytes that an entry of the cache takes beside its texts."""
 BUSY = 300.0
 """Seconds that a refusal for time holds: the machine may just have been busy."""
 ANY_OBJECT = b'{"type":"object"}'
@@ -288,3 +295,43 @@ def _json_of(use: ToolUse) -> bytes:
 def _json(value: Any) -> bytes:
     # Escaped: a lone surrogate, which JSON may spell, has no UTF-8.
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+def key_of(work: wire.Form | wire.Functions) -> bytes:
+    """All that a result depends on: use, schema, lengths, and the compilers' versions."""
+    return hashlib.sha256(COMPILERS.encode() + msgspec.msgpack.encode(work)).digest()
+
+
+class Cache(msgspec.Struct):
+    """At most `size` bytes of results."""
+
+    size: int
+    held: int = 0
+    """Bytes."""
+    results: OrderedDict[bytes, tuple[Result, int, float]] = msgspec.field(
+        default_factory=OrderedDict
+    )
+    """Each with its size, and the time until which it holds."""
+
+    def get(self, key: bytes) -> Result | None:
+        found, _, until = self.results.get(key, (None, 0, 0.0))
+        if found is None:
+            return None
+        if time.monotonic() > until:
+            self._drop(key)
+            return None
+        self.results.move_to_end(key)
+        return found
+
+    def put(self, key: bytes, result: Result, seconds: float = math.inf) -> None:
+        """Keep a result that holds for so many seconds."""
+        self._drop(key)
+        size = ENTRY + len(msgspec.msgpack.encode(result))
+        self.results[key] = result, size, time.monotonic() + seconds
+        self.held += size
+        while self.held > self.size:
+            self._drop(next(iter(self.results)))
+
+    def _drop(self, key: bytes) -> None:
+        if key in self.results:
+            self.held -= self.results.pop(key)[1]

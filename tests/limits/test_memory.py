@@ -1,4 +1,4 @@
-"""What only the store in memory has: a size, and a real clock."""
+"""How much a limiter keeps; and the real clock."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import time
 
 import pytest
 
-from tests.limits.stores import Clock
-from xinghe.limits import Limiter, LocalStore, RateLimited
+from tests.limits.clock import Clock
+from xinghe.limits import Limiter, RateLimited
 
 
 def test_idle_buckets_are_dropped() -> None:
     clock = Clock()
-    store = LocalStore(clock)
-    limiter = Limiter(store)
+    limiter = Limiter(clock)
     most = 0
     for account in range(20_000):
         limiter.admit(account, "m", rpm=300, tpm=300_000, qps=20, tokens=300_000)
-        most = max(most, len(store))
+        most = max(most, len(limiter))
         clock.pass_seconds(0.1)
     # 600 accounts a minute, three buckets each: all others have been full for long.
     assert most <= 3 * 601
@@ -25,18 +24,17 @@ def test_idle_buckets_are_dropped() -> None:
     for _ in range(most):
         limiter.admit(1, "m", rpm=300, tpm=0, qps=0, tokens=0)
         clock.pass_seconds(1)
-    assert len(store) == 1
+    assert len(limiter) == 1
 
 
 def test_a_debt_keeps_no_other_bucket() -> None:
     clock = Clock()
-    store = LocalStore(clock)
-    limiter = Limiter(store)
+    limiter = Limiter(clock)
     limiter.admit(0, "m", rpm=0, tpm=10, qps=0, tokens=1).settle(10_000)
     for account in range(1, 1000):
         limiter.admit(account, "m", rpm=300, tpm=0, qps=0, tokens=0)
         clock.pass_seconds(1)
-    assert len(store) <= 65
+    assert len(limiter) <= 65
     with pytest.raises(RateLimited):
         limiter.admit(0, "m", rpm=0, tpm=10, qps=0, tokens=1)
 

@@ -1,4 +1,4 @@
-"""Calls are read alike wherever the text is cut, and nothing is lost."""
+"""Calls are read alike wherever the text is cut, and nothing of them is lost."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xinghe.core import Delta, TextDelta, ToolCallDelta
-from xinghe.generation.tools import CallReader
+from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
+from xinghe.generation.tool_parser import ToolCallParser
 
 NAMES = ("get", "get_weather", "get_weather_now", "a")
 
@@ -28,23 +28,17 @@ def pieces(text: str, cuts: list[int]) -> list[str]:
     return [text[a:b] for a, b in pairwise(edges)]
 
 
-def read(text: str, cuts: list[int]) -> tuple[list[list[str]], str, CallReader]:
-    """The calls (name, arguments, id) and the text; checks the order of what comes, and tokens."""
-    reader = CallReader(NAMES)
+def read(text: str, cuts: list[int]) -> list[list[str]]:
+    """The calls (name, arguments, id); checks the order of what comes, and the end."""
+    parser = ToolCallParser(NAMES)
     deltas: list[Delta] = []
-    fed = 0
-    for number, piece in enumerate(pieces(text, cuts)):
-        deltas += reader.feed(piece, number)
-        fed += number
-    deltas += reader.end()
+    for piece in pieces(text, cuts):
+        deltas += parser([TextDelta(piece)])
+    *deltas, end = [*deltas, *parser([FinishDelta(FinishReason.NORMAL)])]
     found: list[list[str]] = []
-    said, tokens = "", 0
     for delta in deltas:
-        assert isinstance(delta, TextDelta | ToolCallDelta)
-        tokens += delta.tokens
-        if isinstance(delta, TextDelta):
-            said += delta.text
-        elif delta.name is not None:
+        assert isinstance(delta, ToolCallDelta)
+        if delta.name is not None:
             assert delta.index == len(found)
             assert delta.id is not None
             assert delta.arguments == ""
@@ -53,8 +47,8 @@ def read(text: str, cuts: list[int]) -> tuple[list[list[str]], str, CallReader]:
             assert delta.id is None
             assert delta.index == len(found) - 1
             found[-1][1] += delta.arguments
-    assert tokens == fed
-    return found, said, reader
+    assert end == FinishDelta(FinishReason.FUNCTION_CALL if found else FinishReason.NORMAL)
+    return found
 
 
 CUTS = st.lists(st.integers(min_value=0), max_size=40)
@@ -63,10 +57,8 @@ CUTS = st.lists(st.integers(min_value=0), max_size=40)
 @given(calls(), CUTS)
 def test_calls_come_whole_from_any_cut(made: list[tuple[str, str]], cuts: list[int]) -> None:
     text = "\n".join(f"{name} {arguments}" for name, arguments in made)
-    found, said, reader = read(text, cuts)
+    found = read(text, cuts)
     assert [(name, arguments) for name, arguments, _ in found] == made
-    assert said == ""
-    assert reader.called
     ids = [id_ for _, _, id_ in found]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"call_[a-z0-9]{24}", id_) for id_ in ids)
@@ -80,14 +72,9 @@ def test_calls_come_whole_from_any_cut(made: list[tuple[str, str]], cuts: list[i
 @example('<tool_call>\n{"name": "get"}\n</tool_call>', [4])
 @example("好的\nget {}", [2, 3])
 @example("get\n{}", [3])
-def test_what_does_not_begin_as_a_call_is_text(text: str, cuts: list[int]) -> None:
-    found, said, reader = read(text, cuts)
-    if any(text.startswith(f"{name} ") for name in NAMES):
-        assert reader.called
-        assert found
-    else:
-        assert not reader.called
-        assert (found, said) == ([], text)
+def test_what_does_not_begin_as_a_call_is_none(text: str, cuts: list[int]) -> None:
+    found = read(text, cuts)
+    assert bool(found) == any(text.startswith(f"{name} ") for name in NAMES)
 
 
 @given(calls(), st.integers(min_value=0), CUTS)
@@ -96,20 +83,21 @@ def test_a_text_cut_off_by_its_length_gives_a_beginning(
 ) -> None:
     text = "\n".join(f"{name} {arguments}" for name, arguments in made)
     text = text[: end % (len(text) + 1)]
-    found, said, reader = read(text, cuts)
+    found = read(text, cuts)
     for (name, arguments, _), (wanted, whole) in zip(found, made, strict=False):
         assert name == wanted
         assert whole.startswith(arguments)
-    assert reader.called == bool(found)
-    assert said == ("" if found else text)
+    begun = [name for name, _ in made if text.startswith(f"{name} ")]
+    assert bool(found) == bool(begun)
 
 
 def test_arguments_pass_at_once() -> None:
-    reader = CallReader(NAMES)
-    assert reader.feed("get_wea", 2) == []
-    (opening,) = reader.feed("ther ", 1)
+    parser = ToolCallParser(NAMES)
+    assert parser([TextDelta("get_wea")]) == []
+    (opening,) = parser([TextDelta("ther ")])
     assert isinstance(opening, ToolCallDelta)
-    assert (opening.name, opening.tokens) == ("get_weather", 3)
-    assert reader.feed('{"ci', 1) == [ToolCallDelta(0, arguments='{"ci', tokens=1)]
-    assert reader.feed('ty": 1}', 1) == [ToolCallDelta(0, arguments='ty": 1}', tokens=1)]
-    assert reader.end() == []
+    assert opening.name == "get_weather"
+    assert parser([TextDelta('{"ci')]) == [ToolCallDelta(0, arguments='{"ci')]
+    assert parser([TextDelta('ty": 1}')]) == [ToolCallDelta(0, arguments='ty": 1}')]
+    cut_off = FinishDelta(FinishReason.LENGTH)
+    assert parser([cut_off]) == [cut_off]
