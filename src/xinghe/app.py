@@ -3,7 +3,7 @@
 A request meets, from the outside in:
 
 1.  `api.edge`          path, method, CORS, one log line, every answer JSON
-2.  `api.authentication` the bearer token becomes a `Principal`
+2.  its `authenticate` the bearer token becomes a `Principal`
 3.  `api.repeats`       a key that was answered gets its answer again; else one request at a time
 4.  `api.chat`          body read and validated; the operation says its price and its work
 5.  `api.priced`        takes every operation that costs through the next three
@@ -26,7 +26,6 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from xinghe.accounts import Accounts, Outbox
-from xinghe.api.authentication import Lapses
 from xinghe.api.body import BodyBudget
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.route import ChatRoute
@@ -44,9 +43,9 @@ from xinghe.api.images.files import image_routes
 from xinghe.api.images.route import ImagesRoute
 from xinghe.api.memory import frozen_heap, trimmed_heap
 from xinghe.api.models import ModelsRoute
+from xinghe.api.priced import Lapses, Services
 from xinghe.api.repeats import Repeats
 from xinghe.api.rerank import RerankRoute
-from xinghe.api.services import Services
 from xinghe.catalog import Catalog
 from xinghe.dispatch import Deployments
 from xinghe.fetching import Fetcher

@@ -9,20 +9,20 @@ import pytest
 from structlog.testing import capture_logs
 
 from xinghe.accounts import Accounts
-from xinghe.api import authentication
+from xinghe.api import priced
 from xinghe.storage import Database
 
 
 async def test_a_look_that_fails_is_not_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authentication, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(priced, "LOOK_SECONDS", 0.01)
     async with await Database.open(tmp_path) as database:
         accounts = Accounts(database)
         account = await accounts.create_account("payer")
         await accounts.create_token(account.name)
         (token,) = await accounts.list_tokens()
-        lapses = authentication.Lapses(accounts)
+        lapses = priced.Lapses(accounts)
         await lapses.looking.start()
         ended = asyncio.Event()
         with lapses.watching(token.id, ended.set), capture_logs() as logs:

@@ -92,7 +92,7 @@ async def test_the_passages_of_an_index_let_requests_pass() -> None:
         assert not index.done()
         made = await index
     assert len(made) == 40
-    assert len(made[0]) == 384
+    assert len(made[0]) == 4 * 384
 
 
 async def test_closing_fails_what_waits() -> None:

@@ -53,7 +53,7 @@ async def test_text_after_a_nul_counts() -> None:
 
 async def test_a_plain_text_gets_the_form_of_a_query() -> None:
     async with running() as embedder:
-        (plain,) = (await embedder.vectors(["光的速度"], "text")).floats()
+        (plain,) = (await embedder.vectors(["光的速度"], "text")).data
         assert plain in await embedder.embed(["光的速度"], "query")
         assert plain not in await embedder.embed(["光的速度"], "passage")
 

@@ -21,7 +21,7 @@ from tests.kit.server import Server
 from tests.kit.sse import Stream, events
 from tests.kit.upstream import Upstream
 from xinghe.accounts import Accounts
-from xinghe.api.authentication import LOOK_SECONDS
+from xinghe.api.priced import LOOK_SECONDS
 from xinghe.storage import Database
 
 UNCERTIFIED = (401, "invalid_request_error", "invalid_iam_token")

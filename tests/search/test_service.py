@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -45,13 +46,11 @@ class Counting:
         async with self._grown:
             await self._grown.wait_for(lambda: self.passages >= passages)
 
-    async def embed(
-        self, texts: Sequence[str], kind: Literal["query", "passage"]
-    ) -> list[list[float]]:
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[bytes]:
         async with self._grown:
             self.passages += len(texts) if kind == "passage" else 0
             self._grown.notify_all()
-        return [[1.0, float(text.count("香")), float(text.count("茶"))] for text in texts]
+        return [array("f", (1, text.count("香"), text.count("茶"))).tobytes() for text in texts]
 
 
 async def test_the_service_finds_what_the_command_line_indexes(

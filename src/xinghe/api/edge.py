@@ -1,4 +1,7 @@
-"""The ASGI edge of the API mounts: path, method, identity, operation; every answer is JSON."""
+"""The ASGI edge of the API mounts: path, method, identity, operation; every answer is JSON.
+
+Who asks, and whether he may, is told by the contract's section "Identity and headers".
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ import msgspec
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from xinghe.accounts import Accounts
-from xinghe.api.authentication import authenticate
+from xinghe.accounts import Accounts, Principal
 from xinghe.api.body import BodyBudget
 from xinghe.api.dialect import MOUNTS, Dialect
 from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
 from xinghe.api.exchange import Exchange
 from xinghe.api.operations import OPERATIONS, Operation
+from xinghe.api.priced import REALM
 from xinghe.api.repeats import HEADER, Handler, Repeats
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.limits import Limiter
@@ -98,6 +101,37 @@ class Edge(msgspec.Struct):
         finally:
             exchange.close()
             _record(exchange)
+
+
+async def authenticate(exchange: Exchange, accounts: Accounts, scope: str) -> Principal:
+    """The owner of the bearer token. Raises `ApiError` (401)."""
+    if len(exchange.header_values(b"authorization")) > 1:
+        raise ApiError(
+            Errors.INVALID_TOKEN, f"{REALM}: the header Authorization was sent more than once"
+        )
+    header = exchange.header(b"authorization")
+    if not header:
+        raise ApiError(
+            Errors.INVALID_TOKEN, f"{REALM}: send the header Authorization: Bearer <access token>"
+        )
+    kind, _, secret = header.partition(" ")
+    principal = None
+    if kind.lower() == "bearer":
+        # Blanks before it are HTTP's (RFC 9110, section 11.4); `strip` would take more for one.
+        principal = await accounts.authenticate(secret.lstrip(" "))
+    if principal is None:
+        raise ApiError(
+            Errors.INVALID_TOKEN, f"{REALM}: the access token is unknown, revoked or expired"
+        )
+    if scope not in principal.scopes:
+        raise ApiError(
+            Errors.NO_PARAMETER_PERMISSION,
+            f"the access token lacks the scope {scope} of this operation",
+        )
+    appid = exchange.header(b"appid")
+    if appid is not None and appid != principal.appid:
+        raise ApiError(Errors.INVALID_APPID, "No permission to use the appid")
+    return principal
 
 
 def _record(exchange: Exchange) -> None:

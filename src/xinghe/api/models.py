@@ -12,8 +12,7 @@ from xinghe.api.chat.capabilities import around, deliverable
 from xinghe.api.embeddings.schema import text_limits
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
-from xinghe.api.priced import admit
-from xinghe.api.services import Services
+from xinghe.api.priced import Services, admit
 from xinghe.catalog import Kind, Limits, ModelCard, effective, of_card, of_deployment
 
 OWNER = "xinghe"

@@ -1,22 +1,55 @@
-"""The way of an operation that costs, written once: limits, preparation, hold, work, settling."""
+"""The way of an operation that costs, written once: limits, preparation, hold, work, settling.
+
+It ends when nobody may have its answer any more: the token has lapsed, or the client has left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from xinghe.api.authentication import unless_gone
+from xinghe.accounts import Accounts
+from xinghe.api.chat.pictures import PictureLoader
+from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
-from xinghe.api.services import Services
-from xinghe.catalog import ModelCard
-from xinghe.core import Meter
-from xinghe.limits import Admission
+from xinghe.catalog import Catalog, ModelCard
+from xinghe.core import ClientGone, Meter
+from xinghe.dispatch import Deployments
+from xinghe.generation.planning import AnswerServices
+from xinghe.generation.vetting import Vetting
+from xinghe.images.store import ImageStore
+from xinghe.ledger import Ledger
+from xinghe.limits import Admission, Limiter
 from xinghe.observe import metrics
+from xinghe.regular import Regular
+from xinghe.settings import Settings
+from xinghe.storage import StorageError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+REALM = "IAM Certification failed"
+LOOK_SECONDS = 2.0
+"""Seconds between two queries, each for all running answers; one must end within 5 s."""
+
+
+class Services(AnswerServices, frozen=True, kw_only=True):
+    """Everything that lives as long as the process and an operation needs, as `app.py` made it."""
+
+    settings: Settings
+    catalog: Catalog
+    deployments: Deployments
+    limiter: Limiter
+    ledger: Ledger
+    lapses: Lapses
+    pictures: PictureLoader
+    images: ImageStore
+    vetting: Vetting
 
 
 class Prepared(msgspec.Struct, Generic[T_co], frozen=True):
@@ -108,3 +141,78 @@ def admit(
     for name, value in admission.headers:
         exchange.add_header(name, value)
     return admission
+
+
+class Lapses:
+    """Ends the answers that are being made for a token that is revoked or expires meanwhile."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._running: dict[int, dict[object, Callable[[], object]]] = {}
+        self.looking = Regular(self._look, LOOK_SECONDS, "tokens_not_looked_up", StorageError)
+
+    @contextmanager
+    def watching(self, token_id: int, end: Callable[[], object]) -> Iterator[None]:
+        """Within it, `end` is called when the token holds no longer."""
+        running, key = self._running.setdefault(token_id, {}), object()
+        running[key] = end
+        try:
+            yield
+        finally:
+            del running[key]
+            if not running:
+                self._running.pop(token_id, None)
+
+    async def check(self, token_id: int, since: float) -> None:
+        """Raise `ApiError` (401) if the token has lapsed while its request waited.
+
+        `since` is when it was known to hold, in seconds of `time.perf_counter`.
+        """
+        if time.perf_counter() - since > LOOK_SECONDS and await self._accounts.lapsed([token_id]):
+            raise lapsed()
+
+    async def _look(self) -> None:
+        if not self._running:
+            return
+        for token_id in await self._accounts.lapsed(self._running):
+            for end in list(self._running.get(token_id, {}).values()):
+                end()
+
+
+def lapsed() -> ApiError:
+    return ApiError(
+        Errors.INVALID_TOKEN,
+        f"{REALM}: the access token was revoked or expired before the answer was finished",
+    )
+
+
+async def unless_gone(
+    exchange: Exchange,
+    work: Awaitable[T],
+    meter: Meter | None = None,
+    lapses: Lapses | None = None,
+) -> T:
+    """What `work` gives; it is cancelled when the client leaves, or its token lapses.
+
+    Raises `ClientGone` for the one, which the meter is told before, and `ApiError` (401) for the
+    other.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.create_task(exchange.gone())
+    lapse = asyncio.get_running_loop().create_future()
+    try:
+        with (
+            lapses.watching(exchange.principal.token_id, lapse.cancel) if lapses else nullcontext()
+        ):
+            await asyncio.wait({task, gone, lapse}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        if lapse.done():
+            raise lapsed()
+        if meter is not None:
+            meter.left = True
+        raise ClientGone
+    finally:
+        gone.cancel()
+        task.cancel()
+        await asyncio.wait({task, gone})

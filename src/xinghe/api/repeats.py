@@ -15,9 +15,9 @@ import msgspec
 import structlog
 from starlette.types import Message
 
-from xinghe.api.authentication import unless_gone
 from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.exchange import Exchange, Headers, read_body
+from xinghe.api.priced import unless_gone
 from xinghe.idempotency import Keeper, Keeping, Kept, KeyReused, RepeatKey
 from xinghe.settings import Server
 from xinghe.storage import now

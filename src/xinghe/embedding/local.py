@@ -18,7 +18,6 @@ from xinghe.embedding.protocol import (
     Form,
     TextTooLong,
     Vectors,
-    nothing,
 )
 from xinghe.workers import FairQueue, QueueFull, Worker, WorkerDied, WorkerFailure
 
@@ -70,7 +69,7 @@ Results = list[TooLong | Made]
 
 class _Job(msgspec.Struct, eq=False):
     task: Task
-    began: Began
+    began: Began | None = None
     future: asyncio.Future[Made | TooLong] = msgspec.field(default_factory=asyncio.Future)
 
 
@@ -113,7 +112,7 @@ class LocalEmbedder(Embedder):
         *,
         max_tokens: int = 0,
         dimensions: int | None = None,
-        began: Began = nothing,
+        began: Began | None = None,
     ) -> Vectors:
         assert dimensions in (None, self.dimensions)
         if not texts:
@@ -128,16 +127,14 @@ class LocalEmbedder(Embedder):
         finally:
             self._jobs.remove(account, job)  # its caller may have left
 
-    async def embed(
-        self, texts: Sequence[str], kind: Literal["query", "passage"]
-    ) -> list[list[float]]:
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[bytes]:
         if kind == "query":
-            return (await self.vectors(texts, kind)).floats()
-        found: list[list[float]] = []
+            return (await self.vectors(texts, kind)).data
+        found: list[bytes] = []
         for at in range(0, len(texts), BACKGROUND_BATCH):
-            job = _Job(Task(list(texts[at : at + BACKGROUND_BATCH]), kind, 0), nothing)
+            job = _Job(Task(list(texts[at : at + BACKGROUND_BATCH]), kind, 0))
             self._background.append(job)
-            found += (await self._made(job)).floats()
+            found += (await self._made(job)).data
         return found
 
     async def ready(self) -> bool:
@@ -184,7 +181,8 @@ class LocalEmbedder(Embedder):
             if not job.future.done():  # else its caller has left
                 batch.append(job)
                 size += _texts(job)
-                job.began()
+                if job.began is not None:
+                    job.began()
         while not batch and self._background:
             job = self._background.popleft()
             if not job.future.done():

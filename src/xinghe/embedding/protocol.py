@@ -14,10 +14,6 @@ Began = Callable[[], None]
 """Called when work on a request begins."""
 
 
-def nothing() -> None:
-    """For those who need not know when it begins."""
-
-
 class EmbedderError(Exception):
     """No vectors were made; the text is for the log, never for a client."""
 
@@ -79,7 +75,7 @@ class Embedder(Protocol):
         *,
         max_tokens: int = 0,
         dimensions: int | None = None,
-        began: Began = nothing,
+        began: Began | None = None,
     ) -> Vectors:
         """The vectors of `texts`, in order; `began` is called when work on them begins.
 
@@ -87,16 +83,19 @@ class Embedder(Protocol):
         up what has not begun.
         """
 
-    async def embed(
-        self, texts: Sequence[str], kind: Literal["query", "passage"]
-    ) -> list[list[float]]:
-        """The same as floats, for search within the platform. Raises `EmbedderError`.
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[bytes]:
+        """The same for search within the platform. Raises `EmbedderError`.
 
         Passages are for an index that nobody waits for: they let requests pass.
         """
 
     async def rank(
-        self, query: str, documents: Sequence[str], *, max_tokens: int = 0, began: Began = nothing
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        max_tokens: int = 0,
+        began: Began | None = None,
     ) -> list[float]:
         """How well each document answers the query, in [0, 1]: by how alike their vectors are.
 

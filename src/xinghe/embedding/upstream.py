@@ -19,7 +19,6 @@ from xinghe.embedding.protocol import (
     Form,
     TextTooLong,
     Vectors,
-    nothing,
 )
 from xinghe.outbound import (
     AnswerTooLarge,
@@ -109,7 +108,7 @@ class UpstreamEmbedder(Embedder):
         *,
         max_tokens: int = 0,
         dimensions: int | None = None,
-        began: Began = nothing,
+        began: Began | None = None,
     ) -> Vectors:
         self._check(texts, max_tokens)
         if not texts:
@@ -138,18 +137,19 @@ class UpstreamEmbedder(Embedder):
             raise self._failed(f"it made vectors of {len(made[0]) // 4} dimensions")
         return Vectors(made)
 
-    async def embed(
-        self, texts: Sequence[str], kind: Literal["query", "passage"]
-    ) -> list[list[float]]:
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[bytes]:
         try:
-            made = (await self.vectors(texts, kind)).floats()
+            return (await self.vectors(texts, kind)).data
         except TextTooLong as error:
             raise self._failed(str(error)) from error
-        return [[x / length for x in each] if (length := math.hypot(*each)) else each
-                for each in made]  # fmt: skip
 
     async def rank(
-        self, query: str, documents: Sequence[str], *, max_tokens: int = 0, began: Began = nothing
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        max_tokens: int = 0,
+        began: Began | None = None,
     ) -> list[float]:
         self._check([query, *documents], max_tokens)
         if self._deployment.reranker:
@@ -165,7 +165,9 @@ class UpstreamEmbedder(Embedder):
     async def aclose(self) -> None:
         await self._server.aclose()
 
-    async def _rerank(self, query: str, documents: Sequence[str], began: Began) -> list[float]:
+    async def _rerank(
+        self, query: str, documents: Sequence[str], began: Began | None
+    ) -> list[float]:
         body = {
             "model": self._deployment.reranker,
             "query": query,
@@ -194,14 +196,15 @@ class UpstreamEmbedder(Embedder):
         path: str,
         body: object,
         texts: Sequence[str],
-        began: Began,
+        began: Began | None,
         kind: type[T],
         most: int,
     ) -> T:
         """Ask, and again where the server fails by itself; an answer has at most `most` bytes."""
         try:
             async with self._slots.hold(size=len(texts)):
-                began()
+                if began is not None:
+                    began()
                 for delay in (*RETRY_DELAYS, None):
                     try:
                         return await self._server.ask(path, body, kind, most)

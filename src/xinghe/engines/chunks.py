@@ -253,7 +253,8 @@ class Chunks:
             # An event counts for one token, and what it brings is cut where it is long.
             for at in range(0, len(new), MOST_CHARACTERS):
                 deltas.append(kind(new[at : at + MOST_CHARACTERS], 0 if at else 1))
-        if self._calls is not None and not (is_whole and ToolCallDelta in self._by_deltas):
+        once_more = is_whole and ToolCallDelta in self._by_deltas
+        if self._calls is not None and pieces and not once_more:
             deltas += self._calls.deltas(pieces)
 
     def _pieces_of(self, said: _Said | None) -> list[Said]:

@@ -45,10 +45,8 @@ _PASSAGE = (
 class Embedder(Protocol):
     """Texts as vectors whose cosine tells how near their meanings are."""
 
-    async def embed(
-        self, texts: Sequence[str], kind: Literal["query", "passage"]
-    ) -> list[list[float]]:
-        """One vector a text, all of one length."""
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[bytes]:
+        """One vector a text, as little-endian 32-bit floats, all of one length."""
 
 
 class _Vectors:
@@ -60,11 +58,11 @@ class _Vectors:
         self._matrix: NDArray[np.float32] = np.zeros((0, 0), np.float32)
 
     def nearest(
-        self, connection: apsw.Connection, vector: Sequence[float], number: int
+        self, connection: apsw.Connection, vector: bytes, number: int
     ) -> list[tuple[int, float]]:
         """The ids of the passages nearest to a vector with their cosines, best first."""
         self._refresh(connection)
-        if self._matrix.shape[0] == 0 or self._matrix.shape[1] != len(vector):
+        if self._matrix.shape[0] == 0 or self._matrix.shape[1] != len(vector) // 4:
             return []
         cosines = self._matrix @ _unit(vector)
         best = np.argsort(-cosines, kind="stable")[:number]
@@ -104,7 +102,7 @@ class LocalProvider(msgspec.Struct):
 
     async def search(self, query: str, number: int) -> list[Found]:
         self.searched()
-        vector: list[float] = []
+        vector = b""
         if self.embedder is not None:
             try:
                 async with asyncio.timeout(VECTOR_SECONDS):
@@ -122,7 +120,7 @@ class LocalProvider(msgspec.Struct):
         self.corpus.close()
 
     def _find(
-        self, connection: apsw.Connection, query: str, vector: list[float], number: int
+        self, connection: apsw.Connection, query: str, vector: bytes, number: int
     ) -> list[Found]:
         by_terms: list[int] = []
         if (expression := match_expression(query)) is not None:
@@ -207,7 +205,7 @@ def _without_vectors(connection: apsw.Connection) -> list[tuple[int, str]]:
     ]
 
 
-def _unit(vector: Sequence[float]) -> NDArray[np.float32]:
-    array = np.asarray(vector, np.float32)
+def _unit(vector: bytes) -> NDArray[np.float32]:
+    array = np.frombuffer(vector, np.float32)
     length = float(np.linalg.norm(array))
     return array / np.float32(length) if length else array

@@ -21,8 +21,7 @@ from xinghe.api.chat.schema import CHAT
 from xinghe.api.chat.stream import stream_answer
 from xinghe.api.errors import ApiError, Errors, refuse
 from xinghe.api.exchange import Exchange, check_whole
-from xinghe.api.priced import Prepared, charged
-from xinghe.api.services import Services
+from xinghe.api.priced import Prepared, Services, charged
 from xinghe.api.validation import read_asked, tell_ignored
 from xinghe.catalog import Capability, Kind, Limits, LlamaCppDeployment, ModelCard, effective
 from xinghe.core import FinishDelta, Message, Meter

@@ -13,10 +13,10 @@ from collections.abc import Callable, Coroutine
 
 import msgspec
 
-from xinghe.api.authentication import Lapses, lapsed
 from xinghe.api.chat.encoder import KEEP_ALIVE, StreamEncoder
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.exchange import Exchange, Headers
+from xinghe.api.priced import Lapses, lapsed
 from xinghe.core import ClientGone, Meter
 from xinghe.engines import Batch
 from xinghe.generation.runner import Emit

@@ -17,8 +17,7 @@ from xinghe.api.embeddings.schema import (
 )
 from xinghe.api.embeddings.texts import TextWork, begin
 from xinghe.api.exchange import Exchange
-from xinghe.api.priced import charged
-from xinghe.api.services import Services
+from xinghe.api.priced import Services, charged
 from xinghe.embedding import Began, TextTooLong, Vectors
 
 

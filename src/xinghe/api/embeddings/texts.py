@@ -9,8 +9,7 @@ import msgspec
 
 from xinghe.api.embeddings.schema import EmbeddingLimits, text_limits
 from xinghe.api.exchange import Exchange
-from xinghe.api.priced import Prepared
-from xinghe.api.services import Services
+from xinghe.api.priced import Prepared, Services
 from xinghe.api.validation import Form, Request, read_asked, tell_ignored
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Meter

@@ -19,8 +19,7 @@ from xinghe.api.images.schema import (
     as_asked,
     as_patience,
 )
-from xinghe.api.priced import Prepared, charged
-from xinghe.api.services import Services
+from xinghe.api.priced import Prepared, Services, charged
 from xinghe.api.validation import read_asked, tell_ignored
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Meter
