@@ -160,6 +160,24 @@ def test_what_says_that_all_is_well_is_no_complaint(fine: str) -> None:
     check(Wanted(text="你好", counted=2), *read([*TEXT, fine.encode(), b"[DONE]"], at_once=1))
 
 
+@pytest.mark.parametrize(
+    ("reason", "ends"), [("MAX_TOKENS", "length"), ("SAFETY", "content_filter")]
+)
+def test_a_reason_under_its_other_name(reason: str, ends: Any) -> None:
+    end = json.dumps({"choices": [{"delta": {}, "finishReason": reason}]}).encode()
+    check(Wanted(text="你好", finish=ends, counted=2), *read([*TEXT, end, b"[DONE]"], at_once=1))
+
+
+def test_what_is_framed_twice_is_read() -> None:
+    framed = b"".join(b"data: data: " + line + b"\ndata:\ndata:\n\n" for line in [*TEXT, *END])
+    check(Wanted(text="你好", usage=[7, 2, 0]), *read(events_of([framed]), at_once=1))
+
+
+def test_bare_controls_are_part_of_a_text() -> None:
+    said = b'{"choices":[{"delta":{"content":"a\tb\x1b\\n"}}]}'
+    check(Wanted(text="a\tb\x1b\n", usage=[7, 2, 0]), *read([said, *END], at_once=1))
+
+
 def test_half_a_character_is_joined_to_no_later_one() -> None:
     """What has no other half is an honest error."""
     said = [rb"\ud83d", b"x", rb"\ude00"]

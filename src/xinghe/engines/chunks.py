@@ -65,6 +65,7 @@ class _Choice(msgspec.Struct):
     message: _Said | None = None
     text: msgspec.Raw = NULL
     finish_reason: msgspec.Raw = NULL
+    finishReason: msgspec.Raw = NULL  # noqa: N815 (as Gemini's own interface has it)
     usage: msgspec.Raw = NULL
 
 
@@ -197,9 +198,10 @@ class Chunks:
             self._judge(event, failed=failed)
         if failed:
             return
-        self._end(choice.finish_reason)
+        reason = choice.finish_reason if choice.finish_reason != NULL else choice.finishReason
+        self._end(reason)
         raw = chunk.usage if chunk.usage != NULL else choice.usage
-        if len(deltas) == began and not choice.finish_reason == raw == NULL:
+        if len(deltas) == began and not reason == raw == NULL:
             self.over = self._spoken and self.is_whole
         if raw != NULL and (usage := self._count(raw)):
             deltas.append(usage)

@@ -244,7 +244,8 @@ class EventParser(msgspec.Struct):
         events: list[bytes] = []
         for line in self._lines(read):
             if self._whole or line.startswith(b"data:"):
-                data = line if self._whole else line[5:].removeprefix(b" ")
+                # Some frame once more what is framed already.
+                data = line if self._whole else line[5:].removeprefix(b" ").removeprefix(b"data: ")
                 is_more = self._data and self._data[0][:2] == b'{"'
                 if is_more and self._data[-1].rstrip()[-1:] == b"}" and data[:2] in _BEGINS:
                     # No JSON goes on so: another event, that no empty line divides.
