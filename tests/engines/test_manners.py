@@ -325,7 +325,7 @@ def test_a_sound_count_stands(counts: list[Any], wanted: UsageDelta) -> None:
 
 async def test_a_reason_behind_each_piece_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some proxies send it as a chunk of its own."""
-    monkeypatch.setattr("xinghe.engines.upstream.USAGE_PATIENCE", 0.2)
+    monkeypatch.setattr("xinghe.engines.upstream.USAGE_TIMEOUT", 0.2)
     end = chunk(finish="stop")
     steps: list[Step] = [chunk("你"), end, chunk("好"), end, 0.6, chunk("吗"), end, DONE]
     deltas = await deltas_of(STREAM_HEAD, *steps, silence_timeout=5)
