@@ -1,6 +1,6 @@
-"""Idempotency-Key: the response to a request that was answered before, without a new charge.
+"""Idempotency-Key: the answer of a request that was already answered, without a new charge.
 
-What is in flight, what is stored and for how long, and the table `kept_answers`.
+Who has a key's turn, what is kept and for how long, and the table `kept_answers`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import structlog
 from xinghe.core import MICRO
 from xinghe.regular import Regular
 from xinghe.settings import Idempotency
-from xinghe.storage import Allowance, Database, DeferredWrites, StorageError, in_batches, now
+from xinghe.storage import Allowance, Database, Gathering, StorageError, in_batches, now
 
 SWEEP_SECONDS = 60.0
 ROW_BYTES = 256
 """What a row takes beside its headers and body, about."""
 DROPPED_ON_THE_WAY = 20
-"""Responses that a new one may push out; what is over the limit then goes in batches."""
+"""Answers that one which is kept may push out; what is over the limit then goes in batches."""
 
 _OLDEST = "id = (SELECT min(id) FROM kept_answers)"
 _AGED = "id = (SELECT id FROM kept_answers WHERE at < ? ORDER BY at LIMIT 1)"
@@ -33,7 +33,7 @@ _AGED = "id = (SELECT id FROM kept_answers WHERE at < ? ORDER BY at LIMIT 1)"
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.idempotency")
 
 
-class IdempotencyKey(NamedTuple):
+class RepeatKey(NamedTuple):
     """Where a key counts: one account, one operation at one mount; `key` is its SHA-256."""
 
     account_id: int
@@ -41,13 +41,13 @@ class IdempotencyKey(NamedTuple):
     key: bytes
 
 
-class StoredResponse(msgspec.Struct, frozen=True):
-    """A response as it went out; `digest` is the SHA-256 of the body that it answers.
+class Kept(msgspec.Struct, frozen=True):
+    """An answer as it went out; `asked` is the SHA-256 of the body that it answers.
 
     `headers` are pairs of raw bytes, in order; `at` is in microseconds UTC.
     """
 
-    digest: bytes
+    asked: bytes
     model: str
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -59,60 +59,58 @@ class KeyReused(Exception):
     """A key was used before with another body."""
 
 
-class IdempotencyStore:
-    """Stores responses for as long as the settings say; of a key, one request is in flight."""
+class Keeper:
+    """Keeps answers for as long as the settings say, and makes requests with one key take turns."""
 
     def __init__(self, database: Database, settings: Idempotency) -> None:
         self._database = database
         self._lasting = round(settings.keep * MICRO)
         self._max_bytes = settings.max_bytes
-        self._in_flight: dict[IdempotencyKey, tuple[bytes, asyncio.Event]] = {}
-        """By key, in this process, the only one that writes to its database."""
-        self.sweeping = Regular(
-            self.sweep, SWEEP_SECONDS, "stored_responses_not_swept", StorageError
-        )
+        self._running: dict[RepeatKey, tuple[bytes, asyncio.Event]] = {}
+        """The keys at work in this process, the only one that writes to its database."""
+        self.sweeping = Regular(self.sweep, SWEEP_SECONDS, "kept_answers_not_swept", StorageError)
         """Drops what is too old."""
 
-    def in_flight(self, key: IdempotencyKey, digest: bytes) -> asyncio.Event | None:
-        """The end of the request with the key that is in flight; None if there is none.
+    def running(self, place: RepeatKey, asked: bytes) -> asyncio.Event | None:
+        """The end of the request that has the key's turn; None if nobody has it.
 
-        `digest` is the SHA-256 of the body. Raises `KeyReused` if the other has another body.
+        `asked` is the SHA-256 of the body. Raises `KeyReused` if the other has another body.
         """
-        other, ended = self._in_flight.get(key, (digest, None))
-        if other != digest:
+        other, ended = self._running.get(place, (asked, None))
+        if other != asked:
             raise KeyReused
         return ended
 
     @contextmanager
-    def begin(self, key: IdempotencyKey, digest: bytes) -> Iterator[None]:
-        """Be in flight with a key that is not."""
-        assert key not in self._in_flight
+    def turn(self, place: RepeatKey, asked: bytes) -> Iterator[None]:
+        """Have the turn of a key that is not running."""
+        assert place not in self._running
         ended = asyncio.Event()
-        self._in_flight[key] = digest, ended
+        self._running[place] = asked, ended
         try:
             yield
         finally:
-            del self._in_flight[key]
+            del self._running[place]
             ended.set()
 
-    async def find(self, key: IdempotencyKey, digest: bytes) -> StoredResponse | None:
-        """What is stored for a key; only within `begin`.
+    async def find(self, place: RepeatKey, asked: bytes) -> Kept | None:
+        """The answer that is kept for a key; only within its turn.
 
         Raises `KeyReused` if it answers another body, and `StorageError`.
         """
-        # In the writer's queue, behind what the last one in flight has handed in.
+        # In the writer's queue, behind what the last holder of the turn has handed in.
         found = await self._database.write(
-            partial(find_response, key=key, since=now() - self._lasting)
+            partial(find_answer, place=place, since=now() - self._lasting)
         )
-        if found is not None and found.digest != digest:
+        if found is not None and found.asked != asked:
             raise KeyReused
         return found
 
     @contextmanager
-    def pending(self, key: IdempotencyKey) -> Iterator[PendingResponse]:
-        """Around the work: what it settles is held back until its response is stored."""
-        with self._database.defer() as writes:
-            yield PendingResponse(writes, key, self._max_bytes, self._max_bytes // 8)
+    def keeping(self, place: RepeatKey) -> Iterator[Keeping]:
+        """Around the work: what it settles is held back until its answer is kept, or it ends."""
+        with self._database.gather() as gathering:
+            yield Keeping(gathering, place, self._max_bytes, self._max_bytes // 8)
 
     async def sweep(self) -> int:
         """Drop what is too old or too much; returns how many. Raises `StorageError`."""
@@ -123,70 +121,59 @@ class IdempotencyStore:
         return await in_batches(self._database, step, 0)
 
 
-class PendingResponse(msgspec.Struct):
-    """One on its way into the table; one of more than `largest` bytes is not stored."""
+class Keeping(msgspec.Struct):
+    """One answer on its way into the table; one of more than `largest` bytes is not kept."""
 
-    writes: DeferredWrites
-    key: IdempotencyKey
+    gathering: Gathering
+    place: RepeatKey
     max_bytes: int
     largest: int
 
-    async def store(self, response: StoredResponse | None) -> None:
-        """Hand the response in, and behind it what the work has settled; None: only that.
+    async def keep(self, answer: Kept | None) -> None:
+        """Hand the answer in, and behind it what the work has settled; None: only that.
 
-        Returns when it may leave. Raises `StorageError`, and then it may not.
+        Returns when the answer may leave. Raises `StorageError`, and then it may not.
         """
-        if response is None:
-            self.writes.hand_in()
+        if answer is None:
+            self.gathering.hand_in()
         else:
-            self.writes.hand_in(
-                partial(store_response, key=self.key, response=response, max_bytes=self.max_bytes)
+            self.gathering.hand_in(
+                partial(keep_answer, place=self.place, answer=answer, max_bytes=self.max_bytes)
             )
-        await self.writes.cleared()
+        await self.gathering.cleared()
 
 
-def store_response(
-    connection: apsw.Connection, key: IdempotencyKey, response: StoredResponse, *, max_bytes: int
+def keep_answer(
+    connection: apsw.Connection, place: RepeatKey, answer: Kept, *, max_bytes: int
 ) -> None:
-    """Write a response down, and drop the oldest while all take more than `max_bytes`."""
-    headers = msgspec.msgpack.encode(response.headers)
-    size = len(headers) + len(response.body) + ROW_BYTES
+    """Write an answer down, and drop oldest ones while all take more than `max_bytes`."""
+    headers = msgspec.msgpack.encode(answer.headers)
+    size = len(headers) + len(answer.body) + ROW_BYTES
     connection.execute(
         "INSERT OR IGNORE INTO kept_answers (account_id, operation, key, asked, model, status, "
         "headers, body, size, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *key,
-            response.digest,
-            response.model,
-            response.status,
-            headers,
-            response.body,
-            size,
-            response.at,
-        ),
+        (*place, answer.asked, answer.model, answer.status, headers, answer.body, size, answer.at),
     )
     allowance = Allowance(DROPPED_ON_THE_WAY, math.inf)
     while _total(connection) > max_bytes and allowance.take():
         _delete(connection, _OLDEST)
 
 
-def find_response(
-    connection: apsw.Connection, key: IdempotencyKey, *, since: int
-) -> StoredResponse | None:
-    """What is stored for a key, if it is not older than a moment; an older one goes."""
+def find_answer(connection: apsw.Connection, place: RepeatKey, *, since: int) -> Kept | None:
+    """What is kept at a place, if it is not older than a moment; an older one goes."""
     where = "account_id = ? AND operation = ? AND key = ?"
     row = connection.execute(
         f"SELECT asked, model, status, headers, body, at FROM kept_answers WHERE {where}",  # noqa: S608
-        key,
+        place,
     ).get
     if row is None:
         return None
-    digest, model, status, headers, body, at = row
+    asked, model, status, headers, body, at = row
     if at < since:
-        _delete(connection, where, key)
+        _delete(connection, where, place)
         return None
     pairs = msgspec.msgpack.decode(headers, type=list[tuple[bytes, bytes]])
-    return StoredResponse(digest, model, status, pairs, body, at)
+    return Kept(asked, model, status, pairs, body, at)
 
 
 def drop_expired(
@@ -218,7 +205,7 @@ def _total(connection: apsw.Connection) -> int:
 
 
 def _delete(connection: apsw.Connection, where: str, values: tuple[object, ...] = ()) -> int:
-    # A response that was promised to be gone must not stand in the file's free pages.
+    # An answer that was promised to be gone must not stand in the file's free pages.
     connection.pragma("secure_delete", True)
     connection.execute(f"DELETE FROM kept_answers WHERE {where}", values)  # noqa: S608
     return connection.changes()

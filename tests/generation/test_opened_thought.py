@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
-from tests.generation.made import accumulated, services
+from tests.generation.made import collected, services
 from tests.generation.vetted import form
 from xinghe.catalog import LlamaCppDeployment
-from xinghe.core import FinishReason, Message, Sampling, Usage
+from xinghe.core import FinishReason, Message, Meter, Sampling
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.planning import GenerationRequest
+from xinghe.generation.planning import Task
 from xinghe.generation.vetting import VettedForm
 from xinghe.safety import Moderator
 
@@ -43,12 +43,12 @@ async def test_where_the_answer_begins(
         engine.locate(tape.url)
         deployment = ChatDeployment("r1", spec, engine)
         question = (Message("user", "你好"),)
-        request = GenerationRequest(
+        task = Task(
             "as-0123456789", deployment, question, Sampling(), 64, thinking=64, structure=wanted
         )
         using = services(NO_LISTS)
         try:
-            made = await accumulated(using, request, Usage())
+            made = await collected(using, task, Meter())
         finally:
             await deployment.engine.aclose()
     assert (made.thought, made.text) == (thought, answer)
@@ -67,16 +67,14 @@ async def test_thought_that_reaches_its_bound_is_closed_and_answered() -> None:
         engine.locate(tape.url)
         deployment = ChatDeployment("r1", spec, engine)
         question = (Message("user", "你好"),)
-        request = GenerationRequest(
-            "as-0123456789", deployment, question, Sampling(), 64, thinking=2
-        )
-        usage = Usage()
+        task = Task("as-0123456789", deployment, question, Sampling(), 64, thinking=2)
+        meter = Meter()
         using = services(NO_LISTS)
         try:
-            made = await accumulated(using, request, usage)
+            made = await collected(using, task, meter)
         finally:
             await deployment.engine.aclose()
     assert (made.thought, made.text) == ("想想", "答")
     assert made.finish.reason is FinishReason.NORMAL
-    assert (usage.prompt_tokens, usage.reasoning_tokens) == (3, 2)
+    assert (meter.prompt_tokens, meter.reasoning_tokens) == (3, 2)
     assert tape.requests[4]["content"] == "<think>\n想想\n</think>\n\n"

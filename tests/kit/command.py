@@ -6,7 +6,8 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 XINGHE = [sys.executable, "-m", "xinghe"]
@@ -30,16 +31,11 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def xinghe(*arguments: str, data: Path | None = None, timeout: float = 200.0) -> str:
-    """Run a command that must succeed and give its standard output, trimmed.
-
-    It is a process of its own, forked from one that has imported the command line: most of what a
-    command takes is its imports.
-    """
+    """Run a command that must succeed and give its standard output, trimmed."""
     asked = [*arguments, *(["--data", str(data)] if data else [])]
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder, "stdout"), Path(folder, "stderr")
-        process = FORKS.Process(target=_run, args=(asked, environment(), *told), daemon=False)
-        process.start()
+        process = forked(asked, environment(), *told)
         process.join(timeout)
         code = process.exitcode
         if code is None:
@@ -51,11 +47,24 @@ def xinghe(*arguments: str, data: Path | None = None, timeout: float = 200.0) ->
     return out.strip()
 
 
+def forked(
+    arguments: Sequence[str], variables: Mapping[str, str], out: Path, errors: Path
+) -> ForkServerProcess:
+    """Start a command with these variables; what it says is added to the files.
+
+    It is a process of its own, forked from one that has imported the command line: most of what a
+    command takes is its imports.
+    """
+    process = FORKS.Process(target=_run, args=(arguments, variables, out, errors), daemon=False)
+    process.start()
+    return process
+
+
 def _run(arguments: list[str], variables: dict[str, str], out: Path, errors: Path) -> None:
     from xinghe.cli.main import main  # noqa: PLC0415 - there already, in the process that forks
 
     for file, descriptor in ((out, 1), (errors, 2)):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
     os.environ.clear()
     os.environ.update(variables)
     main(arguments, prog_name="xinghe")

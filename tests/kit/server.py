@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import psutil
 
-from tests.kit.command import XINGHE, environment, xinghe
+from tests.kit.command import environment, forked, xinghe
 
 METRICS = re.compile(r"metrics at (http://\S+)")
 READY = re.compile(r"ready at (http://\S+)")
@@ -44,7 +44,7 @@ class Server:
         self.log = data / "test.log"
         self._options: Sequence[str] = options
         self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkServerProcess | None = None
         self._family: list[psutil.Process] = []
         data.mkdir(parents=True, exist_ok=True)
         if models:
@@ -54,6 +54,7 @@ class Server:
     def pid(self) -> int:
         """The process id of its root."""
         assert self._process is not None
+        assert self._process.pid is not None
         return self._process.pid
 
     def __enter__(self) -> Self:
@@ -66,22 +67,20 @@ class Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self._process.is_alive():
             self.stop()
 
     def start(self, timeout: float = 240.0) -> None:
         """Start it and wait until it says that it is ready."""
         port = str(free_port())
-        command = [*XINGHE, "serve", "--data", str(self.data), "--host", "127.0.0.1"]
+        command = ["serve", "--data", str(self.data), "--host", "127.0.0.1"]
         command += ["--port", port, *self._options]
         told = self.data / "test.stdout"
-        with self.log.open("ab") as log, told.open("wb") as out:
-            self._process = subprocess.Popen(
-                command, stdout=out, stderr=log, env=environment(self._settings)
-            )
+        told.write_bytes(b"")
+        self._process = forked(command, environment(self._settings), told, self.log)
         end = time.monotonic() + timeout
         while not (ready := READY.search(told.read_text("utf-8"))):
-            code = self._process.poll()
+            code = self._process.exitcode
             assert code is None, f"exit code {code} before it was ready:\n{self.tail()}"
             if time.monotonic() > end:
                 self.kill()
@@ -91,7 +90,7 @@ class Server:
         metrics = METRICS.search(told.read_text("utf-8"))
         assert metrics, "it did not say where its metrics are"
         self.metrics_url = metrics[1]
-        root = psutil.Process(self._process.pid)
+        root = psutil.Process(self.pid)
         self._family = [root, *root.children(recursive=True)]
 
     def stop(self, timeout: float = 120.0) -> int:
@@ -118,17 +117,15 @@ class Server:
         process = self._process
         assert process is not None
         family = self._family + [c for p in self._family if p.is_running() for c in _children(p)]
-        process.send_signal(how)
-        try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
+        (process.kill if how == signal.SIGKILL else process.terminate)()
+        process.join(timeout)
+        code = process.exitcode
+        if code is None:
             process.kill()
-            process.wait()
-            raise AssertionError(f"still running {timeout} s after {how.name}") from None
-        finally:
-            _, left = psutil.wait_procs(family, timeout=60)
-            for orphan in left:
-                orphan.kill()
+        _, left = psutil.wait_procs(family, timeout=60)
+        for orphan in left:
+            orphan.kill()
+        assert code is not None, f"still running {timeout} s after {how.name}"
         assert not left, f"left behind after {how.name}: {left}"
         return code
 

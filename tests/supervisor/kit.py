@@ -18,15 +18,8 @@ ENGINE = "xinghe.engines.llamacpp.child"
 
 
 def root(server: Server) -> psutil.Process:
-    """The supervisor: the `serve` command of this data directory."""
-    found = [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if str(server.data) in (process.info["cmdline"] or ())
-        and "serve" in process.info["cmdline"]
-    ]
-    assert len(found) == 1, found
-    return found[0]
+    """The supervisor."""
+    return psutil.Process(server.pid)
 
 
 def child(server: Server, module: str) -> psutil.Process:

@@ -76,7 +76,7 @@ def actor() -> str:
         return "cli"
 
 
-class Validated(click.ParamType[str]):
+class Checked(click.ParamType[str]):
     """Text that one of the checks of `accounts.rules` has passed."""
 
     def __init__(self, name: str, check: Callable[[str], object]) -> None:
@@ -91,7 +91,7 @@ class Validated(click.ParamType[str]):
         return str(value)
 
 
-ACCOUNT = Validated("name", rules.check_account_reference)
+ACCOUNT = Checked("name", rules.check_account_reference)
 """An existing account, by name or appid."""
 
 

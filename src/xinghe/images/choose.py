@@ -1,26 +1,26 @@
-"""From a deployment of the catalog to the engine that serves it."""
+"""From a deployment of the catalog to the painter that serves it."""
 
 from xinghe.catalog import DiffusersDeployment, ImageDeployment, PreviewDeployment
 from xinghe.images.bucket import Bucket
-from xinghe.images.diffusion import DiffusionEngine
-from xinghe.images.preview.engine import PreviewEngine
-from xinghe.images.protocol import ImageEngine
+from xinghe.images.diffusion import DiffusionPainter
+from xinghe.images.preview.painter import PreviewPainter
+from xinghe.images.protocol import Painter
 from xinghe.images.store import Folder, ImageStore
-from xinghe.images.upstream import Fetch, UpstreamImageEngine
+from xinghe.images.upstream import Fetch, UpstreamPainter
 from xinghe.settings import Settings
 
 
-def make_image_engine(
+def make_painter(
     name: str, deployment: ImageDeployment, settings: Settings, fetch: Fetch
-) -> ImageEngine:
-    """Nothing is started before its `start`; `fetch` brings a URL that an upstream names."""
+) -> Painter:
+    """Nothing is started before `Painter.start`; `fetch` brings a URL that an upstream names."""
     match deployment:
         case PreviewDeployment():
-            return PreviewEngine(deployment.queue)
+            return PreviewPainter(deployment.queue)
         case DiffusersDeployment():
-            return DiffusionEngine(name, deployment, settings)
+            return DiffusionPainter(name, deployment, settings)
         case _:
-            return UpstreamImageEngine(name, deployment, fetch)
+            return UpstreamPainter(name, deployment, fetch)
 
 
 def make_store(settings: Settings) -> ImageStore:

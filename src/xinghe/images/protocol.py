@@ -1,4 +1,4 @@
-"""What an image may be, and what every engine that makes images speaks.
+"""What an image may be asked to be, and what every maker of images speaks.
 
 None of them knows HTTP's edge, money or the dialect.
 """
@@ -31,38 +31,38 @@ Option = str | int | float | bool
 T = TypeVar("T")
 
 Progress = Callable[[int], None]
-"""Is told how many steps are done of the `ImageParams.total_steps`, 0 as soon as work begins.
+"""Is told how many steps are done of the `Asked.total_steps`, 0 as soon as work begins.
 
 From the first call on the client owes what is done; the number never falls.
 """
 
 
-class ImageEngineError(Exception):
+class PainterError(Exception):
     """No image was made; the text is for the log, never for a client."""
 
 
-class ImageEngineFailed(ImageEngineError):
+class PainterFailed(PainterError):
     """It broke in the middle of this work: another try may do."""
 
 
-class ImageEngineUnavailable(ImageEngineError):
+class PainterUnavailable(PainterError):
     """It cannot work as it is: not installed, no weights, out of reach. Another try is in vain."""
 
 
-class ImageEngineIndebted(ImageEngineUnavailable):
+class PainterIndebted(PainterUnavailable):
     """It refuses its operator: a key, a right or a balance is wanting. That is logged already."""
 
 
-class ImageEngineRefused(ImageEngineError):
+class PainterRefused(PainterError):
     """A moderation of its own refuses the prompt."""
 
 
 def share_of(queue: int) -> int:
-    """How many of the places of an engine's queue one account may have."""
+    """How many of the places of a painter's queue one account may have."""
     return max(1, queue // 2)
 
 
-class ImageParams(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True):
     """What is to be drawn (section 4.2.2); width and height in pixels, all numbers as checked.
 
     `style` and `sampler` are the documented names. Image `i` of `n` has the seed
@@ -91,8 +91,8 @@ class ImageParams(msgspec.Struct, frozen=True):
         return self.steps * self.n
 
 
-class ImageEngine(Protocol):
-    """Draws images; the same `ImageParams` gives the same bytes."""
+class Painter(Protocol):
+    """Draws images; the same `Asked` gives the same bytes."""
 
     @property
     def served_by(self) -> str:
@@ -106,12 +106,12 @@ class ImageEngine(Protocol):
         """
 
     async def start(self) -> None:
-        """Begin to load what takes long; the first `generate` would do it, too."""
+        """Begin to load what takes long; the first `paint` would do it, too."""
 
-    async def generate(self, params: ImageParams, progress: Progress) -> list[bytes]:
-        """`params.n` PNG files of exactly that size, in order.
+    async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
+        """`asked.n` PNG files of exactly the asked size, in order.
 
-        Cancelling it ends the work within one step. Raises `ImageEngineError`, `Busy`.
+        Cancelling it ends the work within one step. Raises `PainterError`, `Busy`.
         """
 
     async def ready(self) -> bool:

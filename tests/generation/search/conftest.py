@@ -10,15 +10,15 @@ import pytest
 import pytest_asyncio
 
 from xinghe.catalog import LlamaCppDeployment
-from xinghe.core import Constraint, EngineRequest, Message, Sampling, TextDelta
+from xinghe.core import Constraint, GenerationJob, Message, Sampling, TextDelta
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.settings import Embedded, Settings
-from xinghe.supervisor.children import EngineProcess
+from xinghe.supervisor.children import EngineKeeper
 from xinghe.supervisor.messages import EngineLocation, EngineThreads
 from xinghe.weights import find
 
 
-class AskModel(Protocol):
+class Asked(Protocol):
     """One greedy pass; `xinghe.generation.search.Ask`, which may also go unconstrained."""
 
     async def __call__(
@@ -27,9 +27,7 @@ class AskModel(Protocol):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ask(
-    small_weights: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[AskModel]:
+async def ask(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked]:
     """One greedy pass of the small embedded engine, on one thread."""
     settings = Settings(
         data=str(tmp_path_factory.mktemp("data")),
@@ -44,16 +42,16 @@ async def ask(
         if isinstance(news, EngineLocation):
             engine.locate(news.address, news.key, news.special)
 
-    process = EngineProcess("embedded", deployment, weights, settings.embedded, located)
-    supervising = asyncio.create_task(process.run())
+    keeper = EngineKeeper("embedded", deployment, weights, settings.embedded, located)
+    keeping = asyncio.create_task(keeper.run())
     async with asyncio.timeout(60):
-        await process.ready.wait()
+        await keeper.ready.wait()
 
     async def once(
         messages: Sequence[Message], constraint: Constraint | None, max_tokens: int
     ) -> str:
         prompt = await engine.prepare(messages)
-        job = EngineRequest(
+        job = GenerationJob(
             "as-0123456789", prompt, Sampling(temperature=0), max_tokens, constraint=constraint
         )
         async with aclosing(engine.generate(job)) as batches:
@@ -62,7 +60,7 @@ async def ask(
 
     yield once
     await engine.aclose()
-    supervising.cancel()
+    keeping.cancel()
     with suppress(asyncio.CancelledError):
-        await supervising
-    await process.stop()
+        await keeping
+    await keeper.stop()
