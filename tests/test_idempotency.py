@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from xinghe.idempotency import (
     DROPPED_ON_THE_WAY,
     ROW_BYTES,
-    Kept,
-    RepeatKey,
+    IdempotencyKey,
+    StoredResponse,
     any_expired,
     drop_expired,
-    find_answer,
-    keep_answer,
+    find_response,
+    store_response,
 )
 from xinghe.storage import Allowance
 from xinghe.storage.connection import migrate
@@ -46,12 +46,12 @@ def connection() -> Iterator[apsw.Connection]:
     opened.close()
 
 
-def place(key: str, account: int = 1, operation: str = "chat") -> RepeatKey:
-    return RepeatKey(account, operation, sha256(key.encode()).digest())
+def key_of(key: str, account: int = 1, operation: str = "chat") -> IdempotencyKey:
+    return IdempotencyKey(account, operation, sha256(key.encode()).digest())
 
 
-def answer(body: bytes = b"{}", at: int = 5) -> Kept:
-    return Kept(DIGEST, "m", 200, [(b"content-type", b"application/json")], body, at)
+def answer(body: bytes = b"{}", at: int = 5) -> StoredResponse:
+    return StoredResponse(DIGEST, "m", 200, [(b"content-type", b"application/json")], body, at)
 
 
 def total(connection: apsw.Connection) -> tuple[int, int]:
@@ -71,33 +71,33 @@ def test_what_is_kept_comes_back_exactly(
     body: bytes, headers: list[tuple[bytes, bytes]], status: int
 ) -> None:
     connection = database()
-    kept = Kept(DIGEST, "模型", status, headers, body, 7)
-    keep_answer(connection, place("k"), kept, max_bytes=MAX)
-    assert find_answer(connection, place("k"), since=7) == kept
+    stored = StoredResponse(DIGEST, "模型", status, headers, body, 7)
+    store_response(connection, key_of("k"), stored, max_bytes=MAX)
+    assert find_response(connection, key_of("k"), since=7) == stored
     connection.close()
 
 
-@pytest.mark.parametrize("other", [place("l"), place("k", 2), place("k", operation="rerank")])
-def test_other_places_hold_nothing(connection: apsw.Connection, other: RepeatKey) -> None:
-    keep_answer(connection, place("k"), answer(), max_bytes=MAX)
-    assert find_answer(connection, other, since=0) is None
+@pytest.mark.parametrize("other", [key_of("l"), key_of("k", 2), key_of("k", operation="rerank")])
+def test_other_places_hold_nothing(connection: apsw.Connection, other: IdempotencyKey) -> None:
+    store_response(connection, key_of("k"), answer(), max_bytes=MAX)
+    assert find_response(connection, other, since=0) is None
 
 
 def test_one_that_is_too_old_is_gone_at_once(connection: apsw.Connection) -> None:
-    keep_answer(connection, place("k"), answer(at=5), max_bytes=MAX)
+    store_response(connection, key_of("k"), answer(at=5), max_bytes=MAX)
     assert not any_expired(connection, before=5, max_bytes=MAX)
     assert any_expired(connection, before=6, max_bytes=MAX)
-    assert find_answer(connection, place("k"), since=6) is None
+    assert find_response(connection, key_of("k"), since=6) is None
     assert total(connection) == (0, 0)
-    keep_answer(connection, place("k"), answer(b"new", at=9), max_bytes=MAX)
-    found = find_answer(connection, place("k"), since=6)
+    store_response(connection, key_of("k"), answer(b"new", at=9), max_bytes=MAX)
+    found = find_response(connection, key_of("k"), since=6)
     assert found is not None
     assert found.body == b"new"
 
 
 def test_what_is_older_goes_in_batches(connection: apsw.Connection) -> None:
     for at in range(10):
-        keep_answer(connection, place(str(at)), answer(at=at), max_bytes=MAX)
+        store_response(connection, key_of(str(at)), answer(at=at), max_bytes=MAX)
     dropped, batches, whole = 0, 0, False
     while not whole:
         before = dropped
@@ -107,7 +107,7 @@ def test_what_is_older_goes_in_batches(connection: apsw.Connection) -> None:
         assert dropped - before <= 3
         batches += 1
     assert (dropped, batches) == (4, 2)
-    assert [find_answer(connection, place(str(at)), since=0) is None for at in range(10)] == (
+    assert [find_response(connection, key_of(str(at)), since=0) is None for at in range(10)] == (
         [True] * 4 + [False] * 6
     )
 
@@ -117,12 +117,12 @@ def test_what_is_older_goes_in_batches(connection: apsw.Connection) -> None:
 def test_all_together_never_take_more_than_they_may(sizes: list[int]) -> None:
     connection = database()
     for number, size in enumerate(sizes):
-        keep_answer(connection, place(str(number)), answer(bytes(size)), max_bytes=MAX)
+        store_response(connection, key_of(str(number)), answer(bytes(size)), max_bytes=MAX)
         cached, real = total(connection)
         assert cached == real <= MAX
         # The newest stays, and the older ones go in order.
         there = [
-            find_answer(connection, place(str(each)), since=0) is not None
+            find_response(connection, key_of(str(each)), since=0) is not None
             for each in range(number + 1)
         ]
         assert there == sorted(there)
@@ -132,8 +132,8 @@ def test_all_together_never_take_more_than_they_may(sizes: list[int]) -> None:
 
 def test_a_smaller_limit_is_reached_step_by_step(connection: apsw.Connection) -> None:
     for number in range(60):
-        keep_answer(connection, place(str(number)), answer(bytes(100)), max_bytes=1_000_000)
-    keep_answer(connection, place("new"), answer(bytes(100)), max_bytes=ROW_BYTES * 4)
+        store_response(connection, key_of(str(number)), answer(bytes(100)), max_bytes=1_000_000)
+    store_response(connection, key_of("new"), answer(bytes(100)), max_bytes=ROW_BYTES * 4)
     assert connection.execute("SELECT count(*) FROM kept_answers").get == 61 - DROPPED_ON_THE_WAY
     whole = False
     while not whole:
@@ -142,9 +142,9 @@ def test_a_smaller_limit_is_reached_step_by_step(connection: apsw.Connection) ->
         )
     cached, real = total(connection)
     assert 0 < cached == real <= ROW_BYTES * 4
-    assert find_answer(connection, place("new"), since=0) is not None
+    assert find_response(connection, key_of("new"), since=0) is not None
 
 
 def test_one_that_is_larger_than_all_may_be_does_not_stay(connection: apsw.Connection) -> None:
-    keep_answer(connection, place("k"), answer(bytes(MAX + ROW_BYTES)), max_bytes=MAX)
+    store_response(connection, key_of("k"), answer(bytes(MAX + ROW_BYTES)), max_bytes=MAX)
     assert total(connection) == (0, 0)

@@ -4,7 +4,7 @@ A request meets, from the outside in:
 
 1.  `api.edge`          path, method, CORS, one log line, every answer JSON
 2.  its `authenticate` the bearer token becomes a `Principal`
-3.  `api.repeats`       a key that was answered gets its answer again; else one request at a time
+3.  `api.idempotency`   a key that was answered gets its answer again; else one request at a time
 4.  `api.chat`          body read and validated; the operation says its price and its work
 5.  `api.priced`        takes every operation that costs through the next three
 6.  `limits`            RPM, TPM and QPS of the account; what was not used is given back
@@ -39,18 +39,18 @@ from xinghe.api.elsewhere import (
 )
 from xinghe.api.embeddings.route import EmbeddingsRoute
 from xinghe.api.embeddings.schema import DEFAULT_MODEL
+from xinghe.api.idempotency import IdempotencyLayer
 from xinghe.api.images.files import image_routes
 from xinghe.api.images.route import ImagesRoute
 from xinghe.api.memory import frozen_heap, trimmed_heap
 from xinghe.api.models import ModelsRoute
 from xinghe.api.priced import Lapses, Services
-from xinghe.api.repeats import Repeats
 from xinghe.api.rerank import RerankRoute
 from xinghe.catalog import Catalog
 from xinghe.dispatch import Deployments
 from xinghe.fetching import Fetcher
 from xinghe.generation.vetting import Vetting
-from xinghe.idempotency import Keeper
+from xinghe.idempotency import IdempotencyStore
 from xinghe.images.choose import make_store
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
@@ -104,7 +104,7 @@ class System:
             images=make_store(settings),
         )
         self.ledger = services.ledger
-        keeper = Keeper(database, settings.idempotency)
+        store = IdempotencyStore(database, settings.idempotency)
         outbox = Outbox(database)
         self.readiness = Readiness(self.deployments, database)
 
@@ -118,7 +118,7 @@ class System:
             limiter=services.limiter,
             qps=catalog.limits.qps,
             budget=BodyBudget(settings.server.max_bodies_bytes),
-            repeats=Repeats(keeper, settings.server),
+            idempotency=IdempotencyLayer(store, settings.server),
             handlers={
                 "models": models.list,
                 "model": models.show,
@@ -134,7 +134,7 @@ class System:
 
         self.parts: list[tuple[Act, Act]] = [
             (self.deployments.start, self.deployments.aclose),
-            (keeper.sweeping.start, keeper.sweeping.stop),
+            (store.sweeping.start, store.sweeping.stop),
             (outbox.start, outbox.stop),
             (services.moderator.start, services.moderator.stop),
             (_when_asked, fetcher.aclose),

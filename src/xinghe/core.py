@@ -1,7 +1,7 @@
 """The vocabulary that every package speaks: read this file first.
 
-A request becomes a `GenerationJob`; an engine answers it with batches of `Delta`s;
-a `Meter` counts what was used; a `Rate` turns the count into micro-Tokens.
+A request becomes an `EngineRequest`; an engine answers it with batches of `Delta`s;
+a `Usage` is what a request has used; a `Rate` turns it into micro-Tokens.
 """
 
 import enum
@@ -150,12 +150,12 @@ class Prompt(msgspec.Struct, frozen=True):
     thinks: bool = False
 
 
-class GenerationJob(msgspec.Struct, frozen=True):
+class EngineRequest(msgspec.Struct, frozen=True):
     """One pass of an engine: the prompt, how to sample, and the most to generate (1 or more).
 
-    A `preemptible` one does not queue: it yields to those that do. A `returning` one continues an
-    answer that has begun: it goes before all that wait. `account` is who asks: what an engine has
-    read for it is read again for nobody else (`None`: for nobody at all).
+    A `preemptible` one does not queue: it yields to those that do. One with `priority` continues
+    an answer that has begun: it goes before all that wait. `account` is who asks: what an engine
+    has read for it is read again for nobody else (`None`: for nobody at all).
     """
 
     request_id: str
@@ -163,7 +163,7 @@ class GenerationJob(msgspec.Struct, frozen=True):
     sampling: Sampling
     max_tokens: int
     preemptible: bool = False
-    returning: bool = False
+    priority: bool = False
     constraint: Constraint | None = None
     account: int | None = None
 
@@ -274,14 +274,14 @@ class Rate(msgspec.Struct, frozen=True):
         )
 
 
-class Meter(msgspec.Struct, eq=False):
+class Usage(msgspec.Struct, eq=False):
     """What one request has used so far; written by generation, read by the ledger.
 
     All counts are totals over the passes of the request. `reasoning_tokens` are part of
     `completion_tokens`; `cached_tokens` and `search_tokens` (what searches put into a prompt) are
     part of `prompt_tokens`; `searches` counts the web searches that were made.
 
-    `started` turns true when an engine has begun work: before that, a departure costs the
+    `started` turns true when an engine has begun work: before that, a disconnect costs the
     searches at most. `left` tells that the client went: a cancellation without it is our own
     doing.
     """

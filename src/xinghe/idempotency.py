@@ -1,6 +1,6 @@
-"""Idempotency-Key: the answer of a request that was already answered, without a new charge.
+"""Idempotency-Key: the response to a request that was answered before, without a new charge.
 
-Who has a key's turn, what is kept and for how long, and the table `kept_answers`.
+What is in flight, what is stored and for how long, and the table `kept_answers`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import structlog
 from xinghe.core import MICRO
 from xinghe.regular import Regular
 from xinghe.settings import Idempotency
-from xinghe.storage import Allowance, Database, Gathering, StorageError, in_batches, now
+from xinghe.storage import Allowance, Database, DeferredWrites, StorageError, in_batches, now
 
 SWEEP_SECONDS = 60.0
 ROW_BYTES = 256
 """What a row takes beside its headers and body, about."""
 DROPPED_ON_THE_WAY = 20
-"""Answers that one which is kept may push out; what is over the limit then goes in batches."""
+"""Responses that a new one may push out; what is over the limit then goes in batches."""
 
 _OLDEST = "id = (SELECT min(id) FROM kept_answers)"
 _AGED = "id = (SELECT id FROM kept_answers WHERE at < ? ORDER BY at LIMIT 1)"
@@ -33,7 +33,7 @@ _AGED = "id = (SELECT id FROM kept_answers WHERE at < ? ORDER BY at LIMIT 1)"
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.idempotency")
 
 
-class RepeatKey(NamedTuple):
+class IdempotencyKey(NamedTuple):
     """Where a key counts: one account, one operation at one mount; `key` is its SHA-256."""
 
     account_id: int
@@ -41,13 +41,13 @@ class RepeatKey(NamedTuple):
     key: bytes
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """An answer as it went out; `asked` is the SHA-256 of the body that it answers.
+class StoredResponse(msgspec.Struct, frozen=True):
+    """A response as it went out; `digest` is the SHA-256 of the body that it answers.
 
     `headers` are pairs of raw bytes, in order; `at` is in microseconds UTC.
     """
 
-    asked: bytes
+    digest: bytes
     model: str
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -59,58 +59,60 @@ class KeyReused(Exception):
     """A key was used before with another body."""
 
 
-class Keeper:
-    """Keeps answers for as long as the settings say, and makes requests with one key take turns."""
+class IdempotencyStore:
+    """Stores responses for as long as the settings say; of a key, one request is in flight."""
 
     def __init__(self, database: Database, settings: Idempotency) -> None:
         self._database = database
         self._lasting = round(settings.keep * MICRO)
         self._max_bytes = settings.max_bytes
-        self._running: dict[RepeatKey, tuple[bytes, asyncio.Event]] = {}
-        """The keys at work in this process, the only one that writes to its database."""
-        self.sweeping = Regular(self.sweep, SWEEP_SECONDS, "kept_answers_not_swept", StorageError)
+        self._in_flight: dict[IdempotencyKey, tuple[bytes, asyncio.Event]] = {}
+        """By key, in this process, the only one that writes to its database."""
+        self.sweeping = Regular(
+            self.sweep, SWEEP_SECONDS, "stored_responses_not_swept", StorageError
+        )
         """Drops what is too old."""
 
-    def running(self, place: RepeatKey, asked: bytes) -> asyncio.Event | None:
-        """The end of the request that has the key's turn; None if nobody has it.
+    def in_flight(self, key: IdempotencyKey, digest: bytes) -> asyncio.Event | None:
+        """The end of the request with the key that is in flight; None if there is none.
 
-        `asked` is the SHA-256 of the body. Raises `KeyReused` if the other has another body.
+        `digest` is the SHA-256 of the body. Raises `KeyReused` if the other has another body.
         """
-        other, ended = self._running.get(place, (asked, None))
-        if other != asked:
+        other, ended = self._in_flight.get(key, (digest, None))
+        if other != digest:
             raise KeyReused
         return ended
 
     @contextmanager
-    def turn(self, place: RepeatKey, asked: bytes) -> Iterator[None]:
-        """Have the turn of a key that is not running."""
-        assert place not in self._running
+    def begin(self, key: IdempotencyKey, digest: bytes) -> Iterator[None]:
+        """Be in flight with a key that is not."""
+        assert key not in self._in_flight
         ended = asyncio.Event()
-        self._running[place] = asked, ended
+        self._in_flight[key] = digest, ended
         try:
             yield
         finally:
-            del self._running[place]
+            del self._in_flight[key]
             ended.set()
 
-    async def find(self, place: RepeatKey, asked: bytes) -> Kept | None:
-        """The answer that is kept for a key; only within its turn.
+    async def find(self, key: IdempotencyKey, digest: bytes) -> StoredResponse | None:
+        """What is stored for a key; only within `begin`.
 
         Raises `KeyReused` if it answers another body, and `StorageError`.
         """
-        # In the writer's queue, behind what the last holder of the turn has handed in.
+        # In the writer's queue, behind what the last one in flight has handed in.
         found = await self._database.write(
-            partial(find_answer, place=place, since=now() - self._lasting)
+            partial(find_response, key=key, since=now() - self._lasting)
         )
-        if found is not None and found.asked != asked:
+        if found is not None and found.digest != digest:
             raise KeyReused
         return found
 
     @contextmanager
-    def keeping(self, place: RepeatKey) -> Iterator[Keeping]:
-        """Around the work: what it settles is held back until its answer is kept, or it ends."""
-        with self._database.gather() as gathering:
-            yield Keeping(gathering, place, self._max_bytes, self._max_bytes // 8)
+    def pending(self, key: IdempotencyKey) -> Iterator[PendingResponse]:
+        """Around the work: what it settles is held back until its response is stored."""
+        with self._database.defer() as writes:
+            yield PendingResponse(writes, key, self._max_bytes, self._max_bytes // 8)
 
     async def sweep(self) -> int:
         """Drop what is too old or too much; returns how many. Raises `StorageError`."""
@@ -121,59 +123,70 @@ class Keeper:
         return await in_batches(self._database, step, 0)
 
 
-class Keeping(msgspec.Struct):
-    """One answer on its way into the table; one of more than `largest` bytes is not kept."""
+class PendingResponse(msgspec.Struct):
+    """One on its way into the table; one of more than `largest` bytes is not stored."""
 
-    gathering: Gathering
-    place: RepeatKey
+    writes: DeferredWrites
+    key: IdempotencyKey
     max_bytes: int
     largest: int
 
-    async def keep(self, answer: Kept | None) -> None:
-        """Hand the answer in, and behind it what the work has settled; None: only that.
+    async def store(self, response: StoredResponse | None) -> None:
+        """Hand the response in, and behind it what the work has settled; None: only that.
 
-        Returns when the answer may leave. Raises `StorageError`, and then it may not.
+        Returns when it may leave. Raises `StorageError`, and then it may not.
         """
-        if answer is None:
-            self.gathering.hand_in()
+        if response is None:
+            self.writes.hand_in()
         else:
-            self.gathering.hand_in(
-                partial(keep_answer, place=self.place, answer=answer, max_bytes=self.max_bytes)
+            self.writes.hand_in(
+                partial(store_response, key=self.key, response=response, max_bytes=self.max_bytes)
             )
-        await self.gathering.cleared()
+        await self.writes.cleared()
 
 
-def keep_answer(
-    connection: apsw.Connection, place: RepeatKey, answer: Kept, *, max_bytes: int
+def store_response(
+    connection: apsw.Connection, key: IdempotencyKey, response: StoredResponse, *, max_bytes: int
 ) -> None:
-    """Write an answer down, and drop oldest ones while all take more than `max_bytes`."""
-    headers = msgspec.msgpack.encode(answer.headers)
-    size = len(headers) + len(answer.body) + ROW_BYTES
+    """Write a response down, and drop the oldest while all take more than `max_bytes`."""
+    headers = msgspec.msgpack.encode(response.headers)
+    size = len(headers) + len(response.body) + ROW_BYTES
     connection.execute(
         "INSERT OR IGNORE INTO kept_answers (account_id, operation, key, asked, model, status, "
         "headers, body, size, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*place, answer.asked, answer.model, answer.status, headers, answer.body, size, answer.at),
+        (
+            *key,
+            response.digest,
+            response.model,
+            response.status,
+            headers,
+            response.body,
+            size,
+            response.at,
+        ),
     )
     allowance = Allowance(DROPPED_ON_THE_WAY, math.inf)
     while _total(connection) > max_bytes and allowance.take():
         _delete(connection, _OLDEST)
 
 
-def find_answer(connection: apsw.Connection, place: RepeatKey, *, since: int) -> Kept | None:
-    """What is kept at a place, if it is not older than a moment; an older one goes."""
+def find_response(
+    connection: apsw.Connection, key: IdempotencyKey, *, since: int
+) -> StoredResponse | None:
+    """What is stored for a key, if it is not older than a moment; an older one goes."""
     where = "account_id = ? AND operation = ? AND key = ?"
     row = connection.execute(
         f"SELECT asked, model, status, headers, body, at FROM kept_answers WHERE {where}",  # noqa: S608
-        place,
+        key,
     ).get
     if row is None:
         return None
-    asked, model, status, headers, body, at = row
+    digest, model, status, headers, body, at = row
     if at < since:
-        _delete(connection, where, place)
+        _delete(connection, where, key)
         return None
     pairs = msgspec.msgpack.decode(headers, type=list[tuple[bytes, bytes]])
-    return Kept(asked, model, status, pairs, body, at)
+    return StoredResponse(digest, model, status, pairs, body, at)
 
 
 def drop_expired(
@@ -205,7 +218,7 @@ def _total(connection: apsw.Connection) -> int:
 
 
 def _delete(connection: apsw.Connection, where: str, values: tuple[object, ...] = ()) -> int:
-    # An answer that was promised to be gone must not stand in the file's free pages.
+    # A response that was promised to be gone must not stand in the file's free pages.
     connection.pragma("secure_delete", True)
     connection.execute(f"DELETE FROM kept_answers WHERE {where}", values)  # noqa: S608
     return connection.changes()

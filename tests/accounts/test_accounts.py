@@ -10,7 +10,7 @@ import pytest
 
 from xinghe.accounts import AccountError, Accounts, Principal
 from xinghe.accounts.rules import MAX_BALANCE
-from xinghe.core import INITIAL_GRANT, Meter, Rate
+from xinghe.core import INITIAL_GRANT, Rate, Usage
 from xinghe.ledger import Ledger, check
 from xinghe.storage import Database, now
 
@@ -165,7 +165,7 @@ async def use(database: Database, principal: Principal | None) -> None:
         amount=1,
         prompt_tokens=1,
         stream=False,
-        meter=Meter(),
+        usage=Usage(),
     ):
         pass
     await ledger.stop()

@@ -368,4 +368,4 @@ def test_the_log_and_the_books_hold_neither_key_nor_answer(api: Api, books: Book
     log = books.server.log.read_text("utf-8", "replace")
     assert key not in log
     assert "绝密" not in log
-    assert "answer_replayed" in log
+    assert "response_replayed" in log

@@ -1,4 +1,4 @@
-"""Images in chat (section 5.8) over HTTP: with eyes and without, counted, guarded, refused."""
+"""Images in chat (section 5.8) over HTTP: with vision and without, counted, guarded, refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageColor
 from tests.kit.api import Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, bad_messages, refused
-from tests.kit.models import ABLE, CHAT, EYES
+from tests.kit.models import ABLE, CHAT, VISION
 from tests.kit.script import Script
 from tests.kit.upstream import Upstream
 from tests.pictures.render import data_url, encoded, written
@@ -34,11 +34,11 @@ def asked(script: Script, *urls: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP"])
-def test_engine_with_eyes_gets_the_picture(api: Api, upstream: Upstream, form: str) -> None:
+def test_engine_with_vision_gets_the_picture(api: Api, upstream: Upstream, form: str) -> None:
     """Its bytes tell the type, not the label."""
     data = plain(56, 28, form)
     script = Script(["一张图。"])
-    reply = api.chat(model=EYES, messages=asked(script, data_url(data)))
+    reply = api.chat(model=VISION, messages=asked(script, data_url(data)))
     assert answered(reply)["choices"][0]["message"]["content"] == "一张图。"
     assert "ocr" not in reply.headers["x-served-by"]
     text, picture = upstream.received(script).body["messages"][-1]["content"]
@@ -76,12 +76,12 @@ def seen_through() -> bytes:
     ],
     ids=["jpeg", "png", "cmyk", "palette", "clear", "clear palette"],
 )
-def test_engine_with_eyes_sees_it_upright_and_opaque(
+def test_engine_with_vision_sees_it_upright_and_opaque(
     api: Api, upstream: Upstream, data: bytes, right: str
 ) -> None:
     """By a decoder that knows neither EXIF nor what is transparent."""
     script = Script(["红蓝。"])
-    answered(api.chat(model=EYES, messages=asked(script, data_url(data))))
+    answered(api.chat(model=VISION, messages=asked(script, data_url(data))))
     picture = upstream.received(script).body["messages"][-1]["content"][1]
     sent = base64.b64decode(picture["image_url"]["url"].partition(",")[2])
     with Image.open(io.BytesIO(sent)) as image:
@@ -93,7 +93,7 @@ def test_engine_with_eyes_sees_it_upright_and_opaque(
         assert max(abs(a - b) for a, b in zip(colour, wanted, strict=True)) < 8
 
 
-def test_engine_without_eyes_is_told(api: Api, upstream: Upstream) -> None:
+def test_engine_without_vision_is_told(api: Api, upstream: Upstream) -> None:
     data = encoded(written([(20, 30, "欢迎来到北京")], (340, 110)))
     script = Script(["写着欢迎来到北京。"])
     reply = api.chat(model=ABLE, messages=asked(script, data_url(data)))
@@ -107,7 +107,7 @@ def test_engine_without_eyes_is_told(api: Api, upstream: Upstream) -> None:
     assert "OCR" in shown["platform"]["images"]
 
 
-@pytest.mark.parametrize("model", [ABLE, EYES])
+@pytest.mark.parametrize("model", [ABLE, VISION])
 def test_tokens_by_the_documented_rule(api: Api, books: Books, model: str) -> None:
     """⌈w/28⌉ × ⌈h/28⌉ on top of the text, whatever the engine counts or is told."""
     text = [{"role": "system", "content": Script(["好。"]).prompt}, showing()]
@@ -116,7 +116,7 @@ def test_tokens_by_the_documented_rule(api: Api, books: Books, model: str) -> No
         answered(api.chat(model=model, messages=messages)) for messages in (text, pictures)
     )
     usage = with_them["usage"]
-    if model == EYES:  # the upstream counts ten tokens for every prompt
+    if model == VISION:  # the upstream counts ten tokens for every prompt
         assert without["usage"]["prompt_tokens"] == 10
     assert usage["prompt_tokens"] - 3 - 1600 > 10
     entry = books.usage(with_them["id"])
@@ -129,12 +129,12 @@ def test_pictures_are_no_characters(api: Api) -> None:
     out = io.BytesIO()
     noise.save(out, "PNG")
     assert len(out.getvalue()) > 200_000
-    answered(api.chat(model=EYES, messages=asked(Script(), data_url(out.getvalue()))))
+    answered(api.chat(model=VISION, messages=asked(Script(), data_url(out.getvalue()))))
 
 
 def test_too_many_tokens(api: Api) -> None:
     big = data_url(plain(2000, 2000))
-    reply = api.chat(model=EYES, messages=asked(Script(), *[big] * 11))
+    reply = api.chat(model=VISION, messages=asked(Script(), *[big] * 11))
     refused(reply, 400, "invalid_request_error", "tokens_too_long", "16384", param="messages")
 
 
@@ -158,7 +158,7 @@ def test_too_many_tokens(api: Api) -> None:
     ],
 )
 def test_refused_picture(api: Api, url: str, says: str) -> None:
-    reply = api.chat(model=EYES, messages=[showing(url)])
+    reply = api.chat(model=VISION, messages=[showing(url)])
     bad_messages(reply, 0)
     assert "image_url.url" in reply.json["error"]["message"]
     assert says in reply.json["error"]["message"]
@@ -175,12 +175,12 @@ def test_refused_picture(api: Api, url: str, says: str) -> None:
     ],
 )
 def test_broken_part(api: Api, part: dict[str, Any]) -> None:
-    bad_messages(api.chat(model=EYES, messages=[{"role": "user", "content": [part]}]), 0)
+    bad_messages(api.chat(model=VISION, messages=[{"role": "user", "content": [part]}]), 0)
 
 
 def test_too_many_pictures(api: Api) -> None:
     small = data_url(plain(1, 1))
-    reply = api.chat(model=EYES, messages=[showing(*[small] * 33)])
+    reply = api.chat(model=VISION, messages=[showing(*[small] * 33)])
     refused(reply, 400, "invalid_request_error", "invalid_messages", 33, 32)
 
 
@@ -189,7 +189,7 @@ def test_only_users_show_pictures(api: Api, role: str) -> None:
     picture = {**showing(data_url(plain(1, 1))), "role": role}
     user = {"role": "user", "content": "好"}
     messages = [picture, user] if role == "system" else [user, picture, user]
-    bad_messages(api.chat(model=EYES, messages=messages), messages.index(picture))
+    bad_messages(api.chat(model=VISION, messages=messages), messages.index(picture))
 
 
 @pytest.mark.parametrize("model", [CHAT, "ernie-3.5-8k"])

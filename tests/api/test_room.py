@@ -10,7 +10,7 @@ from xinghe.catalog import Limits, UpstreamDeployment
 from xinghe.core import Message, Sampling
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.planning import Task, count
+from xinghe.generation.planning import GenerationRequest, count
 
 WANTED = (40, 30)
 """Tokens of the answer, and of the thought before it."""
@@ -24,11 +24,11 @@ async def test_what_is_left(room: int, lengths: tuple[int, int]) -> None:
     async with playing([]) as tape:
         spec = UpstreamDeployment(url=tape.url, model="m", thinks=False)
         deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
-        task = Task(
+        request = GenerationRequest(
             "as-0123456789", deployment, (Message("user", "你好"),), Sampling(), 40, thinking=30
         )
-        counted = await count(task)
+        counted = await count(request)
         context = counted.tokens + room
-        cut = cut_to_fit(task, counted, Limits(context, context, WANTED[0], "model"))
+        cut = cut_to_fit(request, counted, Limits(context, context, WANTED[0], "model"))
         await deployment.engine.aclose()
     assert (cut.max_tokens, cut.thinking) == lengths

@@ -14,7 +14,7 @@ from tests.conftest import MakeServer
 from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
-from tests.kit.models import ABLE, CHAT, EYES
+from tests.kit.models import ABLE, CHAT, VISION
 from tests.kit.script import Call, Script
 from tests.kit.server import Server
 from tests.kit.upstream import Upstream
@@ -288,7 +288,7 @@ def showing(*lines: str, text: str = "图片里写了什么?") -> dict[str, Any]
 def test_what_is_written_in_a_picture_is_moderated(
     guarded: Api, books: Books, lines: list[str], later: Messages, ban_round: int
 ) -> None:
-    """Where the platform reads it out for an engine without eyes."""
+    """Where the platform reads it out for an engine without vision."""
     messages = [showing(*lines), *later]
     reply = guarded.chat(model=ABLE, messages=messages)
     (choice,) = answered(reply)["choices"]
@@ -308,8 +308,8 @@ def test_a_harmless_picture_passes(guarded: Api) -> None:
     assert answered(reply)["choices"][0]["flag"] == 0
 
 
-def test_an_engine_with_eyes_judges_by_itself(guarded: Api, upstream: Upstream) -> None:
+def test_an_engine_with_vision_judges_by_itself(guarded: Api, upstream: Upstream) -> None:
     script = Script(["好。"])
     system = {"role": "system", "content": script.prompt}
-    answered(guarded.chat(model=EYES, messages=[system, showing(WRITTEN)]))
+    answered(guarded.chat(model=VISION, messages=[system, showing(WRITTEN)]))
     assert upstream.attempts(script)

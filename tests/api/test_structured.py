@@ -254,7 +254,7 @@ def test_an_answer_that_does_not_hold_is_in_no_log(server: Server, api: Api) -> 
     reply = api.chat(model=ABLE, messages=script.messages, response_format=wants(SCHEMA))
     no_engine(reply)
     log = server.log.read_text("utf-8")
-    assert "answer_not_kept" in log
+    assert "output_invalid" in log
     assert "QUITE-PRIVATE" not in log
 
 

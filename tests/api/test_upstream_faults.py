@@ -15,7 +15,7 @@ from tests.kit.raw import Reply
 from tests.kit.script import Fault, Script
 from tests.kit.server import Server
 from tests.kit.sse import stream_of
-from xinghe.generation.moderation import WITHHELD
+from xinghe.generation.moderation import REFUSAL
 
 BEFORE_THE_FIRST_TOKEN = [
     *(Script(fault="status", status=status) for status in (400, 401, 404, 500, 502)),
@@ -147,9 +147,9 @@ def test_prompt_that_the_upstream_calls_unsafe(
     body = answered(api.at(mount).chat(model=CHAT, messages=script.messages))
     (choice,) = body["choices"]
     assert choice["finish_reason"] == "content_filter"
-    assert choice["message"]["content"] == WITHHELD
+    assert choice["message"]["content"] == REFUSAL
     stream = api.at(mount).stream(model=CHAT, messages=script.messages)
-    assert (stream.content, stream.finish_reason, stream.done) == (WITHHELD, "content_filter", True)
+    assert (stream.content, stream.finish_reason, stream.done) == (REFUSAL, "content_filter", True)
     if mount == DOCUMENTED:
         assert (choice["flag"], choice["ban_round"]) == (3, -1)
         last = stream.chunks[-1]["choices"][0]
@@ -166,7 +166,7 @@ TOOLS = {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choic
 def test_unsafe_prompt_of_a_request_that_demands_a_form(api: Api, fields: dict[str, Any]) -> None:
     script = Script(fault="status", status=400, code="content_filter")
     body = answered(api.chat(model=ABLE, messages=script.messages, **fields))
-    assert body["choices"][0]["message"]["content"] == WITHHELD
+    assert body["choices"][0]["message"]["content"] == REFUSAL
 
 
 def test_answer_that_the_upstream_calls_unsafe(api: Api) -> None:

@@ -122,16 +122,16 @@ URLS = {
 """`swallows` is a host that takes connections and never answers."""
 
 SMALL = _later("small", 1)
-PATIENCE = 100.0
+TIMEOUT = 100.0
 """Seconds: reading a picture may take 60, after which the model is told that it could not be."""
 READ = ("200", "400", "413", "429")
 
 SHOTS = [
-    *(Shot(name, _later(name, 1), READ, 2, PATIENCE) for name in PICTURES),
+    *(Shot(name, _later(name, 1), READ, 2, TIMEOUT) for name in PICTURES),
     *(Shot(f"url {name}", _pictured([url]), ("400", "429"), 2, 30) for name, url in URLS.items()),
-    Shot("many at once", _later("text", 1), READ, 20, PATIENCE),
+    Shot("many at once", _later("text", 1), READ, 20, TIMEOUT),
     Shot("many at once and leaves", _later("text", 1), (), 20, leaves=0.3),
-    Shot("ten in each", _later("text", 10), READ, 4, PATIENCE),
-    Shot("bombs at once", _later("bomb_just_allowed", 3), READ, 10, PATIENCE),
+    Shot("ten in each", _later("text", 10), READ, 4, TIMEOUT),
+    Shot("bombs at once", _later("bomb_just_allowed", 3), READ, 10, TIMEOUT),
     Shot("slow hosts at once", _pictured([URLS["swallows"]] * 4), ("400", "429"), 20, 45),
 ]

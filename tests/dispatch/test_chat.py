@@ -16,9 +16,9 @@ from xinghe.catalog import LlamaCppDeployment, UpstreamDeployment
 from xinghe.core import (
     Busy,
     Delta,
+    EngineRequest,
     FinishDelta,
     FinishReason,
-    GenerationJob,
     Message,
     PrefillDelta,
     Sampling,
@@ -50,8 +50,8 @@ async def deployment_at(url: str, **fields: Any) -> AsyncIterator[ChatDeployment
 
 async def ask(deployment: ChatDeployment) -> list[Delta]:
     prompt = await deployment.prepare(HELLO)
-    job = GenerationJob("as-0123456789", prompt, Sampling(), 16)
-    async with aclosing(deployment.run(job)) as batches:
+    request = EngineRequest("as-0123456789", prompt, Sampling(), 16)
+    async with aclosing(deployment.run(request)) as batches:
         return [delta async for batch in batches for delta in batch.deltas]
 
 

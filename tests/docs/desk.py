@@ -15,7 +15,7 @@ from tests.kit.server import Server
 PRINTED_URL = "http://127.0.0.1:8000"
 """The address in the documentation; the test's own server stands elsewhere."""
 PRINTED_METRICS = "http://127.0.0.1:8001"
-PATIENCE = 300
+TIMEOUT = 300
 """Seconds for a block: a small model that reads search results on a busy machine takes a while."""
 
 
@@ -51,7 +51,7 @@ class Desk:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
         )
         assert result.returncode == 0, f"{block.text}\n{result.stdout}"

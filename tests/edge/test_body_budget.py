@@ -17,7 +17,7 @@ from tests.kit.api import Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
 from tests.kit.files import ENDLESS, Files, files
-from tests.kit.models import ALL_SCRIPTED, CHAT, EYES, models_toml
+from tests.kit.models import ALL_SCRIPTED, CHAT, VISION, models_toml
 from tests.kit.pace import allowed
 from tests.kit.raw import Connection
 from tests.kit.script import Script
@@ -147,13 +147,13 @@ def showing(*paths: str) -> list[dict[str, Any]]:
 
 def test_fetched_pictures_count_too(api: Api) -> None:
     """A small body that names many large pictures is a large request."""
-    answered(api.chat(model=EYES, messages=showing(*["/picture"] * 3)))
-    refused(api.chat(model=EYES, messages=showing(*["/picture"] * 4)), *FULL, "pictures")
-    answered(api.chat(model=EYES, messages=showing(*["/picture"] * 3)))
+    answered(api.chat(model=VISION, messages=showing(*["/picture"] * 3)))
+    refused(api.chat(model=VISION, messages=showing(*["/picture"] * 4)), *FULL, "pictures")
+    answered(api.chat(model=VISION, messages=showing(*["/picture"] * 3)))
 
 
-def test_a_departure_ends_the_fetching(api: Api, shelf: Files) -> None:
-    body = json.dumps({"model": EYES, "messages": showing(ENDLESS)}).encode()
+def test_a_disconnect_ends_the_fetching(api: Api, shelf: Files) -> None:
+    body = json.dumps({"model": VISION, "messages": showing(ENDLESS)}).encode()
     with Connection(api.url) as connection:
         connection.request("POST", f"{api.mount}/chat/completions", body, api.headers)
         assert shelf.asked.wait(5)

@@ -57,7 +57,7 @@ def test_a_refusal_before_the_body_ends_the_connection(hasty: Server) -> None:
         assert b"connection: close" in answer.lower()
 
 
-def test_a_departure_is_noticed_behind_a_pipelined_request(
+def test_a_disconnect_is_noticed_behind_a_pipelined_request(
     hasty: Server, upstream: Upstream
 ) -> None:
     api = Api(hasty.url, hasty.token())

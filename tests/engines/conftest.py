@@ -12,7 +12,7 @@ from tests.kit.projector import write_projector
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.settings import Embedded, Settings
-from xinghe.supervisor.children import EngineKeeper
+from xinghe.supervisor.children import EngineProcess
 from xinghe.supervisor.messages import EngineLocation, EngineThreads
 from xinghe.weights import find
 
@@ -43,18 +43,18 @@ async def child_of(
             running.locate(news.address, news.key, news.special)
 
     embedded = Embedded(threads=threads)
-    keeper = EngineKeeper("embedded", deployment, weights, embedded, located)
-    keeping = asyncio.create_task(keeper.run())
+    process = EngineProcess("embedded", deployment, weights, embedded, located)
+    supervising = asyncio.create_task(process.run())
     async with asyncio.timeout(60):
-        await keeper.ready.wait()
+        await process.ready.wait()
     try:
         yield running
     finally:
         await running.aclose()
-        keeping.cancel()
+        supervising.cancel()
         with suppress(asyncio.CancelledError):
-            await keeping
-        await keeper.stop()
+            await supervising
+        await process.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -18,9 +18,9 @@ from tests.engines.test_upstream import ask, deltas_of, engine_at
 from tests.kit.script import SECRET
 from xinghe.core import (
     Delta,
+    EngineRequest,
     FinishDelta,
     FinishReason,
-    GenerationJob,
     Message,
     Prompt,
     ReasoningDelta,
@@ -149,8 +149,8 @@ async def read(answer: Sequence[Step], max_tokens: int = 10, **fields: Any) -> l
     async with playing(answer) as tape, engine_at(tape.url, **fields) as engine:
         said = {"messages": [{"role": "user", "content": "hi"}], **TOOLS}
         prompt = Prompt(10, 20, exact=False, payload=said)
-        job = GenerationJob("as-0", prompt, Sampling(), max_tokens)
-        return [delta async for batch in engine.generate(job) for delta in batch.deltas]
+        request = EngineRequest("as-0", prompt, Sampling(), max_tokens)
+        return [delta async for batch in engine.generate(request) for delta in batch.deltas]
 
 
 @pytest.mark.parametrize("events", EVENTS.values(), ids=EVENTS)
@@ -182,7 +182,7 @@ async def test_a_slow_reader_is_no_silence_of_the_server() -> None:
         prompt = await engine.prepare([Message("user", "hi")])
         texts = []
         async with aclosing(
-            engine.generate(GenerationJob("as-0", prompt, Sampling(), 16))
+            engine.generate(EngineRequest("as-0", prompt, Sampling(), 16))
         ) as batches:
             async for batch in batches:
                 found = [delta.text for delta in batch.deltas if isinstance(delta, TextDelta)]
@@ -193,13 +193,13 @@ async def test_a_slow_reader_is_no_silence_of_the_server() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "patience"),
+    ("end", "which"),
     [([chunk("你", "stop")], "MORE"), ([chunk("你"), chunk(None, "stop")], "USAGE")],
 )
 async def test_an_answer_that_ended_is_not_waited_for_long(
-    monkeypatch: pytest.MonkeyPatch, end: list[Step], patience: str
+    monkeypatch: pytest.MonkeyPatch, end: list[Step], which: str
 ) -> None:
-    monkeypatch.setattr(f"xinghe.engines.upstream.{patience}_PATIENCE", 0.3)
+    monkeypatch.setattr(f"xinghe.engines.upstream.{which}_TIMEOUT", 0.3)
     steps: list[Step] = [STREAM_HEAD, *end]
     for _ in range(200):
         steps += [b"data: {}\n\n", 0.05]

@@ -14,9 +14,9 @@ from tests.kit.pace import allowed
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import (
     Delta,
+    EngineRequest,
     FinishDelta,
     FinishReason,
-    GenerationJob,
     Message,
     PrefillDelta,
     Sampling,
@@ -34,16 +34,16 @@ COUNT = LONG_STORY.format(number=1)
 
 async def job_of(
     engine: LlamaCppEngine, text: str, limit: int, sampling: Sampling = GREEDY
-) -> GenerationJob:
+) -> EngineRequest:
     prompt = await engine.prepare([Message("user", text)])
-    return GenerationJob("as-0123456789", prompt, sampling, limit, account=1)
+    return EngineRequest("as-0123456789", prompt, sampling, limit, account=1)
 
 
 async def ask(
     engine: LlamaCppEngine, text: str, limit: int, sampling: Sampling = GREEDY
 ) -> list[Delta]:
-    job = await job_of(engine, text, limit, sampling)
-    async with aclosing(engine.generate(job)) as batches:
+    request = await job_of(engine, text, limit, sampling)
+    async with aclosing(engine.generate(request)) as batches:
         return [delta async for batch in batches for delta in batch.deltas]
 
 
@@ -67,11 +67,11 @@ async def test_answer_and_its_counts(engine: LlamaCppEngine) -> None:
     assert prompt.exact
     assert prompt.tokens == prompt.bound > 10
     deltas = await ask(engine, COUNT, 12)
-    job = await job_of(engine, COUNT, 12)
+    request = await job_of(engine, COUNT, 12)
     assert deltas[0] == PrefillDelta()
     assert deltas[-1] == FinishDelta(FinishReason.LENGTH)
     usage = usage_of(deltas)
-    assert usage.prompt_tokens == job.prompt.tokens
+    assert usage.prompt_tokens == request.prompt.tokens
     assert usage.completion_tokens == 12
     assert sum(delta.tokens for delta in deltas if isinstance(delta, TextDelta)) == 12
 
@@ -110,8 +110,8 @@ async def test_prompt_read_before_is_reported_as_cached(engine: LlamaCppEngine) 
 
 async def test_cancelled_while_it_generates(engine: LlamaCppEngine) -> None:
     for _ in range(SLOTS + 1):
-        job = await job_of(engine, COUNT, 2000)
-        async with aclosing(engine.generate(job)) as batches:
+        request = await job_of(engine, COUNT, 2000)
+        async with aclosing(engine.generate(request)) as batches:
             async for batch in batches:
                 if any(isinstance(delta, TextDelta) for delta in batch.deltas):
                     break
@@ -121,8 +121,8 @@ async def test_cancelled_while_it_generates(engine: LlamaCppEngine) -> None:
 async def test_cancelled_while_it_reads_a_long_prompt(engine: LlamaCppEngine) -> None:
     for number in range(SLOTS):
         words = f"{number} " + " ".join(f"w{number}x{i}" for i in range(500))
-        job = await job_of(engine, words, 8)
-        assert job.prompt.tokens > 2000
+        request = await job_of(engine, words, 8)
+        assert request.prompt.tokens > 2000
         reading = asyncio.create_task(ask(engine, words, 8))
         await asyncio.sleep(0.3)
         assert not reading.done()
@@ -145,7 +145,7 @@ async def test_ready_follows_the_child(
     assert await engine.ready()
     away = LlamaCppEngine("embedded/away", LlamaCppDeployment())
     assert not await away.ready()
-    monkeypatch.setattr("xinghe.engines.llamacpp.engine.START_PATIENCE", 0.1)
+    monkeypatch.setattr("xinghe.engines.llamacpp.engine.START_TIMEOUT", 0.1)
     with pytest.raises(EngineFailed):
         await away.prepare([Message("user", "x")])
     away.locate("http://127.0.0.1:9", "key")

@@ -173,11 +173,6 @@ def test_what_is_framed_twice_is_read() -> None:
     check(Wanted(text="你好", usage=[7, 2, 0]), *read(events_of([framed]), at_once=1))
 
 
-def test_bare_controls_are_part_of_a_text() -> None:
-    said = b'{"choices":[{"delta":{"content":"a\tb\x1b\\n"}}]}'
-    check(Wanted(text="a\tb\x1b\n", usage=[7, 2, 0]), *read([said, *END], at_once=1))
-
-
 def test_half_a_character_is_joined_to_no_later_one() -> None:
     """What has no other half is an honest error."""
     said = [rb"\ud83d", b"x", rb"\ude00"]
@@ -330,7 +325,7 @@ def test_a_sound_count_stands(counts: list[Any], wanted: UsageDelta) -> None:
 
 async def test_a_reason_behind_each_piece_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some proxies send it as a chunk of its own."""
-    monkeypatch.setattr("xinghe.engines.upstream.USAGE_PATIENCE", 0.2)
+    monkeypatch.setattr("xinghe.engines.upstream.USAGE_TIMEOUT", 0.2)
     end = chunk(finish="stop")
     steps: list[Step] = [chunk("你"), end, chunk("好"), end, 0.6, chunk("吗"), end, DONE]
     deltas = await deltas_of(STREAM_HEAD, *steps, silence_timeout=5)

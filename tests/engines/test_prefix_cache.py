@@ -9,11 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from tests.engines.conftest import SLOTS
-from xinghe.core import GenerationJob, Message, Sampling, TextDelta, UsageDelta
+from xinghe.core import EngineRequest, Message, Sampling, TextDelta, UsageDelta
 from xinghe.engines import EngineUnavailable
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.engines.llamacpp.prefill import LEAST
 from xinghe.engines.llamacpp.slots import Slot
-from xinghe.engines.llamacpp.turns import LEAST
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
 
@@ -21,17 +21,17 @@ SECRET = "Our offer for the northern harbour is 4711 crowns and ends in March. "
 GUESS = "Our offer for the southern airport is 1234 crowns and ends in April. "
 
 
-async def job_of(engine: LlamaCppEngine, account: int | None, *texts: str) -> GenerationJob:
+async def job_of(engine: LlamaCppEngine, account: int | None, *texts: str) -> EngineRequest:
     roles = ("user", "assistant") * len(texts)
     messages = [Message(role, text) for role, text in zip(roles, texts, strict=False)]
     prompt = await engine.prepare(messages)
-    return GenerationJob("as-0", prompt, Sampling(temperature=0.0), 1, account=account)
+    return EngineRequest("as-0", prompt, Sampling(temperature=0.0), 1, account=account)
 
 
 async def cached(engine: LlamaCppEngine, account: int | None, *texts: str) -> int:
     """How many prompt tokens were not read again."""
-    job = await job_of(engine, account, *texts)
-    async with aclosing(engine.generate(job)) as batches:
+    request = await job_of(engine, account, *texts)
+    async with aclosing(engine.generate(request)) as batches:
         deltas = [delta async for batch in batches for delta in batch.deltas]
     (usage,) = [delta for delta in deltas if isinstance(delta, UsageDelta)]
     return usage.cached_tokens
@@ -57,16 +57,16 @@ async def test_a_second_turn_is_read_from_where_it_goes_on(engine: LlamaCppEngin
 async def test_a_second_turn_reads_neither_question_nor_answer_again(
     engine: LlamaCppEngine,
 ) -> None:
-    job = await job_of(engine, 33, SECRET * 6)
-    job = replace(job, max_tokens=30)
+    request = await job_of(engine, 33, SECRET * 6)
+    request = replace(request, max_tokens=30)
     text, written = "", 0
-    async with aclosing(engine.generate(job)) as batches:
+    async with aclosing(engine.generate(request)) as batches:
         async for batch in batches:
             for delta in batch.deltas:
                 if isinstance(delta, TextDelta):
                     text, written = text + delta.text, written + delta.tokens
-    assert job.prompt.tokens > 2 * LEAST, "it is read in pieces"
-    assert await cached(engine, 33, SECRET * 6, text, "And?") >= job.prompt.tokens + written - 5
+    assert request.prompt.tokens > 2 * LEAST, "it is read in pieces"
+    assert await cached(engine, 33, SECRET * 6, text, "And?") >= request.prompt.tokens + written - 5
 
 
 async def test_two_conversations_of_one_account_do_not_push_each_other_out(

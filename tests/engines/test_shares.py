@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.engines.llamacpp.shares import EVEN, PATIENCE, REMEMBERED, Shares
+from xinghe.engines.llamacpp.shares import AGED, EVEN, REMEMBERED, Shares
 
 PIECE = 64
 
@@ -67,11 +67,11 @@ def test_of_one_account_the_shortest_is_first(lengths: list[int]) -> None:
 def test_who_has_waited_for_long_is_before_the_shorter_ones_of_its_account() -> None:
     clock = Clock()
     shares = Shares(clock)
-    long, short = Prompt("1", 4000, clock.now), Prompt("1", 10, clock.now + PATIENCE)
+    long, short = Prompt("1", 4000, clock.now), Prompt("1", 10, clock.now + AGED)
     shares.begin("1")
     shares.begin("1")
     assert shares.first([long, short]) is short
-    clock.now += PATIENCE
+    clock.now += AGED
     assert shares.first([long, short]) is long
 
 

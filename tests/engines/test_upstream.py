@@ -16,9 +16,9 @@ from tests.kit.server import free_port
 from xinghe.catalog import UpstreamDeployment
 from xinghe.core import (
     Delta,
+    EngineRequest,
     FinishDelta,
     FinishReason,
-    GenerationJob,
     Message,
     PrefillDelta,
     Sampling,
@@ -50,8 +50,8 @@ async def ask(
     engine: UpstreamEngine, sampling: Sampling | None = None, messages: Sequence[Message] = HELLO
 ) -> list[Delta]:
     prompt = await engine.prepare(messages)
-    job = GenerationJob("as-0123456789", prompt, sampling or Sampling(), max_tokens=16)
-    async with aclosing(engine.generate(job)) as batches:
+    request = EngineRequest("as-0123456789", prompt, sampling or Sampling(), max_tokens=16)
+    async with aclosing(engine.generate(request)) as batches:
         return [delta async for batch in batches for delta in batch.deltas]
 
 
@@ -78,10 +78,10 @@ async def test_what_is_to_be_looked_through_comes_in_small_batches() -> None:
     """1,500 characters, of which each costs the safety check some microseconds."""
     read = b"".join([*[chunk("星" * 100)] * 60, chunk(None, "stop"), DONE])
     async with playing([STREAM_HEAD, read]) as tape, engine_at(tape.url) as engine:
-        job = GenerationJob("as-0", await engine.prepare(HELLO), Sampling(), 1024)
+        request = EngineRequest("as-0", await engine.prepare(HELLO), Sampling(), 1024)
         batches = [
             "".join(delta.text for delta in batch.deltas if isinstance(delta, TextDelta))
-            async for batch in engine.generate(job)
+            async for batch in engine.generate(request)
         ]
     assert "".join(batches) == "星" * 6_000
     assert max(map(len, batches)) <= 1_600
@@ -89,8 +89,8 @@ async def test_what_is_to_be_looked_through_comes_in_small_batches() -> None:
 
 async def test_events_of_one_read_come_in_one_batch() -> None:
     async with playing([STREAM_HEAD, 0.1, ANSWER]) as tape, engine_at(tape.url) as engine:
-        job = GenerationJob("as-0", await engine.prepare(HELLO), Sampling(), 16)
-        batches = [batch.deltas async for batch in engine.generate(job)]
+        request = EngineRequest("as-0", await engine.prepare(HELLO), Sampling(), 16)
+        batches = [batch.deltas async for batch in engine.generate(request)]
     assert batches == [[PrefillDelta()], EXPECTED]
 
 
@@ -256,8 +256,8 @@ async def test_connection_that_ends_before_the_answer_may_be_tried_again(
 
 async def test_closing_the_stream_cancels_the_work() -> None:
     async with playing([STREAM_HEAD, *TEXT, HANG]) as tape, engine_at(tape.url) as engine:
-        job = GenerationJob("as-0", await engine.prepare(HELLO), Sampling(), 16)
-        async with aclosing(engine.generate(job)) as batches:
+        request = EngineRequest("as-0", await engine.prepare(HELLO), Sampling(), 16)
+        async with aclosing(engine.generate(request)) as batches:
             async for batch in batches:
                 if TextDelta("好") in batch.deltas:
                     break
@@ -311,7 +311,7 @@ async def test_prompt_is_estimated_and_bounded() -> None:
 
 
 async def test_an_answer_without_its_end_mark_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xinghe.engines.upstream.USAGE_PATIENCE", 0.2)
+    monkeypatch.setattr("xinghe.engines.upstream.USAGE_TIMEOUT", 0.2)
     deltas = await deltas_of(STREAM_HEAD, *TEXT, chunk(finish="stop"), HANG, silence_timeout=30)
     assert deltas[-1] == FinishDelta(FinishReason.NORMAL)
 
@@ -320,7 +320,7 @@ async def test_a_pause_behind_a_reason_beside_a_text_ends_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Some gateways say "stop" on every chunk."""
-    monkeypatch.setattr("xinghe.engines.upstream.USAGE_PATIENCE", 0.1)
+    monkeypatch.setattr("xinghe.engines.upstream.USAGE_TIMEOUT", 0.1)
     deltas = await deltas_of(STREAM_HEAD, chunk("你", "stop"), 0.5, chunk("好", "stop"), DONE)
     assert [delta.text for delta in deltas if isinstance(delta, TextDelta)] == ["你", "好"]
 

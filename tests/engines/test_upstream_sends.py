@@ -326,7 +326,7 @@ async def test_a_picture_that_cannot_be_decoded_is_told_of(form: str, mode: str)
     damaged = Picture(whole[: len(whole) * 2 // 3], kind, 40, 30)
     sound = Picture(encoded(Image.effect_noise((40, 30), 90), form), kind, 40, 30)
     message = Message("user", "?", parts=(damaged, sound, "?"))
-    async with playing([STREAM_HEAD, ANSWER]) as tape, engine_at(tape.url, eyes=True) as engine:
+    async with playing([STREAM_HEAD, ANSWER]) as tape, engine_at(tape.url, vision=True) as engine:
         await ask(engine, messages=[message])
     told, picture, text = tape.requests[0]["messages"][0]["content"]
     assert told == {"type": "text", "text": "[图片1:40×30像素,内容无法识读]"}

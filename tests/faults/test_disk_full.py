@@ -84,7 +84,7 @@ UNCHARGED = 8
 
 
 @dataclass
-class Asked:
+class Sent:
     """One request that was at work when the disk became full, whole or streamed."""
 
     stream: bool
@@ -137,11 +137,9 @@ async def until(condition: Callable[[], bool]) -> None:
 @asynccontextmanager
 async def full_beneath(
     disk: Path, server: Server, upstream: Upstream, token: str, *, keys: bool
-) -> AsyncIterator[tuple[list[Asked], asyncio.Future[list[None]]]]:
+) -> AsyncIterator[tuple[list[Sent], asyncio.Future[list[None]]]]:
     """Requests at work whose answers end when the disk is full; what ends when all have ended."""
-    asked = [
-        Asked(bool(number % 2), f"key-{number}" if keys else None) for number in range(AT_WORK)
-    ]
+    asked = [Sent(bool(number % 2), f"key-{number}" if keys else None) for number in range(AT_WORK)]
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         sending = asyncio.gather(*(each.send(session, server.url, token) for each in asked))

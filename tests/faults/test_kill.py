@@ -21,7 +21,7 @@ ACCOUNTS = ["ann", "bob", "cho"]
 RATE = 20
 """Tokens a second of each scripted stream, which then lasts 100 s."""
 STREAMS = 50
-PATIENCE = 90.0
+TIMEOUT = 90.0
 """Seconds for what comes within two on a machine that does nothing else."""
 
 
@@ -48,7 +48,7 @@ def charged(server: Server, readers: list[Reader]) -> dict[str, dict[str, int]]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tests.generation.vetted import Here
-from xinghe.api.chat.response import Collected
-from xinghe.core import Meter, Picture
+from xinghe.api.chat.response import Accumulator
+from xinghe.core import Picture, Usage
 from xinghe.generation.answer import Answer
-from xinghe.generation.planning import AnswerServices, Reader, Task, count
-from xinghe.generation.runner import Emit, Runner
+from xinghe.generation.planning import GenerationContext, GenerationRequest, Reader, count
+from xinghe.generation.runner import Emit, PassRunner
 from xinghe.generation.search import Searcher
 from xinghe.pictures import Description
 from xinghe.safety import Moderator
@@ -31,19 +31,23 @@ NOBODY = Nobody()
 
 def services(
     moderator: Moderator, searcher: Searcher = NOBODY, reader: Reader = NOBODY
-) -> AnswerServices:
+) -> GenerationContext:
     """What a test names, and a walk of grammars in this process."""
-    return AnswerServices(moderator, searcher, reader, Here())
+    return GenerationContext(moderator, searcher, reader, Here())
 
 
-async def make(services: AnswerServices, task: Task, meter: Meter, emit: Emit) -> None:
+async def make(
+    services: GenerationContext, request: GenerationRequest, usage: Usage, emit: Emit
+) -> None:
     """Emit the whole answer, its last batch too."""
-    counted = await count(task)
-    emit(await Answer(Runner(services, task, meter, counted.charge), counted).run(emit))
+    counted = await count(request)
+    emit(await Answer(PassRunner(services, request, usage, counted.charge), counted).run(emit))
 
 
-async def collected(services: AnswerServices, task: Task, meter: Meter) -> Collected:
+async def accumulated(
+    services: GenerationContext, request: GenerationRequest, usage: Usage
+) -> Accumulator:
     """What came of it."""
-    taken = Collected()
-    await make(services, task, meter, taken.take)
+    taken = Accumulator()
+    await make(services, request, usage, taken.take)
     return taken

@@ -17,17 +17,16 @@ from xinghe.core import (
     FinishDelta,
     FinishReason,
     Message,
-    Meter,
     ReasoningDelta,
     Sampling,
     TextDelta,
+    Usage,
 )
 from xinghe.dispatch import ChatDeployment, DispatchFailed
 from xinghe.engines import Batch
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.planning import Task
+from xinghe.generation.planning import GenerationRequest
 from xinghe.safety import Moderator
-from xinghe.workers import Slots
 
 NO_LISTS = Moderator(Path("no-such-folder"), builtin=False)
 DONE = b"data: [DONE]\n\n"
@@ -40,7 +39,7 @@ class Answered:
     """What came of one answer."""
 
     def __init__(self) -> None:
-        self.meter = Meter()
+        self.usage = Usage()
         self.deltas: list[Delta] = []
 
     async def run(
@@ -54,8 +53,11 @@ class Answered:
         """Play `steps` at the engine; the reader leaves after `take` batches."""
         async with playing(steps) as tape:
             spec = UpstreamDeployment(url=tape.url, model="m")
-            deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
-            task = Task("as-0123456789", deployment, HELLO, Sampling(), limit, stops=tuple(stops))
+            engine = UpstreamEngine("up", spec)
+            deployment = ChatDeployment("up", spec, engine)
+            request = GenerationRequest(
+                "as-0123456789", deployment, HELLO, Sampling(), limit, stops=tuple(stops)
+            )
             using = services(lists)
 
             def emit(batch: Batch) -> None:
@@ -65,7 +67,7 @@ class Answered:
                 if not take:
                     made.cancel()
 
-            made = asyncio.ensure_future(make(using, task, self.meter, emit))
+            made = asyncio.ensure_future(make(using, request, self.usage, emit))
             try:
                 await asyncio.wait({made})
                 if take:
@@ -74,9 +76,8 @@ class Answered:
                     assert made.cancelled()
             finally:
                 await deployment.engine.aclose()
-            assert isinstance(deployment.slots, Slots)
-            async with deployment.slots.hold():
-                assert deployment.slots.waiting == 0
+            async with engine.admission.hold():
+                assert engine.admission.waiting == 0
 
     @property
     def text(self) -> str:
@@ -90,8 +91,8 @@ class Answered:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        meter = self.meter
-        return meter.prompt_tokens, meter.completion_tokens, meter.cached_tokens
+        usage = self.usage
+        return usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
 
 
 @pytest.fixture
@@ -104,13 +105,13 @@ async def test_its_own_end(answered: Answered) -> None:
     await answered.run([STREAM_HEAD, *map(chunk, "一二三"), chunk(None, "stop", used), DONE])
     assert (answered.text, answered.reason) == ("一二三", FinishReason.NORMAL)
     assert answered.counts == (7, 3, 4)
-    assert answered.meter.finished
+    assert answered.usage.finished
 
 
 async def test_its_own_end_without_usage(answered: Answered) -> None:
     await answered.run([STREAM_HEAD, *map(chunk, "一二三"), chunk(None, "stop"), DONE])
     assert answered.counts == (ESTIMATE, 3, 0)
-    assert answered.meter.finished
+    assert answered.usage.finished
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
@@ -124,7 +125,7 @@ async def test_upstream_that_does_not_listen_to_the_limit(
     assert answered.text == "0123456789"[:limit]
     assert answered.reason is FinishReason.LENGTH
     assert answered.counts == (ESTIMATE, limit, 0)
-    assert answered.meter.finished
+    assert answered.usage.finished
 
 
 async def test_answer_of_exactly_the_limit_is_no_cut(answered: Answered) -> None:
@@ -144,7 +145,7 @@ async def test_stop_string_over_several_pieces(answered: Answered) -> None:
     assert (answered.text, answered.reason) == ("一二", FinishReason.STOP)
     # Counted is what was generated, not what was shown.
     assert answered.counts == (ESTIMATE, 4, 0)
-    assert answered.meter.finished
+    assert answered.usage.finished
 
 
 async def test_beginning_of_a_stop_string_is_shown_at_the_end(answered: Answered) -> None:
@@ -163,14 +164,14 @@ async def test_broken_off(answered: Answered) -> None:
     with pytest.raises(DispatchFailed):
         await answered.run([STREAM_HEAD, *map(chunk, "一二"), 0.1, RESET])
     assert answered.text == "一二"
-    assert answered.meter.started
-    assert not answered.meter.finished
+    assert answered.usage.started
+    assert not answered.usage.finished
 
 
 async def test_error_event_at_the_start(answered: Answered) -> None:
     with pytest.raises(DispatchFailed):
         await answered.run([STREAM_HEAD, event({"error": "x"})])
-    assert not answered.meter.finished
+    assert not answered.usage.finished
 
 
 async def test_reader_that_leaves(answered: Answered) -> None:
@@ -180,8 +181,8 @@ async def test_reader_that_leaves(answered: Answered) -> None:
     await answered.run([*steps, 5.0, chunk("四")], take=3)
     assert answered.text == "一二三"
     assert answered.counts == (ESTIMATE, 3, 0)
-    assert answered.meter.started
-    assert not answered.meter.finished
+    assert answered.usage.started
+    assert not answered.usage.finished
 
 
 async def test_pieces_of_one_read_stay_pieces(tmp_path: Path) -> None:
@@ -202,15 +203,15 @@ async def test_a_preemptible_answer_that_has_begun_queues() -> None:
     ]
     async with playing(*passes) as tape:
         spec = UpstreamDeployment(url=tape.url, model="m", slots=1, thinks=False)
-        deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
-        task = Task(
+        engine = UpstreamEngine("up", spec)
+        deployment = ChatDeployment("up", spec, engine)
+        request = GenerationRequest(
             "as-0123456789", deployment, HELLO, Sampling(), 16, thinking=8, preemptible=True
         )
 
         async def other() -> None:
-            assert isinstance(deployment.slots, Slots)
-            assert not deployment.slots.has_room
-            async with deployment.slots.hold():
+            assert not engine.admission.has_room()
+            async with engine.admission.hold():
                 await asyncio.sleep(0.1)
 
         shown: list[Delta] = []
@@ -223,7 +224,7 @@ async def test_a_preemptible_answer_that_has_begun_queues() -> None:
                 busy = asyncio.create_task(other())
 
         try:
-            await make(services(NO_LISTS), task, Meter(), emit)
+            await make(services(NO_LISTS), request, Usage(), emit)
         finally:
             await deployment.engine.aclose()
         assert busy is not None
@@ -246,7 +247,7 @@ async def test_calls_of_functions_that_were_not_offered(answered: Answered) -> N
 async def test_answer_that_the_upstream_broke_off(answered: Answered, reason: str) -> None:
     with pytest.raises(DispatchFailed):
         await answered.run([STREAM_HEAD, chunk("一"), chunk(None, reason, USAGE), DONE])
-    assert not answered.meter.finished
+    assert not answered.usage.finished
 
 
 async def test_reason_that_nobody_knows_is_an_end(answered: Answered) -> None:

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
-from tests.generation.made import collected, services
+from tests.generation.made import accumulated, services
 from tests.generation.vetted import functions
 from xinghe.catalog import LlamaCppDeployment
-from xinghe.core import Message, Meter, Sampling, Source, Tool, ToolUse
+from xinghe.core import Message, Sampling, Source, Tool, ToolUse, Usage
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.planning import Task
+from xinghe.generation.planning import GenerationRequest
 from xinghe.generation.search import SearchOptions
 from xinghe.safety import Moderator
 from xinghe.search import Measure, Reference
@@ -45,7 +45,7 @@ async def test_a_code_fence_that_was_not_shown() -> None:
         options = SearchOptions(
             citation=True, trace=False, status=False, search_number=5, reference_number=5
         )
-        task = Task(
+        request = GenerationRequest(
             "as-0123456789",
             deployment,
             (Message("user", "联网搜索一下:今天西湖的新闻有哪些?"),),
@@ -58,7 +58,7 @@ async def test_a_code_fence_that_was_not_shown() -> None:
         lists = Moderator(Path("no-such-folder"), builtin=False)
         using = services(lists, searcher=Lake())
         try:
-            answer = await collected(using, task, Meter())
+            answer = await accumulated(using, request, Usage())
         finally:
             await deployment.engine.aclose()
     assert answer.text == "```\n[1]\n```\n西湖在杭州^[1]^。"

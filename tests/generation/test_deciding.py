@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.engines.conftest import CONTEXT, SLOTS, engine  # noqa: F401
-from tests.generation.made import collected, services
+from tests.generation.made import accumulated, services
 from tests.generation.tools.functions import ALL
 from tests.generation.vetted import functions
 from xinghe.catalog import LlamaCppDeployment
-from xinghe.core import FinishReason, Message, Meter, Sampling, Tool, ToolUse
+from xinghe.core import FinishReason, Message, Sampling, Tool, ToolUse, Usage
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.planning import Task
+from xinghe.generation.planning import GenerationRequest
 from xinghe.safety import Moderator
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
@@ -29,13 +29,13 @@ async def answered(
     question: str,
     stops: tuple[str, ...] = (),
     offered: tuple[Tool, ...] = ALL,
-) -> tuple[str, FinishReason, Meter]:
+) -> tuple[str, FinishReason, Usage]:
     spec = LlamaCppDeployment(slots=SLOTS, context=CONTEXT)
     deployment = ChatDeployment("embedded", spec, engine)
     using = services(Moderator(Path("no-such-folder"), builtin=False))
     messages = (Message("user", question),)
-    meter = Meter()
-    task = Task(
+    usage = Usage()
+    request = GenerationRequest(
         "as-0123456789",
         deployment,
         messages,
@@ -45,9 +45,9 @@ async def answered(
         tools=functions(ToolUse(offered), max_tokens=24),
         account=1,
     )
-    answer = await collected(using, task, meter)
+    answer = await accumulated(using, request, usage)
     assert not answer.calls
-    return answer.text, answer.finish.reason, meter
+    return answer.text, answer.finish.reason, usage
 
 
 async def test_the_prompt_is_charged_as_it_was_first_read(

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xinghe.generation.filter import StopScanner
+from xinghe.generation.filter import StopFilter
 
 # Two letters and short strings make overlaps, which long random text never has.
 TEXTS = st.text("ab字", max_size=24)
@@ -29,7 +29,7 @@ def reference(text: str, stops: list[str]) -> tuple[str, bool]:
 
 
 def scan(pieces: list[str], stops: list[str]) -> tuple[str, bool]:
-    scanner = StopScanner(stops)
+    scanner = StopFilter(stops)
     shown = ""
     for piece in pieces:
         visible, stopped = scanner.feed(piece)
@@ -57,7 +57,7 @@ def test_no_stop_string_is_ever_shown(text: str, stops: list[str]) -> None:
 @given(TEXTS, STOPS)
 def test_nothing_is_kept_that_cannot_become_a_stop(text: str, stops: list[str]) -> None:
     """A reader waits for a character only as long as it may belong to a stop string."""
-    scanner = StopScanner(stops)
+    scanner = StopFilter(stops)
     shown, stopped = scanner.feed(text)
     if not stopped:
         kept = text.removeprefix(shown)
@@ -66,4 +66,4 @@ def test_nothing_is_kept_that_cannot_become_a_stop(text: str, stops: list[str]) 
 
 @given(TEXTS)
 def test_without_stops_all_passes_at_once(text: str) -> None:
-    assert StopScanner(()).feed(text) == (text, False)
+    assert StopFilter(()).feed(text) == (text, False)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
-from xinghe.generation.json_check import PlainJson
+from xinghe.generation.json_check import JsonUnescape
 
 END = FinishDelta(FinishReason.NORMAL)
 VALUES = st.recursive(
@@ -28,7 +28,7 @@ def cut(text: str, at: Sequence[int]) -> list[str]:
 
 def passed(pieces: Sequence[str]) -> str:
     """What becomes of the pieces of an answer, and the same of a call's arguments."""
-    stage, of_calls = PlainJson(text=True), PlainJson(text=False)
+    stage, of_calls = JsonUnescape(text=True), JsonUnescape(text=False)
     out: list[Delta] = []
     called: list[Delta] = []
     for piece in pieces:
@@ -76,4 +76,4 @@ def test_forms(written: str, plain: str) -> None:
 
 def test_text_beside_calls_is_none_of_it() -> None:
     deltas: list[Delta] = [TextDelta(r"\u7d2b"), END]
-    assert PlainJson(text=False)(deltas) == deltas
+    assert JsonUnescape(text=False)(deltas) == deltas

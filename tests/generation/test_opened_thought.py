@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
-from tests.generation.made import collected, services
+from tests.generation.made import accumulated, services
 from tests.generation.vetted import form
 from xinghe.catalog import LlamaCppDeployment
-from xinghe.core import FinishReason, Message, Meter, Sampling
+from xinghe.core import FinishReason, Message, Sampling, Usage
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.planning import Task
+from xinghe.generation.planning import GenerationRequest
 from xinghe.generation.vetting import VettedForm
 from xinghe.safety import Moderator
 
@@ -43,12 +43,12 @@ async def test_where_the_answer_begins(
         engine.locate(tape.url)
         deployment = ChatDeployment("r1", spec, engine)
         question = (Message("user", "你好"),)
-        task = Task(
+        request = GenerationRequest(
             "as-0123456789", deployment, question, Sampling(), 64, thinking=64, structure=wanted
         )
         using = services(NO_LISTS)
         try:
-            made = await collected(using, task, Meter())
+            made = await accumulated(using, request, Usage())
         finally:
             await deployment.engine.aclose()
     assert (made.thought, made.text) == (thought, answer)
@@ -67,14 +67,16 @@ async def test_thought_that_reaches_its_bound_is_closed_and_answered() -> None:
         engine.locate(tape.url)
         deployment = ChatDeployment("r1", spec, engine)
         question = (Message("user", "你好"),)
-        task = Task("as-0123456789", deployment, question, Sampling(), 64, thinking=2)
-        meter = Meter()
+        request = GenerationRequest(
+            "as-0123456789", deployment, question, Sampling(), 64, thinking=2
+        )
+        usage = Usage()
         using = services(NO_LISTS)
         try:
-            made = await collected(using, task, meter)
+            made = await accumulated(using, request, usage)
         finally:
             await deployment.engine.aclose()
     assert (made.thought, made.text) == ("想想", "答")
     assert made.finish.reason is FinishReason.NORMAL
-    assert (meter.prompt_tokens, meter.reasoning_tokens) == (3, 2)
+    assert (usage.prompt_tokens, usage.reasoning_tokens) == (3, 2)
     assert tape.requests[4]["content"] == "<think>\n想想\n</think>\n\n"

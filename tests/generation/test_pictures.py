@@ -1,4 +1,4 @@
-"""Pictures for an engine without eyes: read one after the other, each of them once."""
+"""Pictures for an engine without vision: read one after the other, each of them once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xinghe.core import Message, Picture, Sampling
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.generation.pictures import read_pictures
-from xinghe.generation.planning import Task
+from xinghe.generation.planning import GenerationRequest
 from xinghe.pictures import Description
 from xinghe.safety import Moderator
 
@@ -45,9 +45,9 @@ async def test_no_picture_waits_for_the_others_of_its_request() -> None:
     deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
     lists = Moderator(Path("no-such-folder"), builtin=False)
     desk = Desk()
-    task = Task("as-0123456789", deployment, messages, Sampling(), 16)
+    request = GenerationRequest("as-0123456789", deployment, messages, Sampling(), 16)
     using = services(lists, reader=desk)
-    told = await read_pictures(using, task)
+    told = await read_pictures(using, request)
     assert (desk.read, desk.at_once) == ([page.data for page in pages], 1)
     last = told.messages[-1].content
     assert last.index("图片3") < last.index("甲") < last.index("丙") < last.rindex("甲")

@@ -10,10 +10,10 @@ import pytest
 from tests.engines.tape import STREAM_HEAD, chunk, playing
 from tests.generation.made import make, services
 from xinghe.catalog import UpstreamDeployment
-from xinghe.core import Delta, Message, Meter, Sampling, SearchingDelta
+from xinghe.core import Delta, Message, Sampling, SearchingDelta, Usage
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.generation.planning import Task
+from xinghe.generation.planning import GenerationRequest
 from xinghe.generation.search import SearchOptions
 from xinghe.safety import Moderator
 from xinghe.search import Measure, Reference
@@ -33,7 +33,7 @@ class Slow:
 
 
 @pytest.mark.parametrize("steps", range(6))
-async def test_a_departure_is_never_lost(steps: int) -> None:
+async def test_a_disconnect_is_never_lost(steps: int) -> None:
     """Nor in the very moment in which the search ends: what follows would run for nobody."""
     async with playing([STREAM_HEAD, chunk("一"), 600.0]) as tape:
         spec = UpstreamDeployment(url=tape.url, model="m")
@@ -45,12 +45,12 @@ async def test_a_departure_is_never_lost(steps: int) -> None:
         )
         question = (Message("user", "联网搜索一下:今天西湖的新闻有哪些?"),)
         options = SearchOptions(status=True)
-        task = Task(
+        request = GenerationRequest(
             "as-0123456789", deployment, question, Sampling(), 16, search=options, search_budget=100
         )
         shown: list[Delta] = []
         answering = asyncio.create_task(
-            make(using, task, Meter(), lambda batch: shown.extend(batch.deltas))
+            make(using, request, Usage(), lambda batch: shown.extend(batch.deltas))
         )
         await asyncio.sleep(0.01)
         assert shown == [SearchingDelta()]

@@ -8,11 +8,11 @@ from xinghe.core import (
     Delta,
     FinishDelta,
     FinishReason,
-    Meter,
     Prompt,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
+    Usage,
     UsageDelta,
 )
 from xinghe.generation.usage import UsageCounter
@@ -24,12 +24,12 @@ LONG = "word " * 300
 
 def counted(deltas: list[Delta], max_tokens: int = 1_000, *, exact: bool = False) -> int:
     """What is charged for the answer; all of it leaves."""
-    meter = Meter()
-    counter = UsageCounter(meter, Prompt(10, 20, exact=exact), max_tokens)
+    usage = Usage()
+    counter = UsageCounter(usage, Prompt(10, 20, exact=exact), max_tokens)
     assert counter([*deltas, END]) == [
         delta for delta in [*deltas, END] if not isinstance(delta, UsageDelta)
     ]
-    return meter.completion_tokens
+    return usage.completion_tokens
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from xinghe.images.store import (
     NAME,
     Folder,
     ImageStore,
-    Place,
+    Storage,
     StoreError,
     _Pieces,
     made_at,
@@ -43,14 +43,14 @@ async def bucket() -> AsyncIterator[FakeS3]:
 
 
 @pytest.fixture(params=["folder", "bucket"])
-def place(request: pytest.FixtureRequest, tmp_path: Path, bucket: FakeS3) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path, bucket: FakeS3) -> Storage:
     if request.param == "folder":
         return Folder(tmp_path / "images")
     return Bucket(settings(bucket.url))
 
 
 @pytest.fixture
-async def store(place: Place) -> AsyncIterator[ImageStore]:
+async def store(place: Storage) -> AsyncIterator[ImageStore]:
     store = ImageStore(place, Images())
     yield store
     await store.aclose()
@@ -84,7 +84,7 @@ async def test_names_differ_and_cannot_be_guessed(store: ImageStore) -> None:
 
 
 async def test_what_has_expired_is_not_served_and_then_gone(
-    store: ImageStore, place: Place
+    store: ImageStore, place: Storage
 ) -> None:
     old, young = aged(KEEP + 2), aged(KEEP - 60)
     for name in (old, young):
@@ -109,7 +109,7 @@ async def test_no_other_name_is_looked_for(store: ImageStore, bucket: FakeS3, na
     assert bucket.asked == []
 
 
-async def test_discarded_images_are_gone(store: ImageStore, place: Place) -> None:
+async def test_discarded_images_are_gone(store: ImageStore, place: Storage) -> None:
     names = [await store.add(b"x"), await store.add(b"y")]
     await store.discard(names)
     await store.discard(names)

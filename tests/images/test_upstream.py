@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible image server as a painter: what it is sent, and what it may answer."""
+"""Any OpenAI-compatible image server as an engine: what it is sent, and what it may answer."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from PIL import Image
 from xinghe.catalog import UpstreamImagesDeployment
 from xinghe.core import Busy
 from xinghe.images import (
-    Asked,
-    PainterError,
-    PainterFailed,
-    PainterIndebted,
-    PainterRefused,
-    PainterUnavailable,
+    ImageEngineError,
+    ImageEngineFailed,
+    ImageEngineIndebted,
+    ImageEngineRefused,
+    ImageEngineUnavailable,
+    ImageParams,
 )
-from xinghe.images.upstream import UpstreamPainter
+from xinghe.images.upstream import UpstreamImageEngine
 
-ASKED = Asked("一只白猫", "狗", 64, 64, 10, "Heun", "Anime", 4294967295, 7.5, 2)
+ASKED = ImageParams("一只白猫", "狗", 64, 64, 10, "Heun", "Anime", 4294967295, 7.5, 2)
 
 
 def image(form: str = "PNG", size: tuple[int, int] = (64, 64)) -> bytes:
@@ -101,21 +101,21 @@ async def fetch(url: str) -> bytes:
 
 
 @pytest.fixture
-async def painter(server: Server) -> AsyncIterator[UpstreamPainter]:
+async def engine(server: Server) -> AsyncIterator[UpstreamImageEngine]:
     fetched.clear()
     deployment = UpstreamImagesDeployment(
         url=f"{server.url}/v1", model="flux", key="sk-x", slots=1, queue=1, silence_timeout=5
     )
-    painter = UpstreamPainter("other", deployment, fetch)
-    yield painter
-    await painter.aclose()
+    engine = UpstreamImageEngine("other", deployment, fetch)
+    yield engine
+    await engine.aclose()
 
 
 async def test_an_openai_server_gets_what_it_knows(
-    server: Server, painter: UpstreamPainter
+    server: Server, engine: UpstreamImageEngine
 ) -> None:
     heard: list[int] = []
-    assert await painter.paint(ASKED, heard.append) == [server.file, server.file]
+    assert await engine.generate(ASKED, heard.append) == [server.file, server.file]
     assert heard == [0, 10, 20]
     assert server.keys == ["Bearer sk-x"] * 2
     body = server.bodies[0]
@@ -123,35 +123,35 @@ async def test_an_openai_server_gets_what_it_knows(
     assert "一只白猫" in body["prompt"]
     assert "anime" in body["prompt"]
     assert (body["size"], body["n"], body["response_format"]) == ("64x64", 1, "b64_json")
-    assert painter.served_by == "other/flux"
-    assert "seed" in painter.abilities
-    assert await painter.ready()
+    assert engine.served_by == "other/flux"
+    assert "seed" in engine.abilities
+    assert await engine.ready()
 
 
 async def test_a_documented_server_gets_everything(server: Server) -> None:
     deployment = UpstreamImagesDeployment(
         url=f"{server.url}/v1", model="Stable-Diffusion-XL", dialect="documented"
     )
-    painter = UpstreamPainter("other", deployment, fetch)
-    await painter.paint(ASKED, lambda _: None)
+    engine = UpstreamImageEngine("other", deployment, fetch)
+    await engine.generate(ASKED, lambda _: None)
     first, second = server.bodies
     assert first["prompt"] == "一只白猫"
     assert (first["negative_prompt"], first["steps"], first["style"]) == ("狗", 10, "Anime")
     assert (first["sampler_index"], first["cfg_scale"]) == ("Heun", 7.5)
     assert (first["seed"], second["seed"]) == (4294967295, 0)
     assert first["request_timeout"] == 600
-    assert painter.abilities == {}
-    await painter.aclose()
+    assert engine.abilities == {}
+    await engine.aclose()
 
 
 async def test_its_own_urls_are_read_and_others_go_through_the_guard(
-    server: Server, painter: UpstreamPainter
+    server: Server, engine: UpstreamImageEngine
 ) -> None:
     server.answer = {"data": [{"url": f"{server.url}/file.png"}]}
-    assert (await painter.paint(ASKED, lambda _: None))[0] == server.file
+    assert (await engine.generate(ASKED, lambda _: None))[0] == server.file
     assert fetched == []
     server.answer = {"data": [{"url": "https://cdn.example/x"}]}
-    (made, _) = await painter.paint(ASKED, lambda _: None)
+    (made, _) = await engine.generate(ASKED, lambda _: None)
     assert fetched == ["https://cdn.example/x"] * 2
     assert made.startswith(b"\x89PNG")  # it was WebP
 
@@ -167,71 +167,74 @@ FORMS: list[Any] = [
 
 
 @pytest.mark.parametrize("item", FORMS, ids=range(len(FORMS)))
-async def test_forms_of_an_image(server: Server, painter: UpstreamPainter, item: Any) -> None:
+async def test_forms_of_an_image(server: Server, engine: UpstreamImageEngine, item: Any) -> None:
     server.answer = "\ufeff" + json.dumps({"created": None, "data": [item]})
-    assert await painter.paint(ASKED, lambda _: None) == [server.file, server.file]
+    assert await engine.generate(ASKED, lambda _: None) == [server.file, server.file]
     assert fetched == []
 
 
 async def test_its_moderation_may_speak_with_a_status_of_success(
-    server: Server, painter: UpstreamPainter
+    server: Server, engine: UpstreamImageEngine
 ) -> None:
     server.answer = {"error": {"code": "moderation_blocked", "message": "upstream-secret"}}
-    with pytest.raises(PainterRefused) as caught:
-        await painter.paint(ASKED, lambda _: None)
+    with pytest.raises(ImageEngineRefused) as caught:
+        await engine.generate(ASKED, lambda _: None)
     assert "upstream-secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (500, PainterFailed),
-        (400, PainterUnavailable),
-        (401, PainterIndebted),
+        (500, ImageEngineFailed),
+        (400, ImageEngineUnavailable),
+        (401, ImageEngineIndebted),
         (429, Busy),
-        ("<html>", PainterFailed),
-        ({}, PainterFailed),
-        ({"data": []}, PainterFailed),
-        ({"data": [{}]}, PainterFailed),
-        ({"data": [{"b64_json": "!!!"}]}, PainterFailed),
-        ({"data": [{"b64_json": base64.b64encode(b"GIF89a").decode()}]}, PainterFailed),
-        ({"data": [{"b64_json": base64.b64encode(image()[:60]).decode()}]}, PainterFailed),
-        ({"data": [{"b64_json": base64.b64encode(image(size=(65, 64))).decode()}]}, PainterFailed),
-        ({"data": [{"url": 5}]}, PainterFailed),
-        ({"data": [{"url": "http://[::1"}]}, PainterFailed),
-        ({"data": [{"b64_json": "QUFB" * 1_000_000}]}, PainterFailed),
-        ({"data": [{"b64_json": bomb()}]}, PainterFailed),
-        ("[" * 90_000, PainterFailed),
-        ('{"data": [{"b64_json": "\\ud800"}]}', PainterFailed),
+        ("<html>", ImageEngineFailed),
+        ({}, ImageEngineFailed),
+        ({"data": []}, ImageEngineFailed),
+        ({"data": [{}]}, ImageEngineFailed),
+        ({"data": [{"b64_json": "!!!"}]}, ImageEngineFailed),
+        ({"data": [{"b64_json": base64.b64encode(b"GIF89a").decode()}]}, ImageEngineFailed),
+        ({"data": [{"b64_json": base64.b64encode(image()[:60]).decode()}]}, ImageEngineFailed),
+        (
+            {"data": [{"b64_json": base64.b64encode(image(size=(65, 64))).decode()}]},
+            ImageEngineFailed,
+        ),
+        ({"data": [{"url": 5}]}, ImageEngineFailed),
+        ({"data": [{"url": "http://[::1"}]}, ImageEngineFailed),
+        ({"data": [{"b64_json": "QUFB" * 1_000_000}]}, ImageEngineFailed),
+        ({"data": [{"b64_json": bomb()}]}, ImageEngineFailed),
+        ("[" * 90_000, ImageEngineFailed),
+        ('{"data": [{"b64_json": "\\ud800"}]}', ImageEngineFailed),
     ],
     ids=lambda case: str(case)[:40],
 )
 async def test_what_is_no_image_fails(
-    server: Server, painter: UpstreamPainter, answer: Any, error: type[PainterError]
+    server: Server, engine: UpstreamImageEngine, answer: Any, error: type[ImageEngineError]
 ) -> None:
     server.answer = answer
     with pytest.raises(error) as caught:
-        await painter.paint(ASKED, lambda _: None)
+        await engine.generate(ASKED, lambda _: None)
     assert "upstream-secret" not in str(caught.value)
 
 
-async def test_it_says_when_to_come_again(server: Server, painter: UpstreamPainter) -> None:
+async def test_it_says_when_to_come_again(server: Server, engine: UpstreamImageEngine) -> None:
     server.answer, server.headers = 429, {"Retry-After": "17"}
     with pytest.raises(Busy) as caught:
-        await painter.paint(ASKED, lambda _: None)
+        await engine.generate(ASKED, lambda _: None)
     assert caught.value.retry_after == 17
 
 
 async def test_a_full_queue_refuses_and_who_leaves_makes_room(
-    server: Server, painter: UpstreamPainter
+    server: Server, engine: UpstreamImageEngine
 ) -> None:
     server.seconds = 300
-    two = [asyncio.create_task(painter.paint(ASKED, lambda _: None)) for _ in range(2)]
+    two = [asyncio.create_task(engine.generate(ASKED, lambda _: None)) for _ in range(2)]
     async with asyncio.timeout(60):
         while not server.at_work:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     with pytest.raises(Busy):
-        await painter.paint(ASKED, lambda _: None)
+        await engine.generate(ASKED, lambda _: None)
     for task in two:
         task.cancel()
     await asyncio.gather(*two, return_exceptions=True)
@@ -239,13 +242,13 @@ async def test_a_full_queue_refuses_and_who_leaves_makes_room(
         while server.at_work:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     server.seconds = 0
-    assert len(await painter.paint(ASKED, lambda _: None)) == 2
+    assert len(await engine.generate(ASKED, lambda _: None)) == 2
 
 
 async def test_a_server_that_is_away_fails() -> None:
     deployment = UpstreamImagesDeployment(url="http://127.0.0.1:9/v1", model="x")
-    painter = UpstreamPainter("other", deployment, fetch)
-    with pytest.raises(PainterFailed, match="could not be reached"):
-        await painter.paint(ASKED, lambda _: None)
-    assert not await painter.ready()
-    await painter.aclose()
+    engine = UpstreamImageEngine("other", deployment, fetch)
+    with pytest.raises(ImageEngineFailed, match="could not be reached"):
+        await engine.generate(ASKED, lambda _: None)
+    assert not await engine.ready()
+    await engine.aclose()

@@ -12,10 +12,10 @@ DOWN = "scripted-down"
 """Its upstream refuses every connection."""
 
 ABLE = "scripted-able"
-"""Can do everything; its upstream calls tools and thinks by itself, and has no eyes."""
+"""Can do everything; its upstream calls tools and thinks by itself, and has no vision."""
 
-EYES = "scripted-eyes"
-"""The same, and its upstream has eyes."""
+VISION = "scripted-vision"
+"""The same, and its upstream has vision."""
 
 DULL = "scripted-dull"
 """Its upstream gives nothing but text: no tools, no formats, no thoughts."""
@@ -62,13 +62,13 @@ url = "http://127.0.0.1:{closed}/v1"
 model = "down"
 context = 131072
 
-[deployments.eyes]
+[deployments.vision]
 engine = "upstream"
 url = "{url}"
 key = "sk-upstream"
-model = "eyes"
+model = "vision"
 context = 131072
-eyes = true
+vision = true
 
 [deployments.dull]
 engine = "upstream"
@@ -100,7 +100,7 @@ input_ratio = 1.0
 output_ratio = 2.0
 deployment = "scripted"
 
-[models."scripted-eyes"]
+[models."scripted-vision"]
 kind = "chat"
 context = 32768
 max_input = 16384
@@ -109,7 +109,7 @@ output_default = 1024
 capabilities = ["images"]
 input_ratio = 1.0
 output_ratio = 2.0
-deployment = "eyes"
+deployment = "vision"
 
 [models."scripted-dull"]
 kind = "chat"

@@ -64,7 +64,7 @@ def test_every_fault_is_one(upstream: Upstream, fault: Fault) -> None:
     assert b"[DONE]" not in body
 
 
-def test_departure_is_seen_at_once(upstream: Upstream) -> None:
+def test_a_disconnect_is_seen_at_once(upstream: Upstream) -> None:
     script = Script(pieces=["x"] * 100, rate=20)
     with Connection(upstream.url) as connection:
         ask(connection, script)

@@ -179,7 +179,7 @@ class _Answer:
             if event.is_piece:
                 seen.sent += 1
                 await self.pause(1 / self.script.rate if self.script.rate else 0)
-        # A client may leave as soon as it has read [DONE]: that is no departure.
+        # A client may leave as soon as it has read [DONE]: that is no disconnect.
         self.writer.write(b"0\r\n\r\n")
 
     async def faults(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xinghe.accounts import Principal
-from xinghe.core import Meter, Rate
+from xinghe.core import Rate, Usage
 from xinghe.ledger import Entry, Holding, Ledger, check, latest
 from xinghe.storage import Database
 
@@ -18,7 +18,7 @@ WORKER = [sys.executable, "-m", "tests.ledger.worker"]
 RATE = Rate(input=4, output=8, cached_input=1, search=25)
 
 
-def hold(ledger: Ledger, principal: Principal, meter: Meter, **changes: Any) -> Holding:
+def hold(ledger: Ledger, principal: Principal, usage: Usage, **changes: Any) -> Holding:
     """A hold of 100 micro-Tokens for a stream with a prompt of 5 tokens."""
     asked = {
         "request_id": "as-0123456789",
@@ -28,21 +28,21 @@ def hold(ledger: Ledger, principal: Principal, meter: Meter, **changes: Any) -> 
         "prompt_tokens": 5,
         "stream": True,
     }
-    return ledger.hold(principal, **{**asked, **changes}, meter=meter)
+    return ledger.hold(principal, **{**asked, **changes}, usage=usage)
 
 
-def used(meter: Meter, prompt: int, completion: int, cached: int = 0) -> None:
+def used(usage: Usage, prompt: int, completion: int, cached: int = 0) -> None:
     """What generation does: the engine has begun, and counts."""
-    meter.started = True
-    meter.prompt_tokens, meter.completion_tokens, meter.cached_tokens = prompt, completion, cached
+    usage.started = True
+    usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens = prompt, completion, cached
 
 
-async def left_by(error: BaseException, holding: Holding, meter: Meter, **state: Any) -> None:
+async def left_by(error: BaseException, holding: Holding, usage: Usage, **state: Any) -> None:
     """A request that counted 5 + 3 tokens before it ended with an error."""
     async with holding:
-        used(meter, 5, 3)
+        used(usage, 5, 3)
         for name, value in state.items():
-            setattr(meter, name, value)
+            setattr(usage, name, value)
         raise error
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.ledger.books import RATE, Books, hold, used
 from xinghe.accounts import Accounts, Principal
-from xinghe.core import Meter
+from xinghe.core import Usage
 from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached, holds
 from xinghe.ledger.holds import Cap, Counts, Period, period_start
 from xinghe.storage import Database
@@ -54,10 +54,10 @@ async def row(database: Database, principal: Principal) -> Cap | None:
 
 async def spend(ledger: Ledger, principal: Principal, amount: int = 100) -> None:
     """A request that holds 100 micro-Tokens and costs 44."""
-    meter = Meter()
-    async with hold(ledger, principal, meter, amount=amount):
-        used(meter, 5, 3)
-        meter.finished = True
+    usage = Usage()
+    async with hold(ledger, principal, usage, amount=amount):
+        used(usage, 5, 3)
+        usage.finished = True
 
 
 async def test_what_was_spent_and_what_is_held_count(
@@ -65,18 +65,18 @@ async def test_what_was_spent_and_what_is_held_count(
 ) -> None:
     await spend(ledger, principal)
     assert await row(database, principal) == Cap(150, "total", 0, 44, 0)
-    async with hold(ledger, principal, Meter(), amount=100):
+    async with hold(ledger, principal, Usage(), amount=100):
         assert await row(database, principal) == Cap(150, "total", 0, 44, 100)
         before = await books.balance()
         with pytest.raises(SpendCapReached) as refused:
-            async with hold(ledger, principal, Meter(), amount=7):
+            async with hold(ledger, principal, Usage(), amount=7):
                 pytest.fail("entered beyond the cap")
         reached = refused.value
         assert (reached.cap, reached.spent, reached.needed) == (150, 144, 7)
         assert reached.period == "total"
         assert await books.balance() == before
         assert await database.read(lambda c: c.execute("SELECT count(*) FROM holds").get) == 2
-        async with hold(ledger, principal, Meter(), amount=6):
+        async with hold(ledger, principal, Usage(), amount=6):
             await books.agree()
     assert await row(database, principal) == Cap(150, "total", 0, 44, 0)
 
@@ -119,7 +119,7 @@ async def test_a_cap_that_comes_later_counts_what_was_before(
     ledger: Ledger, accounts: Accounts, principal: Principal, books: Books, database: Database
 ) -> None:
     await spend(ledger, principal)
-    async with hold(ledger, principal, Meter(), amount=30):
+    async with hold(ledger, principal, Usage(), amount=30):
         for per in PERIODS:
             found = await accounts.cap_token(str(principal.token_id), 80, per)
             assert found.cap is not None

@@ -6,7 +6,7 @@ import pytest
 
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Accounts, Principal
-from xinghe.core import Meter
+from xinghe.core import Usage
 from xinghe.ledger import Ledger, check
 
 DAMAGE = {
@@ -37,10 +37,10 @@ async def test_damage(
     rule: str, ledger: Ledger, accounts: Accounts, principal: Principal, books: Books
 ) -> None:
     await accounts.cap_token(str(principal.token_id), 500)
-    meter = Meter()
-    async with hold(ledger, principal, meter):
-        used(meter, 5, 3)
-        meter.finished = True
+    usage = Usage()
+    async with hold(ledger, principal, usage):
+        used(usage, 5, 3)
+        usage.finished = True
     await books.agree()
     writer = books.database._writer._connection
     writer.pragma("ignore_check_constraints", True)

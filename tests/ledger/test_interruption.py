@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Principal
-from xinghe.core import Meter
+from xinghe.core import Usage
 from xinghe.ledger import Ledger
 from xinghe.storage import Database, StorageClosed, StorageUnavailable
 
@@ -28,7 +28,7 @@ async def test_cancelled_while_the_reservation_is_being_committed(
     database.enqueue(lambda _: gate.wait(60))
 
     async def request() -> None:
-        async with hold(ledger, principal, Meter()):
+        async with hold(ledger, principal, Usage()):
             pytest.fail("entered after it was cancelled")
 
     task = asyncio.create_task(request())
@@ -45,7 +45,7 @@ async def test_cancelled_between_the_commit_and_the_news_of_it(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
     async def request() -> None:
-        async with hold(ledger, principal, Meter()):
+        async with hold(ledger, principal, Usage()):
             pytest.fail("entered after it was cancelled")
 
     task = asyncio.create_task(request())
@@ -64,11 +64,11 @@ async def test_cancelled_at_any_moment(ledger: Ledger, principal: Principal, boo
 
     async def request() -> None:
         nonlocal finished
-        meter = Meter()
-        async with hold(ledger, principal, meter, amount=3):
+        usage = Usage()
+        async with hold(ledger, principal, usage, amount=3):
             await asyncio.sleep(moments.uniform(0, 0.002))
-            meter.prompt_tokens = 0
-            meter.finished = True
+            usage.prompt_tokens = 0
+            usage.finished = True
         finished += 1
 
     for _ in range(40):
@@ -87,13 +87,13 @@ async def test_a_settlement_outlives_a_locked_database(
 ) -> None:
     database._writer._connection.set_busy_timeout(10)
     other = apsw.Connection(str(database.directory / "xinghe.db"))
-    meter = Meter()
-    async with hold(ledger, principal, meter):
+    usage = Usage()
+    async with hold(ledger, principal, usage):
         other.execute("BEGIN IMMEDIATE")
-        used(meter, 5, 3)
-        meter.finished = True
+        used(usage, 5, 3)
+        usage.finished = True
     with pytest.raises(StorageUnavailable):
-        async with hold(ledger, principal, Meter()):
+        async with hold(ledger, principal, Usage()):
             pytest.fail("entered without a reservation")
     assert database.last_error is not None
     other.execute("ROLLBACK")
@@ -110,12 +110,12 @@ async def test_a_closed_database_leaves_the_hold_to_the_reaper(
     other = await Database.open(database.directory)
     second = Ledger(other)
     await second.start()
-    meter = Meter()
-    async with hold(second, principal, meter):
-        used(meter, 5, 3)
+    usage = Usage()
+    async with hold(second, principal, usage):
+        used(usage, 5, 3)
         await second.stop()
         await other.close()
-        meter.finished = True
+        usage.finished = True
     assert await first.reap() == 1
     books = Books(database, principal)
     assert await books.balance() == (1000 - 44, 0)
@@ -130,7 +130,7 @@ async def test_a_database_that_was_closed_before_leaves_no_hold_open(
     late = Ledger(other)
     await other.close()
     with capture_logs() as logs, pytest.raises(StorageClosed):
-        async with hold(late, principal, Meter()):
+        async with hold(late, principal, Usage()):
             pytest.fail("entered without a reservation")
     assert logs == []
     assert await database.read(holds) == []

@@ -12,7 +12,7 @@ import pytest
 from tests.accounts.commands import Commands
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Principal
-from xinghe.core import Meter
+from xinghe.core import Usage
 from xinghe.ledger import Ledger
 
 
@@ -24,10 +24,10 @@ def commands(tmp_path: Path) -> Commands:
 async def test_entries_of_a_served_request(
     ledger: Ledger, principal: Principal, books: Books, commands: Commands
 ) -> None:
-    meter = Meter()
-    async with hold(ledger, principal, meter):
-        used(meter, 6, 2, cached=4)
-        meter.finished = True
+    usage = Usage()
+    async with hold(ledger, principal, usage):
+        used(usage, 6, 2, cached=4)
+        usage.finished = True
     await books.agree()
     # The service is running: its database is open, its ledger at work.
     newest, grant = json.loads(await in_thread(commands, "ledger", "entries", "--json"))

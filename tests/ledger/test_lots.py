@@ -8,7 +8,7 @@ import pytest
 
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Accounts, Principal
-from xinghe.core import Meter, Rate
+from xinghe.core import Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger
 from xinghe.storage import now
 
@@ -31,7 +31,7 @@ async def test_reserving_sweeps_what_expired_and_a_refusal_keeps_it_swept(
 ) -> None:
     await expire(books, 1)
     with pytest.raises(InsufficientTokens) as refused:
-        async with hold(ledger, principal, Meter(), amount=1):
+        async with hold(ledger, principal, Usage(), amount=1):
             pytest.fail("entered on expired Tokens")
     assert refused.value.available == 0
     assert await books.balance() == (0, 0)
@@ -40,15 +40,15 @@ async def test_reserving_sweeps_what_expired_and_a_refusal_keeps_it_swept(
 async def test_an_open_hold_keeps_the_tokens_that_it_was_given(
     ledger: Ledger, principal: Principal, books: Books, accounts: Accounts
 ) -> None:
-    meter = Meter()
-    async with hold(ledger, principal, meter, rate=Rate(1, 0, 0), amount=300):
+    usage = Usage()
+    async with hold(ledger, principal, usage, rate=Rate(1, 0, 0), amount=300):
         await accounts.grant("a", 50)
         await expire(books, 1)
         assert await ledger.sweep() == 700
         assert await books.balance() == (50, 300)
         await books.agree()
-        used(meter, 100, 0)
-        meter.finished = True
+        used(usage, 100, 0)
+        usage.finished = True
     # What the hold gave back had expired meanwhile; the valid lot was not touched.
     assert await books.balance() == (250, 0)
     assert await ledger.sweep() == 200
@@ -59,20 +59,20 @@ async def test_later_holds_keep_nothing_that_expired_before_them(
     ledger: Ledger, principal: Principal, books: Books, accounts: Accounts
 ) -> None:
     one_token = Rate(1, 0, 0)
-    first, second = Meter(), Meter()
+    first, second = Usage(), Usage()
     await accounts.grant("a", 500)
     async with hold(ledger, principal, first, rate=one_token, amount=300):
         await expire(books, 1)
         async with hold(ledger, principal, second, rate=one_token, amount=400):
             assert await books.balance() == (100, 700)
             with pytest.raises(InsufficientTokens):
-                async with hold(ledger, principal, Meter(), amount=101):
+                async with hold(ledger, principal, Usage(), amount=101):
                     pytest.fail("entered on Tokens that expired before")
             used(second, 250, 0)
             second.finished = True
         # The second was promised valid Tokens only: the first still has all of its own.
         assert await left(books) == [300, 250]
-        async with hold(ledger, principal, Meter(), amount=200):
+        async with hold(ledger, principal, Usage(), amount=200):
             used(first, 100, 0)
             first.finished = True
     assert await left(books) == [200, 250]
@@ -85,9 +85,9 @@ async def test_overlapping_holds_do_not_keep_an_expired_lot_for_ever(
 ) -> None:
     await accounts.grant("a", 500)
     async with AsyncExitStack() as later:
-        async with hold(ledger, principal, Meter(), amount=300):
+        async with hold(ledger, principal, Usage(), amount=300):
             await expire(books, 1)
-            await later.enter_async_context(hold(ledger, principal, Meter(), amount=400))
+            await later.enter_async_context(hold(ledger, principal, Usage(), amount=400))
         # Only the later hold is open: what the first one kept goes.
         assert await ledger.sweep() == 300
         assert await books.balance() == (100, 400)

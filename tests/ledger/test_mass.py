@@ -13,7 +13,7 @@ import pytest
 from tests.ledger.books import Books, hold
 from tests.ledger.many import EXPIRED, GRANT, SPENT, fill, leave_open
 from xinghe.accounts import Principal
-from xinghe.core import Meter, Rate
+from xinghe.core import Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger
 from xinghe.storage import Database
 from xinghe.storage.database import ROWS
@@ -61,11 +61,11 @@ async def served(ledger: Ledger, task: Awaitable[object]) -> tuple[int, float]:
     running = asyncio.ensure_future(task)
     count, longest = 0, 0.0
     while not running.done():
-        meter = Meter()
+        usage = Usage()
         at = time.monotonic()
-        async with hold(ledger, payer(2), meter, rate=Rate(0, 0, 0), amount=10):
+        async with hold(ledger, payer(2), usage, rate=Rate(0, 0, 0), amount=10):
             longest = max(longest, time.monotonic() - at)
-            meter.finished = True
+            usage.finished = True
         count += 1
     await running
     return count, longest
@@ -113,10 +113,10 @@ async def test_a_reservation_on_an_account_of_many_expired_lots(database: Databa
 
     async def reserve() -> None:
         with pytest.raises(InsufficientTokens) as refused:
-            async with hold(ledger, payer(1), Meter(), amount=LEFT + 1):
+            async with hold(ledger, payer(1), Usage(), amount=LEFT + 1):
                 pytest.fail("entered on expired Tokens")
         assert refused.value.available == LEFT
-        async with hold(ledger, payer(1), Meter(), amount=LEFT):
+        async with hold(ledger, payer(1), Usage(), amount=LEFT):
             pass
 
     await served(ledger, reserve())
@@ -139,9 +139,9 @@ async def test_a_request_takes_from_few_of_many_lots(database: Database) -> None
     ledger = Ledger(database)
     await ledger.start()
     await database.write(lambda c: c.trace_v2(apsw.SQLITE_TRACE_PROFILE, seen))
-    meter = Meter()
-    async with hold(ledger, payer(1), meter, rate=Rate(1, 0, 0), amount=3 * EXPIRED):
-        meter.prompt_tokens, meter.finished = 2 * EXPIRED + 1, True
+    usage = Usage()
+    async with hold(ledger, payer(1), usage, rate=Rate(1, 0, 0), amount=3 * EXPIRED):
+        usage.prompt_tokens, usage.finished = 2 * EXPIRED + 1, True
     assert await database.drain() == 0
     await database.write(lambda c: c.trace_v2(0, None))
     assert max(steps) < 1000

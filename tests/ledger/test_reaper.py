@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from tests.ledger.books import ROOT, WORKER, Books, hold, used
 from xinghe.accounts import Accounts, Principal
-from xinghe.core import Meter
+from xinghe.core import Usage
 from xinghe.ledger import Ledger
 from xinghe.storage import Database
 
@@ -161,13 +161,13 @@ async def test_an_owner_without_its_file_is_dead(
 ) -> None:
     other = Ledger(database)
     await other.start()
-    meter = Meter()
-    async with hold(other, principal, meter, stream=False):
-        used(meter, 5, 3)
+    usage = Usage()
+    async with hold(other, principal, usage, stream=False):
+        used(usage, 5, 3)
         assert await ledger.reap() == 0
         (database.directory / "owners" / f"{other._lock.boot_id}.lock").unlink()
         assert await ledger.reap() == 1
-        meter.finished = True
+        usage.finished = True
     # Exactly once: what the reaper resolved stays as it is.
     assert await books.balance() == (1000, 0)
     assert await books.usage() == []
@@ -181,7 +181,7 @@ async def test_leftovers_of_a_start_that_died(ledger: Ledger, database: Database
     assert len(lock_files(database)) == 1
 
 
-async def test_checkpoints_follow_the_meter(
+async def test_checkpoints_follow_the_usage(
     ledger: Ledger, principal: Principal, database: Database
 ) -> None:
     async def noted() -> tuple[int, ...]:
@@ -193,18 +193,18 @@ async def test_checkpoints_follow_the_meter(
         found: tuple[int, ...] = await database.read(lambda c: c.execute(query).get)
         return found
 
-    meter = Meter()
-    async with hold(ledger, principal, meter):
+    usage = Usage()
+    async with hold(ledger, principal, usage):
         ledger.checkpoint()
         assert await noted() == (0, 5, 0, 0, 0, 0)
-        meter.searches = 1
+        usage.searches = 1
         ledger.checkpoint()
         assert await noted() == (1, 0, 0, 0, 0, 1)
-        meter.started, meter.completion_tokens = True, 2
+        usage.started, usage.completion_tokens = True, 2
         ledger.checkpoint()
         assert await noted() == (1, 5, 2, 0, 0, 1)
-        used(meter, prompt=7, completion=9, cached=3)
-        meter.search_tokens = 2
+        used(usage, prompt=7, completion=9, cached=3)
+        usage.search_tokens = 2
         async with asyncio.timeout(60):  # the regular task does the same
             while await noted() != (1, 7, 9, 3, 2, 1):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

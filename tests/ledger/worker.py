@@ -15,13 +15,13 @@ from pathlib import Path
 
 from tests.ledger.books import hold, used
 from xinghe.accounts import Accounts, Principal
-from xinghe.core import Meter, Rate
+from xinghe.core import Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached
 from xinghe.storage import Database
 
 
 async def wait(ledger: Ledger, database: Database, principal: Principal) -> None:
-    stream, whole = Meter(), Meter()
+    stream, whole = Usage(), Usage()
     async with (
         hold(ledger, principal, stream),
         hold(ledger, principal, whole, stream=False),
@@ -37,16 +37,16 @@ async def wait(ledger: Ledger, database: Database, principal: Principal) -> None
 
 
 async def queue(ledger: Ledger, database: Database, principal: Principal) -> None:
-    async with hold(ledger, principal, Meter()):
+    async with hold(ledger, principal, Usage()):
         await asyncio.sleep(1.2)  # a regular checkpoint passes it by
         print("ready", flush=True)
         await asyncio.sleep(600)
 
 
 async def begin(ledger: Ledger, database: Database, principal: Principal) -> None:
-    meter = Meter()
-    async with hold(ledger, principal, meter):
-        meter.started = True
+    usage = Usage()
+    async with hold(ledger, principal, usage):
+        usage.started = True
         query = "SELECT max(started) FROM holds WHERE state = 'open'"
         while not await database.read(lambda c: c.execute(query).get):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -56,11 +56,11 @@ async def begin(ledger: Ledger, database: Database, principal: Principal) -> Non
 
 async def spend(ledger: Ledger, database: Database, principal: Principal) -> None:
     async def one() -> bool:
-        meter = Meter()
+        usage = Usage()
         try:
-            async with hold(ledger, principal, meter, rate=Rate(20, 0, 0), amount=40):
-                used(meter, 1, 0)
-                meter.finished = True
+            async with hold(ledger, principal, usage, rate=Rate(20, 0, 0), amount=40):
+                used(usage, 1, 0)
+                usage.finished = True
         except (InsufficientTokens, SpendCapReached):
             return False
         return True

@@ -10,7 +10,7 @@ import pytest
 from tests.engines.conftest import engine
 from tests.pictures.render import sheet
 from tests.pictures.texts import SHEETS
-from xinghe.core import GenerationJob, Message, Sampling, TextDelta
+from xinghe.core import EngineRequest, Message, Sampling, TextDelta
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.pictures import FETCHED, PictureReader, open_picture, without_pictures
 from xinghe.settings import Pictures
@@ -29,7 +29,7 @@ def plain(text: str) -> str:
 
 async def answer(engine: LlamaCppEngine, messages: list[Message]) -> str:
     prompt = await engine.prepare(messages)
-    job = GenerationJob("as-0123456789", prompt, Sampling(temperature=0.0), 128)
+    job = EngineRequest("as-0123456789", prompt, Sampling(temperature=0.0), 128)
     async with aclosing(engine.generate(job)) as batches:
         deltas = [delta async for batch in batches for delta in batch.deltas]
     return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))

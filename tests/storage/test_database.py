@@ -110,11 +110,11 @@ async def noted(database: Database) -> list[str]:
 
 
 async def test_the_first_comes_before_what_was_gathered(database: Database) -> None:
-    with database.gather() as gathering:
+    with database.defer() as writes:
         database.enqueue(partial(note, text="b"))
         await asyncio.create_task(enqueued(database, "c"))
         assert await noted(database) == []
-        gathering.hand_in(partial(note, text="a"))
+        writes.hand_in(partial(note, text="a"))
         assert await noted(database) == ["a", "b", "c"]
         # The moment is over: what comes later goes its own way.
         database.enqueue(partial(note, text="d"))
@@ -131,7 +131,7 @@ async def test_nothing_is_lost_on_the_way_out(
     database: Database, error: type[BaseException]
 ) -> None:
     async def work() -> None:
-        with database.gather():
+        with database.defer():
             database.enqueue(partial(note, text="a"))
             raise error
 
@@ -140,14 +140,14 @@ async def test_nothing_is_lost_on_the_way_out(
     assert await noted(database) == ["a"]
 
 
-async def test_a_task_that_outlives_the_gathering_is_heard(database: Database) -> None:
+async def test_a_task_that_outlives_the_deferred_writes_is_heard(database: Database) -> None:
     go = asyncio.Event()
 
     async def later() -> None:
         await go.wait()
         database.enqueue(partial(note, text="late"))
 
-    with database.gather():
+    with database.defer():
         task = asyncio.create_task(later())
         await asyncio.sleep(0)
     go.set()
@@ -159,7 +159,7 @@ async def test_others_are_not_held_back(database: Database) -> None:
     started, go = asyncio.Event(), asyncio.Event()
 
     async def gatherer() -> None:
-        with database.gather():
+        with database.defer():
             database.enqueue(partial(note, text="held back"))
             started.set()
             await go.wait()
@@ -174,14 +174,14 @@ async def test_others_are_not_held_back(database: Database) -> None:
 
 
 async def test_one_that_fails_takes_no_other_with_it(database: Database) -> None:
-    with database.gather() as gathering:
+    with database.defer() as writes:
         database.enqueue(partial(note, text="a"))
-        gathering.hand_in(lambda c: c.execute("SELECT nonsense"))
+        writes.hand_in(lambda c: c.execute("SELECT nonsense"))
     assert await noted(database) == ["a"]
 
 
 async def test_a_closed_database_says_so(tmp_path: Path) -> None:
     database = await Database.open(tmp_path)
     await database.close()
-    with pytest.raises(StorageClosed), database.gather():
+    with pytest.raises(StorageClosed), database.defer():
         database.enqueue(partial(note, text="a"))

@@ -11,8 +11,8 @@ import pytest
 from tests.upstreams.fixtures import FOLDER, Wanted, cases, dialects, played
 from xinghe.core import (
     Delta,
+    EngineRequest,
     FinishDelta,
-    GenerationJob,
     Prompt,
     ReasoningDelta,
     RefusalDelta,
@@ -37,7 +37,7 @@ def events_of(pieces: Iterable[bytes]) -> list[bytes]:
 
 def deltas_of(events: list[bytes], at_once: int) -> tuple[list[Delta], bool]:
     """What the events say, so many at once, and whether they broke off."""
-    job = GenerationJob("as-0", Prompt(10, 20, exact=False, payload=PROMPT), Sampling(), 1000)
+    job = EngineRequest("as-0", Prompt(10, 20, exact=False, payload=PROMPT), Sampling(), 1000)
     chunks, deltas = Chunks(job, "up"), list[Delta]()
     groups = [events[at : at + at_once] for at in range(0, len(events), at_once)]
     for group in [*groups, []]:

@@ -17,7 +17,7 @@ from tests.kit.upstream import Upstream
 from tests.upstreams.fixtures import Form, Wanted, cases, played
 from tests.upstreams.test_parser import PROMPT, check
 from xinghe.catalog import UpstreamDeployment
-from xinghe.core import Delta, GenerationJob, Prompt, Sampling, UsageDelta
+from xinghe.core import Delta, EngineRequest, Prompt, Sampling, UsageDelta
 from xinghe.engines import EngineFailed
 from xinghe.engines.upstream import UpstreamEngine
 
@@ -40,7 +40,7 @@ async def read(engine: UpstreamEngine, script: Script) -> tuple[list[Delta], boo
     prompt = Prompt(10, 20, exact=False, payload=PROMPT | {"messages": script.messages})
     deltas: list[Delta] = []
     try:
-        async for batch in engine.generate(GenerationJob("as-0", prompt, Sampling(), 1000)):
+        async for batch in engine.generate(EngineRequest("as-0", prompt, Sampling(), 1000)):
             deltas += batch.deltas
     except EngineFailed:
         return deltas, True

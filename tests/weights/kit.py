@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xinghe.settings import Settings, Weights
 from xinghe.weights.index import Parts, Weight
-from xinghe.weights.store import Place
+from xinghe.weights.store import CachedWeight
 
 CONTENT = b"GGUF" + random.Random(7).randbytes(1_000_000)
 
@@ -42,8 +42,8 @@ def settings(
     )
 
 
-def place(cache: Path) -> Place:
-    return Place(cache, "tiny.gguf")
+def place(cache: Path) -> CachedWeight:
+    return CachedWeight(cache, "tiny.gguf")
 
 
 class Notes:

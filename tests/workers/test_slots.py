@@ -172,8 +172,8 @@ async def test_who_continues_an_answer_goes_first() -> None:
     slots = Slots(1, queue=1)
     order: list[str] = []
 
-    async def enter(name: str, *, returning: bool = False) -> None:
-        async with slots.hold(returning=returning):
+    async def enter(name: str, *, priority: bool = False) -> None:
+        async with slots.hold(priority=priority):
             order.append(name)
 
     async with slots.hold():
@@ -181,10 +181,10 @@ async def test_who_continues_an_answer_goes_first() -> None:
         await settle()
         with pytest.raises(QueueFull):
             await enter("too late")
-        back = asyncio.create_task(enter("returning", returning=True))
+        back = asyncio.create_task(enter("priority", priority=True))
         await settle()
     await asyncio.gather(waiting, back)
-    assert order == ["returning", "newcomer"]
+    assert order == ["priority", "newcomer"]
     assert slots.waiting == 0
 
 

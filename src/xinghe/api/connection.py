@@ -23,7 +23,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.exchange import ABORT, SILENCE, new_request_id
-from xinghe.api.flow import Gate, Outflow, WaitingRoom
+from xinghe.api.flow import ReadFlowControl, WaitingRoom, WriteWatchdog
 from xinghe.observe import metrics
 
 MAX_HEAD_BYTES = 128 * 1024
@@ -46,7 +46,7 @@ class Connection(HttpToolsProtocol):
     """One TCP connection.
 
     `head_timeout` is in seconds, from accept or from a first byte; `stall_timeout` as in
-    `Outflow`.
+    `WriteWatchdog`.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = self._gate = Gate(transport)
-        self._outflow = Outflow(transport, self._stall_timeout, self._cut_off)
+        self.flow = self._read_flow = ReadFlowControl(transport)
+        self._watchdog = WriteWatchdog(transport, self._stall_timeout, self._cut_off)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_done()
-        self._outflow.stop()
+        self._watchdog.stop()
         self._rest = b""
         super().connection_lost(exc)
         # Uvicorn tells the newest request only; one before it may still be at work.
@@ -109,11 +109,11 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._outflow.watch()
+        self._watchdog.watch()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._outflow.moved()
+        self._watchdog.moved()
 
     # From bytes to requests
 
@@ -134,12 +134,12 @@ class Connection(HttpToolsProtocol):
         self._rest = self._rest[at:]
         if self._rest:
             # While we let a client wait, its head is not late.
-            self._gate.hold()
+            self._read_flow.hold()
             self._head_is_done()
             if turn >= TURN and not self._is_crowded():
                 self._parse_soon()
-        elif self._gate.is_held:
-            self._gate.release()
+        elif self._read_flow.is_held:
+            self._read_flow.release()
             if self._in_head and self._head_timer is None:
                 self._await_head()
 
@@ -241,7 +241,7 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if self._rest and not self._parse_is_due:
             self._parse_soon()
-        self._outflow.watch()
+        self._watchdog.watch()
         if self._refusal is not None:
             self._refuse(self._refusal)
 
@@ -279,7 +279,7 @@ class Connection(HttpToolsProtocol):
         """
         self._head_is_done()
         self._rest, self._is_deaf = b"", True
-        self._gate.release()
+        self._read_flow.release()
         unanswered = self._unanswered()
         if self.transport.is_closing() or self._said_why:
             return
@@ -289,7 +289,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()  # it was refused before its body went wrong
         else:
             self._write(error)
-        self._outflow.watch()
+        self._watchdog.watch()
 
     def _write(self, error: ApiError) -> None:
         request_id = new_request_id()

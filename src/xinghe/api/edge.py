@@ -18,9 +18,9 @@ from xinghe.api.body import BodyBudget
 from xinghe.api.dialect import MOUNTS, Dialect
 from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
 from xinghe.api.exchange import Exchange
+from xinghe.api.idempotency import HEADER, Handler, IdempotencyLayer
 from xinghe.api.operations import OPERATIONS, Operation
 from xinghe.api.priced import REALM
-from xinghe.api.repeats import HEADER, Handler, Repeats
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.limits import Limiter
 from xinghe.observe import metrics
@@ -50,7 +50,7 @@ class Edge(msgspec.Struct):
     limiter: Limiter
     qps: float
     budget: BodyBudget
-    repeats: Repeats
+    idempotency: IdempotencyLayer
     handlers: Mapping[str, Handler]
     elsewhere: ASGIApp
 
@@ -87,7 +87,7 @@ class Edge(msgspec.Struct):
             )
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
                 if operation.method == "POST" and HEADER in exchange.headers:
-                    await self.repeats(exchange, handler)
+                    await self.idempotency(exchange, handler)
                 else:
                     await handler(exchange)
         except ClientGone:

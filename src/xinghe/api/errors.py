@@ -14,9 +14,9 @@ import msgspec
 import structlog
 
 from xinghe.core import MICRO, Busy
-from xinghe.dispatch import DispatchFailed, TooLong, Yielding
+from xinghe.dispatch import DispatchFailed, Preempted, TooLong
 from xinghe.embedding import EmbedderFailed
-from xinghe.images import PainterFailed, PainterUnavailable
+from xinghe.images import ImageEngineFailed, ImageEngineUnavailable
 from xinghe.images.store import StoreError
 from xinghe.ledger import InsufficientTokens, SpendCapReached
 from xinghe.limits import RateLimited
@@ -189,13 +189,13 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             error, text = LIMITS[fault.kind]
             text = f"{text} ({fault.limit})"
             known = too_many(error, text, fault.retry_after, fault.headers)
-        case Yielding():
+        case Preempted():
             text = "Rate limit reached for preemptible resource"
             known = too_many(Errors.PREEMPTIBLE_RATE_LIMIT, text, fault.retry_after)
         case Busy() | QueueFull():
             seconds = BUSY_SECONDS if isinstance(fault, QueueFull) else fault.retry_after
             known = too_many(Errors.CLUSTER_RATE_LIMIT, CLUSTER_FULL, seconds)
-        case DispatchFailed() | EmbedderFailed() | PainterFailed() | PainterUnavailable():
+        case DispatchFailed() | EmbedderFailed() | ImageEngineFailed() | ImageEngineUnavailable():
             known = Errors.DISPATCH_ERROR
         case StoreError() | StorageUnavailable() | WorkerFailure():
             _log_ours(fault)

@@ -88,7 +88,7 @@ class Exchange:
         self.missing = 0
         """Characters of the body that were too many to be kept."""
         self.budget = budget
-        self._kept = 0
+        self._reserved = 0
 
     @property
     def answered(self) -> bool:
@@ -147,16 +147,16 @@ class Exchange:
             headers.append((b"connection", b"close"))
         await self.send_json(error.body(self.request_id), error.row.status, headers)
 
-    async def keep(self, size: int) -> None:
+    async def reserve(self, size: int) -> None:
         """Count bytes that stay in memory for this request. Raises `ApiError`."""
         await self.budget.take(size)
-        self._kept += size
+        self._reserved += size
 
     def close(self) -> None:
         """The request is over: what it kept counts no more."""
         self.body = None
-        self.budget.give(self._kept)
-        self._kept = 0
+        self.budget.give(self._reserved)
+        self._reserved = 0
 
     def abort(self) -> None:
         """Cut the connection off: what a stalled reader has not taken is thrown away."""
@@ -232,7 +232,7 @@ async def read_body(exchange: Exchange, server: Server, *, hashed: bool = False)
                 part: bytes = message.get("body", b"")
                 if body.size + len(part) > server.max_body_bytes:
                     raise _too_large(body.size + len(part), server.max_body_bytes)
-                await exchange.keep(len(part))
+                await exchange.reserve(len(part))
                 exchange.body_read = not message.get("more_body", False)
                 await body.add(part)
     except TimeoutError:

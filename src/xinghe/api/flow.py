@@ -56,7 +56,7 @@ class WaitingRoom:
         self._waiting.pop(connection, None)
 
 
-class Gate(FlowControl):
+class ReadFlowControl(FlowControl):
     """Resumes reading for whoever wants its body, but only when all that was read is parsed."""
 
     is_held = False
@@ -75,8 +75,8 @@ class Gate(FlowControl):
             super().resume_reading()
 
 
-class Outflow:
-    """Looks at the unsent bytes while there are any; `cut_off` is called where none were taken.
+class WriteWatchdog:
+    """Looks at the unsent bytes while there are any; calls `cut_off` where none were taken.
 
     A look every `stall_timeout` and a margin, in seconds: a reader that takes nothing from one to
     the next is cut off, so after once to twice that.

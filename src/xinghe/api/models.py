@@ -140,9 +140,9 @@ class ModelsRoute(msgspec.Struct):
             case Kind.EMBEDDING:
                 self._describe_embedding(card, about)
             case Kind.IMAGE:
-                painter = self.services.deployments.painter(card)
-                about.served_by = painter.served_by
-                about.capabilities.platform = painter.abilities
+                engine = self.services.deployments.image_engine(card)
+                about.served_by = engine.served_by
+                about.capabilities.platform = engine.abilities
                 about.image_tokens = card.image_tokens
         return Model(name, "model", self.created, OWNER, about)
 

@@ -9,8 +9,8 @@ import msgspec
 from xinghe import __version__
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ErrorAnswer, Errors
+from xinghe.api.idempotency import KEY
 from xinghe.api.operations import OPERATIONS, Operation
-from xinghe.api.repeats import KEY
 
 BASES = {"/llm/lmapi/v3": Dialect.DOCUMENTED, "/v1": Dialect.OPENAI}
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}

@@ -18,9 +18,9 @@ from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.catalog import Catalog, ModelCard
-from xinghe.core import ClientGone, Meter
+from xinghe.core import ClientGone, Usage
 from xinghe.dispatch import Deployments
-from xinghe.generation.planning import AnswerServices
+from xinghe.generation.planning import GenerationContext
 from xinghe.generation.vetting import Vetting
 from xinghe.images.store import ImageStore
 from xinghe.ledger import Ledger
@@ -38,7 +38,7 @@ LOOK_SECONDS = 2.0
 """Seconds between two queries, each for all running answers; one must end within 5 s."""
 
 
-class Services(AnswerServices, frozen=True, kw_only=True):
+class Services(GenerationContext, frozen=True, kw_only=True):
     """Everything that lives as long as the process and an operation needs, as `app.py` made it."""
 
     settings: Settings
@@ -56,7 +56,7 @@ class Prepared(msgspec.Struct, Generic[T_co], frozen=True):
     """Work that is ready to be done, under a hold of `amount`.
 
     `amount` is the most that it may cost, in micro-Tokens, `None` where nothing is to be reserved;
-    `prompt_tokens` are known already. While it runs the meter counts along, and tells when it is
+    `prompt_tokens` are known already. While it runs it counts its usage, which tells when it has
     finished.
     """
 
@@ -69,15 +69,15 @@ class Work(Protocol[T_co]):
     """What an operation says of the work that it charges for; `charged` does the rest.
 
     `tokens` is what it takes of its account's Tokens a minute until it is known what it has used;
-    `counts` are the meter's fields that it fills. A `stream` that is cut off is owed as far as it
-    was shown, any other answer not at all, unless it is the client that leaves. Whoever sends a
+    `counts` are the fields of its usage that it fills. A `stream` that is cut off is owed as far as
+    it was shown, any other answer not at all, unless it is the client that leaves. Whoever sends a
     stream watches its token, since it may be sent for longer than it is made.
     """
 
     counts: tuple[str, ...]
     card: ModelCard
     tokens: int
-    meter: Meter
+    usage: Usage
     stream: bool
 
     @property
@@ -91,7 +91,7 @@ class Work(Protocol[T_co]):
 async def charged(services: Services, exchange: Exchange, work: Work[T]) -> T:
     """What the work returns, once its charge is saved.
 
-    It ends when the client leaves, and is charged what its meter says then; it ends, too, when
+    It ends when the client leaves, and is charged what its usage says then; it ends, too, when
     its token lapses. Nothing is charged before the hold, each hold is settled exactly once, and
     what was taken of the limits and not used is given back. Raises `RateLimited`,
     `InsufficientTokens`, `SpendCapReached`, `ClientGone`, `Unsaved`, `ApiError`, and what the
@@ -103,13 +103,13 @@ async def charged(services: Services, exchange: Exchange, work: Work[T]) -> T:
     )
     try:
         held, lapses = _held(services, exchange, work), None if work.stream else services.lapses
-        return await unless_gone(exchange, held, work.meter, lapses)
+        return await unless_gone(exchange, held, work.usage, lapses)
     finally:
         admission.settle(work.used)
 
 
 async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
-    prepared, payer, meter = await work.prepare(), exchange.principal, work.meter
+    prepared, payer, usage = await work.prepare(), exchange.principal, work.usage
     await services.lapses.check(payer.token_id, since=exchange.body_read_at)
     if prepared.amount is None:
         return await prepared.run()
@@ -121,11 +121,11 @@ async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
         amount=prepared.amount,
         prompt_tokens=prepared.prompt_tokens,
         stream=work.stream,
-        meter=meter,
+        usage=usage,
     ):
         result = await prepared.run()
     for kind in work.counts:
-        metrics.TOKENS.labels(exchange.model, kind).inc(getattr(meter, kind))
+        metrics.TOKENS.labels(exchange.model, kind).inc(getattr(usage, kind))
     return result
 
 
@@ -189,13 +189,12 @@ def lapsed() -> ApiError:
 async def unless_gone(
     exchange: Exchange,
     work: Awaitable[T],
-    meter: Meter | None = None,
+    usage: Usage | None = None,
     lapses: Lapses | None = None,
 ) -> T:
     """What `work` gives; it is cancelled when the client leaves, or its token lapses.
 
-    Raises `ClientGone` for the one, which the meter is told before, and `ApiError` (401) for the
-    other.
+    Raises `ClientGone` for the one, once `usage.left` is set, and `ApiError` (401) for the other.
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.create_task(exchange.gone())
@@ -209,8 +208,8 @@ async def unless_gone(
             return task.result()
         if lapse.done():
             raise lapsed()
-        if meter is not None:
-            meter.left = True
+        if usage is not None:
+            usage.left = True
         raise ClientGone
     finally:
         gone.cancel()

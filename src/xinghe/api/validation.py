@@ -85,7 +85,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T", bound=Request)
 
 
-class Asked(msgspec.Struct, Generic[T]):
+class ParsedBody(msgspec.Struct, Generic[T]):
     """A body that was read. What it may hold depends on its model, which is looked for first.
 
     `model` is what stands there, of any type; `ignored` names fields that are not known.
@@ -132,7 +132,7 @@ class Form(Generic[T]):
         untyped = msgspec.defstruct("AsSent", [(as_sent, Any, None)] if as_sent else [])
         self._untyped = msgspec.json.Decoder(untyped).decode
 
-    def read(self, text: bytes) -> Asked[T]:
+    def read(self, text: bytes) -> ParsedBody[T]:
         """In one pass where all is right and known. Raises `ApiError` for what is no object."""
         sent: dict[str, Any] = {}
         try:
@@ -141,9 +141,9 @@ class Form(Generic[T]):
                 sent = msgspec.structs.asdict(self._untyped(text))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.take(decode(text))
-        return Asked(self, valid.model, (), valid, sent)
+        return ParsedBody(self, valid.model, (), valid, sent)
 
-    def take(self, body: Any) -> Asked[T]:
+    def take(self, body: Any) -> ParsedBody[T]:
         """The same of a body that is decoded. Raises `ApiError`."""
         if not isinstance(body, dict):
             kind = "array" if isinstance(body, list) else "value"
@@ -151,7 +151,7 @@ class Form(Generic[T]):
                 Errors.MALFORMED_JSON,
                 f"Invalid Argument: the body is a JSON {kind}, allowed: an object",
             )
-        return Asked(self, body.get("model"), self._unknown(body), None, body)
+        return ParsedBody(self, body.get("model"), self._unknown(body), None, body)
 
     def build(self, body: dict[str, Any], most: Mapping[str, int]) -> T:
         """Field by field, so that it is the Struct's order by which one fault wins over another.
@@ -203,7 +203,7 @@ def _strict(shape: type[S], fields: Sequence[tuple[str, Any, Any]] = ()) -> type
     return cast("type[S]", kind)
 
 
-async def read_asked(
+async def parse_request(
     form: Form[T],
     kind: Kind,
     exchange: Exchange,
@@ -211,7 +211,7 @@ async def read_asked(
     server: Server,
     *,
     whole: bool = True,
-) -> tuple[Asked[T], ModelCard]:
+) -> tuple[ParsedBody[T], ModelCard]:
     """A request's body, and the card of the model that it names. Raises what `read_body` raises.
 
     Strings of more than `MAX_STRING` bytes are cut, and `exchange.missing` counts the characters
@@ -221,15 +221,15 @@ async def read_asked(
     body = await read_body(exchange, server)
     exchange.body = None  # what was decoded is enough to hold
     text = body.text
-    asked = form.take(await body.value()) if text is None else form.read(text)
+    parsed = form.take(await body.value()) if text is None else form.read(text)
     exchange.missing = body.missing
     if whole:
         check_whole(exchange)
     exchange.body_read_at = time.perf_counter()
-    name = form.shape.default_model if asked.model is None else asked.model
+    name = form.shape.default_model if parsed.model is None else parsed.model
     card = _card(name, kind, catalog, exchange.principal)
     exchange.model = str(name)
-    return asked, card
+    return parsed, card
 
 
 def _card(name: Any, kind: Kind, catalog: Catalog, principal: Principal) -> ModelCard:

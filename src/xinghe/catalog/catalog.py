@@ -128,6 +128,8 @@ def _deployment(
     if not isinstance(engine, str) or engine not in ENGINES:
         known = suggestion(str(engine), ENGINES)
         raise CatalogError(f"{path}: {where}: `engine` is {engine!r}, {known}")
+    # What `vision` was called before.
+    fields = {"vision" if name == "eyes" else name: value for name, value in fields.items()}
     deployment: AnyDeployment | EmbeddingDeployment | ImageDeployment
     deployment = _convert(path, where, fields, ENGINES[engine])
     if not isinstance(deployment, LlamaCppDeployment):

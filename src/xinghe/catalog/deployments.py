@@ -47,7 +47,7 @@ class LlamaCppDeployment(Deployment, frozen=True, forbid_unknown_fields=True, ta
     thinks: bool = False
     """Whether the model thinks by itself (R1 and the like); else the platform lets it think."""
     mmproj: str = ""
-    """The path of its vision projector (GGUF): with one it sees pictures; empty: it has no eyes."""
+    """The path of its vision projector (GGUF): with one it reads pictures; empty: it cannot."""
 
     @property
     def projector(self) -> Path | None:
@@ -77,7 +77,7 @@ class UpstreamDeployment(
     """Whether it may give a chain of thought: in fields of their own or in `<think>` tags."""
     opens_thought: bool = False
     """Whether its template opens the thought, so that its text has the closing tag only."""
-    eyes: bool = False
+    vision: bool = False
     """Whether it reads pictures."""
     length_field: Literal["max_tokens", "max_completion_tokens", "none"] = "max_tokens"
     """What it calls the bound of an answer; `none`: it is sent none, and cut off here."""

@@ -9,7 +9,7 @@ from xinghe.cli.common import (
     ACCOUNT,
     Amount,
     AmountOrNone,
-    Checked,
+    Validated,
     actor,
     expires_option,
     moment,
@@ -29,7 +29,7 @@ def account() -> None:
 
 
 @account.command()
-@click.argument("name", type=Checked("name", rules.check_name))
+@click.argument("name", type=Validated("name", rules.check_name))
 @click.option(
     "--tokens",
     "amount",
@@ -75,7 +75,7 @@ def list_accounts(data: str | None, as_json: bool) -> None:
 @click.argument("name", type=ACCOUNT)
 @click.argument("amount", type=Amount(), metavar="TOKENS")
 @expires_option
-@click.option("--note", type=Checked("note", rules.check_note), default="", help="Why.")
+@click.option("--note", type=Validated("note", rules.check_note), default="", help="Why.")
 @shown_options
 def grant(
     *, name: str, amount: int, expires: int | None, note: str, data: str | None, as_json: bool
@@ -93,7 +93,7 @@ def grant(
 @click.argument("threshold", type=AmountOrNone(), metavar="TOKENS|none")
 @click.option(
     "--webhook",
-    type=Checked("url", rules.check_webhook),
+    type=Validated("url", rules.check_webhook),
     metavar="URL",
     help="Where to POST the notice; without, it is only logged.",
 )

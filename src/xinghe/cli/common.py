@@ -76,7 +76,7 @@ def actor() -> str:
         return "cli"
 
 
-class Checked(click.ParamType[str]):
+class Validated(click.ParamType[str]):
     """Text that one of the checks of `accounts.rules` has passed."""
 
     def __init__(self, name: str, check: Callable[[str], object]) -> None:
@@ -91,7 +91,7 @@ class Checked(click.ParamType[str]):
         return str(value)
 
 
-ACCOUNT = Checked("name", rules.check_account_reference)
+ACCOUNT = Validated("name", rules.check_account_reference)
 """An existing account, by name or appid."""
 
 

@@ -22,7 +22,7 @@ from xinghe.observe import logs
 from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database, StorageError
-from xinghe.supervisor.children import EngineKeeper, GatewayKeeper, ServeError
+from xinghe.supervisor.children import EngineProcess, GatewayProcess, ServeError
 from xinghe.supervisor.supervisor import Supervisor, listen, listen_for_metrics, lock_data
 from xinghe.weights import WeightsError, fetch, find, terminal_progress
 
@@ -81,23 +81,24 @@ def serve(
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 
-    keepers: list[EngineKeeper] = []
+    processes: list[EngineProcess] = []
 
     def ready() -> None:
         if token is not None:
             click.echo(_quickstart_text(_url(listener), token))
-        for keeper in keepers:
-            click.echo(f"engine {keeper.state.deployment}: {computing.text(asdict(keeper.state))}")
+        for process in processes:
+            state = process.state
+            click.echo(f"engine {state.deployment}: {computing.text(asdict(state))}")
         click.echo(f"metrics at {_url(metrics_listener)}/metrics")
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
     async def supervise() -> int:
-        gateway = GatewayKeeper(settings, catalog, listener, metrics_listener)
-        keepers.extend(
-            EngineKeeper(name, deployment, file, settings.embedded, gateway.tell)
+        gateway = GatewayProcess(settings, catalog, listener, metrics_listener)
+        processes.extend(
+            EngineProcess(name, deployment, file, settings.embedded, gateway.tell)
             for name, (deployment, file) in engines.items()
         )
-        return await Supervisor(gateway, keepers, ready).run()
+        return await Supervisor(gateway, processes, ready).run()
 
     try:
         raise SystemExit(asyncio.run(supervise()))

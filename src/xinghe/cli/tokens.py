@@ -9,7 +9,7 @@ from xinghe.cli.common import (
     ACCOUNT,
     Amount,
     AmountOrNone,
-    Checked,
+    Validated,
     actor,
     data_option,
     expires_option,
@@ -41,7 +41,7 @@ def token() -> None:
 )
 @click.option(
     "--name",
-    type=Checked("name", rules.check_name),
+    type=Validated("name", rules.check_name),
     default="token",
     show_default=True,
     help="What the usage details call it.",
@@ -58,7 +58,7 @@ def token() -> None:
 @click.option(
     "--model",
     "models",
-    type=Checked("model", lambda value: rules.check_models([value])),
+    type=Validated("model", lambda value: rules.check_models([value])),
     multiple=True,
     metavar="M",
     help="A model that it may use; repeat for several; without, all.",

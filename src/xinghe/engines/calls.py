@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -19,7 +20,9 @@ CHARACTERS_A_TOKEN, CHARACTERS_BESIDES = 32, 16_384
 """The most of calls' arguments that one token brings, over the whole of an answer, and beside."""
 MOST_AGAIN = 4
 """How often one text may say the arguments once more: each time what is left is copied."""
-_scan = json.JSONDecoder().raw_decode
+MOST_ESCAPED = 65_536
+"""Characters of arguments whose texts may hold bare line breaks, as models write them."""
+_scan = json.JSONDecoder(strict=False).raw_decode
 _CLOSING = '"}] \n'
 
 
@@ -204,14 +207,7 @@ def settled(pieces: Sequence[str]) -> str:
     (behind a part or the whole, at times as JSON inside of a JSON text), some begin with an object
     without fields, and some close once too often.
     """
-    arguments, so_far = "".join(pieces).strip(), ""
-    if not _is_object(arguments):
-        for piece in pieces:
-            if so_far.isspace() or piece.startswith(so_far):
-                so_far = piece
-            else:
-                so_far += piece
-        arguments = so_far.strip() if _is_object(so_far) else arguments
+    arguments = _gathered(pieces)
     for _ in range(MOST_AGAIN):
         if _is_object(arguments):
             break
@@ -223,13 +219,33 @@ def settled(pieces: Sequence[str]) -> str:
             break
         said, rest = arguments[:end], unwrapped(arguments[end:].strip())
         if isinstance(first, dict) and not rest.strip(_CLOSING):
-            arguments = said
-        elif said and (first == {} or rest.startswith(said)):
-            arguments = rest
-        else:
+            return _strict(said, first)
+        if not said or not (first == {} or rest.startswith(said)):
             break
+        arguments = rest
     arguments = unwrapped(arguments)
     return "" if arguments in {"null", '""'} else arguments
+
+
+def _gathered(pieces: Sequence[str]) -> str:
+    """All pieces; only those that do not say what came before once more, where these are enough."""
+    arguments, so_far = "".join(pieces).strip(), ""
+    if _is_object(arguments):
+        return arguments
+    for piece in pieces:
+        if so_far.isspace() or piece.startswith(so_far):
+            so_far = piece
+        else:
+            so_far += piece
+    return so_far.strip() if _is_object(so_far) else arguments
+
+
+def _strict(said: str, first: dict[str, Any]) -> str:
+    """The object that was said, without bare line breaks within its texts."""
+    if len(said) <= MOST_ESCAPED and not _is_object(said):
+        with suppress(RecursionError):
+            return json.dumps(first)
+    return said
 
 
 class _Object(msgspec.Struct):

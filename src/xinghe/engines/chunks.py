@@ -8,9 +8,9 @@ import structlog
 
 from xinghe.core import (
     Delta,
+    EngineRequest,
     FinishDelta,
     FinishReason,
-    GenerationJob,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
@@ -97,16 +97,16 @@ class Chunks:
     nothing more comes. A reason beside a text may be one that stands on every chunk.
     """
 
-    def __init__(self, job: GenerationJob, served_by: str) -> None:
-        assert isinstance(job.prompt.payload, dict)
-        contents = [message["content"] for message in job.prompt.payload["messages"]]
+    def __init__(self, request: EngineRequest, served_by: str) -> None:
+        assert isinstance(request.prompt.payload, dict)
+        contents = [message["content"] for message in request.prompt.payload["messages"]]
         parts = sum(len(content) for content in contents if isinstance(content, list))
         self.finish: FinishReason | None = None
         self.over = self.ended = False
         self.failure: EngineError | None = None
-        most_prompt = job.prompt.bound + TOKENS_BESIDES * (1 + parts)
-        self._counts = Counts(most_prompt, job.max_tokens)
-        self._calls = Calls(job.max_tokens) if "tools" in job.prompt.payload else None
+        most_prompt = request.prompt.bound + TOKENS_BESIDES * (1 + parts)
+        self._counts = Counts(most_prompt, request.max_tokens)
+        self._calls = Calls(request.max_tokens) if "tools" in request.prompt.payload else None
         """Where none are offered, a call is none."""
         self._served_by = served_by
         self._told: set[str] = set()

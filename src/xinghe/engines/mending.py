@@ -14,7 +14,6 @@ _LOW_HALF = re.compile(rb"(?<=\")\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _STRING_OR_NOTHING = re.compile(
     rb'"(?:[^"\\]++|\\.)*+"?|-?(?:NaN|Infinity)|\[\s*\]|\{\s*\}|false', re.DOTALL
 )
-_CONTROL = re.compile(rb"[\x00-\x1f]")
 MOST_LOOKED_AT = 4096
 """Bytes of what may be an error, or may say nothing."""
 _COMPLAINTS = ("message", "msg", "detail", "code", "base_resp")
@@ -29,7 +28,7 @@ def mended(event: bytes, half: bytes) -> tuple[bytes, bytes]:
 
     `half` is the one that the event before ended in. NaN mostly stands in a field that nobody
     reads, but nothing of the event can be decoded for it. What is empty means null: to PHP an
-    empty object is an array, to Lua an empty array an object. Texts may hold bare controls.
+    empty object is an array, to Lua an empty array an object.
     """
     if half:
         event = _LOW_HALF.sub(lambda low: half + low[0], event, count=1)
@@ -43,9 +42,7 @@ def mended(event: bytes, half: bytes) -> tuple[bytes, bytes]:
 def _readable(found: re.Match[bytes]) -> bytes:
     is_text = found[0][:1] == b'"' and found[0] != b'""'
     is_name = found.string[found.end() : found.end() + 8].lstrip()[:1] == b":"
-    if is_text or is_name:
-        return _CONTROL.sub(lambda control: b"\\u%04x" % control[0][0], found[0])
-    return b"null"
+    return found[0] if is_text or is_name else b"null"
 
 
 def is_blank(error: msgspec.Raw) -> bool:

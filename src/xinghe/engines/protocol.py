@@ -1,11 +1,12 @@
 """What every engine speaks. No engine knows HTTP's edge, money or the dialect."""
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
 import msgspec
 
-from xinghe.core import Delta, GenerationJob, Message, Prompt, ToolUse
+from xinghe.core import Delta, EngineRequest, Message, Prompt, ToolUse
 
 
 class EngineError(Exception):
@@ -52,13 +53,34 @@ class Abilities(msgspec.Struct, frozen=True):
 
     `constraints`: what holds it while it generates: an llguidance grammar, a JSON Schema, or
     nothing. `tools`: it calls tools. `thinks`: it may give a chain of thought, as deltas of their
-    own or between tags. `eyes`: it reads pictures.
+    own or between tags. `vision`: it reads pictures.
     """
 
     constraints: Literal["grammar", "schema", "none"]
     tools: bool
     thinks: bool
-    eyes: bool
+    vision: bool
+
+
+class AdmissionQueue(Protocol):
+    """Who may be at work on an engine at once; the others wait, accounts in turn."""
+
+    @property
+    def expected_wait(self) -> float:
+        """Seconds until a newcomer would be let in, as far as the past tells; at least one."""
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds after which one that was refused may wait; at least one."""
+
+    def has_room(self, tokens: int) -> bool:
+        """Whether a request that reads and writes so many tokens at most would be let in now."""
+
+    def hold(self, tokens: int, *, priority: bool) -> AbstractAsyncContextManager[None]:
+        """Be at work within it. With `priority` it goes before all others, and is never refused.
+
+        Raises `QueueFull`.
+        """
 
 
 class Engine(Protocol):
@@ -66,6 +88,10 @@ class Engine(Protocol):
 
     `generate` yields batches until a `FinishDelta`; closing the generator cancels the work.
     """
+
+    @property
+    def admission(self) -> AdmissionQueue:
+        """What a request waits in before `generate`."""
 
     @property
     def served_by(self) -> str:
@@ -86,7 +112,7 @@ class Engine(Protocol):
         only where the engine is held to grammars.
         """
 
-    def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
+    def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         """Run one pass. Raises `EngineError`."""
 
     async def aclose(self) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from xinghe.catalog import PENALTY, UpstreamDeployment
 from xinghe.core import (
     Delta,
-    GenerationJob,
+    EngineRequest,
     Message,
     PrefillDelta,
     Prompt,
@@ -24,7 +24,6 @@ from xinghe.core import (
     ToolUse,
 )
 from xinghe.engines.chunks import Chunks
-from xinghe.engines.eyes import Eyes
 from xinghe.engines.prompts import (
     bounded_tokens,
     estimated_tokens,
@@ -43,6 +42,7 @@ from xinghe.engines.protocol import (
     PromptTooLong,
     PromptUnsafe,
 )
+from xinghe.engines.vision import Vision
 from xinghe.outbound import (
     A_CHARACTER,
     CallFailed,
@@ -51,6 +51,7 @@ from xinghe.outbound import (
     Server,
     Unreachable,
 )
+from xinghe.workers import Slots
 
 TOKENS_A_MESSAGE = 8
 """The most that a chat template puts around one message, with what opens the answer."""
@@ -58,9 +59,9 @@ TOKENS_FOR_TOOLS = 400
 """The most that a template says about the use of tools."""
 MOST_TEXT = 1_500
 """Characters of one batch: what is to be done with them takes two to eight milliseconds."""
-USAGE_PATIENCE = 5.0
+USAGE_TIMEOUT = 5.0
 """Seconds to wait, after the finish reason, for the usage and `[DONE]`."""
-MORE_PATIENCE = 60.0
+MORE_TIMEOUT = 60.0
 """The same where the reason came beside a text: some servers say it on every chunk."""
 
 
@@ -73,11 +74,12 @@ class UpstreamEngine:
             constraints="none" if deployment.structure == "none" else "schema",
             tools=deployment.tools,
             thinks=deployment.thinks or deployment.opens_thought,
-            eyes=deployment.eyes,
+            vision=deployment.vision,
         )
         self._deployment = deployment
         self._server = Server.of(name, deployment)
-        self._eyes = Eyes(decodes=True)
+        self.admission = Slots(deployment.slots, queue=deployment.queue)
+        self._vision = Vision(decodes=True)
 
     async def ready(self) -> bool:
         return await self._server.ready()
@@ -87,7 +89,7 @@ class UpstreamEngine:
     ) -> Prompt:
         assert not opening, "an upstream begins its answers by itself"
         if any(message.parts for message in messages):
-            messages = await self._eyes.shown(messages)
+            messages = await self._vision.shown(messages)
         payload: dict[str, Any] = {
             "messages": await wire_messages(messages, self._deployment.thought_field)
         }
@@ -113,14 +115,16 @@ class UpstreamEngine:
             thinks=self._deployment.opens_thought,
         )
 
-    async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
+    async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         clock = asyncio.get_running_loop().time
         try:
-            with await self._server.call("POST", "/chat/completions", self._body(job)) as answer:
+            with await self._server.call(
+                "POST", "/chat/completions", self._body(request)
+            ) as answer:
                 yield Batch(time.perf_counter(), [PrefillDelta()])
-                stream = EventStream(answer, job.max_tokens)
-                chunks = Chunks(job, self.served_by)
-                until = clock() + answer.patience
+                stream = EventStream(answer, request.max_tokens)
+                chunks = Chunks(request, self.served_by)
+                until = clock() + answer.progress_timeout
                 while not chunks.ended:
                     over = chunks.over
                     try:
@@ -144,18 +148,20 @@ class UpstreamEngine:
                     # From now on: what a slow client, or our own pace, took is no silence of the
                     # server. Comments and empty events are no sign of life.
                     if deltas and not chunks.over:
-                        until = clock() + (MORE_PATIENCE if chunks.is_whole else answer.patience)
+                        until = clock() + (
+                            MORE_TIMEOUT if chunks.is_whole else answer.progress_timeout
+                        )
                     elif chunks.over and not over:
-                        until = clock() + USAGE_PATIENCE
+                        until = clock() + USAGE_TIMEOUT
         except CallFailed as error:
             raise _as_engine_error(error) from None
 
     async def aclose(self) -> None:
-        await self._eyes.aclose()
+        await self._vision.aclose()
         await self._server.aclose()
 
-    def _body(self, job: GenerationJob) -> dict[str, Any]:
-        deployment, sampling = self._deployment, job.sampling
+    def _body(self, request: EngineRequest) -> dict[str, Any]:
+        deployment, sampling = self._deployment, request.sampling
         drawn = msgspec.structs.asdict(sampling)
         drawn[PENALTY] = deployment.repeat_penalty * (drawn.pop("penalty_score") or 1.0)
         if drawn[PENALTY] == 1.0:
@@ -167,13 +173,13 @@ class UpstreamEngine:
             if value is not None and name in deployment.sampling
         }
         if deployment.length_field != "none":
-            body[deployment.length_field] = job.max_tokens
+            body[deployment.length_field] = request.max_tokens
         if deployment.stream_options:
             body["stream_options"] = {"include_usage": True}
-        if job.constraint is not None and deployment.structure == "json_schema":
-            body["response_format"] = wire_format(job.constraint)
-        assert isinstance(job.prompt.payload, dict)
-        return body | job.prompt.payload | deployment.extra
+        if request.constraint is not None and deployment.structure == "json_schema":
+            body["response_format"] = wire_format(request.constraint)
+        assert isinstance(request.prompt.payload, dict)
+        return body | request.prompt.payload | deployment.extra
 
 
 def _as_engine_error(error: CallFailed) -> EngineError:

@@ -20,7 +20,7 @@ MAX_REDIRECTS = 3
 REDIRECTS = {301, 302, 303, 307, 308}
 CONNECT_TIMEOUT = 5.0
 """Seconds for one address; the next one is tried after that."""
-Keep: TypeAlias = Callable[[int], Awaitable[None]]
+Reserve: TypeAlias = Callable[[int], Awaitable[None]]
 """Counts so many bytes, and may wait until there is room for them."""
 USER_AGENT = f"Mozilla/5.0 (compatible; xinghe/{__version__})"
 LOOKUP_TIMEOUT, LOOKUP_TRIES = 2.0, 2
@@ -125,18 +125,18 @@ class Fetcher:
         max_bytes: int,
         timeout: float,  # noqa: ASYNC109 (it is part of what the caller is told)
         accept: str = "*/*",
-        keep: Keep | None = None,
+        reserve: Reserve | None = None,
     ) -> Fetched:
         """Get a URL, following at most three redirects.
 
         `max_bytes` bounds the body after decompression, `timeout` (seconds) the whole: look-ups,
         redirects and body. `accept` is sent as the header of that name; what came may be of
-        another type all the same. `keep` is told of each piece of the body before the next is
-        read. Raises `UrlRefused`, `FetchFailed`, and what `keep` raises.
+        another type all the same. `reserve` is told of each piece of the body before the next is
+        read. Raises `UrlRefused`, `FetchFailed`, and what `reserve` raises.
         """
         try:
             async with asyncio.timeout(timeout):
-                return await self._follow(url, max_bytes, accept, keep)
+                return await self._follow(url, max_bytes, accept, reserve)
         except TimeoutError:
             raise FetchFailed(f"the URL took longer than {timeout:g} s") from None
 
@@ -144,19 +144,21 @@ class Fetcher:
         """Give up the look-ups that nobody waits for any more."""
         await self._own.aclose()
 
-    async def _follow(self, url: str, max_bytes: int, accept: str, keep: Keep | None) -> Fetched:
+    async def _follow(
+        self, url: str, max_bytes: int, accept: str, reserve: Reserve | None
+    ) -> Fetched:
         target = read_target(url)
         for _ in range(MAX_REDIRECTS + 1):
             if target is None:
                 raise UrlRefused(self._policy.ports)
-            got = await self._get(target, max_bytes, accept, keep)
+            got = await self._get(target, max_bytes, accept, reserve)
             if isinstance(got, Fetched):
                 return got
             target = read_target(got, base=target.url)
         raise FetchFailed(f"the URL redirects more than {MAX_REDIRECTS} times")
 
     async def _get(
-        self, target: Target, max_bytes: int, accept: str, keep: Keep | None
+        self, target: Target, max_bytes: int, accept: str, reserve: Reserve | None
     ) -> Fetched | str:
         """One hop: a body, or where else to look."""
         endpoints = await self._endpoints(target)
@@ -175,7 +177,7 @@ class Fetcher:
                     return location
                 if response.status != 200:
                     raise FetchFailed(f"the URL answered with HTTP status {response.status}")
-                data = await _bounded(response, max_bytes, keep)
+                data = await _bounded(response, max_bytes, reserve)
                 content_type = response.headers.get("Content-Type", "")
                 return Fetched(data, content_type, str(target.url))
         except aiohttp.ClientConnectionError as error:
@@ -202,7 +204,9 @@ class Fetcher:
         return endpoints
 
 
-async def _bounded(response: aiohttp.ClientResponse, max_bytes: int, keep: Keep | None) -> bytes:
+async def _bounded(
+    response: aiohttp.ClientResponse, max_bytes: int, reserve: Reserve | None
+) -> bytes:
     too_large = FetchFailed(f"the URL holds more than {max_bytes} bytes")
     if (response.content_length or 0) > max_bytes:
         raise too_large
@@ -211,8 +215,8 @@ async def _bounded(response: aiohttp.ClientResponse, max_bytes: int, keep: Keep 
         data += chunk
         if len(data) > max_bytes:
             raise too_large
-        if keep is not None:
-            await keep(len(chunk))
+        if reserve is not None:
+            await reserve(len(chunk))
     return bytes(data)
 
 

@@ -19,54 +19,54 @@ from xinghe.core import (
 from xinghe.engines import Batch, PromptUnsafe
 from xinghe.engines.fields import UNSAFE
 from xinghe.engines.prompts import estimated_tokens
-from xinghe.generation.moderation import withheld
+from xinghe.generation.moderation import refusal
 from xinghe.generation.pictures import read_pictures
 from xinghe.generation.planning import Counted, Pass, answering, continued, first_pass, thought_note
 from xinghe.generation.reasoning_parser import CLOSE, OPEN
-from xinghe.generation.runner import Emit, Runner
+from xinghe.generation.runner import Emit, PassRunner
 from xinghe.generation.search import Augmented, SearchOptions, augment, planned_query
 
 log = structlog.get_logger(__name__)
 
 
 class Answer(msgspec.Struct):
-    """Makes the answer to the runner's task, of which the first pass is `counted`; `run` it once.
+    """Makes the answer to the runner's request, whose first pass is `counted`; `run` it once.
 
     The runner's `charge` is that of `counted`.
     """
 
-    runner: Runner
+    runner: PassRunner
     counted: Counted
 
     async def run(self, emit: Emit) -> Batch:
         """Emit what may be shown as it comes, and return the last batch, which is not emitted.
 
         That one ends with the answer's only `FinishDelta`, and leaves once its charge is saved.
-        The meter counts along; it has not `finished` where no engine was asked: that costs
+        The usage is counted meanwhile; it has not `finished` where no engine was asked: that costs
         nothing. Raises what `ChatDeployment.run` raises.
         """
-        task, meter, first = self.runner.task, self.runner.meter, self.counted.first
-        messages, found = task.messages, None
+        request, usage, first = self.runner.request, self.runner.usage, self.counted.first
+        messages, found = request.messages, None
         if self.counted.charge is not None:
-            sight = await read_pictures(self.runner.services, task)
-            if sight.unsafe is not None:
-                return Batch(time.perf_counter(), withheld(sight.unsafe))
-            messages = sight.messages
+            seen = await read_pictures(self.runner.context, request)
+            if seen.unsafe is not None:
+                return Batch(time.perf_counter(), refusal(seen.unsafe))
+            messages = seen.messages
         try:
-            if task.search is not None:
-                found = await self._search(task.search, messages, emit)
+            if request.search is not None:
+                found = await self._search(request.search, messages, emit)
                 messages = found.messages
             if self.counted.charge is not None or found is not None:
-                first = await first_pass(task, messages)
+                first = await first_pass(request, messages)
             last = await self._speak(first, messages, emit)
         except PromptUnsafe as error:
-            log.info("prompt_unsafe", deployment=task.deployment.name, error=str(error))
-            meter.finished = meter.shown
-            if not meter.finished:  # it is refused, at no cost
-                meter.prompt_tokens = meter.completion_tokens = meter.search_tokens = 0
-                meter.cached_tokens = meter.reasoning_tokens = 0
-            return Batch(time.perf_counter(), withheld(UNSAFE))
-        meter.finished = True
+            log.info("prompt_unsafe", deployment=request.deployment.name, error=str(error))
+            usage.finished = usage.shown
+            if not usage.finished:  # it is refused, at no cost
+                usage.prompt_tokens = usage.completion_tokens = usage.search_tokens = 0
+                usage.cached_tokens = usage.reasoning_tokens = 0
+            return Batch(time.perf_counter(), refusal(UNSAFE))
+        usage.finished = True
         if found is not None:
             self._name_sources(found.sources, last)
         return last
@@ -75,9 +75,9 @@ class Answer(msgspec.Struct):
         self, options: SearchOptions, messages: tuple[Message, ...], emit: Emit
     ) -> Augmented:
         """What is found goes into the prompt; the answer may then cite it."""
-        task = self.runner.task
+        request = self.runner.request
         # Queries go to strangers: they are made of the words that stand beside pictures.
-        query = await planned_query(task.messages, self.runner.ask, messages)
+        query = await planned_query(request.messages, self.runner.ask, messages)
         if query is None:
             found = Augmented(messages)
         else:
@@ -87,15 +87,15 @@ class Answer(msgspec.Struct):
                 messages,
                 query,
                 options,
-                self.runner.services.searcher,
-                budget=task.search_budget,
+                self.runner.context.searcher,
+                budget=request.search_budget,
                 measure=estimated_tokens,
                 # Asked for marks, small models write little else: theirs are set by the filter.
                 # In JSON there is no filter, as a mark may break what a schema asks of a string.
-                asks_to_cite=not task.keeps_to_grammars and task.structure is None,
+                asks_to_cite=not request.keeps_to_grammars and request.structure is None,
             )
-        self.runner.meter.searches += found.searches
-        self.runner.meter.search_tokens = found.tokens
+        self.runner.usage.searches += found.searches
+        self.runner.usage.search_tokens = found.tokens
         self.runner.found = found
         if self.runner.charge is not None:
             self.runner.charge += found.tokens
@@ -105,7 +105,7 @@ class Answer(msgspec.Struct):
 
     def _name_sources(self, sources: tuple[Source, ...], last: Batch) -> None:
         """With citations but no trace, the sources that were cited, before the end."""
-        options, citations = self.runner.task.search, self.runner.citations
+        options, citations = self.runner.request.search, self.runner.citations
         if options is None or not options.citation or options.trace or citations is None:
             return
         cited = tuple(each for each in sources if each.index in citations.cited)
@@ -114,8 +114,8 @@ class Answer(msgspec.Struct):
 
     async def _speak(self, first: Pass, messages: tuple[Message, ...], emit: Emit) -> Batch:
         """Think, decide about calls, say; returns the last batch."""
-        thinking = self.runner.task.thinking
-        if self.runner.task.thinks_first:
+        thinking = self.runner.request.thinking
+        if self.runner.request.thinks_first:
             thinking = 0
             heard = _Heard(emit)
             last = await self.runner.think(first.prompt, heard)
@@ -123,21 +123,23 @@ class Answer(msgspec.Struct):
                 return last
             heard.all_but_the_end(last)
             note = thought_note(messages, heard.thought) if heard.thought else ""
-            first = await first_pass(self.runner.task, messages, note)
+            first = await first_pass(self.runner.request, messages, note)
         if first.tools is not None:
             # A stop string ends no call, and a reply only where it is shown.
             last = await self.runner.say(first, emit, stops=())
             reply = first.tools.reply
             if reply is None or _reason(last) is not FinishReason.NORMAL:
                 return last
-            first = await answering(self.runner.task, first.tools.plain, reply)
-        if thinking and self.runner.task.keeps_to_grammars:
+            first = await answering(self.runner.request, first.tools.plain, reply)
+        if thinking and self.runner.request.keeps_to_grammars:
             return await self._say_behind_thought(first, emit, thinking)
-        return await self.runner.say(first, emit, thinking=thinking, stops=self.runner.task.stops)
+        return await self.runner.say(
+            first, emit, thinking=thinking, stops=self.runner.request.stops
+        )
 
     async def _say_behind_thought(self, first: Pass, emit: Emit, thinking: int) -> Batch:
         """The answer in words, where `thinking` bounds what the engine thinks by itself before."""
-        stops = self.runner.task.stops
+        stops = self.runner.request.stops
         heard = _Heard(emit)
         last = await self.runner.say(first, heard, thinking=thinking, stops=stops)
         if _reason(last) is not FinishReason.LENGTH or heard.has_text(last):
@@ -146,7 +148,7 @@ class Answer(msgspec.Struct):
         heard.all_but_the_end(last)
         opening = f"{heard.thought}\n{CLOSE}\n\n"
         opening = opening if first.prompt.thinks else f"{OPEN}\n{opening}"
-        goes_on = await continued(self.runner.task, first, opening)
+        goes_on = await continued(self.runner.request, first, opening)
         return await self.runner.say(goes_on, emit, stops=stops)
 
 

@@ -28,7 +28,7 @@ class OutputFilter:
     """
 
     def __init__(self, stops: Sequence[str], scanner: Callable[[], StreamScanner]) -> None:
-        self._stops = StopScanner(stops) if stops else None
+        self._stops = StopFilter(stops) if stops else None
         self._scanner = scanner
         self._safety = scanner()
         self._last: Spoken | None = None
@@ -127,7 +127,7 @@ def filtered(verdict: Verdict) -> FinishDelta:
     return FinishDelta(FinishReason.CONTENT_FILTER, verdict.flag, CURRENT_ROUND)
 
 
-class StopScanner:
+class StopFilter:
     """Feeds text through; keeps back the tail that may be the beginning of a stop string."""
 
     __slots__ = ("_held", "_longest", "_stops")

@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
 
 
-class Unkept(Exception):
-    """An engine's answer broke its promise, and nothing of it was shown: try again."""
+class InvalidOutput(Exception):
+    """An engine's answer is not what it was held to: try again, if nothing of it was shown."""
 
 
-class CheckedJson(msgspec.Struct):
-    """Keeps the last piece of text back until the whole has been checked; raises `Unkept`.
+class SchemaCheck(msgspec.Struct):
+    """Holds the last piece of text back until the whole is checked; raises `InvalidOutput`.
 
     `check` says what is wrong with a text, or `None`. With `whole`, nothing leaves before the
     check: a stream cannot be recalled, and this engine's word is not proven.
@@ -45,7 +45,7 @@ class CheckedJson(msgspec.Struct):
                 case FinishDelta(FinishReason.NORMAL):
                     if await self.check("".join(self.texts)) is not None:
                         # What is wrong quotes the answer, so no log may hold it.
-                        raise Unkept
+                        raise InvalidOutput
                     out += [*self.kept, delta]
                 case FinishDelta():
                     out += [*self.kept, delta]
@@ -64,8 +64,8 @@ class Walker(Protocol):
         """Whether `text`, of which `start` bytes are known, keeps to `grammar`."""
 
 
-class Followed(msgspec.Struct):
-    """Lets pass what keeps to a grammar, piece by piece; raises `Unkept` and `Unverified`."""
+class GrammarCheck(msgspec.Struct):
+    """Passes on what the grammar allows, piece by piece; raises `InvalidOutput`, `Unverified`."""
 
     grammar: str
     walker: Walker
@@ -79,7 +79,7 @@ class Followed(msgspec.Struct):
             known = len(self.text)
             self.text += piece
             if not await self.walker.walk(self.key, self.grammar, known, self.text, self.account):
-                raise Unkept
+                raise InvalidOutput
         return deltas
 
 
@@ -94,7 +94,7 @@ _KEPT = re.compile(r'[\x00-\x1f"\\\ud800-\udfff]')
 """What JSON must escape, and lone surrogates (RFC 8259, sections 7 and 8.2)."""
 
 
-class PlainJson(msgspec.Struct):
+class JsonUnescape(msgspec.Struct):
     """JSON with its characters written as themselves, for moderation to read: `\\u7d2b` becomes 紫.
 
     The arguments of calls are JSON, and with `text` the answer is. Holds back what may be the

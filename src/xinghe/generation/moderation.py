@@ -14,8 +14,8 @@ from xinghe.core import (
 from xinghe.generation.filter import Spoken, filtered, rest_of, same_stream, text_of
 from xinghe.safety import Moderator, Verdict
 
-WITHHELD = "抱歉,这个话题我不能讨论,我们换一个话题吧。"
-"""What stands in place of an answer."""
+REFUSAL = "抱歉,这个话题我不能讨论,我们换一个话题吧。"
+"""The answer to an unsafe conversation."""
 
 
 def worst_of(verdicts: Sequence[Verdict | None], messages: Sequence[Message]) -> FinishDelta:
@@ -34,9 +34,9 @@ def worst_of(verdicts: Sequence[Verdict | None], messages: Sequence[Message]) ->
     return FinishDelta(FinishReason.CONTENT_FILTER, verdict.flag, ban_round)
 
 
-def withheld(finish: FinishDelta) -> list[Delta]:
-    """The whole answer."""
-    return [TextDelta(WITHHELD, 0), finish]
+def refusal(finish: FinishDelta) -> list[Delta]:
+    """All deltas of an answer to an unsafe conversation."""
+    return [TextDelta(REFUSAL, 0), finish]
 
 
 class Review:

@@ -1,4 +1,4 @@
-"""Pictures on their way to an engine: as they are, or read out to one without eyes."""
+"""Pictures on their way to an engine: as they are, or read out to one without vision."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ import msgspec
 
 from xinghe.core import FinishDelta, Message, Picture
 from xinghe.generation.moderation import worst_of
-from xinghe.generation.planning import AnswerServices, Task
+from xinghe.generation.planning import GenerationContext, GenerationRequest
 from xinghe.pictures import Description, image_tokens, pictures_in, without_pictures
 from xinghe.safety import Moderator, Place, Verdict, notice
 
@@ -22,23 +22,23 @@ class Seen(msgspec.Struct, frozen=True):
     unsafe: FinishDelta | None = None
 
 
-async def read_pictures(services: AnswerServices, task: Task) -> Seen:
-    """For an engine without eyes, what can be read stands in the place of each picture.
+async def read_pictures(context: GenerationContext, request: GenerationRequest) -> Seen:
+    """For an engine without vision, what can be read stands in the place of each picture.
 
     It takes no more tokens than the picture itself costs: a character is a token at most, and
     nobody pays for more than the picture. What is written in a picture is moderated with the
     words around it; what it shows, nobody here can judge.
     """
-    messages = task.messages
-    if task.deployment.engine.abilities.eyes:
+    messages = request.messages
+    if request.deployment.engine.abilities.vision:
         return Seen(messages)
     told: dict[Picture, Description] = {}
     # One after the other: the reader takes one at a time anyway, so that none of a request waits
     # for its others until its own time is over, and other requests get their turn between them.
     for picture in dict.fromkeys(pictures_in(messages)):
         most = max(LEAST_CHARACTERS, image_tokens(picture.width, picture.height))
-        told[picture] = await services.reader.describe(picture, most)
-    verdicts = await _verdicts(services.moderator, messages, told)
+        told[picture] = await context.reader.describe(picture, most)
+    verdicts = await _verdicts(context.moderator, messages, told)
     unsafe = worst_of(verdicts, messages) if any(verdicts) else None
     return Seen(tuple(without_pictures(messages, told)), unsafe)
 

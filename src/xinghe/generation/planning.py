@@ -32,12 +32,12 @@ _THOUGHT = {
 
 
 class Reader(Protocol):
-    """Reads pictures for engines without eyes; see `pictures.PictureReader`."""
+    """Reads pictures for engines without vision; see `pictures.PictureReader`."""
 
     async def describe(self, picture: Picture, max_characters: int = ...) -> Description: ...
 
 
-class AnswerServices(msgspec.Struct, frozen=True):
+class GenerationContext(msgspec.Struct, frozen=True):
     """What answers are made with; it lives as long as the process."""
 
     moderator: Moderator
@@ -46,7 +46,7 @@ class AnswerServices(msgspec.Struct, frozen=True):
     vetting: Walker
 
 
-class Task(msgspec.Struct, frozen=True):
+class GenerationRequest(msgspec.Struct, frozen=True):
     """A chat request as generation sees it, and the deployment that serves it.
 
     `max_tokens` bounds the answer, `thinking` the chain of thought before it (0: none). With
@@ -114,46 +114,48 @@ class Counted(msgspec.Struct, frozen=True):
     charge: int | None = None
 
 
-async def count(task: Task) -> Counted:
+async def count(request: GenerationRequest) -> Counted:
     """Lay out and count the first pass. Raises `DispatchFailed`."""
-    messages = task.messages
+    messages = request.messages
     if not any(one.parts for one in messages):
-        first = await first_pass(task, messages)
+        first = await first_pass(request, messages)
         return Counted(first, first.prompt.tokens, first.prompt.bound)
     pictures = sum(image_tokens(one.width, one.height) for one in pictures_in(messages))
-    first = await first_pass(task, tuple(replace(one, parts=()) for one in messages))
+    first = await first_pass(request, tuple(replace(one, parts=()) for one in messages))
     tokens = first.prompt.tokens + pictures
     return Counted(first, tokens, first.prompt.bound + pictures, tokens)
 
 
-async def first_pass(task: Task, messages: tuple[Message, ...], note: str | None = None) -> Pass:
+async def first_pass(
+    request: GenerationRequest, messages: tuple[Message, ...], note: str | None = None
+) -> Pass:
     """The pass that thinks, or that decides whether to call, or that answers.
 
     `note` is what a pass before it has to tell, `None` if there was none.
     """
-    thinks = note is None and task.thinks_first
+    thinks = note is None and request.thinks_first
     if thinks:
         note = _THINK[_is_chinese(messages)]
     if note:
         messages = _with_note(messages, note)
-    if not task.deployment.engine.abilities.tools:
-        if task.tools is not None:
-            assert task.tools.decision is not None
-            tools = plan_tools(messages, task.tools.use, task.tools.decision)
+    if not request.deployment.engine.abilities.tools:
+        if request.tools is not None:
+            assert request.tools.decision is not None
+            tools = plan_tools(messages, request.tools.use, request.tools.decision)
             read = tools.plain if thinks else tools.messages
             return Pass(
-                await task.deployment.prepare(read),
+                await request.deployment.prepare(read),
                 read,
                 tools.sampling,
                 tools.constraint,
                 tools=tools,
             )
         messages = flatten(messages)
-    return await answering(task, messages, native=task.tools)
+    return await answering(request, messages, native=request.tools)
 
 
 async def answering(
-    task: Task,
+    request: GenerationRequest,
     messages: tuple[Message, ...],
     constraint: Constraint | None = None,
     native: VettedTools | None = None,
@@ -162,7 +164,7 @@ async def answering(
 
     `constraint` holds where the request has no form of its own.
     """
-    structure, sampling = task.structure, task.sampling
+    structure, sampling = request.structure, request.sampling
     if structure is not None:
         constraint = structure.constraint
         if structure.hint:
@@ -171,14 +173,14 @@ async def answering(
         sampling = replace(
             sampling, penalty_score=None, frequency_penalty=None, presence_penalty=None
         )
-    prompt = await task.deployment.prepare(messages, native.use if native else None)
+    prompt = await request.deployment.prepare(messages, native.use if native else None)
     return Pass(prompt, messages, sampling, constraint, native, structure=structure)
 
 
-async def continued(task: Task, said: Pass, opening: str) -> Pass:
+async def continued(request: GenerationRequest, said: Pass, opening: str) -> Pass:
     """The same pass once more, whose answer has begun with `opening` already."""
     use = said.native.use if said.native else None
-    prompt = await task.deployment.prepare(said.messages, use, opening)
+    prompt = await request.deployment.prepare(said.messages, use, opening)
     return replace(said, prompt=prompt)
 
 

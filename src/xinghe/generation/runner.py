@@ -10,23 +10,23 @@ import structlog
 from xinghe.core import (
     Constraint,
     Delta,
+    EngineRequest,
     FinishDelta,
-    GenerationJob,
     Message,
-    Meter,
     Prompt,
     Sampling,
     TextDelta,
+    Usage,
 )
 from xinghe.dispatch import DispatchFailed
 from xinghe.engines import Batch
 from xinghe.generation.filter import OutputFilter
-from xinghe.generation.json_check import CheckedJson, Followed, PlainJson, Unkept
+from xinghe.generation.json_check import GrammarCheck, InvalidOutput, JsonUnescape, SchemaCheck
 from xinghe.generation.moderation import Review
-from xinghe.generation.planning import AnswerServices, Pass, Task
+from xinghe.generation.planning import GenerationContext, GenerationRequest, Pass
 from xinghe.generation.reasoning_parser import ReasoningParser, as_thought
 from xinghe.generation.search import Augmented, CitationFilter
-from xinghe.generation.tool_parser import CheckedCalls, ToolCallParser
+from xinghe.generation.tool_parser import ToolCallCheck, ToolCallParser
 from xinghe.generation.usage import UsageCounter
 from xinghe.generation.vetting import Unverified
 
@@ -39,7 +39,7 @@ ATTEMPTS = 3
 """How often an engine may break its promise before the request fails."""
 
 
-class Processor(Protocol):
+class OutputProcessor(Protocol):
     """The deltas of one read in, those that may go on out.
 
     A `FinishDelta` is always the last: whatever a processor holds back leaves before it, and one
@@ -49,17 +49,17 @@ class Processor(Protocol):
     def __call__(self, deltas: list[Delta]) -> list[Delta] | Awaitable[list[Delta]]: ...
 
 
-class Runner(msgspec.Struct):
-    """Runs the passes of one task and counts them on one meter.
+class PassRunner(msgspec.Struct):
+    """Runs the passes of one request, and counts them in one usage.
 
     The first one that ends has charged the prompt; the following read it again at our expense.
     `charge` is what the prompt costs whatever the engine counts (`None`: what it counts).
     Each pass returns its last batch, which ends with a `FinishDelta` and is not emitted.
     """
 
-    services: AnswerServices
-    task: Task
-    meter: Meter
+    context: GenerationContext
+    request: GenerationRequest
+    usage: Usage
     charge: int | None
     found: Augmented | None = None
     """What the answer reads beside the conversation, and may cite."""
@@ -73,13 +73,13 @@ class Runner(msgspec.Struct):
 
     async def think(self, prompt: Prompt, emit: Emit) -> Batch:
         """A pass whose text is a chain of thought: it knows of tools and forms, unheld by them."""
-        thinking = self.task.thinking
-        usage = UsageCounter(
-            self.meter, prompt, max_tokens=0, thinking=thinking, charge=self.charge
+        thinking = self.request.thinking
+        counter = UsageCounter(
+            self.usage, prompt, max_tokens=0, thinking=thinking, charge=self.charge
         )
-        shown = OutputFilter((), self.services.moderator.scanner)
-        job = self._job(prompt, self.task.sampling, thinking)
-        return await self._run(job, [as_thought, usage, shown], emit)
+        shown = OutputFilter((), self.context.moderator.scanner)
+        engine_request = self._engine_request(prompt, self.request.sampling, thinking)
+        return await self._run(engine_request, [as_thought, counter, shown], emit)
 
     async def say(
         self, laid_out: Pass, emit: Emit, *, thinking: int = 0, stops: Sequence[str]
@@ -88,47 +88,51 @@ class Runner(msgspec.Struct):
 
         Raises `DispatchFailed` for an engine that keeps breaking its promise, or did so seen.
         """
-        meter = self.meter
-        before = meter.completion_tokens, meter.reasoning_tokens
-        max_tokens = self.task.max_tokens + thinking
-        job = self._job(laid_out.prompt, laid_out.sampling, max_tokens, laid_out.constraint)
+        usage = self.usage
+        before = usage.completion_tokens, usage.reasoning_tokens
+        max_tokens = self.request.max_tokens + thinking
+        engine_request = self._engine_request(
+            laid_out.prompt, laid_out.sampling, max_tokens, laid_out.constraint
+        )
         for attempt in range(ATTEMPTS):
-            meter.completion_tokens, meter.reasoning_tokens = before
+            usage.completion_tokens, usage.reasoning_tokens = before
             self.shown = False
             processors = self._processors(laid_out, thinking, stops)
             try:
-                return await self._run(job, processors, emit, singly=bool(stops))
-            except Unkept:
-                log.warning("answer_not_kept", attempt=attempt, shown=self.shown)
+                return await self._run(engine_request, processors, emit, singly=bool(stops))
+            except InvalidOutput:
+                log.warning("output_invalid", attempt=attempt, shown=self.shown)
                 if self.shown:
                     break
             except Unverified as error:
                 # The same text may come again, and would take as long again.
-                log.warning("answer_not_verified", kind=str(error), shown=self.shown)
+                log.warning("output_unverified", kind=str(error), shown=self.shown)
                 break
-        raise DispatchFailed(self.task.deployment.name)
+        raise DispatchFailed(self.request.deployment.name)
 
     async def ask(
         self, messages: Sequence[Message], constraint: Constraint, max_tokens: int
     ) -> str:
-        """A small pass beside the answer, on nobody's meter: a search's price covers it."""
-        deployment = self.task.deployment
+        """A small pass beside the answer, in no request's usage: a search's price covers it."""
+        deployment = self.request.deployment
         prompt = await deployment.prepare(messages)
-        job = self._job(prompt, Sampling(temperature=0.0), max_tokens, constraint)
-        usage = UsageCounter(Meter(), prompt, max_tokens=max_tokens)
-        processors = [*self._parsers(prompt, constraint, thinking=True), usage]
+        engine_request = self._engine_request(
+            prompt, Sampling(temperature=0.0), max_tokens, constraint
+        )
+        counter = UsageCounter(Usage(), prompt, max_tokens=max_tokens)
+        processors = [*self._parsers(prompt, constraint, thinking=True), counter]
         batches: list[Batch] = []
         try:
-            batches.append(await self._run(job, processors, batches.append, beside=True))
-        except (Unkept, Unverified) as error:
+            batches.append(await self._run(engine_request, processors, batches.append, beside=True))
+        except (InvalidOutput, Unverified) as error:
             raise DispatchFailed(deployment.name) from error
         deltas = [delta for batch in batches for delta in batch.deltas]
         return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
 
     async def _run(
         self,
-        job: GenerationJob,
-        processors: Sequence[Processor],
+        engine_request: EngineRequest,
+        processors: Sequence[OutputProcessor],
         emit: Emit,
         *,
         singly: bool = False,
@@ -140,11 +144,11 @@ class Runner(msgspec.Struct):
         made `beside` the answer. `singly`: one delta at a time, so that what follows the end
         within a read is not counted. Raises what `ChatDeployment.run` and the processors raise.
         """
-        deployment, moderator = self.task.deployment, self.services.moderator
+        deployment, moderator = self.request.deployment, self.context.moderator
         reviewed = moderator.asks_of_answers and not beside
         with closing(Review(moderator)) if reviewed else nullcontext() as review:
             processors = processors if review is None else [*processors, review]
-            async with aclosing(deployment.run(job)) as batches:
+            async with aclosing(deployment.run(engine_request)) as batches:
                 async for batch in batches:
                     self.begun = True
                     shown: list[Delta] = []
@@ -159,19 +163,21 @@ class Runner(msgspec.Struct):
                             return Batch(batch.arrived, shown)
                     if shown:
                         self.shown = True
-                        self.meter.shown = self.meter.shown or not beside
+                        self.usage.shown = self.usage.shown or not beside
                         emit(Batch(batch.arrived, shown))
         log.error("engine_failed", deployment=deployment.name, error="it gave no finish reason")
         raise DispatchFailed(deployment.name)
 
-    def _processors(self, laid_out: Pass, thinking: int, stops: Sequence[str]) -> list[Processor]:
+    def _processors(
+        self, laid_out: Pass, thinking: int, stops: Sequence[str]
+    ) -> list[OutputProcessor]:
         processors = self._parsers(laid_out.prompt, laid_out.constraint, thinking=thinking > 0)
-        made, thought = self.meter.completion_tokens, self.meter.reasoning_tokens
+        made, thought = self.usage.completion_tokens, self.usage.reasoning_tokens
         processors.append(
             UsageCounter(
-                self.meter,
+                self.usage,
                 laid_out.prompt,
-                max_tokens=max(1, self.task.max_tokens - (made - thought)),
+                max_tokens=max(1, self.request.max_tokens - (made - thought)),
                 thinking=thinking,
                 charges_prompt=not self.charged,
                 charge=self.charge,
@@ -180,54 +186,54 @@ class Runner(msgspec.Struct):
             )
         )
         if laid_out.native is not None:
-            processors.append(CheckedCalls(laid_out.native))
+            processors.append(ToolCallCheck(laid_out.native))
         elif laid_out.tools is not None:
             processors.append(ToolCallParser(laid_out.tools.names))
-        if laid_out.structure is not None or self.task.tools is not None:
-            processors.append(PlainJson(text=laid_out.structure is not None))
+        if laid_out.structure is not None or self.request.tools is not None:
+            processors.append(JsonUnescape(text=laid_out.structure is not None))
         if self.found is not None and laid_out.structure is None:
             # Anew for each pass: what an earlier one said was not shown.
-            options = self.task.search
+            options = self.request.search
             enabled = options is not None and options.citation
             self.citations = CitationFilter(self.found.evidence, enabled=enabled)
             processors.append(self.citations)
-        processors.append(OutputFilter(stops, self.services.moderator.scanner))
+        processors.append(OutputFilter(stops, self.context.moderator.scanner))
         if laid_out.structure is not None:
-            whole = not self.task.keeps_to_grammars
-            processors.append(CheckedJson(laid_out.structure.check, whole=whole))
+            whole = not self.request.keeps_to_grammars
+            processors.append(SchemaCheck(laid_out.structure.check, whole=whole))
         return processors
 
     def _parsers(
         self, prompt: Prompt, constraint: Constraint | None, *, thinking: bool
-    ) -> list[Processor]:
+    ) -> list[OutputProcessor]:
         """The proof that an engine keeps to a grammar that it was given, and its thought apart."""
-        parsers: list[Processor] = []
-        held = constraint is not None and self.task.keeps_to_grammars
+        parsers: list[OutputProcessor] = []
+        held = constraint is not None and self.request.keeps_to_grammars
         if constraint is not None and held:
-            vetting, account = self.services.vetting, str(self.task.account)
-            parsers.append(Followed(constraint.grammar, vetting, account))
+            vetting, account = self.context.vetting, str(self.request.account)
+            parsers.append(GrammarCheck(constraint.grammar, vetting, account))
         if thinking:
             # A form that holds from the first token leaves no room for a thought, opened or not.
             formal = held and constraint is not None and constraint.formal
             parsers.append(ReasoningParser(inside=prompt.thinks and not formal))
         return parsers
 
-    def _job(
+    def _engine_request(
         self,
         prompt: Prompt,
         sampling: Sampling,
         max_tokens: int,
         constraint: Constraint | None = None,
-    ) -> GenerationJob:
-        task = self.task
-        return GenerationJob(
-            request_id=task.request_id,
+    ) -> EngineRequest:
+        request = self.request
+        return EngineRequest(
+            request_id=request.request_id,
             prompt=prompt,
             sampling=sampling,
             max_tokens=max_tokens,
             # What has begun goes on: its thoughts may have been shown.
-            preemptible=task.preemptible and not self.begun,
-            returning=self.begun,
+            preemptible=request.preemptible and not self.begun,
+            priority=self.begun,
             constraint=constraint,
-            account=task.account,
+            account=request.account,
         )

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
 from xinghe.engines.calls import settled
-from xinghe.generation.json_check import Unkept
+from xinghe.generation.json_check import InvalidOutput
 from xinghe.generation.tools.prompt import END, GAP
 from xinghe.generation.vetting import VettedTools
 
@@ -75,12 +75,12 @@ class ToolCallParser(msgspec.Struct):
         return ""
 
 
-class CheckedCalls(msgspec.Struct):
+class ToolCallCheck(msgspec.Struct):
     """The processor that lets an engine's own calls pass once each is whole and valid.
 
-    Raises `Unkept` for a call of an unknown function, arguments that do not validate, or no call
-    where one was required. Where calls may not be parallel, only the first leaves. A call that
-    was cut off by the answer's length does not leave.
+    Raises `InvalidOutput` for a call of an unknown function, arguments that do not validate, or no
+    call where one was required. Where calls may not be parallel, only the first leaves. A call
+    that was cut off by the answer's length does not leave.
     """
 
     tools: VettedTools
@@ -128,7 +128,7 @@ class CheckedCalls(msgspec.Struct):
         # What is wrong quotes the call, so no log may hold it.
         wrong = [each for each in calls if await self.tools.check(each.name or "", each.arguments)]
         if ended and (wrong or (not calls and self.tools.use.choice == "required")):
-            raise Unkept
+            raise InvalidOutput
         calls = [call for call in calls if call not in wrong]
         if ended:
             reason = FinishReason.FUNCTION_CALL if calls else FinishReason.NORMAL

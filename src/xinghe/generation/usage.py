@@ -6,13 +6,13 @@ from xinghe.core import (
     Delta,
     FinishDelta,
     FinishReason,
-    Meter,
     PrefillDelta,
     Prompt,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
     ToolCallDelta,
+    Usage,
     UsageDelta,
 )
 from xinghe.engines.prompts import estimated_tokens
@@ -22,7 +22,7 @@ LONG = 32
 
 
 class UsageCounter(msgspec.Struct):
-    """Writes the meter; takes `PrefillDelta` and `UsageDelta` out of the stream.
+    """Counts the usage; takes `PrefillDelta` and `UsageDelta` out of the stream.
 
     `max_tokens` bounds the answer, `thinking` the chain of thought (0: one bound for both). The
     first pass of a request charges the prompt, the following ones read it again at our expense.
@@ -30,7 +30,7 @@ class UsageCounter(msgspec.Struct):
     own, by their size. `completion` and `reasoning` are what the passes before have made.
     """
 
-    meter: Meter
+    usage: Usage
     prompt: Prompt
     max_tokens: int
     thinking: int = 0
@@ -76,14 +76,14 @@ class UsageCounter(msgspec.Struct):
             counts = max(0, self.said + self.thought + self.besides)
             # No estimate passes the bound; a count of the engine's may.
             made = max(counts, min(counts + self.more, self.max_tokens + self.thinking))
-            self.meter.completion_tokens = self.completion + made
-            self.meter.reasoning_tokens = self.reasoning + min(self.thought, made)
+            self.usage.completion_tokens = self.completion + made
+            self.usage.reasoning_tokens = self.reasoning + min(self.thought, made)
         return out
 
     def _begin(self) -> None:
-        self.meter.started = True
+        self.usage.started = True
         if self.charges_prompt:
-            self.meter.prompt_tokens = self.prompt.tokens if self.charge is None else self.charge
+            self.usage.prompt_tokens = self.prompt.tokens if self.charge is None else self.charge
 
     def _is_over(self) -> bool:
         """Whether a bound is passed; the counts are then brought back to it."""
@@ -96,20 +96,20 @@ class UsageCounter(msgspec.Struct):
         self.thought = min(self.thought, self.thinking)
         return over
 
-    def _believe(self, usage: UsageDelta) -> None:
+    def _believe(self, reported: UsageDelta) -> None:
         """The engine's own count replaces ours."""
-        meter = self.meter
+        usage = self.usage
         if self.charges_prompt:
             if self.charge is None:
-                meter.prompt_tokens = usage.prompt_tokens
-            meter.cached_tokens = min(usage.cached_tokens, meter.prompt_tokens)
-        meter.completion_tokens = self.completion + usage.completion_tokens
-        if usage.reasoning_tokens is not None:
-            self.thought = usage.reasoning_tokens
+                usage.prompt_tokens = reported.prompt_tokens
+            usage.cached_tokens = min(reported.cached_tokens, usage.prompt_tokens)
+        usage.completion_tokens = self.completion + reported.completion_tokens
+        if reported.reasoning_tokens is not None:
+            self.thought = reported.reasoning_tokens
         self.more = 0
-        self.besides = usage.completion_tokens - self.said - self.thought
-        thought = min(self.thought, usage.completion_tokens)
-        meter.reasoning_tokens = self.reasoning + thought
+        self.besides = reported.completion_tokens - self.said - self.thought
+        thought = min(self.thought, reported.completion_tokens)
+        usage.reasoning_tokens = self.reasoning + thought
 
 
 def _beyond_its_count(delta: Delta) -> int:

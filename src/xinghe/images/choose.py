@@ -1,26 +1,26 @@
-"""From a deployment of the catalog to the painter that serves it."""
+"""From a deployment of the catalog to the engine that serves it."""
 
 from xinghe.catalog import DiffusersDeployment, ImageDeployment, PreviewDeployment
 from xinghe.images.bucket import Bucket
-from xinghe.images.diffusion import DiffusionPainter
-from xinghe.images.preview.painter import PreviewPainter
-from xinghe.images.protocol import Painter
+from xinghe.images.diffusion import DiffusionEngine
+from xinghe.images.preview.engine import PreviewEngine
+from xinghe.images.protocol import ImageEngine
 from xinghe.images.store import Folder, ImageStore
-from xinghe.images.upstream import Fetch, UpstreamPainter
+from xinghe.images.upstream import Fetch, UpstreamImageEngine
 from xinghe.settings import Settings
 
 
-def make_painter(
+def make_image_engine(
     name: str, deployment: ImageDeployment, settings: Settings, fetch: Fetch
-) -> Painter:
-    """Nothing is started before `Painter.start`; `fetch` brings a URL that an upstream names."""
+) -> ImageEngine:
+    """Nothing is started before its `start`; `fetch` brings a URL that an upstream names."""
     match deployment:
         case PreviewDeployment():
-            return PreviewPainter(deployment.queue)
+            return PreviewEngine(deployment.queue)
         case DiffusersDeployment():
-            return DiffusionPainter(name, deployment, settings)
+            return DiffusionEngine(name, deployment, settings)
         case _:
-            return UpstreamPainter(name, deployment, fetch)
+            return UpstreamImageEngine(name, deployment, fetch)
 
 
 def make_store(settings: Settings) -> ImageStore:

@@ -1,4 +1,4 @@
-"""What an image may be asked to be, and what every maker of images speaks.
+"""What an image may be, and what every engine that makes images speaks.
 
 None of them knows HTTP's edge, money or the dialect.
 """
@@ -31,38 +31,38 @@ Option = str | int | float | bool
 T = TypeVar("T")
 
 Progress = Callable[[int], None]
-"""Is told how many steps are done of the `Asked.total_steps`, 0 as soon as work begins.
+"""Is told how many steps are done of the `ImageParams.total_steps`, 0 as soon as work begins.
 
 From the first call on the client owes what is done; the number never falls.
 """
 
 
-class PainterError(Exception):
+class ImageEngineError(Exception):
     """No image was made; the text is for the log, never for a client."""
 
 
-class PainterFailed(PainterError):
+class ImageEngineFailed(ImageEngineError):
     """It broke in the middle of this work: another try may do."""
 
 
-class PainterUnavailable(PainterError):
+class ImageEngineUnavailable(ImageEngineError):
     """It cannot work as it is: not installed, no weights, out of reach. Another try is in vain."""
 
 
-class PainterIndebted(PainterUnavailable):
+class ImageEngineIndebted(ImageEngineUnavailable):
     """It refuses its operator: a key, a right or a balance is wanting. That is logged already."""
 
 
-class PainterRefused(PainterError):
+class ImageEngineRefused(ImageEngineError):
     """A moderation of its own refuses the prompt."""
 
 
 def share_of(queue: int) -> int:
-    """How many of the places of a painter's queue one account may have."""
+    """How many of the places of an engine's queue one account may have."""
     return max(1, queue // 2)
 
 
-class Asked(msgspec.Struct, frozen=True):
+class ImageParams(msgspec.Struct, frozen=True):
     """What is to be drawn (section 4.2.2); width and height in pixels, all numbers as checked.
 
     `style` and `sampler` are the documented names. Image `i` of `n` has the seed
@@ -91,8 +91,8 @@ class Asked(msgspec.Struct, frozen=True):
         return self.steps * self.n
 
 
-class Painter(Protocol):
-    """Draws images; the same `Asked` gives the same bytes."""
+class ImageEngine(Protocol):
+    """Draws images; the same `ImageParams` gives the same bytes."""
 
     @property
     def served_by(self) -> str:
@@ -106,12 +106,12 @@ class Painter(Protocol):
         """
 
     async def start(self) -> None:
-        """Begin to load what takes long; the first `paint` would do it, too."""
+        """Begin to load what takes long; the first `generate` would do it, too."""
 
-    async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
-        """`asked.n` PNG files of exactly the asked size, in order.
+    async def generate(self, params: ImageParams, progress: Progress) -> list[bytes]:
+        """`params.n` PNG files of exactly that size, in order.
 
-        Cancelling it ends the work within one step. Raises `PainterError`, `Busy`.
+        Cancelling it ends the work within one step. Raises `ImageEngineError`, `Busy`.
         """
 
     async def ready(self) -> bool:

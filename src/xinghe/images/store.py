@@ -66,7 +66,7 @@ class Opened(msgspec.Struct, frozen=True):
     pieces: AsyncIterator[bytes]
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """Keeps files by their names, which `new_name` made. All raise `StoreError`."""
 
     async def write(self, name: str, data: bytes) -> None: ...
@@ -84,8 +84,8 @@ class Place(Protocol):
 class ImageStore:
     """Images that can be fetched for `settings.keep` seconds, and then are gone."""
 
-    def __init__(self, place: Place, settings: Images) -> None:
-        self._place = place
+    def __init__(self, storage: Storage, settings: Images) -> None:
+        self._storage = storage
         self._keep = settings.keep
         pause = min(ROUND, max(1.0, self._keep / 4))
         self._sweeping = Regular(self.sweep, pause, "images_not_swept", StoreError)
@@ -93,20 +93,20 @@ class ImageStore:
     async def add(self, data: bytes) -> str:
         """Keep an image; its name. Raises `StoreError`."""
         name = new_name()
-        await self._place.write(name, data)
+        await self._storage.write(name, data)
         return name
 
     async def open(self, name: str) -> tuple[Opened, float] | None:
         """An image, and for how many seconds more it is served. Raises `StoreError`."""
         left = seconds_left(name, self._keep)
-        opened = await self._place.read(name) if left else None
+        opened = await self._storage.read(name) if left else None
         return (opened, left) if opened else None
 
     async def discard(self, names: list[str]) -> None:
         """Remove images that nobody was told of."""
         for name in names:
             with contextlib.suppress(StoreError):
-                await self._place.remove(name)
+                await self._storage.remove(name)
 
     async def start(self) -> None:
         """Begin to remove what has expired, now and then again."""
@@ -114,7 +114,7 @@ class ImageStore:
 
     async def aclose(self) -> None:
         await self._sweeping.stop()
-        await self._place.aclose()
+        await self._storage.aclose()
 
     async def sweep(self) -> int:
         """Remove what has expired; returns how many. Raises `StoreError`.
@@ -123,13 +123,13 @@ class ImageStore:
         """
         removed = 0
         kept: StoreError | None = None
-        for number, name in enumerate(await self._place.names(), start=1):
+        for number, name in enumerate(await self._storage.names(), start=1):
             if number % PAGE == 0:
                 await asyncio.sleep(0)
             if seconds_left(name, self._keep):
                 continue
             try:
-                await self._place.remove(name)
+                await self._storage.remove(name)
                 removed += 1
             except StoreError as error:
                 kept = error

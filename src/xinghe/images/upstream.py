@@ -1,4 +1,4 @@
-"""Any server with OpenAI's `POST /images/generations` as a painter."""
+"""Any server with OpenAI's `POST /images/generations` as an image engine."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,12 +8,12 @@ import structlog
 from xinghe.catalog import UpstreamImagesDeployment
 from xinghe.core import Busy
 from xinghe.images.protocol import (
-    Asked,
-    PainterError,
-    PainterFailed,
-    PainterIndebted,
-    PainterRefused,
-    PainterUnavailable,
+    ImageEngineError,
+    ImageEngineFailed,
+    ImageEngineIndebted,
+    ImageEngineRefused,
+    ImageEngineUnavailable,
+    ImageParams,
     Progress,
     share_of,
     styles,
@@ -29,7 +29,7 @@ Fetch = Callable[[str], Awaitable[bytes]]
 
 RETRY_AFTER = 5.0
 """Seconds that a client is told to wait where the server did not say."""
-MOST_PATIENCE = 3600.0
+MOST_TIMEOUT = 3600.0
 """Seconds: the largest `request_timeout` of the documented API."""
 MOST_BESIDES, MOST_OF_PIXEL = 64 * 1024, 6
 """Bytes of an answer: PNG takes at most four a pixel, base64 a third more."""
@@ -38,7 +38,7 @@ UNPACKING, UNPACKING_MEMORY = 30.0, 2 * 1024**3
 OPENAI_IGNORES = ("negative_prompt", "steps", "sampler_index", "seed", "cfg_scale")
 
 
-class UpstreamPainter:
+class UpstreamImageEngine:
     """Asks for one image after the other: not every server takes an `n`, or knows our seeds."""
 
     def __init__(self, name: str, deployment: UpstreamImagesDeployment, fetch: Fetch) -> None:
@@ -59,14 +59,14 @@ class UpstreamPainter:
     async def start(self) -> None:
         """Nothing is loaded here."""
 
-    async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
+    async def generate(self, params: ImageParams, progress: Progress) -> list[bytes]:
         try:
             async with self._slots.hold():
                 progress(0)
                 images: list[bytes] = []
-                for seed in asked.seeds:
-                    images.append(await self._one(asked, seed))
-                    progress(len(images) * asked.steps)
+                for seed in params.seeds:
+                    images.append(await self._one(params, seed))
+                    progress(len(images) * params.steps)
                 return images
         except QueueFull as busy:
             raise Busy(str(busy), RETRY_AFTER) from None
@@ -81,43 +81,43 @@ class UpstreamPainter:
         await self._unpacker.aclose()
         await self._server.aclose()
 
-    async def _one(self, asked: Asked, seed: int) -> bytes:
-        most = MOST_BESIDES + MOST_OF_PIXEL * asked.width * asked.height
-        answer = await self._post(self._body(asked, seed), most)
-        got = await self._unpacked(Unpack(asked.width, asked.height, answer=answer))
+    async def _one(self, params: ImageParams, seed: int) -> bytes:
+        most = MOST_BESIDES + MOST_OF_PIXEL * params.width * params.height
+        answer = await self._post(self._body(params, seed), most)
+        got = await self._unpacked(Unpack(params.width, params.height, answer=answer))
         if got.url:
             file = await self._fetched(got.url, most)
-            got = await self._unpacked(Unpack(asked.width, asked.height, file=file))
+            got = await self._unpacked(Unpack(params.width, params.height, file=file))
         return got.png
 
-    async def _unpacked(self, asked: Unpack) -> Unpacked:
+    async def _unpacked(self, wanted: Unpack) -> Unpacked:
         try:
-            got = await self._unpacker.call(asked)
+            got = await self._unpacker.call(wanted)
         except WorkerFailure as error:
-            raise PainterFailed(f"it cannot be opened: {type(error).__name__}") from None
+            raise ImageEngineFailed(f"it cannot be opened: {type(error).__name__}") from None
         if got.fault:
-            raise PainterFailed(got.fault)
+            raise ImageEngineFailed(got.fault)
         return got
 
-    def _body(self, asked: Asked, seed: int) -> dict[str, Any]:
-        prompt = asked.prompt
+    def _body(self, params: ImageParams, seed: int) -> dict[str, Any]:
+        prompt = params.prompt
         more: dict[str, Any] = {}
         if self._deployment.dialect == "documented":
             more = {
-                "negative_prompt": asked.negative_prompt or None,
-                "steps": asked.steps,
-                "style": asked.style,
-                "sampler_index": asked.sampler,
+                "negative_prompt": params.negative_prompt or None,
+                "steps": params.steps,
+                "style": params.style,
+                "sampler_index": params.sampler,
                 "seed": seed,
-                "cfg_scale": asked.cfg_scale,
-                "request_timeout": min(self._deployment.silence_timeout, MOST_PATIENCE),
+                "cfg_scale": params.cfg_scale,
+                "request_timeout": min(self._deployment.silence_timeout, MOST_TIMEOUT),
             }
         else:
-            prompt, _ = styles()[asked.style].apply(prompt, "")
+            prompt, _ = styles()[params.style].apply(prompt, "")
         return {
             "model": self._deployment.model,
             "prompt": prompt,
-            "size": f"{asked.width}x{asked.height}",
+            "size": f"{params.width}x{params.height}",
             "n": 1,
             "response_format": "b64_json",
             **more,
@@ -131,17 +131,17 @@ class UpstreamPainter:
             if refused.busy:
                 wait = RETRY_AFTER if refused.advice is None else refused.advice
                 raise Busy(f"upstream: {refused}", wait) from None
-            failed: type[PainterError]
-            failed = PainterFailed if refused.status >= 500 else PainterUnavailable
+            failed: type[ImageEngineError]
+            failed = ImageEngineFailed if refused.status >= 500 else ImageEngineUnavailable
             if refused.unsafe:
-                failed = PainterRefused
+                failed = ImageEngineRefused
             elif refused.for_the_operator:
-                failed = PainterIndebted
+                failed = ImageEngineIndebted
             raise failed(f"upstream: {refused}") from None
         except CallFailed as error:
-            raise PainterFailed(f"upstream: {error}") from None
+            raise ImageEngineFailed(f"upstream: {error}") from None
         if len(said) <= MOST_BESIDES and says_unsafe(said):  # with a status of success
-            raise PainterRefused("upstream reported an error")
+            raise ImageEngineRefused("upstream reported an error")
         return said
 
     async def _fetched(self, url: str, most: int) -> bytes:
@@ -152,9 +152,9 @@ class UpstreamPainter:
             else:
                 data = await self._fetch(url)
         except CallFailed as error:
-            raise PainterFailed(f"its URL: {error}") from None
+            raise ImageEngineFailed(f"its URL: {error}") from None
         except Exception as error:
-            raise PainterFailed(f"its URL: {type(error).__name__}") from None
+            raise ImageEngineFailed(f"its URL: {type(error).__name__}") from None
         if not 0 < len(data) <= most:
-            raise PainterFailed(f"its URL has {len(data)} bytes, at most {most} are taken")
+            raise ImageEngineFailed(f"its URL has {len(data)} bytes, at most {most} are taken")
         return data

@@ -17,7 +17,7 @@ import apsw
 import msgspec
 import structlog
 
-from xinghe.core import ClientGone, Meter
+from xinghe.core import ClientGone, Usage
 from xinghe.ledger import holds
 from xinghe.ledger.holds import Cap, Counts, Hold, Period
 from xinghe.ledger.lots import sweep_account
@@ -92,10 +92,10 @@ class RunningHolds:
             return
         changed = []
         for hold_id, stream in streams.items():
-            usage = stream.owed()
-            if usage is not None and usage != stream.noted:
-                stream.noted = usage
-                changed.append((hold_id, usage))
+            counts = stream.owed()
+            if counts is not None and counts != stream.noted:
+                stream.noted = counts
+                changed.append((hold_id, counts))
         for hold_id, _ in changed:
             self.unstarted.pop(hold_id, None)
         if changed:
@@ -111,7 +111,7 @@ class Holding(msgspec.Struct, eq=False):
     _running: RunningHolds
     _database: Database
     _hold: Hold
-    _meter: Meter
+    _usage: Usage
     noted: Counts | None = None
 
     async def __aenter__(self) -> None:
@@ -135,21 +135,21 @@ class Holding(msgspec.Struct, eq=False):
             self._running.streams[hold.id] = self._running.unstarted[hold.id] = self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        hold, meter = self._hold, self._meter
+        hold, usage = self._hold, self._usage
         self._running.streams.pop(hold.id, None)
         self._running.unstarted.pop(hold.id, None)
         # Cut off by our own shutdown, or by an engine that broke off: what a stream showed is owed,
         # a whole answer is not.
         left = kind is not None and (
             issubclass(kind, ClientGone)
-            or (issubclass(kind, asyncio.CancelledError) and (hold.stream or meter.left))
-            or (hold.stream and meter.shown)
+            or (issubclass(kind, asyncio.CancelledError) and (hold.stream or usage.left))
+            or (hold.stream and usage.shown)
         )
-        if not (meter.finished or (left and meter.owes)):
+        if not (usage.finished or (left and usage.owes)):
             self._settle(holds.release)
             return
-        usage = self._used()
-        cost = hold.rate.cost(usage.prompt, usage.completion, usage.cached, usage.searches)
+        counts = self._used()
+        cost = hold.rate.cost(counts.prompt, counts.completion, counts.cached, counts.searches)
         excess = cost - hold.amount
         if excess > 0:
             # The user was never asked for more than the hold: the operator bears it.
@@ -160,31 +160,31 @@ class Holding(msgspec.Struct, eq=False):
                 held=hold.amount,
                 excess=excess,
             )
-        capture = partial(holds.capture, usage=usage)
+        capture = partial(holds.capture, usage=counts)
         if kind is None:
-            await self._deliver(capture, usage)
+            await self._deliver(capture, counts)
         else:
             self._settle(capture)
 
     def owed(self) -> Counts | None:
         """What is owed so far; None while nothing is."""
-        if not self._meter.owes:
+        if not self._usage.owes:
             return None
-        usage = self._used()
-        if self._meter.started and not usage.prompt:
-            # Until the meter knows the prompt, the reservation's count of it stands.
-            return msgspec.structs.replace(usage, prompt=self._hold.prompt_tokens)
-        return usage
+        counts = self._used()
+        if self._usage.started and not counts.prompt:
+            # Until the usage knows the prompt, the reservation's count of it stands.
+            return msgspec.structs.replace(counts, prompt=self._hold.prompt_tokens)
+        return counts
 
     def _used(self) -> Counts:
-        """The meter's counts, brought into range: an upstream may report nonsense."""
-        meter = self._meter
+        """The counts of the usage, brought into range: an upstream may report nonsense."""
+        usage = self._usage
         counts = (
-            meter.prompt_tokens,
-            meter.completion_tokens,
-            meter.cached_tokens,
-            meter.search_tokens,
-            meter.searches,
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            usage.cached_tokens,
+            usage.search_tokens,
+            usage.searches,
         )
         prompt, completion, cached, search, searches = (
             min(max(0, count), LARGEST_COUNT) for count in counts
@@ -202,31 +202,31 @@ class Holding(msgspec.Struct, eq=False):
             log.error("hold_left_open", hold_id=hold.id, request_id=hold.request_id)
             return None
 
-    async def _deliver(self, capture: Callable[..., bool], usage: Counts) -> None:
+    async def _deliver(self, capture: Callable[..., bool], counts: Counts) -> None:
         """Settle, then wait until the answer may leave. Raises `Unsaved`."""
         hold, loop = self._hold, asyncio.get_running_loop()
         job = self._settle(capture, loop.create_future())
         if job is None:
             return
         charge = job, partial(holds.release, hold_id=hold.id, at=now())
-        gathering = self._database.gathering()
+        writes = self._database.deferred()
         try:
-            if gathering is None:
+            if writes is None:
                 await self._saved(job, charge)
             elif hold.stream:
                 # Its capture waits for the answer to be kept, which is when all has left. A
                 # checkpoint is as good: it is what is owed if this process dies.
-                note = partial(holds.checkpoint, counts=[(hold.id, usage)])
-                noted = self._database.enqueue(note, loop.create_future(), gathered=False)
+                note = partial(holds.checkpoint, counts=[(hold.id, counts)])
+                noted = self._database.enqueue(note, loop.create_future(), deferred=False)
                 await self._saved(noted, charge, (noted, _nothing))
             else:
 
                 async def kept(keep: Job | None) -> None:
                     await self._saved(job, charge, *([] if keep is None else [(keep, _nothing)]))
 
-                gathering.clearances.append(kept)
+                writes.clearances.append(kept)
         except asyncio.CancelledError:
-            if not (hold.stream or self._meter.left):
+            if not (hold.stream or self._usage.left):
                 self._withdraw(charge)
             raise
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
-from xinghe.core import Meter, Rate
+from xinghe.core import Rate, Usage
 from xinghe.ledger import holds, lots, reaper
 from xinghe.ledger.holding import Holding, InsufficientTokens, RunningHolds
 from xinghe.regular import Regular
@@ -87,14 +87,14 @@ class Ledger:
         amount: int,
         prompt_tokens: int,
         stream: bool,
-        meter: Meter,
+        usage: Usage,
     ) -> Holding:
-        """Reserve `amount` micro-Tokens on entry, settle by the meter on exit.
+        """Reserve `amount` micro-Tokens on entry, settle by the usage on exit.
 
-        On exit, whatever the reason: a meter that is `finished` is captured. If the client left
-        (`CancelledError`, `ClientGone`), what the meter counts is captured once
-        it `owes` anything. In every other case the hold is released. Entry raises
-        `InsufficientTokens`, `SpendCapReached` or `StorageError`, and then nothing stays reserved.
+        On exit, whatever the reason: a usage that is `finished` is captured. If the client left
+        (`CancelledError`, `ClientGone`), what was used is captured once the usage `owes` anything.
+        In every other case the hold is released. Entry raises `InsufficientTokens`,
+        `SpendCapReached` or `StorageError`, and then nothing stays reserved.
         """
         if amount < 0 or prompt_tokens < 0:
             raise ValueError(f"amount {amount} and prompt_tokens {prompt_tokens} must be >= 0")
@@ -112,7 +112,7 @@ class Ledger:
             rate=rate,
             created_at=at,
         )
-        return Holding(self._running, self._database, hold, meter)
+        return Holding(self._running, self._database, hold, usage)
 
     async def cover(self, principal: Payer, amount: int) -> None:
         """Raise `InsufficientTokens` where an account has less than `amount` micro-Tokens.

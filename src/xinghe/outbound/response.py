@@ -86,14 +86,14 @@ class Flood(msgspec.Struct):
 class Response:
     """What came back, with the body still to be read: `with` it, so that it is let go of.
 
-    `silence` is the longest that it may say nothing, `patience` within what time a server that
-    keeps talking must have said something, both in seconds. `pace` counts the work on what it
-    says, too.
+    `silence` is the longest that it may say nothing, `progress_timeout` the time within which a
+    server that keeps talking must have said something, both in seconds. `pace` counts the work on
+    what it says, too.
     """
 
     def __init__(self, response: aiohttp.ClientResponse, silence: float) -> None:
         loop = asyncio.get_running_loop()
-        self.patience = SILENCES * silence
+        self.progress_timeout = SILENCES * silence
         self.pace = Pace(loop.time, _floods.setdefault(loop, Flood()))
         self._response = response
         self._silence = silence
@@ -162,7 +162,7 @@ class Response:
         too_large = AnswerTooLarge(f"its answer has more than {most} bytes")
         if (self._response.content_length or 0) > most:
             raise too_large
-        until = self._clock() + self.patience
+        until = self._clock() + self.progress_timeout
         data = bytearray()
         while piece := await self.read(until):
             data += piece

@@ -1,4 +1,4 @@
-"""Pictures in a conversation: taken in, counted, and read for engines that have no eyes."""
+"""Pictures in a conversation: taken in, counted, and read for engines that have no vision."""
 
 from xinghe.pictures.opening import (
     FETCHED,

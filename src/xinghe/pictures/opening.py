@@ -151,7 +151,7 @@ def _decoded(text: str, at: int) -> bytes:
 def _is_whole_png(data: bytes) -> bool:
     """Its chunks reach the end mark (PNG, section 5.3); the critical ones have their checksums.
 
-    A decoder stops at a wrong one, and an engine with eyes would be sent what it cannot read.
+    A decoder stops at a wrong one, and an engine with vision would be sent what it cannot read.
     """
     at = 8
     for _ in range(MAX_STEPS):

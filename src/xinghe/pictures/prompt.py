@@ -1,4 +1,4 @@
-"""Pictures in messages: their cost in tokens, and what engines without eyes are told of them."""
+"""Pictures in messages: their cost in tokens, and what engines without vision are told of them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ def prompt_parts(message: Message, descriptions: Sequence[Description], first: i
 def without_pictures(
     messages: Sequence[Message], descriptions: Mapping[Picture, Description]
 ) -> list[Message]:
-    """The conversation for an engine without eyes; pictures are numbered from its beginning."""
+    """The conversation for an engine without vision; pictures are numbered from its beginning."""
     told: list[Message] = []
     number = 1
     for message in messages:

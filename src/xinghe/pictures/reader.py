@@ -1,4 +1,4 @@
-"""What an engine without eyes is told of a picture."""
+"""What an engine without vision is told of a picture."""
 
 import asyncio
 import hashlib

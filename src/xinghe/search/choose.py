@@ -79,7 +79,7 @@ class Reference(msgspec.Struct, frozen=True):
     text: str
 
 
-class Choice(msgspec.Struct, frozen=True):
+class ChooseRequest(msgspec.Struct, frozen=True):
     """What `choose` is asked; `measure` is where its function stands, as module and name."""
 
     query: str

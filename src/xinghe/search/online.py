@@ -21,7 +21,7 @@ BAIDU_QUERY = 72
 SEARXNG_PAGES = 3
 """An instance decides by itself how many results a page has: often 10 to 20."""
 MAX_BYTES = 2 * 1024 * 1024
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds; whoever searches waits for less."""
 MAX_TITLE, MAX_SNIPPET = 300, 2000
 """Characters."""
@@ -60,7 +60,7 @@ class _Online:
 
     def __init__(self, url: str) -> None:
         self._url = URL(url)
-        self._client = Client(PATIENCE, PATIENCE, proxy=proxy_for(url))
+        self._client = Client(TIMEOUT, TIMEOUT, proxy=proxy_for(url))
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -12,7 +12,7 @@ import structlog
 
 from xinghe.core import ACCOUNT
 from xinghe.observe import metrics
-from xinghe.search.choose import Choice, Measure, Reference
+from xinghe.search.choose import ChooseRequest, Measure, Reference
 from xinghe.search.extractor import Extractor, Unreadable, kind_of
 from xinghe.search.provider import Found, Provider, SearchFailed
 from xinghe.workers import WorkerPool
@@ -118,7 +118,7 @@ class Searcher:
                 left = self._deadline - (time.monotonic() - began)
                 found = await self._with_pages(found, self._fetch, left)
             place = measure.__module__, measure.__qualname__
-            asked = Choice(query, found, references, budget, place)
+            asked = ChooseRequest(query, found, references, budget, place)
             # Who waits for a turn among many searches does not wait for ever.
             async with asyncio.timeout(self._deadline + CHOOSING):
                 chosen = await self._choosing.call(asked, ACCOUNT.get()) if found else []

@@ -227,7 +227,7 @@ class Pictures(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     fetch_timeout: Seconds = 10.0
     """How long fetching a picture from its URL may take."""
     read_timeout: Seconds = 60.0
-    """How long reading a picture for an engine without eyes may take."""
+    """How long reading a picture for an engine without vision may take."""
 
 
 class Images(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -9,5 +9,5 @@ from xinghe.storage.connection import (
     connect,
     prepare,
 )
-from xinghe.storage.database import Allowance, Database, Gathering, in_batches, now
+from xinghe.storage.database import Allowance, Database, DeferredWrites, in_batches, now
 from xinghe.storage.writer import Job, Operation

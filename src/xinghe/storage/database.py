@@ -25,8 +25,8 @@ SECONDS = 0.01
 S = TypeVar("S")
 T = TypeVar("T")
 
-_gathering: ContextVar[Gathering | None] = ContextVar("gathering", default=None)
-"""The gathering of the running request; the tasks that it starts inherit it."""
+_deferred: ContextVar[DeferredWrites | None] = ContextVar("deferred", default=None)
+"""What the running request holds back; the tasks that it starts inherit it."""
 
 
 def now() -> int:
@@ -99,26 +99,26 @@ class Database:
         operation: Operation,
         saved: asyncio.Future[Any] | None = None,
         *,
-        gathered: bool = True,
+        deferred: bool = True,
     ) -> Job:
         """Have an operation done, after all that was handed in before; never suspends.
 
         It is never lost while the process lives: if the disk is full, or the file locked, it is
-        retried until it goes through; then `saved` is told. It joins what the request gathers,
-        unless `gathered` is false. Raises `StorageClosed`.
+        retried until it goes through; then `saved` is told. It joins what the request defers,
+        unless `deferred` is false. Raises `StorageClosed`.
         """
         job = Job(operation, saved)
-        gathering = self.gathering() if gathered else None
-        if gathering is not None:
-            gathering.add(job)
+        writes = self.deferred() if deferred else None
+        if writes is not None:
+            writes.add(job)
         else:
             self._writer.submit(job)
         return job
 
-    def gathering(self) -> Gathering | None:
-        """What holds back at this moment what the running request enqueues."""
-        gathering = _gathering.get()
-        return gathering if gathering is not None and gathering.open else None
+    def deferred(self) -> DeferredWrites | None:
+        """The open `DeferredWrites` of the running request."""
+        writes = _deferred.get()
+        return writes if writes is not None and writes.open else None
 
     def amend(self, job: Job, operation: Operation) -> bool:
         """Have another operation done in the place of an enqueued one.
@@ -127,9 +127,9 @@ class Database:
         """
         return self._writer.amend(job, operation)
 
-    def gather(self) -> Gathering:
-        """Hold back what this task and those that it starts enqueue; see `Gathering`."""
-        return Gathering(self._writer)
+    def defer(self) -> DeferredWrites:
+        """Hold back what this task and those that it starts enqueue; see `DeferredWrites`."""
+        return DeferredWrites(self._writer)
 
     async def drain(self, timeout: float = 10.0) -> int:  # noqa: ASYNC109
         """Wait until all that was handed in is written; returns how much of `enqueue` is not."""
@@ -145,7 +145,7 @@ class Database:
         return unwritten
 
 
-class Gathering:
+class DeferredWrites:
     """A context manager: what is enqueued within waits for `hand_in`, or for the exit.
 
     What a request settles in the ledger and what is kept of its answer must not be torn apart by
@@ -159,23 +159,23 @@ class Gathering:
         self._writer = writer
         self._first: Job | None = None
         self._jobs: list[Job] = []
-        self._token: Token[Gathering | None] | None = None
+        self._token: Token[DeferredWrites | None] | None = None
 
     def __enter__(self) -> Self:
         self.open = True
-        self._token = _gathering.set(self)
+        self._token = _deferred.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         assert self._token is not None
-        _gathering.reset(self._token)
+        _deferred.reset(self._token)
         self.hand_in()
 
     def add(self, job: Job) -> None:
         self._jobs.append(job)
 
     def hand_in(self, first: Operation | None = None) -> None:
-        """Enqueue `first`, then what was gathered; what comes later is not gathered any more.
+        """Enqueue `first`, then what was deferred; what comes later is not deferred any more.
 
         Raises `StorageClosed`.
         """

@@ -1,6 +1,6 @@
 """The supervisor's children: a process spoken to by lines, and what keeps one running.
 
-Both keepers start, watch and start again, with growing pauses.
+Both start, watch and start again, with growing pauses.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import structlog
 from msgspec.structs import asdict, replace
 
 from xinghe.catalog import Catalog, LlamaCppDeployment
+from xinghe.engines.llamacpp.admission import with_spare
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildSpeed, ChildThreads
-from xinghe.engines.llamacpp.places import with_spare
 from xinghe.pictures import MAX_IMAGE_TOKENS
 from xinghe.settings import Embedded, Settings
 from xinghe.supervisor.messages import MAX_LINE, EngineLocation, EngineThreads, WorkerSpec, encode
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 ENGINE = "xinghe.engines.llamacpp.child"
 GATEWAY = "xinghe.supervisor.worker"
 STARTS_TRIED = 3
-PATIENCE = 3.0
+STOP_GRACE = 3.0
 """Seconds that an engine has to end."""
 MEASURING = 5.0
 """Seconds that an engine has to measure itself: a start waits no longer for it."""
@@ -85,12 +85,12 @@ class Child:
         """Its exit status; negative for a signal."""
         return await self._process.wait()
 
-    async def stop(self, patience: float) -> int:
-        """Ask it to end, and after `patience` seconds make it."""
+    async def stop(self, grace: float) -> int:
+        """Ask it to end, and after `grace` seconds make it."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(grace):
                 return await self._process.wait()
         except TimeoutError:
             self.kill()
@@ -101,7 +101,7 @@ class Child:
             self._process.kill()
 
 
-class EngineKeeper:
+class EngineProcess:
     """One child a deployment; `announce` hears of every change."""
 
     def __init__(
@@ -167,7 +167,7 @@ class EngineKeeper:
 
     async def stop(self) -> None:
         if self._child is not None:
-            await self._child.stop(PATIENCE)
+            await self._child.stop(STOP_GRACE)
 
     def kill(self) -> None:
         if self._child is not None:
@@ -206,7 +206,7 @@ class EngineKeeper:
         )
 
 
-class GatewayKeeper:
+class GatewayProcess:
     """The socket outlives the worker: while it is restarted, clients wait instead of failing."""
 
     def __init__(

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from xinghe.settings import Server
-from xinghe.supervisor.children import EngineKeeper, GatewayKeeper, ServeError
+from xinghe.supervisor.children import EngineProcess, GatewayProcess, ServeError
 
 log = structlog.get_logger(__name__)
 
@@ -67,8 +67,8 @@ def lock_data(data: Path) -> int:
 class Supervisor(msgspec.Struct):
     """Runs until it is told to stop. Make and run it in the main thread: see `xinghe.orphan`."""
 
-    gateway: GatewayKeeper
-    engines: Sequence[EngineKeeper]
+    gateway: GatewayProcess
+    engines: Sequence[EngineProcess]
     when_ready: Callable[[], None]
     stop: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     told_at: float | None = None
@@ -80,21 +80,21 @@ class Supervisor(msgspec.Struct):
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue  # under nohup it shall outlive its terminal
             loop.add_signal_handler(number, self._told_to_stop)
-        keepers = [
+        running = [
             asyncio.create_task(self.gateway.run()),
             *(asyncio.create_task(engine.run()) for engine in self.engines),
         ]
         ready = asyncio.create_task(self._announce())
         stop = asyncio.create_task(self.stop.wait())
         try:
-            await asyncio.wait({stop, *keepers}, return_when=asyncio.FIRST_COMPLETED)
-            failed = [task for task in keepers if task.done()]
+            await asyncio.wait({stop, *running}, return_when=asyncio.FIRST_COMPLETED)
+            failed = [task for task in running if task.done()]
             if failed:
                 failed[0].result()
         finally:
-            for task in (ready, stop, *keepers):
+            for task in (ready, stop, *running):
                 task.cancel()
-            await asyncio.gather(ready, stop, *keepers, return_exceptions=True)
+            await asyncio.gather(ready, stop, *running, return_exceptions=True)
             status = await self._end_all()
         return status
 

@@ -10,7 +10,7 @@ from xinghe.weights.index import SourceError, Weight, WeightsError, local_file, 
 from xinghe.weights.parts import PartPackages
 from xinghe.weights.progress import Progress
 from xinghe.weights.sources import Folder, Source, sha256_of
-from xinghe.weights.store import Place, place_of
+from xinghe.weights.store import CachedWeight, cached_weight
 
 SOURCE_NAMES = ("path", "url", "modelscope", "huggingface", "registry")
 """The sources in order: what costs nothing first, what was made for this next."""
@@ -35,44 +35,44 @@ async def fetch_weight(
     settings: Settings, weight: Weight, progress: Progress, source: str | None = None
 ) -> Path:
     """The same for an entry of the index, or one that is in none."""
-    present = Place(settings.weights_dir, weight.file)
+    present = CachedWeight(settings.weights_dir, weight.file)
     if present.is_complete(weight):
         return present.path
-    place = place_of(settings, weight)
+    cached = cached_weight(settings, weight)
     sources = _sources_of(settings, weight, source)
 
     def waiting() -> None:
         progress.note(f"another process is fetching {weight.file}; waiting for it")
 
     try:
-        async with place.locked(waiting):
-            if not place.is_complete(weight) and not await _adopt(place, weight, progress):
-                await _from_first(sources, weight, place, progress)
+        async with cached.locked(waiting):
+            if not cached.is_complete(weight) and not await _adopt(cached, weight, progress):
+                await _from_first(sources, weight, cached, progress)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            place.require_space(weight.size or 0)
-        raise WeightsError(f"{place.folder} cannot be written: {error.strerror}") from error
+            cached.require_space(weight.size or 0)
+        raise WeightsError(f"{cached.folder} cannot be written: {error.strerror}") from error
     finally:
         progress.end()
-    return place.path
+    return cached.path
 
 
 async def _from_first(
-    sources: list[Source], weight: Weight, place: Place, progress: Progress
+    sources: list[Source], weight: Weight, cached: CachedWeight, progress: Progress
 ) -> None:
-    place.copy.unlink(missing_ok=True)  # A killed run's; no other goes on from it.
+    cached.copy.unlink(missing_ok=True)  # A killed run's; no other goes on from it.
     if weight.size:
-        place.require_space(weight.size - place.arrived)
+        cached.require_space(weight.size - cached.arrived)
     failures: list[str] = []
     for source in sources:
         try:
-            await _from(source, weight, place, progress)
+            await _from(source, weight, cached, progress)
         except SourceError as error:
             progress.end()
             progress.note(f"{source.name}: {error}")
             failures.append(f"  {source.name} ({source.origin}): {error}")
         else:
-            _sweep(place)
+            _sweep(cached)
             return
     raise WeightsError(
         f"{weight.name} could not be fetched. Tried:\n" + "\n".join(failures) + "\n"
@@ -82,50 +82,50 @@ async def _from_first(
     )
 
 
-async def _from(source: Source, weight: Weight, place: Place, progress: Progress) -> None:
-    fetched = await source.fetch(weight, place, progress)
-    expected = _expected(weight, place)
+async def _from(source: Source, weight: Weight, cached: CachedWeight, progress: Progress) -> None:
+    fetched = await source.fetch(weight, cached, progress)
+    expected = _expected(weight, cached)
     if expected not in {None, fetched.sha256} and fetched.resumed:
         progress.note(
             f"{source.name}: what an earlier run left does not fit; once more from the start"
         )
-        _sweep(place)
-        fetched = await source.fetch(weight, place, progress)
+        _sweep(cached)
+        fetched = await source.fetch(weight, cached, progress)
     if expected not in {None, fetched.sha256}:
         fetched.file.unlink(missing_ok=True)
-        _sweep(place)
+        _sweep(cached)
         raise SourceError(
             f"gave a wrong file, deleted: SHA-256 {fetched.sha256}, and should be {expected}"
             + ("" if weight.sha256 else " as it was when first fetched")
         )
-    place.install(fetched.file, fetched.sha256, weight, source.name)
+    cached.install(fetched.file, fetched.sha256, weight, source.name)
     _tell_if_unverified(weight, fetched.sha256, progress)
 
 
-async def _adopt(place: Place, weight: Weight, progress: Progress) -> bool:
+async def _adopt(cached: CachedWeight, weight: Weight, progress: Progress) -> bool:
     """Take a file that somebody put into the cache by hand, if it is the right one."""
     try:
-        size = place.path.stat().st_size
+        size = cached.path.stat().st_size
     except FileNotFoundError:
         return False
-    expected = _expected(weight, place)
+    expected = _expected(weight, cached)
     if weight.size in {None, size}:
         progress.begin(f"checking {weight.file}", size)
-        sha256 = await sha256_of(place.path, progress)
+        sha256 = await sha256_of(cached.path, progress)
         progress.end()
         if expected in {None, sha256}:
-            place.record(sha256, weight, "found in place")
+            cached.record(sha256, weight, "found in place")
             _tell_if_unverified(weight, sha256, progress)
             return True
-    progress.note(f"{place.path} is not the file that it should be; fetching it anew")
+    progress.note(f"{cached.path} is not the file that it should be; fetching it anew")
     return False  # It stays until a right one takes its place.
 
 
-def _expected(weight: Weight, place: Place) -> str | None:
+def _expected(weight: Weight, cached: CachedWeight) -> str | None:
     """The index's hash, or else the one that was seen when the file was first fetched."""
     if weight.sha256:
         return weight.sha256
-    marker = place.marker()
+    marker = cached.marker()
     return marker.sha256 if marker else None
 
 
@@ -137,11 +137,11 @@ def _tell_if_unverified(weight: Weight, sha256: str, progress: Progress) -> None
         )
 
 
-def _sweep(place: Place) -> None:
+def _sweep(cached: CachedWeight) -> None:
     """Remove what unfinished downloads left."""
-    place.partial.unlink(missing_ok=True)
-    place.partial_facts.unlink(missing_ok=True)
-    parts.discard(place)
+    cached.partial.unlink(missing_ok=True)
+    cached.partial_facts.unlink(missing_ok=True)
+    parts.discard(cached)
 
 
 def _require_gguf(path: Path) -> None:

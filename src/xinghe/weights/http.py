@@ -13,7 +13,7 @@ from yarl import URL
 from xinghe.weights.index import SourceError, Weight
 from xinghe.weights.progress import Progress
 from xinghe.weights.sources import Fetched, sha256_of
-from xinghe.weights.store import Place
+from xinghe.weights.store import CachedWeight
 
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 30.0
@@ -45,7 +45,7 @@ class HttpFile:
         self._url = URL(url)
         self.origin = _origin(self._url)
 
-    async def fetch(self, weight: Weight, place: Place, progress: Progress) -> Fetched:
+    async def fetch(self, weight: Weight, cached: CachedWeight, progress: Progress) -> Fetched:
         timeout = aiohttp.ClientTimeout(
             total=None,
             connect=CONNECT_TIMEOUT,
@@ -55,13 +55,13 @@ class HttpFile:
         async with aiohttp.ClientSession(
             timeout=timeout, trust_env=True, auto_decompress=False
         ) as session:
-            download = _Download(session, self._url, weight, place, progress)
-            resumed = place.arrived > 0
+            download = _Download(session, self._url, weight, cached, progress)
+            resumed = cached.arrived > 0
             await download.run()
-        progress.begin(f"checking {weight.file}", place.arrived)
-        sha256 = await sha256_of(place.partial, progress)
+        progress.begin(f"checking {weight.file}", cached.arrived)
+        sha256 = await sha256_of(cached.partial, progress)
         progress.end()
-        return Fetched(place.partial, sha256, resumed)
+        return Fetched(cached.partial, sha256, resumed)
 
 
 class _Download:
@@ -70,13 +70,13 @@ class _Download:
         session: aiohttp.ClientSession,
         url: URL,
         weight: Weight,
-        place: Place,
+        cached: CachedWeight,
         progress: Progress,
     ) -> None:
         self._session = session
         self._url = url
         self._weight = weight
-        self._place = place
+        self._cached = cached
         self._progress = progress
         self._facts = self._read_facts()
         # Where the hash is known, any source may go on from what is here, since the whole is
@@ -87,10 +87,10 @@ class _Download:
 
     async def run(self) -> None:
         """Get the rest of the file. Raises `SourceError`."""
-        start, restarts = self._place.arrived, 0
+        start, restarts = self._cached.arrived, 0
         delays = list(RETRY_DELAYS)
         while True:
-            before = self._place.arrived
+            before = self._cached.arrived
             try:
                 if await self._attempt():
                     return
@@ -99,7 +99,7 @@ class _Download:
                     raise SourceError("changes the file while it is fetched")
             except (aiohttp.ClientError, TimeoutError, _BrokenError) as error:
                 reason = str(error) or type(error).__name__
-                now = self._place.arrived
+                now = self._cached.arrived
                 if now == start:
                     raise SourceError(reason) from error
                 if now > before:
@@ -110,7 +110,7 @@ class _Download:
 
     async def _attempt(self) -> bool:
         """One request; false if what is here had to be thrown away and the next must start anew."""
-        offset = self._place.arrived
+        offset = self._cached.arrived
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
@@ -131,16 +131,16 @@ class _Download:
             if total is not None and self._weight.size not in {None, total}:
                 raise SourceError(f"offers {total} bytes, and should offer {self._weight.size}")
             if total is not None:
-                self._place.require_space(total - offset)
+                self._cached.require_space(total - offset)
             self._facts = PartialFacts(_origin(self._url), _strong_etag(response), total)
-            self._place.partial_facts.write_bytes(msgspec.json.encode(self._facts))
+            self._cached.partial_facts.write_bytes(msgspec.json.encode(self._facts))
             self._progress.begin(f"fetching {self._weight.file} ({self._url.host})", total)
             await self._receive(response, offset)
             self._progress.end()
         return True
 
     async def _receive(self, response: aiohttp.ClientResponse, offset: int) -> None:
-        with self._place.partial.open("ab") as file:
+        with self._cached.partial.open("ab") as file:
             file.truncate(offset)
             async for chunk in response.content.iter_chunked(CHUNK):
                 if offset == 0 and not MAGIC.startswith(chunk[:4]) and chunk[:4] != MAGIC:
@@ -159,14 +159,14 @@ class _Download:
 
     def _read_facts(self) -> PartialFacts | None:
         try:
-            return msgspec.json.decode(self._place.partial_facts.read_bytes(), type=PartialFacts)
+            return msgspec.json.decode(self._cached.partial_facts.read_bytes(), type=PartialFacts)
         except (OSError, msgspec.MsgspecError):
             return None
 
     def _discard(self) -> None:
         self._facts = None
-        self._place.partial.unlink(missing_ok=True)
-        self._place.partial_facts.unlink(missing_ok=True)
+        self._cached.partial.unlink(missing_ok=True)
+        self._cached.partial_facts.unlink(missing_ok=True)
 
 
 def _origin(url: URL) -> str:

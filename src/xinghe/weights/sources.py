@@ -16,7 +16,7 @@ import msgspec
 
 from xinghe.weights.index import SourceError, Weight
 from xinghe.weights.progress import Progress
-from xinghe.weights.store import Place
+from xinghe.weights.store import CachedWeight
 
 STEP = 8 * 1024 * 1024
 """Bytes of one step."""
@@ -44,7 +44,7 @@ class Source(Protocol):
     @property
     def origin(self) -> str: ...
 
-    async def fetch(self, weight: Weight, place: Place, progress: Progress) -> Fetched:
+    async def fetch(self, weight: Weight, cached: CachedWeight, progress: Progress) -> Fetched:
         """Bring the file. Raises `SourceError` (try another) or `NoSpaceError` (do not)."""
 
 
@@ -57,7 +57,7 @@ class Folder:
         self._folder = folder
         self.origin = str(folder)
 
-    async def fetch(self, weight: Weight, place: Place, progress: Progress) -> Fetched:
+    async def fetch(self, weight: Weight, cached: CachedWeight, progress: Progress) -> Fetched:
         file = self._folder / weight.file
         try:
             size = file.stat().st_size
@@ -67,8 +67,8 @@ class Folder:
         with opened:
             if weight.size not in {None, size}:
                 raise SourceError(f"{file} has {size} bytes, and should have {weight.size}")
-            place.require_space(size)
-            target = place.copy
+            cached.require_space(size)
+            target = cached.copy
             progress.begin(f"copying {weight.file}", size)
             try:
                 sha256 = await join([opened], target, progress)

@@ -33,7 +33,7 @@ class Marker(msgspec.Struct, frozen=True):
     verified: bool
 
 
-class Place:
+class CachedWeight:
     """Where one weight lives in the cache folder."""
 
     def __init__(self, folder: Path, file: str) -> None:
@@ -115,7 +115,7 @@ class Place:
             os.close(descriptor)
 
 
-def place_of(settings: Settings, weight: Weight) -> Place:
+def cached_weight(settings: Settings, weight: Weight) -> CachedWeight:
     """The weight's place; makes the cache folder. Raises `WeightsError`."""
     folder = settings.weights_dir
     try:
@@ -129,7 +129,7 @@ def place_of(settings: Settings, weight: Weight) -> Place:
             f"the weights folder {folder} is not writable; "
             f'if it belongs to another user: sudo chown -R "$USER" {folder}'
         )
-    return Place(folder, weight.file)
+    return CachedWeight(folder, weight.file)
 
 
 def find(settings: Settings, name: str) -> Path | None:
@@ -140,8 +140,8 @@ def find(settings: Settings, name: str) -> Path | None:
     if path := local_file(name):
         return path if path.is_file() else None
     weight = resolve(name)
-    place = Place(settings.weights_dir, weight.file)
-    return place.path if place.is_complete(weight) else None
+    cached = CachedWeight(settings.weights_dir, weight.file)
+    return cached.path if cached.is_complete(weight) else None
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -20,7 +20,7 @@ Reply = TypeVar("Reply")
 GRACE = 0.25
 """Seconds that a call whose caller has left may still take: most are done before. More for a
 child that takes long to start."""
-PATIENCE = 10.0
+START_TIMEOUT = 10.0
 """Seconds in which a new child is ready, or will not be soon."""
 
 
@@ -175,7 +175,7 @@ class WorkerPool(Generic[Reply]):
 
     async def _replaced(self, worker: Worker[Reply]) -> None:
         """Start a new child where the call has ended the old one, and wait until it is ready."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + START_TIMEOUT
         while not (self._closed or worker.ready or worker.broken or time.monotonic() > until):
             worker.start()
             await asyncio.sleep(0.01)

@@ -1,6 +1,6 @@
 """Waiting in turn: a bounded queue in which every account has its turn, and what stands before.
 
-`FairQueue` is the order alone. `Slots` are places that calls hold for a while; `Threads` are a
+`FairQueue` is the order alone. `Slots` are what calls hold for a while; `Threads` are a
 few threads of their own for short work.
 """
 
@@ -150,9 +150,9 @@ class _Waiting(msgspec.Struct, frozen=True, eq=False):
 
 
 class Slots:
-    """`count` places; `queue` calls more may wait, `share` of one account, in a `FairQueue`.
+    """`count` slots; `queue` calls more may wait, `share` of one account, in a `FairQueue`.
 
-    A call may take up more of the queue than one place, as the texts of a request do.
+    A call may count as several in the queue: its `size`, as of the texts of a request.
     """
 
     def __init__(self, count: int, *, queue: int, share: int | None = None) -> None:
@@ -163,27 +163,33 @@ class Slots:
             drop=_Waiting.fail,
             size=attrgetter("size"),
         )
-        self._returning: deque[_Waiting] = deque()
+        self._priority: deque[_Waiting] = deque()
         self._mean_stay = FIRST_GUESS
 
     @property
     def waiting(self) -> int:
-        return self._queue.waiting + len(self._returning)
+        return self._queue.waiting + len(self._priority)
 
     @property
     def expected_wait(self) -> float:
-        """Seconds until a newcomer would find room, as far as the past tells; at least one."""
+        """Seconds until a newcomer would have its slot, as far as the past tells; at least one."""
         return max(1.0, self._mean_stay * (self.waiting + 1) / self._count)
 
     @property
-    def has_room(self) -> bool:
-        """Whether a call would have its place at once."""
+    def retry_after(self) -> float:
+        """As `expected_wait`: a queue that is full has room as soon as one has its slot."""
+        return self.expected_wait
+
+    def has_room(self, tokens: int = 0) -> bool:
+        """Whether a call would have its slot at once, however many tokens it is about."""
         return self._free > 0 and not self.waiting
 
     @contextlib.asynccontextmanager
-    async def hold(self, *, size: int = 1, returning: bool = False) -> AsyncIterator[None]:
-        """A place, within it. Raises as `take` does."""
-        await self.take(size=size, returning=returning)
+    async def hold(
+        self, tokens: int = 0, *, size: int = 1, priority: bool = False
+    ) -> AsyncIterator[None]:
+        """Have a slot within it, whatever the `tokens`. Raises as `take` does."""
+        await self.take(size=size, priority=priority)
         began = time.monotonic()
         try:
             yield
@@ -191,20 +197,19 @@ class Slots:
             self._mean_stay += (time.monotonic() - began - self._mean_stay) * WEIGHT_OF_LAST
             self.give_back()
 
-    async def take(self, *, size: int = 1, returning: bool = False) -> None:
-        """Wait for a place, in the turn of the account of `core.ACCOUNT`.
+    async def take(self, *, size: int = 1, priority: bool = False) -> None:
+        """Wait for a slot, in the turn of the account of `core.ACCOUNT`.
 
-        Who is `returning` had a place before for the same answer: it stands before all others,
-        and the queue is never full for it. Raises `QueueFull` where it is full, or becomes so
-        of those who have less waiting.
+        With `priority`, a call goes before all others, and the queue is never full for it. Raises
+        `QueueFull` where it is full, or becomes so of those who have less waiting.
         """
-        if self._free and (returning or not self.waiting):
+        if self._free and (priority or not self.waiting):
             self._free -= 1
             return
         me = _Waiting(size, asyncio.get_running_loop().create_future())
         account = ACCOUNT.get()
-        if returning:
-            self._returning.append(me)
+        if priority:
+            self._priority.append(me)
         else:
             self._queue.put(account, me)
         try:
@@ -212,18 +217,18 @@ class Slots:
         except asyncio.CancelledError:
             if me.turn.done() and not (me.turn.cancelled() or me.turn.exception()):
                 self.give_back()  # the turn came in the moment of the cancellation
-            elif me in self._returning:
-                self._returning.remove(me)
+            elif me in self._priority:
+                self._priority.remove(me)
             else:
                 self._queue.remove(account, me)
             raise
 
     def give_back(self) -> None:
-        """Leave the place to whose turn it is."""
+        """Leave the slot to whose turn it is."""
         self._free += 1
         while self._free and self.waiting:
-            found = None if self._returning else self._queue.take()
-            first = found[1] if found else self._returning.popleft()
+            found = None if self._priority else self._queue.take()
+            first = found[1] if found else self._priority.popleft()
             if not first.turn.cancelled():
                 self._free -= 1
                 first.turn.set_result(None)

@@ -91,7 +91,7 @@ class Worker(Generic[Reply]):
         self.ready = False
         """Whether the child has loaded what it needs."""
         self._reason: WorkerFailure | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._runner: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
@@ -101,8 +101,8 @@ class Worker(Generic[Reply]):
 
     def start(self) -> None:
         """Start the child now: what it loads takes long. Needs the running loop."""
-        if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep())
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run())
         self._wanted.set()
 
     async def call(
@@ -147,12 +147,12 @@ class Worker(Generic[Reply]):
         """End the child; calls that wait or work fail with `WorkerClosed`."""
         self._closed = True
         self._fail(WorkerClosed(f"the worker {self._module} was closed"), all_of_them=True)
-        if self._keeper is not None:
-            self._keeper.cancel()
+        if self._runner is not None:
+            self._runner.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+                await self._runner
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         """Run one child after the other, each from when it is first wanted."""
         backoff = Backoff()
         while True:

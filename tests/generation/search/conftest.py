@@ -10,15 +10,15 @@ import pytest
 import pytest_asyncio
 
 from xinghe.catalog import LlamaCppDeployment
-from xinghe.core import Constraint, GenerationJob, Message, Sampling, TextDelta
+from xinghe.core import Constraint, EngineRequest, Message, Sampling, TextDelta
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.settings import Embedded, Settings
-from xinghe.supervisor.children import EngineKeeper
+from xinghe.supervisor.children import EngineProcess
 from xinghe.supervisor.messages import EngineLocation, EngineThreads
 from xinghe.weights import find
 
 
-class Asked(Protocol):
+class AskModel(Protocol):
     """One greedy pass; `xinghe.generation.search.Ask`, which may also go unconstrained."""
 
     async def __call__(
@@ -27,7 +27,9 @@ class Asked(Protocol):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ask(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked]:
+async def ask(
+    small_weights: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[AskModel]:
     """One greedy pass of the small embedded engine, on one thread."""
     settings = Settings(
         data=str(tmp_path_factory.mktemp("data")),
@@ -42,16 +44,16 @@ async def ask(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> A
         if isinstance(news, EngineLocation):
             engine.locate(news.address, news.key, news.special)
 
-    keeper = EngineKeeper("embedded", deployment, weights, settings.embedded, located)
-    keeping = asyncio.create_task(keeper.run())
+    process = EngineProcess("embedded", deployment, weights, settings.embedded, located)
+    supervising = asyncio.create_task(process.run())
     async with asyncio.timeout(60):
-        await keeper.ready.wait()
+        await process.ready.wait()
 
     async def once(
         messages: Sequence[Message], constraint: Constraint | None, max_tokens: int
     ) -> str:
         prompt = await engine.prepare(messages)
-        job = GenerationJob(
+        job = EngineRequest(
             "as-0123456789", prompt, Sampling(temperature=0), max_tokens, constraint=constraint
         )
         async with aclosing(engine.generate(job)) as batches:
@@ -60,7 +62,7 @@ async def ask(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> A
 
     yield once
     await engine.aclose()
-    keeping.cancel()
+    supervising.cancel()
     with suppress(asyncio.CancelledError):
-        await keeping
-    await keeper.stop()
+        await supervising
+    await process.stop()

@@ -23,7 +23,7 @@ FOUND = [
 ]
 
 
-class Asked:
+class AskModel:
     """Answers the planning pass with a text, or fails."""
 
     def __init__(self, answer: str | Exception = "") -> None:
@@ -57,7 +57,7 @@ class Shelf:
 
 async def run(
     *turns: str | Message,
-    ask: Asked | None = None,
+    ask: AskModel | None = None,
     shelf: Shelf | None = None,
     options: SearchOptions = PLAIN,
     words: Sequence[Message] | None = None,
@@ -66,7 +66,7 @@ async def run(
         turn if isinstance(turn, Message) else Message("assistant" if at % 2 else "user", turn)
         for at, turn in enumerate(turns)
     ]
-    ask = ask or Asked(AssertionError("the model was asked"))
+    ask = ask or AskModel(AssertionError("the model was asked"))
     query = await planned_query(messages if words is None else words, ask, messages)
     if query is None:
         return Augmented(tuple(messages))
@@ -81,8 +81,8 @@ async def run(
     )
 
 
-def plan(search: bool, query: str = "") -> Asked:
-    return Asked(json.dumps({"search": search, "query": query}))
+def plan(search: bool, query: str = "") -> AskModel:
+    return AskModel(json.dumps({"search": search, "query": query}))
 
 
 async def test_what_was_found_stands_before_the_question_as_data() -> None:
@@ -144,10 +144,10 @@ async def test_a_question_that_leans_on_the_conversation_is_made_whole() -> None
 )
 async def test_a_plan_that_fails_falls_back_to_the_words(answer: str) -> None:
     shelf = Shelf()
-    await run("姚明多高?", "2.26米。", "那他现在呢?", ask=Asked(answer), shelf=shelf)
+    await run("姚明多高?", "2.26米。", "那他现在呢?", ask=AskModel(answer), shelf=shelf)
     assert shelf.asked[0][0] == "姚明多高? 那他现在呢?"
     shelf = Shelf()
-    await run("光合作用的原理", ask=Asked(RuntimeError("engine")), shelf=shelf)
+    await run("光合作用的原理", ask=AskModel(RuntimeError("engine")), shelf=shelf)
     assert shelf.asked[0][0] == "光合作用的原理"
 
 
@@ -189,7 +189,7 @@ async def test_a_question_with_a_picture_that_was_read_is_made_whole() -> None:
 async def test_what_a_picture_says_is_sent_to_nobody_unchosen() -> None:
     """Nor does it decide whether to search."""
     shelf = Shelf()
-    await run(SHOWN, ask=Asked(""), shelf=shelf, words=[ASKED])
+    await run(SHOWN, ask=AskModel(""), shelf=shelf, words=[ASKED])
     assert shelf.asked[0][0] == "今天有什么新闻?"
     shelf = Shelf()
     await run(SHOWN, shelf=shelf, words=[Message("user", "你好", parts=ASKED.parts)])

@@ -12,9 +12,9 @@ from tests.engines.conftest import SLOTS, engine
 from tests.kit.schemas import Drawer
 from xinghe.core import (
     Constraint,
+    EngineRequest,
     FinishDelta,
     FinishReason,
-    GenerationJob,
     Message,
     Sampling,
     TextDelta,
@@ -40,7 +40,7 @@ async def answer(
     """The text under the structure's grammar and hint, and why it ended."""
     prompt = await served.prepare([Message("system", structure.hint), Message("user", question)])
     sampling = Sampling(temperature=0.7, seed=seed)
-    job = GenerationJob("as-0123456789", prompt, sampling, TOKENS, constraint=structure.constraint)
+    job = EngineRequest("as-0123456789", prompt, sampling, TOKENS, constraint=structure.constraint)
     text, reason = "", FinishReason.NORMAL
     async with aclosing(served.generate(job)) as batches:
         async for batch in batches:

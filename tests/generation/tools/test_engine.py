@@ -14,9 +14,9 @@ from tests.generation.vetted import check_call, plan
 from xinghe.core import (
     Constraint,
     Delta,
+    EngineRequest,
     FinishDelta,
     FinishReason,
-    GenerationJob,
     Message,
     Sampling,
     TextDelta,
@@ -45,7 +45,7 @@ async def decide(
 ) -> tuple[list[ToolCall], FinishReason]:
     """Run the first pass; the calls it made, and why it ended."""
     prompt = await engine.prepare(planned.messages)
-    job = GenerationJob(
+    request = EngineRequest(
         "as-0",
         prompt,
         sampling or planned.sampling,
@@ -54,7 +54,7 @@ async def decide(
         account=1,
     )
     parser, calls = ToolCallParser(planned.names), list[ToolCall]()
-    async with aclosing(engine.generate(job)) as batches:
+    async with aclosing(engine.generate(request)) as batches:
         async for batch in batches:
             for part in parser(batch.deltas):
                 if isinstance(part, FinishDelta):
@@ -74,8 +74,8 @@ async def write(
     constraint: Constraint | None,
 ) -> str:
     prompt = await engine.prepare(messages)
-    job = GenerationJob("as-0", prompt, Sampling(temperature=0.0), 32, constraint=constraint)
-    deltas = await _deltas(engine, job)
+    request = EngineRequest("as-0", prompt, Sampling(temperature=0.0), 32, constraint=constraint)
+    deltas = await _deltas(engine, request)
     return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
 
 
@@ -164,11 +164,11 @@ async def _usage(
     constraint: Constraint | None,
 ) -> UsageDelta:
     prompt = await engine.prepare(messages)
-    job = GenerationJob("as-0", prompt, HOT, 2, constraint=constraint, account=1)
-    (usage,) = [each for each in await _deltas(engine, job) if isinstance(each, UsageDelta)]
+    request = EngineRequest("as-0", prompt, HOT, 2, constraint=constraint, account=1)
+    (usage,) = [each for each in await _deltas(engine, request) if isinstance(each, UsageDelta)]
     return usage
 
 
-async def _deltas(engine: LlamaCppEngine, job: GenerationJob) -> list[Delta]:  # noqa: F811
-    async with aclosing(engine.generate(job)) as batches:
+async def _deltas(engine: LlamaCppEngine, request: EngineRequest) -> list[Delta]:  # noqa: F811
+    async with aclosing(engine.generate(request)) as batches:
         return [delta async for batch in batches for delta in batch.deltas]

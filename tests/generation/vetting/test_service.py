@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from tests.kit import hostile
 from xinghe.core import Busy, Delta, TextDelta, Tool, ToolUse
-from xinghe.generation.json_check import Followed, Unkept
+from xinghe.generation.json_check import GrammarCheck, InvalidOutput
 from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.vetting import Unverified, VettedForm, Vetting
 
@@ -101,7 +101,7 @@ async def test_answers_are_checked_in_the_worker(
     form = await vet(vetting, schema)
     assert await form.check(right) is None
     assert await form.check(wrong) is not None
-    follow = Followed(form.constraint.grammar, vetting, "a")
+    follow = GrammarCheck(form.constraint.grammar, vetting, "a")
     for letter in right:
         await follow([TextDelta(letter, 1)])
 
@@ -162,16 +162,16 @@ async def test_what_comes_first_comes_before_a_worker(vetting: Vetting) -> None:
 
 
 async def test_text_outside_the_grammar_is_no_answer(vetting: Vetting) -> None:
-    follow = Followed(ONLY, vetting, "a")
+    follow = GrammarCheck(ONLY, vetting, "a")
     deltas: list[Delta] = [TextDelta("y", 1)]
     assert await follow(deltas) == deltas
-    with pytest.raises(Unkept):
+    with pytest.raises(InvalidOutput):
         await follow([TextDelta("o", 1)])
 
 
 async def test_a_grammar_that_does_not_compile_is_no_free_text(vetting: Vetting) -> None:
     with pytest.raises(Unverified):
-        await Followed('start: %json {"not": {}}', vetting, "a")([TextDelta("a", 1)])
+        await GrammarCheck('start: %json {"not": {}}', vetting, "a")([TextDelta("a", 1)])
 
 
 async def test_texts_are_followed_by_whichever_worker_has_time(vetting: Vetting) -> None:
@@ -180,10 +180,10 @@ async def test_texts_are_followed_by_whichever_worker_has_time(vetting: Vetting)
     form = await vet(vetting, SMALL)
 
     async def follow(account: str) -> None:
-        followed = Followed(form.constraint.grammar, vetting, account)
+        followed = GrammarCheck(form.constraint.grammar, vetting, account)
         for letter in word:
             await followed([TextDelta(letter, 1)])
-        with pytest.raises(Unkept):
+        with pytest.raises(InvalidOutput):
             await followed([TextDelta("}", 1)])
 
     await asyncio.gather(*(follow(f"{number}") for number in range(80)))
@@ -191,7 +191,7 @@ async def test_texts_are_followed_by_whichever_worker_has_time(vetting: Vetting)
 
 async def test_nobody_waits_for_another_s_texts(vetting: Vetting) -> None:
     async def follow(text: str, account: str) -> None:
-        await Followed("start: /x*/", vetting, account)([TextDelta(text, 1)])
+        await GrammarCheck("start: /x*/", vetting, account)([TextDelta(text, 1)])
 
     await asyncio.gather(*(follow("x", account) for account in "ab"))
     calls = [asyncio.create_task(follow("x" * SLOW, "a")) for _ in range(8)]

@@ -18,7 +18,7 @@ from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
 from xinghe.catalog import DiffusersDeployment
-from xinghe.images.diffusion import DiffusionPainter
+from xinghe.images.diffusion import DiffusionEngine
 from xinghe.settings import Settings
 
 DEPLOYMENT = """
@@ -59,12 +59,12 @@ def config(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def painter(tiny: Path) -> AsyncIterator[DiffusionPainter]:
+async def engine(tiny: Path) -> AsyncIterator[DiffusionEngine]:
     deployment = DiffusersDeployment(weights=str(tiny), python=str(PYTHON), threads=1)
-    painter = DiffusionPainter("sdxl", deployment, Settings(data=str(tiny.parent)))
-    await painter.start()
-    yield painter
-    await painter.aclose()
+    engine = DiffusionEngine("sdxl", deployment, Settings(data=str(tiny.parent)))
+    await engine.start()
+    yield engine
+    await engine.aclose()
 
 
 @pytest.fixture(scope="session")

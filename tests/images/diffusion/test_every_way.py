@@ -8,8 +8,8 @@ from itertools import cycle, product
 import pytest
 from PIL import Image
 
-from xinghe.images import SIZES, Asked, samplers, styles
-from xinghe.images.diffusion import DiffusionPainter
+from xinghe.images import SIZES, ImageParams, samplers, styles
+from xinghe.images.diffusion import DiffusionEngine
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -41,9 +41,9 @@ async def test_the_ways_hold_every_pair() -> None:
         assert {way[at] for way in each_once()} == set(names)
 
 
-async def draws(painter: DiffusionPainter, way: Way) -> bytes:
+async def draws(engine: DiffusionEngine, way: Way) -> bytes:
     sampler, size, style = way
-    asked = Asked(
+    asked = ImageParams(
         prompt="一只白猫, 红帽子",
         negative_prompt="dog",
         width=SIZES[size][0],
@@ -56,7 +56,7 @@ async def draws(painter: DiffusionPainter, way: Way) -> bytes:
         n=1,
     )
     heard: list[int] = []
-    (data,) = await painter.paint(asked, heard.append)
+    (data,) = await engine.generate(asked, heard.append)
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format, image.mode, image.size) == ("PNG", "RGB", SIZES[size])
         seen = image.resize((64, 64), Image.Resampling.NEAREST)
@@ -68,25 +68,25 @@ async def draws(painter: DiffusionPainter, way: Way) -> bytes:
 
 
 @pytest.mark.parametrize("way", each_once(), ids="/".join)
-async def test_draws(painter: DiffusionPainter, way: Way) -> None:
-    await draws(painter, way)
+async def test_draws(engine: DiffusionEngine, way: Way) -> None:
+    await draws(engine, way)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", sorted(set(pairwise()) - set(each_once())), ids="/".join)
-async def test_draws_every_pair(painter: DiffusionPainter, way: Way) -> None:
-    await draws(painter, way)
+async def test_draws_every_pair(engine: DiffusionEngine, way: Way) -> None:
+    await draws(engine, way)
 
 
 @pytest.mark.parametrize("sampler", list(samplers()))
 async def test_a_seed_means_one_image_for_each_sampler(
-    painter: DiffusionPainter, sampler: str
+    engine: DiffusionEngine, sampler: str
 ) -> None:
-    def asked(seed: int, n: int = 1) -> Asked:
-        return Asked("cat", "", 128, 128, 10, sampler, "Base", seed, 5.0, n)
+    def asked(seed: int, n: int = 1) -> ImageParams:
+        return ImageParams("cat", "", 128, 128, 10, sampler, "Base", seed, 5.0, n)
 
-    first, second = await painter.paint(asked(4294967295, 2), lambda _: None)
+    first, second = await engine.generate(asked(4294967295, 2), lambda _: None)
     assert first != second
     # The seeds wrap around, and neither image knows of the other.
-    assert await painter.paint(asked(0), lambda _: None) == [second]
-    assert await painter.paint(asked(4294967295), lambda _: None) == [first]
+    assert await engine.generate(asked(0), lambda _: None) == [second]
+    assert await engine.generate(asked(4294967295), lambda _: None) == [first]

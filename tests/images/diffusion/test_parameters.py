@@ -6,20 +6,20 @@ import msgspec
 import pytest
 
 from xinghe.catalog import DiffusersDeployment
-from xinghe.images import Asked, PainterUnavailable
-from xinghe.images.diffusion import DiffusionPainter
-from xinghe.images.diffusion import painter as module
+from xinghe.images import ImageEngineUnavailable, ImageParams
+from xinghe.images.diffusion import DiffusionEngine
+from xinghe.images.diffusion import engine as module
 from xinghe.settings import Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PLAIN = Asked("cat", "", 128, 128, 10, "Euler", "Base", 1, 5.0, 1)
+PLAIN = ImageParams("cat", "", 128, 128, 10, "Euler", "Base", 1, 5.0, 1)
 LONG = "a white cat with a red hat sits on a wooden chair near the window and looks outside, "
 
 
-async def picture(painter: DiffusionPainter, **changed: object) -> bytes:
-    asked: Asked = msgspec.structs.replace(PLAIN, **changed)
-    (data,) = await painter.paint(asked, lambda _: None)
+async def picture(engine: DiffusionEngine, **changed: object) -> bytes:
+    asked: ImageParams = msgspec.structs.replace(PLAIN, **changed)
+    (data,) = await engine.generate(asked, lambda _: None)
     return data
 
 
@@ -38,9 +38,9 @@ async def picture(painter: DiffusionPainter, **changed: object) -> bytes:
     ids=str,
 )
 async def test_each_parameter_changes_the_picture(
-    painter: DiffusionPainter, changed: dict[str, object]
+    engine: DiffusionEngine, changed: dict[str, object]
 ) -> None:
-    assert await picture(painter, **changed) != await picture(painter)
+    assert await picture(engine, **changed) != await picture(engine)
 
 
 @pytest.mark.parametrize(
@@ -57,23 +57,21 @@ async def test_each_parameter_changes_the_picture(
     ],
     ids=ascii,
 )
-async def test_odd_prompts_are_drawn(painter: DiffusionPainter, prompt: str) -> None:
-    assert (await picture(painter, prompt=prompt)).startswith(b"\x89PNG")
+async def test_odd_prompts_are_drawn(engine: DiffusionEngine, prompt: str) -> None:
+    assert (await picture(engine, prompt=prompt)).startswith(b"\x89PNG")
 
 
-async def test_words_beyond_the_encoder_s_77_tokens_count(painter: DiffusionPainter) -> None:
+async def test_words_beyond_the_encoder_s_77_tokens_count(engine: DiffusionEngine) -> None:
     long = LONG * 3
-    assert await picture(painter, prompt=long + "cat") != await picture(
-        painter, prompt=long + "dog"
-    )
+    assert await picture(engine, prompt=long + "cat") != await picture(engine, prompt=long + "dog")
 
 
 async def test_without_the_library_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "find_spec", lambda _: None)
-    lacking = DiffusionPainter(
+    lacking = DiffusionEngine(
         "sdxl", DiffusersDeployment(weights="/nowhere"), Settings(data="/nowhere")
     )
-    with pytest.raises(PainterUnavailable, match=r"pip install 'xinghe\[images\]'"):
-        await lacking.paint(PLAIN, lambda _: None)
+    with pytest.raises(ImageEngineUnavailable, match=r"pip install 'xinghe\[images\]'"):
+        await lacking.generate(PLAIN, lambda _: None)

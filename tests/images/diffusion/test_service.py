@@ -47,7 +47,7 @@ def until(true: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def worker() -> psutil.Process:
-    """The process of the model under the service; the painter of other tests has one, too."""
+    """The process of the model under the service; the engine of other tests has one, too."""
     me = psutil.Process()
     family = [each for child in me.children() for each in child.children(recursive=True)]
     (found,) = [each for each in family if "xinghe.images.diffusion.worker" in each.cmdline()]

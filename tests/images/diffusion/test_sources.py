@@ -15,18 +15,18 @@ from tests.images.diffusion.hubs import HuggingFace, ModelScope
 from tests.images.diffusion.hubs.hub import NAME, Hub, contents
 from tests.images.diffusion.trial import PYTHON
 from xinghe.catalog import DiffusersDeployment
-from xinghe.images import Asked
-from xinghe.images.diffusion import DiffusionPainter
+from xinghe.images import ImageParams
+from xinghe.images.diffusion import DiffusionEngine
 from xinghe.images.diffusion.repository import BASE
 from xinghe.settings import Settings, Weights
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ASKED = Asked("a cat", "a dog", 128, 128, 10, "DPM++ 2M Karras", "Anime", 7, 5.0, 1)
+ASKED = ImageParams("a cat", "a dog", 128, 128, 10, "DPM++ 2M Karras", "Anime", 7, 5.0, 1)
 
 
-async def picture(painter: DiffusionPainter) -> bytes:
-    (data,) = await painter.paint(ASKED, lambda _: None)
+async def picture(engine: DiffusionEngine) -> bytes:
+    (data,) = await engine.generate(ASKED, lambda _: None)
     return data
 
 
@@ -35,11 +35,11 @@ async def drawn(cache: Path, url: str, weights: str, **fields: str) -> bytes:
     made = {"engine": "diffusers", "weights": weights, "python": str(PYTHON), "threads": 1}
     deployment = msgspec.convert({**made, **fields}, DiffusersDeployment)
     settings = Settings(weights=Weights(cache=str(cache), modelscope=url, huggingface=url))
-    painter = DiffusionPainter("sdxl", deployment, settings)
+    engine = DiffusionEngine("sdxl", deployment, settings)
     try:
-        return await picture(painter)
+        return await picture(engine)
     finally:
-        await painter.aclose()
+        await engine.aclose()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -64,10 +64,8 @@ async def test_a_single_file_draws_as_its_folder_does(
 
 
 @pytest.mark.slow
-async def test_the_folder_draws_the_same_unfetched(
-    fetched: bytes, painter: DiffusionPainter
-) -> None:
-    assert await picture(painter) == fetched
+async def test_the_folder_draws_the_same_unfetched(fetched: bytes, engine: DiffusionEngine) -> None:
+    assert await picture(engine) == fetched
 
 
 @pytest.mark.slow

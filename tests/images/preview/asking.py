@@ -8,7 +8,7 @@ from PIL import Image
 
 from xinghe.images.preview.canvas import picture
 from xinghe.images.preview.reading import compose
-from xinghe.images.protocol import Asked
+from xinghe.images.protocol import ImageParams
 
 
 def asked(
@@ -19,8 +19,8 @@ def asked(
     style: str = "Base",
     seed: int = 7,
     n: int = 1,
-) -> Asked:
-    return Asked(
+) -> ImageParams:
+    return ImageParams(
         prompt=prompt,
         negative_prompt=negative,
         width=size[0],
@@ -34,7 +34,7 @@ def asked(
     )
 
 
-def drawn(request: Asked) -> Image.Image:
+def drawn(request: ImageParams) -> Image.Image:
     return picture(request, compose(request), request.seed, lambda percent: None)
 
 

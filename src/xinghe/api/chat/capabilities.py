@@ -19,7 +19,7 @@ def deliverable(card: ModelCard, deployment: ChatDeployment) -> frozenset[Capabi
     """The capabilities of a card that can be delivered on a deployment.
 
     What an engine lacks, the platform does around it: it lets a model think, holds a grammar
-    engine to tools, and reads pictures out to one without eyes.
+    engine to tools, and reads pictures out to one without vision.
     """
     abilities = deployment.engine.abilities
     able = set(card.capabilities)
@@ -34,7 +34,7 @@ def around(able: frozenset[Capability], deployment: ChatDeployment) -> dict[str,
     lacking = {
         Capability.TOOLS: not abilities.tools,
         Capability.REASONING: not abilities.thinks,
-        Capability.IMAGES: not abilities.eyes,
+        Capability.IMAGES: not abilities.vision,
         Capability.WEB_SEARCH: True,
     }
     return {

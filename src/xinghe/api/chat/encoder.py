@@ -5,19 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from xinghe.api.chat.request import ChatRequest
-from xinghe.api.chat.response import FINISH_REASONS, SearchResult, Usage
+from xinghe.api.chat.response import FINISH_REASONS, CompletionUsage, SearchResult
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
 from xinghe.core import (
     Delta,
     FinishDelta,
-    Meter,
     ReasoningDelta,
     RefusalDelta,
     SearchingDelta,
     SourcesDelta,
     TextDelta,
     ToolCallDelta,
+    Usage,
 )
 
 _encode = msgspec.json.encode
@@ -38,10 +38,10 @@ class StreamEncoder:
     there is none unless it was asked for.
     """
 
-    def __init__(self, exchange: Exchange, request: ChatRequest, meter: Meter) -> None:
+    def __init__(self, exchange: Exchange, request: ChatRequest, usage: Usage) -> None:
         self._dialect = exchange.dialect
         self._include_usage = request.include_usage
-        self._meter = meter
+        self._usage = usage
         self._shows_usage = exchange.dialect is Dialect.DOCUMENTED or request.include_usage
         head = {
             "id": exchange.request_id,
@@ -137,7 +137,7 @@ class StreamEncoder:
             + self._results
         )
         if self._include_usage:
-            usage = _encode(Usage.of(self._meter))
+            usage = _encode(CompletionUsage.of(self._usage))
             return (
                 self._head
                 + choice
@@ -149,7 +149,7 @@ class StreamEncoder:
                 + DONE
             )
         if self._shows_usage:
-            choice += b',"usage":' + _encode(Usage.of(self._meter))
+            choice += b',"usage":' + _encode(CompletionUsage.of(self._usage))
         return self._head + choice + b"}\n\n" + DONE
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from xinghe.api.errors import ApiError, Errors
 from xinghe.core import Message, Picture
-from xinghe.fetching import Fetcher, FetchError, Keep
+from xinghe.fetching import Fetcher, FetchError, Reserve
 from xinghe.pictures import (
     FETCHED,
     INLINE,
@@ -39,11 +39,11 @@ class PictureLoader:
         """Let go of its thread."""
         self._threads.close()
 
-    async def load(self, messages: tuple[Message, ...], keep: Keep) -> tuple[Message, ...]:
+    async def load(self, messages: tuple[Message, ...], reserve: Reserve) -> tuple[Message, ...]:
         """The conversation with its pictures loaded, all at once.
 
-        `keep` counts what is fetched: a body of three kilobytes may name 320 MB of pictures.
-        Raises `ApiError`, and what `keep` raises.
+        `reserve` counts what is fetched: a body of three kilobytes may name 320 MB of pictures.
+        Raises `ApiError`, and what `reserve` raises.
         """
         places = [
             (f"messages[{index}].content[{at}].image_url.url", part)
@@ -55,7 +55,7 @@ class PictureLoader:
             raise _refused(f"messages hold {len(places)} pictures, allowed: at most {MOST}")
         # One after the other, so that a request has one place in the queue.
         opening = asyncio.Lock()
-        loading = [asyncio.ensure_future(self._load(*place, keep, opening)) for place in places]
+        loading = [asyncio.ensure_future(self._load(*place, reserve, opening)) for place in places]
         try:
             loaded = iter(await asyncio.gather(*loading))
         finally:
@@ -73,7 +73,7 @@ class PictureLoader:
         )
 
     async def _load(
-        self, where: str, picture: Picture, keep: Keep, opening: asyncio.Lock
+        self, where: str, picture: Picture, reserve: Reserve, opening: asyncio.Lock
     ) -> Picture:
         try:
             if not picture.data[:8].lower().startswith((b"http://", b"https://")):
@@ -81,7 +81,7 @@ class PictureLoader:
                     return await self._threads.run(_inline, picture.data)
             url = picture.data.decode("utf-8", "replace")
             fetched = await self._fetcher.fetch(
-                url, max_bytes=MAX_BYTES, timeout=self._seconds, accept=ACCEPT, keep=keep
+                url, max_bytes=MAX_BYTES, timeout=self._seconds, accept=ACCEPT, reserve=reserve
             )
             async with opening:
                 return await self._threads.run(open_picture, fetched.data, FETCHED)

@@ -20,7 +20,7 @@ from xinghe.api.chat.schema import (
 )
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors, refuse
-from xinghe.api.validation import Asked
+from xinghe.api.validation import ParsedBody
 from xinghe.catalog import Capability, ModelCard
 from xinghe.core import Message, Sampling, Tool, ToolUse
 from xinghe.generation.search import SearchOptions
@@ -82,7 +82,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
 
 async def read_request(
-    asked: Asked[ChatBody],
+    parsed: ParsedBody[ChatBody],
     model: str,
     card: ModelCard,
     dialect: Dialect,
@@ -93,8 +93,8 @@ async def read_request(
 
     `able` is what the model can do and its deployment delivers, `max_characters` what it takes.
     """
-    body = _checked(asked, model, card, dialect, able)
-    ignored = list(asked.ignored)
+    body = _checked(parsed, model, card, dialect, able)
+    ignored = list(parsed.ignored)
     thinking, effort = _thinking(body, card, ignored)
     _, max_tokens = _either(body, "max_tokens", "max_completion_tokens")
     tools = _tools(body) if body.tools or body.tool_choice else None
@@ -132,7 +132,7 @@ async def read_request(
         include_usage=_include_usage(body) if body.stream_options else False,
         user=body.end_user,
         functions=(
-            _functions(asked.body.get("tools"), body.functions, max_characters)
+            _functions(parsed.body.get("tools"), body.functions, max_characters)
             if body.tools or body.functions
             else ""
         ),
@@ -145,7 +145,7 @@ async def read_request(
 
 
 def _checked(
-    asked: Asked[ChatBody],
+    parsed: ParsedBody[ChatBody],
     model: str,
     card: ModelCard,
     dialect: Dialect,
@@ -156,10 +156,10 @@ def _checked(
     if card.reasoning_max:
         most["thinking_budget"] = card.reasoning_max
     try:
-        return asked.checked(most)
+        return parsed.checked(most)
     except ApiError as error:
         if error.param == "messages":
-            check_able(asked.body.get("messages"), model, dialect, able)
+            check_able(parsed.body.get("messages"), model, dialect, able)
         raise
 
 

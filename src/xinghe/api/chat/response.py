@@ -18,7 +18,6 @@ from xinghe.catalog import Capability
 from xinghe.core import (
     FinishDelta,
     FinishReason,
-    Meter,
     ReasoningDelta,
     RefusalDelta,
     Source,
@@ -26,6 +25,7 @@ from xinghe.core import (
     TextDelta,
     ToolCall,
     ToolCallDelta,
+    Usage,
 )
 from xinghe.engines import Batch
 
@@ -55,7 +55,7 @@ class CompletionTokensDetails(msgspec.Struct):
     reasoning_tokens: int
 
 
-class Usage(msgspec.Struct):
+class CompletionUsage(msgspec.Struct):
     """All figures are tokens."""
 
     prompt_tokens: int
@@ -65,17 +65,17 @@ class Usage(msgspec.Struct):
     completion_tokens_details: CompletionTokensDetails
 
     @classmethod
-    def of(cls, meter: Meter) -> Usage:
+    def of(cls, usage: Usage) -> CompletionUsage:
         return cls(
-            prompt_tokens=meter.prompt_tokens,
-            completion_tokens=meter.completion_tokens,
-            total_tokens=meter.prompt_tokens + meter.completion_tokens,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            total_tokens=usage.prompt_tokens + usage.completion_tokens,
             prompt_tokens_details=PromptTokensDetails(
-                meter.cached_tokens,
+                usage.cached_tokens,
                 # An upstream may report fewer than we put into its prompt.
-                min(meter.search_tokens, meter.prompt_tokens),
+                min(usage.search_tokens, usage.prompt_tokens),
             ),
-            completion_tokens_details=CompletionTokensDetails(meter.reasoning_tokens),
+            completion_tokens_details=CompletionTokensDetails(usage.reasoning_tokens),
         )
 
 
@@ -134,7 +134,7 @@ class ChatCompletion(msgspec.Struct):
     created: int
     model: str
     choices: list[Choice]
-    usage: Usage
+    usage: CompletionUsage
     search_results: list[SearchResult] | UnsetType = UNSET
 
 
@@ -187,22 +187,22 @@ class ChatCompletionChunk(msgspec.Struct):
     created: int
     model: str
     choices: list[ChunkChoice]
-    usage: Usage | UnsetType | None = UNSET
+    usage: CompletionUsage | UnsetType | None = UNSET
     search_results: list[SearchResult] | UnsetType = UNSET
 
 
 def completion(
-    exchange: Exchange, request: ChatRequest, collected: Collected, meter: Meter
+    exchange: Exchange, request: ChatRequest, accumulated: Accumulator, usage: Usage
 ) -> ChatCompletion:
     """Section 4.1.3's shape at the documented mounts, OpenAI's at `/v1`."""
     openai = exchange.dialect is Dialect.OPENAI
-    text, thought, refusal = collected.text, collected.thought, collected.refusal
+    text, thought, refusal = accumulated.text, accumulated.thought, accumulated.refusal
     if not openai:
         text += refusal
-    finish, sources = collected.finish, collected.sources
+    finish, sources = accumulated.finish, accumulated.sources
     calls = [
         CalledTool(call.id, "function", CalledFunction(call.name, call.arguments))
-        for call in collected.calls
+        for call in accumulated.calls
     ]
     # Section 5.7's sample reads the thoughts of a model that reasons unguarded.
     reasons = Capability.REASONING in request.card.capabilities and not openai
@@ -227,7 +227,7 @@ def completion(
         created=exchange.created,
         model=request.model,
         choices=[choice],
-        usage=Usage.of(meter),
+        usage=CompletionUsage.of(usage),
         search_results=(
             UNSET
             if sources is None
@@ -236,7 +236,7 @@ def completion(
     )
 
 
-class Collected(msgspec.Struct):
+class Accumulator(msgspec.Struct):
     """A whole answer, put together from its batches; the texts and `calls` at its end."""
 
     finish: FinishDelta = FinishDelta(FinishReason.NORMAL)

@@ -16,22 +16,22 @@ from msgspec.structs import replace
 
 from xinghe.api.chat.capabilities import OCR, deliverable, forbid
 from xinghe.api.chat.request import ChatRequest, read_request, too_many_characters
-from xinghe.api.chat.response import Collected, completion
+from xinghe.api.chat.response import Accumulator, completion
 from xinghe.api.chat.schema import CHAT
 from xinghe.api.chat.stream import stream_answer
 from xinghe.api.errors import ApiError, Errors, refuse
 from xinghe.api.exchange import Exchange, check_whole
 from xinghe.api.priced import Prepared, Services, charged
-from xinghe.api.validation import read_asked, tell_ignored
+from xinghe.api.validation import parse_request, tell_ignored
 from xinghe.catalog import Capability, Kind, Limits, LlamaCppDeployment, ModelCard, effective
-from xinghe.core import FinishDelta, Message, Meter
+from xinghe.core import FinishDelta, Message, Usage
 from xinghe.dispatch import ChatDeployment
 from xinghe.engines import Batch
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.answer import Answer
-from xinghe.generation.moderation import withheld, worst_of
-from xinghe.generation.planning import Counted, Task, count
-from xinghe.generation.runner import Emit, Runner
+from xinghe.generation.moderation import refusal, worst_of
+from xinghe.generation.planning import Counted, GenerationRequest, count
+from xinghe.generation.runner import Emit, PassRunner
 from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.vetting import VettedForm, VettedTools
 from xinghe.observe import metrics
@@ -77,13 +77,13 @@ class ChatRoute:
 
     async def __call__(self, exchange: Exchange) -> None:
         services, server = self._services, self._services.settings.server
-        asked, card = await read_asked(
+        parsed, card = await parse_request(
             CHAT[exchange.dialect], Kind.CHAT, exchange, services.catalog, server, whole=False
         )
         served = self._served[exchange.model]
         most, engine = served.limits.max_characters, served.deployment.engine
         request = await read_request(
-            asked, exchange.model, card, exchange.dialect, served.able, most
+            parsed, exchange.model, card, exchange.dialect, served.able, most
         )
         texts = request.texts
         if (characters := sum(map(len, texts))) > most:
@@ -92,26 +92,26 @@ class ChatRoute:
         if request.effort != 1.0 and engine.abilities.thinks:
             no_say.append("reasoning_effort")  # only a budget cuts off what thinks by itself
         if no_say:
-            tell_ignored(exchange, asked.form, no_say)
-        read_out = request.shows and not engine.abilities.eyes
+            tell_ignored(exchange, parsed.form, no_say)
+        read_out = request.shows and not engine.abilities.vision
         exchange.add_header("x-served-by", engine.served_by + (f", {OCR}" if read_out else ""))
         prompt = estimated_tokens("\n".join(texts))
-        meter = Meter()
+        usage = Usage()
 
         async def make(emit: Emit, begin: Callable[[], None]) -> None:
             chat = _Chat(
                 services, exchange, request, served, emit, begin,
-                card=card, stream=request.stream, meter=meter, tokens=prompt + request.max_tokens,
+                card=card, stream=request.stream, usage=usage, tokens=prompt + request.max_tokens,
             )  # fmt: skip
             # The last batch leaves once its charge is saved.
             emit(await charged(services, exchange, chat))
 
         if request.stream:
-            await stream_answer(exchange, request, meter, server, services.lapses, make)
+            await stream_answer(exchange, request, usage, server, services.lapses, make)
             return
-        collected = Collected()
-        await make(collected.take, lambda: None)
-        await exchange.send_json(completion(exchange, request, collected, meter))
+        accumulated = Accumulator()
+        await make(accumulated.take, lambda: None)
+        await exchange.send_json(completion(exchange, request, accumulated, usage))
 
 
 class _Chat(msgspec.Struct, eq=False):
@@ -125,7 +125,7 @@ class _Chat(msgspec.Struct, eq=False):
     _begin: Callable[[], None]
     card: ModelCard
     stream: bool
-    meter: Meter
+    usage: Usage
     tokens: int
     counts: tuple[str, ...] = (
         "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "search_tokens",
@@ -134,7 +134,7 @@ class _Chat(msgspec.Struct, eq=False):
 
     @property
     def used(self) -> int:
-        return self.meter.prompt_tokens + self.meter.completion_tokens
+        return self.usage.prompt_tokens + self.usage.completion_tokens
 
     async def prepare(self) -> Prepared[Batch]:
         """Moderate what was asked and count it: what is left to do is to generate."""
@@ -147,26 +147,26 @@ class _Chat(msgspec.Struct, eq=False):
             if param == "functions":
                 raise refuse(param, [], "tools, which took its place")
         if unsafe is not None:
-            return Prepared(partial(self._withhold, unsafe))
+            return Prepared(partial(self._refusal, unsafe))
         messages = request.messages
         if request.shows:
-            messages = await services.pictures.load(messages, self._exchange.keep)
+            messages = await services.pictures.load(messages, self._exchange.reserve)
         check_whole(self._exchange)  # a picture that is too large has been refused as such
         form = tools = None
         if request.format is not None or request.tools is not None:
             form, tools = await self._vet()
-        task = self._task(messages, form, tools)
+        generation = self._generation_request(messages, form, tools)
         began = time.perf_counter()
-        counted = await count(task)
+        counted = await count(generation)
         waited = time.perf_counter() - began
-        task = cut_to_fit(task, counted, self._served.limits)
-        answer = Answer(Runner(services, task, self.meter, counted.charge), counted)
+        generation = cut_to_fit(generation, counted, self._served.limits)
+        answer = Answer(PassRunner(services, generation, self.usage, counted.charge), counted)
         return Prepared(
             partial(self._generate, answer, waited),
             self.card.rate.cost(
-                counted.bound + task.search_bound,
-                task.thinking + task.max_tokens,
-                searches=int(task.search is not None),
+                counted.bound + generation.search_bound,
+                generation.thinking + generation.max_tokens,
+                searches=int(generation.search is not None),
             ),
             counted.tokens,
         )
@@ -209,9 +209,9 @@ class _Chat(msgspec.Struct, eq=False):
                 raise _refused(field, error, path) from error
         return form, tools
 
-    def _task(
+    def _generation_request(
         self, messages: tuple[Message, ...], form: VettedForm | None, tools: VettedTools | None
-    ) -> Task:
+    ) -> GenerationRequest:
         """What is asked of generation.
 
         The embedded engine reads slowly: it is given fewer tokens of what a search has found.
@@ -222,7 +222,7 @@ class _Chat(msgspec.Struct, eq=False):
         thinking = min(request.thinking, deployment.spec.thinking or request.thinking)
         if not deployment.engine.abilities.thinks:
             thinking = round(thinking * request.effort)
-        return Task(
+        return GenerationRequest(
             request_id=self._exchange.request_id,
             deployment=deployment,
             messages=messages,
@@ -238,9 +238,9 @@ class _Chat(msgspec.Struct, eq=False):
             account=self._exchange.principal.account_id,
         )
 
-    async def _withhold(self, unsafe: FinishDelta) -> Batch:
+    async def _refusal(self, unsafe: FinishDelta) -> Batch:
         """The answer to an unsafe conversation: no engine is asked."""
-        return Batch(time.perf_counter(), withheld(unsafe))
+        return Batch(time.perf_counter(), refusal(unsafe))
 
     async def _generate(self, answer: Answer, waited: float) -> Batch:
         """Make the answer, but for its last batch.
@@ -302,8 +302,10 @@ def _said(message: Message) -> tuple[str, Place]:
     return text, "answer" if message.role in {"assistant", "tool"} else "conversation"
 
 
-def cut_to_fit(task: Task, counted: Counted, limits: Limits) -> Task:
-    """The task with what the context has room for. Raises `ApiError`."""
+def cut_to_fit(
+    generation: GenerationRequest, counted: Counted, limits: Limits
+) -> GenerationRequest:
+    """What is asked of generation, with what the context has room for. Raises `ApiError`."""
     tokens = counted.tokens
     if tokens > limits.max_input:
         raise ApiError(
@@ -313,13 +315,13 @@ def cut_to_fit(task: Task, counted: Counted, limits: Limits) -> Task:
             param="messages",
         )
     room = limits.context - tokens
-    task = replace(task, search_budget=min(task.search_budget, room // SHARE))
-    room = max(1, room - task.search_bound)
-    thinking = min(task.thinking, max(1, room // 2))
+    generation = replace(generation, search_budget=min(generation.search_budget, room // SHARE))
+    room = max(1, room - generation.search_bound)
+    thinking = min(generation.thinking, max(1, room // 2))
     return replace(
-        task,
+        generation,
         thinking=thinking,
-        max_tokens=max(1, min(task.max_tokens, limits.max_output, room - thinking)),
+        max_tokens=max(1, min(generation.max_tokens, limits.max_output, room - thinking)),
     )
 
 

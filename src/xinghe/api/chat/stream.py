@@ -1,7 +1,7 @@
 """The answer of a request with `stream: true`, as server-sent events.
 
 Two tasks: a producer drains the engine into a buffer, the request's own task carries the buffer
-to the client. So a slow reader holds no engine, and a departure stops the producer at once.
+to the client. So a slow reader holds no engine, and a disconnect stops the producer at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xinghe.api.chat.encoder import KEEP_ALIVE, StreamEncoder
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.api.priced import Lapses, lapsed
-from xinghe.core import ClientGone, Meter
+from xinghe.core import ClientGone, Usage
 from xinghe.engines import Batch
 from xinghe.generation.runner import Emit
 from xinghe.observe import metrics
@@ -44,7 +44,7 @@ It calls the second function when the work begins: until then a refusal has a st
 async def stream_answer(
     exchange: Exchange,
     request: ChatRequest,
-    meter: Meter,
+    usage: Usage,
     server: Server,
     lapses: Lapses,
     make: Make,
@@ -55,8 +55,8 @@ async def stream_answer(
     not: what waits for the reader is dropped, and the error is the next event.
     """
     buffer = StreamBuffer()
-    encoder = StreamEncoder(exchange, request, meter)
-    pulse = Pulse(buffer, exchange, server)
+    encoder = StreamEncoder(exchange, request, usage)
+    keep_alive = KeepAlive(buffer, exchange, server)
     has_lapsed = False
 
     def emit(batch: Batch) -> None:
@@ -68,11 +68,11 @@ async def stream_answer(
         producer.cancel()
         buffer.drop()
 
-    producer = asyncio.create_task(make(emit, pulse.begin))
+    producer = asyncio.create_task(make(emit, keep_alive.begin))
     producer.add_done_callback(buffer.close)
     try:
         with lapses.watching(exchange.principal.token_id, lapse):
-            await _carry(exchange, buffer, pulse)
+            await _carry(exchange, buffer, keep_alive)
         if has_lapsed:
             raise lapsed()
         try:
@@ -85,16 +85,16 @@ async def stream_answer(
         await asyncio.wait({producer})
 
 
-async def _carry(exchange: Exchange, buffer: StreamBuffer, pulse: Pulse) -> None:
+async def _carry(exchange: Exchange, buffer: StreamBuffer, keep_alive: KeepAlive) -> None:
     """Send until the buffer is closed. The status line waits for the first byte to send."""
-    with pulse:
+    with keep_alive:
         while (taken := await buffer.take()) is not None:
             data, arrived = taken
-            pulse.mark(sending=True)
+            keep_alive.mark(sending=True)
             if not exchange.answered:
                 await exchange.start(200, EVENT_STREAM)
             await exchange.send({"type": "http.response.body", "body": data, "more_body": True})
-            pulse.mark(sending=False)
+            keep_alive.mark(sending=False)
             if arrived is not None:
                 metrics.EDGE_OUT.observe(time.perf_counter() - arrived)
 
@@ -165,8 +165,8 @@ class StreamBuffer(msgspec.Struct, eq=False):
         return b"".join(taken), arrived
 
 
-class Pulse:
-    """A stream's clock: a comment while the engine is silent, an end when the reader stalls.
+class KeepAlive:
+    """Sends a comment while the engine is silent, and ends the stream when its reader stalls.
 
     It looks once a second (a timeout armed for every chunk costs a fifth of the chunk). A context
     manager around the task that sends; raises `ClientGone` in the place of a stalled send.
@@ -182,7 +182,7 @@ class Pulse:
         self._working = False
         self.mark(sending=False)
 
-    def __enter__(self) -> Pulse:
+    def __enter__(self) -> KeepAlive:
         task = asyncio.current_task()
         assert task is not None
         self._task = task

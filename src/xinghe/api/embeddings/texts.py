@@ -10,9 +10,9 @@ import msgspec
 from xinghe.api.embeddings.schema import EmbeddingLimits, text_limits
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Prepared, Services
-from xinghe.api.validation import Form, Request, read_asked, tell_ignored
+from xinghe.api.validation import Form, Request, parse_request, tell_ignored
 from xinghe.catalog import Kind, ModelCard
-from xinghe.core import Meter
+from xinghe.core import Usage
 from xinghe.embedding import Began, Embedder
 from xinghe.engines.prompts import estimated_tokens
 
@@ -32,12 +32,12 @@ class Begun(msgspec.Struct, Generic[R], frozen=True):
 async def begin(form: Form[R], exchange: Exchange, services: Services) -> Begun[R]:
     """Read the body and find its model, which may be left out. Raises `ApiError`."""
     catalog, server = services.catalog, services.settings.server
-    asked, card = await read_asked(form, Kind.EMBEDDING, exchange, catalog, server)
-    if asked.ignored:
-        tell_ignored(exchange, form, asked.ignored)
+    parsed, card = await parse_request(form, Kind.EMBEDDING, exchange, catalog, server)
+    if parsed.ignored:
+        tell_ignored(exchange, form, parsed.ignored)
     embedder = services.deployments.embedder(card)
     exchange.add_header("x-served-by", embedder.served_by)
-    return Begun(asked.checked({}), card, embedder, text_limits(card, embedder))
+    return Begun(parsed.checked({}), card, embedder, text_limits(card, embedder))
 
 
 class TextWork(Generic[T]):
@@ -55,12 +55,12 @@ class TextWork(Generic[T]):
     ) -> None:
         self.card = card
         self.tokens = max(1, estimated_tokens("\n".join(texts)))
-        self.meter = Meter()
+        self.usage = Usage()
         self._engine = engine
 
     @property
     def used(self) -> int:
-        return self.meter.prompt_tokens
+        return self.usage.prompt_tokens
 
     async def prepare(self) -> Prepared[T]:
         """Texts are not moderated: what comes of them is numbers."""
@@ -68,11 +68,11 @@ class TextWork(Generic[T]):
 
     async def _run(self) -> T:
         result = await self._engine(self._began)
-        self.meter.prompt_tokens = self.tokens
-        self.meter.finished = True
+        self.usage.prompt_tokens = self.tokens
+        self.usage.finished = True
         return result
 
     def _began(self) -> None:
         """An engine begins: from now on a client that leaves owes the price."""
-        self.meter.started = True
-        self.meter.prompt_tokens = self.tokens
+        self.usage.started = True
+        self.usage.prompt_tokens = self.tokens

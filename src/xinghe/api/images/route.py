@@ -16,20 +16,20 @@ from xinghe.api.images.schema import (
     ImageData,
     ImageRequest,
     ImagesAnswer,
-    as_asked,
-    as_patience,
+    image_params,
+    retry_policy,
 )
 from xinghe.api.priced import Prepared, Services, charged
-from xinghe.api.validation import read_asked, tell_ignored
+from xinghe.api.validation import parse_request, tell_ignored
 from xinghe.catalog import Kind, ModelCard
-from xinghe.core import Meter
+from xinghe.core import Usage
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.images import (
-    Asked,
-    PainterFailed,
-    PainterIndebted,
-    PainterRefused,
-    PainterUnavailable,
+    ImageEngineFailed,
+    ImageEngineIndebted,
+    ImageEngineRefused,
+    ImageEngineUnavailable,
+    ImageParams,
 )
 from xinghe.observe import metrics
 from xinghe.safety import notice
@@ -48,14 +48,14 @@ class ImagesRoute(msgspec.Struct):
     async def __call__(self, exchange: Exchange) -> None:
         services = self.services
         catalog, server = services.catalog, services.settings.server
-        read, card = await read_asked(IMAGES, Kind.IMAGE, exchange, catalog, server)
+        read, card = await parse_request(IMAGES, Kind.IMAGE, exchange, catalog, server)
         request = read.checked({})
-        asked = as_asked(request, card)
+        params = image_params(request, card)
         if read.ignored:
             tell_ignored(exchange, IMAGES, read.ignored)
-        drawing = _Drawing(services, exchange, card, request, asked)
+        drawing = _Drawing(services, exchange, card, request, params)
         data = await charged(services, exchange, drawing)
-        metrics.IMAGES.labels(exchange.model).inc(asked.n)
+        metrics.IMAGES.labels(exchange.model).inc(params.n)
         answer = ImagesAnswer(exchange.created, data)
         if exchange.dialect is Dialect.DOCUMENTED:
             answer.id = exchange.request_id
@@ -74,30 +74,30 @@ class _Drawing:
         exchange: Exchange,
         card: ModelCard,
         request: ImageRequest,
-        asked: Asked,
+        params: ImageParams,
     ) -> None:
         self.card = card
         # The minute's Tokens are those of text: the price of an image is no load of that kind.
-        self.tokens = estimated_tokens(f"{asked.prompt}\n{asked.negative_prompt}")
-        self.meter = Meter()
+        self.tokens = estimated_tokens(f"{params.prompt}\n{params.negative_prompt}")
+        self.usage = Usage()
         self._services = services
         self._exchange = exchange
         self._request = request
-        self._asked = asked
-        self._painter = services.deployments.painter(card)
-        self._patience = as_patience(request, services.settings.images)
+        self._params = params
+        self._engine = services.deployments.image_engine(card)
+        self._retry_policy = retry_policy(request, services.settings.images)
         self._told = 0
-        exchange.add_header("x-served-by", self._painter.served_by)
+        exchange.add_header("x-served-by", self._engine.served_by)
 
     @property
     def used(self) -> int:
-        return self.tokens if self.meter.finished else 0
+        return self.tokens if self.usage.finished else 0
 
     async def prepare(self) -> Prepared[list[ImageData]]:
         """Moderate the prompts and the user's id. Raises `ApiError` (403) that names the field."""
         texts = {
-            "prompt": self._asked.prompt,
-            "negative_prompt": self._asked.negative_prompt,
+            "prompt": self._params.prompt,
+            "negative_prompt": self._params.negative_prompt,
             "user": self._request.end_user,
         }
         for field, text in texts.items():
@@ -105,62 +105,60 @@ class _Drawing:
             if verdict is not None:
                 notice("user", verdict)
                 raise _unsafe(field)
-        return Prepared(self._draw, self.card.rate.cost(0, self._cost(self._asked.total_steps)))
+        return Prepared(self._draw, self.card.rate.cost(0, self._cost(self._params.total_steps)))
 
     async def _draw(self) -> list[ImageData]:
         """Draw, and keep what is asked for as a URL."""
         with metrics.IMAGES_IN_FLIGHT.labels(self._exchange.model).track_inprogress():
-            data = await self._shown(await self._painted())
-        self.meter.completion_tokens = self._cost(self._asked.total_steps)
-        self.meter.finished = True
+            data = await self._shown(await self._generated())
+        self.usage.completion_tokens = self._cost(self._params.total_steps)
+        self.usage.finished = True
         return data
 
     def _cost(self, steps: int) -> int:
         """Output tokens for `steps` of all steps: in proportion to pixels × steps, rounded up."""
-        pixels = self._asked.width * self._asked.height
+        pixels = self._params.width * self._params.height
         return -(-self.card.image_tokens * pixels * steps // (PIXELS * STEPS))
 
     def _progress(self, done: int) -> None:
-        self.meter.started = done > 0
-        self.meter.completion_tokens = self._cost(done)
+        self.usage.started = done > 0
+        self.usage.completion_tokens = self._cost(done)
         metrics.IMAGE_STEPS.labels(self._exchange.model).inc(max(0, done - self._told))
         self._told = max(done, self._told)
-        log.debug("image_progress", done=done, steps=self._asked.total_steps)
+        log.debug("image_progress", done=done, steps=self._params.total_steps)
 
-    async def _painted(self) -> list[bytes]:
+    async def _generated(self) -> list[bytes]:
         """The images, tried as often and as long as the request says (section 4.2.2).
 
-        Raises `PainterError`, and `ApiError` (408) where every try took too long.
+        Raises `ImageEngineError`, and `ApiError` (408) where every try took too long.
         """
-        painter, patience = self._painter, self._patience
-        for failed in range(patience.retries + 1):
+        engine, policy = self._engine, self._retry_policy
+        for failed in range(policy.retries + 1):
             if failed:
-                await asyncio.sleep(patience.pause(failed))
-            last = failed == patience.retries
+                await asyncio.sleep(policy.pause(failed))
+            last = failed == policy.retries
             try:
-                async with asyncio.timeout(patience.timeout):
-                    return await painter.paint(self._asked, self._progress)
-            except PainterFailed as error:
-                log.warning(
-                    "image_failed", served_by=painter.served_by, error=str(error), last=last
-                )
+                async with asyncio.timeout(policy.timeout):
+                    return await engine.generate(self._params, self._progress)
+            except ImageEngineFailed as error:
+                log.warning("image_failed", served_by=engine.served_by, error=str(error), last=last)
                 if last:
                     raise
-            except PainterRefused as error:
-                log.info("prompt_unsafe", served_by=painter.served_by, error=str(error))
+            except ImageEngineRefused as error:
+                log.info("prompt_unsafe", served_by=engine.served_by, error=str(error))
                 raise _unsafe("prompt") from None
-            except PainterIndebted:
+            except ImageEngineIndebted:
                 raise
-            except PainterUnavailable as error:
-                log.error("image_unavailable", served_by=painter.served_by, error=str(error))
+            except ImageEngineUnavailable as error:
+                log.error("image_unavailable", served_by=engine.served_by, error=str(error))
                 raise
             except TimeoutError:
-                log.warning("image_timed_out", served_by=painter.served_by, last=last)
+                log.warning("image_timed_out", served_by=engine.served_by, last=last)
                 if last:
                     raise ApiError(
                         Errors.REQUEST_TIMEOUT,
                         f"the images were not ready within request_timeout = "
-                        f"{patience.timeout:g} s, after {patience.retries} retries; fewer steps, "
+                        f"{policy.timeout:g} s, after {policy.retries} retries; fewer steps, "
                         "fewer pixels or a longer request_timeout help",
                         param="request_timeout",
                     ) from None

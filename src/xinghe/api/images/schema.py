@@ -1,4 +1,4 @@
-"""What `POST /images/generations` is asked and answers (sections 4.2.2 and 4.2.3)."""
+"""The request and the answer of `POST /images/generations` (sections 4.2.2 and 4.2.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xinghe.images import (
     DEFAULT_STYLE,
     MAX_SEED,
     SIZES,
-    Asked,
+    ImageParams,
     samplers,
     styles,
 )
@@ -81,7 +81,7 @@ class ImageRequest(Request, kw_only=True):
 IMAGES = Form(ImageRequest)
 
 
-class Patience(msgspec.Struct, frozen=True):
+class RetryPolicy(msgspec.Struct, frozen=True):
     """How often and how long it is tried: seconds of one try, seconds before another."""
 
     retries: int
@@ -93,17 +93,17 @@ class Patience(msgspec.Struct, frozen=True):
         return float(min(LONGEST_PAUSE, self.backoff * 2.0 ** (failed - 1)))
 
 
-def as_patience(request: ImageRequest, settings: Images) -> Patience:
+def retry_policy(request: ImageRequest, settings: Images) -> RetryPolicy:
     """What the request says, and the settings where it says nothing."""
     retries = request.retry_count
-    return Patience(
+    return RetryPolicy(
         retries=DEFAULT_RETRIES if retries is None else retries,
         timeout=request.request_timeout or settings.request_timeout,
         backoff=request.backoff_factor or 0.0,
     )
 
 
-def as_asked(request: ImageRequest, card: ModelCard) -> Asked:
+def image_params(request: ImageRequest, card: ModelCard) -> ImageParams:
     """What is to be drawn. Raises `ApiError`."""
     if request.stream:
         raise refuse("stream", request.stream, "false")
@@ -119,7 +119,7 @@ def as_asked(request: ImageRequest, card: ModelCard) -> Asked:
         raise refuse("prompt", request.prompt, "a string that is not blank")
     width, height = SIZES[request.size or DEFAULT_SIZE]
     seed, scale = request.seed, request.cfg_scale
-    return Asked(
+    return ImageParams(
         prompt=request.prompt,
         negative_prompt=request.negative_prompt or "",
         width=width,

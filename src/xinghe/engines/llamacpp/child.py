@@ -27,7 +27,7 @@ from xinghe.vocabulary import Tokenizer, special_texts
 
 BATCH = 128
 """Tokens read at once. At the library's default, one long prompt froze every other stream."""
-BATCH_WITH_EYES = 256
+BATCH_WITH_VISION = 256
 """A Gemma 3 reads the 256 tokens of a picture in one batch or not at all."""
 PROBE = " ".join(map(str, range(16)))
 """Read to measure: with most vocabularies about 32 tokens, a second on a slow machine."""
@@ -103,7 +103,7 @@ def main() -> None:
     params.n_ctx = spec.context
     params.n_parallel = spec.slots + 1  # the last to measure in: the others are the gateway's
     params.kv_unified = True  # otherwise the context is cut into equal parts, one a slot
-    params.n_batch = params.n_ubatch = BATCH_WITH_EYES if spec.mmproj else BATCH
+    params.n_batch = params.n_ubatch = BATCH_WITH_VISION if spec.mmproj else BATCH
     if spec.mmproj:
         params.mmproj.path = spec.mmproj
         params.mmproj_use_gpu = False

@@ -12,9 +12,9 @@ import msgspec
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import (
     Delta,
+    EngineRequest,
     FinishDelta,
     FinishReason,
-    GenerationJob,
     Message,
     PrefillDelta,
     Prompt,
@@ -22,11 +22,11 @@ from xinghe.core import (
     ToolUse,
     UsageDelta,
 )
-from xinghe.engines.llamacpp.places import Places, with_spare
+from xinghe.engines.llamacpp.admission import ContextAdmissionQueue, with_spare
+from xinghe.engines.llamacpp.prefill import PrefillScheduler, Work
 from xinghe.engines.llamacpp.prompts import Prompts
 from xinghe.engines.llamacpp.shares import Shares
 from xinghe.engines.llamacpp.slots import ChildSlots, Slot
-from xinghe.engines.llamacpp.turns import Turns, Work
 from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
 from xinghe.outbound import (
     UNREADABLE,
@@ -43,13 +43,13 @@ T = TypeVar("T")
 
 SILENCE_TIMEOUT = 120.0
 """Seconds; while it reads a prompt, the engine reports after every batch of 128 tokens."""
-SILENCE_WITH_EYES = 900.0
+SILENCE_WITH_VISION = 900.0
 """A picture is encoded and read in one step, during which no stream of the child moves."""
 CONNECT_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 2.0
 MOST_ANSWERED = 64 * 1024 * 1024
 """Bytes of a whole answer: the rendered prompt, or its tokens."""
-START_PATIENCE = 15.0
+START_TIMEOUT = 15.0
 """Seconds to wait for a child that is being started: the default weights load in about five."""
 IDLE_SECONDS = 4.0
 """The child closes an idle connection after 5 s: ours is closed before."""
@@ -94,28 +94,28 @@ class LlamaCppEngine:
     """Speaks to one child; the supervisor says where it listens, anew after each restart."""
 
     def __init__(self, served_by: str, deployment: LlamaCppDeployment) -> None:
-        eyes = bool(deployment.mmproj)
+        vision = bool(deployment.mmproj)
         self.served_by = served_by
         self.abilities = Abilities(
-            constraints="grammar", tools=False, thinks=deployment.thinks, eyes=eyes
+            constraints="grammar", tools=False, thinks=deployment.thinks, vision=vision
         )
         self._repeat_penalty = deployment.repeat_penalty
         self._longest = deployment.longest_wait or None
         self._address: str | None = None
         self._located = asyncio.Event()
         self._key = ""
-        self._prompts = Prompts(self._ask, eyes=eyes)
+        self._prompts = Prompts(self._ask, vision=vision)
         self._room = with_spare(max(1, deployment.slots), deployment.context)
         self._shares = Shares()
-        self._slots, self._turns = ChildSlots(*self._room), Turns(self._shares)
-        self.places = Places(
+        self._slots, self._prefill = ChildSlots(*self._room), PrefillScheduler(self._shares)
+        self.admission = ContextAdmissionQueue(
             self._shares,
             max(1, deployment.slots),
             queue=deployment.queue,
             tokens=deployment.context,
             longest=deployment.longest_wait,
         )
-        silence = SILENCE_WITH_EYES if eyes else SILENCE_TIMEOUT
+        silence = SILENCE_WITH_VISION if vision else SILENCE_TIMEOUT
         self._client = Client(CONNECT_TIMEOUT, silence, idle=IDLE_SECONDS)
 
     def locate(self, address: str | None, key: str = "", special: Sequence[str] = ()) -> None:
@@ -127,7 +127,7 @@ class LlamaCppEngine:
             self._prompts.use(special)
         self._address, self._key = address, key
         # Of the old child's prompts nothing is left, and nobody waits for its turns.
-        self._slots, self._turns = ChildSlots(*self._room), Turns(self._shares)
+        self._slots, self._prefill = ChildSlots(*self._room), PrefillScheduler(self._shares)
         if address is None:
             self._located.clear()
         else:
@@ -150,25 +150,27 @@ class LlamaCppEngine:
         await self._wait_for_child()
         return await self._prompts.render(messages, opening)
 
-    async def generate(self, job: GenerationJob) -> AsyncGenerator[Batch]:
+    async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         await self._wait_for_child()
-        slots, turns = self._slots, self._turns
-        tokens = job.prompt.bound + job.max_tokens
-        async with slots.hold(job.account, job.prompt.payload, tokens) as slot:
-            self._check(turns)
-            with turns.work(str(job.account), None if job.returning else self._longest) as work:
+        slots, prefill = self._slots, self._prefill
+        tokens = request.prompt.bound + request.max_tokens
+        async with slots.hold(request.account, request.prompt.payload, tokens) as slot:
+            self._check(prefill)
+            with prefill.work(
+                str(request.account), None if request.priority else self._longest
+            ) as work:
                 try:
                     for other in slots.in_the_way():
                         await self._complete(other, [0])
                     cached = None
-                    while (found := await self._read(job, slot, turns, work)) is not None:
+                    while (found := await self._read(request, slot, prefill, work)) is not None:
                         if cached is None:
                             cached = found
                             yield Batch(time.perf_counter(), [PrefillDelta()])
-                    body = self._body(job, slot)
+                    body = self._body(request, slot)
                     with await self._post("/completion", body, **ONCE) as answer:
                         yield Batch(time.perf_counter(), [PrefillDelta()])
-                        stream = EventStream(answer, job.max_tokens + job.prompt.tokens)
+                        stream = EventStream(answer, request.max_tokens + request.prompt.tokens)
                         counted = 0
                         while events := await stream.next():
                             arrived = time.perf_counter()
@@ -177,7 +179,7 @@ class LlamaCppEngine:
                             for event in events:
                                 counted = _translate(event, counted, slot, cached, deltas)
                             if counted > before:
-                                turns.wrote(work, counted - before)
+                                prefill.wrote(work, counted - before)
                             if deltas:
                                 yield Batch(arrived, deltas)
                 except CallFailed as error:
@@ -185,31 +187,33 @@ class LlamaCppEngine:
                     again = isinstance(error, Unreachable) and not error.connected
                     raise (EngineUnavailable if again else EngineFailed)(str(error)) from None
 
-    async def _read(self, job: GenerationJob, slot: Slot, turns: Turns, work: Work) -> int | None:
+    async def _read(
+        self, request: EngineRequest, slot: Slot, prefill: PrefillScheduler, work: Work
+    ) -> int | None:
         """Have the next piece of the prompt read, unless it is the last: its turn has come then.
 
         Returns how many tokens the child still had of an earlier prompt, `None` at the last piece.
         """
-        payload = job.prompt.payload
+        payload = request.prompt.payload
         if not isinstance(payload, list):  # a prompt with pictures is text, and has no such pieces
-            await turns.take(work, job.prompt.tokens, whole=True)
-            self._check(turns)
+            await prefill.take(work, request.prompt.tokens, whole=True)
+            self._check(prefill)
             return None
-        piece = await turns.take(work, len(payload) - slot.known)
-        self._check(turns)
+        piece = await prefill.take(work, len(payload) - slot.known)
+        self._check(prefill)
         end = slot.known + piece
         if end >= len(payload):
             return None
         began = time.monotonic()
         read = await self._complete(slot, payload[:end])
-        turns.took(piece, time.monotonic() - began)
+        prefill.took(piece, time.monotonic() - began)
         slot.read(end)
-        turns.end(work)
+        prefill.end(work)
         return read.timings.cache_n
 
-    def _check(self, turns: Turns) -> None:
+    def _check(self, prefill: PrefillScheduler) -> None:
         """Whose turns these are may have ended: in the next one, the slots are others'."""
-        if turns is not self._turns:
+        if prefill is not self._prefill:
             raise EngineUnavailable("the embedded engine was started anew")
 
     async def _complete(self, slot: Slot, prompt: list[int]) -> _Read:
@@ -229,18 +233,18 @@ class LlamaCppEngine:
         await self._prompts.aclose()
         await self._client.aclose()
 
-    def _body(self, job: GenerationJob, slot: Slot) -> dict[str, Any]:
+    def _body(self, request: EngineRequest, slot: Slot) -> dict[str, Any]:
         """For `/completion`; where the slot is not `reused`, what it holds is dropped.
 
         `return_progress` is what lets a cancelled request leave its slot in the middle of a
         prefill.
         """
-        sampling, constraint = job.sampling, job.constraint
+        sampling, constraint = request.sampling, request.constraint
         formal = constraint is not None and constraint.formal
         penalty = 1.0 if formal else self._repeat_penalty
         body: dict[str, Any] = {
-            "prompt": job.prompt.payload,
-            "n_predict": job.max_tokens,
+            "prompt": request.prompt.payload,
+            "n_predict": request.max_tokens,
             "stream": True,
             "id_slot": slot.number,
             "cache_prompt": slot.reused,
@@ -282,7 +286,7 @@ class LlamaCppEngine:
         """Wait for one that is being started; returns at once where there is one."""
         if self._address is None:
             try:
-                async with asyncio.timeout(START_PATIENCE):
+                async with asyncio.timeout(START_TIMEOUT):
                     await self._located.wait()
             except TimeoutError:
                 raise EngineFailed("the embedded engine is not running") from None

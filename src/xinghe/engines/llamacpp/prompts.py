@@ -16,8 +16,8 @@ import msgspec
 from msgspec.structs import replace
 
 from xinghe.core import Message, Prompt, ToolCall
-from xinghe.engines.eyes import Eyes
 from xinghe.engines.prompts import base64_of, wire_messages
+from xinghe.engines.vision import Vision
 from xinghe.pictures import pictures_in
 from xinghe.vocabulary import PROBES, Frame, Specials
 
@@ -54,11 +54,11 @@ class Ask(Protocol):
 
 
 class Prompts:
-    """Made for one model file; `eyes` where it has a projector."""
+    """Made for one model file; `vision` where it has a projector."""
 
-    def __init__(self, ask: Ask, *, eyes: bool) -> None:
+    def __init__(self, ask: Ask, *, vision: bool) -> None:
         self._ask = ask
-        self._eyes = Eyes(decodes=False) if eyes else None
+        self._vision = Vision(decodes=False) if vision else None
         self._special: list[str] = []
         self._compiled: asyncio.Future[Specials] | None = None
         self._frame: Frame | None = None
@@ -70,7 +70,7 @@ class Prompts:
 
     async def shown(self, messages: Sequence[Message]) -> Sequence[Message]:
         """The conversation with its pictures as the engine can decode them."""
-        return messages if self._eyes is None else await self._eyes.shown(messages)
+        return messages if self._vision is None else await self._vision.shown(messages)
 
     async def render(self, messages: Sequence[Message], opening: str) -> Prompt:
         """The prompt of a conversation that was `shown`, with the beginning of its answer."""
@@ -105,8 +105,8 @@ class Prompts:
         )
 
     async def aclose(self) -> None:
-        if self._eyes is not None:
-            await self._eyes.aclose()
+        if self._vision is not None:
+            await self._vision.aclose()
 
     async def _specials(self) -> Specials:
         if self._compiled is None:

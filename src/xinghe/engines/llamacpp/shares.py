@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 EVEN = 128.0
 """Tokens that make no difference between accounts that wait."""
-PATIENCE = 30.0
+AGED = 30.0
 """Seconds after which a request that waits is first within its account."""
 REMEMBERED = 2.0
 """Seconds for which an account that has no work left counts as one that has: its next request
@@ -82,7 +82,7 @@ class Shares:
         )
 
     def _order(self, one: Waiting, now: float) -> tuple[bool, float]:
-        late = now - one.since >= PATIENCE
+        late = now - one.since >= AGED
         return (not late, one.since if late else one.left)
 
     def accounts(self) -> set[str]:

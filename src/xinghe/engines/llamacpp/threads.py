@@ -53,7 +53,7 @@ class Chooser:
         self.why = str(start)
         self._start = self._capacity = start
         self._crowded = self._roomy = self._free = 0
-        self._patience = ROOMY_LOOKS
+        self._looks_needed = ROOMY_LOOKS
         self._since_more = SOON
 
     def take(self, look: Look) -> bool:
@@ -65,7 +65,7 @@ class Chooser:
             self._set(look.capacity.threads, str(look.capacity))
         elif self._too_many(look):
             if self._since_more < SOON:
-                self._patience = min(2 * self._patience, MOST_ROOMY_LOOKS)
+                self._looks_needed = min(2 * self._looks_needed, MOST_ROOMY_LOOKS)
             kept = look.waited / (look.ran + look.waited)
             fewer = max(1, round(self.threads * kept))
             self._set(self.threads - fewer, f"others use the processor; {self._capacity}")
@@ -98,7 +98,7 @@ class Chooser:
             return 0
         self._free = min(free, self._free) if self._roomy else free
         self._roomy += 1
-        return self._free if self._roomy >= self._patience else 0
+        return self._free if self._roomy >= self._looks_needed else 0
 
 
 class _Counts(NamedTuple):

@@ -1,3 +1,3 @@
 """Stable Diffusion XL in a process of its own, through the library diffusers."""
 
-from xinghe.images.diffusion.painter import DiffusionPainter
+from xinghe.images.diffusion.engine import DiffusionEngine

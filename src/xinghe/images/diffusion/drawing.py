@@ -1,4 +1,4 @@
-"""Draws the images of a task, one after the other.
+"""Draws the images of a request, one after the other.
 
 The two text encoders of Stable Diffusion XL take 77 tokens at a time, two of which are marks. A
 longer prompt is cut into pieces of 75, which are encoded one by one and laid end to end, as the
@@ -14,7 +14,7 @@ from typing import Any
 import diffusers
 import torch
 
-from xinghe.images.diffusion.messages import Task
+from xinghe.images.diffusion.messages import DiffusionRequest
 from xinghe.workers import Job
 
 TILED_FROM = 1536 * 1536
@@ -23,55 +23,60 @@ PIECE = 75
 
 
 class Drawing:
-    """The handler of the worker: the same task gives the same bytes."""
+    """The handler of the worker: the same request gives the same bytes."""
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline
         self._config = dict(pipeline.scheduler.config)
 
-    def __call__(self, task: Task, job: Job) -> list[bytes]:
+    def __call__(self, request: DiffusionRequest, job: Job) -> list[bytes]:
         job.progress(0)
-        prompts = _encoded(self._pipeline, task.prompt, task.negative_prompt)
-        if task.width * task.height >= TILED_FROM:
+        prompts = _encoded(self._pipeline, request.prompt, request.negative_prompt)
+        if request.width * request.height >= TILED_FROM:
             self._pipeline.vae.enable_tiling()
         else:
             self._pipeline.vae.disable_tiling()
         return [
-            self._draw(task, prompts, seed, done=at * task.steps, job=job)
-            for at, seed in enumerate(task.seeds)
+            self._draw(request, prompts, seed, done=at * request.steps, job=job)
+            for at, seed in enumerate(request.seeds)
         ]
 
     def _draw(
-        self, task: Task, prompts: dict[str, torch.Tensor], seed: int, done: int, job: Job
+        self,
+        request: DiffusionRequest,
+        prompts: dict[str, torch.Tensor],
+        seed: int,
+        done: int,
+        job: Job,
     ) -> bytes:
         pipeline = self._pipeline
-        pipeline.scheduler = self._scheduler(task, seed)
+        pipeline.scheduler = self._scheduler(request, seed)
 
         def stepped(_: Any, at: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             # A sampler of second order has two evaluations of the model a step.
             evaluations = len(pipeline.scheduler.timesteps)
-            job.progress(done + (at + 1) * task.steps // evaluations)
+            job.progress(done + (at + 1) * request.steps // evaluations)
             return tensors
 
         image = pipeline(
             **prompts,
-            width=task.width,
-            height=task.height,
-            num_inference_steps=task.steps,
-            guidance_scale=task.cfg_scale,
+            width=request.width,
+            height=request.height,
+            num_inference_steps=request.steps,
+            guidance_scale=request.cfg_scale,
             # On the CPU whatever the device, so that a seed means the same everywhere.
             generator=torch.Generator("cpu").manual_seed(seed),
             callback_on_step_end=stepped,
         ).images[0]
-        job.progress(done + task.steps)  # raises where the caller has left: nothing is encoded
+        job.progress(done + request.steps)  # raises where the caller has left: nothing is encoded
         file = io.BytesIO()
         image.save(file, "PNG")
         return file.getvalue()
 
-    def _scheduler(self, task: Task, seed: int) -> Any:
+    def _scheduler(self, request: DiffusionRequest, seed: int) -> Any:
         """A new one for each image: it keeps state."""
-        kind = getattr(diffusers, task.scheduler)
-        options = dict(task.options)
+        kind = getattr(diffusers, request.scheduler)
+        options = dict(request.options)
         if "noise_sampler_seed" in inspect.signature(kind.__init__).parameters:
             options["noise_sampler_seed"] = seed  # it does not look at the generator
         return kind.from_config(self._config, **options)

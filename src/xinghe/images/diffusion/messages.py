@@ -24,7 +24,7 @@ class Spec(msgspec.Struct, frozen=True):
     precision: Literal["auto", "float32", "float16", "bfloat16"]
 
 
-class Task(msgspec.Struct, frozen=True, array_like=True):
+class DiffusionRequest(msgspec.Struct, frozen=True, array_like=True):
     """The images of one request, one a seed, the style already in the prompts.
 
     `scheduler` is the name of a class of diffusers, `options` what is set on it. Progress is

@@ -27,7 +27,7 @@ ABANDONED = 3600.0
 """Seconds after which a file that is half fetched has no process any more that would go on."""
 
 
-class Choice(msgspec.Struct, frozen=True):
+class FilePatterns(msgspec.Struct, frozen=True):
     """Which files of a repository are fetched.
 
     Never pickled weights, which could run code, nor the single files beside the folders and the
@@ -38,9 +38,11 @@ class Choice(msgspec.Struct, frozen=True):
     unwanted: list[str] = []
 
 
-CONFIGURATION = Choice(["*.json", "*.txt"])
-HALF_WEIGHTS = Choice([*CONFIGURATION.wanted, *(f"{part}/{HALF}" for part in PARTS)])
-WEIGHTS = Choice([*CONFIGURATION.wanted, *(f"{part}/*.safetensors" for part in PARTS)], [HALF])
+CONFIGURATION = FilePatterns(["*.json", "*.txt"])
+HALF_WEIGHTS = FilePatterns([*CONFIGURATION.wanted, *(f"{part}/{HALF}" for part in PARTS)])
+WEIGHTS = FilePatterns(
+    [*CONFIGURATION.wanted, *(f"{part}/*.safetensors" for part in PARTS)], [HALF]
+)
 
 
 def fetched(spec: Spec, *, half: bool) -> Path:
@@ -65,7 +67,7 @@ def has_half(folder: Path) -> bool:
     return any((folder / "unet").glob(HALF))
 
 
-def _snapshot(spec: Spec, name: str, choice: Choice) -> Path:
+def _snapshot(spec: Spec, name: str, patterns: FilePatterns) -> Path:
     if not spec.endpoint:
         raise CannotLoad(
             f"{name} is to come from {spec.hub}, and `weights.{spec.hub}` is empty: "
@@ -77,8 +79,8 @@ def _snapshot(spec: Spec, name: str, choice: Choice) -> Path:
     asked = {
         "cache_dir": str(cache),
         "endpoint": spec.endpoint,
-        "allow_patterns": choice.wanted,
-        "ignore_patterns": choice.unwanted,
+        "allow_patterns": patterns.wanted,
+        "ignore_patterns": patterns.unwanted,
     }
     try:
         return Path(ask(name, cache, asked))

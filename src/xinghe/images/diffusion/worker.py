@@ -8,7 +8,7 @@ import sys
 
 import msgspec
 
-from xinghe.images.diffusion.messages import CannotLoad, Spec, Task
+from xinghe.images.diffusion.messages import CannotLoad, DiffusionRequest, Spec
 from xinghe.workers import serve_jobs
 
 LACKING = "the engine diffusers needs {name}, which is not installed: pip install 'xinghe[images]'"
@@ -30,7 +30,7 @@ def main(spec: Spec) -> None:
         drawing = Drawing(load(spec))
     except CannotLoad as error:
         sys.exit(str(error))
-    serve_jobs(drawing, Task)
+    serve_jobs(drawing, DiffusionRequest)
 
 
 if __name__ == "__main__":

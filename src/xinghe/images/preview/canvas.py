@@ -16,7 +16,7 @@ from xinghe.images.preview.scenery import background, falling, scene
 from xinghe.images.preview.sprites import RIM, card, rimmed, shadow, sprite
 from xinghe.images.preview.styles import Style, style
 from xinghe.images.preview.vocabulary import Colour, vocabulary
-from xinghe.images.protocol import Asked
+from xinghe.images.protocol import ImageParams
 
 PLAIN: Colour = (96, 104, 128)
 """The edge of a card whose words have no colour."""
@@ -27,15 +27,15 @@ RIM_OF_DEEP: Colour = (206, 210, 222)
 
 
 def picture(
-    asked: Asked, composition: Composition, seed: int, tell: Callable[[int], None]
+    params: ImageParams, composition: Composition, seed: int, tell: Callable[[int], None]
 ) -> Image.Image:
     """One image of a request in RGB; `tell` hears the percentage done and may raise to end it."""
     tell(0)
-    treatment = style(asked, seed)
-    image = background(composition, asked.width, asked.height, seed)
+    treatment = style(params, seed)
+    image = background(composition, params.width, params.height, seed)
     image = treatment.behind(image)
     tell(20)
-    things = layout(composition, asked.width, asked.height, seed)
+    things = layout(composition, params.width, params.height, seed)
     for number, thing in enumerate(things):
         _paint(image, thing, composition, treatment)
         tell(20 + 40 * (number + 1) // len(things))

@@ -1,4 +1,4 @@
-"""What the painter and its worker say to each other."""
+"""What the engine and its worker say to each other."""
 
 from __future__ import annotations
 

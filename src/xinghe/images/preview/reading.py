@@ -8,7 +8,7 @@ from xinghe.images.preview.bonds import is_land
 from xinghe.images.preview.composition import Composition, Item, Tie
 from xinghe.images.preview.reader import CARD, Reader
 from xinghe.images.preview.words import Word, words
-from xinghe.images.protocol import Asked
+from xinghe.images.protocol import ImageParams
 
 OPEN_COUNTRY = "meadow"
 """The place of a mountain where the prompt names none: it stands in no studio."""
@@ -16,15 +16,15 @@ MEANT = 2
 """Characters in a word that is not just a remainder of what was read."""
 
 
-def compose(asked: Asked) -> Composition:
+def compose(params: ImageParams) -> Composition:
     """What the prompt asks for, less what the negative prompt bars.
 
     The same for every image of a request; where things stand is the layout's to say. A prompt of
     which nothing is known becomes one card with its words. Never fails.
     """
-    read = Reader(words(asked.prompt)).read()
-    if asked.negative_prompt:
-        read = _without(read, words(asked.negative_prompt))
+    read = Reader(words(params.prompt)).read()
+    if params.negative_prompt:
+        read = _without(read, words(params.negative_prompt))
     if not read.places and any(is_land(item.subject) for item in read.items):
         read = msgspec.structs.replace(read, places=(OPEN_COUNTRY,))
     if read.places and not read.items:  # a place without the one who should be there
@@ -33,7 +33,7 @@ def compose(asked: Asked) -> Composition:
     if any(item.subject for item in read.items) or read.places:
         return read
     colours = read.items[0].colours if read.items else ()
-    text = " ".join(asked.prompt.split())[: 2 * CARD]
+    text = " ".join(params.prompt.split())[: 2 * CARD]
     return msgspec.structs.replace(read, items=(Item("", text, colours),))
 
 

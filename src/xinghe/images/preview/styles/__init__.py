@@ -14,7 +14,7 @@ from xinghe.images.preview.styles.light import (
 from xinghe.images.preview.styles.mosaic import Lowpoly, PixelArt, Texture
 from xinghe.images.preview.styles.solid import CraftClay, Isometric, Model3D, Origami
 from xinghe.images.preview.styles.style import Style
-from xinghe.images.protocol import Asked
+from xinghe.images.protocol import ImageParams
 
 STYLES: dict[str, type[Style]] = {
     "Base": Style,
@@ -40,6 +40,6 @@ STYLES: dict[str, type[Style]] = {
 __all__ = ["STYLES", "Style", "style"]
 
 
-def style(asked: Asked, seed: int) -> Style:
+def style(params: ImageParams, seed: int) -> Style:
     """The treatment of one image; its noise depends on seed, steps, sampler and cfg_scale alone."""
-    return STYLES[asked.style](f"{seed} {asked.steps} {asked.sampler} {asked.cfg_scale}")
+    return STYLES[params.style](f"{seed} {params.steps} {params.sampler} {params.cfg_scale}")

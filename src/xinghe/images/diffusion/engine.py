@@ -1,4 +1,4 @@
-"""The diffusion model as a painter: a bounded queue before one worker process a device."""
+"""The diffusion model as an image engine: a bounded queue before one worker process a device."""
 
 import asyncio
 import time
@@ -11,11 +11,11 @@ import structlog
 from xinghe.catalog import DiffusersDeployment
 from xinghe.core import Busy
 from xinghe.doctor.processor import capacity
-from xinghe.images.diffusion.messages import Spec, Task
+from xinghe.images.diffusion.messages import DiffusionRequest, Spec
 from xinghe.images.protocol import (
-    Asked,
-    PainterFailed,
-    PainterUnavailable,
+    ImageEngineFailed,
+    ImageEngineUnavailable,
+    ImageParams,
     Progress,
     samplers,
     share_of,
@@ -36,7 +36,7 @@ FIRST_GUESS = 2e-6
 WEIGHT_OF_LAST = 0.3
 
 
-class DiffusionPainter:
+class DiffusionEngine:
     """One image at a time on each device; up to `queue` requests wait for one."""
 
     def __init__(self, name: str, deployment: DiffusersDeployment, settings: Settings) -> None:
@@ -76,17 +76,17 @@ class DiffusionPainter:
         for worker in self._workers:
             worker.start()
 
-    async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
+    async def generate(self, params: ImageParams, progress: Progress) -> list[bytes]:
         if self._missing:
-            raise PainterUnavailable(_HELP)
+            raise ImageEngineUnavailable(_HELP)
         before = sum(self._waiting.values())
         me = object()
-        self._waiting[me] = asked.width * asked.height * asked.total_steps
+        self._waiting[me] = params.width * params.height * params.total_steps
         try:
             async with self._slots.hold():
                 worker = self._free.pop(0)
                 try:
-                    return await self._drawn(worker, asked, progress)
+                    return await self._drawn(worker, params, progress)
                 finally:
                     # One that was left is free within a step: its next call waits that long.
                     self._free.append(worker)
@@ -103,7 +103,7 @@ class DiffusionPainter:
         await asyncio.gather(*(worker.aclose() for worker in self._workers))
 
     async def _drawn(
-        self, worker: Worker[list[bytes]], asked: Asked, progress: Progress
+        self, worker: Worker[list[bytes]], params: ImageParams, progress: Progress
     ) -> list[bytes]:
         began = 0.0
 
@@ -113,18 +113,18 @@ class DiffusionPainter:
             progress(done)
 
         try:
-            images = await worker.call(_task(asked), progress=told)
+            images = await worker.call(_request(params), progress=told)
         except WorkerClosed:
-            raise PainterFailed("the service is ending") from None
+            raise ImageEngineFailed("the service is ending") from None
         except RequestFailed as error:
             # The worker has said where; the text may quote the prompt.
             kind = str(error).split(":", 1)[0]
-            raise PainterFailed(f"the model raised {kind}") from error
+            raise ImageEngineFailed(f"the model raised {kind}") from error
         except (WorkerFailure, msgspec.DecodeError) as error:
-            raise PainterFailed(str(error)) from error
-        if len(images) != asked.n:
-            raise PainterFailed(f"{len(images)} images for {asked.n}")
-        taken = (time.monotonic() - began) / (asked.width * asked.height * asked.total_steps)
+            raise ImageEngineFailed(str(error)) from error
+        if len(images) != params.n:
+            raise ImageEngineFailed(f"{len(images)} images for {params.n}")
+        taken = (time.monotonic() - began) / (params.width * params.height * params.total_steps)
         self._speed += (taken - self._speed) * WEIGHT_OF_LAST
         return images
 
@@ -148,17 +148,17 @@ def _spec(deployment: DiffusersDeployment, device: str, settings: Settings) -> s
     return msgspec.json.encode(spec).decode()
 
 
-def _task(asked: Asked) -> Task:
-    sampler, style = samplers()[asked.sampler], styles()[asked.style]
-    prompt, negative_prompt = style.apply(asked.prompt, asked.negative_prompt)
-    return Task(
+def _request(params: ImageParams) -> DiffusionRequest:
+    sampler, style = samplers()[params.sampler], styles()[params.style]
+    prompt, negative_prompt = style.apply(params.prompt, params.negative_prompt)
+    return DiffusionRequest(
         prompt=prompt,
         negative_prompt=negative_prompt,
-        width=asked.width,
-        height=asked.height,
-        steps=asked.steps,
+        width=params.width,
+        height=params.height,
+        steps=params.steps,
         scheduler=sampler.scheduler,
         options=sampler.options,
-        seeds=asked.seeds,
-        cfg_scale=asked.cfg_scale,
+        seeds=params.seeds,
+        cfg_scale=params.cfg_scale,
     )

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from xinghe.core import ACCOUNT
-from xinghe.engines.llamacpp.shares import PATIENCE, Shares
+from xinghe.engines.llamacpp.shares import AGED, Shares
 from xinghe.workers import QueueFull
 
 LEAST_SPARE = 4096
@@ -30,7 +30,7 @@ def _spare(context: int) -> int:
     return max(context // 6, min(context, LEAST_SPARE))
 
 
-class _Room:
+class _Capacity:
     """Places that are free, and the tokens of context for all of them together."""
 
     def __init__(self, places: int, tokens: int) -> None:
@@ -54,13 +54,13 @@ class _Waiting:
     `since` it waits, or has its place.
     """
 
-    def __init__(self, account: str, tokens: int, *, returning: bool) -> None:
-        self.account, self.left, self.returning = account, tokens, returning
+    def __init__(self, account: str, tokens: int, *, priority: bool) -> None:
+        self.account, self.left, self.priority = account, tokens, priority
         self.since = time.monotonic()
-        self.room: asyncio.Future[_Room] = asyncio.get_running_loop().create_future()
+        self.room: asyncio.Future[_Capacity] = asyncio.get_running_loop().create_future()
 
 
-class Places:
+class ContextAdmissionQueue:
     """`count` places and as many spare ones; `queue` requests more may wait.
 
     None waits for more than `longest` seconds. `tokens` is the context that the places share.
@@ -71,7 +71,7 @@ class Places:
     ) -> None:
         self._shares = shares
         self._count, self._tokens = count, tokens
-        self._usual, self._spare = _Room(count, tokens), _Room(count, _spare(tokens))
+        self._usual, self._spare = _Capacity(count, tokens), _Capacity(count, _spare(tokens))
         self._queue = queue
         self._longest = longest
         self._waiting: list[_Waiting] = []
@@ -89,7 +89,7 @@ class Places:
         return max(1.0, self._expected(ACCOUNT.get()))
 
     @property
-    def refused_for(self) -> float:
+    def retry_after(self) -> float:
         """Seconds until the account of `core.ACCOUNT` would be let in to wait; at least one."""
         expected = self._expected(ACCOUNT.get()) - self._longest
         return max(1.0, self._stay() / self._count, expected)
@@ -110,16 +110,16 @@ class Places:
         return not self._waiting and self._usual.fits(tokens)
 
     @asynccontextmanager
-    async def hold(self, tokens: int, *, returning: bool = False) -> AsyncIterator[None]:
+    async def hold(self, tokens: int, *, priority: bool = False) -> AsyncIterator[None]:
         """A place for a request that reads and writes at most so many tokens.
 
-        Who is `returning` had one before for the same answer: it goes before all others, and is
-        never refused. Raises `QueueFull` for one who would wait, or has waited, for too long,
-        and `ValueError` for more tokens than there are.
+        With `priority` it goes before all others, and is never refused. Raises `QueueFull` for one
+        that would wait, or has waited, for too long, and `ValueError` for more tokens than there
+        are.
         """
         if tokens > self._tokens:
             raise ValueError(f"{tokens} tokens asked for, the places share {self._tokens}")
-        me = _Waiting(ACCOUNT.get(), tokens, returning=returning)
+        me = _Waiting(ACCOUNT.get(), tokens, priority=priority)
         self._shares.begin(me.account)
         try:
             room = await self._wait(me)
@@ -133,13 +133,13 @@ class Places:
             self._shares.end(me.account)
             self._hand_out()
 
-    async def _wait(self, me: _Waiting) -> _Room:
-        if not (me.returning or self._room_for(me)):
+    async def _wait(self, me: _Waiting) -> _Capacity:
+        if not (me.priority or self._room_for(me)):
             self._bound(me.account)
         self._waiting.append(me)
         self._hand_out()
         try:
-            async with asyncio.timeout(None if me.returning else self._longest):
+            async with asyncio.timeout(None if me.priority else self._longest):
                 return await me.room
         except BaseException as error:
             if me in self._waiting:
@@ -166,27 +166,27 @@ class Places:
         self._waiting.remove(last)
         last.room.set_exception(QueueFull("others have less waiting"))
 
-    def _give_back(self, one: _Waiting, room: _Room) -> None:
+    def _give_back(self, one: _Waiting, room: _Capacity) -> None:
         self._at_work.remove(one)
         room.give_back(one.left)
 
     def _hand_out(self) -> None:
         """Give the places that are free to those whose they are."""
         while ready := [(one, room) for one in self._waiting if (room := self._room_for(one))]:
-            rooms = dict(ready)
-            returning = next((one for one in rooms if one.returning), None)
-            first = returning or self._shares.first(list(rooms))
+            found = dict(ready)
+            first = next((one for one in found if one.priority), None)
+            first = first or self._shares.first(list(found))
             assert first is not None
             self._waiting.remove(first)
             self._at_work.append(first)
             first.since = time.monotonic()
-            rooms[first].use(first.left)
-            first.room.set_result(rooms[first])
+            found[first].use(first.left)
+            first.room.set_result(found[first])
 
-    def _room_for(self, one: _Waiting) -> _Room | None:
+    def _room_for(self, one: _Waiting) -> _Capacity | None:
         if one.room.done():
             return None
-        if self._usual.fits(one.left) and (one.returning or not self._waited_for(one)):
+        if self._usual.fits(one.left) and (one.priority or not self._waited_for(one)):
             return self._usual
         if any(other.account == one.account for other in self._at_work):
             return None
@@ -194,7 +194,7 @@ class Places:
 
     def _waited_for(self, one: _Waiting) -> bool:
         """Whether another has waited for long for more of the context than is free."""
-        since = time.monotonic() - PATIENCE
+        since = time.monotonic() - AGED
         return any(
             other.since <= since and other is not one and not self._usual.fits(other.left)
             for other in self._waiting

@@ -1,4 +1,4 @@
-"""Pictures of a conversation as engines with eyes can take them."""
+"""Pictures of a conversation as engines with vision take them."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ MEMORY = 2 * 1024**3
 """Bytes of data that the child may hold."""
 
 
-class Eyes:
+class Vision:
     """Has pictures made plain by a child process, which is started at the first one.
 
     All of them; or, where the engine decodes files by itself, only those that lie on their side,
@@ -35,7 +35,7 @@ class Eyes:
     async def shown(self, messages: Sequence[Message]) -> Sequence[Message]:
         """The conversation with its pictures as the engine can take them.
 
-        In the place of one that cannot be decoded stands the note that engines without eyes get.
+        In the place of one that cannot be decoded stands the note that engines without vision get.
         Raises `EngineUnavailable` where too many wait to be made plain.
         """
         pictures = pictures_in(messages)

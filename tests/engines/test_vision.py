@@ -1,4 +1,4 @@
-"""The embedded engine with eyes: real pictures through a real (if senseless) vision tower."""
+"""The embedded engine with vision: real pictures through a real (if senseless) vision tower."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.engines.conftest import SLOTS
 from xinghe.core import (
     Constraint,
     Delta,
+    EngineRequest,
     FinishDelta,
     FinishReason,
-    GenerationJob,
     Message,
     Picture,
     PrefillDelta,
@@ -57,8 +57,10 @@ async def ask(
     constraint: Constraint | None = None,
 ) -> list[Delta]:
     prompt = await engine.prepare(messages, opening=opening)
-    job = GenerationJob("as-0123456789", prompt, GREEDY, limit, constraint=constraint, account=1)
-    async with aclosing(engine.generate(job)) as batches:
+    request = EngineRequest(
+        "as-0123456789", prompt, GREEDY, limit, constraint=constraint, account=1
+    )
+    async with aclosing(engine.generate(request)) as batches:
         deltas = [delta async for batch in batches for delta in batch.deltas]
     assert usage_of(deltas).prompt_tokens == prompt.tokens == prompt.bound
     return deltas
@@ -74,7 +76,7 @@ def usage_of(deltas: list[Delta]) -> UsageDelta:
 
 
 async def test_a_picture_is_read_and_its_tokens_are_known_before(seeing: LlamaCppEngine) -> None:
-    assert seeing.abilities.eyes
+    assert seeing.abilities.vision
     deltas = await ask(seeing, seen("看图:", encoded(drawn("red")), "这是什么?"))
     assert deltas[0] == PrefillDelta()
     assert isinstance(deltas[-1], FinishDelta)

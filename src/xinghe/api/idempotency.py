@@ -1,7 +1,7 @@
-"""`Idempotency-Key`: a layer around any operation that keeps its answer and gives it again.
+"""`Idempotency-Key`: a layer around any operation that stores its response and replays it.
 
-The same key with the same body gets the answer of the first request, without work or charge; a
-request that comes while the first is at work waits for it. What failed is not kept.
+The same key with the same body gets the response to the first request, without work or charge; a
+request that comes while the first is in flight waits for it. What failed is not stored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from starlette.types import Message
 from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.exchange import Exchange, Headers, read_body
 from xinghe.api.priced import unless_gone
-from xinghe.idempotency import Keeper, Keeping, Kept, KeyReused, RepeatKey
+from xinghe.idempotency import (
+    IdempotencyKey,
+    IdempotencyStore,
+    KeyReused,
+    PendingResponse,
+    StoredResponse,
+)
 from xinghe.settings import Server
 from xinghe.storage import now
 
@@ -26,67 +32,67 @@ HEADER = b"idempotency-key"
 KEY = re.compile("^[!-~]{1,255}$")
 REPLAYED = (b"idempotent-replayed", b"true")
 PIECE = 64 * 1024
-"""Bytes of a kept stream in one send: a reader that left is noticed between two."""
+"""Bytes of a stored stream in one send: a reader that left is noticed between two."""
 
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
 
-class Repeats(msgspec.Struct):
+class IdempotencyLayer(msgspec.Struct):
     """Runs the handler of a request with a key at most once for each key of an account."""
 
-    keeper: Keeper
+    store: IdempotencyStore
     server: Server
 
     async def __call__(self, exchange: Exchange, handler: Handler) -> None:
         """Raises `ApiError`, `ClientGone`, and what the handler raises."""
-        key = _key(exchange)
-        asked = (await read_body(exchange, self.server, hashed=True)).digest
-        place = RepeatKey(
+        sent = _key(exchange)
+        digest = (await read_body(exchange, self.server, hashed=True)).digest
+        key = IdempotencyKey(
             exchange.principal.account_id,
             f"{exchange.dialect.value} {exchange.operation}",
-            hashlib.sha256(key.encode()).digest(),
+            hashlib.sha256(sent.encode()).digest(),
         )
         try:
-            kept = await self._work_or_find(exchange, handler, place, asked)
+            stored = await self._work_or_find(exchange, handler, key, digest)
         except KeyReused:
             raise ApiError(
                 Errors.IDEMPOTENCY_KEY_REUSED,
-                f"the header Idempotency-Key is {shown(key)}, which was sent before with another "
+                f"the header Idempotency-Key is {shown(sent)}, which was sent before with another "
                 "body: take a new key for each request",
             ) from None
-        if kept is not None:
-            await _replay(exchange, kept)
+        if stored is not None:
+            await _replay(exchange, stored)
 
     async def _work_or_find(
-        self, exchange: Exchange, handler: Handler, place: RepeatKey, asked: bytes
-    ) -> Kept | None:
-        """Answer under the key's turn; or what is kept, to be sent when the turn is over."""
-        while (ended := self.keeper.running(place, asked)) is not None:
+        self, exchange: Exchange, handler: Handler, key: IdempotencyKey, digest: bytes
+    ) -> StoredResponse | None:
+        """Answer; or what is stored, to be sent when the key is in flight no more."""
+        while (ended := self.store.in_flight(key, digest)) is not None:
             await unless_gone(exchange, ended.wait())
-        with self.keeper.turn(place, asked):
-            kept = await self.keeper.find(place, asked)
+        with self.store.begin(key, digest):
+            stored = await self.store.find(key, digest)
             models = exchange.principal.models
-            if kept is not None and (models is None or kept.model in models):
-                return kept
-            with self.keeper.keeping(place) as keeping:
-                exchange.send = _Recorder(exchange, keeping, asked).send
+            if stored is not None and (models is None or stored.model in models):
+                return stored
+            with self.store.pending(key) as pending:
+                exchange.send = _Recorder(exchange, pending, digest).send
                 await handler(exchange)
         return None
 
 
 class _Recorder:
-    """Stands before what an exchange sends, and has it kept just before its last piece leaves.
+    """Stands before what an exchange sends, and has it stored just before its last piece leaves.
 
-    The status line waits for the first piece: an answer in one piece that could not be kept has
+    The status line waits for the first piece: an answer in one piece that could not be stored has
     not begun, and an error can still take its place.
     """
 
-    def __init__(self, exchange: Exchange, keeping: Keeping, asked: bytes) -> None:
+    def __init__(self, exchange: Exchange, pending: PendingResponse, digest: bytes) -> None:
         self._exchange = exchange
-        self._keeping = keeping
-        self._asked = asked
+        self._pending = pending
+        self._digest = digest
         self._send = exchange.send
         self._head: Message | None = None
         self._headers: Headers = []
@@ -100,7 +106,7 @@ class _Recorder:
             return
         part: bytes = message.get("body", b"")
         self._size += len(part)
-        if self._size > self._keeping.largest:
+        if self._size > self._pending.largest:
             self._parts.clear()
         else:
             self._parts.append(part)
@@ -120,13 +126,15 @@ class _Recorder:
         exchange = self._exchange
         if exchange.status != HTTPStatus.OK or exchange.error_code:
             return
-        if self._size > self._keeping.largest:
-            log.warning("answer_too_large_to_keep", size=self._size, largest=self._keeping.largest)
-            await self._keeping.keep(None)
+        if self._size > self._pending.largest:
+            log.warning(
+                "response_too_large_to_store", size=self._size, largest=self._pending.largest
+            )
+            await self._pending.store(None)
             return
-        await self._keeping.keep(
-            Kept(
-                self._asked,
+        await self._pending.store(
+            StoredResponse(
+                self._digest,
                 exchange.model,
                 exchange.status,
                 self._headers,
@@ -147,17 +155,17 @@ def _key(exchange: Exchange) -> str:
     return values[0]
 
 
-async def _replay(exchange: Exchange, kept: Kept) -> None:
+async def _replay(exchange: Exchange, stored: StoredResponse) -> None:
     exchange.body = None
-    exchange.model = kept.model
-    original = dict(kept.headers).get(b"x-request-id", b"").decode()
-    log.info("answer_replayed", original=original)
-    exchange.status = kept.status
-    start = {"type": "http.response.start", "status": kept.status}
-    await exchange.send({**start, "headers": [*kept.headers, REPLAYED]})
-    for at in range(0, len(kept.body), PIECE):
-        more = at + PIECE < len(kept.body)
-        piece = kept.body[at : at + PIECE]
+    exchange.model = stored.model
+    original = dict(stored.headers).get(b"x-request-id", b"").decode()
+    log.info("response_replayed", original=original)
+    exchange.status = stored.status
+    start = {"type": "http.response.start", "status": stored.status}
+    await exchange.send({**start, "headers": [*stored.headers, REPLAYED]})
+    for at in range(0, len(stored.body), PIECE):
+        more = at + PIECE < len(stored.body)
+        piece = stored.body[at : at + PIECE]
         await exchange.send({"type": "http.response.body", "body": piece, "more_body": more})
-    if not kept.body:
+    if not stored.body:
         await exchange.send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""The painter for machines without the weights of a diffusion model."""
+"""The engine for machines without the weights of a diffusion model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import msgspec
 from xinghe.core import Busy
 from xinghe.images.preview.messages import PERCENT
 from xinghe.images.preview.vocabulary import vocabulary
-from xinghe.images.protocol import Asked, PainterFailed, Progress, share_of
+from xinghe.images.protocol import ImageEngineFailed, ImageParams, Progress, share_of
 from xinghe.workers import QueueFull, Slots, Worker, WorkerClosed, WorkerFailure
 
 MODULE = "xinghe.images.preview.worker"
@@ -19,7 +19,7 @@ EACH = 1.0
 """Seconds that a waiting request takes about."""
 
 
-class PreviewPainter:
+class PreviewEngine:
     """Composes drawings by the words of the prompt; one request at a time, up to `queue` wait."""
 
     def __init__(self, queue: int = 8) -> None:
@@ -52,18 +52,18 @@ class PreviewPainter:
     async def start(self) -> None:
         """Loading takes a second: the first request does it."""
 
-    async def paint(self, asked: Asked, progress: Progress) -> list[bytes]:
+    async def generate(self, params: ImageParams, progress: Progress) -> list[bytes]:
         try:
             await self._slots.take()
         except QueueFull as busy:
             raise Busy(str(busy), EACH * (1 + self._slots.waiting)) from None
         try:
-            return await self._worker.call(asked, progress=_steps(asked, progress))
+            return await self._worker.call(params, progress=_steps(params, progress))
         except WorkerClosed:
-            raise PainterFailed("the service is ending") from None
+            raise ImageEngineFailed("the service is ending") from None
         except (WorkerFailure, msgspec.DecodeError) as error:
             # The error's text may quote the prompt: only its kind may be logged.
-            raise PainterFailed(f"the preview worker: {type(error).__name__}") from None
+            raise ImageEngineFailed(f"the preview worker: {type(error).__name__}") from None
         finally:
             self._slots.give_back()
 
@@ -74,13 +74,13 @@ class PreviewPainter:
         await self._worker.aclose()
 
 
-def _steps(asked: Asked, progress: Progress) -> Progress:
+def _steps(params: ImageParams, progress: Progress) -> Progress:
     """Tells `progress` of steps what the worker tells of percent; a number that never falls."""
     told = 0
 
     def tell(percent: int) -> None:
         nonlocal told
-        told = max(told, percent * asked.steps // PERCENT)
+        told = max(told, percent * params.steps // PERCENT)
         progress(told)
 
     return tell

@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xinghe.core import ACCOUNT
-from xinghe.engines.llamacpp.places import LEAST_SPARE, Places
+from xinghe.engines.llamacpp.admission import LEAST_SPARE, ContextAdmissionQueue
+from xinghe.engines.llamacpp.prefill import PrefillScheduler
 from xinghe.engines.llamacpp.shares import Shares
-from xinghe.engines.llamacpp.turns import Turns
 from xinghe.workers import QueueFull
 
 CONTEXT = 8000
 
 
-def places_of(count: int = 4, queue: int = 64, longest: float = 60.0) -> Places:
-    return Places(Shares(), count, queue=queue, tokens=CONTEXT, longest=longest)
+def places_of(count: int = 4, queue: int = 64, longest: float = 60.0) -> ContextAdmissionQueue:
+    return ContextAdmissionQueue(Shares(), count, queue=queue, tokens=CONTEXT, longest=longest)
 
 
 async def settled() -> None:
@@ -34,14 +34,16 @@ async def settled() -> None:
 class Request:
     """A request of an account; it keeps its place until it is told to `leave`."""
 
-    def __init__(self, places: Places, account: str, tokens: int = 10, **how: bool) -> None:
+    def __init__(
+        self, places: ContextAdmissionQueue, account: str, tokens: int = 10, **how: bool
+    ) -> None:
         self.account, self.tokens = account, tokens
         self.at_work = False
         self._may_leave = asyncio.Event()
         ACCOUNT.set(account)
         self.task = asyncio.create_task(self._run(places, **how))
 
-    async def _run(self, places: Places, **how: bool) -> None:
+    async def _run(self, places: ContextAdmissionQueue, **how: bool) -> None:
         async with places.hold(self.tokens, **how):
             self.at_work = True
             try:
@@ -56,7 +58,7 @@ class Request:
 
 
 @asynccontextmanager
-async def crowd(places: Places) -> AsyncIterator[Callable[..., Request]]:
+async def crowd(places: ContextAdmissionQueue) -> AsyncIterator[Callable[..., Request]]:
     made: list[Request] = []
 
     def come(account: str, tokens: int = 10, **how: bool) -> Request:
@@ -105,7 +107,7 @@ async def test_a_small_one_passes_a_large_one_but_not_for_ever(
         small = come("a", 50)
         await settled()
         assert (large.at_work, small.at_work) == (False, True)
-        monkeypatch.setattr("xinghe.engines.llamacpp.places.PATIENCE", 0.0)
+        monkeypatch.setattr("xinghe.engines.llamacpp.admission.AGED", 0.0)
         later = come("a", 40)
         await settled()
         assert not later.at_work
@@ -116,7 +118,7 @@ async def test_a_small_one_passes_a_large_one_but_not_for_ever(
 async def test_who_returns_goes_before_all_and_is_never_refused() -> None:
     async with crowd(places := places_of(count=1, queue=1)) as come:
         first, waits = come("a"), come("a")
-        returns = come("a", returning=True)
+        returns = come("a", priority=True)
         await settled()
         assert places.waiting == 2
         await first.leave()
@@ -187,10 +189,10 @@ async def test_who_would_wait_too_long_is_told_at_once_and_when_to_come_again() 
             with pytest.raises(QueueFull):
                 await one.task
         ACCOUNT.set("a")
-        assert places.refused_for == pytest.approx(1.0, abs=0.1)
+        assert places.retry_after == pytest.approx(1.0, abs=0.1)
         assert places.expected_wait == pytest.approx(6.0, abs=0.6)
         ACCOUNT.set("b")
-        assert places.refused_for >= 1.0
+        assert places.retry_after >= 1.0
         assert held.at_work
 
 
@@ -202,11 +204,11 @@ async def test_how_long_those_at_work_have_been_there_already_is_no_secret(
         come("a"), come("a")
         await settled()
         later = time.monotonic() + 50.0
-        monkeypatch.setattr("xinghe.engines.llamacpp.places.time.monotonic", lambda: later)
+        monkeypatch.setattr("xinghe.engines.llamacpp.admission.time.monotonic", lambda: later)
         ACCOUNT.set("a")
         # The one at work has stayed for fifty seconds, and another waits before a newcomer.
         assert places.expected_wait == pytest.approx(100.0, abs=5.0)
-        assert places.refused_for == pytest.approx(50.0, abs=5.0)
+        assert places.retry_after == pytest.approx(50.0, abs=5.0)
         monkeypatch.undo()
 
 
@@ -251,11 +253,11 @@ async def test_one_and_eight_conversations_have_equal_shares(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """On a pretended engine, in steps: in each it reads a piece and writes a token for each."""
-    monkeypatch.setattr("xinghe.engines.llamacpp.turns.ON_ITS_WAY", 0.0)  # there is no time
-    monkeypatch.setattr("xinghe.engines.llamacpp.turns.WHILE_OTHERS_WRITE", 600.0)
+    monkeypatch.setattr("xinghe.engines.llamacpp.prefill.ON_ITS_WAY", 0.0)  # there is no time
+    monkeypatch.setattr("xinghe.engines.llamacpp.prefill.WHILE_OTHERS_WRITE", 600.0)
     shares = Shares()
-    places = Places(shares, 4, queue=64, tokens=32768, longest=60.0)
-    turns, had, draw = Turns(shares), Counter[str](), random.Random(7)
+    places = ContextAdmissionQueue(shares, 4, queue=64, tokens=32768, longest=60.0)
+    turns, had, draw = PrefillScheduler(shares), Counter[str](), random.Random(7)
     step = asyncio.Event()
 
     async def converse(account: str) -> None:

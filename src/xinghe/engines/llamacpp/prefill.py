@@ -46,8 +46,8 @@ class Work:
         """Its turn, as long as it waits for one or has one."""
 
 
-class Turns:
-    """The turns on one child; one at a time."""
+class PrefillScheduler:
+    """Gives the turns in which one child reads prompts; one at a time."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
