@@ -117,6 +117,19 @@ def test_broken_answer_never_leaves(
     assert len(upstream.attempts(script)) == 2
 
 
+def test_it_is_asked_again_for_another_draw(api: Api, upstream: Upstream) -> None:
+    """As the first was drawn, the same text would come again."""
+    script = Script(["不"], again=[Script(["不"]), Script([GOOD])])
+    reply = api.at(STRICT).chat(
+        model=ABLE, messages=script.messages, response_format=wants(SCHEMA), seed=7, temperature=0
+    )
+    assert content(answered(reply)) == GOOD
+    first, *later = (attempt.body for attempt in upstream.attempts(script))
+    assert (first["seed"], first["temperature"]) == (7, 0)
+    assert len({first["seed"], *(body["seed"] for body in later)}) == 3
+    assert all(body["temperature"] > 0.5 for body in later)
+
+
 def test_answer_that_stays_broken(api: Api, books: Books) -> None:
     reply = api.chat(model=ABLE, messages=Script(["不"]).messages, response_format=wants(SCHEMA))
     no_engine(reply)
@@ -232,6 +245,51 @@ def test_embedded_engine(api: Api, mount: str) -> None:
     )
     jsonschema_rs.validate(SCHEMA, json.loads(content(body)))
     assert body["choices"][0]["finish_reason"] in {"normal", "stop"}
+
+
+SETS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "颜色": {
+            "type": "array", "items": {"enum": ["红", "黄", "蓝"]}, "uniqueItems": True,
+            "minItems": 2, "maxItems": 3,
+        },
+        "价格": {"type": "string", "pattern": r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$", "maxLength": 8},
+        "城市": {"type": "string", "not": {"const": "北京"}, "maxLength": 8},
+    },
+    "required": ["颜色", "价格", "城市"],
+}  # fmt: skip
+
+
+@pytest.mark.embedded
+def test_what_no_grammar_can_say_is_checked_on_the_embedded_engine(api: Api) -> None:
+    """Items that differ, what must not be found in a text: three draws are enough."""
+    stream = api.stream(
+        model="ernie-4.5-turbo-32k",
+        messages=[{"role": "user", "content": "介绍一件商品"}],
+        response_format=wants(SETS),
+        max_tokens=120,
+    )
+    jsonschema_rs.validate(SETS, json.loads(stream.content))
+
+
+@pytest.mark.embedded
+@pytest.mark.slow
+def test_arguments_that_no_grammar_can_say_are_checked_on_the_embedded_engine(api: Api) -> None:
+    function = {"name": "paint", "description": "paint a thing in colours", "parameters": SETS}
+    body = answered(
+        api.chat(
+            model="ernie-x1-turbo-32k",
+            messages=[{"role": "user", "content": "把价格 3 元、上海的杯子涂成红色和蓝色"}],
+            tools=[{"type": "function", "function": function}],
+            tool_choice="required",
+            max_tokens=120,
+            thinking_budget=1,
+        )
+    )
+    assert body["choices"][0]["finish_reason"] == "function_call"
+    (call, *_) = body["choices"][0]["message"]["tool_calls"]
+    jsonschema_rs.validate(SETS, json.loads(call["function"]["arguments"]))
 
 
 @pytest.mark.embedded

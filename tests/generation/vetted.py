@@ -32,7 +32,7 @@ def form(schema: Any = None, *, max_tokens: int) -> VettedForm:
     async def check(text: str) -> str | None:
         return made.check(text)
 
-    return VettedForm(made.constraint, made.hint, check)
+    return VettedForm(made.constraint, made.hint, check, made.exact)
 
 
 def functions(use: ToolUse, *, max_tokens: int) -> VettedTools:

@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from xinghe.core import (
     Constraint,
@@ -37,6 +38,8 @@ Emit: TypeAlias = Callable[[Batch], None]
 
 ATTEMPTS = 3
 """How often an engine may break its promise before the request fails."""
+WARMER = 0.7
+"""The temperature of a second attempt, at least."""
 
 
 class OutputProcessor(Protocol):
@@ -91,10 +94,11 @@ class PassRunner(msgspec.Struct):
         usage = self.usage
         before = usage.completion_tokens, usage.reasoning_tokens
         max_tokens = self.request.max_tokens + thinking
-        engine_request = self._engine_request(
-            laid_out.prompt, laid_out.sampling, max_tokens, laid_out.constraint
-        )
         for attempt in range(ATTEMPTS):
+            sampling = _drawn_again(laid_out.sampling, attempt)
+            engine_request = self._engine_request(
+                laid_out.prompt, sampling, max_tokens, laid_out.constraint
+            )
             usage.completion_tokens, usage.reasoning_tokens = before
             self.shown = False
             processors = self._processors(laid_out, thinking, stops)
@@ -189,6 +193,8 @@ class PassRunner(msgspec.Struct):
             processors.append(ToolCallCheck(laid_out.native))
         elif laid_out.tools is not None:
             processors.append(ToolCallParser(laid_out.tools.names))
+            if not laid_out.tools.exact and self.request.tools is not None:
+                processors.append(ToolCallCheck(self.request.tools))
         if laid_out.structure is not None or self.request.tools is not None:
             processors.append(JsonUnescape(text=laid_out.structure is not None))
         if self.found is not None and laid_out.structure is None:
@@ -199,8 +205,8 @@ class PassRunner(msgspec.Struct):
             processors.append(self.citations)
         processors.append(OutputFilter(stops, self.context.moderator.scanner))
         if laid_out.structure is not None:
-            whole = not self.request.keeps_to_grammars
-            processors.append(SchemaCheck(laid_out.structure.check, whole=whole))
+            held = self.request.keeps_to_grammars and laid_out.structure.exact
+            processors.append(SchemaCheck(laid_out.structure.check, whole=not held))
         return processors
 
     def _parsers(
@@ -237,3 +243,15 @@ class PassRunner(msgspec.Struct):
             constraint=constraint,
             account=request.account,
         )
+
+
+def _drawn_again(sampling: Sampling, attempt: int) -> Sampling:
+    """The sampling of a later attempt: as the first was drawn, the same text would come again."""
+    if not attempt:
+        return sampling
+    seed, temperature = sampling.seed, sampling.temperature
+    return replace(
+        sampling,
+        seed=None if seed is None else seed ^ attempt,
+        temperature=None if temperature is None else max(temperature, WARMER),
+    )

@@ -26,6 +26,8 @@ __all__ = ["engine"]
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
 
 TOKENS = 512
+DRAWS = 3
+"""As often as the service draws an answer that does not fit."""
 QUESTIONS = (
     "介绍一个人物。",
     "Describe an order of a shop.",
@@ -59,7 +61,10 @@ async def draw(served: LlamaCppEngine, seed: int, count: int) -> Counter[str]:
     async def one(number: int, structure: Structure) -> None:
         async with slots:
             question = QUESTIONS[number % len(QUESTIONS)]
-            text, reason = await answer(served, structure, question, number)
+            for draw in range(1 if structure.exact else DRAWS):
+                text, reason = await answer(served, structure, question, number + draw * 1000)
+                if reason is FinishReason.LENGTH or structure.check(text) is None:
+                    break
         ends["tokens"] += len(text)
         if reason is FinishReason.LENGTH:
             ends["length"] += 1

@@ -115,13 +115,24 @@ TAKEN: dict[str, Any] = {
 }  # fmt: skip
 
 
+CHECKED = {
+    "three names of a pattern", "dict of UUID", "names beside declared ones", "Decimal",
+    "Decimal of two places", "email of Zod", "anything but admin",
+    "not a pattern", "one of two patterns", "set of UUID", "set of floats", "set of shares",
+    "set of pairs", "set of models", "set of this or that", "set of all", "set of nested models",
+    "snowflake id", "a large constant",
+}  # fmt: skip
+"""What no grammar of the library's can say: only the check at the end can tell."""
+
+
 @pytest.mark.parametrize("name", TAKEN)
 def test_taken_and_kept(name: str) -> None:
     structure, rng = structured(TAKEN[name], max_tokens=TOKENS), random.Random(name)
+    assert structure.exact is (name not in CHECKED)
     for _ in range(10):
         text = walk(structure.constraint.grammar, rng, soft=40)
         assert text is not None
-        assert structure.check(text) is None, text
+        assert not structure.exact or structure.check(text) is None, text
 
 
 def test_a_long_pattern_has_room_beside_many_others() -> None:

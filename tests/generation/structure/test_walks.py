@@ -26,7 +26,7 @@ def walked(seed: int, schemas: int, walks: int) -> None:
         for _ in range(walks):
             text = walk(structure.constraint.grammar, rng)
             assert text is not None, schema
-            assert structure.check(text) is None, (schema, text)
+            assert not structure.exact or structure.check(text) is None, (schema, text)
     print(f"{schemas} schemas, {refused} refused")
     assert refused <= schemas * 0.1
 
@@ -87,6 +87,10 @@ SOUND = {
     "many keys": {
         "type": "object", "additionalProperties": {"type": "boolean"}, "minProperties": 4,
     },
+    "at most two": {
+        "type": "object", "required": ["c"], "maxProperties": 2, "additionalProperties": False,
+        "properties": {name: {"type": "boolean"} for name in "abc"},
+    },
     "draft 4": {
         "$schema": "http://json-schema.org/draft-04/schema#",
         "type": "integer", "minimum": 3, "exclusiveMinimum": True,
@@ -118,13 +122,20 @@ SOUND = {
 }  # fmt: skip
 
 
+CHECKED = {
+    "distinct words", "distinct numbers", "many keys",
+}  # fmt: skip
+"""What no grammar of the library's can say: only the check at the end can tell."""
+
+
 @pytest.mark.parametrize("name", SOUND)
 def test_a_keyword_is_kept(name: str) -> None:
     structure, rng = structured(SOUND[name], max_tokens=TOKENS), random.Random(name)
+    assert structure.exact is (name not in CHECKED)
     for _ in range(12):
         text = walk(structure.constraint.grammar, rng, soft=40)
         assert text is not None
-        assert structure.check(text) is None, text
+        assert not structure.exact or structure.check(text) is None, text
 
 
 FORMATS = (

@@ -55,7 +55,7 @@ def test_auto_lets_calls_be_written_and_nothing_after_them() -> None:
     constraint = made(ToolUse(ALL))
     first = 'get_weather {"city": "北京"}'
     assert takes(constraint, first)
-    assert takes(constraint, f'{first}\nget {{}}\ncreate_event {{"标题":"会","day":3}}')
+    assert takes(constraint, f'{first}\nget {{}}\ncreate_event {{"标题": "会", "day": 3}}')
     for text in (f"{first} ", f"{first}\n", f"{first}\n好的", "get_weather {}", "get x"):
         assert not takes(constraint, text), text
 
@@ -63,8 +63,8 @@ def test_auto_lets_calls_be_written_and_nothing_after_them() -> None:
 def test_arguments_keep_to_their_schema() -> None:
     constraint = made(ToolUse(ALL))
     for text in (
-        'create_event {"标题":"会","day":32}',
-        'create_event {"day":3}',
+        'create_event {"标题": "会", "day": 32}',
+        'create_event {"day": 3}',
         'get_weather {"city": 3}',
         'get_weather {"city": "x", "unit": "kelvin"}',
         'get_weather {"city": "x", "made_up": 1}',
@@ -162,8 +162,8 @@ def test_listed_arguments(word: str) -> None:
     """What stands in no `properties` is no less meant."""
     values: Any = [{"a": 1}, {"b": 2}] if word == "enum" else {"a": 1}
     constraint = made(ToolUse((Tool("f", "", {"type": "object", word: values}),), "required"))
-    assert takes(constraint, 'f {"a":1}')
-    assert not takes(constraint, 'f {"a":2}')
+    assert takes(constraint, 'f {"a": 1}')
+    assert not takes(constraint, 'f {"a": 2}')
 
 
 @pytest.mark.parametrize("choice", ["auto", "required"])
@@ -172,7 +172,7 @@ def test_only_allowed_functions_can_be_called(choice: Literal["auto", "required"
     planned = plan(ASK, use, max_tokens=256)
     for text in ('get_weather {"city": "x"}', 'plant {"root": {"v": 1}}'):
         assert takes(planned.constraint, text)
-    for text in ("get {}", 'create_event {"标题":"会","day":3}'):  # not even as a reply
+    for text in ("get {}", 'create_event {"标题": "会", "day": 3}'):  # not even as a reply
         assert not takes(planned.constraint, text)
     assert planned.reply is None or not takes(planned.reply, "get {}")
     assert planned.names == ("get_weather", "plant")
@@ -245,8 +245,8 @@ def test_a_hundred_and_twenty_eight_functions() -> None:
     began = time.process_time()
     constraint = made(ToolUse(tools))
     assert time.process_time() - began < 5
-    assert takes(constraint, 'tool_1 {"标题":"会","day":3}\ntool_127 {"标题":"会","day":3}')
-    assert not takes(constraint, 'tool_128 {"标题":"会","day":3}')
+    assert takes(constraint, 'tool_1 {"标题": "会", "day": 3}\ntool_127 {"标题": "会", "day": 3}')
+    assert not takes(constraint, 'tool_128 {"标题": "会", "day": 3}')
 
 
 def test_a_reply_is_laid_out_without_the_examples() -> None:

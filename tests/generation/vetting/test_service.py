@@ -90,9 +90,9 @@ async def test_real_schemas_are_served(vetting: Vetting, schema: Any) -> None:
 @pytest.mark.parametrize(
     ("schema", "right", "wrong"),
     [
-        (hostile.FLAGGED, '{"a":0.5}', '{"a":0}'),
-        (hostile.ONE_OF_THREE, '{"kind":"b"}', '{"kind":"d"}'),
-        (hostile.cycle(16), '{"next":[{"next":[]}]}', '{"next":[1]}'),
+        (hostile.FLAGGED, '{"a": 0.5}', '{"a": 0}'),
+        (hostile.ONE_OF_THREE, '{"kind": "b"}', '{"kind": "d"}'),
+        (hostile.cycle(16), '{"next": [{"next": []}]}', '{"next": [1]}'),
     ],
 )
 async def test_answers_are_checked_in_the_worker(
@@ -176,7 +176,7 @@ async def test_a_grammar_that_does_not_compile_is_no_free_text(vetting: Vetting)
 
 async def test_texts_are_followed_by_whichever_worker_has_time(vetting: Vetting) -> None:
     """More than a worker remembers, at once: those that were forgotten are walked again."""
-    word = "{" + '"a":"' + "x" * 20 + '"}'
+    word = "{" + '"a": "' + "x" * 20 + '"}'
     form = await vet(vetting, SMALL)
 
     async def follow(account: str) -> None:

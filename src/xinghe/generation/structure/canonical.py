@@ -4,10 +4,7 @@ Its canonical form says the same with few keywords: allOf is merged, oneOf becom
 disjoint branches, if/then/else and dependent* become anyOf, drafts 4 to 2019-09 their modern
 words. What is left of `not`, `oneOf` and the like is what no grammar can say.
 
-It does not look behind a `$ref`, so branches of `oneOf` that refer elsewhere are told apart here
-(`excluding`). Unions of models mostly differ in one property (a discriminator, often with a
-default and so not demanded), or in what one of them demands: so the one is demanded, the other
-left out.
+It does not look behind a `$ref`, so branches of `oneOf` that refer elsewhere are told apart here.
 """
 
 from __future__ import annotations
@@ -22,7 +19,6 @@ from jsonschema_rs.canonical import CanonicalizationError, CanonicalKind, Satisf
 from xinghe.generation.structure.refusals import (
     Impossible,
     Unguaranteed,
-    Unsupported,
     blamed,
     culprit,
     escaped,
@@ -128,55 +124,38 @@ def constants(node: dict[str, Any]) -> bool:
     return bool({"enum", "const"} & set(node))
 
 
-def excluding(node: Any, others: list[Any], document: Any) -> Any:
-    """`node`, narrowed so that no value fits any of `others`; raises `Unsupported`."""
-    for other in others:
-        node = _apart(node, other, document)
-    return node
+def apart(node: Any, other: Any, document: Any) -> Any:
+    """`node`, narrowed so that no value of it fits `other`; `None` where that is not found.
 
-
-def _apart(node: Any, other: Any, document: Any) -> Any:
+    Unions of models mostly differ in one property (a discriminator, often with a default and so
+    not demanded), or in what one of them demands: so the one is demanded, the other left out.
+    """
     node, other = followed(node, document), followed(other, document)
-    if not isinstance(node, dict) or not isinstance(other, dict):
-        raise Unsupported("oneOf")
-    for word in ("anyOf", "oneOf"):
-        if word in node:
-            apart = [_apart(branch, other, document) for branch in node[word]]
-            return node | {word: apart}
-        if word in other:
-            return excluding(node, other[word], document)
-    if node.get("type") == other.get("type") == "object":
-        return _objects_apart(node, other, document)
     if _disjoint(node, other, document):
         return node
-    raise Unsupported("oneOf")
+    for word in ("anyOf", "oneOf"):
+        if isinstance(node, dict) and word in node:
+            branches = [apart(branch, other, document) for branch in node[word]]
+            return None if None in branches else node | {word: branches}
+        if isinstance(other, dict) and word in other:
+            for branch in other[word]:
+                node = None if node is None else apart(node, branch, document)
+            return node
+    objects = all(isinstance(one, dict) and one.get("type") == "object" for one in (node, other))
+    return _objects_apart(node, other, document) if objects else None
 
 
 def _objects_apart(node: dict[str, Any], other: dict[str, Any], document: Any) -> Any:
-    """The object `node` such that it has, or lacks, what makes it no `other`."""
     mine, theirs = node.get("properties", {}), other.get("properties", {})
-    required, demanded = node.get("required", []), other.get("required", [])
-    listed, allowed = closed_names(node), closed_names(other)
-    if listed is not None and not set(demanded) <= set(listed):
-        return node
-    if allowed is not None and not set(required) <= set(allowed):
-        return node
-    # What is demanded already tells best, then what the author wrote first.
-    shared = [name for name in mine if name in theirs]
-    for name in sorted(shared, key=lambda one: one not in required):
-        if _disjoint(mine[name], theirs[name], document):
-            return _demanding(node, name)
-    for name in demanded:
-        if name not in required:
-            return node | {"properties": mine | {name: False}}
-    if allowed is not None and (own := [name for name in mine if name not in allowed]):
-        return _demanding(node, own[0])
-    raise Unsupported("oneOf")
-
-
-def _demanding(node: dict[str, Any], name: str) -> dict[str, Any]:
-    required = node.get("required", [])
-    return node if name in required else node | {"required": [*required, name]}
+    required, allowed = node.get("required", []), closed_names(other)
+    # What is demanded already tells best.
+    shared = sorted(set(mine) & set(theirs), key=lambda one: (one not in required, one))
+    telling = [name for name in shared if _disjoint(mine[name], theirs[name], document)]
+    telling += [name for name in mine if allowed is not None and name not in allowed]
+    left = [name for name in other.get("required", []) if name not in required]
+    if telling and (telling[0] in shared or not left):
+        return node | {"required": list(dict.fromkeys([*required, telling[0]]))}
+    return node | {"properties": mine | {left[0]: False}} if left else None
 
 
 def _disjoint(one: Any, other: Any, document: Any) -> bool:

@@ -57,7 +57,7 @@ def _part(node: Any, levels: int, document: Any) -> Iterator[str]:
     if kind == "array":
         yield "["
         yield from _part(node.get("items"), levels - 1, document)
-        yield ", …]"
+        yield ", … all different]" if node.get("uniqueItems") else ", …]"
     elif kind == "object":
         yield from _object(node, levels, document)
     else:

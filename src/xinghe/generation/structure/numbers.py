@@ -1,4 +1,4 @@
-"""Numbers and constants: schemas that llguidance's JSON compiler keeps exactly.
+"""Numbers: schemas that llguidance's JSON compiler keeps exactly.
 
 What it does not keep by itself is made plain first: numbers get a bounded number of digits, and
 what is left unbounded gets a bound.
@@ -6,7 +6,6 @@ what is left unbounded gets a bound.
 
 from __future__ import annotations
 
-import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -54,15 +53,6 @@ def number(node: dict[str, Any]) -> dict[str, Any]:
     leaf: dict[str, Any] = {"type": node["type"], "minimum": _plain(least), "maximum": _plain(most)}
     whole = node["type"] == "integer" and "multipleOf" not in node
     return leaf if whole else leaf | {"multipleOf": _plain(step)}
-
-
-def constant(value: Any) -> bool:
-    """Whether a constant is a scalar that the compiler writes as it is."""
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        return True
-    if isinstance(value, int) and abs(value) > EXACT:
-        return False  # it would be rounded
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _modern(node: dict[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,10 @@ import msgspec
 
 from xinghe.core import Constraint
 from xinghe.generation.structure.canonical import canonical, first_line
-from xinghe.generation.structure.compile import Compiler, TooLarge
 from xinghe.generation.structure.hint import OBJECT_HINT, hint_for
-from xinghe.generation.structure.lark import grammar_fault
+from xinghe.generation.structure.library import grammar_fault, grammar_of
 from xinghe.generation.structure.limits import within_effort, within_limits
+from xinghe.generation.structure.narrow import Narrower, TooLarge
 from xinghe.generation.structure.refusals import NoGrammar, Unguaranteed, culprit, escaped, keywords
 from xinghe.generation.structure.strings import held
 
@@ -37,14 +37,16 @@ class Structure(msgspec.Struct, frozen=True):
     """What an answer must look like.
 
     `constraint` is what the engine keeps to while it generates, `hint` tells the model in words,
-    and `check` names what is wrong with a finished text, `None` if nothing is. Penalties count
-    the marks of JSON as repetition, so an answer under a constraint is drawn without them
-    (`Sampling.penalty_score`, `frequency_penalty` and `presence_penalty` neutral).
+    and `check` names what is wrong with a finished text, `None` if nothing is. Where it is not
+    `exact`, the constraint admits more than what fits: nothing may leave before the check.
+    Penalties count the marks of JSON as repetition, so an answer under a constraint is drawn
+    without them (`Sampling.penalty_score`, `frequency_penalty` and `presence_penalty` neutral).
     """
 
     constraint: Constraint
     hint: str
     check: Callable[[str], str | None]
+    exact: bool = True
 
 
 def structured(schema: Any = None, *, max_tokens: int) -> Structure:
@@ -62,10 +64,10 @@ def structured(schema: Any = None, *, max_tokens: int) -> Structure:
     _fits(wanted, max_tokens)
     check = checker(wanted)
     within_effort(wanted)
-    grammar = _grammar(wanted, max_tokens)
+    grammar, exact = _grammar(wanted, max_tokens)
     given = wanted if isinstance(wanted, dict) else {}
     hint = OBJECT_HINT if schema is None else hint_for(wanted)
-    return Structure(Constraint(grammar, given), hint, check)
+    return Structure(Constraint(grammar, given), hint, check, exact)
 
 
 def verifiable(schema: Any) -> None:
@@ -102,24 +104,24 @@ def checker(schema: Any, *, arguments: bool = False) -> Callable[[str], str | No
     return check
 
 
-def _grammar(schema: Any, max_tokens: int) -> str:
+def _grammar(schema: Any, max_tokens: int) -> tuple[str, bool]:
     form = canonical(schema)
     for recursion in RECURSION:
         try:
-            text = _text(schema, form, max_tokens, recursion)
+            text, exact = _text(schema, form, max_tokens, recursion)
         except (TooLarge, RecursionError):
             continue
         except NoGrammar as error:
             raise _blame(schema, error, max_tokens) from None
         if len(text) <= GRAMMAR:
             _compiled(schema, text, max_tokens)
-            return text
+            return text, exact
     raise Unguaranteed("schema", "", "is too large once its references are written out")
 
 
-def _text(schema: Any, form: Any, max_tokens: int, recursion: int) -> str:
-    compiler = Compiler(form, _order(schema), recursion)
-    return compiler.lark.text(compiler.emit(form, max_tokens * USED))
+def _text(schema: Any, form: Any, max_tokens: int, recursion: int) -> tuple[str, bool]:
+    narrower = Narrower(form, _order(schema), recursion)
+    return grammar_of(narrower.schema(max_tokens * USED)), narrower.exact
 
 
 def _compiled(schema: Any, grammar: str, max_tokens: int) -> None:
@@ -138,7 +140,7 @@ def _compiled(schema: Any, grammar: str, max_tokens: int) -> None:
 def _works(max_tokens: int, schema: Any) -> bool:
     """Whether a schema can be guaranteed, where one keyword has been taken out."""
     try:
-        return not grammar_fault(_text(schema, canonical(schema), max_tokens, RECURSION[-1]))
+        return not grammar_fault(_text(schema, canonical(schema), max_tokens, RECURSION[-1])[0])
     except (Unguaranteed, NoGrammar, TooLarge, RecursionError, ValueError):
         return False
 

@@ -59,7 +59,8 @@ class ToolPlan(msgspec.Struct, frozen=True):
     Where nothing was called, these tokens are dropped (and counted), and the second pass
     replies: on `plain`, without the examples of calls, with the request's own sampling, under
     `reply` or, where the request has one, its own constraint. `reply` is `None` where a call is
-    certain: then there is no second pass.
+    certain: then there is no second pass. Where it is not `exact`, the constraint admits arguments
+    that do not fit.
     """
 
     messages: tuple[Message, ...]
@@ -68,6 +69,7 @@ class ToolPlan(msgspec.Struct, frozen=True):
     sampling: Sampling
     reply: Constraint | None
     names: tuple[str, ...]
+    exact: bool
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -79,6 +81,7 @@ class Decision(msgspec.Struct, frozen=True):
     calls: str
     reply: str | None
     functions: str
+    exact: bool
 
 
 def _ignored(_number: int) -> None:
@@ -92,7 +95,7 @@ def decide(use: ToolUse, *, max_tokens: int, begun: Callable[[int], None] = _ign
     into the request's `tools`. Takes up to 4 ms a function, but hostile ones may take any time:
     not for the gateway.
     """
-    allowed, grammars = [], []
+    allowed, grammars, exact = [], [], True
     for number, tool in enumerate(use.tools):
         if not use.allows(tool.name):
             continue
@@ -103,13 +106,14 @@ def decide(use: ToolUse, *, max_tokens: int, begun: Callable[[int], None] = _ign
         except Unguaranteed as error:
             raise placed(number, error) from None
         grammars.append(arguments.constraint.grammar)
+        exact &= arguments.exact
     free = use.choice == "auto"
     # A reply is any text that does not begin as a call, be it of a function that is not allowed.
     other = _not_a_call(use.tools) if free else None
     calls = _calls(allowed, grammars, other, several=use.parallel is not False)
     reply = None if other is None else f"start: TEXT\nTEXT: {other}"
     # Where a call is certain, the grammar alone sees to it that it is one of those allowed.
-    return Decision(calls, reply, told(allowed if free else use.tools))
+    return Decision(calls, reply, told(allowed if free else use.tools), exact)
 
 
 def vet(use: ToolUse, begun: Callable[[int], None] = _ignored) -> None:
@@ -136,6 +140,7 @@ def plan(messages: Sequence[Message], use: ToolUse, decision: Decision) -> ToolP
         sampling=GREEDY,
         reply=None if decision.reply is None else Constraint(decision.reply, formal=False),
         names=tuple(tool.name for tool in use.tools if use.allows(tool.name)),
+        exact=decision.exact,
     )
 
 

@@ -58,7 +58,7 @@ def _work(
         case wire.Form(schema, max_tokens):
             value = None if schema is None else json.loads(schema)
             form = structured(value, max_tokens=max_tokens)
-            return wire.Formed(form.constraint.grammar, form.hint)
+            return wire.Formed(form.constraint.grammar, form.hint, form.exact)
         case wire.Functions(tools, native, choice, only, parallel, max_tokens):
             listed = tuple(Tool(**tool) for tool in json.loads(tools))
             use = ToolUse(listed, choice, None if only is None else frozenset(only), parallel)

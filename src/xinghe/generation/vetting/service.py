@@ -60,12 +60,13 @@ class VettedForm(msgspec.Struct, frozen=True):
 
     `constraint` is what the engine keeps to while it generates, `hint` tells the model in words,
     and `check` says what is wrong with a finished text, `None` if nothing is. It raises
-    `Unverified`.
+    `Unverified`. Where it is not `exact`, the constraint admits more than what fits.
     """
 
     constraint: Constraint
     hint: str
     check: Callable[[str], Awaitable[str | None]]
+    exact: bool = True
 
 
 class VettedTools(msgspec.Struct, frozen=True):
@@ -144,7 +145,7 @@ class Vetting:
         assert isinstance(found, wire.Formed)
         constraint = Constraint(found.grammar, schema, about or {})
         check = partial(self.validate, text or ANY_OBJECT, account=account, arguments=False)
-        return VettedForm(constraint, found.hint, check)
+        return VettedForm(constraint, found.hint, check, found.exact)
 
     async def tools(
         self,

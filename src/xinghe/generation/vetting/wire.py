@@ -55,10 +55,11 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Formed(msgspec.Struct, frozen=True, tag=True):
-    """The grammar of a form, and how the model is told of it."""
+    """The grammar of a form, how the model is told of it, and whether that says all."""
 
     grammar: str
     hint: str
+    exact: bool = True
 
 
 class Planned(msgspec.Struct, frozen=True, tag=True):
