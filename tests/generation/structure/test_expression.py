@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from random import Random
 
 import jsonschema_rs
 import pytest
 from llguidance import LLMatcher
 
-from tests.kit.matcher import TOKENIZER
+from tests.kit.matcher import TOKENIZER, walk
 from xinghe.generation.structure import Unguaranteed, structured
 
 CHARACTERS = "a3A_-.[]&~^$中٣é\u00a0\ufeff\u2028\u0085\r\n\t😀 \x0b\x1c\u180eſ"
@@ -34,6 +35,7 @@ def admitted(pattern: str, text: str) -> bool:
     [
         r"^\d$", r"^\D$", r"^\w$", r"^\W$", r"^\s$", r"^\S$", r"^.$", r"^[^\d]$", r"^[^\w]$",
         r"^[^\s]$", r"^[\s\d]$", r"^[^\S]$", r"^[^\D]$", r"^(?=\S).$", r"^(?i:A)$",
+        r"^(?!\d)..$", r"^(?!\s).$",
     ],
 )  # fmt: skip
 def test_a_class_is_kept_by_every_reading(pattern: str) -> None:
@@ -78,15 +80,21 @@ def test_not_admitted(pattern: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "exact"),
     [
-        (r"^(?=.*\d)(?=.*[a-z])\w{8,}$", True), (r"^(?=ab)a.$", True), (r"^(?!a).$", False),
+        (r"^(?=.*\d)(?=.*[a-z])\w{8,}$", True), (r"^(?=ab)a.$", True), (r"^(?=a|b)(a|b)$", True),
         (r"^a(?=b)b$", False), (r"(?=.*b)a", False), (r"^(?=a).|^b$", False),
         (r"^(?=a(?!b)).*$", False),
+        (r"^(?!^[-+.]*$)[+-]?\d*\.?\d*$", True), (r"^(?!\s*$).+", True), (r"^(?!\d)\w+$", True),
+        (r"^(?!-)(?!.*\s).{3,}$", True), (r"^(?!-).+|-$", False), (r"^(?!a).$", False),
+        (r"^(?!.*--)[a-z-]+$", True), (r"^(?!admin$).*$", False),
     ],
 )  # fmt: skip
-def test_what_must_follow_the_beginning_is_held_to_and_all_else_checked(
+def test_what_may_follow_the_beginning_is_held_to_if_narrower_texts_do_and_all_else_checked(
     pattern: str, exact: bool
 ) -> None:
-    assert structured({"type": "string", "pattern": pattern}, max_tokens=64).exact is exact
+    structure, rng = structured({"type": "string", "pattern": pattern}, max_tokens=64), Random(7)
+    assert structure.exact is exact
+    texts = [walk(structure.constraint.grammar, rng, soft=20) for _ in range(5 * exact)]
+    assert not [text for text in texts if text is None or structure.check(text)]
 
 
 @pytest.mark.parametrize(

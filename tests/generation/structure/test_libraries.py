@@ -116,8 +116,8 @@ TAKEN: dict[str, Any] = {
 
 
 CHECKED = {
-    "three names of a pattern", "dict of UUID", "names beside declared ones", "Decimal",
-    "Decimal of two places", "email of Zod", "anything but admin",
+    "three names of a pattern", "dict of UUID", "names beside declared ones",
+    "anything but admin",
     "not a pattern", "one of two patterns", "set of UUID", "set of floats", "set of shares",
     "set of pairs", "set of models", "set of this or that", "set of all", "set of nested models",
     "snowflake id", "a large constant",

@@ -11,17 +11,11 @@ import json
 import math
 from collections.abc import Callable
 from functools import partial
-from itertools import combinations, permutations
 from typing import Any
 
-from xinghe.generation.structure.canonical import (
-    apart,
-    followed,
-    merged,
-    target,
-    undefined,
-)
-from xinghe.generation.structure.numbers import EXACT, number
+from xinghe.generation.structure.arrays import containing, few_listed, sets
+from xinghe.generation.structure.canonical import apart, followed, merged, target, undefined
+from xinghe.generation.structure.numbers import fraction, number, rounded
 from xinghe.generation.structure.objects import OTHERS, declared, demanded, free, named
 from xinghe.generation.structure.patterns import written
 from xinghe.generation.structure.refusals import Impossible, Unsupported
@@ -33,8 +27,6 @@ PARTS = 3_000
 """Parts that a grammar may be made of, once recursion is written out."""
 COSTLY = 20
 """What a merge counts for among them, by the time that it takes."""
-FEW, FEW_ORDERED = 6, 4
-"""Values of which all sets are written out, and in any order."""
 ANY_DEPTH = 3
 """Levels of arrays and objects where the schema allows any value."""
 UNBOUNDED = 10**9
@@ -142,7 +134,7 @@ class Narrower:
     def _constants(self, node: dict[str, Any], _tokens: float) -> dict[str, Any]:
         _only(node, frozenset({"enum", "const"}))
         values = node.get("enum", [node.get("const")])
-        told = [value for value in values if not _rounded(value)]
+        told = [value for value in values if not rounded(value)]
         if len(told) == len(values):
             return {"enum": values}
         # The library counts in floating point: it would write another number.
@@ -151,7 +143,10 @@ class Narrower:
 
     def _choice(self, node: dict[str, Any], tokens: float) -> dict[str, Any]:
         _only(node, frozenset({"anyOf"}))
-        whole = [one for one in node["anyOf"] if not _fraction(one)]
+        whole = [one for one in node["anyOf"] if not fraction(one)]
+        if any(_kind(one) in ("integer", "number") for one in whole):
+            # Beside a number, a text that no grammar can hold to says the same (Decimal).
+            whole = [one for one in whole if _kind(one) != "string" or text(one, tokens)[1]]
         return self._any_of([partial(self._part, one, tokens) for one in whole or node["anyOf"]])
 
     def _any_of(self, branches: list[Callable[[], Any]]) -> dict[str, Any]:
@@ -225,11 +220,11 @@ class Narrower:
             prefix, items = items, node.get("additionalItems", True)
         low = int(node.get("minItems", 0))
         if "contains" in node:
-            prefix, items = self._containing(node, prefix, items)
+            prefix, items = containing(node, prefix, items, self._document)
             low = max(low, len(prefix))
-        listed = _listed(followed(items, self._document))
+        listed = few_listed(followed(items, self._document))
         if node.get("uniqueItems") and listed and not prefix:
-            return _sets(listed, low, int(node.get("maxItems", len(listed))))
+            return sets(listed, low, int(node.get("maxItems", len(listed))))
         item = estimate(items)
         most = max(len(prefix) + item_bound(tokens, item), 2 * low)
         high = min(int(node.get("maxItems", UNBOUNDED)), most)
@@ -249,22 +244,6 @@ class Narrower:
         if high > len(prefix):
             made["items"] = first.pop()
         return {"items": False, "prefixItems": first[:high]} | made
-
-    def _containing(
-        self, node: dict[str, Any], prefix: list[Any], items: Any
-    ) -> tuple[list[Any], Any]:
-        """The prefix with the contained items behind it, and what may follow them.
-
-        Narrower than the schema, where the contained ones may stand anywhere.
-        """
-        contained = node["contains"]
-        demanded = int(node.get("minContains", 1))
-        behind = [merged([items, contained], self._document)] * demanded
-        if "maxContains" in node:
-            other = {"not": contained}
-            prefix = [merged([one, other], self._document) for one in prefix]
-            items = merged([items, other], self._document)
-        return [*prefix, *behind], items
 
     def _object(self, node: dict[str, Any], tokens: float) -> dict[str, Any]:
         _only(node, OBJECT)
@@ -321,33 +300,9 @@ class Narrower:
                 made["additionalProperties"] = told
                 continue
             name = written(pattern)
-            self.exact &= name.exact and len(name.expressions) == 1
+            self.exact &= name.exact and not name.barred and len(name.expressions) == 1
             made.setdefault("patternProperties", {})[name.expressions[0]] = told
         return made
-
-
-def _listed(items: Any) -> list[Any]:
-    """All values of the items of a set, where they are few."""
-    if items == {"type": "boolean"}:
-        return [True, False]
-    values = items.get("enum", []) if isinstance(items, dict) else []
-    return values if len(values) <= FEW and not _rounded(values) else []
-
-
-def _sets(values: list[Any], low: int, high: int) -> dict[str, Any]:
-    """Arrays of different ones of `values`, in their order where there would be too many."""
-    ordered = permutations if len(values) <= FEW_ORDERED else combinations
-    sets = [one for size in range(low, high + 1) for one in ordered(values, size)]
-    if not sets:
-        raise Impossible("uniqueItems", f"leaves {len(values)} different items, minItems is {low}")
-    arrays = [
-        {
-            "type": "array", "items": False, "minItems": len(one), "maxItems": len(one),
-            "prefixItems": [{"enum": [value]} for value in one],
-        }
-        for one in sets
-    ]  # fmt: skip
-    return {"anyOf": arrays}
 
 
 def _only(node: dict[str, Any], known: frozenset[str]) -> None:
@@ -355,19 +310,9 @@ def _only(node: dict[str, Any], known: frozenset[str]) -> None:
         raise Unsupported(min(extra))
 
 
+def _kind(node: Any) -> Any:
+    return node.get("type") if isinstance(node, dict) else None
+
+
 def _references(parts: list[Any]) -> list[str]:
     return [part["$ref"] for part in parts if isinstance(part, dict) and "$ref" in part]
-
-
-def _fraction(node: Any) -> bool:
-    """Whether a schema means the numbers that are not integers."""
-    return isinstance(node, dict) and node.get("not") == {"multipleOf": 1}
-
-
-def _rounded(value: Any) -> bool:
-    """Whether a constant holds a number that is another one in floating point."""
-    if isinstance(value, dict):
-        return any(map(_rounded, value.values()))
-    if isinstance(value, list):
-        return any(map(_rounded, value))
-    return isinstance(value, int) and abs(value) > EXACT

@@ -55,6 +55,20 @@ def number(node: dict[str, Any]) -> dict[str, Any]:
     return leaf if whole else leaf | {"multipleOf": _plain(step)}
 
 
+def fraction(node: Any) -> bool:
+    """Whether a schema means the numbers that are not integers."""
+    return isinstance(node, dict) and node.get("not") == {"multipleOf": 1}
+
+
+def rounded(value: Any) -> bool:
+    """Whether a constant holds a number that is another one in floating point."""
+    if isinstance(value, dict):
+        return any(map(rounded, value.values()))
+    if isinstance(value, list):
+        return any(map(rounded, value))
+    return isinstance(value, int) and abs(value) > EXACT
+
+
 def _modern(node: dict[str, Any]) -> dict[str, Any]:
     """Draft 4 has flags that make a bound exclusive, which the canonical form leaves."""
     bounds = dict(node)

@@ -2,8 +2,9 @@
 
 The dialects of those who read a pattern differ: for Python `\\d` is any script's digit, for
 ECMA-262 `\\s` holds U+FEFF, for the library `[[]` is unfinished. So each piece is written anew
-such that whatever it admits fits every reading. Looking ahead is beyond the library: what must
-follow the very beginning becomes an expression of its own, and all else waits for the check.
+such that whatever it admits fits every reading, or, where it must not follow (`wide`), such that
+nothing that fits any reading is left out. Looking ahead is beyond the library: what must or must
+not follow the very beginning becomes an expression of its own, and all else waits for the check.
 """
 
 from __future__ import annotations
@@ -28,13 +29,17 @@ SETS = {
     "s": (_SPACE, _SPACE + r"\x1c-\x1f\u{85}\u{180e}\u{feff}"),
 }
 """What every reading counts among a class, and what any of them does."""
-DOT = r"[^\n\r\u{2028}\u{2029}]"
+DOT = (r"[^\n\r\u{2028}\u{2029}]", r"[^\n]")
 
 
 class Pattern(msgspec.Struct, frozen=True):
-    """Expressions that are all found in a text that fits; not `exact`: in some others as well."""
+    """Expressions that are all found in a text that fits, and others that are not.
+
+    Where it is not `exact`, that is true of some other texts as well.
+    """
 
     expressions: tuple[str, ...]
+    barred: tuple[str, ...]
     exact: bool
 
 
@@ -45,9 +50,9 @@ def written(pattern: str) -> Pattern:
     text = reader.branches()
     if reader.at < len(pattern):
         raise reader.strange()
-    ahead = reader.ahead if "|" not in pattern else []
-    exact = reader.exact and len(ahead) == len(reader.ahead)
-    return Pattern((text, *ahead), exact)
+    if reader.several and (reader.ahead or reader.barred):
+        return Pattern((text,), (), exact=False)  # true of the first of its branches alone
+    return Pattern((text, *reader.ahead), tuple(reader.barred), reader.exact)
 
 
 def other_than(values: list[str]) -> str:
@@ -74,9 +79,12 @@ class _Reader:
         self._pattern = pattern
         self._folded = pattern.startswith("(?i)")
         self._depth = 0
+        self._wide = False
         self.at = 4 if self._folded else 0
         self.ahead: list[str] = []
-        """What must follow the beginning of the text."""
+        self.barred: list[str] = []
+        """What must follow the beginning of the text, and what must not."""
+        self.several = False
         self.exact = True
 
     def branches(self) -> str:
@@ -84,7 +92,11 @@ class _Reader:
         text = ""
         self._depth += 1
         while self.at < len(self._pattern) and self._pattern[self.at] != ")":
-            text += "|" if self._taken("|") else self._piece(first=text == "^")
+            if self._taken("|"):
+                self.several |= self._depth == 1
+                text += "|"
+            else:
+                text += self._piece(first=text == "^")
         self._depth -= 1
         return text
 
@@ -102,7 +114,7 @@ class _Reader:
         if self._taken("["):
             return self._class() + self._quantifier()
         if self._taken("."):
-            return DOT + self._quantifier()
+            return DOT[self._wide] + self._quantifier()
         if self._taken("\\"):
             return self._escape() + self._quantifier()
         if self._pattern[self.at] in "*+?{}]":
@@ -116,15 +128,18 @@ class _Reader:
         opening = kind[0] if kind else ""
         self.at += len(opening)
         exact, self.exact = self.exact, True
+        self._wide ^= opening == "?!"
         text = self.branches()
+        self._wide ^= opening == "?!"
         if not self._taken(")"):
             raise self.strange()
         if opening in ("?=", "?!"):
             self._once()
-            kept = first and opening == "?=" and self.exact
+            kept = first and self.exact
             self.exact = exact and kept
             if kept:
-                self.ahead.append(f"^(?:{text})")
+                found = self.ahead if opening == "?=" else self.barred
+                found.append(f"^(?:{text.removeprefix('^')})")
             return ""
         self.exact = exact and self.exact
         return f"({'?i' if opening == '?i:' else '?'}:{text})" + self._quantifier()
@@ -135,12 +150,12 @@ class _Reader:
             raise self.strange()
         text = ""
         while not self._taken("]"):
-            low = self._member(wide=negated)
+            low = self._member(wide=self._wide != negated)
             follows = self._pattern[self.at : self.at + 2]
             # Beside a class, or at the end, the hyphen means itself.
             if isinstance(low, int) and follows[:1] == "-" and follows != "-]":
                 self.at += 1
-                high = self._member(wide=negated)
+                high = self._member(wide=self._wide != negated)
                 if isinstance(high, int):
                     if high < low:
                         raise self.strange()
@@ -159,7 +174,7 @@ class _Reader:
         return self._set(wide=wide) or self._code()
 
     def _escape(self) -> str:
-        return self._set(wide=False) or self._letter(self._code())
+        return self._set(wide=self._wide) or self._letter(self._code())
 
     def _set(self, *, wide: bool) -> str | None:
         letter = self._pattern[self.at : self.at + 1]

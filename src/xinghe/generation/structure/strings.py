@@ -21,6 +21,13 @@ BARRED = 500
 """Characters of all texts that must not be, which an expression is made of."""
 NOTHING = "Regex is empty"
 """What the library says where no text fits."""
+_HAN = r"\u{4e00}-\u{9fff}"
+_WORD = f"[0-9A-Za-z{_HAN}]"
+NARROWER: tuple[tuple[str, ...], ...] = (
+    (), (_WORD,), (f"^{_WORD}",), (f"^[A-Za-z{_HAN}]",), (f"^[!-~{_HAN}]*$",),
+    (rf"^(?:{_WORD}+[ -/:-@\[-`{{-~]?)*$",),
+)  # fmt: skip
+"""What texts are narrowed to, in turn, until none is left that begins with what it must not."""
 LENGTHS = (24, 48, 96, 192, 384, 768, 1536)
 
 
@@ -33,20 +40,24 @@ def text(node: dict[str, Any], tokens: float) -> tuple[dict[str, Any], bool]:
     if extra := {word for part in parts for word in part} - STRING:
         raise Unsupported(min(extra))
     patterns = [written(part["pattern"]) for part in parts if "pattern" in part]
-    exact = all(pattern.exact for pattern in patterns)
-    barred = [one["not"] for one in parts if "not" in one]
-    values = [value for one in barred for value in one.get("enum", [one.get("const")])]
+    others = [part["not"] for part in parts if "not" in part]
+    values = [value for one in others for value in one.get("enum", [one.get("const")])]
     texts = [value for value in values if isinstance(value, str)]
-    exact = exact and all(set(one) <= {"const", "enum"} for one in barred)
-    exact = exact and sum(map(len, texts)) <= BARRED
+    few = sum(map(len, texts)) <= BARRED
+    exact = few and all(set(one) <= {"const", "enum"} for one in others)
+    exact = exact and all(pattern.exact for pattern in patterns)
     found = tuple(one for pattern in patterns for one in pattern.expressions)
-    if texts and sum(map(len, texts)) <= BARRED:
+    if texts and few:
         found += (other_than(texts),)
     formats = tuple(one for part in parts for one in format_of(part))
-    fault = _fault(found + formats, LENGTHS[-1]) if found and formats else ""
+    fault = _fault(found + formats, LENGTHS[0]) if found and formats else ""
     if fault and NOTHING not in fault:
         formats, exact = (), False  # where they meet is more than the library can tell
     found += formats
+    for barred in (one for pattern in patterns for one in pattern.barred):
+        without = _without(barred, found)
+        exact = exact and without is not None
+        found = without or found
     low = int(node.get("minLength", 0))
     bound = int(min(max(tokens * CHARACTERS_A_TOKEN, SHORTEST), LONGEST))
     if found:
@@ -55,6 +66,7 @@ def text(node: dict[str, Any], tokens: float) -> tuple[dict[str, Any], bool]:
             raise Impossible("pattern", "leaves no text that fits")
         bound = max(int(bound * DENSE), length)
     high = min(int(node.get("maxLength", 2 * LONGEST)), max(bound, 2 * low))
+    high = _most(found, low, high) if found else high
     if low > high:
         raise Impossible("minLength", f"is more than the maxLength {high}")
     return _string(found, low, high), exact
@@ -68,6 +80,22 @@ def format_of(part: dict[str, Any]) -> tuple[str, ...]:
     if name not in FORMATS:
         raise Unsupported("format", f"is {name!r}, which is not one of {', '.join(FORMATS)}")
     return (f"^(?:{FORMATS[name]})$",)
+
+
+def _without(barred: str, found: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Expressions for some texts of `found` none of which has what is `barred`, if proved."""
+    for narrower in NARROWER:
+        told = found + narrower
+        parts = [told, *((one,) for one in told)]  # of one alone it may be told more easily
+        if any(NOTHING in _fault((*part, barred)) for part in parts) and _length_for(told):
+            return told
+    return None
+
+
+def _most(expressions: tuple[str, ...], low: int, high: int) -> int:
+    """The most characters, up to `high`, among which the library is sure of a text."""
+    lengths = [high, *(one for one in reversed(LENGTHS) if low <= one < high)]
+    return next((one for one in lengths if not _fault(expressions, one)), high)
 
 
 def _length_for(expressions: tuple[str, ...]) -> int:
@@ -89,14 +117,15 @@ def disjoint(first: str, second: str) -> bool:
         both = written(first).expressions + written(second).expressions
     except Unsupported:
         return False
-    return NOTHING in _fault(both, LENGTHS[3])
+    return NOTHING in _fault(both)
 
 
 @lru_cache(maxsize=256)
-def _fault(expressions: tuple[str, ...], length: int) -> str:
+def _fault(expressions: tuple[str, ...], length: int | None = None) -> str:
     return grammar_fault(grammar_of(_string(expressions, 0, length)))
 
 
-def _string(expressions: tuple[str, ...], low: int, high: int) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string", "minLength": low, "maxLength": high}
+def _string(expressions: tuple[str, ...], low: int, high: int | None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string", "minLength": low}
+    schema |= {} if high is None else {"maxLength": high}
     return schema | ({"allOf": [{"pattern": one} for one in expressions]} if expressions else {})
