@@ -208,7 +208,7 @@ class Admission(msgspec.Struct):
                 self._limiter.settle(ask, self._event, max(0, used_tokens))
 
 
-class _Bucket:
+class _Bucket(msgspec.Struct):
     """`deficit` was true at `at` (nanoseconds) and has been flowing back since.
 
     `dips` remembers how near to full the bucket has been: pairs of an event's number and the
@@ -216,13 +216,10 @@ class _Bucket:
     it, when that is lowest.
     """
 
-    __slots__ = ("at", "deficit", "dips", "refill")
-
-    def __init__(self) -> None:
-        self.at = 0
-        self.deficit = 0
-        self.refill = 1
-        self.dips: list[tuple[int, int]] = []
+    at: int = 0
+    deficit: int = 0
+    refill: int = 1
+    dips: list[tuple[int, int]] = []
 
     def now(self, at: int) -> int:
         """The deficit at a time not before the last event."""

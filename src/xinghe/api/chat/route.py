@@ -104,7 +104,7 @@ class ChatRoute:
                 card=card, stream=request.stream, usage=usage, tokens=prompt + request.max_tokens,
             )  # fmt: skip
             # The last batch leaves once its charge is saved.
-            emit(await charged(services, exchange, chat))
+            chat.show(await charged(services, exchange, chat))
 
         if request.stream:
             await stream_answer(exchange, request, usage, server, services.lapses, make)
@@ -250,21 +250,15 @@ class _Chat(msgspec.Struct, eq=False):
         self._begin()
         edge = time.perf_counter() - self._exchange.body_read_at - waited
         metrics.EDGE_IN.observe(edge)
-        last = await answer.run(self._show)
-        self._tell_first(last)
-        return last
+        return await answer.run(self.show)
 
-    def _show(self, batch: Batch) -> None:
-        if not self._shown:
-            self._tell_first(batch)
-        self._emit(batch)
-
-    def _tell_first(self, batch: Batch) -> None:
-        """Record the time to the first batch, once."""
+    def show(self, batch: Batch) -> None:
+        """Emit a batch; the time to the first is recorded."""
         if not self._shown:
             self._shown = True
             seconds = batch.arrived - self._exchange.body_read_at
             metrics.FIRST_TOKEN.labels(self._request.model).observe(seconds)
+        self._emit(batch)
 
 
 async def _moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta | None:
