@@ -34,13 +34,13 @@ from xinghe.api.elsewhere import (
     Identified,
     Readiness,
     documentation_routes,
+    image_routes,
     metrics_routes,
     probe_routes,
 )
 from xinghe.api.embeddings.route import EmbeddingsRoute
 from xinghe.api.embeddings.schema import DEFAULT_MODEL
 from xinghe.api.idempotency import IdempotencyLayer
-from xinghe.api.images.files import image_routes
 from xinghe.api.images.route import ImagesRoute
 from xinghe.api.memory import frozen_heap, trimmed_heap
 from xinghe.api.models import ModelsRoute

@@ -1,4 +1,4 @@
-"""What an operator's tools read, the API's own description, and a JSON 404 elsewhere."""
+"""What is behind links, what an operator's tools read, and a JSON 404 elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 from msgspec.structs import asdict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +20,7 @@ from xinghe.api.errors import ApiError, Errors, as_api_error
 from xinghe.api.exchange import NO_STORE, new_request_id
 from xinghe.api.openapi import document
 from xinghe.dispatch import Deployments
+from xinghe.images.store import ImageStore
 from xinghe.outbound import REFUSALS
 from xinghe.safety.upstream import SETTING
 from xinghe.search.corpus import SERVED_AT, Corpus
@@ -122,6 +123,31 @@ def documentation_routes(corpus: Corpus) -> list[BaseRoute]:
         return PlainTextResponse(text, headers={"X-Content-Type-Options": "nosniff"})
 
     return [Route(SERVED_AT + "{page:path}", document)]
+
+
+def image_routes(store: ImageStore) -> list[BaseRoute]:
+    """`GET /images/<name>.png`: an image behind its URL. No token is asked for.
+
+    A JSON 404 answers for what never was, has expired, or is no name of an image at all.
+    """
+
+    async def image(request: Request) -> Response:
+        found = await store.open(request.path_params["name"])
+        if found is None:
+            error = ApiError(Errors.NO_SUCH_PATH, "no image is here: it expired, or never was")
+            return refusal_response(error, request.scope)
+        opened, left = found
+        headers = {
+            "content-length": str(opened.size),
+            "cache-control": f"public, max-age={int(left)}, immutable",
+            "x-content-type-options": "nosniff",
+            "access-control-allow-origin": "*",
+        }
+        if request.method == "HEAD":
+            return Response(headers=headers, media_type="image/png")
+        return StreamingResponse(opened.pieces, headers=headers, media_type="image/png")
+
+    return [read_route("/images/{name}", image)]
 
 
 def metrics_routes() -> list[BaseRoute]:
