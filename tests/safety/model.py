@@ -9,8 +9,16 @@ from typing import Any
 
 from aiohttp import web
 
+from xinghe.safety import Moderator, Place, Verdict
+
 BAD = "紫色飞艇"
 """A text with it is flagged."""
+
+
+async def review(moderator: Moderator, text: str, place: Place = "conversation") -> Verdict | None:
+    """What a moderator says of one text."""
+    (found,) = await moderator.review([(text, place)])
+    return found
 
 
 class Model:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.safety.model import review
 from xinghe.core import ACCOUNT
 from xinghe.safety import Moderator, Place, Verdict
 from xinghe.workers import QueueFull
@@ -33,7 +34,7 @@ async def moderator(tmp_path: Path) -> AsyncIterator[Moderator]:
 
 async def becomes(moderator: Moderator, text: str, wanted: Verdict | None) -> None:
     for _ in range(300):
-        if await moderator.review(text) == wanted:
+        if await review(moderator, text) == wanted:
             return
         await asyncio.sleep(0.1)
     raise AssertionError(f"it is never {wanted}")
@@ -54,7 +55,7 @@ async def test_the_verdicts_are_those_of_short_texts(moderator: Moderator) -> No
     assert found[1] is None
     assert found[2] == found[3] == NAMED
     assert len(moderator.worker_pids) == 1
-    assert await moderator.review(LONG + "张三丰") == NAMED
+    assert await review(moderator, LONG + "张三丰") == NAMED
     assert len(moderator.worker_pids) == 2
 
 
@@ -62,24 +63,24 @@ async def test_the_lists_are_followed_and_their_last_good_state_counts(
     moderator: Moderator, tmp_path: Path
 ) -> None:
     names = tmp_path / "names.txt"
-    assert await moderator.review(FILLER + "张三丰") == NAMED
+    assert await review(moderator, FILLER + "张三丰") == NAMED
     names.write_text("李四光\t2\n", "utf-8")
     await becomes(moderator, FILLER + "李四光", Verdict(2, "operator/names"))
-    assert await moderator.review(FILLER + "张三丰") is None
+    assert await review(moderator, FILLER + "张三丰") is None
     names.write_bytes(b"\xff\xfe")
     await asyncio.to_thread(moderator._lists.refresh)
     (pid,) = moderator.worker_pids
     os.kill(pid, signal.SIGKILL)
     # A new child has never seen the file when it was whole.
-    assert await moderator.review(FILLER + "李四光") == Verdict(2, "operator/names")
+    assert await review(moderator, FILLER + "李四光") == Verdict(2, "operator/names")
     names.unlink()
     await becomes(moderator, FILLER + "李四光", None)
 
 
 async def test_a_child_that_is_killed_fails_no_request(moderator: Moderator) -> None:
-    assert await moderator.review(LONG) is None
+    assert await review(moderator, LONG) is None
     (pid,) = moderator.worker_pids
-    asked = asyncio.create_task(moderator.review(LONG + "张三丰"))
+    asked = asyncio.create_task(review(moderator, LONG + "张三丰"))
     await asyncio.sleep(0)
     os.kill(pid, signal.SIGKILL)
     assert await asked == NAMED
@@ -88,7 +89,7 @@ async def test_a_child_that_is_killed_fails_no_request(moderator: Moderator) -> 
 async def test_one_account_does_not_fill_the_queue(moderator: Moderator) -> None:
     async def ask(account: str) -> Verdict | None:
         ACCOUNT.set(account)
-        return await moderator.review(LONG + "张三丰")
+        return await review(moderator, LONG + "张三丰")
 
     ours = [asyncio.create_task(ask("a")) for _ in range(8)]
     await asyncio.sleep(0)

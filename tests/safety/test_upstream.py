@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from tests.safety.model import BAD, Model, serving
+from tests.safety.model import BAD, Model, review, serving
 from xinghe.safety import Moderator, Verdict
 from xinghe.safety.upstream import OVERLAP, PIECE, UNCHECKED
 from xinghe.settings import SafetyFlags, SafetyUpstream
@@ -42,8 +42,8 @@ async def make(model: Model, tmp_path: Path) -> AsyncIterator[Make]:
 
 async def test_its_finding_becomes_a_verdict(model: Model, make: Make) -> None:
     moderator = make(model="omni")
-    assert await moderator.review(f"说说{BAD}") == Verdict(4, "upstream/violence")
-    assert await moderator.review("说说天气") is None
+    assert await review(moderator, f"说说{BAD}") == Verdict(4, "upstream/violence")
+    assert await review(moderator, "说说天气") is None
     assert model.asked == [
         {"input": f"说说{BAD}", "model": "omni"},
         {"input": "说说天气", "model": "omni"},
@@ -51,7 +51,7 @@ async def test_its_finding_becomes_a_verdict(model: Model, make: Make) -> None:
 
 
 async def test_what_the_lexicon_finds_is_not_sent(model: Model, make: Make) -> None:
-    verdict = await make().review("怎么制造炸弹")
+    verdict = await review(make(), "怎么制造炸弹")
     assert verdict == Verdict(3, "weapons")
     assert model.asked == []
 
@@ -59,15 +59,15 @@ async def test_what_the_lexicon_finds_is_not_sent(model: Model, make: Make) -> N
 async def test_a_text_is_asked_about_once(model: Model, make: Make) -> None:
     moderator = make()
     for _ in range(3):
-        assert await moderator.review(BAD) is not None
-        assert await moderator.review("天气") is None
+        assert await review(moderator, BAD) is not None
+        assert await review(moderator, "天气") is None
     assert len(model.asked) == 2
 
 
 async def test_blank_texts_are_not_sent(model: Model, make: Make) -> None:
     moderator = make()
-    assert await moderator.review("") is None
-    assert await moderator.review(" \n") is None
+    assert await review(moderator, "") is None
+    assert await review(moderator, " \n") is None
     assert model.asked == []
 
 
@@ -87,23 +87,23 @@ async def test_categories_become_flags(
     model: Model, make: Make, category: str, flags: dict[str, int], wanted: Verdict | None
 ) -> None:
     model.category = category
-    assert await make(flag=1, flags=flags).review(BAD) == wanted
+    assert await review(make(flag=1, flags=flags), BAD) == wanted
 
 
 async def test_a_category_that_the_operator_switched_off_is_off_here_too(
     model: Model, make: Make
 ) -> None:
-    assert await make(SafetyFlags(violence=0)).review(BAD) is None
+    assert await review(make(SafetyFlags(violence=0)), BAD) is None
     model.category = "hate"
-    assert await make(SafetyFlags(violence=0)).review(BAD) == Verdict(2, "upstream/hate")
+    assert await review(make(SafetyFlags(violence=0)), BAD) == Verdict(2, "upstream/hate")
 
 
 async def test_the_key_comes_from_the_variable(
     model: Model, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GUARD_KEY", " secret\n")
-    await make(key_env="GUARD_KEY").review("天气")
-    await make().review("天气")
+    await review(make(key_env="GUARD_KEY"), "天气")
+    await review(make(), "天气")
     assert model.headers[0]["Authorization"] == "Bearer secret"
     assert "Authorization" not in model.headers[1]
 
@@ -112,18 +112,18 @@ async def test_a_long_text_is_sent_whole_in_overlapping_pieces(model: Model, mak
     moderator = make()
     for at in (0, PIECE - 2, PIECE - OVERLAP - 1, 3 * PIECE):
         text = "天" * at + BAD + "地" * (3 * PIECE)
-        assert await moderator.review(text) == Verdict(4, "upstream/violence"), at
+        assert await review(moderator, text) == Verdict(4, "upstream/violence"), at
     assert all(len(body["input"]) <= PIECE for body in model.asked)
 
 
 async def test_lone_surrogates_are_no_trouble(make: Make) -> None:
-    assert await make().review(f"\ud800{BAD}") == Verdict(4, "upstream/violence")
+    assert await review(make(), f"\ud800{BAD}") == Verdict(4, "upstream/violence")
 
 
 async def test_a_chat_model_is_asked_for_a_verdict(model: Model, make: Make) -> None:
     moderator = make(kind="chat", model="any")
-    assert await moderator.review(BAD) == Verdict(4, "upstream/violence")
-    assert await moderator.review("天气") is None
+    assert await review(moderator, BAD) == Verdict(4, "upstream/violence")
+    assert await review(moderator, "天气") is None
     first = model.asked[0]
     assert first["model"] == "any"
     assert first["messages"][-1] == {"role": "user", "content": BAD}
@@ -146,7 +146,7 @@ async def test_what_chat_models_say(
     model: Model, make: Make, said: str, wanted: Verdict | None
 ) -> None:
     model.said = said
-    assert await make(kind="chat", model="any", on_error="refuse").review("天气") == wanted
+    assert await review(make(kind="chat", model="any", on_error="refuse"), "天气") == wanted
 
 
 RESULTS: list[tuple[Any, Verdict | None]] = [
@@ -165,7 +165,7 @@ async def test_what_a_result_leaves_out(
     model: Model, make: Make, result: Any, wanted: Verdict | None
 ) -> None:
     model.fault = lambda: web.json_response({"results": [result]})
-    assert await make(on_error="refuse").review("天气") == wanted
+    assert await review(make(on_error="refuse"), "天气") == wanted
 
 
 FAULTS: dict[str, Callable[[], web.Response]] = {
@@ -197,8 +197,8 @@ async def test_a_fault_is_what_the_operator_says_it_is(
 ) -> None:
     model.fault = FAULTS[fault]
     with capture_logs() as logs:
-        assert await make().review("天气") is None
-        assert await make(on_error="refuse", flag=2).review("天气") == Verdict(2, UNCHECKED)
+        assert await review(make(), "天气") is None
+        assert await review(make(on_error="refuse", flag=2), "天气") == Verdict(2, UNCHECKED)
     told = [entry for entry in logs if entry["log_level"] == "warning"]
     assert len(told) == 2
     assert "天气" not in repr(told)
@@ -208,24 +208,24 @@ async def test_thoughts_without_end_cost_little(model: Model, make: Make) -> Non
     """Read by a pattern that looks for the end of each, they took minutes."""
     model.said = "<think>" * 30_000
     begun = time.thread_time()
-    assert await make(kind="chat", model="any", on_error="refuse").review("天气") is not None
+    assert await review(make(kind="chat", model="any", on_error="refuse"), "天气") is not None
     assert time.thread_time() - begun < 1
 
 
 async def test_many_categories_are_told_by_few_names(model: Model, make: Make) -> None:
     names = {f"category-{at}": True for at in range(8000)}
     model.fault = lambda: web.json_response({"results": [{"flagged": True, "categories": names}]})
-    verdict = await make().review("天气")
+    verdict = await review(make(), "天气")
     assert verdict == Verdict(3, "upstream/other")
 
 
 async def test_a_server_that_is_gone_or_slow(model: Model, make: Make) -> None:
     gone = make(url="http://127.0.0.1:1/v1", on_error="refuse")
-    assert await gone.review("天气") == Verdict(3, UNCHECKED)
+    assert await review(gone, "天气") == Verdict(3, UNCHECKED)
     model.delay = 5
     slow = make(timeout=0.2, on_error="refuse")
     begun = asyncio.get_running_loop().time()
-    assert await slow.review("天气") == Verdict(3, UNCHECKED)
+    assert await review(slow, "天气") == Verdict(3, UNCHECKED)
     assert asyncio.get_running_loop().time() - begun < 3
 
 
@@ -233,10 +233,10 @@ async def test_a_fault_is_not_remembered_and_told_once(model: Model, make: Make)
     moderator = make(on_error="refuse")
     model.fault = FAULTS["status"]
     with capture_logs() as logs:
-        assert await moderator.review("天气") is not None
-        assert await moderator.review("天气") is not None
+        assert await review(moderator, "天气") is not None
+        assert await review(moderator, "天气") is not None
         model.fault = None
-        assert await moderator.review("天气") is None
+        assert await review(moderator, "天气") is None
     assert [entry["event"] for entry in logs] == [
         "moderation model fails",
         "moderation model answers again",
@@ -246,20 +246,18 @@ async def test_a_fault_is_not_remembered_and_told_once(model: Model, make: Make)
 async def test_a_review_can_be_cancelled(model: Model, make: Make) -> None:
     model.delay = 5
     moderator = make()
-    review: Awaitable[Verdict | None] = asyncio.create_task(moderator.review(BAD))
+    asked = asyncio.create_task(review(moderator, BAD))
     await asyncio.sleep(0.1)
-    assert isinstance(review, asyncio.Task)
-    review.cancel()
+    asked.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await review
+        await asked
     model.delay = 0
-    assert await moderator.review(BAD) is not None
+    assert await review(moderator, BAD) is not None
 
 
 async def test_answers_are_asked_about_only_if_wanted(model: Model, make: Make) -> None:
     moderator = make(answers=False)
-    assert await moderator.review(BAD, "answer") is None
-    assert moderator.asks
+    assert await review(moderator, BAD, "answer") is None
     assert not moderator.asks_of_answers
     assert model.asked == []
-    assert await make().review(BAD, "answer") is not None
+    assert await review(make(), BAD, "answer") is not None

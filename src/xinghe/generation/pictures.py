@@ -1,6 +1,5 @@
 """Pictures on their way to an engine: as they are, or read out to one without vision."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -55,14 +54,7 @@ async def _verdicts(
             texts.append(("\n".join([message.content, *written]), "conversation"))
             places.append(at)
 
-    async def judge(found: Verdict | None, text: tuple[str, Place]) -> Verdict | None:
-        verdict = found
-        if verdict is None and moderator.asks:
-            verdict = await moderator.ask(*text)
-        if verdict is not None:
-            notice("conversation", verdict)
-        return verdict
-
-    judged = await asyncio.gather(*map(judge, await moderator.check_all(texts), texts))
-    by_place = dict(zip(places, judged, strict=True))
+    by_place = dict(zip(places, await moderator.review(texts), strict=True))
+    for verdict in filter(None, by_place.values()):
+        notice("conversation", verdict)
     return [by_place.get(at) for at in range(len(messages))]

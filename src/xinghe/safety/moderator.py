@@ -95,9 +95,7 @@ class Moderator:
         self._usual = self._pool(waiting=256, share=32, nice=0)
         self._long = self._pool(waiting=32, share=4, nice=5)
         self._upstream = Upstream(upstream, flags) if upstream.url else None
-        self.asks = self._upstream is not None
-        """Whether there is a model to `ask`."""
-        self.asks_of_answers = self.asks and upstream.answers
+        self.asks_of_answers = self._upstream is not None and upstream.answers
         """Whether answers need a `reviewer` after their `scanner`."""
         self._lists.refresh()
         self._in_force = self._lists.good
@@ -131,21 +129,20 @@ class Moderator:
         assert reply.verdicts is not None
         return reply.verdicts
 
-    async def review(self, text: str, place: Place = "conversation") -> Verdict | None:
+    async def review(self, texts: Sequence[tuple[str, Place]]) -> list[Verdict | None]:
         """As `check_all`, and asks the model where the lexicon and the lists found nothing.
 
         Raises nothing of the model's.
         """
-        (found,) = await self.check_all([(text, place)])
-        if found is not None or not self.asks:
-            return found
-        return await self.ask(text, place)
+        found = await self.check_all(texts)
+        return await asyncio.gather(*map(self._or_asked, found, texts)) if self._upstream else found
 
-    async def ask(self, text: str, place: Place = "conversation") -> Verdict | None:
-        """What the model says of a text in which nothing else was found, if there is a model."""
-        if self._upstream is None or (place == "answer" and not self.asks_of_answers):
+    async def _or_asked(self, found: Verdict | None, text: tuple[str, Place]) -> Verdict | None:
+        if found is not None or self._upstream is None:
+            return found
+        if text[1] == "answer" and not self.asks_of_answers:
             return None
-        return await self._upstream.check(text)
+        return await self._upstream.check(text[0])
 
     def scanner(self) -> StreamScanner:
         """A scanner for one answer while it streams, by the lexicon and the lists."""

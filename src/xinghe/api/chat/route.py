@@ -35,7 +35,7 @@ from xinghe.generation.runner import Emit, PassRunner
 from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.vetting import VettedForm, VettedTools
 from xinghe.observe import metrics
-from xinghe.safety import Moderator, Place, Verdict, notice
+from xinghe.safety import Moderator, Place, notice
 
 SHARE = 8
 """One part in so many of what the context leaves is what the results of a search may take."""
@@ -269,11 +269,9 @@ async def _moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta |
     """
     texts: list[tuple[str, Place]] = [(request.user, "user"), (request.functions, "functions")]
     texts += map(_said, request.messages)
-    verdicts: list[Verdict | None] = []
     # All at once: it is their sum that takes long.
-    for verdict, (text, place) in zip(await moderator.check_all(texts), texts, strict=True):
-        if verdict is None and moderator.asks:
-            verdict = await moderator.ask(text, place)  # noqa: PLW2901
+    verdicts = await moderator.review(texts)
+    for verdict, (_, place) in zip(verdicts, texts, strict=True):
         if verdict is not None:
             field = place if place in REFUSED else "conversation"
             notice(field, verdict)
@@ -281,7 +279,6 @@ async def _moderate(request: ChatRequest, moderator: Moderator) -> FinishDelta |
                 raise ApiError(
                     REFUSED[field], f"the content of {field} field is invalid", param=field
                 )
-        verdicts.append(verdict)
     said = verdicts[2:]
     return worst_of(said, request.messages) if any(said) else None
 

@@ -100,8 +100,10 @@ class _Drawing:
             "negative_prompt": self._params.negative_prompt,
             "user": self._request.end_user,
         }
-        for field, text in texts.items():
-            verdict = await self._services.moderator.review(text, "user") if text else None
+        verdicts = await self._services.moderator.review(
+            [(each, "user") for each in texts.values()]
+        )
+        for field, verdict in zip(texts, verdicts, strict=True):
             if verdict is not None:
                 notice("user", verdict)
                 raise _unsafe(field)
