@@ -1,7 +1,5 @@
 """What the service does again and again while it runs."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 

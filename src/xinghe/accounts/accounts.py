@@ -3,8 +3,6 @@
 A token is `xh-<public id>-<secret part>`; it is shown once and kept as a hash.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import re

@@ -4,8 +4,6 @@ The books put a notice into the outbox, in the transaction that makes the balanc
 beside and after the requests.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime
 import hashlib

@@ -3,8 +3,6 @@
 Each check returns the value that it was given and raises `AccountError`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import get_args
 from urllib.parse import urlsplit

@@ -3,8 +3,6 @@
 Each statement is part of the caller's transaction.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
@@ -105,8 +103,7 @@ def insert_account(connection: apsw.Connection, appid: str, name: str, at: int) 
     if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).get:
         raise AccountError(f"there is an account {name!r} already")
     connection.execute(
-        "INSERT INTO accounts (appid, name, created_at) VALUES (?, ?, ?)",
-        (appid, name, at),
+        "INSERT INTO accounts (appid, name, created_at) VALUES (?, ?, ?)", (appid, name, at)
     )
     return account(connection, name)
 

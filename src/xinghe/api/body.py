@@ -1,7 +1,5 @@
 """A request's body while it arrives: counted, hashed and decoded, within a budget of memory."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from typing import Any

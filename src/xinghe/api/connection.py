@@ -5,8 +5,6 @@ chunks: what is not parsed yet waits here, and the client waits with it. No requ
 for ever.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """The two dialects: the documented one, and strict OpenAI (contract, Mounts)."""
 
-from __future__ import annotations
-
 import enum
 
 

@@ -3,8 +3,6 @@
 Who asks, and whether he may, is told by the contract's section "Identity and headers".
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Mapping

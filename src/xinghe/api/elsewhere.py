@@ -1,7 +1,5 @@
 """What is behind links, what an operator's tools read, and a JSON 404 elsewhere."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
@@ -155,10 +153,7 @@ def metrics_routes() -> list[BaseRoute]:
         page = await asyncio.to_thread(generate_latest)
         return Response(page, media_type=CONTENT_TYPE_LATEST)
 
-    return [
-        read_route("/metrics", metrics),
-        Nowhere(),
-    ]
+    return [read_route("/metrics", metrics), Nowhere()]
 
 
 def read_route(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:

@@ -3,8 +3,6 @@
 And which row of it a client sees for what the packages below raise.
 """
 
-from __future__ import annotations
-
 import enum
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """One request and its answer, as the operations see them."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re

@@ -1,7 +1,5 @@
 """What one client may hold of ours: bytes not parsed, bytes not taken, a head not complete."""
 
-from __future__ import annotations
-
 import asyncio
 import fcntl
 import resource

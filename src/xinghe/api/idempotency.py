@@ -4,8 +4,6 @@ The same key with the same body gets the response to the first request, without 
 request that comes while the first is in flight waits for it. What failed is not stored.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Awaitable, Callable

@@ -5,8 +5,6 @@ So the strings that make a text large (pictures, above all) are cut out as they 
 decoded for itself, and what is left is small enough for one call.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 import secrets

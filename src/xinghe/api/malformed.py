@@ -1,7 +1,5 @@
 """Why a text is no JSON, in words that help: the decoder's own leave the commonest causes out."""
 
-from __future__ import annotations
-
 import codecs
 import re
 

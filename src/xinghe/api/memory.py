@@ -4,8 +4,6 @@ The allocator keeps what small strings were cut from, spread over tens of megaby
 asked (`malloc_trim` of glibc; where there is none, nothing is done).
 """
 
-from __future__ import annotations
-
 import asyncio
 import ctypes
 import gc

@@ -1,7 +1,5 @@
 """`GET /models` and `GET /models/{id}` (section 2.7): OpenAI's shape, and an `xinghe` object."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import msgspec

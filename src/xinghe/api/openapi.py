@@ -1,7 +1,5 @@
 """`/openapi.json`: made of the table of operations and the Structs that bodies are read into."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """The one table of operations: the edge, the 404's hint and `/openapi.json` read it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -187,10 +187,7 @@ def lapsed() -> ApiError:
 
 
 async def unless_gone(
-    exchange: Exchange,
-    work: Awaitable[T],
-    usage: Usage | None = None,
-    lapses: Lapses | None = None,
+    exchange: Exchange, work: Awaitable[T], usage: Usage | None = None, lapses: Lapses | None = None
 ) -> T:
     """What `work` gives; it is cancelled when the client leaves, or its token lapses.
 

@@ -1,7 +1,5 @@
 """`POST /rerank`: documents by a query, in the shape of Jina's and Cohere's clients."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import msgspec

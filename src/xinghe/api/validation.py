@@ -11,14 +11,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    Generic,
-    TypeVar,
-    cast,
-)
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 from urllib.parse import quote
 
 import msgspec

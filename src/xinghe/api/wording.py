@@ -1,7 +1,5 @@
 """What an annotation allows, in the words of a refusal."""
 
-from __future__ import annotations
-
 import builtins
 import typing
 from collections.abc import Iterator, Sequence

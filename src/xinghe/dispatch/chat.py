@@ -1,7 +1,5 @@
 """Brings a pass to the engine of its deployment: queue, retry, cancellation."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing

@@ -11,14 +11,7 @@ import structlog
 
 from xinghe.catalog import Pooling
 from xinghe.core import ACCOUNT, Busy
-from xinghe.embedding.protocol import (
-    Began,
-    Embedder,
-    EmbedderFailed,
-    Form,
-    TextTooLong,
-    Vectors,
-)
+from xinghe.embedding.protocol import Began, Embedder, EmbedderFailed, Form, TextTooLong, Vectors
 from xinghe.workers import FairQueue, QueueFull, Worker, WorkerDied, WorkerFailure
 
 log = structlog.get_logger(__name__)

@@ -12,23 +12,8 @@ import structlog
 
 from xinghe.catalog import UpstreamEmbeddingDeployment
 from xinghe.core import Busy
-from xinghe.embedding.protocol import (
-    Began,
-    Embedder,
-    EmbedderFailed,
-    Form,
-    TextTooLong,
-    Vectors,
-)
-from xinghe.outbound import (
-    AnswerTooLarge,
-    CallFailed,
-    Refused,
-    Server,
-    Unreadable,
-    decoded,
-    items,
-)
+from xinghe.embedding.protocol import Began, Embedder, EmbedderFailed, Form, TextTooLong, Vectors
+from xinghe.outbound import AnswerTooLarge, CallFailed, Refused, Server, Unreadable, decoded, items
 from xinghe.workers import QueueFull, Slots
 
 log = structlog.get_logger(__name__)

@@ -43,14 +43,7 @@ from xinghe.engines.protocol import (
     PromptUnsafe,
 )
 from xinghe.engines.vision import Vision
-from xinghe.outbound import (
-    A_CHARACTER,
-    CallFailed,
-    EventStream,
-    Refused,
-    Server,
-    Unreachable,
-)
+from xinghe.outbound import A_CHARACTER, CallFailed, EventStream, Refused, Server, Unreachable
 from xinghe.workers import Slots
 
 TOKENS_A_MESSAGE = 8

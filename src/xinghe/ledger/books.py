@@ -3,8 +3,6 @@
 Every invariant is one query that finds what breaks it.
 """
 
-from __future__ import annotations
-
 import apsw
 import msgspec
 

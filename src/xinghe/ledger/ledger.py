@@ -1,7 +1,5 @@
 """The ledger as the API uses it: one context manager around the work of a request."""
 
-from __future__ import annotations
-
 import asyncio
 import secrets
 from contextlib import suppress

@@ -5,8 +5,6 @@ Amounts are micro-Tokens. Every function on a connection is part of the caller's
 keeps available + held = Σ entries = Σ lots.remaining; the sweeps on a database are batches.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 

@@ -5,8 +5,6 @@ id>.lock` is held with flock(2) while the process lives. The kernel lets go of i
 and keeps it while a laptop sleeps.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import secrets

@@ -3,8 +3,6 @@
 No message of a fault holds what was sent or answered: it is fit for the log.
 """
 
-from __future__ import annotations
-
 import errno
 import functools
 import re

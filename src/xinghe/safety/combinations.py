@@ -1,7 +1,5 @@
 """Finds unsafe requests by the words that stand together in a sentence, whatever their order."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property

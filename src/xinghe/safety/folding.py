@@ -5,8 +5,6 @@ kept characters (lower case, simplified, unaccented), of `WEAK` and `STRONG` sep
 for what is invisible.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from functools import cache

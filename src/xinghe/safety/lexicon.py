@@ -1,7 +1,5 @@
 """The lexicon that comes with the package: reads `lexicon/`, whose README tells the notations."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The operator's lists: how they are written, which there are, and whether they changed."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ Finds phrases whatever stands between their characters, what shields them, and t
 an unsafe request where they stand together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 from xinghe.safety.combinations import Combinations

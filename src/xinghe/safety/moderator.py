@@ -5,8 +5,6 @@ parent alone watches the operator's lists: a child that does not know their last
 and is told them. So a list of which only the last good state counts is the same everywhere.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,8 +5,6 @@ of strings. Kept as rows they are a few hundred, and the deterministic automaton
 first time that a text leads there.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Sequence

@@ -7,14 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from xinghe.safety.folding import (
-    LEET,
-    MAX_GAP,
-    STRONG,
-    UNSPACED,
-    WEAK,
-    Alphabet,
-)
+from xinghe.safety.folding import LEET, MAX_GAP, STRONG, UNSPACED, WEAK, Alphabet
 from xinghe.safety.phrases import Automaton, Phrase, State
 from xinghe.safety.verdict import Verdict
 

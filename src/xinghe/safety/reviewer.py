@@ -1,7 +1,5 @@
 """Moderates an answer while it streams, by a model, a sentence at a time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """Asks a moderation model: any OpenAI-compatible `/moderations`, or a chat model."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import re

@@ -1,7 +1,5 @@
 """What moderation says of a text, and what the operator hears of it."""
 
-from __future__ import annotations
-
 from typing import Literal, TypeAlias
 
 import msgspec

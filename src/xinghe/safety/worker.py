@@ -1,7 +1,5 @@
 """Looks through long texts: `python -m xinghe.safety.worker <WorkerSettings as JSON>`."""
 
-from __future__ import annotations
-
 import logging
 import sys
 

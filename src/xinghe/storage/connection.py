@@ -4,8 +4,6 @@
 own `user_version`. A file that was released is never edited: a change is a new file.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator

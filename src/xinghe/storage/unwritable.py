@@ -3,8 +3,6 @@
 SQLite itself wants to make files beside it.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

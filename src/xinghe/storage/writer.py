@@ -8,8 +8,6 @@ until a commit goes through. What can wait (`idle`) has a transaction of its own
 nothing else is there to be written or it has waited for long.
 """
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time
@@ -22,12 +20,7 @@ import apsw
 import msgspec
 import structlog
 
-from xinghe.storage.connection import (
-    ENVIRONMENT,
-    StorageClosed,
-    StorageRefused,
-    StorageUnavailable,
-)
+from xinghe.storage.connection import ENVIRONMENT, StorageClosed, StorageRefused, StorageUnavailable
 
 Operation: TypeAlias = Callable[[apsw.Connection], Any]
 

@@ -5,8 +5,6 @@ after its `Progressed`s each `Replied` comes up, also where a `Cancel` was sent 
 without a reply fails with a `WorkerFailure`.
 """
 
-from __future__ import annotations
-
 import msgspec
 
 LENGTH = 4

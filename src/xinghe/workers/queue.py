@@ -4,8 +4,6 @@
 few threads of their own for short work.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import math

@@ -1,7 +1,5 @@
 """The parent's side: a queue of calls, and a child that is started when the first one comes."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import itertools

@@ -1,7 +1,5 @@
 """What a model can do and its deployment delivers."""
 
-from __future__ import annotations
-
 from xinghe.api.errors import ApiError, Errors
 from xinghe.catalog import Capability, ModelCard
 from xinghe.dispatch import ChatDeployment

@@ -1,7 +1,5 @@
 """A stream in the two dialects. Chunks are spliced: escaped text into a prebuilt frame."""
 
-from __future__ import annotations
-
 import msgspec
 
 from xinghe.api.chat.request import ChatRequest

@@ -1,7 +1,5 @@
 """The conversation: its message rules of section 4.1.2, and the freer ones of OpenAI at `/v1`."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
@@ -36,11 +34,7 @@ BLANK = 1_000_000
 
 
 async def read_messages(
-    body: ChatBody,
-    model: str,
-    card: ModelCard,
-    dialect: Dialect,
-    able: frozenset[Capability],
+    body: ChatBody, model: str, card: ModelCard, dialect: Dialect, able: frozenset[Capability]
 ) -> tuple[Message, ...]:
     """The conversation, its pictures still as URLs (`unloaded`).
 

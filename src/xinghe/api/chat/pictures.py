@@ -1,7 +1,5 @@
 """Loads the pictures of a conversation (section 5.8): inline, or fetched under the guard."""
 
-from __future__ import annotations
-
 import asyncio
 
 from msgspec.structs import replace
@@ -9,14 +7,7 @@ from msgspec.structs import replace
 from xinghe.api.errors import ApiError, Errors
 from xinghe.core import Message, Picture
 from xinghe.fetching import Fetcher, FetchError, Reserve
-from xinghe.pictures import (
-    FETCHED,
-    INLINE,
-    MAX_BYTES,
-    PictureError,
-    open_picture,
-    read_data_url,
-)
+from xinghe.pictures import FETCHED, INLINE, MAX_BYTES, PictureError, open_picture, read_data_url
 from xinghe.workers import Threads
 
 MOST = 32

@@ -1,7 +1,5 @@
 """A chat request that passed validation, and what the model's card makes of what was sent."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from operator import attrgetter
 from typing import Any

@@ -4,8 +4,6 @@ Before anything is held, it is moderated (contract, Safety), its schemas are vet
 and cut to fit. What is unsafe is refused, or answered without an engine.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable

@@ -4,8 +4,6 @@ What depends on the model, and the order of the messages, is looked at behind it
 `messages`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -95,11 +93,7 @@ class PictureUrl(msgspec.Struct):
     """`http(s)://…` or `data:image/…;base64,…`; `detail` changes nothing."""
 
     url: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            extra={"allowed": "an http(s) URL or a data:image/…;base64,… URL"},
-        ),
+        str, Meta(min_length=1, extra={"allowed": "an http(s) URL or a data:image/…;base64,… URL"})
     ]
     detail: Literal["auto", "low", "high"] | None = None
 

@@ -1,7 +1,5 @@
 """`POST /embeddings`: reads texts, and sends their vectors."""
 
-from __future__ import annotations
-
 import msgspec
 
 from xinghe.api.dialect import Dialect

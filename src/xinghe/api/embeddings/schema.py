@@ -1,7 +1,5 @@
 """What `POST /embeddings` is asked and answers (sections 4.3.2 and 4.3.3)."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -50,8 +48,7 @@ class EmbeddingRequest(Request, kw_only=True):
     ]
     dimensions: (
         Annotated[
-            int,
-            Meta(ge=1, le=65536, description="Only where the model's deployment makes them."),
+            int, Meta(ge=1, le=65536, description="Only where the model's deployment makes them.")
         ]
         | None
     ) = None

@@ -1,7 +1,5 @@
 """What `POST /embeddings` and `POST /rerank` share: texts whose price is known beforehand."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 

@@ -1,7 +1,5 @@
 """`POST /images/generations`: what images are, cost and do; `priced` does the rest."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 

@@ -1,7 +1,5 @@
 """The request and the answer of `POST /images/generations` (sections 4.2.2 and 4.2.3)."""
 
-from __future__ import annotations
-
 import secrets
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 

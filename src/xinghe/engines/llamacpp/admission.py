@@ -4,8 +4,6 @@ What is at work stays until it has ended. So there are places to spare, and some
 which only an account that has nothing at work can take: nobody fills the engine for all others.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import Counter

@@ -6,8 +6,6 @@ ends when its standard input does, or on SIGTERM. Loading
 holds the GIL and a native abort ends the process: that is why it stands alone.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import signal

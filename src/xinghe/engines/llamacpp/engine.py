@@ -1,7 +1,5 @@
 """The embedded engine as the gateway sees it: an HTTP client of a supervised child."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence

@@ -4,8 +4,6 @@ All that is written goes on in every step of the engine, and a step takes as lon
 in it. So one prompt is read at a time, and of it only a piece in a turn.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Pictures are made plain, texts are kept from becoming special tokens, the child'
 tokenizer do the rest.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterable, Sequence

@@ -1,7 +1,5 @@
 """Equal shares of the engine's tokens, read and written, among the accounts that have work."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar

@@ -5,8 +5,6 @@ core with somebody else's work slows all of them down. They begin as many as the
 cores; when they are kept from running they become fewer, and more again when cores are idle.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import time
