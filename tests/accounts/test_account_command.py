@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def test_an_alert(commands: Commands) -> None:
     commands.done("account", "create", "a")
     made = commands.json("account", "alert", "a", "2.5", "--webhook", "https://a.example/x?y=1")
     secret = made.pop("secret")
-    assert len(secret) == 43
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", secret)
     assert made == {"name": "a", "alert_below": 2.5, "webhook": "https://a.example/x?y=1"}
     shown = commands.json("account", "show", "a")
     assert (shown["alert_below"], shown["webhook"]) == (2.5, "https://a.example/x?y=1")

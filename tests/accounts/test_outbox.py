@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
 from structlog.testing import capture_logs
 
 from tests.accounts.payer import spend, waiting
 from tests.accounts.receiver import Receiver, takes
 from tests.kit.server import free_port
 from xinghe.accounts import Accounts, Alerts, Outbox
+from xinghe.accounts.alerts import Notice
 from xinghe.storage import Database
 
 ROOT = Path(__file__).parents[2]
@@ -83,8 +84,10 @@ async def test_a_notice(
         "threshold": 3,
     }
     assert headers["content-type"] == "application/json"
-    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    assert headers["x-xinghe-signature"] == f"sha256={expected}"
+    Webhook(secret).verify(body, headers)
+    for name, other in (("webhook-id", "msg_0"), ("webhook-timestamp", str(int(time.time()) - 60))):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(secret).verify(body, {**headers, name: other})
     (line,) = [line for line in logs if line["event"] == "low_balance"]
     assert (line["log_level"], line["account"], line["available"]) == ("warning", "a", "2.499999")
     assert secret not in str(logs)
@@ -114,8 +117,14 @@ async def test_500_then_200(
     await emptied(database)
     await outbox.stop()
     assert len(receiver.received) == 3
-    assert len({body for body, _ in receiver.received}) == 1
+    assert len({(body, headers["webhook-id"]) for body, headers in receiver.received}) == 1
     assert (told(logs, "low_balance"), told(logs, "webhook_failed")) == (1, 2)
+
+
+def test_a_secret_of_before_signs_with_its_own_characters() -> None:
+    notice = Notice(7, "a", "app-0", 1, 2, 5, True, "http://a.example/", "an-old_secret")
+    body = notice.body()
+    Webhook(b"an-old_secret").verify(body, notice.signed(body))
 
 
 @pytest.mark.parametrize("status", [301, 404, 503])

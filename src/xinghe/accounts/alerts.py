@@ -5,9 +5,8 @@ beside and after the requests.
 """
 
 import asyncio
+import base64
 import datetime
-import hashlib
-import hmac
 import secrets
 from asyncio import FIRST_COMPLETED
 from collections.abc import Sequence
@@ -23,8 +22,8 @@ from xinghe.core import MICRO
 from xinghe.regular import Regular
 from xinghe.storage import Database, StorageError, now
 
-SIGNATURE = "X-Xinghe-Signature"
-"""The header by which a receiver knows that a body is from here."""
+PREFIX = "whsec_"
+"""What a secret begins with in Standard Webhooks; base64 of the key follows."""
 POLL_SECONDS = 1.0
 TIMEOUT_SECONDS = 5.0
 PAUSES = (1.0, 4.0)
@@ -66,12 +65,14 @@ class Alerts:
         """Set the alert as a whole; the secret is a new one unless the URL stays the same."""
         rules.check_amount(threshold, field="threshold")
         rules.check_webhook(url)
-        fresh = secrets.token_urlsafe(32)
+        fresh = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
         def operation(connection: apsw.Connection) -> Alert:
             owner = tables.account(connection, account)
             before = _read(connection, owner.id)
-            secret = before.secret if before is not None and before.url == url else fresh
+            same = before.secret if before is not None and before.url == url else None
+            # Those of before Standard Webhooks are of another form.
+            secret = same if same is not None and same.startswith(PREFIX) else fresh
             alert = Alert(threshold, url, secret if url is not None else None)
             # Not INSERT OR REPLACE: that would take along what is still to be sent.
             connection.execute(
@@ -118,6 +119,23 @@ class Notice(msgspec.Struct, frozen=True):
     logged: bool
     url: str | None
     secret: str | None
+
+    def signed(self, body: bytes) -> dict[str, str]:
+        """The header fields of a try that is made now (Standard Webhooks 1.0).
+
+        Each try has a moment of its own and all have the same id, both under the signature: a
+        receiver takes nothing old, and nothing twice.
+        """
+        from standardwebhooks import Webhook  # noqa: PLC0415  (only who has a webhook needs it)
+
+        assert self.secret is not None
+        key = self.secret if self.secret.startswith(PREFIX) else self.secret.encode()
+        moment, own_id = datetime.datetime.now(datetime.UTC), f"msg_{self.at}_{self.id}"
+        return {
+            "webhook-id": own_id,
+            "webhook-timestamp": str(int(moment.timestamp())),
+            "webhook-signature": Webhook(key).sign(own_id, moment, body.decode()),
+        }
 
     def body(self) -> bytes:
         """JSON; amounts are exact numbers of Tokens."""
@@ -262,10 +280,8 @@ def pending(connection: apsw.Connection, *, after: int, limit: int) -> list[Noti
 async def _post(notice: Notice, session: aiohttp.ClientSession) -> str | None:
     """Why a notice was not taken; None if it was."""
     assert notice.url is not None
-    assert notice.secret is not None
     body = notice.body()
-    mac = hmac.new(notice.secret.encode(), body, hashlib.sha256)
-    headers = {"content-type": "application/json", SIGNATURE: f"sha256={mac.hexdigest()}"}
+    headers = {"content-type": "application/json", **notice.signed(body)}
     try:
         async with session.post(
             notice.url, data=body, headers=headers, allow_redirects=False

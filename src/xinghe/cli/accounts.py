@@ -108,8 +108,8 @@ def set_alert(
 ) -> None:
     """Give a notice when the balance of account NAME falls below TOKENS.
 
-    The header X-Xinghe-Signature of a notice is the HMAC-SHA256 of its body with a secret, which
-    is printed this once; while the URL stays the same, so does the secret.
+    A notice is signed as Standard Webhooks says (webhook-id, -timestamp, -signature), with a
+    secret that is printed this once; while the URL stays the same, so does the secret.
     """
     below = or_none(threshold)
     if webhook is not None and below is None:
