@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import msgspec
 import pytest
 from PIL import Image
-from structlog.testing import capture_logs
 
 from tests.engines.tape import STREAM_HEAD, playing, refusal
 from tests.engines.test_upstream import ANSWER, HELLO, ask, deltas_of, engine_at
-from tests.kit.script import SECRET
 from tests.pictures.render import data_url, encoded
 from xinghe.catalog import UpstreamDeployment
 from xinghe.core import (
-    CURRENT_ROUND,
-    FinishDelta,
-    FinishReason,
     Message,
     Picture,
     Sampling,
     ToolCall,
 )
-from xinghe.engines import EngineBusy, EngineFailed, EngineRefused, PromptTooLong, PromptUnsafe
+from xinghe.engines import EngineBusy, EngineFailed, EngineRefused
 from xinghe.engines.prompts import PIECE, wire_messages
-from xinghe.outbound import REFUSALS
 
 ALL = Sampling(0.5, 0.6, 1.2, 0.1, 0.2, 7)
 DRAWN = {
@@ -141,182 +134,6 @@ def test_settings_that_cannot_be(field: str, value: object) -> None:
     with pytest.raises(msgspec.ValidationError, match=field):
         msgspec.convert({"engine": "upstream", "url": "http://h", "model": "m", field: value},
                         UpstreamDeployment)  # fmt: skip
-
-
-def error(message: str, **fields: Any) -> bytes:
-    return json.dumps({"error": {"message": message, "type": "invalid_request_error", **fields}},
-                      ensure_ascii=False).encode()  # fmt: skip
-
-
-TOO_LONG = {
-    "OpenAI": error("This model's maximum context length is 8192 tokens.",
-                    code="context_length_exceeded"),
-    "a code alone": error("no", code="context_length_exceeded"),
-    "vLLM": b'{"object":"error","message":"This model\'s maximum context length is 4096 tokens. '
-            b'However, you requested 5000 tokens","type":"BadRequestError","code":400}',
-    "vLLM, prompt": error("The decoder prompt (length 5000) is longer than the maximum model "
-                          "length of 4096."),
-    "SGLang": b'{"object":"error","message":"The input (5000 tokens) is longer than the model\'s '
-              b'context length (4096 tokens).","code":400}',
-    "llama.cpp": error("the request exceeds the available context size, try increasing it",
-                       code=400, type="exceed_context_size_error", n_prompt_tokens=5000),
-    "Anthropic": error("prompt is too long: 200001 tokens > 200000 maximum"),
-    "Gemini": b'[{"error":{"code":400,"message":"The input token count (9) exceeds the maximum '
-              b'number of tokens allowed (8).","status":"INVALID_ARGUMENT"}}]',
-    "Moonshot": error("Invalid request: Your request exceeded model token limit: 8192"),
-    "Zhipu": '{"error":{"code":"1261","message":"Prompt 超长"}}'.encode(),
-    "MiniMax": error("invalid params, context window exceeds limit (2013)"),
-    "MiniMax, its own": b'{"base_resp":{"status_code":2013,"status_msg":"invalid params, context '
-                        b'window exceeds limit"}}',
-    "Mistral": b'{"object":"error","message":"Prompt contains 40000 tokens, too large for model '
-               b'with 32768 maximum context length","code":"3051"}',
-    "DashScope": error("Range of input length should be [1, 129024]"),
-    "Qianfan": error("Prompt tokens too long", code="tokens_too_long"),
-    "Qianfan, old": b'{"error_code":336103,"error_msg":"Prompt tokens too long"}',
-    "TGI": b'{"error":"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 9"}',
-    "LiteLLM": error("litellm.ContextWindowExceededError: no", code="400"),
-    "xAI": error("This model's maximum prompt length is 131072 but the request contains 200000"),
-    "Bedrock": b'{"message":"Input is too long for requested model."}',
-    "Chinese": error("输入长度超出最大限制"),
-    "Chinese, tokens": error("token数量超过上限"),
-    "StepFun": error("input tokens exceeds the limit: 8192", type="request_params_invalid"),
-    "no JSON": b"context length exceeded",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("status", [400, 413, 422, 500])
-@pytest.mark.parametrize("body", TOO_LONG.values(), ids=TOO_LONG)
-async def test_too_long_a_prompt(body: bytes, status: int) -> None:
-    head, text = refusal(status, body).split(b"\r\n\r\n", 1)
-    cut = len(text) // 2
-    with pytest.raises(PromptTooLong) as told:  # in three reads
-        await deltas_of(head + b"\r\n\r\n", text[:cut], 0.01, text[cut:])
-    assert set(str(told.value)) <= set(f"it answered {status} ()_, ") | set(
-        "context_length_exceededinvalid_request_errortokens_too_longexceed_context_size_error1261"
-        "336103"
-    )
-
-
-def event(body: bytes) -> bytes:
-    return b"data: " + body.replace(b"\n", b" ") + b"\n\n"
-
-
-@pytest.mark.parametrize("name", ["OpenAI", "vLLM", "llama.cpp", "Qianfan, old", "TGI", "Zhipu"])
-async def test_too_long_a_prompt_told_within_the_stream(name: str) -> None:
-    """With status 200, as an event or as the whole body; only before anything was said."""
-    for body in (event(TOO_LONG[name]) + b"data: [DONE]\n\n", TOO_LONG[name]):
-        with pytest.raises(PromptTooLong):
-            await deltas_of(STREAM_HEAD, body)
-    with pytest.raises(EngineFailed) as told:
-        await deltas_of(STREAM_HEAD, event(SAID), event(TOO_LONG[name]))
-    assert not isinstance(told.value, PromptTooLong)
-
-
-SAID = b'{"choices":[{"delta":{"content":"a"}}]}'
-UNSAFE = {
-    "Azure": b'{"error":{"message":"The response was filtered due to the prompt triggering '
-             b'Azure OpenAI\'s content management policy.","type":null,"param":"prompt","code":'
-             b'"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation",'
-             b'"content_filter_result":{"hate":{"filtered":true,"severity":"high"}}}}}',
-    "Azure, its inner code": b'{"error":{"message":"no","innererror":{"code":'
-                             b'"ResponsibleAIPolicyViolation"}}}',
-    "Zhipu": '{"error":{"code":"1301","message":"系统检测到可能不安全或敏感的内容"}}'.encode(),
-    "DashScope": error("Input data may contain inappropriate content.",
-                       code="data_inspection_failed"),
-    "Moonshot": error("The request was rejected because it was considered high risk",
-                      type="content_filter"),
-    "DeepSeek": error("Content Exists Risk"),
-    "LiteLLM": error("litellm.ContentPolicyViolationError: no", code="400"),
-    "Qianfan": error("the content of user field is invalid", type="unsafe_request",
-                     code="user_setting_unsafe"),
-    "MiniMax": b'{"choices":null,"input_sensitive":true,"base_resp":{"status_code":1026,'
-               b'"status_msg":"input new_sensitive"}}',
-    "MiniMax, no choices": b'{"choices":[],"base_resp":{"status_code":1027,"status_msg":"output '
-                           b'new_sensitive"}}',
-    "Volcengine": error("no", code="InputTextSensitiveContentDetected"),
-    "Volcengine, its words": error("the input text may contain sensitive information."),
-    "New API": error("user sensitive words detected: x", code="sensitive_words_detected"),
-    "OpenAI": error("Invalid prompt: your prompt was flagged as potentially violating our usage "
-                    "policy", code="invalid_prompt"),
-    "OpenAI, images": error("no", code="moderation_blocked"),
-    "OpenRouter": error('m requires moderation. Your input was flagged for "violence".', code=403),
-    "xAI": b'{"code":"permission-denied","error":"Content violates usage guidelines."}',
-    "StepFun": error("blocked", type="censorship_blocked"),
-    "Spark": error("输入内容审核不通过", code="10013"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("status", [400, 403, 500])
-@pytest.mark.parametrize("body", UNSAFE.values(), ids=UNSAFE)
-async def test_an_unsafe_prompt(body: bytes, status: int) -> None:
-    with pytest.raises(PromptUnsafe):
-        await deltas_of(refusal(status, body))
-    with pytest.raises(PromptUnsafe):
-        await deltas_of(STREAM_HEAD, event(body))
-    *_, last = await deltas_of(STREAM_HEAD, event(SAID), event(body))
-    assert last == FinishDelta(FinishReason.CONTENT_FILTER, 3, CURRENT_ROUND)
-
-
-@pytest.mark.parametrize("none", ["null", "0", '""', "{}"])
-async def test_an_error_that_is_none(none: str) -> None:
-    said = f'{{"error":{none},"error_code":{none},"object":"chat.completion.chunk",'.encode()
-    deltas = await deltas_of(STREAM_HEAD, event(said + SAID[1:]), b"data: [DONE]\n\n")
-    assert deltas[-1] == FinishDelta(FinishReason.NORMAL)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        error("max_tokens is too large: 100000. This model supports at most 16384 of completion"),
-        error("Invalid value for 'temperature': must be at most 2"),
-        error("'user' is too long"),
-        error("max_tokens 超出范围"),
-        error("Model names are case-sensitive; your account was flagged"),
-        error("The model does not exist", code="model_not_found"),
-        b"[]",
-        b"",
-        b"null",
-    ],
-)
-async def test_other_refusals_are_none_of_length(body: bytes) -> None:
-    with pytest.raises(EngineFailed):
-        await deltas_of(refusal(400, body))
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        *((status, SECRET.encode()) for status in (401, 402, 403)),
-        (429, error("no", code="insufficient_quota")),
-        (429, error("no", type="exceeded_current_quota_error")),
-        (400, error("no", code="Arrearage")),
-        (400, error("API key not valid. Please pass a valid API key.", status="INVALID_ARGUMENT")),
-        (429, error("no", type="insufficient_balance_error")),
-        (500, error("用户余额不足", code="do_request_failed")),
-    ],
-)
-async def test_what_the_operator_owes_is_told_to_the_operator(status: int, body: bytes) -> None:
-    refused = [refusal(status, body)]
-    async with (
-        playing(refused, refused, [STREAM_HEAD, ANSWER]) as tape,
-        engine_at(tape.url) as engine,
-    ):
-        with capture_logs() as logs:
-            for _ in range(2):
-                with pytest.raises(EngineRefused):
-                    await ask(engine)
-                assert {"up": status} == REFUSALS
-        await ask(engine)
-        assert REFUSALS == {}
-    (line,) = logs  # once a minute
-    assert (line["event"], line["deployment"]) == ("deployment_refused", "up")
-    assert str(status) in line["error"]
-    assert SECRET not in str(line)
-
-
-async def test_a_full_server_is_still_busy() -> None:
-    with pytest.raises(EngineBusy):
-        await deltas_of(refusal(429, error("Too many tokens per minute, context window")))
 
 
 @pytest.mark.parametrize(("form", "mode"), [("PNG", "LA"), ("PNG", "L"), ("JPEG", "L")])

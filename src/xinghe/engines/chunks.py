@@ -20,13 +20,20 @@ from xinghe.core import (
 from xinghe.engines.calls import MOST_CHARACTERS, Calls, Said, pieces_of
 from xinghe.engines.fields import NULL, UNSAFE, Counts, Unsound, finish_of, says_nothing
 from xinghe.engines.mending import complains, is_blank, mended
-from xinghe.engines.protocol import EngineError, EngineFailed, PromptTooLong, PromptUnsafe
+from xinghe.engines.protocol import (
+    EngineError,
+    EngineFailed,
+    EngineRefused,
+    PromptTooLong,
+    PromptUnsafe,
+)
 from xinghe.outbound import (
     UNREADABLE,
     Unreadable,
     decoded,
     items,
     known_words,
+    says_owed,
     says_too_long,
     says_unsafe,
 )
@@ -217,6 +224,8 @@ class Chunks:
             self.finish, self.ended = FinishReason.CONTENT_FILTER, True
         elif not self._spoken and says_too_long(event):
             raise PromptTooLong(told)
+        elif not self._spoken and says_owed(event):
+            raise EngineRefused(told)
         elif failed:
             raise EngineFailed(told)
 

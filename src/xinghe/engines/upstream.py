@@ -137,7 +137,7 @@ class UpstreamEngine:
                         answer.pace.spent += characters * A_CHARACTER
                         yield Batch(arrived, portion)
                     if chunks.failure is not None:
-                        raise chunks.failure
+                        raise self._told(chunks.failure, answer.status)
                     # From now on: what a slow client, or our own pace, took is no silence of the
                     # server. Comments and empty events are no sign of life.
                     if deltas and not chunks.over:
@@ -148,6 +148,11 @@ class UpstreamEngine:
                         until = clock() + USAGE_TIMEOUT
         except CallFailed as error:
             raise _as_engine_error(error) from None
+
+    def _told(self, failure: EngineError, status: int) -> EngineError:
+        if isinstance(failure, EngineRefused):
+            self._server.tell(status, str(failure))
+        return failure
 
     async def aclose(self) -> None:
         await self._vision.aclose()

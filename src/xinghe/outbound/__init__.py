@@ -16,6 +16,7 @@ from xinghe.outbound.faults import (
     decoded,
     items,
     known_words,
+    says_owed,
     says_too_long,
     says_unsafe,
 )

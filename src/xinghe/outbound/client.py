@@ -240,20 +240,20 @@ class Server(Client):
             answer = await self.send(method, url, headers=headers, body=data, silence=silence)
         except Refused as refused:
             if method == "POST" and refused.for_the_operator:
-                self._tell(refused)
+                self.tell(refused.status, str(refused))
             raise
         if method == "POST":
             REFUSALS.pop(self._name, None)
         return answer
 
-    def _tell(self, refused: Refused) -> None:
+    def tell(self, status: int, error: str) -> None:
         """Count a refusal that only the operator can mend, and log the first of a minute."""
-        REFUSALS[self._name] = refused.status
-        metrics.DEPLOYMENT_REFUSALS.labels(self._name, refused.status).inc()
+        REFUSALS[self._name] = status
+        metrics.DEPLOYMENT_REFUSALS.labels(self._name, status).inc()
         now = asyncio.get_running_loop().time()
         if now - self._told_at >= TOLD_EVERY:
             self._told_at = now
-            log.error("deployment_refused", deployment=self._name, error=str(refused))
+            log.error("deployment_refused", deployment=self._name, error=error)
 
     async def ask(self, path: str, body: object, kind: type[T], most: int) -> T:
         """`POST`; the JSON, of at most `most` bytes, that is answered. Raises `CallFailed`."""

@@ -162,7 +162,7 @@ class Refused(CallFailed):
         super().__init__(f"it answered {status}{known_words(body)}")
         self.status = status
         self.advice = advice
-        owed = _says(body, OUT_OF_FUNDS, OWED)
+        owed = says_owed(body)
         self.unsafe = not owed and says_unsafe(body)
         self.for_the_operator = owed or (status in {401, 402, 403} and not self.unsafe)
         self.busy = not (owed or self.unsafe) and status in {429, 503}
@@ -193,6 +193,11 @@ def known_words(data: bytes) -> str:
     known = KNOWN_CODES | OUT_OF_FUNDS | TOO_LONG_CODES | UNSAFE_CODES
     told = [word for word in _codes(_error_in(data)) if word in known]
     return f" ({', '.join(dict.fromkeys(told))})" if told else ""
+
+
+def says_owed(data: bytes) -> bool:
+    """Whether an error says that the operator's account is empty, or the key is wrong."""
+    return _says(data, OUT_OF_FUNDS, OWED)
 
 
 def says_unsafe(data: bytes) -> bool:

@@ -95,6 +95,7 @@ class Response:
         loop = asyncio.get_running_loop()
         self.progress_timeout = SILENCES * silence
         self.pace = Pace(loop.time, _floods.setdefault(loop, Flood()))
+        self.status = response.status
         self._response = response
         self._silence = silence
         self._clock = loop.time
