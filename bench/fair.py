@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import statistics
 import time
@@ -16,7 +17,8 @@ from tests.kit.server import Server
 MODEL = "ernie-4.5-turbo-32k"
 LONG_TOKENS, SHORT_REQUESTS, ANSWER = 8000, 20, 8
 CONVERSATIONS, TURNS, TURN_TOKENS = 8, 16, 40
-HELLO = "你好"
+HELLO = "{number}, 你好"
+"""No two begin alike: nothing of one is left to the next."""
 
 
 class Client:
@@ -60,12 +62,13 @@ def _long(number: int) -> str:
 
 
 async def _beside_a_long_prompt(one: Client, other: Client) -> None:
-    idle = [(await other.ask(HELLO, ANSWER))[:2] for _ in range(SHORT_REQUESTS)]
+    hello = (HELLO.format(number=number) for number in itertools.count())
+    idle = [(await other.ask(next(hello), ANSWER))[:2] for _ in range(SHORT_REQUESTS)]
     first_idle = statistics.median(first for first, _ in idle)
     alone, _, usage = await one.ask(_long(1), 1)
     reading = asyncio.create_task(one.ask(_long(2), 1))
     await asyncio.sleep(2 * first_idle)
-    beside = [(await other.ask(HELLO, ANSWER))[:2] for _ in range(SHORT_REQUESTS)]
+    beside = [(await other.ask(next(hello), ANSWER))[:2] for _ in range(SHORT_REQUESTS)]
     during = not reading.done()
     first_long, *_ = await reading
     firsts, took = [first for first, _ in beside], sum(end for _, end in idle)

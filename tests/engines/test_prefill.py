@@ -1,4 +1,4 @@
-"""Prompts read in turns: one at a time, given up by whoever leaves, held back from who is ahead."""
+"""Prompts read in turns: a piece at a time, given up by who leaves, held back from who is ahead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from xinghe.engines.llamacpp.prefill import AN_ANSWER, LEAST, MOST, PrefillScheduler
+from xinghe.engines.llamacpp.prefill import AN_ANSWER, LEAST, LITTLE, MOST, PrefillScheduler
 from xinghe.engines.llamacpp.shares import AGED, Shares
 from xinghe.engines.protocol import EngineBusy
 
@@ -62,6 +62,13 @@ async def test_a_turn_is_as_long_as_the_engine_is_quick() -> None:
         assert await prefill.take(work, LONG + 3) == LEAST + 3, "what is left over comes first"
         prefill.end(work)
         assert await prefill.take(work, LEAST + 1) == LEAST + 1, "the rest is no turn of its own"
+        prefill.end(work)
+        with prefill.work("2"):
+            assert await prefill.take(work, LONG + 3) == LITTLE + 3, "others would wait too long"
+            prefill.end(work)
+            for _ in range(7):
+                prefill.took(LITTLE, 0.0)
+            assert await prefill.take(work, LONG) == LEAST
 
 
 @pytest.mark.parametrize("has_turn", [True, False])
@@ -227,3 +234,59 @@ async def test_many_long_prompts_of_an_account_go_on_no_faster_than_one() -> Non
         assert not any(one.done() for one in reading[1:]), "another account writes"
         for task in reading:
             task.cancel()
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_an_account_with_many_conversations_begins_no_more_answers_than_one_with_one(
+    monkeypatch: pytest.MonkeyPatch, answered: bool
+) -> None:
+    monkeypatch.setattr("xinghe.engines.llamacpp.prefill.ON_ITS_WAY", 600.0)
+    prefill = PrefillScheduler(Shares())
+    with ExitStack() as held:
+        many = [held.enter_context(prefill.work("many")) for _ in range(3)]
+        with prefill.work("one") as one:
+            assert await prefill.take(one, 10) == 10
+            prefill.wrote(one, 1)
+            assert await prefill.take(many[0], 11) == 11, "nobody has had more"
+            prefill.wrote(many[0], 1)
+            reading = asyncio.create_task(prefill.take(many[1], 11))
+            await settled()
+            assert not reading.done()
+            if not answered:
+                prefill.wrote(one, int(AN_ANSWER))
+                assert await reading == 11, "they are even"
+                prefill.wrote(many[1], 1)
+                reading = asyncio.create_task(prefill.take(many[2], 11))
+        await settled()
+        assert not reading.done(), "the next question of who has had less may be on its way"
+        with prefill.work("one") as one:
+            assert await prefill.take(one, 100) == 100
+            prefill.wrote(one, 1)
+            assert await reading == 11
+
+
+async def test_short_prompts_that_are_a_piece_together_are_read_together() -> None:
+    prefill = PrefillScheduler(Shares())
+    with ExitStack() as held:
+        works = [held.enter_context(prefill.work(account)) for account in "1234"]
+        first = asyncio.create_task(prefill.take(works[0], LEAST))
+        await settled()
+        others = [asyncio.create_task(prefill.take(one, LEAST // 2)) for one in works[1:]]
+        await settled()
+        assert first.done()
+        assert not any(one.done() for one in others)
+        prefill.wrote(works[0], 1)
+        await settled()
+        assert [one.done() for one in others] == [True, True, False]
+        prefill.wrote(works[1], 1)
+        assert await others[2] == LEAST // 2
+
+
+async def test_those_of_one_account_are_not_where_another_has_had_less() -> None:
+    prefill = PrefillScheduler(Shares())
+    with ExitStack() as held:
+        works = [held.enter_context(prefill.work(account)) for account in "1222"]
+        reading = [asyncio.create_task(prefill.take(each, 10)) for each in works]
+        await settled()
+        assert [task.done() for task in reading] == [True, True, True, False]
+        reading[3].cancel()

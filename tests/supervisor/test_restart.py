@@ -50,6 +50,21 @@ def test_engine_killed(make_server: MakeServer, small_weights: str) -> None:
     Books(server).settled()
 
 
+@pytest.mark.slow
+@pytest.mark.embedded
+def test_an_engine_that_is_stuck_is_replaced(make_server: MakeServer, small_weights: str) -> None:
+    server = make_server(embedded=small_weights)
+    api = Api(server.url, server.token())
+    answered(api.chat(model=MODEL, max_tokens=2))
+    engine = child(server, ENGINE)
+    engine.suspend()
+    assert api.chat(model=MODEL, max_tokens=2).status in (200, 500)
+    engine.wait(5)
+    answered(api.chat(model=MODEL, max_tokens=2))
+    assert "engine_stuck" in server.log.read_text()
+    Books(server).settled()
+
+
 @pytest.mark.embedded
 def test_engine_killed_midstream_charges_what_was_shown(
     make_server: MakeServer, small_weights: str

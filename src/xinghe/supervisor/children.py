@@ -53,6 +53,7 @@ class Child:
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self.pid = process.pid
 
     @classmethod
     async def spawn(cls, module: str, first_line: bytes, sockets: tuple[int, ...] = ()) -> Child:
@@ -139,7 +140,9 @@ class EngineProcess:
                 failures = 0
                 chosen = {"threads": started.threads, "why": started.why}
                 log.info("engine_ready", deployment=self._name, **chosen, adapts=started.adapts)
-                self._announce(EngineLocation(self._name, started.address, key, started.special))
+                self._announce(
+                    EngineLocation(self._name, started.address, key, started.special, child.pid)
+                )
                 self._state(chosen)
                 self.ready.set()
             while news := await child.line():

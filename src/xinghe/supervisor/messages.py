@@ -22,13 +22,14 @@ class WorkerSpec(msgspec.Struct, frozen=True):
 class EngineLocation(msgspec.Struct, frozen=True, tag=True):
     """A further line: where an embedded engine listens; no address while it is down.
 
-    `special` are the texts of its model's special tokens.
+    `special` are the texts of its model's special tokens, `pid` is its process.
     """
 
     deployment: str
     address: str | None
     key: str = ""
     special: list[str] = []
+    pid: int = 0
 
 
 class EngineThreads(msgspec.Struct, frozen=True, tag=True):

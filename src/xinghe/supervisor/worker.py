@@ -141,7 +141,7 @@ async def _hear(system: System, control: asyncio.StreamReader, stop: Callable[[]
             system.readiness.engines[news.deployment] = news
         else:
             engine = system.deployments.embedded(news.deployment)
-            engine.locate(news.address, news.key, news.special)
+            engine.locate(news.address, news.key, news.special, news.pid)
     stop()
 
 

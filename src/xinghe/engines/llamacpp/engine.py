@@ -25,6 +25,7 @@ from xinghe.engines.llamacpp.prefill import PrefillScheduler, Work
 from xinghe.engines.llamacpp.prompts import Prompts
 from xinghe.engines.llamacpp.shares import Shares
 from xinghe.engines.llamacpp.slots import ChildSlots, Slot
+from xinghe.engines.llamacpp.watch import Watch
 from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
 from xinghe.outbound import (
     UNREADABLE,
@@ -39,10 +40,8 @@ from xinghe.outbound import (
 
 T = TypeVar("T")
 
-SILENCE_TIMEOUT = 120.0
-"""Seconds; while it reads a prompt, the engine reports after every batch of 128 tokens."""
-SILENCE_WITH_VISION = 900.0
-"""A picture is encoded and read in one step, during which no stream of the child moves."""
+SILENCE_TIMEOUT = 900.0
+"""Seconds. Whether the child lives is told by what it computes, see `Watch`."""
 CONNECT_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 2.0
 MOST_ANSWERED = 64 * 1024 * 1024
@@ -113,14 +112,17 @@ class LlamaCppEngine:
             tokens=deployment.context,
             longest=deployment.longest_wait,
         )
-        silence = SILENCE_WITH_VISION if vision else SILENCE_TIMEOUT
-        self._client = Client(CONNECT_TIMEOUT, silence, idle=IDLE_SECONDS)
+        self._watch = Watch()
+        self._client = Client(CONNECT_TIMEOUT, SILENCE_TIMEOUT, idle=IDLE_SECONDS)
 
-    def locate(self, address: str | None, key: str = "", special: Sequence[str] = ()) -> None:
+    def locate(
+        self, address: str | None, key: str = "", special: Sequence[str] = (), pid: int = 0
+    ) -> None:
         """Where the child listens; `None` while there is none.
 
-        `special` are the texts of its model's special tokens.
+        `special` are the texts of its model's special tokens, `pid` is its process.
         """
+        self._watch.follow(pid)
         if address is not None:
             self._prompts.use(special)
         self._address, self._key = address, key
@@ -154,9 +156,8 @@ class LlamaCppEngine:
         tokens = request.prompt.bound + request.max_tokens
         async with slots.hold(request.account, request.prompt.payload, tokens) as slot:
             self._check(prefill)
-            with prefill.work(
-                str(request.account), None if request.priority else self._longest
-            ) as work:
+            longest = None if request.priority else self._longest
+            with self._watch.work(), prefill.work(str(request.account), longest) as work:
                 try:
                     for other in slots.in_the_way():
                         await self._complete(other, [0])
@@ -228,6 +229,7 @@ class LlamaCppEngine:
             return decoded(await answer.whole(MOST_ANSWERED), _Read)
 
     async def aclose(self) -> None:
+        self._watch.close()
         await self._prompts.aclose()
         await self._client.aclose()
 
@@ -260,7 +262,7 @@ class LlamaCppEngine:
 
     async def _ask(self, path: str, body: object, kind: type[T]) -> T:
         try:
-            with await self._post(path, body) as answer:
+            with self._watch.work(), await self._post(path, body) as answer:
                 return decoded(await answer.whole(MOST_ANSWERED), kind)
         except Refused as refused:
             raise EngineFailed(f"{path}: {refused}") from None
