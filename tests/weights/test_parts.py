@@ -19,7 +19,7 @@ from xinghe.weights.index import Parts, WeightsError
 
 @pytest.fixture(autouse=True)
 def once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xinghe.weights.parts.ATTEMPTS", 1)
+    monkeypatch.setattr("xinghe.weights.parts.PAUSES", ())
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import datetime
 import secrets
 from asyncio import FIRST_COMPLETED
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import aiohttp
@@ -19,6 +20,7 @@ import structlog
 
 from xinghe.accounts import rules, tables
 from xinghe.core import MICRO
+from xinghe.outbound import tries
 from xinghe.regular import Regular
 from xinghe.storage import Database, StorageError, now
 
@@ -247,15 +249,14 @@ class Outbox:
             self._put_off(notice.id)
 
     async def _deliver(self, notice: Notice, session: aiohttp.ClientSession) -> bool:
-        tries = len(self._pauses) + 1
-        for number in range(tries):
-            if number:
-                await asyncio.sleep(self._pauses[number - 1])
-            async with self._places:
-                failure = await _post(notice, session)
-            if failure is None:
-                return True
-            log.warning("webhook_failed", account=notice.account, number=number + 1, error=failure)
+        def failed(error: _NotTaken, pause: float | None) -> None:
+            log.warning("webhook_failed", account=notice.account, error=str(error), retry=pause)
+
+        with suppress(_NotTaken):
+            for one in tries(self._pauses, _NotTaken, failed):
+                async with one, self._places:
+                    await _post(notice, session)
+                    return True
         return False
 
 
@@ -277,8 +278,12 @@ def pending(connection: apsw.Connection, *, after: int, limit: int) -> list[Noti
     return [Notice(*row) for row in rows]
 
 
-async def _post(notice: Notice, session: aiohttp.ClientSession) -> str | None:
-    """Why a notice was not taken; None if it was."""
+class _NotTaken(Exception):
+    """Why a receiver has not taken a notice."""
+
+
+async def _post(notice: Notice, session: aiohttp.ClientSession) -> None:
+    """Raises `_NotTaken`."""
     assert notice.url is not None
     body = notice.body()
     headers = {"content-type": "application/json", **notice.signed(body)}
@@ -286,11 +291,12 @@ async def _post(notice: Notice, session: aiohttp.ClientSession) -> str | None:
         async with session.post(
             notice.url, data=body, headers=headers, allow_redirects=False
         ) as answer:
-            return None if 200 <= answer.status < 300 else f"HTTP {answer.status}"
+            if not 200 <= answer.status < 300:
+                raise _NotTaken(f"HTTP {answer.status}")
     except TimeoutError:
-        return "no answer in time"
+        raise _NotTaken("no answer in time") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return f"{type(error).__name__}: {error}"
+        raise _NotTaken(f"{type(error).__name__}: {error}") from None
 
 
 def _tokens(micro: int) -> str:

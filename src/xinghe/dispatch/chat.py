@@ -1,6 +1,5 @@
 """Brings a pass to the engine of its deployment: queue, retry, cancellation."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 
@@ -17,6 +16,7 @@ from xinghe.engines import (
     EngineUnavailable,
     PromptTooLong,
 )
+from xinghe.outbound import tries
 from xinghe.workers import QueueFull
 
 log = structlog.get_logger(__name__)
@@ -57,13 +57,12 @@ class ChatDeployment:
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
     ) -> Prompt:
         """Render and count a conversation. Raises `DispatchFailed`."""
-        for delay in (*RETRY_DELAYS, None):
-            try:
-                return await self.engine.prepare(messages, tools, opening)
-            except EngineUnavailable as error:
-                await self._pause(error, delay)
-            except EngineFailed as error:
-                raise self._failed(error) from error
+        try:
+            for one in tries(RETRY_DELAYS, EngineUnavailable, self._unavailable):
+                async with one:
+                    return await self.engine.prepare(messages, tools, opening)
+        except EngineFailed as error:
+            raise self._failed(error) from error
         raise AssertionError("unreachable")
 
     async def run(self, request: EngineRequest) -> AsyncGenerator[Batch]:
@@ -83,14 +82,11 @@ class ChatDeployment:
                     )
                 except QueueFull as error:
                     raise Busy(str(error), admission.retry_after) from error
-                for delay in (*RETRY_DELAYS, None):
-                    try:
-                        async with aclosing(self.engine.generate(request)) as batches:
-                            async for batch in batches:
-                                yield batch
+                for one in tries(RETRY_DELAYS, EngineUnavailable, self._unavailable):
+                    async with one, aclosing(self.engine.generate(request)) as batches:
+                        async for batch in batches:
+                            yield batch
                         return
-                    except EngineUnavailable as error:
-                        await self._pause(error, delay)
         except EngineBusy as error:
             log.warning("engine_busy", deployment=self.name, error=str(error))
             raise Busy(str(error), error.retry_after or admission.expected_wait) from error
@@ -102,11 +98,10 @@ class ChatDeployment:
         except EngineFailed as error:
             raise self._failed(error) from error
 
-    async def _pause(self, error: EngineUnavailable, delay: float | None) -> None:
+    def _unavailable(self, error: EngineUnavailable, delay: float | None) -> None:
         log.warning("engine_unavailable", deployment=self.name, error=str(error), retry=delay)
         if delay is None:
             raise DispatchFailed(self.name) from error
-        await asyncio.sleep(delay)
 
     def _failed(self, error: EngineFailed) -> DispatchFailed:
         log.error("engine_failed", deployment=self.name, error=str(error))

@@ -5,6 +5,7 @@ import base64
 import math
 from array import array
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -13,7 +14,16 @@ import structlog
 from xinghe.catalog import UpstreamEmbeddingDeployment
 from xinghe.core import Busy
 from xinghe.embedding.protocol import Began, Embedder, EmbedderFailed, Form, TextTooLong, Vectors
-from xinghe.outbound import AnswerTooLarge, CallFailed, Refused, Server, Unreadable, decoded, items
+from xinghe.outbound import (
+    AnswerTooLarge,
+    CallFailed,
+    Refused,
+    Server,
+    Unreadable,
+    decoded,
+    items,
+    tries,
+)
 from xinghe.workers import QueueFull, Slots
 
 log = structlog.get_logger(__name__)
@@ -190,19 +200,14 @@ class UpstreamEmbedder(Embedder):
             async with self._slots.hold(size=len(texts)):
                 if began is not None:
                     began()
-                for delay in (*RETRY_DELAYS, None):
-                    try:
+                for one in tries(RETRY_DELAYS, CallFailed, partial(self._judge, texts)):
+                    async with one:
                         return await self._server.ask(path, body, kind, most)
-                    except CallFailed as error:
-                        self._judge(error, texts)
-                        if delay is None:
-                            raise EmbedderFailed(str(error)) from None
-                    await asyncio.sleep(delay)
         except QueueFull as busy:
             raise Busy(str(busy), RETRY_AFTER) from None
         raise AssertionError("unreachable")
 
-    def _judge(self, error: CallFailed, texts: Sequence[str]) -> None:
+    def _judge(self, texts: Sequence[str], error: CallFailed, pause: float | None) -> None:
         """Return where another try may go through. It does not say which text is too long."""
         if isinstance(error, Refused):
             if error.busy:
@@ -217,6 +222,8 @@ class UpstreamEmbedder(Embedder):
         if refused or isinstance(error, AnswerTooLarge | Unreadable):
             raise self._failed(str(error)) from None
         log.warning("embedding_failed", served_by=self.served_by, error=str(error))
+        if pause is None:
+            raise EmbedderFailed(str(error)) from None
 
     def _failed(self, message: str) -> EmbedderFailed:
         log.error("embedding_failed", served_by=self.served_by, error=message)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-from collections.abc import Container, Mapping
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
@@ -317,3 +317,33 @@ class _CleanConnector(aiohttp.TCPConnector):
                 if not poll.poll(0):
                     return connection
             connection.close()
+
+
+Failed = Callable[[Any, float | None], object]
+
+
+class Try(msgspec.Struct, frozen=True):
+    """An asynchronous context manager around one try; see `tries`."""
+
+    pause: float | None
+    expected: type[Exception] | tuple[type[Exception], ...]
+    failed: Failed
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if not isinstance(error, self.expected):
+            return False
+        self.failed(error, self.pause)
+        if self.pause is not None:
+            await asyncio.sleep(self.pause)
+        return self.pause is not None
+
+
+def tries(pauses: Sequence[float], expected: Any, failed: Failed) -> list[Try]:
+    """One try more than there are `pauses`, in seconds; who succeeds leaves the loop over them.
+
+    `failed` hears of each `expected` error and of the pause behind it: `None` after the last, which
+    goes on, unless `failed` raises another in its place.
+    """
+    return [Try(pause, expected, failed) for pause in (*pauses, None)]

