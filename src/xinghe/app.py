@@ -51,7 +51,8 @@ from xinghe.dispatch import Deployments
 from xinghe.fetching import Fetcher
 from xinghe.generation.vetting import Vetting
 from xinghe.idempotency import IdempotencyStore
-from xinghe.images.choose import make_store
+from xinghe.images.bucket import Bucket
+from xinghe.images.store import Folder, ImageStore
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter
 from xinghe.observe.metrics import watched_loop
@@ -84,6 +85,8 @@ class System:
             embedder=self.deployments.embedder(catalog.models[DEFAULT_MODEL]),
         )
         reader = PictureReader(settings.pictures)
+        folder = settings.data_dir / "images"
+        images = Bucket(settings.images) if settings.images.s3_endpoint else Folder(folder)
         services = Services(
             settings=settings,
             catalog=catalog,
@@ -101,7 +104,7 @@ class System:
             pictures=PictureLoader(fetcher, settings.pictures.fetch_timeout),
             reader=reader,
             searcher=search.searcher,
-            images=make_store(settings),
+            images=ImageStore(images, settings.images),
         )
         self.ledger = services.ledger
         store = IdempotencyStore(database, settings.idempotency)

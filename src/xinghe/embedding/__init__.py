@@ -1,4 +1,3 @@
 """Vectors of texts: who makes them, in which form, and how many tokens a text may have."""
 
-from xinghe.embedding.choose import make_embedder
 from xinghe.embedding.protocol import Began, Embedder, EmbedderFailed, Form, TextTooLong, Vectors
