@@ -47,7 +47,7 @@ async def test_no_picture_waits_for_the_others_of_its_request() -> None:
     desk = Desk()
     request = GenerationRequest("as-0123456789", deployment, messages, Sampling(), 16)
     using = services(lists, reader=desk)
-    told = await read_pictures(using, request)
+    told, _ = await read_pictures(using, request)
     assert (desk.read, desk.at_once) == ([page.data for page in pages], 1)
-    last = told.messages[-1].content
+    last = told[-1].content
     assert last.index("图片3") < last.index("甲") < last.index("丙") < last.rindex("甲")

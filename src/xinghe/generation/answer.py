@@ -48,10 +48,9 @@ class Answer(msgspec.Struct):
         request, usage, first = self.runner.request, self.runner.usage, self.counted.first
         messages, found = request.messages, None
         if self.counted.charge is not None:
-            seen = await read_pictures(self.runner.context, request)
-            if seen.unsafe is not None:
-                return Batch(time.perf_counter(), refusal(seen.unsafe))
-            messages = seen.messages
+            messages, unsafe = await read_pictures(self.runner.context, request)
+            if unsafe is not None:
+                return Batch(time.perf_counter(), refusal(unsafe))
         try:
             if request.search is not None:
                 found = await self._search(request.search, messages, emit)
