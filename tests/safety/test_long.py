@@ -49,7 +49,7 @@ async def test_the_verdicts_are_those_of_short_texts(moderator: Moderator) -> No
         *(("张三丰", "conversation"), ("你好", "conversation")) * 200,
     ]
     assert moderator.worker_pids == []
-    found = await moderator.check_all(texts)
+    found = await moderator.review(texts)
     assert found == [moderator.check(text, place) for text, place in texts]
     assert found[0]
     assert found[1] is None

@@ -30,6 +30,8 @@ A_TEXT = 20
 """Characters that beginning with a text is worth."""
 AT_ONCE = 1_000
 """Characters that are looked through without more ado: some milliseconds."""
+ASKED_AT_ONCE = 16
+"""Texts of a request that the model is asked about at a time."""
 LONG = 20_000
 """Characters from which on a request waits among its like: each may take seconds."""
 TIMEOUT = 120.0
@@ -110,15 +112,26 @@ class Moderator:
         """The most severe finding of the lexicon and the lists, or `None`; see `Judge.check`."""
         return self._judge.check(text, place)
 
-    async def check_all(self, texts: Sequence[tuple[str, Place]]) -> list[Verdict | None]:
-        """As `check` for each, in order; what is long in sum, in a process of its own.
+    async def review(self, texts: Sequence[tuple[str, Place]]) -> list[Verdict | None]:
+        """What is found in each text, in order: as `check`, or else by the model if there is one.
 
-        Raises `WorkerFailure`: `QueueFull` where too many wait.
+        What is long in sum is looked through in a process of its own. Raises `WorkerFailure`
+        (`QueueFull` where too many wait), and nothing of the model's.
         """
         size = sum(len(text) + A_TEXT for text, _ in texts)
         if size <= AT_ONCE:
-            return [self._judge.check(text, place) for text, place in texts]
-        pool = self._usual if size <= LONG else self._long
+            found = [self._judge.check(text, place) for text, place in texts]
+        else:
+            found = await self._looked_through(texts, self._usual if size <= LONG else self._long)
+        # A few at a time: a conversation may have very many messages.
+        for at in range(0, len(texts), ASKED_AT_ONCE) if self._upstream else ():
+            some = slice(at, at + ASKED_AT_ONCE)
+            found[some] = await asyncio.gather(*map(self._or_asked, found[some], texts[some]))
+        return found
+
+    async def _looked_through(
+        self, texts: Sequence[tuple[str, Place]], pool: WorkerPool[CheckReply]
+    ) -> list[Verdict | None]:
         sent = [Text(text.encode("utf-8", "surrogatepass"), place) for text, place in texts]
         lists, version = self._in_force, self._version
         reply = await _asked(pool, CheckRequest(version, sent))
@@ -126,14 +139,6 @@ class Moderator:
             reply = await _asked(pool, CheckRequest(version, sent, lists))
         assert reply.verdicts is not None
         return reply.verdicts
-
-    async def review(self, texts: Sequence[tuple[str, Place]]) -> list[Verdict | None]:
-        """As `check_all`, and asks the model where the lexicon and the lists found nothing.
-
-        Raises nothing of the model's.
-        """
-        found = await self.check_all(texts)
-        return await asyncio.gather(*map(self._or_asked, found, texts)) if self._upstream else found
 
     async def _or_asked(self, found: Verdict | None, text: tuple[str, Place]) -> Verdict | None:
         if found is not None or self._upstream is None:
