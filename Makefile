@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all soak attack clients images lint types imports format metrics bench lock audit clean
 
+# Whoever forbids Python to keep what it compiles would have every process compile all of it anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 CLIENTS := openai litellm instructor
 # Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together; those
 # that take longest come first (tests/conftest.py), so that no worker ends alone.

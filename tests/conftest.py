@@ -107,6 +107,7 @@ def server(
     models = models_toml(upstream.url, free_port())
     data = tmp_path_factory.mktemp("shared")
     with Server(data, "--model", small_weights, models=models, settings=QUICK) as running:
+        running.token()  # makes the account that the books are read of
         yield running
         Books(running).settled()
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
-import subprocess
 from pathlib import Path
 
 import apsw
 import pytest
 
 from tests.accounts.commands import Commands
-from tests.kit.command import XINGHE, environment
+from tests.kit.command import ended
 
 SECRET = r"xh-[a-z0-9]{10}-[A-Za-z0-9]{43}"
 
@@ -146,16 +145,9 @@ def test_a_cap_that_cannot_be(commands: Commands, arguments: list[str], message:
 
 def xinghe_fails(*arguments: str, data: Path) -> str:
     """What a process says on standard error; nothing may be on standard output."""
-    result = subprocess.run(
-        [*XINGHE, *arguments, "--data", str(data)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=environment(),
-        check=False,
-    )
-    assert (result.returncode, result.stdout) == (1, "")
-    return result.stderr
+    code, out, errors = ended(*arguments, data=data)
+    assert (code, out) == (1, "")
+    return errors
 
 
 def test_every_help_says_what_it_is_for(commands: Commands) -> None:

@@ -21,6 +21,12 @@ def url_of(api: Api) -> str:
     return str(answered(draw(api, size="768x768"))["data"][0]["url"])
 
 
+@pytest.fixture(scope="module")
+def served(api: Api) -> str:
+    """The URL of an image."""
+    return url_of(api)
+
+
 def got(server: Server, path: str) -> Reply:
     with Connection(server.url) as connection:
         connection.request("GET", path)
@@ -99,9 +105,9 @@ def test_the_operators_url_wins(make_server: MakeServer) -> None:
         "/images/6b000000-BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB.png",
     ],
 )
-def test_no_other_path_is_served(api: Api, server: Server, path: str) -> None:
+def test_no_other_path_is_served(served: str, server: Server, path: str) -> None:
     folder = server.data / "images"
-    name = url_of(api).rsplit("/", 1)[1]
+    name = served.rsplit("/", 1)[1]
     now = f"{int(time.time()):08x}"
     link, pipe = (folder / f"{now}-{letter * 32}.png" for letter in "AB")
     link.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from tests.kit.expect import answered, refused
 from tests.kit.models import CHAT
 from tests.kit.raw import Reply
 from tests.kit.script import Script
+from tests.kit.server import Server
 from tests.kit.sse import Stream
 from tests.kit.upstream import Upstream
 
@@ -96,8 +97,7 @@ def test_killed_with_an_engine_it_leaves_no_orphan(
     server.kill()
 
 
-def test_port_taken_is_one_clear_line(make_server: MakeServer) -> None:
-    server = make_server()
+def test_port_taken_is_one_clear_line(server: Server) -> None:
     port = server.url.rsplit(":", 1)[1]
     with pytest.raises(AssertionError, match="serve") as failed:
         server.run("serve", "--host", "127.0.0.1", "--port", port)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import QUICK, MakeServer
+from tests.conftest import QUICK
 from tests.kit.api import Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
-from tests.kit.models import models_toml
+from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.raw import Connection, Reply
 from tests.kit.script import Script
 from tests.kit.server import Server, free_port
@@ -67,7 +67,7 @@ preemptible = true
 
 @pytest.fixture(scope="module")
 def limited(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    text = models_toml(upstream.url, free_port(), 'deployment = "scripted"')
+    text = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     data: Path = tmp_path_factory.mktemp("limited")
     with Server(data, models=text + LIMITED.format(url=upstream.url), settings=QUICK) as running:
         running.token()  # makes the account that the books are read of
@@ -195,23 +195,22 @@ def test_preemptible_yields_while_there_is_no_slot(fresh: Api) -> None:
         assert int(reply.headers["retry-after"]) >= 1
 
 
-def test_queries_a_second(make_server: MakeServer) -> None:
+def test_queries_a_second(upstream: Upstream, tmp_path: Path) -> None:
     """The built-in default is 20 a second, over all operations of an account."""
-    server = make_server()
-    text = (server.data / "models.toml").read_text("utf-8").replace("qps = 0", "qps = 20", 1)
-    server.stop()
-    (server.data / "models.toml").write_text(text, "utf-8")
-    server.start()
-    api = Api(server.url, server.token())
-    with Connection(api.url) as connection:
-        # All at once: one after the other, they might be slower than the limit.
-        for _ in range(60):
-            connection.request("GET", api.mount + "/models", headers=api.headers)
-        replies = [connection.reply() for _ in range(60)]
-    late = [reply for reply in replies if reply.status == 429]
-    assert 200 in {reply.status for reply in replies[:20]}
-    assert late, "sixty requests in a row were all answered"
-    refused(late[0], 429, "rate_limit_exceeded", "user_rate_limit_exceeded", "qps request limit")
-    assert late[0].headers["retry-after"] == "1"
-    time.sleep(1)
-    assert api.get("/models").status == 200
+    text = models_toml(upstream.url, free_port(), ALL_SCRIPTED).replace("qps = 0", "qps = 20", 1)
+    with Server(tmp_path, models=text, settings=QUICK) as server:
+        api = Api(server.url, server.token())
+        with Connection(api.url) as connection:
+            # All at once: one after the other, they might be slower than the limit.
+            for _ in range(60):
+                connection.request("GET", api.mount + "/models", headers=api.headers)
+            replies = [connection.reply() for _ in range(60)]
+        late = [reply for reply in replies if reply.status == 429]
+        assert 200 in {reply.status for reply in replies[:20]}
+        assert late, "sixty requests in a row were all answered"
+        refused(
+            late[0], 429, "rate_limit_exceeded", "user_rate_limit_exceeded", "qps request limit"
+        )
+        assert late[0].headers["retry-after"] == "1"
+        time.sleep(1)
+        assert api.get("/models").status == 200

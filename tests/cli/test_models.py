@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 from tests.catalog.source_tables import chat_rows
-from tests.kit.command import XINGHE, environment, xinghe
+from tests.kit.command import ended, xinghe
 
 
 def test_lists_every_model_with_the_limits_that_hold(tmp_path: Path) -> None:
@@ -43,14 +42,7 @@ def test_operator_s_model_is_listed(tmp_path: Path) -> None:
 
 def test_broken_file_is_one_clear_message(tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text("[models.x]\nkind = 'audio'\n", "utf-8")
-    result = subprocess.run(
-        [*XINGHE, "models", "list", "--data", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env=environment(),
-        check=False,
-    )
-    assert result.returncode == 1
-    assert all(part in result.stderr for part in ("models.toml", "models.x", "audio"))
-    assert "Traceback" not in result.stderr
+    code, _, errors = ended("models", "list", data=tmp_path)
+    assert code == 1
+    assert all(part in errors for part in ("models.toml", "models.x", "audio"))
+    assert "Traceback" not in errors

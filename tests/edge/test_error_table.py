@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -250,22 +251,25 @@ def test_an_engine_that_fails_inside_a_stream(everyone: Api, mount: str) -> None
     ends_with(stream, Errors.DISPATCH_ERROR)
 
 
-def test_our_own_end_inside_a_stream(
-    upstream: Upstream, tmp_path_factory: pytest.TempPathFactory, mount: str
-) -> None:
+def test_our_own_end_inside_a_stream(upstream: Upstream, tmp_path: Path) -> None:
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     settings = QUICK | {"XINGHE_SERVER__GRACE": "0.5"}
-    with Server(tmp_path_factory.mktemp("end"), models=models, settings=settings) as server:
-        api = Api(server.url, server.token(), mount)
-        slow = Script(["慢"] * 400, rate=10)
-        with api.streaming(model=CHAT, messages=slow.messages) as (stream, live):
-            stream.take(next(live))
+    with Server(tmp_path, models=models, settings=settings) as server:
+        api = Api(server.url, server.token())
+        asked = {"model": CHAT, "messages": Script(["慢"] * 400, rate=10).messages}
+        with (
+            api.at(DOCUMENTED).streaming(**asked) as documented,
+            api.at(STRICT).streaming(**asked) as strict,
+        ):
+            for stream, live in (documented, strict):
+                stream.take(next(live))
             stopping = threading.Thread(target=server.stop)
             stopping.start()
-            for event in live:
-                stream.take(event)
+            for stream, live in (documented, strict):
+                for event in live:
+                    stream.take(event)
+                ends_with(stream, Errors.INTERNAL_ERROR)
             stopping.join()
-        ends_with(stream, Errors.INTERNAL_ERROR)
         server.start()
         Books(server).settled()
 

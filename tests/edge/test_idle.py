@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import MakeServer
+from tests.conftest import QUICK
 from tests.kit.api import Api
-from tests.kit.models import CHAT
+from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
 from tests.kit.pace import allowed
 from tests.kit.script import Script
-from tests.kit.server import Server
+from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
 
 
-@pytest.fixture
-def hasty(make_server: MakeServer) -> Server:
-    return make_server(settings={"XINGHE_SERVER__HEAD_TIMEOUT": "1"})
+@pytest.fixture(scope="module")
+def hasty(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
+    settings = QUICK | {"XINGHE_SERVER__HEAD_TIMEOUT": "1"}
+    with Server(tmp_path_factory.mktemp("idle"), models=models, settings=settings) as running:
+        yield running
 
 
 def dial(server: Server) -> socket.socket:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import MakeServer
+from tests.conftest import QUICK, MakeServer
 from tests.edge.conftest import answers_at_once, body, head
 from tests.kit.api import DOCUMENTED, Api
 from tests.kit.expect import answered, malformed, refused
-from tests.kit.models import ABLE, CHAT
+from tests.kit.models import ABLE, ALL_SCRIPTED, CHAT, models_toml
 from tests.kit.raw import Connection
 from tests.kit.script import Script
-from tests.kit.server import Server
+from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
 from tests.supervisor.kit import GATEWAY, child
 
@@ -36,6 +37,18 @@ model = "roomy"
 context = 1000000
 """
 PATHS = ("/chat/completions", "/embeddings", "/rerank", "/images/generations")
+
+
+@pytest.fixture(scope="module")
+def open_server(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """It takes bodies of the default size, 64 MiB, and has a model for long texts."""
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED) + ROOMY.format(url=upstream.url)
+    settings = QUICK | {
+        "XINGHE_SERVER__MAX_BODY_BYTES": str(64 * 1024 * 1024),
+        "XINGHE_SERVER__BODY_TIMEOUT": "60",
+    }
+    with Server(tmp_path_factory.mktemp("open"), models=models, settings=settings) as running:
+        yield running
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -62,9 +75,8 @@ def test_the_operator_sets_the_number(make_server: MakeServer) -> None:
     refused(api.chat(model=CHAT, x=[1] * 20), *TOO_LARGE, "up to 20")
 
 
-def test_a_table_in_one_message(make_server: MakeServer, upstream: Upstream) -> None:
-    server = make_server(models=ROOMY.format(url=upstream.url))
-    api = Api(server.url, server.token())
+def test_a_table_in_one_message(open_server: Server) -> None:
+    api = Api(open_server.url, open_server.token())
     table = "w,,,\n" * 98_000
     program = '\tif (a[i] == {"b": "\\n"}) { f(a, b, c); }\n' * 11_000
     for text in (table, program):
@@ -79,17 +91,6 @@ def test_a_large_body_is_read_like_a_small_one(api: Api, size: int, kept: str) -
     answered(api.send("POST", "/chat/completions", (start + end).encode()))
     malformed(api.send("POST", "/chat/completions", (start + end[1:]).encode()), "Invalid JSON")
     malformed(api.send("POST", "/chat/completions", (start + '\\ud800"}').encode()), "Invalid JSON")
-
-
-@pytest.fixture
-def open_server(make_server: MakeServer) -> Server:
-    """It takes bodies of the default size, 64 MiB."""
-    return make_server(
-        settings={
-            "XINGHE_SERVER__MAX_BODY_BYTES": str(64 * 1024 * 1024),
-            "XINGHE_SERVER__BODY_TIMEOUT": "60",
-        }
-    )
 
 
 def _rows(row: bytes, size: int) -> bytes:

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import MakeServer
+from tests.conftest import QUICK
 from tests.kit.api import DOCUMENTED, Api
 from tests.kit.books import Books
 from tests.kit.expect import refused
-from tests.kit.models import CHAT
+from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
 from tests.kit.raw import Connection
 from tests.kit.script import Script
-from tests.kit.server import Server
+from tests.kit.server import Server, free_port
 from tests.kit.sse import Stream, events
 from tests.kit.upstream import Upstream
 from xinghe.accounts import Accounts
@@ -29,11 +29,18 @@ SECONDS = 5.0
 """Within which an answer ends whose token holds no longer (contract, Chat)."""
 
 
-@pytest.fixture
-def own(make_server: MakeServer) -> Iterator[Server]:
-    server = make_server()
-    yield server
-    Books(server).settled()
+@pytest.fixture(scope="module")
+def own(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
+    with Server(tmp_path_factory.mktemp("lapsed"), models=models, settings=QUICK) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _settled(own: Server) -> Iterator[None]:
+    own.token()  # makes the account
+    yield
+    Books(own).settled()
 
 
 def long_answer(**changes: float) -> Script:
@@ -87,7 +94,6 @@ def test_streams_of_a_revoked_token(own: Server, upstream: Upstream) -> None:
 
 
 def test_stream_of_a_token_that_expires(own: Server) -> None:
-    own.token()  # makes the account
     api = Api(own.url, expiring(own, 6))
     began = time.monotonic()
     stream = api.stream(model=CHAT, messages=long_answer().messages)
@@ -97,7 +103,7 @@ def test_stream_of_a_token_that_expires(own: Server) -> None:
 
 
 def test_stream_that_has_not_begun(own: Server, upstream: Upstream) -> None:
-    api = Api(own.url, expiring(own, 4) if own.token() else None)
+    api = Api(own.url, expiring(own, 4))
     script = long_answer(delay=100)
     began = time.monotonic()
     stream = api.stream(model=CHAT, messages=script.messages)
@@ -110,7 +116,8 @@ def test_stream_that_has_not_begun(own: Server, upstream: Upstream) -> None:
 
 def test_stream_that_waits_for_its_reader(own: Server, upstream: Upstream) -> None:
     """The engine is done and the charge saved, but the reader has taken only a little of it."""
-    books, api = Books(own), Api(own.url, own.token())
+    own.run("account", "create", "slow")
+    books, api = Books(own, "slow"), Api(own.url, own.token(account="slow"))
     script = Script(["字"] * 1000, times=4000)  # 12 MB: the kernel keeps a part of it alone
     body = json.dumps({"model": CHAT, "messages": script.messages, "stream": True}).encode()
     with Connection(own.url, timeout=60) as connection:

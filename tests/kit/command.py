@@ -32,10 +32,22 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def xinghe(*arguments: str, data: Path | None = None, timeout: float = 200.0) -> str:
     """Run a command that must succeed and give its standard output, trimmed."""
+    code, out, errors = ended(*arguments, data=data, timeout=timeout)
+    assert code == 0, f"xinghe {' '.join(arguments)}: {out}{errors}"
+    return out.strip()
+
+
+def ended(
+    *arguments: str,
+    data: Path | None = None,
+    timeout: float = 200.0,
+    settings: Mapping[str, str] | None = None,
+) -> tuple[int, str, str]:
+    """Run a command; its exit code, its standard output and its standard error."""
     asked = [*arguments, *(["--data", str(data)] if data else [])]
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder, "stdout"), Path(folder, "stderr")
-        process = forked(asked, environment(), *told)
+        process = forked(asked, environment(settings), *told)
         process.join(timeout)
         code = process.exitcode
         if code is None:
@@ -43,8 +55,7 @@ def xinghe(*arguments: str, data: Path | None = None, timeout: float = 200.0) ->
             process.join()
         out, errors = (file.read_text("utf-8") if file.exists() else "" for file in told)
     assert code is not None, f"xinghe {' '.join(asked)}: at work after {timeout} s: {out}{errors}"
-    assert code == 0, f"xinghe {' '.join(asked)}: {out}{errors}"
-    return out.strip()
+    return code, out, errors
 
 
 def forked(

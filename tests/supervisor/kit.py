@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-from tests.kit.command import XINGHE, environment
+from tests.kit.command import ended
 from tests.kit.raw import Connection
 from tests.kit.server import Server
 
@@ -45,11 +44,8 @@ def status(server: Server, path: str) -> int:
 
 def serve_fails(data: Path, *options: str, **settings: str) -> str:
     """A `serve` that must end by itself with exit code 1; gives what it said to standard error."""
-    command = [*XINGHE, "serve", "--data", str(data), "--port", "0", *options]
-    result = subprocess.run(
-        command, capture_output=True, text=True, timeout=200, env=environment(settings), check=False
-    )
-    assert result.returncode == 1, result
-    assert "Traceback" not in result.stderr, result.stderr
-    assert "ready at" not in result.stdout
-    return result.stderr
+    code, out, errors = ended("serve", "--port", "0", *options, data=data, settings=settings)
+    assert code == 1, out + errors
+    assert "Traceback" not in errors, errors
+    assert "ready at" not in out
+    return errors

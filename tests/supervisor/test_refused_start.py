@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MakeServer
 from tests.kit.models import ALL_SCRIPTED, models_toml
-from tests.kit.server import free_port
+from tests.kit.server import Server, free_port
 from tests.supervisor.kit import serve_fails, status
 
 
@@ -21,16 +20,15 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_second_service_on_the_same_data(make_server: MakeServer) -> None:
-    server = make_server()
+def test_second_service_on_the_same_data(server: Server) -> None:
     said = serve_fails(server.data)
     assert str(server.data) in said
     assert "--data" in said
     assert status(server, "/healthz") == 200  # the first one does not mind
 
 
-def test_port_in_use(make_server: MakeServer, data: Path) -> None:
-    port = make_server().url.rsplit(":", 1)[1]
+def test_port_in_use(server: Server, data: Path) -> None:
+    port = server.url.rsplit(":", 1)[1]
     said = serve_fails(data, "--port", port)
     assert port in said
     assert "--port" in said
