@@ -128,7 +128,7 @@ class Notice(msgspec.Struct, frozen=True):
         Each try has a moment of its own and all have the same id, both under the signature: a
         receiver takes nothing old, and nothing twice.
         """
-        from standardwebhooks import Webhook  # noqa: PLC0415  (only who has a webhook needs it)
+        from standardwebhooks import Webhook  # noqa: PLC0415  (only a webhook needs it)
 
         assert self.secret is not None
         key = self.secret if self.secret.startswith(PREFIX) else self.secret.encode()

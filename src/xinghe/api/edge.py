@@ -1,6 +1,6 @@
 """The ASGI edge of the API mounts: path, method, identity, operation; every answer is JSON.
 
-Who asks, and whether he may, is told by the contract's section "Identity and headers".
+Identity and rights are those of the contract's section "Identity and headers".
 """
 
 import asyncio
@@ -79,7 +79,7 @@ class Edge(msgspec.Struct):
                 )
             exchange.principal = await authenticate(exchange, self.accounts, operation.scope)
             ACCOUNT.set(str(exchange.principal.account_id))
-            # Before the body is read: whoever asks too often costs no more than this.
+            # Before the body is read: a client that asks too often costs no more than this.
             self.limiter.admit(
                 exchange.principal.account_id, "", rpm=0, tpm=0, qps=self.qps, tokens=0
             )

@@ -44,7 +44,7 @@ ABORT = "xinghe.abort"
 Headers = list[tuple[bytes, bytes]]
 
 NOBODY = Principal(0, "", "", 0, "", scopes=frozenset(), models=frozenset())
-"""Who asks before it is known; nothing is allowed to him."""
+"""The principal until the real one is known: it may do nothing."""
 
 
 def new_request_id() -> str:
@@ -58,7 +58,7 @@ def new_request_id() -> str:
 
 
 class Exchange:
-    """Carries a request through the service: who asks, in which dialect, and how to answer."""
+    """Carries a request through the service: its principal, its dialect, and how to answer."""
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, dialect: Dialect, budget: BodyBudget
@@ -124,7 +124,7 @@ class Exchange:
             await self.send({"type": "http.response.body", "body": data})
             return
         await self.send({"type": "http.response.body", "body": data, "more_body": True})
-        # Who awaits leave to send its body has the answer now.
+        # A client that awaits leave to send its body has the answer now.
         if self.header(b"expect") is None:
             await self._linger()
         await self.send({"type": "http.response.body", "body": b""})

@@ -55,7 +55,7 @@ class WaitingRoom:
 
 
 class ReadFlowControl(FlowControl):
-    """Resumes reading for whoever wants its body, but only when all that was read is parsed."""
+    """Resumes reading when a body is wanted, but only once all that was read is parsed."""
 
     is_held = False
 

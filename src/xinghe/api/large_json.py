@@ -153,7 +153,7 @@ class LargeJson:
         if self._open_size >= PART:
             raw = b"".join(self._open)
             end = _safe_end(raw)
-            self._keep(_text(raw[:end]))
+            self._append(_text(raw[:end]))
             self._open, self._open_size = [raw[end:]], len(raw) - end
 
     def _quote(self) -> None:
@@ -163,14 +163,14 @@ class LargeJson:
         raw = b"".join(self._open)
         if self._decoded or len(raw) >= CUT:
             placeholder = f"{self._mark}{len(self._cut)}"
-            self._keep(_text(raw))
+            self._append(_text(raw))
             self._cut[placeholder] = "".join(self._decoded)
             self._decoded, self._decoded_size = [], 0
             raw = placeholder.encode()
         self._skeleton += b'"' + raw + b'"'
         self._open, self._open_size = [], 0
 
-    def _keep(self, text: str) -> None:
+    def _append(self, text: str) -> None:
         if self._decoded_size < MAX_STRING:
             self._decoded.append(text)
             self._decoded_size += sys.getsizeof(text)

@@ -44,7 +44,7 @@ EndUser = Annotated[
 ]
 
 OnlyFalse = Annotated[bool, Meta(extra_json_schema={"enum": [False]}, extra={"allowed": "false"})]
-"""msgspec lets true pass, since it knows no literal of a flag: who reads the Struct refuses it."""
+"""msgspec lets true pass, since it knows no literal of a flag: the Struct's reader refuses it."""
 
 _PLACE = re.compile(r" - at `\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")

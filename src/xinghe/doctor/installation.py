@@ -71,8 +71,8 @@ def database(options: Options) -> Finding:
         import sqlite3  # noqa: PLC0415  (some builds of Python lack it)
     except ImportError:
         return warn("database", "this Python has no sqlite3; not checked", "use a full Python")
-    # Who has the file open keeps an index of the log beside it. Where there is none, only
-    # immutable leaves none behind, and that overlooks what the log holds.
+    # A process that has the file open keeps an index of the log beside it. Where there is none,
+    # only immutable leaves none behind, and that overlooks what the log holds.
     used = os.path.exists(file + "-shm")
     if not used and os.path.exists(file + "-wal") and os.path.getsize(file + "-wal"):
         text = f"{file} has a log that was not written into it; not checked"

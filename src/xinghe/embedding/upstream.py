@@ -216,7 +216,7 @@ class UpstreamEmbedder(Embedder):
             if error.too_long:
                 tokens, at = max((self._count(text), at) for at, text in enumerate(texts))
                 raise TextTooLong(at, tokens, 0) from None
-            if error.for_the_operator:  # who has been told
+            if error.for_the_operator:  # which the log has told
                 raise EmbedderFailed(str(error)) from None
         refused = isinstance(error, Refused) and error.status < 500 and error.status != 408
         if refused or isinstance(error, AnswerTooLarge | Unreadable):

@@ -63,7 +63,7 @@ class Abilities(msgspec.Struct, frozen=True):
 
 
 class AdmissionQueue(Protocol):
-    """Who may be at work on an engine at once; the others wait, accounts in turn."""
+    """Lets requests work on an engine, so many at once; the others wait, accounts in turn."""
 
     @property
     def expected_wait(self) -> float:

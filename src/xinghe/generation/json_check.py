@@ -1,7 +1,7 @@
 """Constrained text on its way out: JSON in plain characters, and proven before it leaves.
 
 llama.cpp answers 200 with unconstrained text when llguidance cannot compile a grammar, and says
-so only on its standard error. So whoever asked for a constraint follows it: the text is walked
+so only on its standard error. So a constraint is checked as well: the text is walked
 through the same grammar, byte by byte, in a worker.
 """
 
@@ -30,7 +30,7 @@ class SchemaCheck(msgspec.Struct):
     check: Callable[[str], Awaitable[str | None]]
     whole: bool
     texts: list[str] = []
-    kept: list[Delta] = []
+    held: list[Delta] = []
 
     async def __call__(self, deltas: list[Delta]) -> list[Delta]:
         out: list[Delta] = []
@@ -38,17 +38,17 @@ class SchemaCheck(msgspec.Struct):
             match delta:
                 case TextDelta(text, _):
                     self.texts.append(text)
-                    if self.kept and not self.whole:
-                        out += self.kept
-                        self.kept.clear()
-                    self.kept.append(delta)
+                    if self.held and not self.whole:
+                        out += self.held
+                        self.held.clear()
+                    self.held.append(delta)
                 case FinishDelta(FinishReason.NORMAL):
                     if await self.check("".join(self.texts)) is not None:
                         # What is wrong quotes the answer, so no log may hold it.
                         raise InvalidOutput
-                    out += [*self.kept, delta]
+                    out += [*self.held, delta]
                 case FinishDelta():
-                    out += [*self.kept, delta]
+                    out += [*self.held, delta]
                 case _:
                     out.append(delta)
         return out

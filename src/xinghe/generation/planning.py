@@ -51,7 +51,7 @@ class GenerationRequest(msgspec.Struct, frozen=True):
 
     `max_tokens` bounds the answer, `thinking` the chain of thought before it (0: none). With
     `structure`, the answer is JSON; with `tools`, it may be calls. `search_budget` is how many
-    tokens of what a search finds the engine reads. `account` is who asks.
+    tokens of what a search finds the engine reads. `account` is the one that asks.
     """
 
     request_id: str

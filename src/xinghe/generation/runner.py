@@ -34,7 +34,7 @@ from xinghe.generation.vetting import Unverified
 log = structlog.get_logger(__name__)
 
 Emit: TypeAlias = Callable[[Batch], None]
-"""Takes what may be shown; an answer is bounded, so nobody has to wait for who reads it."""
+"""Takes what may be shown; an answer is bounded, so the engine never waits for its reader."""
 
 ATTEMPTS = 3
 """How often an engine may break its promise before the request fails."""

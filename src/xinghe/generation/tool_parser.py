@@ -87,7 +87,7 @@ class ToolCallCheck(msgspec.Struct):
     calls: dict[int, ToolCallDelta] = {}
     pieces: dict[int, list[str]] = {}
     """Of each call's arguments."""
-    kept: list[Delta] = []
+    held: list[Delta] = []
     """Text before a call that is required: it leaves with the call or not at all."""
 
     async def __call__(self, deltas: list[Delta]) -> list[Delta]:
@@ -99,7 +99,7 @@ class ToolCallCheck(msgspec.Struct):
                 case FinishDelta():
                     out += await self._end(delta)
                 case TextDelta() if self.tools.use.choice == "required":
-                    self.kept.append(delta)
+                    self.held.append(delta)
                 case _:
                     out.append(delta)
         return out
@@ -133,7 +133,7 @@ class ToolCallCheck(msgspec.Struct):
         if ended:
             reason = FinishReason.FUNCTION_CALL if calls else FinishReason.NORMAL
             finish = replace(finish, reason=reason)
-        return [*self.kept, *_renumbered(calls), finish]
+        return [*self.held, *_renumbered(calls), finish]
 
 
 def _renumbered(calls: list[ToolCallDelta]) -> list[Delta]:

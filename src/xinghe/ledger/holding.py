@@ -221,10 +221,11 @@ class Holding(msgspec.Struct, eq=False):
                 await self._saved(noted, charge, (noted, _nothing))
             else:
 
-                async def kept(keep: Job | None) -> None:
-                    await self._saved(job, charge, *([] if keep is None else [(keep, _nothing)]))
+                async def cleared(stored: Job | None) -> None:
+                    others = [] if stored is None else [(stored, _nothing)]
+                    await self._saved(job, charge, *others)
 
-                writes.clearances.append(kept)
+                writes.clearances.append(cleared)
         except asyncio.CancelledError:
             if not (hold.stream or self._usage.left):
                 self._withdraw(charge)

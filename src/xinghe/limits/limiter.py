@@ -184,7 +184,7 @@ class Limiter:
 
 
 class Admission(msgspec.Struct):
-    """A request that was let in; whoever asked for it must settle it, whatever came of it.
+    """A request that was let in; its caller must settle it, whatever came of it.
 
     `headers` are the `X-Ratelimit-*` as of the admission, the estimate taken.
     """

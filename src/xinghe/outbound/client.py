@@ -341,7 +341,7 @@ class Try(msgspec.Struct, frozen=True):
 
 
 def tries(pauses: Sequence[float], expected: Any, failed: Failed) -> list[Try]:
-    """One try more than there are `pauses`, in seconds; who succeeds leaves the loop over them.
+    """One try more than there are `pauses`, in seconds; a try that succeeds leaves the loop.
 
     `failed` hears of each `expected` error and of the pause behind it: `None` after the last, which
     goes on, unless `failed` raises another in its place.

@@ -144,7 +144,7 @@ def _decoded(text: str, at: int) -> bytes:
             raise ValueError("Excess data after padding")
         data += binascii.a2b_base64(piece[:whole], strict_mode=True)
         rest = piece[whole:]
-        time.sleep(0)  # whoever waits for the GIL gets it
+        time.sleep(0)  # another thread that waits for the GIL gets it
     return bytes(data + binascii.a2b_base64(rest, strict_mode=True))
 
 

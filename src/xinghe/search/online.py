@@ -22,7 +22,7 @@ SEARXNG_PAGES = 3
 """An instance decides by itself how many results a page has: often 10 to 20."""
 MAX_BYTES = 2 * 1024 * 1024
 TIMEOUT = 60.0
-"""Seconds; whoever searches waits for less."""
+"""Seconds; a search itself waits for less."""
 MAX_TITLE, MAX_SNIPPET = 300, 2000
 """Characters."""
 MAX_FIELD = 256 * 1024

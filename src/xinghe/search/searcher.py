@@ -119,7 +119,7 @@ class Searcher:
                 found = await self._with_pages(found, self._fetch, left)
             place = measure.__module__, measure.__qualname__
             asked = ChooseRequest(query, found, references, budget, place)
-            # Who waits for a turn among many searches does not wait for ever.
+            # One that waits for its turn among many searches does not wait for ever.
             async with asyncio.timeout(self._deadline + CHOOSING):
                 chosen = await self._choosing.call(asked, ACCOUNT.get()) if found else []
         except SearchFailed as failure:

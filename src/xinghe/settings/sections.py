@@ -82,7 +82,7 @@ class Embedded(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     context: Annotated[int, Meta(ge=1024)] = 32768
     """Tokens of context, shared by all slots."""
     longest_wait: Annotated[float, Meta(gt=0)] = 300.0
-    """Seconds that a request may wait for its turn; who would wait for longer is refused."""
+    """Seconds that a request may wait for its turn; one that would wait longer is refused."""
     repack: bool = False
     """Rearrange the weights at each start: the default ones then answer a sixth faster, start
     2.5 s later and take 0.6 GB more."""

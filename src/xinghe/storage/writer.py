@@ -34,7 +34,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.storage")
 
 
 class Job(msgspec.Struct, eq=False):
-    """An operation and who waits for it; one that is `durable` is retried until it is done."""
+    """An operation and its waiter; one that is `durable` is retried until it is done."""
 
     operation: Operation
     waiter: asyncio.Future[Any] | None = None

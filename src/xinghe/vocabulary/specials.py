@@ -64,7 +64,7 @@ class Specials:
         yield rendered[begin:].replace(self._mark, "")
 
     def spelled(self, text: str) -> str:
-        """A text with a `JOINER` in each special token, for who cannot take it in pieces."""
+        """A text with a `JOINER` in each special token, where it cannot be taken in pieces."""
         parts: list[str] = []
         at = 0
         while found := self._pattern.search(text, at):

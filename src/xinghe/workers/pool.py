@@ -151,13 +151,13 @@ class WorkerPool(Generic[Reply]):
         except WorkerFailure as failure:
             call.fail(failure)
             if worker.broken and not any(one.ready for one in self._workers):
-                # Who waits for children that cannot start would wait for each other's tries, too.
+                # Calls for children that cannot start would wait for each other's tries, too.
                 for waiting in self._queue.clear():
                     waiting.fail(type(failure)(*failure.args))
             else:
                 # The account's next call waits for the new child: the others' are left to others.
                 await self._replaced(worker)
-        except Exception as error:  # it cannot be sent, or is no reply: who waits must hear of it
+        except Exception as error:  # it cannot be sent, or is no reply: the caller must hear of it
             call.fail(RequestFailed(type(error).__name__))
         else:
             if not call.future.done():

@@ -40,8 +40,8 @@ class FairQueue(Generic[Item]):
     Before those that have lately had seconds of work (see `used`) come those that have not: a
     turn of one may be a thousand times as long as another's. At most `most` waits in all, at
     most `share` of one account, counted by `size`; where nothing else waits, a single item may
-    be larger. A full queue has room for who has less waiting than another: the last of several
-    items of the account with the most is handed to `drop`.
+    be larger. A full queue has room for an account with less waiting than another: the last of
+    several items of the account with the most is handed to `drop`.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class Slots:
         """Wait for a slot, in the turn of the account of `core.ACCOUNT`.
 
         With `priority`, a call goes before all others, and the queue is never full for it. Raises
-        `QueueFull` where it is full, or becomes so of those who have less waiting.
+        `QueueFull` where it is full, or becomes so of accounts with less waiting.
         """
         if self._free and (priority or not self.waiting):
             self._free -= 1

@@ -169,7 +169,7 @@ class Worker(Generic[Reply]):
         self._reason, self._spent = None, False
         try:
             child = self._child = await self._spawn()
-        except Exception as error:  # whatever it is: who waits must hear of it
+        except Exception as error:  # whatever it is: the callers must hear of it
             self.broken = True
             self._reason = WorkerDied(f"{self._module} cannot be started: {error}")
             self._fail(self._reason, all_of_them=True)
@@ -190,7 +190,7 @@ class Worker(Generic[Reply]):
             if self._reason is None:
                 self._reason = self._death(status)
             self._spent = self._spent and not never_ready
-            # Who waits for a child that cannot start would wait for ever.
+            # Calls for a child that cannot start would wait for ever.
             self._fail(self._reason, all_of_them=never_ready)
             if not self._waiting:
                 self._wanted.clear()

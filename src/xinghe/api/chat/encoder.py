@@ -58,7 +58,7 @@ class StreamEncoder:
         """The `search_results`, ready for the chunks that carry them."""
         self._shown = False
         """Whether a chunk with content has left, with sources."""
-        self._kept: str | None = None
+        self._held: str | None = None
         """With sources, a piece is kept back until it is known whether it is the last."""
         self._searched = request.search is not None
         self._opened = False
@@ -74,18 +74,18 @@ class StreamEncoder:
                 case TextDelta(text, _) if not self._searched:
                     events += (self._before, _encode(text), self._after)
                 case TextDelta(text, _):
-                    events.append(self._keep(text))
+                    events.append(self._hold_back(text))
                 case ReasoningDelta(text, _):
                     events += (self._before, b'"","reasoning_content":', _encode(text), self._after)
                 case RefusalDelta(text, _):
-                    events += (self._keep(None), self._refusal(text))
+                    events += (self._hold_back(None), self._refusal(text))
                 case ToolCallDelta():
                     events.append(self._call(delta))
                 case SourcesDelta(sources):
                     shown = [SearchResult(each.index, each.url, each.title) for each in sources]
                     self._results = b',"search_results":' + _encode(shown)
                 case FinishDelta():
-                    events += (self._keep(None), self._finish(delta))
+                    events += (self._hold_back(None), self._finish(delta))
         return _without_line_ends(b"".join(events))
 
     def _opening(self, deltas: list[Delta]) -> bytes:
@@ -99,7 +99,7 @@ class StreamEncoder:
     def _call(self, delta: ToolCallDelta) -> bytes:
         if delta.id is None and not delta.arguments:
             return b""  # it carries tokens only
-        said = self._keep(None)  # what was said before a call comes before it
+        said = self._hold_back(None)  # what was said before a call comes before it
         return said + self._before + b'"","tool_calls":[' + _fragment(delta) + b"]" + self._after
 
     def _refusal(self, text: str) -> bytes:
@@ -108,11 +108,11 @@ class StreamEncoder:
             said = b'"","refusal":' + said
         return self._before + said + self._after
 
-    def _keep(self, text: str | None) -> bytes:
+    def _hold_back(self, text: str | None) -> bytes:
         """The piece that was kept, now that the next is here (`None`: it was the last)."""
         if text == "":
             return b""
-        kept, self._kept = self._kept, text
+        kept, self._held = self._held, text
         if kept is None:
             return b""
         ends = text is None

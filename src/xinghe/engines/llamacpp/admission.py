@@ -1,4 +1,4 @@
-"""Who may be at work on the embedded engine at once.
+"""The admission queue of the embedded engine: which requests are at work at once.
 
 What is at work stays until it has ended. So there are places to spare, and some of the context,
 which only an account that has nothing at work can take: nobody fills the engine for all others.
@@ -152,7 +152,7 @@ class ContextAdmissionQueue:
         """Refuse a request, or where the queue is full the last of an account with more waiting."""
         if self._expected(account) > self._longest:
             raise QueueFull("its turn would not come in time")
-        # Who was cancelled in this turn of the loop is here still, and waits no more.
+        # One that was cancelled in this turn of the loop is still here, and waits no more.
         self._waiting = [one for one in self._waiting if not one.room.done()]
         if self.waiting < self._queue:
             return

@@ -129,7 +129,7 @@ class Prompts:
 
 
 async def _gathered(pieces: Iterable[str]) -> list[str]:
-    """The pieces of a prompt; who sends very many does not hold up others."""
+    """The pieces of a prompt; a prompt of very many does not hold up others."""
     gathered = []
     for piece in pieces:
         gathered.append(piece)

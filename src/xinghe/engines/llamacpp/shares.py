@@ -37,14 +37,14 @@ class _Share:
 
 
 class Shares:
-    """Who has had how much, and who is first among those that wait."""
+    """What each account has had, and which waiting request is first."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._of: dict[str, _Share] = {}
 
     def begin(self, account: str) -> None:
-        """A request of the account is at work. Who had none has saved nothing for it."""
+        """A request of the account is at work. An account without any has saved nothing."""
         self._of = {one: self._of[one] for one in self.accounts()}
         share = self._of.get(account)
         if share is None:
@@ -70,7 +70,7 @@ class Shares:
         return own - min(behind, default=own)
 
     def first(self, waiting: Sequence[W]) -> W | None:
-        """Who is next: of an account that has had the least, and of its requests the shortest."""
+        """The next request: of the account that has had the least, the shortest."""
         now = self._clock()
         even = min((self._of[one.account].had for one in waiting), default=0.0) + EVEN
         return min(

@@ -120,7 +120,7 @@ class ChildSlots:
     async def hold(self, account: int | None, payload: object, tokens: int) -> AsyncIterator[Slot]:
         """A slot for one request of at most so many `tokens`, its answer included.
 
-        Who names no account continues nothing.
+        A request without an account continues nothing.
         """
         async with self._free:
             prompt = _comparable(payload)

@@ -85,7 +85,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def _ignored(_number: int) -> None:
-    """For who does not ask how far it is."""
+    """Where nobody asks how far it is."""
 
 
 def decide(use: ToolUse, *, max_tokens: int, begun: Callable[[int], None] = _ignored) -> Decision:
