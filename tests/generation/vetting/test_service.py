@@ -142,6 +142,17 @@ async def test_the_same_schema_of_many_is_vetted_once_by_each_worker(vetting: Ve
     assert 1 <= [entry["event"] for entry in logs].count("schema_refused") <= 2
 
 
+async def test_what_an_account_sends_many_times_at_once_fills_no_queue(vetting: Vetting) -> None:
+    schema = SMALL | {"description": "many times"}
+    assert len(await asyncio.gather(*(vet(vetting, schema) for _ in range(50)))) == 50
+    slow = [asyncio.create_task(vet(vetting, hostile.patterns(38, "many"))) for _ in range(50)]
+    await asyncio.sleep(0)
+    slow[0].cancel()
+    assert await vet(vetting, SMALL | {"description": "beside them"})
+    found = await asyncio.gather(*slow[1:], return_exceptions=True)
+    assert {type(one) for one in found} == {Unguaranteed}
+
+
 async def test_too_many_are_told_to_come_again(vetting: Vetting) -> None:
     calls = [asyncio.create_task(vet(vetting, hostile.patterns(38, f"c{n}"))) for n in range(9)]
     await asyncio.sleep(0)

@@ -1,5 +1,6 @@
 """Vets the schemas of requests, and the answers that were to keep to them, in workers."""
 
+import asyncio
 import hashlib
 import json
 import math
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -108,6 +110,7 @@ class Vetting:
             MODULE, wire.Verdict, size=WORKERS, timeout=seconds, memory=MEMORY
         )
         self._cache = Cache(CACHE)
+        self._under_way = WeakValueDictionary[tuple[str, bytes], asyncio.Lock]()
 
     async def start(self) -> None:
         """Start the workers for schemas, so that the first request need not wait for them."""
@@ -209,10 +212,14 @@ class Vetting:
         found = self._cache.get(key)
         if found is None:
             await first()
-            found, seconds = await self._found(work, account, key)
-            # Another request may have found the same meanwhile: that holds for as long as it did.
-            if seconds and self._cache.get(key) is None:
-                self._cache.put(key, found, seconds)
+            # What an account sends many times at once is vetted once, and fills no queue.
+            async with self._under_way.setdefault((account, key), asyncio.Lock()):
+                found = self._cache.get(key)
+                if found is None:
+                    found, seconds = await self._found(work, account, key)
+                    # Another account may have found the same: that holds for as long as it did.
+                    if seconds and self._cache.get(key) is None:
+                        self._cache.put(key, found, seconds)
         if isinstance(found, wire.Refused):
             raise Unguaranteed(found.keyword, found.path, found.reason)
         return found
