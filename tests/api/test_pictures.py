@@ -111,7 +111,7 @@ def test_engine_without_vision_is_told(api: Api, upstream: Upstream) -> None:
 def test_tokens_by_the_documented_rule(api: Api, books: Books, model: str) -> None:
     """⌈w/28⌉ × ⌈h/28⌉ on top of the text, whatever the engine counts or is told."""
     text = [{"role": "system", "content": Script(["好。"]).prompt}, showing()]
-    pictures = asked(Script(["好。"]), data_url(plain(57, 28)), data_url(plain(4000, 4000)))
+    pictures = asked(Script(["好。"]), data_url(plain(57, 28)), data_url(plain(1200, 1200)))
     without, with_them = (
         answered(api.chat(model=model, messages=messages)) for messages in (text, pictures)
     )
