@@ -113,6 +113,18 @@ async def test_any_object(engine: LlamaCppEngine) -> None:
     assert text.startswith("{")
 
 
+async def test_a_text_that_looks_ahead_is_none_too_many_for_the_engine_s_lexer(
+    engine: LlamaCppEngine,
+) -> None:
+    """Where that gives up, the engine goes on without any grammar."""
+    secret = {"type": "string", "pattern": r"^(?=.*[A-Z])(?=.*\d)(?!.*\s).{8,}$"}
+    structure = structured({"properties": {"password": secret}, "type": "object",
+                            "required": ["password"]}, max_tokens=TOKENS)  # fmt: skip
+    text, _ = await answer(engine, structure, "Make up a password.", 1)
+    assert structure.exact
+    assert structure.check(text) is None
+
+
 async def test_a_grammar_rules_out_every_other_answer(engine: LlamaCppEngine) -> None:
     only = Structure(Constraint('start: "yes" | "no"'), "", lambda _text: None)
     text, reason = await answer(engine, only, "写一首诗。", 7)

@@ -82,7 +82,7 @@ def test_not_admitted(pattern: str, text: str) -> None:
     [
         (r"^(?=.*\d)(?=.*[a-z])\w{8,}$", True), (r"^(?=ab)a.$", True), (r"^(?=a|b)(a|b)$", True),
         (r"^a(?=b)b$", False), (r"(?=.*b)a", False), (r"^(?=a).|^b$", False),
-        (r"^(?=a(?!b)).*$", False),
+        (r"^(?=a(?!b)).*$", False), (r"^(?=.*[A-Z])(?=.*[a-z])(?=.*\d)(?=.*[!@#]).{8,}$", False),
         (r"^(?!^[-+.]*$)[+-]?\d*\.?\d*$", True), (r"^(?!\s*$).+", True), (r"^(?!\d)\w+$", True),
         (r"^(?!-)(?!.*\s).{3,}$", True), (r"^(?!-).+|-$", False), (r"^(?!a).$", False),
         (r"^(?!.*--)[a-z-]+$", True), (r"^(?!admin$).*$", False),

@@ -17,6 +17,9 @@ SHORTEST, LONGEST = 24, 20_000
 DENSE = 2 / 3
 """The part of an ordinary text's length that a text with a pattern may have: what one repeats may
 be digits, each a token, and no small model stops by itself."""
+MEETING, SOUGHT = 64, 2
+"""Characters of a text with several expressions, unless the schema asks for more, and expressions
+that may be found anywhere in one: with more the engine's lexer gives up and keeps to nothing."""
 BARRED = 500
 """Characters of all texts that must not be, which an expression is made of."""
 NOTHING = "Regex is empty"
@@ -58,13 +61,17 @@ def text(node: dict[str, Any], tokens: float) -> tuple[dict[str, Any], bool]:
         without = _without(barred, found)
         exact = exact and without is not None
         found = without or found
+    sought = [one for one in found if not (one.startswith("^") and one.endswith("$"))]
+    if len(sought) > SOUGHT:
+        exact, found = False, tuple(one for one in found if one not in sought[SOUGHT:])
     low = int(node.get("minLength", 0))
     bound = int(min(max(tokens * CHARACTERS_A_TOKEN, SHORTEST), LONGEST))
     if found:
         length = _length_for(found)
         if not length:
             raise Impossible("pattern", "leaves no text that fits")
-        bound = max(int(bound * DENSE), length)
+        bound = min(bound, MEETING) if len(found) > 1 else int(bound * DENSE)
+        bound = max(bound, length)
     high = min(int(node.get("maxLength", 2 * LONGEST)), max(bound, 2 * low))
     high = _most(found, low, high) if found else high
     if low > high:
