@@ -30,8 +30,8 @@ A_TEXT = 20
 """Characters that beginning with a text is worth."""
 AT_ONCE = 1_000
 """Characters that are looked through without more ado: some milliseconds."""
-ASKED_AT_ONCE = 16
-"""Texts of a request that the model is asked about at a time."""
+ASKED_AT_ONCE = 4
+"""Texts of a request that the model is asked about at a time: others ask it, too."""
 LONG = 20_000
 """Characters from which on a request waits among its like: each may take seconds."""
 TIMEOUT = 120.0
