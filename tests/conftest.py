@@ -50,7 +50,6 @@ LONGEST = (
     "tests/generation/tools/test_engine.py",
     "tests/clients/test_python_clients.py",
     "tests/pictures/test_reader.py",
-    "tests/pictures/test_answers.py",
     "tests/images/diffusion/test_service.py",
     "tests/images/diffusion/test_sources.py",
     "tests/faults/test_kill.py",

@@ -1,24 +1,39 @@
-"""What is read from pictures by the real recogniser, and what becomes of its process."""
+"""What the real recogniser reads from pictures, what the small embedded model says of it, and what
+becomes of the recogniser's process."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import unicodedata
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import psutil
 import pytest
 import pytest_asyncio
 from PIL import Image
 
+from tests.engines.conftest import engine
 from tests.pictures.render import encoded, sheet, written
 from tests.pictures.texts import SHEETS
-from xinghe.core import Picture
-from xinghe.pictures import FETCHED, Description, PictureReader, open_picture
+from xinghe.core import EngineRequest, Message, Picture, Sampling, TextDelta
+from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.pictures import (
+    FETCHED,
+    Description,
+    PictureReader,
+    open_picture,
+    without_pictures,
+)
 from xinghe.settings import Pictures
 
+__all__ = ["engine"]
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+QUESTION = "图片里写了什么?"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -39,6 +54,11 @@ def plain(text: str) -> str:
     return text.replace(" ", "")
 
 
+def folded(text: str) -> str:
+    """Without blanks, and without the width of punctuation."""
+    return plain(unicodedata.normalize("NFKC", text))
+
+
 async def test_ten_sheets(reader: PictureReader) -> None:
     for one in SHEETS:
         seen = await reader.describe(open_picture(sheet(one), FETCHED))
@@ -46,6 +66,31 @@ async def test_ten_sheets(reader: PictureReader) -> None:
         assert list(map(plain, seen.lines)) == list(map(plain, one.lines))
         assert seen.colours
         assert seen.readable
+
+
+async def said_of(engine: LlamaCppEngine, messages: list[Message]) -> str:
+    prompt = await engine.prepare(messages)
+    job = EngineRequest("as-0123456789", prompt, Sampling(temperature=0.0), 128)
+    async with aclosing(engine.generate(job)) as batches:
+        deltas = [delta async for batch in batches for delta in batch.deltas]
+    text = "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
+    return folded(text)
+
+
+@pytest.mark.embedded
+async def test_the_text_of_nine_pictures_in_ten_stands_in_the_answer(
+    engine: LlamaCppEngine,
+    reader: PictureReader,
+) -> None:
+    missed: list[str] = []
+    for one in SHEETS:
+        picture = open_picture(sheet(one), FETCHED)
+        described = {picture: await reader.describe(picture)}
+        question = Message("user", QUESTION, parts=(picture, QUESTION))
+        said = await said_of(engine, without_pictures([question], described))
+        if not all(folded(line) in said for line in one.lines):
+            missed.append(said)
+    assert len(missed) <= 1, missed
 
 
 async def test_two_columns(reader: PictureReader) -> None:
