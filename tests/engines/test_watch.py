@@ -41,11 +41,10 @@ BURNS = "print('ready', flush=True)\nwhile True: pass"
 
 
 async def test_who_has_work_and_computes_nothing_is_ended() -> None:
-    looks = Watch()
+    looks = Watch("d")
     async with child(SLEEPS) as process:
         looks.follow(process.pid)
-        with looks.work():
-            assert await process.wait() == -9
+        assert await looks.during(process.wait()) == -9
 
 
 async def test_who_computes_or_has_no_work_lives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,12 +55,12 @@ async def test_who_computes_or_has_no_work_lives(monkeypatch: pytest.MonkeyPatch
             looked.set()
         return now * 0.03
 
-    looks = Watch()
+    looks = Watch("d")
     async with child(SLEEPS) as process:
         looks.follow(process.pid)
-        with monkeypatch.context() as patched, looks.work():
+        with monkeypatch.context() as patched:
             patched.setattr(watch, "computed", busy)
-            await looked.wait()
+            await looks.during(looked.wait())
         await asyncio.sleep(0.3)  # nobody has work for it
         assert process.returncode is None
     looks.close()

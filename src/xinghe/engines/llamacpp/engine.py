@@ -40,8 +40,9 @@ from xinghe.outbound import (
 
 T = TypeVar("T")
 
-SILENCE_TIMEOUT = 900.0
-"""Seconds. Whether the child lives is told by what it computes, see `Watch`."""
+SILENCE_TIMEOUT, SILENCE_WITH_VISION = 300.0, 900.0
+"""Seconds for a piece of a prompt; a picture is read in one step, during which no stream moves.
+Whether the child lives is told by what it computes, see `Watch`."""
 CONNECT_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 2.0
 MOST_ANSWERED = 64 * 1024 * 1024
@@ -112,8 +113,9 @@ class LlamaCppEngine:
             tokens=deployment.context,
             longest=deployment.longest_wait,
         )
-        self._watch = Watch()
-        self._client = Client(CONNECT_TIMEOUT, SILENCE_TIMEOUT, idle=IDLE_SECONDS)
+        self._watch = Watch(served_by)
+        silence = SILENCE_WITH_VISION if vision else SILENCE_TIMEOUT
+        self._client = Client(CONNECT_TIMEOUT, silence, idle=IDLE_SECONDS)
 
     def locate(
         self, address: str | None, key: str = "", special: Sequence[str] = (), pid: int = 0
@@ -157,7 +159,7 @@ class LlamaCppEngine:
         async with slots.hold(request.account, request.prompt.payload, tokens) as slot:
             self._check(prefill)
             longest = None if request.priority else self._longest
-            with self._watch.work(), prefill.work(str(request.account), longest) as work:
+            with prefill.work(str(request.account), longest) as work:
                 try:
                     for other in slots.in_the_way():
                         await self._complete(other, [0])
@@ -171,7 +173,7 @@ class LlamaCppEngine:
                         yield Batch(time.perf_counter(), [PrefillDelta()])
                         stream = EventStream(answer, request.max_tokens + request.prompt.tokens)
                         counted = 0
-                        while events := await stream.next():
+                        while events := await self._watch.during(stream.next()):
                             arrived = time.perf_counter()
                             deltas: list[Delta] = []
                             before = counted
@@ -226,7 +228,7 @@ class LlamaCppEngine:
             "response_fields": ["timings"],
         }
         with await self._post("/completion", body) as answer:
-            return decoded(await answer.whole(MOST_ANSWERED), _Read)
+            return decoded(await self._watch.during(answer.whole(MOST_ANSWERED)), _Read)
 
     async def aclose(self) -> None:
         self._watch.close()
@@ -262,8 +264,8 @@ class LlamaCppEngine:
 
     async def _ask(self, path: str, body: object, kind: type[T]) -> T:
         try:
-            with self._watch.work(), await self._post(path, body) as answer:
-                return decoded(await answer.whole(MOST_ANSWERED), kind)
+            with await self._post(path, body) as answer:
+                return decoded(await self._watch.during(answer.whole(MOST_ANSWERED)), kind)
         except Refused as refused:
             raise EngineFailed(f"{path}: {refused}") from None
         except CallFailed as error:
@@ -271,16 +273,9 @@ class LlamaCppEngine:
 
     async def _post(self, path: str, body: object, **headers: str) -> Response:
         await self._wait_for_child()
-        return await self._client.send(
-            "POST",
-            f"{self._address}{path}",
-            body=msgspec.json.encode(body),
-            headers={
-                "Authorization": f"Bearer {self._key}",
-                "Content-Type": "application/json",
-                **headers,
-            },
-        )
+        headers |= {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        url, data = f"{self._address}{path}", msgspec.json.encode(body)
+        return await self._watch.during(self._client.send("POST", url, body=data, headers=headers))
 
     async def _wait_for_child(self) -> None:
         """Wait for one that is being started; returns at once where there is one."""

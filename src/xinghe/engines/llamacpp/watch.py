@@ -6,13 +6,15 @@ import asyncio
 import math
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 LOOK = 5.0
 """Seconds between two looks."""
@@ -29,7 +31,8 @@ class Watch:
     Where the system does not tell how long a process has computed, none is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, deployment: str) -> None:
+        self._deployment = deployment
         self._pid = 0
         self._at_work = 0
         self._looks: asyncio.Task[None] | None = None
@@ -38,14 +41,13 @@ class Watch:
         """The process is the child from now on; 0: there is none."""
         self._pid = pid
 
-    @contextmanager
-    def work(self) -> Iterator[None]:
-        """The child has something to compute."""
+    async def during(self, answer: Awaitable[T]) -> T:
+        """What the child answers, for which it has something to compute meanwhile."""
         self._at_work += 1
         if self._looks is None or self._looks.done():
             self._looks = asyncio.create_task(self._look())
         try:
-            yield
+            return await answer
         finally:
             self._at_work -= 1
 
@@ -62,7 +64,7 @@ class Watch:
             idle = idle + 1 if last <= now <= last + IDLE else 0
             last = now
             if idle * LOOK >= STUCK:
-                log.error("engine_stuck", pid=self._pid, seconds=STUCK)
+                log.error("engine_stuck", deployment=self._deployment, seconds=STUCK)
                 with suppress(ProcessLookupError):
                     os.kill(self._pid, signal.SIGKILL)
                 idle = 0
