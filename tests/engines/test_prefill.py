@@ -236,6 +236,47 @@ async def test_many_long_prompts_of_an_account_go_on_no_faster_than_one() -> Non
             task.cancel()
 
 
+async def test_who_asks_one_thing_at_a_time_is_answered_soon_whoever_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("xinghe.engines.llamacpp.prefill.WHILE_OTHERS_WRITE", 0.0)
+    monkeypatch.setattr("xinghe.engines.llamacpp.prefill.ANSWER_WAITS", 600.0)
+    prefill = PrefillScheduler(Shares())
+    with prefill.work("1") as writes:
+        await prefill.take(writes, 1)
+        prefill.wrote(writes, 1)
+        for _ in range(3):
+            with prefill.work("2") as work:
+                async with asyncio.timeout(30):
+                    assert await prefill.take(work, LEAST) == LEAST
+                prefill.wrote(work, 1)
+
+
+async def test_an_answer_waits_for_other_answers_and_not_for_pieces_of_a_long_prompt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("xinghe.engines.llamacpp.prefill.WHILE_OTHERS_WRITE", 0.0)
+    monkeypatch.setattr("xinghe.engines.llamacpp.prefill.ANSWER_WAITS", 600.0)
+    prefill = PrefillScheduler(Shares())
+    with ExitStack() as held:
+        writes = held.enter_context(prefill.work("1"))
+        long, short = (held.enter_context(prefill.work("2")) for _ in range(2))
+        await prefill.take(long, LONG)
+        prefill.end(long)
+        await prefill.take(writes, 1)
+        prefill.wrote(writes, 1)
+        waiting = asyncio.create_task(prefill.take(short, 10))
+        await settled()
+        assert not waiting.done()
+        async with asyncio.timeout(30):
+            assert await prefill.take(long, LONG) == LEAST
+        short.asked -= 600.0  # it has waited for long
+        prefill.end(long)
+        await settled()
+        assert waiting.done()
+        assert waiting.result() == 10
+
+
 @pytest.mark.parametrize("answered", [False, True])
 async def test_an_account_with_many_conversations_begins_no_more_answers_than_one_with_one(
     monkeypatch: pytest.MonkeyPatch, answered: bool

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.engines.llamacpp.shares import AGED, EVEN, REMEMBERED, Shares
+from xinghe.engines.llamacpp.shares import AGED, EVEN, REMEMBERED, SAVED, Shares
 
 PIECE = 64
 
@@ -94,3 +94,19 @@ def test_who_was_idle_has_saved_nothing_and_who_comes_back_at_once_lost_nothing(
 
 def test_nobody_waits_where_nobody_is() -> None:
     assert Shares().first([]) is None
+
+
+def test_who_asks_for_little_every_second_saves_nothing_for_later_nor_for_others() -> None:
+    clock = Clock()
+    shares = Shares(clock)
+    shares.begin("works")
+    for _ in range(600):
+        shares.begin("asks")
+        shares.count("asks", 30)
+        shares.end("asks")
+        shares.count("works", 200)
+        clock.now += REMEMBERED / 2
+    shares.begin("asks")
+    shares.begin("comes")
+    assert shares.ahead("works", ["asks"]) == SAVED
+    assert shares.ahead("works", ["comes"]) == SAVED

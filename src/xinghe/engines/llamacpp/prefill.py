@@ -26,7 +26,8 @@ WHILE_OTHERS_WRITE = 1.0
 """Seconds that an account which has had more waits for its next piece while one behind it writes:
 it is slowed down, and not at the mercy of how fast the other writes."""
 ANSWER_WAITS = 10.0
-"""Seconds that it waits for its last piece: an answer that has begun goes on in every step."""
+"""Seconds that it waits for the last piece where it has more requests at work: an answer that has
+begun goes on in every step."""
 AN_ANSWER = 32.0
 """Tokens that an answer is expected to have, before one was given."""
 WEIGHT_OF_LAST = 0.3
@@ -160,10 +161,12 @@ class PrefillScheduler:
         """When it goes on at the latest: at once, unless its account has had more than others."""
         due = 0.0
         if self._shares.ahead(one.account, at_work) > 0:
-            bound = ANSWER_WAITS if self._piece(one) == one.left else WHILE_OTHERS_WRITE
+            own = [each for each in self._work if each.account == one.account]
+            bound = WHILE_OTHERS_WRITE
+            if len(own) > 1 and self._piece(one) == one.left:
+                own, bound = [each for each in own if each.written], ANSWER_WAITS
             # Of an account with many prompts at work, one goes on.
-            had = max(work.had for work in self._work if work.account == one.account)
-            due = max(one.asked, had) + bound
+            due = max([one.asked, *(each.had for each in own)]) + bound
         account, left = self._left
         about_even = EVEN if one.left >= 2 * LEAST else 0.0
         if account != one.account and self._shares.ahead(one.account, [account]) > -about_even:

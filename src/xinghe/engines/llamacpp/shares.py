@@ -12,6 +12,10 @@ REMEMBERED = 2.0
 """Seconds for which an account that has no work left counts as one that has: its next request
 may be on its way."""
 
+SAVED = 2048.0
+"""Tokens by which an account can be behind another when a request comes: who asks for little every
+second, or is slow to write, has not saved up the engine for later, nor for who comes then."""
+
 
 class Waiting(Protocol):
     """A request that waits: for whom, how many tokens it still needs, and since when it waits."""
@@ -46,6 +50,9 @@ class Shares:
     def begin(self, account: str) -> None:
         """A request of the account is at work. An account without any has saved nothing."""
         self._of = {one: self._of[one] for one in self.accounts()}
+        least = max((other.had for other in self._of.values()), default=0.0) - SAVED
+        for other in self._of.values():
+            other.had = max(other.had, least)
         share = self._of.get(account)
         if share is None:
             share = _Share()
