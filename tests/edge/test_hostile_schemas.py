@@ -72,7 +72,7 @@ def memory(server: Server) -> int:
 def test_it_is_refused_in_time_and_the_second_time_at_once(
     hostile_api: Api, other_api: Api
 ) -> None:
-    schema = hostile.patterns(38, "http")
+    schema = hostile.pattern_properties(100, "http")
     began = time.monotonic()
     reply = asked(hostile_api, schema)
     took = time.monotonic() - began
@@ -127,7 +127,7 @@ def test_others_are_served_meanwhile_and_who_leaves_takes_it_along(
     body = {"model": ABLE, "messages": [{"role": "user", "content": "?"}]}
     leaving = []
     for number in range(4):
-        schema = hostile.patterns(38, f"leaves {number}")
+        schema = hostile.pattern_properties(100, f"leaves {number}")
         connection = Connection(server.url)
         sent = json.dumps(body | {"response_format": form(schema)}).encode()
         headers = hostile_api.headers
@@ -135,7 +135,7 @@ def test_others_are_served_meanwhile_and_who_leaves_takes_it_along(
         leaving.append(connection)
     with ThreadPoolExecutor(4) as threads:
         staying = [
-            threads.submit(asked, hostile_api, hostile.patterns(38, f"stays {number}"))
+            threads.submit(asked, hostile_api, hostile.pattern_properties(100, f"stays {number}"))
             for number in range(4)
         ]
         for connection in leaving:
@@ -169,7 +169,7 @@ def test_too_many_at_once_are_told_to_come_again(server: Server, hostile_api: Ap
         for number in range(14):
             connection = Connection(server.url)
             body: dict[str, Any] = {"model": ABLE, "messages": [{"role": "user", "content": "?"}]}
-            body |= {"response_format": form(hostile.patterns(40, f"many {number}"))}
+            body |= {"response_format": form(hostile.pattern_properties(100, f"many {number}"))}
             path, headers = f"{DOCUMENTED}/chat/completions", hostile_api.headers
             connection.request("POST", path, json.dumps(body).encode(), headers)
             selector.register(connection.socket, selectors.EVENT_READ, connection)
@@ -192,7 +192,7 @@ def test_too_many_at_once_are_told_to_come_again(server: Server, hostile_api: Ap
 def test_who_cannot_pay_is_told_so_before_any_vetting(server: Server) -> None:
     poor = Api(server.url, server.token(account="poor"))
     began = time.monotonic()
-    reply = asked(poor, hostile.patterns(38, "poor"))
+    reply = asked(poor, hostile.pattern_properties(100, "poor"))
     refused(reply, 403, "access_denied", "token_quota_exceeded")
     assert time.monotonic() - began < 1.9  # less than any vetting of it
 
@@ -202,7 +202,10 @@ def test_a_token_revoked_while_its_schema_waits_is_refused(server: Server) -> No
     api = Api(server.url, token)
     with ThreadPoolExecutor(4) as crowd:
         # One after the other, two seconds each: the last one waits behind them.
-        slow = [crowd.submit(asked, api, hostile.patterns(38, f"revoked-{n}")) for n in range(3)]
+        slow = [
+            crowd.submit(asked, api, hostile.pattern_properties(100, f"revoked-{n}"))
+            for n in range(3)
+        ]
         time.sleep(0.5)
         last = crowd.submit(asked, api, PERSON | {"title": "waits"})
         time.sleep(0.5)

@@ -106,15 +106,14 @@ async def test_answers_are_checked_in_the_worker(
         await follow([TextDelta(letter, 1)])
 
 
-async def test_memory_that_is_exceeded_is_a_refusal_that_says_so(vetting: Vetting) -> None:
-    """Several automata, each of them far within the time."""
+async def test_a_bound_that_is_exceeded_is_a_refusal_that_says_which(vetting: Vetting) -> None:
     with pytest.raises(Unguaranteed, match=r"takes more than (2 s|512 MB) to compile") as refusal:
-        await vet(vetting, hostile.patterns(39, "once"))
+        await vet(vetting, hostile.pattern_properties(100, "once"))
     assert not refusal.value.known
 
 
 async def test_the_function_that_costs_too_much_is_named(vetting: Vetting) -> None:
-    parameters = {"type": "object", "properties": {"a": hostile.patterns(37)}}
+    parameters = {"type": "object", "properties": {"a": hostile.pattern_properties(100, "f")}}
     use = ToolUse((Tool("small", "", SMALL), Tool("large", "", parameters)))
     with pytest.raises(Unguaranteed) as refusal:
         await vetting.tools(use, native=False, max_tokens=99, account="a", first=nothing)
@@ -122,7 +121,10 @@ async def test_the_function_that_costs_too_much_is_named(vetting: Vetting) -> No
 
 
 async def test_nobody_waits_for_another_s_schemas(vetting: Vetting) -> None:
-    calls = [asyncio.create_task(vet(vetting, hostile.patterns(38, f"b{n}"))) for n in range(8)]
+    calls = [
+        asyncio.create_task(vet(vetting, hostile.pattern_properties(100, f"b{n}")))
+        for n in range(8)
+    ]
     await asyncio.sleep(0)
     for number in range(5):
         await vet(vetting, SMALL | {"description": f"{number}"}, "b")
@@ -134,7 +136,7 @@ async def test_nobody_waits_for_another_s_schemas(vetting: Vetting) -> None:
 
 
 async def test_the_same_schema_of_many_is_vetted_once_by_each_worker(vetting: Vetting) -> None:
-    same = hostile.patterns(38, "the same")
+    same = hostile.pattern_properties(100, "the same")
     with capture_logs() as logs:
         calls = [outcome(vet(vetting, same, f"s{n % 5}")) for n in range(20)]
         found = set(await asyncio.gather(*calls))
@@ -145,7 +147,10 @@ async def test_the_same_schema_of_many_is_vetted_once_by_each_worker(vetting: Ve
 async def test_what_an_account_sends_many_times_at_once_fills_no_queue(vetting: Vetting) -> None:
     schema = SMALL | {"description": "many times"}
     assert len(await asyncio.gather(*(vet(vetting, schema) for _ in range(50)))) == 50
-    slow = [asyncio.create_task(vet(vetting, hostile.patterns(38, "many"))) for _ in range(50)]
+    slow = [
+        asyncio.create_task(vet(vetting, hostile.pattern_properties(100, "many")))
+        for _ in range(50)
+    ]
     await asyncio.sleep(0)
     slow[0].cancel()
     assert await vet(vetting, SMALL | {"description": "beside them"})
@@ -154,10 +159,13 @@ async def test_what_an_account_sends_many_times_at_once_fills_no_queue(vetting: 
 
 
 async def test_too_many_are_told_to_come_again(vetting: Vetting) -> None:
-    calls = [asyncio.create_task(vet(vetting, hostile.patterns(38, f"c{n}"))) for n in range(9)]
+    calls = [
+        asyncio.create_task(vet(vetting, hostile.pattern_properties(100, f"c{n}")))
+        for n in range(9)
+    ]
     await asyncio.sleep(0)
     with pytest.raises(Busy):
-        await vet(vetting, hostile.patterns(38, "one more"))
+        await vet(vetting, hostile.pattern_properties(100, "one more"))
     assert await vet(vetting, SMALL | {"description": "c"}, "b")
     for call in calls:
         call.cancel()
@@ -169,7 +177,9 @@ async def test_what_comes_first_comes_before_a_worker(vetting: Vetting) -> None:
         raise PermissionError
 
     with pytest.raises(PermissionError):
-        await vetting.form(hostile.patterns(38, "d"), max_tokens=9, account="a", first=poor)
+        await vetting.form(
+            hostile.pattern_properties(100, "d"), max_tokens=9, account="a", first=poor
+        )
 
 
 async def test_text_outside_the_grammar_is_no_answer(vetting: Vetting) -> None:
