@@ -10,7 +10,14 @@ from tests.engines.tape import STREAM_HEAD, Step, playing, refusal
 from tests.engines.test_upstream import ANSWER, ask, deltas_of, engine_at
 from tests.kit.script import SECRET
 from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason
-from xinghe.engines import EngineBusy, EngineFailed, EngineRefused, PromptTooLong, PromptUnsafe
+from xinghe.engines import (
+    EngineBusy,
+    EngineFailed,
+    EngineRefused,
+    EngineUnavailable,
+    PromptTooLong,
+    PromptUnsafe,
+)
 from xinghe.outbound import REFUSALS
 
 
@@ -113,11 +120,53 @@ UNSAFE = {
     "OpenRouter": error('m requires moderation. Your input was flagged for "violence".', code=403),
     "xAI": b'{"code":"permission-denied","error":"Content violates usage guidelines."}',
     "StepFun": error("blocked", type="censorship_blocked"),
+    "a guardrail": error("Violated guardrail policy"),
+    "OpenAI, its system": error("Your request was rejected as a result of our safety system."),
+    "Anthropic": error("Output blocked by content filtering policy"),
+    "in other words": error("The request contains some sensitive content"),
+    "Chinese": error("输入文本可能包含敏感信息"),
     "Spark": error("输入内容审核不通过", code="10013"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("status", [400, 403, 500])
+BY_CODE = ["Azure", "Zhipu", "DashScope", "Moonshot", "Qianfan", "Volcengine", "New API", "StepFun"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("name", BY_CODE)
+async def test_a_code_of_moderation_is_one_at_any_status(name: str, status: int) -> None:
+    with pytest.raises(PromptUnsafe):
+        await deltas_of(refusal(status, UNSAFE[name]))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (500, error("The stack trace is omitted as it may contain sensitive information"),
+         EngineUnavailable),
+        (502, error("Content Exists Risk"), EngineUnavailable),
+        (429, error("Your request was flagged as exceeding burst limits"), EngineBusy),
+        (503, error("The safety system is overloaded"), EngineBusy),
+        (500, error("Failed to reach guardrail policy service"), EngineUnavailable),
+        (400, error("Failed to reach guardrail policy service"), EngineFailed),
+        (400, error("The request body is omitted as it may contain sensitive information"),
+         EngineFailed),
+        (400, error("Your request was flagged as exceeding burst limits"), EngineFailed),
+        (400, error("Only a case-sensitive content-type is detected"), EngineFailed),
+        (400, b"<html>The prompt contains sensitive content", EngineFailed),
+        (404, error("The prompt contains sensitive content"), EngineFailed),
+    ],
+    ids=repr,
+)  # fmt: skip
+async def test_words_about_the_server_are_none_about_a_prompt(
+    status: int, body: bytes, told: type[Exception]
+) -> None:
+    with pytest.raises(told) as caught:
+        await deltas_of(refusal(status, body))
+    assert type(caught.value) is told
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
 @pytest.mark.parametrize("body", UNSAFE.values(), ids=UNSAFE)
 async def test_an_unsafe_prompt(body: bytes, status: int) -> None:
     with pytest.raises(PromptUnsafe):
@@ -212,3 +261,27 @@ async def test_what_the_operator_owes_may_be_told_within_the_stream(body: bytes)
 async def test_a_full_server_is_still_busy() -> None:
     with pytest.raises(EngineBusy):
         await deltas_of(refusal(429, error("Too many tokens per minute, context window")))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "told"),
+    [
+        (429, error("Insufficient quota: 60 requests per minute"), ["Retry-After: 7"], EngineBusy),
+        (429, error("Insufficient quota: 60 requests per minute"), [], EngineBusy),
+        (429, error("Insufficient balance of tokens"), ["Retry-After: 7"], EngineBusy),
+        (400, error("Invalid value: 'insufficient balance'"), [], EngineFailed),
+        (400, error("[{'type': 'missing', 'input': 'my invalid api key'}]"), [], EngineFailed),
+        (400, error("'invalid api key' is not one of ['a', 'b']"), [], EngineFailed),
+        (422, b'{"detail":"unexpected: incorrect api key provided"}', [], EngineFailed),
+        (502, b"<html>insufficient balance", [], EngineUnavailable),
+    ],
+    ids=repr,
+)
+async def test_what_a_client_said_is_no_debt(
+    status: int, body: bytes, headers: list[str], told: type[Exception]
+) -> None:
+    """Nor what a full server calls its limits."""
+    with pytest.raises(told) as caught:
+        await deltas_of(refusal(status, body, *headers))
+    assert type(caught.value) is told
+    assert REFUSALS == {}

@@ -47,13 +47,16 @@ OUT_OF_FUNDS = frozenset(
 )
 """What an empty account is called, whatever the status: Zhipu, DashScope, Qianfan, OpenAI, …"""
 OWED = re.compile(
-    r"insufficient[ _](?:user[ _])?(?:balance|quota|funds|credits?)|billing_not_active"
-    r"|余额不足|欠费|api[ _]?key (?:is )?(?:not valid|invalid)"
-    r"|(?:invalid|incorrect)[ _]api[ _]?key",
+    r"(?:error: |用户|账户|账号)?(?:"
+    r"insufficient[ _](?:user[ _])?(?:balance|funds|credits?"
+    r"|quota(?!.{0,40}\bper (?:second|minute|hour|day)))"
+    r"|billing_not_active|余额不足|欠费|api[ _]?key (?:is )?(?:not valid|invalid)"
+    r"|(?:invalid|incorrect)[ _]api[ _]?key)",
     re.IGNORECASE,
 )
 """How those say that it is empty, or the key is wrong, whose status says something else: Gemini,
-MiniMax, OpenAI, gateways."""
+MiniMax, OpenAI, gateways. With a status of failure they begin with it: further on, an error may
+quote what a client has sent."""
 UNSAFE_CODES = frozenset(
     {
         "1301",
@@ -73,15 +76,25 @@ UNSAFE_CODES = frozenset(
 OpenAI, Qianfan, …"""
 UNSAFE = re.compile(
     r"content management policy|content_?policy_?violation|ResponsibleAIPolicyViolation"
-    r"|Content Exists Risk|may contain inappropriate|sensitive[ _]?(?:words?|content|information)"
-    r"|new_sensitive|(?:input|prompt|content|request) (?:was|is|has been) flagged"
-    r"|violates? (?:our |the )?(?:usage|content|safety) (?:polic|guideline)|guardrail policy"
-    r"|content filtering policy|safety system|moderation_blocked|censorship_blocked"
-    r"|敏感(?:词|内容|信息)|审核(?:未|不)通过",
+    r"|Content Exists Risk|may contain inappropriate|SensitiveContentDetected|new_sensitive"
+    r"|\b(?:input|output|prompt|text|content|message|request|image)s? (?:\w+ ){0,2}"
+    r"(?:contains?|includes?) (?:\w+ ){0,2}sensitive (?:words?|content|information|topics?)"
+    r"|\bdetected (?:\w+ ){0,2}sensitive (?:words?|content|information)"
+    r"|(?<!-)\bsensitive[ _](?:words?|content|information)[ _](?:(?:was|were)[ _])?detected"
+    r"|\b(?:input|prompt|content|message|request) (?:was|is|has been) flagged(?:\W*$"
+    r"| (?:by|for|as) (?:[\"'“]|(?:\w+ ){0,2}"
+    r"(?:moderation|content|safety|policy|unsafe|inappropriate|harm|viol|sexual|hate)))"
+    r"|violates? (?:our |the )?(?:usage|content|safety) (?:polic|guideline)"
+    r"|violat\w+ (?:\w+ )?guardrail|guardrail (?:policy )?violat"
+    r"|(?:blocked|rejected|filtered)\b.{0,40}(?:content filtering policy|safety system)"
+    r"|moderation_blocked|censorship_blocked|敏感词"
+    r"|(?:含|涉|检测到|命中|触发|存在)[^。,,]{0,16}敏感(?:内容|信息)|审核(?:未|不)通过",
     re.IGNORECASE,
 )
 """How those say it that have no code for it, or too many, and gateways before them: DeepSeek,
 Volcengine, MiniMax, OpenRouter, xAI, New API, LiteLLM, …"""
+OF_PROMPTS = frozenset({200, 201, 203, 400, 403, 422})
+"""Statuses whose errors may be about a prompt: any other's words are about the server."""
 TOO_LONG_CODES = frozenset(
     {
         "1261",
@@ -162,8 +175,8 @@ class Refused(CallFailed):
         super().__init__(f"it answered {status}{known_words(body)}")
         self.status = status
         self.advice = advice
-        owed = says_owed(body)
-        self.unsafe = not owed and says_unsafe(body)
+        owed = says_owed(body, status, advice)
+        self.unsafe = not owed and says_unsafe(body, status)
         self.for_the_operator = owed or (status in {401, 402, 403} and not self.unsafe)
         self.busy = not (owed or self.unsafe) and status in {429, 503}
         settled = self.unsafe or self.for_the_operator or self.busy
@@ -195,35 +208,47 @@ def known_words(data: bytes) -> str:
     return f" ({', '.join(dict.fromkeys(told))})" if told else ""
 
 
-def says_owed(data: bytes) -> bool:
-    """Whether an error says that the operator's account is empty, or the key is wrong."""
-    return _says(data, OUT_OF_FUNDS, OWED)
+def says_owed(data: bytes, status: int = 200, advice: float | None = None) -> bool:
+    """Whether an error says that the operator's account is empty, or the key is wrong.
+
+    A server that is full, and says when to come again, may call its own limits a quota.
+    """
+    called, said = _told(data)
+    words = OWED.search if status < 300 else OWED.match
+    busy = status == 429 and advice is not None
+    coded = not OUT_OF_FUNDS.isdisjoint(called) or any(map(OWED.search, called))
+    return coded or (not busy and any(map(words, said)))
 
 
-def says_unsafe(data: bytes) -> bool:
+def says_unsafe(data: bytes, status: int = 200) -> bool:
     """Whether an error says that the server's own moderation has found something."""
-    return _says(data, UNSAFE_CODES, UNSAFE)
+    called, said = _told(data)
+    coded = not UNSAFE_CODES.isdisjoint(called) or any(map(UNSAFE.search, called))
+    return coded or (status in OF_PROMPTS and any(map(UNSAFE.search, said)))
 
 
 def says_too_long(data: bytes) -> bool:
-    """Whether an error says that the prompt is longer than the model takes."""
-    return _says(data, TOO_LONG_CODES, TOO_LONG)
+    """Whether an error says that the prompt is longer than the model takes; it may be no JSON."""
+    called, said = _told(data, plain=True)
+    return not TOO_LONG_CODES.isdisjoint(called) or any(map(TOO_LONG.search, called + said))
 
 
-def _says(data: bytes, codes: frozenset[str], words: re.Pattern[str]) -> bool:
-    """Whether an error is called by one of the codes, or says it in words."""
-    error = _error_in(data)
-    called = _codes(error)
-    said = called + [text for name in SAYING if isinstance(text := error.get(name), str)]
-    return not codes.isdisjoint(called) or any(words.search(text[:MOST_SAID]) for text in said)
+def _told(data: bytes, *, plain: bool = False) -> tuple[list[str], list[str]]:
+    """What an error is called, and what it says in words; `plain` ones as well, which are no JSON.
+
+    A page of a proxy may have any words.
+    """
+    error = _error_in(data, plain=plain)
+    said = [text[:MOST_SAID] for name in SAYING if isinstance(text := error.get(name), str)]
+    return _codes(error), said
 
 
-def _error_in(data: bytes) -> dict[str, Any]:
+def _error_in(data: bytes, *, plain: bool = False) -> dict[str, Any]:
     """The error that a body holds, in any of the usual forms; what is no JSON is its message."""
     try:
         error = msgspec.json.decode(data[:MOST_OF_ERROR])
     except UNREADABLE:
-        return {"message": data[:MOST_SAID].decode("utf-8", "replace")}
+        return {"message": data[:MOST_SAID].decode("utf-8", "replace")} if plain else {}
     if isinstance(error, list) and error:  # as Gemini has it
         error = error[0]
     for name in ("error", "base_resp"):
