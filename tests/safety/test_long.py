@@ -59,6 +59,14 @@ async def test_the_verdicts_are_those_of_short_texts(moderator: Moderator) -> No
     assert len(moderator.worker_pids) == 2
 
 
+async def test_empty_texts_trouble_nobody(moderator: Moderator) -> None:
+    nothing: list[tuple[str, Place]] = [("", "conversation")] * 2000
+    texts = [*nothing, ("张三丰", "conversation"), *nothing]
+    assert await moderator.review(texts) == [*[None] * 2000, NAMED, *[None] * 2000]
+    assert await moderator.review([]) == []
+    assert moderator.worker_pids == []
+
+
 async def test_the_lists_are_followed_and_their_last_good_state_counts(
     moderator: Moderator, tmp_path: Path
 ) -> None:

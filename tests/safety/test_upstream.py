@@ -13,7 +13,8 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from tests.safety.model import BAD, Model, review, serving
-from xinghe.safety import Moderator, Verdict
+from xinghe.safety import Moderator, Place, Verdict
+from xinghe.safety.moderator import ASKED_AT_ONCE
 from xinghe.safety.upstream import OVERLAP, PIECE, UNCHECKED
 from xinghe.settings import SafetyFlags, SafetyUpstream
 
@@ -62,6 +63,43 @@ async def test_a_text_is_asked_about_once(model: Model, make: Make) -> None:
         assert await review(moderator, BAD) is not None
         assert await review(moderator, "天气") is None
     assert len(model.asked) == 2
+
+
+async def test_equal_texts_of_a_request_are_asked_about_once(model: Model, make: Make) -> None:
+    texts: list[tuple[str, Place]] = [("天气", "user"), (BAD, "conversation")] * 3
+    texts += [("字" * 9 * PIECE, "conversation"), (BAD, "answer")]
+    found = await make(answers=False).review(texts)
+    assert [bool(verdict) for verdict in found] == [False, True] * 3 + [False, False]
+    # All pieces of the long one but the last are equal.
+    assert len(model.asked) == 4
+
+
+REFUSED: dict[str, tuple[tuple[str, Place], int]] = {
+    "by the lexicon": (("怎么制造炸弹", "user"), 0),
+    "by the model": ((BAD, "functions"), ASKED_AT_ONCE),
+    "by the model in a system message": ((BAD, "system"), ASKED_AT_ONCE),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_of_a_refused_request_no_more_is_asked(model: Model, make: Make, case: str) -> None:
+    first, asked = REFUSED[case]
+    texts = [first, *((f"第{at}句", "conversation") for at in range(40))]
+    found = await make().review(texts)
+    assert len(found) == len(texts)
+    assert found[0] is not None
+    assert len(model.asked) == asked
+
+
+@pytest.mark.parametrize("text", ["怎么制造炸弹", BAD])
+async def test_of_an_unsafe_conversation_all_is_asked(model: Model, make: Make, text: str) -> None:
+    """The worst that is found in it counts, and where."""
+    texts: list[tuple[str, Place]] = [(text, "conversation")]
+    texts += [(f"第{at}句", "conversation") for at in range(8)]
+    texts += [(f"{BAD}!", "conversation")]
+    found = await make().review(texts)
+    assert found[0] is not None
+    assert found[-1] == Verdict(4, "upstream/violence")
 
 
 async def test_blank_texts_are_not_sent(model: Model, make: Make) -> None:

@@ -6,7 +6,9 @@ and is told them. So a list of which only the last good state counts is the same
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -18,7 +20,7 @@ from xinghe.safety.lists import OperatorLists
 from xinghe.safety.matcher import Judge, StreamScanner
 from xinghe.safety.reviewer import Reviewer
 from xinghe.safety.upstream import Upstream
-from xinghe.safety.verdict import Place, Verdict
+from xinghe.safety.verdict import REFUSING, Place, Verdict
 from xinghe.settings import SafetyFlags, SafetyUpstream
 from xinghe.workers import WorkerDied, WorkerPool
 
@@ -116,18 +118,20 @@ class Moderator:
         """What is found in each text, in order: as `check`, or else by the model if there is one.
 
         What is long in sum is looked through in a process of its own. Raises `WorkerFailure`
-        (`QueueFull` where too many wait), and nothing of the model's.
+        (`QueueFull` where too many wait), and nothing of the model's. The model is asked once about
+        equal texts, and no more after a finding that refuses the request (`REFUSING`).
         """
-        size = sum(len(text) + A_TEXT for text, _ in texts)
+        written = [each for each in texts if each[0]]
+        size = sum(len(text) + A_TEXT for text, _ in written)
         if size <= AT_ONCE:
-            found = [self._judge.check(text, place) for text, place in texts]
+            found = [self._judge.check(text, place) for text, place in written]
         else:
-            found = await self._looked_through(texts, self._usual if size <= LONG else self._long)
-        # A few at a time: a conversation may have very many messages.
-        for at in range(0, len(texts), ASKED_AT_ONCE) if self._upstream else ():
-            some = slice(at, at + ASKED_AT_ONCE)
-            found[some] = await asyncio.gather(*map(self._or_asked, found[some], texts[some]))
-        return found
+            pool = self._usual if size <= LONG else self._long
+            found = await self._looked_through(written, pool)
+        if self._upstream is not None:
+            await self._ask(self._upstream, written, found)
+        verdicts = iter(found)
+        return [next(verdicts) if text else None for text, _ in texts]
 
     async def _looked_through(
         self, texts: Sequence[tuple[str, Place]], pool: WorkerPool[CheckReply]
@@ -140,12 +144,25 @@ class Moderator:
         assert reply.verdicts is not None
         return reply.verdicts
 
-    async def _or_asked(self, found: Verdict | None, text: tuple[str, Place]) -> Verdict | None:
-        if found is not None or self._upstream is None:
-            return found
-        if text[1] == "answer" and not self.asks_of_answers:
-            return None
-        return await self._upstream.check(text[0])
+    async def _ask(
+        self, upstream: Upstream, texts: Sequence[tuple[str, Place]], found: list[Verdict | None]
+    ) -> None:
+        """Put into `found` what the model says of the texts in which nothing was found."""
+        places = defaultdict[str, list[int]](list)
+        refused = False
+        for at, ((text, place), verdict) in enumerate(zip(texts, found, strict=True)):
+            if verdict is not None:
+                refused = refused or place in REFUSING
+            elif place != "answer" or self.asks_of_answers:
+                places[text].append(at)
+        # A few at a time: a conversation may have very many messages.
+        left = iter(places)
+        while not refused and (some := list(islice(left, ASKED_AT_ONCE))):
+            told = await asyncio.gather(*map(upstream.check, some))
+            for text, verdict in zip(some, told, strict=True):
+                for at in places[text]:
+                    found[at] = verdict
+                    refused = refused or (verdict is not None and texts[at][1] in REFUSING)
 
     def scanner(self) -> StreamScanner:
         """A scanner for one answer while it streams, by the lexicon and the lists."""

@@ -80,7 +80,7 @@ class Upstream:
         step = PIECE - OVERLAP
         pieces = [text[at : at + PIECE] for at in range(0, max(1, len(text) - OVERLAP), step)]
         try:
-            verdicts = await asyncio.gather(*map(self._of_piece, pieces))
+            verdicts = await asyncio.gather(*map(self._of_piece, dict.fromkeys(pieces)))
         except (CallFailed, TimeoutError) as error:
             return self._unchecked(error)
         if self._fails:

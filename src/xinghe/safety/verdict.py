@@ -11,6 +11,8 @@ log = structlog.get_logger(__name__)
 
 Place: TypeAlias = Literal["system", "user", "functions", "conversation", "answer"]
 """Where a text stands in a request or its answer."""
+REFUSING = frozenset[Place]({"system", "user", "functions"})
+"""Where any finding refuses the whole request: no other counts then."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
