@@ -162,8 +162,9 @@ class PrefillScheduler:
         due = 0.0
         if self._shares.ahead(one.account, at_work) > 0:
             own = [each for each in self._work if each.account == one.account]
-            bound = WHILE_OTHERS_WRITE
-            if len(own) > 1 and self._piece(one) == one.left:
+            piece = self._piece(one)
+            bound = WHILE_OTHERS_WRITE * min(1.0, piece / LEAST)  # smaller pieces come more often
+            if len(own) > 1 and piece == one.left:
                 own, bound = [each for each in own if each.written], ANSWER_WAITS
             # Of an account with many prompts at work, one goes on.
             due = max([one.asked, *(each.had for each in own)]) + bound
