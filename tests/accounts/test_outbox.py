@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -84,6 +86,7 @@ async def test_a_notice(
         "threshold": 3,
     }
     assert headers["content-type"] == "application/json"
+    assert "x-xinghe-signature" not in headers
     Webhook(secret).verify(body, headers)
     for name, other in (("webhook-id", "msg_0"), ("webhook-timestamp", str(int(time.time()) - 60))):
         with pytest.raises(WebhookVerificationError):
@@ -124,7 +127,11 @@ async def test_500_then_200(
 def test_a_secret_of_before_signs_with_its_own_characters() -> None:
     notice = Notice(7, "a", "app-0", 1, 2, 5, True, "http://a.example/", "an-old_secret")
     body = notice.body()
-    Webhook(b"an-old_secret").verify(body, notice.signed(body))
+    headers = notice.signed(body)
+    Webhook(b"an-old_secret").verify(body, headers)
+    # As it was before: its receiver may know nothing else.
+    mac = hmac.new(b"an-old_secret", body, hashlib.sha256).hexdigest()
+    assert headers["X-Xinghe-Signature"] == f"sha256={mac}"
 
 
 @pytest.mark.parametrize("status", [301, 404, 503])

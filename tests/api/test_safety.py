@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any
@@ -137,6 +138,20 @@ def test_unsafe_conversation_is_answered_with_its_round(
         "content_filter", flag, ban_round,
     )  # fmt: skip
     assert all("flag" not in chunk["choices"][0] for chunk in stream.chunks[:-1])
+
+
+def test_a_refusal_is_no_first_token_of_an_engine(guarded: Api, server: Server) -> None:
+    def timed() -> list[str]:
+        with urllib.request.urlopen(server.metrics_url) as page:
+            lines: list[str] = page.read().decode().splitlines()
+        return [line for line in lines if line.startswith("xinghe_first_token_seconds_count")]
+
+    before = timed()
+    answered(guarded.chat(model=CHAT, messages=[user(BANNED)]))
+    assert guarded.stream(model=CHAT, messages=[user(BANNED)]).done
+    assert timed() == before
+    answered(guarded.chat(model=CHAT))
+    assert timed() != before
 
 
 def test_the_operators_exception_shields(guarded: Api) -> None:

@@ -54,6 +54,12 @@ def test_defaults_move_every_model(load_with: LoadWith) -> None:
     assert big.url == "http://10.0.0.7:8000/v1"
 
 
+def test_vision_under_its_former_name(load_with: LoadWith) -> None:
+    big = load_with(UPSTREAM + "eyes = true\n").deployments["big"]
+    assert isinstance(big, UpstreamDeployment)
+    assert big.vision
+
+
 def test_embedded_deployment_takes_what_it_lacks_from_the_settings(tmp_path: Path) -> None:
     settings = Settings(data=str(tmp_path), embedded=Embedded(model="m", slots=3, context=2048))
     deployment = load(settings).deployments["embedded"]
@@ -78,6 +84,18 @@ BAD = {
     "wrong type": (
         '[models."deepseek-v3"]\ncontext = "8k"\n',
         ["models.deepseek-v3", "context", "int"],
+    ),
+    "former name of another's field": (
+        "[deployments.embedded]\neyes = true\n",
+        ["deployments.embedded", "`eyes`"],
+    ),
+    "former name and its own": (
+        UPSTREAM + "eyes = true\nvision = false\n",
+        ["deployments.big", "`eyes`", "`vision`"],
+    ),
+    "former name with a wrong type": (
+        UPSTREAM + "eyes = 3\n",
+        ["deployments.big", "`eyes`", "bool"],
     ),
     "below zero": ('[models."deepseek-v3"]\nrpm = -1\n', ["models.deepseek-v3", "rpm", ">= 0"]),
     "not a number": (

@@ -7,6 +7,7 @@ beside and after the requests.
 import asyncio
 import base64
 import datetime
+import hmac
 import secrets
 from asyncio import FIRST_COMPLETED
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ from xinghe.storage import Database, StorageError, now
 
 PREFIX = "whsec_"
 """What a secret begins with in Standard Webhooks; base64 of the key follows."""
+FORMER = "X-Xinghe-Signature"
+"""What a notice was signed in before Standard Webhooks: HMAC-SHA256 of the body, in hex."""
 POLL_SECONDS = 1.0
 TIMEOUT_SECONDS = 5.0
 PAUSES = (1.0, 4.0)
@@ -64,7 +67,9 @@ class Alerts:
         return await self._database.read(lambda c: _read(c, tables.account(c, account).id))
 
     async def put(self, account: str, threshold: int, url: str | None = None) -> Alert:
-        """Set the alert as a whole; the secret is a new one unless the URL stays the same."""
+        """Set the alert as a whole. While the URL stays the same, so does a secret with `whsec_`;
+        else it is a new one.
+        """
         rules.check_amount(threshold, field="threshold")
         rules.check_webhook(url)
         fresh = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
@@ -131,9 +136,14 @@ class Notice(msgspec.Struct, frozen=True):
         from standardwebhooks import Webhook  # noqa: PLC0415  (only a webhook needs it)
 
         assert self.secret is not None
-        key = self.secret if self.secret.startswith(PREFIX) else self.secret.encode()
+        key: str | bytes = self.secret
+        former = {}
+        if not self.secret.startswith(PREFIX):
+            # Its receiver may not know yet of another signature than the former.
+            key = self.secret.encode()
+            former = {FORMER: "sha256=" + hmac.digest(key, body, "sha256").hex()}
         moment, own_id = datetime.datetime.now(datetime.UTC), f"msg_{self.at}_{self.id}"
-        return {
+        return former | {
             "webhook-id": own_id,
             "webhook-timestamp": str(int(moment.timestamp())),
             "webhook-signature": Webhook(key).sign(own_id, moment, body.decode()),

@@ -52,6 +52,10 @@ class Edge(msgspec.Struct):
     handlers: Mapping[str, Handler]
     elsewhere: ASGIApp
 
+    def __post_init__(self) -> None:
+        missing = {each.name for each in OPERATIONS} - self.handlers.keys()
+        assert not missing, f"no handlers of {missing}"
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         mount = find_mount(scope["path"]) if scope["type"] == "http" else None
         if mount is None:

@@ -128,10 +128,14 @@ def _deployment(
     if not isinstance(engine, str) or engine not in ENGINES:
         known = suggestion(str(engine), ENGINES)
         raise CatalogError(f"{path}: {where}: `engine` is {engine!r}, {known}")
-    # What `vision` was called before.
-    fields = {"vision" if name == "eyes" else name: value for name, value in fields.items()}
+    kind: Any = ENGINES[engine]
+    if "eyes" in fields and "vision" in kind.__struct_fields__:
+        where += ": `eyes` is called `vision` now"
+        if "vision" in fields:
+            raise CatalogError(f"{path}: {where}, allowed: one of them")
+        fields = {"vision" if name == "eyes" else name: value for name, value in fields.items()}
     deployment: AnyDeployment | EmbeddingDeployment | ImageDeployment
-    deployment = _convert(path, where, fields, ENGINES[engine])
+    deployment = _convert(path, where, fields, kind)
     if not isinstance(deployment, LlamaCppDeployment):
         return deployment
     embedded = settings.embedded

@@ -109,7 +109,8 @@ def set_alert(
     """Give a notice when the balance of account NAME falls below TOKENS.
 
     A notice is signed as Standard Webhooks says (webhook-id, -timestamp, -signature), with a
-    secret that is printed this once; while the URL stays the same, so does the secret.
+    secret that is printed this once; while the URL stays the same, so does the secret, but one
+    without whsec_ is replaced.
     """
     below = or_none(threshold)
     if webhook is not None and below is None:

@@ -30,7 +30,9 @@ class EngineFailed(EngineError):
 
 
 class EngineRefused(EngineFailed):
-    """It refuses its operator: a key, a right or a balance is wanting. That is logged already."""
+    """It refuses its operator: a key, a right or a balance is wanting. What leaves an engine is
+    logged there.
+    """
 
 
 class PromptTooLong(EngineFailed):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -170,6 +173,22 @@ async def test_too_many_are_told_to_come_again(vetting: Vetting) -> None:
     for call in calls:
         call.cancel()
     await asyncio.wait(calls)
+
+
+async def test_a_schema_that_kills_workers_is_held_for_a_while() -> None:
+    """As many as send it must not each end two workers, one after the other."""
+    mortal = Vetting()
+    schema = hostile.pattern_properties(100, "it kills")
+    asked = asyncio.create_task(vet(mortal, schema))
+    while not asked.done():
+        for pid in mortal.pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.01)
+    for refused in (asked, mortal.form(schema, max_tokens=1024, account="b", first=never)):
+        with pytest.raises(Unguaranteed, match="cannot be compiled"):
+            await refused
+    await mortal.aclose()
 
 
 async def test_what_comes_first_comes_before_a_worker(vetting: Vetting) -> None:

@@ -128,7 +128,7 @@ class _Chat(msgspec.Struct, eq=False):
     counts: tuple[str, ...] = (
         "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "search_tokens",
     )  # fmt: skip
-    _shown: bool = False
+    _timed: bool = False
 
     @property
     def used(self) -> int:
@@ -238,6 +238,7 @@ class _Chat(msgspec.Struct, eq=False):
 
     async def _refusal(self, unsafe: FinishDelta) -> Batch:
         """The answer to an unsafe conversation: no engine is asked."""
+        self._timed = True  # there is no first token whose time could be told
         return Batch(time.perf_counter(), refusal(unsafe))
 
     async def _generate(self, answer: Answer, waited: float) -> Batch:
@@ -251,9 +252,9 @@ class _Chat(msgspec.Struct, eq=False):
         return await answer.run(self.show)
 
     def show(self, batch: Batch) -> None:
-        """Emit a batch; the time to the first is recorded."""
-        if not self._shown:
-            self._shown = True
+        """Emit a batch; the time to an engine's first is recorded."""
+        if not self._timed:
+            self._timed = True
             seconds = batch.arrived - self._exchange.body_read_at
             metrics.FIRST_TOKEN.labels(self._request.model).observe(seconds)
         self._emit(batch)

@@ -47,6 +47,8 @@ BUSY = 300.0
 ANY_OBJECT = b'{"type":"object"}'
 ALL_NODES, ALL_CHARACTERS = 4 * NODES, 4 * CHARACTERS
 """Values and characters of all functions of a request together."""
+DIED = 10.0
+"""Seconds that the refusal of a schema holds that ended its workers: it ends no more of them."""
 RETRY_AFTER = 2.0
 """Seconds to wait where too many schemas wait already, of this account or in all."""
 TRIES = 2
@@ -218,7 +220,7 @@ class Vetting:
                 if found is None:
                     found, seconds = await self._found(work, account, key)
                     # Another account may have found the same: that holds for as long as it did.
-                    if seconds and self._cache.get(key) is None:
+                    if self._cache.get(key) is None:
                         self._cache.put(key, found, seconds)
         if isinstance(found, wire.Refused):
             raise Unguaranteed(found.keyword, found.path, found.reason)
@@ -252,7 +254,7 @@ class Vetting:
             except WorkerOutOfMemory:
                 kind, reason = "memory", f"takes more than {MEMORY >> 20} MB to compile"
             except WorkerDied:
-                seconds, kind, reason = 0.0, "died", "cannot be compiled"
+                seconds, kind, reason = DIED, "died", "cannot be compiled"
                 continue
             else:
                 found = verdict.found
