@@ -206,6 +206,12 @@ async def test_its_reranker_is_asked_where_it_has_one(upstream: Upstream) -> Non
             await embedder.rank("问", ["坏", "好"])
 
 
+async def test_a_score_a_hair_beyond_the_range_bends_no_other(upstream: Upstream) -> None:
+    upstream.scores = {"好": 1.0000001, "坏": 0.02, "无": -1e-9}
+    async with running(at(upstream, reranker="r")) as embedder:
+        assert await embedder.rank("问", ["好", "坏", "无"]) == [1.0, 0.02, 0.0]
+
+
 async def test_similarity_ranks_where_it_has_none(upstream: Upstream) -> None:
     async with running(at(upstream)) as embedder:
         scores = await embedder.rank("同", ["异", "同"])

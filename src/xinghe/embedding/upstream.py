@@ -38,6 +38,8 @@ MOST_BESIDES, MOST_OF_RANK = 64 * 1024, 1024
 MOST_OF_VECTOR = 26 * 16_384
 """Bytes: JSON has at most 24 for a float, beside its comma; no model has more dimensions."""
 MOST_SENT_BACK = 4 * 1024 * 1024
+ROUNDED = 1e-3
+"""How far a score may lie outside [0, 1] that is meant to lie within: floats are short."""
 
 
 class _Datum(msgspec.Struct):
@@ -251,8 +253,8 @@ def _scores(ranking: msgspec.Raw, documents: int) -> list[float]:
     if sorted(found) != list(range(documents)):
         raise Unreadable("the ranking is not one of these documents")
     scores = [found[index] for index in range(documents)]
-    if all(0 <= score <= 1 for score in scores):
-        return scores
+    if all(-ROUNDED <= score <= 1 + ROUNDED for score in scores):
+        return [min(max(score, 0.0), 1.0) for score in scores]
     # Some servers (llama.cpp) give what the model says, which a curve takes into that range.
     return [(1 + math.tanh(score / 2)) / 2 for score in scores]
 

@@ -1,8 +1,8 @@
 """Pieces of tool calls as servers send them, each led to its call."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -20,10 +20,15 @@ CHARACTERS_A_TOKEN, CHARACTERS_BESIDES = 32, 16_384
 """The most of calls' arguments that one token brings, over the whole of an answer, and beside."""
 MOST_AGAIN = 4
 """How often one text may say the arguments once more: each time what is left is copied."""
-MOST_ESCAPED = 65_536
-"""Characters of arguments whose texts may hold bare line breaks, as models write them."""
+MOST_ESCAPED = 4096
+"""Texts of arguments that may hold bare line breaks, as models write them."""
 _scan = json.JSONDecoder(strict=False).raw_decode
 _CLOSING = '"}] \n'
+_CONTROLS = {chr(at): json.dumps(chr(at))[1:-1] for at in range(32)}
+_BARE = re.compile(
+    r"""((?:[^"]++|"(?:[^"\\\x00-\x1f]++|\\.)*+")*+)("(?:[^"\\]++|\\.)*+")?""", re.DOTALL
+)
+"""Of what is JSON, up to the next text that holds a bare control character, and that text."""
 
 
 class _Function(msgspec.Struct):
@@ -207,7 +212,7 @@ def settled(pieces: Sequence[str]) -> str:
     (behind a part or the whole, at times as JSON inside of a JSON text), some begin with an object
     without fields, and some close once too often.
     """
-    arguments = _gathered(pieces)
+    arguments = unwrapped(_gathered(pieces))
     for _ in range(MOST_AGAIN):
         if _is_object(arguments):
             break
@@ -219,7 +224,7 @@ def settled(pieces: Sequence[str]) -> str:
             break
         said, rest = arguments[:end], unwrapped(arguments[end:].strip())
         if isinstance(first, dict) and not rest.strip(_CLOSING):
-            return _strict(said, first)
+            return said if _is_object(said) else _escaped(said)
         if not said or not (first == {} or rest.startswith(said)):
             break
         arguments = rest
@@ -240,12 +245,17 @@ def _gathered(pieces: Sequence[str]) -> str:
     return so_far.strip() if _is_object(so_far) else arguments
 
 
-def _strict(said: str, first: dict[str, Any]) -> str:
-    """The object that was said, without bare line breaks within its texts."""
-    if len(said) <= MOST_ESCAPED and not _is_object(said):
-        with suppress(RecursionError):
-            return json.dumps(first)
-    return said
+def _escaped(said: str) -> str:
+    """The same JSON, without bare line breaks within its texts: all else of it is kept."""
+    held = [(bare, escape) for bare, escape in _CONTROLS.items() if bare in said]
+
+    def mend(found: re.Match[str]) -> str:
+        text = found[2] or ""
+        for bare, escape in held:
+            text = text.replace(bare, escape)
+        return found[1] + text
+
+    return _BARE.sub(mend, said, MOST_ESCAPED)
 
 
 class _Object(msgspec.Struct):
