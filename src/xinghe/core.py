@@ -279,7 +279,8 @@ class Usage(msgspec.Struct, eq=False):
 
     All counts are totals over the passes of the request. `reasoning_tokens` are part of
     `completion_tokens`; `cached_tokens` and `search_tokens` (what searches put into a prompt) are
-    part of `prompt_tokens`; `searches` counts the web searches that were made.
+    part of `prompt_tokens`; `searches` counts the web searches that were made. `discarded_tokens`
+    are those of drafts that nobody saw: they cost nothing, and count for the Tokens a minute.
 
     `started` turns true when an engine has begun work: before that, a disconnect costs the
     searches at most. `left` tells that the client went: a cancellation without it is our own
@@ -292,6 +293,7 @@ class Usage(msgspec.Struct, eq=False):
     finished: bool = False
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    discarded_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     search_tokens: int = 0

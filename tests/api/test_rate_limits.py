@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import QUICK
 from tests.kit.api import Api
 from tests.kit.books import Books
-from tests.kit.expect import answered, refused
+from tests.kit.expect import answered, no_engine, refused
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.raw import Connection, Reply
 from tests.kit.script import Script
@@ -37,6 +37,7 @@ max_input = 16384
 output_max = 2048
 output_default = 1024
 deployment = "scripted"
+capabilities = ["json_object"]
 tpm = 1200
 
 [deployments.narrow]
@@ -148,6 +149,18 @@ def test_tokens_a_minute(fresh: Api) -> None:
         reply, 429, "rate_limit_exceeded", "tpm_rate_limit_exceeded", "Rate limit reached for TPM"
     )
     assert 1 <= int(reply.headers["retry-after"]) <= 60
+
+
+def test_drafts_that_did_not_hold_count_for_the_tokens_a_minute(fresh: Api) -> None:
+    """All three: nobody can have an engine work for nothing again and again."""
+    draft = Script(["不"] * 350)
+    script = Script(draft.pieces, again=[draft] * 2)
+    fields = {"model": "few-tokens", "max_tokens": 400, "response_format": {"type": "json_object"}}
+    no_engine(fresh.chat(**fields, messages=script.messages))
+    refused(
+        fresh.chat(**fields, messages=Script(["{}"]).messages),
+        429, "rate_limit_exceeded", "tpm_rate_limit_exceeded", "Rate limit reached for TPM",
+    )  # fmt: skip
 
 
 def test_the_engines_and_their_queue_are_full(fresh: Api) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.kit.api import STRICT, Api
 from tests.kit.books import Books
-from tests.kit.expect import answered, malformed, no_engine, refused
+from tests.kit.expect import answered, broke_off, malformed, no_engine, refused
 from tests.kit.models import ABLE, CHAT, DULL
 from tests.kit.script import Call, Script
 from tests.kit.server import Server
@@ -134,6 +134,16 @@ def test_answer_that_stays_broken(api: Api, books: Books) -> None:
     reply = api.chat(model=ABLE, messages=Script(["不"]).messages, response_format=wants(SCHEMA))
     no_engine(reply)
     books.free(reply.headers["x-request-id"])
+
+
+def test_drafts_behind_a_thought_that_was_shown_cost_nothing(api: Api, books: Books) -> None:
+    """The thought is owed, as it was seen; none of the three drafts was."""
+    script = Script(["想", "一", "想。"], rate=10, again=[Script(["不", "是", "的", "!"])] * 3)
+    stream = api.stream(model=DULL, messages=script.messages, response_format=wants(SCHEMA))
+    broke_off(stream)
+    assert stream.content == ""
+    assert books.usage(stream.headers["x-request-id"])["completion_tokens"] == 3
+    books.settled()
 
 
 def test_answer_that_is_cut_off_ends_with_length(api: Api) -> None:

@@ -99,18 +99,22 @@ class PassRunner(msgspec.Struct):
             engine_request = self._engine_request(
                 laid_out.prompt, sampling, max_tokens, laid_out.constraint
             )
-            usage.completion_tokens, usage.reasoning_tokens = before
             self.shown = False
             processors = self._processors(laid_out, thinking, stops)
             try:
                 return await self._run(engine_request, processors, emit, singly=bool(stops))
             except InvalidOutput:
                 log.warning("output_invalid", attempt=attempt, shown=self.shown)
-                if self.shown:
-                    break
+                again = True
             except Unverified as error:
-                # The same text may come again, and would take as long again.
                 log.warning("output_unverified", kind=str(error), shown=self.shown)
+                again = False  # the same text may come again, and would take as long again
+            if self.shown:
+                break
+            # What nobody saw costs nothing, but it was generated.
+            usage.discarded_tokens += usage.completion_tokens - before[0]
+            usage.completion_tokens, usage.reasoning_tokens = before
+            if not again:
                 break
         raise DispatchFailed(self.request.deployment.name)
 

@@ -28,6 +28,7 @@ DRAFTS = [
         ({"enum": [1, "a", None, True]}, ["1", '"a"', "null", "true"], ["2", "false"]),
         ({"enum": [1, None], "type": ["integer", "null"]}, ["1", "null"], ["0"]),
         ({"enum": [1, 5], "type": "integer", "minimum": 2}, ["5"], ["1"]),
+        ({"enum": [2**60, -(2**62)]}, [str(2**60), str(-(2**62))], [str(2**60 + 1)]),
         ({"enum": [-1, 0], "type": "integer"}, ["-1", "0"], ["1"]),
         ({"allOf": [{"enum": [1, 2]}, {"type": "integer"}]}, ["1", "2"], ["3"]),
         ({"type": "array", "items": {"enum": [7], "type": "integer"}, "minItems": 1}, ["[7]"], []),

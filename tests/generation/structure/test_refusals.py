@@ -68,6 +68,7 @@ ENCODED = {
     "contentEncoding": "base64",
     "contentMediaType": "application/json",
 }
+LONG = {"type": "string", "pattern": "^(?=.*[A-Z])(?=.*[a-z]).*$", "minLength": 40}
 UNMATCHABLE = {"type": "string", "pattern": "^a{0,3}$", "minLength": 5}
 
 REFUSED: dict[str, tuple[Any, str, str]] = {
@@ -93,6 +94,9 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "no base": (
         {"$ref": "#/$defs/n", "$defs": {"n": ENDLESS}}, "$ref", "/$defs/n/properties/n/$ref",
     ),
+    "unmatchable, ahead": (
+        {"type": "string", "pattern": "^(?=.*a)[ab]{0,3}$", "minLength": 5}, "pattern", "/pattern",
+    ),
     "unmatchable": (UNMATCHABLE, "pattern", "/pattern"),
     "too long a text": ({"type": "string", "minLength": 10**9}, "minLength", "/minLength"),
     "too many items": ({"type": "array", "minItems": 10**6}, "minItems", "/minItems"),
@@ -116,6 +120,9 @@ CHECKED: dict[str, tuple[Any, str, str]] = {
     "not a multiple": ({"type": "integer", "not": {"multipleOf": 3}}, "4", "3"),
     "distinct pairs": (PAIR, "[1, 2]", "[1, 1]"),
     "distinct objects": (OBJECTS, '[{}, {"a": 1}]', "[{}, {}]"),
+    "long, with two ahead": (LONG, f'"{"aB" * 20}"', f'"{"b" * 40}"'),
+    "beyond doubles": ({"const": 2**60 + 1}, str(2**60 + 1), str(2**60)),
+    "beyond 64 bits": ({"const": -(2**63)}, str(-(2**63)), str(-(2**63) - 2048)),
     "one of two formats": (DATE_OR_TIME, '"127.0.0.1"', '"x"'),
 }
 

@@ -132,7 +132,8 @@ class _Chat(msgspec.Struct, eq=False):
 
     @property
     def used(self) -> int:
-        return self.usage.prompt_tokens + self.usage.completion_tokens
+        usage = self.usage
+        return usage.prompt_tokens + usage.completion_tokens + usage.discarded_tokens
 
     async def prepare(self) -> Prepared[Batch]:
         """Moderate what was asked and count it: what is left to do is to generate."""

@@ -66,7 +66,8 @@ def rounded(value: Any) -> bool:
         return any(map(rounded, value.values()))
     if isinstance(value, list):
         return any(map(rounded, value))
-    return isinstance(value, int) and abs(value) > EXACT
+    # The library knows an integer of 64 bits from a fraction, and dies of the least of them.
+    return isinstance(value, int) and (abs(value) >= 2**63 or int(float(value)) != value)
 
 
 def _modern(node: dict[str, Any]) -> dict[str, Any]:

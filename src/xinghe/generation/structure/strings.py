@@ -76,6 +76,8 @@ def text(node: dict[str, Any], tokens: float) -> tuple[dict[str, Any], bool]:
     high = _most(found, low, high) if found else high
     if low > high:
         raise Impossible("minLength", f"is more than the maxLength {high}")
+    while len(found) > 1 and (fault := _fault(found, high, low)) and NOTHING not in fault:
+        exact, found = False, found[:-1]  # as above: of a long text less can be told
     return _string(found, low, high), exact
 
 
@@ -128,8 +130,8 @@ def disjoint(first: str, second: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _fault(expressions: tuple[str, ...], length: int | None = None) -> str:
-    return grammar_fault(grammar_of(_string(expressions, 0, length)))
+def _fault(expressions: tuple[str, ...], length: int | None = None, low: int = 0) -> str:
+    return grammar_fault(grammar_of(_string(expressions, low, length)))
 
 
 def _string(expressions: tuple[str, ...], low: int, high: int | None) -> dict[str, Any]:
