@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 CLIENTS := openai litellm instructor
 # Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together; those
 # that take longest come first (tests/conftest.py), so that no worker ends alone.
-WORKERS := -n 4 --dist loadfile --no-loadscope-reorder
+WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 TORCH   := 2.13.0
 MINUTES := 30
 ROUNDS  :=

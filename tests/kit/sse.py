@@ -20,8 +20,8 @@ def events(pieces: Iterable[bytes]) -> Iterator[str]:
     buffer = b""
     for piece in pieces:
         buffer += piece
-        while b"\n\n" in buffer:
-            block, buffer = buffer.split(b"\n\n", 1)
+        *blocks, buffer = buffer.split(b"\n\n")
+        for block in blocks:
             # Not at "\n" alone: many a client cuts at whatever Unicode calls a line's end.
             for line in block.decode().splitlines():
                 assert line.startswith(("data: ", ":")), f"neither data nor a comment: {line!r}"
