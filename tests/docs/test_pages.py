@@ -40,6 +40,14 @@ def test_every_english_page_has_a_chinese_one() -> None:
     assert english == {page.translation.path.name for page in CHINESE} - {"README.en.md"}
 
 
+def test_the_files_that_a_contributor_is_sent_to_are_there() -> None:
+    told = codes(page("CONTRIBUTING.md").prose)
+    files = [code for code in told if re.fullmatch(r"\w[\w.]*(/[\w.]*)+", code)]
+    assert len(files) > 30
+    for file in files:
+        assert any((start / file).exists() for start in (ROOT, ROOT / "src" / "xinghe")), file
+
+
 @pytest.mark.parametrize("name", ["docs/architecture.md", "docs/architecture.en.md"])
 def test_the_house_is_as_its_page_tells(name: str) -> None:
     """The files of the way, the walks and the folders are there, with the names told of them."""
