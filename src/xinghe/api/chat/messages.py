@@ -47,10 +47,10 @@ async def read_messages(
         if index % PAUSE == PAUSE - 1:
             await asyncio.sleep(0)
         role, content = sent.role, sent.content
+        special = sent.tool_calls or sent.reasoning_content or sent.reasoning
         # Nearly all are such: no rule but that of their order can be broken.
-        is_text = content.__class__ is str and content and role in PLAIN
-        if is_text and not (sent.tool_calls or sent.reasoning_content or sent.reasoning):
-            read.append(Message(role, content, sent.name))  # type: ignore[arg-type]
+        if isinstance(content, str) and content and role in PLAIN and not special:
+            read.append(Message(role, content, sent.name))
         else:
             read.append(_read(index, sent, model, dialect, able))
             uses_tools = uses_tools or role == "tool" or bool(sent.tool_calls)
