@@ -109,7 +109,7 @@ async def noted(database: Database) -> list[str]:
     return [text for (text,) in rows]
 
 
-async def test_the_first_comes_before_what_was_gathered(database: Database) -> None:
+async def test_the_first_comes_before_what_was_deferred(database: Database) -> None:
     with database.defer() as writes:
         database.enqueue(partial(note, text="b"))
         await asyncio.create_task(enqueued(database, "c"))
@@ -158,13 +158,13 @@ async def test_a_task_that_outlives_the_deferred_writes_is_heard(database: Datab
 async def test_others_are_not_held_back(database: Database) -> None:
     started, go = asyncio.Event(), asyncio.Event()
 
-    async def gatherer() -> None:
+    async def holder() -> None:
         with database.defer():
             database.enqueue(partial(note, text="held back"))
             started.set()
             await go.wait()
 
-    task = asyncio.create_task(gatherer())
+    task = asyncio.create_task(holder())
     await started.wait()
     database.enqueue(partial(note, text="other"))
     assert await noted(database) == ["other"]
