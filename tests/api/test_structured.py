@@ -12,7 +12,7 @@ from tests.kit.api import STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, broke_off, malformed, no_engine, refused
 from tests.kit.models import ABLE, CHAT, DULL
-from tests.kit.script import Call, Script
+from tests.kit.script import Call, Script, Wire
 from tests.kit.server import Server
 from tests.kit.upstream import Upstream
 
@@ -136,9 +136,12 @@ def test_answer_that_stays_broken(api: Api, books: Books) -> None:
     books.free(reply.headers["x-request-id"])
 
 
-def test_drafts_behind_a_thought_that_was_shown_cost_nothing(api: Api, books: Books) -> None:
-    """The thought is owed, as it was seen; none of the three drafts was."""
-    script = Script(["想", "一", "想。"], rate=10, again=[Script(["不", "是", "的", "!"])] * 3)
+@pytest.mark.parametrize("wire", ["bytewise", "one_write"])
+def test_drafts_behind_a_thought_that_was_shown_cost_nothing(
+    api: Api, books: Books, wire: Wire
+) -> None:
+    """The thought is owed, as it was seen, be it with its end; none of the three drafts was."""
+    script = Script(["想", "一", "想。"], wire=wire, again=[Script(["不", "是", "的", "!"])] * 3)
     stream = api.stream(model=DULL, messages=script.messages, response_format=wants(SCHEMA))
     broke_off(stream)
     assert stream.content == ""

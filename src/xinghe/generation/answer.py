@@ -15,6 +15,7 @@ from xinghe.core import (
     Source,
     SourcesDelta,
     TextDelta,
+    Usage,
 )
 from xinghe.engines import Batch, PromptUnsafe
 from xinghe.engines.fields import UNSAFE
@@ -116,7 +117,7 @@ class Answer(msgspec.Struct):
         thinking = self.runner.request.thinking
         if self.runner.request.thinks_first:
             thinking = 0
-            heard = _Heard(emit)
+            heard = _Heard(emit, self.runner.usage)
             last = await self.runner.think(first.prompt, heard)
             if _reason(last) is FinishReason.CONTENT_FILTER:
                 return last
@@ -139,7 +140,7 @@ class Answer(msgspec.Struct):
     async def _say_behind_thought(self, first: Pass, emit: Emit, thinking: int) -> Batch:
         """The answer in words, where `thinking` bounds what the engine thinks by itself before."""
         stops = self.runner.request.stops
-        heard = _Heard(emit)
+        heard = _Heard(emit, self.runner.usage)
         last = await self.runner.say(first, heard, thinking=thinking, stops=stops)
         if _reason(last) is not FinishReason.LENGTH or heard.has_text(last):
             return last
@@ -155,6 +156,7 @@ class _Heard(msgspec.Struct):
     """Emits what a pass shows, and remembers it."""
 
     emit: Emit
+    usage: Usage
     deltas: list[Delta] = []
 
     def __call__(self, batch: Batch) -> None:
@@ -164,6 +166,7 @@ class _Heard(msgspec.Struct):
     def all_but_the_end(self, last: Batch) -> None:
         """Take the last batch of a pass that does not end the answer."""
         if len(last.deltas) > 1:
+            self.usage.shown = True
             self(Batch(last.arrived, last.deltas[:-1]))
 
     def has_text(self, last: Batch) -> bool:
