@@ -151,6 +151,18 @@ async def test_what_is_required_within_is_declared(inner: dict[str, Any], good: 
     assert await check_call(use, "f", f'{{"o": {good.replace("b", "d")}}}')
 
 
+async def test_names_that_look_like_keywords_are_names() -> None:
+    """Of draft 7, too: its `dependencies` map names to schemas."""
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "properties": {"o": {}, "const": {}},
+        "dependencies": {"const": {"properties": {"o": CLOSED}}},
+    }
+    use = ToolUse((Tool("f", "", schema),))
+    assert await check_call(use, "f", f'{{"const": 1, "o": {GOOD}}}') is None
+    assert await check_call(use, "f", f'{{"const": 1, "o": {GOOD.replace("b", "d")}}}')
+
+
 async def test_values_that_look_like_schemas_stay_as_they_are() -> None:
     value = '{"required": ["b"], "additionalProperties": false}'
     schema = {"properties": {"o": {"const": json.loads(value)}}, "required": ["o"]}

@@ -14,7 +14,7 @@ from xinghe.core import Constraint
 from xinghe.generation.structure.canonical import canonical, first_line
 from xinghe.generation.structure.hint import OBJECT_HINT, hint_for
 from xinghe.generation.structure.library import grammar_fault, grammar_of
-from xinghe.generation.structure.limits import within_effort, within_limits
+from xinghe.generation.structure.limits import REFERENCES, within_effort, within_limits
 from xinghe.generation.structure.narrow import Narrower, TooLarge
 from xinghe.generation.structure.refusals import NoGrammar, Unguaranteed, culprit, escaped, keywords
 from xinghe.generation.structure.strings import held
@@ -28,7 +28,6 @@ ORIGINS = {"minimum": ("exclusiveMinimum",), "maximum": ("exclusiveMaximum",)}
 """What else a keyword of the canonical form may have been when it was sent."""
 REWRITTEN = ("not", "oneOf", "if", "dependentSchemas", "dependencies", "unevaluatedProperties")
 """Where a residue that cannot be said may have come from, likeliest first."""
-EXTERNAL = ("$ref", "$dynamicRef", "$recursiveRef")
 USED = 0.8
 """The part of `max_tokens` that bounds are computed from."""
 
@@ -185,7 +184,7 @@ def _invalid(schema: Any, instance_path: list[Any]) -> tuple[str, str]:
     if instance_path:
         words = [step for step in instance_path if isinstance(step, str)]
         return words[-1], "".join(f"/{escaped(str(step))}" for step in instance_path)
-    return culprit(schema, (*EXTERNAL, "$schema"), _readable) or ("schema", "")
+    return culprit(schema, (*REFERENCES, "$schema"), _readable) or ("schema", "")
 
 
 def _readable(schema: Any) -> bool:

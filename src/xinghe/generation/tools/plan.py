@@ -15,6 +15,7 @@ import msgspec
 
 from xinghe.core import Constraint, Message, Sampling, Tool, ToolUse
 from xinghe.generation.structure import Unguaranteed, grammar_fault, structured, verifiable
+from xinghe.generation.structure.refusals import NAMED, VALUES
 from xinghe.generation.tools.prompt import (
     END,
     EXAMPLES,
@@ -39,12 +40,6 @@ OPEN = frozenset(
 )  # fmt: skip
 """Keywords by which a schema may mean properties that its `properties` do not list."""
 CLOSING = ("additionalProperties", "unevaluatedProperties")
-OF_NAMES = frozenset(
-    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
-)
-"""Keywords that map names of the author's own to schemas."""
-DATA = frozenset({"const", "enum", "default", "examples"})
-"""Keywords that hold values and no schemas."""
 ANYTHING = r"(.|\n)*"
 BEGINNING = r"[\x00-\x7f]{0,16}[^\x00-\x7f]{0,6}"
 """So much of a reply ends the pass that decides: room for any first token. (`max_tokens` would
@@ -214,7 +209,7 @@ def declared(schema: Any, *, of_names: bool = False) -> Any:
     if of_names:
         return {name: declared(each) for name, each in schema.items()}
     made = {
-        word: value if word in DATA else declared(value, of_names=word in OF_NAMES)
+        word: value if word in VALUES else declared(value, of_names=word in NAMED)
         for word, value in schema.items()
     }
     if any(made.get(word) is False for word in CLOSING):
