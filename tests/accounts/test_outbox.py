@@ -134,6 +134,29 @@ def test_a_secret_of_before_signs_with_its_own_characters() -> None:
     assert headers["X-Xinghe-Signature"] == f"sha256={mac}"
 
 
+async def test_neither_the_address_nor_what_it_says_comes_into_the_log(
+    database: Database, logs: list[dict[str, object]]
+) -> None:
+    """Whoever knows the address of many a receiver may post there."""
+
+    async def breaks_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nQUITE PRIVATE\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(breaks_http, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        await low(database, f"http://127.0.0.1:{port}/T0P-SECRET?key=T0P-SECRET")
+        outbox = quick(database)
+        await outbox.start()
+        async with asyncio.timeout(60):
+            while told(logs, "webhook_failed") < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await outbox.stop()
+    assert "PRIVATE" not in str(logs)
+    assert "T0P-SECRET" not in str(logs)
+
+
 @pytest.mark.parametrize("status", [301, 404, 503])
 async def test_three_tries_then_a_rest_then_a_restart(
     database: Database, receiver: Receiver, logs: list[dict[str, object]], status: int

@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-import aiohttp
 import apsw
 import msgspec
 import structlog
 
 from xinghe.accounts import rules, tables
 from xinghe.core import MICRO
-from xinghe.outbound import tries
+from xinghe.outbound import CallFailed, Client, tries
 from xinghe.regular import Regular
 from xinghe.storage import Database, StorageError, now
 
@@ -31,6 +30,7 @@ FORMER = "X-Xinghe-Signature"
 """What a notice was signed in before Standard Webhooks: HMAC-SHA256 of the body, in hex."""
 POLL_SECONDS = 1.0
 TIMEOUT_SECONDS = 5.0
+"""For a connection, and for the answer to begin."""
 PAUSES = (1.0, 4.0)
 """Seconds between the tries of a round."""
 REST_SECONDS = 600.0
@@ -181,13 +181,12 @@ class Outbox:
         rest: float = REST_SECONDS,
     ) -> None:
         self._database = database
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._client = Client(timeout, timeout, success=range(200, 300))
         self._pauses = pauses
         self._rest = rest
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._not_before: dict[int, float] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
-        self._session: aiohttp.ClientSession | None = None
         self._rounds = Regular(self._round, poll, "outbox_unreadable", StorageError)
 
     async def start(self) -> None:
@@ -201,13 +200,10 @@ class Outbox:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._client.aclose()
 
     async def _round(self) -> None:
         """Take up all that is due, page by page."""
-        session = self._session = self._session or aiohttp.ClientSession(timeout=self._timeout)
         there: set[int] = set()
         after = 0
         while found := await self._database.read(partial(pending, after=after, limit=PAGE)):
@@ -222,7 +218,7 @@ class Outbox:
             for notice in due:
                 while len(self._sending) >= IN_HAND:
                     await asyncio.wait(self._sending.values(), return_when=FIRST_COMPLETED)
-                task = asyncio.create_task(self._handle(notice, session))
+                task = asyncio.create_task(self._handle(notice))
                 self._sending[notice.id] = task
                 task.add_done_callback(partial(self._ended, notice.id))
             await asyncio.sleep(0)
@@ -237,7 +233,7 @@ class Outbox:
     def _put_off(self, notice_id: int) -> None:
         self._not_before[notice_id] = asyncio.get_running_loop().time() + self._rest
 
-    async def _handle(self, notice: Notice, session: aiohttp.ClientSession) -> None:
+    async def _handle(self, notice: Notice) -> None:
         """One round with one notice."""
         if not notice.logged:
             log.warning(
@@ -251,23 +247,31 @@ class Outbox:
                 await self._database.write(
                     lambda c: c.execute("UPDATE outbox SET logged = 1 WHERE id = ?", (notice.id,))
                 )
-        if notice.url is None or await self._deliver(notice, session):
+        if notice.url is None or await self._deliver(notice):
             await self._database.write(
                 lambda c: c.execute("DELETE FROM outbox WHERE id = ?", (notice.id,))
             )
         else:
             self._put_off(notice.id)
 
-    async def _deliver(self, notice: Notice, session: aiohttp.ClientSession) -> bool:
-        def failed(error: _NotTaken, pause: float | None) -> None:
+    async def _deliver(self, notice: Notice) -> bool:
+        def failed(error: CallFailed, pause: float | None) -> None:
             log.warning("webhook_failed", account=notice.account, error=str(error), retry=pause)
 
-        with suppress(_NotTaken):
-            for one in tries(self._pauses, _NotTaken, failed):
+        with suppress(CallFailed):
+            for one in tries(self._pauses, CallFailed, failed):
                 async with one, self._places:
-                    await _post(notice, session)
+                    await self._post(notice)
                     return True
         return False
+
+    async def _post(self, notice: Notice) -> None:
+        """Raises `CallFailed`."""
+        assert notice.url is not None
+        body = notice.body()
+        headers = {"content-type": "application/json", **notice.signed(body)}
+        with await self._client.send("POST", notice.url, headers=headers, body=body):
+            pass  # its status is all that is wanted of the answer
 
 
 def _read(connection: apsw.Connection, account_id: int) -> Alert | None:
@@ -286,27 +290,6 @@ def pending(connection: apsw.Connection, *, after: int, limit: int) -> list[Noti
         (after, limit),
     )
     return [Notice(*row) for row in rows]
-
-
-class _NotTaken(Exception):
-    """Why a receiver has not taken a notice."""
-
-
-async def _post(notice: Notice, session: aiohttp.ClientSession) -> None:
-    """Raises `_NotTaken`."""
-    assert notice.url is not None
-    body = notice.body()
-    headers = {"content-type": "application/json", **notice.signed(body)}
-    try:
-        async with session.post(
-            notice.url, data=body, headers=headers, allow_redirects=False
-        ) as answer:
-            if not 200 <= answer.status < 300:
-                raise _NotTaken(f"HTTP {answer.status}")
-    except TimeoutError:
-        raise _NotTaken("no answer in time") from None
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise _NotTaken(f"{type(error).__name__}: {error}") from None
 
 
 def _tokens(micro: int) -> str:
