@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.hostile import patterns
 from xinghe.generation.structure import Unguaranteed, structured
 
 
@@ -121,6 +122,7 @@ CHECKED: dict[str, tuple[Any, str, str]] = {
     "distinct pairs": (PAIR, "[1, 2]", "[1, 1]"),
     "distinct objects": (OBJECTS, '[{}, {"a": 1}]', "[{}, {}]"),
     "long, with two ahead": (LONG, f'"{"aB" * 20}"', f'"{"b" * 40}"'),
+    "found anywhere": (patterns(3), '"abcde"', '"abc"'),
     "beyond doubles": ({"const": 2**60 + 1}, str(2**60 + 1), str(2**60)),
     "beyond 64 bits": ({"const": -(2**63)}, str(-(2**63)), str(-(2**63) - 2048)),
     "one of two formats": (DATE_OR_TIME, '"127.0.0.1"', '"x"'),
@@ -146,6 +148,11 @@ def test_refused(name: str) -> None:
     if name != "100 levels":  # where the limit is crossed
         assert (refusal.value.keyword, refusal.value.path) == (keyword, path)
     assert len(str(refusal.value)) < 1000
+
+
+def test_what_no_grammar_holds_is_not_told_to_be_impossible() -> None:
+    with pytest.raises(Unguaranteed, match=r"is '\.\*a\.\{60\}', which no grammar can hold"):
+        structured({"type": "string", "pattern": ".*a.{60}"}, max_tokens=512)
 
 
 @pytest.mark.parametrize(

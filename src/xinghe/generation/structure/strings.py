@@ -67,9 +67,8 @@ def text(node: dict[str, Any], tokens: float) -> tuple[dict[str, Any], bool]:
     low = int(node.get("minLength", 0))
     bound = int(min(max(tokens * CHARACTERS_A_TOKEN, SHORTEST), LONGEST))
     if found:
-        length = _length_for(found)
-        if not length:
-            raise Impossible("pattern", "leaves no text that fits")
+        kept, length = _together(found, next((p["pattern"] for p in parts if "pattern" in p), ""))
+        exact, found = exact and kept == found, kept
         bound = min(bound, MEETING) if len(found) > 1 else int(bound * DENSE)
         bound = max(bound, length)
     high = min(int(node.get("maxLength", 2 * LONGEST)), max(bound, 2 * low))
@@ -89,6 +88,21 @@ def format_of(part: dict[str, Any]) -> tuple[str, ...]:
     if name not in FORMATS:
         raise Unsupported("format", f"is {name!r}, which is not one of {', '.join(FORMATS)}")
     return (f"^(?:{FORMATS[name]})$",)
+
+
+def _together(expressions: tuple[str, ...], pattern: str) -> tuple[tuple[str, ...], int]:
+    """As many of them, from the first on, as the library can tell of together.
+
+    And characters among which there is a text with them. `pattern` is the first as it was sent.
+    Raises `NoGrammar`.
+    """
+    while not (length := _length_for(expressions)):
+        if NOTHING in _fault(expressions, LENGTHS[-1]):
+            raise Impossible("pattern", "leaves no text that fits")
+        if len(expressions) == 1:
+            raise Unsupported("pattern", f"is {pattern[:100]!r}, which no grammar can hold")
+        expressions = expressions[:-1]
+    return expressions, length
 
 
 def _without(barred: str, found: tuple[str, ...]) -> tuple[str, ...] | None:
