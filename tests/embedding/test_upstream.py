@@ -105,14 +105,26 @@ async def test_what_it_finds_too_long_is_told(upstream: Upstream, status: int) -
     assert len(upstream.bodies) == 2
 
 
-async def test_what_the_operator_owes_is_told_once(upstream: Upstream) -> None:
-    upstream.answers = [401, 402, 403]
-    async with running(at(upstream)) as embedder:
+@pytest.mark.parametrize("answers", [[401, 402, 403], [200, 200, 201]])
+async def test_what_the_operator_owes_is_told_once(upstream: Upstream, answers: list[int]) -> None:
+    upstream.answers = answers
+    upstream.error = '{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}'
+    async with running(at(upstream, reranker="bge-reranker")) as embedder:
         with capture_logs() as logs:
-            for _ in range(3):
+            for _ in range(2):
                 with pytest.raises(EmbedderFailed):
                     await embedder.vectors(["一"], "text")
+            with pytest.raises(EmbedderFailed):
+                await embedder.rank("问", ["好"])
     assert [line["event"] for line in logs] == ["deployment_refused"]
+
+
+async def test_too_long_may_be_told_with_a_status_of_success(upstream: Upstream) -> None:
+    upstream.answers = [200]
+    upstream.error = '{"error":{"code":"context_length_exceeded"}}'
+    async with running(at(upstream)) as embedder:
+        with pytest.raises(TextTooLong):
+            await embedder.vectors(["一"], "text")
 
 
 @pytest.mark.parametrize("manner", ["mark", "bare"])

@@ -60,9 +60,7 @@ class Upstream:
     async def embeddings(self, request: web.Request) -> web.Response:
         body = await self._received(request)
         if self.answers:
-            return web.Response(
-                status=self.answers.pop(0), text=self.error, headers={"Retry-After": "7"}
-            )
+            return self._refused()
         await self.hold.wait()
         data: list[dict[str, Any]] = []
         for index, text in enumerate(body["input"]):
@@ -73,6 +71,10 @@ class Upstream:
                 made = base64.b64encode(array("f", made).tobytes()).decode()
             data.insert(0, {"object": "embedding", "index": index, "embedding": made})
         return self._spoiled(data)
+
+    def _refused(self) -> web.Response:
+        headers = {"Retry-After": "7"}
+        return web.Response(status=self.answers.pop(0), text=self.error, headers=headers)
 
     def _spoiled(self, data: list[dict[str, Any]]) -> web.Response:
         if text := TEXTS.get(self.spoil):
@@ -101,6 +103,8 @@ class Upstream:
 
     async def rerank(self, request: web.Request) -> web.Response:
         body = await self._received(request)
+        if self.answers:
+            return self._refused()
         ranked = [
             {"index": index, "relevance_score": self.scores[text]}
             for index, text in enumerate(body["documents"])

@@ -46,11 +46,17 @@ async def engine_at(url: str, **fields: Any) -> AsyncIterator[UpstreamEngine]:
         await engine.aclose()
 
 
+async def request_for(
+    engine: UpstreamEngine, sampling: Sampling | None = None, messages: Sequence[Message] = HELLO
+) -> EngineRequest:
+    prompt = await engine.prepare(messages)
+    return EngineRequest("as-0123456789", prompt, sampling or Sampling(), max_tokens=16)
+
+
 async def ask(
     engine: UpstreamEngine, sampling: Sampling | None = None, messages: Sequence[Message] = HELLO
 ) -> list[Delta]:
-    prompt = await engine.prepare(messages)
-    request = EngineRequest("as-0123456789", prompt, sampling or Sampling(), max_tokens=16)
+    request = await request_for(engine, sampling, messages)
     async with aclosing(engine.generate(request)) as batches:
         return [delta async for batch in batches for delta in batch.deltas]
 

@@ -1,15 +1,16 @@
 """What servers refuse, by status or within a stream: whose matter it is, and what is told of it."""
 
 import json
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.engines.tape import STREAM_HEAD, Step, playing, refusal
-from tests.engines.test_upstream import ANSWER, ask, deltas_of, engine_at
+from tests.engines.test_upstream import ANSWER, ask, deltas_of, engine_at, request_for
 from tests.kit.script import SECRET
-from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason
+from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason, PrefillDelta, TextDelta
 from xinghe.engines import (
     EngineBusy,
     EngineFailed,
@@ -237,6 +238,7 @@ async def test_what_the_operator_owes_is_told_to_the_operator(status: int, body:
 OWED = {
     "MiniMax": b'{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}',
     "a gateway": error("Incorrect API key provided: sk-x", code="invalid_api_key"),
+    "in words of another matter": error("violates our usage policy", code="insufficient_quota"),
 }
 
 
@@ -244,13 +246,22 @@ OWED = {
 async def test_what_the_operator_owes_may_be_told_within_the_stream(body: bytes) -> None:
     """With status 200, before anything was said."""
     steps: list[Step] = [STREAM_HEAD, event(body), b"data: [DONE]\n\n"]
-    async with playing(steps, steps) as tape, engine_at(tape.url) as engine:
+    answers = playing(steps, steps, [STREAM_HEAD, event(SAID)])
+    async with answers as tape, engine_at(tape.url) as engine:
         with capture_logs() as logs:
-            for _ in range(2):
+            with pytest.raises(EngineRefused):
+                await ask(engine)
+            assert REFUSALS == {"up": 200}
+            async with aclosing(engine.generate(await request_for(engine))) as batches:
+                assert (await anext(batches)).deltas == [PrefillDelta()]
+                assert REFUSALS == {"up": 200}  # so far there is but the head of an answer
                 with pytest.raises(EngineRefused):
-                    await ask(engine)
-                assert REFUSALS == {"up": 200}
-    REFUSALS.clear()
+                    await anext(batches)
+            assert REFUSALS == {"up": 200}
+            async with aclosing(engine.generate(await request_for(engine))) as batches:
+                await anext(batches)
+                assert (await anext(batches)).deltas == [TextDelta("a")]
+                assert REFUSALS == {}  # whoever listens may leave behind the first word
     assert [line["event"] for line in logs] == ["deployment_refused"]
     assert "sk-x" not in str(logs)
     with pytest.raises(EngineFailed) as told:

@@ -173,11 +173,15 @@ async def test_forms_of_an_image(server: Server, engine: UpstreamImageEngine, it
     assert fetched == []
 
 
-async def test_its_moderation_may_speak_with_a_status_of_success(
-    server: Server, engine: UpstreamImageEngine
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("moderation_blocked", ImageEngineRefused), ("insufficient_balance", ImageEngineIndebted)],
+)
+async def test_it_may_refuse_with_a_status_of_success(
+    server: Server, engine: UpstreamImageEngine, code: str, error: type[ImageEngineError]
 ) -> None:
-    server.answer = {"error": {"code": "moderation_blocked", "message": "upstream-secret"}}
-    with pytest.raises(ImageEngineRefused) as caught:
+    server.answer = {"error": {"code": code, "message": "upstream-secret"}}
+    with pytest.raises(error) as caught:
         await engine.generate(ASKED, lambda _: None)
     assert "upstream-secret" not in str(caught.value)
 

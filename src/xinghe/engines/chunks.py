@@ -20,23 +20,8 @@ from xinghe.core import (
 from xinghe.engines.calls import MOST_CHARACTERS, Calls, Said, pieces_of
 from xinghe.engines.fields import NULL, UNSAFE, Counts, Unsound, finish_of, says_nothing
 from xinghe.engines.mending import complains, is_blank, mended
-from xinghe.engines.protocol import (
-    EngineError,
-    EngineFailed,
-    EngineRefused,
-    PromptTooLong,
-    PromptUnsafe,
-)
-from xinghe.outbound import (
-    UNREADABLE,
-    Unreadable,
-    decoded,
-    items,
-    known_words,
-    says_owed,
-    says_too_long,
-    says_unsafe,
-)
+from xinghe.engines.protocol import EngineFailed
+from xinghe.outbound import UNREADABLE, Refused, Unreadable, decoded, items
 
 log = structlog.get_logger(__name__)
 
@@ -104,18 +89,19 @@ class Chunks:
     nothing more comes. A reason beside a text may be one that stands on every chunk.
     """
 
-    def __init__(self, request: EngineRequest, served_by: str) -> None:
+    def __init__(self, request: EngineRequest, served_by: str, status: int = 200) -> None:
         assert isinstance(request.prompt.payload, dict)
         contents = [message["content"] for message in request.prompt.payload["messages"]]
         parts = sum(len(content) for content in contents if isinstance(content, list))
         self.finish: FinishReason | None = None
         self.over = self.ended = False
-        self.failure: EngineError | None = None
+        self.failure: EngineFailed | Refused | None = None
         most_prompt = request.prompt.bound + TOKENS_BESIDES * (1 + parts)
         self._counts = Counts(most_prompt, request.max_tokens)
         self._calls = Calls(request.max_tokens) if "tools" in request.prompt.payload else None
         """Where none are offered, a call is none."""
         self._served_by = served_by
+        self._status = status
         self._told: set[str] = set()
         self._half = b""
         """Of a character that two events share."""
@@ -148,7 +134,7 @@ class Chunks:
                 continue
             try:
                 self._translate(event, deltas)
-            except EngineError as error:
+            except (EngineFailed, Refused) as error:
                 self.failure = error
                 return deltas
             if self.ended:
@@ -215,19 +201,15 @@ class Chunks:
 
     def _judge(self, event: bytes, *, failed: bool) -> None:
         """What an error amounts to, and what may be one where it says so before anything else."""
-        told = f"upstream reported an error{known_words(event)}"
         if self.is_whole:
             return
-        if says_unsafe(event):
-            if not self._spoken:
-                raise PromptUnsafe(told)
+        refused = Refused(self._status, event, None)
+        if not self._spoken and (failed or refused.is_known):
+            raise refused
+        if refused.unsafe:
             self.finish, self.ended = FinishReason.CONTENT_FILTER, True
-        elif not self._spoken and says_too_long(event):
-            raise PromptTooLong(told)
-        elif not self._spoken and says_owed(event):
-            raise EngineRefused(told)
         elif failed:
-            raise EngineFailed(told)
+            raise EngineFailed(f"within its answer, {refused}")
 
     def _read(self, event: bytes, deltas: list[Delta]) -> tuple[_Chunk, _Choice]:
         """Read one event. What cannot be read, and is to be read once more, changes nothing."""

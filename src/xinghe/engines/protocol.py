@@ -30,9 +30,7 @@ class EngineFailed(EngineError):
 
 
 class EngineRefused(EngineFailed):
-    """It refuses its operator: a key, a right or a balance is wanting. What leaves an engine is
-    logged there.
-    """
+    """It refuses its operator: a key, a right or a balance is wanting. That is logged already."""
 
 
 class PromptTooLong(EngineFailed):

@@ -116,7 +116,7 @@ class UpstreamEngine:
             ) as answer:
                 yield Batch(time.perf_counter(), [PrefillDelta()])
                 stream = EventStream(answer, request.max_tokens)
-                chunks = Chunks(request, self.served_by)
+                chunks = Chunks(request, self.served_by, answer.status)
                 until = clock() + answer.progress_timeout
                 while not chunks.ended:
                     over = chunks.over
@@ -127,7 +127,7 @@ class UpstreamEngine:
                             raise
                         events = []  # Nothing more comes of an answer that is whole.
                     began = time.perf_counter()
-                    deltas = chunks.deltas(events)
+                    deltas = self._deltas(chunks, events)
                     arrived = time.perf_counter()
                     answer.pace.spent += arrived - began
                     for number, (portion, characters) in enumerate(_portions(deltas)):
@@ -137,7 +137,7 @@ class UpstreamEngine:
                         answer.pace.spent += characters * A_CHARACTER
                         yield Batch(arrived, portion)
                     if chunks.failure is not None:
-                        raise self._told(chunks.failure, answer.status)
+                        raise chunks.failure
                     # From now on: what a slow client, or our own pace, took is no silence of the
                     # server. Comments and empty events are no sign of life.
                     if deltas and not chunks.over:
@@ -149,10 +149,14 @@ class UpstreamEngine:
         except CallFailed as error:
             raise _as_engine_error(error) from None
 
-    def _told(self, failure: EngineError, status: int) -> EngineError:
-        if isinstance(failure, EngineRefused):
-            self._server.tell(status, str(failure))
-        return failure
+    def _deltas(self, chunks: Chunks, events: Sequence[bytes]) -> list[Delta]:
+        """What the next events say; whether the server answers or refuses is told there."""
+        deltas = chunks.deltas(events)
+        if isinstance(chunks.failure, Refused):
+            self._server.refused(chunks.failure)
+        elif deltas:
+            self._server.answered()
+        return deltas
 
     async def aclose(self) -> None:
         await self._vision.aclose()

@@ -19,7 +19,7 @@ from xinghe.images.protocol import (
     styles,
 )
 from xinghe.images.unpacking import Unpack, Unpacked
-from xinghe.outbound import CallFailed, Refused, Server, says_unsafe
+from xinghe.outbound import CallFailed, Refused, Server
 from xinghe.workers import QueueFull, Slots, Worker, WorkerFailure
 
 log = structlog.get_logger(__name__)
@@ -125,8 +125,7 @@ class UpstreamImageEngine:
 
     async def _post(self, body: dict[str, Any], most: int) -> bytes:
         try:
-            with await self._server.call("POST", "/images/generations", body) as answer:
-                said = await answer.whole(most)
+            return await self._server.whole("/images/generations", body, most)
         except Refused as refused:
             if refused.busy:
                 wait = RETRY_AFTER if refused.advice is None else refused.advice
@@ -140,9 +139,6 @@ class UpstreamImageEngine:
             raise failed(f"upstream: {refused}") from None
         except CallFailed as error:
             raise ImageEngineFailed(f"upstream: {error}") from None
-        if len(said) <= MOST_BESIDES and says_unsafe(said):  # with a status of success
-            raise ImageEngineRefused("upstream reported an error")
-        return said
 
     async def _fetched(self, url: str, most: int) -> bytes:
         """From the server itself without ado; from anywhere else as any stranger's URL."""

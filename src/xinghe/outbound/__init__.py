@@ -3,7 +3,7 @@
 Not for URLs that strangers choose: those are `fetching`'s.
 """
 
-from xinghe.outbound.client import REFUSALS, Client, Server, proxy_for, tries
+from xinghe.outbound.client import REFUSALS, Client, Server, proxy_for
 from xinghe.outbound.faults import (
     UNREADABLE,
     AnswerTooLarge,
@@ -15,9 +15,6 @@ from xinghe.outbound.faults import (
     Unreadable,
     decoded,
     items,
-    known_words,
-    says_owed,
-    says_too_long,
-    says_unsafe,
 )
 from xinghe.outbound.response import A_CHARACTER, EventStream, Response
+from xinghe.outbound.tries import tries

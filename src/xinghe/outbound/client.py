@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-from collections.abc import Callable, Container, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
@@ -18,7 +18,14 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from xinghe.observe import metrics
-from xinghe.outbound.faults import Broken, CallFailed, Refused, decoded, fault_of
+from xinghe.outbound.faults import (
+    MOST_OF_ERROR,
+    Broken,
+    CallFailed,
+    Refused,
+    decoded,
+    fault_of,
+)
 from xinghe.outbound.response import Response
 
 if TYPE_CHECKING:
@@ -237,28 +244,45 @@ class Server(Client):
         data = None if body is None else msgspec.json.encode(body)
         url = f"{self._base}{path}{self._query}"
         try:
-            answer = await self.send(method, url, headers=headers, body=data, silence=silence)
+            return await self.send(method, url, headers=headers, body=data, silence=silence)
         except Refused as refused:
-            if method == "POST" and refused.for_the_operator:
-                self.tell(refused.status, str(refused))
+            if method == "POST":
+                self.refused(refused)
             raise
-        if method == "POST":
-            REFUSALS.pop(self._name, None)
-        return answer
 
-    def tell(self, status: int, error: str) -> None:
+    def refused(self, refused: Refused) -> None:
         """Count a refusal that only the operator can mend, and log the first of a minute."""
-        REFUSALS[self._name] = status
-        metrics.DEPLOYMENT_REFUSALS.labels(self._name, status).inc()
+        if not refused.for_the_operator:
+            return
+        REFUSALS[self._name] = refused.status
+        metrics.DEPLOYMENT_REFUSALS.labels(self._name, refused.status).inc()
         now = asyncio.get_running_loop().time()
         if now - self._told_at >= TOLD_EVERY:
             self._told_at = now
-            log.error("deployment_refused", deployment=self._name, error=error)
+            log.error("deployment_refused", deployment=self._name, error=str(refused))
+
+    def answered(self) -> None:
+        """Its operator owes it nothing: a head alone, of whatever status, does not say so."""
+        REFUSALS.pop(self._name, None)
+
+    async def whole(self, path: str, body: object, most: int) -> bytes:
+        """`POST`; the body, of at most `most` bytes, that is answered. Raises `CallFailed`.
+
+        What refuses with a status of success is `Refused` as well.
+        """
+        with await self.call("POST", path, body) as answer:
+            said = await answer.whole(most)
+        if len(said) <= MOST_OF_ERROR:
+            refused = Refused(answer.status, said, None)
+            if refused.is_known:
+                self.refused(refused)
+                raise refused
+        self.answered()
+        return said
 
     async def ask(self, path: str, body: object, kind: type[T], most: int) -> T:
-        """`POST`; the JSON, of at most `most` bytes, that is answered. Raises `CallFailed`."""
-        with await self.call("POST", path, body) as answer:
-            return decoded(await answer.whole(most), kind)
+        """`POST`; the JSON that is answered, as `whole` has it. Raises `CallFailed`."""
+        return decoded(await self.whole(path, body, most), kind)
 
     async def ready(self) -> bool:
         """Whether it answers `GET /models`, be it with a refusal."""
@@ -317,33 +341,3 @@ class _CleanConnector(aiohttp.TCPConnector):
                 if not poll.poll(0):
                     return connection
             connection.close()
-
-
-Failed = Callable[[Any, float | None], object]
-
-
-class Try(msgspec.Struct, frozen=True):
-    """An asynchronous context manager around one try; see `tries`."""
-
-    pause: float | None
-    expected: type[Exception] | tuple[type[Exception], ...]
-    failed: Failed
-
-    async def __aenter__(self) -> None: ...
-
-    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        if not isinstance(error, self.expected):
-            return False
-        self.failed(error, self.pause)
-        if self.pause is not None:
-            await asyncio.sleep(self.pause)
-        return self.pause is not None
-
-
-def tries(pauses: Sequence[float], expected: Any, failed: Failed) -> list[Try]:
-    """One try more than there are `pauses`, in seconds; a try that succeeds leaves the loop.
-
-    `failed` hears of each `expected` error and of the pause behind it: `None` after the last, which
-    goes on, unless `failed` raises another in its place.
-    """
-    return [Try(pause, expected, failed) for pause in (*pauses, None)]

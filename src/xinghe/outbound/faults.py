@@ -163,24 +163,35 @@ class Unreadable(CallFailed):
 
 
 class Refused(CallFailed):
-    """It answered with a status that is no success.
+    """It answered with a status that is no success, or says with one of success that it refuses.
 
     `body` is its error, of which only known words are told; `advice` is when to come again, in
-    seconds, if it said so. At most one of four is true: it is `busy`, full for now; the prompt
-    is `too_long`; its moderation calls it `unsafe`; or it is a matter `for_the_operator`, of a
-    key, a right or a balance.
+    seconds, if it said so. At most one of four is true, which `is_known` then: it is `busy`, full
+    for now; the prompt is `too_long`; its moderation calls it `unsafe`; or it is a matter
+    `for_the_operator`, of a key, a right or a balance.
     """
 
     def __init__(self, status: int, body: bytes, advice: float | None) -> None:
-        super().__init__(f"it answered {status}{known_words(body)}")
+        error = _error_in(body)
+        if error is None:  # a page of a proxy may have any words: only a length is looked for
+            called, said, pages = [], [], [body[:MOST_SAID].decode("utf-8", "replace")]
+        else:
+            texts = [text for name in SAYING if isinstance(text := error.get(name), str)]
+            called, said, pages = _codes(error), [text[:MOST_SAID] for text in texts], []
+        known = KNOWN_CODES | OUT_OF_FUNDS | TOO_LONG_CODES | UNSAFE_CODES
+        told = ", ".join(dict.fromkeys(word for word in called if word in known))
+        super().__init__(f"it answered {status}" + (f" ({told})" if told else ""))
         self.status = status
         self.advice = advice
-        owed = says_owed(body, status, advice)
-        self.unsafe = not owed and says_unsafe(body, status)
+        owed = _owed(called, said, status, advice)
+        self.unsafe = not owed and _unsafe(called, said, status)
         self.for_the_operator = owed or (status in {401, 402, 403} and not self.unsafe)
         self.busy = not (owed or self.unsafe) and status in {429, 503}
         settled = self.unsafe or self.for_the_operator or self.busy
-        self.too_long = not settled and says_too_long(body)
+        long = not TOO_LONG_CODES.isdisjoint(called)
+        long = long or any(map(TOO_LONG.search, called + said + pages))
+        self.too_long = long and not settled
+        self.is_known = settled or self.too_long
 
 
 def fault_of(error: Exception, *, begun: bool) -> CallFailed:
@@ -201,54 +212,29 @@ def fault_of(error: Exception, *, begun: bool) -> CallFailed:
     return Broken(f"it did not answer in HTTP ({kind})")
 
 
-def known_words(data: bytes) -> str:
-    """The code and type that an error body names, in parentheses, where they are known words."""
-    known = KNOWN_CODES | OUT_OF_FUNDS | TOO_LONG_CODES | UNSAFE_CODES
-    told = [word for word in _codes(_error_in(data)) if word in known]
-    return f" ({', '.join(dict.fromkeys(told))})" if told else ""
-
-
-def says_owed(data: bytes, status: int = 200, advice: float | None = None) -> bool:
+def _owed(called: list[str], said: list[str], status: int, advice: float | None) -> bool:
     """Whether an error says that the operator's account is empty, or the key is wrong.
 
     A server that is full, and says when to come again, may call its own limits a quota.
     """
-    called, said = _told(data)
     words = OWED.search if status < 300 else OWED.match
     busy = status == 429 and advice is not None
     coded = not OUT_OF_FUNDS.isdisjoint(called) or any(map(OWED.search, called))
     return coded or (not busy and any(map(words, said)))
 
 
-def says_unsafe(data: bytes, status: int = 200) -> bool:
+def _unsafe(called: list[str], said: list[str], status: int) -> bool:
     """Whether an error says that the server's own moderation has found something."""
-    called, said = _told(data)
     coded = not UNSAFE_CODES.isdisjoint(called) or any(map(UNSAFE.search, called))
     return coded or (status in OF_PROMPTS and any(map(UNSAFE.search, said)))
 
 
-def says_too_long(data: bytes) -> bool:
-    """Whether an error says that the prompt is longer than the model takes; it may be no JSON."""
-    called, said = _told(data, plain=True)
-    return not TOO_LONG_CODES.isdisjoint(called) or any(map(TOO_LONG.search, called + said))
-
-
-def _told(data: bytes, *, plain: bool = False) -> tuple[list[str], list[str]]:
-    """What an error is called, and what it says in words; `plain` ones as well, which are no JSON.
-
-    A page of a proxy may have any words.
-    """
-    error = _error_in(data, plain=plain)
-    said = [text[:MOST_SAID] for name in SAYING if isinstance(text := error.get(name), str)]
-    return _codes(error), said
-
-
-def _error_in(data: bytes, *, plain: bool = False) -> dict[str, Any]:
-    """The error that a body holds, in any of the usual forms; what is no JSON is its message."""
+def _error_in(data: bytes) -> dict[str, Any] | None:
+    """The error that a body holds, in any of the usual forms; `None` for what is no JSON."""
     try:
         error = msgspec.json.decode(data[:MOST_OF_ERROR])
     except UNREADABLE:
-        return {"message": data[:MOST_SAID].decode("utf-8", "replace")} if plain else {}
+        return None
     if isinstance(error, list) and error:  # as Gemini has it
         error = error[0]
     for name in ("error", "base_resp"):
