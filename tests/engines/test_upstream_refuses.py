@@ -22,6 +22,11 @@ from xinghe.engines import (
 from xinghe.outbound import REFUSALS
 
 
+@pytest.fixture(autouse=True)
+def none_of_other_tests() -> None:
+    REFUSALS.clear()
+
+
 def error(message: str, **fields: Any) -> bytes:
     return json.dumps({"error": {"message": message, "type": "invalid_request_error", **fields}},
                       ensure_ascii=False).encode()  # fmt: skip
