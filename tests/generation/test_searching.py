@@ -23,11 +23,12 @@ class Slow:
     """Finds nothing, when it is told to."""
 
     def __init__(self) -> None:
-        self.found = asyncio.Event()
+        self.asked, self.found = asyncio.Event(), asyncio.Event()
 
     async def search(
         self, query: str, *, number: int, references: int, budget: int, measure: Measure
     ) -> list[Reference]:
+        self.asked.set()
         await self.found.wait()
         return []
 
@@ -52,7 +53,7 @@ async def test_a_disconnect_is_never_lost(steps: int) -> None:
         answering = asyncio.create_task(
             make(using, request, Usage(), lambda batch: shown.extend(batch.deltas))
         )
-        await asyncio.sleep(0.01)
+        await searcher.asked.wait()
         assert shown == [SearchingDelta()]
         searcher.found.set()
         for _ in range(steps):

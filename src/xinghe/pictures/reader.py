@@ -15,7 +15,7 @@ from xinghe.workers import QueueFull, Threads, WorkerFailure, WorkerPool
 log = structlog.get_logger(__name__)
 
 REMEMBERED = 256
-"""Sights kept in memory: a conversation sends its pictures again with every question."""
+"""Readings kept in memory: a conversation sends its pictures again with every question."""
 MEMORY = 2 * 1024**3
 """Bytes of data that the child may hold."""
 WAITING, SHARE = 64, 16
