@@ -12,7 +12,7 @@ from tests.kit.api import STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, broke_off, malformed, no_engine, refused
 from tests.kit.models import ABLE, CHAT, DULL
-from tests.kit.script import Call, Script, Wire
+from tests.kit.script import Call, Fault, Script, Wire
 from tests.kit.server import Server
 from tests.kit.upstream import Upstream
 
@@ -143,6 +143,20 @@ def test_drafts_behind_a_thought_that_was_shown_cost_nothing(
     """The thought is owed, as it was seen, be it with its end; none of the three drafts was."""
     script = Script(["想", "一", "想。"], wire=wire, again=[Script(["不", "是", "的", "!"])] * 3)
     stream = api.stream(model=DULL, messages=script.messages, response_format=wants(SCHEMA))
+    broke_off(stream)
+    assert stream.content == ""
+    assert books.usage(stream.headers["x-request-id"])["completion_tokens"] == 3
+    books.settled()
+
+
+@pytest.mark.parametrize("fault", ["none", "truncate"])
+def test_a_draft_behind_the_engine_s_own_thought_costs_nothing(
+    api: Api, books: Books, fault: Fault
+) -> None:
+    """Be it that it does not hold, or that it breaks off."""
+    thoughts, draft = ["想", "一", "想。"], ["不", "是", "的", "!"]
+    script = Script(draft, thoughts=thoughts, wire="bytewise", fault=fault, after=6, usage=False)
+    stream = api.stream(model=ABLE, messages=script.messages, response_format=wants(SCHEMA))
     broke_off(stream)
     assert stream.content == ""
     assert books.usage(stream.headers["x-request-id"])["completion_tokens"] == 3

@@ -15,6 +15,7 @@ from xinghe.core import (
     FinishDelta,
     Message,
     Prompt,
+    ReasoningDelta,
     Sampling,
     TextDelta,
     Usage,
@@ -73,6 +74,8 @@ class PassRunner(msgspec.Struct):
     """Whether an engine has taken up a pass."""
     shown: bool = False
     """Whether anything of the pass was emitted."""
+    spoken: bool = False
+    """Whether more than a thought was."""
 
     async def think(self, prompt: Prompt, emit: Emit) -> Batch:
         """A pass whose text is a chain of thought: it knows of tools and forms, unheld by them."""
@@ -91,15 +94,14 @@ class PassRunner(msgspec.Struct):
 
         Raises `DispatchFailed` for an engine that keeps breaking its promise, or did so seen.
         """
-        usage = self.usage
-        before = usage.completion_tokens, usage.reasoning_tokens
+        before = self.usage.completion_tokens, self.usage.reasoning_tokens
         max_tokens = self.request.max_tokens + thinking
         for attempt in range(ATTEMPTS):
             sampling = _drawn_again(laid_out.sampling, attempt)
             engine_request = self._engine_request(
                 laid_out.prompt, sampling, max_tokens, laid_out.constraint
             )
-            self.shown = False
+            self.shown = self.spoken = False
             processors = self._processors(laid_out, thinking, stops)
             try:
                 return await self._run(engine_request, processors, emit, singly=bool(stops))
@@ -109,12 +111,11 @@ class PassRunner(msgspec.Struct):
             except Unverified as error:
                 log.warning("output_unverified", kind=str(error), shown=self.shown)
                 again = False  # the same text may come again, and would take as long again
-            if self.shown:
-                break
-            # What nobody saw costs nothing, but it was generated.
-            usage.discarded_tokens += usage.completion_tokens - before[0]
-            usage.completion_tokens, usage.reasoning_tokens = before
-            if not again:
+            except DispatchFailed:
+                self._discard_unseen(*before)
+                raise
+            self._discard_unseen(*before)
+            if self.shown or not again:
                 break
         raise DispatchFailed(self.request.deployment.name)
 
@@ -171,10 +172,26 @@ class PassRunner(msgspec.Struct):
                             return Batch(batch.arrived, shown)
                     if shown:
                         self.shown = True
+                        self.spoken = self.spoken or not all(
+                            isinstance(delta, ReasoningDelta) for delta in shown
+                        )
                         self.usage.shown = self.usage.shown or not beside
                         emit(Batch(batch.arrived, shown))
         log.error("engine_failed", deployment=deployment.name, error="it gave no finish reason")
         raise DispatchFailed(deployment.name)
+
+    def _discard_unseen(self, completion: int, reasoning: int) -> None:
+        """What nobody saw of a pass that failed costs nothing, but it was generated.
+
+        `completion` and `reasoning` are what the passes before have made.
+        """
+        usage = self.usage
+        if self.spoken:
+            return
+        thought = usage.reasoning_tokens - reasoning if self.shown else 0
+        usage.discarded_tokens += usage.completion_tokens - completion - thought
+        usage.completion_tokens = completion + thought
+        usage.reasoning_tokens = reasoning + thought
 
     def _processors(
         self, laid_out: Pass, thinking: int, stops: Sequence[str]
