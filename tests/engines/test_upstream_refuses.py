@@ -159,6 +159,7 @@ async def test_a_code_of_moderation_is_one_at_any_status(name: str, status: int)
          EngineFailed),
         (400, error("Your request was flagged as exceeding burst limits"), EngineFailed),
         (400, error("Only a case-sensitive content-type is detected"), EngineFailed),
+        (400, error("A case-sensitive content was detected"), EngineFailed),
         (400, b"<html>The prompt contains sensitive content", EngineFailed),
         (404, error("The prompt contains sensitive content"), EngineFailed),
     ],
@@ -183,6 +184,11 @@ async def test_an_unsafe_prompt(body: bytes, status: int) -> None:
     assert last == FinishDelta(FinishReason.CONTENT_FILTER, 3, CURRENT_ROUND)
 
 
+async def test_a_byte_order_mark_hides_no_error() -> None:
+    with pytest.raises(PromptUnsafe):
+        await deltas_of(refusal(400, b"\xef\xbb\xbf" + UNSAFE["DeepSeek"]))
+
+
 @pytest.mark.parametrize("none", ["null", "0", '""', "{}"])
 async def test_an_error_that_is_none(none: str) -> None:
     said = f'{{"error":{none},"error_code":{none},"object":"chat.completion.chunk",'.encode()
@@ -205,8 +211,9 @@ async def test_an_error_that_is_none(none: str) -> None:
     ],
 )
 async def test_other_refusals_are_none_of_length(body: bytes) -> None:
-    with pytest.raises(EngineFailed):
+    with pytest.raises(EngineFailed) as caught:
         await deltas_of(refusal(400, body))
+    assert type(caught.value) is EngineFailed
 
 
 @pytest.mark.parametrize(
@@ -301,3 +308,10 @@ async def test_what_a_client_said_is_no_debt(
         await deltas_of(refusal(status, body, *headers))
     assert type(caught.value) is told
     assert REFUSALS == {}
+
+
+async def test_of_what_an_error_is_called_only_the_beginning_is_looked_at() -> None:
+    # All of 64 KB would hold the gateway for seconds.
+    with pytest.raises(EngineFailed) as caught:
+        await deltas_of(refusal(400, error("no", code="x" * 300 + "content_policy_violation")))
+    assert type(caught.value) is EngineFailed

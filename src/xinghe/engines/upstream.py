@@ -5,7 +5,7 @@ Its faults become ours and its text stays here: an `EngineError` is for the log.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import msgspec
@@ -17,10 +17,6 @@ from xinghe.core import (
     Message,
     PrefillDelta,
     Prompt,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolCallDelta,
     ToolUse,
 )
 from xinghe.engines.chunks import Chunks
@@ -41,6 +37,7 @@ from xinghe.engines.protocol import (
     EngineUnavailable,
     PromptTooLong,
     PromptUnsafe,
+    portions,
 )
 from xinghe.engines.vision import Vision
 from xinghe.outbound import A_CHARACTER, CallFailed, EventStream, Refused, Server, Unreachable
@@ -50,8 +47,6 @@ TOKENS_A_MESSAGE = 8
 """The most that a chat template puts around one message, with what opens the answer."""
 TOKENS_FOR_TOOLS = 400
 """The most that a template says about the use of tools."""
-MOST_TEXT = 1_500
-"""Characters of one batch: what is to be done with them takes two to eight milliseconds."""
 USAGE_TIMEOUT = 5.0
 """Seconds to wait, after the finish reason, for the usage and `[DONE]`."""
 MORE_TIMEOUT = 60.0
@@ -130,7 +125,7 @@ class UpstreamEngine:
                     deltas = self._deltas(chunks, events)
                     arrived = time.perf_counter()
                     answer.pace.spent += arrived - began
-                    for number, (portion, characters) in enumerate(_portions(deltas)):
+                    for number, (portion, characters) in enumerate(portions(deltas)):
                         if number:
                             await asyncio.sleep(0)
                             await answer.rest()
@@ -199,20 +194,3 @@ def _as_engine_error(error: CallFailed) -> EngineError:
     if refused_for_now or isinstance(error, Unreachable):
         return EngineUnavailable(str(error))
     return EngineFailed(str(error))
-
-
-def _portions(deltas: list[Delta]) -> Iterator[tuple[list[Delta], int]]:
-    """The same with its characters, cut so that none has much more text than `MOST_TEXT`."""
-    portion: list[Delta] = []
-    size = 0
-    for delta in deltas:
-        if isinstance(delta, TextDelta | ReasoningDelta | RefusalDelta):
-            size += len(delta.text)
-        elif isinstance(delta, ToolCallDelta):
-            size += len(delta.arguments)
-        portion.append(delta)
-        if size > MOST_TEXT:
-            yield portion, size
-            portion, size = [], 0
-    if portion:
-        yield portion, size

@@ -1,5 +1,6 @@
 """Runs the passes of one answer; what breaks its promise unseen is tried again."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, closing, nullcontext
 from typing import Protocol, TypeAlias
@@ -22,6 +23,7 @@ from xinghe.core import (
 )
 from xinghe.dispatch import DispatchFailed
 from xinghe.engines import Batch
+from xinghe.engines.protocol import portions
 from xinghe.generation.filter import OutputFilter
 from xinghe.generation.json_check import GrammarCheck, InvalidOutput, JsonUnescape, SchemaCheck
 from xinghe.generation.moderation import Review
@@ -162,11 +164,7 @@ class PassRunner(msgspec.Struct):
                     self.begun = True
                     shown: list[Delta] = []
                     for deltas in [[one] for one in batch.deltas] if singly else [batch.deltas]:
-                        passed = deltas
-                        for processor in processors:
-                            out = processor(passed)
-                            passed = out if isinstance(out, list) else await out
-                        shown += passed
+                        shown += await processed(deltas, processors)
                         if shown and isinstance(shown[-1], FinishDelta):
                             self.charged = self.charged or not beside
                             return Batch(batch.arrived, shown)
@@ -276,3 +274,24 @@ def _drawn_again(sampling: Sampling, attempt: int) -> Sampling:
         seed=None if seed is None else seed ^ attempt,
         temperature=None if temperature is None else max(temperature, WARMER),
     )
+
+
+async def processed(deltas: list[Delta], processors: Sequence[OutputProcessor]) -> list[Delta]:
+    """What the processors let pass.
+
+    One that is awaited may let all go at once that it held back: others have their turn meanwhile.
+    """
+    for at, processor in enumerate(processors, 1):
+        out = processor(deltas)
+        if isinstance(out, list):
+            deltas = out
+            continue
+        passed: list[Delta] = []
+        for number, (portion, _) in enumerate(portions(await out)):
+            if number:
+                await asyncio.sleep(0)
+            passed += await processed(portion, processors[at:])
+            if passed and isinstance(passed[-1], FinishDelta):
+                break
+        return passed
+    return deltas

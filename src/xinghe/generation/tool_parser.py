@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
 from xinghe.engines.calls import settled
+from xinghe.engines.protocol import MOST_TEXT
 from xinghe.generation.json_check import InvalidOutput
 from xinghe.generation.tools.prompt import END, GAP
 from xinghe.generation.vetting import VettedTools
@@ -137,12 +138,17 @@ class ToolCallCheck(msgspec.Struct):
 
 
 def _renumbered(calls: list[ToolCallDelta]) -> list[Delta]:
-    """The calls from index 0, each with an id that no other has, its name before its arguments."""
+    """The calls from index 0, each with an id that no other has, its name before its arguments,
+    and these in pieces: together they would hold up all others.
+    """
     out: list[Delta] = []
     seen: set[str] = set()
     for index, call in enumerate(calls):
         own_id = call.id if call.id and call.id not in seen else call_id()
         seen.add(own_id)
         out.append(ToolCallDelta(index, own_id, call.name))
-        out.append(ToolCallDelta(index, arguments=call.arguments))
+        pieces = range(0, len(call.arguments) or 1, MOST_TEXT)
+        out += [
+            ToolCallDelta(index, arguments=call.arguments[at : at + MOST_TEXT]) for at in pieces
+        ]
     return out

@@ -85,7 +85,7 @@ UNSAFE = re.compile(
     r"| (?:by|for|as) (?:[\"'“]|(?:\w+ ){0,2}"
     r"(?:moderation|content|safety|policy|unsafe|inappropriate|harm|viol|sexual|hate)))"
     r"|violates? (?:our |the )?(?:usage|content|safety) (?:polic|guideline)"
-    r"|violat\w+ (?:\w+ )?guardrail|guardrail (?:policy )?violat"
+    r"|violat\w{1,4} (?:\w+ )?guardrail|guardrail (?:policy )?violat"
     r"|(?:blocked|rejected|filtered)\b.{0,40}(?:content filtering policy|safety system)"
     r"|moderation_blocked|censorship_blocked|敏感词"
     r"|(?:含|涉|检测到|命中|触发|存在)[^。,,]{0,16}敏感(?:内容|信息)|审核(?:未|不)通过",
@@ -127,6 +127,8 @@ TOO_LONG = re.compile(
 SAYING = ("message", "msg", "error", "detail", "error_msg", "status_msg")
 """Where an error may say it in words, of which so many characters are looked at."""
 MOST_SAID = 2048
+MOST_CALLED = 256
+"""Characters of a code or a type that are looked at."""
 MOST_OF_ERROR = 65536
 """Bytes of an error that are looked at."""
 
@@ -248,7 +250,7 @@ def _codes(error: dict[str, Any]) -> list[str]:
     words = [error.get(name) for name in ("code", "type", "error_code")]
     if isinstance(inner := error.get("innererror"), dict):  # Azure's
         words.append(inner.get("code"))
-    return [str(word) for word in words if isinstance(word, str | int)]
+    return [str(word)[:MOST_CALLED] for word in words if isinstance(word, str | int)]
 
 
 def decoded(data: bytes | msgspec.Raw, kind: type[T]) -> T:
