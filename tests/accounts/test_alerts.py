@@ -114,6 +114,17 @@ async def test_the_secret_stays_while_the_url_does(alerts: Alerts) -> None:
     assert await alerts.put("a", 700) == Alert(700)
 
 
+async def test_to_set_it_again_replaces_a_secret_of_before(
+    alerts: Alerts, database: Database
+) -> None:
+    await alerts.put("a", 600, "http://one.example/")
+    await database.write(lambda c: c.execute("UPDATE alerts SET secret = 'an-old_secret'"))
+    found = await alerts.put("a", 600, "http://one.example/")
+    assert found.secret is not None
+    assert found.secret.startswith("whsec_")
+    assert await alerts.get("a") == found
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -16,7 +16,7 @@ from tests.upstreams.test_parser import check
 from tests.upstreams.test_parser import deltas_of as read
 from xinghe.core import ToolCallDelta
 from xinghe.engines import calls as calls_module
-from xinghe.engines.calls import MOST_AGAIN, settled
+from xinghe.engines.calls import MOST_AGAIN, MOST_ESCAPED, settled
 
 SETTLED: list[tuple[list[str], str]] = [
     (['{"a":', '{"a":1}', "}"], '{"a":{"a":1}}'),
@@ -63,6 +63,12 @@ def test_arguments_at_the_edge_of_what_can_be_nested() -> None:
         nested = "[" * deep + "]" * deep
         text = f'{{"a":"\n","b":{nested}}}'
         assert settled([text]) in {text, f'{{"a":"\\n","b":{nested}}}'}
+
+
+def test_of_texts_with_bare_line_breaks_only_so_many_are_mended() -> None:
+    for more in (0, 1):
+        texts = ",".join(['"\n"'] * (MOST_ESCAPED + more))
+        assert settled([f'{{"a":[{texts}]}}']).count("\n") == more
 
 
 AGAIN_AND_AGAIN = ["{}", '{"a":1}', '{"a":"长"}', '{"a":[' + "[]," * 10_000 + "0]}"]

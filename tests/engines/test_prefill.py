@@ -128,6 +128,42 @@ async def test_a_long_prompt_gives_who_was_answered_the_time_to_ask_again(
         assert await reading == LEAST, "it goes on though nobody comes"
 
 
+async def test_the_longer_a_piece_takes_the_longer_it_leaves_for_the_next_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("xinghe.engines.llamacpp.prefill.ON_ITS_WAY", 0.0)
+    prefill = PrefillScheduler(Shares())
+    with prefill.work("1") as long:
+        await prefill.take(long, LONG)
+        prefill.took(LEAST, 1e6)
+        with prefill.work("2") as short:
+            prefill.end(long)
+            await prefill.take(short, 10)
+            prefill.wrote(short, 1)
+        reading = asyncio.create_task(prefill.take(long, LONG))
+        await settled()
+        assert not reading.done()
+        reading.cancel()
+
+
+async def test_smaller_pieces_come_as_much_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xinghe.engines.llamacpp.prefill.WHILE_OTHERS_WRITE", 600.0)
+    prefill = PrefillScheduler(shares := Shares())
+    prefill.took(LEAST, LEAST * 0.1)
+    with prefill.work("1") as long, prefill.work("2") as writes:
+        await prefill.take(writes, 1)
+        prefill.wrote(writes, 1)
+        shares.count("1", LONG)
+        waiting = asyncio.create_task(prefill.take(long, LONG))
+        for waits in (0.9, 0.2):  # in all, more than its part of the seconds
+            await settled()
+            assert not waiting.done()
+            long.asked -= waits * 600.0 * LITTLE / LEAST
+            long.had -= waits * 600.0 * LITTLE / LEAST
+            prefill.wrote(writes, 1)
+        assert await waiting == LITTLE
+
+
 async def test_a_long_prompt_goes_on_however_slowly_another_account_writes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -47,4 +47,5 @@ def test_an_estimate_ends_no_answer_and_passes_no_bound() -> None:
 
 def test_a_count_of_the_engines_stands() -> None:
     assert counted([TextDelta(LONG), UsageDelta(10, 321)]) == 321
+    assert counted([TextDelta(LONG), UsageDelta(10, 321), TextDelta("short")]) == 322
     assert counted([TextDelta(LONG)], exact=True) == 1

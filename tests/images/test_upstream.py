@@ -219,6 +219,7 @@ async def test_what_is_no_image_fails(
     server.answer = answer
     with pytest.raises(error) as caught:
         await engine.generate(ASKED, lambda _: None)
+    assert type(caught.value) is error
     assert "upstream-secret" not in str(caught.value)
 
 

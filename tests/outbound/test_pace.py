@@ -18,6 +18,7 @@ from xinghe.outbound.response import (
     OWN_SHARES,
     Flood,
     Pace,
+    Response,
 )
 
 SECONDS = 2.0
@@ -79,13 +80,18 @@ async def test_of_very_many_each_has_its_part_of_the_loop() -> None:
 
 
 async def test_a_flood_of_empty_lines_waits_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: dict[int, float] = {}
-    wait = Pace.wait
+    waits: dict[int, list[tuple[float, float]]] = {}
+    told, wait, rest = dict[int, float](), Pace.wait, Response.rest
 
     def noted(pace: Pace) -> float:
-        seconds = wait(pace)
-        waited[id(pace)] = waited.get(id(pace), 0.0) + seconds
+        told[id(pace)] = seconds = wait(pace)
         return seconds
+
+    async def rested(answer: Response) -> None:
+        began = time.monotonic()
+        await rest(answer)
+        took = time.monotonic() - began
+        waits.setdefault(id(answer), []).append((told[id(answer.pace)], took))
 
     async def drink(url: str) -> None:
         server = Server(url + "/v1", connect=10, silence=10)
@@ -102,11 +108,14 @@ async def test_a_flood_of_empty_lines_waits_its_turn(monkeypatch: pytest.MonkeyP
             await server.aclose()
 
     monkeypatch.setattr(Pace, "wait", noted)
+    monkeypatch.setattr(Response, "rest", rested)
     with hostile_upstream() as url:
         crowd = [asyncio.create_task(drink(url)) for _ in range(12)]
         await asyncio.wait(crowd, timeout=SECONDS)
         for one in crowd:
             one.cancel()
         await asyncio.gather(*crowd, return_exceptions=True)
-    assert len(waited) == 12
-    assert min(waited.values()) > 0
+    assert len(waits) == 12
+    for own in waits.values():
+        assert max(seconds for seconds, _ in own) > 0
+        assert all(took > seconds - 0.01 for seconds, took in own)
