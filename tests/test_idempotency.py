@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.sqlite import in_memory
 from xinghe.idempotency import (
     DROPPED_ON_THE_WAY,
     ROW_BYTES,
@@ -21,29 +22,24 @@ from xinghe.idempotency import (
     find_response,
     store_response,
 )
-from xinghe.storage import Allowance
-from xinghe.storage.connection import migrate
+from xinghe.storage import Allowance, Connection
 
 MAX = 10_000
 DIGEST = sha256(b"").digest()
 
 
-def database() -> apsw.Connection:
-    connection = apsw.Connection(":memory:")
-    connection.pragma("foreign_keys", True)
-    migrate(connection)
+def database() -> tuple[apsw.Connection, Connection]:
+    sqlite, connection = in_memory()
     for name in ("a", "b"):
-        connection.execute(
-            "INSERT INTO accounts (appid, name, created_at) VALUES (?1, ?1, 0)", (name,)
-        )
-    return connection
+        connection.run("INSERT INTO accounts (appid, name, created_at) VALUES ($1, $1, 0)", name)
+    return sqlite, connection
 
 
 @pytest.fixture
-def connection() -> Iterator[apsw.Connection]:
-    opened = database()
+def connection() -> Iterator[Connection]:
+    sqlite, opened = database()
     yield opened
-    opened.close()
+    sqlite.close()
 
 
 def key_of(key: str, account: int = 1, operation: str = "chat") -> IdempotencyKey:
@@ -54,10 +50,10 @@ def answer(body: bytes = b"{}", at: int = 5) -> StoredResponse:
     return StoredResponse(DIGEST, "m", 200, [(b"content-type", b"application/json")], body, at)
 
 
-def total(connection: apsw.Connection) -> tuple[int, int]:
+def total(connection: Connection) -> tuple[int, int]:
     """The sum as it is kept and as it is."""
-    cached = connection.execute("SELECT bytes FROM kept_answers_total").get
-    real = connection.execute("SELECT coalesce(sum(size), 0) FROM kept_answers").get
+    cached = connection.value("SELECT bytes FROM kept_answers_total")
+    real = connection.value("SELECT coalesce(sum(size), 0) FROM kept_answers")
     return cached, real
 
 
@@ -70,20 +66,20 @@ def total(connection: apsw.Connection) -> tuple[int, int]:
 def test_what_is_kept_comes_back_exactly(
     body: bytes, headers: list[tuple[bytes, bytes]], status: int
 ) -> None:
-    connection = database()
+    sqlite, connection = database()
     stored = StoredResponse(DIGEST, "模型", status, headers, body, 7)
     store_response(connection, key_of("k"), stored, max_bytes=MAX)
     assert find_response(connection, key_of("k"), since=7) == stored
-    connection.close()
+    sqlite.close()
 
 
 @pytest.mark.parametrize("other", [key_of("l"), key_of("k", 2), key_of("k", operation="rerank")])
-def test_other_places_hold_nothing(connection: apsw.Connection, other: IdempotencyKey) -> None:
+def test_other_places_hold_nothing(connection: Connection, other: IdempotencyKey) -> None:
     store_response(connection, key_of("k"), answer(), max_bytes=MAX)
     assert find_response(connection, other, since=0) is None
 
 
-def test_one_that_is_too_old_is_gone_at_once(connection: apsw.Connection) -> None:
+def test_one_that_is_too_old_is_gone_at_once(connection: Connection) -> None:
     store_response(connection, key_of("k"), answer(at=5), max_bytes=MAX)
     assert not any_expired(connection, before=5, max_bytes=MAX)
     assert any_expired(connection, before=6, max_bytes=MAX)
@@ -95,7 +91,7 @@ def test_one_that_is_too_old_is_gone_at_once(connection: apsw.Connection) -> Non
     assert found.body == b"new"
 
 
-def test_what_is_older_goes_in_batches(connection: apsw.Connection) -> None:
+def test_what_is_older_goes_in_batches(connection: Connection) -> None:
     for at in range(10):
         store_response(connection, key_of(str(at)), answer(at=at), max_bytes=MAX)
     dropped, batches, whole = 0, 0, False
@@ -115,7 +111,7 @@ def test_what_is_older_goes_in_batches(connection: apsw.Connection) -> None:
 @given(sizes=st.lists(st.integers(0, 4000), max_size=30))
 @settings(deadline=None, max_examples=50)
 def test_all_together_never_take_more_than_they_may(sizes: list[int]) -> None:
-    connection = database()
+    sqlite, connection = database()
     for number, size in enumerate(sizes):
         store_response(connection, key_of(str(number)), answer(bytes(size)), max_bytes=MAX)
         cached, real = total(connection)
@@ -127,14 +123,14 @@ def test_all_together_never_take_more_than_they_may(sizes: list[int]) -> None:
         ]
         assert there == sorted(there)
         assert there[-1]
-    connection.close()
+    sqlite.close()
 
 
-def test_a_smaller_limit_is_reached_step_by_step(connection: apsw.Connection) -> None:
+def test_a_smaller_limit_is_reached_step_by_step(connection: Connection) -> None:
     for number in range(60):
         store_response(connection, key_of(str(number)), answer(bytes(100)), max_bytes=1_000_000)
     store_response(connection, key_of("new"), answer(bytes(100)), max_bytes=ROW_BYTES * 4)
-    assert connection.execute("SELECT count(*) FROM kept_answers").get == 61 - DROPPED_ON_THE_WAY
+    assert connection.value("SELECT count(*) FROM kept_answers") == 61 - DROPPED_ON_THE_WAY
     whole = False
     while not whole:
         _, whole = drop_expired(
@@ -145,6 +141,6 @@ def test_a_smaller_limit_is_reached_step_by_step(connection: apsw.Connection) ->
     assert find_response(connection, key_of("new"), since=0) is not None
 
 
-def test_one_that_is_larger_than_all_may_be_does_not_stay(connection: apsw.Connection) -> None:
+def test_one_that_is_larger_than_all_may_be_does_not_stay(connection: Connection) -> None:
     store_response(connection, key_of("k"), answer(bytes(MAX + ROW_BYTES)), max_bytes=MAX)
     assert total(connection) == (0, 0)

@@ -12,14 +12,21 @@ from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
-import apsw
 import msgspec
 import structlog
 
 from xinghe.core import MICRO
 from xinghe.regular import Regular
 from xinghe.settings import Idempotency
-from xinghe.storage import Allowance, Database, DeferredWrites, StorageError, in_batches, now
+from xinghe.storage import (
+    Allowance,
+    Connection,
+    Database,
+    DeferredWrites,
+    StorageError,
+    in_batches,
+    now,
+)
 
 SWEEP_SECONDS = 60.0
 ROW_BYTES = 256
@@ -28,7 +35,7 @@ DROPPED_ON_THE_WAY = 20
 """Responses that a new one may push out; what is over the limit then goes in batches."""
 
 _OLDEST = "id = (SELECT min(id) FROM kept_answers)"
-_AGED = "id = (SELECT id FROM kept_answers WHERE at < ? ORDER BY at LIMIT 1)"
+_AGED = "id = (SELECT id FROM kept_answers WHERE at < $1 ORDER BY at LIMIT 1)"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.idempotency")
 
@@ -102,7 +109,7 @@ class IdempotencyStore:
         """
         # In the writer's queue, behind what the last one in flight has handed in.
         found = await self._database.write(
-            partial(find_response, key=key, since=now() - self._lasting)
+            partial(find_response, key=key, since=now() - self._lasting), account=key.account_id
         )
         if found is not None and found.digest != digest:
             raise KeyReused
@@ -111,7 +118,7 @@ class IdempotencyStore:
     @contextmanager
     def pending(self, key: IdempotencyKey) -> Iterator[PendingResponse]:
         """Around the work: what it settles is held back until its response is stored."""
-        with self._database.defer() as writes:
+        with self._database.defer(key.account_id) as writes:
             yield PendingResponse(writes, key, self._max_bytes, self._max_bytes // 8)
 
     async def sweep(self) -> int:
@@ -146,24 +153,23 @@ class PendingResponse(msgspec.Struct):
 
 
 def store_response(
-    connection: apsw.Connection, key: IdempotencyKey, response: StoredResponse, *, max_bytes: int
+    connection: Connection, key: IdempotencyKey, response: StoredResponse, *, max_bytes: int
 ) -> None:
     """Write a response down, and drop the oldest while all take more than `max_bytes`."""
     headers = msgspec.msgpack.encode(response.headers)
     size = len(headers) + len(response.body) + ROW_BYTES
-    connection.execute(
-        "INSERT OR IGNORE INTO kept_answers (account_id, operation, key, asked, model, status, "
-        "headers, body, size, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *key,
-            response.digest,
-            response.model,
-            response.status,
-            headers,
-            response.body,
-            size,
-            response.at,
-        ),
+    connection.run(
+        "INSERT INTO kept_answers (account_id, operation, key, asked, model, status, headers, "
+        "body, size, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+        "ON CONFLICT (account_id, operation, key) DO NOTHING",
+        *key,
+        response.digest,
+        response.model,
+        response.status,
+        headers,
+        response.body,
+        size,
+        response.at,
     )
     allowance = Allowance(DROPPED_ON_THE_WAY, math.inf)
     while _total(connection) > max_bytes and allowance.take():
@@ -171,26 +177,26 @@ def store_response(
 
 
 def find_response(
-    connection: apsw.Connection, key: IdempotencyKey, *, since: int
+    connection: Connection, key: IdempotencyKey, *, since: int
 ) -> StoredResponse | None:
     """What is stored for a key, if it is not older than a moment; an older one goes."""
-    where = "account_id = ? AND operation = ? AND key = ?"
-    row = connection.execute(
+    where = "account_id = $1 AND operation = $2 AND key = $3"
+    row = connection.row(
         f"SELECT asked, model, status, headers, body, at FROM kept_answers WHERE {where}",  # noqa: S608
-        key,
-    ).get
+        *key,
+    )
     if row is None:
         return None
     digest, model, status, headers, body, at = row
     if at < since:
-        _delete(connection, where, key)
+        _delete(connection, where, *key)
         return None
     pairs = msgspec.msgpack.decode(headers, type=list[tuple[bytes, bytes]])
     return StoredResponse(digest, model, status, pairs, body, at)
 
 
 def drop_expired(
-    connection: apsw.Connection, allowance: Allowance, dropped: int, *, before: int, max_bytes: int
+    connection: Connection, allowance: Allowance, dropped: int, *, before: int, max_bytes: int
 ) -> tuple[int, bool]:
     """Drop what is older than a moment, then the oldest while all take more than `max_bytes`.
 
@@ -199,26 +205,23 @@ def drop_expired(
     while any_expired(connection, before=before, max_bytes=max_bytes):
         if not allowance.take():
             return dropped, False
-        gone = _delete(connection, _AGED, (before,)) or _delete(connection, _OLDEST)
+        gone = _delete(connection, _AGED, before) or _delete(connection, _OLDEST)
         if not gone:
             break  # nothing is left to drop, whatever the total says
         dropped += gone
     return dropped, True
 
 
-def any_expired(connection: apsw.Connection, *, before: int, max_bytes: int) -> bool:
+def any_expired(connection: Connection, *, before: int, max_bytes: int) -> bool:
     """Whether anything is to be dropped."""
-    query = "SELECT EXISTS (SELECT 1 FROM kept_answers WHERE at < ?)"
-    return bool(connection.execute(query, (before,)).get) or _total(connection) > max_bytes
+    query = "SELECT EXISTS (SELECT 1 FROM kept_answers WHERE at < $1)"
+    return bool(connection.value(query, before)) or _total(connection) > max_bytes
 
 
-def _total(connection: apsw.Connection) -> int:
-    total: int = connection.execute("SELECT bytes FROM kept_answers_total").get
+def _total(connection: Connection) -> int:
+    total: int = connection.value("SELECT bytes FROM kept_answers_total")
     return total
 
 
-def _delete(connection: apsw.Connection, where: str, values: tuple[object, ...] = ()) -> int:
-    # A response that was promised to be gone must not stand in the file's free pages.
-    connection.pragma("secure_delete", True)
-    connection.execute(f"DELETE FROM kept_answers WHERE {where}", values)  # noqa: S608
-    return connection.changes()
+def _delete(connection: Connection, where: str, *values: object) -> int:
+    return connection.run(f"DELETE FROM kept_answers WHERE {where}", *values)  # noqa: S608

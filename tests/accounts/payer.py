@@ -12,13 +12,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import apsw
-
 from xinghe.accounts import Accounts, Outbox
 from xinghe.core import Rate
 from xinghe.ledger import holds
 from xinghe.ledger.holds import Counts
-from xinghe.storage import Database, now
+from xinghe.storage import Connection, Database, now
 
 
 async def spend(database: Database, account: str, amount: int, held: int | None = None) -> None:
@@ -46,9 +44,9 @@ async def spend(database: Database, account: str, amount: int, held: int | None 
     await database.write(partial(holds.capture, hold_id=hold.id, usage=usage, at=now()))
 
 
-def waiting(connection: apsw.Connection) -> int:
+def waiting(connection: Connection) -> int:
     """How many notices the outbox holds."""
-    count: int = connection.execute("SELECT count(*) FROM outbox").get
+    count: int = connection.value("SELECT count(*) FROM outbox")
     return count
 
 

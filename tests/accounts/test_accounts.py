@@ -18,7 +18,7 @@ DAY = 86_400_000_000
 
 
 async def rows(database: Database, query: str) -> list[Any]:
-    return await database.read(lambda c: list(c.execute(query)))
+    return await database.read(lambda c: c.rows(query))
 
 
 async def test_a_new_account(accounts: Accounts, database: Database) -> None:

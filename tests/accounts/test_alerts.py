@@ -118,7 +118,7 @@ async def test_to_set_it_again_replaces_a_secret_of_before(
     alerts: Alerts, database: Database
 ) -> None:
     await alerts.put("a", 600, "http://one.example/")
-    await database.write(lambda c: c.execute("UPDATE alerts SET secret = 'an-old_secret'"))
+    await database.write(lambda c: c.run("UPDATE alerts SET secret = 'an-old_secret'"))
     found = await alerts.put("a", 600, "http://one.example/")
     assert found.secret is not None
     assert found.secret.startswith("whsec_")
@@ -162,7 +162,7 @@ async def test_acts_are_recorded(alerts: Alerts, database: Database) -> None:
     secret = (await alerts.put("a", 5, "http://a.example/")).secret
     await alerts.remove("a")
     query = "SELECT actor, detail FROM audit WHERE action = 'account.alert' ORDER BY id"
-    found = await database.read(lambda c: list(c.execute(query)))
+    found = await database.read(lambda c: c.rows(query))
     assert found == [
         ("tester", "600 micro-Tokens, webhook=None"),
         ("tester", "5 micro-Tokens, webhook=http://a.example/"),

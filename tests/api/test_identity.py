@@ -72,7 +72,7 @@ def test_expired_token(server: Server, api: Api) -> None:
         async with await Database.open(server.data) as database:
             query = "UPDATE tokens SET expires_at = ? WHERE public_id = ?"
             just_now = time.time_ns() // 1000 - 1
-            await database.write(lambda c: c.execute(query, (just_now, token.split("-")[1])))
+            await database.write(lambda c: c.run(query, just_now, token.split("-")[1]))
 
     token = asyncio.run(short_lived())
     answered(api.bearing(token).chat(model=CHAT))

@@ -26,11 +26,11 @@ async def test_a_look_that_fails_is_not_the_last(
         await lapses.looking.start()
         ended = asyncio.Event()
         with lapses.watching(token.id, ended.set), capture_logs() as logs:
-            await database.write(lambda c: c.execute("ALTER TABLE tokens RENAME TO away"))
+            await database.write(lambda c: c.run("ALTER TABLE tokens RENAME TO away"))
             async with asyncio.timeout(30):
                 while not logs:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
-            await database.write(lambda c: c.execute("ALTER TABLE away RENAME TO tokens"))
+            await database.write(lambda c: c.run("ALTER TABLE away RENAME TO tokens"))
             await accounts.revoke_token(str(token.id))
             await asyncio.wait_for(ended.wait(), 60)
         await lapses.looking.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -31,6 +32,8 @@ class NameServer(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        # All may ask before this loop has a turn: none of the questions is to be lost.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)
         self.address = "{}:{}".format(*transport.get_extra_info("sockname"))
 
     def datagram_received(self, data: bytes, address: Any) -> None:

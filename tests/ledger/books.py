@@ -56,11 +56,9 @@ class Books:
     async def balance(self) -> tuple[int, int]:
         """Available and held, when all that was queued is written."""
         assert await self.database.drain() == 0
-        query = "SELECT available, held FROM accounts WHERE id = ?"
-        found: tuple[int, int] = await self.database.read(
-            lambda c: c.execute(query, (self.principal.account_id,)).get
-        )
-        return found
+        query = "SELECT available, held FROM accounts WHERE id = $1"
+        found = await self.database.read(lambda c: c.rows(query, self.principal.account_id))
+        return found[0][0], found[0][1]
 
     async def usage(self) -> list[Entry]:
         """The usage entries, the newest first."""

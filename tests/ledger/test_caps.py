@@ -75,7 +75,7 @@ async def test_what_was_spent_and_what_is_held_count(
         assert (reached.cap, reached.spent, reached.needed) == (150, 144, 7)
         assert reached.period == "total"
         assert await books.balance() == before
-        assert await database.read(lambda c: c.execute("SELECT count(*) FROM holds").get) == 2
+        assert await database.read(lambda c: c.value("SELECT count(*) FROM holds")) == 2
         async with hold(ledger, principal, Usage(), amount=6):
             await books.agree()
     assert await row(database, principal) == Cap(150, "total", 0, 44, 0)

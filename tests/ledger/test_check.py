@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.kit.sqlite import raw
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Usage
 from xinghe.ledger import Ledger, check
+from xinghe.storage.sqlite import SQLiteSession
 
 DAMAGE = {
     "the balance is the sum of the entries": "UPDATE entries SET amount = amount + 1 WHERE id = 1",
@@ -42,13 +44,13 @@ async def test_damage(
         used(usage, 5, 3)
         usage.finished = True
     await books.agree()
-    writer = books.database._writer._connection
+    writer = raw(books.database)
     writer.pragma("ignore_check_constraints", True)
     writer.pragma("foreign_keys", False)
     writer.execute("SAVEPOINT damage; DROP TRIGGER entries_are_never_changed")
     writer.execute(DAMAGE[rule])
     writer.pragma("ignore_check_constraints", False)
-    found = check(writer)
+    found = check(SQLiteSession(writer))
     writer.execute("ROLLBACK TO damage; RELEASE damage")
     assert rule in {finding.rule for finding in found}
     assert all(finding.where and finding.expected != finding.found for finding in found)

@@ -12,25 +12,24 @@ from typing import Any
 import apsw
 import pytest
 
+from tests.kit.sqlite import in_memory, raw
 from tests.ledger.many import fill
 from xinghe.accounts.tables import record
 from xinghe.ledger import check
 from xinghe.storage import Database
-from xinghe.storage.connection import migrate
 
 CHECK = """
 import sys
 from pathlib import Path
 from xinghe.ledger import check
-from xinghe.storage.connection import FILE_NAME, connect
-print(len(check(connect(Path(sys.argv[1]) / FILE_NAME, read_only=True))))
+from xinghe.storage.sqlite import FILE_NAME, SQLiteSession, connect
+print(len(check(SQLiteSession(connect(Path(sys.argv[1]) / FILE_NAME, read_only=True)))))
 """
 
 
 def work(accounts: int) -> dict[str, int]:
     """The steps of SQLite's machine for each statement of the check."""
-    connection = apsw.Connection(":memory:")
-    migrate(connection)
+    connection, session = in_memory()
     fill(connection, accounts)
     steps: dict[str, int] = {}
 
@@ -38,7 +37,7 @@ def work(accounts: int) -> dict[str, int]:
         steps[event["sql"]] = event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"]
 
     connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, seen)
-    assert check(connection) == []
+    assert check(session) == []
     connection.trace_v2(0, None)
     connection.close()
     return steps
@@ -55,7 +54,7 @@ def test_four_times_the_accounts_are_four_times_the_work() -> None:
 @pytest.mark.slow
 async def test_100_000_accounts_beside_a_writer(tmp_path: Path) -> None:
     async with await Database.open(tmp_path) as database:
-        fill(database._writer._connection, 100_000)
+        fill(raw(database), 100_000)
         checker = subprocess.Popen(  # noqa: ASYNC220
             [sys.executable, "-c", CHECK, str(tmp_path)], stdout=subprocess.PIPE, text=True
         )

@@ -192,7 +192,5 @@ async def test_the_soonest_expiring_lot_is_spent_first(
         used(usage, 70, 0)
         usage.finished = True
     assert await books.balance() == (1030, 0)
-    left = await books.database.read(
-        lambda c: c.execute("SELECT remaining FROM lots ORDER BY id").fetchall()
-    )
+    left = await books.database.read(lambda c: c.rows("SELECT remaining FROM lots ORDER BY id"))
     assert left == [(1000,), (30,), (0,)]

@@ -10,15 +10,16 @@ import apsw
 import pytest
 from structlog.testing import capture_logs
 
+from tests.kit.sqlite import raw
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Principal
 from xinghe.core import Usage
 from xinghe.ledger import Ledger
-from xinghe.storage import Database, StorageClosed, StorageUnavailable
+from xinghe.storage import Connection, Database, StorageClosed, StorageUnavailable
 
 
-def holds(connection: apsw.Connection) -> list[str]:
-    return [state for (state,) in connection.execute("SELECT state FROM holds ORDER BY id")]
+def holds(connection: Connection) -> list[str]:
+    return [state for (state,) in connection.rows("SELECT state FROM holds ORDER BY id")]
 
 
 async def test_cancelled_while_the_reservation_is_being_committed(
@@ -50,7 +51,7 @@ async def test_cancelled_between_the_commit_and_the_news_of_it(
 
     task = asyncio.create_task(request())
     await asyncio.sleep(0)
-    database._writer.drain(5)  # blocks the loop: the commit is done, the task has not heard
+    database._writers[0].drain(5)  # blocks the loop: the commit is done, the task has not heard
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -85,7 +86,7 @@ async def test_cancelled_at_any_moment(ledger: Ledger, principal: Principal, boo
 async def test_a_settlement_outlives_a_locked_database(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
-    database._writer._connection.set_busy_timeout(10)
+    raw(database).set_busy_timeout(10)
     other = apsw.Connection(str(database.directory / "xinghe.db"))
     usage = Usage()
     async with hold(ledger, principal, usage):

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from itertools import count
 
-import apsw
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from tests.kit.sqlite import in_memory
 from tests.ledger.books import RATE
 from xinghe.ledger import check, holds, lots
 from xinghe.ledger.holds import Counts, Period
 from xinghe.ledger.reaper import Reaping, settle_process
 from xinghe.storage import Allowance
-from xinghe.storage.connection import migrate
 
 ACCOUNTS = st.sampled_from([1, 2])
 OWNERS = st.sampled_from(["one", "two"])
@@ -51,9 +50,7 @@ class Books(RuleBasedStateMachine):
         super().__init__()
         # So that a few lots are more than a reservation sweeps.
         self.swept_on_the_way, holds.SWEPT_ON_THE_WAY = holds.SWEPT_ON_THE_WAY, 1
-        self.connection = apsw.Connection(":memory:")
-        self.connection.pragma("foreign_keys", True)
-        migrate(self.connection)
+        self.sqlite, self.connection = in_memory()
         self.clock = 1
         self.ids = count()
         self.open: dict[str, holds.Hold] = {}
@@ -63,42 +60,44 @@ class Books(RuleBasedStateMachine):
         self.balances = {1: 0, 2: 0}
         self.notices = 0
         for account in (1, 2):
-            self.connection.execute(
-                "INSERT INTO accounts (appid, name, created_at) VALUES (?1, ?1, 0)",
-                (f"account {account}",),
+            self.connection.run(
+                "INSERT INTO accounts (appid, name, created_at) VALUES ($1, $1, 0)",
+                f"account {account}",
             )
-            self.connection.execute(
+            self.connection.run(
                 "INSERT INTO tokens (account_id, public_id, digest, name, scopes, created_at) "
-                "VALUES (?1, ?1, zeroblob(32), 't', '[]', 0)",
-                (account,),
+                "VALUES ($1, $2, $3, 't', '[]', 0)",
+                account,
+                str(account),
+                bytes(32),
             )
 
     def teardown(self) -> None:
         holds.SWEPT_ON_THE_WAY = self.swept_on_the_way
-        self.connection.close()
+        self.sqlite.close()
 
     def balance(self, account: int) -> tuple[int, int]:
-        query = "SELECT available, held FROM accounts WHERE id = ?"
-        found: tuple[int, int] = self.connection.execute(query, (account,)).get
-        return found
+        query = "SELECT available, held FROM accounts WHERE id = $1"
+        available, held = self.connection.rows(query, account)[0]
+        return available, held
 
     def lots(self, account: int, *, expired: bool) -> int:
         query = (
-            "SELECT coalesce(sum(remaining), 0) FROM lots WHERE account_id = ? AND "
-            "(expires_at IS NOT NULL AND expires_at <= ?) = ?"
+            "SELECT coalesce(sum(remaining), 0) FROM lots WHERE account_id = $1 AND "
+            "(expires_at IS NOT NULL AND expires_at <= $2) = $3"
         )
-        found: int = self.connection.execute(query, (account, self.clock, expired)).get
+        found: int = self.connection.value(query, account, self.clock, expired)
         return found
 
     def pinned(self, account: int) -> int:
         """What the open holds were promised of lots that have expired since (the spared part)."""
         query = (
-            "SELECT expires_at, sum(remaining) FROM lots WHERE account_id = ? AND "
-            "expires_at <= ? GROUP BY expires_at ORDER BY expires_at"
+            "SELECT expires_at, sum(remaining) FROM lots WHERE account_id = $1 AND "
+            "expires_at <= $2 GROUP BY expires_at ORDER BY expires_at"
         )
         mine = [hold for hold in self.open.values() if hold.account_id == account]
         most = 0
-        for moment, remaining in self.connection.execute(query, (account, self.clock)):
+        for moment, remaining in self.connection.rows(query, account, self.clock):
             promised = sum(hold.amount for hold in mine if hold.created_at < moment)
             most = min(most + remaining, promised)
         return most
@@ -111,12 +110,12 @@ class Books(RuleBasedStateMachine):
         """
         mine = [hold for hold in self.open.values() if hold.account_id == account]
         query = (
-            "SELECT coalesce(sum(remaining), 0) FROM lots WHERE account_id = ? AND "
-            "(expires_at IS NULL OR expires_at > ?)"
+            "SELECT coalesce(sum(remaining), 0) FROM lots WHERE account_id = $1 AND "
+            "(expires_at IS NULL OR expires_at > $2)"
         )
         return all(
             sum(hold.amount for hold in mine if hold.created_at >= moment)
-            <= self.connection.execute(query, (account, moment)).get
+            <= self.connection.value(query, account, moment)
             for moment in {hold.created_at for hold in mine}
         )
 
@@ -148,10 +147,11 @@ class Books(RuleBasedStateMachine):
 
     @rule(account=ACCOUNTS, threshold=st.integers(1, 400))
     def watch(self, account: int, threshold: int) -> None:
-        self.connection.execute(
-            "INSERT INTO alerts (account_id, threshold) VALUES (?1, ?2) "
-            "ON CONFLICT DO UPDATE SET threshold = ?2",
-            (account, threshold),
+        self.connection.run(
+            "INSERT INTO alerts (account_id, threshold) VALUES ($1, $2) "
+            "ON CONFLICT (account_id) DO UPDATE SET threshold = $2",
+            account,
+            threshold,
         )
         self.thresholds[account] = threshold
 
@@ -271,17 +271,17 @@ class Books(RuleBasedStateMachine):
         for name, hold in left.items():
             del self.open[name]
             noted = self.noted.get(name) if hold.stream else None
-            query = "SELECT state FROM holds WHERE id = ?"
+            query = "SELECT state FROM holds WHERE id = $1"
             state = "released" if noted is None else "captured"
-            assert self.connection.execute(query, (name,)).get == state
-            query = "SELECT -amount, search_tokens, searches FROM entries WHERE hold_id = ?"
-            entry = self.connection.execute(query, (name,)).get
+            assert self.connection.value(query, name) == state
+            query = "SELECT -amount, search_tokens, searches FROM entries WHERE hold_id = $1"
+            entry = self.connection.row(query, name)
             assert entry == (
                 noted and (min(cost_of(noted), hold.amount), noted.search, noted.searches)
             )
         # The reaper's clock is the real one: the entries tell what it took.
         query = "SELECT token_id, at, -amount FROM entries WHERE kind = 'usage' ORDER BY id"
-        self.spent = list(self.connection.execute(query))
+        self.spent = [(token, at, cost) for token, at, cost in self.connection.rows(query)]
 
     @rule(account=ACCOUNTS)
     def sweep(self, account: int) -> None:
@@ -356,7 +356,7 @@ class Books(RuleBasedStateMachine):
             held = sum(hold.amount for hold in self.open.values() if hold.account_id == account)
             assert self.balance(account)[1] == held
             assert self.covered(account)
-        assert self.connection.execute("SELECT count(*) FROM outbox").get == self.notices
+        assert self.connection.value("SELECT count(*) FROM outbox") == self.notices
 
 
 TestBooks = Books.TestCase

@@ -15,7 +15,7 @@ from xinghe.storage import now
 
 async def expire(books: Books, lot: int) -> None:
     await books.database.write(
-        lambda c: c.execute("UPDATE lots SET expires_at = ? WHERE id = ?", (now() - 1, lot))
+        lambda c: c.run("UPDATE lots SET expires_at = $1 WHERE id = $2", now() - 1, lot)
     )
 
 
@@ -23,7 +23,7 @@ async def left(books: Books) -> list[int]:
     """What each lot has left, the oldest first."""
     assert await books.database.drain() == 0
     query = "SELECT remaining FROM lots ORDER BY id"
-    return await books.database.read(lambda c: [amount for (amount,) in c.execute(query)])
+    return await books.database.read(lambda c: [amount for (amount,) in c.rows(query)])
 
 
 async def test_reserving_sweeps_what_expired_and_a_refusal_keeps_it_swept(

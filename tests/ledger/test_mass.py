@@ -10,13 +10,14 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tests.kit.sqlite import raw
 from tests.ledger.books import Books, hold
 from tests.ledger.many import EXPIRED, GRANT, SPENT, fill, leave_open
 from xinghe.accounts import Principal
 from xinghe.core import Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger
 from xinghe.storage import Database
-from xinghe.storage.database import ROWS
+from xinghe.storage.batches import ROWS
 
 LEFT = GRANT - SPENT
 LARGEST = 4 * ROWS
@@ -44,7 +45,7 @@ class Transactions:
     """How many rows each commit of a database has changed."""
 
     def __init__(self, database: Database) -> None:
-        self._connection = database._writer._connection
+        self._connection = raw(database)
         self._before = self._connection.total_changes()
         self.sizes: list[int] = []
         self._connection.set_commit_hook(self._committing)
@@ -72,7 +73,7 @@ async def served(ledger: Ledger, task: Awaitable[object]) -> tuple[int, float]:
 
 
 async def expire_beside_requests(database: Database, accounts: int, lots: int) -> None:
-    fill(database._writer._connection, accounts, lots=lots)
+    fill(raw(database), accounts, lots=lots)
     ledger = Ledger(database)
     await ledger.start()
     books = Books(database, payer(1))
@@ -106,7 +107,7 @@ async def test_100_000_lots(database: Database, accounts: int, lots: int) -> Non
 
 
 async def test_a_reservation_on_an_account_of_many_expired_lots(database: Database) -> None:
-    fill(database._writer._connection, 2, lots=2000)
+    fill(raw(database), 2, lots=2000)
     ledger = Ledger(database)
     await ledger.start()
     transactions = Transactions(database)
@@ -135,25 +136,25 @@ async def test_a_request_takes_from_few_of_many_lots(database: Database) -> None
         steps.append(status["SQLITE_STMTSTATUS_VM_STEP"])
 
     far = 2**62
-    fill(database._writer._connection, 2, lots=3000, at=far)
+    fill(raw(database), 2, lots=3000, at=far)
     ledger = Ledger(database)
     await ledger.start()
-    await database.write(lambda c: c.trace_v2(apsw.SQLITE_TRACE_PROFILE, seen))
+    raw(database).trace_v2(apsw.SQLITE_TRACE_PROFILE, seen)
     usage = Usage()
     async with hold(ledger, payer(1), usage, rate=Rate(1, 0, 0), amount=3 * EXPIRED):
         usage.prompt_tokens, usage.finished = 2 * EXPIRED + 1, True
     assert await database.drain() == 0
-    await database.write(lambda c: c.trace_v2(0, None))
+    raw(database).trace_v2(0, None)
     assert max(steps) < 1000
     await Books(database, payer(1)).settled()
     await ledger.stop()
 
 
 async def reap_beside_requests(database: Database, count: int) -> None:
-    fill(database._writer._connection, 2, lots=1, at=2**62)
+    fill(raw(database), 2, lots=1, at=2**62)
     amount = 1
     grant = "UPDATE {} SET {} = {} + ? WHERE {} = 1"
-    with database._writer._connection as connection:
+    with raw(database) as connection:
         connection.execute(
             "INSERT INTO entries (account_id, at, kind, amount, balance_after) "
             "SELECT 1, 1, 'grant', ?1, available + ?1 FROM accounts WHERE id = 1",
@@ -165,7 +166,7 @@ async def reap_beside_requests(database: Database, count: int) -> None:
             (count * amount,),
         )
         connection.execute(grant.format("accounts", "available", "available", "id"), (count,))
-    leave_open(database._writer._connection, count, owner="a dead one", amount=amount)
+    leave_open(raw(database), count, owner="a dead one", amount=amount)
     ledger = Ledger(database)
     ledger._lock.acquire()
     books = Books(database, payer(1))

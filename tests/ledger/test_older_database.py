@@ -10,7 +10,7 @@ from tests.ledger.books import Books
 from xinghe.accounts import Principal
 from xinghe.ledger import Ledger, check
 from xinghe.storage import Database
-from xinghe.storage.connection import migrations
+from xinghe.storage.sqlite import migrations
 
 VERSION = 3
 ROWS = """

@@ -190,8 +190,8 @@ async def test_checkpoints_follow_the_usage(
             "SELECT started, prompt_tokens, emitted, cached_tokens, search_tokens, searches "
             "FROM holds"
         )
-        found: tuple[int, ...] = await database.read(lambda c: c.execute(query).get)
-        return found
+        found = await database.read(lambda c: c.rows(query))
+        return found[0]
 
     usage = Usage()
     async with hold(ledger, principal, usage):
@@ -216,7 +216,7 @@ async def test_a_hold_that_cannot_be_settled_keeps_no_other_open(
     process = start("wait")
     assert await line(process) == "ready"
     await database.write(
-        lambda c: c.execute(
+        lambda c: c.run(
             "CREATE TRIGGER no_usage BEFORE INSERT ON entries WHEN new.kind = 'usage' "
             "BEGIN SELECT RAISE(ABORT, 'not now'); END"
         )
@@ -228,6 +228,6 @@ async def test_a_hold_that_cannot_be_settled_keeps_no_other_open(
     assert "hold_not_reaped" in [entry["event"] for entry in logs]
     assert await books.balance() == (900, 100)
     await books.agree()
-    await database.write(lambda c: c.execute("DROP TRIGGER no_usage"))
+    await database.write(lambda c: c.run("DROP TRIGGER no_usage"))
     assert await ledger.reap() == 1
     assert await books.balance() == (1000 - 44, 0)

@@ -48,7 +48,7 @@ async def begin(ledger: Ledger, database: Database, principal: Principal) -> Non
     async with hold(ledger, principal, usage):
         usage.started = True
         query = "SELECT max(started) FROM holds WHERE state = 'open'"
-        while not await database.read(lambda c: c.execute(query).get):  # noqa: ASYNC110
+        while not await database.read(lambda c: c.value(query)):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         print("ready", flush=True)
         await asyncio.sleep(600)

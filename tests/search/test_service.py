@@ -23,7 +23,7 @@ from xinghe.search.corpus import SHARE
 from xinghe.search.indexing import documentation
 from xinghe.search.service import SearchService
 from xinghe.settings import Search, Settings, SettingsError
-from xinghe.storage import connect
+from xinghe.storage.sqlite import connect
 
 BASE = "http://127.0.0.1:8000"
 

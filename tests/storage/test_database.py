@@ -9,11 +9,17 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-import apsw
 import pytest
 
 from tests.storage.test_writer import FAR_TOO_MUCH, limit_pages, note, notes, until
-from xinghe.storage import Allowance, Database, StorageClosed, StorageUnavailable, in_batches
+from xinghe.storage import (
+    Allowance,
+    Connection,
+    Database,
+    StorageClosed,
+    StorageUnavailable,
+    in_batches,
+)
 
 
 @pytest.fixture
@@ -32,7 +38,7 @@ def test_a_batch_is_bounded_by_time_but_for_its_first_row() -> None:
     assert [allowance.take() for _ in range(3)] == [True, False, False]
 
 
-def step(connection: apsw.Connection, allowance: Allowance, done: int) -> tuple[int, bool]:
+def step(connection: Connection, allowance: Allowance, done: int) -> tuple[int, bool]:
     note(connection, f"batch {done}")
     return done + 1, done == 4
 
@@ -48,13 +54,13 @@ async def test_others_go_first_even_if_they_come_later(tmp_path: Path) -> None:
         gate = threading.Event()
         database.enqueue(lambda _: gate.wait(60))
         long = asyncio.create_task(in_batches(database, step, 0))
-        await until(lambda: bool(database._writer._idle))
+        await until(lambda: bool(database._writers[0]._idle))
         others = [
             asyncio.create_task(database.write(partial(note, text=f"other {number}")))
             for number in range(3)
         ]
-        await until(lambda: len(database._writer._queue) >= 3)
-        database._writer._idle[0].at = math.inf  # on a busy machine it might be late by now
+        await until(lambda: len(database._writers[0]._queue) >= 3)
+        database._writers[0]._idle[0].at = math.inf  # on a busy machine it might be late by now
         gate.set()
         await asyncio.gather(*others)
         await long
@@ -81,7 +87,7 @@ async def test_a_batch_does_not_wait_for_ever(tmp_path: Path) -> None:
 
 
 async def test_what_a_step_raises_ends_the_task(tmp_path: Path) -> None:
-    def failing(connection: apsw.Connection, allowance: Allowance, done: int) -> tuple[int, bool]:
+    def failing(connection: Connection, allowance: Allowance, done: int) -> tuple[int, bool]:
         note(connection, f"batch {done}")
         if done == 2:
             raise LookupError
@@ -105,7 +111,7 @@ async def test_in_trouble_a_batch_is_refused(tmp_path: Path) -> None:
 
 async def noted(database: Database) -> list[str]:
     assert await database.drain() == 0
-    rows = await database.read(lambda c: list(c.execute("SELECT detail FROM audit ORDER BY id")))
+    rows = await database.read(lambda c: c.rows("SELECT detail FROM audit ORDER BY id"))
     return [text for (text,) in rows]
 
 
@@ -176,7 +182,7 @@ async def test_others_are_not_held_back(database: Database) -> None:
 async def test_one_that_fails_takes_no_other_with_it(database: Database) -> None:
     with database.defer() as writes:
         database.enqueue(partial(note, text="a"))
-        writes.hand_in(lambda c: c.execute("SELECT nonsense"))
+        writes.hand_in(lambda c: c.run("SELECT nonsense"))
     assert await noted(database) == ["a"]
 
 

@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from xinghe.storage import Database, StorageError
-from xinghe.storage.connection import migrate, migrations
+from xinghe.storage.sqlite import migrate, migrations
 
 OPEN_AND_WRITE = """
 import asyncio, sys
@@ -23,9 +23,9 @@ from xinghe.storage import Database
 async def main():
     async with await Database.open(Path(sys.argv[1])) as database:
         for index in range(int(sys.argv[2])):
-            await database.write(lambda c: c.execute(
+            await database.write(lambda c: c.run(
                 "INSERT INTO audit (at, actor, action, subject, detail) "
-                "VALUES (0, ?, 'a', ?, '')", (sys.argv[3], str(index))))
+                "VALUES (0, $1, 'a', $2, '')", sys.argv[3], str(index)))
 
 asyncio.run(main())
 """
@@ -34,7 +34,7 @@ asyncio.run(main())
 async def test_permissions(tmp_path: Path) -> None:
     directory = tmp_path / "deep" / "data"
     async with await Database.open(directory) as database:
-        await database.write(lambda c: c.execute("DELETE FROM audit"))
+        await database.write(lambda c: c.run("DELETE FROM audit"))
         assert directory.stat().st_mode & 0o777 == 0o700
         files = list(directory.iterdir())
         assert {file.name for file in files} >= {"xinghe.db", "xinghe.db-wal"}
@@ -51,7 +51,7 @@ async def test_a_file_that_others_can_read_is_closed_to_them(tmp_path: Path) -> 
 async def test_durability_settings(tmp_path: Path) -> None:
     async with await Database.open(tmp_path) as database:
         pragmas = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-        found = await database.write(lambda c: [c.pragma(name) for name in pragmas])
+        found = await database.write(lambda c: [c.value(f"PRAGMA {name}") for name in pragmas])
         assert found == ["wal", 2, 1, 5000]
 
 
@@ -102,14 +102,14 @@ async def test_a_database_of_the_first_version_keeps_what_it_holds(tmp_path: Pat
         query = (
             "SELECT a.name, available, t.name, c.amount FROM accounts a, tokens t LEFT JOIN caps c"
         )
-        found = await database.read(lambda c: list(c.execute(query)))
+        found = await database.read(lambda c: c.rows(query))
         assert found == [("a", 5, "t", None)]
 
 
 async def test_entries_are_append_only(tmp_path: Path) -> None:
     async with await Database.open(tmp_path) as database:
         await database.write(
-            lambda c: c.execute(
+            lambda c: c.run(
                 "INSERT INTO accounts (appid, name, created_at) VALUES ('app-0123456789', 'a', 0);"
                 "INSERT INTO entries (account_id, at, kind, amount, balance_after) "
                 "VALUES (1, 0, 'grant', 5, 5)"
@@ -117,7 +117,7 @@ async def test_entries_are_append_only(tmp_path: Path) -> None:
         )
         for statement in ("UPDATE entries SET amount = 6", "DELETE FROM entries"):
             with pytest.raises(apsw.ConstraintError, match="append-only"):
-                await database.write(lambda c, sql=statement: c.execute(sql))  # type: ignore[misc]
+                await database.write(lambda c, sql=statement: c.run(sql))  # type: ignore[misc]
 
 
 def test_tables_are_made_once_however_many_start(tmp_path: Path) -> None:
@@ -149,6 +149,6 @@ def test_processes_that_start_at_once_share_a_new_file(tmp_path: Path) -> None:
     async def count() -> list[tuple[str, int]]:
         async with await Database.open(tmp_path) as database:
             query = "SELECT actor, count(*) FROM audit GROUP BY actor ORDER BY actor"
-            return await database.read(lambda c: list(c.execute(query)))
+            return await database.read(lambda c: c.rows(query))
 
     assert asyncio.run(count()) == [("one", 100), ("three", 100), ("two", 100)]

@@ -11,31 +11,33 @@ import apsw
 import pytest
 from structlog.testing import capture_logs
 
-from xinghe.storage import Database, StorageClosed, StorageUnavailable
+from tests.kit.sqlite import raw
+from xinghe.storage import Connection, Database, StorageClosed, StorageUnavailable
 
 FAR_TOO_MUCH = "x" * 200_000
 
 
-def note(connection: apsw.Connection, text: str) -> str:
-    connection.execute(
-        "INSERT INTO audit (at, actor, action, subject, detail) VALUES (0, 'test', 'note', ?, ?)",
-        (text[:20], text),
+def note(connection: Connection, text: str) -> str:
+    connection.run(
+        "INSERT INTO audit (at, actor, action, subject, detail) VALUES (0, 'test', 'note', $1, $2)",
+        text[:20],
+        text,
     )
     return text
 
 
-def notes(connection: apsw.Connection) -> list[str]:
-    return [subject for (subject,) in connection.execute("SELECT subject FROM audit ORDER BY id")]
+def notes(connection: Connection) -> list[str]:
+    return [subject for (subject,) in connection.rows("SELECT subject FROM audit ORDER BY id")]
 
 
-def limit_pages(connection: apsw.Connection) -> None:
+def limit_pages(connection: Connection) -> None:
     """Make every later growth of the file fail with SQLITE_FULL."""
-    connection.pragma("max_page_count", connection.pragma("page_count"))
+    connection.rows(f"PRAGMA max_page_count = {connection.value('PRAGMA page_count')}")
 
 
 def lift_limit(database: Database) -> None:
     # Past the queue: what is at its head waits for this.
-    database._writer._connection.pragma("max_page_count", 1_000_000)
+    raw(database).pragma("max_page_count", 1_000_000)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -56,13 +58,13 @@ async def test_a_write_is_read_back(database: Database) -> None:
 
 
 async def test_one_failing_operation_takes_no_other_with_it(database: Database) -> None:
-    def failing(connection: apsw.Connection) -> None:
+    def failing(connection: Connection) -> None:
         note(connection, "undone")
         raise LookupError("mine alone")
 
-    def constrained(connection: apsw.Connection) -> None:
+    def constrained(connection: Connection) -> None:
         note(connection, "undone too")
-        connection.execute("INSERT INTO tokens (account_id) VALUES (1)")
+        connection.run("INSERT INTO tokens (account_id) VALUES (1)")
 
     outcomes = await asyncio.gather(
         database.write(partial(note, text="before")),
@@ -87,7 +89,7 @@ async def test_what_gathers_during_a_commit_is_one_batch(database: Database) -> 
         commits += 1
         return False
 
-    await database.write(lambda c: c.set_commit_hook(committing))
+    raw(database).set_commit_hook(committing)
     await asyncio.gather(*(database.write(partial(note, text="x")) for _ in range(200)))
     assert len(await database.read(notes)) == 200
     assert 0 < commits < 20
@@ -134,7 +136,7 @@ async def test_health_returns_by_itself(database: Database) -> None:
 
 
 async def test_a_locked_file_delays_what_was_enqueued(database: Database, tmp_path: Path) -> None:
-    database._writer._connection.set_busy_timeout(100)
+    raw(database).set_busy_timeout(100)
     other = apsw.Connection(str(tmp_path / "xinghe.db"))
     other.execute("BEGIN IMMEDIATE")
     database.enqueue(partial(note, text="a"))
@@ -154,7 +156,7 @@ async def test_a_locked_file_delays_what_was_enqueued(database: Database, tmp_pa
 async def test_an_enqueued_operation_with_a_fault_of_its_own_blocks_nothing(
     database: Database,
 ) -> None:
-    database.enqueue(lambda connection: connection.execute("INSERT INTO nowhere VALUES (1)"))
+    database.enqueue(lambda connection: connection.run("INSERT INTO nowhere VALUES (1)"))
     database.enqueue(partial(note, text="behind"))
     assert await database.drain() == 0
     assert await database.read(notes) == ["behind"]
@@ -199,7 +201,7 @@ async def test_the_reading_connection_cannot_write(database: Database) -> None:
 
 
 async def test_what_is_dropped_is_named_and_not_quoted(database: Database) -> None:
-    def keep(connection: apsw.Connection, *, answer: bytes) -> None:
+    def keep(connection: Connection, *, answer: bytes) -> None:
         raise apsw.TooBigError("string or blob too big")
 
     with capture_logs() as told:

@@ -9,9 +9,7 @@ import re
 import secrets
 import string
 from collections.abc import Iterable
-from typing import Any
 
-import apsw
 import msgspec
 
 from xinghe.accounts import rules, tables
@@ -19,7 +17,7 @@ from xinghe.accounts.rules import DEFAULT_SCOPES, AccountError
 from xinghe.accounts.tables import AccessToken, Account, Principal
 from xinghe.core import INITIAL_GRANT
 from xinghe.ledger import Period, holds
-from xinghe.storage import Database, now
+from xinghe.storage import Connection, Database, now
 
 DEFAULT_ACCOUNT = "default"
 QUICKSTART = "quickstart"
@@ -30,12 +28,9 @@ _TOKEN = re.compile(r"xh-([a-z0-9]{10})-[A-Za-z0-9]{43}")
 
 _AUTHENTICATE = (
     "SELECT t.digest, t.revoked_at, t.expires_at, a.id, a.appid, a.name, t.id, t.name, t.scopes, "
-    "t.models FROM tokens t JOIN accounts a ON a.id = t.account_id WHERE t.public_id = ?"
+    "t.models FROM tokens t JOIN accounts a ON a.id = t.account_id WHERE t.public_id = $1"
 )
-_LAPSED = (
-    "SELECT id FROM tokens WHERE id IN (SELECT value FROM json_each(?)) "
-    "AND (revoked_at IS NOT NULL OR expires_at <= ?)"
-)
+_LAPSED = "SELECT id FROM tokens WHERE id = $1 AND (revoked_at IS NOT NULL OR expires_at <= $2)"
 
 
 class Accounts:
@@ -54,7 +49,7 @@ class Accounts:
         match = _TOKEN.fullmatch(secret)
         if match is None:
             return None
-        row = await self._database.read(lambda c: c.execute(_AUTHENTICATE, (match[1],)).get)
+        row = await self._database.read(lambda c: c.row(_AUTHENTICATE, match[1]))
         if row is None:
             return None
         stored, revoked_at, expires_at, account_id, appid, account_name, *token = row
@@ -76,9 +71,10 @@ class Accounts:
 
     async def lapsed(self, token_ids: Iterable[int]) -> list[int]:
         """Which of these tokens are revoked or expired."""
-        asked = msgspec.json.encode(list(token_ids)).decode(), now()
-        rows: list[Any] = await self._database.read(lambda c: c.execute(_LAPSED, asked).fetchall())
-        return [token_id for (token_id,) in rows]
+        asked, at = list(token_ids), now()
+        return await self._database.read(
+            lambda c: [each for each in asked if c.value(_LAPSED, each, at) is not None]
+        )
 
     async def create_account(self, name: str, *, amount: int = INITIAL_GRANT) -> Account:
         """A new account with its first lot (none if `amount` is 0). Raises `AccountError`."""
@@ -103,8 +99,8 @@ class Accounts:
         rules.check_expiry(expires_at, at)
         rules.check_note(note)
 
-        def operation(connection: apsw.Connection) -> Account:
-            to = tables.account(connection, account)
+        def operation(connection: Connection) -> Account:
+            to = tables.locked_account(connection, account)
             after = tables.grant(connection, to, amount, at=at, expires_at=expires_at, note=note)
             detail = f"{amount} micro-Tokens, expires_at={expires_at}"
             self._record(connection, "account.grant", to.appid, detail, at)
@@ -139,7 +135,7 @@ class Accounts:
     async def list_tokens(self, account: str | None = None) -> list[AccessToken]:
         """The tokens of one account or of all. Raises `AccountError` if there is no such."""
 
-        def operation(connection: apsw.Connection) -> list[AccessToken]:
+        def operation(connection: Connection) -> list[AccessToken]:
             if account is None:
                 return tables.tokens(connection)
             return tables.tokens(connection, tables.account(connection, account).id)
@@ -152,7 +148,7 @@ class Accounts:
         Doing it twice is no error. Raises `AccountError` if there is no such token.
         """
 
-        def operation(connection: apsw.Connection) -> AccessToken:
+        def operation(connection: Connection) -> AccessToken:
             self._revoke(connection, tables.token(connection, token))
             return tables.token(connection, token)
 
@@ -167,8 +163,9 @@ class Accounts:
         """
         rules.check_cap(amount, per or "total")
 
-        def operation(connection: apsw.Connection) -> AccessToken:
+        def operation(connection: Connection) -> AccessToken:
             found, at = tables.token(connection, token), now()
+            tables.locked_account(connection, found.account)
             period = per or (found.cap.per if found.cap else "total")
             if amount is None:
                 holds.remove_cap(connection, found.id)
@@ -183,8 +180,8 @@ class Accounts:
     async def ensure_default(self) -> Account | None:
         """Make the account `default` if there is no account at all; returns it if it was made."""
 
-        def operation(connection: apsw.Connection) -> Account | None:
-            if connection.execute("SELECT EXISTS (SELECT 1 FROM accounts)").get:
+        def operation(connection: Connection) -> Account | None:
+            if connection.value("SELECT EXISTS (SELECT 1 FROM accounts)"):
                 return None
             return self._create_account(connection, DEFAULT_ACCOUNT, INITIAL_GRANT)
 
@@ -197,9 +194,9 @@ class Accounts:
         that nobody ever used: a start leaves at most one unused token behind.
         """
 
-        def operation(connection: apsw.Connection) -> str:
+        def operation(connection: Connection) -> str:
             try:
-                account = tables.account(connection, DEFAULT_ACCOUNT)
+                account = tables.locked_account(connection, DEFAULT_ACCOUNT)
             except AccountError:
                 account = self._create_account(connection, DEFAULT_ACCOUNT, INITIAL_GRANT)
             for unused in tables.unused_tokens(connection, account.id, QUICKSTART):
@@ -209,7 +206,7 @@ class Accounts:
 
         return await self._database.write(operation)
 
-    def _create_account(self, connection: apsw.Connection, name: str, amount: int) -> Account:
+    def _create_account(self, connection: Connection, name: str, amount: int) -> Account:
         at = now()
         appid = f"app-{_random(10, _ID_ALPHABET)}"
         account = tables.insert_account(connection, appid, name, at)
@@ -219,9 +216,7 @@ class Accounts:
         self._record(connection, "account.create", account.appid, detail, at)
         return account
 
-    def _create_token(
-        self, connection: apsw.Connection, account: Account, new: tables.NewToken
-    ) -> str:
+    def _create_token(self, connection: Connection, account: Account, new: tables.NewToken) -> str:
         at, public_id = now(), _random(10, _ID_ALPHABET)
         # 43 characters of base62 are just over 256 bits: a plain hash of them cannot be guessed.
         secret = f"xh-{public_id}-{_random(43, _BASE62)}"
@@ -234,7 +229,7 @@ class Accounts:
         self._record(connection, "token.create", public_id, detail, at)
         return secret
 
-    def _revoke(self, connection: apsw.Connection, token: AccessToken) -> None:
+    def _revoke(self, connection: Connection, token: AccessToken) -> None:
         at = now()
         if token.revoked_at is None:
             tables.revoke(connection, token.id, at)
@@ -242,7 +237,7 @@ class Accounts:
             self._record(connection, "token.revoke", token.public_id, detail, at)
 
     def _record(
-        self, connection: apsw.Connection, action: str, subject: str, detail: str, at: int
+        self, connection: Connection, action: str, subject: str, detail: str, at: int
     ) -> None:
         tables.record(
             connection, at=at, actor=self._actor, action=action, subject=subject, detail=detail

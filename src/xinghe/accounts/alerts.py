@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-import apsw
 import msgspec
 import structlog
 
@@ -22,7 +21,7 @@ from xinghe.accounts import rules, tables
 from xinghe.core import MICRO
 from xinghe.outbound import CallFailed, Client, tries
 from xinghe.regular import Regular
-from xinghe.storage import Database, StorageError, now
+from xinghe.storage import Connection, Database, StorageError, now
 
 PREFIX = "whsec_"
 """What a secret begins with in Standard Webhooks; base64 of the key follows."""
@@ -74,18 +73,21 @@ class Alerts:
         rules.check_webhook(url)
         fresh = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
-        def operation(connection: apsw.Connection) -> Alert:
-            owner = tables.account(connection, account)
+        def operation(connection: Connection) -> Alert:
+            owner = tables.locked_account(connection, account)
             before = _read(connection, owner.id)
             same = before.secret if before is not None and before.url == url else None
             # Those of before Standard Webhooks are of another form.
             secret = same if same is not None and same.startswith(PREFIX) else fresh
             alert = Alert(threshold, url, secret if url is not None else None)
             # Not INSERT OR REPLACE: that would take along what is still to be sent.
-            connection.execute(
-                "INSERT INTO alerts (account_id, threshold, url, secret) VALUES (?1, ?2, ?3, ?4) "
-                "ON CONFLICT DO UPDATE SET threshold = ?2, url = ?3, secret = ?4",
-                (owner.id, threshold, url, alert.secret),
+            connection.run(
+                "INSERT INTO alerts (account_id, threshold, url, secret) VALUES ($1, $2, $3, $4) "
+                "ON CONFLICT (account_id) DO UPDATE SET threshold = $2, url = $3, secret = $4",
+                owner.id,
+                threshold,
+                url,
+                alert.secret,
             )
             detail = f"{threshold} micro-Tokens, webhook={url}"
             self._record(connection, owner.appid, detail)
@@ -96,14 +98,14 @@ class Alerts:
     async def remove(self, account: str) -> None:
         """Take the alert away, and what it had still to send."""
 
-        def operation(connection: apsw.Connection) -> None:
-            owner = tables.account(connection, account)
-            connection.execute("DELETE FROM alerts WHERE account_id = ?", (owner.id,))
+        def operation(connection: Connection) -> None:
+            owner = tables.locked_account(connection, account)
+            connection.run("DELETE FROM alerts WHERE account_id = $1", owner.id)
             self._record(connection, owner.appid, "none")
 
         await self._database.write(operation)
 
-    def _record(self, connection: apsw.Connection, subject: str, detail: str) -> None:
+    def _record(self, connection: Connection, subject: str, detail: str) -> None:
         tables.record(
             connection,
             at=now(),
@@ -245,11 +247,11 @@ class Outbox:
             )
             if notice.url is not None:
                 await self._database.write(
-                    lambda c: c.execute("UPDATE outbox SET logged = 1 WHERE id = ?", (notice.id,))
+                    lambda c: c.run("UPDATE outbox SET logged = 1 WHERE id = $1", notice.id)
                 )
         if notice.url is None or await self._deliver(notice):
             await self._database.write(
-                lambda c: c.execute("DELETE FROM outbox WHERE id = ?", (notice.id,))
+                lambda c: c.run("DELETE FROM outbox WHERE id = $1", notice.id)
             )
         else:
             self._put_off(notice.id)
@@ -274,20 +276,21 @@ class Outbox:
             pass  # its status is all that is wanted of the answer
 
 
-def _read(connection: apsw.Connection, account_id: int) -> Alert | None:
-    row = connection.execute(
-        "SELECT threshold, url, secret FROM alerts WHERE account_id = ?", (account_id,)
-    ).get
+def _read(connection: Connection, account_id: int) -> Alert | None:
+    row = connection.row(
+        "SELECT threshold, url, secret FROM alerts WHERE account_id = $1", account_id
+    )
     return None if row is None else Alert(*row)
 
 
-def pending(connection: apsw.Connection, *, after: int, limit: int) -> list[Notice]:
+def pending(connection: Connection, *, after: int, limit: int) -> list[Notice]:
     """What is in the outbox, the oldest first, to be sent to where its account says now."""
-    rows = connection.execute(
+    rows = connection.rows(
         "SELECT o.id, a.name, a.appid, o.available, o.threshold, o.at, o.logged, l.url, l.secret "
         "FROM outbox o JOIN accounts a ON a.id = o.account_id "
-        "JOIN alerts l ON l.account_id = o.account_id WHERE o.id > ? ORDER BY o.id LIMIT ?",
-        (after, limit),
+        "JOIN alerts l ON l.account_id = o.account_id WHERE o.id > $1 ORDER BY o.id LIMIT $2",
+        after,
+        limit,
     )
     return [Notice(*row) for row in rows]
 

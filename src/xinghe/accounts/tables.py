@@ -6,13 +6,12 @@ Each statement is part of the caller's transaction.
 import re
 from typing import Any
 
-import apsw
 import msgspec
 
 from xinghe.accounts.rules import MAX_BALANCE, AccountError
 from xinghe.core import MICRO
 from xinghe.ledger import Cap, Period, lots
-from xinghe.storage import now
+from xinghe.storage import Connection, now
 
 _ACCOUNTS = "SELECT id, appid, name, available, held, created_at FROM accounts"
 _SELECT = (
@@ -84,32 +83,42 @@ class AccessToken(msgspec.Struct, frozen=True):
         return "expired" if self.expires_at is not None and self.expires_at <= at else "active"
 
 
-def all_accounts(connection: apsw.Connection) -> list[Account]:
+def all_accounts(connection: Connection) -> list[Account]:
     """Every account, the oldest first."""
-    return [Account(*row) for row in connection.execute(f"{_ACCOUNTS} ORDER BY id")]
+    return [Account(*row) for row in connection.rows(f"{_ACCOUNTS} ORDER BY id")]
 
 
-def account(connection: apsw.Connection, name: str) -> Account:
+def account(connection: Connection, name: str) -> Account:
     """The account of a name or an appid. Raises `AccountError`."""
     column = "appid" if name.startswith("app-") else "name"
-    row = connection.execute(f"{_ACCOUNTS} WHERE {column} = ?", (name,)).get
+    row = connection.row(f"{_ACCOUNTS} WHERE {column} = $1", name)
     if row is None:
         raise AccountError(f"there is no account {name!r}")
     return Account(*row)
 
 
-def insert_account(connection: apsw.Connection, appid: str, name: str, at: int) -> Account:
+def locked_account(connection: Connection, name: str) -> Account:
+    """The same, which nobody else changes before the transaction ends."""
+    connection.lock([account(connection, name).id])
+    return account(connection, name)
+
+
+def insert_account(connection: Connection, appid: str, name: str, at: int) -> Account:
     """A new account without Tokens. Raises `AccountError` if the name is taken."""
-    if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).get:
-        raise AccountError(f"there is an account {name!r} already")
-    connection.execute(
-        "INSERT INTO accounts (appid, name, created_at) VALUES (?, ?, ?)", (appid, name, at)
+    made = connection.run(
+        "INSERT INTO accounts (appid, name, created_at) VALUES ($1, $2, $3) "
+        "ON CONFLICT (name) DO NOTHING",
+        appid,
+        name,
+        at,
     )
+    if not made:
+        raise AccountError(f"there is an account {name!r} already")
     return account(connection, name)
 
 
 def grant(
-    connection: apsw.Connection,
+    connection: Connection,
     to: Account,
     amount: int,
     *,
@@ -128,7 +137,7 @@ def grant(
 
 
 def insert_token(
-    connection: apsw.Connection,
+    connection: Connection,
     account_id: int,
     public_id: str,
     digest: bytes,
@@ -138,58 +147,70 @@ def insert_token(
     """A new token, of which only the hash is kept; returns its id."""
     scopes = msgspec.json.encode(new.scopes).decode()
     models = None if new.models is None else msgspec.json.encode(new.models).decode()
-    connection.execute(
+    token_id: int = connection.value(
         "INSERT INTO tokens (account_id, public_id, digest, name, scopes, models, expires_at, "
-        "created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (account_id, public_id, digest, new.name, scopes, models, new.expires_at, at),
+        "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+        account_id,
+        public_id,
+        digest,
+        new.name,
+        scopes,
+        models,
+        new.expires_at,
+        at,
     )
-    return connection.last_insert_rowid()
+    return token_id
 
 
-def tokens(connection: apsw.Connection, account_id: int | None = None) -> list[AccessToken]:
+def tokens(connection: Connection, account_id: int | None = None) -> list[AccessToken]:
     """The tokens of one account or of all, the oldest first."""
-    rows = connection.execute(
-        f"{_SELECT} WHERE ?1 IS NULL OR t.account_id = ?1 ORDER BY t.id", (account_id,)
-    )
+    where, *values = [""] if account_id is None else [" WHERE t.account_id = $1", account_id]
+    rows = connection.rows(f"{_SELECT}{where} ORDER BY t.id", *values)
     return [_access_token(row) for row in rows]
 
 
-def token(connection: apsw.Connection, id_or_public_id: str) -> AccessToken:
+def token(connection: Connection, id_or_public_id: str) -> AccessToken:
     """The token of a public id (10 characters) or of a number. Raises `AccountError`."""
     number = int(id_or_public_id) if re.fullmatch("[0-9]{1,18}", id_or_public_id) else None
-    row = connection.execute(
-        f"{_SELECT} WHERE t.public_id = ?1 OR t.id = ?2 ORDER BY t.public_id = ?1 DESC LIMIT 1",
-        (id_or_public_id, number),
-    ).get
+    row = connection.row(
+        f"{_SELECT} WHERE t.public_id = $1 OR t.id = $2 ORDER BY t.public_id = $1 DESC LIMIT 1",
+        id_or_public_id,
+        number,
+    )
     if row is None:
         raise AccountError(f"there is no token {id_or_public_id!r}")
     return _access_token(row)
 
 
-def revoke(connection: apsw.Connection, token_id: int, at: int) -> None:
+def revoke(connection: Connection, token_id: int, at: int) -> None:
     """Revoke a token; one that was revoked before keeps its time."""
-    connection.execute(
-        "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (at, token_id)
+    connection.run(
+        "UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL", at, token_id
     )
 
 
-def unused_tokens(connection: apsw.Connection, account_id: int, name: str) -> list[AccessToken]:
+def unused_tokens(connection: Connection, account_id: int, name: str) -> list[AccessToken]:
     """The tokens of a name that are not revoked and were never used; every use leaves a hold."""
-    rows = connection.execute(
-        f"{_SELECT} WHERE t.account_id = ? AND t.name = ? AND t.revoked_at IS NULL "  # noqa: S608
+    rows = connection.rows(
+        f"{_SELECT} WHERE t.account_id = $1 AND t.name = $2 AND t.revoked_at IS NULL "  # noqa: S608
         "AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.token_id = t.id)",
-        (account_id, name),
+        account_id,
+        name,
     )
     return [_access_token(row) for row in rows]
 
 
 def record(
-    connection: apsw.Connection, *, at: int, actor: str, action: str, subject: str, detail: str
+    connection: Connection, *, at: int, actor: str, action: str, subject: str, detail: str
 ) -> None:
     """Write one row of the audit table: who did what."""
-    connection.execute(
-        "INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)",
-        (at, actor, action, subject, detail),
+    connection.run(
+        "INSERT INTO audit (at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5)",
+        at,
+        actor,
+        action,
+        subject,
+        detail,
     )
 
 

@@ -3,8 +3,9 @@
 Every invariant is one query that finds what breaks it.
 """
 
-import apsw
 import msgspec
+
+from xinghe.storage import Connection
 
 _COLUMNS = (
     "e.id, a.name, e.at, e.kind, e.amount, e.balance_after, e.request_id, e.hold_id, e.model, "
@@ -112,13 +113,13 @@ class Entry(msgspec.Struct, frozen=True):
     note: str
 
 
-def latest(connection: apsw.Connection, *, account_id: int | None, limit: int) -> list[Entry]:
+def latest(connection: Connection, *, account_id: int | None, limit: int) -> list[Entry]:
     """The last `limit` entries of one account or of all, the newest first."""
-    where = "" if account_id is None else "WHERE e.account_id = ?1"
-    rows = connection.execute(
+    where, *values = [""] if account_id is None else ["WHERE e.account_id = $1", account_id]
+    rows = connection.rows(
         f"SELECT {_COLUMNS} FROM entries e JOIN accounts a ON a.id = e.account_id "  # noqa: S608
-        f"{where} ORDER BY e.id DESC LIMIT ?2",
-        (account_id, limit),
+        f"{where} ORDER BY e.id DESC LIMIT {limit:d}",
+        *values,
     )
     return [Entry(*row) for row in rows]
 
@@ -132,21 +133,21 @@ class Finding(msgspec.Struct, frozen=True):
     found: str
 
 
-def check(connection: apsw.Connection) -> list[Finding]:
+def check(connection: Connection) -> list[Finding]:
     """Everything that is off, as of one moment; an empty list proves the books."""
-    with connection:
+    with connection.snapshot():
         findings = [
             Finding(rule, str(where), str(expected), str(found))
             for rule, query in _RULES.items()
-            for where, expected, found in connection.execute(query)
+            for where, expected, found in connection.rows(query)
         ]
         findings += [
             Finding("the database file is intact", "xinghe.db", "ok", str(message))
-            for (message,) in connection.execute("PRAGMA quick_check")
+            for (message,) in connection.rows("PRAGMA quick_check")
             if message != "ok"
         ]
         findings += [
             Finding("every reference leads somewhere", f"{table} row {row}", parent, "nothing")
-            for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check")
+            for table, row, parent, _ in connection.rows("PRAGMA foreign_key_check")
         ]
     return findings

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-import apsw
 import msgspec
 import structlog
 
@@ -22,6 +21,7 @@ from xinghe.ledger import holds
 from xinghe.ledger.holds import Cap, Counts, Hold, Period
 from xinghe.ledger.lots import sweep_account
 from xinghe.storage import (
+    Connection,
     Database,
     Job,
     Operation,
@@ -90,16 +90,15 @@ class RunningHolds:
         # While the database is away the notes would only pile up; the next one holds it all.
         if not streams or self.database.last_error is not None:
             return
-        changed = []
-        for hold_id, stream in streams.items():
+        changed: dict[int, list[tuple[str, Counts]]] = {}
+        for hold_id, stream in list(streams.items()):
             counts = stream.owed()
             if counts is not None and counts != stream.noted:
                 stream.noted = counts
-                changed.append((hold_id, counts))
-        for hold_id, _ in changed:
-            self.unstarted.pop(hold_id, None)
-        if changed:
-            self.database.enqueue(partial(holds.checkpoint, counts=changed))
+                changed.setdefault(stream.account_id, []).append((hold_id, counts))
+                self.unstarted.pop(hold_id, None)
+        for account_id, noted in changed.items():
+            self.database.enqueue(partial(holds.checkpoint, counts=noted), account=account_id)
 
 
 class Holding(msgspec.Struct, eq=False):
@@ -117,7 +116,10 @@ class Holding(msgspec.Struct, eq=False):
     async def __aenter__(self) -> None:
         hold, reserve = self._hold, partial(holds.reserve, hold=self._hold)
         try:
-            while isinstance(lacking := await self._database.write(reserve), holds.Unswept):
+            while isinstance(
+                lacking := await self._database.write(reserve, account=hold.account_id),
+                holds.Unswept,
+            ):
                 await sweep_account(self._database, hold.account_id, hold.created_at)
         except (StorageClosed, StorageRefused):
             raise  # the hold was never written
@@ -166,6 +168,10 @@ class Holding(msgspec.Struct, eq=False):
         else:
             self._settle(capture)
 
+    @property
+    def account_id(self) -> int:
+        return self._hold.account_id
+
     def owed(self) -> Counts | None:
         """What is owed so far; None while nothing is."""
         if not self._usage.owes:
@@ -197,7 +203,8 @@ class Holding(msgspec.Struct, eq=False):
         """Queue the hold's capture or release; never suspends."""
         hold = self._hold
         try:
-            return self._database.enqueue(partial(operation, hold_id=hold.id, at=now()), saved)
+            settled = partial(operation, hold_id=hold.id, at=now())
+            return self._database.enqueue(settled, saved, account=hold.account_id)
         except StorageClosed:
             log.error("hold_left_open", hold_id=hold.id, request_id=hold.request_id)
             return None
@@ -217,7 +224,9 @@ class Holding(msgspec.Struct, eq=False):
                 # Its capture waits for the answer to be kept, which is when all has left. A
                 # checkpoint is as good: it is what is owed if this process dies.
                 note = partial(holds.checkpoint, counts=[(hold.id, counts)])
-                noted = self._database.enqueue(note, loop.create_future(), deferred=False)
+                noted = self._database.enqueue(
+                    note, loop.create_future(), account=hold.account_id, deferred=False
+                )
                 await self._saved(noted, charge, (noted, _nothing))
             else:
 
@@ -263,5 +272,5 @@ class Holding(msgspec.Struct, eq=False):
         return True
 
 
-def _nothing(_: apsw.Connection) -> None:
+def _nothing(_: Connection) -> None:
     pass

@@ -37,6 +37,7 @@ class Ledger:
         self._database = database
         self._lock = reaper.OwnerLock(database.directory)
         self._running = RunningHolds(database)
+        self._reaping = asyncio.Lock()
         note_starts = partial(self._running.note, self._running.unstarted)
         trouble = "regular_task_failed", StorageError, OSError
         self._regular = [
@@ -128,7 +129,8 @@ class Ledger:
 
     async def reap(self) -> int:
         """Settle the open holds of dead processes; returns how many. See `reaper.reap`."""
-        return await reaper.reap(self._database, self._lock.boot_id)
+        async with self._reaping:
+            return await reaper.reap(self._database, self._lock.boot_id)
 
     async def sweep(self) -> int:
         """Expire the lots of all accounts that are due; returns the micro-Tokens swept."""

@@ -8,14 +8,13 @@ keeps available + held = Σ entries = Σ lots.remaining; the sweeps on a databas
 from collections.abc import Iterator
 from functools import partial
 
-import apsw
 import msgspec
 
-from xinghe.storage import Allowance, Database, in_batches, now
+from xinghe.storage import Allowance, Connection, Database, in_batches, now
 
 _ENTRY = (
     "INSERT INTO entries (account_id, at, kind, amount, balance_after, note) "
-    "VALUES (?, ?, ?, ?, ?, ?)"
+    "VALUES ($1, $2, $3, $4, $5, $6)"
 )
 
 PAGE = 100
@@ -23,7 +22,7 @@ SWEEP_PAGE = 200
 
 
 def credit(
-    connection: apsw.Connection,
+    connection: Connection,
     account_id: int,
     amount: int,
     *,
@@ -33,19 +32,25 @@ def credit(
     note: str = "",
 ) -> None:
     """Add a lot to an account, with its entry."""
-    balance = connection.execute(
-        "UPDATE accounts SET available = available + ? WHERE id = ? RETURNING available + held",
-        (amount, account_id),
-    ).get
-    connection.execute(
-        "INSERT INTO lots (account_id, kind, amount, remaining, expires_at, created_at, note) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (account_id, kind, amount, amount, expires_at, at, note),
+    balance = connection.value(
+        "UPDATE accounts SET available = available + $1 WHERE id = $2 RETURNING available + held",
+        amount,
+        account_id,
     )
-    connection.execute(_ENTRY, (account_id, at, kind, amount, balance, note))
+    connection.run(
+        "INSERT INTO lots (account_id, kind, amount, remaining, expires_at, created_at, note) "
+        "VALUES ($1, $2, $3, $3, $4, $5, $6)",
+        account_id,
+        kind,
+        amount,
+        expires_at,
+        at,
+        note,
+    )
+    connection.run(_ENTRY, account_id, at, kind, amount, balance, note)
 
 
-def draw(connection: apsw.Connection, account_id: int, amount: int, *, held_since: int) -> None:
+def draw(connection: Connection, account_id: int, amount: int, *, held_since: int) -> None:
     """Take an amount out of the lots; the balance and the entry are the caller's.
 
     `held_since` is when the amount was set aside. What had expired by then was spared for older
@@ -58,27 +63,28 @@ def draw(connection: apsw.Connection, account_id: int, amount: int, *, held_sinc
             break
         lot, remaining = found
         part = min(amount, remaining)
-        connection.execute("UPDATE lots SET remaining = remaining - ? WHERE id = ?", (part, lot))
+        connection.run("UPDATE lots SET remaining = remaining - $1 WHERE id = $2", part, lot)
         amount -= part
     if amount:
         raise ValueError(f"the lots of account {account_id} hold {amount} less than its balance")
 
 
-def _next(connection: apsw.Connection, account_id: int, held_since: int) -> tuple[int, int] | None:
+def _next(connection: Connection, account_id: int, held_since: int) -> tuple[int, int] | None:
     """The lot to take from, and what it has left."""
-    for condition in ("> :at", "IS NULL", "<= :at"):
-        row: tuple[int, int] | None = connection.execute(
-            "SELECT id, remaining FROM lots WHERE account_id = :account AND remaining > 0 "  # noqa: S608
+    for condition, *values in (("> $2", held_since), ("IS NULL",), ("<= $2", held_since)):
+        row = connection.row(
+            "SELECT id, remaining FROM lots WHERE account_id = $1 AND remaining > 0 "  # noqa: S608
             f"AND expires_at {condition} ORDER BY expires_at, id LIMIT 1",
-            {"account": account_id, "at": held_since},
-        ).get
+            account_id,
+            *values,
+        )
         if row is not None:
-            return row
+            return row[0], row[1]
     return None
 
 
 def expire(
-    connection: apsw.Connection, account_id: int, at: int, allowance: Allowance | None = None
+    connection: Connection, account_id: int, at: int, allowance: Allowance | None = None
 ) -> tuple[int, bool]:
     """Sweep an account's expired lots, with an `expiry` entry each.
 
@@ -88,12 +94,12 @@ def expire(
     they resolve, what the open holds from before its expiry could still take, and no more.
     `available` never falls below zero, whatever an older program left open.
     """
-    query = "SELECT available FROM accounts WHERE id = ?"
+    query = "SELECT available FROM accounts WHERE id = $1"
     swept = spared = 0
     for lot, remaining, promised in _expired(connection, account_id, at):
         kept = min(remaining, promised - spared)
         spared += kept
-        part = min(remaining - kept, connection.execute(query, (account_id,)).get)
+        part = min(remaining - kept, connection.value(query, account_id))
         if part:
             if allowance is not None and not allowance.take():
                 return swept, False
@@ -102,36 +108,36 @@ def expire(
     return swept, True
 
 
-def cover(connection: apsw.Connection, account_id: int, amount: int, at: int) -> bool:
+def cover(connection: Connection, account_id: int, amount: int, at: int) -> bool:
     """Whether lots that are valid at a moment hold an amount; few are looked at, else it is no."""
-    for condition in ("> :at", "IS NULL"):
-        rows = connection.execute(
-            "SELECT remaining FROM lots WHERE account_id = :account AND remaining > 0 "  # noqa: S608
-            f"AND expires_at {condition} LIMIT :most",
-            {"account": account_id, "at": at, "most": PAGE},
+    for condition, *values in (("> $2", at), ("IS NULL",)):
+        rows = connection.rows(
+            "SELECT remaining FROM lots WHERE account_id = $1 AND remaining > 0 "  # noqa: S608
+            f"AND expires_at {condition} LIMIT {PAGE}",
+            account_id,
+            *values,
         )
-        for (remaining,) in list(rows):
+        for (remaining,) in rows:
             amount -= remaining
             if amount <= 0:
                 return True
     return amount <= 0
 
 
-def _expired(
-    connection: apsw.Connection, account_id: int, at: int
-) -> Iterator[tuple[int, int, int]]:
+def _expired(connection: Connection, account_id: int, at: int) -> Iterator[tuple[int, int, int]]:
     """Expired lots in their order: id, what is left, and what open holds from before pin."""
     promised, seen = 0, -1
     position = (-1, -1)
     while True:
         # Page by page: nothing that is changed meanwhile is in an open cursor.
-        page: list[tuple[int, int, int]] = list(
-            connection.execute(
-                "SELECT id, remaining, expires_at FROM lots WHERE account_id = ?1 "
-                "AND remaining > 0 AND expires_at <= ?2 AND (expires_at, id) > (?3, ?4) "
-                "ORDER BY expires_at, id LIMIT ?5",
-                (account_id, at, *position, PAGE),
-            )
+        page = connection.rows(
+            "SELECT id, remaining, expires_at FROM lots WHERE account_id = $1 "
+            "AND remaining > 0 AND expires_at <= $2 AND (expires_at, id) > ($3, $4) "
+            "ORDER BY expires_at, id LIMIT $5",
+            account_id,
+            at,
+            *position,
+            PAGE,
         )
         for lot, remaining, expires_at in page:
             if expires_at > seen:
@@ -143,22 +149,25 @@ def _expired(
         position = (page[-1][2], page[-1][0])
 
 
-def _held_between(connection: apsw.Connection, account_id: int, since: int, until: int) -> int:
-    total: int = connection.execute(
-        "SELECT coalesce(sum(amount), 0) FROM holds "
-        "WHERE account_id = ? AND state = 'open' AND created_at >= ? AND created_at < ?",
-        (account_id, since, until),
-    ).get
+def _held_between(connection: Connection, account_id: int, since: int, until: int) -> int:
+    total: int = connection.value(
+        "SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM holds "
+        "WHERE account_id = $1 AND state = 'open' AND created_at >= $2 AND created_at < $3",
+        account_id,
+        since,
+        until,
+    )
     return total
 
 
-def _sweep(connection: apsw.Connection, account_id: int, lot: int, amount: int, at: int) -> None:
-    connection.execute("UPDATE lots SET remaining = remaining - ? WHERE id = ?", (amount, lot))
-    balance = connection.execute(
-        "UPDATE accounts SET available = available - ? WHERE id = ? RETURNING available + held",
-        (amount, account_id),
-    ).get
-    connection.execute(_ENTRY, (account_id, at, "expiry", -amount, balance, f"lot {lot}"))
+def _sweep(connection: Connection, account_id: int, lot: int, amount: int, at: int) -> None:
+    connection.run("UPDATE lots SET remaining = remaining - $1 WHERE id = $2", amount, lot)
+    balance = connection.value(
+        "UPDATE accounts SET available = available - $1 WHERE id = $2 RETURNING available + held",
+        amount,
+        account_id,
+    )
+    connection.run(_ENTRY, account_id, at, "expiry", -amount, balance, f"lot {lot}")
 
 
 class _Sweeping(msgspec.Struct):
@@ -186,37 +195,39 @@ async def sweep(database: Database) -> int:
 async def sweep_account(database: Database, account_id: int, at: int) -> None:
     """Sweep what an account had expired at a moment."""
 
-    def step(connection: apsw.Connection, allowance: Allowance, _: None) -> tuple[None, bool]:
+    def step(connection: Connection, allowance: Allowance, _: None) -> tuple[None, bool]:
+        connection.lock([account_id])
         return None, expire(connection, account_id, at, allowance)[1]
 
     await in_batches(database, step, None)
 
 
 def _expire_due(
-    connection: apsw.Connection, allowance: Allowance, sweep: _Sweeping, *, at: int
+    connection: Connection, allowance: Allowance, sweep: _Sweeping, *, at: int
 ) -> tuple[_Sweeping, bool]:
-    while page := _due(connection, at, sweep.position, SWEEP_PAGE):
-        for lot, account_id, expires_at in page:
-            if account_id not in sweep.done:
-                amount, whole = expire(connection, account_id, at, allowance)
-                sweep.swept += amount
-                if not whole:
-                    return sweep, False
-                sweep.done.add(account_id)
-            sweep.position = (expires_at, lot)
-            if not allowance.take():
+    page = _due(connection, at, sweep.position, SWEEP_PAGE)
+    connection.lock({account_id for _, account_id, _ in page} - sweep.done)
+    for lot, account_id, expires_at in page:
+        if account_id not in sweep.done:
+            amount, whole = expire(connection, account_id, at, allowance)
+            sweep.swept += amount
+            if not whole:
                 return sweep, False
-    return sweep, True
+            sweep.done.add(account_id)
+        sweep.position = (expires_at, lot)
+        if not allowance.take():
+            return sweep, False
+    return sweep, len(page) < SWEEP_PAGE
 
 
 def _due(
-    connection: apsw.Connection, at: int, position: tuple[int, int], limit: int
+    connection: Connection, at: int, position: tuple[int, int], limit: int
 ) -> list[tuple[int, int, int]]:
     """Expired lots behind a position: id, account and when it expired."""
-    return list(
-        connection.execute(
-            "SELECT id, account_id, expires_at FROM lots WHERE remaining > 0 AND expires_at <= ? "
-            "AND (expires_at, id) > (?, ?) ORDER BY expires_at, id LIMIT ?",
-            (at, *position, limit),
-        )
+    return connection.rows(
+        "SELECT id, account_id, expires_at FROM lots WHERE remaining > 0 AND expires_at <= $1 "
+        "AND (expires_at, id) > ($2, $3) ORDER BY expires_at, id LIMIT $4",
+        at,
+        *position,
+        limit,
     )

@@ -13,12 +13,18 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-import apsw
 import msgspec
 import structlog
 
 from xinghe.ledger import holds
-from xinghe.storage import ENVIRONMENT, Allowance, Database, in_batches, now
+from xinghe.storage import (
+    Allowance,
+    Connection,
+    Database,
+    StorageUnavailable,
+    in_batches,
+    now,
+)
 
 FOLDER = "owners"
 PAGE = 200
@@ -94,7 +100,7 @@ async def reap(database: Database, own_boot_id: str) -> int:
 
 
 def settle_process(
-    connection: apsw.Connection, allowance: Allowance, reaping: Reaping, *, boot_id: str
+    connection: Connection, allowance: Allowance, reaping: Reaping, *, boot_id: str
 ) -> tuple[Reaping, bool]:
     """Resolve what a dead process has open; returns how far that has come, and whether it is all.
 
@@ -105,31 +111,29 @@ def settle_process(
     """
     at = now()
     resolved, after = reaping.resolved, reaping.after
-    while page := holds.open_holds(connection, boot_id, after=after, limit=PAGE):
-        for hold in page:
-            if not allowance.take():
-                return Reaping(resolved, after), False
-            resolved += _settle(connection, hold, at)
-            after = hold.id
-    return Reaping(resolved, after), True
+    page = holds.open_holds(connection, boot_id, after=after, limit=PAGE)
+    connection.lock({hold.account_id for hold in page})
+    for hold in page:
+        if not allowance.take():
+            return Reaping(resolved, after), False
+        resolved += _settle(connection, hold, at)
+        after = hold.id
+    return Reaping(resolved, after), len(page) < PAGE
 
 
-def _settle(connection: apsw.Connection, hold: holds.OpenHold, at: int) -> bool:
-    connection.execute("SAVEPOINT hold")
+def _settle(connection: Connection, hold: holds.OpenHold, at: int) -> bool:
     try:
-        if hold.stream and hold.started:
-            holds.capture(connection, hold.id, hold.usage, at=at, note="interrupted")
-        else:
-            holds.release(connection, hold.id, at=at)
-        resolved = True
-    except ENVIRONMENT:
+        with connection.savepoint():
+            if hold.stream and hold.started:
+                holds.capture(connection, hold.id, hold.usage, at=at, note="interrupted")
+            else:
+                holds.release(connection, hold.id, at=at)
+    except StorageUnavailable:
         raise  # it says nothing of this hold, and the whole transaction is tried again
     except Exception:
-        connection.execute("ROLLBACK TO hold")
         log.exception("hold_not_reaped", hold_id=hold.id)
-        resolved = False
-    connection.execute("RELEASE hold")
-    return resolved
+        return False
+    return True
 
 
 @contextmanager

@@ -13,7 +13,8 @@ import apsw
 import msgspec
 
 from xinghe.search.terms import Passage, terms
-from xinghe.storage import ENVIRONMENT, StorageUnavailable, connect, now, prepare
+from xinghe.storage import StorageUnavailable, now
+from xinghe.storage.sqlite import ENVIRONMENT, connect, prepare
 from xinghe.workers import Threads
 
 T = TypeVar("T")

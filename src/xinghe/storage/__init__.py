@@ -1,13 +1,13 @@
-"""Where everything lasting is kept: one SQLite file in the data directory."""
+"""Where everything lasting is kept: an SQLite file, or a PostgreSQL database."""
 
+from xinghe.storage.batches import Allowance, in_batches
 from xinghe.storage.connection import (
-    ENVIRONMENT,
+    Backend,
+    Connection,
     StorageClosed,
     StorageError,
     StorageRefused,
     StorageUnavailable,
-    connect,
-    prepare,
 )
-from xinghe.storage.database import Allowance, Database, DeferredWrites, in_batches, now
+from xinghe.storage.database import Database, DeferredWrites, now
 from xinghe.storage.writer import Job, Operation

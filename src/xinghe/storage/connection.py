@@ -1,20 +1,14 @@
-"""The database file: opened, its tables brought to this program's version.
+"""What an operation is given: the statements of one transaction, on either database.
 
-`migrations/NNNN_name.sql` takes the tables from version NNNN-1 to NNNN; the version is SQLite's
-own `user_version`. A file that was released is never edited: a change is a new file.
+SQL is written once for both. Parameters are `$1`, `$2`, …, which stand in this order where each
+comes first: SQLite numbers them by their places. Truth values are the integers 0 and 1.
 """
 
-import os
-import time
-from collections.abc import Iterator
-from importlib import resources
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol, TypeAlias
 
-import apsw
-
-FILE_NAME = "xinghe.db"
-BUSY_TIMEOUT_MS = 5000
-"""How long to wait for the lock: the command line and the server use the file at once."""
+Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 
 
 class StorageError(Exception):
@@ -29,117 +23,93 @@ class StorageRefused(StorageUnavailable):
     """The last commit failed, so this was not even handed in; the next may be taken again."""
 
 
+class StorageContended(StorageUnavailable):
+    """Another transaction was in the way; the same one may succeed at once."""
+
+
 class StorageClosed(StorageError):
     """The database was closed; nothing was changed."""
 
 
-ENVIRONMENT: tuple[type[apsw.Error], ...] = (
-    apsw.BusyError,
-    apsw.CantOpenError,
-    apsw.CorruptError,
-    apsw.FullError,
-    apsw.IOError,
-    apsw.InterruptError,
-    apsw.LockedError,
-    apsw.NoMemError,
-    apsw.NotADBError,
-    apsw.PermissionsError,
-    apsw.ProtocolError,
-    apsw.ReadOnlyError,
-)
-"""Errors that say nothing of the operation: the same one may succeed when the cause is gone."""
-
-
-def prepare(
-    directory: Path, *, create: bool, name: str = FILE_NAME, package: str = "xinghe.storage"
-) -> Path:
-    """Make a database file, whose tables a package's migrations make, ready and return its path.
-
-    A directory that is made here has mode 0700, the file always 0600 (SQLite gives the files
-    beside it the same mode). Without `create`, a missing file is an error and nothing is made.
-    Raises `StorageError`.
+class Connection(Protocol):
+    """Every statement raises `StorageUnavailable` where the database is at fault, and what its
+    driver raises where the statement is: it breaks a rule of a table, say.
     """
-    file = directory / name
-    try:
-        if not create and not file.exists():
-            raise StorageError(f"there is no Xinghe database in {directory}")
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made before SQLite sees it: it would be readable to others for a moment otherwise.
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-        if file.stat().st_mode & 0o077:
-            file.chmod(0o600)
-        connection = connect(file)
-        try:
-            migrate(connection, package)
-            _use_wal(connection)
-        finally:
-            connection.close()
-    except (OSError, apsw.Error) as error:
-        raise StorageError(f"{file}: {error}") from error
-    return file
+
+    @property
+    def dialect(self) -> Dialect:
+        """For the few statements that cannot be the same."""
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """All that a query finds."""
+
+    def row(self, sql: str, *parameters: object) -> tuple[Any, ...] | None:
+        """The first that it finds."""
+
+    def value(self, sql: str, *parameters: object) -> Any:
+        """The first column of that row; None where there is none."""
+
+    def run(self, sql: str, *parameters: object) -> int:
+        """How many rows a statement has changed."""
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """One statement for each row of parameters."""
+
+    def lock(self, accounts: Iterable[int]) -> None:
+        """Have no other transaction change these accounts before this one ends.
+
+        Called once in a transaction, before its first statement on any of them: all take their
+        locks in the same order, so none waits for one that waits for it. The writer has called it
+        for an operation that names its account. SQLite has one writer, and nothing to lock.
+        """
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """What is done within is undone if it raises; the transaction goes on."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Reads within see one moment."""
 
 
-def connect(file: Path, *, read_only: bool = False) -> apsw.Connection:
-    """A connection to a prepared file, with the pragmas that hold for every connection."""
-    connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
-    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    connection.pragma("foreign_keys", True)
-    connection.pragma("synchronous", "FULL")
-    connection.pragma("query_only", read_only)
-    return connection
+class Session(Connection, Protocol):
+    """A connection with its transactions, for the one thread that uses it.
 
-
-def _use_wal(connection: apsw.Connection) -> None:
-    # SQLite does not call the busy handler for this one statement.
-    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-    while True:
-        try:
-            mode = connection.pragma("journal_mode", "wal")
-        except apsw.BusyError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            if mode != "wal":
-                raise StorageError("the data directory's file system does not support WAL")
-            return
-
-
-def migrations(package: str = "xinghe.storage") -> Iterator[tuple[int, str]]:
-    """The version that each script of a package leads to, and its SQL, in order."""
-    folder = resources.files(package) / "migrations"
-    scripts = [file for file in folder.iterdir() if file.name.endswith(".sql")]
-    for file in sorted(scripts, key=lambda file: file.name):
-        yield int(file.name.split("_", 1)[0]), file.read_text("utf-8")
-
-
-def migrate(connection: apsw.Connection, package: str = "xinghe.storage") -> None:
-    """Apply what is missing of a package's scripts, in one transaction.
-
-    Raises `StorageError` if the tables were made by a newer program.
+    After a failure, the next `begin` connects anew where that is needed.
     """
-    latest = max(version for version, _ in migrations(package))
-    if _version(connection) == latest:
-        return
-    # Exclusive: of two processes that start at once, the second waits here and finds it done.
-    connection.execute("BEGIN EXCLUSIVE")
-    try:
-        current = _version(connection)
-        if current > latest:
-            raise StorageError(
-                f"the database is of version {current}, this program knows up to {latest}: "
-                "use the newer program"
-            )
-        for version, script in migrations(package):
-            if version > current:
-                connection.execute(script)
-                connection.pragma("user_version", version)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+
+    def begin(self) -> None:
+        """Raises `StorageUnavailable`."""
+
+    def commit(self) -> None:
+        """Return once it is on the disk. Raises `StorageUnavailable`."""
+
+    def rollback(self) -> None:
+        """Undo what was begun, if anything was; never raises."""
+
+    def probe(self) -> None:
+        """Within a transaction, the cheapest true write."""
+
+    def close(self) -> None:
+        """Never raises."""
 
 
-def _version(connection: apsw.Connection) -> int:
-    return int(connection.pragma("user_version"))
+class Backend(Protocol):
+    """One of the two databases, prepared: its tables are there, of this program's version."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the file, or the URL without what is secret."""
+
+    @property
+    def locks(self) -> bool:
+        """Whether `lock` has anything to do: several transactions write at once."""
+
+    @property
+    def writers(self) -> int:
+        """How many threads write; operations of one account always come to the same."""
+
+    @property
+    def readers(self) -> int:
+        """How many threads read."""
+
+    def session(self, *, read_only: bool = False) -> Session:
+        """A connection of its own. Raises `StorageError`."""

@@ -1,8 +1,4 @@
-"""The database as the rest of the program sees it.
-
-The interface is asynchronous because a networked database has to be; on SQLite a read does not
-suspend: a point read takes about 10 µs, less than handing it to a thread would.
-"""
+"""The database as the rest of the program sees it. No method holds the event loop up."""
 
 from __future__ import annotations
 
@@ -13,16 +9,13 @@ from contextvars import ContextVar, Token
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import apsw
-
-from xinghe.storage.connection import ENVIRONMENT, StorageUnavailable, connect, prepare
-from xinghe.storage.unwritable import connect_unwritable
+from xinghe.storage.connection import Backend, Connection, StorageUnavailable
+from xinghe.storage.reader import Reader
+from xinghe.storage.sqlite import SQLiteBackend
 from xinghe.storage.writer import Job, Operation, Writer
 
-ROWS = 500
-SECONDS = 0.01
+READ_SECONDS = 5.0
 
-S = TypeVar("S")
 T = TypeVar("T")
 
 _deferred: ContextVar[DeferredWrites | None] = ContextVar("deferred", default=None)
@@ -35,16 +28,18 @@ def now() -> int:
 
 
 class Database:
-    """One reading connection for the event loop, one writing thread. Made by `Database.open`.
+    """The threads that read and write. Made by `Database.open`.
 
     An operation is a callable that is given the connection. It may run more than once (a batch
     that could not be committed is tried again), so it must have no effect outside the database.
     """
 
-    def __init__(self, directory: Path, reader: apsw.Connection, writer: Writer) -> None:
+    def __init__(self, directory: Path, backend: Backend) -> None:
+        loop = asyncio.get_running_loop()
         self.directory = directory
-        self._reader = reader
-        self._writer = writer
+        self.backend = backend
+        self._reader = Reader(backend, loop)
+        self._writers = [Writer(backend, loop) for _ in range(backend.writers)]
 
     @classmethod
     async def open(cls, directory: Path, *, create: bool = True) -> Self:
@@ -53,12 +48,7 @@ class Database:
         Raises `StorageError`, also when there is no database and `create` is false. One that may
         not be written can still be read then.
         """
-        reader = None if create else connect_unwritable(directory)
-        if reader is not None:
-            return cls(directory, reader, Writer(reader, asyncio.get_running_loop()))
-        file = prepare(directory, create=create)
-        writer = Writer(connect(file), asyncio.get_running_loop())
-        return cls(directory, connect(file, read_only=True), writer)
+        return cls(directory, SQLiteBackend.prepared(directory, create=create))
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,29 +58,42 @@ class Database:
 
     @property
     def last_error(self) -> str | None:
-        """Why the last commit did not go through; None if it did."""
-        return self._writer.error
+        """Why a last commit did not go through; None if all did."""
+        return next((each.error for each in self._writers if each.error is not None), None)
 
-    async def read(self, operation: Callable[[apsw.Connection], T]) -> T:
+    async def read(
+        self, operation: Callable[[Connection], T], *, within: float | None = READ_SECONDS
+    ) -> T:
         """Run a read. Raises `StorageUnavailable`, and what the operation raises.
 
-        An operation of several statements that must agree takes its snapshot by
-        `with connection:`.
+        That is also raised when it takes longer than `within` seconds. An operation of several
+        statements that must agree takes its snapshot by `with connection.snapshot():`.
         """
         try:
-            return operation(self._reader)
-        except ENVIRONMENT as error:
+            async with asyncio.timeout(within):
+                return await self._reader.run(operation)
+        except TimeoutError as error:
+            raise StorageUnavailable("the database cannot be read: it does not answer") from error
+        except StorageUnavailable as error:
             raise StorageUnavailable(f"the database cannot be read: {error}") from error
 
-    async def write(self, operation: Callable[[apsw.Connection], T], *, idle: bool = False) -> T:
+    async def write(
+        self,
+        operation: Callable[[Connection], T],
+        *,
+        account: int | None = None,
+        idle: bool = False,
+    ) -> T:
         """Run an operation in a transaction; returns its result once that is on the disk.
 
-        What others have to write goes before an `idle` one. Raises what the operation raises (its
-        changes are undone, nobody else's), and `StorageUnavailable` or `StorageClosed`. To be
-        cancelled while waiting does not stop it.
+        `account` is the id of the one account that it may change; without it, the operation calls
+        `connection.lock` itself. What others have to write goes before an `idle` one. Raises what
+        the operation raises (its changes are undone, nobody else's), and `StorageUnavailable` or
+        `StorageClosed`. To be cancelled while waiting does not stop it.
         """
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._writer.submit(Job(operation, waiter, durable=False), idle=idle)
+        job = Job(operation, waiter, account, durable=False)
+        self._writer(account).submit(job, idle=idle)
         result: T = await waiter
         return result
 
@@ -99,20 +102,21 @@ class Database:
         operation: Operation,
         saved: asyncio.Future[Any] | None = None,
         *,
+        account: int | None = None,
         deferred: bool = True,
     ) -> Job:
-        """Have an operation done, after all that was handed in before; never suspends.
+        """Have an operation done, after all that was handed in before for the account.
 
-        It is never lost while the process lives: if the disk is full, or the file locked, it is
-        retried until it goes through; then `saved` is told. It joins what the request defers,
-        unless `deferred` is false. Raises `StorageClosed`.
+        It never suspends, and is never lost while the process lives: if the disk is full, or the
+        database away, it is retried until it goes through; then `saved` is told. It joins what the
+        request defers, unless `deferred` is false. Raises `StorageClosed`.
         """
-        job = Job(operation, saved)
+        job = Job(operation, saved, account)
         writes = self.deferred() if deferred else None
         if writes is not None:
             writes.add(job)
         else:
-            self._writer.submit(job)
+            self._writer(account).submit(job)
         return job
 
     def deferred(self) -> DeferredWrites | None:
@@ -125,38 +129,46 @@ class Database:
 
         False if it is too late for that, or may be: the job is being written at this moment.
         """
-        return self._writer.amend(job, operation)
+        return self._writer(job.account).amend(job, operation)
 
-    def defer(self) -> DeferredWrites:
+    def defer(self, account: int | None = None) -> DeferredWrites:
         """Hold back what this task and those that it starts enqueue; see `DeferredWrites`."""
-        return DeferredWrites(self._writer)
+        return DeferredWrites(self._writer(account), account)
 
     async def drain(self, timeout: float = 10.0) -> int:  # noqa: ASYNC109
         """Wait until all that was handed in is written; returns how much of `enqueue` is not."""
-        return await asyncio.to_thread(self._writer.drain, timeout)
+        return await self._each(Writer.drain, timeout)
 
     async def close(self, timeout: float = 10.0) -> int:  # noqa: ASYNC109
         """Write what is queued, for at most `timeout` seconds, and close.
 
         Returns how many enqueued operations could not be written.
         """
-        unwritten = await asyncio.to_thread(self._writer.close, timeout)
-        self._reader.close()
+        unwritten = await self._each(Writer.close, timeout)
+        await asyncio.to_thread(self._reader.close, timeout)
         return unwritten
+
+    def _writer(self, account: int | None) -> Writer:
+        return self._writers[(account or 0) % len(self._writers)]
+
+    async def _each(self, action: Callable[[Writer, float], int], timeout: float) -> int:  # noqa: ASYNC109
+        acting = (asyncio.to_thread(action, writer, timeout) for writer in self._writers)
+        return sum(await asyncio.gather(*acting))
 
 
 class DeferredWrites:
-    """A context manager: what is enqueued within waits for `hand_in`, or for the exit.
+    """A context manager: what an account's request enqueues waits for `hand_in`, or for the exit.
 
     What a request settles in the ledger and what is kept of its answer must not be torn apart by
     a crash: with the answer written first, a charge without a kept answer cannot come about.
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, account: int | None) -> None:
         self.open = False
         self.clearances: list[Callable[[Job | None], Awaitable[None]]] = []
         """What is to be awaited between `hand_in` and the answer's leave; given the first job."""
         self._writer = writer
+        self._account = account
         self._first: Job | None = None
         self._jobs: list[Job] = []
         self._token: Token[DeferredWrites | None] | None = None
@@ -182,7 +194,7 @@ class DeferredWrites:
         self.open = False
         jobs, self._jobs = self._jobs, []
         if first is not None:
-            self._first = Job(first)
+            self._first = Job(first, account=self._account)
             jobs.insert(0, self._first)
         if jobs:
             self._writer.submit(*jobs)
@@ -192,37 +204,3 @@ class DeferredWrites:
         clearances, self.clearances = self.clearances, []
         for clearance in clearances:
             await clearance(self._first)
-
-
-class Allowance:
-    """What one transaction may still do: so many rows, for so long; one row at least."""
-
-    def __init__(self, rows: int = ROWS, seconds: float = SECONDS) -> None:
-        self._rows = rows
-        self._first = True
-        self._until = time.monotonic() + seconds
-
-    def take(self) -> bool:
-        """Whether one more row may be changed."""
-        if not self._first and (self._rows <= 0 or time.monotonic() >= self._until):
-            return False
-        self._first = False
-        self._rows -= 1
-        return True
-
-
-async def in_batches(
-    database: Database, step: Callable[[apsw.Connection, Allowance, S], tuple[S, bool]], state: S
-) -> S:
-    """Run a long task in short transactions, between which requests get their turn.
-
-    There is one writer. A transaction that changes 100,000 rows holds every reservation up for
-    seconds; one of `SECONDS` is not felt. A step is given what the one before it returned (at
-    first `state`) beside whether that was all. Returns the last. Raises `StorageError`, and what
-    a step raises; the batches before it stay written.
-    """
-    done = False
-    while not done:
-        before = state
-        state, done = await database.write(lambda c: step(c, Allowance(), before), idle=True)  # noqa: B023
-    return state

@@ -1,7 +1,7 @@
-"""The one thread that writes, with group commit and without a timer.
+"""The threads that write, with group commit and without a timer.
 
-It commits at once; whatever gathers during a commit is the next batch. Each operation of a
-batch runs in a SAVEPOINT of its own, so one that fails takes no other with it.
+A thread commits at once; whatever gathers during a commit is its next batch. An operation that
+fails takes no other with it: its batch is done without it, before and behind it.
 
 Once a commit has failed, only what must not be lost is tried again; all else is refused at once,
 until a commit goes through. What can wait (`idle`) has a transaction of its own, when
@@ -16,15 +16,25 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-import apsw
 import msgspec
 import structlog
 
-from xinghe.storage.connection import ENVIRONMENT, StorageClosed, StorageRefused, StorageUnavailable
+from xinghe.storage.connection import (
+    Backend,
+    Connection,
+    Session,
+    StorageClosed,
+    StorageContended,
+    StorageError,
+    StorageRefused,
+    StorageUnavailable,
+)
 
-Operation: TypeAlias = Callable[[apsw.Connection], Any]
+Operation: TypeAlias = Callable[[Connection], Any]
 
 BATCH = 1000
+CONTENDED = 5
+"""How often a transaction is tried that others were in the way of."""
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 LONGEST_IDLE = 0.25
@@ -34,22 +44,36 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.storage")
 
 
 class Job(msgspec.Struct, eq=False):
-    """An operation and its waiter; one that is `durable` is retried until it is done."""
+    """An operation and its waiter; one that is `durable` is retried until it is done.
+
+    `account` is the id of the one account that it may change; None: any.
+    """
 
     operation: Operation
     waiter: asyncio.Future[Any] | None = None
+    account: int | None = None
     durable: bool = True
     written: bool = False
     at: float = 0.0
     """When it was handed in, by `time.monotonic`."""
 
 
-class Writer:
-    """Owns the writing connection and its thread. `error` is None while the last commit worked."""
+class OperationFailed(Exception):
+    """The operation at a place of its batch raised."""
 
-    def __init__(self, connection: apsw.Connection, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, place: int, error: Exception) -> None:
+        super().__init__(place)
+        self.place = place
+        self.error = error
+
+
+class Writer:
+    """One thread with its connection. `error` is None while the last commit worked."""
+
+    def __init__(self, backend: Backend, loop: asyncio.AbstractEventLoop) -> None:
         self.error: str | None = None
-        self._connection = connection
+        self._backend = backend
+        self._session: Session | None = None
         self._loop = loop
         self._queue: deque[Job] = deque()
         self._idle: deque[Job] = deque()
@@ -100,28 +124,86 @@ class Writer:
                 self._closing_until = time.monotonic() + timeout
                 self._changed.notify_all()
         self._thread.join(timeout + 0.5)
-        if not self._thread.is_alive():
-            self._connection.close()
         return self.drain(0)
 
     def _run(self) -> None:
         pause = FIRST_PAUSE
         while (batch := self._take(pause)) is not None:
-            outcomes, failure = self._attempt(batch)
+            failure = self._write(batch)
             if failure is None:
-                with self._changed:
-                    for job in batch:
-                        job.written = True
-                if self.error is not None:
-                    log.info("database_recovered")
-                self.error = None
-                self._deliver(list(zip(batch, outcomes, strict=True)))
                 pause = FIRST_PAUSE
             else:
-                if self._keep_durable(batch, failure):
+                if self._keep_durable(self._in_flight, failure):
                     self._pause(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
         self._refuse_waiters(StorageClosed("the database was closed before this was written"))
+        if self._session is not None:
+            self._session.close()
+
+    def _write(self, batch: list[Job]) -> StorageError | None:
+        """Commit a batch, or its part before an operation that fails; returns why it could not.
+
+        The rest goes back to the queue's head. What is in flight is what was tried.
+        """
+        contended = 0
+        while True:
+            try:
+                outcomes = self._attempt(batch)
+            except OperationFailed as failed:
+                if len(batch) > 1:
+                    batch = self._split(batch, max(failed.place, 1))
+                    continue
+                if batch[0].durable:
+                    # Retrying cannot help it, and everything behind it would wait for ever.
+                    operation = _named(batch[0].operation)
+                    log.error("operation_dropped", operation=operation, exc_info=failed.error)
+                outcomes = [failed.error]
+            except StorageError as failure:
+                contended += isinstance(failure, StorageContended)
+                if isinstance(failure, StorageContended) and contended < CONTENDED:
+                    continue
+                return failure
+            self._written(batch, outcomes)
+            return None
+
+    def _attempt(self, batch: list[Job]) -> list[Any]:
+        """Raises `OperationFailed` and `StorageError`, and nothing was done then."""
+        session = self._session = self._session or self._backend.session()
+        try:
+            session.begin()
+            if not batch:
+                session.probe()
+            outcomes = []
+            if accounts := {job.account for job in batch if job.account is not None}:
+                session.lock(accounts)
+            for place, job in enumerate(batch):
+                try:
+                    outcomes.append(job.operation(session))
+                except StorageError:
+                    raise
+                except Exception as error:
+                    raise OperationFailed(place, error) from error
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        return outcomes
+
+    def _split(self, batch: list[Job], at: int) -> list[Job]:
+        """Put what comes from a place on back to the queue's head; returns what comes before."""
+        with self._changed:
+            self._queue.extendleft(reversed(batch[at:]))
+            self._in_flight = batch[:at]
+        return batch[:at]
+
+    def _written(self, batch: list[Job], outcomes: list[Any]) -> None:
+        with self._changed:
+            for job in batch:
+                job.written = True
+        if self.error is not None:
+            log.info("database_recovered")
+        self.error = None
+        self._deliver(list(zip(batch, outcomes, strict=True)))
 
     def _take(self, pause: float) -> list[Job] | None:
         """The next batch; None ends the thread; an empty one asks whether the trouble is over."""
@@ -140,44 +222,16 @@ class Writer:
                 self._in_flight.append(self._idle.popleft())
                 return self._in_flight
             while self._queue and len(self._in_flight) < BATCH:
+                # What names no account takes its locks as it goes: alone, it waits for nobody.
+                alone = self._backend.locks and self._queue[0].account is None
+                if alone and self._in_flight:
+                    break
                 self._in_flight.append(self._queue.popleft())
+                if alone:
+                    break
             return self._in_flight
 
-    def _attempt(self, batch: list[Job]) -> tuple[list[Any], Exception | None]:
-        connection = self._connection
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            if not batch:
-                # Writes page 1 as it is: the cheapest true write there is.
-                connection.pragma("user_version", connection.pragma("user_version"))
-            outcomes = [self._perform(job) for job in batch]
-            connection.execute("COMMIT")
-        except Exception as error:
-            try:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-            except apsw.Error as second:
-                log.error("rollback_failed", error=str(second))
-            return [], error
-        return outcomes, None
-
-    def _perform(self, job: Job) -> Any:
-        connection = self._connection
-        connection.execute("SAVEPOINT job")
-        try:
-            outcome = job.operation(connection)
-        except ENVIRONMENT:
-            raise
-        except Exception as error:
-            connection.execute("ROLLBACK TO job")
-            outcome = error
-            if job.durable:
-                # Retrying cannot help it, and everything behind it would wait for ever.
-                log.error("operation_dropped", operation=_named(job.operation), exc_info=error)
-        connection.execute("RELEASE job")
-        return outcome
-
-    def _keep_durable(self, batch: list[Job], failure: Exception) -> bool:
+    def _keep_durable(self, batch: list[Job], failure: StorageError) -> bool:
         """Put the durable jobs back at the head, in order; tell all others what happened.
 
         The others that are queued behind would fail as well: better told now than kept waiting.

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import apsw
 
-from xinghe.storage.connection import FILE_NAME, StorageError, migrations
+from xinghe.storage.connection import StorageError
+from xinghe.storage.sqlite.file import FILE_NAME, migrations
 
 
 def connect_unwritable(directory: Path) -> apsw.Connection | None:
