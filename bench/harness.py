@@ -58,12 +58,9 @@ def gateway_before_upstream(folder: Path, pause_us: int) -> Iterator[tuple[Serve
 
 def worker_of(server: Server) -> psutil.Process:
     """The gateway's own process."""
-    for process in psutil.process_iter(["cmdline"]):
-        line = process.info["cmdline"] or []
-        if "xinghe.supervisor.worker" in line:
-            parent = process.parent()
-            if parent is not None and str(server.data) in parent.cmdline():
-                return process
+    for process in psutil.Process(server.pid).children():
+        if "xinghe.supervisor.worker" in process.cmdline():
+            return process
     raise RuntimeError("the gateway worker is not running")
 
 
