@@ -5,6 +5,7 @@ a `Usage` is what a request has used; a `Rate` turns it into micro-Tokens.
 """
 
 import enum
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Literal, TypeAlias
 
@@ -251,6 +252,26 @@ Delta: TypeAlias = (
     | FinishDelta
     | PrefillDelta
 )
+
+MOST_TEXT = 1_500
+"""Characters of one batch: what is to be done with them takes two to eight milliseconds."""
+
+
+def portions(deltas: list[Delta]) -> Iterator[tuple[list[Delta], int]]:
+    """The same with its characters, cut so that none has much more text than `MOST_TEXT`."""
+    portion: list[Delta] = []
+    size = 0
+    for delta in deltas:
+        if isinstance(delta, TextDelta | ReasoningDelta | RefusalDelta):
+            size += len(delta.text)
+        elif isinstance(delta, ToolCallDelta):
+            size += len(delta.arguments)
+        portion.append(delta)
+        if size > MOST_TEXT:
+            yield portion, size
+            portion, size = [], 0
+    if portion:
+        yield portion, size
 
 
 class Rate(msgspec.Struct, frozen=True):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta
-from xinghe.engines.protocol import MOST_TEXT
+from xinghe.core import MOST_TEXT, Delta, FinishDelta, FinishReason, TextDelta
 from xinghe.generation.runner import processed
 
 END = FinishDelta(FinishReason.NORMAL)

@@ -1,25 +1,12 @@
 """What every engine speaks. No engine knows HTTP's edge, money or the dialect."""
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
 import msgspec
 
-from xinghe.core import (
-    Delta,
-    EngineRequest,
-    Message,
-    Prompt,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolCallDelta,
-    ToolUse,
-)
-
-MOST_TEXT = 1_500
-"""Characters of one batch: what is to be done with them takes two to eight milliseconds."""
+from xinghe.core import Delta, EngineRequest, Message, Prompt, ToolUse
 
 
 class EngineError(Exception):
@@ -130,20 +117,3 @@ class Engine(Protocol):
 
     async def aclose(self) -> None:
         """Drop the connections."""
-
-
-def portions(deltas: list[Delta]) -> Iterator[tuple[list[Delta], int]]:
-    """The same with its characters, cut so that none has much more text than `MOST_TEXT`."""
-    portion: list[Delta] = []
-    size = 0
-    for delta in deltas:
-        if isinstance(delta, TextDelta | ReasoningDelta | RefusalDelta):
-            size += len(delta.text)
-        elif isinstance(delta, ToolCallDelta):
-            size += len(delta.arguments)
-        portion.append(delta)
-        if size > MOST_TEXT:
-            yield portion, size
-            portion, size = [], 0
-    if portion:
-        yield portion, size

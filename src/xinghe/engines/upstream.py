@@ -18,6 +18,7 @@ from xinghe.core import (
     PrefillDelta,
     Prompt,
     ToolUse,
+    portions,
 )
 from xinghe.engines.chunks import Chunks
 from xinghe.engines.prompts import (
@@ -37,7 +38,6 @@ from xinghe.engines.protocol import (
     EngineUnavailable,
     PromptTooLong,
     PromptUnsafe,
-    portions,
 )
 from xinghe.engines.vision import Vision
 from xinghe.outbound import A_CHARACTER, CallFailed, EventStream, Refused, Server, Unreachable

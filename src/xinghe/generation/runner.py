@@ -20,10 +20,10 @@ from xinghe.core import (
     Sampling,
     TextDelta,
     Usage,
+    portions,
 )
 from xinghe.dispatch import DispatchFailed
 from xinghe.engines import Batch
-from xinghe.engines.protocol import portions
 from xinghe.generation.filter import OutputFilter
 from xinghe.generation.json_check import GrammarCheck, InvalidOutput, JsonUnescape, SchemaCheck
 from xinghe.generation.moderation import Review

@@ -15,6 +15,6 @@ from xinghe.outbound.faults import (
     Unreadable,
     decoded,
     items,
+    tries,
 )
 from xinghe.outbound.response import A_CHARACTER, EventStream, Response
-from xinghe.outbound.tries import tries

@@ -1,11 +1,13 @@
-"""What may be wrong with an answer, and strangers' JSON, decoded within bounds.
+"""What may be wrong with a call: strangers' JSON within bounds, and the one way to try again.
 
 No message of a fault holds what was sent or answered: it is fit for the log.
 """
 
+import asyncio
 import errno
 import functools
 import re
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import aiohttp
@@ -276,3 +278,33 @@ def _array_of(kind: Any, most: int) -> type[msgspec.Struct]:
     # Written as an array, a struct with so many fields is refused at the first item too many.
     fields = [(f"item_{at}", kind | None, None) for at in range(most)]
     return msgspec.defstruct("Items", fields, array_like=True, forbid_unknown_fields=True)
+
+
+Failed = Callable[[Any, float | None], object]
+
+
+class Try(msgspec.Struct, frozen=True):
+    """An asynchronous context manager around one try; see `tries`."""
+
+    pause: float | None
+    expected: type[Exception] | tuple[type[Exception], ...]
+    failed: Failed
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if not isinstance(error, self.expected):
+            return False
+        self.failed(error, self.pause)
+        if self.pause is not None:
+            await asyncio.sleep(self.pause)
+        return self.pause is not None
+
+
+def tries(pauses: Sequence[float], expected: Any, failed: Failed) -> list[Try]:
+    """One try more than there are `pauses`, in seconds; a try that succeeds leaves the loop.
+
+    `failed` hears of each `expected` error and of the pause behind it: `None` after the last, which
+    goes on, unless `failed` raises another in its place.
+    """
+    return [Try(pause, expected, failed) for pause in (*pauses, None)]

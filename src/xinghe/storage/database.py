@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, Token
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from xinghe.storage.connection import Backend, Connection, StorageUnavailable
-from xinghe.storage.reader import Reader
+from xinghe.storage.connection import (
+    Backend,
+    Connection,
+    Session,
+    StorageClosed,
+    StorageUnavailable,
+)
 from xinghe.storage.sqlite import SQLiteBackend
 from xinghe.storage.writer import Job, Operation, Writer
 
@@ -38,7 +45,11 @@ class Database:
         loop = asyncio.get_running_loop()
         self.directory = directory
         self.backend = backend
-        self._reader = Reader(backend, loop)
+        self._readers = ThreadPoolExecutor(backend.readers, "xinghe-reader")
+        self._own = threading.local()
+        self._sessions: list[Session] = []
+        """Of the threads that read, each with its `_own.session`."""
+        self._closed = False
         self._writers = [Writer(backend, loop) for _ in range(backend.writers)]
 
     @classmethod
@@ -69,9 +80,12 @@ class Database:
         That is also raised when it takes longer than `within` seconds. An operation of several
         statements that must agree takes its snapshot by `with connection.snapshot():`.
         """
+        if self._closed:
+            raise StorageClosed("the database is closed")
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(within):
-                return await self._reader.run(operation)
+                return await loop.run_in_executor(self._readers, self._read, operation)
         except TimeoutError as error:
             raise StorageUnavailable("the database cannot be read: it does not answer") from error
         except StorageUnavailable as error:
@@ -145,8 +159,19 @@ class Database:
         Returns how many enqueued operations could not be written.
         """
         unwritten = await self._each(Writer.close, timeout)
-        await asyncio.to_thread(self._reader.close, timeout)
+        self._closed = True
+        await asyncio.to_thread(self._readers.shutdown)
+        for session in self._sessions:
+            session.close()
         return unwritten
+
+    def _read(self, operation: Callable[[Connection], T]) -> T:
+        """In one of the threads that read."""
+        session: Session | None = getattr(self._own, "session", None)
+        if session is None:
+            session = self._own.session = self.backend.session(read_only=True)
+            self._sessions.append(session)
+        return operation(session)
 
     def _writer(self, account: int | None) -> Writer:
         return self._writers[(account or 0) % len(self._writers)]
