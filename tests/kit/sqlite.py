@@ -8,12 +8,17 @@ from xinghe.storage import Database
 from xinghe.storage.sqlite import SQLiteSession, migrate
 
 
-def raw(database: Database) -> apsw.Connection:
-    """The connection that writes; nothing is to be written at this moment."""
+def session(database: Database) -> SQLiteSession:
+    """What writes; nothing is to be written at this moment."""
     writer = database._writers[0]
-    session = writer._session = writer._session or database.backend.session()
-    assert isinstance(session, SQLiteSession)
-    return session._connection
+    writing = writer._session = writer._session or database.backend.session()
+    assert isinstance(writing, SQLiteSession)
+    return writing
+
+
+def raw(database: Database) -> apsw.Connection:
+    """The connection of `session`."""
+    return session(database)._connection
 
 
 def in_memory() -> tuple[apsw.Connection, SQLiteSession]:

@@ -11,33 +11,48 @@ from xinghe.core import Usage
 from xinghe.ledger import Ledger, check
 from xinghe.storage.sqlite import SQLiteSession
 
-DAMAGE = {
-    "the balance is the sum of the entries": "UPDATE entries SET amount = amount + 1 WHERE id = 1",
-    "the balance is what the lots have left": "UPDATE lots SET remaining = remaining - 1",
-    "what is held is the sum of the open holds": (
-        "UPDATE accounts SET available = available - 1, held = held + 1"
+CHARGED = "a captured hold was charged once, what its counts cost, at most its amount; others never"
+CHAIN = "each entry's balance follows from the one before"
+DAMAGE = [
+    (CHAIN, "UPDATE entries SET amount = amount + 1 WHERE id = 1"),
+    (CHAIN, "UPDATE entries SET amount = amount - 1 WHERE id = 2"),
+    (CHAIN, "UPDATE entries SET balance_after = balance_after + 1 WHERE id = 1"),
+    (CHAIN, "UPDATE entries SET balance_after = balance_after + 1 WHERE id = 2"),
+    (CHAIN, "DELETE FROM entries WHERE id = 1"),
+    ("the balance is the sum of the entries", "DELETE FROM entries WHERE kind = 'usage'"),
+    ("the balance is what the lots have left", "UPDATE lots SET remaining = remaining - 1"),
+    (
+        "what is held is the sum of the open holds",
+        "UPDATE accounts SET available = available - 1, held = held + 1",
     ),
-    "neither part of the balance is below zero": "UPDATE accounts SET available = -1",
-    "each entry's balance follows from the one before": (
-        "UPDATE entries SET balance_after = balance_after + 1 WHERE id = 1"
-    ),
-    "a captured hold has one usage entry, any other none": ("UPDATE holds SET state = 'released'"),
-    "a usage entry belongs to a hold of its account": "UPDATE holds SET account_id = 2",
-    "a usage entry costs what its counts cost, at most its hold": (
-        "UPDATE entries SET completion_tokens = 4 WHERE kind = 'usage'"
-    ),
-    "a cap counts what its token spent in the period": "UPDATE caps SET spent = spent - 1",
-    "a cap counts what its token holds": "UPDATE caps SET held = held + 1",
-    "every lot came with its entry": "UPDATE lots SET amount = amount + 1",
-    "every reference leads somewhere": "UPDATE tokens SET account_id = 99",
-    "the database file is intact": "UPDATE accounts SET held = -5",
-}
+    ("neither part of the balance is below zero", "UPDATE accounts SET available = -1"),
+    (CHARGED, "UPDATE holds SET state = 'released'"),
+    (CHARGED, "UPDATE holds SET account_id = 2"),
+    (CHARGED, "UPDATE holds SET amount = 43"),
+    (CHARGED, "UPDATE entries SET completion_tokens = 4 WHERE kind = 'usage'"),
+    (CHARGED, "DELETE FROM entries WHERE kind = 'usage'"),
+    (CHARGED, "UPDATE entries SET hold_id = 'none' WHERE kind = 'usage'"),
+    ("a cap counts what its token spent in the period", "UPDATE caps SET spent = spent - 1"),
+    ("a cap counts what its token holds", "UPDATE caps SET held = held + 1"),
+    ("every lot came with its entry", "UPDATE lots SET amount = amount + 1"),
+    ("every reference leads somewhere", "UPDATE tokens SET account_id = 99"),
+    ("the database file is intact", "UPDATE accounts SET held = -5"),
+]
 
 
-@pytest.mark.parametrize("rule", DAMAGE)
+@pytest.mark.parametrize("portion", [1, 500_000])
+@pytest.mark.parametrize(("rule", "damage"), DAMAGE)
 async def test_damage(
-    rule: str, ledger: Ledger, accounts: Accounts, principal: Principal, books: Books
+    rule: str,
+    damage: str,
+    portion: int,
+    ledger: Ledger,
+    accounts: Accounts,
+    principal: Principal,
+    books: Books,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("xinghe.ledger.books.PORTION", portion)
     await accounts.cap_token(str(principal.token_id), 500)
     usage = Usage()
     async with hold(ledger, principal, usage):
@@ -48,7 +63,8 @@ async def test_damage(
     writer.pragma("ignore_check_constraints", True)
     writer.pragma("foreign_keys", False)
     writer.execute("SAVEPOINT damage; DROP TRIGGER entries_are_never_changed")
-    writer.execute(DAMAGE[rule])
+    writer.execute("DROP TRIGGER entries_are_never_deleted")
+    writer.execute(damage)
     writer.pragma("ignore_check_constraints", False)
     found = check(SQLiteSession(writer))
     writer.execute("ROLLBACK TO damage; RELEASE damage")

@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 import pytest
 
-from tests.kit.sqlite import in_memory, raw
+from tests.kit.sqlite import in_memory, session
 from tests.ledger.many import fill
 from xinghe.accounts.tables import record
 from xinghe.ledger import check
@@ -29,15 +29,15 @@ print(len(check(SQLiteSession(connect(Path(sys.argv[1]) / FILE_NAME, read_only=T
 
 def work(accounts: int) -> dict[str, int]:
     """The steps of SQLite's machine for each statement of the check."""
-    connection, session = in_memory()
-    fill(connection, accounts)
+    connection, writing = in_memory()
+    fill(writing, accounts, requests=2)
     steps: dict[str, int] = {}
 
     def seen(event: dict[str, Any]) -> None:
         steps[event["sql"]] = event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"]
 
     connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, seen)
-    assert check(session) == []
+    assert check(writing) == []
     connection.trace_v2(0, None)
     connection.close()
     return steps
@@ -54,7 +54,7 @@ def test_four_times_the_accounts_are_four_times_the_work() -> None:
 @pytest.mark.slow
 async def test_100_000_accounts_beside_a_writer(tmp_path: Path) -> None:
     async with await Database.open(tmp_path) as database:
-        fill(raw(database), 100_000)
+        fill(session(database), 100_000)
         checker = subprocess.Popen(  # noqa: ASYNC220
             [sys.executable, "-c", CHECK, str(tmp_path)], stdout=subprocess.PIPE, text=True
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tests.kit.sqlite import raw
+from tests.kit.sqlite import raw, session
 from tests.ledger.books import Books, hold
 from tests.ledger.many import EXPIRED, GRANT, SPENT, fill, leave_open
 from xinghe.accounts import Principal
@@ -73,7 +73,7 @@ async def served(ledger: Ledger, task: Awaitable[object]) -> tuple[int, float]:
 
 
 async def expire_beside_requests(database: Database, accounts: int, lots: int) -> None:
-    fill(raw(database), accounts, lots=lots)
+    fill(session(database), accounts, lots=lots)
     ledger = Ledger(database)
     await ledger.start()
     books = Books(database, payer(1))
@@ -107,7 +107,7 @@ async def test_100_000_lots(database: Database, accounts: int, lots: int) -> Non
 
 
 async def test_a_reservation_on_an_account_of_many_expired_lots(database: Database) -> None:
-    fill(raw(database), 2, lots=2000)
+    fill(session(database), 2, lots=2000)
     ledger = Ledger(database)
     await ledger.start()
     transactions = Transactions(database)
@@ -136,7 +136,7 @@ async def test_a_request_takes_from_few_of_many_lots(database: Database) -> None
         steps.append(status["SQLITE_STMTSTATUS_VM_STEP"])
 
     far = 2**62
-    fill(raw(database), 2, lots=3000, at=far)
+    fill(session(database), 2, lots=3000, at=far)
     ledger = Ledger(database)
     await ledger.start()
     raw(database).trace_v2(apsw.SQLITE_TRACE_PROFILE, seen)
@@ -151,7 +151,7 @@ async def test_a_request_takes_from_few_of_many_lots(database: Database) -> None
 
 
 async def reap_beside_requests(database: Database, count: int) -> None:
-    fill(raw(database), 2, lots=1, at=2**62)
+    fill(session(database), 2, lots=1, at=2**62)
     amount = 1
     grant = "UPDATE {} SET {} = {} + ? WHERE {} = 1"
     with raw(database) as connection:
@@ -166,7 +166,7 @@ async def reap_beside_requests(database: Database, count: int) -> None:
             (count * amount,),
         )
         connection.execute(grant.format("accounts", "available", "available", "id"), (count,))
-    leave_open(raw(database), count, owner="a dead one", amount=amount)
+    leave_open(session(database), count, owner="a dead one", amount=amount)
     ledger = Ledger(database)
     ledger._lock.acquire()
     books = Books(database, payer(1))
