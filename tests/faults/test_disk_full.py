@@ -79,8 +79,6 @@ def test_full_disk(small_disk: Path, tmp_path: Path, upstream: Upstream) -> None
 
 
 AT_WORK = 50
-UNCHARGED = 8
-"""Answers that may be delivered although their charge is lost with the process."""
 
 
 @dataclass
@@ -150,7 +148,7 @@ async def full_beneath(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("keys", [False, True], ids=["plain", "idempotent"])
-async def test_few_answers_leave_before_their_charge_is_on_the_disk(
+async def test_no_answer_leaves_before_its_charge_is_on_the_disk(
     small_disk: Path, tmp_path: Path, upstream: Upstream, *, keys: bool
 ) -> None:
     server = Server(
@@ -176,8 +174,9 @@ async def test_few_answers_leave_before_their_charge_is_on_the_disk(
     delivered = [each for each in asked if each.delivered]
     uncharged = [each for each in delivered if each.request_id not in charged]
     print(f"{len(delivered)} delivered, {len(uncharged)} of them not charged")
-    assert len(uncharged) <= UNCHARGED
-    assert len(delivered) < AT_WORK, "the disk was not full in time"
+    assert uncharged == []
+    # The journal takes what the database does not; what is to be stored with a response waits.
+    assert len(delivered) < AT_WORK if keys else len(delivered) == AT_WORK
     # An answer that failed costs nothing; a stream that had begun when we died, what it showed.
     assert not [
         each for each in asked if each.failed and not each.stream and each.request_id in charged

@@ -129,9 +129,11 @@ async def test_a_database_that_was_closed_before_leaves_no_hold_open(
 ) -> None:
     other = await Database.open(database.directory)
     late = Ledger(other)
+    await late.start()
     await other.close()
     with capture_logs() as logs, pytest.raises(StorageClosed):
         async with hold(late, principal, Usage()):
             pytest.fail("entered without a reservation")
     assert logs == []
+    await late.stop()
     assert await database.read(holds) == []

@@ -263,7 +263,9 @@ class Books(RuleBasedStateMachine):
         reaping, batches, whole = Reaping(), 0, False
         while not whole:
             allowance = Allowance(rows=size, seconds=math.inf)
-            reaping, whole = settle_process(self.connection, allowance, reaping, boot_id=owner)
+            reaping, whole = settle_process(
+                self.connection, allowance, reaping, boot_id=owner, own_boot_id="reaper"
+            )
             batches += 1
             assert batches <= 1 + len(left) // size
             assert check(self.connection) == []

@@ -168,7 +168,7 @@ async def reap_beside_requests(database: Database, count: int) -> None:
         connection.execute(grant.format("accounts", "available", "available", "id"), (count,))
     leave_open(session(database), count, owner="a dead one", amount=amount)
     ledger = Ledger(database)
-    ledger._lock.acquire()
+    await ledger._appear()
     books = Books(database, payer(1))
     transactions = Transactions(database)
     began = time.monotonic()
@@ -181,7 +181,7 @@ async def reap_beside_requests(database: Database, count: int) -> None:
     assert served_count >= count / ROWS / 2
     await books.settled()
     assert len(await books.usage()) == (count + 1) // 2 + 1
-    ledger._lock.release()
+    ledger.owner.release()
 
 
 async def test_the_holds_of_a_dead_process_are_settled_in_batches(database: Database) -> None:

@@ -16,6 +16,7 @@ from tests.ledger.books import ROOT, WORKER, Books, hold, used
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Usage
 from xinghe.ledger import Ledger
+from xinghe.ledger.settlements import Unsaved
 from xinghe.storage import Database
 
 Start = Callable[[str], subprocess.Popen[str]]
@@ -161,13 +162,18 @@ async def test_an_owner_without_its_file_is_dead(
 ) -> None:
     other = Ledger(database)
     await other.start()
-    usage = Usage()
-    async with hold(other, principal, usage, stream=False):
-        used(usage, 5, 3)
-        assert await ledger.reap() == 0
-        (database.directory / "owners" / f"{other._lock.boot_id}.lock").unlink()
-        assert await ledger.reap() == 1
-        usage.finished = True
+
+    async def answer() -> None:
+        usage = Usage()
+        async with hold(other, principal, usage, stream=False):
+            used(usage, 5, 3)
+            assert await ledger.reap() == 0
+            (database.directory / "owners" / f"{other.owner.boot_id}.lock").unlink()
+            assert await ledger.reap() == 1
+            usage.finished = True
+
+    with pytest.raises(Unsaved):
+        await answer()
     # Exactly once: what the reaper resolved stays as it is.
     assert await books.balance() == (1000, 0)
     assert await books.usage() == []

@@ -4,6 +4,9 @@
 and sleeps. `queue` opens a stream that never starts, `begin` one that has just started; each says
 `ready` and sleeps. `spend` runs 100 requests of 20 micro-Tokens, 10 at a time, and says how many
 were not refused.
+
+`owe` locks the database away, then ends a whole answer and a stream of 5 + 3 tokens and one that
+costs nothing, goes on to 5 + 7 tokens with another stream, says `ready` and sleeps.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
+
+import apsw
 
 from tests.ledger.books import hold, used
 from xinghe.accounts import Accounts, Principal
@@ -71,6 +76,30 @@ async def spend(ledger: Ledger, database: Database, principal: Principal) -> Non
     print(done, flush=True)
 
 
+async def owe(ledger: Ledger, database: Database, principal: Principal) -> None:
+    free, whole, stream, running = Usage(), Usage(), Usage(), Usage()
+    ended = [hold(ledger, principal, each, stream=each is stream) for each in (free, whole, stream)]
+    async with hold(ledger, principal, running):
+        for each in ended:
+            await each.__aenter__()
+        used(running, 5, 3)
+        ledger.checkpoint()
+        assert await database.drain() == 0
+        away = apsw.Connection(str(database.directory / "xinghe.db"))
+        away.execute("BEGIN IMMEDIATE")
+        for usage in (whole, stream):
+            used(usage, 5, 3)
+            usage.finished = True
+        await asyncio.gather(*(each.__aexit__(None) for each in ended))
+        used(running, 5, 6)
+        ledger.checkpoint()  # it waits for the database
+        used(running, 5, 7)
+        ledger.checkpoint()
+        await asyncio.to_thread(ledger.owner.journal.write([]).result)
+        print("ready", flush=True)
+        await asyncio.sleep(600)
+
+
 async def main(directory: str, secret: str, action: str) -> None:
     async with await Database.open(Path(directory)) as database:
         principal = await Accounts(database).authenticate(secret)
@@ -78,7 +107,7 @@ async def main(directory: str, secret: str, action: str) -> None:
         ledger = Ledger(database)
         await ledger.start()
         try:
-            actions = {"wait": wait, "queue": queue, "begin": begin, "spend": spend}
+            actions = {"wait": wait, "queue": queue, "begin": begin, "spend": spend, "owe": owe}
             await actions[action](ledger, database, principal)
         finally:
             await ledger.stop()

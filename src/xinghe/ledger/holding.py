@@ -1,17 +1,15 @@
 """The hold of one request, from its reservation until its answer may leave.
 
-A finished answer may leave when its charge is on the disk, or one of few on the way there. Whoever
-kills this process while the disk is full takes along the charges that wait to be written, so only
-`AHEAD` answers go ahead of their charges. The others wait; one that has waited too long is an error
-instead, and costs nothing.
+A finished answer leaves when its charge is on the disk: in the database, or in the journal where
+that takes too long. One that has waited too long for either is an error instead, and costs nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -19,27 +17,23 @@ import structlog
 from xinghe.core import ClientGone, Usage
 from xinghe.ledger import holds
 from xinghe.ledger.holds import Cap, Counts, Hold, Period
+from xinghe.ledger.journal import NOTHING, Record
 from xinghe.ledger.lots import sweep_account
+from xinghe.ledger.owners import Owner
+from xinghe.ledger.settlements import Settlement, Settlements, Unsaved
 from xinghe.storage import (
     Connection,
     Database,
     Job,
-    Operation,
     StorageClosed,
     StorageRefused,
-    StorageUnavailable,
     now,
 )
 
-AHEAD = 4
-"""Few enough that two processes on one database stay below eight."""
 SAVE_SECONDS = 10.0
 RETRY_SECONDS = 0.05
 LARGEST_COUNT = 10**12
 """Of tokens or searches: beyond what any request can use, and far from where a column overflows."""
-
-Charge: TypeAlias = tuple[Job, Operation]
-"""An operation that waits to be written, and what is done in its place if it must not be."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
 
@@ -68,53 +62,75 @@ class SpendCapReached(Exception):
         self.period = period
 
 
-class Unsaved(StorageUnavailable):
-    """A finished answer could not be charged in time: it does not leave, and costs nothing."""
-
-
 class RunningHolds:
-    """The holds of this process: the streams that run, the answers ahead of their charges."""
+    """The streams of this process that run."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.streams: dict[str, Holding] = {}
         self.unstarted: dict[str, Holding] = {}
         """Those of the streams that were not seen to have started."""
-        self.ahead = 0
+        self._noting: list[asyncio.Future[Any]] = []
 
     def note(self, streams: Mapping[str, Holding]) -> None:
         """Queue a checkpoint of what each has used, in case that this process dies.
 
-        Only of those where that has changed.
+        Only of those where that has changed. While the database does not take them, they go into
+        the journal.
         """
-        # While the database is away the notes would only pile up; the next one holds it all.
-        if not streams or self.database.last_error is not None:
+        if not streams:
             return
+        away = self.database.last_error is not None or not all(one.done() for one in self._noting)
         changed: dict[int, list[tuple[str, Counts]]] = {}
         for hold_id, stream in list(streams.items()):
             counts = stream.owed()
             if counts is not None and counts != stream.noted:
                 stream.noted = counts
-                changed.setdefault(stream.account_id, []).append((hold_id, counts))
                 self.unstarted.pop(hold_id, None)
-        for account_id, noted in changed.items():
-            self.database.enqueue(partial(holds.checkpoint, counts=noted), account=account_id)
+                if away:
+                    stream.journal(counts)
+                else:
+                    changed.setdefault(stream.account_id, []).append((hold_id, counts))
+        if changed:
+            self._noting = [
+                self._note(account_id, counts) for account_id, counts in changed.items()
+            ]
+
+    def end(self, owner: Owner) -> None:
+        """Break off the streams of an owner that was taken for dead."""
+        for stream in list(self.streams.values()):
+            if stream.owner is owner:
+                stream.end()
+
+    def _note(self, account_id: int, counts: list[tuple[str, Counts]]) -> asyncio.Future[Any]:
+        noted = asyncio.get_running_loop().create_future()
+        self.database.enqueue(
+            partial(holds.checkpoint, counts=counts), noted, account=account_id, deferred=False
+        )
+        return noted
 
 
 class Holding(msgspec.Struct, eq=False):
     """The context manager that `Ledger.hold` returns. Its exit settles before it suspends.
 
-    `noted` is the last checkpoint that was queued.
+    `noted` is the last checkpoint that was queued, `place` the hold's in the journal, `task` the
+    one that makes a stream.
     """
 
     _running: RunningHolds
+    _settlements: Settlements
     _database: Database
+    owner: Owner
     _hold: Hold
     _usage: Usage
     noted: Counts | None = None
+    place: int = -1
+    task: asyncio.Task[Any] | None = None
+    fenced: bool = False
 
     async def __aenter__(self) -> None:
         hold, reserve = self._hold, partial(holds.reserve, hold=self._hold)
+        self.place = self.owner.journal.take()
         try:
             while isinstance(
                 lacking := await self._database.write(reserve, account=hold.account_id),
@@ -122,18 +138,22 @@ class Holding(msgspec.Struct, eq=False):
             ):
                 await sweep_account(self._database, hold.account_id, hold.created_at)
         except (StorageClosed, StorageRefused):
+            self.owner.journal.give_back(self.place)
             raise  # the hold was never written
         except BaseException:
             # Cancelled, or not told how the commit ended: the hold may come to be. The queue is
             # in order, so the release finds it; and if there is none, it does nothing.
-            self._settle(holds.release)
+            self._settle("release")
             raise
+        if lacking is not None:
+            self.owner.journal.give_back(self.place)
         if isinstance(lacking, Cap):
             committed = lacking.spent + lacking.held
             raise SpendCapReached(lacking.amount, committed, hold.amount, lacking.per)
         if lacking is not None:
             raise InsufficientTokens(lacking, hold.amount)
         if hold.stream:
+            self.task = asyncio.current_task()
             self._running.streams[hold.id] = self._running.unstarted[hold.id] = self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -148,25 +168,27 @@ class Holding(msgspec.Struct, eq=False):
             or (hold.stream and usage.shown)
         )
         if not (usage.finished or (left and usage.owes)):
-            self._settle(holds.release)
-            return
-        counts = self._used()
-        cost = hold.rate.cost(counts.prompt, counts.completion, counts.cached, counts.searches)
-        excess = cost - hold.amount
-        if excess > 0:
-            # The user was never asked for more than the hold: the operator bears it.
-            log.warning(
-                "usage_exceeds_hold",
-                request_id=hold.request_id,
-                model=hold.model,
-                held=hold.amount,
-                excess=excess,
-            )
-        capture = partial(holds.capture, usage=counts)
-        if kind is None:
-            await self._deliver(capture, counts)
+            self._settle("release")
         else:
-            self._settle(capture)
+            counts = self._used()
+            self._warn_of_excess(counts)
+            settlement = self._settle("capture", counts)
+            if kind is None and settlement is not None:
+                await self._deliver(settlement, counts)
+        if self.fenced:
+            raise Unsaved("another process has settled the hold") from None
+
+    def end(self) -> None:
+        """Break the stream off: its hold is settled by another process."""
+        self.fenced = True
+        if self.task is not None:
+            self.task.cancel()
+
+    def journal(self, counts: Counts) -> None:
+        """Have a checkpoint stand in the journal."""
+        hold = self._hold
+        record = Record("checkpoint", hold.id, hold.account_id, now(), counts)
+        self.owner.journal.write([(self.place, record)])
 
     @property
     def account_id(self) -> int:
@@ -197,79 +219,78 @@ class Holding(msgspec.Struct, eq=False):
         )
         return Counts(prompt, completion, min(prompt, cached), min(prompt, search), searches)
 
+    def _warn_of_excess(self, counts: Counts) -> None:
+        hold = self._hold
+        cost = hold.rate.cost(counts.prompt, counts.completion, counts.cached, counts.searches)
+        excess = cost - hold.amount
+        if excess > 0:
+            # The user was never asked for more than the hold: the operator bears it.
+            log.warning(
+                "usage_exceeds_hold",
+                request_id=hold.request_id,
+                model=hold.model,
+                held=hold.amount,
+                excess=excess,
+            )
+
     def _settle(
-        self, operation: Callable[..., bool], saved: asyncio.Future[Any] | None = None
-    ) -> Job | None:
+        self, kind: Literal["capture", "release"], counts: Counts = NOTHING
+    ) -> Settlement | None:
         """Queue the hold's capture or release; never suspends."""
         hold = self._hold
+        record = Record(kind, hold.id, hold.account_id, now(), counts)
         try:
-            settled = partial(operation, hold_id=hold.id, at=now())
-            return self._database.enqueue(settled, saved, account=hold.account_id)
+            return self._settlements.add(record, self.place, self.owner)
         except StorageClosed:
             log.error("hold_left_open", hold_id=hold.id, request_id=hold.request_id)
             return None
 
-    async def _deliver(self, capture: Callable[..., bool], counts: Counts) -> None:
-        """Settle, then wait until the answer may leave. Raises `Unsaved`."""
-        hold, loop = self._hold, asyncio.get_running_loop()
-        job = self._settle(capture, loop.create_future())
-        if job is None:
-            return
-        charge = job, partial(holds.release, hold_id=hold.id, at=now())
-        writes = self._database.deferred()
+    async def _deliver(self, settlement: Settlement, counts: Counts) -> None:
+        """Wait until the answer may leave. Raises `Unsaved`."""
+        hold, writes = self._hold, self._database.deferred()
         try:
             if writes is None:
-                await self._saved(job, charge)
+                await self._saved(settlement, settlement.saved)
             elif hold.stream:
                 # Its capture waits for the answer to be kept, which is when all has left. A
                 # checkpoint is as good: it is what is owed if this process dies.
-                note = partial(holds.checkpoint, counts=[(hold.id, counts)])
-                noted = self._database.enqueue(
-                    note, loop.create_future(), account=hold.account_id, deferred=False
+                noted = asyncio.get_running_loop().create_future()
+                note = self._database.enqueue(
+                    partial(holds.checkpoint, counts=[(hold.id, counts)]),
+                    noted,
+                    account=hold.account_id,
+                    deferred=False,
                 )
-                await self._saved(noted, charge, (noted, _nothing))
+                await self._saved(settlement, noted, note)
             else:
 
                 async def cleared(stored: Job | None) -> None:
-                    others = [] if stored is None else [(stored, _nothing)]
-                    await self._saved(job, charge, *others)
+                    others = [] if stored is None else [stored]
+                    await self._saved(settlement, settlement.saved, *others)
 
                 writes.clearances.append(cleared)
         except asyncio.CancelledError:
             if not (hold.stream or self._usage.left):
-                self._withdraw(charge)
+                self._settlements.withdraw(settlement)
             raise
 
-    async def _saved(self, job: Job, charge: Charge, *others: Charge) -> None:
-        """Return when a job is on the disk, or may be late.
+    async def _saved(
+        self, settlement: Settlement, saved: asyncio.Future[Any], *others: Job
+    ) -> None:
+        """Return when `saved` is told, and says nothing against it.
 
-        Raises `Unsaved`: then the charge is withdrawn, and with it the others.
+        Raises `Unsaved`: then the settlement is withdrawn, and with it the other jobs.
         """
-        saved = job.waiter
-        assert saved is not None
-        if not saved.done() and self._running.ahead < AHEAD:
-            self._running.ahead += 1
-            saved.add_done_callback(self._came)
-            return
         await asyncio.wait({saved}, timeout=SAVE_SECONDS)
         while not saved.done():
-            if self._withdraw(charge, *others):
+            if self._settlements.withdraw(settlement):
+                for other in others:
+                    self._database.amend(other, _nothing)
                 raise Unsaved(f"the database cannot be written: {self._database.last_error}")
             await asyncio.wait({saved}, timeout=RETRY_SECONDS)
-        saved.result()
-
-    def _came(self, saved: asyncio.Future[Any]) -> None:
-        self._running.ahead -= 1
-        if not saved.cancelled():
-            saved.exception()  # it was logged where it happened
-
-    def _withdraw(self, charge: Charge, *others: Charge) -> bool:
-        """Have nothing charged; False while that cannot be told."""
-        if not self._database.amend(*charge):
-            return False
-        for other in others:
-            self._database.amend(*other)
-        return True
+        outcome = saved.result()
+        if isinstance(outcome, Unsaved):
+            raise outcome
 
 
 def _nothing(_: Connection) -> None:

@@ -27,7 +27,7 @@ SWEPT_ON_THE_WAY = 20
 _DAY = 86_400 * MICRO
 
 
-class Counts(msgspec.Struct, frozen=True):
+class Counts(msgspec.Struct, frozen=True, array_like=True):
     """Counts of tokens, and of searches; `cached` and `search` are each part of `prompt`."""
 
     prompt: int
@@ -189,7 +189,7 @@ def capture(
         account_id,
     )
     lots.draw(connection, account_id, cost, held_since=created_at)
-    _resolve_cap(connection, token_id, amount, cost, at)
+    resolve_cap(connection, token_id, amount, cost, at)
     connection.run(
         "INSERT INTO entries (account_id, at, kind, amount, balance_after, request_id, hold_id, "
         "model, token_id, token_name, prompt_tokens, completion_tokens, cached_tokens, "
@@ -227,7 +227,7 @@ def release(connection: Connection, hold_id: str, *, at: int) -> bool:
         amount,
         account_id,
     )
-    _resolve_cap(connection, token_id, amount, 0, at)
+    resolve_cap(connection, token_id, amount, 0, at)
     return True
 
 
@@ -299,7 +299,7 @@ def _write_cap(connection: Connection, token_id: int, cap: Cap) -> None:
     )
 
 
-def _resolve_cap(connection: Connection, token_id: int, held: int, cost: int, at: int) -> None:
+def resolve_cap(connection: Connection, token_id: int, held: int, cost: int, at: int) -> None:
     """A hold of a token was resolved, at a cost (0 if it was released)."""
     cap = cap_of(connection, token_id)
     if cap is None:

@@ -6,9 +6,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
+import structlog
+
 from xinghe.core import Rate, Usage
-from xinghe.ledger import holds, lots, reaper
+from xinghe.ledger import holds, lots, processes, reaper
 from xinghe.ledger.holding import Holding, InsufficientTokens, RunningHolds
+from xinghe.ledger.owners import Owner
+from xinghe.ledger.settlements import Settlements
 from xinghe.regular import Regular
 from xinghe.storage import Database, StorageError, now
 
@@ -19,6 +23,10 @@ REAP_SECONDS = 5.0
 START_REAP_SECONDS = 10.0
 """How long a start waits for what the dead left; the rest is settled beside the requests."""
 SWEEP_SECONDS = 60.0
+SECURE_SECONDS = 0.1
+"""How often it is looked whether the journal has to take a settlement."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
 
 
 class Payer(Protocol):
@@ -35,46 +43,89 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lock = reaper.OwnerLock(database.directory)
-        self._running = RunningHolds(database)
+        self._owner: Owner | None = None
+        self._fenced: list[Owner] = []
+        """What this process was before it was taken for dead, while it has settlements to write."""
         self._reaping = asyncio.Lock()
+        self._running = RunningHolds(database)
+        self._settlements = Settlements(database)
         note_starts = partial(self._running.note, self._running.unstarted)
         trouble = "regular_task_failed", StorageError, OSError
         self._regular = [
+            Regular(self._settlements.secure, SECURE_SECONDS, *trouble),
             Regular(note_starts, START_SECONDS, *trouble),
             Regular(self.checkpoint, CHECKPOINT_SECONDS, *trouble),
             Regular(self.reap, REAP_SECONDS, *trouble),
             Regular(self.sweep, SWEEP_SECONDS, *trouble),
         ]
+        if database.shared:
+            self._regular.append(Regular(self._beat, processes.BEAT_SECONDS, *trouble))
+
+    @property
+    def owner(self) -> Owner:
+        """Who owns the holds that are opened now."""
+        assert self._owner is not None, "the ledger was not started"
+        return self._owner
 
     async def start(self) -> None:
-        """Take the owner lock, settle for the dead, begin the regular tasks.
+        """Become an owner of holds, settle for the dead, begin the regular tasks.
 
         Raises `StorageError` or `OSError`.
         """
-        self._lock.acquire()
+        await self._appear()
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(START_REAP_SECONDS):
                     await self.reap()
         except BaseException:
-            self._lock.release()
+            self.owner.release()
             raise
         for each in self._regular:
             await each.start()
 
     async def stop(self) -> None:
-        """End the tasks, wait for what is queued, let go of the lock. Then close the database.
+        """End the tasks, wait for what is queued, let go of the file. Then close the database.
 
-        The lock goes last: without it, another process may settle what is still open.
+        The file goes last: without it, another process may settle what is still open. What could
+        not be written stays in it.
         """
         for each in self._regular:
             await each.stop()
         try:
             self.checkpoint()
             await self._database.drain()
+            self._settlements.secure(linger=0)
+            if self._database.shared and self.owner.journal.idle:
+                await self._database.write(partial(processes.leave, boot_id=self.owner.boot_id))
         finally:
-            self._lock.release()
+            for owner in (*self._fenced, self.owner):
+                await asyncio.to_thread(owner.release)
+
+    async def _appear(self) -> None:
+        """Raises `StorageError` or `OSError`."""
+        owner = await asyncio.to_thread(Owner, self._database.directory)
+        try:
+            if self._database.shared:
+                await self._database.write(partial(processes.register, boot_id=owner.boot_id))
+        except BaseException:
+            owner.release()
+            raise
+        self._owner = owner
+
+    async def _beat(self) -> None:
+        """Renew this process's row; go on as another process where it was fenced."""
+        owner = self.owner
+        alive = await self._database.write(partial(processes.beat, boot_id=owner.boot_id))
+        if owner.boot_id not in alive:
+            log.error("taken_for_dead", owner=owner.boot_id)
+            try:
+                await self._appear()
+                self._fenced.append(owner)
+            finally:
+                self._running.end(owner)
+        for each in [each for each in self._fenced if each.journal.idle]:
+            self._fenced.remove(each)
+            await asyncio.to_thread(each.release)
 
     def hold(
         self,
@@ -105,13 +156,13 @@ class Ledger:
             request_id=request_id,
             model=model,
             amount=amount,
-            owner=self._lock.boot_id,
+            owner=self.owner.boot_id,
             stream=stream,
             prompt_tokens=prompt_tokens,
             rate=rate,
             created_at=at,
         )
-        return Holding(self._running, self._database, hold, usage)
+        return Holding(self._running, self._settlements, self._database, self.owner, hold, usage)
 
     async def cover(self, principal: Payer, amount: int) -> None:
         """Raise `InsufficientTokens` where an account has less than `amount` micro-Tokens.
@@ -130,7 +181,7 @@ class Ledger:
     async def reap(self) -> int:
         """Settle the open holds of dead processes; returns how many. See `reaper.reap`."""
         async with self._reaping:
-            return await reaper.reap(self._database, self._lock.boot_id)
+            return await reaper.reap(self._database, self.owner.boot_id)
 
     async def sweep(self) -> int:
         """Expire the lots of all accounts that are due; returns the micro-Tokens swept."""

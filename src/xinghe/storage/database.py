@@ -72,6 +72,11 @@ class Database:
         """Why a last commit did not go through; None if all did."""
         return next((each.error for each in self._writers if each.error is not None), None)
 
+    @property
+    def shared(self) -> bool:
+        """Whether processes of other data directories, on other machines, may use it too."""
+        return self.backend.locks
+
     async def read(
         self, operation: Callable[[Connection], T], *, within: float | None = READ_SECONDS
     ) -> T:

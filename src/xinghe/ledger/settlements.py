@@ -1,0 +1,132 @@
+"""Settlements on their way to the disk: to the database, or to the journal if that takes too long.
+
+An answer may leave when its charge is on the disk, in one or the other. What is in the journal is
+final: it is written to the database as soon as that takes it, by this process or by a later one.
+"""
+
+import asyncio
+import time
+from functools import partial
+
+import msgspec
+import structlog
+
+from xinghe.ledger.journal import Journal, Record
+from xinghe.ledger.owners import Owner
+from xinghe.ledger.replay import settle
+from xinghe.storage import Database, Job, StorageUnavailable
+
+LINGER_SECONDS = 0.3
+"""How long the database may take before the journal takes a settlement as well."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
+
+
+class Unsaved(StorageUnavailable):
+    """A finished answer could not be charged in time: it does not leave, and costs nothing."""
+
+
+class Settlement(msgspec.Struct, eq=False):
+    """How one hold is resolved, until that is in the database.
+
+    `saved` is told once: None where the answer may leave, else why it may not. What is `journalled`
+    was given to the journal, and is not taken back any more.
+    """
+
+    record: Record
+    place: int
+    owner: Owner
+    saved: asyncio.Future[Unsaved | None]
+    since: float
+    job: Job | None = None
+    journalled: bool = False
+    late: bool = False
+
+    def tell(self, outcome: Unsaved | None) -> None:
+        if not self.saved.done():
+            self.saved.set_result(outcome)
+
+
+class Settlements:
+    """Those of this process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lingering: dict[str, Settlement] = {}
+        """By hold id, the oldest first: neither in the database nor in the journal yet."""
+
+    def add(self, record: Record, place: int, owner: Owner) -> Settlement:
+        """Queue a hold's capture or release; never suspends. Raises `StorageClosed`.
+
+        What the request defers (see `storage.DeferredWrites`) waits for the database alone: in
+        the journal, it would be torn from the response that is to be stored with it.
+        """
+        saved = asyncio.get_running_loop().create_future()
+        settlement = Settlement(record, place, owner, saved, time.monotonic())
+        lingers = self._database.deferred() is None
+        self._queue(settlement)
+        if lingers:
+            self._lingering[record.hold_id] = settlement
+        return settlement
+
+    def withdraw(self, settlement: Settlement) -> bool:
+        """Have nothing charged; False while that cannot be told, or if it is too late."""
+        release = msgspec.structs.replace(settlement.record, kind="release")
+        assert settlement.job is not None
+        if settlement.journalled or not self._database.amend(
+            settlement.job, partial(settle, record=release)
+        ):
+            return False
+        settlement.record = release
+        return True
+
+    def secure(self, linger: float = LINGER_SECONDS) -> None:
+        """Give the journal what the database has not taken in time."""
+        if not self._lingering:
+            return
+        until = time.monotonic() - (0 if self._database.last_error else linger)
+        groups: dict[Journal, list[Settlement]] = {}
+        for settlement in self._lingering.values():
+            if settlement.since > until:
+                break
+            if not settlement.journalled:
+                settlement.journalled = True
+                groups.setdefault(settlement.owner.journal, []).append(settlement)
+        for journal, group in groups.items():
+            written = journal.write([(each.place, each.record) for each in group])
+            asyncio.wrap_future(written).add_done_callback(partial(self._secured, group))
+
+    def _secured(self, group: list[Settlement], written: asyncio.Future[None]) -> None:
+        failure = written.exception()
+        if failure is not None:
+            log.error("journal_not_written", error=str(failure), count=len(group))
+        for settlement in group:
+            if failure is not None:
+                settlement.journalled = False  # it is tried again, or withdrawn
+            else:
+                self._lingering.pop(settlement.record.hold_id, None)
+                settlement.tell(None)
+
+    def _queue(self, settlement: Settlement, owner: str | None = None) -> None:
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        written.add_done_callback(partial(self._written, settlement))
+        record = settlement.record
+        settlement.job = self._database.enqueue(
+            partial(settle, record=record, owner=owner), written, account=record.account_id
+        )
+
+    def _written(self, settlement: Settlement, written: asyncio.Future[bool]) -> None:
+        record, failure = settlement.record, written.exception()
+        self._lingering.pop(record.hold_id, None)
+        if failure is not None and settlement.journalled:
+            return  # it keeps its place: the next process will try it
+        outcome = None if failure is None else Unsaved(str(failure))
+        if failure is None and record.kind == "capture" and not written.result():
+            # We were taken for dead, and another process has settled the hold.
+            if settlement.journalled and not settlement.late:
+                settlement.late = True
+                self._queue(settlement, settlement.owner.boot_id)
+                return
+            outcome = Unsaved("another process has settled the hold")
+        settlement.tell(outcome)
+        settlement.owner.journal.give_back(settlement.place)

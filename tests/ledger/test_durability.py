@@ -1,0 +1,230 @@
+"""What leaves while the database takes nothing is charged all the same, whoever dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import apsw
+import pytest
+
+from tests.kit.sqlite import raw
+from tests.ledger.books import Books, hold, used
+from tests.ledger.test_reaper import Start, line, lock_files, start
+from xinghe.accounts import Accounts, Principal
+from xinghe.core import Rate, Usage
+from xinghe.ledger import InsufficientTokens, Ledger, holding
+from xinghe.ledger.holds import Counts
+from xinghe.ledger.journal import Record
+from xinghe.ledger.reaper import Reaping, settle_process
+from xinghe.ledger.replay import settle
+from xinghe.ledger.settlements import Unsaved
+from xinghe.storage import Database, StorageUnavailable, in_batches, now
+
+__all__ = ["start"]
+COST = 5 * 4 + 3 * 8
+
+
+@contextmanager
+def away(database: Database) -> Iterator[Callable[[], object]]:
+    """What is called for another program to hold the database locked, until the end."""
+    other = apsw.Connection(str(database.directory / "xinghe.db"))
+    try:
+        yield partial(other.execute, "BEGIN IMMEDIATE")
+    finally:
+        other.close()
+
+
+async def answer(ledger: Ledger, principal: Principal, lock: Callable[[], object]) -> None:
+    """One of 5 + 3 tokens that ends when the database is locked."""
+    usage = Usage()
+    async with hold(ledger, principal, usage, stream=False):
+        lock()
+        used(usage, 5, 3)
+        usage.finished = True
+
+
+async def test_kill_9_while_the_database_is_away(
+    start: Start, ledger: Ledger, books: Books, database: Database
+) -> None:
+    process = start("owe")
+    assert await line(process) == "ready"
+    process.kill()
+    process.wait()
+    # All of it by the journal but the running stream, which is settled by its checkpoint there.
+    assert await ledger.reap() == 1
+    entries = await books.usage()
+    assert sorted((entry.completion_tokens, entry.note) for entry in entries) == [
+        (3, ""),
+        (3, ""),
+        (7, "interrupted"),
+    ]
+    assert await books.balance() == (1000 - 2 * COST - (5 * 4 + 7 * 8), 0)
+    assert len(lock_files(database)) == 1
+    assert await ledger.reap() == 0
+
+
+async def test_an_answer_leaves_on_account_of_the_journal(
+    ledger: Ledger, principal: Principal, books: Books, database: Database
+) -> None:
+    with away(database) as locked:
+        await answer(ledger, principal, locked)
+        assert not ledger.owner.journal.idle
+    assert await books.balance() == (1000 - COST, 0)
+    assert ledger.owner.journal.idle
+
+
+async def test_a_stop_leaves_its_journal_to_the_next_start(
+    principal: Principal, books: Books, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await Database.open(database.directory)
+    first = Ledger(other)
+    await first.start()
+    with away(database) as locked:
+        await answer(first, principal, locked)
+        monkeypatch.setattr(other, "drain", partial(other.drain, 0.01))
+        await first.stop()
+        assert await other.close(0.01) == 1
+    assert len(lock_files(database)) == 1
+    second = Ledger(database)
+    await second.start()
+    assert await books.balance() == (1000 - COST, 0)
+    await second.stop()
+    assert lock_files(database) == []
+
+
+async def test_neither_database_nor_journal(
+    ledger: Ledger,
+    principal: Principal,
+    books: Books,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(holding, "SAVE_SECONDS", 0.5)
+    raw(database).set_busy_timeout(10)
+    journal = ledger.owner.journal
+    read_only = os.open(f"/proc/self/fd/{journal._descriptor}", os.O_RDONLY)
+    with away(database) as locked:
+        journal._descriptor, whole = read_only, journal._descriptor
+        with pytest.raises(Unsaved):
+            await answer(ledger, principal, locked)
+        journal._descriptor = whole
+    os.close(read_only)
+    assert await books.balance() == (1000, 0)
+    assert await books.usage() == []
+    assert journal.idle
+
+
+async def test_a_full_journal_takes_no_new_work(
+    ledger: Ledger, principal: Principal, books: Books
+) -> None:
+    journal = ledger.owner.journal
+    taken = [journal.take() for _ in range(len(journal._free) - 1)]
+    async with hold(ledger, principal, Usage()):
+        with pytest.raises(StorageUnavailable):
+            async with hold(ledger, principal, Usage()):
+                pytest.fail("entered without a place")
+    assert await books.balance() == (1000, 0)
+    async with hold(ledger, principal, Usage()):
+        pass
+    for place in taken:
+        journal.give_back(place)
+
+
+async def test_refusals_give_their_places_back(
+    ledger: Ledger, principal: Principal, books: Books
+) -> None:
+    with pytest.raises(InsufficientTokens):
+        async with hold(ledger, principal, Usage(), amount=1001):
+            pytest.fail("entered without a reservation")
+    assert ledger.owner.journal.idle
+    await books.settled()
+
+
+async def test_a_stream_whose_hold_was_taken_away_is_ended(
+    ledger: Ledger, principal: Principal, books: Books, database: Database
+) -> None:
+    usage = Usage()
+
+    async def stream() -> None:
+        async with hold(ledger, principal, usage):
+            used(usage, 5, 3)
+            ledger.checkpoint()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(stream())
+    while await books.balance() != (900, 100):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await reaped_elsewhere(database, ledger.owner.boot_id)
+    ledger._running.end(ledger.owner)
+    with pytest.raises(Unsaved):
+        await task
+    assert await books.balance() == (1000 - COST, 0)
+    assert [entry.note for entry in await books.usage()] == ["interrupted"]
+    assert ledger.owner.journal.idle
+
+
+async def reaped_elsewhere(database: Database, boot_id: str) -> None:
+    """What another machine does once a process was not heard of for long."""
+    step = partial(settle_process, boot_id=boot_id, own_boot_id="elsewhere")
+    await in_batches(database, step, Reaping())
+
+
+@pytest.mark.parametrize(("left", "charged"), [(1000, COST), (10, 10), (0, 0)])
+async def test_an_answer_that_left_is_charged_though_its_hold_was_released(
+    ledger: Ledger,
+    principal: Principal,
+    accounts: Accounts,
+    books: Books,
+    database: Database,
+    left: int,
+    charged: int,
+) -> None:
+    await accounts.cap_token("1", 2000)
+    owner = ledger.owner.boot_id
+    async with hold(ledger, principal, Usage(), stream=False):
+        hold_id = await database.read(lambda c: c.value("SELECT id FROM holds"))
+        await reaped_elsewhere(database, owner)
+    if left < 1000:
+        usage = Usage()
+        async with hold(ledger, principal, usage, rate=Rate(1, 0, 0), amount=1000 - left):
+            used(usage, 1000 - left, 0)
+            usage.finished = True
+    record = Record("capture", hold_id, principal.account_id, now(), Counts(5, 3, 0))
+    late = partial(settle, record=record)
+    assert not await database.write(late)
+    for _ in range(2):  # as often as it is replayed
+        assert await database.write(partial(late, owner=owner))
+    assert await books.balance() == (left - charged, 0)
+    entry = (await books.usage())[0]
+    assert (entry.note, entry.amount) == ("late", -charged)
+
+
+async def test_an_answer_that_was_withdrawn_is_not_charged_late(
+    ledger: Ledger, principal: Principal, books: Books, database: Database
+) -> None:
+    async with hold(ledger, principal, Usage(), stream=False):
+        hold_id = await database.read(lambda c: c.value("SELECT id FROM holds"))
+    record = Record("capture", hold_id, principal.account_id, now(), Counts(5, 3, 0))
+    settled = partial(settle, record=record, owner=ledger.owner.boot_id)
+    assert not await database.write(settled)
+    assert await books.balance() == (1000, 0)
+
+
+async def test_an_older_checkpoint_changes_nothing(
+    ledger: Ledger, principal: Principal, database: Database
+) -> None:
+    usage = Usage()
+    async with hold(ledger, principal, usage):
+        used(usage, 5, 3)
+        ledger.checkpoint()
+        assert await database.drain() == 0
+        hold_id = await database.read(lambda c: c.value("SELECT id FROM holds"))
+        for completion, noted in ((2, 3), (4, 4)):
+            counts = Counts(5, completion, 0)
+            record = Record("checkpoint", hold_id, principal.account_id, now(), counts)
+            await database.write(partial(settle, record=record))
+            assert await database.read(lambda c: c.value("SELECT emitted FROM holds")) == noted
