@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
 import apsw
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from tests.kit.sqlite import raw
 from tests.ledger.books import Books, hold, used
@@ -65,6 +68,50 @@ async def test_kill_9_while_the_database_is_away(
     assert await books.balance() == (1000 - 2 * COST - (5 * 4 + 7 * 8), 0)
     assert len(lock_files(database)) == 1
     assert await ledger.reap() == 0
+
+
+async def test_a_settlement_that_is_refused_stays_in_the_journal(
+    start: Start, ledger: Ledger, books: Books, database: Database
+) -> None:
+    process = start("owe")
+    assert await line(process) == "ready"
+    process.kill()
+    process.wait()
+    await database.write(
+        lambda c: c.run(
+            "CREATE TRIGGER no_usage BEFORE INSERT ON entries WHEN new.completion_tokens = 3 "
+            "BEGIN SELECT RAISE(ABORT, 'not now'); END"
+        )
+    )
+    with capture_logs() as logs:
+        assert await ledger.reap() == 1  # it keeps no other open
+    assert [each["event"] for each in logs].count("settlement_not_replayed") == 2
+    assert (await books.balance())[1] == 200
+    assert len(lock_files(database)) == 2
+    await database.write(lambda c: c.run("DROP TRIGGER no_usage"))
+    assert await ledger.reap() == 0
+    assert await books.balance() == (1000 - 2 * COST - (5 * 4 + 7 * 8), 0)
+    assert len(lock_files(database)) == 1
+
+
+async def test_a_journal_of_a_newer_program_is_left_to_it(
+    ledger: Ledger, principal: Principal, books: Books, database: Database
+) -> None:
+    other = Ledger(database)
+    await other.start()
+    await hold(other, principal, Usage(), stream=False).__aenter__()
+    payload = msgspec.msgpack.encode(["transfer", "0" * 30, 1, 1])
+    frame = len(payload).to_bytes(2, "little") + payload
+    file = database.directory / "owners" / f"{other.owner.boot_id}.lock"
+    await other.stop()
+    with file.open("r+b") as journal:
+        journal.write(zlib.crc32(frame).to_bytes(4, "little") + frame)
+    with capture_logs() as logs:
+        assert await ledger.reap() == 0
+    assert "journal_not_read" in [each["event"] for each in logs]
+    assert await books.balance() == (900, 100)
+    file.write_bytes(b"")
+    assert await ledger.reap() == 1
 
 
 async def test_an_answer_leaves_on_account_of_the_journal(

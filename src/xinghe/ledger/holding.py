@@ -173,6 +173,8 @@ class Holding(msgspec.Struct, eq=False):
             counts = self._used()
             self._warn_of_excess(counts)
             settlement = self._settle("capture", counts)
+            if settlement is None and not hold.stream:
+                raise Unsaved("the database is closed")
             if kind is None and settlement is not None:
                 await self._deliver(settlement, counts)
         if self.fenced:

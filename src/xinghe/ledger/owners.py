@@ -24,9 +24,8 @@ class Owner:
     def __init__(self, data: Path, places: int = journal.PLACES) -> None:
         """Raises `OSError`."""
         self.boot_id = secrets.token_hex(8)
-        folder = data / FOLDER
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self._file = folder / f"{self.boot_id}.lock"
+        self._file = _path(data, self.boot_id)
+        self._file.parent.mkdir(mode=0o700, exist_ok=True)
         self._descriptor = _locked(self._file, places)
         self.journal = Journal(self._descriptor, places)
 
@@ -82,11 +81,10 @@ def with_file(data: Path) -> set[str]:
 def claimed(data: Path, boot_id: str) -> Iterator[int | None]:
     """The open file of a dead process; within, nobody else gets it. None where it is alive.
 
-    None also where another reaper was faster. It is removed on the way out, unless by an exception.
+    None also where another reaper was faster. Who has settled all calls `remove`.
     """
-    file = data / FOLDER / f"{boot_id}.lock"
     try:
-        descriptor = os.open(file, os.O_RDWR)
+        descriptor = os.open(_path(data, boot_id), os.O_RDWR)
     except FileNotFoundError:
         yield None
         return
@@ -97,9 +95,13 @@ def claimed(data: Path, boot_id: str) -> Iterator[int | None]:
             yield None
             return
         yield descriptor
-        file.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def remove(data: Path, boot_id: str) -> None:
+    """Remove the file of a dead process, of which nothing is left."""
+    _path(data, boot_id).unlink(missing_ok=True)
 
 
 def clear_drafts(data: Path) -> None:
@@ -114,3 +116,7 @@ def clear_drafts(data: Path) -> None:
                 pass
             finally:
                 os.close(descriptor)
+
+
+def _path(data: Path, boot_id: str) -> Path:
+    return data / FOLDER / f"{boot_id}.lock"

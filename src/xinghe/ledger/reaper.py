@@ -13,7 +13,6 @@ from xinghe.storage import (
     Allowance,
     Connection,
     Database,
-    StorageError,
     StorageUnavailable,
     in_batches,
     now,
@@ -56,13 +55,17 @@ async def reap(database: Database, own_boot_id: str) -> int:
 
 async def _bury(database: Database, boot_id: str, file: int, own_boot_id: str) -> int:
     """Settle for a process of this data directory, whose file is claimed."""
-    records = await asyncio.to_thread(journal.read, file)
+    try:
+        records = await asyncio.to_thread(journal.read, file)
+    except msgspec.DecodeError as error:
+        log.error("journal_not_read", owner=boot_id, error=str(error))
+        return 0  # of a newer program: it will read it
     refused = await replay(database, records, boot_id)
     reaped = await _settle_all(database, boot_id, own_boot_id, refused)
-    if refused:
-        raise StorageError(f"{len(refused)} settlements of process {boot_id} were not written")
-    if database.shared:
-        await database.write(partial(processes.leave, boot_id=boot_id))
+    if not refused:
+        if database.shared:
+            await database.write(partial(processes.leave, boot_id=boot_id))
+        owners.remove(database.directory, boot_id)
     return reaped
 
 
