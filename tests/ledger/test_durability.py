@@ -23,8 +23,7 @@ from xinghe.ledger import InsufficientTokens, Ledger, holding
 from xinghe.ledger.holds import Counts
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping, settle_process
-from xinghe.ledger.replay import settle
-from xinghe.ledger.settlements import Unsaved
+from xinghe.ledger.settlements import Unsaved, settle
 from xinghe.storage import Database, StorageUnavailable, in_batches, now
 
 __all__ = ["start"]

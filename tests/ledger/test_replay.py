@@ -11,7 +11,7 @@ from xinghe.ledger import check, lots
 from xinghe.ledger.holds import Counts, Hold, put_cap, reserve
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping, settle_process
-from xinghe.ledger.replay import settle
+from xinghe.ledger.settlements import settle
 from xinghe.storage import Allowance
 from xinghe.storage.connection import Session
 

@@ -1,24 +1,28 @@
 """Settling what dead processes left open, in batches: their journals first, then their holds."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 
 import msgspec
 import structlog
 
 from xinghe.ledger import holds, journal, owners, processes
-from xinghe.ledger.replay import replay
+from xinghe.ledger.journal import Record
+from xinghe.ledger.settlements import settle
 from xinghe.storage import (
     Allowance,
     Connection,
     Database,
+    StorageError,
     StorageUnavailable,
     in_batches,
     now,
 )
 
 PAGE = 200
+REPLAYED = 100
+"""Records that are handed in at once."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
 
@@ -60,13 +64,39 @@ async def _bury(database: Database, boot_id: str, file: int, own_boot_id: str) -
     except msgspec.DecodeError as error:
         log.error("journal_not_read", owner=boot_id, error=str(error))
         return 0  # of a newer program: it will read it
-    refused = await replay(database, records, boot_id)
+    refused = await _replay(database, records, boot_id)
     reaped = await _settle_all(database, boot_id, own_boot_id, refused)
     if not refused:
         if database.shared:
             await database.write(partial(processes.leave, boot_id=boot_id))
         owners.remove(database.directory, boot_id)
     return reaped
+
+
+async def _replay(database: Database, records: Sequence[Record], boot_id: str) -> set[str]:
+    """Write down what a dead process could not; returns the ids of the holds that refused it.
+
+    Raises `StorageError`; what was written by then stays written.
+    """
+    refused = set()
+    for start in range(0, len(records), REPLAYED):
+        page = records[start : start + REPLAYED]
+        outcomes = await asyncio.gather(
+            *(
+                database.write(
+                    partial(settle, record=record, owner=boot_id), account=record.account_id
+                )
+                for record in page
+            ),
+            return_exceptions=True,
+        )
+        for record, outcome in zip(page, outcomes, strict=True):
+            if isinstance(outcome, StorageError | asyncio.CancelledError):
+                raise outcome
+            if isinstance(outcome, BaseException):
+                log.error("settlement_not_replayed", hold_id=record.hold_id, exc_info=outcome)
+                refused.add(record.hold_id)
+    return refused
 
 
 async def _settle_all(
@@ -115,7 +145,7 @@ def _settle(connection: Connection, hold: holds.OpenHold, at: int, own_boot_id: 
                 holds.capture(connection, hold.id, hold.usage, at=at, note="interrupted")
             else:
                 holds.release(connection, hold.id, at=at)
-            # Its owner may be alive elsewhere, or come back: see `replay`.
+            # Its owner may be alive elsewhere, or come back: see `settlements.settle`.
             connection.run("UPDATE holds SET owner = $1 WHERE id = $2", own_boot_id, hold.id)
     except StorageUnavailable:
         raise  # it says nothing of this hold, and the whole transaction is tried again

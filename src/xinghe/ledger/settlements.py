@@ -11,10 +11,10 @@ from functools import partial
 import msgspec
 import structlog
 
+from xinghe.ledger import holds
 from xinghe.ledger.journal import Journal, Record
 from xinghe.ledger.owners import Owner
-from xinghe.ledger.replay import settle
-from xinghe.storage import Database, Job, StorageUnavailable
+from xinghe.storage import Connection, Database, Job, StorageUnavailable
 
 LINGER_SECONDS = 0.3
 """How long the database may take before the journal takes a settlement as well."""
@@ -130,3 +130,59 @@ class Settlements:
             outcome = Unsaved("another process has settled the hold")
         settlement.tell(outcome)
         settlement.owner.journal.give_back(settlement.place)
+
+
+def settle(connection: Connection, record: Record, owner: str | None = None) -> bool:
+    """Resolve a hold as a record says; returns whether it is resolved like that now.
+
+    `owner` is the hold's, where an answer has left on account of the record: then it is charged
+    although another process has released the hold.
+    """
+    if record.kind == "release":
+        return holds.release(connection, record.hold_id, at=record.at)
+    if record.kind == "checkpoint":
+        return _checkpoint(connection, record)
+    if holds.capture(connection, record.hold_id, record.usage, at=record.at):
+        return True
+    found = connection.row("SELECT state, resolved_at FROM holds WHERE id = $1", record.hold_id)
+    if found == ("captured", record.at):
+        return True  # by this record, in a commit whose end we were not told
+    return owner is not None and _capture_late(connection, record, owner)
+
+
+def _checkpoint(connection: Connection, record: Record) -> bool:
+    # A later one may stand in the database already.
+    noted = connection.value(
+        "SELECT emitted FROM holds WHERE id = $1 AND state = 'open'", record.hold_id
+    )
+    if noted is None or noted > record.usage.completion:
+        return False
+    holds.checkpoint(connection, [(record.hold_id, record.usage)])
+    return True
+
+
+def _capture_late(connection: Connection, record: Record, owner: str) -> bool:
+    """Charge what is owed of a hold that somebody else has released, at most what is available."""
+    # A reaper makes a hold its own. What its owner has released itself was withdrawn.
+    hold = connection.row(
+        "SELECT account_id, token_id, amount FROM holds "
+        "WHERE id = $1 AND state = 'released' AND owner != $2",
+        record.hold_id,
+        owner,
+    )
+    if hold is None:
+        return False
+    account_id, token_id, amount = hold
+    part = min(amount, holds.available(connection, account_id))
+    connection.run(
+        "UPDATE holds SET state = 'open', resolved_at = NULL, amount = $1 WHERE id = $2",
+        part,
+        record.hold_id,
+    )
+    connection.run(
+        "UPDATE accounts SET available = available - $1, held = held + $1 WHERE id = $2",
+        part,
+        account_id,
+    )
+    holds.resolve_cap(connection, token_id, -part, 0, record.at)
+    return holds.capture(connection, record.hold_id, record.usage, at=record.at, note="late")
