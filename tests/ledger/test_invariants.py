@@ -1,185 +1,160 @@
-"""Any sequence of ledger operations, checked after each by what `xinghe ledger check` runs."""
+"""Any sequence of ledger operations, in transactions that end in any way, checked after each."""
 
 from __future__ import annotations
 
-import math
+from functools import partial
 from itertools import count
+from typing import ClassVar, TypeAlias
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from tests.kit.sqlite import in_memory
 from tests.ledger.books import RATE
-from xinghe.ledger import check, holds, lots
-from xinghe.ledger.holds import Counts, Period
-from xinghe.ledger.reaper import Reaping, settle_process
-from xinghe.storage import Allowance
+from tests.ledger.steps import Steps, cost_of
+from tests.ledger.world import ACCOUNTS, InMemory, Store
+from xinghe.ledger import holds, lots, reaper
+from xinghe.ledger.holds import Counts, Hold, Period
+from xinghe.ledger.journal import Record
+from xinghe.ledger.reaper import Reaping
 
-ACCOUNTS = st.sampled_from([1, 2])
-OWNERS = st.sampled_from(["one", "two"])
+ACCOUNT = st.sampled_from(ACCOUNTS)
+PROCESS = st.sampled_from(["one", "two"])
 DAY = 86_400_000_000
 PERIODS: list[Period] = ["day", "month", "total"]
-AMOUNTS = st.integers(0, 300)
+AMOUNTS = st.integers(0, 100)
 COUNTS = st.builds(
     lambda prompt, completion, cached, search, searches: Counts(
         prompt, completion, min(prompt, cached), min(prompt, search), searches
     ),
-    st.integers(0, 20),
-    st.integers(0, 20),
+    st.integers(0, 6),
+    st.integers(0, 6),
     st.integers(0, 3),
-    st.integers(0, 20),
-    st.integers(0, 20),
+    st.integers(0, 6),
+    st.integers(0, 2),
 )
+PLACES = st.sampled_from([("database",), ("journal",), ("database", "journal")])
+"""Where a process writes: the journal takes what the database does not take in time, or both do."""
 
 
-def cost_of(usage: Counts) -> int:
-    return RATE.cost(usage.prompt, usage.completion, usage.cached, usage.searches)
+Begun: TypeAlias = tuple[bool, list[Counts], bool, tuple[str, ...]]
 
 
-class Books(RuleBasedStateMachine):
-    """Two accounts, two owners, and a clock that only the rules move.
+class Ledger(RuleBasedStateMachine):
+    """Two accounts, and two processes that reserve on them, die and are settled for.
 
-    Each account has one token. `spent` is what each paid for and when, `thresholds` whose low
-    balance is watched, `notices` how many notices that must have made.
+    Each process has a journal. One that is dead is buried: what stands there is replayed, and what
+    it has left open is settled. One that is taken for dead by somebody who cannot read its journal
+    is only settled for, and may come back. `world.does` says in which transaction.
     """
 
+    store: ClassVar[type[Store]]
     opened = Bundle("opened")
 
     def __init__(self) -> None:
         super().__init__()
-        # So that a few lots are more than a reservation sweeps.
-        self.swept_on_the_way, holds.SWEPT_ON_THE_WAY = holds.SWEPT_ON_THE_WAY, 1
-        self.sqlite, self.connection = in_memory()
-        self.clock = 1
+        self.world = world = Steps(self.store())
+        self.patch = pytest.MonkeyPatch()
+        # So that a few are more than what is done at once.
+        self.patch.setattr(holds, "SWEPT_ON_THE_WAY", 1)
+        self.patch.setattr(lots, "PAGE", 3)
+        self.patch.setattr(reaper, "PAGE", 2)
+        self.patch.setattr(reaper, "now", lambda: world.clock)
         self.ids = count()
-        self.open: dict[str, holds.Hold] = {}
-        self.noted: dict[str, Counts] = {}
-        self.spent: list[tuple[int, int, int]] = []
-        self.thresholds: dict[int, int] = {}
-        self.balances = {1: 0, 2: 0}
-        self.notices = 0
-        for account in (1, 2):
-            self.connection.run(
-                "INSERT INTO accounts (appid, name, created_at) VALUES ($1, $1, 0)",
-                f"account {account}",
-            )
-            self.connection.run(
-                "INSERT INTO tokens (account_id, public_id, digest, name, scopes, created_at) "
-                "VALUES ($1, $2, $3, 't', '[]', 0)",
-                account,
-                str(account),
-                bytes(32),
-            )
+        self.running: dict[str, Hold] = {}
+        """What processes have reserved, or tried to, and are not dead since."""
+        self.settled: dict[str, Record] = {}
+        """How each of these was resolved by its process: that is decided once."""
+        self.journal: dict[str, Record] = {}
 
     def teardown(self) -> None:
-        holds.SWEPT_ON_THE_WAY = self.swept_on_the_way
-        self.sqlite.close()
+        self.world.store.close()
+        self.patch.undo()
 
-    def balance(self, account: int) -> tuple[int, int]:
-        query = "SELECT available, held FROM accounts WHERE id = $1"
-        available, held = self.connection.rows(query, account)[0]
-        return available, held
+    @initialize(amount=st.integers(1, 1000))
+    def have_something(self, amount: int) -> None:
+        for account in ACCOUNTS:
+            self.grant(account, amount, None)
 
-    def lots(self, account: int, *, expired: bool) -> int:
-        query = (
-            "SELECT coalesce(sum(remaining), 0) FROM lots WHERE account_id = $1 AND "
-            "(expires_at IS NOT NULL AND expires_at <= $2) = $3"
-        )
-        found: int = self.connection.value(query, account, self.clock, expired)
-        return found
+    # How a batch of operations ends.
 
-    def pinned(self, account: int) -> int:
-        """What the open holds were promised of lots that have expired since (the spared part)."""
-        query = (
-            "SELECT expires_at, sum(remaining) FROM lots WHERE account_id = $1 AND "
-            "expires_at <= $2 GROUP BY expires_at ORDER BY expires_at"
-        )
-        mine = [hold for hold in self.open.values() if hold.account_id == account]
-        most = 0
-        for moment, remaining in self.connection.rows(query, account, self.clock):
-            promised = sum(hold.amount for hold in mine if hold.created_at < moment)
-            most = min(most + remaining, promised)
-        return most
+    @precondition(lambda self: self.world.batch is None)
+    @rule()
+    def begin(self) -> None:
+        self.world.begins()
 
-    def covered(self, account: int) -> bool:
-        """Whether every open hold finds its amount in lots that were valid when it was made.
+    @precondition(lambda self: self.world.batch is not None)
+    @rule()
+    def commit(self) -> None:
+        self.world.commits()
 
-        Hall's condition: as many Tokens as the holds made at a moment or later need expire after
-        that moment or never.
-        """
-        mine = [hold for hold in self.open.values() if hold.account_id == account]
-        query = (
-            "SELECT coalesce(sum(remaining), 0) FROM lots WHERE account_id = $1 AND "
-            "(expires_at IS NULL OR expires_at > $2)"
-        )
-        return all(
-            sum(hold.amount for hold in mine if hold.created_at >= moment)
-            <= self.connection.value(query, account, moment)
-            for moment in {hold.created_at for hold in mine}
-        )
+    @precondition(lambda self: self.world.batch)
+    @rule()
+    def lose_the_batch(self) -> None:
+        self.world.loses()
+
+    @precondition(lambda self: self.world.batch)
+    @rule()
+    def leave_a_failed_one_out(self) -> None:
+        self.world.leaves_out()
+
+    @precondition(lambda self: self.world.batch)
+    @rule(committed=st.booleans())
+    def hear_nothing_of_the_commit(self, *, committed: bool) -> None:
+        for hold in sorted(self.world.hears_nothing(committed=committed)):
+            self.resolve(hold, Counts(0, 0, 0), False, ("database",))
+
+    # Grants, caps, notices, time.
 
     @rule(
-        account=ACCOUNTS,
+        account=ACCOUNT,
         amount=st.integers(1, 500),
         lasting=st.none() | st.integers(1, 5),
     )
     def grant(self, account: int, amount: int, lasting: int | None) -> None:
-        before = sum(self.balance(account))
-        expires_at = None if lasting is None else self.clock + lasting
-        lots.credit(
-            self.connection,
-            account,
-            amount,
-            kind="grant",
-            at=self.clock,
-            expires_at=expires_at,
-        )
-        assert sum(self.balance(account)) == before + amount
+        self.world.does(partial(self.world.grant, account, amount, lasting, self.world.clock))
 
-    @rule(account=ACCOUNTS, amount=st.integers(0, 400), per=st.sampled_from(PERIODS))
-    def cap(self, account: int, amount: int, per: Period) -> None:
-        holds.put_cap(self.connection, account, amount, per, self.clock)
+    @rule(
+        account=ACCOUNT,
+        amount=st.none() | st.integers(0, 400),
+        per=st.sampled_from(PERIODS),
+    )
+    def cap(self, account: int, amount: int | None, per: Period) -> None:
+        world, at = self.world, self.world.clock
+        if amount is None:
+            world.does(lambda: holds.remove_cap(world.session, account))
+        else:
+            world.does(lambda: holds.put_cap(world.session, account, amount, per, at))
 
-    @rule(account=ACCOUNTS)
-    def uncap(self, account: int) -> None:
-        holds.remove_cap(self.connection, account)
-
-    @rule(account=ACCOUNTS, threshold=st.integers(1, 400))
+    @rule(account=ACCOUNT, threshold=st.integers(1, 400))
     def watch(self, account: int, threshold: int) -> None:
-        self.connection.run(
-            "INSERT INTO alerts (account_id, threshold) VALUES ($1, $2) "
-            "ON CONFLICT (account_id) DO UPDATE SET threshold = $2",
-            account,
-            threshold,
-        )
-        self.thresholds[account] = threshold
+        self.world.does(partial(self.world.watch, account, threshold))
 
-    @rule(days=st.integers(1, 20))
-    def days_pass(self, days: int) -> None:
-        self.clock += days * DAY
-
-    def committed(self, account: int, cap: holds.Cap) -> int:
-        """What counts against a cap now, told without its row."""
-        since = max(cap.since, holds.period_start(cap.per, self.clock))
-        spent = sum(cost for who, at, cost in self.spent if who == account and at >= since)
-        return spent + sum(h.amount for h in self.open.values() if h.account_id == account)
-
-    @rule(steps=st.integers(1, 4))
+    @rule(steps=st.integers(1, 4) | st.sampled_from([DAY, 20 * DAY]))
     def time_passes(self, steps: int) -> None:
-        self.clock += steps
+        self.world.clock += steps
+
+    # The life of a hold.
 
     @rule(
         target=opened,
-        account=ACCOUNTS,
-        owner=OWNERS,
+        account=ACCOUNT,
+        owner=PROCESS,
         amount=AMOUNTS,
         stream=st.booleans(),
         prompt=st.integers(0, 20),
     )
     def reserve(self, account: int, owner: str, amount: int, stream: bool, prompt: int) -> str:
-        hold = holds.Hold(
-            id=f"hold {next(self.ids)}",
+        hold = Hold(
+            id=f"hold {next(self.ids):04}",
             account_id=account,
             token_id=account,
             request_id="as-0123456789",
@@ -189,30 +164,128 @@ class Books(RuleBasedStateMachine):
             stream=stream,
             prompt_tokens=prompt,
             rate=RATE,
-            created_at=self.clock,
+            created_at=self.world.clock,
         )
-        valid = self.lots(account, expired=False)
-        cap = holds.cap_of(self.connection, account)
-        committed = 0 if cap is None else self.committed(account, cap)
-        while isinstance(refused := holds.reserve(self.connection, hold), holds.Unswept):
-            assert check(self.connection) == []
-        available, held = self.balance(account)
-        assert self.lots(account, expired=False) == valid, "a valid lot was swept"
-        if refused is None:
-            assert cap is None or committed + amount <= cap.amount
-            self.open[hold.id] = hold
-        elif isinstance(refused, holds.Cap):
-            assert cap is not None
-            assert (refused.amount, refused.spent + refused.held) == (cap.amount, committed)
-            assert committed + amount > cap.amount
-        else:
-            assert refused == available < amount
-            expired = self.lots(account, expired=True)
-            assert expired == self.pinned(account) <= held, "an expired lot could be spent"
+        self.running[hold.id] = hold
+        unswept = [True]
+        while unswept.pop():
+            self.world.does(partial(self.world.reserve, hold, unswept))
         return hold.id
 
+    @rule(hold=opened, usage=COUNTS, places=PLACES)
+    def checkpoint(self, hold: str, usage: Counts, places: tuple[str, ...]) -> None:
+        running = self.running.get(hold)
+        if running is None or hold in self.settled:
+            return
+        if "journal" in places:
+            account, at = running.account_id, self.world.clock
+            self.journal[hold] = Record("checkpoint", hold, account, at, usage)
+        if "database" in places:
+            self.world.does(partial(self.world.checkpoint, hold, usage), durable=True)
+
+    @rule(hold=opened, usage=COUNTS, finished=st.booleans(), places=PLACES)
+    def resolve(self, hold: str, usage: Counts, finished: bool, places: tuple[str, ...]) -> None:
+        """Capture or release, at first or once more: the same again then."""
+        running = self.running.get(hold)
+        if running is None:
+            return
+        record = Record(
+            "capture" if finished else "release", hold, running.account_id, self.world.clock, usage
+        )
+        record = self.settled.setdefault(hold, record)
+        if "journal" in places:
+            self.journal[hold] = record
+        if "database" in places:
+            self.world.does(partial(self.world.settle, record), durable=True)
+
+    @rule(hold=opened)
+    def come_back(self, hold: str) -> None:
+        """Its process was taken for dead, and charges what it has in its journal."""
+        record = self.journal.get(hold)
+        if record is not None and record == self.settled.get(hold):
+            owner = self.running[hold].owner
+            self.world.does(partial(self.world.settle, record, owner), durable=True)
+
+    # What regular tasks do, in several transactions: they may die between any two.
+
+    @rule(owner=PROCESS, size=st.integers(1, 3), steps=st.integers(1, 9))
+    def fence(self, owner: str, size: int, steps: int) -> None:
+        """Somebody who cannot read its journal takes a process for dead."""
+        self._reap(owner, size, steps)
+
+    def _reap(self, owner: str, size: int, steps: int) -> bool:
+        """Settle for a process in at most `steps` transactions; returns whether that was all."""
+        self.world.clock += 1  # no two settle at the same microsecond
+        progress = [(Reaping(), False)]
+        while steps and not progress[-1][1]:
+            self.world.does(partial(self.world.reap, owner, size, progress[-1][0], progress))
+            steps -= 1
+        whole = progress[-1][1]
+        if whole:
+            assert not [hold for hold in self.world.told.open.values() if hold.owner == owner]
+        self.world.clock += 1
+        return whole
+
+    @precondition(lambda self: self.world.batch is None)
+    @rule(owner=PROCESS, size=st.integers(1, 3), steps=st.integers(1, 20))
+    def bury(self, owner: str, size: int, steps: int) -> None:
+        """The process is dead: first its journal, then what it has left open.
+
+        Whoever does it may die as well, and the next begins anew.
+        """
+        mine = {name: hold for name, hold in self.running.items() if hold.owner == owner}
+        records = [self.journal[name] for name in mine if name in self.journal]
+        taken = self.world.told.taken.keys() | self.world.told.paid.keys()
+        for record in sorted(records, key=lambda record: record.at)[:steps]:
+            self.world.does(partial(self.world.settle, record, owner))
+        if steps <= len(records) or not self._reap(owner, size, steps - len(records)):
+            return
+        for name, hold in mine.items():
+            record = self.journal.pop(name, Record("release", name, 0, 0))
+            del self.running[name]
+            known = name in self.world.told.known()
+            if known and record.kind == "capture" and name not in taken:
+                # The answer has left on account of this record.
+                cost = cost_of(record.usage, hold.amount)
+                assert self.world.told.paid[name] == (hold.token_id, record.at, cost)
+
+    @rule(account=ACCOUNT, size=st.none() | st.integers(1, 3), steps=st.integers(1, 9))
+    def sweep(self, account: int, size: int | None, steps: int) -> None:
+        progress = [False]
+        while steps and not progress.pop():
+            self.world.does(partial(self.world.sweep, account, size, self.world.clock, progress))
+            steps -= 1
+
+    # What chance alone would seldom put together.
+
     @rule(
-        account=ACCOUNTS,
+        account=ACCOUNT,
+        owner=PROCESS,
+        begun=st.lists(
+            st.tuples(st.booleans(), st.lists(COUNTS, max_size=2), st.booleans(), PLACES),
+            max_size=5,
+        ),
+        buried=st.booleans(),
+        size=st.integers(1, 3),
+        steps=st.integers(1, 20),
+    )
+    def die_at_work(
+        self, account: int, owner: str, begun: list[Begun], buried: bool, size: int, steps: int
+    ) -> None:
+        """Streams and whole answers of a process, with checkpoints or without, resolved or not."""
+        for stream, checkpoints, finished, places in begun:
+            hold = self.reserve(account, owner, 40, stream, 1)
+            for usage in checkpoints:
+                self.checkpoint(hold, usage, places)
+            if finished:
+                self.resolve(hold, Counts(2, 2, 0), True, places)
+        if buried and self.world.batch is None:
+            self.bury(owner, size, steps)
+        else:
+            self.fence(owner, size, steps)
+
+    @rule(
+        account=ACCOUNT,
         granted=st.integers(1, 300),
         amounts=st.lists(AMOUNTS, min_size=2, max_size=4),
         usage=COUNTS,
@@ -220,103 +293,21 @@ class Books(RuleBasedStateMachine):
     def overlap(self, account: int, granted: int, amounts: list[int], usage: Counts) -> None:
         """Holds across an expiry, each reserved before the one before it is resolved."""
         self.grant(account, granted, 1)
-        self.the_books_agree()
         last = self.reserve(account, "one", amounts[0], True, 0)
-        self.the_books_agree()
         for amount in amounts[1:]:
-            self.clock += 1
+            self.world.clock += 1
             following = self.reserve(account, "one", amount, True, 0)
-            self.the_books_agree()
-            self.capture(last, usage)
-            self.the_books_agree()
-            self.sweep(account)
-            self.the_books_agree()
+            self.resolve(last, usage, True, ("database",))
+            self.sweep(account, None, 1)
             last = following
-        self.capture(last, usage)
-
-    @rule(hold=opened, usage=COUNTS)
-    def checkpoint(self, hold: str, usage: Counts) -> None:
-        holds.checkpoint(self.connection, [(hold, usage)])
-        if hold in self.open:
-            self.noted[hold] = usage
-
-    @rule(hold=opened, usage=COUNTS)
-    def capture(self, hold: str, usage: Counts) -> None:
-        known = self.open.pop(hold, None)
-        before = None if known is None else self.balance(known.account_id)
-        resolved = holds.capture(self.connection, hold, usage, at=self.clock)
-        assert resolved == (known is not None)
-        if known is not None and before is not None:
-            cost = min(cost_of(usage), known.amount)
-            after = self.balance(known.account_id)
-            assert after == (before[0] + known.amount - cost, before[1] - known.amount)
-            self.spent.append((known.account_id, self.clock, cost))
-
-    @rule(hold=consumes(opened))
-    def release(self, hold: str) -> None:
-        known = self.open.pop(hold, None)
-        assert holds.release(self.connection, hold, at=self.clock) == (known is not None)
-
-    @rule(owner=OWNERS, size=st.integers(1, 3))
-    def reap(self, owner: str, size: int) -> None:
-        left = {name: hold for name, hold in self.open.items() if hold.owner == owner}
-        reaping, batches, whole = Reaping(), 0, False
-        while not whole:
-            allowance = Allowance(rows=size, seconds=math.inf)
-            reaping, whole = settle_process(
-                self.connection, allowance, reaping, boot_id=owner, own_boot_id="reaper"
-            )
-            batches += 1
-            assert batches <= 1 + len(left) // size
-            assert check(self.connection) == []
-        assert reaping.resolved == len(left)
-        for name, hold in left.items():
-            del self.open[name]
-            noted = self.noted.get(name) if hold.stream else None
-            query = "SELECT state FROM holds WHERE id = $1"
-            state = "released" if noted is None else "captured"
-            assert self.connection.value(query, name) == state
-            query = "SELECT -amount, search_tokens, searches FROM entries WHERE hold_id = $1"
-            entry = self.connection.row(query, name)
-            assert entry == (
-                noted and (min(cost_of(noted), hold.amount), noted.search, noted.searches)
-            )
-        # The reaper's clock is the real one: the entries tell what it took.
-        query = "SELECT token_id, at, -amount FROM entries WHERE kind = 'usage' ORDER BY id"
-        self.spent = [(token, at, cost) for token, at, cost in self.connection.rows(query)]
-
-    @rule(account=ACCOUNTS)
-    def sweep(self, account: int) -> None:
-        valid, expired = self.lots(account, expired=False), self.lots(account, expired=True)
-        available, held = self.balance(account)
-        pinned = self.pinned(account)
-        swept, whole = lots.expire(self.connection, account, self.clock)
-        assert whole
-        assert swept == expired - pinned <= available
-        assert self.lots(account, expired=False) == valid
-        assert self.balance(account) == (available - swept, held)
-
-    @rule(account=ACCOUNTS, size=st.integers(1, 3))
-    def sweep_in_batches(self, account: int, size: int) -> None:
-        """What is in the batches together is what one transaction would do."""
-        valid, expired = self.lots(account, expired=False), self.lots(account, expired=True)
-        pinned = self.pinned(account)
-        swept, whole = 0, False
-        while not whole:
-            allowance = Allowance(rows=size, seconds=math.inf)
-            part, whole = lots.expire(self.connection, account, self.clock, allowance)
-            assert whole or part > 0
-            swept += part
-            assert check(self.connection) == []
-        assert swept == expired - pinned
-        assert self.lots(account, expired=False) == valid
+        self.resolve(last, usage, True, ("database",))
 
     @rule(
-        account=ACCOUNTS,
+        account=ACCOUNT,
         amounts=st.lists(st.integers(1, 60), min_size=3, max_size=8),
         held=AMOUNTS,
         usage=COUNTS,
-        capture_after=st.integers(0, 3),
+        steps_before=st.integers(0, 3),
         later=st.booleans(),
     )
     def many_lots(
@@ -325,41 +316,28 @@ class Books(RuleBasedStateMachine):
         amounts: list[int],
         held: int,
         usage: Counts,
-        capture_after: int,
+        steps_before: int,
         later: bool,
     ) -> None:
         """A hold over many lots that expire; it is captured somewhere between two batches."""
         for amount in amounts:
             self.grant(account, amount, 1)
-        self.the_books_agree()
         if later:  # a reservation that sweeps only a part of what is due
-            self.clock += 2
+            self.world.clock += 2
         hold = self.reserve(account, "one", held, True, 0)
-        self.the_books_agree()
-        self.clock += 2
-        captured, whole = False, False
-        while not whole:
-            if capture_after == 0 and not captured:
-                self.capture(hold, usage)
-                captured = True
-            capture_after -= 1
-            allowance = Allowance(rows=1, seconds=math.inf)
-            _, whole = lots.expire(self.connection, account, self.clock, allowance)
-            self.the_books_agree()
-        self.sweep(account)
-
-    @invariant()
-    def the_books_agree(self) -> None:
-        assert check(self.connection) == []
-        for account in (1, 2):
-            after, threshold = sum(self.balance(account)), self.thresholds.get(account, 0)
-            self.notices += after < threshold <= self.balances[account]
-            self.balances[account] = after
-            held = sum(hold.amount for hold in self.open.values() if hold.account_id == account)
-            assert self.balance(account)[1] == held
-            assert self.covered(account)
-        assert self.connection.value("SELECT count(*) FROM outbox") == self.notices
+        self.world.clock += 2
+        self.sweep(account, 1, steps_before)
+        self.resolve(hold, usage, True, ("database",))
+        self.sweep(account, 1, 9)
 
 
-TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+STORES = pytest.mark.parametrize("store", [InMemory])
+
+
+@STORES
+@pytest.mark.parametrize("examples", [60, pytest.param(1000, marks=pytest.mark.slow)])
+def test_any_sequence(store: type[Store], examples: int) -> None:
+    run_state_machine_as_test(
+        type("Machine", (Ledger,), {"store": store}),
+        settings=settings(max_examples=examples, stateful_step_count=50),
+    )

@@ -1,0 +1,235 @@
+"""What the state machine of the ledger runs on: a database, the books told twice, transactions.
+
+A batch of operations ends as batches do: committed; lost with the process that was at it; done
+again without an operation that failed; or committed without anybody being told whether it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import apsw
+
+from tests.kit.sqlite import in_memory
+from xinghe.ledger import check
+from xinghe.ledger.holds import Cap, Counts, Hold, period_start
+from xinghe.storage.connection import Session
+
+ACCOUNTS = (1, 2)
+
+
+class Store(Protocol):
+    """A database for one run of the machine."""
+
+    session: Session
+
+    def dies(self) -> None:
+        """Lose the connection with whatever it had begun; `session` is a new one then."""
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+
+class InMemory:
+    """SQLite. What a process that dies leaves in the file is what a rollback leaves."""
+
+    def __init__(self) -> None:
+        self._connection: apsw.Connection
+        self._connection, self.session = in_memory()
+
+    def dies(self) -> None:
+        self.session.rollback()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@dataclass
+class Told:
+    """The books as they must be, told without the database."""
+
+    open: dict[str, Hold] = field(default_factory=dict)
+    noted: dict[str, Counts] = field(default_factory=dict)
+    """The last checkpoint of each hold that has one."""
+    paid: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """By captured hold: the token, when, and how much."""
+    released: set[str] = field(default_factory=set)
+    taken: dict[str, Hold] = field(default_factory=dict)
+    """Those of the released that a reaper has: their owner may come back with a charge."""
+    thresholds: dict[int, int] = field(default_factory=dict)
+    """Below which balance an account's owner is told."""
+    balances: dict[int, int] = field(default_factory=lambda: dict.fromkeys(ACCOUNTS, 0))
+    notices: int = 0
+
+    def committed(self, token: int, cap: Cap, at: int) -> int:
+        """What counts against a token's cap at a moment."""
+        since = max(cap.since, period_start(cap.per, at))
+        spent = sum(
+            cost for who, paid, cost in self.paid.values() if who == token and paid >= since
+        )
+        return spent + sum(hold.amount for hold in self.open.values() if hold.token_id == token)
+
+    def known(self) -> set[str]:
+        """Every hold that there ever was."""
+        return {*self.open, *self.paid, *self.released}
+
+    def held(self, account: int) -> int:
+        return sum(hold.amount for hold in self.open.values() if hold.account_id == account)
+
+
+class World:
+    """Two accounts with a token each, and a clock that nothing else moves."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.clock = 1
+        self.told = Told()
+        self.batch: list[tuple[Callable[[], None], bool]] | None = None
+        """The operations of the open transaction, and whether each is `durable`."""
+        self._before = self.told
+        self.session.begin()
+        for account in ACCOUNTS:
+            self.session.run(
+                "INSERT INTO accounts (id, name, appid, created_at) VALUES ($1, $2, $2, 0)",
+                account,
+                f"account {account}",
+            )
+            self.session.run(
+                "INSERT INTO tokens (id, account_id, public_id, digest, name, scopes, created_at) "
+                "VALUES ($1, $1, $2, $3, 't', '[]', 0)",
+                account,
+                str(account),
+                bytes(32),
+            )
+        self.session.commit()
+
+    @property
+    def session(self) -> Session:
+        return self.store.session
+
+    def does(self, operation: Callable[[], None], *, durable: bool = False) -> None:
+        """An operation, in the open transaction or in one of its own.
+
+        Who asked for a `durable` one is told nothing before it is committed.
+        """
+        if self.batch is None:
+            self.session.begin()
+        operation()
+        self.agrees()
+        if self.batch is None:
+            self.session.commit()
+        else:
+            self.batch.append((operation, durable))
+
+    def begins(self) -> None:
+        self.session.begin()
+        self.batch, self._before = [], deepcopy(self.told)
+
+    def commits(self) -> None:
+        self.session.commit()
+        self.batch = None
+        self.agrees()
+
+    def loses(self) -> None:
+        """The process dies before it commits."""
+        self.store.dies()
+        self.batch, self.told = None, self._before
+        self.agrees()
+
+    def leaves_out(self) -> None:
+        """One of the batch failed: all is undone, and done again without it."""
+        assert self.batch is not None
+        again = self.batch
+        self.session.rollback()
+        self.batch, self.told = None, self._before
+        self.begins()
+        for operation, durable in again:
+            self.does(operation, durable=durable)
+
+    def hears_nothing(self, *, committed: bool) -> set[str]:
+        """The connection is lost in the commit: what is durable is done again in any case.
+
+        Returns the holds of which nobody was told that they are open.
+        """
+        assert self.batch is not None
+        again = [operation for operation, durable in self.batch if durable]
+        reserved = self.told.known() - self._before.known()
+        if committed:
+            self.session.commit()
+        else:
+            self.told = self._before
+        self.store.dies()
+        self.batch = None
+        self.agrees()
+        for operation in again:
+            self.does(operation)
+        return reserved
+
+    def balance(self, account: int) -> tuple[int, int]:
+        query = "SELECT available, held FROM accounts WHERE id = $1"
+        available, held = self.session.rows(query, account)[0]
+        return available, held
+
+    def lots(self, account: int, *, expired: bool) -> int:
+        is_expired = "expires_at IS NOT NULL AND expires_at <= $2"
+        query = (
+            "SELECT CAST(coalesce(sum(remaining), 0) AS BIGINT) FROM lots "
+            f"WHERE account_id = $1 AND {'' if expired else 'NOT '}({is_expired})"
+        )
+        found: int = self.session.value(query, account, self.clock)
+        return found
+
+    def pinned(self, account: int) -> int:
+        """What the open holds were promised of lots that have expired since (the spared part)."""
+        query = (
+            "SELECT expires_at, CAST(sum(remaining) AS BIGINT) FROM lots WHERE account_id = $1 AND "
+            "expires_at <= $2 GROUP BY expires_at ORDER BY expires_at"
+        )
+        mine = [hold for hold in self.told.open.values() if hold.account_id == account]
+        most = 0
+        for moment, remaining in self.session.rows(query, account, self.clock):
+            promised = sum(hold.amount for hold in mine if hold.created_at < moment)
+            most = min(most + remaining, promised)
+        return most
+
+    def covered(self, account: int) -> bool:
+        """Whether every open hold finds its amount in lots that were valid when it was made.
+
+        Hall's condition: as many Tokens as the holds made at a moment or later need expire after
+        that moment or never.
+        """
+        mine = [hold for hold in self.told.open.values() if hold.account_id == account]
+        query = (
+            "SELECT CAST(coalesce(sum(remaining), 0) AS BIGINT) FROM lots WHERE account_id = $1 "
+            "AND (expires_at IS NULL OR expires_at > $2)"
+        )
+        return all(
+            sum(hold.amount for hold in mine if hold.created_at >= moment)
+            <= self.session.value(query, account, moment)
+            for moment in {hold.created_at for hold in mine}
+        )
+
+    def agrees(self) -> None:
+        """The books prove themselves, and say what must be: each hold is resolved once."""
+        assert check(self.session) == []
+        told = self.told
+        states = {
+            **dict.fromkeys(told.open, "open"),
+            **dict.fromkeys(told.paid, "captured"),
+            **dict.fromkeys(told.released, "released"),
+        }
+        assert len(states) == len(told.open) + len(told.paid) + len(told.released)
+        assert dict(self.session.rows("SELECT id, state FROM holds")) == states
+        query = "SELECT hold_id, token_id, at, -amount FROM entries WHERE kind = 'usage'"
+        paid = [(hold, *payment) for hold, payment in told.paid.items()]
+        assert sorted(self.session.rows(query)) == sorted(paid)
+        for account in ACCOUNTS:
+            after, threshold = sum(self.balance(account)), told.thresholds.get(account, 0)
+            told.notices += after < threshold <= told.balances[account]
+            told.balances[account] = after
+            assert self.balance(account)[1] == told.held(account)
+            assert self.covered(account)
+        assert self.session.value("SELECT count(*) FROM outbox") == told.notices
