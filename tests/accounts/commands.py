@@ -11,16 +11,17 @@ import structlog
 from click.testing import CliRunner, Result
 
 from xinghe.cli.accounts import account
+from xinghe.cli.backup import backup, restore_command
 from xinghe.cli.ledger import ledger
 from xinghe.cli.tokens import token
 
 
 class Commands:
-    """`account`, `token` and `ledger` on one data directory."""
+    """`account`, `token`, `ledger`, `backup` and `restore` on one data directory."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        self._root = click.Group(commands=[account, token, ledger])
+        self._root = click.Group(commands=[account, token, ledger, backup, restore_command])
 
     def run(self, *arguments: str) -> Result:
         result = CliRunner().invoke(self._root, [*arguments, "--data", str(self.data)])

@@ -7,7 +7,7 @@ import click
 
 from xinghe.accounts import Accounts
 from xinghe.cli.common import ACCOUNT, moment, run, show, shown_options, tokens
-from xinghe.ledger import Entry, latest
+from xinghe.ledger import Entry, Finding, latest
 from xinghe.ledger import check as check_books
 from xinghe.storage import Database
 
@@ -23,6 +23,13 @@ def ledger() -> None:
 def check(context: click.Context, data: str | None, as_json: bool) -> None:
     """Prove that entries, lots, holds and balances agree; exit 1 and say what is off if not."""
     findings = run(data, lambda db: db.read(check_books, within=None))
+    show_findings(context, findings, as_json=as_json)
+
+
+def show_findings(
+    context: click.Context, findings: list[Finding], *, as_json: bool = False
+) -> None:
+    """Print what a check has found; exit 1 if that is anything."""
     if as_json:
         show(findings, as_json=True)
     for finding in () if as_json else findings:

@@ -6,6 +6,7 @@ import click
 
 from xinghe import __version__
 from xinghe.cli.accounts import account
+from xinghe.cli.backup import backup, restore_command
 from xinghe.cli.ledger import ledger
 from xinghe.cli.models import models
 from xinghe.cli.search import search
@@ -35,5 +36,5 @@ def doctor(arguments: tuple[str, ...]) -> None:
     sys.exit(examine(arguments))
 
 
-for command in (serve, account, token, models, ledger, search):
+for command in (serve, account, token, models, ledger, search, backup, restore_command):
     main.add_command(command)

@@ -1,0 +1,289 @@
+"""All that a database holds, into a file and back, from either database into either."""
+
+import base64
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from xinghe import __version__
+from xinghe.storage.backup_file import (
+    FORMAT,
+    BackupError,
+    BackupWriter,
+    Header,
+    Rows,
+    Summary,
+    Table,
+    read,
+    verify,
+)
+from xinghe.storage.connection import Connection, Session, StorageError, StorageUnavailable
+from xinghe.storage.database import now
+
+KEYS = {
+    "accounts": "id",
+    "tokens": "id",
+    "lots": "id",
+    "holds": "id",
+    "entries": "id",
+    "audit": "id",
+    "caps": "token_id",
+    "alerts": "account_id",
+    "outbox": "id",
+    "kept_answers": "id",
+}
+"""Each table with its key; none before one that it refers to.
+
+Without `kept_answers_total`: the rows that come back are counted again by its triggers.
+"""
+PAGES = {"kept_answers": 8}
+PAGE = 1000
+"""Rows that are in memory at once; a kept answer may be large."""
+AT_ONCE = 50
+"""Rows that one statement inserts."""
+
+Progress = Callable[[str, int], None]
+"""Told of each page: the table and how many rows of it are done; what it raises ends the task."""
+
+
+def save(session: Connection, file: Path, progress: Progress) -> Summary:
+    """Write a backup of one moment, whatever is written meanwhile, and read it again.
+
+    A file of that name is replaced when the new one is whole, on the disk, and right. Only its
+    owner may read it: it holds the secrets of webhooks. Raises `StorageError`.
+    """
+    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            summary = _save(session, BackupWriter(stream), progress)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if verify(draft) != summary:
+            raise BackupError(f"{draft} is not what was written: try another disk")
+        draft.rename(file)
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise BackupError(f"{file} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+    return summary
+
+
+def _save(session: Connection, writer: BackupWriter, progress: Progress) -> Summary:
+    with session.snapshot():
+        writer.write(Header(FORMAT, _version(session), __version__, now()))
+        for table, key in KEYS.items():
+            columns = [name for name, _ in _columns(session, table)]
+            writer.write(Table(table, columns, _last(session, table)))
+            done = 0
+            for rows in _pages(session, table, columns, columns.index(key)):
+                writer.write(rows)
+                done += len(rows)
+                progress(table, done)
+    return writer.finish()
+
+
+def _pages(
+    session: Connection, table: str, columns: list[str], key: int
+) -> Iterator[list[tuple[Any, ...]]]:
+    size = PAGES.get(table, PAGE)
+    first = f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608
+    order = f"ORDER BY {columns[key]} LIMIT {size}"
+    rows = session.rows(f"{first} {order}")
+    while rows:
+        yield rows
+        if len(rows) < size:
+            break
+        rows = session.rows(f"{first} WHERE {columns[key]} > $1 {order}", rows[-1][key])
+
+
+def restore(session: Session, file: Path, progress: Progress, *, replace: bool) -> Summary:
+    """Fill an empty database from a backup, in one transaction.
+
+    With `replace`, what the database holds is deleted in it. Raises `StorageError`; then nothing
+    was changed.
+    """
+    with _alone(session):
+        session.begin()
+        try:
+            if replace:
+                _clear(session)
+            elif any(session.row(f"SELECT 1 FROM {table} LIMIT 1") for table in KEYS):  # noqa: S608
+                raise StorageError(
+                    "the database is not empty; --replace deletes what it holds, then restores"
+                )
+            summary = _restore(session, file, progress)
+            session.commit()
+        except StorageError:
+            raise
+        except Exception as error:  # of either driver: a row that breaks a rule of the tables
+            raise BackupError(f"{file} cannot be restored: {error}") from error
+        finally:
+            session.rollback()
+    return summary
+
+
+def _restore(session: Session, file: Path, progress: Progress) -> Summary:
+    inserts: list[_Insert] = []
+    for line in read(file):
+        if isinstance(line, Header):
+            _require_version(file, line, _version(session))
+        elif isinstance(line, Table):
+            kinds = dict(_columns(session, line.table)) if line.table in KEYS else {}
+            if set(line.columns) != kinds.keys():
+                raise BackupError(f"{file} is damaged: its table {line.table} is another one")
+            inserts.append(_Insert(session, line, kinds))
+        elif isinstance(line, list):
+            inserts[-1].rows(line)
+            progress(inserts[-1].into.table, inserts[-1].done)
+    for each in inserts:
+        _go_on_from(session, each.into.table, each.into.last)
+    assert isinstance(line, Summary)
+    return line
+
+
+class _Insert:
+    """Into one table, many rows a statement."""
+
+    def __init__(self, session: Session, into: Table, kinds: dict[str, int]) -> None:
+        self.into = into
+        self.done = 0
+        self._session = session
+        self._binary = [at for at, name in enumerate(into.columns) if kinds[name]]
+
+    def rows(self, rows: Rows) -> None:
+        for row in rows if self._binary else ():
+            for at in self._binary:
+                row[at] = base64.b64decode(row[at], validate=True)
+        for at in range(0, len(rows), AT_ONCE):
+            some = rows[at : at + AT_ONCE]
+            self._session.run(self._statement(len(some)), *(value for row in some for value in row))
+        self.done += len(rows)
+
+    def _statement(self, count: int) -> str:
+        width = len(self.into.columns)
+        values = (
+            ", ".join(f"${row * width + column + 1}" for column in range(width))
+            for row in range(count)
+        )
+        return (
+            f"INSERT INTO {self.into.table} ({', '.join(self.into.columns)}) "  # noqa: S608
+            f"VALUES {', '.join(f'({each})' for each in values)}"
+        )
+
+
+def _require_version(file: Path, header: Header, version: int) -> None:
+    if header.tables > version:
+        raise BackupError(f"{file} was made by Xinghe {header.program}: use that, or a newer one")
+    if header.tables < version:
+        raise BackupError(
+            f"{file} was made by Xinghe {header.program}, whose tables were others: restore it "
+            "with that program, then start this one, which brings them up to date"
+        )
+
+
+# What differs between the two databases.
+
+
+def _version(session: Connection) -> int:
+    sqlite = session.dialect == "sqlite"
+    return int(
+        session.value("PRAGMA user_version" if sqlite else "SELECT version FROM schema_version")
+    )
+
+
+def _columns(session: Connection, table: str) -> list[tuple[str, int]]:
+    """The names, and whether bytes are in it."""
+    return session.rows(
+        "SELECT name, type = 'BLOB' FROM pragma_table_info($1)"
+        if session.dialect == "sqlite"
+        else "SELECT CAST(column_name AS TEXT), CASE data_type WHEN 'bytea' THEN 1 ELSE 0 END "
+        "FROM information_schema.columns WHERE table_schema = current_schema() "
+        "AND table_name = $1 ORDER BY ordinal_position",
+        table,
+    )
+
+
+def _last(session: Connection, table: str) -> int | None:
+    """The greatest id that was ever given, in a table that never gives one again."""
+    if KEYS[table] != "id":
+        return None
+    last: int | None = session.value(
+        "SELECT seq FROM sqlite_sequence WHERE name = $1"
+        if session.dialect == "sqlite"
+        else "SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence($1, 'id') AS regclass))",
+        table,
+    )
+    return last
+
+
+def _go_on_from(session: Session, table: str, last: int | None) -> None:
+    """Have new rows get ids behind those that were given."""
+    if KEYS[table] != "id":
+        return
+    if session.dialect == "sqlite":
+        if last is not None and session.row(
+            "SELECT 1 FROM sqlite_schema WHERE name = $1 AND sql LIKE '%AUTOINCREMENT%'", table
+        ):
+            session.run("DELETE FROM sqlite_sequence WHERE name = $1", table)
+            session.run("INSERT INTO sqlite_sequence (name, seq) VALUES ($1, $2)", table, last)
+    elif sequence := session.value("SELECT pg_get_serial_sequence($1, 'id')", table):
+        greatest = session.value(f"SELECT max(id) FROM {table}")  # noqa: S608
+        if most := max(last or 0, greatest or 0):
+            session.rows("SELECT setval(CAST($1 AS regclass), $2)", sequence, most)
+
+
+@contextmanager
+def _alone(session: Session) -> Iterator[None]:
+    """Nobody else uses the database, and nothing bounds what is done to it."""
+    if session.dialect == "postgresql":
+        for name in "statement_timeout", "idle_in_transaction_session_timeout":
+            session.rows(f"SET {name} = 0")
+        if session.row(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
+            "pid != pg_backend_pid() AND application_name = current_setting('application_name')"
+        ):
+            raise StorageError(_IN_USE)
+        yield
+        return
+    # Without the write-ahead log, through which all would go twice. It must be nobody's for that.
+    try:
+        session.rows("PRAGMA journal_mode = delete")
+    except StorageUnavailable as error:
+        raise StorageError(_IN_USE) from error
+    session.rows("PRAGMA foreign_keys = 0")  # the check of the books looks at all of them
+    session.rows("PRAGMA cache_size = -200000")  # of KiB
+    try:
+        yield
+    finally:
+        session.rows("PRAGMA foreign_keys = 1")
+        session.rows("PRAGMA journal_mode = wal")
+
+
+_IN_USE = "another program uses the database: stop the service first"
+
+
+def _clear(session: Session) -> None:
+    """Delete all rows, also of tables whose triggers forbid it."""
+    if session.dialect == "postgresql":
+        for table in KEYS:
+            session.run(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        session.run(f"TRUNCATE {', '.join(KEYS)}")
+        for table in KEYS:
+            session.run(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    else:
+        triggers = session.rows("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+        for name, _ in triggers:
+            session.run(f"DROP TRIGGER {name}")
+        for table in KEYS:
+            session.run(f"DELETE FROM {table}")  # noqa: S608
+        for _, sql in triggers:
+            session.run(sql)
+    session.run("UPDATE kept_answers_total SET bytes = 0")

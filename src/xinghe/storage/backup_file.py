@@ -1,0 +1,140 @@
+"""The file of a backup, the same whichever database it is of.
+
+It is JSON, a value a line, compressed by gzip: a `Header`; for each table a `Table`, then lists of
+its rows, each a list of values in the order of the columns (bytes in base64); at the end a
+`Summary`.
+"""
+
+import gzip
+import hashlib
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias, TypeVar
+
+import msgspec
+
+from xinghe.storage.connection import StorageError
+
+FORMAT = 1
+LEVEL = 1
+"""Of gzip: the others take much longer and save little."""
+
+Rows: TypeAlias = list[list[Any]]
+T = TypeVar("T")
+
+
+class BackupError(StorageError):
+    """A file that cannot be used; the message says which and why."""
+
+
+class Header(msgspec.Struct, frozen=True):
+    """`tables` is the version of the database's tables, `at` a moment in microseconds UTC."""
+
+    xinghe_backup: int
+    tables: int
+    program: str
+    at: int
+
+
+class Table(msgspec.Struct, frozen=True):
+    """`last` is the greatest id that was ever given, where the database keeps it."""
+
+    table: str
+    columns: list[str]
+    last: int | None
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """How many rows each table has, and the SHA-256 of all lines before this one."""
+
+    rows: dict[str, int]
+    sha256: str
+
+
+Line: TypeAlias = Header | Table | Rows | Summary
+
+
+class BackupWriter:
+    """Writes the lines to a file that is open. Raises `OSError`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._stream = gzip.GzipFile("", "wb", LEVEL, file, 0)
+        self._digest = hashlib.sha256()
+        self._rows: dict[str, int] = {}
+        self._table = ""
+
+    def write(self, line: Header | Table | Rows | list[tuple[Any, ...]]) -> None:
+        if isinstance(line, Table):
+            self._table = line.table
+            self._rows[line.table] = 0
+        elif isinstance(line, list):
+            self._rows[self._table] += len(line)
+        text = msgspec.json.encode(line) + b"\n"
+        self._digest.update(text)
+        self._stream.write(text)
+
+    def finish(self) -> Summary:
+        """Write the last line, and what waits to be compressed; the file stays open."""
+        summary = Summary(self._rows, self._digest.hexdigest())
+        self._stream.write(msgspec.json.encode(summary) + b"\n")
+        self._stream.close()
+        return summary
+
+
+def read(file: Path) -> Iterator[Line]:
+    """The lines of a backup; the last is the `Summary`, with which all of it agreed.
+
+    Raises `BackupError`.
+    """
+    try:
+        with gzip.open(file) as stream:
+            yield from _lines(file, iter(stream))
+    except (EOFError, StopIteration) as error:
+        raise BackupError(f"{file} is cut off: its end is missing") from error
+    except (gzip.BadGzipFile, zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BackupError(f"{file} is no backup of Xinghe, or damaged: {error}") from error
+    except OSError as error:
+        raise BackupError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def verify(file: Path) -> Summary:
+    """Read a backup to its end. Raises `BackupError`."""
+    line = deque(read(file), 1).pop()
+    assert isinstance(line, Summary)
+    return line
+
+
+def _lines(file: Path, lines: Iterator[bytes]) -> Iterator[Line]:
+    digest, counts, table = hashlib.sha256(), dict[str, int](), ""
+    text = _next(lines)
+    header = msgspec.json.decode(text, type=Header)
+    if header.xinghe_backup > FORMAT:
+        raise BackupError(f"{file} was made by Xinghe {header.program}: use that, or a newer one")
+    yield header
+    while True:
+        digest.update(text)
+        text = _next(lines)
+        if text.startswith(b"["):
+            rows = msgspec.json.decode(text, type=Rows)
+            counts[table] += len(rows)
+            yield rows
+        elif text.startswith(b'{"table"'):
+            begun = msgspec.json.decode(text, type=Table)
+            table = begun.table
+            counts[table] = 0
+            yield begun
+        else:
+            break
+    summary = msgspec.json.decode(text, type=Summary)
+    if summary != Summary(counts, digest.hexdigest()) or next(lines, None) is not None:
+        raise BackupError(f"{file} is damaged: it is not what was written")
+    yield summary
+
+
+def _next(lines: Iterator[bytes]) -> bytes:
+    line = next(lines, b"")
+    if not line.endswith(b"\n"):
+        raise EOFError
+    return line

@@ -1,0 +1,135 @@
+"""`xinghe backup` and `xinghe restore`."""
+
+from __future__ import annotations
+
+import re
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.accounts.commands import Commands
+from tests.kit.command import XINGHE, environment
+from tests.ledger.many import fill
+from xinghe.storage.sqlite import SQLiteBackend
+from xinghe.supervisor.supervisor import lock_data
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    made = Commands(tmp_path / "data")
+    made.done("account", "create", "星河")
+    made.done("token", "create", "--account", "星河")
+    return made
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Commands:
+    return Commands(tmp_path / "other")
+
+
+@pytest.fixture
+def file(tmp_path: Path, commands: Commands) -> str:
+    file = tmp_path / "xinghe.backup"
+    said = commands.done("backup", str(file))
+    assert said.startswith(f"saved to {file} (0.0 MB): 1 accounts, 1 tokens, ")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    return str(file)
+
+
+def test_there_and_back(file: str, commands: Commands, other: Commands) -> None:
+    result = other.run("restore", file)
+    assert (result.exit_code, result.stderr) == (0, "the books agree\n")
+    assert result.stdout.startswith(f"restored from {file}: 1 accounts, 1 tokens, ")
+    for asked in ("account", "list"), ("token", "list", "--account", "星河"), ("ledger", "entries"):
+        assert other.json(*asked) == commands.json(*asked)
+        assert other.json(*asked)
+
+
+def test_what_is_there_already(file: str, commands: Commands, other: Commands) -> None:
+    other.done("account", "create", "b")
+    assert "not empty; --replace deletes" in other.refused("restore", file, code=1)
+    assert [each["name"] for each in other.json("account", "list")] == ["b"]
+    other.done("restore", file, "--replace")
+    assert other.json("account", "list") == commands.json("account", "list")
+
+
+def test_a_service_that_runs(file: str, commands: Commands) -> None:
+    lock = lock_data(commands.data)
+    with open(lock, "rb"):
+        said = commands.refused("restore", file, "--replace", code=1)
+        assert said == f"Error: a service uses {commands.data}: stop it first\n"
+    commands.done("restore", file, "--replace")
+
+
+def test_a_file_that_is_cut_makes_no_database(file: str, other: Commands) -> None:
+    whole = Path(file).read_bytes()
+    Path(file).write_bytes(whole[:-9])
+    assert f"{file} is cut off" in other.refused("restore", file, code=1)
+    assert not other.data.exists()
+
+
+def test_a_file_that_is_not_there(other: Commands) -> None:
+    assert "none cannot be read: No such file" in other.refused("restore", "none", code=1)
+
+
+def test_a_directory_without_a_database(tmp_path: Path, other: Commands) -> None:
+    assert "there is no Xinghe database" in other.refused("backup", str(tmp_path / "b"), code=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written(commands: Commands) -> None:
+    assert "cannot be written: Not a directory" in commands.refused(
+        "backup", str(commands.data / "xinghe.db" / "b"), code=1
+    )
+
+
+def test_books_that_did_not_agree(tmp_path: Path, commands: Commands, other: Commands) -> None:
+    """They come back as they are, and are told of."""
+    connection = apsw.Connection(str(commands.data / "xinghe.db"))
+    connection.execute("UPDATE accounts SET available = available + 1")
+    connection.close()
+    commands.done("backup", str(tmp_path / "b"))
+    result = other.run("restore", str(tmp_path / "b"))
+    assert result.exit_code == 1
+    assert "account 星河: the balance is the sum of the entries" in result.stdout
+    assert other.json("account", "list") == commands.json("account", "list")
+
+
+def _interrupt(command: list[str], under_way: Callable[[], bool]) -> None:
+    """Ctrl-C, when it is at work."""
+    process = subprocess.Popen(
+        [*XINGHE, *command], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    while not under_way():
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, said
+    assert b"Aborted!" in said
+    assert b"Traceback" not in said
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Nothing is left of either, and the database is as it was."""
+    with closing(SQLiteBackend.prepared(tmp_path / "data", create=True).session()) as session:
+        fill(session, 20_000)
+    draft, file = re.compile(r"\.b\.\d+\.draft"), tmp_path / "b"
+    _interrupt(
+        ["backup", str(file), "--data", str(tmp_path / "data")],
+        lambda: any(map(draft.fullmatch, (each.name for each in tmp_path.iterdir()))),
+    )
+    assert [each.name for each in tmp_path.iterdir()] == ["data"]
+    Commands(tmp_path / "data").done("backup", str(file))
+    journal = tmp_path / "other" / "xinghe.db-journal"
+    _interrupt(["restore", str(file), "--data", str(tmp_path / "other")], journal.exists)
+    other = Commands(tmp_path / "other")
+    assert other.json("account", "list") == []
+    other.done("restore", str(file))
