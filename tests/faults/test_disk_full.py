@@ -16,13 +16,15 @@ import aiohttp
 import pytest
 
 from tests.conftest import QUICK
+from tests.faults.crowd import Reader, watch
 from tests.kit.api import DOCUMENTED, Api
-from tests.kit.books import Books
+from tests.kit.books import Books, running
 from tests.kit.expect import answered, refused
 from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
 from tests.kit.script import Script
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
+from xinghe.ledger.journal import read
 
 
 @pytest.fixture
@@ -211,3 +213,52 @@ async def test_answers_that_waited_for_the_disk_are_delivered_and_charged_once(
         entries = await asyncio.to_thread(books.entries)
     charged = [entry["request_id"] for entry in entries if entry["kind"] == "usage"]
     assert sorted(charged) == sorted(each.request_id for each in asked if each.delivered)
+
+
+def journalled(data: Path) -> dict[str, int]:
+    """The completion tokens that the service's journal says of each running stream."""
+    (file,) = (data / "owners").glob("*.lock")
+    with file.open("rb") as opened:
+        counts = {each.hold_id: each.usage.completion for each in read(opened.fileno())}
+    return {request: counts.get(hold, 0) for hold, request in running(data).items()}
+
+
+@pytest.mark.slow
+async def test_killed_during_streams_while_the_disk_is_full(
+    small_disk: Path, tmp_path: Path, upstream: Upstream
+) -> None:
+    server = Server(
+        small_disk / "data",
+        models=models_toml(upstream.url, free_port(), ALL_SCRIPTED),
+        settings=QUICK,
+    )
+    server.log = tmp_path / "test.log"
+    scripts = [Script(pieces=["字"] * 2000, rate=20) for _ in range(20)]
+    readers = [Reader("default", {"model": CHAT, "messages": each.messages}) for each in scripts]
+    before: dict[str, int] = {}
+
+    async def kill() -> None:
+        await until(lambda: all(reader.received > 5 for reader in readers))
+        await asyncio.to_thread(fill, small_disk / "filler")
+        await until(lambda: not writes(api))
+        at = [reader.received for reader in readers]
+        await until(
+            lambda: all(r.received > past + 20 for r, past in zip(readers, at, strict=True))
+        )
+        before.update({reader.request_id: reader.received for reader in readers})
+        await until(lambda: all(journalled(server.data)[each] >= n for each, n in before.items()))
+        await asyncio.to_thread(server.kill)
+
+    with server:
+        api = Api(server.url, await asyncio.to_thread(server.token))
+        assert api.token is not None
+        await watch(server.url, {"default": api.token}, readers, kill)
+        (small_disk / "filler").unlink()
+        await asyncio.to_thread(server.start)
+        books = Books(server)
+        await asyncio.to_thread(books.settled)
+        charged = {e["request_id"]: e for e in await asyncio.to_thread(books.entries)}
+    for reader, script in zip(readers, scripts, strict=True):
+        entry = charged[reader.request_id]
+        sent = upstream.received(script).sent
+        assert before[reader.request_id] <= entry["completion_tokens"] <= sent

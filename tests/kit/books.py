@@ -74,6 +74,14 @@ def started(data: Path) -> set[str]:
     return {str(request) for (request,) in _rows(data, query)}
 
 
+def running(data: Path) -> dict[str, str]:
+    """The request id of each open hold."""
+    return {
+        str(h): str(r)
+        for h, r in _rows(data, "SELECT id, request_id FROM holds WHERE state = 'open'")
+    }
+
+
 def _rows(data: Path, query: str) -> list[tuple[Any, ...]]:
     connection = apsw.Connection(str(data / "xinghe.db"), flags=apsw.SQLITE_OPEN_READONLY)
     try:

@@ -22,6 +22,7 @@ from tests.ledger.books import hold, used
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached
+from xinghe.ledger.settlements import LINGER_SECONDS
 from xinghe.storage import Database
 
 
@@ -93,6 +94,7 @@ async def owe(ledger: Ledger, database: Database, principal: Principal) -> None:
         await asyncio.gather(*(each.__aexit__(None) for each in ended))
         used(running, 5, 6)
         ledger.checkpoint()  # it waits for the database
+        await asyncio.sleep(2 * LINGER_SECONDS)
         used(running, 5, 7)
         ledger.checkpoint()
         await asyncio.to_thread(ledger.owner.journal.write([]).result)

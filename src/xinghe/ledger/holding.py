@@ -7,6 +7,7 @@ that takes too long. One that has waited too long for either is an error instead
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
@@ -17,10 +18,10 @@ import structlog
 from xinghe.core import ClientGone, Usage
 from xinghe.ledger import holds
 from xinghe.ledger.holds import Cap, Counts, Hold, Period
-from xinghe.ledger.journal import NOTHING, Record
+from xinghe.ledger.journal import NOTHING, Journal, Placed, Record
 from xinghe.ledger.lots import sweep_account
 from xinghe.ledger.owners import Owner
-from xinghe.ledger.settlements import Settlement, Settlements, Unsaved
+from xinghe.ledger.settlements import LINGER_SECONDS, Settlement, Settlements, Unsaved
 from xinghe.storage import (
     Connection,
     Database,
@@ -71,6 +72,7 @@ class RunningHolds:
         self.unstarted: dict[str, Holding] = {}
         """Those of the streams that were not seen to have started."""
         self._noting: list[asyncio.Future[Any]] = []
+        self._noted_at = 0.0
 
     def note(self, streams: Mapping[str, Holding]) -> None:
         """Queue a checkpoint of what each has used, in case that this process dies.
@@ -80,18 +82,26 @@ class RunningHolds:
         """
         if not streams:
             return
-        away = self.database.last_error is not None or not all(one.done() for one in self._noting)
+        away = self.database.last_error is not None
+        if not away and not all(noting.done() for noting in self._noting):
+            away = time.monotonic() - self._noted_at > LINGER_SECONDS
+            if not away:
+                return  # the next round has it all
         changed: dict[int, list[tuple[str, Counts]]] = {}
+        placed: dict[Journal, list[Placed]] = {}
         for hold_id, stream in list(streams.items()):
             counts = stream.owed()
             if counts is not None and counts != stream.noted:
                 stream.noted = counts
                 self.unstarted.pop(hold_id, None)
                 if away:
-                    stream.journal(counts)
+                    placed.setdefault(stream.owner.journal, []).append(stream.placed(counts))
                 else:
                     changed.setdefault(stream.account_id, []).append((hold_id, counts))
+        for journal, records in placed.items():
+            journal.write(records)
         if changed:
+            self._noted_at = time.monotonic()
             self._noting = [
                 self._note(account_id, counts) for account_id, counts in changed.items()
             ]
@@ -186,11 +196,10 @@ class Holding(msgspec.Struct, eq=False):
         if self.task is not None:
             self.task.cancel()
 
-    def journal(self, counts: Counts) -> None:
-        """Have a checkpoint stand in the journal."""
+    def placed(self, counts: Counts) -> Placed:
+        """A checkpoint for the journal."""
         hold = self._hold
-        record = Record("checkpoint", hold.id, hold.account_id, now(), counts)
-        self.owner.journal.write([(self.place, record)])
+        return self.place, Record("checkpoint", hold.id, hold.account_id, now(), counts)
 
     @property
     def account_id(self) -> int:

@@ -96,7 +96,8 @@ class Ledger:
             await self._database.drain()
             self._settlements.secure(linger=0)
             if self._database.shared and self.owner.journal.idle:
-                await self._database.write(partial(processes.leave, boot_id=self.owner.boot_id))
+                with suppress(StorageError):
+                    await self._database.write(partial(processes.leave, boot_id=self.owner.boot_id))
         finally:
             for owner in (*self._fenced, self.owner):
                 await asyncio.to_thread(owner.release)

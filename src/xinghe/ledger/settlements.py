@@ -54,6 +54,7 @@ class Settlements:
         self._database = database
         self._lingering: dict[str, Settlement] = {}
         """By hold id, the oldest first: neither in the database nor in the journal yet."""
+        self._failing = False
 
     def add(self, record: Record, place: int, owner: Owner) -> Settlement:
         """Queue a hold's capture or release; never suspends. Raises `StorageClosed`.
@@ -98,8 +99,9 @@ class Settlements:
 
     def _secured(self, group: list[Settlement], written: asyncio.Future[None]) -> None:
         failure = written.exception()
-        if failure is not None:
-            log.error("journal_not_written", error=str(failure), count=len(group))
+        if failure is not None and not self._failing:
+            log.error("journal_not_written", error=str(failure))
+        self._failing = failure is not None
         for settlement in group:
             if failure is not None:
                 settlement.journalled = False  # it is tried again, or withdrawn
