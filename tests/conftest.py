@@ -17,6 +17,7 @@ from tests.kit.api import DOCUMENTED, Api
 from tests.kit.books import Books
 from tests.kit.command import xinghe
 from tests.kit.models import ALL_SCRIPTED, models_toml
+from tests.kit.postgres import Cluster, cluster
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
 from xinghe.observe import logs
@@ -83,6 +84,22 @@ def _logs_can_be_read() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logs, "configure", loosely)
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A PostgreSQL server of this worker's, for tests that do nothing to the server itself."""
+    with cluster(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """What `Database.open` is given for an empty database; a test runs on both kinds."""
+    if request.param == "sqlite":
+        return ""
+    made: Cluster = request.getfixturevalue("postgres")
+    return made.database()
 
 
 @pytest.fixture(scope="session")

@@ -162,7 +162,7 @@ async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]
     Where one part cannot start, those that have started are stopped before the error goes on.
     """
     async with AsyncExitStack() as stack:
-        database = await Database.open(settings.data_dir)
+        database = await Database.open(settings.data_dir, settings.database.url)
         stack.push_async_callback(_close, database)
         system = System(settings, catalog, database)
         # It undoes its own start; its stop would wait for a database that takes nothing. It stops

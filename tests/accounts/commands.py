@@ -19,12 +19,14 @@ from xinghe.cli.tokens import token
 class Commands:
     """`account`, `token`, `ledger`, `backup` and `restore` on one data directory."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, url: str = "") -> None:
         self.data = data
+        self._variables = {"XINGHE_DATABASE__URL": url}
         self._root = click.Group(commands=[account, token, ledger, backup, restore_command])
 
     def run(self, *arguments: str) -> Result:
-        result = CliRunner().invoke(self._root, [*arguments, "--data", str(self.data)])
+        asked = [*arguments, "--data", str(self.data)]
+        result = CliRunner().invoke(self._root, asked, env=self._variables)
         # A command sends the log to its standard error, and the runner's is closed by now.
         structlog.reset_defaults()
         if result.exception is not None and not isinstance(result.exception, SystemExit):

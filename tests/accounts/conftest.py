@@ -12,8 +12,8 @@ from xinghe.storage import Database
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await Database.open(tmp_path) as opened:
+async def database(tmp_path: Path, database_url: str) -> AsyncIterator[Database]:
+    async with await Database.open(tmp_path, database_url) as opened:
         yield opened
 
 

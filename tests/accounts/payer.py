@@ -1,7 +1,7 @@
 """Spending an account's Tokens through the books, in this process or in one of its own.
 
-`payer DIR ACCOUNT AMOUNT [send]` spends, says `captured` and waits; with `send` it also runs the
-outbox meanwhile.
+`payer DIR URL ACCOUNT AMOUNT [send]` spends, says `captured` and waits; with `send` it also runs
+the outbox meanwhile.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def waiting(connection: Connection) -> int:
     return count
 
 
-async def main(directory: str, account: str, amount: str, *send: str) -> None:
-    async with await Database.open(Path(directory)) as database:
+async def main(directory: str, url: str, account: str, amount: str, *send: str) -> None:
+    async with await Database.open(Path(directory), url) as database:
         outbox = Outbox(database, poll=0.02)
         if send:
             await outbox.start()

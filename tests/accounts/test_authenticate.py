@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.postgres import ON_SQLITE
 from xinghe.accounts import Accounts
 from xinghe.storage import Database, now
 
@@ -43,12 +44,12 @@ async def test_a_revoked_token_is_refused_at_once(accounts: Accounts) -> None:
 
 
 async def test_a_revocation_by_another_process_is_seen(
-    accounts: Accounts, database: Database
+    accounts: Accounts, database: Database, database_url: str
 ) -> None:
     await accounts.create_account("a")
     secret = await accounts.create_token("a")
     assert await accounts.authenticate(secret) is not None
-    async with await Database.open(database.directory) as other:
+    async with await Database.open(database.directory, database_url) as other:
         await Accounts(other).revoke_token("1")
     assert await accounts.authenticate(secret) is None
 
@@ -104,6 +105,7 @@ def test_any_text_at_all(tmp_path: Path) -> None:
         runner.run(database.close())
 
 
+@ON_SQLITE
 async def test_no_secret_is_in_the_files(accounts: Accounts, database: Database) -> None:
     await accounts.create_account("a")
     secret = await accounts.create_token("a")

@@ -234,15 +234,17 @@ async def test_an_answer_that_does_not_come_in_time_is_a_failed_try(
     assert len(receiver.received) >= 2
 
 
-def start(database: Database, *arguments: str) -> subprocess.Popen[str]:
-    command = [*PAYER, str(database.directory), *arguments]
+def start(database: Database, url: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [*PAYER, str(database.directory), url, *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-async def test_kill_9_between_capture_and_delivery(database: Database, receiver: Receiver) -> None:
+async def test_kill_9_between_capture_and_delivery(
+    database: Database, database_url: str, receiver: Receiver
+) -> None:
     await Accounts(database).create_account("a", amount=1000)
     await Alerts(database).put("a", 600, receiver.url)
-    with start(database, "a", "500") as process:
+    with start(database, database_url, "a", "500") as process:
         assert process.stdout is not None
         assert await asyncio.to_thread(process.stdout.readline) == "captured\n"
         process.kill()
@@ -256,11 +258,11 @@ async def test_kill_9_between_capture_and_delivery(database: Database, receiver:
 
 
 async def test_kill_9_between_delivery_and_the_note_of_it(
-    database: Database, receiver: Receiver
+    database: Database, database_url: str, receiver: Receiver
 ) -> None:
     await Accounts(database).create_account("a", amount=1000)
     await Alerts(database).put("a", 600, receiver.url)
-    with start(database, "a", "500", "send") as process:
+    with start(database, database_url, "a", "500", "send") as process:
 
         async def kills(number: int) -> int:
             os.kill(process.pid, signal.SIGKILL)

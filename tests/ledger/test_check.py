@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.kit.postgres import ON_SQLITE
 from tests.kit.sqlite import raw
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Accounts, Principal
@@ -40,6 +41,7 @@ DAMAGE = [
 ]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("portion", [1, 500_000])
 @pytest.mark.parametrize(("rule", "damage"), DAMAGE)
 async def test_damage(

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from tests.kit.postgres import ON_SQLITE
 from tests.kit.sqlite import raw
 from tests.ledger.books import Books, hold, used
 from tests.ledger.test_reaper import Start, line, lock_files, start
@@ -69,6 +70,7 @@ async def test_kill_9_while_the_database_is_away(
     assert await ledger.reap() == 0
 
 
+@ON_SQLITE
 async def test_a_settlement_that_is_refused_stays_in_the_journal(
     start: Start, ledger: Ledger, books: Books, database: Database
 ) -> None:
@@ -113,6 +115,7 @@ async def test_a_journal_of_a_newer_program_is_left_to_it(
     assert await ledger.reap() == 1
 
 
+@ON_SQLITE
 async def test_an_answer_leaves_on_account_of_the_journal(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
@@ -123,6 +126,7 @@ async def test_an_answer_leaves_on_account_of_the_journal(
     assert ledger.owner.journal.idle
 
 
+@ON_SQLITE
 async def test_a_stop_leaves_its_journal_to_the_next_start(
     principal: Principal, books: Books, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +146,7 @@ async def test_a_stop_leaves_its_journal_to_the_next_start(
     assert lock_files(database) == []
 
 
+@ON_SQLITE
 async def test_neither_database_nor_journal(
     ledger: Ledger,
     principal: Principal,
@@ -204,6 +209,7 @@ async def test_a_stream_whose_hold_was_taken_away_is_ended(
     task = asyncio.create_task(stream())
     while await books.balance() != (900, 100):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
+    assert await database.drain() == 0
     await reaped_elsewhere(database, ledger.owner.boot_id)
     ledger._running.end(ledger.owner)
     with pytest.raises(Unsaved):
@@ -241,9 +247,9 @@ async def test_an_answer_that_left_is_charged_though_its_hold_was_released(
             usage.finished = True
     record = Record("capture", hold_id, principal.account_id, now(), Counts(5, 3, 0))
     late = partial(settle, record=record)
-    assert not await database.write(late)
+    assert not await database.write(late, account=principal.account_id)
     for _ in range(2):  # as often as it is replayed
-        assert await database.write(partial(late, owner=owner))
+        assert await database.write(partial(late, owner=owner), account=principal.account_id)
     assert await books.balance() == (left - charged, 0)
     entry = (await books.usage())[0]
     assert (entry.note, entry.amount) == ("late", -charged)
@@ -256,7 +262,7 @@ async def test_an_answer_that_was_withdrawn_is_not_charged_late(
         hold_id = await database.read(lambda c: c.value("SELECT id FROM holds"))
     record = Record("capture", hold_id, principal.account_id, now(), Counts(5, 3, 0))
     settled = partial(settle, record=record, owner=ledger.owner.boot_id)
-    assert not await database.write(settled)
+    assert not await database.write(settled, account=principal.account_id)
     assert await books.balance() == (1000, 0)
 
 
@@ -272,5 +278,5 @@ async def test_an_older_checkpoint_changes_nothing(
         for completion, noted in ((2, 3), (4, 4)):
             counts = Counts(5, completion, 0)
             record = Record("checkpoint", hold_id, principal.account_id, now(), counts)
-            await database.write(partial(settle, record=record))
+            await database.write(partial(settle, record=record), account=principal.account_id)
             assert await database.read(lambda c: c.value("SELECT emitted FROM holds")) == noted

@@ -10,6 +10,7 @@ import apsw
 import pytest
 from structlog.testing import capture_logs
 
+from tests.kit.postgres import ON_SQLITE
 from tests.kit.sqlite import raw
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Principal
@@ -26,7 +27,7 @@ async def test_cancelled_while_the_reservation_is_being_committed(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
     gate = threading.Event()
-    database.enqueue(lambda _: gate.wait(60))
+    database.enqueue(lambda _: gate.wait(4), account=principal.account_id)
 
     async def request() -> None:
         async with hold(ledger, principal, Usage()):
@@ -51,7 +52,8 @@ async def test_cancelled_between_the_commit_and_the_news_of_it(
 
     task = asyncio.create_task(request())
     await asyncio.sleep(0)
-    database._writers[0].drain(5)  # blocks the loop: the commit is done, the task has not heard
+    # Blocks the loop: the commit is done, the task has not heard.
+    database._writer(principal.account_id).drain(5)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -75,7 +77,7 @@ async def test_cancelled_at_any_moment(ledger: Ledger, principal: Principal, boo
     for _ in range(40):
         tasks = [asyncio.create_task(request()) for _ in range(10)]
         for task in tasks:
-            await asyncio.sleep(moments.uniform(0, 0.0008))
+            await asyncio.sleep(moments.uniform(0, 0.003))
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     assert 0 < finished < 400
@@ -83,6 +85,7 @@ async def test_cancelled_at_any_moment(ledger: Ledger, principal: Principal, boo
     assert len(await books.usage()) >= finished
 
 
+@ON_SQLITE
 async def test_a_settlement_outlives_a_locked_database(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
@@ -104,11 +107,11 @@ async def test_a_settlement_outlives_a_locked_database(
 
 
 async def test_a_closed_database_leaves_the_hold_to_the_reaper(
-    principal: Principal, database: Database
+    principal: Principal, database: Database, database_url: str
 ) -> None:
     first = Ledger(database)
     await first.start()
-    other = await Database.open(database.directory)
+    other = await Database.open(database.directory, database_url)
     second = Ledger(other)
     await second.start()
     usage = Usage()
@@ -124,10 +127,11 @@ async def test_a_closed_database_leaves_the_hold_to_the_reaper(
     await first.stop()
 
 
+@ON_SQLITE
 async def test_a_database_that_was_closed_before_leaves_no_hold_open(
-    ledger: Ledger, principal: Principal, database: Database
+    ledger: Ledger, principal: Principal, database: Database, database_url: str
 ) -> None:
-    other = await Database.open(database.directory)
+    other = await Database.open(database.directory, database_url)
     late = Ledger(other)
     await late.start()
     await other.close()

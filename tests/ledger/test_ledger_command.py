@@ -10,6 +10,7 @@ import apsw
 import pytest
 
 from tests.accounts.commands import Commands
+from tests.kit.postgres import ON_SQLITE
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Principal
 from xinghe.core import Usage
@@ -17,8 +18,8 @@ from xinghe.ledger import Ledger
 
 
 @pytest.fixture
-def commands(tmp_path: Path) -> Commands:
-    return Commands(tmp_path)
+def commands(tmp_path: Path, database_url: str) -> Commands:
+    return Commands(tmp_path, database_url)
 
 
 async def test_entries_of_a_served_request(
@@ -44,6 +45,7 @@ async def in_thread(commands: Commands, *arguments: str) -> str:
     return await asyncio.to_thread(commands.done, *arguments)
 
 
+@ON_SQLITE
 def test_check(commands: Commands) -> None:
     commands.done("account", "create", "a")
     result = commands.run("ledger", "check")
@@ -64,6 +66,7 @@ def test_check(commands: Commands) -> None:
     assert {finding["where"] for finding in found} == {"account a"}
 
 
+@ON_SQLITE
 def test_bad_input(commands: Commands) -> None:
     assert "no Xinghe database" in commands.refused("ledger", "check", code=1)
     commands.done("account", "create", "a")

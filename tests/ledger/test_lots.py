@@ -89,6 +89,7 @@ async def test_overlapping_holds_do_not_keep_an_expired_lot_for_ever(
             await expire(books, 1)
             await later.enter_async_context(hold(ledger, principal, Usage(), amount=400))
         # Only the later hold is open: what the first one kept goes.
+        assert await books.database.drain() == 0
         assert await ledger.sweep() == 300
         assert await books.balance() == (100, 400)
 

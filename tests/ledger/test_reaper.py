@@ -12,24 +12,27 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from tests.kit.postgres import ON_SQLITE
 from tests.ledger.books import ROOT, WORKER, Books, hold, used
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Usage
 from xinghe.ledger import Ledger
 from xinghe.ledger.settlements import Unsaved
-from xinghe.storage import Database
+from xinghe.storage import Connection, Database
 
 Start = Callable[[str], subprocess.Popen[str]]
 
 
 @pytest.fixture
-async def start(accounts: Accounts, books: Books, database: Database) -> AsyncIterator[Start]:
+async def start(
+    accounts: Accounts, books: Books, database: Database, database_url: str
+) -> AsyncIterator[Start]:
     """Starts the worker process on this test's database."""
     secret = await accounts.create_token("a")
     processes: list[subprocess.Popen[str]] = []
 
     def start(action: str) -> subprocess.Popen[str]:
-        command = [*WORKER, str(database.directory), secret, action]
+        command = [*WORKER, str(database.directory), database_url, secret, action]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         processes.append(process)
         return process
@@ -157,6 +160,7 @@ async def test_kill_9_with_a_cap(
     assert (found.spent, found.held) == (44, 0)
 
 
+@ON_SQLITE
 async def test_an_owner_without_its_file_is_dead(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
@@ -216,17 +220,26 @@ async def test_checkpoints_follow_the_usage(
                 await asyncio.sleep(0.05)
 
 
-async def test_a_hold_that_cannot_be_settled_keeps_no_other_open(
-    start: Start, ledger: Ledger, books: Books, database: Database
-) -> None:
-    process = start("wait")
-    assert await line(process) == "ready"
-    await database.write(
-        lambda c: c.run(
+def no_usage(connection: Connection) -> None:
+    """Have the database refuse every usage entry."""
+    if connection.dialect == "sqlite":
+        connection.run(
             "CREATE TRIGGER no_usage BEFORE INSERT ON entries WHEN new.kind = 'usage' "
             "BEGIN SELECT RAISE(ABORT, 'not now'); END"
         )
-    )
+    else:
+        connection.run(
+            "CREATE TRIGGER no_usage BEFORE INSERT ON entries FOR EACH ROW "
+            "WHEN (new.kind = 'usage') EXECUTE FUNCTION entries_are_append_only()"
+        )
+
+
+async def test_a_hold_that_cannot_be_settled_keeps_no_other_open(
+    start: Start, ledger: Ledger, books: Books, database: Database, database_url: str
+) -> None:
+    process = start("wait")
+    assert await line(process) == "ready"
+    await database.write(no_usage)
     process.kill()
     process.wait()
     with capture_logs() as logs:
@@ -234,6 +247,7 @@ async def test_a_hold_that_cannot_be_settled_keeps_no_other_open(
     assert "hold_not_reaped" in [entry["event"] for entry in logs]
     assert await books.balance() == (900, 100)
     await books.agree()
-    await database.write(lambda c: c.run("DROP TRIGGER no_usage"))
+    where = " ON entries" if database_url else ""
+    await database.write(lambda c: c.run(f"DROP TRIGGER no_usage{where}"))
     assert await ledger.reap() == 1
     assert await books.balance() == (1000 - 44, 0)

@@ -1,4 +1,4 @@
-"""A process of its own on a ledger: `worker DIR SECRET ACTION`.
+"""A process of its own on a ledger: `worker DIR URL SECRET ACTION`.
 
 `wait` opens one stream of 5 + 3 tokens and one non-stream hold, takes a checkpoint, says `ready`
 and sleeps. `queue` opens a stream that never starts, `begin` one that has just started; each says
@@ -102,8 +102,8 @@ async def owe(ledger: Ledger, database: Database, principal: Principal) -> None:
         await asyncio.sleep(600)
 
 
-async def main(directory: str, secret: str, action: str) -> None:
-    async with await Database.open(Path(directory)) as database:
+async def main(directory: str, url: str, secret: str, action: str) -> None:
+    async with await Database.open(Path(directory), url) as database:
         principal = await Accounts(database).authenticate(secret)
         assert principal is not None
         ledger = Ledger(database)

@@ -9,8 +9,8 @@ import getpass
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import nullcontext
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import click
@@ -20,7 +20,7 @@ from xinghe import settings
 from xinghe.accounts import AccountError, rules
 from xinghe.core import MICRO
 from xinghe.observe import logs
-from xinghe.storage import Database, StorageError, now
+from xinghe.storage import Database, LocalServer, StorageError, now, running
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -51,21 +51,33 @@ def run(data: str | None, action: Callable[[Database], Awaitable[T]], *, create:
     Without `create`, a directory that holds no database is an error and stays as it is.
     """
 
-    async def on_database(directory: Path) -> T:
-        async with await Database.open(directory, create=create) as database:
+    async def on_database(loaded: settings.Settings) -> T:
+        url = loaded.database.url
+        async with await Database.open(loaded.data_dir, url, create=create) as database:
             return await action(database)
 
     return run_in(data, on_database)
 
 
-def run_in(data: str | None, action: Callable[[Path], Coroutine[Any, Any, T]]) -> T:
-    """Run an action on a data directory; what it was asked and cannot do ends the command."""
+def run_in(data: str | None, action: Callable[[settings.Settings], Coroutine[Any, Any, T]]) -> T:
+    """Run an action with the settings; what it was asked and cannot do ends the command.
+
+    A local PostgreSQL runs meanwhile, if the data directory has one.
+    """
     try:
         loaded = settings.load(data=data)
         logs.configure(loaded.log.level, loaded.log.format)
-        return asyncio.run(action(loaded.data_dir))
+        server = local_server(loaded)
+        with nullcontext() if server is None else running(server):
+            return asyncio.run(action(loaded))
     except (AccountError, StorageError, settings.SettingsError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def local_server(loaded: settings.Settings, *, wanted: bool = False) -> LocalServer | None:
+    """The PostgreSQL of the data directory, if it has one or is to have one."""
+    server = LocalServer(loaded.data_dir)
+    return server if not loaded.database.url and (wanted or server.exists) else None
 
 
 def actor() -> str:

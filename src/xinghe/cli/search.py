@@ -14,6 +14,7 @@ from xinghe.search.corpus import DOCUMENTATION, Corpus
 from xinghe.search.extractor import Extractor
 from xinghe.search.indexing import Report, index, index_documentation
 from xinghe.search.local import LocalProvider
+from xinghe.settings import Settings
 from xinghe.storage import StorageError
 
 T = TypeVar("T")
@@ -166,9 +167,9 @@ def _own_name(path: Path) -> str:
 
 
 def _run(data: str | None, action: Callable[[Corpus], Awaitable[T]], *, create: bool = False) -> T:
-    async def on_corpus(directory: Path) -> T:
+    async def on_corpus(settings: Settings) -> T:
         try:
-            with closing(Corpus.open(directory, create=create)) as corpus:
+            with closing(Corpus.open(settings.data_dir, create=create)) as corpus:
                 return await action(corpus)
         except apsw.Error as error:
             raise StorageError(f"the search corpus: {error}") from error

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 from textwrap import dedent
 
@@ -17,12 +18,19 @@ from xinghe.catalog import (
     LlamaCppEmbeddingDeployment,
     load,
 )
+from xinghe.cli.common import local_server
 from xinghe.doctor import computing
 from xinghe.observe import logs
 from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database, StorageError
-from xinghe.supervisor.children import EngineProcess, GatewayProcess, ServeError
+from xinghe.storage import running as keeping
+from xinghe.supervisor.children import (
+    DatabaseProcess,
+    EngineProcess,
+    GatewayProcess,
+    ServeError,
+)
 from xinghe.supervisor.supervisor import Supervisor, listen, listen_for_metrics, lock_data
 from xinghe.weights import WeightsError, fetch, find, terminal_progress
 
@@ -44,6 +52,7 @@ Engines = dict[str, tuple[LlamaCppDeployment, Path]]
 )
 @click.option("--data", metavar="DIR", help="The data directory.  [default: $XINGHE_DATA]")
 @click.option("--model", help="Weights of the embedded engine: default, small, a name or a path.")
+@click.option("--postgres", is_flag=True, help="Keep the books in a PostgreSQL of its own.")
 @click.option("--quickstart", is_flag=True, help="Print a new access token and examples to paste.")
 def serve(
     host: str | None,
@@ -51,12 +60,16 @@ def serve(
     metrics_port: int | None,
     data: str | None,
     model: str | None,
+    postgres: bool,
     quickstart: bool,
 ) -> None:
     """Start the service and stay in the foreground.
 
     Ctrl-C or SIGTERM ends it: running answers are finished within `server.grace` seconds,
     everything is settled, and the exit status is 0.
+
+    With --postgres, a PostgreSQL server is started with it, whose files are in `postgresql` of the
+    data directory. Once these are there, it is used without the option too.
     """
     options = {
         "server.host": host,
@@ -64,10 +77,14 @@ def serve(
         "server.metrics_port": metrics_port,
         "embedded.model": model,
     }
+    stack = ExitStack()
     try:
         settings = load_settings(data, options)
         logs.configure(settings.log.level, settings.log.format)
         lock_data(settings.data_dir)
+        if postgres and settings.database.url:
+            raise ServeError("--postgres starts a server, and database.url names another")
+        local = local_server(settings, wanted=postgres)
         catalog = load(settings)
         engines = _engines(settings, catalog)
         listener = listen(settings.server.host, settings.server.port)
@@ -75,10 +92,14 @@ def serve(
         server = replace(settings.server, port=listener.getsockname()[1])
         settings = replace(settings, server=server)
         metrics_listener = listen_for_metrics(settings.server, settings.server.port)
+        if local is not None:
+            stack.enter_context(keeping(local, own=True))
         token = asyncio.run(_quickstart_token(settings)) if quickstart else None
     except (SettingsError, CatalogError, WeightsError, ServeError, StorageError, OSError) as error:
+        stack.close()
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
+        stack.close()
         raise SystemExit(130) from None
 
     processes: list[EngineProcess] = []
@@ -98,10 +119,12 @@ def serve(
             EngineProcess(name, deployment, file, settings.embedded, gateway.tell)
             for name, (deployment, file) in engines.items()
         )
-        return await Supervisor(gateway, processes, ready).run()
+        database = None if local is None else DatabaseProcess(local)
+        return await Supervisor(gateway, processes, ready, database).run()
 
     try:
-        raise SystemExit(asyncio.run(supervise()))
+        with stack:
+            raise SystemExit(asyncio.run(supervise()))
     except ServeError as error:
         raise click.ClickException(str(error)) from error
 
@@ -124,7 +147,7 @@ def _engines(settings: Settings, catalog: Catalog) -> Engines:
 
 
 async def _quickstart_token(settings: Settings) -> str:
-    async with await Database.open(settings.data_dir) as database:
+    async with await Database.open(settings.data_dir, settings.database.url) as database:
         return await Accounts(database, actor="quickstart").quickstart()
 
 

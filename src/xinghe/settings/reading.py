@@ -82,8 +82,9 @@ def check_fields(
         try:
             msgspec.convert(value, inner, strict=strict)
         except msgspec.ValidationError as error:
-            # A key may be in a table.
-            shown = "wrong" if isinstance(value, Mapping) else repr(value)
+            # A key may be in a table, a password in a text where a table should be.
+            secret = isinstance(value, Mapping | list) or (nested and isinstance(value, str))
+            shown = "wrong" if secret else repr(value)
             raise ValueError(f"{within}{name} is {shown}: {error}") from error
 
 

@@ -262,6 +262,18 @@ class Images(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
                 raise ValueError(f"`s3_endpoint` is set, which needs `{name}`")
 
 
+class Database(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where accounts, ledger and kept answers are."""
+
+    url: str = ""
+    """`postgresql://user:password@host/database`; empty: the data directory's own database."""
+
+    def __post_init__(self) -> None:
+        if self.url and not self.url.startswith(("postgresql://", "postgres://")):
+            # Without what it is: a password may be in it.
+            raise ValueError("`url` is not empty, and no postgresql:// URL")
+
+
 class Log(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Logs go to standard error."""
 
@@ -285,6 +297,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     search: Search = Search()
     embedding: Embedding = Embedding()
     images: Images = Images()
+    database: Database = Database()
     log: Log = Log()
 
     @property

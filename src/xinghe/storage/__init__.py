@@ -12,4 +12,5 @@ from xinghe.storage.connection import (
     StorageUnavailable,
 )
 from xinghe.storage.database import Database, DeferredWrites, now
+from xinghe.storage.postgresql.server import LocalServer, local_url, running
 from xinghe.storage.writer import Job, Operation

@@ -18,6 +18,7 @@ from xinghe.storage.connection import (
     StorageClosed,
     StorageUnavailable,
 )
+from xinghe.storage.postgresql.server import LocalServer, local_url
 from xinghe.storage.sqlite import SQLiteBackend
 from xinghe.storage.writer import Job, Operation, Writer
 
@@ -53,13 +54,16 @@ class Database:
         self._writers = [Writer(backend, loop) for _ in range(backend.writers)]
 
     @classmethod
-    async def open(cls, directory: Path, *, create: bool = True) -> Self:
-        """Open, and where needed make or migrate, `<directory>/xinghe.db` for the running loop.
+    async def open(cls, directory: Path, url: str = "", *, create: bool = True) -> Self:
+        """Open, and where needed make or migrate, the database of a data directory.
+
+        That is the PostgreSQL database of `url`; without one, the directory's local PostgreSQL if
+        it has one, which must be running, else `<directory>/xinghe.db`.
 
         Raises `StorageError`, also when there is no database and `create` is false. One that may
         not be written can still be read then.
         """
-        return cls(directory, SQLiteBackend.prepared(directory, create=create))
+        return cls(directory, await asyncio.to_thread(_prepared, directory, url, create=create))
 
     async def __aenter__(self) -> Self:
         return self
@@ -184,6 +188,15 @@ class Database:
     async def _each(self, action: Callable[[Writer, float], int], timeout: float) -> int:  # noqa: ASYNC109
         acting = (asyncio.to_thread(action, writer, timeout) for writer in self._writers)
         return sum(await asyncio.gather(*acting))
+
+
+def _prepared(directory: Path, url: str, *, create: bool) -> Backend:
+    if not url and not LocalServer(directory).exists:
+        return SQLiteBackend.prepared(directory, create=create)
+    # With psycopg and libpq, which nobody else needs.
+    from xinghe.storage.postgresql.backend import PostgreSQLBackend  # noqa: PLC0415
+
+    return PostgreSQLBackend.prepared(url or local_url(directory), create=create)
 
 
 class DeferredWrites:

@@ -25,6 +25,7 @@ from xinghe.engines.llamacpp.admission import with_spare
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildSpeed, ChildThreads
 from xinghe.pictures import MAX_IMAGE_TOKENS
 from xinghe.settings import Embedded, Settings
+from xinghe.storage import LocalServer
 from xinghe.supervisor.messages import MAX_LINE, EngineLocation, EngineThreads, WorkerSpec, encode
 from xinghe.workers import Backoff
 
@@ -37,6 +38,7 @@ STOP_GRACE = 3.0
 """Seconds that an engine has to end."""
 MEASURING = 5.0
 """Seconds that an engine has to measure itself: a start waits no longer for it."""
+DATABASE_WATCH = 0.2
 SETTLING = 15.0
 """Seconds beyond the grace period that the gateway has for what remains to be written."""
 
@@ -207,6 +209,27 @@ class EngineProcess:
             key=key,
             parent=os.getpid(),
         )
+
+
+class DatabaseProcess:
+    """The local PostgreSQL, which was started before all others and is stopped after them."""
+
+    def __init__(self, server: LocalServer) -> None:
+        self._server = server
+
+    async def run(self) -> None:
+        """Watch, start again; who needs it connects again by itself. Raises `OSError`."""
+        backoff = Backoff()
+        backoff.started()
+        while True:
+            await asyncio.sleep(DATABASE_WATCH)
+            if (status := self._server.ended()) is None:
+                continue
+            delay = backoff.next()
+            log.error("database_ended", status=status, restart_in=delay)
+            await asyncio.sleep(delay)
+            backoff.started()
+            self._server.launch()
 
 
 class GatewayProcess:

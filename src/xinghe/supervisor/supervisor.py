@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from xinghe.settings import Server
-from xinghe.supervisor.children import EngineProcess, GatewayProcess, ServeError
+from xinghe.supervisor.children import DatabaseProcess, EngineProcess, GatewayProcess, ServeError
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +70,7 @@ class Supervisor(msgspec.Struct):
     gateway: GatewayProcess
     engines: Sequence[EngineProcess]
     when_ready: Callable[[], None]
+    database: DatabaseProcess | None = None
     stop: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     told_at: float | None = None
 
@@ -84,11 +85,12 @@ class Supervisor(msgspec.Struct):
             asyncio.create_task(self.gateway.run()),
             *(asyncio.create_task(engine.run()) for engine in self.engines),
         ]
+        watched = [] if self.database is None else [asyncio.create_task(self.database.run())]
         ready = asyncio.create_task(self._announce())
         stop = asyncio.create_task(self.stop.wait())
         try:
-            await asyncio.wait({stop, *running}, return_when=asyncio.FIRST_COMPLETED)
-            failed = [task for task in running if task.done()]
+            await asyncio.wait({stop, *running, *watched}, return_when=asyncio.FIRST_COMPLETED)
+            failed = [task for task in (*running, *watched) if task.done()]
             if failed:
                 failed[0].result()
         finally:
@@ -96,6 +98,8 @@ class Supervisor(msgspec.Struct):
                 task.cancel()
             await asyncio.gather(ready, stop, *running, return_exceptions=True)
             status = await self._end_all()
+            for task in watched:  # what is settled last needs the database
+                task.cancel()
         return status
 
     async def _announce(self) -> None:

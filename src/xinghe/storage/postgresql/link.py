@@ -1,0 +1,211 @@
+"""One connection to a PostgreSQL server, and what its errors mean.
+
+Statements go through libpq's own calls, as `psycopg.pq` hands them on: a third of what psycopg's
+cursors cost. Each is prepared once. The types of its parameters are what the server infers from
+their places, so that it is the same statement whatever the values are.
+"""
+
+import contextlib
+import itertools
+import os
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from functools import partial
+from struct import Struct
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import errors
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGresult
+
+from xinghe.storage.connection import StorageContended, StorageUnavailable
+
+LONGEST = 5.0
+"""Seconds that a statement may take on a server that keeps its own limits; then it hangs."""
+
+CONTENDED = {"40001", "40P01"}
+STATEMENT = ("21", "22", "23", "42", "44", "P0")
+"""Classes of errors that say that the statement itself cannot be done."""
+NOT_STATEMENT = {"42501", "42P01"}
+"""Rights that were taken away, tables that are gone (or not restored yet)."""
+
+_BINARY = 1
+_FLOAT = Struct("!d")
+_NUMERIC = Struct("!HhHH")
+_TEXT_OIDS = (18, 19, 25, 1042, 1043)
+
+
+def _integral(value: bytes) -> int:
+    """A numeric, which the sum of integers is: digits of 10,000, from the power `weight` down."""
+    count, weight, sign, scale = _NUMERIC.unpack_from(value)
+    if scale:
+        raise TypeError("a numeric with decimals needs a CAST")
+    number = 0
+    for place in range(weight + 1):
+        at = _NUMERIC.size + 2 * place
+        number = number * 10_000 + (
+            int.from_bytes(value[at : at + 2], "big") if place < count else 0
+        )
+    return -number if sign else number
+
+
+_DECODERS: dict[int, Callable[[bytes], Any]] = {
+    **dict.fromkeys((20, 21, 23), partial(int.from_bytes, byteorder="big", signed=True)),
+    **dict.fromkeys(_TEXT_OIDS, bytes.decode),
+    16: lambda value: value != b"\0",
+    17: bytes,
+    701: lambda value: _FLOAT.unpack(value)[0],
+    1700: _integral,
+    2278: bytes,  # void
+}
+
+
+class _Prepared(NamedTuple):
+    name: bytes
+    columns: tuple[tuple[int, Callable[[bytes], Any]], ...]
+
+
+class Link:
+    """For one thread; `bounded`: a statement of more than `LONGEST` has the link cut."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]", *, bounded: bool) -> None:
+        self.pgconn = connection.pgconn
+        self.since = 0.0
+        """When what is running was begun, by `time.monotonic`; 0: nothing is."""
+        self._connection = connection
+        self._socket = socket.socket(fileno=os.dup(self.pgconn.socket))
+        self._prepared: dict[str, _Prepared] = {}
+        self._numbers = itertools.count()
+        if bounded:
+            _watch.add(self)
+
+    @property
+    def works(self) -> bool:
+        """Whether it is not known to be broken."""
+        return self.pgconn.status == ConnStatus.OK
+
+    def command(self, text: str) -> PGresult:
+        """Commands without parameters; the result of the last. Raises what `execute` does."""
+        return self._done(partial(self.pgconn.exec_, text.encode()))
+
+    def execute(self, sql: str, parameters: Sequence[Any]) -> PGresult:
+        """Raises `StorageUnavailable`; what psycopg raises where the statement is at fault."""
+        prepared = self._prepared.get(sql) or self._prepare(sql)
+        values = [_encoded(value) for value in parameters]
+        formats = [int(isinstance(value, bytes)) for value in parameters]
+        return self._done(
+            partial(self.pgconn.exec_prepared, prepared.name, values, formats, _BINARY)  # type: ignore[arg-type]
+        )
+
+    def rows(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """What a statement returns. Raises what `execute` does."""
+        result = self.execute(sql, parameters)
+        get, columns = result.get_value, self._prepared[sql].columns
+        return [
+            tuple(
+                [
+                    None if (value := get(row, column)) is None else decode(value)
+                    for column, decode in columns
+                ]
+            )
+            for row in range(result.ntuples)
+        ]
+
+    def cut(self) -> None:
+        """Have what is running fail; from any thread."""
+        with contextlib.suppress(OSError):  # it is closed already
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._connection.close()
+        self._socket.close()
+
+    def _prepare(self, sql: str) -> _Prepared:
+        name = b"x%d" % next(self._numbers)
+        self._done(partial(self.pgconn.prepare, name, sql.encode()))
+        described = self._done(partial(self.pgconn.describe_prepared, name))
+        columns = []
+        for column in range(described.nfields):
+            decode = _DECODERS.get(described.ftype(column))
+            if decode is None:
+                raise TypeError(f"column {column + 1} needs a CAST: {sql}")
+            columns.append((column, decode))
+        prepared = self._prepared[sql] = _Prepared(name, tuple(columns))
+        return prepared
+
+    def _done(self, call: Callable[[], PGresult]) -> PGresult:
+        self.since = time.monotonic()
+        try:
+            result = call()
+        except psycopg.Error as error:
+            raise StorageUnavailable(_plain(str(error))) from error
+        finally:
+            self.since = 0.0
+        if result.status in (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE):
+            raise _error(result)
+        return result
+
+
+def _encoded(value: Any) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    if isinstance(value, int):
+        return b"%d" % value
+    text = str(value).encode()
+    if b"\0" in text:
+        raise ValueError("a text for PostgreSQL holds a NUL")
+    return text
+
+
+def _error(result: PGresult) -> Exception:
+    """Without the details: they quote the row."""
+    state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+    said = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or result.error_message
+    message = _plain(said.decode("utf-8", "replace"))
+    if state in CONTENDED:
+        return StorageContended(message)
+    if state.startswith(STATEMENT) and state not in NOT_STATEMENT:
+        try:
+            return errors.lookup(state)(message)
+        except KeyError:
+            return psycopg.DatabaseError(message)
+    return StorageUnavailable(message)
+
+
+def _plain(message: str) -> str:
+    return " ".join(message.split())
+
+
+class _Watch:
+    """One thread that cuts the links whose server hangs; libpq would wait for ever."""
+
+    def __init__(self) -> None:
+        self._links: weakref.WeakSet[Link] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._running = False
+
+    def add(self, link: Link) -> None:
+        with self._lock:
+            self._links.add(link)
+            if not self._running:
+                self._running = True
+                threading.Thread(target=self._run, name="xinghe-watch", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(1.0)
+            with self._lock:
+                links = list(self._links)
+                if not links:
+                    self._running = False
+                    return
+            for link in links:
+                if 0 < link.since < time.monotonic() - LONGEST:
+                    link.cut()
+
+
+_watch = _Watch()
