@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,23 @@ async def left_by(error: BaseException, holding: Holding, usage: Usage, **state:
         for name, value in state.items():
             setattr(usage, name, value)
         raise error
+
+
+@contextmanager
+def away(database: Database) -> Iterator[Callable[[], None]]:
+    """What is called for somebody else to hold the database locked, until the end."""
+    session = database.backend.session()
+
+    def lock() -> None:
+        session.begin()
+        if session.dialect == "postgresql":
+            session.run("LOCK TABLE holds IN EXCLUSIVE MODE")
+
+    try:
+        yield lock
+    finally:
+        session.rollback()
+        session.close()
 
 
 class Books:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
-import apsw
 import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from tests.kit.postgres import ON_SQLITE
 from tests.kit.sqlite import raw
-from tests.ledger.books import Books, hold, used
+from tests.ledger.books import Books, away, hold, used
 from tests.ledger.test_reaper import Start, line, lock_files, start
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Rate, Usage
@@ -29,16 +27,6 @@ from xinghe.storage import Database, StorageUnavailable, in_batches, now
 
 __all__ = ["start"]
 COST = 5 * 4 + 3 * 8
-
-
-@contextmanager
-def away(database: Database) -> Iterator[Callable[[], object]]:
-    """What is called for another program to hold the database locked, until the end."""
-    other = apsw.Connection(str(database.directory / "xinghe.db"))
-    try:
-        yield partial(other.execute, "BEGIN IMMEDIATE")
-    finally:
-        other.close()
 
 
 async def answer(ledger: Ledger, principal: Principal, lock: Callable[[], object]) -> None:
@@ -115,7 +103,6 @@ async def test_a_journal_of_a_newer_program_is_left_to_it(
     assert await ledger.reap() == 1
 
 
-@ON_SQLITE
 async def test_an_answer_leaves_on_account_of_the_journal(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:

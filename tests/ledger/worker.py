@@ -16,9 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import apsw
-
-from tests.ledger.books import hold, used
+from tests.ledger.books import away, hold, used
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached
@@ -86,20 +84,20 @@ async def owe(ledger: Ledger, database: Database, principal: Principal) -> None:
         used(running, 5, 3)
         ledger.checkpoint()
         assert await database.drain() == 0
-        away = apsw.Connection(str(database.directory / "xinghe.db"))
-        away.execute("BEGIN IMMEDIATE")
-        for usage in (whole, stream):
-            used(usage, 5, 3)
-            usage.finished = True
-        await asyncio.gather(*(each.__aexit__(None) for each in ended))
-        used(running, 5, 6)
-        ledger.checkpoint()  # it waits for the database
-        await asyncio.sleep(2 * LINGER_SECONDS)
-        used(running, 5, 7)
-        ledger.checkpoint()
-        await asyncio.to_thread(ledger.owner.journal.write([]).result)
-        print("ready", flush=True)
-        await asyncio.sleep(600)
+        with away(database) as lock:
+            lock()
+            for usage in (whole, stream):
+                used(usage, 5, 3)
+                usage.finished = True
+            await asyncio.gather(*(each.__aexit__(None) for each in ended))
+            used(running, 5, 6)
+            ledger.checkpoint()  # it waits for the database
+            await asyncio.sleep(2 * LINGER_SECONDS)
+            used(running, 5, 7)
+            ledger.checkpoint()
+            await asyncio.to_thread(ledger.owner.journal.write([]).result)
+            print("ready", flush=True)
+            await asyncio.sleep(600)
 
 
 async def main(directory: str, url: str, secret: str, action: str) -> None:
