@@ -181,7 +181,16 @@ class Holding(msgspec.Struct, eq=False):
             self._settle("release")
         else:
             counts = self._used()
-            self._warn_of_excess(counts)
+            cost = hold.rate.cost(counts.prompt, counts.completion, counts.cached, counts.searches)
+            if cost > hold.amount:
+                # The user was never asked for more than the hold: the operator bears it.
+                log.warning(
+                    "usage_exceeds_hold",
+                    request_id=hold.request_id,
+                    model=hold.model,
+                    held=hold.amount,
+                    excess=cost - hold.amount,
+                )
             settlement = self._settle("capture", counts)
             if settlement is None and not hold.stream:
                 raise Unsaved("the database is closed")
@@ -229,20 +238,6 @@ class Holding(msgspec.Struct, eq=False):
             min(max(0, count), LARGEST_COUNT) for count in counts
         )
         return Counts(prompt, completion, min(prompt, cached), min(prompt, search), searches)
-
-    def _warn_of_excess(self, counts: Counts) -> None:
-        hold = self._hold
-        cost = hold.rate.cost(counts.prompt, counts.completion, counts.cached, counts.searches)
-        excess = cost - hold.amount
-        if excess > 0:
-            # The user was never asked for more than the hold: the operator bears it.
-            log.warning(
-                "usage_exceeds_hold",
-                request_id=hold.request_id,
-                model=hold.model,
-                held=hold.amount,
-                excess=excess,
-            )
 
     def _settle(
         self, kind: Literal["capture", "release"], counts: Counts = NOTHING

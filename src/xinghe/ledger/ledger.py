@@ -43,7 +43,8 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._owner: Owner | None = None
+        self.owner: Owner
+        """Whose the holds are that are opened now; from `start` on."""
         self._fenced: list[Owner] = []
         """What this process was before it was taken for dead, while it has settlements to write."""
         self._reaping = asyncio.Lock()
@@ -60,12 +61,6 @@ class Ledger:
         ]
         if database.shared:
             self._regular.append(Regular(self._beat, processes.BEAT_SECONDS, *trouble))
-
-    @property
-    def owner(self) -> Owner:
-        """Who owns the holds that are opened now."""
-        assert self._owner is not None, "the ledger was not started"
-        return self._owner
 
     async def start(self) -> None:
         """Become an owner of holds, settle for the dead, begin the regular tasks.
@@ -111,7 +106,7 @@ class Ledger:
         except BaseException:
             owner.release()
             raise
-        self._owner = owner
+        self.owner = owner
 
     async def _beat(self) -> None:
         """Renew this process's row; go on as another process where it was fenced."""
