@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all soak attack clients images lint types imports format metrics bench lock audit clean
+.PHONY: help run test test-all soak attack faults clients images lint types imports format metrics bench lock audit clean
 
 # Whoever forbids Python to keep what it compiles would have every process compile all of it anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -37,6 +37,9 @@ soak: $(VENV)/.dev  ## mixed traffic while parts are killed, then a look for lea
 
 attack: $(VENV)/.dev  ## hostile traffic of every kind, and what others feel of it (ROUNDS="heads schemas")
 	XINGHE_ATTACK_ROUNDS="$(ROUNDS)" $(BIN)/python -m pytest -m slow -s tests/attack $(ARGS)
+
+faults: $(VENV)/.dev  ## what clients got and paid for while parts of the service and the disk fail (ROUNDS=30)
+	XINGHE_FAULT_ROUNDS="$(ROUNDS)" $(BIN)/python -m pytest -m slow -s tests/reliability $(ARGS)
 
 clients: $(CLIENTS:%=.venv-clients/%/.done)
 

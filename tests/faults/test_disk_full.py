@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -17,8 +15,10 @@ import pytest
 
 from tests.conftest import QUICK
 from tests.faults.crowd import Reader, watch
+from tests.kit import disk
 from tests.kit.api import DOCUMENTED, Api
 from tests.kit.books import Books, running
+from tests.kit.disk import fill
 from tests.kit.expect import answered, refused
 from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
 from tests.kit.script import Script
@@ -29,26 +29,8 @@ from xinghe.ledger.journal import read
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"mount: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-def fill(file: Path) -> None:
-    with file.open("wb", buffering=0) as filler:
-        try:
-            while True:
-                filler.write(bytes(4096))
-        except OSError:
-            return
+    with disk.small_disk(tmp_path / "disk", 8) as folder:
+        yield folder
 
 
 def test_full_disk(small_disk: Path, tmp_path: Path, upstream: Upstream) -> None:
@@ -136,7 +118,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def full_beneath(
-    disk: Path, server: Server, upstream: Upstream, token: str, *, keys: bool
+    folder: Path, server: Server, upstream: Upstream, token: str, *, keys: bool
 ) -> AsyncIterator[tuple[list[Sent], asyncio.Future[list[None]]]]:
     """Requests at work whose answers end when the disk is full; what ends when all have ended."""
     asked = [Sent(bool(number % 2), f"key-{number}" if keys else None) for number in range(AT_WORK)]
@@ -144,7 +126,7 @@ async def full_beneath(
     async with aiohttp.ClientSession(connector=connector) as session:
         sending = asyncio.gather(*(each.send(session, server.url, token) for each in asked))
         await until(lambda: all(upstream.attempts(each.script) for each in asked))
-        fill(disk / "filler")
+        fill(folder / "filler")
         yield asked, sending
 
 

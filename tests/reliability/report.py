@@ -1,0 +1,108 @@
+"""A round's figures beside what they are held to, and their table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.reliability.traffic import RATE, Asked
+from xinghe.ledger.ledger import CHECKPOINT_SECONDS
+
+CHECKPOINT = RATE * CHECKPOINT_SECONDS
+"""Tokens of a stream between two checkpoints."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Counts of requests and of completion tokens."""
+
+    harm: str
+    streams: list[Asked]
+    whole: list[Asked]
+    keyed: list[Asked]
+    charged: dict[str, dict[str, tuple[int, int]]]
+    """By account and request id: completion tokens, and the cost in Tokens."""
+    held: int
+    recovery: float
+    """Seconds from the end of the harm until an answer was there."""
+
+    @property
+    def differences(self) -> list[int]:
+        """For each stream: tokens charged less those received."""
+        charged = self.charged["streams"]
+        known = {one.request_id for one in self.streams}
+        unheard = [tokens for request, (tokens, _) in charged.items() if request not in known]
+        return [
+            charged.get(one.request_id, (0, 0))[0] - one.completion for one in self.streams
+        ] + unheard
+
+    @property
+    def free(self) -> int:
+        """Whole answers that arrived, and were not charged for exactly what they cost."""
+        charged = self.charged["whole"]
+        return sum(
+            one.arrived and charged.get(one.request_id, (0, 0))[1] != one.cost for one in self.whole
+        )
+
+    @property
+    def unheard(self) -> int:
+        """Whole answers that were charged for, and did not arrive."""
+        arrived = {one.request_id for one in self.whole if one.arrived}
+        return len(self.charged["whole"].keys() - arrived)
+
+    @property
+    def keyed_difference(self) -> int:
+        """Tokens charged less those received, for answers asked for until they arrived."""
+        charged = self.charged["keyed"].values()
+        return sum(cost for _, cost in charged) - sum(one.cost for one in self.keyed)
+
+    def missed(self) -> Iterator[str]:
+        """The bars that were missed, in words."""
+        if (worst := max(map(abs, self.differences))) > CHECKPOINT * SLACK:
+            yield f"a stream was charged {worst} tokens off"
+        if self.free:
+            yield f"{self.free} answers arrived without their charge"
+        if self.unheard > len(self.whole):
+            yield f"{self.unheard} answers were charged and did not arrive"
+        if self.keyed_difference:
+            yield f"answers with a key are {self.keyed_difference} Tokens off"
+        if self.held:
+            yield f"{self.held} micro-Tokens are still held"
+
+
+SLACK = 1.0
+
+HEAD = (
+    "round harm                  | streams   cut received  charged largest | whole arrived  free "
+    "unheard | keyed   off | held first answer"
+)
+
+
+def row(number: int, one: Round) -> str:
+    received = sum(each.completion for each in one.streams)
+    charged = sum(tokens for tokens, _ in one.charged["streams"].values())
+    largest = max(one.differences, key=abs, default=0)
+    return (
+        f"{number:5} {one.harm:21} | {len(one.streams):7} "
+        f"{sum(not each.arrived for each in one.streams):5} {received:8} {charged:8} {largest:+7} "
+        f"| {len(one.whole):5} {sum(each.arrived for each in one.whole):7} {one.free:5} "
+        f"{one.unheard:7} | {len(one.keyed):5} {one.keyed_difference:+5} | {one.held:4} "
+        f"{one.recovery:10.1f} s"
+    )
+
+
+def total(rounds: Sequence[Round]) -> str:
+    """All rounds in a line."""
+    differences = [each for one in rounds for each in one.differences]
+    return (
+        f"{len(rounds)} rounds, {sum(len(one.streams) for one in rounds)} streams, "
+        f"{sum(len(one.whole) + len(one.keyed) for one in rounds)} whole answers; tokens charged "
+        f"less received {sum(differences):+}, at most {max(differences):+} and "
+        f"{min(differences):+} for a stream (a checkpoint is {CHECKPOINT:g}); answers free "
+        f"{sum(one.free for one in rounds)}, charged and not arrived "
+        f"{sum(one.unheard for one in rounds)}, with a key off by "
+        f"{sum(one.keyed_difference for one in rounds)}; holds left "
+        f"{sum(one.held > 0 for one in rounds)}; first answer after "
+        f"{sorted(one.recovery for one in rounds)[len(rounds) // 2]:.1f} s (median), "
+        f"{max(one.recovery for one in rounds):.1f} s (longest)"
+    )
