@@ -73,6 +73,7 @@ class RunningHolds:
         """Those of the streams that were not seen to have started."""
         self._noting: list[asyncio.Future[Any]] = []
         self._noted_at = 0.0
+        self._secured = True
 
     def note(self, streams: Mapping[str, Holding]) -> None:
         """Queue a checkpoint of what each has used, in case that this process dies.
@@ -101,10 +102,20 @@ class RunningHolds:
         for journal, records in placed.items():
             journal.write(records)
         if changed:
-            self._noted_at = time.monotonic()
+            self._noted_at, self._secured = time.monotonic(), False
             self._noting = [
                 self._note(account_id, counts) for account_id, counts in changed.items()
             ]
+
+    def secure(self) -> None:
+        """Have the journal take at once what the database lets wait for too long."""
+        if self._secured or time.monotonic() - self._noted_at <= LINGER_SECONDS:
+            return
+        self._secured = True
+        if not all(noting.done() for noting in self._noting):
+            for stream in self.streams.values():
+                stream.noted = None  # it may be what waits
+            self.note(self.streams)
 
     def end(self, owner: Owner) -> None:
         """Break off the streams of an owner that was taken for dead."""

@@ -24,7 +24,7 @@ START_REAP_SECONDS = 10.0
 """How long a start waits for what the dead left; the rest is settled beside the requests."""
 SWEEP_SECONDS = 60.0
 SECURE_SECONDS = 0.1
-"""How often it is looked whether the journal has to take a settlement."""
+"""How often it is looked whether the journal has to take a settlement or a checkpoint."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
 
@@ -54,6 +54,7 @@ class Ledger:
         trouble = "regular_task_failed", StorageError, OSError
         self._regular = [
             Regular(self._settlements.secure, SECURE_SECONDS, *trouble),
+            Regular(self._running.secure, SECURE_SECONDS, *trouble),
             Regular(note_starts, START_SECONDS, *trouble),
             Regular(self.checkpoint, CHECKPOINT_SECONDS, *trouble),
             Regular(self.reap, REAP_SECONDS, *trouble),
