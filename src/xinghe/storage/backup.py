@@ -4,6 +4,8 @@ import base64
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ Without `kept_answers_total`: the rows that come back are counted again by its t
 PAGES = {"kept_answers": 8}
 PAGE = 1000
 """Rows that are in memory at once; a kept answer may be large."""
-AT_ONCE = 50
+AT_ONCE = 20
 """Rows that one statement inserts."""
 
 Progress = Callable[[str, int], None]
@@ -164,19 +166,16 @@ class _Insert:
                 row[at] = base64.b64decode(row[at], validate=True)
         for at in range(0, len(rows), AT_ONCE):
             some = rows[at : at + AT_ONCE]
-            self._session.run(self._statement(len(some)), *(value for row in some for value in row))
+            insert = _insert(self.into.table, tuple(self.into.columns), len(some))
+            self._session.run(insert, *chain.from_iterable(some))
         self.done += len(rows)
 
-    def _statement(self, count: int) -> str:
-        width = len(self.into.columns)
-        values = (
-            ", ".join(f"${row * width + column + 1}" for column in range(width))
-            for row in range(count)
-        )
-        return (
-            f"INSERT INTO {self.into.table} ({', '.join(self.into.columns)}) "  # noqa: S608
-            f"VALUES {', '.join(f'({each})' for each in values)}"
-        )
+
+@cache
+def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
+    places = (f"${number + 1}" for number in range(rows * len(columns)))
+    values = (f"({', '.join(islice(places, len(columns)))})" for _ in range(rows))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join(values)}"  # noqa: S608
 
 
 def _require_version(file: Path, header: Header, version: int) -> None:
