@@ -16,6 +16,7 @@ import pytest
 
 from tests.accounts.commands import Commands
 from tests.kit.command import XINGHE, environment
+from tests.kit.postgres import Cluster
 from tests.ledger.many import fill
 from xinghe.storage.sqlite import SQLiteBackend
 from xinghe.supervisor.supervisor import lock_data
@@ -50,6 +51,19 @@ def test_there_and_back(file: str, commands: Commands, other: Commands) -> None:
     for asked in ("account", "list"), ("token", "list", "--account", "星河"), ("ledger", "entries"):
         assert other.json(*asked) == commands.json(*asked)
         assert other.json(*asked)
+
+
+def test_into_postgresql_and_back(
+    file: str, commands: Commands, tmp_path: Path, postgres: Cluster
+) -> None:
+    other = Commands(tmp_path / "other", postgres.empty())
+    assert other.run("restore", file).stderr == "the books agree\n"
+    assert other.json("ledger", "entries") == commands.json("ledger", "entries")
+    other.done("account", "grant", "星河", "5")
+    other.done("backup", file)
+    commands.done("restore", file, "--replace")
+    assert other.json("account", "list") == commands.json("account", "list")
+    assert other.json("ledger", "entries") == commands.json("ledger", "entries")
 
 
 def test_what_is_there_already(file: str, commands: Commands, other: Commands) -> None:

@@ -5,65 +5,105 @@ from __future__ import annotations
 import gzip
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import apsw
+import psycopg
 import pytest
 
 from tests.ledger.many import fill
 from xinghe.ledger import check
-from xinghe.storage import Connection, StorageError, backup, restore, save, verify_backup
+from xinghe.storage import Backend, Connection, StorageError, backup, restore, save, verify_backup
 from xinghe.storage.backup_file import BackupError
-from xinghe.storage.sqlite import SQLiteBackend, SQLiteSession
+from xinghe.storage.connection import Session
+from xinghe.storage.postgresql.backend import PostgreSQLBackend
+from xinghe.storage.sqlite import SQLiteBackend
 
-ONE_OF_EACH = [
-    "UPDATE tokens SET models = '[\"m\"]', digest = x'{}'".format("00ff" * 16),
-    "UPDATE accounts SET name = '星' || id || char(10) || '\"\\'",
-    "INSERT INTO audit (at, actor, action, subject, detail) VALUES (1, 'a', 'b', 'c', '字')",
-    "INSERT INTO alerts (account_id, threshold, url, secret) VALUES (1, 5000, 'http://h', 's')",
-    "INSERT INTO outbox (account_id, available, threshold, at) VALUES (1, 2, 3, 4), (1, 2, 3, 5)",
-    "DELETE FROM outbox WHERE id = 2",
-    "INSERT INTO kept_answers (account_id, operation, key, asked, model, status, headers, body, "
-    "size, at) VALUES (1, 'o', zeroblob(32), randomblob(32), 'm', 200, x'00', x'ff00', 258, 7)",
+AUDIT = "INSERT INTO audit (at, actor, action, subject, detail) VALUES (1, 'a', 'b', 'c', '字')"
+NOTICE = "INSERT INTO outbox (account_id, available, threshold, at) VALUES (1, 2, 3, 4)"
+ONE_OF_EACH: list[tuple[Any, ...]] = [
+    ("UPDATE tokens SET models = $1, digest = $2", '["m"]', b"\x00\xff" * 16),
+    ("UPDATE accounts SET name = $1 || id", "星\n\"'\\"),
+    (AUDIT,),
+    ("INSERT INTO alerts (account_id, threshold, url, secret) VALUES (1, 5000, 'http://h', 's')",),
+    (NOTICE,),
+    (NOTICE,),
+    ("DELETE FROM outbox WHERE id = 2",),
+    (
+        "INSERT INTO kept_answers (account_id, operation, key, asked, model, status, headers, "
+        "body, size, at) VALUES (1, 'o', $1, $2, 'm', 200, $3, $4, 258, 7)",
+        bytes(32),
+        bytes(range(32)),
+        b"\x00",
+        b"\xff\x00",
+    ),
 ]
+WAYS = [(there, back) for there in ("sqlite", "postgresql") for back in ("sqlite", "postgresql")]
+EACH_WAY = pytest.mark.parametrize(("full", "bare"), WAYS, indirect=True)
+INTO_EACH = pytest.mark.parametrize("bare", ["sqlite", "postgresql"], indirect=True)
 
 
 def quiet(table: str, rows: int) -> None:
     pass
 
 
+def prepared(request: pytest.FixtureRequest) -> Backend:
+    """Of the database that a test asks for, else of SQLite; it has all tables."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        folder: Path = request.getfixturevalue("tmp_path") / str(request.fixturename)
+        return SQLiteBackend.prepared(folder, create=True)
+    url = request.getfixturevalue("postgres").database()
+    return PostgreSQLBackend.prepared(url, create=False)
+
+
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[SQLiteSession]:
+def full(request: pytest.FixtureRequest) -> Backend:
     """A database that has a row in each table, and much of some."""
-    opened = SQLiteBackend.prepared(tmp_path / "data", create=True).session()
-    fill(opened, 30, requests=50)
-    for statement in ONE_OF_EACH:
-        opened.run(statement)
-    yield opened
-    opened.close()
+    backend = prepared(request)
+    with closing(backend.session()) as session:
+        fill(session, 30, requests=50)
+        for statement in ONE_OF_EACH:
+            session.run(*statement)
+    return backend
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[SQLiteSession]:
-    opened = SQLiteBackend.prepared(tmp_path / "empty", create=True).session()
-    yield opened
-    opened.close()
+def session(full: Backend) -> Iterator[Session]:
+    with closing(full.session()) as session:
+        yield session
+
+
+@pytest.fixture
+def bare(request: pytest.FixtureRequest) -> Backend:
+    return prepared(request)
+
+
+@pytest.fixture
+def empty(bare: Backend) -> Iterator[Session]:
+    with closing(bare.session()) as session:
+        yield session
 
 
 def content(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    tables = [*backup.KEYS, "kept_answers_total", "sqlite_sequence"]
-    return {table: sorted(connection.rows(f"SELECT * FROM {table}"), key=repr) for table in tables}
+    found = {}
+    for table in backup.KEYS:
+        names = ", ".join(sorted(name for name, _ in backup._columns(connection, table)))
+        found[table] = sorted(connection.rows(f"SELECT {names} FROM {table}"), key=repr)
+    total = "SELECT CAST(sum(bytes) AS BIGINT) FROM kept_answers_total"
+    return found | {"total": connection.rows(total)}
 
 
 @pytest.fixture
-def file(session: SQLiteSession, tmp_path: Path) -> Path:
+def file(session: Session, tmp_path: Path) -> Path:
     file = tmp_path / "a backup"
     save(session, file, quiet)
     return file
 
 
-def test_all_of_it_comes_back(session: SQLiteSession, empty: SQLiteSession, file: Path) -> None:
+@EACH_WAY
+def test_all_of_it_comes_back(session: Session, empty: Session, file: Path) -> None:
     told: list[tuple[str, int]] = []
     summary = restore(empty, file, lambda *each: told.append(each), replace=False)
     assert content(empty) == content(session)
@@ -74,14 +114,37 @@ def test_all_of_it_comes_back(session: SQLiteSession, empty: SQLiteSession, file
     assert check(empty) == []
     # Its triggers are there, and count on.
     empty.run("DELETE FROM kept_answers")
-    assert empty.value("SELECT bytes FROM kept_answers_total") == 0
-    with pytest.raises(apsw.ConstraintError):
+    assert content(empty)["total"] == [(0,)]
+    with pytest.raises((apsw.ConstraintError, psycopg.Error), match="append-only"):
         empty.run("DELETE FROM entries")
+
+
+@EACH_WAY
+def test_new_rows_get_ids_behind_those_that_were_given(
+    session: Session, empty: Session, file: Path
+) -> None:
+    restore(empty, file, quiet, replace=False)
+    assert empty.row(NOTICE + " RETURNING id") == (3,)
+    for table in "accounts", "tokens", "lots", "entries":
+        last = empty.value(f"SELECT max(id) FROM {table}")
+        columns = [name for name, _ in backup._columns(empty, table) if name != "id"]
+        values = ", ".join(
+            f"{name} || 'x'" if name in {"appid", "name", "public_id"} else name
+            for name in columns
+            if name != "hold_id"
+        )
+        names = ", ".join(name for name in columns if name != "hold_id")
+        copy = f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE id = 1"
+        assert empty.row(copy + " RETURNING id") == (last + 1,)
+
+
+def test_sqlite_is_as_it_was(session: Session, empty: Session, file: Path) -> None:
+    restore(empty, file, quiet, replace=False)
     assert empty.value("PRAGMA journal_mode") == "wal"
     assert empty.value("PRAGMA foreign_keys") == 1
 
 
-def test_each_table_is_in_it_or_need_not_be(session: SQLiteSession) -> None:
+def test_each_table_is_in_it_or_need_not_be(session: Session) -> None:
     found = session.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")
     not_in_it = {"kept_answers_total", "processes", "sqlite_sequence"}
     assert {name for (name,) in found} - not_in_it == set(backup.KEYS)
@@ -89,28 +152,23 @@ def test_each_table_is_in_it_or_need_not_be(session: SQLiteSession) -> None:
 
 def test_only_its_owner_may_read_it(file: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert sorted(each.name for each in file.parent.iterdir()) == ["a backup", "data"]
+    assert sorted(each.name for each in file.parent.iterdir()) == ["a backup", "full"]
 
 
-def test_it_is_of_one_moment(session: SQLiteSession, file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("full", ["sqlite", "postgresql"], indirect=True)
+def test_it_is_of_one_moment(full: Backend, session: Session, file: Path, tmp_path: Path) -> None:
     """What is written while it is made is in none of its tables."""
-    before = verify_backup(file)
-    other = SQLiteBackend.prepared(tmp_path / "data", create=False).session()
 
     def write(table: str, rows: int) -> None:
-        other.run(
-            "INSERT INTO audit (at, actor, action, subject, detail) VALUES (1, 'a', 'b', 'c', '')"
-        )
+        session.run(AUDIT)
 
-    reading = SQLiteBackend.prepared(tmp_path / "data", create=False).session(read_only=True)
-    again = save(reading, tmp_path / "again", write)
-    assert again.rows == before.rows
-    assert session.value("SELECT count(*) FROM audit") > 10
-    other.close()
-    reading.close()
+    with closing(full.session(read_only=True)) as reading:
+        again = save(reading, tmp_path / "again", write)
+    assert again.rows == verify_backup(file).rows
+    assert session.value("SELECT count(*) FROM audit") > len(backup.KEYS) // 2
 
 
-def test_what_is_not_whole_leaves_the_former_one(session: SQLiteSession, file: Path) -> None:
+def test_what_is_not_whole_leaves_the_former_one(session: Session, file: Path) -> None:
     former = file.read_bytes()
 
     def interrupt(table: str, rows: int) -> None:
@@ -119,33 +177,38 @@ def test_what_is_not_whole_leaves_the_former_one(session: SQLiteSession, file: P
     with pytest.raises(StorageError, match="interrupted"):
         save(session, file, interrupt)
     assert file.read_bytes() == former
-    assert sorted(each.name for each in file.parent.iterdir()) == ["a backup", "data"]
+    assert sorted(each.name for each in file.parent.iterdir()) == ["a backup", "full"]
 
 
-def test_a_folder_that_is_not_there(session: SQLiteSession, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there(session: Session, tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="cannot be written: No such file"):
         save(session, tmp_path / "none" / "file", quiet)
 
 
-def test_a_database_that_holds_anything(
-    session: SQLiteSession, empty: SQLiteSession, file: Path
-) -> None:
-    empty.run(ONE_OF_EACH[2])
+@INTO_EACH
+def test_a_database_that_holds_anything(session: Session, empty: Session, file: Path) -> None:
+    empty.run(AUDIT)
     with pytest.raises(StorageError, match="not empty; --replace"):
         restore(empty, file, quiet, replace=False)
     assert content(empty)["accounts"] == []
-    restore(empty, file, quiet, replace=True)
-    assert content(empty) == content(session)
-    restore(empty, file, quiet, replace=True)
+    for _ in range(2):
+        restore(empty, file, quiet, replace=True)
+        assert content(empty) == content(session)
+        with pytest.raises((apsw.ConstraintError, psycopg.Error), match="append-only"):
+            empty.run("DELETE FROM entries")
+    # What fails later leaves all that was there.
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(b"app-2", b"app-1")))
+    with pytest.raises(BackupError, match="cannot be restored"):
+        restore(empty, file, quiet, replace=True)
     assert content(empty) == content(session)
 
 
-def test_a_database_that_is_used(empty: SQLiteSession, file: Path, tmp_path: Path) -> None:
-    other = SQLiteBackend.prepared(tmp_path / "empty", create=False).session()
-    other.rows("SELECT * FROM accounts")
-    with pytest.raises(StorageError, match="stop the service first"):
-        restore(empty, file, quiet, replace=False)
-    other.close()
+@INTO_EACH
+def test_a_database_that_is_used(bare: Backend, empty: Session, file: Path) -> None:
+    with closing(bare.session()) as other:
+        other.rows("SELECT * FROM accounts")
+        with pytest.raises(StorageError, match="stop the service first"):
+            restore(empty, file, quiet, replace=False)
     restore(empty, file, quiet, replace=False)
 
 
@@ -188,7 +251,8 @@ SPOILED |= {how: changed(how) for how in CHANGED}
 
 
 @pytest.mark.parametrize("how", SPOILED)
-def test_a_spoiled_file(how: str, empty: SQLiteSession, file: Path) -> None:
+@INTO_EACH
+def test_a_spoiled_file(how: str, empty: Session, file: Path) -> None:
     before = content(empty)
     whole = file.read_bytes()
     file.write_bytes(SPOILED[how](whole))
@@ -210,15 +274,8 @@ def test_a_spoiled_file(how: str, empty: SQLiteSession, file: Path) -> None:
     ],
 )
 def test_another_version(
-    before: bytes, after: bytes, says: str, empty: SQLiteSession, file: Path
+    before: bytes, after: bytes, says: str, empty: Session, file: Path
 ) -> None:
     file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(before, after, 1)))
     with pytest.raises(BackupError, match=says):
         restore(empty, file, quiet, replace=False)
-
-
-def test_ids_go_on_behind_those_that_were_given(
-    session: SQLiteSession, empty: SQLiteSession, file: Path
-) -> None:
-    restore(empty, file, quiet, replace=False)
-    assert empty.row(ONE_OF_EACH[4] + " RETURNING id") == (3,)

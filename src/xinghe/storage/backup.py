@@ -161,6 +161,8 @@ class _Insert:
         self._binary = [at for at, name in enumerate(into.columns) if kinds[name]]
 
     def rows(self, rows: Rows) -> None:
+        if any(len(row) != len(self.into.columns) for row in rows):
+            raise ValueError(f"a row of the table {self.into.table} is not of its columns")
         for row in rows if self._binary else ():
             for at in self._binary:
                 row[at] = base64.b64decode(row[at], validate=True)
