@@ -37,6 +37,13 @@ async def machine(folder: Path, url: str) -> AsyncIterator[Ledger]:
         await ledger.stop()
 
 
+@pytest.fixture(autouse=True)
+async def by_hand(ledger: Ledger) -> None:
+    """What it does regularly, the tests do."""
+    for each in ledger._regular:
+        await each.stop()
+
+
 @pytest.fixture
 async def other(tmp_path: Path, database_url: str) -> AsyncIterator[Ledger]:
     async with machine(tmp_path / "elsewhere", database_url) as ledger:
