@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from itertools import count
 from typing import ClassVar, TypeAlias
@@ -20,7 +21,8 @@ from hypothesis.stateful import (
 
 from tests.ledger.books import RATE
 from tests.ledger.steps import Steps, cost_of
-from tests.ledger.world import ACCOUNTS, InMemory, Store
+from tests.ledger.stores import InMemory, OnServer, Store
+from tests.ledger.world import ACCOUNTS
 from xinghe.ledger import holds, lots, reaper
 from xinghe.ledger.holds import Counts, Hold, Period
 from xinghe.ledger.journal import Record
@@ -56,12 +58,13 @@ class Ledger(RuleBasedStateMachine):
     is only settled for, and may come back. `world.does` says in which transaction.
     """
 
-    store: ClassVar[type[Store]]
+    make: ClassVar[list[Callable[[], Store]]]
+    """The database of the run."""
     opened = Bundle("opened")
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = world = Steps(self.store())
+        self.world = world = Steps(self.make[0]())
         self.patch = pytest.MonkeyPatch()
         # So that a few are more than what is done at once.
         self.patch.setattr(holds, "SWEPT_ON_THE_WAY", 1)
@@ -331,13 +334,13 @@ class Ledger(RuleBasedStateMachine):
         self.sweep(account, 1, 9)
 
 
-STORES = pytest.mark.parametrize("store", [InMemory])
+EXAMPLES = pytest.mark.parametrize("examples", [30, pytest.param(1000, marks=pytest.mark.slow)])
 
 
-@STORES
-@pytest.mark.parametrize("examples", [60, pytest.param(1000, marks=pytest.mark.slow)])
-def test_any_sequence(store: type[Store], examples: int) -> None:
+@EXAMPLES
+def test_any_sequence(database_url: str, examples: int) -> None:
+    store = partial(OnServer, database_url) if database_url else InMemory
     run_state_machine_as_test(
-        type("Machine", (Ledger,), {"store": store}),
-        settings=settings(max_examples=examples, stateful_step_count=50),
+        type("Machine", (Ledger,), {"make": [store]}),
+        settings=settings(max_examples=examples, stateful_step_count=40),
     )

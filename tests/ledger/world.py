@@ -9,42 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Protocol
 
-import apsw
-
-from tests.kit.sqlite import in_memory
+from tests.ledger.stores import Store
 from xinghe.ledger import check
 from xinghe.ledger.holds import Cap, Counts, Hold, period_start
 from xinghe.storage.connection import Session
 
 ACCOUNTS = (1, 2)
-
-
-class Store(Protocol):
-    """A database for one run of the machine."""
-
-    session: Session
-
-    def dies(self) -> None:
-        """Lose the connection with whatever it had begun; `session` is a new one then."""
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-
-
-class InMemory:
-    """SQLite. What a process that dies leaves in the file is what a rollback leaves."""
-
-    def __init__(self) -> None:
-        self._connection: apsw.Connection
-        self._connection, self.session = in_memory()
-
-    def dies(self) -> None:
-        self.session.rollback()
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 @dataclass
