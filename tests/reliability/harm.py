@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 import apsw
+import psutil
 
 from tests.kit.disk import fill
 from tests.kit.server import Server
@@ -62,6 +63,60 @@ def disk_full_and_killed(server: Server, dice: random.Random) -> None:
     (server.data / "filler").unlink()
     server.start()
 
+
+def database_killed(server: Server, dice: random.Random) -> None:
+    """All of it at once; the supervisor starts it again."""
+    for process in _database(server):
+        process.kill()
+
+
+def database_connection_killed(server: Server, dice: random.Random) -> None:
+    """One process of it: then the server ends all others, and recovers."""
+    workers = [each for each in _database(server)[1:] if "xinghe postgres" in _title(each)]
+    dice.choice(workers).kill()
+
+
+def database_stopped(server: Server, dice: random.Random) -> None:
+    with _stopped(server):
+        time.sleep(dice.uniform(1, 8))
+
+
+def database_stopped_and_killed(server: Server, dice: random.Random) -> None:
+    """The gateway is killed while the database hangs."""
+    with _stopped(server):
+        time.sleep(dice.uniform(1, 8))
+        child(server, GATEWAY).kill()
+
+
+@contextmanager
+def _stopped(server: Server) -> Iterator[None]:
+    stopped = _database(server)
+    for process in stopped:
+        process.suspend()
+    yield
+    for process in stopped:
+        process.resume()
+
+
+def _database(server: Server) -> list[psutil.Process]:
+    """Its processes, the first of which is the parent of the others."""
+    pid = (server.data / "postgresql" / "postmaster.pid").read_text("utf-8").split()[0]
+    first = psutil.Process(int(pid))
+    return [first, *first.children(recursive=True)]
+
+
+def _title(process: psutil.Process) -> str:
+    return " ".join(process.cmdline())
+
+
+ON_POSTGRES: list[Harm] = [
+    gateway_killed,
+    service_killed,
+    database_killed,
+    database_connection_killed,
+    database_stopped,
+    database_stopped_and_killed,
+]
 
 ON_SQLITE: list[Harm] = [
     gateway_killed,

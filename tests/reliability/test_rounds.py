@@ -22,7 +22,7 @@ from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
 from tests.kit.script import Script
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
-from tests.reliability.harm import ON_SQLITE, Harm
+from tests.reliability.harm import ON_POSTGRES, ON_SQLITE, Harm
 from tests.reliability.report import HEAD, Round, row, total
 from tests.reliability.traffic import ACCOUNTS, Traffic
 
@@ -31,11 +31,11 @@ SEED = int(os.environ.get("XINGHE_FAULT_SEED") or time.time_ns() % 10**6)
 
 
 @pytest.fixture
-def server(tmp_path: Path, upstream: Upstream) -> Iterator[Server]:
+def server(request: pytest.FixtureRequest, tmp_path: Path, upstream: Upstream) -> Iterator[Server]:
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     models = models.replace("slots = 64", "slots = 400")
-    with small_disk(tmp_path / "disk", 100) as disk:
-        server = Server(disk / "data", models=models, settings=QUICK)
+    with small_disk(tmp_path / "disk", 400) as disk:
+        server = Server(disk / "data", *request.param, models=models, settings=QUICK)
         server.log = tmp_path / "test.log"  # the log has room
         with server:
             for account in (*ACCOUNTS, "probe"):
@@ -122,13 +122,19 @@ class Stage:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-async def test_rounds_on_sqlite(server: Server) -> None:
+@pytest.mark.parametrize(
+    ("server", "harms"),
+    [([], ON_SQLITE), (["--postgres"], ON_POSTGRES)],
+    ids=["sqlite", "postgresql"],
+    indirect=["server"],
+)
+async def test_rounds(server: Server, harms: list[Harm]) -> None:
     dice = random.Random(SEED)
     stage = await asyncio.to_thread(Stage, server, dice)
     print(f"\nseed {SEED}\n{HEAD}", flush=True)
     rounds = []
     for number in range(ROUNDS):
-        one = await stage.round(ON_SQLITE[number % len(ON_SQLITE)])
+        one = await stage.round(harms[number % len(harms)])
         print(row(number, one), flush=True)
         rounds.append(one)
     print(total(rounds))
