@@ -56,6 +56,15 @@ def disk_full(server: Server, dice: random.Random) -> None:
     (server.data / "filler").unlink()
 
 
+def disk_full_and_gateway_killed(server: Server, dice: random.Random) -> None:
+    """The supervisor starts it again while there is no room."""
+    fill(server.data / "filler")
+    time.sleep(dice.uniform(1, 4))
+    child(server, GATEWAY).kill()
+    time.sleep(dice.uniform(1, 4))
+    (server.data / "filler").unlink()
+
+
 def disk_full_and_killed(server: Server, dice: random.Random) -> None:
     fill(server.data / "filler")
     time.sleep(dice.uniform(1, 6))
@@ -116,6 +125,9 @@ ON_POSTGRES: list[Harm] = [
     database_connection_killed,
     database_stopped,
     database_stopped_and_killed,
+    disk_full,
+    disk_full_and_gateway_killed,
+    disk_full_and_killed,
 ]
 
 ON_SQLITE: list[Harm] = [
@@ -124,5 +136,6 @@ ON_SQLITE: list[Harm] = [
     locked,
     locked_and_killed,
     disk_full,
+    disk_full_and_gateway_killed,
     disk_full_and_killed,
 ]

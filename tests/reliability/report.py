@@ -73,8 +73,8 @@ class Round:
 
 
 HEAD = (
-    "round harm                        | streams   cut received  charged largest | whole arrived "
-    " free unheard | keyed   off | held first answer"
+    "round harm                           | streams   cut received  charged largest | whole "
+    "arrived  free unheard | keyed   off | held first answer"
 )
 
 
@@ -83,7 +83,7 @@ def row(number: int, one: Round) -> str:
     charged = sum(tokens for tokens, _ in one.charged["streams"].values())
     largest = max(one.differences, key=abs, default=0)
     return (
-        f"{number:5} {one.harm:27} | {len(one.streams):7} "
+        f"{number:5} {one.harm:30} | {len(one.streams):7} "
         f"{sum(not each.arrived for each in one.streams):5} {received:8} {charged:8} {largest:+7} "
         f"| {len(one.whole):5} {sum(each.arrived for each in one.whole):7} {one.free:5} "
         f"{one.unheard:7} | {len(one.keyed):5} {one.keyed_difference:+5} | {one.held:4} "

@@ -1,6 +1,7 @@
 """`make faults`: a crowd of clients, something breaks at a random moment, and the books are read.
 
-`XINGHE_FAULT_ROUNDS` says how many rounds on each database, `XINGHE_FAULT_SEED` which.
+`XINGHE_FAULT_ROUNDS` says how many rounds on each database, `XINGHE_FAULT_SEED` which,
+`XINGHE_FAULT_HARMS` what breaks in them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from tests.reliability.report import HEAD, Round, row, total
 from tests.reliability.traffic import ACCOUNTS, Traffic
 
 ROUNDS = int(os.environ.get("XINGHE_FAULT_ROUNDS") or len(ON_SQLITE))
+HARMS = os.environ.get("XINGHE_FAULT_HARMS", "").split()
+"""Names of harms; all, if there are none."""
 SEED = int(os.environ.get("XINGHE_FAULT_SEED") or time.time_ns() % 10**6)
 
 
@@ -131,6 +134,7 @@ class Stage:
 async def test_rounds(server: Server, harms: list[Harm]) -> None:
     dice = random.Random(SEED)
     stage = await asyncio.to_thread(Stage, server, dice)
+    harms = [harm for harm in harms if not HARMS or harm.__name__ in HARMS]
     print(f"\nseed {SEED}\n{HEAD}", flush=True)
     rounds = []
     for number in range(ROUNDS):
