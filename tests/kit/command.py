@@ -30,9 +30,14 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", **(extra or {})}
 
 
-def xinghe(*arguments: str, data: Path | None = None, timeout: float = 200.0) -> str:
+def xinghe(
+    *arguments: str,
+    data: Path | None = None,
+    timeout: float = 200.0,
+    settings: Mapping[str, str] | None = None,
+) -> str:
     """Run a command that must succeed and give its standard output, trimmed."""
-    code, out, errors = ended(*arguments, data=data, timeout=timeout)
+    code, out, errors = ended(*arguments, data=data, timeout=timeout, settings=settings)
     assert code == 0, f"xinghe {' '.join(arguments)}: {out}{errors}"
     return out.strip()
 

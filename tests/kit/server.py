@@ -107,7 +107,7 @@ class Server:
 
     def run(self, *arguments: str) -> str:
         """Run a `xinghe` command on the same data directory; gives its standard output."""
-        return xinghe(*arguments, data=self.data)
+        return xinghe(*arguments, data=self.data, settings=self._settings)
 
     def token(self, *options: str, account: str = "default") -> str:
         """Make an access token."""
