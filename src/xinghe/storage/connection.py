@@ -88,6 +88,9 @@ class Session(Connection, Protocol):
     def probe(self) -> None:
         """Within a transaction, the cheapest true write."""
 
+    def interrupt(self) -> None:
+        """From any thread: have what is running fail, soon; never raises."""
+
     def close(self) -> None:
         """Never raises."""
 

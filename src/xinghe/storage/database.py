@@ -35,6 +35,13 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
+class _Asked:
+    """A read: the session that is at it, and whether whoever asked has left."""
+
+    session: Session | None = None
+    gone = False
+
+
 class Database:
     """The threads that read and write. Made by `Database.open`.
 
@@ -92,10 +99,14 @@ class Database:
         if self._closed:
             raise StorageClosed("the database is closed")
         loop = asyncio.get_running_loop()
+        asked = _Asked()
         try:
             async with asyncio.timeout(within):
-                return await loop.run_in_executor(self._readers, self._read, operation)
+                return await loop.run_in_executor(self._readers, self._read, operation, asked)
         except TimeoutError as error:
+            asked.gone = True  # its thread is for others
+            if asked.session is not None:
+                asked.session.interrupt()
             raise StorageUnavailable("the database cannot be read: it does not answer") from error
         except StorageUnavailable as error:
             raise StorageUnavailable(f"the database cannot be read: {error}") from error
@@ -174,13 +185,19 @@ class Database:
             session.close()
         return unwritten
 
-    def _read(self, operation: Callable[[Connection], T]) -> T:
+    def _read(self, operation: Callable[[Connection], T], asked: _Asked) -> T:
         """In one of the threads that read."""
         session: Session | None = getattr(self._own, "session", None)
         if session is None:
             session = self._own.session = self.backend.session(read_only=True)
             self._sessions.append(session)
-        return operation(session)
+        asked.session = session
+        if asked.gone:
+            raise StorageUnavailable("nobody waits for it")
+        try:
+            return operation(session)
+        finally:
+            asked.session = None
 
     def _writer(self, account: int | None) -> Writer:
         return self._writers[(account or 0) % len(self._writers)]

@@ -16,7 +16,7 @@ OLDEST = 14
 MIGRATING = 0x78696E676865
 """The number of the advisory lock under which tables are made: `xinghe`."""
 DEFAULTS = {
-    "connect_timeout": "3",
+    "connect_timeout": "2",
     "keepalives_idle": "10",
     "keepalives_interval": "3",
     "keepalives_count": "3",
@@ -31,7 +31,7 @@ SETTINGS = (
     "SET idle_in_transaction_session_timeout = {idle}; SET statement_timeout = {statement}; "
     "SET lock_timeout = {lock}; SET default_transaction_read_only = {read_only}"
 )
-WRITING = {"idle": 10_000, "statement": 4_000, "lock": 2_000, "read_only": "default"}
+WRITING = {"idle": 10_000, "statement": 3_000, "lock": 2_000, "read_only": "default"}
 READING = {"idle": 0, "statement": 0, "lock": 2_000, "read_only": "on"}
 MIGRATION = {"idle": 0, "statement": 0, "lock": 0, "read_only": "default"}
 """Milliseconds that each may take at most; 0: as long as it takes."""

@@ -11,7 +11,7 @@ from psycopg.pq.abc import PGresult
 from xinghe.storage.connection import Dialect, StorageContended, StorageUnavailable
 from xinghe.storage.postgresql.link import Link
 
-DOUBT = 5.0
+DOUBT = 3.0
 """Seconds to find out whether a commit was done whose answer was lost."""
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class PostgreSQLSession:
     def __init__(self, connect: Callable[[], Link]) -> None:
         self._connect = connect
         self._link: Link | None = connect()
-        self._begun = False
+        self._begun = self._interrupted = False
         self._transaction = ""
         """The id of the one that was begun last."""
 
@@ -109,6 +109,7 @@ class PostgreSQLSession:
         self.run("UPDATE schema_version SET version = version")
 
     def interrupt(self) -> None:
+        self._interrupted = True
         link = self._link
         if link is not None:
             link.cut()
@@ -142,9 +143,10 @@ class PostgreSQLSession:
         except StorageContended:
             raise
         except StorageUnavailable:
+            interrupted, self._interrupted = self._interrupted, False
             dead = not link.works
             self.close()
-            if fresh or not dead:
+            if fresh or interrupted or not dead:
                 raise
         return self._do(action)
 

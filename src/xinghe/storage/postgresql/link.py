@@ -6,7 +6,6 @@ their places, so that it is the same statement whatever the values are.
 """
 
 import contextlib
-import itertools
 import os
 import socket
 import threading
@@ -15,7 +14,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from psycopg import errors
@@ -24,8 +23,9 @@ from psycopg.pq.abc import PGresult
 
 from xinghe.storage.connection import StorageContended, StorageUnavailable
 
-LONGEST = 5.0
-"""Seconds that a statement may take on a server that keeps its own limits; then it hangs."""
+LONGEST = 4.0
+"""Seconds for a statement on a server that was given a shorter limit: after that, it hangs."""
+TICK = 0.5
 
 CONTENDED = {"40001", "40P01"}
 STATEMENT = ("21", "22", "23", "42", "44", "P0")
@@ -64,9 +64,7 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
 }
 
 
-class _Prepared(NamedTuple):
-    name: bytes
-    columns: tuple[tuple[int, Callable[[bytes], Any]], ...]
+Columns = list[tuple[int, Callable[[bytes], Any]]]
 
 
 class Link:
@@ -78,8 +76,8 @@ class Link:
         """When what is running was begun, by `time.monotonic`; 0: nothing is."""
         self._connection = connection
         self._socket = socket.socket(fileno=os.dup(self.pgconn.socket))
-        self._prepared: dict[str, _Prepared] = {}
-        self._numbers = itertools.count()
+        self._prepared: dict[str, bytes] = {}
+        self._columns: dict[str, Columns] = {}
         if bounded:
             _watch.add(self)
 
@@ -94,17 +92,20 @@ class Link:
 
     def execute(self, sql: str, parameters: Sequence[Any]) -> PGresult:
         """Raises `StorageUnavailable`; what psycopg raises where the statement is at fault."""
-        prepared = self._prepared.get(sql) or self._prepare(sql)
+        name = self._prepared.get(sql) or self._prepare(sql)
         values = [_encoded(value) for value in parameters]
         formats = [int(isinstance(value, bytes)) for value in parameters]
         return self._done(
-            partial(self.pgconn.exec_prepared, prepared.name, values, formats, _BINARY)  # type: ignore[arg-type]
+            partial(self.pgconn.exec_prepared, name, values, formats, _BINARY)  # type: ignore[arg-type]
         )
 
     def rows(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """What a statement returns. Raises what `execute` does."""
         result = self.execute(sql, parameters)
-        get, columns = result.get_value, self._prepared[sql].columns
+        columns = self._columns.get(sql)
+        if columns is None:
+            columns = self._columns[sql] = _decoded(sql, result)
+        get = result.get_value
         return [
             tuple(
                 [
@@ -124,18 +125,11 @@ class Link:
         self._connection.close()
         self._socket.close()
 
-    def _prepare(self, sql: str) -> _Prepared:
-        name = b"x%d" % next(self._numbers)
+    def _prepare(self, sql: str) -> bytes:
+        name = b"x%d" % len(self._prepared)
         self._done(partial(self.pgconn.prepare, name, sql.encode()))
-        described = self._done(partial(self.pgconn.describe_prepared, name))
-        columns = []
-        for column in range(described.nfields):
-            decode = _DECODERS.get(described.ftype(column))
-            if decode is None:
-                raise TypeError(f"column {column + 1} needs a CAST: {sql}")
-            columns.append((column, decode))
-        prepared = self._prepared[sql] = _Prepared(name, tuple(columns))
-        return prepared
+        self._prepared[sql] = name
+        return name
 
     def _done(self, call: Callable[[], PGresult]) -> PGresult:
         self.since = time.monotonic()
@@ -159,6 +153,17 @@ def _encoded(value: Any) -> bytes | None:
     if b"\0" in text:
         raise ValueError("a text for PostgreSQL holds a NUL")
     return text
+
+
+def _decoded(sql: str, result: PGresult) -> Columns:
+    """How each column is read. Not asked of the server beforehand: psycopg keeps the GIL then."""
+    columns: Columns = []
+    for column in range(result.nfields):
+        decode = _DECODERS.get(result.ftype(column))
+        if decode is None:
+            raise TypeError(f"column {column + 1} needs a CAST: {sql}")
+        columns.append((column, decode))
+    return columns
 
 
 def _error(result: PGresult) -> Exception:
@@ -197,7 +202,7 @@ class _Watch:
 
     def _run(self) -> None:
         while True:
-            time.sleep(1.0)
+            time.sleep(TICK)
             with self._lock:
                 links = list(self._links)
                 if not links:

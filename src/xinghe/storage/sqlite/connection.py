@@ -87,5 +87,8 @@ class SQLiteSession:
         # Writes page 1 as it is.
         self.rows(f"PRAGMA user_version = {self.value('PRAGMA user_version')}")
 
+    def interrupt(self) -> None:
+        self._connection.interrupt()
+
     def close(self) -> None:
         self._connection.close()

@@ -1,0 +1,232 @@
+"""The server goes away in every way: what was handed in is told or kept, and it comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from tests.kit.postgres import QUICK, Cluster, cluster
+from tests.storage.postgresql.proxy import proxy
+from tests.storage.test_writer import note, notes, until
+from xinghe.storage import Connection, Database, StorageUnavailable
+
+BRIEFLY = 12.0
+"""Seconds within which a request has to hear that its database is away, on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A server that is treated badly."""
+    data = tmp_path_factory.mktemp("away")
+    with cluster(data, {**QUICK, "max_connections": "12"}) as running:
+        yield running
+
+
+@pytest.fixture
+def url(own: Cluster) -> str:
+    return own.database()
+
+
+@pytest.fixture
+async def database(tmp_path: Path, url: str) -> AsyncIterator[Database]:
+    async with await Database.open(tmp_path, url) as opened:
+        await opened.write(partial(note, text="before"))
+        await opened.read(notes)
+        yield opened
+
+
+async def refused(database: Database) -> None:
+    """Neither a write nor a read is done, and both hear of it soon."""
+    begun = time.monotonic()
+    with pytest.raises(StorageUnavailable):
+        await database.write(partial(note, text="lost"))
+    assert database.last_error is not None
+    with pytest.raises(StorageUnavailable):
+        await database.read(notes)
+    assert time.monotonic() - begun < 2 * BRIEFLY
+
+
+async def recovered(database: Database, expected: list[str]) -> None:
+    """By itself; what was enqueued meanwhile is there, once and in order."""
+    await until(lambda: database.last_error is None)
+    await database.write(partial(note, text="after"))
+    assert await database.read(notes) == ["before", *expected, "after"]
+
+
+def family(own: Cluster) -> list[psutil.Process]:
+    assert own.server.pid is not None
+    root = psutil.Process(own.server.pid)
+    return [root, *root.children(recursive=True)]
+
+
+async def test_refused(own: Cluster, database: Database) -> None:
+    own.server.stop()
+    await refused(database)
+    database.enqueue(partial(note, text="kept"))
+    own.server.start()
+    await recovered(database, ["kept"])
+
+
+async def test_killed(own: Cluster, database: Database) -> None:
+    gate = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def killing(connection: Connection) -> None:
+        note(connection, "undone")
+        if not gate.is_set():
+            for process in family(own)[:1]:
+                process.kill()
+                process.wait()
+            loop.call_soon_threadsafe(gate.set)
+            time.sleep(0.1)
+        note(connection, "killed")
+
+    with pytest.raises(StorageUnavailable):
+        await database.write(killing)
+    for text in ("kept", "also kept"):
+        database.enqueue(partial(note, text=text))
+    await refused(database)
+    own.server.start()  # from this thread: it ends with the one that started it
+    await recovered(database, ["kept", "also kept"])
+
+
+async def test_hung(own: Cluster, database: Database) -> None:
+    stopped = family(own)
+    for process in stopped:
+        process.suspend()
+    try:
+        database.enqueue(partial(note, text="kept"))
+        await refused(database)
+    finally:
+        for process in stopped:
+            process.resume()
+    await recovered(database, ["kept"])
+
+
+async def test_read_only(own: Cluster, database: Database) -> None:
+    own.do("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
+    try:
+        await until(lambda: own.do("SHOW default_transaction_read_only") == [("on",)])
+        with pytest.raises(StorageUnavailable, match="read-only"):
+            await database.write(partial(note, text="lost"))
+        assert await database.read(notes) == ["before"]  # which it can
+        database.enqueue(partial(note, text="kept"))
+    finally:
+        own.do(
+            "SET default_transaction_read_only = off",
+            "ALTER SYSTEM RESET default_transaction_read_only",
+            "SELECT pg_reload_conf()",
+        )
+    await recovered(database, ["kept"])
+
+
+async def test_a_statement_that_takes_too_long(database: Database) -> None:
+    with pytest.raises(StorageUnavailable, match="statement timeout"):
+        await database.write(lambda c: c.run("SELECT pg_sleep(60)"))
+    await recovered(database, [])
+
+
+async def test_a_lock_that_is_not_given_back(url: str, database: Database) -> None:
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE audit IN EXCLUSIVE MODE")
+        database.enqueue(partial(note, text="kept"))
+        with pytest.raises(StorageUnavailable, match="lock timeout"):
+            await database.write(partial(note, text="lost"))
+        assert await database.read(notes) == ["before"]
+        other.rollback()
+    await recovered(database, ["kept"])
+
+
+async def test_a_read_that_takes_too_long_takes_no_thread(database: Database) -> None:
+    for _ in range(database.backend.readers):
+        with pytest.raises(StorageUnavailable, match="does not answer"):
+            await database.read(lambda c: c.run("SELECT pg_sleep(60)"), within=0.1)
+    assert await database.read(notes) == ["before"]
+
+
+def as_many_as_can_be(url: str) -> Iterator[psycopg.Connection]:
+    with suppress(psycopg.OperationalError):
+        while True:
+            yield psycopg.connect(url)
+
+
+async def test_no_connection_is_left(own: Cluster, url: str, database: Database) -> None:
+    one = psycopg.connect(url, autocommit=True)
+    others = list(as_many_as_can_be(url))
+    one.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'xinghe' AND datname = current_database()"
+    )
+    others += as_many_as_can_be(url)
+    await refused(database)
+    database.enqueue(partial(note, text="kept"))
+    for each in (one, *others):
+        each.close()
+    await recovered(database, ["kept"])
+
+
+@pytest.fixture
+def small(own: Cluster) -> Iterator[Path]:
+    """A file system of its own, of 24 MB, that the server's user can reach."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o711)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    space = folder / "space"
+    space.mkdir(mode=0o700)
+    owner = own.server.folder.stat()
+    os.chown(space, owner.st_uid, owner.st_gid)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+        folder.rmdir()
+
+
+async def test_the_disk_is_full(own: Cluster, small: Path, tmp_path: Path) -> None:
+    own.do(f"CREATE TABLESPACE small LOCATION '{small / 'space'}'")
+    url = own.empty("TEMPLATE template0 TABLESPACE small")
+    async with await Database.open(tmp_path, url) as database:
+        await database.write(partial(note, text="before"))
+        filler = small / "filler"
+        free = shutil.disk_usage(small).free
+        filler.write_bytes(bytes(free))
+        large = "x" * 50_000 + os.urandom(100_000).hex()
+        with pytest.raises(StorageUnavailable, match="No space left"):
+            await database.write(partial(note, text=large))
+        database.enqueue(partial(note, text=large))
+        await until(lambda: database.last_error is not None)
+        filler.unlink()
+        await recovered(database, [large[:20]])
+    own.do(f"DROP DATABASE {url.partition('///')[2].partition('?')[0]}", "DROP TABLESPACE small")
+
+
+@pytest.mark.parametrize("losing", ["the commit", "its answer"])
+async def test_a_commit_in_doubt(own: Cluster, url: str, tmp_path: Path, losing: str) -> None:
+    with proxy(tmp_path / "p", url) as (between, through):
+        async with await Database.open(tmp_path, through) as database:
+            await database.write(partial(note, text="before"))
+            between.losing = losing  # type: ignore[assignment]
+            if losing == "its answer":
+                # It was done: whoever asked for it hears so.
+                assert await database.write(partial(note, text="done")) == "done"
+            else:
+                with pytest.raises(StorageUnavailable):
+                    await database.write(partial(note, text="lost"))
+            between.losing = losing  # type: ignore[assignment]
+            database.enqueue(partial(note, text="kept"))
+            expected = ["done", "kept"] if losing == "its answer" else ["kept"]
+            await recovered(database, expected)
