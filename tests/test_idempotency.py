@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterator
 from hashlib import sha256
 
-import apsw
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.sqlite import in_memory
@@ -23,23 +22,25 @@ from xinghe.idempotency import (
     store_response,
 )
 from xinghe.storage import Allowance, Connection
+from xinghe.storage.postgresql.backend import PostgreSQLBackend
 
 MAX = 10_000
 DIGEST = sha256(b"").digest()
 
 
-def database() -> tuple[apsw.Connection, Connection]:
-    sqlite, connection = in_memory()
-    for name in ("a", "b"):
-        connection.run("INSERT INTO accounts (appid, name, created_at) VALUES ($1, $1, 0)", name)
-    return sqlite, connection
+ON_ONE = settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+"""For examples that empty the table themselves."""
 
 
 @pytest.fixture
-def connection() -> Iterator[Connection]:
-    sqlite, opened = database()
-    yield opened
-    sqlite.close()
+def connection(database_url: str) -> Iterator[Connection]:
+    session = PostgreSQLBackend(database_url).session() if database_url else in_memory()[1]
+    for name in ("a", "b"):
+        session.run("INSERT INTO accounts (appid, name, created_at) VALUES ($1, $1, 0)", name)
+    yield session
+    session.close()
 
 
 def key_of(key: str, account: int = 1, operation: str = "chat") -> IdempotencyKey:
@@ -52,8 +53,8 @@ def answer(body: bytes = b"{}", at: int = 5) -> StoredResponse:
 
 def total(connection: Connection) -> tuple[int, int]:
     """The sum as it is kept and as it is."""
-    cached = connection.value("SELECT bytes FROM kept_answers_total")
-    real = connection.value("SELECT coalesce(sum(size), 0) FROM kept_answers")
+    cached = connection.value("SELECT CAST(sum(bytes) AS BIGINT) FROM kept_answers_total")
+    real = connection.value("SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM kept_answers")
     return cached, real
 
 
@@ -62,15 +63,14 @@ def total(connection: Connection) -> tuple[int, int]:
     headers=st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=20)), max_size=5),
     status=st.integers(100, 599),
 )
-@settings(deadline=None, max_examples=50)
+@ON_ONE
 def test_what_is_kept_comes_back_exactly(
-    body: bytes, headers: list[tuple[bytes, bytes]], status: int
+    connection: Connection, body: bytes, headers: list[tuple[bytes, bytes]], status: int
 ) -> None:
-    sqlite, connection = database()
+    connection.run("DELETE FROM kept_answers")
     stored = StoredResponse(DIGEST, "模型", status, headers, body, 7)
     store_response(connection, key_of("k"), stored, max_bytes=MAX)
     assert find_response(connection, key_of("k"), since=7) == stored
-    sqlite.close()
 
 
 @pytest.mark.parametrize("other", [key_of("l"), key_of("k", 2), key_of("k", operation="rerank")])
@@ -109,9 +109,11 @@ def test_what_is_older_goes_in_batches(connection: Connection) -> None:
 
 
 @given(sizes=st.lists(st.integers(0, 4000), max_size=30))
-@settings(deadline=None, max_examples=50)
-def test_all_together_never_take_more_than_they_may(sizes: list[int]) -> None:
-    sqlite, connection = database()
+@ON_ONE
+def test_all_together_never_take_more_than_they_may(
+    connection: Connection, sizes: list[int]
+) -> None:
+    connection.run("DELETE FROM kept_answers")
     for number, size in enumerate(sizes):
         store_response(connection, key_of(str(number)), answer(bytes(size)), max_bytes=MAX)
         cached, real = total(connection)
@@ -123,7 +125,6 @@ def test_all_together_never_take_more_than_they_may(sizes: list[int]) -> None:
         ]
         assert there == sorted(there)
         assert there[-1]
-    sqlite.close()
 
 
 def test_a_smaller_limit_is_reached_step_by_step(connection: Connection) -> None:

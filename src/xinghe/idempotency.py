@@ -219,7 +219,8 @@ def any_expired(connection: Connection, *, before: int, max_bytes: int) -> bool:
 
 
 def _total(connection: Connection) -> int:
-    total: int = connection.value("SELECT bytes FROM kept_answers_total")
+    query = "SELECT CAST(sum(bytes) AS BIGINT) FROM kept_answers_total"
+    total: int = connection.value(query)
     return total
 
 
