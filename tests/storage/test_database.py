@@ -109,6 +109,15 @@ async def test_in_trouble_a_batch_is_refused(tmp_path: Path) -> None:
         assert await database.close(timeout=0) == 1
 
 
+async def test_a_file_that_is_gone_is_the_databases_fault(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path) as database:
+        (tmp_path / "xinghe.db").unlink()
+        with pytest.raises(StorageUnavailable, match="unable to open"):
+            await database.read(notes)
+        with pytest.raises(StorageUnavailable, match="unable to open"):
+            await database.write(partial(note, text="a"))
+
+
 async def noted(database: Database) -> list[str]:
     assert await database.drain() == 0
     rows = await database.read(lambda c: c.rows("SELECT detail FROM audit ORDER BY id"))

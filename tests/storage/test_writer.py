@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from tests.kit.sqlite import raw
 from xinghe.storage import Connection, Database, StorageClosed, StorageUnavailable
+from xinghe.storage.sqlite import SQLiteSession
 
 FAR_TOO_MUCH = "x" * 200_000
 
@@ -111,6 +112,46 @@ async def test_a_full_disk_fails_a_write_and_keeps_what_was_enqueued(database: D
     assert await database.drain() == 0
     assert [text[:6] for text in await database.read(notes)] == ["firstx", "second", "thirdx"]
     assert database.last_error is None
+
+
+async def test_a_disk_that_fills_up_within_a_savepoint_undoes_all(database: Database) -> None:
+    def some(connection: Connection) -> None:
+        note(connection, "outside")
+        with connection.savepoint():
+            note(connection, FAR_TOO_MUCH)  # SQLite ends the whole transaction of itself
+        note(connection, "behind")
+
+    await database.write(limit_pages)
+    database.enqueue(some)
+    await until(lambda: database.last_error is not None)
+    assert "full" in str(database.last_error)
+    assert await database.read(notes) == []
+    lift_limit(database)
+    assert await database.drain() == 0
+    assert [text[:7] for text in await database.read(notes)] == ["outside", "xxxxxxx", "behind"]
+
+
+@pytest.mark.parametrize("step", ["lock", "commit"])
+async def test_a_thread_outlives_what_nobody_expects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A driver may have errors that nobody has thought of."""
+    real, failing = getattr(SQLiteSession, step), [True]
+
+    def odd(*arguments: object) -> object:
+        if failing:
+            raise apsw.MisuseError("nobody expects it")
+        return real(*arguments)
+
+    monkeypatch.setattr(SQLiteSession, step, odd)
+    async with await Database.open(tmp_path) as database:
+        database.enqueue(partial(note, text="kept"), account=1)
+        async with asyncio.timeout(60):
+            with pytest.raises(StorageUnavailable, match="nobody expects it"):
+                await database.write(partial(note, text="told"))
+        failing.clear()
+        assert await database.drain() == 0
+        assert await database.read(notes) == ["kept"]
 
 
 async def test_writes_are_refused_and_not_kept_waiting_while_the_disk_is_full(

@@ -163,6 +163,10 @@ class Writer:
                 if isinstance(failure, StorageContended) and contended < CONTENDED:
                     continue
                 return failure
+            except Exception as odd:  # of the driver, say: the thread must not end by it
+                if self.error is None:
+                    log.exception("writer_failed")
+                return StorageUnavailable(f"{type(odd).__name__}: {odd}")
             self._written(batch, outcomes)
             return None
 

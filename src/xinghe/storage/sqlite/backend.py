@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Self
 
+import apsw
+
+from xinghe.storage.connection import StorageUnavailable
 from xinghe.storage.sqlite.connection import SQLiteSession
 from xinghe.storage.sqlite.file import FILE_NAME, connect, prepare
 from xinghe.storage.sqlite.unwritable import connect_unwritable
@@ -35,6 +38,9 @@ class SQLiteBackend:
 
     def session(self, *, read_only: bool = False) -> SQLiteSession:
         connection = None if self._writable else connect_unwritable(self._directory)
-        if connection is None:
-            connection = connect(self._directory / FILE_NAME, read_only=read_only)
-        return SQLiteSession(connection)
+        try:
+            return SQLiteSession(
+                connection or connect(self._directory / FILE_NAME, read_only=read_only)
+            )
+        except apsw.Error as error:
+            raise StorageUnavailable(str(error)) from error

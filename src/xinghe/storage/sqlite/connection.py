@@ -65,8 +65,16 @@ class SQLiteSession:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        with self._connection:
+        self.rows("SAVEPOINT within")
+        try:
             yield
+        except BaseException:
+            # A full disk has ended the whole transaction.
+            if self._connection.in_transaction:
+                self.rows("ROLLBACK TO within")
+                self.rows("RELEASE within")
+            raise
+        self.rows("RELEASE within")
 
     snapshot = savepoint  # reads see the moment of the first of them
 
