@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from xinghe.storage import Database, StorageError
-from xinghe.storage.sqlite import migrate, migrations
+from xinghe.storage.sqlite import FILE_NAME, connect, migrate, migrations, prepare
 
 OPEN_AND_WRITE = """
 import asyncio, sys
@@ -104,6 +104,32 @@ async def test_a_database_of_the_first_version_keeps_what_it_holds(tmp_path: Pat
         )
         found = await database.read(lambda c: c.rows(query))
         assert found == [("a", 5, "t", None)]
+
+
+def test_the_log_is_cut_when_a_long_reader_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xinghe.storage.sqlite.file.LOG_LIMIT", 500_000)
+    prepare(tmp_path, create=True)
+    log = tmp_path / "xinghe.db-wal"
+    reading, writing = connect(tmp_path / FILE_NAME), connect(tmp_path / FILE_NAME)
+
+    def write() -> None:
+        writing.execute(
+            "INSERT INTO audit (at, actor, action, subject, detail) VALUES (0, '', '', '', $1)",
+            ["x" * 100_000],
+        )
+
+    with reading:
+        reading.execute("SELECT * FROM accounts")
+        for _ in range(100):
+            write()
+        assert log.stat().st_size > 10_000_000
+    write()  # which takes into the file what the log holds, so that the next begins it anew
+    write()
+    assert log.stat().st_size <= 500_000
+    reading.close()
+    writing.close()
 
 
 async def test_entries_are_append_only(tmp_path: Path) -> None:
