@@ -6,31 +6,38 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import MakeServer
+import pytest
+
 from tests.faults.crowd import Reader, watch
 from tests.faults.test_kill import until
 from tests.kit.api import Api
-from tests.kit.books import Books, noted
+from tests.kit.books import Books
 from tests.kit.command import ended, xinghe
 from tests.kit.expect import answered
-from tests.kit.models import CHAT
+from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
 from tests.kit.script import Script
-from tests.kit.server import Server
+from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
 
 STREAMS = 20
 
 
-async def test_of_a_service_at_work(
-    make_server: MakeServer, upstream: Upstream, tmp_path: Path
-) -> None:
-    server = await asyncio.to_thread(make_server)
+@pytest.mark.parametrize(
+    "option", ["--host=127.0.0.1", pytest.param("--postgres", marks=pytest.mark.slow)]
+)
+async def test_of_a_service_at_work(option: str, upstream: Upstream, tmp_path: Path) -> None:
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
+    with Server(tmp_path / "data", option, models=models) as server:
+        await backed_up(server, tmp_path / "file")
+
+
+async def backed_up(server: Server, file: Path) -> None:
     token, books = server.token(), Books(server)
     script = Script(pieces=["字"] * 600, rate=60)
     readers = [
         Reader("default", {"model": CHAT, "messages": script.messages}) for _ in range(STREAMS)
     ]
-    file, after = tmp_path / "file", asyncio.Event()
+    after = asyncio.Event()
     before: list[dict[str, Any]] = []
 
     async def answers() -> int:
@@ -43,7 +50,7 @@ async def test_of_a_service_at_work(
         return count
 
     async def back_up() -> None:
-        await until(lambda: len(noted(server.data)) == STREAMS)
+        await until(lambda: all(reader.received > 10 for reader in readers))
         answering = asyncio.create_task(answers())
         while len(before) < 5:
             before[:] = await asyncio.to_thread(books.entries)
@@ -58,13 +65,13 @@ async def test_of_a_service_at_work(
 
 
 def restored(server: Server, file: Path, before: list[dict[str, Any]]) -> None:
-    """Elsewhere: it has all from before, the open holds too, and goes on from there."""
+    """Elsewhere, on SQLite: it has all from before, the open holds too, and goes on from there."""
     data = file.parent / "elsewhere"
     assert ended("restore", str(file), data=data)[2] == "the books agree\n"
     there = Server(data, models=(server.data / "models.toml").read_text("utf-8"))
     books = Books(there)
     assert books.entries()[-len(before) :] == before
-    assert len(noted(data)) >= STREAMS
+    assert books.shown()["held"] > 0
     with there:  # which settles what the other left open
         books.settled()
         settled = {entry["request_id"] for entry in books.entries() if entry["kind"] == "usage"}

@@ -42,7 +42,7 @@ DAMAGE = [
 
 
 @ON_SQLITE
-@pytest.mark.parametrize("portion", [1, 500_000])
+@pytest.mark.parametrize("portion", [1, 2_000_000])
 @pytest.mark.parametrize(("rule", "damage"), DAMAGE)
 async def test_damage(
     rule: str,

@@ -14,7 +14,7 @@ _COLUMNS = (
     "e.note"
 )
 
-PORTION = 500_000
+PORTION = 2_000_000
 """Rows that one statement reads: while it runs, SQLite can't begin its write-ahead log anew."""
 
 _OF_EACH = {
@@ -49,6 +49,7 @@ _OF_EACH = {
                     + e.searches * coalesce(e.search_rate, 0)
                 ELSE h.amount END AS due
             FROM holds h LEFT JOIN entries e ON e.hold_id = h.id AND e.kind = 'usage'
+                AND e.hold_id > $1 AND e.hold_id <= $2  -- else PostgreSQL reads all entries
             WHERE h.id > $1 AND h.id <= $2
         ) c WHERE c.due IS DISTINCT FROM c.charged OR c.payer != c.account_id""",
     ),
