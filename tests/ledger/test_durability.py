@@ -6,6 +6,7 @@ import asyncio
 import os
 import zlib
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 
 import msgspec
@@ -16,6 +17,7 @@ from tests.kit.postgres import ON_SQLITE
 from tests.kit.sqlite import raw
 from tests.ledger.books import Books, away, hold, used
 from tests.ledger.test_reaper import Start, line, lock_files, start
+from tests.storage.test_writer import until
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger, holding
@@ -154,6 +156,37 @@ async def test_neither_database_nor_journal(
     assert await books.balance() == (1000, 0)
     assert await books.usage() == []
     assert journal.idle
+
+
+@ON_SQLITE
+async def test_refused_by_the_database_while_the_journal_is_at_it(
+    ledger: Ledger,
+    principal: Principal,
+    books: Books,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await database.write(
+        lambda c: c.run(
+            "CREATE TRIGGER no_usage BEFORE INSERT ON entries WHEN new.kind = 'usage' "
+            "BEGIN SELECT RAISE(ABORT, 'not now'); END"
+        )
+    )
+    writing: Future[None] = Future()
+    monkeypatch.setattr(ledger.owner.journal, "write", lambda group: writing)
+    with away(database) as locked:
+        task = asyncio.create_task(answer(ledger, principal, locked))
+        lingering = ledger._settlements._lingering
+        await until(lambda: any(each.journalled for each in lingering.values()))
+    assert await database.drain() == 0
+    await asyncio.sleep(0)
+    assert not task.done()
+    writing.set_exception(OSError("the disk fails"))
+    async with asyncio.timeout(60):
+        with pytest.raises(Unsaved, match="the disk fails"):
+            await task
+    await reaped_elsewhere(database, ledger.owner.boot_id)
+    assert await books.balance() == (1000, 0)
 
 
 async def test_a_full_journal_takes_no_new_work(

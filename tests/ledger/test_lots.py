@@ -6,11 +6,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.kit.postgres import ON_SQLITE
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger
-from xinghe.storage import now
+from xinghe.storage import Database, now
+from xinghe.storage.connection import StorageContended
+from xinghe.storage.sqlite import SQLiteSession
 
 
 async def expire(books: Books, lot: int) -> None:
@@ -97,3 +100,22 @@ async def test_overlapping_holds_do_not_keep_an_expired_lot_for_ever(
 async def test_sweeping_without_anything_due(ledger: Ledger, books: Books) -> None:
     assert await ledger.sweep() == 0
     assert await books.balance() == (1000, 0)
+
+
+@ON_SQLITE
+async def test_a_sweep_that_was_in_the_way_of_others_sweeps_all_the_same(
+    ledger: Ledger, books: Books, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await expire(books, 1)
+    commit, contended = SQLiteSession.commit, [False]
+
+    def once_more(session: SQLiteSession) -> None:
+        if not contended[0]:
+            contended[0] = True
+            raise StorageContended("deadlock detected")
+        commit(session)
+
+    monkeypatch.setattr(SQLiteSession, "commit", once_more)
+    assert await ledger.sweep() == 1000
+    assert await books.balance() == (0, 0)
+    await books.agree()

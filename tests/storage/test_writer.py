@@ -12,7 +12,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.kit.sqlite import raw
-from xinghe.storage import Connection, Database, StorageClosed, StorageUnavailable
+from xinghe.storage import (
+    Connection,
+    Database,
+    StorageClosed,
+    StorageRefused,
+    StorageUnavailable,
+)
 from xinghe.storage.sqlite import SQLiteSession
 
 FAR_TOO_MUCH = "x" * 200_000
@@ -202,6 +208,27 @@ async def test_an_enqueued_operation_with_a_fault_of_its_own_blocks_nothing(
     assert await database.drain() == 0
     assert await database.read(notes) == ["behind"]
     assert database.last_error is None
+
+
+async def test_trouble_is_over_when_a_commit_goes_through_and_not_before(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(connection: Connection) -> None:
+        raise LookupError("mine alone")
+
+    def away(_: SQLiteSession) -> None:
+        raise StorageUnavailable("away")
+
+    with monkeypatch.context() as patch, capture_logs() as told:
+        patch.setattr(SQLiteSession, "commit", away)
+        with pytest.raises(StorageUnavailable):
+            await database.write(partial(note, text="told"))
+        database.enqueue(failing)
+        await until(lambda: "operation_dropped" in [each["event"] for each in told])
+        with pytest.raises(StorageRefused):
+            await database.write(partial(note, text="refused"))
+    await until(lambda: database.last_error is None)
+    assert [each["event"] for each in told] == ["database_unavailable", "operation_dropped"]
 
 
 async def test_a_cancelled_writer_is_written_all_the_same(database: Database) -> None:

@@ -205,6 +205,7 @@ async def sweep_account(database: Database, account_id: int, at: int) -> None:
 def _expire_due(
     connection: Connection, allowance: Allowance, sweep: _Sweeping, *, at: int
 ) -> tuple[_Sweeping, bool]:
+    sweep = msgspec.structs.replace(sweep, done=set(sweep.done))  # it may be done once more
     page = _due(connection, at, sweep.position, SWEEP_PAGE)
     connection.lock({account_id for _, account_id, _ in page} - sweep.done)
     for lot, account_id, expires_at in page:

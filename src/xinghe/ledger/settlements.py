@@ -105,6 +105,8 @@ class Settlements:
         for settlement in group:
             if failure is not None:
                 settlement.journalled = False  # it is tried again, or withdrawn
+                if settlement.record.hold_id not in self._lingering:
+                    settlement.tell(Unsaved(str(failure)))  # the database has refused it meanwhile
             else:
                 self._lingering.pop(settlement.record.hold_id, None)
                 settlement.tell(None)

@@ -191,6 +191,9 @@ class Writer:
         except BaseException:
             session.rollback()
             raise
+        if self.error is not None:
+            log.info("database_recovered")
+        self.error = None
         return outcomes
 
     def _split(self, batch: list[Job], at: int) -> list[Job]:
@@ -204,9 +207,6 @@ class Writer:
         with self._changed:
             for job in batch:
                 job.written = True
-        if self.error is not None:
-            log.info("database_recovered")
-        self.error = None
         self._deliver(list(zip(batch, outcomes, strict=True)))
 
     def _take(self, pause: float) -> list[Job] | None:
