@@ -7,11 +7,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import cost, edge, embedding, engine, fair, tools
+from bench import cost, database, edge, embedding, engine, fair, tools
 
 BENCHES = {
     "edge": edge.run,
     "cost": cost.run,
+    "database": database.run,
     "engine": engine.run,
     "fair": fair.run,
     "tools": tools.run,

@@ -42,7 +42,9 @@ output_ratio = 0.01
 
 
 @contextmanager
-def gateway_before_upstream(folder: Path, pause_us: int) -> Iterator[tuple[Server, str]]:
+def gateway_before_upstream(
+    folder: Path, pause_us: int, *options: str
+) -> Iterator[tuple[Server, str]]:
     """A service whose only engine is `bench.upstream`; yields it with a token."""
     command = [sys.executable, "-m", "bench.upstream", str(pause_us)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as upstream:
@@ -50,7 +52,7 @@ def gateway_before_upstream(folder: Path, pause_us: int) -> Iterator[tuple[Serve
         try:
             port = int(upstream.stdout.readline())
             data = folder / f"data{pause_us}"
-            with Server(data, models=CATALOG.format(port=port)) as server:
+            with Server(data, *options, models=CATALOG.format(port=port)) as server:
                 yield server, server.token()
         finally:
             upstream.kill()
