@@ -16,6 +16,8 @@ TOML = """
 [server]
 host = "0.0.0.0"
 port = 9000
+[database]
+url = "postgresql://db/one"
 [weights]
 cache = "/srv/weights"
 [embedded]
@@ -33,6 +35,7 @@ threads = 2
             "XINGHE_SERVER__PORT": "81",
             "XINGHE_EMBEDDED__MODEL": "x.gguf",
             "XINGHE_EMBEDDED__THREADS": "3",
+            "XINGHE_DATABASE__URL": "postgresql://db/other",
         },
     ],
 )
@@ -46,6 +49,7 @@ def test_the_settings_and_the_doctor_agree(
     assert (ours.host, ours.port) == (theirs.server.host, theirs.server.port)
     assert (ours.model, ours.threads) == (theirs.embedded.model, theirs.embedded.threads)
     assert ours.data == str(theirs.data_dir)
+    assert ours.database == theirs.database.url
     assert ours.cache == str(theirs.weights_dir)
 
 

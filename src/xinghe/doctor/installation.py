@@ -8,6 +8,7 @@ import subprocess
 import sys
 from urllib.parse import quote
 
+from . import postgresql
 from .finding import Finding, fail, ok, warn
 from .machine import weight
 from .options import Options
@@ -64,9 +65,12 @@ def model_file(options: Options) -> str:
 
 
 def database(options: Options) -> Finding:
-    file = os.path.join(options.data, "xinghe.db")
+    return postgresql.database(options) or _file(os.path.join(options.data, "xinghe.db"))
+
+
+def _file(file: str) -> Finding:
     if not os.path.exists(file):
-        return ok("database", f"none yet in {options.data}")
+        return ok("database", f"none yet in {os.path.dirname(file)}")
     try:
         import sqlite3  # noqa: PLC0415  (some builds of Python lack it)
     except ImportError:

@@ -21,7 +21,8 @@ class OptionError(Exception):
 class Options(NamedTuple):
     """`environment` is the virtual environment, made or still to be made; empty: not asked for.
 
-    `embedded`: the embedded engine serves the models that name no other deployment.
+    `embedded`: the embedded engine serves the models that name no other deployment. `database` is
+    the URL of one that is not in the data directory; a password may be in it.
     """
 
     preflight: bool
@@ -34,6 +35,7 @@ class Options(NamedTuple):
     threads: int
     embedded: bool
     environment: str
+    database: str = ""
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
@@ -81,6 +83,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         threads=_threads(setting("embedded", "threads", 0)),
         embedded=deployment.get("engine", "llamacpp") == "llamacpp",
         environment=given.environment,
+        database=str(setting("database", "url", "")),
     )
 
 

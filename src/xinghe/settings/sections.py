@@ -272,6 +272,11 @@ class Database(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         if self.url and not self.url.startswith(("postgresql://", "postgres://")):
             # Without what it is: a password may be in it.
             raise ValueError("`url` is not empty, and no postgresql:// URL")
+        if re.search("://[^/?]*[/?].*@", self.url):
+            raise ValueError(
+                "`url` has an @ behind its host: in a user's name and password, characters other "
+                "than letters and digits are written as %XX"
+            )
 
 
 class Log(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -47,12 +47,12 @@ class PostgreSQLBackend:
         """Raises `StorageError` for a URL that says nothing of use, without the URL."""
         try:
             given = conninfo_to_dict(url)
-        except psycopg.Error as error:
+        except psycopg.Error:
             # What libpq says of it quotes pieces, which may be of the password.
             raise StorageError(
                 "database.url cannot be read; in a user's name and password, characters other than "
                 "letters and digits are written as %XX"
-            ) from error.with_traceback(None)
+            ) from None
         self.name = _name(given)
         self._given = {**{k: v for k, v in DEFAULTS.items() if k not in given}, **given}
 
