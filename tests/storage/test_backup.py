@@ -82,7 +82,7 @@ def bare(request: pytest.FixtureRequest) -> Backend:
 
 @pytest.fixture
 def empty(bare: Backend) -> Iterator[Session]:
-    with closing(bare.session()) as session:
+    with closing(bare.session(patient=True)) as session:
         yield session
 
 

@@ -57,7 +57,7 @@ def restore_command(context: click.Context, file: Path, replace: bool, data: str
     """
 
     async def action(database: Database) -> Summary:
-        with closing(database.backend.session()) as session:
+        with closing(database.backend.session(patient=True)) as session:
             return await _until_told(partial(restore, session, file, replace=replace))
 
     try:

@@ -107,7 +107,7 @@ def _pages(
 
 
 def restore(session: Session, file: Path, progress: Progress, *, replace: bool) -> Summary:
-    """Fill an empty database from a backup, in one transaction.
+    """Fill an empty database from a backup, in one transaction of a patient session.
 
     With `replace`, what the database holds is deleted in it. Raises `StorageError`; then nothing
     was changed.
@@ -243,10 +243,9 @@ def _go_on_from(session: Session, table: str, last: int | None) -> None:
 
 @contextmanager
 def _alone(session: Session) -> Iterator[None]:
-    """Nobody else uses the database, and nothing bounds what is done to it."""
+    """Nobody else uses the database, and it is made ready for very much at once."""
     if session.dialect == "postgresql":
-        for name in "statement_timeout", "idle_in_transaction_session_timeout":
-            session.rows(f"SET {name} = 0")
+        session.rows("SET lock_timeout = '10s'")
         if session.row(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
             "pid != pg_backend_pid() AND application_name = current_setting('application_name')"

@@ -114,5 +114,8 @@ class Backend(Protocol):
     def readers(self) -> int:
         """How many threads read."""
 
-    def session(self, *, read_only: bool = False) -> Session:
-        """A connection of its own. Raises `StorageError`."""
+    def session(self, *, read_only: bool = False, patient: bool = False) -> Session:
+        """A connection of its own; of a `patient` one, nothing bounds how long a statement takes.
+
+        Raises `StorageError`.
+        """

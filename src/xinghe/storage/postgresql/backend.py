@@ -33,7 +33,7 @@ SETTINGS = (
 )
 WRITING = {"idle": 10_000, "statement": 3_000, "lock": 2_000, "read_only": "default"}
 READING = {"idle": 0, "statement": 0, "lock": 2_000, "read_only": "on"}
-MIGRATION = {"idle": 0, "statement": 0, "lock": 0, "read_only": "default"}
+PATIENT = {"idle": 0, "statement": 0, "lock": 0, "read_only": "default"}
 """Milliseconds that each may take at most; 0: as long as it takes."""
 
 
@@ -63,7 +63,7 @@ class PostgreSQLBackend:
         Raises `StorageError`, also when it has no tables of Xinghe and `create` is false.
         """
         backend = cls(url)
-        link = backend._connect(MIGRATION)
+        link = backend._connect(PATIENT)
         try:
             _require(link, create=create)
             _migrate(link)
@@ -73,8 +73,9 @@ class PostgreSQLBackend:
             link.close()
         return backend
 
-    def session(self, *, read_only: bool = False) -> PostgreSQLSession:
-        return PostgreSQLSession(partial(self._connect, READING if read_only else WRITING))
+    def session(self, *, read_only: bool = False, patient: bool = False) -> PostgreSQLSession:
+        settings = READING if read_only else PATIENT if patient else WRITING
+        return PostgreSQLSession(partial(self._connect, settings))
 
     def _connect(self, settings: dict[str, Any]) -> Link:
         hosts = dict(self._given)

@@ -36,7 +36,7 @@ class SQLiteBackend:
             unwritable.close()
         return cls(directory, writable=unwritable is None)
 
-    def session(self, *, read_only: bool = False) -> SQLiteSession:
+    def session(self, *, read_only: bool = False, patient: bool = False) -> SQLiteSession:
         connection = None if self._writable else connect_unwritable(self._directory)
         try:
             return SQLiteSession(
