@@ -21,6 +21,8 @@ from tests.kit.postgres import QUICK, Cluster, cluster
 from tests.storage.postgresql.proxy import proxy
 from tests.storage.test_writer import note, notes, until
 from xinghe.storage import Connection, Database, StorageUnavailable
+from xinghe.storage.postgresql import connection
+from xinghe.storage.postgresql.backend import PostgreSQLBackend
 
 BRIEFLY = 12.0
 """Seconds within which a request has to hear that its database is away, on a busy machine."""
@@ -230,3 +232,25 @@ async def test_a_commit_in_doubt(own: Cluster, url: str, tmp_path: Path, losing:
             database.enqueue(partial(note, text="kept"))
             expected = ["done", "kept"] if losing == "its answer" else ["kept"]
             await recovered(database, expected)
+
+
+def test_what_became_of_a_transaction_on_another_server(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a failover, numbers of processes and transactions may be unknown, or others'."""
+    backend = PostgreSQLBackend(url)
+    session, lost, another = (backend.session() for _ in range(3))
+    lost.begin()
+    another.begin()
+    pid = {each: each.value("SELECT pg_backend_pid()") for each in (lost, another)}
+    session._transaction = lost._transaction
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "DOUBT", 0.05)
+        with pytest.raises(StorageUnavailable, match="not known"):
+            session._was_committed(pid[another])
+    another.commit()
+    assert not session._was_committed(pid[lost])
+    session._transaction = str(2**40 + 7)
+    assert not session._was_committed(pid[another])
+    for each in (session, lost, another):
+        each.close()

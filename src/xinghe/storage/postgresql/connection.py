@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import structlog
+from psycopg.errors import InvalidParameterValue
 from psycopg.pq.abc import PGresult
 
 from xinghe.storage.connection import Dialect, StorageContended, StorageUnavailable
@@ -159,8 +160,15 @@ class PostgreSQLSession:
                 if found in {"committed", "aborted"}:
                     return bool(found == "committed")
                 # The server's old process has yet to see that nobody waits for it any more.
-                self.rows("SELECT pg_terminate_backend($1)", backend)
+                self.rows(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE pid = $1 AND backend_xid = xid(CAST($2 AS xid8))",
+                    backend,
+                    self._transaction,
+                )
             except StorageUnavailable as error:
                 why = str(error)
+            except InvalidParameterValue:
+                return False  # this server was behind the last one: it never heard of it
             time.sleep(0.1)
         raise StorageUnavailable(f"whether the last commit was done is not known: {why}")
