@@ -25,7 +25,10 @@ NOT_PASTED = {
     "apt-get install -y make python3-venv libgomp1 git": "changes the system that it runs on",
     "git clone <repository> xinghe && cd xinghe\nmake run": RUN_BY_MAKE,
     'make run ARGS="--model small --port 8080"': RUN_BY_MAKE,
-    'make run ARGS="--postgres"': "tests/supervisor starts a service with a PostgreSQL of its own",
+    'make run ARGS="--postgres"': "tests/supervisor/test_postgres.py starts such a service",
+    "export XINGHE_DATABASE__URL='postgresql://xinghe:password@db.example.edu/xinghe'": (
+        "names a server of the reader's"
+    ),
     "git clone <repository> xinghe && cd xinghe\nmake test": "this is what CI runs: .ci/run",
     "python -m pip download --require-hashes -r requirements.lock -d wheels": (
         "downloads every dependency anew"

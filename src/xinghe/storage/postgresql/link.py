@@ -26,6 +26,8 @@ from xinghe.storage.connection import StorageContended, StorageUnavailable
 LONGEST = 4.0
 """Seconds for a statement on a server that was given a shorter limit: after that, it hangs."""
 TICK = 0.5
+PREPARED = 500
+"""Statements that a server keeps prepared for a link at most."""
 
 CONTENDED = {"40001", "40P01"}
 STATEMENT = ("21", "22", "23", "42", "44", "P0")
@@ -126,6 +128,9 @@ class Link:
         self._socket.close()
 
     def _prepare(self, sql: str) -> bytes:
+        if len(self._prepared) >= PREPARED:
+            self.command("DEALLOCATE ALL")
+            self._prepared.clear()
         name = b"x%d" % len(self._prepared)
         self._done(partial(self.pgconn.prepare, name, sql.encode()))
         self._prepared[sql] = name

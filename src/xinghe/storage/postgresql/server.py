@@ -74,7 +74,7 @@ class LocalServer:
             self.launch()
             while not self._wait(deadline):
                 self.launch()
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, subprocess.SubprocessError) as error:
             raise StorageError(f"{self.folder}: PostgreSQL cannot be started: {error}") from error
 
     def launch(self) -> None:
