@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import closing
+
 import pytest
 
-from tests.kit.postgres import ON_SQLITE
+from tests.kit.postgres import ON_SQLITE, Cluster
 from tests.kit.sqlite import raw
 from tests.ledger.books import Books, hold, used
+from tests.ledger.many import fill
 from xinghe.accounts import Accounts, Principal
 from xinghe.core import Usage
 from xinghe.ledger import Ledger, check
+from xinghe.storage.postgresql.backend import PostgreSQLBackend
 from xinghe.storage.sqlite import SQLiteSession
 
 CHARGED = "a captured hold was charged once, what its counts cost, at most its amount; others never"
@@ -32,13 +37,41 @@ DAMAGE = [
     (CHARGED, "UPDATE holds SET amount = 43"),
     (CHARGED, "UPDATE entries SET completion_tokens = 4 WHERE kind = 'usage'"),
     (CHARGED, "DELETE FROM entries WHERE kind = 'usage'"),
-    (CHARGED, "UPDATE entries SET hold_id = 'none' WHERE kind = 'usage'"),
+    (CHARGED, "UPDATE entries SET hold_id = 'none ' || id WHERE kind = 'usage'"),
     ("a cap counts what its token spent in the period", "UPDATE caps SET spent = spent - 1"),
     ("a cap counts what its token holds", "UPDATE caps SET held = held + 1"),
     ("every lot came with its entry", "UPDATE lots SET amount = amount + 1"),
     ("every reference leads somewhere", "UPDATE tokens SET account_id = 99"),
     ("the database file is intact", "UPDATE accounts SET held = -5"),
 ]
+
+
+async def test_it_finds_nothing_beside_requests(
+    ledger: Ledger, principal: Principal, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which write while it goes from portion to portion, and in one."""
+    monkeypatch.setattr("xinghe.ledger.books.PORTION", 7)
+
+    async def request(number: int) -> None:
+        usage = Usage()
+        async with hold(ledger, principal, usage, amount=50):
+            used(usage, 1, 1)
+            await asyncio.sleep(0)
+            ledger.checkpoint()
+            usage.finished = number % 3 > 0
+
+    async def requests() -> None:
+        for number in range(0, 90, 3):
+            await asyncio.gather(*map(request, range(number, number + 3)))
+
+    serving = asyncio.create_task(requests())
+    checks = 0
+    while not serving.done():
+        assert await books.database.read(check) == []
+        checks += 1
+    await serving
+    assert checks > 3
+    assert len(await books.usage()) == 60
 
 
 @ON_SQLITE
@@ -72,3 +105,23 @@ async def test_damage(
     writer.execute("ROLLBACK TO damage; RELEASE damage")
     assert rule in {finding.rule for finding in found}
     assert all(finding.where and finding.expected != finding.found for finding in found)
+
+
+KEPT_BY_POSTGRESQL = ("available = -1", "account_id = 99", "held = -5", "amount = 43")
+"""What its rules do not let anybody do; and the amount that covers what `fill` charges."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "damage"), [each for each in DAMAGE if not each[1].endswith(KEPT_BY_POSTGRESQL)]
+)
+def test_damage_in_postgresql(rule: str, damage: str, postgres: Cluster) -> None:
+    backend = PostgreSQLBackend.prepared(postgres.database(), create=False)
+    with closing(backend.session()) as session:
+        fill(session, 3)
+        assert check(session) == []
+        for table in "accounts", "entries", "holds":
+            session.run(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+        assert session.run(damage) > 0
+        found = check(session)
+        assert rule in {finding.rule for finding in found}
+        assert all(finding.where and finding.expected != finding.found for finding in found)
