@@ -25,7 +25,7 @@ from xinghe.ledger.holds import Counts
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping, settle_process
 from xinghe.ledger.settlements import Unsaved, settle
-from xinghe.storage import Database, StorageUnavailable, in_batches, now
+from xinghe.storage import Database, StorageRefused, StorageUnavailable, in_batches, now
 
 __all__ = ["start"]
 COST = 5 * 4 + 3 * 8
@@ -206,11 +206,18 @@ async def test_a_full_journal_takes_no_new_work(
 
 
 async def test_refusals_give_their_places_back(
-    ledger: Ledger, principal: Principal, books: Books
+    ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
     with pytest.raises(InsufficientTokens):
         async with hold(ledger, principal, Usage(), amount=1001):
             pytest.fail("entered without a reservation")
+    assert ledger.owner.journal.idle
+    writer = database._writer(principal.account_id)
+    writer.error = "away"
+    with pytest.raises(StorageRefused):
+        async with hold(ledger, principal, Usage()):
+            pytest.fail("entered without a database")
+    writer.error = None
     assert ledger.owner.journal.idle
     await books.settled()
 

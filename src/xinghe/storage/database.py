@@ -104,12 +104,13 @@ class Database:
             async with asyncio.timeout(within):
                 return await loop.run_in_executor(self._readers, self._read, operation, asked)
         except TimeoutError as error:
-            asked.gone = True  # its thread is for others
-            if asked.session is not None:
-                asked.session.interrupt()
             raise StorageUnavailable("the database cannot be read: it does not answer") from error
         except StorageUnavailable as error:
             raise StorageUnavailable(f"the database cannot be read: {error}") from error
+        finally:
+            asked.gone = True  # its thread is for others
+            if asked.session is not None:
+                asked.session.interrupt()
 
     async def write(
         self,

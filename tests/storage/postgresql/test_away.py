@@ -152,10 +152,16 @@ async def test_a_lock_that_is_not_given_back(url: str, database: Database) -> No
 
 
 async def test_a_read_that_takes_too_long_takes_no_thread(database: Database) -> None:
+    slow = partial(database.read, lambda c: c.run("SELECT pg_sleep(60)"))
     for _ in range(database.backend.readers):
         with pytest.raises(StorageUnavailable, match="does not answer"):
-            await database.read(lambda c: c.run("SELECT pg_sleep(60)"), within=0.1)
+            await slow(within=0.1)
     assert await database.read(notes) == ["before"]
+    for _ in range(database.backend.readers):
+        with pytest.raises(TimeoutError):  # whoever asked was cancelled
+            await asyncio.wait_for(slow(within=None), 0.1)
+    async with asyncio.timeout(50):
+        assert await database.read(notes, within=None) == ["before"]
 
 
 def as_many_as_can_be(url: str) -> Iterator[psycopg.Connection]:
