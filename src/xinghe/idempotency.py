@@ -74,7 +74,7 @@ class IdempotencyStore:
         self._lasting = round(settings.keep * MICRO)
         self._max_bytes = settings.max_bytes
         self._in_flight: dict[IdempotencyKey, tuple[bytes, asyncio.Event]] = {}
-        """By key, in this process, the only one that writes to its database."""
+        """By key, in this process: services that share a database do not wait for each other's."""
         self.sweeping = Regular(
             self.sweep, SWEEP_SECONDS, "stored_responses_not_swept", StorageError
         )
