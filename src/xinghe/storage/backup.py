@@ -2,6 +2,7 @@
 
 import base64
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -246,11 +247,14 @@ def _alone(session: Session) -> Iterator[None]:
     """Nobody else uses the database, and it is made ready for very much at once."""
     if session.dialect == "postgresql":
         session.rows("SET lock_timeout = '10s'")
-        if session.row(
+        until = time.monotonic() + LEAVING
+        while session.row(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
             "pid != pg_backend_pid() AND application_name = current_setting('application_name')"
         ):
-            raise StorageError(_IN_USE)
+            if time.monotonic() > until:
+                raise StorageError(_IN_USE)
+            time.sleep(0.05)
         yield
         return
     # Without the write-ahead log, through which all would go twice. It must be nobody's for that.
@@ -267,6 +271,8 @@ def _alone(session: Session) -> Iterator[None]:
         session.rows("PRAGMA journal_mode = wal")
 
 
+LEAVING = 2.0
+"""Seconds until the server has seen that a connection was closed."""
 _IN_USE = "another program uses the database: stop the service first"
 
 
