@@ -181,6 +181,8 @@ class Database:
         """
         unwritten = await self._each(Writer.close, timeout)
         self._closed = True
+        for session in self._sessions:
+            session.interrupt()
         await asyncio.to_thread(self._readers.shutdown)
         for session in self._sessions:
             session.close()

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -162,6 +163,21 @@ async def test_a_read_that_takes_too_long_takes_no_thread(database: Database) ->
             await asyncio.wait_for(slow(within=None), 0.1)
     async with asyncio.timeout(50):
         assert await database.read(notes, within=None) == ["before"]
+
+
+async def test_closing_waits_for_no_read(database: Database) -> None:
+    begun = threading.Event()
+
+    def slow(connection: Connection) -> None:
+        begun.set()
+        connection.run("SELECT pg_sleep(60)")
+
+    reading = asyncio.create_task(database.read(slow, within=None))
+    await until(begun.is_set)
+    async with asyncio.timeout(50):
+        await database.close()
+    with pytest.raises(StorageUnavailable):
+        await reading
 
 
 def as_many_as_can_be(url: str) -> Iterator[psycopg.Connection]:
