@@ -10,6 +10,10 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 
+AWAY_SECONDS = 1.5
+"""How long a read or a write waits for a database that is away: it may be about to come back."""
+AWAY_PAUSE = 0.1
+
 
 class StorageError(Exception):
     """The database cannot be used; the message says why and, where known, what to do."""
@@ -21,6 +25,10 @@ class StorageUnavailable(StorageError):
 
 class StorageRefused(StorageUnavailable):
     """The last commit failed, so this was not even handed in; the next may be taken again."""
+
+
+class StorageAway(StorageUnavailable):
+    """No connection could be had, so nothing was begun; the same may succeed in a moment."""
 
 
 class StorageContended(StorageUnavailable):

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from xinghe.storage.connection import (
+    AWAY_PAUSE,
+    AWAY_SECONDS,
     Backend,
     Connection,
     Session,
+    StorageAway,
     StorageClosed,
     StorageUnavailable,
 )
@@ -96,21 +99,14 @@ class Database:
         That is also raised when it takes longer than `within` seconds. An operation of several
         statements that must agree takes its snapshot by `with connection.snapshot():`.
         """
-        if self._closed:
-            raise StorageClosed("the database is closed")
-        loop = asyncio.get_running_loop()
-        asked = _Asked()
-        try:
-            async with asyncio.timeout(within):
-                return await loop.run_in_executor(self._readers, self._read, operation, asked)
-        except TimeoutError as error:
-            raise StorageUnavailable("the database cannot be read: it does not answer") from error
-        except StorageUnavailable as error:
-            raise StorageUnavailable(f"the database cannot be read: {error}") from error
-        finally:
-            asked.gone = True  # its thread is for others
-            if asked.session is not None:
-                asked.session.interrupt()
+        until = time.monotonic() + AWAY_SECONDS
+        while True:
+            try:
+                return await self._read_now(operation, within)
+            except StorageAway as error:
+                if time.monotonic() >= until:
+                    raise StorageUnavailable(f"the database cannot be read: {error}") from error
+            await asyncio.sleep(AWAY_PAUSE)
 
     async def write(
         self,
@@ -187,6 +183,26 @@ class Database:
         for session in self._sessions:
             session.close()
         return unwritten
+
+    async def _read_now(self, operation: Callable[[Connection], T], within: float | None) -> T:
+        """Raises `StorageAway`, and what `read` does."""
+        if self._closed:
+            raise StorageClosed("the database is closed")
+        loop = asyncio.get_running_loop()
+        asked = _Asked()
+        try:
+            async with asyncio.timeout(within):
+                return await loop.run_in_executor(self._readers, self._read, operation, asked)
+        except TimeoutError as error:
+            raise StorageUnavailable("the database cannot be read: it does not answer") from error
+        except StorageAway:
+            raise
+        except StorageUnavailable as error:
+            raise StorageUnavailable(f"the database cannot be read: {error}") from error
+        finally:
+            asked.gone = True  # its thread is for others
+            if asked.session is not None:
+                asked.session.interrupt()
 
     def _read(self, operation: Callable[[Connection], T], asked: _Asked) -> T:
         """In one of the threads that read."""

@@ -20,9 +20,12 @@ import msgspec
 import structlog
 
 from xinghe.storage.connection import (
+    AWAY_PAUSE,
+    AWAY_SECONDS,
     Backend,
     Connection,
     Session,
+    StorageAway,
     StorageClosed,
     StorageContended,
     StorageError,
@@ -145,8 +148,9 @@ class Writer:
 
         The rest goes back to the queue's head. What is in flight is what was tried.
         """
-        contended = 0
+        tries = 0
         while True:
+            tries += 1
             try:
                 outcomes = self._attempt(batch)
             except OperationFailed as failed:
@@ -159,16 +163,25 @@ class Writer:
                     log.error("operation_dropped", operation=operation, exc_info=failed.error)
                 outcomes = [failed.error]
             except StorageError as failure:
-                contended += isinstance(failure, StorageContended)
-                if isinstance(failure, StorageContended) and contended < CONTENDED:
-                    continue
-                return failure
+                if not self._is_tried_again(batch, failure, tries):
+                    return failure
+                continue
             except Exception as odd:  # of the driver, say: the thread must not end by it
                 if self.error is None:
                     log.exception("writer_failed")
                 return StorageUnavailable(f"{type(odd).__name__}: {odd}")
             self._written(batch, outcomes)
             return None
+
+    def _is_tried_again(self, batch: list[Job], failure: StorageError, tries: int) -> bool:
+        """At once where others were in the way, after a moment where the database is away."""
+        if isinstance(failure, StorageContended):
+            return tries < CONTENDED
+        known = self.error is not None or self._closing_until is not None or not batch
+        if known or not isinstance(failure, StorageAway):
+            return False
+        self._pause(AWAY_PAUSE)
+        return time.monotonic() < min(job.at for job in batch) + AWAY_SECONDS
 
     def _attempt(self, batch: list[Job]) -> list[Any]:
         """Raises `OperationFailed` and `StorageError`, and nothing was done then."""

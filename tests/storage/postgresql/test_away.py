@@ -82,6 +82,25 @@ async def test_refused(own: Cluster, database: Database) -> None:
     await recovered(database, ["kept"])
 
 
+async def test_a_server_that_is_started_again_at_once_is_waited_for(
+    own: Cluster, database: Database
+) -> None:
+    """Nothing was begun, so nothing is in doubt."""
+    own.server.stop()
+    reading, writing = (
+        asyncio.create_task(database.read(notes)),
+        asyncio.create_task(database.write(partial(note, text="waited"))),
+    )
+    await asyncio.sleep(0.3)
+    assert not reading.done()
+    assert not writing.done()
+    own.server.start()
+    await writing
+    assert (await reading)[0] == "before"
+    assert database.last_error is None
+    assert await database.read(notes) == ["before", "waited"]
+
+
 async def test_killed(own: Cluster, database: Database) -> None:
     gate = asyncio.Event()
     loop = asyncio.get_running_loop()

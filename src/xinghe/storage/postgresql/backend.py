@@ -6,7 +6,7 @@ from typing import Any, Self
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from xinghe.storage.connection import StorageError, StorageUnavailable
+from xinghe.storage.connection import StorageAway, StorageError, StorageUnavailable
 from xinghe.storage.postgresql.connection import PostgreSQLSession
 from xinghe.storage.postgresql.link import Link
 from xinghe.storage.sqlite.file import migrations
@@ -89,7 +89,7 @@ class PostgreSQLBackend:
             )
         except psycopg.Error as error:
             why = " ".join(str(error).split())
-            raise StorageUnavailable(f"{self.name} cannot be reached: {why}") from error
+            raise StorageAway(f"{self.name} cannot be reached: {why}") from error
         link = Link(connection, bounded=settings is WRITING)
         try:
             link.command(SETTINGS.format(**settings))
