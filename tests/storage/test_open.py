@@ -110,6 +110,7 @@ def test_the_log_is_cut_when_a_long_reader_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xinghe.storage.sqlite.file.LOG_LIMIT", 500_000)
+    monkeypatch.setattr("xinghe.storage.sqlite.file.LOG_PAGES", 100)
     prepare(tmp_path, create=True)
     log = tmp_path / "xinghe.db-wal"
     reading, writing = connect(tmp_path / FILE_NAME), connect(tmp_path / FILE_NAME)

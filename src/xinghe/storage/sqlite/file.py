@@ -19,6 +19,8 @@ BUSY_TIMEOUT_MS = 5000
 """How long to wait for the lock: the command line and the server use the file at once."""
 CACHE = 8192
 """KiB of pages that a connection keeps: the inner ones of all indexes of large books."""
+LOG_PAGES = 4000
+"""In the write-ahead log, then they go into the file: a page that was changed often goes once."""
 LOG_LIMIT = 64 * 1024 * 1024
 """Bytes to which the write-ahead log is cut when it begins anew: it grows while one reads long."""
 
@@ -59,6 +61,7 @@ def connect(file: Path, *, read_only: bool = False) -> apsw.Connection:
     connection.pragma("foreign_keys", True)
     connection.pragma("synchronous", "FULL")
     connection.pragma("cache_size", -CACHE)
+    connection.pragma("wal_autocheckpoint", LOG_PAGES)
     connection.pragma("journal_size_limit", LOG_LIMIT)
     connection.pragma("query_only", read_only)
     # An answer that was promised to be gone must not stand in the file's free pages.
