@@ -25,7 +25,7 @@ def database(options: Options) -> Finding | None:
     if options.database:
         return _at(options.database)
     local = os.path.join(options.data, "postgresql")
-    if not os.path.exists(os.path.join(local, "PG_VERSION")):
+    if not os.path.isdir(local):
         return None
     if os.path.exists(os.path.join(local, "postmaster.pid")):
         return _at(f"postgresql:///postgres?host={quote(local)}&user=xinghe")

@@ -208,10 +208,12 @@ def as_many_as_can_be(url: str) -> Iterator[psycopg.Connection]:
 async def test_no_connection_is_left(own: Cluster, url: str, database: Database) -> None:
     one = psycopg.connect(url, autocommit=True)
     others = list(as_many_as_can_be(url))
-    one.execute(
+    ours = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE application_name = 'xinghe' AND datname = current_database()"
     )
+    while one.execute(ours).fetchall():  # until they have ended
+        pass
     others += as_many_as_can_be(url)
     await refused(database)
     database.enqueue(partial(note, text="kept"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import re
 from collections.abc import Callable
 from typing import Any
@@ -241,6 +243,27 @@ def test_a_newer_database_is_refused(postgres: Cluster) -> None:
     postgres.do(f"UPDATE {VERSION} SET version = 1000", url=url)
     with pytest.raises(StorageError, match=r"version 1000.*use the newer program"):
         opened(url)
+
+
+def test_another_programs_tables_are_left_alone(postgres: Cluster) -> None:
+    url = postgres.empty()
+    postgres.do("CREATE TABLE accounts (x INT)", url=url)
+    with pytest.raises(StorageError, match="already exists"):
+        opened(url)
+    assert postgres.do("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", url=url) == [
+        (1,)
+    ]
+
+
+def test_who_may_not_make_tables_is_told(postgres: Cluster) -> None:
+    url = postgres.empty()
+    postgres.do("DROP ROLE IF EXISTS guest", "CREATE ROLE guest LOGIN")
+    server, me = postgres.server.folder, pwd.getpwuid(os.geteuid()).pw_name
+    with (server / "pg_ident.conf").open("a") as file:
+        file.write(f'xinghe "{me}" guest\n')
+    postgres.do("SELECT pg_reload_conf()")
+    with pytest.raises(StorageError, match="permission denied"):
+        opened(url.replace("user=xinghe", "user=guest"))
 
 
 def test_another_encoding_is_refused(postgres: Cluster) -> None:

@@ -67,7 +67,8 @@ class PostgreSQLBackend:
         try:
             _require(link, create=create)
             _migrate(link)
-        except StorageUnavailable as error:
+        except (StorageUnavailable, psycopg.Error) as error:
+            # Another program's tables have these names, say.
             raise StorageError(f"{backend.name}: {error}") from error
         finally:
             link.close()

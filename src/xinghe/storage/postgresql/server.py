@@ -52,7 +52,7 @@ class LocalServer:
     @property
     def exists(self) -> bool:
         """Whether there is one in the data directory."""
-        return (self.folder / "PG_VERSION").exists()
+        return os.path.isdir(self.folder)  # also where it belongs to somebody else
 
     @property
     def pid(self) -> int | None:
@@ -185,7 +185,11 @@ def running(server: LocalServer, *, own: bool = False) -> Iterator[None]:
 
     `own`: wait until no other does. Raises `StorageError`.
     """
-    descriptor = os.open(server.folder.with_name(FOLDER + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    lock = server.folder.with_name(FOLDER + ".lock")
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StorageError(f"{lock}: {error.strerror}") from error
     try:
         while not _locked(descriptor):
             pid = None if own else _postmaster(server.folder)
