@@ -93,6 +93,11 @@ def test_a_file_that_is_not_there(other: Commands) -> None:
     assert "none cannot be read: No such file" in other.refused("restore", "none", code=1)
 
 
+def test_a_directory_that_cannot_be_made(file: str) -> None:
+    below = Commands(Path(file) / "data")
+    assert "Not a directory" in below.refused("restore", file, code=1)
+
+
 def test_a_directory_without_a_database(tmp_path: Path, other: Commands) -> None:
     assert "there is no Xinghe database" in other.refused("backup", str(tmp_path / "b"), code=1)
     assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from tests.ledger.many import fill
 from xinghe.accounts.tables import record
 from xinghe.ledger import check
 from xinghe.storage import Database
+from xinghe.storage.sqlite import SQLiteBackend
 
 CHECK = """
 import sys
+from contextlib import closing
 from pathlib import Path
 from xinghe.ledger import check
 from xinghe.storage.sqlite import FILE_NAME, SQLiteSession, connect
@@ -49,6 +52,32 @@ def test_four_times_the_accounts_are_four_times_the_work() -> None:
     assert max(small.values()) > 5000, "the tables were not looked at"
     grown = {sql: large[sql] / small[sql] for sql in small if large[sql] > 1000}
     assert max(grown.values()) < 4.5, max(grown, key=lambda sql: grown[sql])
+
+
+def test_the_log_begins_anew_between_portions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is written meanwhile, it holds no more than what one snapshot needs."""
+    monkeypatch.setattr("xinghe.ledger.books.PORTION", 20)
+    monkeypatch.setattr("xinghe.storage.sqlite.file.LOG_PAGES", 100)
+    backend, log = SQLiteBackend.prepared(tmp_path, create=True), tmp_path / "xinghe.db-wal"
+    with closing(backend.session()) as writing, closing(backend.session(read_only=True)) as reading:
+        fill(writing, 100, requests=10)
+        found, written = reading.rows, 0
+
+        def rows(sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+            nonlocal written
+            writing.run(
+                "INSERT INTO audit (at, actor, action, subject, detail) VALUES (0, '', '', '', $1)",
+                "x" * 100_000,
+            )
+            written += 100_000
+            return found(sql, *parameters)
+
+        monkeypatch.setattr(reading, "rows", rows)
+        assert check(reading) == []
+        assert written > 15_000_000
+        assert log.stat().st_size < 4_000_000
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def restore_command(context: click.Context, file: Path, replace: bool, data: str
         lock = lock_data(directory)
     except ServeError as error:
         raise click.ClickException(f"a service uses {directory}: stop it first") from error
-    except (StorageError, SettingsError) as error:
+    except (StorageError, SettingsError, OSError) as error:
         raise click.ClickException(str(error)) from error
     try:
         _say(run(data, action, create=True), f"restored from {file}")
