@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from tests.kit.postgres import ON_SQLITE
+from tests.kit.postgres import ON_POSTGRES, ON_SQLITE
 from tests.kit.sqlite import raw
 from xinghe.storage import (
     Connection,
@@ -105,6 +106,25 @@ async def test_what_gathers_during_a_commit_is_one_batch(database: Database) -> 
     assert 0 < commits < 20
 
 
+@ON_POSTGRES
+async def test_what_may_lock_any_account_is_alone_in_its_transaction(database: Database) -> None:
+    def transaction(connection: Connection) -> object:
+        return connection.value("SELECT CAST(pg_current_xact_id() AS TEXT)")
+
+    gate = threading.Event()
+    database.enqueue(lambda _: gate.wait(60))
+    await until(lambda: bool(database._writers[0]._in_flight))
+    writing = [
+        asyncio.create_task(database.write(transaction, account=account))
+        for account in (2, 4, None, None, 2, 4)
+    ]
+    await until(lambda: len(database._writers[0]._queue) == len(writing))
+    gate.set()
+    a, b, alone, other, c, d = await asyncio.gather(*writing)
+    assert len({a, b, alone, other, c, d}) == 4
+    assert (a, c) == (b, d)
+
+
 @ON_SQLITE
 async def test_a_full_disk_fails_a_write_and_keeps_what_was_enqueued(database: Database) -> None:
     await database.write(limit_pages)
@@ -187,6 +207,30 @@ async def test_health_returns_by_itself(database: Database) -> None:
         await database.write(partial(note, text=FAR_TOO_MUCH))
     # The probe rewrites a page that exists, so it goes through where growth would not.
     await until(lambda: database.last_error is None)
+
+
+@ON_SQLITE
+async def test_a_batch_that_fails_goes_back_in_its_order(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, gate, commits = SQLiteSession.commit, threading.Event(), 0
+
+    def failing_once(session: SQLiteSession) -> None:
+        nonlocal commits
+        commits += 1
+        if commits == 2:
+            raise StorageUnavailable("away")
+        commit(session)
+
+    monkeypatch.setattr(SQLiteSession, "commit", failing_once)
+    database.enqueue(lambda _: gate.wait(60))
+    await until(lambda: bool(database._writers[0]._in_flight))
+    for text in ("a", "b", "c"):  # one batch, since the first is at work
+        database.enqueue(partial(note, text=text))
+    gate.set()
+    assert await database.drain() == 0
+    assert await database.read(notes) == ["a", "b", "c"]
+    assert commits == 3
 
 
 @ON_SQLITE

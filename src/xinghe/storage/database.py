@@ -41,8 +41,17 @@ def now() -> int:
 class _Asked:
     """A read: the session that is at it, and whether whoever asked has left."""
 
-    session: Session | None = None
-    gone = False
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.session: Session | None = None
+        self.gone = False
+
+    def leave(self) -> None:
+        """Have its thread be free for others, if it is at it still."""
+        with self.lock:
+            self.gone = True
+            if self.session is not None:
+                self.session.interrupt()
 
 
 class Database:
@@ -177,7 +186,7 @@ class Database:
         """
         unwritten = await self._each(Writer.close, timeout)
         self._closed = True
-        for session in self._sessions:
+        for session in list(self._sessions):
             session.interrupt()
         await asyncio.to_thread(self._readers.shutdown)
         for session in self._sessions:
@@ -194,15 +203,15 @@ class Database:
             async with asyncio.timeout(within):
                 return await loop.run_in_executor(self._readers, self._read, operation, asked)
         except TimeoutError as error:
+            asked.leave()
             raise StorageUnavailable("the database cannot be read: it does not answer") from error
+        except asyncio.CancelledError:
+            loop.call_later(READ_SECONDS, asked.leave)  # most end by themselves
+            raise
         except StorageAway:
             raise
         except StorageUnavailable as error:
             raise StorageUnavailable(f"the database cannot be read: {error}") from error
-        finally:
-            asked.gone = True  # its thread is for others
-            if asked.session is not None:
-                asked.session.interrupt()
 
     def _read(self, operation: Callable[[Connection], T], asked: _Asked) -> T:
         """In one of the threads that read."""
@@ -210,13 +219,19 @@ class Database:
         if session is None:
             session = self._own.session = self.backend.session(read_only=True)
             self._sessions.append(session)
-        asked.session = session
-        if asked.gone:
-            raise StorageUnavailable("nobody waits for it")
+        with asked.lock:
+            if asked.gone:
+                raise StorageUnavailable("nobody waits for it")
+            asked.session = session
         try:
             return operation(session)
         finally:
-            asked.session = None
+            with asked.lock:
+                asked.session = None
+            if asked.gone:  # the interruption may have been too late for it, and is for no other
+                del self._own.session
+                self._sessions.remove(session)
+                session.close()
 
     def _writer(self, account: int | None) -> Writer:
         return self._writers[(account or 0) % len(self._writers)]

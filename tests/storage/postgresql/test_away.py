@@ -22,6 +22,7 @@ from tests.kit.postgres import QUICK, Cluster, cluster
 from tests.storage.postgresql.proxy import proxy
 from tests.storage.test_writer import note, notes, until
 from xinghe.storage import Connection, Database, StorageUnavailable
+from xinghe.storage import database as storage_database
 from xinghe.storage.postgresql import connection
 from xinghe.storage.postgresql.backend import PostgreSQLBackend
 
@@ -127,13 +128,15 @@ async def test_killed(own: Cluster, database: Database) -> None:
 async def test_hung(own: Cluster, database: Database) -> None:
     stopped = family(own)
     for process in stopped:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):  # one was just ending
+            process.suspend()
     try:
         database.enqueue(partial(note, text="kept"))
         await refused(database)
     finally:
         for process in stopped:
-            process.resume()
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
     await recovered(database, ["kept"])
 
 
@@ -177,11 +180,33 @@ async def test_a_read_that_takes_too_long_takes_no_thread(database: Database) ->
         with pytest.raises(StorageUnavailable, match="does not answer"):
             await slow(within=0.1)
     assert await database.read(notes) == ["before"]
-    for _ in range(database.backend.readers):
-        with pytest.raises(TimeoutError):  # whoever asked was cancelled
-            await asyncio.wait_for(slow(within=None), 0.1)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+async def test_a_read_that_nobody_waits_for_takes_no_thread(
+    database: Database, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setattr(storage_database, "READ_SECONDS", 0.1)
+    begun, ended = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        begun.set()
+        try:
+            connection.run("SELECT pg_sleep($1)", seconds)
+            assert ended.wait(60)  # it is told too late
+        finally:
+            ended.set()
+
+    reading = asyncio.create_task(database.read(slow, within=None))
+    await until(begun.is_set)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await asyncio.sleep(0.2)
+    ended.set()
     async with asyncio.timeout(50):
-        assert await database.read(notes, within=None) == ["before"]
+        for _ in range(4 * database.backend.readers):
+            assert await database.read(notes, within=None) == ["before"]
 
 
 async def test_closing_waits_for_no_read(database: Database) -> None:
