@@ -91,9 +91,10 @@ class PostgreSQLBackend:
         except psycopg.Error as error:
             why = " ".join(str(error).split())
             raise StorageAway(f"{self.name} cannot be reached: {why}") from error
-        link = Link(connection, bounded=settings is WRITING)
+        link = Link(connection)
         try:
             link.command(SETTINGS.format(**settings))
+            link.bounded = settings is WRITING
         except BaseException:
             link.close()
             raise

@@ -70,9 +70,10 @@ Columns = list[tuple[int, Callable[[bytes], Any]]]
 
 
 class Link:
-    """For one thread; `bounded`: a statement of more than `LONGEST` has the link cut."""
+    """For one thread. While it is `bounded`, a statement of more than `LONGEST` has it cut."""
 
-    def __init__(self, connection: "psycopg.Connection[Any]", *, bounded: bool) -> None:
+    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+        self.bounded = True
         self.pgconn = connection.pgconn
         self.since = 0.0
         """When what is running was begun, by `time.monotonic`; 0: nothing is."""
@@ -80,8 +81,7 @@ class Link:
         self._socket = socket.socket(fileno=os.dup(self.pgconn.socket))
         self._prepared: dict[str, bytes] = {}
         self._columns: dict[str, Columns] = {}
-        if bounded:
-            _watch.add(self)
+        _watch.add(self)
 
     @property
     def works(self) -> bool:
@@ -214,7 +214,7 @@ class _Watch:
                     self._running = False
                     return
             for link in links:
-                if 0 < link.since < time.monotonic() - LONGEST:
+                if link.bounded and 0 < link.since < time.monotonic() - LONGEST:
                     link.cut()
 
 
