@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -331,3 +332,28 @@ async def test_what_is_dropped_is_named_and_not_quoted(database: Database) -> No
     (dropped,) = [each for each in told if each["event"] == "operation_dropped"]
     assert dropped["operation"].endswith("keep")
     assert "what a user was told" not in str(told)
+
+
+async def test_what_is_being_written_is_not_exchanged(database: Database) -> None:
+    gate = threading.Event()
+    first = database.enqueue(lambda _: gate.wait(60))
+    await until(lambda: bool(database._writers[0]._in_flight))
+    second = database.enqueue(partial(note, text="exchanged"))
+    assert not database.amend(first, partial(note, text="too late"))
+    assert database.amend(second, partial(note, text="in its place"))
+    gate.set()
+    assert await database.drain() == 0
+    assert not database.amend(second, partial(note, text="far too late"))
+    assert await database.read(notes) == ["in its place"]
+
+
+@ON_POSTGRES
+async def test_an_error_that_is_passed_over_undoes_what_was_done(database: Database) -> None:
+    def passing_over(connection: Connection) -> None:
+        note(connection, "undone")
+        with suppress(psycopg.Error):
+            connection.run("INSERT INTO tokens (account_id) VALUES (1)")
+
+    with pytest.raises(StorageUnavailable, match="had failed"):
+        await database.write(passing_over)
+    assert await database.read(notes) == []

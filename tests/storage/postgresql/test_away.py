@@ -322,3 +322,39 @@ def test_what_became_of_a_transaction_on_another_server(
     assert not session._was_committed(pid[another])
     for each in (session, lost, another):
         each.close()
+
+
+async def test_a_table_that_is_not_there_for_a_while(
+    own: Cluster, url: str, tmp_path: Path
+) -> None:
+    """As in the midst of a restore: what must not be lost waits for it."""
+    async with await Database.open(tmp_path, url) as database:
+        own.do("ALTER TABLE audit RENAME TO elsewhere", url=url)
+        database.enqueue(partial(note, text="kept"))
+        await until(lambda: database.last_error is not None)
+        own.do("ALTER TABLE elsewhere RENAME TO audit", url=url)
+        assert await database.drain(30) == 0
+        assert await database.read(notes) == ["kept"]
+
+
+async def test_accounts_are_locked_in_one_order(own: Cluster, url: str) -> None:
+    """Whoever waits for a lower one holds no higher one: so nobody waits for each other."""
+    insert = "INSERT INTO accounts (id, appid, name, created_at) VALUES ({0}, '{0}', '{0}', 0)"
+    # The lower one lies behind the other, where a reader of the table comes last.
+    own.do(insert.format(1), insert.format(2), "UPDATE accounts SET held = 5 WHERE id = 1", url=url)
+    backend = PostgreSQLBackend(url)
+    first, second, third = (backend.session() for _ in range(3))
+    first.begin()
+    first.lock([1])
+    second.begin()
+    waiting = asyncio.create_task(asyncio.to_thread(second.lock, {2, 1}))
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    await until(lambda: own.do(query)[0][0] == 1)
+    third.begin()
+    assert third.rows("SELECT id FROM accounts WHERE id = 2 FOR UPDATE NOWAIT") == [(2,)]
+    third.rollback()
+    first.rollback()
+    await waiting
+    second.rollback()
+    for each in (first, second, third):
+        each.close()
