@@ -53,6 +53,7 @@ LONGEST = (
     "tests/pictures/test_reader.py",
     "tests/images/diffusion/test_service.py",
     "tests/images/diffusion/test_sources.py",
+    "tests/storage/postgresql/test_away.py",
     "tests/faults/test_kill.py",
     "tests/supervisor/test_restart.py",
 )

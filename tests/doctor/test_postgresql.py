@@ -71,7 +71,8 @@ def test_the_data_directorys_own_at_rest(tmp_path: Path) -> None:
     assert (finding.status, "starts with the service" in finding.text) == (OK, True)
 
 
-def test_one_that_hangs(postgres: Cluster) -> None:
+def test_one_that_hangs(postgres: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xinghe.doctor.postgresql.SECONDS", 2)
     url, pid = postgres.database(), postgres.server.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
