@@ -91,9 +91,9 @@ async def test_an_answer_that_left_is_charged_late_by_its_own_process(
     )
     other.commit()
     other.close()
+    await until(lambda: ledger.owner.journal.idle)
     assert await books.balance() == (1000 - COST, 0)
     assert [entry.note for entry in await books.usage()] == ["late"]
-    assert ledger.owner.journal.idle
 
 
 async def test_a_stop_puts_into_the_journal_what_is_queued(

@@ -67,6 +67,8 @@ async def _bury(database: Database, boot_id: str, file: int, own_boot_id: str) -
     refused = await _replay(database, records, boot_id)
     reaped = await _settle_all(database, boot_id, own_boot_id, refused)
     if not refused:
+        if database.shared:
+            await database.write(partial(processes.leave, boot_id=boot_id))
         owners.remove(database.directory, boot_id)
     return reaped
 
