@@ -3,7 +3,7 @@
 import base64
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import chain, islice
@@ -16,6 +16,7 @@ from xinghe.storage.backup_file import (
     BackupError,
     BackupWriter,
     Header,
+    Progress,
     Rows,
     Summary,
     Table,
@@ -47,9 +48,6 @@ PAGE = 1000
 AT_ONCE = 20
 """Rows that one statement inserts."""
 
-Progress = Callable[[str, int], None]
-"""Told of each page: the table and how many rows of it are done; what it raises ends the task."""
-
 
 def save(session: Connection, file: Path, progress: Progress) -> Summary:
     """Write a backup of one moment, whatever is written meanwhile, and read it again.
@@ -63,7 +61,7 @@ def save(session: Connection, file: Path, progress: Progress) -> Summary:
             summary = _save(session, BackupWriter(stream), progress)
             stream.flush()
             os.fsync(stream.fileno())
-        if verify(draft) != summary:
+        if verify(draft, progress) != summary:
             raise BackupError(f"{draft} is not what was written: try another disk")
         draft.rename(file)
         folder = os.open(file.parent, os.O_RDONLY)

@@ -8,10 +8,9 @@ its rows, each a list of values in the order of the columns (bytes in base64); a
 import gzip
 import hashlib
 import zlib
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, TypeVar
+from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
 
@@ -22,7 +21,8 @@ LEVEL = 1
 """Of gzip: the others take much longer and save little."""
 
 Rows: TypeAlias = list[list[Any]]
-T = TypeVar("T")
+Progress: TypeAlias = Callable[[str, int], None]
+"""Told how many rows of a table are done, page by page; what it raises ends the task."""
 
 
 class BackupError(StorageError):
@@ -99,9 +99,13 @@ def read(file: Path) -> Iterator[Line]:
         raise BackupError(f"{file} cannot be read: {error.strerror or error}") from error
 
 
-def verify(file: Path) -> Summary:
+def verify(file: Path, progress: Progress | None = None) -> Summary:
     """Read a backup to its end. Raises `BackupError`."""
-    line = deque(read(file), 1).pop()
+    done = 0
+    for line in read(file):
+        if isinstance(line, list) and progress is not None:
+            done += len(line)
+            progress("read again", done)
     assert isinstance(line, Summary)
     return line
 
