@@ -1,0 +1,38 @@
+"""What is drawn for the state machine of the ledger."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from hypothesis import strategies as st
+
+from tests.ledger.world import ACCOUNTS
+from xinghe.ledger.holds import Counts, Period
+
+ACCOUNT = st.sampled_from(ACCOUNTS)
+PROCESS = st.sampled_from(["one", "two"])
+DAY = 86_400_000_000
+PERIODS: list[Period] = ["day", "month", "total"]
+AMOUNTS = st.integers(0, 100)
+STEPS = st.integers(1, 12)
+COUNTS = st.builds(
+    lambda prompt, completion, cached, search, searches: Counts(
+        prompt, completion, min(prompt, cached), min(prompt, search), searches
+    ),
+    st.integers(0, 6),
+    st.integers(0, 6),
+    st.integers(0, 3),
+    st.integers(0, 6),
+    st.integers(0, 2),
+)
+PLACES = st.sampled_from([("database",), ("journal",), ("database", "journal")])
+"""Where a process writes: the journal takes what the database does not take in time, or both do."""
+
+
+Begun: TypeAlias = tuple[bool, list[tuple[Counts, tuple[str, ...]]], tuple[str, ...] | None]
+BEGUN = st.lists(
+    st.tuples(st.booleans(), st.lists(st.tuples(COUNTS, PLACES), max_size=2), st.none() | PLACES),
+    max_size=5,
+)
+"""Whether it streams, its checkpoints, and how it is captured, if it is."""
+FATES = st.sampled_from(["buried", "fenced", "fenced, with a cap"])
