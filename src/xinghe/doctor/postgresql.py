@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from urllib.parse import quote
 
 from .finding import Finding, fail, ok, warn
 from .options import Options
@@ -28,11 +27,16 @@ def database(options: Options) -> Finding | None:
     if not os.path.isdir(local):
         return None
     if os.path.exists(os.path.join(local, "postmaster.pid")):
-        return _at(f"postgresql:///postgres?host={quote(local)}&user=xinghe")
+        try:
+            # Not by its path, which may be longer than that of a socket can be.
+            folder = os.open(local, os.O_RDONLY)
+        except OSError as error:
+            return fail(NAME, f"{local}: {error.strerror}", "ask as the user of the service")
+        return _at(f"postgresql:///postgres?host=/proc/self/fd/{folder}&user=xinghe", f"in {local}")
     return ok(NAME, f"PostgreSQL in {local}, which starts with the service")
 
 
-def _at(url: str) -> Finding:
+def _at(url: str, place: str = "") -> Finding:
     """Nothing is said of the URL but its host and its database: a password may be in it."""
     try:
         psycopg = import_module("psycopg")  # which the doctor itself can do without
@@ -47,7 +51,8 @@ def _at(url: str) -> Finding:
     if not given:
         mend = "in a user's name and password, write characters but letters and digits as %XX"
         return fail(NAME, "database.url cannot be read", mend)
-    name = f"PostgreSQL {given.get('dbname', '')} on {given.get('host', 'this machine')}"
+    place = place or f"{given.get('dbname', '')} on {given.get('host', 'this machine')}"
+    name = f"PostgreSQL {place}"
     try:
         with psycopg.connect(url, connect_timeout=SECONDS) as connection:
             found = connection.execute(QUERY).fetchone()

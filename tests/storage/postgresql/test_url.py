@@ -96,8 +96,10 @@ async def test_the_first_of_several_hosts_that_takes_writes(
         assert await database.read(lambda c: c.value("SELECT count(*) FROM accounts")) == 0
 
 
-async def test_a_path_that_is_too_long_for_a_socket(tmp_path: Path) -> None:
-    deep = tmp_path / ("d" * 60) / ("e" * 60)
+@pytest.mark.parametrize("name", ["d" * 60 + "/" + "e" * 60, "我的 data,50%&c"])
+async def test_a_path_that_is_not_like_others(tmp_path: Path, name: str) -> None:
+    """Too long for a socket, or with what means something in a URL."""
+    deep = tmp_path / name
     deep.mkdir(parents=True)
     with cluster(deep) as running:
         assert running.do("SELECT 1") == [(1,)]

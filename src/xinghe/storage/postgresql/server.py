@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from pwd import getpwuid
+from urllib.parse import quote
 
 from xinghe.storage.connection import StorageError
 from xinghe.storage.postgresql.account import ServerUser, becoming, server_user
@@ -173,10 +174,10 @@ class LocalServer:
 def local_url(data: Path) -> str:
     """Where the local server of a data directory is reached."""
     folder = str(data / FOLDER)
-    if len(os.fsencode(folder)) + len(SOCKET) + 1 > SOCKET_PATH:
-        # Of this process, and open as long as it lives.
+    if "," in folder or len(os.fsencode(folder)) + len(SOCKET) + 1 > SOCKET_PATH:
+        # libpq takes no such path; this one is of this process, and open as long as it lives.
         folder = f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}"
-    return f"postgresql:///postgres?host={folder}&user={ROLE}"
+    return f"postgresql:///postgres?host={quote(folder)}&user={ROLE}"
 
 
 @contextlib.contextmanager
