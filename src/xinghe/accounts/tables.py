@@ -10,7 +10,7 @@ import msgspec
 
 from xinghe.accounts.rules import MAX_BALANCE, AccountError
 from xinghe.core import MICRO
-from xinghe.ledger import Cap, Period, lots
+from xinghe.ledger import Cap, Period, holds, lots
 from xinghe.storage import Connection, now
 
 _ACCOUNTS = "SELECT id, appid, name, available, held, created_at FROM accounts"
@@ -190,14 +190,14 @@ def revoke(connection: Connection, token_id: int, at: int) -> None:
 
 
 def unused_tokens(connection: Connection, account_id: int, name: str) -> list[AccessToken]:
-    """The tokens of a name that are not revoked and were never used; every use leaves a hold."""
+    """The tokens of a name that are not revoked and were never used."""
     rows = connection.rows(
-        f"{_SELECT} WHERE t.account_id = $1 AND t.name = $2 AND t.revoked_at IS NULL "  # noqa: S608
-        "AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.token_id = t.id)",
+        f"{_SELECT} WHERE t.account_id = $1 AND t.name = $2 AND t.revoked_at IS NULL",
         account_id,
         name,
     )
-    return [_access_token(row) for row in rows]
+    tokens = map(_access_token, rows)
+    return [each for each in tokens if not holds.is_used(connection, each.id, each.created_at)]
 
 
 def record(
