@@ -118,6 +118,14 @@ async def test_a_file_that_is_gone_is_the_databases_fault(tmp_path: Path) -> Non
             await database.write(partial(note, text="a"))
 
 
+async def test_a_closed_database_is_one_file(tmp_path: Path) -> None:
+    """What was deleted must not stay in the write-ahead log."""
+    async with await Database.open(tmp_path) as database:
+        await asyncio.gather(*(database.write(partial(note, text="a")) for _ in range(5)))
+        await asyncio.gather(*(database.read(notes) for _ in range(5)))
+    assert [file.name for file in tmp_path.iterdir()] == ["xinghe.db"]
+
+
 async def noted(database: Database) -> list[str]:
     assert await database.drain() == 0
     rows = await database.read(lambda c: c.rows("SELECT detail FROM audit ORDER BY id"))

@@ -67,8 +67,8 @@ class Database:
         self.backend = backend
         self._readers = ThreadPoolExecutor(backend.readers, "xinghe-reader")
         self._own = threading.local()
-        self._sessions: list[Session] = []
-        """Of the threads that read, each with its `_own.session`."""
+        self._sessions: dict[Session, _Asked] = {}
+        """Of the threads that read, each with its `_own.session`; the last read of each."""
         self._closed = False
         self._writers = [Writer(backend, loop) for _ in range(backend.writers)]
 
@@ -186,8 +186,8 @@ class Database:
         """
         unwritten = await self._each(Writer.close, timeout)
         self._closed = True
-        for session in list(self._sessions):
-            session.interrupt()
+        for asked in list(self._sessions.values()):
+            asked.leave()
         await asyncio.to_thread(self._readers.shutdown)
         for session in self._sessions:
             session.close()
@@ -218,7 +218,7 @@ class Database:
         session: Session | None = getattr(self._own, "session", None)
         if session is None:
             session = self._own.session = self.backend.session(read_only=True)
-            self._sessions.append(session)
+        self._sessions[session] = asked
         with asked.lock:
             if asked.gone:
                 raise StorageUnavailable("nobody waits for it")
@@ -230,7 +230,7 @@ class Database:
                 asked.session = None
             if asked.gone:  # the interruption may have been too late for it, and is for no other
                 del self._own.session
-                self._sessions.remove(session)
+                del self._sessions[session]
                 session.close()
 
     def _writer(self, account: int | None) -> Writer:
