@@ -64,10 +64,13 @@ class Settlements:
         """
         saved = asyncio.get_running_loop().create_future()
         settlement = Settlement(record, place, owner, saved, time.monotonic())
-        lingers = self._database.deferred() is None
-        self._queue(settlement)
-        if lingers:
+        if self._database.deferred() is None:
+            self._queue(settlement)
             self._lingering[record.hold_id] = settlement
+        else:
+            # Whoever asks again gets the stored response: it is charged even if we are taken for
+            # dead meanwhile.
+            self._queue(settlement, owner.boot_id)
         return settlement
 
     def withdraw(self, settlement: Settlement) -> bool:
