@@ -41,7 +41,7 @@ def backup(file: Path, data: str | None) -> None:
         with closing(database.backend.session(read_only=True)) as session:
             return await _until_told(partial(save, session, file))
 
-    _say(run(data, action), f"saved to {file} ({_megabytes(file)})")
+    _say(run(data, action), f"saved to {file} ({_size(file)})")
 
 
 @click.command("restore")
@@ -77,12 +77,15 @@ def restore_command(context: click.Context, file: Path, replace: bool, data: str
 
 
 def _say(summary: Summary, what: str) -> None:
-    counts = (f"{count:,} {table.replace('_', ' ')}" for table, count in summary.rows.items())
-    click.echo(f"{what}: {', '.join(counts)}")
+    counts = [
+        f"{table.replace('_', ' ')} {count:,}" for table, count in summary.rows.items() if count
+    ]
+    click.echo(f"{what}: {', '.join(counts) or 'nothing was in it'}")
 
 
-def _megabytes(file: Path) -> str:
-    return f"{file.stat().st_size / 1e6:,.1f} MB"
+def _size(file: Path) -> str:
+    size = file.stat().st_size
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 
 async def _until_told(task: Callable[[Callable[[str, int], None]], Summary]) -> Summary:
