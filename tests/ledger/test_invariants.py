@@ -326,10 +326,11 @@ class Ledger(RuleBasedStateMachine):
         self.sweep(account, 1, 9)
 
 
-EXAMPLES = pytest.mark.parametrize("examples", [25, pytest.param(400, marks=pytest.mark.slow)])
+EXAMPLES = pytest.mark.parametrize("examples", [25, pytest.param(250, marks=pytest.mark.slow)])
 
 
 @EXAMPLES
+@pytest.mark.timeout(900)
 def test_any_sequence(database_url: str, examples: int) -> None:
     # In memory it is quick.
     store, more = (partial(OnServer, database_url), 1) if database_url else (InMemory, 2)
