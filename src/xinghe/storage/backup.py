@@ -63,6 +63,7 @@ def save(session: Connection, file: Path, progress: Progress) -> Summary:
             os.fsync(stream.fileno())
         if verify(draft, progress) != summary:
             raise BackupError(f"{draft} is not what was written: try another disk")
+        progress("all", sum(summary.rows.values()))  # the last moment to break it off
         draft.rename(file)
         folder = os.open(file.parent, os.O_RDONLY)
         try:
