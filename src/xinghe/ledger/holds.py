@@ -336,13 +336,6 @@ def put_cap(connection: Connection, token_id: int, amount: int, per: Period, at:
     _write_cap(connection, token_id, Cap(amount, per, since, spent, held))
 
 
-def is_used(connection: Connection, token_id: int, created_at: int) -> bool:
-    """Whether a token was ever used: each use leaves a hold, whose id begins with its time."""
-    since = f"{max(0, created_at - _DAY):014x}"  # a clock may have been set back
-    query = "SELECT 1 FROM holds WHERE id >= $1 AND token_id = $2 LIMIT 1"
-    return connection.value(query, since, token_id) is not None
-
-
 def remove_cap(connection: Connection, token_id: int) -> None:
     """Take a token's cap away, if it has one."""
     connection.run("DELETE FROM caps WHERE token_id = $1", token_id)
