@@ -25,7 +25,7 @@ ROLE = "xinghe"
 SOCKET = ".s.PGSQL.5432"
 SOCKET_PATH = 107
 """Bytes that the path of a Unix socket may have."""
-PATIENCE = 60.0
+READY_SECONDS = 60.0
 """Seconds for a start: after a crash it reads its log, and an older server must have ended."""
 POLL = 0.02
 SETTINGS = {
@@ -66,7 +66,7 @@ class LocalServer:
 
     def start(self) -> None:
         """Return when it serves, its files made where there were none. Raises `StorageError`."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + READY_SECONDS
         try:
             if not self.exists:
                 self._make(server_user(self.folder))
@@ -159,7 +159,7 @@ class LocalServer:
                 return True
             if time.monotonic() > deadline:
                 self.stop()
-                raise OSError(f"it is not ready after {PATIENCE:g} s, see {self._log}")
+                raise OSError(f"it is not ready after {READY_SECONDS:g} s, see {self._log}")
             time.sleep(POLL)
         with self._log.open("rb") as file:
             file.seek(max(0, self._log.stat().st_size - 2000))
