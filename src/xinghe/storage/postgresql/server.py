@@ -48,6 +48,8 @@ class LocalServer:
         self.folder = data / FOLDER
         self._settings = {**SETTINGS, **(settings or {})}
         self._log = data / (FOLDER + ".log")
+        self._log_begins = 0
+        """Where what the last launch says begins."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -71,6 +73,7 @@ class LocalServer:
             if not self.exists:
                 self._make(server_user(self.folder))
             self._let_in(server_user(self.folder))
+            self.stop()  # one that was killed is to be waited for, else its number is taken
             self._end_older(deadline)
             self.launch()
             while not self._wait(deadline):
@@ -84,6 +87,7 @@ class LocalServer:
         command += [f"--{name}={value}" for name, value in self._settings.items()]
         with self._log.open("ab") as log:
             os.fchmod(log.fileno(), 0o600)
+            self._log_begins = log.tell()
             self._process = subprocess.Popen(  # noqa: S603
                 command,
                 cwd=self.folder,
@@ -162,10 +166,11 @@ class LocalServer:
                 raise OSError(f"it is not ready after {READY_SECONDS:g} s, see {self._log}")
             time.sleep(POLL)
         with self._log.open("rb") as file:
-            file.seek(max(0, self._log.stat().st_size - 2000))
-            said = file.read()
-        # The parts of a server that was killed hold its memory, for a moment.
-        if b"still in use" not in said or time.monotonic() > deadline:
+            file.seek(self._log_begins)
+            said = file.read(2000)
+        # The parts of a server that was killed hold its memory and its number, for a moment.
+        held = any(words in said for words in (b"still in use", b"already exists"))
+        if not held or time.monotonic() > deadline:
             raise OSError(f"it ended at once (status {self._process.poll()}), see {self._log}")
         time.sleep(POLL)
         return False
