@@ -81,7 +81,10 @@ class Steps(World):
         late = owner is not None and hold in told.taken and record.kind == "capture"
         known = told.open.pop(hold, None) or (told.taken.pop(hold) if late else None)
         again = record.kind == "capture" and told.paid.get(hold, (0, -1, 0))[1] == record.at
-        before = (0, 0) if known is None else self.balance(known.account_id)
+        before = (0, 0)
+        if known is not None:
+            available, held = self.balance(known.account_id)
+            before = available - (self.due(known.account_id) if late else 0), held
         assert settle(self.session, record, owner) == (known is not None or again)
         if known is None:
             return

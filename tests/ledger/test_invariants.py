@@ -36,7 +36,7 @@ from tests.ledger.drawn import (
 from tests.ledger.steps import Steps, cost_of
 from tests.ledger.stores import InMemory, OnServer, Store
 from tests.ledger.world import ACCOUNTS
-from xinghe.ledger import holds, lots, reaper
+from xinghe.ledger import holds, lots, reaper, settlements
 from xinghe.ledger.holds import Counts, Hold, Period
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping
@@ -62,7 +62,8 @@ class Ledger(RuleBasedStateMachine):
         self.patch.setattr(holds, "SWEPT_ON_THE_WAY", 1)
         self.patch.setattr(lots, "PAGE", 3)
         self.patch.setattr(reaper, "PAGE", 2)
-        self.patch.setattr(reaper, "now", lambda: world.clock)
+        for each in reaper, settlements:
+            self.patch.setattr(each, "now", lambda: world.clock)
         self.ids = count()
         self.running: dict[str, Hold] = {}
         """What processes have reserved, or tried to, and are not dead since."""

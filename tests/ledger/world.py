@@ -166,6 +166,10 @@ class World:
             most = min(most + remaining, promised)
         return most
 
+    def due(self, account: int) -> int:
+        """What a sweep takes at this moment."""
+        return self.lots(account, expired=True) - self.pinned(account)
+
     def covered(self, account: int) -> bool:
         """Whether every open hold finds its amount in lots that were valid when it was made.
 

@@ -11,10 +11,10 @@ from functools import partial
 import msgspec
 import structlog
 
-from xinghe.ledger import holds
+from xinghe.ledger import holds, lots
 from xinghe.ledger.journal import Journal, Record
 from xinghe.ledger.owners import Owner
-from xinghe.storage import Connection, Database, Job, StorageUnavailable
+from xinghe.storage import Connection, Database, Job, StorageUnavailable, now
 
 LINGER_SECONDS = 0.3
 """How long the database may take before the journal takes a settlement as well."""
@@ -180,6 +180,9 @@ def _capture_late(connection: Connection, record: Record, owner: str) -> bool:
     if hold is None:
         return False
     account_id, token_id, amount = hold
+    # What has expired must not count as available: the charge would take valid lots in its stead,
+    # which open holds were promised.
+    lots.expire(connection, account_id, now())
     part = min(amount, holds.available(connection, account_id))
     connection.run(
         "UPDATE holds SET state = 'open', resolved_at = NULL, amount = $1 WHERE id = $2",
