@@ -15,11 +15,20 @@ import pytest
 
 from tests.ledger.many import fill
 from xinghe.ledger import check
-from xinghe.storage import Backend, Connection, StorageError, backup, restore, save, verify_backup
-from xinghe.storage.backup_file import BackupError
+from xinghe.storage import (
+    Backend,
+    Connection,
+    StorageError,
+    backup,
+    backup_file,
+    restore,
+    save,
+    verify_backup,
+)
+from xinghe.storage.backup_file import FORMAT, BackupError, BackupWriter, Header, Table
 from xinghe.storage.connection import Session
 from xinghe.storage.postgresql.backend import PostgreSQLBackend
-from xinghe.storage.sqlite import SQLiteBackend
+from xinghe.storage.sqlite import SQLiteBackend, migrations
 
 AUDIT = "INSERT INTO audit (at, actor, action, subject, detail) VALUES (1, 'a', 'b', 'c', '字')"
 NOTICE = "INSERT INTO outbox (account_id, available, threshold, at) VALUES (1, 2, 3, 4)"
@@ -238,6 +247,9 @@ CHANGED: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "a row with more": lambda lines: first(lines, b",2976,", b",2976,1,"),
     "no text": lambda lines: first(lines, b'"app-1"', b'"\xff"'),
     "no base64": lambda lines: first(lines, b"AP8A", b"?P8A"),
+    "rows of no table": lambda lines: [lines[0], *lines[2:]],
+    "lists in lists": lambda lines: [*lines[:2], b"[[" + b"[" * 9999 + b"]" * 10_001 + b"\n"],
+    "too many values": lambda lines: [*lines[:2], b"[[" + b"1," * 4_000_001 + b"1]]\n"],
 }
 
 
@@ -261,6 +273,32 @@ def test_a_spoiled_file(how: str, empty: Session, file: Path) -> None:
         verify_backup(file)
     # Whatever comes first: the damage is found, or the database refuses a row.
     with pytest.raises(BackupError, match=str(file)):
+        restore(empty, file, quiet, replace=False)
+    assert content(empty) == before
+
+
+def test_a_line_without_end(empty: Session, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_file, "LONGEST", 1000)
+    with pytest.raises(BackupError, match="a line of it is too large"):
+        verify_backup(file)
+    with pytest.raises(BackupError, match="a line of it is too large"):
+        restore(empty, file, quiet, replace=False)
+
+
+@INTO_EACH
+def test_a_name_is_no_statement(empty: Session, tmp_path: Path) -> None:
+    name = "audit (at, actor, action, subject, detail) VALUES (1, 'a', 'b', 'c', 'd'); COMMIT; --"
+    file = tmp_path / "file"
+    with file.open("wb") as stream:
+        writer = BackupWriter(stream)
+        version = max(number for number, _ in migrations())
+        writer.write(Header(FORMAT, version, "0", 1))
+        writer.write(Table(name, [], None))
+        writer.write([[]])
+        writer.finish()
+    verify_backup(file)
+    before = content(empty)
+    with pytest.raises(BackupError, match="is another one"):
         restore(empty, file, quiet, replace=False)
     assert content(empty) == before
 

@@ -138,8 +138,9 @@ def _restore(session: Session, file: Path, progress: Progress) -> Summary:
         if isinstance(line, Header):
             _require_version(file, line, _version(session))
         elif isinstance(line, Table):
+            # Names from the file become part of a statement.
             kinds = dict(_columns(session, line.table)) if line.table in KEYS else {}
-            if set(line.columns) != kinds.keys():
+            if not kinds or sorted(line.columns) != sorted(kinds):
                 raise BackupError(f"{file} is damaged: its table {line.table} is another one")
             inserts.append(_Insert(session, line, kinds))
         elif isinstance(line, list):

@@ -19,6 +19,10 @@ from xinghe.storage.connection import StorageError
 FORMAT = 1
 LEVEL = 1
 """Of gzip: the others take much longer and save little."""
+LONGEST = 512 * 1024 * 1024
+"""Bytes of a line: half as much again as eight of the largest answers that are kept by default."""
+MOST_VALUES = 4_000_000
+"""Commas of a line; what they part takes much more memory than it takes here."""
 
 Rows: TypeAlias = list[list[Any]]
 Progress: TypeAlias = Callable[[str, int], None]
@@ -90,10 +94,12 @@ def read(file: Path) -> Iterator[Line]:
     """
     try:
         with gzip.open(file) as stream:
-            yield from _lines(file, iter(stream))
+            yield from _lines(file, stream)
     except (EOFError, StopIteration) as error:
         raise BackupError(f"{file} is cut off: its end is missing") from error
-    except (gzip.BadGzipFile, zlib.error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (
+        gzip.BadGzipFile, zlib.error, msgspec.MsgspecError, UnicodeDecodeError, RecursionError
+    ) as error:  # fmt: skip
         raise BackupError(f"{file} is no backup of Xinghe, or damaged: {error}") from error
     except OSError as error:
         raise BackupError(f"{file} cannot be read: {error.strerror or error}") from error
@@ -110,17 +116,17 @@ def verify(file: Path, progress: Progress | None = None) -> Summary:
     return line
 
 
-def _lines(file: Path, lines: Iterator[bytes]) -> Iterator[Line]:
+def _lines(file: Path, stream: gzip.GzipFile) -> Iterator[Line]:
     digest, counts, table = hashlib.sha256(), dict[str, int](), ""
-    text = _next(lines)
+    text = _next(file, stream)
     header = msgspec.json.decode(text, type=Header)
     if header.xinghe_backup > FORMAT:
         raise BackupError(f"{file} was made by Xinghe {header.program}: use that, or a newer one")
     yield header
     while True:
         digest.update(text)
-        text = _next(lines)
-        if text.startswith(b"["):
+        text = _next(file, stream)
+        if text.startswith(b"[") and counts:
             rows = msgspec.json.decode(text, type=Rows)
             counts[table] += len(rows)
             yield rows
@@ -132,13 +138,15 @@ def _lines(file: Path, lines: Iterator[bytes]) -> Iterator[Line]:
         else:
             break
     summary = msgspec.json.decode(text, type=Summary)
-    if summary != Summary(counts, digest.hexdigest()) or next(lines, None) is not None:
+    if summary != Summary(counts, digest.hexdigest()) or stream.read(1):
         raise BackupError(f"{file} is damaged: it is not what was written")
     yield summary
 
 
-def _next(lines: Iterator[bytes]) -> bytes:
-    line = next(lines, b"")
+def _next(file: Path, stream: gzip.GzipFile) -> bytes:
+    line = stream.readline(LONGEST)
+    if len(line) == LONGEST or line.count(b",") > MOST_VALUES:
+        raise BackupError(f"{file} is damaged: a line of it is too large")
     if not line.endswith(b"\n"):
         raise EOFError
     return line
