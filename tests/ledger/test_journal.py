@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from tests.kit.disk import fill, small_disk
 from tests.ledger.books import ROOT
 from xinghe.ledger.holds import Counts
 from xinghe.ledger.journal import PLACE_BYTES, Journal, Record, framed, prepare, read
@@ -199,26 +200,17 @@ def test_kill_9_in_the_midst_of_writing(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_does_not_stop_it(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system")
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"mount: {mounted.stderr.strip()}")
-    try:
-        descriptor = opened(tmp_path / "journal", 1000)
-        with (tmp_path / "filler").open("wb", buffering=0) as filler:
-            while filler.write(bytes(4096)) == 4096:
-                pass
-    except OSError:
+    with small_disk(tmp_path / "disk", 1) as folder:
+        descriptor = opened(folder / "journal", 1000)
+        fill(folder / "filler")
         journal = Journal(descriptor, 1000)
-        group = [(journal.take(), Record("release", f"{n:030x}", 1, n)) for n in range(1000)]
-        journal.write(group).result()
-        assert [record.at for record in read(descriptor)] == list(range(1000))
-        journal.close()
-        os.close(descriptor)
-    finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
+        try:
+            group = [(journal.take(), Record("release", f"{n:030x}", 1, n)) for n in range(1000)]
+            journal.write(group).result()
+            assert [record.at for record in read(descriptor)] == list(range(1000))
+        finally:
+            journal.close()
+            os.close(descriptor)
 
 
 def test_a_disk_that_fails_is_told(tmp_path: Path) -> None:
