@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from hashlib import sha256
+from pathlib import Path
+from weakref import ref
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.sqlite import in_memory
+from xinghe import idempotency
+from xinghe.accounts import Accounts
+from xinghe.core import MICRO
 from xinghe.idempotency import (
     DROPPED_ON_THE_WAY,
     ROW_BYTES,
     IdempotencyKey,
+    IdempotencyStore,
+    KeyReused,
     StoredResponse,
     any_expired,
     drop_expired,
     find_response,
     store_response,
 )
-from xinghe.storage import Allowance, Connection
+from xinghe.settings import Idempotency
+from xinghe.storage import Allowance, Connection, Database, now
 from xinghe.storage.postgresql.backend import PostgreSQLBackend
 
 MAX = 10_000
@@ -145,3 +154,41 @@ def test_a_smaller_limit_is_reached_step_by_step(connection: Connection) -> None
 def test_one_that_is_larger_than_all_may_be_does_not_stay(connection: Connection) -> None:
     store_response(connection, key_of("k"), answer(bytes(MAX + ROW_BYTES)), max_bytes=MAX)
     assert total(connection) == (0, 0)
+
+
+async def test_however_many_read_one_it_is_in_memory_once(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with await Database.open(tmp_path, database_url) as database:
+        await Accounts(database).create_account("a")
+        store = IdempotencyStore(database, Idempotency(keep=1000))
+        for key in ("old", "new"):
+            stored = answer(bytes(100_000), at=now() if key == "new" else now() - 2000 * MICRO)
+            operation = partial(store_response, key=key_of(key), response=stored, max_bytes=10**6)
+            await database.write(operation, account=1)
+        readers = [await store.find(key_of("new"), DIGEST) for _ in range(3)]
+        assert readers[0] is not None
+        assert all(reader is readers[0] for reader in readers)
+        with pytest.raises(KeyReused):
+            await store.find(key_of("new"), bytes(32))
+        assert await store.find(key_of("old"), DIGEST) is None
+        gone = ref(readers[0])
+        readers.clear()
+        assert gone() is None
+
+
+async def test_one_that_is_read_for_long_is_too_old_nevertheless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with await Database.open(tmp_path) as database:
+        await Accounts(database).create_account("a")
+        store = IdempotencyStore(database, Idempotency(keep=1000))
+        operation = partial(
+            store_response, key=key_of("k"), response=answer(at=now()), max_bytes=MAX
+        )
+        await database.write(operation, account=1)
+        reader = await store.find(key_of("k"), DIGEST)
+        assert reader is not None
+        late = reader.at + 1001 * MICRO
+        monkeypatch.setattr(idempotency, "now", lambda: late)
+        assert await store.find(key_of("k"), DIGEST) is None

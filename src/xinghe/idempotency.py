@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -48,7 +49,7 @@ class IdempotencyKey(NamedTuple):
     key: bytes
 
 
-class StoredResponse(msgspec.Struct, frozen=True):
+class StoredResponse(msgspec.Struct, frozen=True, weakref=True):
     """A response as it went out; `digest` is the SHA-256 of the body that it answers.
 
     `headers` are pairs of raw bytes, in order; `at` is in microseconds UTC.
@@ -75,6 +76,8 @@ class IdempotencyStore:
         self._max_bytes = settings.max_bytes
         self._in_flight: dict[IdempotencyKey, tuple[bytes, asyncio.Event]] = {}
         """By key, in this process: services that share a database do not wait for each other's."""
+        self._at_hand: WeakValueDictionary[IdempotencyKey, StoredResponse] = WeakValueDictionary()
+        """Those on their way out: each is in memory once, however many read it, and how slowly."""
         self.sweeping = Regular(
             self.sweep, SWEEP_SECONDS, "stored_responses_not_swept", StorageError
         )
@@ -107,10 +110,15 @@ class IdempotencyStore:
 
         Raises `KeyReused` if it answers another body, and `StorageError`.
         """
-        # In the writer's queue, behind what the last one in flight has handed in.
-        found = await self._database.write(
-            partial(find_response, key=key, since=now() - self._lasting), account=key.account_id
-        )
+        since = now() - self._lasting
+        found = self._at_hand.get(key)
+        if found is None or found.at < since:
+            # In the writer's queue, behind what the last one in flight has handed in.
+            found = await self._database.write(
+                partial(find_response, key=key, since=since), account=key.account_id
+            )
+            if found is not None:
+                self._at_hand[key] = found
         if found is not None and found.digest != digest:
             raise KeyReused
         return found
