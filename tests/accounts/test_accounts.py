@@ -204,3 +204,11 @@ async def test_default_is_made_only_where_there_is_no_account(accounts: Accounts
     assert made.name == "default"
     assert await accounts.ensure_default() is None
     assert len(await accounts.list_accounts()) == 1
+
+
+@pytest.mark.parametrize("token", ["a\udcffb", "a\0b", "", "字", "9" * 30])
+async def test_what_can_be_no_token(token: str, accounts: Accounts) -> None:
+    with pytest.raises(AccountError, match="there is no token"):
+        await accounts.revoke_token(token)
+    with pytest.raises(AccountError, match="there is no token"):
+        await accounts.cap_token(token, 5)

@@ -175,11 +175,13 @@ def tokens(connection: Connection, account_id: int | None = None) -> list[Access
 def token(connection: Connection, id_or_public_id: str) -> AccessToken:
     """The token of a public id (10 characters) or of a number. Raises `AccountError`."""
     number = int(id_or_public_id) if re.fullmatch("[0-9]{1,18}", id_or_public_id) else None
-    row = connection.row(
-        f"{_SELECT} WHERE t.public_id = $1 OR t.id = $2 ORDER BY t.public_id = $1 DESC LIMIT 1",
-        id_or_public_id,
-        number,
-    )
+    row = None
+    if id_or_public_id.isascii() and id_or_public_id.isalnum():  # a database may refuse others
+        row = connection.row(
+            f"{_SELECT} WHERE t.public_id = $1 OR t.id = $2 ORDER BY t.public_id = $1 DESC LIMIT 1",
+            id_or_public_id,
+            number,
+        )
     if row is None:
         raise AccountError(f"there is no token {id_or_public_id!r}")
     return _access_token(row)

@@ -19,6 +19,7 @@ BAD = [
     "postgresql://127.0.0.1:1/db?user=me&password=hidden",
     "postgresql://127.0.0.1:1/db?passwort=hidden",
     "postgresql:///db?host=/nowhere&password=hidden",
+    "postgresql://me:hidden\udcff@127.0.0.1:1/db",
 ]
 
 

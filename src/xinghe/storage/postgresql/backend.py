@@ -48,7 +48,7 @@ class PostgreSQLBackend:
         """Raises `StorageError` for a URL that says nothing of use, without the URL."""
         try:
             given = conninfo_to_dict(url)
-        except psycopg.Error:
+        except (psycopg.Error, UnicodeError):
             # What libpq says of it quotes pieces, which may be of the password.
             raise StorageError(
                 "database.url cannot be read; in a user's name and password, characters other than "
