@@ -337,10 +337,5 @@ def test_any_sequence(database_url: str, examples: int) -> None:
     store, more = (partial(OnServer, database_url), 1) if database_url else (InMemory, 2)
     run_state_machine_as_test(
         type("Machine", (Ledger,), {"make": [store]}),
-        settings=settings(
-            max_examples=examples * more,
-            stateful_step_count=40,
-            derandomize=examples == 25,  # the slow one draws anew each time
-            database=None,
-        ),
+        settings=settings(max_examples=examples * more, stateful_step_count=40),
     )
