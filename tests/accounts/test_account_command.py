@@ -38,6 +38,20 @@ def test_a_table_is_aligned_and_its_amounts_are_exact(commands: Commands) -> Non
     assert first.index("app-") + 2 == second.index("app-") == head.index("appid")
 
 
+def test_csv_for_a_spreadsheet(commands: Commands) -> None:
+    commands.done("account", "create", "=星河", "--tokens", "12.5")
+    made = commands.json("account", "show", "=星河")
+    head, row = commands.done("account", "list", "--csv").splitlines()
+    assert head == "name,appid,available,held,balance,created_at"
+    assert row == f"'=星河,{made['appid']},12.5,0,12.5,{made['created_at']}"
+    shown = commands.done("account", "show", "=星河", "--csv").splitlines()
+    assert shown == [f"{head},alert_below,webhook", f"{row},,"]
+    for flags in (["--json", "--csv"], ["--csv", "--json"]):
+        refused = commands.refused("account", "create", "b", *flags, code=2)
+        assert "exclude each other" in refused
+    assert len(commands.json("account", "list")) == 1
+
+
 def test_show_for_people(commands: Commands) -> None:
     commands.done("account", "create", "a", "--tokens", "0.000001")
     lines = dict(

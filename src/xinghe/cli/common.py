@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 import click
 import msgspec
 
-from xinghe import settings
+from xinghe import settings, spreadsheet
 from xinghe.accounts import AccountError, rules
 from xinghe.core import MICRO
 from xinghe.observe import logs
@@ -27,6 +27,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 NONE: Literal["none"] = "none"
 """What a command is given for `none`: click takes Python's None for a missing argument."""
+
+FORM = "xinghe.cli.form"
+"""Where the context of a command keeps in which form it is to print, if one was asked for."""
 
 _DAY = 86_400 * MICRO
 _JSON = msgspec.json.Encoder(decimal_format="number")
@@ -39,10 +42,29 @@ def data_option(command: Command) -> Command:
     )(command)
 
 
+def _one_form(context: click.Context, option: click.Parameter, wanted: bool) -> bool:
+    if wanted and context.meta.setdefault(FORM, option.name) != option.name:
+        raise click.UsageError("--json and --csv exclude each other")
+    return wanted
+
+
+def json_option(command: Command) -> Command:
+    """`--json`, on whatever prints for people otherwise."""
+    return click.option(
+        "--json", "as_json", is_flag=True, callback=_one_form, help="Print JSON for a program."
+    )(command)
+
+
 def shown_options(command: Command) -> Command:
-    """`--data` and `--json`, on whatever lists or shows."""
-    json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
-    return data_option(json(command))
+    """`--data`, `--json` and `--csv`, on whatever lists or shows."""
+    csv = click.option(
+        "--csv",
+        is_flag=True,
+        expose_value=False,  # `show` alone has to know, and asks the context
+        callback=_one_form,
+        help="Print CSV for a spreadsheet.",
+    )
+    return data_option(json_option(csv(command)))
 
 
 def run(data: str | None, action: Callable[[Database], Awaitable[T]], *, create: bool = False) -> T:
@@ -193,9 +215,15 @@ def moment(at: int | None) -> str | None:
 
 
 def show(value: Any, *, as_json: bool) -> None:
-    """Print a list of mappings as a table, one mapping as lines, or either as JSON."""
+    """Print a list of mappings as a table, one mapping as lines, or either as JSON or CSV."""
     if as_json:
         click.echo(msgspec.json.format(_JSON.encode(value), indent=2))
+    elif click.get_current_context().meta.get(FORM) == "csv":
+        rows = [value] if isinstance(value, Mapping) else value
+        for line in (
+            spreadsheet.write(list(rows[0]), (row.values() for row in rows)) if rows else ()
+        ):
+            click.echo(line, nl=False)
     elif isinstance(value, Mapping):
         width = max(map(len, value))
         for key, cell in value.items():

@@ -6,7 +6,16 @@ from typing import Any
 import click
 
 from xinghe.accounts import Accounts
-from xinghe.cli.common import ACCOUNT, moment, run, show, shown_options, tokens
+from xinghe.cli.common import (
+    ACCOUNT,
+    data_option,
+    json_option,
+    moment,
+    run,
+    show,
+    shown_options,
+    tokens,
+)
 from xinghe.ledger import Entry, Finding, latest
 from xinghe.ledger import check as check_books
 from xinghe.storage import Database
@@ -18,7 +27,8 @@ def ledger() -> None:
 
 
 @ledger.command()
-@shown_options
+@data_option
+@json_option
 @click.pass_context
 def check(context: click.Context, data: str | None, as_json: bool) -> None:
     """Prove that entries, lots, holds and balances agree; exit 1 and say what is off if not."""
