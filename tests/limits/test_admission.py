@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from tests.limits.asking import asks
 from tests.limits.clock import Clock
 from xinghe.limits import Admission, Limiter, RateLimited
 
 Limit = dict[str, float]
-NONE: Limit = {"rpm": 0, "tpm": 0, "qps": 0}
+NONE: Limit = {}
 
 
 def admit(
     limiter: Limiter, limits: Limit, tokens: int = 0, *, account: int = 1, model: str = "m"
 ) -> Admission:
-    asked = {**NONE, **limits}
-    return limiter.admit(
-        account,
-        model,
-        rpm=int(asked["rpm"]),
-        tpm=int(asked["tpm"]),
-        qps=asked["qps"],
-        tokens=tokens,
-    )
+    rpm, tpm, qps = (limits.get(kind, 0) for kind in ("rpm", "tpm", "qps"))
+    return limiter.admit(asks(int(rpm), int(tpm), qps, owner=account, model=model), tokens)
 
 
 def refused(limiter: Limiter, limits: Limit, tokens: int = 0) -> RateLimited:
@@ -69,9 +63,10 @@ def test_the_limit_of_a_refusal(limiter: Limiter) -> None:
     for limits in every:
         admit(limiter, limits, 1)
         refusal = refused(limiter, limits, 1)
-        assert refusal.limit == 1
+        whose = "the member" if refusal.kind == "qps" else "the member on m"
+        assert (refusal.limit, refusal.whose) == (1, whose)
         assert str(refusal) == (
-            f"{refusal.kind} limit of 1 reached, try again in {refusal.retry_after:g} s"
+            f"{refusal.kind} limit of 1 of {whose} reached, try again in {refusal.retry_after:g} s"
         )
 
 
@@ -96,6 +91,32 @@ def test_a_refusal_takes_nothing_of_the_other_limits(limiter: Limiter, clock: Cl
     assert refused(limiter, limits, 0).kind == "rpm"
     clock.pass_seconds(30)
     admit(limiter, limits, 50)
+
+
+def test_a_limit_that_several_share(limiter: Limiter, clock: Clock) -> None:
+    shared = asks(2, owner="the class", model="")
+    limiter.admit(asks(5, owner=1) + shared)
+    limiter.admit(asks(5, owner=2) + shared)
+    with pytest.raises(RateLimited) as refused:
+        limiter.admit(asks(5, owner=1) + shared)
+    refusal = refused.value
+    assert (refusal.kind, refusal.limit, refusal.whose) == ("rpm", 2, "the class")
+    assert refusal.retry_after == 30
+    for _ in range(4):
+        limiter.admit(asks(5, owner=1))
+    clock.pass_seconds(30)
+    limiter.admit(asks(5, owner=2) + shared)
+
+
+def test_an_excess_is_a_debt_of_each_limit_by_what_it_had_counted(
+    limiter: Limiter, clock: Clock
+) -> None:
+    small, large = asks(tpm=60), asks(tpm=600, owner="the class")
+    limiter.admit(small + large, 200).settle(120)
+    with pytest.raises(RateLimited) as refused:
+        limiter.admit(small, 1)
+    assert refused.value.retry_after == 61
+    assert dict(limiter.admit(large).headers)["X-Ratelimit-Remaining-Tokens"] == "480"
 
 
 def test_the_slowest_limit_says_how_long(limiter: Limiter, clock: Clock) -> None:

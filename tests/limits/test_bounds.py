@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import count
 
 import pytest
 from hypothesis import settings
@@ -17,25 +16,35 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.limits.asking import asks
 from tests.limits.clock import Clock
-from xinghe.limits import Admission, Limiter, RateLimited
+from xinghe.limits import Admission, Ask, Limiter, RateLimited
+from xinghe.limits.quota import Key
 
-RPM, TPM, QPS = 5, 100, 2
 MINUTE = 60 * 10**9
+CLASS = asks(6, 130, owner="the class", model="")
+LIMITS = {
+    "Li": asks(5, 100, 2, owner="Li") + CLASS,
+    "Wu": asks(5, 100, owner="Wu") + asks(3, owner="Wu's token", model="") + CLASS,
+    "anybody": asks(0, 100, owner="the model"),
+}
+
+EVERY = {ask.key: ask for limits in LIMITS.values() for ask in limits}
+QUOTAS = {key: ask.quota for key, ask in EVERY.items()}
+BY_TOKENS = [ask for ask in EVERY.values() if ask.quota.returnable]
 
 
 class Let:
-    """An admitted request and what it is counted as."""
+    """An admitted request, and what it is counted as in each of its limits."""
 
-    def __init__(self, number: int, at: int, charge: int, admission: Admission) -> None:
-        self.number = number
+    def __init__(self, at: int, tokens: int, limits: list[Ask], admission: Admission) -> None:
         self.at = at
-        self.charge = charge
+        self.charges = {ask.key: ask.quota.amount(tokens) for ask in limits}
         self.admission = admission
 
 
 class Traffic(RuleBasedStateMachine):
-    """One account and model. A request counts as its estimate until it is settled."""
+    """Two members of a class, on one model. A request counts as its estimate until settled."""
 
     running = Bundle("running")
 
@@ -43,70 +52,76 @@ class Traffic(RuleBasedStateMachine):
         super().__init__()
         self.clock = Clock()
         self.limiter = Limiter(self.clock)
-        self.numbers = count()
         self.admitted: list[Let] = []
 
-    def ask(self, tokens: int) -> Admission:
-        return self.limiter.admit(1, "m", rpm=RPM, tpm=TPM, qps=QPS, tokens=tokens)
-
-    def let(self, tokens: int) -> Let:
-        admission = self.ask(tokens)
-        let = Let(next(self.numbers), self.clock.now, min(tokens, TPM), admission)
+    def let(self, who: str, tokens: int) -> Let:
+        limits = LIMITS[who] + LIMITS["anybody"]
+        let = Let(self.clock.now, tokens, limits, self.limiter.admit(limits, tokens))
         self.admitted.append(let)
+        told = dict(let.admission.headers)
+        left = self.tokens_left().values()
+        assert min(left) <= int(told["X-Ratelimit-Remaining-Tokens"]) in left
         return let
 
     @rule(nanoseconds=st.integers(0, 90 * 10**9) | st.integers(0, 10**9))
     def time_passes(self, nanoseconds: int) -> None:
         self.clock.now += nanoseconds
 
-    @rule(target=running, tokens=st.integers(0, 150))
-    def request(self, tokens: int) -> Let:
+    @rule(target=running, who=st.sampled_from(["Li", "Wu"]), tokens=st.integers(0, 150))
+    def request(self, who: str, tokens: int) -> Let:
         before = self.tokens_left()
         try:
-            return self.let(tokens)
+            return self.let(who, tokens)
         except RateLimited as caught:
             refusal = caught
         with pytest.raises(RateLimited) as again:
-            self.ask(tokens)
+            self.let(who, tokens)
         assert again.value.headers == refusal.headers
         assert again.value.retry_after == refusal.retry_after > 0
+        assert again.value.whose == refusal.whose
         assert self.tokens_left() == before, "a refusal took something"
-        self.clock.pass_seconds(refusal.retry_after)
-        return self.let(tokens)  # raises if the wait was not true
+        self.clock.now += round(refusal.retry_after * 1000 - 1) * 1_000_000
+        with pytest.raises(RateLimited):
+            self.let(who, tokens)
+        self.clock.pass_seconds(0.001)
+        return self.let(who, tokens)  # raises if the wait was not true
 
-    @rule(let=consumes(running), share=st.floats(0, 1))
-    def settle(self, let: Let, share: float) -> None:
-        used = int(let.charge * share)
+    @rule(let=consumes(running), used=st.integers(0, 200))
+    def settle(self, let: Let, used: int) -> None:
         before = self.tokens_left()
         let.admission.settle(used)
         let.admission.settle(0)
-        assert before <= self.tokens_left() <= min(TPM, before + let.charge - used)
-        let.charge = used
+        for key, left in self.tokens_left().items():
+            surplus = let.charges.get(key, used) - used
+            if surplus < 0:
+                assert left == max(0, before[key] + surplus), "a debt"
+                continue
+            assert before[key] <= left <= min(QUOTAS[key].limit, before[key] + surplus)
+            if key in let.charges:
+                let.charges[key] = used
 
-    @rule(let=consumes(running), more=st.integers(1, 200))
-    def settle_with_a_debt(self, let: Let, more: int) -> None:
-        before = self.tokens_left()
-        let.admission.settle(let.charge + more)
-        assert self.tokens_left() == max(0, before - more)
-
-    def tokens_left(self) -> int:
+    def tokens_left(self) -> dict[Key, int]:
         """Asked by a request for none; also what a debt refuses says it."""
-        try:
-            headers = self.limiter.admit(1, "m", rpm=0, tpm=TPM, qps=0, tokens=0).headers
-        except RateLimited as refusal:
-            headers = refusal.headers
-        return int(dict(headers)["X-Ratelimit-Remaining-Tokens"])
+        left = {}
+        for ask in BY_TOKENS:
+            try:
+                headers = self.limiter.admit([ask]).headers
+            except RateLimited as refusal:
+                headers = refusal.headers
+            left[ask.key] = int(dict(headers)["X-Ratelimit-Remaining-Tokens"])
+        return left
 
     @invariant()
     def every_window_keeps_the_limits(self) -> None:
-        for first in range(len(self.admitted)):
-            charge = 0
-            for number, let in enumerate(self.admitted[first:], 1):
-                charge += let.charge
-                window = let.at - self.admitted[first].at
-                assert number <= RPM + Fraction(RPM * window, MINUTE)
-                assert number <= QPS + Fraction(QPS * window, 10**9)
-                assert charge <= TPM + Fraction(TPM * window, MINUTE)
+        for key, quota in QUOTAS.items():
+            lets = [each for each in self.admitted if key in each.charges]
+            period = MINUTE if key[0] != "qps" else 10**9
+            for first in range(len(lets)):
+                charge = 0
+                for let in lets[first:]:
+                    charge += let.charges[key]
+                    window = let.at - lets[first].at
+                    assert charge <= quota.limit + Fraction(quota.limit * window, period)
 
 
 def test_traffic() -> None:

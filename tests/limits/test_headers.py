@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from tests.limits.asking import asks
 from tests.limits.clock import Clock
 from xinghe.limits import Limiter, RateLimited
 from xinghe.limits.limiter import duration
 
 
 def test_of_an_admission(limiter: Limiter) -> None:
-    admission = limiter.admit(1, "m", rpm=300, tpm=300_000, qps=20, tokens=1500)
+    admission = limiter.admit(asks(300, 300_000, 20), 1500)
     assert admission.headers == [
         ("X-Ratelimit-Limit-Requests", "300"),
         ("X-Ratelimit-Remaining-Requests", "299"),
@@ -22,10 +23,10 @@ def test_of_an_admission(limiter: Limiter) -> None:
 
 
 def test_of_a_refusal(limiter: Limiter, clock: Clock) -> None:
-    limiter.admit(1, "m", rpm=2, tpm=600, qps=0, tokens=500)
+    limiter.admit(asks(2, 600, 0), 500)
     clock.pass_seconds(1.5)
     with pytest.raises(RateLimited) as refused:
-        limiter.admit(1, "m", rpm=2, tpm=600, qps=0, tokens=200)
+        limiter.admit(asks(2, 600, 0), 200)
     assert refused.value.headers == [
         ("X-Ratelimit-Limit-Requests", "2"),
         ("X-Ratelimit-Remaining-Requests", "1"),
@@ -34,6 +35,33 @@ def test_of_a_refusal(limiter: Limiter, clock: Clock) -> None:
         ("X-Ratelimit-Remaining-Tokens", "115"),
         ("X-Ratelimit-Reset-Tokens", "48.5s"),
     ]
+
+
+def test_each_kind_tells_the_limit_with_least_left(limiter: Limiter) -> None:
+    limiter.admit(asks(40, 900, owner="the class"), 800)
+    limits = asks(10, 500) + asks(40, 900, owner="the class") + asks(3, owner="the token")
+    assert limiter.admit(limits, 60).headers == [
+        ("X-Ratelimit-Limit-Requests", "3"),
+        ("X-Ratelimit-Remaining-Requests", "2"),
+        ("X-Ratelimit-Reset-Requests", "20s"),
+        ("X-Ratelimit-Limit-Tokens", "900"),
+        ("X-Ratelimit-Remaining-Tokens", "40"),
+        ("X-Ratelimit-Reset-Tokens", "57.334s"),
+    ]
+    with pytest.raises(RateLimited) as refused:
+        limiter.admit(limits, 60)
+    assert refused.value.headers[4] == ("X-Ratelimit-Remaining-Tokens", "40")
+
+
+def test_of_two_with_as_little_left_the_one_that_takes_longer_is_told(limiter: Limiter) -> None:
+    limits = asks(6) + asks(2, owner="the token")
+    limiter.admit(limits)
+    limiter.admit(asks(6))
+    limiter.admit(asks(6))
+    limiter.admit(asks(6))
+    headers = dict(limiter.admit(limits).headers)
+    assert headers["X-Ratelimit-Limit-Requests"] == "2"
+    assert headers["X-Ratelimit-Reset-Requests"] == "1m0s"
 
 
 @pytest.mark.parametrize(

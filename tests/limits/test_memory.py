@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.limits.asking import asks
 from tests.limits.clock import Clock
 from xinghe.limits import Limiter, RateLimited
 
@@ -15,14 +16,14 @@ def test_idle_buckets_are_dropped() -> None:
     limiter = Limiter(clock)
     most = 0
     for account in range(20_000):
-        limiter.admit(account, "m", rpm=300, tpm=300_000, qps=20, tokens=300_000)
+        limiter.admit(asks(300, 300_000, 20, owner=account), 300_000)
         most = max(most, len(limiter))
         clock.pass_seconds(0.1)
     # 600 accounts a minute, three buckets each: all others have been full for long.
     assert most <= 3 * 601
     clock.pass_seconds(60)
     for _ in range(most):
-        limiter.admit(1, "m", rpm=300, tpm=0, qps=0, tokens=0)
+        limiter.admit(asks(300, 0, 0, owner=1), 0)
         clock.pass_seconds(1)
     assert len(limiter) == 1
 
@@ -30,13 +31,13 @@ def test_idle_buckets_are_dropped() -> None:
 def test_a_debt_keeps_no_other_bucket() -> None:
     clock = Clock()
     limiter = Limiter(clock)
-    limiter.admit(0, "m", rpm=0, tpm=10, qps=0, tokens=1).settle(10_000)
+    limiter.admit(asks(0, 10, 0, owner=0), 1).settle(10_000)
     for account in range(1, 1000):
-        limiter.admit(account, "m", rpm=300, tpm=0, qps=0, tokens=0)
+        limiter.admit(asks(300, 0, 0, owner=account), 0)
         clock.pass_seconds(1)
     assert len(limiter) <= 65
     with pytest.raises(RateLimited):
-        limiter.admit(0, "m", rpm=0, tpm=10, qps=0, tokens=1)
+        limiter.admit(asks(0, 10, 0, owner=0), 1)
 
 
 def test_on_the_real_clock() -> None:
@@ -47,9 +48,9 @@ def test_on_the_real_clock() -> None:
         time.sleep(1)
         began = time.monotonic()
         for _ in range(10):
-            limiter.admit(1, "m", rpm=0, tpm=0, qps=10, tokens=0)
+            limiter.admit(asks(0, 0, 10, owner=1), 0)
     with pytest.raises(RateLimited) as refused:
-        limiter.admit(1, "m", rpm=0, tpm=0, qps=10, tokens=0)
+        limiter.admit(asks(0, 0, 10, owner=1), 0)
     assert 0.05 < refused.value.retry_after <= 0.1
     time.sleep(refused.value.retry_after)
-    limiter.admit(1, "m", rpm=0, tpm=0, qps=10, tokens=0)
+    limiter.admit(asks(0, 0, 10, owner=1), 0)

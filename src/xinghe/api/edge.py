@@ -20,7 +20,7 @@ from xinghe.api.idempotency import HEADER, Handler, IdempotencyLayer
 from xinghe.api.operations import OPERATIONS, Operation
 from xinghe.api.priced import REALM
 from xinghe.core import ACCOUNT, ClientGone
-from xinghe.limits import Limiter
+from xinghe.limits import Ask, Limiter, per_second
 from xinghe.observe import metrics
 
 log = structlog.get_logger(__name__)
@@ -84,9 +84,9 @@ class Edge(msgspec.Struct):
             exchange.principal = await authenticate(exchange, self.accounts, operation.scope)
             ACCOUNT.set(str(exchange.principal.account_id))
             # Before the body is read: a client that asks too often costs no more than this.
-            self.limiter.admit(
-                exchange.principal.account_id, "", rpm=0, tpm=0, qps=self.qps, tokens=0
-            )
+            if self.qps:
+                owner = exchange.principal.account_id
+                self.limiter.admit([Ask(("qps", owner, ""), per_second(self.qps))])
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
                 if operation.method == "POST" and HEADER in exchange.headers:
                     await self.idempotency(exchange, handler)

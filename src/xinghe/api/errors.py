@@ -185,7 +185,7 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             )
         case RateLimited():
             error, text = LIMITS[fault.kind]
-            text = f"{text} ({fault.limit})"
+            text = f"{text} ({fault.limit} of {fault.whose})"
             known = too_many(error, text, fault.retry_after, fault.headers)
         case Preempted():
             text = "Rate limit reached for preemptible resource"

@@ -24,7 +24,7 @@ from xinghe.generation.planning import GenerationContext
 from xinghe.generation.vetting import Vetting
 from xinghe.images.store import ImageStore
 from xinghe.ledger import Ledger
-from xinghe.limits import Admission, Limiter
+from xinghe.limits import Admission, Ask, Limiter, per_minute
 from xinghe.observe import metrics
 from xinghe.regular import Regular
 from xinghe.settings import Settings
@@ -136,8 +136,12 @@ def admit(
 
     Raises `RateLimited`.
     """
-    account = exchange.principal.account_id
-    admission = services.limiter.admit(account, model, rpm=rpm, tpm=tpm, qps=0, tokens=tokens)
+    owner, asks = exchange.principal.account_id, []
+    if rpm:
+        asks.append(Ask(("rpm", owner, model), per_minute("rpm", rpm)))
+    if tpm:
+        asks.append(Ask(("tpm", owner, model), per_minute("tpm", tpm)))
+    admission = services.limiter.admit(asks, tokens)
     for name, value in admission.headers:
         exchange.add_header(name, value)
     return admission

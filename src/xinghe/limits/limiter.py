@@ -1,98 +1,57 @@
-"""How often and how much an account may ask: RPM, TPM and QPS, each a token bucket.
+"""How often and how much may be asked: RPM, TPM and QPS, each a token bucket, any number at once.
 
-A bucket is kept as its deficit: what was taken and has not flowed back. It is counted in
-units so small that a nanosecond's refill is a whole number of them, hence nothing is ever rounded
-but the waiting time, and that upwards. (The generic cell rate algorithm, ITU-T I.371, keeps the
-same number as the time at which the bucket will be full.)
+A bucket is kept as its deficit: what was taken and has not flowed back. (The generic cell rate
+algorithm, ITU-T I.371, keeps the same number as the time at which the bucket will be full.)
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Literal, TypeAlias
 
 import msgspec
 
-LimitKind = Literal["rpm", "tpm", "qps"]
+from xinghe.limits.quota import MILLISECOND, MINUTE, Ask, Key, LimitKind, Quota
+
 Headers = list[tuple[str, str]]
 
-HIGHEST = 10**12
-
 _NAMES = {"rpm": "Requests", "tpm": "Tokens"}
-_MILLISECOND = 1_000_000
-_SECOND = 1_000_000_000
-_MINUTE = 60 * _SECOND
-_MILLI = 1000
-"""A QPS may have up to three decimals."""
 _MOST_DIPS = 64
-_SWEPT = 4
-"""Buckets looked at in each take, one more than a take can add: the number of idle ones falls."""
 
 
 class RateLimited(Exception):
-    """One of an account's limits is reached; the request took nothing of any of them.
+    """A limit is reached; the request took nothing of any.
 
     `retry_after` is in seconds, to the millisecond: whoever waits that long and tries again is
-    admitted, unless somebody else of the account took it meanwhile. `kind` and `limit` are those
-    of the limit that takes longest; a fractional QPS is rounded up in `limit`. `headers` are as
-    those of `Admission`.
+    admitted, unless somebody else took it meanwhile. `kind`, `limit` and `whose` are those of the
+    limit that takes longest; a fractional QPS is rounded up in `limit`. `headers` are as those of
+    `Admission`.
     """
 
-    def __init__(self, kind: LimitKind, limit: int, retry_after: float, headers: Headers) -> None:
-        super().__init__(f"{kind} limit of {limit} reached, try again in {retry_after:g} s")
-        self.kind = kind
-        self.limit = limit
+    def __init__(self, ask: Ask, retry_after: float, headers: Headers) -> None:
+        self.kind: LimitKind = ask.quota.kind
+        self.limit = ask.quota.limit
+        self.whose = f"{ask.whose} on {ask.key[2]}" if ask.key[2] else ask.whose
         self.retry_after = retry_after
         self.headers = headers
+        super().__init__(
+            f"{self.kind} limit of {self.limit} of {self.whose} reached, "
+            f"try again in {retry_after:g} s"
+        )
 
 
-class Quota(msgspec.Struct, frozen=True):
-    """A limit, its bucket full at first.
+class _Look(msgspec.Struct):
+    """What an ask finds: its bucket's deficit before and, if it were granted, after."""
 
-    `unit` is the deficit of one request or Token, `refill` flows back each nanosecond, and
-    `capacity` is the largest deficit that an admission may leave.
-    """
-
-    kind: LimitKind
-    limit: int
-    unit: int
-    refill: int
-    capacity: int
-    returnable: bool = False
-    """Whether a take is an estimate, to be settled later."""
-
-
-@lru_cache(maxsize=1024)
-def per_minute(kind: LimitKind, limit: int) -> Quota:
-    """`limit` a minute, all of which may come at once. Raises `ValueError`."""
-    if not 1 <= limit <= HIGHEST:
-        raise ValueError(f"{kind}: {limit} is not allowed: 0 (no limit) or 1 to {HIGHEST}")
-    return Quota(kind, limit, _MINUTE, limit, limit * _MINUTE, returnable=kind == "tpm")
-
-
-@lru_cache(maxsize=1024)
-def per_second(limit: float) -> Quota:
-    """`limit` a second, and a burst of as many, but of one at least. Raises `ValueError`."""
-    if not 1 / _MILLI <= limit <= HIGHEST:
-        raise ValueError(f"qps: {limit} is not allowed: 0 (no limit) or 0.001 to {HIGHEST}")
-    refill = round(limit * _MILLI)
-    unit = _SECOND * _MILLI
-    return Quota("qps", math.ceil(limit), unit, refill, capacity=max(unit, refill * _SECOND))
-
-
-Key: TypeAlias = tuple[str, int, str]
-"""The kind of limit, the account's id, and the model (empty for what holds for all models)."""
-
-Ask: TypeAlias = tuple[Key, Quota, int]
-"""Requests or Tokens wanted of one bucket, at most what a full one covers."""
+    ask: Ask
+    bucket: _Bucket | None
+    before: int
+    after: int
 
 
 class Limiter:
-    """RPM and TPM for an account and a model, QPS for an account.
+    """Takes a request from all of its limits or from none.
 
     Full buckets are not kept: there is no difference between one and none. `clock` gives
     nanoseconds and never goes back. Not for use by several threads.
@@ -108,75 +67,68 @@ class Limiter:
         """How many buckets are kept."""
         return len(self._buckets)
 
-    def admit(
-        self, account_id: int, model: str, *, rpm: int, tpm: int, qps: float, tokens: int
-    ) -> Admission:
-        """Take one request and an estimate of `tokens`, all or nothing.
+    def admit(self, asks: Sequence[Ask], tokens: int = 0) -> Admission:
+        """Take one request and an estimate of `tokens`. No two asks may have the same key.
 
-        A limit of 0 is none. An estimate beyond what the TPM allow at once counts as all of that:
-        it would never be admitted otherwise. Raises `RateLimited`, and `ValueError` for a limit
-        that makes no sense.
+        Raises `RateLimited`.
         """
-        asks: list[Ask] = []
-        if qps:
-            asks.append((("qps", account_id, ""), per_second(qps), 1))
-        if rpm:
-            asks.append((("rpm", account_id, model), per_minute("rpm", rpm), 1))
-        if tpm:
-            asks.append((("tpm", account_id, model), per_minute("tpm", tpm), min(tokens, tpm)))
         now = self._clock()
-        self._sweep(now)
-        found = []
-        deficits = []
-        for key, quota, amount in asks:
-            bucket = self._buckets.get(key)
-            deficits.append(0 if bucket is None else bucket.now(now))
-            found.append((key, quota, bucket, deficits[-1] + amount * quota.unit))
-        if any(after > quota.capacity for _, quota, _, after in found):
-            raise _refusal(asks, deficits)
+        self._sweep(now, len(asks) + 1)
+        looks = []
+        refused = False
+        for ask in asks:
+            quota, bucket = ask.quota, self._buckets.get(ask.key)
+            before = 0 if bucket is None else bucket.now(now)
+            after = before + quota.amount(tokens) * quota.unit
+            refused |= after > quota.capacity
+            looks.append(_Look(ask, bucket, before, after))
+        if refused:
+            raise _refusal(looks)
         self._events += 1
-        for (key, quota, bucket, after), before in zip(found, deficits, strict=True):
-            if bucket is None:
-                bucket = self._buckets[key] = _Bucket()  # noqa: PLW2901
+        for look in looks:
+            if look.bucket is None:
+                look.bucket = self._buckets[look.ask.key] = _Bucket()
             else:
-                self._buckets.move_to_end(key)
-            bucket.update(self._events, now, before, after, quota)
-        return Admission(_headers(asks, [after for *_, after in found]), self, asks, self._events)
+                self._buckets.move_to_end(look.ask.key)
+            look.bucket.update(self._events, now, look.before, look.after, look.ask.quota)
+        headers = _headers([(look.ask.quota, look.after) for look in looks])
+        return Admission(headers, self, asks, tokens, self._events)
 
-    def settle(self, ask: Ask, event: int, used: int) -> None:
-        """Make an ask that was granted at an `event` one of `used`, as if that had been asked then.
+    def settle(self, ask: Ask, event: int, surplus: int) -> None:
+        """Make what an ask was granted at an `event` less by `surplus` Tokens, as if asked so then.
 
-        More than was asked becomes a deficit now, beyond the capacity if it must (a debt). Less
+        A negative surplus becomes a deficit now, beyond the capacity if it must (a debt). Any other
         gives back only what could still have been there: what the bucket would have lost as
         overflow in between, had it been that much fuller, is not given.
         """
-        key, quota, amount = ask
-        surplus = (amount - used) * quota.unit
-        bucket = self._buckets.get(key)
+        bucket = self._buckets.get(ask.key)
         if surplus == 0 or (surplus > 0 and bucket is None):
             return  # a bucket that is gone was full in between: there is nothing to give back
         now = self._clock()
         if bucket is None:
-            bucket = self._buckets[key] = _Bucket()
+            bucket = self._buckets[ask.key] = _Bucket()
         else:
-            self._buckets.move_to_end(key)
+            self._buckets.move_to_end(ask.key)
         self._events += 1
-        deficit = bucket.now(now)
-        bucket.update(self._events, now, deficit, deficit + max(0, -surplus), quota)
+        deficit, surplus = bucket.now(now), surplus * ask.quota.unit
+        bucket.update(self._events, now, deficit, deficit + max(0, -surplus), ask.quota)
         if surplus > 0:
             bucket.give_back(event, surplus)
 
-    def _sweep(self, now: int) -> None:
-        """Drop full buckets, those used longest ago first, until one may soon be full."""
+    def _sweep(self, now: int, most: int) -> None:
+        """Drop full buckets, those used longest ago first, until one may soon be full.
+
+        At most so many, one more than a take can add: the number of idle ones falls.
+        """
         buckets = self._buckets
-        for _ in range(_SWEPT):
+        for _ in range(most):
             if not buckets:
                 return
             key = next(iter(buckets))
             bucket = buckets[key]
             if bucket.now(now) == 0:
                 del buckets[key]
-            elif now - bucket.at > _MINUTE:
+            elif now - bucket.at > MINUTE:
                 # In debt, or of a very low limit: those behind it must not wait for it.
                 buckets.move_to_end(key)
             else:
@@ -192,20 +144,22 @@ class Admission(msgspec.Struct):
     headers: Headers
     _limiter: Limiter
     _asks: Sequence[Ask]
+    _tokens: int
     _event: int
     _settled: bool = False
 
     def settle(self, used_tokens: int) -> None:
         """Replace the estimate by what was used; a second call does nothing.
 
-        Using more than the estimate is a debt, which the account's next requests wait for.
+        Using more than the estimate is a debt, which the next requests wait for.
         """
         if self._settled:
             return
         self._settled = True
         for ask in self._asks:
-            if ask[1].returnable:
-                self._limiter.settle(ask, self._event, max(0, used_tokens))
+            if ask.quota.returnable:
+                taken = ask.quota.amount(self._tokens)
+                self._limiter.settle(ask, self._event, taken - max(0, used_tokens))
 
 
 class _Bucket(msgspec.Struct):
@@ -256,39 +210,43 @@ class _Bucket(msgspec.Struct):
         ]
 
 
-def _refusal(asks: Sequence[Ask], deficits: Sequence[int]) -> RateLimited:
+def _refusal(looks: Sequence[_Look]) -> RateLimited:
     """The wait is that for the slowest limit: by then the others have what is asked as well."""
-    waits = [
-        -((quota.capacity - deficit - amount * quota.unit) // quota.refill)
-        for (_, quota, amount), deficit in zip(asks, deficits, strict=True)
-    ]
+    waits = [-((look.ask.quota.capacity - look.after) // look.ask.quota.refill) for look in looks]
     longest = max(waits)
-    quota = asks[waits.index(longest)][1]
-    retry_after = -(-longest // _MILLISECOND) / 1000
-    return RateLimited(quota.kind, quota.limit, retry_after, _headers(asks, deficits))
+    ask = looks[waits.index(longest)].ask
+    retry_after = -(-longest // MILLISECOND) / 1000
+    return RateLimited(
+        ask, retry_after, _headers([(each.ask.quota, each.before) for each in looks])
+    )
 
 
-def _headers(asks: Sequence[Ask], deficits: Sequence[int]) -> Headers:
+def _headers(deficits: Sequence[tuple[Quota, int]]) -> Headers:
     """Limit, remaining and reset (the time until all of it is there again) of RPM and TPM.
 
-    A limit that does not exist has no headers; QPS has none at all. A debt leaves none remaining.
+    Each is of the limit that has least remaining, and of such of the one that is full last. What
+    has no limit has no headers; QPS has none at all. A debt leaves none remaining.
     """
-    headers = []
-    for (_, quota, _), deficit in zip(asks, deficits, strict=True):
+    tightest: dict[str, tuple[int, int, int]] = {}
+    for quota, deficit in deficits:
         name = _NAMES.get(quota.kind)
         if name is not None:
             remaining = max(0, quota.capacity - deficit) // quota.unit
-            headers += [
-                (f"X-Ratelimit-Limit-{name}", str(quota.limit)),
-                (f"X-Ratelimit-Remaining-{name}", str(remaining)),
-                (f"X-Ratelimit-Reset-{name}", duration(-(-deficit // quota.refill))),
-            ]
+            told = (remaining, deficit // -quota.refill, quota.limit)
+            tightest[name] = min(told, tightest.get(name, told))
+    headers = []
+    for name, (remaining, reset, limit) in tightest.items():
+        headers += [
+            (f"X-Ratelimit-Limit-{name}", str(limit)),
+            (f"X-Ratelimit-Remaining-{name}", str(remaining)),
+            (f"X-Ratelimit-Reset-{name}", duration(-reset)),
+        ]
     return headers
 
 
 def duration(nanoseconds: int) -> str:
     """As in `20ms`, `1s`, `1.5s`, `6m0s`, `1h0m0s`; rounded up to the millisecond."""
-    millis = -(-nanoseconds // _MILLISECOND)
+    millis = -(-nanoseconds // MILLISECOND)
     if 0 < millis < 1000:
         return f"{millis}ms"
     minutes, millis = divmod(millis, 60_000)

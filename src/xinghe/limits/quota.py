@@ -1,0 +1,82 @@
+"""What is asked of a limit: its bucket, how large it is and how fast it fills.
+
+A bucket is counted in units so small that a nanosecond's refill is a whole number of them, hence
+nothing is ever rounded but the waiting time, and that upwards.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+import msgspec
+
+LimitKind = Literal["rpm", "tpm", "qps"]
+
+HIGHEST = 10**12
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+_MILLI = 1000
+"""A QPS may have up to three decimals."""
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """A limit, its bucket full at first.
+
+    `unit` is the deficit of one request or Token, `refill` flows back each nanosecond, and
+    `capacity` is the largest deficit that an admission may leave.
+    """
+
+    kind: LimitKind
+    limit: int
+    unit: int
+    refill: int
+    capacity: int
+    returnable: bool = False
+    """Whether a take is an estimate, to be settled later."""
+
+    def amount(self, tokens: int) -> int:
+        """What a request of so many Tokens takes: those, or one where requests are counted.
+
+        More than a full bucket covers counts as all of that: it would never be admitted otherwise.
+        """
+        return min(tokens, self.limit) if self.returnable else 1
+
+
+@lru_cache(maxsize=1024)
+def per_minute(kind: LimitKind, limit: int) -> Quota:
+    """`limit` a minute, all of which may come at once. Raises `ValueError`."""
+    if not 1 <= limit <= HIGHEST:
+        raise ValueError(f"{kind}: {limit} is not allowed: 0 (no limit) or 1 to {HIGHEST}")
+    return Quota(kind, limit, MINUTE, limit, limit * MINUTE, returnable=kind == "tpm")
+
+
+@lru_cache(maxsize=1024)
+def per_second(limit: float) -> Quota:
+    """`limit` a second, and a burst of as many, but of one at least. Raises `ValueError`."""
+    if not 1 / _MILLI <= limit <= HIGHEST:
+        raise ValueError(f"qps: {limit} is not allowed: 0 (no limit) or 0.001 to {HIGHEST}")
+    refill = round(limit * _MILLI)
+    unit = SECOND * _MILLI
+    return Quota("qps", math.ceil(limit), unit, refill, capacity=max(unit, refill * SECOND))
+
+
+Key: TypeAlias = tuple[str, int | str, str]
+"""What is counted, whose it is, and of which model (empty for what holds for all models).
+
+A number is a member's id, for the limits that every member has; a budget has a word.
+"""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """One of the limits that a request is taken from.
+
+    Requests with the same `key` share a bucket; `whose` tells a client who shares it, as in "the
+    group 一班".
+    """
+
+    key: Key
+    quota: Quota
+    whose: str = "the member"

@@ -1,0 +1,19 @@
+"""Asks as the service makes them of a member's and a model's limits; 0 is none."""
+
+from __future__ import annotations
+
+from xinghe.limits import Ask, per_minute, per_second
+
+
+def asks(
+    rpm: int = 0, tpm: int = 0, qps: float = 0, *, owner: int | str = 1, model: str = "m"
+) -> list[Ask]:
+    made = []
+    whose = owner if isinstance(owner, str) else "the member"
+    if qps:
+        made.append(Ask(("qps", owner, ""), per_second(qps), whose))
+    if rpm:
+        made.append(Ask(("rpm", owner, model), per_minute("rpm", rpm), whose))
+    if tpm:
+        made.append(Ask(("tpm", owner, model), per_minute("tpm", tpm), whose))
+    return made
