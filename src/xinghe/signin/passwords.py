@@ -70,7 +70,7 @@ class Passwords:
 def check(password: str, name: str) -> str:
     """A new password for the member of a `name`. Raises `PasswordRefused`."""
     normal = _normal(password[: LONGEST + 1])
-    if len(normal) < SHORTEST or max(len(password), len(normal)) > LONGEST:
+    if not all(SHORTEST <= len(each) <= LONGEST for each in (password, normal)):
         raise PasswordRefused(f"{SHORTEST} to {LONGEST} characters are allowed")
     if any(unicodedata.category(each) in {"Cc", "Cn", "Cs"} for each in normal):
         raise PasswordRefused("it has a character that is no text (a control character, say)")
