@@ -77,7 +77,7 @@ async def send_rows(
         (b"content-type", TYPES[form]),
         (b"content-disposition", file.encode()),
     ]
-    first = await anext(pages, [])  # a refusal has a status of its own
+    first: Sequence[msgspec.Struct] = await anext(pages, [])  # a refusal has a status of its own
     await exchange.start(200, headers)
     try:
         await _send(exchange, _encoded(form, shape, first, begins=True))
