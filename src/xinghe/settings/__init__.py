@@ -17,3 +17,4 @@ from xinghe.settings.sections import (
     http_url,
     require_reachable,
 )
+from xinghe.settings.signin import OpenID, SignIn

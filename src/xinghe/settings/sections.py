@@ -1,5 +1,6 @@
 """The one typed tree of settings, a section after the other."""
 
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from xinghe.settings.signin import SignIn
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0.05, le=86400)]
@@ -47,6 +50,8 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     port: Port = 8000
     public_url: str = ""
     """Where clients reach the service, such as `https://llm.example.edu`; empty: as they asked."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies whose `X-Forwarded-For` is believed."""
     metrics_host: str = "127.0.0.1"
     metrics_port: Port | None = None
     """Where `/metrics` is served; not given: the port after `port`, or any if that is taken."""
@@ -64,6 +69,16 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How long running answers may go on after the service was told to stop."""
     keepalive_comment: Seconds = 10.0
     """An SSE comment goes out when the engine has been silent for this long."""
+
+    def __post_init__(self) -> None:
+        for entry in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(entry)
+            except ValueError:
+                raise ValueError(
+                    f"`trusted_proxies` holds {entry!r}, allowed: an address, or a network such "
+                    "as 10.1.0.0/16"
+                ) from None
 
     @property
     def base_url(self) -> str:
@@ -303,6 +318,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     embedding: Embedding = Embedding()
     images: Images = Images()
     database: Database = Database()
+    signin: SignIn = SignIn()
     log: Log = Log()
 
     @property
