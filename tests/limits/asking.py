@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from xinghe.limits import Ask, per_minute, per_second
+from xinghe.limits import MEMBER, Ask, per_minute, per_second
 
 
 def asks(
     rpm: int = 0, tpm: int = 0, qps: float = 0, *, owner: int | str = 1, model: str = "m"
 ) -> list[Ask]:
     made = []
-    whose = owner if isinstance(owner, str) else "the member"
+    whose = owner if isinstance(owner, str) else MEMBER
     if qps:
-        made.append(Ask(("qps", owner, ""), per_second(qps), whose))
+        made.append(Ask(("qps", owner, ""), whose, per_second(qps)))
     if rpm:
-        made.append(Ask(("rpm", owner, model), per_minute("rpm", rpm), whose))
+        made.append(Ask(("rpm", owner, model), whose, per_minute("rpm", rpm)))
     if tpm:
-        made.append(Ask(("tpm", owner, model), per_minute("tpm", tpm), whose))
+        made.append(Ask(("tpm", owner, model), whose, per_minute("tpm", tpm)))
     return made

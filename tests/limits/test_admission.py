@@ -64,9 +64,9 @@ def test_the_limit_of_a_refusal(limiter: Limiter) -> None:
         admit(limiter, limits, 1)
         refusal = refused(limiter, limits, 1)
         whose = "the member" if refusal.kind == "qps" else "the member on m"
-        assert (refusal.limit, refusal.whose) == (1, whose)
+        assert (refusal.limit, refusal.scope) == (1, whose)
         assert str(refusal) == (
-            f"{refusal.kind} limit of 1 of {whose} reached, try again in {refusal.retry_after:g} s"
+            f"{refusal.kind} limit of 1 of {whose}, try again in {refusal.retry_after:g} s"
         )
 
 
@@ -100,7 +100,7 @@ def test_a_limit_that_several_share(limiter: Limiter, clock: Clock) -> None:
     with pytest.raises(RateLimited) as refused:
         limiter.admit(asks(5, owner=1) + shared)
     refusal = refused.value
-    assert (refusal.kind, refusal.limit, refusal.whose) == ("rpm", 2, "the class")
+    assert (refusal.kind, refusal.limit, refusal.scope) == ("rpm", 2, "the class")
     assert refusal.retry_after == 30
     for _ in range(4):
         limiter.admit(asks(5, owner=1))

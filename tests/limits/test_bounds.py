@@ -78,7 +78,7 @@ class Traffic(RuleBasedStateMachine):
             self.let(who, tokens)
         assert again.value.headers == refusal.headers
         assert again.value.retry_after == refusal.retry_after > 0
-        assert again.value.whose == refusal.whose
+        assert again.value.scope == refusal.scope
         assert self.tokens_left() == before, "a refusal took something"
         self.clock.now += round(refusal.retry_after * 1000 - 1) * 1_000_000
         with pytest.raises(RateLimited):

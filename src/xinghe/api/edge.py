@@ -20,7 +20,7 @@ from xinghe.api.idempotency import HEADER, Handler, IdempotencyLayer
 from xinghe.api.operations import OPERATIONS, Operation
 from xinghe.api.priced import REALM
 from xinghe.core import ACCOUNT, ClientGone
-from xinghe.limits import Ask, Limiter, per_second
+from xinghe.limits import MEMBER, Ask, Limiter, per_second
 from xinghe.observe import metrics
 
 log = structlog.get_logger(__name__)
@@ -86,7 +86,7 @@ class Edge(msgspec.Struct):
             # Before the body is read: a client that asks too often costs no more than this.
             if self.qps:
                 owner = exchange.principal.account_id
-                self.limiter.admit([Ask(("qps", owner, ""), per_second(self.qps))])
+                self.limiter.admit([Ask(("qps", owner, ""), MEMBER, per_second(self.qps))])
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
                 if operation.method == "POST" and HEADER in exchange.headers:
                     await self.idempotency(exchange, handler)

@@ -153,6 +153,7 @@ LIMITS = {
     "rpm": (Errors.RPM_RATE_LIMIT, "Rate limit reached for RPM"),
     "tpm": (Errors.TPM_RATE_LIMIT, "Rate limit reached for TPM"),
     "qps": (Errors.USER_RATE_LIMIT, "qps request limit by APP ID reached"),
+    "concurrent": (Errors.USER_RATE_LIMIT, "concurrent request limit reached"),
 }
 CLUSTER_FULL = "request limit by resouce cluster reached"
 """The source's own texts (section 6), with its slip of the pen."""
@@ -185,7 +186,7 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
             )
         case RateLimited():
             error, text = LIMITS[fault.kind]
-            text = f"{text} ({fault.limit} of {fault.whose})"
+            text = f"{text} ({fault.limit} of {fault.scope})"
             known = too_many(error, text, fault.retry_after, fault.headers)
         case Preempted():
             text = "Rate limit reached for preemptible resource"

@@ -24,7 +24,7 @@ from xinghe.generation.planning import GenerationContext
 from xinghe.generation.vetting import Vetting
 from xinghe.images.store import ImageStore
 from xinghe.ledger import Ledger
-from xinghe.limits import Admission, Ask, Limiter, per_minute
+from xinghe.limits import MEMBER, Admission, Ask, Limiter, per_minute
 from xinghe.observe import metrics
 from xinghe.regular import Regular
 from xinghe.settings import Settings
@@ -138,9 +138,9 @@ def admit(
     """
     owner, asks = exchange.principal.account_id, []
     if rpm:
-        asks.append(Ask(("rpm", owner, model), per_minute("rpm", rpm)))
+        asks.append(Ask(("rpm", owner, model), MEMBER, per_minute("rpm", rpm)))
     if tpm:
-        asks.append(Ask(("tpm", owner, model), per_minute("tpm", tpm)))
+        asks.append(Ask(("tpm", owner, model), MEMBER, per_minute("tpm", tpm)))
     admission = services.limiter.admit(asks, tokens)
     for name, value in admission.headers:
         exchange.add_header(name, value)

@@ -1,4 +1,5 @@
-"""How often and how much may be asked: RPM, TPM and QPS by one algorithm."""
+"""How often, how much and how many at once: RPM, TPM and QPS by one algorithm, and places."""
 
-from xinghe.limits.limiter import Admission, Limiter, RateLimited
-from xinghe.limits.quota import Ask, per_minute, per_second
+from xinghe.limits.limiter import Admission, Limiter
+from xinghe.limits.places import Place, Places
+from xinghe.limits.quota import MEMBER, Ask, RateLimited, per_minute, per_second

@@ -12,33 +12,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from xinghe.limits.quota import MILLISECOND, MINUTE, Ask, Key, LimitKind, Quota
-
-Headers = list[tuple[str, str]]
+from xinghe.limits.quota import MILLISECOND, MINUTE, Ask, Headers, Key, Quota, RateLimited
 
 _NAMES = {"rpm": "Requests", "tpm": "Tokens"}
 _MOST_DIPS = 64
-
-
-class RateLimited(Exception):
-    """A limit is reached; the request took nothing of any.
-
-    `retry_after` is in seconds, to the millisecond: whoever waits that long and tries again is
-    admitted, unless somebody else took it meanwhile. `kind`, `limit` and `whose` are those of the
-    limit that takes longest; a fractional QPS is rounded up in `limit`. `headers` are as those of
-    `Admission`.
-    """
-
-    def __init__(self, ask: Ask, retry_after: float, headers: Headers) -> None:
-        self.kind: LimitKind = ask.quota.kind
-        self.limit = ask.quota.limit
-        self.whose = f"{ask.whose} on {ask.key[2]}" if ask.key[2] else ask.whose
-        self.retry_after = retry_after
-        self.headers = headers
-        super().__init__(
-            f"{self.kind} limit of {self.limit} of {self.whose} reached, "
-            f"try again in {retry_after:g} s"
-        )
 
 
 class _Look(msgspec.Struct):
@@ -216,9 +193,8 @@ def _refusal(looks: Sequence[_Look]) -> RateLimited:
     longest = max(waits)
     ask = looks[waits.index(longest)].ask
     retry_after = -(-longest // MILLISECOND) / 1000
-    return RateLimited(
-        ask, retry_after, _headers([(each.ask.quota, each.before) for each in looks])
-    )
+    headers = _headers([(each.ask.quota, each.before) for each in looks])
+    return RateLimited(ask.quota.kind, ask.quota.limit, ask.scope, retry_after, headers)
 
 
 def _headers(deficits: Sequence[tuple[Quota, int]]) -> Headers:

@@ -1,4 +1,4 @@
-"""What is asked of a limit: its bucket, how large it is and how fast it fills.
+"""What is asked of a rate limit: its bucket, how large it is and how fast it fills; a refusal.
 
 A bucket is counted in units so small that a nanosecond's refill is a whole number of them, hence
 nothing is ever rounded but the waiting time, and that upwards.
@@ -12,8 +12,11 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-LimitKind = Literal["rpm", "tpm", "qps"]
+LimitKind = Literal["rpm", "tpm", "qps", "concurrent"]
+Headers = list[tuple[str, str]]
 
+MEMBER = "the member"
+"""Whose the limits are that every member has."""
 HIGHEST = 10**12
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -70,13 +73,43 @@ A number is a member's id, for the limits that every member has; a budget has a 
 """
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """One of the limits that a request is taken from.
+class Shared(msgspec.Struct, frozen=True):
+    """Of what a limit is: requests with the same `key` count together.
 
-    Requests with the same `key` share a bucket; `whose` tells a client who shares it, as in "the
-    group 一班".
+    `whose` tells a client who shares it, as in "the group 一班".
     """
 
     key: Key
+    whose: str
+
+    @property
+    def scope(self) -> str:
+        """Who shares it, and the model that it is for."""
+        model = self.key[2]
+        return f"{self.whose} on {model}" if model else self.whose
+
+
+class Ask(Shared, frozen=True):
+    """A bucket that a request is taken from."""
+
     quota: Quota
-    whose: str = "the member"
+
+
+class RateLimited(Exception):
+    """A limit is reached; the request took nothing of any.
+
+    `retry_after` is in seconds. Of RPM, TPM and QPS it is exact, to the millisecond: whoever waits
+    that long and tries again is admitted, unless somebody else took it meanwhile; `kind`, `limit`
+    and `scope` are then those of the limit that takes longest, a fractional QPS rounded up.
+    `headers` are as those of `Admission`.
+    """
+
+    def __init__(
+        self, kind: LimitKind, limit: int, scope: str, retry_after: float, headers: Headers
+    ) -> None:
+        super().__init__(f"{kind} limit of {limit} of {scope}, try again in {retry_after:g} s")
+        self.kind = kind
+        self.limit = limit
+        self.scope = scope
+        self.retry_after = retry_after
+        self.headers = headers
