@@ -243,6 +243,19 @@ def test_a_limit_that_is_changed_holds_for_those_who_wait(run: Run) -> None:
     run(main())
 
 
+def test_who_waits_for_his_token_knows_the_class_as_it_is_then(run: Run) -> None:
+    async def main() -> None:
+        desk = Desk(wait=100)
+        own, wide = place(1, "the token"), place(2)
+        tasks = [desk.ask(name, own, wide, stay=10) for name in "ab"]
+        await asyncio.sleep(1)
+        tasks.append(desk.ask("c", place(1), stay=20))
+        await asyncio.wait(tasks)
+        assert desk.began == {"a": 0, "c": 10, "b": 30}
+
+    run(main())
+
+
 def test_a_limit_is_what_it_was_last_asked_as(run: Run) -> None:
     async def main() -> None:
         desk = Desk()

@@ -51,7 +51,7 @@ class Crowd(RuleBasedStateMachine):
         self.places = Places(QUEUE, WAIT)
         self.limits: dict[Key, int] = {NARROW: 2, MODEL: 1, WIDE: 3}
         self.over: dict[Key, int] = dict.fromkeys(self.limits, 0)
-        """How many may be at work beyond the limit, since it was lowered above them."""
+        """Places taken beyond the limit, since it was lowered below them."""
         self.requests: list[Request] = []
 
     def teardown(self) -> None:
@@ -133,19 +133,24 @@ class Crowd(RuleBasedStateMachine):
     @rule(key=st.sampled_from([NARROW, MODEL, WIDE]), limit=st.integers(1, 4))
     def a_limit_is_changed(self, key: Key, limit: int) -> None:
         self.limits[key] = limit
-        self.over[key] = max(0, self.held(key) - limit)
+        self.over[key] = max(0, self.taken(key) - limit)
         self.loop.call_soon(self.places.change, Place(key, str(key[1]), limit))
         self.let_pass(0)
 
     def held(self, key: Key) -> int:
         return sum(key in WAYS[request.way] for request in self.those("works"))
 
+    def taken(self, key: Key) -> int:
+        """With those who have this place, and wait for their next."""
+        line = self.places._lines.get(key)
+        return len(line.working) if line else 0
+
     @invariant()
     def no_more_than_the_limit_are_at_work(self) -> None:
         for key, limit in self.limits.items():
-            held = self.held(key)
-            assert held <= limit + self.over[key]
-            self.over[key] = min(self.over[key], max(0, held - limit))
+            taken = self.taken(key)
+            assert self.held(key) <= taken <= limit + self.over[key]
+            self.over[key] = min(self.over[key], max(0, taken - limit))
 
     @invariant()
     def first_come_first_served(self) -> None:

@@ -40,7 +40,7 @@ class Places:
         self._lines: dict[Key, _Line] = {}
 
     def __len__(self) -> int:
-        """How many limits have a request at work or waiting."""
+        """How many limits have a request that is at work or waits."""
         return len(self._lines)
 
     @asynccontextmanager
@@ -52,28 +52,33 @@ class Places:
         Raises `RateLimited` where a queue is full, or the wait has been too long.
         """
         until = asyncio.get_running_loop().time() + self._wait
-        tickets: list[_Ticket] = []
+        # All at once: when its turn comes in one line, what it knows of the next may be outdated.
+        tickets = [_Ticket(self._line(ask), member) for ask in asks]
         try:
-            for ask in asks:
-                line = self._lines.get(ask.key)
-                if line is None:
-                    line = self._lines[ask.key] = _Line(self._wait)
-                line.change(ask)
-                ticket = _Ticket(line, member)
-                tickets.append(ticket)
+            for ticket in tickets:
                 await self._take(ticket, until)
             yield
         finally:
-            for ticket in reversed(tickets):
-                ticket.line.leave(ticket)
-                if not ticket.line and self._lines.get(ticket.line.ask.key) is ticket.line:
-                    del self._lines[ticket.line.ask.key]
+            for ticket in tickets:
+                line = ticket.line
+                line.leave(ticket)
+                line.asked -= 1
+                if not line.asked:
+                    del self._lines[line.ask.key]
 
     def change(self, ask: Place) -> None:
         """A limit was changed: let it hold for those who wait."""
         line = self._lines.get(ask.key)
         if line is not None:
             line.change(ask)
+
+    def _line(self, ask: Place) -> _Line:
+        line = self._lines.get(ask.key)
+        if line is None:
+            line = self._lines[ask.key] = _Line(ask, self._wait)
+        line.asked += 1
+        line.change(ask)
+        return line
 
     async def _take(self, ticket: _Ticket, until: float) -> None:
         line = ticket.line
@@ -112,16 +117,14 @@ class _Ticket:
 class _Line:
     """Who is at work under a limit, since when, and who waits, the first to come first."""
 
-    ask: Place
-
-    def __init__(self, wait: float) -> None:
+    def __init__(self, ask: Place, wait: float) -> None:
+        self.ask = ask
+        self.asked = 0
+        """Requests that have or want a place, those included that wait for another first."""
         self.working: dict[_Ticket, float] = {}
         self.waiting: dict[_Ticket, None] = {}
         self._wait = wait
         self._mean_stay = FIRST_GUESS
-
-    def __bool__(self) -> bool:
-        return bool(self.working or self.waiting)
 
     @property
     def is_full(self) -> bool:
