@@ -92,16 +92,10 @@ class Crowd(RuleBasedStateMachine):
         waited = [each for each in self.those("waits") if each is not request]
         self.let_pass(0)
         refused = [each for each in [*waited, request] if each.state == "refused"]
-        assert len(refused) <= 1
-        if refused and refused[0] is not request:
-            # It gave way to a member with less waiting, and nobody of his came after it.
-            theirs = [each for each in waited if each.member == refused[0].member]
-            assert len(theirs) > 1
-            assert request.member != refused[0].member
-        if refused:
+        for each in refused:  # more than one, where who gives way leaves a place to the next
             assert len(waited) >= QUEUE
-            assert refused[0].why is not None
-            assert refused[0].why.retry_after > 0
+            assert each.why is not None
+            assert each.why.retry_after > 0
 
     @precondition(lambda self: self.those("works"))
     @rule(data=st.data())
