@@ -139,7 +139,7 @@ async def run(folder: Path) -> None:
     (folder / "data").mkdir()
     with Server(folder / "data", "--model", "small", models=CATALOG, settings=QUIET) as server:
         token = server.token()
-        server.run("account", "grant", "default", "100000000")
+        server.run("member", "grant", "default", "100000000")
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             client = Client(server, token, session)
             ratios = []

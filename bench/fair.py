@@ -114,7 +114,7 @@ async def run(folder: Path) -> None:
     """Two accounts on one server."""
     with Server(folder / "data", "--model", "small") as server:
         token = server.token()
-        server.run("account", "create", "other")
+        server.run("member", "create", "other")
         tokens = token, server.token(account="other")
         timeout = aiohttp.ClientTimeout(total=3600)
         async with aiohttp.ClientSession(timeout=timeout) as session:

@@ -36,7 +36,7 @@ from tests.kit.script import Call, Script
 from tests.kit.server import free_port
 from tests.kit.upstream import Upstream
 
-from xinghe.accounts import Accounts
+from xinghe.accounts import Members, Tokens
 from xinghe.api.chat.request import read_request
 from xinghe.api.chat.schema import CHAT
 from xinghe.api.connection import Connection
@@ -176,9 +176,8 @@ async def _traced(upstream: str, bodies: list[dict[str, Any]]) -> list[Trace]:
         logs.configure("error", settings.log.format)
         async with running(settings, load_catalog(settings)) as system:
             database = await Database.open(settings.data_dir)
-            accounts = Accounts(database)
-            await accounts.ensure_default()
-            token = await accounts.create_token("default")
+            await Members(database).ensure_default()
+            token = await Tokens(database).create("default")
             await database.close()
             listening, ready = socket.create_server(("127.0.0.1", 0)), threading.Event()
             url = f"http://127.0.0.1:{listening.getsockname()[1]}/llm/lmapi/v3/chat/completions"

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.kit.members import member
 from tests.kit.sqlite import in_memory
 from xinghe import idempotency
-from xinghe.accounts import Accounts
+from xinghe.accounts import Members
 from xinghe.core import MICRO
 from xinghe.idempotency import (
     DROPPED_ON_THE_WAY,
@@ -30,7 +31,7 @@ from xinghe.idempotency import (
     store_response,
 )
 from xinghe.settings import Idempotency
-from xinghe.storage import Allowance, Connection, Database, now
+from xinghe.storage import Allowance, Connection, Database, Locks, now
 from xinghe.storage.postgresql.backend import PostgreSQLBackend
 
 MAX = 10_000
@@ -47,7 +48,7 @@ ON_ONE = settings(
 def connection(database_url: str) -> Iterator[Connection]:
     session = PostgreSQLBackend(database_url).session() if database_url else in_memory()[1]
     for name in ("a", "b"):
-        session.run("INSERT INTO accounts (appid, name, created_at) VALUES ($1, $1, 0)", name)
+        member(session, name)
     yield session
     session.close()
 
@@ -160,12 +161,12 @@ async def test_however_many_read_one_it_is_in_memory_once(
     tmp_path: Path, database_url: str
 ) -> None:
     async with await Database.open(tmp_path, database_url) as database:
-        await Accounts(database).create_account("a")
+        await Members(database).create("a")
         store = IdempotencyStore(database, Idempotency(keep=1000))
         for key in ("old", "new"):
             stored = answer(bytes(100_000), at=now() if key == "new" else now() - 2000 * MICRO)
             operation = partial(store_response, key=key_of(key), response=stored, max_bytes=10**6)
-            await database.write(operation, account=1)
+            await database.write(operation, locks=Locks(1))
         readers = [await store.find(key_of("new"), DIGEST) for _ in range(3)]
         assert readers[0] is not None
         assert all(reader is readers[0] for reader in readers)
@@ -181,12 +182,12 @@ async def test_one_that_is_read_for_long_is_too_old_nevertheless(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with await Database.open(tmp_path) as database:
-        await Accounts(database).create_account("a")
+        await Members(database).create("a")
         store = IdempotencyStore(database, Idempotency(keep=1000))
         operation = partial(
             store_response, key=key_of("k"), response=answer(at=now()), max_bytes=MAX
         )
-        await database.write(operation, account=1)
+        await database.write(operation, locks=Locks(1))
         reader = await store.find(key_of("k"), DIGEST)
         assert reader is not None
         late = reader.at + 1001 * MICRO

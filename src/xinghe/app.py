@@ -7,7 +7,7 @@ A request meets, from the outside in:
 3.  `api.idempotency`   a key that was answered gets its answer again; else one request at a time
 4.  `api.chat`          body read and validated; the operation says its price and its work
 5.  `api.priced`        takes every operation that costs through the next three
-6.  `limits`            RPM, TPM and QPS of the account; what was not used is given back
+6.  `limits`            RPM, TPM and QPS of the member; what was not used is given back
 7.  `safety`            each operation moderates what it was asked, and chat its answer meanwhile
 8.  `ledger.hold`       the worst case reserved, settled exactly once on the way out
 9.  `generation`        the passes of one answer, stop strings, length
@@ -25,7 +25,7 @@ import structlog
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
-from xinghe.accounts import Accounts, Outbox
+from xinghe.accounts import Outbox, Principals
 from xinghe.api.body import BodyBudget
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.route import ChatRoute
@@ -71,7 +71,7 @@ class System:
     """Everything that lives as long as the process does."""
 
     def __init__(self, settings: Settings, catalog: Catalog, database: Database) -> None:
-        accounts = Accounts(database)
+        principals = Principals(database)
         fetcher = Fetcher(settings.fetching)
 
         async def fetch_image(url: str) -> bytes:
@@ -93,7 +93,7 @@ class System:
             deployments=self.deployments,
             limiter=Limiter(),
             ledger=Ledger(database),
-            lapses=Lapses(accounts),
+            lapses=Lapses(principals),
             moderator=Moderator(
                 settings.data_dir / "safety",
                 builtin=settings.safety.lexicon,
@@ -117,7 +117,7 @@ class System:
         elsewhere += probe_routes(self.readiness)
         models = ModelsRoute(services, created=int(time.time()))
         self.app: ASGIApp = Edge(
-            accounts=accounts,
+            principals=principals,
             limiter=services.limiter,
             qps=catalog.limits.qps,
             budget=BodyBudget(settings.server.max_bodies_bytes),

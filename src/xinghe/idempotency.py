@@ -24,6 +24,7 @@ from xinghe.storage import (
     Connection,
     Database,
     DeferredWrites,
+    Locks,
     StorageError,
     in_batches,
     now,
@@ -42,9 +43,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.idempotency")
 
 
 class IdempotencyKey(NamedTuple):
-    """Where a key counts: one account, one operation at one mount; `key` is its SHA-256."""
+    """Where a key counts: one member, one operation at one mount; `key` is its SHA-256."""
 
-    account_id: int
+    member_id: int
     operation: str
     key: bytes
 
@@ -115,7 +116,7 @@ class IdempotencyStore:
         if found is None or found.at < since:
             # In the writer's queue, behind what the last one in flight has handed in.
             found = await self._database.write(
-                partial(find_response, key=key, since=since), account=key.account_id
+                partial(find_response, key=key, since=since), locks=Locks(key.member_id)
             )
             if found is not None:
                 self._at_hand[key] = found
@@ -126,7 +127,7 @@ class IdempotencyStore:
     @contextmanager
     def pending(self, key: IdempotencyKey) -> Iterator[PendingResponse]:
         """Around the work: what it settles is held back until its response is stored."""
-        with self._database.defer(key.account_id) as writes:
+        with self._database.defer(Locks(key.member_id)) as writes:
             yield PendingResponse(writes, key, self._max_bytes, self._max_bytes // 8)
 
     async def sweep(self) -> int:
@@ -167,9 +168,9 @@ def store_response(
     headers = msgspec.msgpack.encode(response.headers)
     size = len(headers) + len(response.body) + ROW_BYTES
     connection.run(
-        "INSERT INTO kept_answers (account_id, operation, key, asked, model, status, headers, "
+        "INSERT INTO kept_answers (member_id, operation, key, asked, model, status, headers, "
         "body, size, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
-        "ON CONFLICT (account_id, operation, key) DO NOTHING",
+        "ON CONFLICT (member_id, operation, key) DO NOTHING",
         *key,
         response.digest,
         response.model,
@@ -188,7 +189,7 @@ def find_response(
     connection: Connection, key: IdempotencyKey, *, since: int
 ) -> StoredResponse | None:
     """What is stored for a key, if it is not older than a moment; an older one goes."""
-    where = "account_id = $1 AND operation = $2 AND key = $3"
+    where = "member_id = $1 AND operation = $2 AND key = $3"
     row = connection.row(
         f"SELECT asked, model, status, headers, body, at FROM kept_answers WHERE {where}",  # noqa: S608
         *key,

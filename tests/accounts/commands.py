@@ -10,19 +10,19 @@ import click
 import structlog
 from click.testing import CliRunner, Result
 
-from xinghe.cli.accounts import account
 from xinghe.cli.backup import backup, restore_command
 from xinghe.cli.ledger import ledger
+from xinghe.cli.members import member
 from xinghe.cli.tokens import token
 
 
 class Commands:
-    """`account`, `token`, `ledger`, `backup` and `restore` on one data directory."""
+    """`member`, `token`, `ledger`, `backup` and `restore` on one data directory."""
 
     def __init__(self, data: Path, url: str = "") -> None:
         self.data = data
         self._variables = {"XINGHE_DATABASE__URL": url}
-        self._root = click.Group(commands=[account, token, ledger, backup, restore_command])
+        self._root = click.Group(commands=[member, token, ledger, backup, restore_command])
 
     def run(self, *arguments: str) -> Result:
         asked = [*arguments, "--data", str(self.data)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xinghe.accounts import Accounts
+from xinghe.accounts import Members, Principals, Tokens
 from xinghe.storage import Database
 
 
@@ -18,5 +18,15 @@ async def database(tmp_path: Path, database_url: str) -> AsyncIterator[Database]
 
 
 @pytest.fixture
-async def accounts(database: Database) -> Accounts:
-    return Accounts(database, actor="tester")
+async def members(database: Database) -> Members:
+    return Members(database, actor="tester")
+
+
+@pytest.fixture
+async def tokens(database: Database) -> Tokens:
+    return Tokens(database, actor="tester")
+
+
+@pytest.fixture
+async def principals(database: Database) -> Principals:
+    return Principals(database)

@@ -12,7 +12,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from xinghe.accounts import Accounts, Outbox
+from xinghe.accounts import Members, Outbox, Tokens
 from xinghe.core import Rate
 from xinghe.ledger import holds
 from xinghe.ledger.holds import Counts
@@ -21,15 +21,17 @@ from xinghe.storage import Connection, Database, now
 
 async def spend(database: Database, account: str, amount: int, held: int | None = None) -> None:
     """Hold `held` micro-Tokens (as many as it costs, unless told), then capture `amount`."""
-    found = await Accounts(database).get_account(account)
-    tokens = await Accounts(database).list_tokens(account)
+    found = await Members(database).get(account)
+    tokens = await Tokens(database).list(account)
     if not tokens:
-        await Accounts(database).create_token(account)
-        tokens = await Accounts(database).list_tokens(account)
+        await Tokens(database).create(account)
+        tokens = await Tokens(database).list(account)
     hold = holds.Hold(
         id=secrets.token_hex(15),
-        account_id=found.id,
+        member_id=found.id,
         token_id=tokens[0].id,
+        wallets=(found.id,),
+        budgets=(),
         request_id="as-0123456789",
         model="m",
         amount=amount if held is None else held,
@@ -39,7 +41,7 @@ async def spend(database: Database, account: str, amount: int, held: int | None 
         rate=Rate(input=1, output=0, cached_input=0),
         created_at=now(),
     )
-    assert await database.write(partial(holds.reserve, hold=hold)) is None
+    assert await database.write(partial(holds.reserve, hold=hold)) == holds.Reserved(found.id, ())
     usage = Counts(amount, 0, 0)
     await database.write(partial(holds.capture, hold_id=hold.id, usage=usage, at=now()))
 

@@ -17,20 +17,20 @@ def commands(tmp_path: Path) -> Commands:
 
 
 def test_create_show_list_grant(commands: Commands) -> None:
-    made = commands.json("account", "create", "星河")
+    made = commands.json("member", "create", "星河")
     assert made["available"] == 1_000_000
-    commands.done("account", "create", "poor", "--tokens", "0.5")
-    after = commands.json("account", "grant", made["appid"], "2.25", "--note", "竞赛")
+    commands.done("member", "create", "poor", "--tokens", "0.5")
+    after = commands.json("member", "grant", made["appid"], "2.25", "--note", "竞赛")
     assert after["balance"] == 1_000_002.25
-    assert commands.json("account", "show", "poor")["available"] == 0.5
-    names = [found["name"] for found in commands.json("account", "list")]
+    assert commands.json("member", "show", "poor")["available"] == 0.5
+    names = [found["name"] for found in commands.json("member", "list")]
     assert names == ["星河", "poor"]
 
 
 def test_a_table_is_aligned_and_its_amounts_are_exact(commands: Commands) -> None:
-    commands.done("account", "create", "星河", "--tokens", "12.5")
-    commands.done("account", "create", "abc", "--tokens", "999999999999.999999")
-    head, first, second = commands.done("account", "list").splitlines()
+    commands.done("member", "create", "星河", "--tokens", "12.5")
+    commands.done("member", "create", "abc", "--tokens", "999999999999.999999")
+    head, first, second = commands.done("member", "list").splitlines()
     assert head.split() == ["name", "appid", "available", "held", "balance", "created_at"]
     assert first.split()[2] == "12.5"
     assert second.split()[2] == "999999999999.999999"
@@ -39,23 +39,23 @@ def test_a_table_is_aligned_and_its_amounts_are_exact(commands: Commands) -> Non
 
 
 def test_csv_for_a_spreadsheet(commands: Commands) -> None:
-    commands.done("account", "create", "=星河", "--tokens", "12.5")
-    made = commands.json("account", "show", "=星河")
-    head, row = commands.done("account", "list", "--csv").splitlines()
+    commands.done("member", "create", "=星河", "--tokens", "12.5")
+    made = commands.json("member", "show", "=星河")
+    head, row = commands.done("member", "list", "--csv").splitlines()
     assert head == "name,appid,available,held,balance,created_at"
     assert row == f"'=星河,{made['appid']},12.5,0,12.5,{made['created_at']}"
-    shown = commands.done("account", "show", "=星河", "--csv").splitlines()
+    shown = commands.done("member", "show", "=星河", "--csv").splitlines()
     assert shown == [f"{head},alert_below,webhook", f"{row},,"]
     for flags in (["--json", "--csv"], ["--csv", "--json"]):
-        refused = commands.refused("account", "create", "b", *flags, code=2)
+        refused = commands.refused("member", "create", "b", *flags, code=2)
         assert "exclude each other" in refused
-    assert len(commands.json("account", "list")) == 1
+    assert len(commands.json("member", "list")) == 1
 
 
 def test_show_for_people(commands: Commands) -> None:
-    commands.done("account", "create", "a", "--tokens", "0.000001")
+    commands.done("member", "create", "a", "--tokens", "0.000001")
     lines = dict(
-        line.split(maxsplit=1) for line in commands.done("account", "show", "a").split("\n")
+        line.split(maxsplit=1) for line in commands.done("member", "show", "a").split("\n")
     )
     assert lines["available"] == "0.000001"
     assert lines["held"] == "0"
@@ -64,21 +64,21 @@ def test_show_for_people(commands: Commands) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["account", "create", ""], 2, "1 to 64 printable characters"),
-        (["account", "create", "a", "--tokens", "-1"], 2, "up to 6 decimals"),
-        (["account", "create", "a", "--tokens", "0.0000001"], 2, "up to 6 decimals"),
-        (["account", "create", "a", "--tokens", "1000000000001"], 2, "1000000000000 Tokens"),
-        (["account", "create"], 2, "Missing argument"),
-        (["account", "show", "a"], 1, "no Xinghe database in"),
-        (["account", "list"], 1, "no Xinghe database in"),
-        (["account", "grant", "a", "1"], 1, "no Xinghe database in"),
-        (["account", "grant", "a", "0"], 2, "0.000001 to"),
-        (["account", "grant", "a", "many"], 2, "'many' is not an amount"),
-        (["account", "grant", "a", "1", "--expires", "2001-01-01"], 2, "not a time in the future"),
-        (["account", "grant", "a", "1", "--expires", "2100-02-30"], 2, "not a time in the future"),
-        (["account", "grant", "a", "1", "--expires", "0d"], 2, "not a time in the future"),
-        (["account", "grant", "a", "1", "--expires", "9999999d"], 2, "not a time in the future"),
-        (["account", "grant", "a", "1", "--note", "a\nb"], 2, "note: "),
+        (["member", "create", ""], 2, "1 to 64 printable characters"),
+        (["member", "create", "a", "--tokens", "-1"], 2, "up to 6 decimals"),
+        (["member", "create", "a", "--tokens", "0.0000001"], 2, "up to 6 decimals"),
+        (["member", "create", "a", "--tokens", "1000000000001"], 2, "1000000000000 Tokens"),
+        (["member", "create"], 2, "Missing argument"),
+        (["member", "show", "a"], 1, "no Xinghe database in"),
+        (["member", "list"], 1, "no Xinghe database in"),
+        (["member", "grant", "a", "1"], 1, "no Xinghe database in"),
+        (["member", "grant", "a", "0"], 2, "0.000001 to"),
+        (["member", "grant", "a", "many"], 2, "'many' is not an amount"),
+        (["member", "grant", "a", "1", "--expires", "2001-01-01"], 2, "not a time in the future"),
+        (["member", "grant", "a", "1", "--expires", "2100-02-30"], 2, "not a time in the future"),
+        (["member", "grant", "a", "1", "--expires", "0d"], 2, "not a time in the future"),
+        (["member", "grant", "a", "1", "--expires", "9999999d"], 2, "not a time in the future"),
+        (["member", "grant", "a", "1", "--note", "a\nb"], 2, "note: "),
     ],
 )
 def test_bad_input_leaves_nothing_behind(
@@ -89,36 +89,36 @@ def test_bad_input_leaves_nothing_behind(
 
 
 def test_what_cannot_be_done(commands: Commands) -> None:
-    commands.done("account", "create", "a")
-    assert "already" in commands.refused("account", "create", "a", code=1)
-    assert "no account 'b'" in commands.refused("account", "show", "b", code=1)
-    assert "no account 'b'" in commands.refused("account", "grant", "b", "1", code=1)
+    commands.done("member", "create", "a")
+    assert "already" in commands.refused("member", "create", "a", code=1)
+    assert "no member 'b'" in commands.refused("member", "show", "b", code=1)
+    assert "no member 'b'" in commands.refused("member", "grant", "b", "1", code=1)
 
 
 def test_a_setting_that_cannot_be_used(commands: Commands) -> None:
     commands.data.mkdir()
     (commands.data / "xinghe.toml").write_text("[server]\nport = 'x'\n")
-    assert "port" in commands.refused("account", "list", code=1)
+    assert "port" in commands.refused("member", "list", code=1)
 
 
 def test_an_alert(commands: Commands) -> None:
-    commands.done("account", "create", "a")
-    made = commands.json("account", "alert", "a", "2.5", "--webhook", "https://a.example/x?y=1")
+    commands.done("member", "create", "a")
+    made = commands.json("member", "alert", "a", "2.5", "--webhook", "https://a.example/x?y=1")
     secret = made.pop("secret")
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", secret)
     assert made == {"name": "a", "alert_below": 2.5, "webhook": "https://a.example/x?y=1"}
-    shown = commands.json("account", "show", "a")
+    shown = commands.json("member", "show", "a")
     assert (shown["alert_below"], shown["webhook"]) == (2.5, "https://a.example/x?y=1")
     assert secret not in str(shown)
-    again = commands.run("account", "alert", "a", "3", "--webhook", "https://a.example/x?y=1")
+    again = commands.run("member", "alert", "a", "3", "--webhook", "https://a.example/x?y=1")
     assert "secret" not in again.output
-    other = commands.run("account", "alert", "a", "3", "--webhook", "https://b.example/")
+    other = commands.run("member", "alert", "a", "3", "--webhook", "https://b.example/")
     assert "not shown again" in other.stderr
-    assert "secret" not in commands.json("account", "alert", "a", "4")
-    assert commands.json("account", "show", "a")["webhook"] is None
-    removed = commands.json("account", "alert", "a", "none")
+    assert "secret" not in commands.json("member", "alert", "a", "4")
+    assert commands.json("member", "show", "a")["webhook"] is None
+    removed = commands.json("member", "alert", "a", "none")
     assert removed == {"name": "a", "alert_below": None, "webhook": None}
-    assert commands.json("account", "show", "a")["alert_below"] is None
+    assert commands.json("member", "show", "a")["alert_below"] is None
 
 
 @pytest.mark.parametrize(
@@ -132,20 +132,20 @@ def test_an_alert(commands: Commands) -> None:
     ],
 )
 def test_an_alert_that_cannot_be(commands: Commands, arguments: list[str], message: str) -> None:
-    assert message in commands.refused("account", "alert", "a", *arguments, code=2)
+    assert message in commands.refused("member", "alert", "a", *arguments, code=2)
     assert not commands.data.exists()
 
 
 def test_an_alert_of_nobody(commands: Commands) -> None:
-    commands.done("account", "create", "a")
-    assert "no account 'b'" in commands.refused("account", "alert", "b", "1", code=1)
-    assert "no account 'b'" in commands.refused("account", "alert", "b", "none", code=1)
+    commands.done("member", "create", "a")
+    assert "no member 'b'" in commands.refused("member", "alert", "b", "1", code=1)
+    assert "no member 'b'" in commands.refused("member", "alert", "b", "none", code=1)
 
 
 def test_as_a_process(tmp_path: Path) -> None:
-    xinghe("account", "create", "星河", "--tokens", "3", data=tmp_path)
-    assert "星河" in xinghe("account", "list", data=tmp_path)
-    secret = xinghe("token", "create", "--account", "星河", data=tmp_path)
+    xinghe("member", "create", "星河", "--tokens", "3", data=tmp_path)
+    assert "星河" in xinghe("member", "list", data=tmp_path)
+    secret = xinghe("token", "create", "--member", "星河", data=tmp_path)
     assert secret.startswith("xh-")
     assert secret[3:13] in xinghe("token", "list", data=tmp_path)
     assert xinghe("ledger", "check", data=tmp_path) == ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from xinghe.accounts import AccountError, Accounts, Principal
+from xinghe.accounts import AccountError, Members, Principal, Principals, Tokens
 from xinghe.accounts.rules import MAX_BALANCE
 from xinghe.core import INITIAL_GRANT, Rate, Usage
 from xinghe.ledger import Ledger, check
@@ -21,48 +21,48 @@ async def rows(database: Database, query: str) -> list[Any]:
     return await database.read(lambda c: c.rows(query))
 
 
-async def test_a_new_account(accounts: Accounts, database: Database) -> None:
-    account = await accounts.create_account("a")
+async def test_a_new_account(members: Members, database: Database) -> None:
+    account = await members.create("a")
     assert re.fullmatch(r"app-[a-z0-9]{10}", account.appid)
     assert (account.available, account.held) == (INITIAL_GRANT, 0)
-    assert await accounts.get_account("a") == account
-    assert await accounts.get_account(account.appid) == account
-    assert await accounts.list_accounts() == [account]
+    assert await members.get("a") == account
+    assert await members.get(account.appid) == account
+    assert await members.list() == [account]
     entries = await rows(database, "SELECT kind, amount, balance_after FROM entries")
     assert entries == [("grant", INITIAL_GRANT, INITIAL_GRANT)]
 
 
-async def test_an_account_without_tokens(accounts: Accounts, database: Database) -> None:
-    assert (await accounts.create_account("a", amount=0)).balance == 0
+async def test_an_account_without_tokens(members: Members, database: Database) -> None:
+    assert (await members.create("a", amount=0)).balance == 0
     assert await rows(database, "SELECT * FROM lots") == []
     assert await database.read(check) == []
 
 
-async def test_a_name_is_given_once(accounts: Accounts, database: Database) -> None:
+async def test_a_name_is_given_once(members: Members, database: Database) -> None:
     outcomes = await asyncio.gather(
-        *(accounts.create_account("a") for _ in range(5)), return_exceptions=True
+        *(members.create("a") for _ in range(5)), return_exceptions=True
     )
     refused = [outcome for outcome in outcomes if isinstance(outcome, AccountError)]
     assert len(refused) == 4
-    assert str(refused[0]) == "there is an account 'a' already"
-    assert len(await accounts.list_accounts()) == 1
+    assert str(refused[0]) == "there is a member 'a' already"
+    assert len(await members.list()) == 1
     assert await rows(database, "SELECT count(*) FROM audit") == [(1,)]
 
 
 @pytest.mark.parametrize("name", ["", " a", "a\n", "x" * 65, "app-me", "\x00", "\ud800"])
-async def test_names_that_are_refused(accounts: Accounts, name: str) -> None:
+async def test_names_that_are_refused(members: Members, tokens: Tokens, name: str) -> None:
     with pytest.raises(AccountError, match=r"^name: "):
-        await accounts.create_account(name)
-    await accounts.create_account("a")
+        await members.create(name)
+    await members.create("a")
     with pytest.raises(AccountError, match=r"^name: "):
-        await accounts.create_token("a", name=name)
-    assert len(await accounts.list_accounts()) == 1
+        await tokens.create("a", name=name)
+    assert len(await members.list()) == 1
 
 
-async def test_a_grant(accounts: Accounts, database: Database) -> None:
-    await accounts.create_account("a", amount=5)
+async def test_a_grant(members: Members, database: Database) -> None:
+    await members.create("a", amount=5)
     expires_at = now() + DAY
-    after = await accounts.grant("a", 7, expires_at=expires_at, note="竞赛")
+    after = await members.grant("a", 7, expires_at=expires_at, note="竞赛")
     assert after.available == 12
     found = await rows(database, "SELECT amount, remaining, expires_at, note FROM lots")
     assert found[1] == (7, 7, expires_at, "竞赛")
@@ -80,19 +80,19 @@ async def test_a_grant(accounts: Accounts, database: Database) -> None:
         ({"expires_at": 10**30}, "expires_at: 1000"),
         ({"note": "a\nb"}, "note: "),
         ({"note": "x" * 201}, "at most 200"),
-        ({"account": "nobody"}, "no account 'nobody'"),
+        ({"name": "nobody"}, "no member 'nobody'"),
     ],
 )
 async def test_grants_that_are_refused(
-    accounts: Accounts, database: Database, fields: dict[str, Any], message: str
+    members: Members, database: Database, fields: dict[str, Any], message: str
 ) -> None:
-    await accounts.create_account("a", amount=5)
+    await members.create("a", amount=5)
     before = await rows(database, "SELECT (SELECT count(*) FROM audit), count(*) FROM entries")
     with pytest.raises(AccountError, match=message):
-        await accounts.grant(**{"account": "a", "amount": 7, **fields})
+        await members.grant(**{"name": "a", "amount": 7, **fields})
     after = await rows(database, "SELECT (SELECT count(*) FROM audit), count(*) FROM entries")
     assert before == after
-    assert (await accounts.get_account("a")).available == 5
+    assert (await members.get("a")).available == 5
 
 
 @pytest.mark.parametrize(
@@ -104,51 +104,53 @@ async def test_grants_that_are_refused(
         ({"models": [""]}, "models: "),
         ({"models": ["a\nb"]}, "models: "),
         ({"expires_at": now() - 1}, "expires_at: "),
-        ({"account": "nobody"}, "no account 'nobody'"),
-        ({"account": "app-0123456789"}, "no account 'app-0123456789'"),
+        ({"member": "nobody"}, "no member 'nobody'"),
+        ({"member": "app-0123456789"}, "no member 'app-0123456789'"),
     ],
 )
 async def test_tokens_that_are_refused(
-    accounts: Accounts, fields: dict[str, Any], message: str
+    members: Members, tokens: Tokens, fields: dict[str, Any], message: str
 ) -> None:
-    await accounts.create_account("a")
+    await members.create("a")
     with pytest.raises(AccountError, match=message):
-        await accounts.create_token(**{"account": "a", **fields})
-    assert await accounts.list_tokens() == []
+        await tokens.create(**{"member": "a", **fields})
+    assert await tokens.list() == []
 
 
-async def test_tokens_are_listed_and_revoked(accounts: Accounts) -> None:
-    await accounts.create_account("a")
-    await accounts.create_account("b")
-    first = await accounts.create_token("a", name="one", expires_at=now() + DAY)
-    second = await accounts.create_token("b", name="two", scopes=["admin", "model.call"])
-    listed = await accounts.list_tokens()
-    assert [(token.account, token.name) for token in listed] == [("a", "one"), ("b", "two")]
+async def test_tokens_are_listed_and_revoked(members: Members, tokens: Tokens) -> None:
+    await members.create("a")
+    await members.create("b")
+    first = await tokens.create("a", name="one", expires_at=now() + DAY)
+    second = await tokens.create("b", name="two", scopes=["admin", "model.call"])
+    listed = await tokens.list()
+    assert [(token.member, token.name) for token in listed] == [("a", "one"), ("b", "two")]
     assert listed[1].scopes == ["model.call", "admin"]
-    assert [token.name for token in await accounts.list_tokens("b")] == ["two"]
+    assert [token.name for token in await tokens.list("b")] == ["two"]
     assert [token.state(now()) for token in listed] == ["active", "active"]
     assert listed[0].state(now() + 2 * DAY) == "expired"
 
-    revoked = await accounts.revoke_token(first[3:13])
+    revoked = await tokens.revoke(first[3:13])
     assert revoked.state(now()) == "revoked"
-    assert await accounts.revoke_token("1") == revoked
-    assert (await accounts.revoke_token("2")).public_id == second[3:13]
+    assert await tokens.revoke("1") == revoked
+    assert (await tokens.revoke("2")).public_id == second[3:13]
     for unknown in ("3", "0123456789", "", "x" * 5000, "9" * 5000, "-1"):
         with pytest.raises(AccountError, match="no token"):
-            await accounts.revoke_token(unknown)
+            await tokens.revoke(unknown)
 
 
-async def test_acts_are_audited_without_secrets(accounts: Accounts, database: Database) -> None:
-    account = await accounts.create_account("a")
-    secret = await accounts.create_token("a")
-    await accounts.grant("a", 7)
-    await accounts.revoke_token("1")
-    await accounts.revoke_token("1")
+async def test_acts_are_audited_without_secrets(
+    members: Members, tokens: Tokens, database: Database
+) -> None:
+    account = await members.create("a")
+    secret = await tokens.create("a")
+    await members.grant("a", 7)
+    await tokens.revoke("1")
+    await tokens.revoke("1")
     found = await rows(database, "SELECT actor, action, subject FROM audit ORDER BY id")
     assert found == [
-        ("tester", "account.create", account.appid),
+        ("tester", "member.create", account.appid),
         ("tester", "token.create", secret[3:13]),
-        ("tester", "account.grant", account.appid),
+        ("tester", "wallet.grant", account.appid),
         ("tester", "token.revoke", secret[3:13]),
     ]
     assert secret not in repr(await rows(database, "SELECT * FROM audit"))
@@ -171,23 +173,25 @@ async def use(database: Database, principal: Principal | None) -> None:
     await ledger.stop()
 
 
-async def test_quickstart_leaves_one_unused_token(accounts: Accounts, database: Database) -> None:
-    first = await accounts.quickstart()
-    principal = await accounts.authenticate(first)
+async def test_quickstart_leaves_one_unused_token(
+    tokens: Tokens, principals: Principals, members: Members, database: Database
+) -> None:
+    first = await tokens.quickstart()
+    principal = await principals.authenticate(first)
     assert principal is not None
-    assert principal.account_name == "default"
-    assert (await accounts.get_account("default")).available == INITIAL_GRANT
+    assert principal.member_name == "default"
+    assert (await members.get("default")).available == INITIAL_GRANT
 
-    second = await accounts.quickstart()
-    assert await accounts.authenticate(first) is None
-    await use(database, await accounts.authenticate(second))
-    third = await accounts.quickstart()
+    second = await tokens.quickstart()
+    assert await principals.authenticate(first) is None
+    await use(database, await principals.authenticate(second))
+    third = await tokens.quickstart()
     # Used once, though it cost nothing: somebody has it.
-    assert await accounts.authenticate(second) is not None
-    assert await accounts.authenticate(third) is not None
-    await accounts.create_token("default", name="mine")
-    await accounts.quickstart()
-    states = [(token.name, token.state(now())) for token in await accounts.list_tokens()]
+    assert await principals.authenticate(second) is not None
+    assert await principals.authenticate(third) is not None
+    await tokens.create("default", name="mine")
+    await tokens.quickstart()
+    states = [(token.name, token.state(now())) for token in await tokens.list()]
     assert states == [
         ("quickstart", "revoked"),
         ("quickstart", "active"),
@@ -195,20 +199,20 @@ async def test_quickstart_leaves_one_unused_token(accounts: Accounts, database: 
         ("mine", "active"),
         ("quickstart", "active"),
     ]
-    assert len(await accounts.list_accounts()) == 1
+    assert len(await members.list()) == 1
 
 
-async def test_default_is_made_only_where_there_is_no_account(accounts: Accounts) -> None:
-    made = await accounts.ensure_default()
+async def test_default_is_made_only_where_there_is_no_account(members: Members) -> None:
+    made = await members.ensure_default()
     assert made is not None
     assert made.name == "default"
-    assert await accounts.ensure_default() is None
-    assert len(await accounts.list_accounts()) == 1
+    assert await members.ensure_default() is None
+    assert len(await members.list()) == 1
 
 
 @pytest.mark.parametrize("token", ["a\udcffb", "a\0b", "", "字", "9" * 30])
-async def test_what_can_be_no_token(token: str, accounts: Accounts) -> None:
+async def test_what_can_be_no_token(token: str, tokens: Tokens) -> None:
     with pytest.raises(AccountError, match="there is no token"):
-        await accounts.revoke_token(token)
+        await tokens.revoke(token)
     with pytest.raises(AccountError, match="there is no token"):
-        await accounts.cap_token(token, 5)
+        await tokens.cap(token, 5)

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from tests.accounts.payer import spend, waiting
-from xinghe.accounts import AccountError, Accounts, Alert, Alerts
+from xinghe.accounts import AccountError, Alert, Alerts, Members, Tokens
 from xinghe.accounts.alerts import pending
 from xinghe.core import Rate
 from xinghe.ledger import Ledger, holds
@@ -16,9 +16,9 @@ from xinghe.storage import Database, now
 
 
 @pytest.fixture
-async def alerts(database: Database, accounts: Accounts) -> Alerts:
+async def alerts(database: Database, members: Members) -> Alerts:
     """The account `a` has 1,000 micro-Tokens and is watched at 600."""
-    await accounts.create_account("a", amount=1000)
+    await members.create("a", amount=1000)
     alerts = Alerts(database, actor="tester")
     await alerts.put("a", 600)
     return alerts
@@ -36,13 +36,13 @@ async def test_once_when_it_falls_below(alerts: Alerts, database: Database) -> N
 
 
 async def test_it_is_armed_again_at_the_threshold(
-    alerts: Alerts, accounts: Accounts, database: Database
+    alerts: Alerts, members: Members, database: Database
 ) -> None:
     await spend(database, "a", 500)
-    await accounts.grant("a", 99)
+    await members.grant("a", 99)
     await spend(database, "a", 1)
     assert await database.read(waiting) == 1
-    await accounts.grant("a", 2)
+    await members.grant("a", 2)
     await spend(database, "a", 1)
     assert await database.read(waiting) == 2
 
@@ -55,8 +55,8 @@ async def test_what_is_only_held_alarms_nobody(alerts: Alerts, database: Databas
 
 
 async def test_other_running_requests_alarm_nobody(alerts: Alerts, database: Database) -> None:
-    await Accounts(database).create_token("a")
-    hold = holds.Hold("h", 1, 1, "as-0", "m", 500, "o", True, 5, Rate(1, 1, 1), now())
+    await Tokens(database).create("a")
+    hold = holds.Hold("h", 1, 1, (1,), (), "as-0", "m", 500, "o", True, 5, Rate(1, 1, 1), now())
     await database.write(partial(holds.reserve, hold=hold))
     await spend(database, "a", 10)
     assert await database.read(waiting) == 0
@@ -65,9 +65,9 @@ async def test_other_running_requests_alarm_nobody(alerts: Alerts, database: Dat
     assert await database.read(waiting) == 1
 
 
-async def test_an_expiry_counts(alerts: Alerts, accounts: Accounts, database: Database) -> None:
+async def test_an_expiry_counts(alerts: Alerts, members: Members, database: Database) -> None:
     await spend(database, "a", 500)
-    await accounts.grant("a", 500, expires_at=now() + 1000)
+    await members.grant("a", 500, expires_at=now() + 1000)
     ledger = Ledger(database)
     while await ledger.sweep() == 0:
         pass
@@ -77,7 +77,7 @@ async def test_an_expiry_counts(alerts: Alerts, accounts: Accounts, database: Da
 
 
 async def test_an_account_that_nobody_watches(alerts: Alerts, database: Database) -> None:
-    await Accounts(database).create_account("b", amount=1000)
+    await Members(database).create("b", amount=1000)
     await spend(database, "b", 1000)
     await alerts.remove("a")
     await spend(database, "a", 1000)
@@ -154,14 +154,14 @@ async def test_what_cannot_be_done(alerts: Alerts) -> None:
     with pytest.raises(AccountError, match=r"^threshold: 0 micro-Tokens is not allowed"):
         await alerts.put("a", 0)
     for act in (alerts.get("b"), alerts.put("b", 1), alerts.remove("b")):
-        with pytest.raises(AccountError, match="no account 'b'"):
+        with pytest.raises(AccountError, match="no member 'b'"):
             await act
 
 
 async def test_acts_are_recorded(alerts: Alerts, database: Database) -> None:
     secret = (await alerts.put("a", 5, "http://a.example/")).secret
     await alerts.remove("a")
-    query = "SELECT actor, detail FROM audit WHERE action = 'account.alert' ORDER BY id"
+    query = "SELECT actor, detail FROM audit WHERE action = 'wallet.alert' ORDER BY id"
     found = await database.read(lambda c: c.rows(query))
     assert found == [
         ("tester", "600 micro-Tokens, webhook=None"),

@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 from tests.accounts.payer import spend, waiting
 from tests.accounts.receiver import Receiver, takes
 from tests.kit.server import free_port
-from xinghe.accounts import Accounts, Alerts, Outbox
+from xinghe.accounts import Alerts, Members, Outbox
 from xinghe.accounts.alerts import Notice
 from xinghe.storage import Database
 
@@ -48,8 +48,7 @@ def quick(database: Database, *, timeout: float = 0.5, rest: float = 60) -> Outb
 
 async def low(database: Database, url: str | None) -> str | None:
     """The account `a` falls below its threshold; returns the secret of its notices."""
-    accounts = Accounts(database)
-    await accounts.create_account("a", amount=3_500_000)
+    await Members(database).create("a", amount=3_500_000)
     alert = await Alerts(database).put("a", 3_000_000, url)
     await spend(database, "a", 1_000_001)
     return alert.secret
@@ -75,7 +74,7 @@ async def test_a_notice(
     await emptied(database)
     await outbox.stop()
     ((body, headers),) = receiver.received
-    account = await Accounts(database).get_account("a")
+    account = await Members(database).get("a")
     sent = json.loads(body)
     assert sent.pop("at").startswith("20")
     assert sent == {
@@ -208,7 +207,7 @@ async def test_a_slow_receiver_delays_neither_requests_nor_other_notices(
     await outbox.start()
     await receiver.count(1)
     async with Receiver() as other:
-        await Accounts(database).create_account("b", amount=100)
+        await Members(database).create("b", amount=100)
         await Alerts(database).put("b", 100, other.url)
         for _ in range(50):
             await spend(database, "b", 1)
@@ -242,7 +241,7 @@ def start(database: Database, url: str, *arguments: str) -> subprocess.Popen[str
 async def test_kill_9_between_capture_and_delivery(
     database: Database, database_url: str, receiver: Receiver
 ) -> None:
-    await Accounts(database).create_account("a", amount=1000)
+    await Members(database).create("a", amount=1000)
     await Alerts(database).put("a", 600, receiver.url)
     with start(database, database_url, "a", "500") as process:
         assert process.stdout is not None
@@ -260,7 +259,7 @@ async def test_kill_9_between_capture_and_delivery(
 async def test_kill_9_between_delivery_and_the_note_of_it(
     database: Database, database_url: str, receiver: Receiver
 ) -> None:
-    await Accounts(database).create_account("a", amount=1000)
+    await Members(database).create("a", amount=1000)
     await Alerts(database).put("a", 600, receiver.url)
     with start(database, database_url, "a", "500", "send") as process:
 

@@ -23,18 +23,18 @@ def commands(tmp_path: Path) -> Commands:
 def test_the_token_is_alone_on_standard_output(commands: Commands) -> None:
     result = commands.run("token", "create")
     assert re.fullmatch(SECRET + "\n", result.stdout)
-    assert "made the account 'default'" in result.stderr
+    assert "made the member 'default'" in result.stderr
     assert "not shown again" in result.stderr
     assert re.fullmatch(SECRET, commands.done("token", "create"))
-    assert len(commands.json("account", "list")) == 1
+    assert len(commands.json("member", "list")) == 1
 
 
 def test_what_it_allows(commands: Commands) -> None:
-    commands.done("account", "create", "a")
+    commands.done("member", "create", "a")
     options = ["--scope", "admin", "--scope", "model.call", "--model", "m2", "--model", "m1"]
-    commands.done("token", "create", "--account", "a", "--name", "ci", "--expires", "90d", *options)
-    (found,) = commands.json("token", "list", "--account", "a")
-    assert (found["name"], found["account"], found["state"]) == ("ci", "a", "active")
+    commands.done("token", "create", "--member", "a", "--name", "ci", "--expires", "90d", *options)
+    (found,) = commands.json("token", "list", "--member", "a")
+    assert (found["name"], found["member"], found["state"]) == ("ci", "a", "active")
     assert found["scopes"] == ["model.call", "admin"]
     assert found["models"] == ["m1", "m2"]
     lasting = datetime.datetime.fromisoformat(found["expires_at"]) - datetime.datetime.now(
@@ -75,7 +75,7 @@ def test_revoke_by_number_and_by_public_id(commands: Commands) -> None:
         (["--model", ""], 2, "models: "),
         (["--name", " "], 2, "name: "),
         (["--expires", "yesterday"], 2, "not a time in the future"),
-        (["--account", "a"], 1, "no Xinghe database in"),
+        (["--member", "a"], 1, "no Xinghe database in"),
     ],
 )
 def test_bad_input_leaves_nothing_behind(
@@ -86,13 +86,13 @@ def test_bad_input_leaves_nothing_behind(
 
 
 def test_default_is_not_made_beside_other_accounts(commands: Commands) -> None:
-    commands.done("account", "create", "a")
-    assert "no account 'default'" in commands.refused("token", "create", code=1)
-    assert len(commands.json("account", "list")) == 1
+    commands.done("member", "create", "a")
+    assert "no member 'default'" in commands.refused("token", "create", code=1)
+    assert len(commands.json("member", "list")) == 1
 
 
 def test_a_database_that_stays_locked(commands: Commands) -> None:
-    commands.done("account", "create", "default")
+    commands.done("member", "create", "default")
     other = apsw.Connection(str(commands.data / "xinghe.db"))
     other.execute("BEGIN IMMEDIATE")
     assert "locked" in xinghe_fails("token", "create", data=commands.data)
@@ -106,7 +106,7 @@ def test_a_cap(commands: Commands) -> None:
     commands.done("token", "create", "--cap", "0")
     commands.done("token", "create")
     shown = [
-        (found["cap"], found["cap_per"], found["spent"]) for found in commands.json("token", "list")
+        (found["cap"], found["cap_per"], found["used"]) for found in commands.json("token", "list")
     ]
     assert shown == [(500.5, "day", 0), (0, "total", 0), (None, None, None)]
 
@@ -131,7 +131,7 @@ def test_a_cap_that_changes(commands: Commands) -> None:
     [
         (["create", "--cap", "-1"], "up to 6 decimals"),
         (["create", "--cap", "none"], "'none' is not an amount: 0 to"),
-        (["create", "--cap", "1", "--cap-per", "week"], "'week' is not one of"),
+        (["create", "--cap", "1", "--cap-per", "year"], "'year' is not one of"),
         (["create", "--cap-per", "day"], "--cap-per needs --cap"),
         (["cap", "1", "many"], "'many' is not an amount: 0 to"),
         (["cap", "1", "none", "--cap-per", "day"], "--cap-per needs an amount"),

@@ -84,7 +84,7 @@ def test_other_mounts_accounts_and_keys_are_others(
 ) -> None:
     script, key = Script(), new_key()
     account = f"other-{new_key()}"
-    books.server.run("account", "create", account)
+    books.server.run("member", "create", account)
     other = api.bearing(books.server.token(account=account))
     for asked in (api, api.at(STRICT), other):
         reply = ask(asked, key, script)

@@ -14,7 +14,7 @@ from tests.kit.expect import answered, refused
 from tests.kit.models import CHAT, TIGHT
 from tests.kit.raw import Connection
 from tests.kit.server import Server
-from xinghe.accounts import Accounts
+from xinghe.accounts import Tokens
 from xinghe.storage import Database
 
 UNCERTIFIED = (401, "invalid_request_error", "invalid_iam_token", "IAM Certification failed")
@@ -66,7 +66,7 @@ def test_expired_token(server: Server, api: Api) -> None:
     async def short_lived() -> str:
         async with await Database.open(server.data) as database:
             later = time.time_ns() // 1000 + 3_600_000_000
-            return await Accounts(database).create_token("default", expires_at=later)
+            return await Tokens(database).create("default", expires_at=later)
 
     async def expire() -> None:
         async with await Database.open(server.data) as database:

@@ -202,7 +202,7 @@ def test_price_is_pixels_times_steps(
 
 
 def test_an_account_that_cannot_pay_gets_nothing(server: Server, books: Books) -> None:
-    server.run("account", "create", "painter", "--tokens", "19999")
+    server.run("member", "create", "painter", "--tokens", "19999")
     reply = draw(Api(server.url, server.token(account="painter")))
     refused(reply, 403, "access_denied", "token_quota_exceeded", "19999", "20000")
     Books(server, "painter").free(reply.json["id"])

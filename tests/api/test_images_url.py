@@ -48,7 +48,7 @@ def test_headers_and_methods(api: Api, server: Server) -> None:
 
 
 def test_the_url_tells_nothing_of_the_account(api: Api, server: Server) -> None:
-    appids = server.run("account", "list")
+    appids = server.run("member", "list")
     url = url_of(api)
     assert not any(word in url for word in appids.split() if len(word) > 6)
     assert url_of(api)[-36:] != url[-36:]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from xinghe.accounts import Accounts
+from xinghe.accounts import Members, Principals, Tokens
 from xinghe.api import priced
 from xinghe.storage import Database
 
@@ -18,11 +18,10 @@ async def test_a_look_that_fails_is_not_the_last(
 ) -> None:
     monkeypatch.setattr(priced, "LOOK_SECONDS", 0.01)
     async with await Database.open(tmp_path) as database:
-        accounts = Accounts(database)
-        account = await accounts.create_account("payer")
-        await accounts.create_token(account.name)
-        (token,) = await accounts.list_tokens()
-        lapses = priced.Lapses(accounts)
+        account = await Members(database).create("payer")
+        await Tokens(database).create(account.name)
+        (token,) = await Tokens(database).list()
+        lapses = priced.Lapses(Principals(database))
         await lapses.looking.start()
         ended = asyncio.Event()
         with lapses.watching(token.id, ended.set), capture_logs() as logs:
@@ -31,6 +30,6 @@ async def test_a_look_that_fails_is_not_the_last(
                 while not logs:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             await database.write(lambda c: c.run("ALTER TABLE away RENAME TO tokens"))
-            await accounts.revoke_token(str(token.id))
+            await Tokens(database).revoke(str(token.id))
             await asyncio.wait_for(ended.wait(), 60)
         await lapses.looking.stop()

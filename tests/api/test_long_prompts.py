@@ -19,7 +19,7 @@ LONG = [{"role": "user", "content": " ".join(f"w{number}" for number in range(25
 
 @pytest.fixture(scope="module")
 def other(server: Server, api: Api) -> Api:
-    server.run("account", "create", "beside-long")
+    server.run("member", "create", "beside-long")
     return api.bearing(server.token(account="beside-long"))
 
 

@@ -22,7 +22,7 @@ def others(server: Server, api: Api) -> list[Api]:
     """Accounts beside the usual one."""
     made = []
     for name in ("prefix-b", "prefix-c"):
-        server.run("account", "create", name)
+        server.run("member", "create", name)
         made.append(api.bearing(server.token(account=name)))
     return made
 

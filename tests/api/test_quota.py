@@ -16,7 +16,7 @@ from tests.kit.upstream import Upstream
 @pytest.fixture(scope="module")
 def poor(server: Server, api: Api) -> Api:
     """A client of an account that owns 1,500 Tokens."""
-    server.run("account", "create", "poor", "--tokens", "1500")
+    server.run("member", "create", "poor", "--tokens", "1500")
     return api.bearing(server.token(account="poor"))
 
 

@@ -80,7 +80,7 @@ def limited(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def fresh(limited: Server, request: pytest.FixtureRequest) -> Api:
     """An account of the test's own, so that no other has used its limits."""
     name = request.node.name.replace("[", "-").replace("]", "")[:40]
-    limited.run("account", "create", name)
+    limited.run("member", "create", name)
     return Api(limited.url, limited.token(account=name))
 
 

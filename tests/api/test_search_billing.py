@@ -125,7 +125,7 @@ def test_a_search_that_failed_costs_nothing(
 
 
 def test_the_price_of_a_search_is_held_before_it(service: Server) -> None:
-    service.run("account", "create", "poor", "--tokens", "300")
+    service.run("member", "create", "poor", "--tokens", "300")
     poor = Api(service.url, service.token(account="poor"))
     fields = {"model": SEARCHING, "messages": QUESTION, "max_tokens": 2}
     reply = poor.chat(**fields, web_search={"enable": True})

@@ -61,7 +61,7 @@ def other(server: Server) -> Api:
 
 def account(server: Server, name: str) -> str:
     """A token of a new account."""
-    server.run("account", "create", name)
+    server.run("member", "create", name)
     return server.token(account=name)
 
 

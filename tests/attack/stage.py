@@ -123,10 +123,10 @@ def staged(folder: Path, weights: str, warm: Callable[[Aim], None]) -> Iterator[
         )
         with Server(folder, "--model", weights, models=models_toml(url + "/v1")) as server:
             for who in [*ATTACKERS, OTHER]:
-                server.run("account", "create", who)
+                server.run("member", "create", who)
             tokens = [server.token(account=who) for who in [*ATTACKERS, OTHER]]
             for who in [*ATTACKERS, OTHER]:
-                server.run("account", "grant", who, "100000000")
+                server.run("member", "grant", who, "100000000")
             aim = Aim(server.url, tokens[:-1])
             with watching(server, tokens[-1]) as watch:
                 warm(aim)

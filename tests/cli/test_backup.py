@@ -25,8 +25,8 @@ from xinghe.supervisor.supervisor import lock_data
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
     made = Commands(tmp_path / "data")
-    made.done("account", "create", "星河")
-    made.done("token", "create", "--account", "星河")
+    made.done("member", "create", "星河")
+    made.done("token", "create", "--member", "星河")
     return made
 
 
@@ -39,7 +39,7 @@ def other(tmp_path: Path) -> Commands:
 def file(tmp_path: Path, commands: Commands) -> str:
     file = tmp_path / "xinghe.backup"
     said = commands.done("backup", str(file))
-    assert re.match(rf"saved to {re.escape(str(file))} \(\d\.\d kB\): accounts 1, tokens 1, ", said)
+    assert re.match(rf"saved to {re.escape(str(file))} \(\d\.\d kB\): wallets 1, members 1, ", said)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     return str(file)
 
@@ -47,8 +47,8 @@ def file(tmp_path: Path, commands: Commands) -> str:
 def test_there_and_back(file: str, commands: Commands, other: Commands) -> None:
     result = other.run("restore", file)
     assert (result.exit_code, result.stderr) == (0, "the books agree\n")
-    assert result.stdout.startswith(f"restored from {file}: accounts 1, tokens 1, ")
-    for asked in ("account", "list"), ("token", "list", "--account", "星河"), ("ledger", "entries"):
+    assert result.stdout.startswith(f"restored from {file}: wallets 1, members 1, ")
+    for asked in ("member", "list"), ("token", "list", "--member", "星河"), ("ledger", "entries"):
         assert other.json(*asked) == commands.json(*asked)
         assert other.json(*asked)
 
@@ -59,19 +59,19 @@ def test_into_postgresql_and_back(
     other = Commands(tmp_path / "other", postgres.empty())
     assert other.run("restore", file).stderr == "the books agree\n"
     assert other.json("ledger", "entries") == commands.json("ledger", "entries")
-    other.done("account", "grant", "星河", "5")
+    other.done("member", "grant", "星河", "5")
     other.done("backup", file)
     commands.done("restore", file, "--replace")
-    assert other.json("account", "list") == commands.json("account", "list")
+    assert other.json("member", "list") == commands.json("member", "list")
     assert other.json("ledger", "entries") == commands.json("ledger", "entries")
 
 
 def test_what_is_there_already(file: str, commands: Commands, other: Commands) -> None:
-    other.done("account", "create", "b")
+    other.done("member", "create", "b")
     assert "not empty; --replace deletes" in other.refused("restore", file, code=1)
-    assert [each["name"] for each in other.json("account", "list")] == ["b"]
+    assert [each["name"] for each in other.json("member", "list")] == ["b"]
     other.done("restore", file, "--replace")
-    assert other.json("account", "list") == commands.json("account", "list")
+    assert other.json("member", "list") == commands.json("member", "list")
 
 
 def test_a_service_that_runs(file: str, commands: Commands) -> None:
@@ -112,13 +112,13 @@ def test_a_place_that_cannot_be_written(commands: Commands) -> None:
 def test_books_that_did_not_agree(tmp_path: Path, commands: Commands, other: Commands) -> None:
     """They come back as they are, and are told of."""
     connection = apsw.Connection(str(commands.data / "xinghe.db"))
-    connection.execute("UPDATE accounts SET available = available + 1")
+    connection.execute("UPDATE wallets SET available = available + 1")
     connection.close()
     commands.done("backup", str(tmp_path / "b"))
     result = other.run("restore", str(tmp_path / "b"))
     assert result.exit_code == 1
-    assert "account 星河: the balance is the sum of the entries" in result.stdout
-    assert other.json("account", "list") == commands.json("account", "list")
+    assert "member 星河: the balance is the sum of the entries" in result.stdout
+    assert other.json("member", "list") == commands.json("member", "list")
 
 
 def _interrupt(command: list[str], under_way: Callable[[], bool]) -> None:
@@ -142,7 +142,7 @@ def test_interrupted(tmp_path: Path) -> None:
         fill(session, 1)
         session.run(  # what takes a while, and is made in none
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250) "
-            "INSERT INTO kept_answers (account_id, operation, key, asked, model, status, headers, "
+            "INSERT INTO kept_answers (member_id, operation, key, asked, model, status, headers, "
             "body, size, at) SELECT 1, 'o', randomblob(32), randomblob(32), 'm', 200, x'', "
             "randomblob(150000), 150000, 7 FROM n"
         )
@@ -156,5 +156,5 @@ def test_interrupted(tmp_path: Path) -> None:
     journal = tmp_path / "other" / "xinghe.db-journal"
     _interrupt(["restore", str(file), "--data", str(tmp_path / "other")], journal.exists)
     other = Commands(tmp_path / "other")
-    assert other.json("account", "list") == []
+    assert other.json("member", "list") == []
     other.done("restore", str(file))

@@ -88,7 +88,7 @@ def everyone(service: Server) -> Api:
 
 @pytest.fixture(scope="module")
 def tokens(service: Server) -> dict[str, str]:
-    service.run("account", "create", "poor", "--tokens", "1")
+    service.run("member", "create", "poor", "--tokens", "1")
     return {
         "poor": service.token(account="poor"),
         "narrow": service.token("--model", "deepseek-v3"),

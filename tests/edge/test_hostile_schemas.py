@@ -34,7 +34,7 @@ def server(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iter
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     with Server(tmp_path_factory.mktemp("schemas"), models=models, settings=QUICK) as running:
         for name, tokens in (("hostile", "1000000"), ("other", "1000000"), ("poor", "1")):
-            running.run("account", "create", name, "--tokens", tokens)
+            running.run("member", "create", name, "--tokens", tokens)
         yield running
         Books(running, "hostile").settled()
         taken = [entry["kind"] for entry in Books(running, "hostile").entries()]

@@ -28,7 +28,7 @@ TIMEOUT = 90.0
 def open_accounts(server: Server) -> dict[str, str]:
     """An access token of each account."""
     for name in ACCOUNTS:
-        server.run("account", "create", name)
+        server.run("member", "create", name)
     return {name: server.token(account=name) for name in ACCOUNTS}
 
 

@@ -21,7 +21,7 @@ from tests.kit.script import Script
 from tests.kit.server import Server, free_port
 from tests.kit.sse import Stream, events
 from tests.kit.upstream import Upstream
-from xinghe.accounts import Accounts
+from xinghe.accounts import Tokens
 from xinghe.api.priced import LOOK_SECONDS
 from xinghe.storage import Database
 
@@ -53,7 +53,7 @@ def expiring(server: Server, seconds: float) -> str:
     async def make() -> str:
         async with await Database.open(server.data) as database:
             at = time.time_ns() // 1000 + round(seconds * 1_000_000)
-            return await Accounts(database).create_token("default", expires_at=at)
+            return await Tokens(database).create("default", expires_at=at)
 
     return asyncio.run(make())
 
@@ -117,7 +117,7 @@ def test_stream_that_has_not_begun(own: Server, upstream: Upstream) -> None:
 
 def test_stream_that_waits_for_its_reader(own: Server, upstream: Upstream) -> None:
     """The engine is done and the charge saved, but the reader has taken only a little of it."""
-    own.run("account", "create", "slow")
+    own.run("member", "create", "slow")
     books, api = Books(own, "slow"), Api(own.url, own.token(account="slow"))
     script = Script(["字"] * 1000, times=4000)  # 12 MB: the kernel keeps a part of it alone
     body = json.dumps({"model": CHAT, "messages": script.messages, "stream": True}).encode()

@@ -29,11 +29,11 @@ class Books:
         self.server.run("ledger", "check")
 
     def shown(self) -> dict[str, Any]:
-        return _micro(_read(self.server.run("account", "show", self.account, "--json")))
+        return _micro(_read(self.server.run("member", "show", self.account, "--json")))
 
     def entries(self, limit: int = 200) -> list[dict[str, Any]]:
         """The newest entries."""
-        asked = ["--account", self.account, "--limit", str(limit), "--json"]
+        asked = ["--member", self.account, "--limit", str(limit), "--json"]
         return [_micro(entry) for entry in _read(self.server.run("ledger", "entries", *asked))]
 
     def usage(self, request_id: str, timeout: float = 60.0) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def away(database: Database) -> Iterator[Callable[[], None]]:
 
 
 class Books:
-    """One account's side of the ledger."""
+    """One member's side of the ledger."""
 
     def __init__(self, database: Database, principal: Principal) -> None:
         self.database = database
@@ -75,15 +75,15 @@ class Books:
     async def balance(self) -> tuple[int, int]:
         """Available and held, when all that was queued is written."""
         assert await self.database.drain() == 0
-        query = "SELECT available, held FROM accounts WHERE id = $1"
-        found = await self.database.read(lambda c: c.rows(query, self.principal.account_id))
+        query = "SELECT available, held FROM wallets WHERE id = $1"
+        found = await self.database.read(lambda c: c.rows(query, self.principal.member_id))
         return found[0][0], found[0][1]
 
     async def usage(self) -> list[Entry]:
         """The usage entries, the newest first."""
         assert await self.database.drain() == 0
         entries = await self.database.read(
-            partial(latest, account_id=self.principal.account_id, limit=100_000)
+            partial(latest, wallet_id=self.principal.member_id, limit=100_000)
         )
         return [entry for entry in entries if entry.kind == "usage"]
 

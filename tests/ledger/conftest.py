@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.ledger.books import Books
-from xinghe.accounts import Accounts, Principal
+from xinghe.accounts import Members, Principal, Principals, Tokens
 from xinghe.ledger import Ledger
 from xinghe.storage import Database
 
@@ -20,14 +20,24 @@ async def database(tmp_path: Path, database_url: str) -> AsyncIterator[Database]
 
 
 @pytest.fixture
-async def accounts(database: Database) -> Accounts:
-    return Accounts(database)
+async def members(database: Database) -> Members:
+    return Members(database)
 
 
 @pytest.fixture
-async def principal(accounts: Accounts) -> Principal:
-    await accounts.create_account("a", amount=1000)
-    principal = await accounts.authenticate(await accounts.create_token("a", name="laptop"))
+async def tokens(database: Database) -> Tokens:
+    return Tokens(database)
+
+
+@pytest.fixture
+async def principals(database: Database) -> Principals:
+    return Principals(database)
+
+
+@pytest.fixture
+async def principal(members: Members, principals: Principals, tokens: Tokens) -> Principal:
+    await members.create("a", amount=1000)
+    principal = await principals.authenticate(await tokens.create("a", name="laptop"))
     assert principal is not None
     return principal
 

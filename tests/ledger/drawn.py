@@ -6,13 +6,23 @@ from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from tests.ledger.world import ACCOUNTS
-from xinghe.ledger.holds import Counts, Period
+from tests.ledger.world import MEMBERS, WALLETS
+from xinghe.ledger import Window
+from xinghe.ledger.holds import Counts
 
-ACCOUNT = st.sampled_from(ACCOUNTS)
+MEMBER, WALLET = st.sampled_from(MEMBERS), st.sampled_from(WALLETS)
 PROCESS = st.sampled_from(["one", "two"])
 DAY = 86_400_000_000
-PERIODS: list[Period] = ["day", "month", "total"]
+WINDOWS = st.sampled_from(
+    [
+        Window("total"),
+        Window("hour"),
+        Window("day", zone="Asia/Shanghai"),
+        Window("week"),
+        Window("month", zone="America/New_York"),
+    ]
+)
+PAYS = st.sampled_from(["own", "own, shared", "shared, own", "shared"])
 AMOUNTS = st.integers(0, 100)
 STEPS = st.integers(1, 12)
 COUNTS = st.builds(
@@ -35,4 +45,4 @@ BEGUN = st.lists(
     max_size=5,
 )
 """Whether it streams, its checkpoints, and how it is captured, if it is."""
-FATES = st.sampled_from(["buried", "fenced", "fenced, with a cap"])
+FATES = st.sampled_from(["buried", "fenced", "fenced, with a budget"])

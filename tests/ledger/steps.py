@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from tests.ledger.books import RATE
 from tests.ledger.world import World
-from xinghe.ledger import holds, lots
+from xinghe.accounts import budgets
+from xinghe.ledger import Budget, BudgetReached, Window, holds, lots
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping, settle_process
@@ -23,45 +26,61 @@ def cost_of(usage: Counts, most: int) -> int:
 class Steps(World):
     """`at` is when an operation was asked for; it may be done again, later."""
 
-    def grant(self, account: int, amount: int, lasting: int | None, at: int) -> None:
-        before = sum(self.balance(account))
+    def grant(self, wallet: int, amount: int, lasting: int | None, at: int) -> None:
+        before = sum(self.balance(wallet))
         expires_at = None if lasting is None else at + lasting
-        lots.credit(self.session, account, amount, kind="grant", at=at, expires_at=expires_at)
-        assert sum(self.balance(account)) == before + amount
+        lots.credit(self.session, wallet, amount, kind="grant", at=at, expires_at=expires_at)
+        assert sum(self.balance(wallet)) == before + amount
 
-    def watch(self, account: int, threshold: int) -> None:
+    def budget(self, member: int, amount: int | None, window: Window) -> None:
+        """End the budget of a member's token, and give it another."""
+        running = self.told.budgets.pop(member, None)
+        if running is not None:
+            budgets.end(self.session, "test", running.id)
+        if amount is not None:
+            new = budgets.NewBudget("tokens", amount, window, token_id=member)
+            made = budgets.create(self.session, "test", new)
+            budget = Budget(made, "tokens", window, amount, "token")
+            self.told.begin_budget(member, budget, self.clock)
+
+    def watch(self, wallet: int, threshold: int) -> None:
         self.session.run(
-            "INSERT INTO alerts (account_id, threshold) VALUES ($1, $2) "
-            "ON CONFLICT (account_id) DO UPDATE SET threshold = $2",
-            account,
+            "INSERT INTO alerts (wallet_id, threshold) VALUES ($1, $2) "
+            "ON CONFLICT (wallet_id) DO UPDATE SET threshold = $2",
+            wallet,
             threshold,
         )
-        self.told.thresholds[account] = threshold
+        self.told.thresholds[wallet] = threshold
 
     def reserve(self, hold: Hold, unswept: list[bool]) -> None:
         """`unswept` is told whether it is to be tried again."""
-        account, on_time = hold.account_id, self.clock == hold.created_at
-        valid = self.lots(account, expired=False)
-        cap = holds.cap_of(self.session, account)
-        committed = 0 if cap is None else self.told.committed(account, cap, hold.created_at)
-        refused = holds.reserve(self.session, hold)
-        unswept.append(isinstance(refused, holds.Unswept))
-        available, held = self.balance(account)
-        assert not on_time or self.lots(account, expired=False) == valid, "a valid lot was swept"
-        if isinstance(refused, holds.Unswept):
-            return
-        if refused is None:
-            assert cap is None or committed + hold.amount <= cap.amount
-            self.told.open[hold.id] = hold
-        elif isinstance(refused, holds.Cap):
-            assert cap is not None
-            assert (refused.amount, refused.spent + refused.held) == (cap.amount, committed)
-            assert committed + hold.amount > cap.amount
-        else:
-            assert refused == available < hold.amount
-            if on_time:
-                expired = self.lots(account, expired=True)
-                assert expired == self.pinned(account) <= held, "an expired lot could be spent"
+        at, on_time = hold.created_at, self.clock == hold.created_at
+        budget = self.told.budgets.get(hold.member_id)
+        hold = msgspec.structs.replace(hold, budgets=(budget,) if budget else ())
+        used = self.told.used(budget, at) if budget else 0
+        valid = {wallet: self.lots(wallet, expired=False) for wallet in hold.wallets}
+        outcome = holds.reserve(self.session, hold)
+        unswept.append(isinstance(outcome, holds.Unswept))
+        for wallet in hold.wallets if on_time else ():
+            assert self.lots(wallet, expired=False) == valid[wallet], "a valid lot was swept"
+        match outcome:
+            case holds.Reserved(wallet, places):
+                assert budget is None or used + hold.amount <= budget.amount
+                assert places == ((budget.id, budget.window.part(at)),) if budget else not places
+                earlier = hold.wallets[: hold.wallets.index(wallet)]
+                assert all(self.balance(each)[0] < hold.amount for each in earlier)
+                self.told.open[hold.id] = hold
+                self.told.wallets[hold.id], self.told.places[hold.id] = wallet, places
+            case BudgetReached():
+                assert (outcome.budget, outcome.used) == (budget, used)
+                assert used + hold.amount > outcome.budget.amount
+            case holds.Uncovered(available):
+                balances = [self.balance(wallet) for wallet in hold.wallets]
+                assert available == max(each for each, _ in balances) < hold.amount
+                for wallet in hold.wallets if on_time else ():
+                    expired = self.lots(wallet, expired=True)
+                    pinned, held = self.pinned(wallet), self.balance(wallet)[1]
+                    assert expired == pinned <= held, "an expired lot could be spent"
 
     def checkpoint(self, hold: str, usage: Counts) -> None:
         holds.checkpoint(self.session, [(hold, usage)])
@@ -83,8 +102,9 @@ class Steps(World):
         again = record.kind == "capture" and told.paid.get(hold, (0, -1, 0))[1] == record.at
         before = (0, 0)
         if known is not None:
-            available, held = self.balance(known.account_id)
-            before = available - (self.due(known.account_id) if late else 0), held
+            wallet = told.wallets[hold]
+            available, held = self.balance(wallet)
+            before = available - (self.due(wallet) if late else 0), held
         assert settle(self.session, record, owner) == (known is not None or again)
         if known is None:
             return
@@ -92,10 +112,10 @@ class Steps(World):
         cost = cost_of(record.usage, most) if record.kind == "capture" else 0
         if late:
             told.released.discard(hold)
-            assert self.balance(known.account_id) == (before[0] - cost, before[1])
+            assert self.balance(wallet) == (before[0] - cost, before[1])
         else:
             after = before[0] + known.amount - cost, before[1] - known.amount
-            assert self.balance(known.account_id) == after
+            assert self.balance(wallet) == after
         if record.kind == "capture":
             told.paid[hold] = known.token_id, record.at, cost
         else:
@@ -123,17 +143,17 @@ class Steps(World):
             else:
                 told.paid[name] = hold.token_id, self.clock, cost_of(noted, hold.amount)
 
-    def sweep(self, account: int, size: int | None, at: int, progress: list[bool]) -> None:
+    def sweep(self, wallet: int, size: int | None, at: int, progress: list[bool]) -> None:
         """One transaction of it."""
-        valid, expired = self.lots(account, expired=False), self.lots(account, expired=True)
-        available, held = self.balance(account)
-        pinned = self.pinned(account)
+        valid, expired = self.lots(wallet, expired=False), self.lots(wallet, expired=True)
+        available, held = self.balance(wallet)
+        pinned = self.pinned(wallet)
         allowance = None if size is None else Allowance(rows=size, seconds=math.inf)
-        swept, whole = lots.expire(self.session, account, at, allowance)
+        swept, whole = lots.expire(self.session, wallet, at, allowance)
         progress.append(whole)
-        assert self.balance(account) == (available - swept, held)
+        assert self.balance(wallet) == (available - swept, held)
         if self.clock == at:
             assert whole or swept > 0
             assert swept <= expired - pinned <= available
             assert not whole or swept == expired - pinned
-            assert self.lots(account, expired=False) == valid
+            assert self.lots(wallet, expired=False) == valid

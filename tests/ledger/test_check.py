@@ -11,7 +11,8 @@ from tests.kit.postgres import ON_SQLITE, Cluster
 from tests.kit.sqlite import raw
 from tests.ledger.books import Books, hold, used
 from tests.ledger.many import fill
-from xinghe.accounts import Accounts, Principal
+from tests.ledger.test_budgets import again
+from xinghe.accounts import Principal, Tokens
 from xinghe.core import Usage
 from xinghe.ledger import Ledger, check
 from xinghe.storage.postgresql.backend import PostgreSQLBackend
@@ -19,6 +20,7 @@ from xinghe.storage.sqlite import SQLiteSession
 
 CHARGED = "a captured hold was charged once, what its counts cost, at most its amount; others never"
 CHAIN = "each entry's balance follows from the one before"
+COUNTED = "a budget's window counts what the holds that were opened in it cost or pin"
 DAMAGE = [
     (CHAIN, "UPDATE entries SET amount = amount + 1 WHERE id = 1"),
     (CHAIN, "UPDATE entries SET amount = amount - 1 WHERE id = 2"),
@@ -29,20 +31,19 @@ DAMAGE = [
     ("the balance is what the lots have left", "UPDATE lots SET remaining = remaining - 1"),
     (
         "what is held is the sum of the open holds",
-        "UPDATE accounts SET available = available - 1, held = held + 1",
+        "UPDATE wallets SET available = available - 1, held = held + 1",
     ),
-    ("neither part of the balance is below zero", "UPDATE accounts SET available = -1"),
+    ("neither part of the balance is below zero", "UPDATE wallets SET available = -1"),
     (CHARGED, "UPDATE holds SET state = 'released'"),
-    (CHARGED, "UPDATE holds SET account_id = 2"),
+    (CHARGED, "UPDATE holds SET wallet_id = 2"),
     (CHARGED, "UPDATE holds SET amount = 43"),
     (CHARGED, "UPDATE entries SET completion_tokens = 4 WHERE kind = 'usage'"),
     (CHARGED, "DELETE FROM entries WHERE kind = 'usage'"),
     (CHARGED, "UPDATE entries SET hold_id = 'none ' || id WHERE kind = 'usage'"),
-    ("a cap counts what its token spent in the period", "UPDATE caps SET spent = spent - 1"),
-    ("a cap counts what its token holds", "UPDATE caps SET held = held + 1"),
+    (COUNTED, "UPDATE budget_windows SET used = used + 1"),
     ("every lot came with its entry", "UPDATE lots SET amount = amount + 1"),
-    ("every reference leads somewhere", "UPDATE tokens SET account_id = 99"),
-    ("the database file is intact", "UPDATE accounts SET held = -5"),
+    ("every reference leads somewhere", "UPDATE tokens SET member_id = 99"),
+    ("the database file is intact", "UPDATE wallets SET held = -5"),
 ]
 
 
@@ -82,13 +83,14 @@ async def test_damage(
     damage: str,
     portion: int,
     ledger: Ledger,
-    accounts: Accounts,
+    tokens: Tokens,
     principal: Principal,
     books: Books,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("xinghe.ledger.books.PORTION", portion)
-    await accounts.cap_token(str(principal.token_id), 500)
+    await tokens.cap(str(principal.token_id), 500)
+    principal = await again(books.database, principal)
     usage = Usage()
     async with hold(ledger, principal, usage):
         used(usage, 5, 3)
@@ -107,7 +109,7 @@ async def test_damage(
     assert all(finding.where and finding.expected != finding.found for finding in found)
 
 
-KEPT_BY_POSTGRESQL = ("available = -1", "account_id = 99", "held = -5", "amount = 43")
+KEPT_BY_POSTGRESQL = ("available = -1", "member_id = 99", "held = -5", "amount = 43")
 """What its rules do not let anybody do; and the amount that covers what `fill` charges."""
 
 
@@ -119,7 +121,7 @@ def test_damage_in_postgresql(rule: str, damage: str, postgres: Cluster) -> None
     with closing(backend.session()) as session:
         fill(session, 3)
         assert check(session) == []
-        for table in "accounts", "entries", "holds":
+        for table in "wallets", "entries", "holds":
             session.run(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
         assert session.run(damage) > 0
         found = check(session)

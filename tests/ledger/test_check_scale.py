@@ -15,7 +15,7 @@ import pytest
 
 from tests.kit.sqlite import in_memory, session
 from tests.ledger.many import fill
-from xinghe.accounts.tables import record
+from xinghe.accounts.audit import record
 from xinghe.ledger import check
 from xinghe.storage import Database
 from xinghe.storage.sqlite import SQLiteBackend
@@ -90,9 +90,7 @@ async def test_100_000_accounts_beside_a_writer(tmp_path: Path) -> None:
         writes, longest, began = 0, 0.0, time.monotonic()
         while checker.poll() is None:
             at = time.monotonic()
-            await database.write(
-                lambda c: record(c, at=0, actor="t", action="a", subject="s", detail="")
-            )
+            await database.write(lambda c: record(c, "t", "a", "s"))
             longest = max(longest, time.monotonic() - at)
             writes += 1
             await asyncio.sleep(0.01)

@@ -13,7 +13,7 @@ from xinghe.accounts import Principal
 from xinghe.core import Usage
 from xinghe.ledger import Ledger, journal, ledger
 from xinghe.ledger.journal import Record
-from xinghe.storage import Database
+from xinghe.storage import Database, Locks
 
 
 def recorded(database: Database, owner: str) -> list[Record]:
@@ -36,7 +36,9 @@ async def test_a_checkpoint_that_waits(
             used(usage, 5, 2)
             running.checkpoint()
             assert await database.drain() == 0
-            database.enqueue(lambda _: gate.wait(60), account=principal.account_id)
+            database.enqueue(
+                lambda _: gate.wait(60), locks=Locks(principal.member_id, principal.wallets)
+            )
             used(usage, 5, 3)
             running.checkpoint()
             async with asyncio.timeout(60):

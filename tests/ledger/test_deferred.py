@@ -12,7 +12,7 @@ from xinghe.accounts import Principal
 from xinghe.core import Usage
 from xinghe.ledger import Ledger, holding
 from xinghe.ledger.settlements import Unsaved
-from xinghe.storage import Connection, Database
+from xinghe.storage import Connection, Database, Locks
 
 pytestmark = ON_SQLITE
 
@@ -30,7 +30,7 @@ async def test_what_is_not_charged_in_time_is_not_stored(
 ) -> None:
     monkeypatch.setattr(holding, "SAVE_SECONDS", 0.5)
     raw(database).set_busy_timeout(10)
-    with away(database) as lock, database.defer(principal.account_id) as writes:
+    with away(database) as lock, database.defer(Locks(principal.member_id)) as writes:
         usage = Usage()
         async with hold(ledger, principal, usage, stream=False):
             lock()
@@ -54,7 +54,7 @@ async def test_a_stream_that_is_not_noted_in_time_costs_nothing(
 ) -> None:
     monkeypatch.setattr(holding, "SAVE_SECONDS", 0.5)
     raw(database).set_busy_timeout(10)
-    with away(database) as lock, database.defer(principal.account_id):
+    with away(database) as lock, database.defer(Locks(principal.member_id)):
 
         async def stream() -> None:
             usage = Usage()

@@ -18,14 +18,14 @@ from tests.kit.sqlite import raw
 from tests.ledger.books import Books, away, hold, used
 from tests.ledger.test_reaper import Start, line, lock_files, start
 from tests.storage.test_writer import until
-from xinghe.accounts import Accounts, Principal
+from xinghe.accounts import Principal, Tokens
 from xinghe.core import Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger, holding
 from xinghe.ledger.holds import Counts
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping, settle_process
 from xinghe.ledger.settlements import Unsaved, settle
-from xinghe.storage import Database, StorageRefused, StorageUnavailable, in_batches, now
+from xinghe.storage import Database, Locks, StorageRefused, StorageUnavailable, in_batches, now
 
 __all__ = ["start"]
 COST = 5 * 4 + 3 * 8
@@ -212,7 +212,7 @@ async def test_refusals_give_their_places_back(
         async with hold(ledger, principal, Usage(), amount=1001):
             pytest.fail("entered without a reservation")
     assert ledger.owner.journal.idle
-    writer = database._writer(principal.account_id)
+    writer = database._writer(Locks(principal.member_id))
     writer.error = "away"
     with pytest.raises(StorageRefused):
         async with hold(ledger, principal, Usage()):
@@ -256,13 +256,13 @@ async def reaped_elsewhere(database: Database, boot_id: str) -> None:
 async def test_an_answer_that_left_is_charged_though_its_hold_was_released(
     ledger: Ledger,
     principal: Principal,
-    accounts: Accounts,
+    tokens: Tokens,
     books: Books,
     database: Database,
     left: int,
     charged: int,
 ) -> None:
-    await accounts.cap_token("1", 2000)
+    await tokens.cap("1", 2000)
     owner = ledger.owner.boot_id
     async with hold(ledger, principal, Usage(), stream=False):
         hold_id = await database.read(lambda c: c.value("SELECT id FROM holds"))
@@ -272,11 +272,13 @@ async def test_an_answer_that_left_is_charged_though_its_hold_was_released(
         async with hold(ledger, principal, usage, rate=Rate(1, 0, 0), amount=1000 - left):
             used(usage, 1000 - left, 0)
             usage.finished = True
-    record = Record("capture", hold_id, principal.account_id, now(), Counts(5, 3, 0))
+    record = Record("capture", hold_id, principal.member_id, now(), Counts(5, 3, 0))
     late = partial(settle, record=record)
-    assert not await database.write(late, account=principal.account_id)
+    assert not await database.write(late, locks=Locks(principal.member_id, principal.wallets))
     for _ in range(2):  # as often as it is replayed
-        assert await database.write(partial(late, owner=owner), account=principal.account_id)
+        assert await database.write(
+            partial(late, owner=owner), locks=Locks(principal.member_id, principal.wallets)
+        )
     assert await books.balance() == (left - charged, 0)
     entry = (await books.usage())[0]
     assert (entry.note, entry.amount) == ("late", -charged)
@@ -287,9 +289,9 @@ async def test_an_answer_that_was_withdrawn_is_not_charged_late(
 ) -> None:
     async with hold(ledger, principal, Usage(), stream=False):
         hold_id = await database.read(lambda c: c.value("SELECT id FROM holds"))
-    record = Record("capture", hold_id, principal.account_id, now(), Counts(5, 3, 0))
+    record = Record("capture", hold_id, principal.member_id, now(), Counts(5, 3, 0))
     settled = partial(settle, record=record, owner=ledger.owner.boot_id)
-    assert not await database.write(settled, account=principal.account_id)
+    assert not await database.write(settled, locks=Locks(principal.member_id, principal.wallets))
     assert await books.balance() == (1000, 0)
 
 
@@ -304,6 +306,9 @@ async def test_an_older_checkpoint_changes_nothing(
         hold_id = await database.read(lambda c: c.value("SELECT id FROM holds"))
         for completion, noted in ((2, 3), (4, 4)):
             counts = Counts(5, completion, 0)
-            record = Record("checkpoint", hold_id, principal.account_id, now(), counts)
-            await database.write(partial(settle, record=record), account=principal.account_id)
+            record = Record("checkpoint", hold_id, principal.member_id, now(), counts)
+            await database.write(
+                partial(settle, record=record),
+                locks=Locks(principal.member_id, principal.wallets),
+            )
             assert await database.read(lambda c: c.value("SELECT emitted FROM holds")) == noted

@@ -13,11 +13,11 @@ def test_a_late_charge_takes_nothing_that_open_holds_were_promised() -> None:
     none = Counts(0, 0, 0)
     try:
         machine.have_something(amount=40)
-        machine.reserve(account=2, amount=2, owner="two", prompt=0, stream=False)
+        machine.reserve(member=2, amount=2, owner="two", prompt=0, stream=False)
         machine.many_lots(
-            account=2, amounts=[1, 1, 1], held=0, later=False, steps_before=0, usage=none
+            member=2, amounts=[1, 1, 1], held=0, later=False, steps_before=0, usage=none
         )
         begun = [(False, [], ("journal",)), (False, [(none, ("database",))] * 2, None)]
-        machine.die_at_work(account=2, begun=begun, fate="fenced", owner="two", steps=1)
+        machine.die_at_work(member=2, begun=begun, fate="fenced", owner="two", steps=1)
     finally:
         machine.teardown()

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.ledger.books import Books, hold, left_by, used
-from xinghe.accounts import Accounts, Principal
+from xinghe.accounts import Members, Principal
 from xinghe.core import ClientGone, Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger
 
@@ -182,11 +182,11 @@ def test_a_negative_amount_is_refused(ledger: Ledger, principal: Principal) -> N
 
 
 async def test_the_soonest_expiring_lot_is_spent_first(
-    ledger: Ledger, principal: Principal, books: Books, accounts: Accounts
+    ledger: Ledger, principal: Principal, books: Books, members: Members
 ) -> None:
     year_3000, year_4000 = 32_503_680_000_000_000, 64_060_588_800_000_000
-    await accounts.grant("a", 50, expires_at=year_4000)
-    await accounts.grant("a", 50, expires_at=year_3000)
+    await members.grant("a", 50, expires_at=year_4000)
+    await members.grant("a", 50, expires_at=year_3000)
     usage = Usage()
     async with hold(ledger, principal, usage, rate=Rate(1, 0, 0)):
         used(usage, 70, 0)

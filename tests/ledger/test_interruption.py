@@ -16,7 +16,7 @@ from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Principal
 from xinghe.core import Usage
 from xinghe.ledger import Ledger
-from xinghe.storage import Connection, Database, StorageClosed, StorageUnavailable
+from xinghe.storage import Connection, Database, Locks, StorageClosed, StorageUnavailable
 
 
 def holds(connection: Connection) -> list[str]:
@@ -27,7 +27,7 @@ async def test_cancelled_while_the_reservation_is_being_committed(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
     gate = threading.Event()
-    database.enqueue(lambda _: gate.wait(4), account=principal.account_id)
+    database.enqueue(lambda _: gate.wait(4), locks=Locks(principal.member_id, principal.wallets))
 
     async def request() -> None:
         async with hold(ledger, principal, Usage()):
@@ -53,7 +53,7 @@ async def test_cancelled_between_the_commit_and_the_news_of_it(
     task = asyncio.create_task(request())
     await asyncio.sleep(0)
     # Blocks the loop: the commit is done, the task has not heard.
-    database._writer(principal.account_id).drain(5)
+    database._writer(Locks(principal.member_id)).drain(5)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

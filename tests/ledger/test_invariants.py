@@ -21,29 +21,32 @@ from hypothesis.stateful import (
 
 from tests.ledger.books import RATE
 from tests.ledger.drawn import (
-    ACCOUNT,
     AMOUNTS,
     BEGUN,
     COUNTS,
     DAY,
     FATES,
-    PERIODS,
+    MEMBER,
+    PAYS,
     PLACES,
     PROCESS,
     STEPS,
+    WALLET,
+    WINDOWS,
     Begun,
 )
 from tests.ledger.steps import Steps, cost_of
 from tests.ledger.stores import InMemory, OnServer, Store
-from tests.ledger.world import ACCOUNTS
-from xinghe.ledger import holds, lots, reaper, settlements
-from xinghe.ledger.holds import Counts, Hold, Period
+from tests.ledger.world import SHARED, WALLETS
+from xinghe.accounts import budgets
+from xinghe.ledger import Window, holds, lots, reaper, settlements
+from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping
 
 
 class Ledger(RuleBasedStateMachine):
-    """Two accounts, and two processes that reserve on them, die and are settled for.
+    """Two members, and two processes that reserve for them, die and are settled for.
 
     Each process has a journal. One that is dead is buried: what stands there is replayed, and what
     it has left open is settled. One that is taken for dead by somebody who cannot read its journal
@@ -62,7 +65,7 @@ class Ledger(RuleBasedStateMachine):
         self.patch.setattr(holds, "SWEPT_ON_THE_WAY", 1)
         self.patch.setattr(lots, "PAGE", 3)
         self.patch.setattr(reaper, "PAGE", 2)
-        for each in reaper, settlements:
+        for each in reaper, settlements, budgets:
             self.patch.setattr(each, "now", lambda: world.clock)
         self.ids = count()
         self.running: dict[str, Hold] = {}
@@ -77,8 +80,8 @@ class Ledger(RuleBasedStateMachine):
 
     @initialize(amount=st.integers(1, 1000))
     def have_something(self, amount: int) -> None:
-        for account in ACCOUNTS:
-            self.grant(account, amount, None)
+        for wallet in WALLETS:
+            self.grant(wallet, amount, None)
 
     # How a batch of operations ends.
 
@@ -111,28 +114,20 @@ class Ledger(RuleBasedStateMachine):
     # Grants, caps, notices, time.
 
     @rule(
-        account=ACCOUNT,
+        wallet=WALLET,
         amount=st.integers(1, 500),
         lasting=st.none() | st.integers(1, 5),
     )
-    def grant(self, account: int, amount: int, lasting: int | None) -> None:
-        self.world.does(partial(self.world.grant, account, amount, lasting, self.world.clock))
+    def grant(self, wallet: int, amount: int, lasting: int | None) -> None:
+        self.world.does(partial(self.world.grant, wallet, amount, lasting, self.world.clock))
 
-    @rule(
-        account=ACCOUNT,
-        amount=st.none() | st.integers(0, 400),
-        per=st.sampled_from(PERIODS),
-    )
-    def cap(self, account: int, amount: int | None, per: Period) -> None:
-        world, at = self.world, self.world.clock
-        if amount is None:
-            world.does(lambda: holds.remove_cap(world.session, account))
-        else:
-            world.does(lambda: holds.put_cap(world.session, account, amount, per, at))
+    @rule(member=MEMBER, amount=st.none() | st.integers(0, 400), window=WINDOWS)
+    def budget(self, member: int, amount: int | None, window: Window) -> None:
+        self.world.does(partial(self.world.budget, member, amount, window))
 
-    @rule(account=ACCOUNT, threshold=st.integers(1, 400))
-    def watch(self, account: int, threshold: int) -> None:
-        self.world.does(partial(self.world.watch, account, threshold))
+    @rule(wallet=WALLET, threshold=st.integers(1, 400))
+    def watch(self, wallet: int, threshold: int) -> None:
+        self.world.does(partial(self.world.watch, wallet, threshold))
 
     @rule(steps=st.integers(1, 4) | st.sampled_from([DAY, 20 * DAY]))
     def time_passes(self, steps: int) -> None:
@@ -142,17 +137,23 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(
         target=opened,
-        account=ACCOUNT,
+        member=MEMBER,
         owner=PROCESS,
         amount=AMOUNTS,
         stream=st.booleans(),
         prompt=st.integers(0, 20),
+        pays=PAYS,
     )
-    def reserve(self, account: int, owner: str, amount: int, stream: bool, prompt: int) -> str:
+    def reserve(
+        self, member: int, owner: str, amount: int, stream: bool, prompt: int, pays: str = "own"
+    ) -> str:
+        wallets = {"own": member, "shared": SHARED}
         hold = Hold(
             id=f"hold {next(self.ids):04}",
-            account_id=account,
-            token_id=account,
+            member_id=member,
+            token_id=member,
+            wallets=tuple(wallets[each] for each in pays.split(", ")),
+            budgets=(),
             request_id="as-0123456789",
             model="m",
             amount=amount,
@@ -174,8 +175,8 @@ class Ledger(RuleBasedStateMachine):
         if running is None or hold in self.settled:
             return
         if "journal" in places:
-            account, at = running.account_id, self.world.clock
-            self.journal[hold] = Record("checkpoint", hold, account, at, usage)
+            member, at = running.member_id, self.world.clock
+            self.journal[hold] = Record("checkpoint", hold, member, at, usage)
         if "database" in places:
             self.world.does(partial(self.world.checkpoint, hold, usage), durable=True)
 
@@ -186,7 +187,7 @@ class Ledger(RuleBasedStateMachine):
         if running is None:
             return
         record = Record(
-            "capture" if finished else "release", hold, running.account_id, self.world.clock, usage
+            "capture" if finished else "release", hold, running.member_id, self.world.clock, usage
         )
         record = self.settled.setdefault(hold, record)
         if "journal" in places:
@@ -245,35 +246,35 @@ class Ledger(RuleBasedStateMachine):
                 cost = cost_of(record.usage, hold.amount)
                 assert self.world.told.paid[name] == (hold.token_id, record.at, cost)
 
-    @rule(account=ACCOUNT, size=st.none() | st.integers(1, 3), steps=STEPS)
-    def sweep(self, account: int, size: int | None, steps: int) -> None:
+    @rule(wallet=WALLET, size=st.none() | st.integers(1, 3), steps=STEPS)
+    def sweep(self, wallet: int, size: int | None, steps: int) -> None:
         progress = [False]
         while steps and not progress.pop():
-            self.world.does(partial(self.world.sweep, account, size, self.world.clock, progress))
+            self.world.does(partial(self.world.sweep, wallet, size, self.world.clock, progress))
             steps -= 1
 
     # What chance alone would seldom put together.
 
-    @rule(account=ACCOUNT, owner=PROCESS, begun=BEGUN, fate=FATES, steps=STEPS)
+    @rule(member=MEMBER, owner=PROCESS, begun=BEGUN, fate=FATES, steps=STEPS)
     def die_at_work(
-        self, account: int, owner: str, begun: list[Begun], fate: str, steps: int
+        self, member: int, owner: str, begun: list[Begun], fate: str, steps: int
     ) -> None:
         """Streams and whole answers of a process, with checkpoints or without, resolved or not."""
-        if fate == "fenced, with a cap":
-            self.cap(account, 400, "total")
-        left = [self._begin(account, owner, each) for each in begun]
+        if fate == "fenced, with a budget":
+            self.budget(member, 400, Window("total"))
+        left = [self._begin(member, owner, each) for each in begun]
         if fate == "buried" and self.world.batch is None:
             self.bury(owner, 2, steps)
             return
         self.fence(owner, 2, steps)
         # Meanwhile others spend what is there.
-        self.reserve(account, owner, self.world.balance(account)[0] * 9 // 10, True, 1)
+        self.reserve(member, owner, self.world.balance(member)[0] * 9 // 10, True, 1)
         for hold in left:
             self.come_back(hold)
 
-    def _begin(self, account: int, owner: str, begun: Begun) -> str:
+    def _begin(self, member: int, owner: str, begun: Begun) -> str:
         stream, checkpoints, places = begun
-        hold = str(self.reserve(account, owner, 40, stream, 1))
+        hold = str(self.reserve(member, owner, 40, stream, 1))
         for usage, written in checkpoints:
             self.checkpoint(hold, usage, written)
         if places is not None:
@@ -281,25 +282,25 @@ class Ledger(RuleBasedStateMachine):
         return hold
 
     @rule(
-        account=ACCOUNT,
+        member=MEMBER,
         granted=st.integers(1, 300),
         amounts=st.lists(AMOUNTS, min_size=2, max_size=4),
         usage=COUNTS,
     )
-    def overlap(self, account: int, granted: int, amounts: list[int], usage: Counts) -> None:
+    def overlap(self, member: int, granted: int, amounts: list[int], usage: Counts) -> None:
         """Holds across an expiry, each reserved before the one before it is resolved."""
-        self.grant(account, granted, 1)
-        last = self.reserve(account, "one", amounts[0], True, 0)
+        self.grant(member, granted, 1)
+        last = self.reserve(member, "one", amounts[0], True, 0)
         for amount in amounts[1:]:
             self.world.clock += 1
-            following = self.reserve(account, "one", amount, True, 0)
+            following = self.reserve(member, "one", amount, True, 0)
             self.resolve(last, usage, True, ("database",))
-            self.sweep(account, None, 1)
+            self.sweep(member, None, 1)
             last = following
         self.resolve(last, usage, True, ("database",))
 
     @rule(
-        account=ACCOUNT,
+        member=MEMBER,
         amounts=st.lists(st.integers(1, 60), min_size=3, max_size=8),
         held=AMOUNTS,
         usage=COUNTS,
@@ -308,7 +309,7 @@ class Ledger(RuleBasedStateMachine):
     )
     def many_lots(
         self,
-        account: int,
+        member: int,
         amounts: list[int],
         held: int,
         usage: Counts,
@@ -317,14 +318,14 @@ class Ledger(RuleBasedStateMachine):
     ) -> None:
         """A hold over many lots that expire; it is captured somewhere between two batches."""
         for amount in amounts:
-            self.grant(account, amount, 1)
+            self.grant(member, amount, 1)
         if later:  # a reservation that sweeps only a part of what is due
             self.world.clock += 2
-        hold = self.reserve(account, "one", held, True, 0)
+        hold = self.reserve(member, "one", held, True, 0)
         self.world.clock += 2
-        self.sweep(account, 1, steps_before)
+        self.sweep(member, 1, steps_before)
         self.resolve(hold, usage, True, ("database",))
-        self.sweep(account, 1, 9)
+        self.sweep(member, 1, 9)
 
 
 EXAMPLES = pytest.mark.parametrize("examples", [25, pytest.param(250, marks=pytest.mark.slow)])

@@ -36,7 +36,7 @@ async def test_entries_of_a_served_request(
     assert (newest["input_rate"], newest["cached_rate"]) == (0.000004, 0.000001)
     assert newest["token_name"] == "laptop"
     assert (grant["kind"], grant["amount"], grant["note"]) == ("grant", 0.001, "initial grant")
-    table = await in_thread(commands, "ledger", "entries", "--account", "a", "--limit", "1")
+    table = await in_thread(commands, "ledger", "entries", "--member", "a", "--limit", "1")
     assert "-0.000028" in table
     assert len(table.splitlines()) == 2
 
@@ -47,28 +47,28 @@ async def in_thread(commands: Commands, *arguments: str) -> str:
 
 @ON_SQLITE
 def test_check(commands: Commands) -> None:
-    commands.done("account", "create", "a")
+    commands.done("member", "create", "a")
     result = commands.run("ledger", "check")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "the books agree\n")
     assert commands.json("ledger", "check") == []
 
     connection = apsw.Connection(str(commands.data / "xinghe.db"))
-    connection.execute("UPDATE accounts SET available = available + 1")
+    connection.execute("UPDATE wallets SET available = available + 1")
     connection.close()
     result = commands.run("ledger", "check")
     assert result.exit_code == 1
-    assert "account a: the balance is the sum of the entries: expected 1000000000000" in (
+    assert "member a: the balance is the sum of the entries: expected 1000000000000" in (
         result.stdout
     )
     result = commands.run("ledger", "check", "--json")
     assert result.exit_code == 1
     found = json.loads(result.stdout)
-    assert {finding["where"] for finding in found} == {"account a"}
+    assert {finding["where"] for finding in found} == {"member a"}
 
 
 @ON_SQLITE
 def test_bad_input(commands: Commands) -> None:
     assert "no Xinghe database" in commands.refused("ledger", "check", code=1)
-    commands.done("account", "create", "a")
-    assert "no account 'b'" in commands.refused("ledger", "entries", "--account", "b", code=1)
+    commands.done("member", "create", "a")
+    assert "no member 'b'" in commands.refused("ledger", "entries", "--member", "b", code=1)
     assert "0" in commands.refused("ledger", "entries", "--limit", "0", code=2)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.kit.postgres import ON_SQLITE
 from tests.ledger.books import Books, hold, used
-from xinghe.accounts import Accounts, Principal
+from xinghe.accounts import Members, Principal
 from xinghe.core import Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger
 from xinghe.storage import Database, now
@@ -41,11 +41,11 @@ async def test_reserving_sweeps_what_expired_and_a_refusal_keeps_it_swept(
 
 
 async def test_an_open_hold_keeps_the_tokens_that_it_was_given(
-    ledger: Ledger, principal: Principal, books: Books, accounts: Accounts
+    ledger: Ledger, principal: Principal, books: Books, members: Members
 ) -> None:
     usage = Usage()
     async with hold(ledger, principal, usage, rate=Rate(1, 0, 0), amount=300):
-        await accounts.grant("a", 50)
+        await members.grant("a", 50)
         await expire(books, 1)
         assert await ledger.sweep() == 700
         assert await books.balance() == (50, 300)
@@ -59,11 +59,11 @@ async def test_an_open_hold_keeps_the_tokens_that_it_was_given(
 
 
 async def test_later_holds_keep_nothing_that_expired_before_them(
-    ledger: Ledger, principal: Principal, books: Books, accounts: Accounts
+    ledger: Ledger, principal: Principal, books: Books, members: Members
 ) -> None:
     one_token = Rate(1, 0, 0)
     first, second = Usage(), Usage()
-    await accounts.grant("a", 500)
+    await members.grant("a", 500)
     async with hold(ledger, principal, first, rate=one_token, amount=300):
         await expire(books, 1)
         async with hold(ledger, principal, second, rate=one_token, amount=400):
@@ -84,9 +84,9 @@ async def test_later_holds_keep_nothing_that_expired_before_them(
 
 
 async def test_overlapping_holds_do_not_keep_an_expired_lot_for_ever(
-    ledger: Ledger, principal: Principal, books: Books, accounts: Accounts
+    ledger: Ledger, principal: Principal, books: Books, members: Members
 ) -> None:
-    await accounts.grant("a", 500)
+    await members.grant("a", 500)
     async with AsyncExitStack() as later:
         async with hold(ledger, principal, Usage(), amount=300):
             await expire(books, 1)

@@ -13,7 +13,7 @@ import pytest
 from tests.kit.sqlite import raw, session
 from tests.ledger.books import Books, hold
 from tests.ledger.many import EXPIRED, GRANT, SPENT, fill, leave_open
-from xinghe.accounts import Principal
+from xinghe.accounts import Principal, Standing
 from xinghe.core import Rate, Usage
 from xinghe.ledger import InsufficientTokens, Ledger
 from xinghe.storage import Database
@@ -36,8 +36,16 @@ def principal() -> Principal:
 
 
 def payer(account: int) -> Principal:
+    standing = Standing(wallets=(account,))
     return Principal(
-        account, f"app-{account}", f"account {account}", account, "t", frozenset(), None
+        account,
+        f"app-{account}",
+        f"member {account}",
+        account,
+        "t",
+        frozenset(),
+        None,
+        standing=standing,
     )
 
 
@@ -156,16 +164,16 @@ async def reap_beside_requests(database: Database, count: int) -> None:
     grant = "UPDATE {} SET {} = {} + ? WHERE {} = 1"
     with raw(database) as connection:
         connection.execute(
-            "INSERT INTO entries (account_id, at, kind, amount, balance_after) "
-            "SELECT 1, 1, 'grant', ?1, available + ?1 FROM accounts WHERE id = 1",
+            "INSERT INTO entries (wallet_id, at, kind, amount, balance_after) "
+            "SELECT 1, 1, 'grant', ?1, available + ?1 FROM wallets WHERE id = 1",
             (count * amount,),
         )
         connection.execute(
-            "INSERT INTO lots (account_id, kind, amount, remaining, created_at, note) "
+            "INSERT INTO lots (wallet_id, kind, amount, remaining, created_at, note) "
             "VALUES (1, 'grant', ?1, ?1, 1, '')",
             (count * amount,),
         )
-        connection.execute(grant.format("accounts", "available", "available", "id"), (count,))
+        connection.execute(grant.format("wallets", "available", "available", "id"), (count,))
     leave_open(session(database), count, owner="a dead one", amount=amount)
     ledger = Ledger(database)
     await ledger._appear()

@@ -148,7 +148,7 @@ async def test_a_journal_that_comes_back_is_charged_late(
         holding = hold(dead, principal, Usage(), stream=False)
         await holding.__aenter__()
         # Its answer left on account of the journal; then its power fails.
-        record = Record("capture", holding._hold.id, principal.account_id, 1, Counts(5, 3, 0))
+        record = Record("capture", holding._hold.id, principal.member_id, 1, Counts(5, 3, 0))
         await asyncio.to_thread(dead.owner.journal.write([(holding.place, record)]).result)
         await unheard(database, dead, steady=ledger)
         assert await ledger.reap() == 1

@@ -6,9 +6,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.sqlite import in_memory
+from xinghe.accounts import budgets
 from xinghe.core import Rate
-from xinghe.ledger import check, lots
-from xinghe.ledger.holds import Counts, Hold, put_cap, reserve
+from xinghe.ledger import Budget, Window, check, lots
+from xinghe.ledger.holds import Counts, Hold, Reserved, reserve
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping, settle_process
 from xinghe.ledger.settlements import settle
@@ -17,6 +18,7 @@ from xinghe.storage.connection import Session
 
 OWNER, ELSEWHERE, HOLD = "owner", "elsewhere", "0" * 30
 NOTED, USED = Counts(5, 1, 0), Counts(5, 3, 0)
+TOTAL = Window("total")
 COST = {NOTED: 28, USED: 44}
 RECORDS = {
     "capture": Record("capture", HOLD, 1, 10, USED),
@@ -27,24 +29,40 @@ STEPS = st.sampled_from(["capture", "release", "note", "late", "reap elsewhere",
 
 
 def opened(connection: Session, *, stream: bool) -> None:
-    connection.run("INSERT INTO accounts (id, appid, name, created_at) VALUES (1, 'a', 'a', 1)")
+    connection.run("INSERT INTO wallets (id, created_at) VALUES (1, 1)")
+    connection.run("INSERT INTO members (id, appid, name, created_at) VALUES (1, 'a', 'a', 1)")
     connection.run(
-        "INSERT INTO tokens (id, account_id, public_id, digest, name, scopes, created_at) "
+        "INSERT INTO tokens (id, member_id, public_id, digest, name, scopes, created_at) "
         "VALUES (1, 1, 'p', zeroblob(32), 'n', '[]', 1)"
     )
     lots.credit(connection, 1, 120, kind="grant", at=1)
-    put_cap(connection, 1, 1000, "total", 1)
-    hold = Hold(HOLD, 1, 1, "as-1", "m", 100, OWNER, stream, 5, Rate(4, 8, 1), 2)
-    assert reserve(connection, hold) is None
+    budgets.create(connection, "test", budgets.NewBudget("tokens", 1000, TOTAL, token_id=1))
+    _reserve(connection, HOLD, 100, OWNER, Rate(4, 8, 1), stream=stream, prompt=5, at=2)
+
+
+def _reserve(
+    connection: Session,
+    name: str,
+    amount: int,
+    owner: str,
+    rate: Rate,
+    *,
+    stream: bool,
+    prompt: int,
+    at: int,
+) -> None:
+    budget = Budget(1, "tokens", TOTAL, 1000, "token")
+    hold = Hold(name, 1, 1, (1,), (budget,), "as-1", "m", amount, owner, stream, prompt, rate, at)
+    assert reserve(connection, hold) == Reserved(1, ((1, 0),))
 
 
 def spend(connection: Session) -> None:
     """Another request takes all that is left."""
-    left = connection.value("SELECT available FROM accounts")
+    left = connection.value("SELECT available FROM wallets")
     number = connection.value("SELECT count(*) FROM holds")
-    hold = Hold(f"{number:030}", 1, 1, "as-2", "m", left, "else", False, 1, Rate(1, 0, 0), 3)
-    assert reserve(connection, hold) is None
-    record = Record("capture", hold.id, 1, 4, Counts(left, 0, 0))
+    name = f"{number:030}"
+    _reserve(connection, name, left, "else", Rate(1, 0, 0), stream=False, prompt=1, at=3)
+    record = Record("capture", name, 1, 4, Counts(left, 0, 0))
     assert settle(connection, record)
 
 
@@ -89,5 +107,5 @@ def test_once(*, stream: bool, steps: list[str]) -> None:
             "SELECT -amount FROM entries WHERE kind = 'usage' AND hold_id = $1", HOLD
         )
         assert charged == ([(cost,)] if resolved in {"capture", "interrupted"} else [])
-        assert connection.value("SELECT available FROM accounts") == left
+        assert connection.value("SELECT available FROM wallets") == left
     file.close()

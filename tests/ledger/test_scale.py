@@ -22,7 +22,7 @@ from xinghe.storage.sqlite import SQLiteBackend, SQLiteSession, connect
 
 ACCOUNTS, REQUESTS = 100_000, 98
 AT_WORK = 1000
-"""Accounts whose requests are measured, in large books and in empty ones."""
+"""Members whose requests are measured, in large books and in empty ones."""
 ROUNDS, IN_A_ROUND = 100, 20
 EVER = 2**62
 
@@ -51,7 +51,7 @@ async def test_the_plan_of_the_newest_page(database: Database) -> None:
         for account, count in (1, 20_000), (2, 60_000):
             connection.run(
                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) "
-                "INSERT INTO entries (account_id, at, kind, amount, balance_after) "
+                "INSERT INTO entries (wallet_id, at, kind, amount, balance_after) "
                 "SELECT CAST($2 AS BIGINT), 0, 'grant', 1, 1 FROM n",
                 count,
                 account,
@@ -59,9 +59,9 @@ async def test_the_plan_of_the_newest_page(database: Database) -> None:
         connection.run("ANALYZE")
         for account in 1, 2:
             seen = Seen(connection)
-            page = latest(seen, account_id=account, limit=20)  # type: ignore[arg-type]
-            assert [entry.account for entry in page] == [f"account {account}"] * 20
-            assert "entries_of_account" in seen.plan, seen.plan
+            page = latest(seen, wallet_id=account, limit=20)  # type: ignore[arg-type]
+            assert [entry.member for entry in page] == [f"member {account}"] * 20
+            assert "entries_of_wallet" in seen.plan, seen.plan
             assert not any(word in seen.plan for word in ("Sort", "Seq Scan on entries", "TEMP"))
 
     await database.write(look)
@@ -98,7 +98,7 @@ async def test_the_newest_page_takes_less_than_20_ms(large: Path) -> None:
         for account in range(1, ACCOUNTS, ACCOUNTS // 50):
             before = time.monotonic()
             page = await database.read(
-                lambda c, account=account: latest(c, account_id=account, limit=20)  # type: ignore[misc]
+                lambda c, account=account: latest(c, wallet_id=account, limit=20)  # type: ignore[misc]
             )
             taken.append(time.monotonic() - before)
             assert len(page) == 20

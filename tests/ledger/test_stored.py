@@ -7,14 +7,14 @@ from tests.ledger.test_durability import COST, reaped_elsewhere
 from xinghe.accounts import Principal
 from xinghe.core import Usage
 from xinghe.ledger import Ledger
-from xinghe.storage import Database
+from xinghe.storage import Database, Locks
 
 
 async def test_charged_late(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
     usage, stored = Usage(), list[str]()
-    with database.defer(principal.account_id) as writes:
+    with database.defer(Locks(principal.member_id)) as writes:
         async with hold(ledger, principal, usage, stream=False):
             used(usage, 5, 3)
             usage.finished = True

@@ -17,9 +17,9 @@ import sys
 from pathlib import Path
 
 from tests.ledger.books import away, hold, used
-from xinghe.accounts import Accounts, Principal
+from xinghe.accounts import Principal, Principals
 from xinghe.core import Rate, Usage
-from xinghe.ledger import InsufficientTokens, Ledger, SpendCapReached
+from xinghe.ledger import InsufficientTokens, Ledger, OverBudget
 from xinghe.ledger.settlements import LINGER_SECONDS
 from xinghe.storage import Database
 
@@ -65,7 +65,7 @@ async def spend(ledger: Ledger, database: Database, principal: Principal) -> Non
             async with hold(ledger, principal, usage, rate=Rate(20, 0, 0), amount=40):
                 used(usage, 1, 0)
                 usage.finished = True
-        except (InsufficientTokens, SpendCapReached):
+        except (InsufficientTokens, OverBudget):
             return False
         return True
 
@@ -102,7 +102,7 @@ async def owe(ledger: Ledger, database: Database, principal: Principal) -> None:
 
 async def main(directory: str, url: str, secret: str, action: str) -> None:
     async with await Database.open(Path(directory), url) as database:
-        principal = await Accounts(database).authenticate(secret)
+        principal = await Principals(database).authenticate(secret)
         assert principal is not None
         ledger = Ledger(database)
         await ledger.start()

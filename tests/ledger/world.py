@@ -11,11 +11,16 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from tests.ledger.stores import Store
-from xinghe.ledger import check
-from xinghe.ledger.holds import Cap, Counts, Hold, period_start
+from xinghe.ledger import Budget, check
+from xinghe.ledger.budgets import Places
+from xinghe.ledger.holds import Counts, Hold
+from xinghe.ledger.windows import HOUR
 from xinghe.storage.connection import Session
 
-ACCOUNTS = (1, 2)
+MEMBERS = (1, 2)
+SHARED = 3
+WALLETS = (*MEMBERS, SHARED)
+"""One of each member, and one that both may pay from."""
 
 
 @dataclass
@@ -30,49 +35,78 @@ class Told:
     released: set[str] = field(default_factory=set)
     taken: dict[str, Hold] = field(default_factory=dict)
     """Those of the released that a reaper has: their owner may come back with a charge."""
+    wallets: dict[str, int] = field(default_factory=dict)
+    """From which wallet each hold is paid."""
+    budgets: dict[int, Budget] = field(default_factory=dict)
+    """By member; a budget of his token."""
+    places: dict[str, Places] = field(default_factory=dict)
+    """In which windows each hold counts."""
+    base: dict[tuple[int, int], int] = field(default_factory=dict)
+    """What was spent in a window before its budget was made."""
     thresholds: dict[int, int] = field(default_factory=dict)
-    """Below which balance an account's owner is told."""
-    balances: dict[int, int] = field(default_factory=lambda: dict.fromkeys(ACCOUNTS, 0))
+    """Below which balance a wallet's owner is told."""
+    balances: dict[int, int] = field(default_factory=lambda: dict.fromkeys(WALLETS, 0))
     notices: int = 0
 
-    def committed(self, token: int, cap: Cap, at: int) -> int:
-        """What counts against a token's cap at a moment."""
-        since = max(cap.since, period_start(cap.per, at))
-        spent = sum(
-            cost for who, paid, cost in self.paid.values() if who == token and paid >= since
-        )
-        return spent + sum(hold.amount for hold in self.open.values() if hold.token_id == token)
+    def begin_budget(self, member: int, budget: Budget, at: int) -> None:
+        """What was spent in its running window counts, by whole hours, and what is held."""
+        part = budget.window.part(at)
+        hours = [
+            cost
+            for token, paid, cost in self.paid.values()
+            if token == member and paid - paid % HOUR > part - HOUR
+        ]
+        self.base[budget.id, part] = sum(hours)
+        for name, hold in self.open.items():
+            if hold.token_id == member and hold.created_at >= part:
+                place = budget.id, budget.window.part(hold.created_at)
+                self.places[name] = (*self.places[name], place)
+        self.budgets[member] = budget
+
+    def used(self, budget: Budget, at: int) -> int:
+        """What counts in the window of a moment."""
+        place = budget.id, budget.window.part(at)
+        mine = {name for name, places in self.places.items() if place in places}
+        spent = sum(self.paid[name][2] for name in mine & self.paid.keys())
+        held = sum(self.open[name].amount for name in mine & self.open.keys())
+        return self.base.get(place, 0) + spent + held
 
     def known(self) -> set[str]:
         """Every hold that there ever was."""
         return {*self.open, *self.paid, *self.released}
 
-    def held(self, account: int) -> int:
-        return sum(hold.amount for hold in self.open.values() if hold.account_id == account)
+    def on(self, wallet: int) -> list[Hold]:
+        """The open holds that a wallet pays for."""
+        return [hold for name, hold in self.open.items() if self.wallets[name] == wallet]
+
+    def held(self, wallet: int) -> int:
+        return sum(hold.amount for hold in self.on(wallet))
 
 
 class World:
-    """Two accounts with a token each, and a clock that nothing else moves."""
+    """Two members with a token each, three wallets, and a clock that nothing else moves."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.clock = 1
+        self.clock = 1_764_540_000_000_000  # near the end of a month
         self.told = Told()
         self.batch: list[tuple[Callable[[], None], bool]] | None = None
         """The operations of the open transaction, and whether each is `durable`."""
         self._before = self.told
         self.session.begin()
-        for account in ACCOUNTS:
+        for wallet in WALLETS:
+            self.session.run("INSERT INTO wallets (id, created_at) VALUES ($1, 0)", wallet)
+        for member in MEMBERS:
             self.session.run(
-                "INSERT INTO accounts (id, name, appid, created_at) VALUES ($1, $2, $2, 0)",
-                account,
-                f"account {account}",
+                "INSERT INTO members (id, name, appid, created_at) VALUES ($1, $2, $2, 0)",
+                member,
+                f"member {member}",
             )
             self.session.run(
-                "INSERT INTO tokens (id, account_id, public_id, digest, name, scopes, created_at) "
+                "INSERT INTO tokens (id, member_id, public_id, digest, name, scopes, created_at) "
                 "VALUES ($1, $1, $2, $3, 't', '[]', 0)",
-                account,
-                str(account),
+                member,
+                str(member),
                 bytes(32),
             )
         self.session.commit()
@@ -139,51 +173,51 @@ class World:
             self.does(operation)
         return reserved
 
-    def balance(self, account: int) -> tuple[int, int]:
-        query = "SELECT available, held FROM accounts WHERE id = $1"
-        available, held = self.session.rows(query, account)[0]
+    def balance(self, wallet: int) -> tuple[int, int]:
+        query = "SELECT available, held FROM wallets WHERE id = $1"
+        available, held = self.session.rows(query, wallet)[0]
         return available, held
 
-    def lots(self, account: int, *, expired: bool) -> int:
+    def lots(self, wallet: int, *, expired: bool) -> int:
         is_expired = "expires_at IS NOT NULL AND expires_at <= $2"
         query = (
             "SELECT CAST(coalesce(sum(remaining), 0) AS BIGINT) FROM lots "
-            f"WHERE account_id = $1 AND {'' if expired else 'NOT '}({is_expired})"
+            f"WHERE wallet_id = $1 AND {'' if expired else 'NOT '}({is_expired})"
         )
-        found: int = self.session.value(query, account, self.clock)
+        found: int = self.session.value(query, wallet, self.clock)
         return found
 
-    def pinned(self, account: int) -> int:
+    def pinned(self, wallet: int) -> int:
         """What the open holds were promised of lots that have expired since (the spared part)."""
         query = (
-            "SELECT expires_at, CAST(sum(remaining) AS BIGINT) FROM lots WHERE account_id = $1 AND "
+            "SELECT expires_at, CAST(sum(remaining) AS BIGINT) FROM lots WHERE wallet_id = $1 AND "
             "expires_at <= $2 GROUP BY expires_at ORDER BY expires_at"
         )
-        mine = [hold for hold in self.told.open.values() if hold.account_id == account]
+        mine = self.told.on(wallet)
         most = 0
-        for moment, remaining in self.session.rows(query, account, self.clock):
+        for moment, remaining in self.session.rows(query, wallet, self.clock):
             promised = sum(hold.amount for hold in mine if hold.created_at < moment)
             most = min(most + remaining, promised)
         return most
 
-    def due(self, account: int) -> int:
+    def due(self, wallet: int) -> int:
         """What a sweep takes at this moment."""
-        return self.lots(account, expired=True) - self.pinned(account)
+        return self.lots(wallet, expired=True) - self.pinned(wallet)
 
-    def covered(self, account: int) -> bool:
+    def covered(self, wallet: int) -> bool:
         """Whether every open hold finds its amount in lots that were valid when it was made.
 
         Hall's condition: as many Tokens as the holds made at a moment or later need expire after
         that moment or never.
         """
-        mine = [hold for hold in self.told.open.values() if hold.account_id == account]
+        mine = self.told.on(wallet)
         query = (
-            "SELECT CAST(coalesce(sum(remaining), 0) AS BIGINT) FROM lots WHERE account_id = $1 "
+            "SELECT CAST(coalesce(sum(remaining), 0) AS BIGINT) FROM lots WHERE wallet_id = $1 "
             "AND (expires_at IS NULL OR expires_at > $2)"
         )
         return all(
             sum(hold.amount for hold in mine if hold.created_at >= moment)
-            <= self.session.value(query, account, moment)
+            <= self.session.value(query, wallet, moment)
             for moment in {hold.created_at for hold in mine}
         )
 
@@ -201,10 +235,10 @@ class World:
         query = "SELECT hold_id, token_id, at, -amount FROM entries WHERE kind = 'usage'"
         paid = [(hold, *payment) for hold, payment in told.paid.items()]
         assert sorted(self.session.rows(query)) == sorted(paid)
-        for account in ACCOUNTS:
-            after, threshold = sum(self.balance(account)), told.thresholds.get(account, 0)
-            told.notices += after < threshold <= told.balances[account]
-            told.balances[account] = after
-            assert self.balance(account)[1] == told.held(account)
-            assert self.covered(account)
+        for wallet in WALLETS:
+            after, threshold = sum(self.balance(wallet)), told.thresholds.get(wallet, 0)
+            told.notices += after < threshold <= told.balances[wallet]
+            told.balances[wallet] = after
+            assert self.balance(wallet)[1] == told.held(wallet)
+            assert self.covered(wallet)
         assert self.session.value("SELECT count(*) FROM outbox") == told.notices

@@ -31,8 +31,8 @@ def made(data: Path, log: Path, upstream: Upstream, *options: str) -> Server:
 
 def endow(server: Server) -> None:
     for account in (*ACCOUNTS, "probe"):
-        server.run("account", "create", account)
-        server.run("account", "grant", account, "1000000000")
+        server.run("member", "create", account)
+        server.run("member", "grant", account, "1000000000")
 
 
 class Stage:

@@ -99,7 +99,7 @@ def _ends(samples: list[float]) -> str:
 def test_a_long_day(make_server: MakeServer, small_weights: str) -> None:
     server = make_server(embedded=small_weights)
     token, books = server.token(), Books(server)
-    server.run("account", "grant", "default", "100000000")
+    server.run("member", "grant", "default", "100000000")
     chance = random.Random(0)
 
     def harm() -> None:

@@ -31,17 +31,43 @@ from xinghe.storage.postgresql.backend import PostgreSQLBackend
 from xinghe.storage.sqlite import SQLiteBackend, migrations
 
 AUDIT = "INSERT INTO audit (at, actor, action, subject, detail) VALUES (1, 'a', 'b', 'c', '字')"
-NOTICE = "INSERT INTO outbox (account_id, available, threshold, at) VALUES (1, 2, 3, 4)"
+NOTICE = "INSERT INTO outbox (wallet_id, available, threshold, at) VALUES (1, 2, 3, 4)"
 ONE_OF_EACH: list[tuple[Any, ...]] = [
     ("UPDATE tokens SET models = $1, digest = $2", '["m"]', b"\x00\xff" * 16),
-    ("UPDATE accounts SET name = $1 || id", "星\n\"'\\"),
+    ("UPDATE members SET name = $1 || id", "星\n\"'\\"),
+    # A group that is older than the organisation it was put into.
+    ("INSERT INTO wallets (id, created_at) SELECT id + 1000, 0 FROM wallets WHERE id < 3",),
+    ("INSERT INTO groups (id, name, wallet_id, created_at) VALUES (1, 'g', 1001, 0)",),
+    ("INSERT INTO groups (id, name, wallet_id, created_at) VALUES (2, 'h', 1002, 0)",),
+    ("UPDATE groups SET parent_id = 2 WHERE id = 1",),
+    ("INSERT INTO memberships SELECT 1, id, 'member', 0 FROM members",),
+    ("INSERT INTO payment_order SELECT id, 0, 1001 FROM members",),
+    (
+        "INSERT INTO invitations (group_id, role, pays, digest, uses_left, expires_at, created_at) "
+        "VALUES (1, 'member', 'group', $1, 5, 9, 0)",
+        bytes(range(32)),
+    ),
+    ("INSERT INTO identities VALUES ('https://i', '星', 1, 0)",),
+    (
+        "INSERT INTO sessions (member_id, digest, method, created_at, seen_at, expires_at) "
+        "VALUES (1, $1, 'password', 0, 0, 9)",
+        bytes(range(32)),
+    ),
+    (
+        "INSERT INTO usage_hours (wallet_id, hour, member_id, token_id, model, outcome) "
+        "SELECT id, 0, id, id, '模型', '' FROM members",
+    ),
+    (
+        "INSERT INTO failures (member_id, token_id, request_id, at, operation, model, status, "
+        "code, total_ms) VALUES (1, 1, 'as-0', 1, 'chat', 'm', 500, 'internal_error', 7)",
+    ),
     (AUDIT,),
-    ("INSERT INTO alerts (account_id, threshold, url, secret) VALUES (1, 5000, 'http://h', 's')",),
+    ("INSERT INTO alerts (wallet_id, threshold, url, secret) VALUES (1, 5000, 'http://h', 's')",),
     (NOTICE,),
     (NOTICE,),
     ("DELETE FROM outbox WHERE id = 2",),
     (
-        "INSERT INTO kept_answers (account_id, operation, key, asked, model, status, headers, "
+        "INSERT INTO kept_answers (member_id, operation, key, asked, model, status, headers, "
         "body, size, at) VALUES (1, 'o', $1, $2, 'm', 200, $3, $4, 258, 7)",
         bytes(32),
         bytes(range(32)),
@@ -134,7 +160,7 @@ def test_new_rows_get_ids_behind_those_that_were_given(
 ) -> None:
     restore(empty, file, quiet, replace=False)
     assert empty.row(NOTICE + " RETURNING id") == (3,)
-    for table in "accounts", "tokens", "lots", "entries":
+    for table in "wallets", "tokens", "lots", "entries":
         last = empty.value(f"SELECT max(id) FROM {table}")
         columns = [name for name, _ in backup._columns(empty, table) if name != "id"]
         values = ", ".join(
@@ -155,7 +181,7 @@ def test_sqlite_is_as_it_was(session: Session, empty: Session, file: Path) -> No
 
 def test_each_table_is_in_it_or_need_not_be(session: Session) -> None:
     found = session.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")
-    not_in_it = {"kept_answers_total", "processes", "sqlite_sequence"}
+    not_in_it = {"kept_answers_total", "processes", "revision", "sqlite_sequence"}
     assert {name for (name,) in found} - not_in_it == set(backup.KEYS)
 
 
@@ -199,7 +225,7 @@ def test_a_database_that_holds_anything(session: Session, empty: Session, file: 
     empty.run(AUDIT)
     with pytest.raises(StorageError, match="not empty; --replace"):
         restore(empty, file, quiet, replace=False)
-    assert content(empty)["accounts"] == []
+    assert content(empty)["members"] == []
     for _ in range(2):
         restore(empty, file, quiet, replace=True)
         assert content(empty) == content(session)
@@ -215,7 +241,7 @@ def test_a_database_that_holds_anything(session: Session, empty: Session, file: 
 @INTO_EACH
 def test_a_database_that_is_used(bare: Backend, empty: Session, file: Path) -> None:
     with closing(bare.session()) as other:
-        other.rows("SELECT * FROM accounts")
+        other.rows("SELECT * FROM members")
         with pytest.raises(StorageError, match="stop the service first"):
             restore(empty, file, quiet, replace=False)
     restore(empty, file, quiet, replace=False)
@@ -242,7 +268,7 @@ CHANGED: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "a row gone": lambda lines: first(lines, b"[3,3,", b"[99,3,"),
     "a line twice": lambda lines: [*lines[:3], *lines[2:]],
     "a line behind": lambda lines: [*lines, lines[-1]],
-    "another table": lambda lines: first(lines, b'"accounts"', b'"sqlite_schema"'),
+    "another table": lambda lines: first(lines, b'"wallets"', b'"sqlite_schema"'),
     "another column": lambda lines: first(lines, b'"appid"', b'"app"'),
     "a row with more": lambda lines: first(lines, b",2976,", b",2976,1,"),
     "no text": lambda lines: first(lines, b'"app-1"', b'"\xff"'),

@@ -17,6 +17,7 @@ from xinghe.storage import (
     Allowance,
     Connection,
     Database,
+    Locks,
     StorageClosed,
     StorageUnavailable,
     in_batches,
@@ -134,7 +135,7 @@ async def noted(database: Database) -> list[str]:
 
 
 async def test_the_first_comes_before_what_was_deferred(database: Database) -> None:
-    with database.defer() as writes:
+    with database.defer(Locks(0)) as writes:
         database.enqueue(partial(note, text="b"))
         await asyncio.create_task(enqueued(database, "c"))
         assert await noted(database) == []
@@ -155,7 +156,7 @@ async def test_nothing_is_lost_on_the_way_out(
     database: Database, error: type[BaseException]
 ) -> None:
     async def work() -> None:
-        with database.defer():
+        with database.defer(Locks(0)):
             database.enqueue(partial(note, text="a"))
             raise error
 
@@ -171,7 +172,7 @@ async def test_a_task_that_outlives_the_deferred_writes_is_heard(database: Datab
         await go.wait()
         database.enqueue(partial(note, text="late"))
 
-    with database.defer():
+    with database.defer(Locks(0)):
         task = asyncio.create_task(later())
         await asyncio.sleep(0)
     go.set()
@@ -183,7 +184,7 @@ async def test_others_are_not_held_back(database: Database) -> None:
     started, go = asyncio.Event(), asyncio.Event()
 
     async def holder() -> None:
-        with database.defer():
+        with database.defer(Locks(0)):
             database.enqueue(partial(note, text="held back"))
             started.set()
             await go.wait()
@@ -198,7 +199,7 @@ async def test_others_are_not_held_back(database: Database) -> None:
 
 
 async def test_one_that_fails_takes_no_other_with_it(database: Database) -> None:
-    with database.defer() as writes:
+    with database.defer(Locks(0)) as writes:
         database.enqueue(partial(note, text="a"))
         writes.hand_in(lambda c: c.run("SELECT nonsense"))
     assert await noted(database) == ["a"]
@@ -207,5 +208,5 @@ async def test_one_that_fails_takes_no_other_with_it(database: Database) -> None
 async def test_a_closed_database_says_so(tmp_path: Path) -> None:
     database = await Database.open(tmp_path)
     await database.close()
-    with pytest.raises(StorageClosed), database.defer():
+    with pytest.raises(StorageClosed), database.defer(Locks(0)):
         database.enqueue(partial(note, text="a"))

@@ -100,10 +100,11 @@ async def test_a_database_of_the_first_version_keeps_what_it_holds(tmp_path: Pat
     connection.close()
     async with await Database.open(tmp_path) as database:
         query = (
-            "SELECT a.name, available, t.name, c.amount FROM accounts a, tokens t LEFT JOIN caps c"
+            "SELECT m.name, w.available, t.name FROM tokens t JOIN members m ON m.id = t.member_id "
+            "JOIN wallets w ON w.id = m.id"
         )
         found = await database.read(lambda c: c.rows(query))
-        assert found == [("a", 5, "t", None)]
+        assert found == [("a", 5, "t")]
 
 
 def test_the_log_is_cut_when_a_long_reader_is_done(
@@ -122,7 +123,7 @@ def test_the_log_is_cut_when_a_long_reader_is_done(
         )
 
     with reading:
-        reading.execute("SELECT * FROM accounts")
+        reading.execute("SELECT * FROM members")
         for _ in range(100):
             write()
         assert log.stat().st_size > 10_000_000
@@ -137,8 +138,8 @@ async def test_entries_are_append_only(tmp_path: Path) -> None:
     async with await Database.open(tmp_path) as database:
         await database.write(
             lambda c: c.run(
-                "INSERT INTO accounts (appid, name, created_at) VALUES ('app-0123456789', 'a', 0);"
-                "INSERT INTO entries (account_id, at, kind, amount, balance_after) "
+                "INSERT INTO wallets (created_at) VALUES (0);"
+                "INSERT INTO entries (wallet_id, at, kind, amount, balance_after) "
                 "VALUES (1, 0, 'grant', 5, 5)"
             )
         )

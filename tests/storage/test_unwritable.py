@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from tests.accounts.commands import Commands
-from xinghe.accounts import Accounts
+from xinghe.accounts import Members
 from xinghe.storage import Database, StorageError
 
 NOBODY = 65534
@@ -27,7 +27,7 @@ def commands() -> Iterator[Commands]:
         data = Path(folder) / "data"
         data.mkdir()
         commands = Commands(data)
-        commands.done("account", "create", "kept")
+        commands.done("member", "create", "kept")
         Path(folder).chmod(0o755)
         yield commands
         data.chmod(0o755)
@@ -54,7 +54,7 @@ def copied_while_open(data: Path) -> Path:
 
     async def write() -> None:
         async with await Database.open(data) as database:
-            await Accounts(database).create_account("late")
+            await Members(database).create("late")
             shutil.copytree(data, copy)
 
     asyncio.run(write())
@@ -65,7 +65,7 @@ def copied_while_open(data: Path) -> Path:
 def test_the_books_are_proved(commands: Commands, folder: bool, files: bool) -> None:
     with unwritable(commands.data, folder=folder, files=files):
         assert commands.run("ledger", "check").stderr == "the books agree\n"
-        assert [each["name"] for each in commands.json("account", "list")] == ["kept"]
+        assert [each["name"] for each in commands.json("member", "list")] == ["kept"]
         assert commands.json("ledger", "entries")[0]["note"] == "initial grant"
 
 
@@ -81,7 +81,7 @@ def test_what_stands_in_the_wal_is_read(
     there = Commands(copy)
     with unwritable(copy, folder=folder, files=files):
         assert there.run("ledger", "check").stderr == "the books agree\n"
-        names = {each["name"] for each in there.json("account", "list")}
+        names = {each["name"] for each in there.json("member", "list")}
     assert names == {"kept", "late"}
     if folder:
         assert set(os.listdir(copy)) == before
@@ -90,18 +90,18 @@ def test_what_stands_in_the_wal_is_read(
 
 def test_what_is_off_is_found(commands: Commands) -> None:
     connection = apsw.Connection(str(commands.data / "xinghe.db"))
-    connection.execute("UPDATE accounts SET available = available + 1")
+    connection.execute("UPDATE wallets SET available = available + 1")
     connection.close()
     with unwritable(commands.data):
         result = commands.run("ledger", "check")
     assert result.exit_code == 1
-    assert "account kept: the balance is the sum of the entries" in result.stdout
+    assert "member kept: the balance is the sum of the entries" in result.stdout
 
 
 def test_nothing_can_be_written(commands: Commands) -> None:
     with unwritable(commands.data):
-        assert "readonly database" in commands.refused("account", "grant", "kept", "5", code=1)
-        assert "xinghe.db" in commands.refused("account", "create", "more", code=1)
+        assert "readonly database" in commands.refused("member", "grant", "kept", "5", code=1)
+        assert "xinghe.db" in commands.refused("member", "create", "more", code=1)
 
 
 async def test_a_service_does_not_start_on_it(commands: Commands) -> None:

@@ -19,6 +19,7 @@ from tests.kit.sqlite import raw
 from xinghe.storage import (
     Connection,
     Database,
+    Locks,
     StorageClosed,
     StorageRefused,
     StorageUnavailable,
@@ -75,7 +76,7 @@ async def test_one_failing_operation_takes_no_other_with_it(database: Database) 
 
     def constrained(connection: Connection) -> None:
         note(connection, "undone too")
-        connection.run("INSERT INTO tokens (account_id) VALUES (1)")
+        connection.run("INSERT INTO tokens (member_id) VALUES (1)")
 
     outcomes = await asyncio.gather(
         database.write(partial(note, text="before")),
@@ -108,7 +109,7 @@ async def test_what_gathers_during_a_commit_is_one_batch(database: Database) -> 
 
 
 @ON_POSTGRES
-async def test_what_may_lock_any_account_is_alone_in_its_transaction(database: Database) -> None:
+async def test_what_takes_its_own_locks_is_alone_in_its_transaction(database: Database) -> None:
     def transaction(connection: Connection) -> object:
         return connection.value("SELECT CAST(pg_current_xact_id() AS TEXT)")
 
@@ -116,8 +117,8 @@ async def test_what_may_lock_any_account_is_alone_in_its_transaction(database: D
     database.enqueue(lambda _: gate.wait(60))
     await until(lambda: bool(database._writers[0]._in_flight))
     writing = [
-        asyncio.create_task(database.write(transaction, account=account))
-        for account in (2, 4, None, None, 2, 4)
+        asyncio.create_task(database.write(transaction, locks=locks))
+        for locks in (Locks(2), Locks(4), None, None, Locks(2), Locks(4))
     ]
     await until(lambda: len(database._writers[0]._queue) == len(writing))
     gate.set()
@@ -177,7 +178,7 @@ async def test_a_thread_outlives_what_nobody_expects(
 
     monkeypatch.setattr(SQLiteSession, step, odd)
     async with await Database.open(tmp_path) as database:
-        database.enqueue(partial(note, text="kept"), account=1)
+        database.enqueue(partial(note, text="kept"), locks=Locks(1))
         async with asyncio.timeout(60):
             with pytest.raises(StorageUnavailable, match="nobody expects it"):
                 await database.write(partial(note, text="told"))
@@ -352,7 +353,7 @@ async def test_an_error_that_is_passed_over_undoes_what_was_done(database: Datab
     def passing_over(connection: Connection) -> None:
         note(connection, "undone")
         with suppress(psycopg.Error):
-            connection.run("INSERT INTO tokens (account_id) VALUES (1)")
+            connection.run("INSERT INTO tokens (member_id) VALUES (1)")
 
     with pytest.raises(StorageUnavailable, match="had failed"):
         await database.write(passing_over)

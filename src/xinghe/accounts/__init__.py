@@ -1,6 +1,8 @@
-"""Who may call: accounts, their access tokens, and what a token allows."""
+"""Who may call: members, their access tokens, what pays for them and what limits them."""
 
-from xinghe.accounts.accounts import DEFAULT_ACCOUNT, Accounts
 from xinghe.accounts.alerts import Alert, Alerts, Outbox
+from xinghe.accounts.members import DEFAULT_MEMBER, Members
+from xinghe.accounts.principal import Limit, Principal, Principals, Standing
 from xinghe.accounts.rules import DEFAULT_SCOPES, SCOPES, AccountError
-from xinghe.accounts.tables import AccessToken, Account, Principal
+from xinghe.accounts.tables import AccessToken, Member
+from xinghe.accounts.tokens import Tokens

@@ -18,10 +18,11 @@ import msgspec
 import structlog
 
 from xinghe.accounts import rules, tables
+from xinghe.accounts.audit import record
 from xinghe.core import MICRO
 from xinghe.outbound import CallFailed, Client, tries
 from xinghe.regular import Regular
-from xinghe.storage import Connection, Database, StorageError, now
+from xinghe.storage import Connection, Database, StorageError
 
 PREFIX = "whsec_"
 """What a secret begins with in Standard Webhooks; base64 of the key follows."""
@@ -51,21 +52,21 @@ class Alert(msgspec.Struct, frozen=True):
 
 
 class Alerts:
-    """One alert an account; a notice is due when its balance falls from the threshold or above
-    to below it. What open holds pin counts as balance: they give most of it back.
+    """One alert a member's wallet; a notice is due when its balance falls from the threshold or
+    above to below it. What open holds pin counts as balance: they give most of it back.
 
-    Every method raises `AccountError` if there is no such account, and `StorageError`.
+    Every method raises `AccountError` if there is no such member, and `StorageError`.
     """
 
     def __init__(self, database: Database, *, actor: str = "server") -> None:
         self._database = database
         self._actor = actor
 
-    async def get(self, account: str) -> Alert | None:
-        """An account's alert."""
-        return await self._database.read(lambda c: _read(c, tables.account(c, account).id))
+    async def get(self, member: str) -> Alert | None:
+        """A member's alert."""
+        return await self._database.read(lambda c: _read(c, tables.member(c, member).id))
 
-    async def put(self, account: str, threshold: int, url: str | None = None) -> Alert:
+    async def put(self, member: str, threshold: int, url: str | None = None) -> Alert:
         """Set the alert as a whole. While the URL stays the same, so does a secret with `whsec_`;
         else it is a new one.
         """
@@ -74,7 +75,7 @@ class Alerts:
         fresh = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
         def operation(connection: Connection) -> Alert:
-            owner = tables.locked_account(connection, account)
+            owner = tables.locked_member(connection, member)
             before = _read(connection, owner.id)
             same = before.secret if before is not None and before.url == url else None
             # Those of before Standard Webhooks are of another form.
@@ -82,8 +83,8 @@ class Alerts:
             alert = Alert(threshold, url, secret if url is not None else None)
             # Not INSERT OR REPLACE: that would take along what is still to be sent.
             connection.run(
-                "INSERT INTO alerts (account_id, threshold, url, secret) VALUES ($1, $2, $3, $4) "
-                "ON CONFLICT (account_id) DO UPDATE SET threshold = $2, url = $3, secret = $4",
+                "INSERT INTO alerts (wallet_id, threshold, url, secret) VALUES ($1, $2, $3, $4) "
+                "ON CONFLICT (wallet_id) DO UPDATE SET threshold = $2, url = $3, secret = $4",
                 owner.id,
                 threshold,
                 url,
@@ -95,25 +96,18 @@ class Alerts:
 
         return await self._database.write(operation)
 
-    async def remove(self, account: str) -> None:
+    async def remove(self, member: str) -> None:
         """Take the alert away, and what it had still to send."""
 
         def operation(connection: Connection) -> None:
-            owner = tables.locked_account(connection, account)
-            connection.run("DELETE FROM alerts WHERE account_id = $1", owner.id)
+            owner = tables.locked_member(connection, member)
+            connection.run("DELETE FROM alerts WHERE wallet_id = $1", owner.id)
             self._record(connection, owner.appid, "none")
 
         await self._database.write(operation)
 
     def _record(self, connection: Connection, subject: str, detail: str) -> None:
-        tables.record(
-            connection,
-            at=now(),
-            actor=self._actor,
-            action="account.alert",
-            subject=subject,
-            detail=detail,
-        )
+        record(connection, self._actor, "wallet.alert", subject, detail)
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -276,9 +270,9 @@ class Outbox:
             pass  # its status is all that is wanted of the answer
 
 
-def _read(connection: Connection, account_id: int) -> Alert | None:
+def _read(connection: Connection, wallet_id: int) -> Alert | None:
     row = connection.row(
-        "SELECT threshold, url, secret FROM alerts WHERE account_id = $1", account_id
+        "SELECT threshold, url, secret FROM alerts WHERE wallet_id = $1", wallet_id
     )
     return None if row is None else Alert(*row)
 
@@ -286,9 +280,9 @@ def _read(connection: Connection, account_id: int) -> Alert | None:
 def pending(connection: Connection, *, after: int, limit: int) -> list[Notice]:
     """What is in the outbox, the oldest first, to be sent to where its account says now."""
     rows = connection.rows(
-        "SELECT o.id, a.name, a.appid, o.available, o.threshold, o.at, o.logged, l.url, l.secret "
-        "FROM outbox o JOIN accounts a ON a.id = o.account_id "
-        "JOIN alerts l ON l.account_id = o.account_id WHERE o.id > $1 ORDER BY o.id LIMIT $2",
+        "SELECT o.id, m.name, m.appid, o.available, o.threshold, o.at, o.logged, l.url, l.secret "
+        "FROM outbox o JOIN members m ON m.id = o.wallet_id "
+        "JOIN alerts l ON l.wallet_id = o.wallet_id WHERE o.id > $1 ORDER BY o.id LIMIT $2",
         after,
         limit,
     )

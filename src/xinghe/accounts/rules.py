@@ -1,36 +1,34 @@
-"""What an account, a token or a grant may be called, hold and allow.
+"""What a member, a token or a grant may be called, hold and allow.
 
 Each check returns the value that it was given and raises `AccountError`.
 """
 
 from collections.abc import Iterable
-from typing import get_args
 from urllib.parse import urlsplit
 
 from xinghe.core import MICRO
-from xinghe.ledger import Period
+from xinghe.ledger import PERIODS
 
 SCOPES = ("model.call", "account.read", "admin")
 DEFAULT_SCOPES = ("model.call", "account.read")
-PERIODS = get_args(Period)
 MAX_BALANCE = 10**12 * MICRO
 """Far beyond any use, and sums of it still fit the database's 64-bit integers."""
 
 
 class AccountError(Exception):
-    """What was asked of an account or token cannot be done; the message says why."""
+    """What was asked of a member, group or token cannot be done; the message says why."""
 
 
 def check_name(value: str, field: str = "name") -> str:
     """1 to 64 printable characters, no space at either end; `app-` is kept for appids."""
-    check_account_reference(value, field)
+    check_member_reference(value, field)
     if value.startswith("app-"):
         raise AccountError(f"{field}: {_shown(value)} is not allowed: `app-` begins an appid")
     return value
 
 
-def check_account_reference(value: str, field: str = "account") -> str:
-    """What may name an account: as `check_name`, or an appid."""
+def check_member_reference(value: str, field: str = "member") -> str:
+    """What may name a member: as `check_name`, or an appid."""
     if not 1 <= len(value) <= 64 or not value.isprintable() or value.strip() != value:
         raise AccountError(
             f"{field}: {_shown(value)} is not allowed: 1 to 64 printable characters, "
@@ -59,7 +57,7 @@ def check_amount(value: int, *, least: int = 1, field: str = "amount") -> int:
 
 
 def check_cap(amount: int | None, per: str) -> int | None:
-    """None, or micro-Tokens from 0 to `MAX_BALANCE`; `per` is day, month or total."""
+    """None, or micro-Tokens from 0 to `MAX_BALANCE`; `per` one of `PERIODS`."""
     if per not in PERIODS:
         raise AccountError(f"cap_per: {_shown(per)} is not allowed: {', '.join(PERIODS)}")
     return None if amount is None else check_amount(amount, least=0, field="cap")

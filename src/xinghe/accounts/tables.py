@@ -1,4 +1,4 @@
-"""What is known of accounts, of access tokens and of who is calling; the statements on them.
+"""What is known of members and of access tokens; the statements on them.
 
 Each statement is part of the caller's transaction.
 """
@@ -8,36 +8,29 @@ from typing import Any
 
 import msgspec
 
+from xinghe.accounts.budgets import BudgetState
 from xinghe.accounts.rules import MAX_BALANCE, AccountError
 from xinghe.core import MICRO
-from xinghe.ledger import Cap, Period, lots
-from xinghe.storage import Connection, now
+from xinghe.ledger import lots
+from xinghe.storage import Connection
 
 LOOKED_AT = 20_000
 """Holds among which one of a token is looked for."""
 MARGIN = 86_400 * MICRO
-_ACCOUNTS = "SELECT id, appid, name, available, held, created_at FROM accounts"
+_MEMBERS = (
+    "SELECT m.id, m.appid, m.name, w.available, w.held, m.created_at "
+    "FROM members m JOIN wallets w ON w.id = m.id"
+)
 _SELECT = (
-    "SELECT t.id, a.name, t.public_id, t.name, t.scopes, t.models, t.expires_at, t.revoked_at, "
-    "t.created_at, c.amount, c.per, c.since, c.spent, c.held FROM tokens t "
-    "JOIN accounts a ON a.id = t.account_id LEFT JOIN caps c ON c.token_id = t.id"
+    "SELECT t.id, t.member_id, m.name, t.public_id, t.name, t.scopes, t.models, t.expires_at, "
+    "t.revoked_at, t.created_at FROM tokens t JOIN members m ON m.id = t.member_id"
 )
 
 
-class Principal(msgspec.Struct, frozen=True):
-    """Who is calling, and what the token allows; `models` None allows every model."""
-
-    account_id: int
-    appid: str
-    account_name: str
-    token_id: int
-    token_name: str
-    scopes: frozenset[str]
-    models: frozenset[str] | None
-
-
-class Account(msgspec.Struct, frozen=True):
-    """An account; `available` and `held` in micro-Tokens, `created_at` in microseconds UTC."""
+class Member(msgspec.Struct, frozen=True):
+    """A member and the wallet of his own; `available` and `held` in micro-Tokens, times in
+    microseconds UTC.
+    """
 
     id: int
     appid: str
@@ -52,24 +45,23 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class NewToken(msgspec.Struct, frozen=True):
-    """What an access token is made from; its `cap` in micro-Tokens."""
+    """What an access token is made from."""
 
     name: str
     scopes: list[str]
     models: list[str] | None = None
     expires_at: int | None = None
-    cap: int | None = None
-    cap_per: Period = "total"
 
 
 class AccessToken(msgspec.Struct, frozen=True):
     """An access token without its secret; times in microseconds UTC.
 
-    The counts of its `cap` are those of the running period.
+    `cap` is its budget of Tokens for all models, where whoever asked for the token wants it.
     """
 
     id: int
-    account: str
+    member_id: int
+    member: str
     public_id: str
     name: str
     scopes: list[str]
@@ -77,7 +69,7 @@ class AccessToken(msgspec.Struct, frozen=True):
     expires_at: int | None
     revoked_at: int | None
     created_at: int
-    cap: Cap | None
+    cap: BudgetState | None = None
 
     def state(self, at: int) -> str:
         """`revoked`, `expired` or `active`."""
@@ -86,62 +78,78 @@ class AccessToken(msgspec.Struct, frozen=True):
         return "expired" if self.expires_at is not None and self.expires_at <= at else "active"
 
 
-def all_accounts(connection: Connection) -> list[Account]:
-    """Every account, the oldest first."""
-    return [Account(*row) for row in connection.rows(f"{_ACCOUNTS} ORDER BY id")]
+def all_members(connection: Connection) -> list[Member]:
+    """Every member, the oldest first."""
+    rows = connection.rows(f"{_MEMBERS} WHERE m.deleted_at IS NULL ORDER BY m.id")
+    return [Member(*row) for row in rows]
 
 
-def account(connection: Connection, name: str) -> Account:
-    """The account of a name or an appid. Raises `AccountError`."""
+def member(connection: Connection, name: str) -> Member:
+    """The member of a name or an appid. Raises `AccountError`."""
     column = "appid" if name.startswith("app-") else "name"
-    row = connection.row(f"{_ACCOUNTS} WHERE {column} = $1", name)
+    row = connection.row(f"{_MEMBERS} WHERE m.{column} = $1 AND m.deleted_at IS NULL", name)
     if row is None:
-        raise AccountError(f"there is no account {name!r}")
-    return Account(*row)
+        raise AccountError(f"there is no member {name!r}")
+    return Member(*row)
 
 
-def locked_account(connection: Connection, name: str) -> Account:
-    """The same, which nobody else changes before the transaction ends."""
-    connection.lock([account(connection, name).id])
-    return account(connection, name)
+def locked_member(connection: Connection, name: str) -> Member:
+    """The same, whose wallet nobody else changes before the transaction ends."""
+    connection.lock([member(connection, name).id])
+    return member(connection, name)
 
 
-def insert_account(connection: Connection, appid: str, name: str, at: int) -> Account:
-    """A new account without Tokens. Raises `AccountError` if the name is taken."""
+def insert_wallet(connection: Connection, at: int) -> int:
+    """A new wallet without Tokens; returns its id."""
+    made: int = connection.value("INSERT INTO wallets (created_at) VALUES ($1) RETURNING id", at)
+    return made
+
+
+def insert_member(
+    connection: Connection, appid: str, name: str, at: int, *, operator: bool = False
+) -> Member:
+    """A new member with an empty wallet. Raises `AccountError` if the name is taken."""
+    if connection.row("SELECT 1 FROM members WHERE name = $1", name):
+        raise AccountError(f"there is a member {name!r} already")
     made = connection.run(
-        "INSERT INTO accounts (appid, name, created_at) VALUES ($1, $2, $3) "
+        "INSERT INTO members (id, appid, name, operator, created_at) VALUES ($1, $2, $3, $4, $5) "
         "ON CONFLICT (name) DO NOTHING",
+        insert_wallet(connection, at),
         appid,
         name,
+        int(operator),
         at,
     )
-    if not made:
-        raise AccountError(f"there is an account {name!r} already")
-    return account(connection, name)
+    if not made:  # by another transaction, just now
+        raise AccountError(f"there is a member {name!r} already")
+    return member(connection, name)
 
 
 def grant(
     connection: Connection,
-    to: Account,
+    to: Member,
     amount: int,
     *,
     at: int,
     expires_at: int | None = None,
     note: str = "",
-) -> Account:
-    """Add a lot to an account. Raises `AccountError` if the balance would pass `MAX_BALANCE`."""
+) -> Member:
+    """Add a lot to a member's own wallet.
+
+    Raises `AccountError` if the balance would pass `MAX_BALANCE`.
+    """
     if to.balance + amount > MAX_BALANCE:
         raise AccountError(
             f"amount: {amount} micro-Tokens would take the balance of {to.name!r} over "
             f"{MAX_BALANCE // MICRO} Tokens"
         )
     lots.credit(connection, to.id, amount, kind="grant", at=at, expires_at=expires_at, note=note)
-    return account(connection, to.name)
+    return member(connection, to.name)
 
 
 def insert_token(
     connection: Connection,
-    account_id: int,
+    member_id: int,
     public_id: str,
     digest: bytes,
     new: NewToken,
@@ -151,9 +159,9 @@ def insert_token(
     scopes = msgspec.json.encode(new.scopes).decode()
     models = None if new.models is None else msgspec.json.encode(new.models).decode()
     token_id: int = connection.value(
-        "INSERT INTO tokens (account_id, public_id, digest, name, scopes, models, expires_at, "
+        "INSERT INTO tokens (member_id, public_id, digest, name, scopes, models, expires_at, "
         "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
-        account_id,
+        member_id,
         public_id,
         digest,
         new.name,
@@ -165,9 +173,9 @@ def insert_token(
     return token_id
 
 
-def tokens(connection: Connection, account_id: int | None = None) -> list[AccessToken]:
-    """The tokens of one account or of all, the oldest first."""
-    where, *values = [""] if account_id is None else [" WHERE t.account_id = $1", account_id]
+def tokens(connection: Connection, member_id: int | None = None) -> list[AccessToken]:
+    """The tokens of one member or of all, the oldest first."""
+    where, *values = [""] if member_id is None else [" WHERE t.member_id = $1", member_id]
     rows = connection.rows(f"{_SELECT}{where} ORDER BY t.id", *values)
     return [_access_token(row) for row in rows]
 
@@ -194,11 +202,11 @@ def revoke(connection: Connection, token_id: int, at: int) -> None:
     )
 
 
-def unused_tokens(connection: Connection, account_id: int, name: str) -> list[AccessToken]:
+def unused_tokens(connection: Connection, member_id: int, name: str) -> list[AccessToken]:
     """The tokens of a name that are not revoked and were never used."""
     rows = connection.rows(
-        f"{_SELECT} WHERE t.account_id = $1 AND t.name = $2 AND t.revoked_at IS NULL",
-        account_id,
+        f"{_SELECT} WHERE t.member_id = $1 AND t.name = $2 AND t.revoked_at IS NULL",
+        member_id,
         name,
     )
     tokens = map(_access_token, rows)
@@ -214,32 +222,15 @@ def _is_used(connection: Connection, token: AccessToken) -> bool:
     return len(seen) == LOOKED_AT or (token.id,) in seen
 
 
-def record(
-    connection: Connection, *, at: int, actor: str, action: str, subject: str, detail: str
-) -> None:
-    """Write one row of the audit table: who did what."""
-    connection.run(
-        "INSERT INTO audit (at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5)",
-        at,
-        actor,
-        action,
-        subject,
-        detail,
-    )
-
-
 def _access_token(row: tuple[Any, ...]) -> AccessToken:
-    token_id, account_name, public_id, name, scopes, models, *times = row
-    expires_at, revoked_at, created_at, *cap = times
+    token_id, member_id, member_name, public_id, name, scopes, models, *times = row
     return AccessToken(
-        id=token_id,
-        account=account_name,
-        public_id=public_id,
-        name=name,
-        scopes=msgspec.json.decode(scopes),
-        models=None if models is None else msgspec.json.decode(models),
-        expires_at=expires_at,
-        revoked_at=revoked_at,
-        created_at=created_at,
-        cap=None if cap[0] is None else Cap(*cap).at(now()),
+        token_id,
+        member_id,
+        member_name,
+        public_id,
+        name,
+        msgspec.json.decode(scopes),
+        None if models is None else msgspec.json.decode(models),
+        *times,
     )

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from xinghe.accounts import Accounts, Principal
+from xinghe.accounts import Principal, Principals
 from xinghe.api.body import BodyBudget
 from xinghe.api.dialect import MOUNTS, Dialect
 from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
@@ -44,7 +44,7 @@ class Edge(msgspec.Struct):
     `handlers` are those of the operations, by their names.
     """
 
-    accounts: Accounts
+    principals: Principals
     limiter: Limiter
     qps: float
     budget: BodyBudget
@@ -81,11 +81,11 @@ class Edge(msgspec.Struct):
                     f"Only {operation.method} requests are accepted",
                     headers=[("Allow", f"{operation.method}, OPTIONS")],
                 )
-            exchange.principal = await authenticate(exchange, self.accounts, operation.scope)
-            ACCOUNT.set(str(exchange.principal.account_id))
+            exchange.principal = await authenticate(exchange, self.principals, operation.scope)
+            ACCOUNT.set(str(exchange.principal.member_id))
             # Before the body is read: a client that asks too often costs no more than this.
             if self.qps:
-                owner = exchange.principal.account_id
+                owner = exchange.principal.member_id
                 self.limiter.admit([Ask(("qps", owner, ""), MEMBER, per_second(self.qps))])
             with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
                 if operation.method == "POST" and HEADER in exchange.headers:
@@ -105,7 +105,7 @@ class Edge(msgspec.Struct):
             _record(exchange)
 
 
-async def authenticate(exchange: Exchange, accounts: Accounts, scope: str) -> Principal:
+async def authenticate(exchange: Exchange, principals: Principals, scope: str) -> Principal:
     """The owner of the bearer token. Raises `ApiError` (401)."""
     if len(exchange.header_values(b"authorization")) > 1:
         raise ApiError(
@@ -120,7 +120,7 @@ async def authenticate(exchange: Exchange, accounts: Accounts, scope: str) -> Pr
     principal = None
     if kind.lower() == "bearer":
         # Blanks before it are HTTP's (RFC 9110, section 11.4); `strip` would take more for one.
-        principal = await accounts.authenticate(secret.lstrip(" "))
+        principal = await principals.authenticate(secret.lstrip(" "))
     if principal is None:
         raise ApiError(
             Errors.INVALID_TOKEN, f"{REALM}: the access token is unknown, revoked or expired"

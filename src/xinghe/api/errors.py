@@ -6,7 +6,9 @@ And which row of it a client sees for what the packages below raise.
 import enum
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -16,15 +18,16 @@ from xinghe.dispatch import DispatchFailed, Preempted, TooLong
 from xinghe.embedding import EmbedderFailed
 from xinghe.images import ImageEngineFailed, ImageEngineUnavailable
 from xinghe.images.store import StoreError
-from xinghe.ledger import InsufficientTokens, SpendCapReached
+from xinghe.ledger import BudgetReached, InsufficientTokens
 from xinghe.limits import RateLimited
-from xinghe.storage import StorageUnavailable
+from xinghe.storage import StorageUnavailable, now
 from xinghe.workers import QueueFull, WorkerFailure
 
 log = structlog.get_logger(__name__)
 
 BUSY_SECONDS = 2.0
 """After which a queue of short calls has room again."""
+_DAY = 86_400
 
 
 class Row(NamedTuple):
@@ -174,7 +177,7 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
     match fault:
         case ApiError():
             known = fault
-        case InsufficientTokens() | SpendCapReached():
+        case InsufficientTokens():
             known = _not_covered(fault)
         case TooLong():
             most = f" of {fault.context}" if fault.context else ""
@@ -202,19 +205,42 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
     return known
 
 
-def _not_covered(fault: InsufficientTokens | SpendCapReached) -> ApiError:
-    needed = f"{fault.needed / MICRO:.6g} needed at most"
-    if isinstance(fault, InsufficientTokens):
-        return ApiError(
-            Errors.TOKEN_QUOTA_EXCEEDED,
-            "the account's Tokens do not cover the request: "
-            f"{fault.available / MICRO:.6g} available, {needed}",
-        )
+def _not_covered(fault: InsufficientTokens) -> ApiError:
     return ApiError(
         Errors.TOKEN_QUOTA_EXCEEDED,
-        f"the access token's cap of {fault.cap / MICRO:.6g} Tokens ({fault.period}) is reached: "
-        f"{fault.spent / MICRO:.6g} spent or held, {needed}",
+        "the account's Tokens do not cover the request: "
+        f"{fault.available / MICRO:.6g} available, {fault.needed / MICRO:.6g} needed at most",
     )
+
+
+def over_budget(reached: BudgetReached, max_tokens: int, output_rate: int) -> ApiError:
+    """A request that does not fit into a window of a budget.
+
+    `max_tokens` is the most that it was to generate (0: nothing is generated), at `output_rate`.
+    """
+    budget, window = reached.budget, reached.budget.window
+    span = "in total" if window.per == "total" else f"in each {window.per}"
+    zone = "" if window.rolling or window.per == "total" else f" ({window.zone})"
+    if window.rolling:
+        span = f"in any {window.per}"
+    if budget.unit == "requests":
+        text = f"the budget of {budget.whose}, {budget.amount} requests {span}{zone}, is used up"
+        if reached.opens_at is None:
+            return ApiError(Errors.USER_RATE_LIMIT, text, retry_after=_DAY)
+        return too_many(Errors.USER_RATE_LIMIT, text, (reached.opens_at - now()) / MICRO)
+    rest = max(0, budget.amount - reached.used)
+    text = (
+        f"the budget of {budget.whose}, {budget.amount / MICRO:.6g} Tokens {span}{zone}, does not "
+        f"cover the request: {rest / MICRO:.6g} left, {reached.needed / MICRO:.6g} needed at most"
+    )
+    if reached.opens_at is not None:
+        moment = datetime.fromtimestamp(reached.opens_at // MICRO, ZoneInfo(window.zone))
+        text += f", which it has again at {moment.isoformat()}"
+    if max_tokens and output_rate:
+        fits = max_tokens - -(-(reached.needed - rest) // output_rate)
+        if fits > 0:
+            text += f"; the largest max_completion_tokens that fits is {fits}"
+    return ApiError(Errors.TOKEN_QUOTA_EXCEEDED, text)
 
 
 def _log_ours(fault: StoreError | StorageUnavailable | WorkerFailure) -> None:

@@ -48,7 +48,7 @@ class IdempotencyLayer(msgspec.Struct):
         sent = _key(exchange)
         digest = (await read_body(exchange, self.server, hashed=True)).digest
         key = IdempotencyKey(
-            exchange.principal.account_id,
+            exchange.principal.member_id,
             f"{exchange.dialect.value} {exchange.operation}",
             hashlib.sha256(sent.encode()).digest(),
         )

@@ -13,9 +13,9 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from xinghe.accounts import Accounts
+from xinghe.accounts import Principals
 from xinghe.api.chat.pictures import PictureLoader
-from xinghe.api.errors import ApiError, Errors
+from xinghe.api.errors import ApiError, Errors, over_budget
 from xinghe.api.exchange import Exchange
 from xinghe.catalog import Catalog, ModelCard
 from xinghe.core import ClientGone, Usage
@@ -23,7 +23,7 @@ from xinghe.dispatch import Deployments
 from xinghe.generation.planning import GenerationContext
 from xinghe.generation.vetting import Vetting
 from xinghe.images.store import ImageStore
-from xinghe.ledger import Ledger
+from xinghe.ledger import Ledger, OverBudget
 from xinghe.limits import MEMBER, Admission, Ask, Limiter, per_minute
 from xinghe.observe import metrics
 from xinghe.regular import Regular
@@ -56,13 +56,15 @@ class Prepared(msgspec.Struct, Generic[T_co], frozen=True):
     """Work that is ready to be done, under a hold of `amount`.
 
     `amount` is the most that it may cost, in micro-Tokens, `None` where nothing is to be reserved;
-    `prompt_tokens` are known already. While it runs it counts its usage, which tells when it has
+    `prompt_tokens` are known already, and `max_tokens` are the most that the client may have asked
+    to be generated. While it runs it counts its usage, which tells when it has
     finished.
     """
 
     run: Callable[[], Awaitable[T_co]]
     amount: int | None = None
     prompt_tokens: int = 0
+    max_tokens: int = 0
 
 
 class Work(Protocol[T_co]):
@@ -94,7 +96,7 @@ async def charged(services: Services, exchange: Exchange, work: Work[T]) -> T:
     It ends when the client leaves, and is charged what its usage says then; it ends, too, when
     its token lapses. Nothing is charged before the hold, each hold is settled exactly once, and
     what was taken of the limits and not used is given back. Raises `RateLimited`,
-    `InsufficientTokens`, `SpendCapReached`, `ClientGone`, `Unsaved`, `ApiError`, and what the
+    `InsufficientTokens`, `ClientGone`, `Unsaved`, `ApiError`, and what the
     work raises.
     """
     card = work.card
@@ -113,17 +115,20 @@ async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
     await services.lapses.check(payer.token_id, since=exchange.body_read_at)
     if prepared.amount is None:
         return await prepared.run()
-    async with services.ledger.hold(
-        payer,
-        request_id=exchange.request_id,
-        model=exchange.model,
-        rate=work.card.rate,
-        amount=prepared.amount,
-        prompt_tokens=prepared.prompt_tokens,
-        stream=work.stream,
-        usage=usage,
-    ):
-        result = await prepared.run()
+    try:
+        async with services.ledger.hold(
+            payer,
+            request_id=exchange.request_id,
+            model=exchange.model,
+            rate=work.card.rate,
+            amount=prepared.amount,
+            prompt_tokens=prepared.prompt_tokens,
+            stream=work.stream,
+            usage=usage,
+        ):
+            result = await prepared.run()
+    except OverBudget as fault:
+        raise over_budget(fault.reached, prepared.max_tokens, work.card.rate.output) from fault
     for kind in work.counts:
         metrics.TOKENS.labels(exchange.model, kind).inc(getattr(usage, kind))
     return result
@@ -136,7 +141,7 @@ def admit(
 
     Raises `RateLimited`.
     """
-    owner, asks = exchange.principal.account_id, []
+    owner, asks = exchange.principal.member_id, []
     if rpm:
         asks.append(Ask(("rpm", owner, model), MEMBER, per_minute("rpm", rpm)))
     if tpm:
@@ -150,8 +155,8 @@ def admit(
 class Lapses:
     """Ends the answers that are being made for a token that is revoked or expires meanwhile."""
 
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
+    def __init__(self, principals: Principals) -> None:
+        self._principals = principals
         self._running: dict[int, dict[object, Callable[[], object]]] = {}
         self.looking = Regular(self._look, LOOK_SECONDS, "tokens_not_looked_up", StorageError)
 
@@ -172,13 +177,13 @@ class Lapses:
 
         `since` is when it was known to hold, in seconds of `time.perf_counter`.
         """
-        if time.perf_counter() - since > LOOK_SECONDS and await self._accounts.lapsed([token_id]):
+        if time.perf_counter() - since > LOOK_SECONDS and await self._principals.lapsed([token_id]):
             raise lapsed()
 
     async def _look(self) -> None:
         if not self._running:
             return
-        for token_id in await self._accounts.lapsed(self._running):
+        for token_id in await self._principals.lapsed(self._running):
             for end in list(self._running.get(token_id, {}).values()):
                 end()
 

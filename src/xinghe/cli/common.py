@@ -125,8 +125,8 @@ class Validated(click.ParamType[str]):
         return str(value)
 
 
-ACCOUNT = Validated("name", rules.check_account_reference)
-"""An existing account, by name or appid."""
+MEMBER = Validated("name", rules.check_member_reference)
+"""An existing member, by name or appid."""
 
 
 class Amount(click.ParamType[int]):

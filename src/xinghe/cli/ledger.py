@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from xinghe.accounts import Accounts
+from xinghe.accounts import Members
 from xinghe.cli.common import (
-    ACCOUNT,
+    MEMBER,
     data_option,
     json_option,
     moment,
@@ -52,19 +52,20 @@ def show_findings(
 
 
 @ledger.command()
-@click.option("--account", "account_name", type=ACCOUNT, metavar="NAME", help="Only its entries.")
+@click.option(
+    "--member", "--account", "member", type=MEMBER, metavar="NAME", help="Only its entries."
+)
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
 @shown_options
-def entries(account_name: str | None, limit: int, data: str | None, as_json: bool) -> None:
+def entries(member: str | None, limit: int, data: str | None, as_json: bool) -> None:
     """List the latest entries, the newest first. Amounts are in Tokens.
 
     The JSON form has every field; its rates are Tokens a token, Tokens a search.
     """
 
     async def action(database: Database) -> list[Entry]:
-        account = await Accounts(database).get_account(account_name) if account_name else None
-        account_id = account.id if account else None
-        return await database.read(partial(latest, account_id=account_id, limit=limit))
+        wallet_id = (await Members(database).get(member)).id if member else None
+        return await database.read(partial(latest, wallet_id=wallet_id, limit=limit))
 
     found = run(data, action)
     show([_full(each) if as_json else _brief(each) for each in found], as_json=as_json)
@@ -74,7 +75,7 @@ def _brief(entry: Entry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "at": moment(entry.at),
-        "account": entry.account,
+        "wallet": entry.group or entry.member,
         "kind": entry.kind,
         "amount": tokens(entry.amount),
         "balance": tokens(entry.balance_after),

@@ -1,13 +1,14 @@
 """`xinghe`: the command line. One module a group of commands."""
 
+import copy
 import sys
 
 import click
 
 from xinghe import __version__
-from xinghe.cli.accounts import account
 from xinghe.cli.backup import backup, restore_command
 from xinghe.cli.ledger import ledger
+from xinghe.cli.members import member
 from xinghe.cli.models import models
 from xinghe.cli.search import search
 from xinghe.cli.serve import serve
@@ -36,5 +37,9 @@ def doctor(arguments: tuple[str, ...]) -> None:
     sys.exit(examine(arguments))
 
 
-for command in (serve, account, token, models, ledger, search, backup, restore_command):
+# What it was called before there were groups.
+account = copy.copy(member)
+account.hidden = True
+main.add_command(account, "account")
+for command in (serve, member, token, models, ledger, search, backup, restore_command):
     main.add_command(command)

@@ -10,7 +10,7 @@ import click
 from msgspec.structs import asdict, replace
 
 from xinghe import __version__
-from xinghe.accounts import Accounts
+from xinghe.accounts import Tokens
 from xinghe.catalog import (
     Catalog,
     CatalogError,
@@ -148,7 +148,7 @@ def _engines(settings: Settings, catalog: Catalog) -> Engines:
 
 async def _quickstart_token(settings: Settings) -> str:
     async with await Database.open(settings.data_dir, settings.database.url) as database:
-        return await Accounts(database, actor="quickstart").quickstart()
+        return await Tokens(database, actor="quickstart").quickstart()
 
 
 def _quickstart_text(url: str, token: str) -> str:

@@ -4,9 +4,17 @@ from typing import Any, Literal
 
 import click
 
-from xinghe.accounts import DEFAULT_ACCOUNT, DEFAULT_SCOPES, SCOPES, AccessToken, Accounts, rules
+from xinghe.accounts import (
+    DEFAULT_MEMBER,
+    DEFAULT_SCOPES,
+    SCOPES,
+    AccessToken,
+    Members,
+    Tokens,
+    rules,
+)
 from xinghe.cli.common import (
-    ACCOUNT,
+    MEMBER,
     Amount,
     AmountOrNone,
     Validated,
@@ -20,7 +28,7 @@ from xinghe.cli.common import (
     shown_options,
     tokens,
 )
-from xinghe.ledger import Period
+from xinghe.ledger import PERIODS, Period
 from xinghe.storage import Database, now
 
 
@@ -31,13 +39,14 @@ def token() -> None:
 
 @token.command()
 @click.option(
+    "--member",
     "--account",
-    "account_name",
-    type=ACCOUNT,
-    default=DEFAULT_ACCOUNT,
+    "member",
+    type=MEMBER,
+    default=DEFAULT_MEMBER,
     show_default=True,
     metavar="NAME",
-    help="Whose token. The default account is made if there is no account at all.",
+    help="Whose token. The member default is made if there is nobody at all.",
 )
 @click.option(
     "--name",
@@ -67,13 +76,13 @@ def token() -> None:
 @click.option("--cap", type=Amount(least=0), metavar="TOKENS", help="The most that it may spend.")
 @click.option(
     "--cap-per",
-    type=click.Choice(rules.PERIODS),
-    help="Whether the cap is for each day or month (UTC), or in total.  [default: total]",
+    type=click.Choice(PERIODS),
+    help="What the cap is for: an hour, a day, a week, a month (UTC), or all.  [default: total]",
 )
 @data_option
 def create(
     *,
-    account_name: str,
+    member: str,
     name: str,
     scopes: tuple[str, ...],
     models: tuple[str, ...],
@@ -91,11 +100,11 @@ def create(
         raise click.UsageError("--cap-per needs --cap")
 
     async def action(database: Database) -> str:
-        accounts = Accounts(database, actor=actor())
-        if account_name == DEFAULT_ACCOUNT and await accounts.ensure_default():
-            click.echo(f"made the account {DEFAULT_ACCOUNT!r}", err=True)
-        return await accounts.create_token(
-            account_name,
+        made = member == DEFAULT_MEMBER and await Members(database, actor=actor()).ensure_default()
+        if made:
+            click.echo(f"made the member {DEFAULT_MEMBER!r}", err=True)
+        return await Tokens(database, actor=actor()).create(
+            member,
             name=name,
             scopes=scopes,
             models=models or None,
@@ -104,17 +113,19 @@ def create(
             cap_per=cap_per or "total",
         )
 
-    secret = run(data, action, create=account_name == DEFAULT_ACCOUNT)
+    secret = run(data, action, create=member == DEFAULT_MEMBER)
     click.echo("keep it safe: it is not shown again", err=True)
     click.echo(secret)
 
 
 @token.command("list")
-@click.option("--account", "account_name", type=ACCOUNT, metavar="NAME", help="Only its tokens.")
+@click.option(
+    "--member", "--account", "member", type=MEMBER, metavar="NAME", help="Only its tokens."
+)
 @shown_options
-def list_tokens(account_name: str | None, data: str | None, as_json: bool) -> None:
+def list_tokens(member: str | None, data: str | None, as_json: bool) -> None:
     """List the tokens, the oldest first; the secrets are not kept."""
-    found = run(data, lambda db: Accounts(db).list_tokens(account_name))
+    found = run(data, lambda db: Tokens(db).list(member))
     show([_view(each) for each in found], as_json=as_json)
 
 
@@ -126,7 +137,7 @@ def revoke(token_id: str, data: str | None, as_json: bool) -> None:
 
     It is refused from the next request on. To revoke it again is no error.
     """
-    revoked = run(data, lambda db: Accounts(db, actor=actor()).revoke_token(token_id))
+    revoked = run(data, lambda db: Tokens(db, actor=actor()).revoke(token_id))
     show(_view(revoked), as_json=as_json)
 
 
@@ -135,8 +146,8 @@ def revoke(token_id: str, data: str | None, as_json: bool) -> None:
 @click.argument("amount", type=AmountOrNone(least=0), metavar="TOKENS|none")
 @click.option(
     "--cap-per",
-    type=click.Choice(rules.PERIODS),
-    help="For each day or month (UTC), or in total.  [default: as before, else total]",
+    type=click.Choice(PERIODS),
+    help="For each hour, day, week or month (UTC), or in total.  [default: as before, else total]",
 )
 @shown_options
 def set_cap(
@@ -154,7 +165,7 @@ def set_cap(
     cap = or_none(amount)
     if cap_per is not None and cap is None:
         raise click.UsageError("--cap-per needs an amount")
-    capped = run(data, lambda db: Accounts(db, actor=actor()).cap_token(token_id, cap, cap_per))
+    capped = run(data, lambda db: Tokens(db, actor=actor()).cap(token_id, cap, cap_per))
     show(_view(capped), as_json=as_json)
 
 
@@ -163,7 +174,7 @@ def _view(found: AccessToken) -> dict[str, Any]:
     return {
         "id": found.id,
         "public_id": found.public_id,
-        "account": found.account,
+        "member": found.member,
         "name": found.name,
         "state": found.state(now()),
         "scopes": found.scopes,
@@ -171,6 +182,6 @@ def _view(found: AccessToken) -> dict[str, Any]:
         "expires_at": moment(found.expires_at),
         "created_at": moment(found.created_at),
         "cap": None if cap is None else tokens(cap.amount),
-        "cap_per": None if cap is None else cap.per,
-        "spent": None if cap is None else tokens(cap.spent),
+        "cap_per": None if cap is None else cap.window.per,
+        "used": None if cap is None else tokens(cap.used or 0),
     }

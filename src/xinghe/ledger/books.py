@@ -5,11 +5,14 @@ Every invariant is one query that finds what breaks it. Both databases understan
 
 import msgspec
 
+from xinghe.ledger import budgets
 from xinghe.storage import Connection
 
 _COLUMNS = (
-    "e.id, a.name, e.at, e.kind, e.amount, e.balance_after, e.request_id, e.hold_id, e.model, "
-    "e.token_id, e.token_name, e.prompt_tokens, e.completion_tokens, e.cached_tokens, "
+    "e.id, (SELECT m.name FROM members m WHERE m.id = coalesce(e.member_id, e.wallet_id)), "
+    "(SELECT g.name FROM groups g WHERE g.wallet_id = e.wallet_id), e.at, e.kind, e.amount, "
+    "e.balance_after, e.request_id, e.hold_id, "
+    "e.model, e.token_id, e.token_name, e.prompt_tokens, e.completion_tokens, e.cached_tokens, "
     "e.search_tokens, e.searches, e.input_rate, e.output_rate, e.cached_rate, e.search_rate, "
     "e.note"
 )
@@ -26,9 +29,9 @@ _OF_EACH = {
         """
         SELECT 'entry ' || c.id, c.expected, c.balance_after FROM (
             SELECT e.id, e.balance_after, e.amount + coalesce(
-                lag(e.balance_after) OVER (PARTITION BY e.account_id ORDER BY e.id),
+                lag(e.balance_after) OVER (PARTITION BY e.wallet_id ORDER BY e.id),
                 (SELECT p.balance_after FROM entries p
-                 WHERE p.account_id = e.account_id AND p.id <= $1 ORDER BY p.id DESC LIMIT 1),
+                 WHERE p.wallet_id = e.wallet_id AND p.id <= $1 ORDER BY p.id DESC LIMIT 1),
                 0) AS expected
             FROM entries e WHERE e.id > $1 AND e.id <= $2
         ) c WHERE c.expected != c.balance_after""",
@@ -38,10 +41,10 @@ _OF_EACH = {
         "a captured hold was charged once, what its counts cost, at most its amount; others never",
         """
         SELECT 'hold ' || c.id || ' (' || c.state || ')',
-            coalesce(c.due || ' from account ' || c.account_id, 'nothing'),
-            coalesce(c.charged || ' from account ' || c.payer, 'nothing')
+            coalesce(c.due || ' from wallet ' || c.wallet_id, 'nothing'),
+            coalesce(c.charged || ' from wallet ' || c.payer, 'nothing')
         FROM (
-            SELECT h.id, h.state, h.account_id, e.account_id AS payer, -e.amount AS charged,
+            SELECT h.id, h.state, h.wallet_id, e.wallet_id AS payer, -e.amount AS charged,
                 CASE WHEN h.state != 'captured' THEN NULL
                 WHEN h.amount > (e.prompt_tokens - e.cached_tokens) * e.input_rate
                     + e.cached_tokens * e.cached_rate + e.completion_tokens * e.output_rate
@@ -53,7 +56,7 @@ _OF_EACH = {
             FROM holds h LEFT JOIN entries e ON e.hold_id = h.id AND e.kind = 'usage'
                 AND e.hold_id > $1 AND e.hold_id <= $2  -- else PostgreSQL reads all entries
             WHERE h.id > $1 AND h.id <= $2
-        ) c WHERE c.due IS DISTINCT FROM c.charged OR c.payer != c.account_id""",
+        ) c WHERE c.due IS DISTINCT FROM c.charged OR c.payer != c.wallet_id""",
     ),
 }
 """By table: what lies before the first id, and the rule of its rows, from one id to another.
@@ -61,62 +64,54 @@ _OF_EACH = {
 What is written there once stays; so it may be read piece by piece.
 """
 
-_OF_ACCOUNTS = {
+_OF_WALLETS = {
     # Which the last one says, where each follows from the one before.
     "the balance is the sum of the entries": """
-        SELECT 'account ' || c.name, c.expected, c.balance FROM (
-            SELECT a.name, a.available + a.held AS balance, coalesce(
-                (SELECT e.balance_after FROM entries e WHERE e.account_id = a.id
+        SELECT c.id, c.expected, c.balance FROM (
+            SELECT a.id, a.available + a.held AS balance, coalesce(
+                (SELECT e.balance_after FROM entries e WHERE e.wallet_id = a.id
                  ORDER BY e.id DESC LIMIT 1), 0) AS expected
-            FROM accounts a
+            FROM wallets a
         ) c WHERE c.expected != c.balance""",
     "the balance is what the lots have left": """
-        SELECT 'account ' || a.name, coalesce(l.total, 0), a.available + a.held
-        FROM accounts a LEFT JOIN (
-            SELECT account_id, sum(remaining) AS total FROM lots GROUP BY account_id
-        ) l ON l.account_id = a.id
+        SELECT a.id, coalesce(l.total, 0), a.available + a.held
+        FROM wallets a LEFT JOIN (
+            SELECT wallet_id, sum(remaining) AS total FROM lots GROUP BY wallet_id
+        ) l ON l.wallet_id = a.id
         WHERE coalesce(l.total, 0) != a.available + a.held""",
     "what is held is the sum of the open holds": """
-        SELECT 'account ' || a.name, coalesce(h.total, 0), a.held
-        FROM accounts a LEFT JOIN (
-            SELECT account_id, sum(amount) AS total FROM holds WHERE state = 'open'
-            GROUP BY account_id
-        ) h ON h.account_id = a.id
+        SELECT a.id, coalesce(h.total, 0), a.held
+        FROM wallets a LEFT JOIN (
+            SELECT wallet_id, sum(amount) AS total FROM holds WHERE state = 'open'
+            GROUP BY wallet_id
+        ) h ON h.wallet_id = a.id
         WHERE coalesce(h.total, 0) != a.held""",
     "neither part of the balance is below zero": """
-        SELECT 'account ' || name, 'at least 0',
+        SELECT id, 'at least 0',
             CASE WHEN available < 0 THEN available ELSE held END
-        FROM accounts WHERE available < 0 OR held < 0""",
-    "a cap counts what its token spent in the period": """
-        SELECT 'token ' || c.token_id, coalesce(e.total, 0), c.spent
-        FROM caps c LEFT JOIN (
-            SELECT u.token_id, -sum(u.amount) AS total
-            FROM entries u JOIN caps p ON p.token_id = u.token_id AND u.at >= p.since
-            WHERE u.kind = 'usage' GROUP BY u.token_id
-        ) e ON e.token_id = c.token_id
-        WHERE coalesce(e.total, 0) != c.spent""",
-    # From the open holds on: an index leads to those, but to a token's only through all of it.
-    "a cap counts what its token holds": """
-        SELECT 'token ' || t.token_id, sum(t.amount), sum(t.held) FROM (
-            SELECT token_id, 0 AS amount, held FROM caps
-            UNION ALL SELECT h.token_id, h.amount, 0
-            FROM holds h CROSS JOIN caps c WHERE h.state = 'open' AND c.token_id = h.token_id
-        ) t GROUP BY t.token_id HAVING sum(t.amount) != sum(t.held)""",
+        FROM wallets WHERE available < 0 OR held < 0""",
     "every lot came with its entry": """
-        SELECT 'account ' || a.name, t.booked, t.given FROM (
-            SELECT u.account_id, sum(u.booked) AS booked, sum(u.given) AS given FROM (
-                SELECT account_id, amount AS booked, 0 AS given FROM entries WHERE amount > 0
-                UNION ALL SELECT account_id, 0, amount FROM lots
-            ) u GROUP BY u.account_id
-        ) t JOIN accounts a ON a.id = t.account_id WHERE t.booked != t.given""",
+        SELECT a.id, t.booked, t.given FROM (
+            SELECT u.wallet_id, sum(u.booked) AS booked, sum(u.given) AS given FROM (
+                SELECT wallet_id, amount AS booked, 0 AS given FROM entries WHERE amount > 0
+                UNION ALL SELECT wallet_id, 0, amount FROM lots
+            ) u GROUP BY u.wallet_id
+        ) t JOIN wallets a ON a.id = t.wallet_id WHERE t.booked != t.given""",
 }
 
 
+_COUNTED = "a budget's window counts what the holds that were opened in it cost or pin"
+
+
 class Entry(msgspec.Struct, frozen=True):
-    """One line of the books; amounts and rates in micro-Tokens, `at` in microseconds UTC."""
+    """One line of the books; amounts and rates in micro-Tokens, `at` in microseconds UTC.
+
+    `group` is set where its wallet is a group's, `member` names who used it or whose wallet it is.
+    """
 
     id: int
-    account: str
+    member: str | None
+    group: str | None
     at: int
     kind: str
     amount: int
@@ -138,17 +133,17 @@ class Entry(msgspec.Struct, frozen=True):
     note: str
 
 
-def latest(connection: Connection, *, account_id: int | None, limit: int) -> list[Entry]:
-    """The last `limit` entries of one account or of all, the newest first."""
-    query = f"SELECT {_COLUMNS} FROM entries e JOIN accounts a ON a.id = e.account_id "  # noqa: S608
-    if account_id is None:
+def latest(connection: Connection, *, wallet_id: int | None, limit: int) -> list[Entry]:
+    """The last `limit` entries of one wallet or of all, the newest first."""
+    query = f"SELECT {_COLUMNS} FROM entries e"  # noqa: S608
+    if wallet_id is None:
         rows = connection.rows(f"{query} ORDER BY e.id DESC LIMIT {limit:d}")
     else:
         # As a range: for one value, PostgreSQL may go through the entries of all by their ids.
         rows = connection.rows(
-            f"{query} WHERE e.account_id BETWEEN $1 AND $1 "
-            f"ORDER BY e.account_id DESC, e.id DESC LIMIT {limit:d}",
-            account_id,
+            f"{query} WHERE e.wallet_id BETWEEN $1 AND $1 "
+            f"ORDER BY e.wallet_id DESC, e.id DESC LIMIT {limit:d}",
+            wallet_id,
         )
     return [Entry(*row) for row in rows]
 
@@ -185,11 +180,49 @@ def check(connection: Connection) -> list[Finding]:
             newest = connection.value(f"SELECT max(id) FROM {table}")  # noqa: S608
             if newest is not None:
                 hold_to(rule, query, read[table], newest)
-        for rule, query in _OF_ACCOUNTS.items():
-            hold_to(rule, query)
+        for rule, query in _OF_WALLETS.items():
+            for wallet, expected, found in connection.rows(f"{query} LIMIT {MOST}"):
+                whose = _whose(connection, wallet)
+                findings.append(Finding(rule, whose, str(expected), str(found)))
+        findings += _budgets(connection)
     if connection.dialect == "sqlite":
         findings += _file(connection)
     return findings
+
+
+def _whose(connection: Connection, wallet: int) -> str:
+    whose: str | None = connection.value(
+        "SELECT coalesce('member ' || m.name, 'group ' || g.name) FROM wallets w "
+        "LEFT JOIN members m ON m.id = w.id LEFT JOIN groups g ON g.wallet_id = w.id "
+        "WHERE w.id = $1",
+        wallet,
+    )
+    return whose or f"wallet {wallet}"
+
+
+def _budgets(connection: Connection) -> list[Finding]:
+    expected: dict[tuple[int, int], list[int]] = {}
+    for counted, tokens, requests in connection.rows(
+        "SELECT h.budgets, CAST(sum(CASE h.state WHEN 'open' THEN h.amount "
+        "WHEN 'captured' THEN coalesce(-e.amount, 0) ELSE 0 END) AS BIGINT), "
+        "sum(CASE h.state WHEN 'released' THEN 0 ELSE 1 END) "
+        "FROM holds h LEFT JOIN entries e ON e.hold_id = h.id AND e.kind = 'usage' "
+        "WHERE h.budgets != '' GROUP BY h.budgets"
+    ):
+        for place in budgets.places(counted):
+            sums = expected.setdefault(place, [0, 0])
+            sums[0] += tokens
+            sums[1] += requests
+    findings = []
+    for budget, part, unit, base, used in connection.rows(
+        "SELECT w.budget_id, w.since, b.unit, w.base, w.used "
+        "FROM budget_windows w JOIN budgets b ON b.id = w.budget_id"
+    ):
+        tokens, requests = expected.get((budget, part), (0, 0))
+        due = base + (tokens if unit == "tokens" else requests)
+        if due != used:
+            findings.append(Finding(_COUNTED, f"budget {budget} from {part}", str(due), str(used)))
+    return findings[:MOST]
 
 
 def _file(connection: Connection) -> list[Finding]:

@@ -17,15 +17,17 @@ import structlog
 
 from xinghe.core import ClientGone, Usage
 from xinghe.ledger import holds
-from xinghe.ledger.holds import Cap, Counts, Hold, Period
+from xinghe.ledger.budgets import BudgetReached
+from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import NOTHING, Journal, Placed, Record
-from xinghe.ledger.lots import sweep_account
+from xinghe.ledger.lots import sweep_wallet
 from xinghe.ledger.owners import Owner
 from xinghe.ledger.settlements import LINGER_SECONDS, Settlement, Settlements, Unsaved
 from xinghe.storage import (
     Connection,
     Database,
     Job,
+    Locks,
     StorageClosed,
     StorageRefused,
     now,
@@ -40,7 +42,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
 
 
 class InsufficientTokens(Exception):
-    """An account cannot cover a request; both figures in micro-Tokens."""
+    """No wallet covers a request; both figures in micro-Tokens."""
 
     def __init__(self, available: int, needed: int) -> None:
         super().__init__(f"{available} micro-Tokens available, {needed} needed")
@@ -48,19 +50,12 @@ class InsufficientTokens(Exception):
         self.needed = needed
 
 
-class SpendCapReached(Exception):
-    """A request could take a token over its cap; the amounts in micro-Tokens.
+class OverBudget(Exception):
+    """A request does not fit into a window of a budget."""
 
-    `spent` is what the token has spent in the running `period` (UTC), with what its running
-    requests hold.
-    """
-
-    def __init__(self, cap: int, spent: int, needed: int, period: Period) -> None:
-        super().__init__(f"{spent} of {cap} micro-Tokens spent ({period}), {needed} needed")
-        self.cap = cap
-        self.spent = spent
-        self.needed = needed
-        self.period = period
+    def __init__(self, reached: BudgetReached) -> None:
+        super().__init__(f"budget {reached.budget.id} has used {reached.used}")
+        self.reached = reached
 
 
 class RunningHolds:
@@ -88,7 +83,7 @@ class RunningHolds:
             away = time.monotonic() - self._noted_at > LINGER_SECONDS
             if not away:
                 return  # the next round has it all
-        changed: dict[int, list[tuple[str, Counts]]] = {}
+        changed: dict[Locks, list[tuple[str, Counts]]] = {}
         placed: dict[Journal, list[Placed]] = {}
         for hold_id, stream in list(streams.items()):
             counts = stream.owed()
@@ -98,14 +93,12 @@ class RunningHolds:
                 if away:
                     placed.setdefault(stream.owner.journal, []).append(stream.placed(counts))
                 else:
-                    changed.setdefault(stream.account_id, []).append((hold_id, counts))
+                    changed.setdefault(stream.locks, []).append((hold_id, counts))
         for journal, records in placed.items():
             journal.write(records)
         if changed:
             self._noted_at, self._secured = time.monotonic(), False
-            self._noting = [
-                self._note(account_id, counts) for account_id, counts in changed.items()
-            ]
+            self._noting = [self._note(locks, counts) for locks, counts in changed.items()]
 
     def secure(self) -> None:
         """Have the journal take at once what the database lets wait for too long."""
@@ -123,10 +116,10 @@ class RunningHolds:
             if stream.owner is owner:
                 stream.end()
 
-    def _note(self, account_id: int, counts: list[tuple[str, Counts]]) -> asyncio.Future[Any]:
+    def _note(self, locks: Locks, counts: list[tuple[str, Counts]]) -> asyncio.Future[Any]:
         noted = asyncio.get_running_loop().create_future()
         self.database.enqueue(
-            partial(holds.checkpoint, counts=counts), noted, account=account_id, deferred=False
+            partial(holds.checkpoint, counts=counts), noted, locks=locks, deferred=False
         )
         return noted
 
@@ -144,6 +137,7 @@ class Holding(msgspec.Struct, eq=False):
     owner: Owner
     _hold: Hold
     _usage: Usage
+    locks: Locks
     noted: Counts | None = None
     place: int = -1
     task: asyncio.Task[Any] | None = None
@@ -154,10 +148,9 @@ class Holding(msgspec.Struct, eq=False):
         self.place = self.owner.journal.take()
         try:
             while isinstance(
-                lacking := await self._database.write(reserve, account=hold.account_id),
-                holds.Unswept,
+                outcome := await self._database.write(reserve, locks=self.locks), holds.Unswept
             ):
-                await sweep_account(self._database, hold.account_id, hold.created_at)
+                await sweep_wallet(self._database, outcome.wallet_id, hold.created_at)
         except (StorageClosed, StorageRefused):
             self.owner.journal.give_back(self.place)
             raise  # the hold was never written
@@ -166,13 +159,12 @@ class Holding(msgspec.Struct, eq=False):
             # in order, so the release finds it; and if there is none, it does nothing.
             self._settle("release")
             raise
-        if lacking is not None:
+        if not isinstance(outcome, holds.Reserved):
             self.owner.journal.give_back(self.place)
-        if isinstance(lacking, Cap):
-            committed = lacking.spent + lacking.held
-            raise SpendCapReached(lacking.amount, committed, hold.amount, lacking.per)
-        if lacking is not None:
-            raise InsufficientTokens(lacking, hold.amount)
+            if isinstance(outcome, BudgetReached):
+                raise OverBudget(outcome)
+            raise InsufficientTokens(outcome.available, hold.amount)
+        self.locks = msgspec.structs.replace(self.locks, wallets=(outcome.wallet_id,))
         if hold.stream:
             self.task = asyncio.current_task()
             self._running.streams[hold.id] = self._running.unstarted[hold.id] = self
@@ -219,11 +211,7 @@ class Holding(msgspec.Struct, eq=False):
     def placed(self, counts: Counts) -> Placed:
         """A checkpoint for the journal."""
         hold = self._hold
-        return self.place, Record("checkpoint", hold.id, hold.account_id, now(), counts)
-
-    @property
-    def account_id(self) -> int:
-        return self._hold.account_id
+        return self.place, Record("checkpoint", hold.id, hold.member_id, now(), counts)
 
     def owed(self) -> Counts | None:
         """What is owed so far; None while nothing is."""
@@ -255,9 +243,9 @@ class Holding(msgspec.Struct, eq=False):
     ) -> Settlement | None:
         """Queue the hold's capture or release; never suspends."""
         hold = self._hold
-        record = Record(kind, hold.id, hold.account_id, now(), counts)
+        record = Record(kind, hold.id, hold.member_id, now(), counts)
         try:
-            return self._settlements.add(record, self.place, self.owner)
+            return self._settlements.add(record, self.place, self.owner, self.locks)
         except StorageClosed:
             log.error("hold_left_open", hold_id=hold.id, request_id=hold.request_id)
             return None
@@ -275,7 +263,7 @@ class Holding(msgspec.Struct, eq=False):
                 note = self._database.enqueue(
                     partial(holds.checkpoint, counts=[(hold.id, counts)]),
                     noted,
-                    account=hold.account_id,
+                    locks=self.locks,
                     deferred=False,
                 )
                 await self._saved(settlement, noted, note)

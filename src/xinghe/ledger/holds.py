@@ -1,30 +1,24 @@
 """The life of a hold: reserve, checkpoint, then capture or release, exactly once.
 
-And the spend caps of tokens, which it keeps to: one row a token that has a cap, with spent = Σ
-usage entries of the token since the period began, held = Σ its open holds.
-
 Every function is an operation on the database, part of one transaction. Amounts are
 micro-Tokens, times microseconds UTC.
 """
 
 from __future__ import annotations
 
-import datetime
 import math
-from collections.abc import Iterable
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 import msgspec
 
-from xinghe.core import MICRO, Rate
-from xinghe.ledger import lots
-from xinghe.storage import Allowance, Connection
-
-Period = Literal["day", "month", "total"]
+from xinghe.core import Rate
+from xinghe.ledger import budgets, lots, rollups
+from xinghe.ledger.budgets import Budget, BudgetReached, Places
+from xinghe.storage import Allowance, Connection, Locks
 
 SWEPT_ON_THE_WAY = 20
-"""Expired lots; what an account has beyond is swept in batches of its own."""
-_DAY = 86_400 * MICRO
+"""Expired lots; what a wallet has beyond is swept in batches of its own."""
 
 
 class Counts(msgspec.Struct, frozen=True, array_like=True):
@@ -37,30 +31,32 @@ class Counts(msgspec.Struct, frozen=True, array_like=True):
     searches: int = 0
 
 
+class Reserved(msgspec.Struct, frozen=True):
+    """A hold was opened: in which wallet, and in which budgets' windows it counts."""
+
+    wallet_id: int
+    places: Places
+
+
+class Uncovered(msgspec.Struct, frozen=True):
+    """None of the wallets covers a hold; `available` is what the fullest has."""
+
+    available: int
+
+
 class Unswept(msgspec.Struct, frozen=True):
-    """Whether the account covers the hold is not known before more expired lots are swept."""
+    """Whether a wallet covers the hold is not known before more expired lots are swept."""
+
+    wallet_id: int
 
 
-UNSWEPT: Final = Unswept()
-
-
-class Cap(msgspec.Struct, frozen=True):
-    """At most `amount` in each day or month (UTC), or in `total`."""
-
-    amount: int
-    per: Period
-    since: int
-    spent: int
-    held: int
-
-    def at(self, moment: int) -> Cap:
-        """The same in the period of a moment; a moment of an earlier period changes nothing."""
-        since = period_start(self.per, moment)
-        return msgspec.structs.replace(self, since=since, spent=0) if since > self.since else self
+Outcome: TypeAlias = Reserved | Uncovered | BudgetReached | Unswept
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """What is set aside for one request, and what it will be charged by.
+    """What is set aside for one request, in the first of the wallets that covers it.
+
+    The `budgets` are those that it counts in.
 
     The id is the hold's own: request ids are short enough to collide. It begins with the time (14
     hexadecimal digits of microseconds, then 16 random), so that new rows go to the end of the
@@ -68,8 +64,10 @@ class Hold(msgspec.Struct, frozen=True):
     """
 
     id: str
-    account_id: int
+    member_id: int
     token_id: int
+    wallets: tuple[int, ...]
+    budgets: tuple[Budget, ...]
     request_id: str
     model: str
     amount: int
@@ -87,47 +85,59 @@ class OpenHold(msgspec.Struct, frozen=True):
     """
 
     id: str
-    account_id: int
+    wallet_id: int
+    places: Places
     stream: bool
     started: bool
     usage: Counts
 
 
-def reserve(connection: Connection, hold: Hold) -> int | Cap | Unswept | None:
-    """Open a hold. Returns None, or what is available or the token's cap if that is too little.
+def reserve(connection: Connection, hold: Hold) -> Outcome:
+    """Open a hold, or say why not.
 
     No refusal is an exception: the expired lots that were swept on the way stay swept.
     """
-    account, at = hold.account_id, hold.created_at
-    if not lots.expire(connection, account, at, Allowance(SWEPT_ON_THE_WAY, math.inf))[1]:
-        # As good as swept, if valid lots hold all that is promised by then.
-        held = connection.value("SELECT held FROM accounts WHERE id = $1", account)
-        if not lots.cover(connection, account, held + hold.amount, at):
-            return UNSWEPT
-    cap = cap_of(connection, hold.token_id)
-    if cap is not None:
-        cap = cap.at(hold.created_at)
-        if cap.spent + cap.held + hold.amount > cap.amount:
-            return cap
-    reserved = connection.run(
-        "UPDATE accounts SET available = available - $1, held = held + $1 "
-        "WHERE id = $2 AND available >= $1",
-        hold.amount,
-        hold.account_id,
-    )
-    if not reserved:
-        return available(connection, hold.account_id)
-    if cap is not None:
-        grown = msgspec.structs.replace(cap, held=cap.held + hold.amount)
-        _write_cap(connection, hold.token_id, grown)
+    reached = budgets.look(connection, hold.budgets, hold.amount, hold.created_at)
+    if reached is not None:
+        return reached
+    most = 0
+    for wallet in hold.wallets:
+        unswept = _sweep_on_the_way(connection, wallet, hold)
+        if unswept is not None:
+            return unswept
+        if connection.run(
+            "UPDATE wallets SET available = available - $1, held = held + $1 "
+            "WHERE id = $2 AND available >= $1",
+            hold.amount,
+            wallet,
+        ):
+            places = budgets.count(connection, hold.budgets, hold.amount, hold.created_at)
+            _insert(connection, hold, wallet, places)
+            return Reserved(wallet, places)
+        most = max(most, available(connection, wallet))
+    return Uncovered(most)
+
+
+def _sweep_on_the_way(connection: Connection, wallet: int, hold: Hold) -> Unswept | None:
+    at = hold.created_at
+    if lots.expire(connection, wallet, at, Allowance(SWEPT_ON_THE_WAY, math.inf))[1]:
+        return None
+    # As good as swept, if valid lots hold all that is promised by then.
+    held = connection.value("SELECT held FROM wallets WHERE id = $1", wallet)
+    return None if lots.cover(connection, wallet, held + hold.amount, at) else Unswept(wallet)
+
+
+def _insert(connection: Connection, hold: Hold, wallet: int, places: Places) -> None:
     connection.run(
-        "INSERT INTO holds (id, account_id, token_id, request_id, model, amount, state, owner, "
-        "stream, started, prompt_tokens, input_rate, output_rate, cached_rate, search_rate, "
-        "created_at) VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8, 0, $9, $10, $11, $12, $13, "
-        "$14)",
+        "INSERT INTO holds (id, wallet_id, member_id, token_id, budgets, request_id, model, "
+        "amount, state, owner, stream, started, prompt_tokens, input_rate, output_rate, "
+        "cached_rate, search_rate, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', "
+        "$9, $10, 0, $11, $12, $13, $14, $15, $16)",
         hold.id,
-        hold.account_id,
+        wallet,
+        hold.member_id,
         hold.token_id,
+        budgets.written(places),
         hold.request_id,
         hold.model,
         hold.amount,
@@ -140,14 +150,13 @@ def reserve(connection: Connection, hold: Hold) -> int | Cap | Unswept | None:
         hold.rate.search,
         hold.created_at,
     )
-    return None
 
 
-def available(connection: Connection, account_id: int) -> int:
-    """What an account may spend, with what has expired since the last sweep."""
-    found: int | None = connection.value("SELECT available FROM accounts WHERE id = $1", account_id)
+def available(connection: Connection, wallet_id: int) -> int:
+    """What may be spent from a wallet, with what has expired since the last sweep."""
+    found: int | None = connection.value("SELECT available FROM wallets WHERE id = $1", wallet_id)
     if found is None:
-        raise LookupError(f"there is no account of id {account_id}")
+        raise LookupError(f"there is no wallet of id {wallet_id}")
     return found
 
 
@@ -170,7 +179,9 @@ def capture(
     row = connection.row(
         "UPDATE holds SET state = 'captured', resolved_at = $1, prompt_tokens = $2, emitted = $3, "
         "cached_tokens = $4, search_tokens = $5, searches = $6 WHERE id = $7 AND state = 'open' "
-        "RETURNING account_id, token_id, request_id, model, amount, created_at, "
+        "RETURNING wallet_id, coalesce(member_id, "
+        "(SELECT t.member_id FROM tokens t WHERE t.id = token_id)), "  # null: of an older program
+        "token_id, budgets, request_id, model, amount, created_at, "
         "input_rate, output_rate, cached_rate, search_rate",
         at,
         *_counts(usage),
@@ -178,25 +189,27 @@ def capture(
     )
     if row is None:
         return False
-    account_id, token_id, request_id, model, amount, created_at, *rates = row
-    counted = Rate(*rates).cost(usage.prompt, usage.completion, usage.cached, usage.searches)
-    cost = min(counted, amount)
+    wallet_id, member_id, token_id, counted, request_id, model, amount, created_at, *rates = row
+    cost = Rate(*rates).cost(usage.prompt, usage.completion, usage.cached, usage.searches)
+    cost = min(cost, amount)
     balance = connection.value(
-        "UPDATE accounts SET held = held - $1, available = available + $2 WHERE id = $3 "
+        "UPDATE wallets SET held = held - $1, available = available + $2 WHERE id = $3 "
         "RETURNING available + held",
         amount,
         amount - cost,
-        account_id,
+        wallet_id,
     )
-    lots.draw(connection, account_id, cost, held_since=created_at)
-    resolve_cap(connection, token_id, amount, cost, at)
+    lots.draw(connection, wallet_id, cost, held_since=created_at)
+    budgets.correct(connection, budgets.places(counted), cost - amount)
     connection.run(
-        "INSERT INTO entries (account_id, at, kind, amount, balance_after, request_id, hold_id, "
-        "model, token_id, token_name, prompt_tokens, completion_tokens, cached_tokens, "
+        "INSERT INTO entries (wallet_id, member_id, at, kind, amount, balance_after, request_id, "
+        "hold_id, model, token_id, token_name, prompt_tokens, completion_tokens, cached_tokens, "
         "search_tokens, searches, input_rate, output_rate, cached_rate, search_rate, note) "
-        "VALUES ($1, $2, 'usage', $3, $4, $5, $6, $7, $8, (SELECT name FROM tokens WHERE id = $8), "
-        "$9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
-        account_id,
+        "VALUES ($1, $2, $3, 'usage', $4, $5, $6, $7, $8, $9, "
+        "(SELECT name FROM tokens WHERE id = $9), "
+        "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+        wallet_id,
+        member_id,
         at,
         -cost,
         balance,
@@ -208,6 +221,16 @@ def capture(
         *rates,
         note,
     )
+    rollups.add(
+        connection,
+        wallet_id=wallet_id,
+        at=at,
+        member_id=member_id,
+        token_id=token_id,
+        model=model,
+        counts=(usage.prompt, usage.completion, usage.cached, usage.searches),
+        spend=cost,
+    )
     return True
 
 
@@ -215,20 +238,36 @@ def release(connection: Connection, hold_id: str, *, at: int) -> bool:
     """Give the whole amount back; returns whether it was this call that resolved the hold."""
     row = connection.row(
         "UPDATE holds SET state = 'released', resolved_at = $1 WHERE id = $2 AND state = 'open' "
-        "RETURNING account_id, token_id, amount",
+        "RETURNING wallet_id, budgets, amount",
         at,
         hold_id,
     )
     if row is None:
         return False
-    account_id, token_id, amount = row
+    wallet_id, counted, amount = row
     connection.run(
-        "UPDATE accounts SET held = held - $1, available = available + $1 WHERE id = $2",
+        "UPDATE wallets SET held = held - $1, available = available + $1 WHERE id = $2",
         amount,
-        account_id,
+        wallet_id,
     )
-    resolve_cap(connection, token_id, amount, 0, at)
+    budgets.correct(connection, budgets.places(counted), -amount, requests=-1)
     return True
+
+
+def reopen(connection: Connection, hold_id: str, amount: int) -> None:
+    """Open a released hold again, with an amount that its wallet has available."""
+    wallet_id, counted = connection.rows(
+        "UPDATE holds SET state = 'open', resolved_at = NULL, amount = $1 WHERE id = $2 "
+        "RETURNING wallet_id, budgets",
+        amount,
+        hold_id,
+    )[0]
+    connection.run(
+        "UPDATE wallets SET available = available - $1, held = held + $1 WHERE id = $2",
+        amount,
+        wallet_id,
+    )
+    budgets.correct(connection, budgets.places(counted), amount, requests=1)
 
 
 def owners(connection: Connection) -> set[str]:
@@ -244,10 +283,23 @@ def owners(connection: Connection) -> set[str]:
     return {owner for (owner,) in rows}
 
 
+def locks(connection: Connection, members: Mapping[str, int]) -> dict[str, Locks]:
+    """What resolving holds may change, by hold id, from the member that each is of."""
+    found = {}
+    for hold_id, member_id in members.items():
+        row = connection.row("SELECT wallet_id, budgets FROM holds WHERE id = $1", hold_id)
+        if row is None:
+            found[hold_id] = Locks(member_id)  # it was never written
+        else:
+            counted = tuple(budget for budget, _ in budgets.places(row[1]))
+            found[hold_id] = Locks(member_id, (row[0],), counted)
+    return found
+
+
 def open_holds(connection: Connection, owner: str, *, after: str, limit: int) -> list[OpenHold]:
     """What a process has open, in the order of the ids, from the one after an id on."""
     rows = connection.rows(
-        "SELECT id, account_id, stream, started, prompt_tokens, emitted, cached_tokens, "
+        "SELECT id, wallet_id, budgets, stream, started, prompt_tokens, emitted, cached_tokens, "
         "search_tokens, searches FROM holds "
         "WHERE state = 'open' AND owner = $1 AND id > $2 ORDER BY id LIMIT $3",
         owner,
@@ -255,87 +307,17 @@ def open_holds(connection: Connection, owner: str, *, after: str, limit: int) ->
         limit,
     )
     return [
-        OpenHold(hold_id, account_id, bool(stream), bool(started), Counts(*counts))
-        for hold_id, account_id, stream, started, *counts in rows
+        OpenHold(
+            hold_id,
+            wallet_id,
+            budgets.places(counted),
+            bool(stream),
+            bool(started),
+            Counts(*counts),
+        )
+        for hold_id, wallet_id, counted, stream, started, *counts in rows
     ]
 
 
 def _counts(usage: Counts) -> tuple[int, ...]:
     return usage.prompt, usage.completion, usage.cached, usage.search, usage.searches
-
-
-def period_start(per: Period, at: int) -> int:
-    """When the period of a moment began; 0 for `total`."""
-    if per == "total":
-        return 0
-    if per == "day":
-        return at - at % _DAY
-    first = datetime.datetime.fromtimestamp(at // MICRO, datetime.UTC).replace(
-        day=1, hour=0, minute=0, second=0
-    )
-    return int(first.timestamp()) * MICRO
-
-
-def cap_of(connection: Connection, token_id: int) -> Cap | None:
-    """A token's cap as it was last written."""
-    row = connection.row(
-        "SELECT amount, per, since, spent, held FROM caps WHERE token_id = $1", token_id
-    )
-    return None if row is None else Cap(*row)
-
-
-def _write_cap(connection: Connection, token_id: int, cap: Cap) -> None:
-    """Put a token's row in place of the one that was there."""
-    connection.run(
-        "INSERT INTO caps (token_id, amount, per, since, spent, held) "
-        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (token_id) DO UPDATE SET "
-        "amount = $2, per = $3, since = $4, spent = $5, held = $6",
-        token_id,
-        cap.amount,
-        cap.per,
-        cap.since,
-        cap.spent,
-        cap.held,
-    )
-
-
-def resolve_cap(connection: Connection, token_id: int, held: int, cost: int, at: int) -> None:
-    """A hold of a token was resolved, at a cost (0 if it was released)."""
-    cap = cap_of(connection, token_id)
-    if cap is None:
-        return
-    # A capture is queued with its time: one of the last period may come after the new one began.
-    due = cap.at(at)
-    counts = at >= due.since
-    _write_cap(
-        connection,
-        token_id,
-        msgspec.structs.replace(
-            due, held=due.held - held, spent=due.spent + cost if counts else due.spent
-        ),
-    )
-
-
-def put_cap(connection: Connection, token_id: int, amount: int, per: Period, at: int) -> None:
-    """Give a token a cap; what it spent before in the running period counts."""
-    since = period_start(per, at)
-    # By the account, which has an index: an act of an operator may read what a request may not.
-    spent = connection.value(
-        "SELECT CAST(coalesce(-sum(amount), 0) AS BIGINT) FROM entries "
-        "WHERE kind = 'usage' AND at >= $1 "
-        "AND token_id = $2 AND account_id = (SELECT account_id FROM tokens WHERE id = $2)",
-        since,
-        token_id,
-    )
-    held = connection.value(
-        "SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM holds "
-        "WHERE state = 'open' AND token_id = $1 "
-        "AND account_id = (SELECT account_id FROM tokens WHERE id = $1)",
-        token_id,
-    )
-    _write_cap(connection, token_id, Cap(amount, per, since, spent, held))
-
-
-def remove_cap(connection: Connection, token_id: int) -> None:
-    """Take a token's cap away, if it has one."""
-    connection.run("DELETE FROM caps WHERE token_id = $1", token_id)

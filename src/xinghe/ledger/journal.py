@@ -33,7 +33,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 
     kind: Literal["capture", "release", "checkpoint"]
     hold_id: str
-    account_id: int
+    member_id: int
     at: int
     usage: Counts = NOTHING
 

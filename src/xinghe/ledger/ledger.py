@@ -10,11 +10,12 @@ import structlog
 
 from xinghe.core import Rate, Usage
 from xinghe.ledger import holds, lots, processes, reaper
+from xinghe.ledger.budgets import Budget
 from xinghe.ledger.holding import Holding, InsufficientTokens, RunningHolds
 from xinghe.ledger.owners import Owner
 from xinghe.ledger.settlements import Settlements
 from xinghe.regular import Regular
-from xinghe.storage import Database, StorageError, now
+from xinghe.storage import Database, Locks, StorageError, now
 
 START_SECONDS = 0.1
 """How soon it is noted that a stream has started: until then, our own crash makes it free."""
@@ -30,12 +31,19 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
 
 
 class Payer(Protocol):
-    """Whose account a request is charged to; `accounts.Principal` is one."""
+    """Who asks, and what pays: the first of the wallets that covers a request.
+
+    `accounts.Principal` is one.
+    """
 
     @property
-    def account_id(self) -> int: ...
+    def member_id(self) -> int: ...
     @property
     def token_id(self) -> int: ...
+    @property
+    def wallets(self) -> tuple[int, ...]: ...
+    @property
+    def budgets(self) -> tuple[Budget, ...]: ...
 
 
 class Ledger:
@@ -141,15 +149,17 @@ class Ledger:
         On exit, whatever the reason: a usage that is `finished` is captured. If the client left
         (`CancelledError`, `ClientGone`), what was used is captured once the usage `owes` anything.
         In every other case the hold is released. Entry raises `InsufficientTokens`,
-        `SpendCapReached` or `StorageError`, and then nothing stays reserved.
+        `OverBudget` or `StorageError`, and then nothing stays reserved.
         """
         if amount < 0 or prompt_tokens < 0:
             raise ValueError(f"amount {amount} and prompt_tokens {prompt_tokens} must be >= 0")
         at = now()
         hold = holds.Hold(
             id=f"{at:014x}{secrets.token_hex(8)}",
-            account_id=principal.account_id,
+            member_id=principal.member_id,
             token_id=principal.token_id,
+            wallets=principal.wallets,
+            budgets=tuple(each for each in principal.budgets if each.model in (None, model)),
             request_id=request_id,
             model=model,
             amount=amount,
@@ -159,15 +169,20 @@ class Ledger:
             rate=rate,
             created_at=at,
         )
-        return Holding(self._running, self._settlements, self._database, self.owner, hold, usage)
+        counted = tuple(budget.id for budget in hold.budgets)
+        locks = Locks(hold.member_id, hold.wallets, counted)
+        return Holding(
+            self._running, self._settlements, self._database, self.owner, hold, usage, locks
+        )
 
     async def cover(self, principal: Payer, amount: int) -> None:
-        """Raise `InsufficientTokens` where an account has less than `amount` micro-Tokens.
+        """Raise `InsufficientTokens` where no wallet has `amount` micro-Tokens.
 
         A look before costly work; it reserves nothing.
         """
-        account = principal.account_id
-        available = await self._database.read(partial(holds.available, account_id=account))
+        available = await self._database.read(
+            lambda c: max(holds.available(c, wallet) for wallet in principal.wallets)
+        )
         if available < amount:
             raise InsufficientTokens(available, amount)
 
@@ -181,5 +196,5 @@ class Ledger:
             return await reaper.reap(self._database, self.owner.boot_id)
 
     async def sweep(self) -> int:
-        """Expire the lots of all accounts that are due; returns the micro-Tokens swept."""
+        """Expire the lots of all wallets that are due; returns the micro-Tokens swept."""
         return await lots.sweep(self._database)

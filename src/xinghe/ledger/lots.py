@@ -13,7 +13,7 @@ import msgspec
 from xinghe.storage import Allowance, Connection, Database, in_batches, now
 
 _ENTRY = (
-    "INSERT INTO entries (account_id, at, kind, amount, balance_after, note) "
+    "INSERT INTO entries (wallet_id, at, kind, amount, balance_after, note) "
     "VALUES ($1, $2, $3, $4, $5, $6)"
 )
 
@@ -23,7 +23,7 @@ SWEEP_PAGE = 200
 
 def credit(
     connection: Connection,
-    account_id: int,
+    wallet_id: int,
     amount: int,
     *,
     kind: str,
@@ -31,34 +31,34 @@ def credit(
     expires_at: int | None = None,
     note: str = "",
 ) -> None:
-    """Add a lot to an account, with its entry."""
+    """Add a lot to a wallet, with its entry."""
     balance = connection.value(
-        "UPDATE accounts SET available = available + $1 WHERE id = $2 RETURNING available + held",
+        "UPDATE wallets SET available = available + $1 WHERE id = $2 RETURNING available + held",
         amount,
-        account_id,
+        wallet_id,
     )
     connection.run(
-        "INSERT INTO lots (account_id, kind, amount, remaining, expires_at, created_at, note) "
+        "INSERT INTO lots (wallet_id, kind, amount, remaining, expires_at, created_at, note) "
         "VALUES ($1, $2, $3, $3, $4, $5, $6)",
-        account_id,
+        wallet_id,
         kind,
         amount,
         expires_at,
         at,
         note,
     )
-    connection.run(_ENTRY, account_id, at, kind, amount, balance, note)
+    connection.run(_ENTRY, wallet_id, at, kind, amount, balance, note)
 
 
-def draw(connection: Connection, account_id: int, amount: int, *, held_since: int) -> None:
+def draw(connection: Connection, wallet_id: int, amount: int, *, held_since: int) -> None:
     """Take an amount out of the lots; the balance and the entry are the caller's.
 
     `held_since` is when the amount was set aside. What had expired by then was spared for older
     holds: it is taken only when the books are off, rather than leave the hold open for ever.
     """
     while amount:
-        # One after the other: an account may have far more lots than a request takes from.
-        found = _next(connection, account_id, held_since)
+        # One after the other: a wallet may have far more lots than a request takes from.
+        found = _next(connection, wallet_id, held_since)
         if found is None:
             break
         lot, remaining = found
@@ -66,16 +66,16 @@ def draw(connection: Connection, account_id: int, amount: int, *, held_since: in
         connection.run("UPDATE lots SET remaining = remaining - $1 WHERE id = $2", part, lot)
         amount -= part
     if amount:
-        raise ValueError(f"the lots of account {account_id} hold {amount} less than its balance")
+        raise ValueError(f"the lots of wallet {wallet_id} hold {amount} less than its balance")
 
 
-def _next(connection: Connection, account_id: int, held_since: int) -> tuple[int, int] | None:
+def _next(connection: Connection, wallet_id: int, held_since: int) -> tuple[int, int] | None:
     """The lot to take from, and what it has left."""
     for condition, *values in (("> $2", held_since), ("IS NULL",), ("<= $2", held_since)):
         row = connection.row(
-            "SELECT id, remaining FROM lots WHERE account_id = $1 AND remaining > 0 "  # noqa: S608
+            "SELECT id, remaining FROM lots WHERE wallet_id = $1 AND remaining > 0 "  # noqa: S608
             f"AND expires_at {condition} ORDER BY expires_at, id LIMIT 1",
-            account_id,
+            wallet_id,
             *values,
         )
         if row is not None:
@@ -84,9 +84,9 @@ def _next(connection: Connection, account_id: int, held_since: int) -> tuple[int
 
 
 def expire(
-    connection: Connection, account_id: int, at: int, allowance: Allowance | None = None
+    connection: Connection, wallet_id: int, at: int, allowance: Allowance | None = None
 ) -> tuple[int, bool]:
-    """Sweep an account's expired lots, with an `expiry` entry each.
+    """Sweep a wallet's expired lots, with an `expiry` entry each.
 
     Returns the amount, and whether that was all: an `allowance` may be used up before.
 
@@ -94,27 +94,27 @@ def expire(
     they resolve, what the open holds from before its expiry could still take, and no more.
     `available` never falls below zero, whatever an older program left open.
     """
-    query = "SELECT available FROM accounts WHERE id = $1"
+    query = "SELECT available FROM wallets WHERE id = $1"
     swept = spared = 0
-    for lot, remaining, promised in _expired(connection, account_id, at):
+    for lot, remaining, promised in _expired(connection, wallet_id, at):
         kept = min(remaining, promised - spared)
         spared += kept
-        part = min(remaining - kept, connection.value(query, account_id))
+        part = min(remaining - kept, connection.value(query, wallet_id))
         if part:
             if allowance is not None and not allowance.take():
                 return swept, False
-            _sweep(connection, account_id, lot, part, at)
+            _sweep(connection, wallet_id, lot, part, at)
             swept += part
     return swept, True
 
 
-def cover(connection: Connection, account_id: int, amount: int, at: int) -> bool:
+def cover(connection: Connection, wallet_id: int, amount: int, at: int) -> bool:
     """Whether lots that are valid at a moment hold an amount; few are looked at, else it is no."""
     for condition, *values in (("> $2", at), ("IS NULL",)):
         rows = connection.rows(
-            "SELECT remaining FROM lots WHERE account_id = $1 AND remaining > 0 "  # noqa: S608
+            "SELECT remaining FROM lots WHERE wallet_id = $1 AND remaining > 0 "  # noqa: S608
             f"AND expires_at {condition} LIMIT {PAGE}",
-            account_id,
+            wallet_id,
             *values,
         )
         for (remaining,) in rows:
@@ -124,24 +124,24 @@ def cover(connection: Connection, account_id: int, amount: int, at: int) -> bool
     return amount <= 0
 
 
-def _expired(connection: Connection, account_id: int, at: int) -> Iterator[tuple[int, int, int]]:
+def _expired(connection: Connection, wallet_id: int, at: int) -> Iterator[tuple[int, int, int]]:
     """Expired lots in their order: id, what is left, and what open holds from before pin."""
     promised, seen = 0, -1
     position = (-1, -1)
     while True:
         # Page by page: nothing that is changed meanwhile is in an open cursor.
         page = connection.rows(
-            "SELECT id, remaining, expires_at FROM lots WHERE account_id = $1 "
+            "SELECT id, remaining, expires_at FROM lots WHERE wallet_id = $1 "
             "AND remaining > 0 AND expires_at <= $2 AND (expires_at, id) > ($3, $4) "
             "ORDER BY expires_at, id LIMIT $5",
-            account_id,
+            wallet_id,
             at,
             *position,
             PAGE,
         )
         for lot, remaining, expires_at in page:
             if expires_at > seen:
-                promised += _held_between(connection, account_id, seen, expires_at)
+                promised += _held_between(connection, wallet_id, seen, expires_at)
                 seen = expires_at
             yield lot, remaining, promised
         if len(page) < PAGE:
@@ -149,31 +149,31 @@ def _expired(connection: Connection, account_id: int, at: int) -> Iterator[tuple
         position = (page[-1][2], page[-1][0])
 
 
-def _held_between(connection: Connection, account_id: int, since: int, until: int) -> int:
+def _held_between(connection: Connection, wallet_id: int, since: int, until: int) -> int:
     total: int = connection.value(
         "SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM holds "
-        "WHERE account_id = $1 AND state = 'open' AND created_at >= $2 AND created_at < $3",
-        account_id,
+        "WHERE wallet_id = $1 AND state = 'open' AND created_at >= $2 AND created_at < $3",
+        wallet_id,
         since,
         until,
     )
     return total
 
 
-def _sweep(connection: Connection, account_id: int, lot: int, amount: int, at: int) -> None:
+def _sweep(connection: Connection, wallet_id: int, lot: int, amount: int, at: int) -> None:
     connection.run("UPDATE lots SET remaining = remaining - $1 WHERE id = $2", amount, lot)
     balance = connection.value(
-        "UPDATE accounts SET available = available - $1 WHERE id = $2 RETURNING available + held",
+        "UPDATE wallets SET available = available - $1 WHERE id = $2 RETURNING available + held",
         amount,
-        account_id,
+        wallet_id,
     )
-    connection.run(_ENTRY, account_id, at, "expiry", -amount, balance, f"lot {lot}")
+    connection.run(_ENTRY, wallet_id, at, "expiry", -amount, balance, f"lot {lot}")
 
 
 class _Sweeping(msgspec.Struct):
     """How far a sweep has come: the micro-Tokens swept, and behind which lot it goes on.
 
-    What the lots of an account that is `done` have left, open holds pin: they are passed by.
+    What the lots of a wallet that is `done` have left, open holds pin: they are passed by.
     """
 
     swept: int = 0
@@ -182,7 +182,7 @@ class _Sweeping(msgspec.Struct):
 
 
 async def sweep(database: Database) -> int:
-    """Sweep the expired lots of every account, whether anybody reserves on it or not.
+    """Sweep the expired lots of every wallet, whether anybody reserves on it or not.
 
     Returns the amount in micro-Tokens.
     """
@@ -192,12 +192,12 @@ async def sweep(database: Database) -> int:
     return (await in_batches(database, partial(_expire_due, at=at), _Sweeping())).swept
 
 
-async def sweep_account(database: Database, account_id: int, at: int) -> None:
-    """Sweep what an account had expired at a moment."""
+async def sweep_wallet(database: Database, wallet_id: int, at: int) -> None:
+    """Sweep what a wallet had expired at a moment."""
 
     def step(connection: Connection, allowance: Allowance, _: None) -> tuple[None, bool]:
-        connection.lock([account_id])
-        return None, expire(connection, account_id, at, allowance)[1]
+        connection.lock([wallet_id])
+        return None, expire(connection, wallet_id, at, allowance)[1]
 
     await in_batches(database, step, None)
 
@@ -207,14 +207,14 @@ def _expire_due(
 ) -> tuple[_Sweeping, bool]:
     sweep = msgspec.structs.replace(sweep, done=set(sweep.done))  # it may be done once more
     page = _due(connection, at, sweep.position, SWEEP_PAGE)
-    connection.lock({account_id for _, account_id, _ in page} - sweep.done)
-    for lot, account_id, expires_at in page:
-        if account_id not in sweep.done:
-            amount, whole = expire(connection, account_id, at, allowance)
+    connection.lock({wallet_id for _, wallet_id, _ in page} - sweep.done)
+    for lot, wallet_id, expires_at in page:
+        if wallet_id not in sweep.done:
+            amount, whole = expire(connection, wallet_id, at, allowance)
             sweep.swept += amount
             if not whole:
                 return sweep, False
-            sweep.done.add(account_id)
+            sweep.done.add(wallet_id)
         sweep.position = (expires_at, lot)
         if not allowance.take():
             return sweep, False
@@ -224,9 +224,9 @@ def _expire_due(
 def _due(
     connection: Connection, at: int, position: tuple[int, int], limit: int
 ) -> list[tuple[int, int, int]]:
-    """Expired lots behind a position: id, account and when it expired."""
+    """Expired lots behind a position: id, wallet and when it expired."""
     return connection.rows(
-        "SELECT id, account_id, expires_at FROM lots WHERE remaining > 0 AND expires_at <= $1 "
+        "SELECT id, wallet_id, expires_at FROM lots WHERE remaining > 0 AND expires_at <= $1 "
         "AND (expires_at, id) > ($2, $3) ORDER BY expires_at, id LIMIT $4",
         at,
         *position,

@@ -81,10 +81,13 @@ async def _replay(database: Database, records: Sequence[Record], boot_id: str) -
     refused = set()
     for start in range(0, len(records), REPLAYED):
         page = records[start : start + REPLAYED]
+        locks = await database.read(
+            partial(holds.locks, members={each.hold_id: each.member_id for each in page})
+        )
         outcomes = await asyncio.gather(
             *(
                 database.write(
-                    partial(settle, record=record, owner=boot_id), account=record.account_id
+                    partial(settle, record=record, owner=boot_id), locks=locks[record.hold_id]
                 )
                 for record in page
             ),
@@ -128,7 +131,10 @@ def settle_process(
     at = now()
     resolved, after = reaping.resolved, reaping.after
     page = holds.open_holds(connection, boot_id, after=after, limit=PAGE)
-    connection.lock({hold.account_id for hold in page})
+    connection.lock(
+        {hold.wallet_id for hold in page},
+        {budget for hold in page for budget, _ in hold.places},
+    )
     for hold in page:
         if not allowance.take():
             return Reaping(resolved, after), False

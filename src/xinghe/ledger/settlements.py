@@ -14,7 +14,7 @@ import structlog
 from xinghe.ledger import holds, lots
 from xinghe.ledger.journal import Journal, Record
 from xinghe.ledger.owners import Owner
-from xinghe.storage import Connection, Database, Job, StorageUnavailable, now
+from xinghe.storage import Connection, Database, Job, Locks, StorageUnavailable, now
 
 LINGER_SECONDS = 0.3
 """How long the database may take before the journal takes a settlement as well."""
@@ -36,6 +36,7 @@ class Settlement(msgspec.Struct, eq=False):
     record: Record
     place: int
     owner: Owner
+    locks: Locks
     saved: asyncio.Future[Unsaved | None]
     since: float
     job: Job | None = None
@@ -56,14 +57,14 @@ class Settlements:
         """By hold id, the oldest first: neither in the database nor in the journal yet."""
         self._failing = False
 
-    def add(self, record: Record, place: int, owner: Owner) -> Settlement:
+    def add(self, record: Record, place: int, owner: Owner, locks: Locks) -> Settlement:
         """Queue a hold's capture or release; never suspends. Raises `StorageClosed`.
 
         What the request defers (see `storage.DeferredWrites`) waits for the database alone: in
         the journal, it would be torn from the response that is to be stored with it.
         """
         saved = asyncio.get_running_loop().create_future()
-        settlement = Settlement(record, place, owner, saved, time.monotonic())
+        settlement = Settlement(record, place, owner, locks, saved, time.monotonic())
         if self._database.deferred() is None:
             self._queue(settlement)
             self._lingering[record.hold_id] = settlement
@@ -119,7 +120,7 @@ class Settlements:
         written.add_done_callback(partial(self._written, settlement))
         record = settlement.record
         settlement.job = self._database.enqueue(
-            partial(settle, record=record, owner=owner), written, account=record.account_id
+            partial(settle, record=record, owner=owner), written, locks=settlement.locks
         )
 
     def _written(self, settlement: Settlement, written: asyncio.Future[bool]) -> None:
@@ -172,27 +173,16 @@ def _capture_late(connection: Connection, record: Record, owner: str) -> bool:
     """Charge what is owed of a hold that somebody else has released, at most what is available."""
     # A reaper makes a hold its own. What its owner has released itself was withdrawn.
     hold = connection.row(
-        "SELECT account_id, token_id, amount FROM holds "
-        "WHERE id = $1 AND state = 'released' AND owner != $2",
+        "SELECT wallet_id, amount FROM holds WHERE id = $1 AND state = 'released' AND owner != $2",
         record.hold_id,
         owner,
     )
     if hold is None:
         return False
-    account_id, token_id, amount = hold
+    wallet_id, amount = hold
     # What has expired must not count as available: the charge would take valid lots in its stead,
     # which open holds were promised.
-    lots.expire(connection, account_id, now())
-    part = min(amount, holds.available(connection, account_id))
-    connection.run(
-        "UPDATE holds SET state = 'open', resolved_at = NULL, amount = $1 WHERE id = $2",
-        part,
-        record.hold_id,
-    )
-    connection.run(
-        "UPDATE accounts SET available = available - $1, held = held + $1 WHERE id = $2",
-        part,
-        account_id,
-    )
-    holds.resolve_cap(connection, token_id, -part, 0, record.at)
+    lots.expire(connection, wallet_id, now())
+    part = min(amount, holds.available(connection, wallet_id))
+    holds.reopen(connection, record.hold_id, part)
     return holds.capture(connection, record.hold_id, record.usage, at=record.at, note="late")

@@ -6,6 +6,7 @@ from xinghe.storage.batches import Allowance, in_batches
 from xinghe.storage.connection import (
     Backend,
     Connection,
+    Locks,
     StorageClosed,
     StorageError,
     StorageRefused,

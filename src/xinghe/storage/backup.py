@@ -26,21 +26,33 @@ from xinghe.storage.backup_file import (
 from xinghe.storage.connection import Connection, Session, StorageError, StorageUnavailable
 from xinghe.storage.database import now
 
+_ID = ("id",)
 KEYS = {
-    "accounts": "id",
-    "tokens": "id",
-    "lots": "id",
-    "holds": "id",
-    "entries": "id",
-    "audit": "id",
-    "caps": "token_id",
-    "alerts": "account_id",
-    "outbox": "id",
-    "kept_answers": "id",
+    "wallets": _ID,
+    "members": _ID,
+    "groups": _ID,
+    "memberships": ("group_id", "member_id"),
+    "payment_order": ("member_id", "position"),
+    "invitations": _ID,
+    "identities": ("issuer", "subject"),
+    "sessions": _ID,
+    "tokens": _ID,
+    "budgets": _ID,
+    "budget_windows": ("budget_id", "since"),
+    "lots": _ID,
+    "holds": _ID,
+    "entries": _ID,
+    "usage_hours": ("wallet_id", "hour", "member_id", "token_id", "model", "outcome"),
+    "failures": _ID,
+    "audit": _ID,
+    "alerts": ("wallet_id",),
+    "outbox": _ID,
+    "kept_answers": _ID,
 }
 """Each table with its key; none before one that it refers to.
 
-Without `kept_answers_total`: the rows that come back are counted again by its triggers.
+Without `kept_answers_total`: the rows that come back are counted again by its triggers; and
+without `revision`, which is of interest only while a service runs.
 """
 PAGES = {"kept_answers": 8}
 PAGE = 1000
@@ -85,7 +97,7 @@ def _save(session: Connection, writer: BackupWriter, progress: Progress) -> Summ
             columns = [name for name, _ in _columns(session, table)]
             writer.write(Table(table, columns, _last(session, table)))
             done = 0
-            for rows in _pages(session, table, columns, columns.index(key)):
+            for rows in _pages(session, table, columns, key):
                 writer.write(rows)
                 done += len(rows)
                 progress(table, done)
@@ -93,17 +105,20 @@ def _save(session: Connection, writer: BackupWriter, progress: Progress) -> Summ
 
 
 def _pages(
-    session: Connection, table: str, columns: list[str], key: int
+    session: Connection, table: str, columns: list[str], key: tuple[str, ...]
 ) -> Iterator[list[tuple[Any, ...]]]:
     size = PAGES.get(table, PAGE)
     first = f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608
-    order = f"ORDER BY {columns[key]} LIMIT {size}"
+    order = f"ORDER BY {', '.join(key)} LIMIT {size}"
+    behind = ", ".join(f"${place + 1}" for place in range(len(key)))
+    places = [columns.index(column) for column in key]
     rows = session.rows(f"{first} {order}")
     while rows:
         yield rows
         if len(rows) < size:
             break
-        rows = session.rows(f"{first} WHERE {columns[key]} > $1 {order}", rows[-1][key])
+        last = [rows[-1][place] for place in places]
+        rows = session.rows(f"{first} WHERE ({', '.join(key)}) > ({behind}) {order}", *last)
 
 
 def restore(session: Session, file: Path, progress: Progress, *, replace: bool) -> Summary:
@@ -121,6 +136,8 @@ def restore(session: Session, file: Path, progress: Progress, *, replace: bool) 
                 raise StorageError(
                     "the database is not empty; --replace deletes what it holds, then restores"
                 )
+            if session.dialect == "postgresql":
+                session.rows("SET CONSTRAINTS ALL DEFERRED")  # a group may be older than its parent
             summary = _restore(session, file, progress)
             session.commit()
         except StorageError:
@@ -215,7 +232,7 @@ def _columns(session: Connection, table: str) -> list[tuple[str, int]]:
 
 def _last(session: Connection, table: str) -> int | None:
     """The greatest id that was ever given, in a table that never gives one again."""
-    if KEYS[table] != "id":
+    if KEYS[table] != _ID:
         return None
     last: int | None = session.value(
         "SELECT seq FROM sqlite_sequence WHERE name = $1"
@@ -228,7 +245,7 @@ def _last(session: Connection, table: str) -> int | None:
 
 def _go_on_from(session: Session, table: str, last: int | None) -> None:
     """Have new rows get ids behind those that were given."""
-    if KEYS[table] != "id":
+    if KEYS[table] != _ID:
         return
     if session.dialect == "sqlite":
         if last is not None and session.row(

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypeAlias
 
+import msgspec
+
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 
 AWAY_SECONDS = 1.5
@@ -39,6 +41,17 @@ class StorageClosed(StorageError):
     """The database was closed; nothing was changed."""
 
 
+class Locks(msgspec.Struct, frozen=True):
+    """The wallets and budgets that an operation may change, by their ids.
+
+    What is done for one `member` always comes to the same writer, in the order of handing in.
+    """
+
+    member: int
+    wallets: tuple[int, ...] = ()
+    budgets: tuple[int, ...] = ()
+
+
 class Connection(Protocol):
     """Every statement raises `StorageUnavailable` where the database is at fault, and what its
     driver raises where the statement is: it breaks a rule of a table, say.
@@ -63,12 +76,12 @@ class Connection(Protocol):
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """One statement for each row of parameters."""
 
-    def lock(self, accounts: Iterable[int]) -> None:
-        """Have no other transaction change these accounts before this one ends.
+    def lock(self, wallets: Iterable[int], budgets: Iterable[int] = ()) -> None:
+        """Have no other transaction change these wallets and budgets before this one ends.
 
         Called once in a transaction, before its first statement on any of them: all take their
         locks in the same order, so none waits for one that waits for it. The writer has called it
-        for an operation that names its account. SQLite has one writer, and nothing to lock.
+        for an operation that comes with its `Locks`. SQLite has one writer, and nothing to lock.
         """
 
     def savepoint(self) -> AbstractContextManager[None]:
@@ -116,7 +129,7 @@ class Backend(Protocol):
 
     @property
     def writers(self) -> int:
-        """How many threads write; operations of one account always come to the same."""
+        """How many threads write; operations for one member always come to the same."""
 
     @property
     def readers(self) -> int:

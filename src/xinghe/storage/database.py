@@ -16,6 +16,7 @@ from xinghe.storage.connection import (
     AWAY_SECONDS,
     Backend,
     Connection,
+    Locks,
     Session,
     StorageAway,
     StorageClosed,
@@ -121,19 +122,19 @@ class Database:
         self,
         operation: Callable[[Connection], T],
         *,
-        account: int | None = None,
+        locks: Locks | None = None,
         idle: bool = False,
     ) -> T:
         """Run an operation in a transaction; returns its result once that is on the disk.
 
-        `account` is the id of the one account that it may change; without it, the operation calls
+        `locks` are of all wallets and budgets that it may change; without them, the operation calls
         `connection.lock` itself. What others have to write goes before an `idle` one. Raises what
         the operation raises (its changes are undone, nobody else's), and `StorageUnavailable` or
         `StorageClosed`. To be cancelled while waiting does not stop it.
         """
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        job = Job(operation, waiter, account, durable=False)
-        self._writer(account).submit(job, idle=idle)
+        job = Job(operation, waiter, locks, durable=False)
+        self._writer(locks).submit(job, idle=idle)
         result: T = await waiter
         return result
 
@@ -142,21 +143,21 @@ class Database:
         operation: Operation,
         saved: asyncio.Future[Any] | None = None,
         *,
-        account: int | None = None,
+        locks: Locks | None = None,
         deferred: bool = True,
     ) -> Job:
-        """Have an operation done, after all that was handed in before for the account.
+        """Have an operation done, after all that was handed in before for the member.
 
         It never suspends, and is never lost while the process lives: if the disk is full, or the
         database away, it is retried until it goes through; then `saved` is told. It joins what the
         request defers, unless `deferred` is false. Raises `StorageClosed`.
         """
-        job = Job(operation, saved, account)
+        job = Job(operation, saved, locks)
         writes = self.deferred() if deferred else None
         if writes is not None:
             writes.add(job)
         else:
-            self._writer(account).submit(job)
+            self._writer(locks).submit(job)
         return job
 
     def deferred(self) -> DeferredWrites | None:
@@ -169,11 +170,11 @@ class Database:
 
         False if it is too late for that, or may be: the job is being written at this moment.
         """
-        return self._writer(job.account).amend(job, operation)
+        return self._writer(job.locks).amend(job, operation)
 
-    def defer(self, account: int | None = None) -> DeferredWrites:
+    def defer(self, locks: Locks) -> DeferredWrites:
         """Hold back what this task and those that it starts enqueue; see `DeferredWrites`."""
-        return DeferredWrites(self._writer(account), account)
+        return DeferredWrites(self._writer(locks), locks)
 
     async def drain(self, timeout: float = 10.0) -> int:  # noqa: ASYNC109
         """Wait until all that was handed in is written; returns how much of `enqueue` is not."""
@@ -233,8 +234,8 @@ class Database:
                 del self._sessions[session]
                 session.close()
 
-    def _writer(self, account: int | None) -> Writer:
-        return self._writers[(account or 0) % len(self._writers)]
+    def _writer(self, locks: Locks | None) -> Writer:
+        return self._writers[(locks.member if locks else 0) % len(self._writers)]
 
     async def _each(self, action: Callable[[Writer, float], int], timeout: float) -> int:  # noqa: ASYNC109
         acting = (asyncio.to_thread(action, writer, timeout) for writer in self._writers)
@@ -251,18 +252,18 @@ def _prepared(directory: Path, url: str, *, create: bool) -> Backend:
 
 
 class DeferredWrites:
-    """A context manager: what an account's request enqueues waits for `hand_in`, or for the exit.
+    """A context manager: what a member's request enqueues waits for `hand_in`, or for the exit.
 
     What a request settles in the ledger and what is kept of its answer must not be torn apart by
     a crash: with the answer written first, a charge without a kept answer cannot come about.
     """
 
-    def __init__(self, writer: Writer, account: int | None) -> None:
+    def __init__(self, writer: Writer, locks: Locks) -> None:
         self.open = False
         self.clearances: list[Callable[[Job | None], Awaitable[None]]] = []
         """What is to be awaited between `hand_in` and the answer's leave; given the first job."""
         self._writer = writer
-        self._account = account
+        self._locks = locks
         self._first: Job | None = None
         self._jobs: list[Job] = []
         self._token: Token[DeferredWrites | None] | None = None
@@ -288,7 +289,7 @@ class DeferredWrites:
         self.open = False
         jobs, self._jobs = self._jobs, []
         if first is not None:
-            self._first = Job(first, account=self._account)
+            self._first = Job(first, locks=self._locks)
             jobs.insert(0, self._first)
         if jobs:
             self._writer.submit(*jobs)

@@ -24,6 +24,7 @@ from xinghe.storage.connection import (
     AWAY_SECONDS,
     Backend,
     Connection,
+    Locks,
     Session,
     StorageAway,
     StorageClosed,
@@ -49,12 +50,12 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.storage")
 class Job(msgspec.Struct, eq=False):
     """An operation and its waiter; one that is `durable` is retried until it is done.
 
-    `account` is the id of the one account that it may change; None: any.
+    `locks` are None where the operation takes its own.
     """
 
     operation: Operation
     waiter: asyncio.Future[Any] | None = None
-    account: int | None = None
+    locks: Locks | None = None
     durable: bool = True
     written: bool = False
     at: float = 0.0
@@ -191,8 +192,11 @@ class Writer:
             if not batch:
                 session.probe()
             outcomes = []
-            if accounts := {job.account for job in batch if job.account is not None}:
-                session.lock(accounts)
+            if locks := [job.locks for job in batch if job.locks is not None]:
+                session.lock(
+                    {wallet for each in locks for wallet in each.wallets},
+                    {budget for each in locks for budget in each.budgets},
+                )
             for place, job in enumerate(batch):
                 try:
                     outcomes.append(job.operation(session))
@@ -239,8 +243,8 @@ class Writer:
                 self._in_flight.append(self._idle.popleft())
                 return self._in_flight
             while self._queue and len(self._in_flight) < BATCH:
-                # What names no account takes its locks as it goes: alone, it waits for nobody.
-                alone = self._backend.locks and self._queue[0].account is None
+                # What takes its locks as it goes waits for nobody when it is alone.
+                alone = self._backend.locks and self._queue[0].locks is None
                 if alone and self._in_flight:
                     break
                 self._in_flight.append(self._queue.popleft())

@@ -336,9 +336,9 @@ async def test_a_table_that_is_not_there_for_a_while(
 
 async def test_accounts_are_locked_in_one_order(own: Cluster, url: str) -> None:
     """Whoever waits for a lower one holds no higher one: so nobody waits for each other."""
-    insert = "INSERT INTO accounts (id, appid, name, created_at) VALUES ({0}, '{0}', '{0}', 0)"
+    insert = "INSERT INTO wallets (id, created_at) VALUES ({0}, 0)"
     # The lower one lies behind the other, where a reader of the table comes last.
-    own.do(insert.format(1), insert.format(2), "UPDATE accounts SET held = 5 WHERE id = 1", url=url)
+    own.do(insert.format(1), insert.format(2), "UPDATE wallets SET held = 5 WHERE id = 1", url=url)
     backend = PostgreSQLBackend(url)
     first, second, third = (backend.session() for _ in range(3))
     for way in "indexscan", "bitmapscan":  # as in a table that was never analyzed
@@ -350,7 +350,7 @@ async def test_accounts_are_locked_in_one_order(own: Cluster, url: str) -> None:
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     await until(lambda: own.do(query)[0][0] == 1)
     third.begin()
-    assert third.rows("SELECT id FROM accounts WHERE id = 2 FOR UPDATE NOWAIT") == [(2,)]
+    assert third.rows("SELECT id FROM wallets WHERE id = 2 FOR UPDATE NOWAIT") == [(2,)]
     third.rollback()
     first.rollback()
     await waiting

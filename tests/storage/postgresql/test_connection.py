@@ -14,9 +14,10 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from tests.kit.members import member
 from tests.kit.postgres import Cluster
-from tests.storage.postgresql.test_schema import ACCOUNT, BYTES, KEPT
-from xinghe.storage import Connection, Database, StorageUnavailable
+from tests.storage.postgresql.test_schema import BYTES, KEPT, WALLET
+from xinghe.storage import Connection, Database, Locks, StorageUnavailable
 from xinghe.storage.connection import StorageContended
 from xinghe.storage.postgresql import link
 from xinghe.storage.postgresql.backend import PostgreSQLBackend
@@ -33,8 +34,8 @@ def url(postgres: Cluster) -> str:
 @pytest.fixture
 def session(url: str) -> Iterator[PostgreSQLSession]:
     made = PostgreSQLBackend(url).session()
-    made.run(ACCOUNT.format("a"))
-    made.run(ACCOUNT.format("b"))
+    member(made, "a")
+    member(made, "b")
     yield made
     made.close()
 
@@ -104,22 +105,22 @@ def test_a_transaction_with_a_failed_statement_is_not_committed(
     session: PostgreSQLSession,
 ) -> None:
     session.begin()
-    session.run(ACCOUNT.format("c"))
+    session.run(WALLET.format(3))
     with pytest.raises(psycopg.Error):
-        session.run(ACCOUNT.format("c"))
+        session.run(WALLET.format(3))
     with pytest.raises(StorageUnavailable):
-        session.run(ACCOUNT.format("d"))
+        session.run(WALLET.format(4))
     with pytest.raises(StorageUnavailable):
         session.commit()
     session.rollback()
-    assert session.value("SELECT count(*) FROM accounts") == 2
+    assert session.value("SELECT count(*) FROM wallets") == 2
 
 
 def test_a_transaction_does_not_go_on_over_another_connection(
     url: str, postgres: Cluster, session: PostgreSQLSession
 ) -> None:
     session.begin()
-    session.run(ACCOUNT.format("c"))
+    session.run(WALLET.format(3))
     postgres.do(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid != pg_backend_pid()",
@@ -127,12 +128,12 @@ def test_a_transaction_does_not_go_on_over_another_connection(
     )
     for _ in range(2):
         with pytest.raises(StorageUnavailable):
-            session.run(ACCOUNT.format("d"))
+            session.run(WALLET.format(4))
     with pytest.raises(StorageUnavailable):
         session.commit()
     session.rollback()
     session.begin()
-    assert session.value("SELECT count(*) FROM accounts") == 2
+    assert session.value("SELECT count(*) FROM wallets") == 2
     session.commit()
 
 
@@ -140,7 +141,7 @@ def test_of_two_that_wait_for_each_other_one_may_try_again(
     url: str, session: PostgreSQLSession
 ) -> None:
     other = PostgreSQLBackend(url).session()
-    change = "UPDATE accounts SET available = available + 1 WHERE id = $1"
+    change = "UPDATE wallets SET available = available + 1 WHERE id = $1"
     failures: list[Exception] = []
     session.begin()
     other.begin()
@@ -168,15 +169,15 @@ def test_of_two_that_wait_for_each_other_one_may_try_again(
     assert len(failures) == 1
 
 
-async def test_many_accounts_by_both_threads_and_by_others(url: str, tmp_path: Path) -> None:
+async def test_many_wallets_by_both_threads_and_by_others(url: str, tmp_path: Path) -> None:
     """In every order at once: nobody waits for ever, nothing is lost."""
 
     def add(connection: Connection, account: int) -> None:
-        change = "UPDATE accounts SET available = available + 1 WHERE id = $1"
+        change = "UPDATE wallets SET available = available + 1 WHERE id = $1"
         assert connection.run(change, account) == 1
 
     def make(connection: Connection, name: str) -> None:
-        connection.run(ACCOUNT.format(name))
+        member(connection, name)
 
     def move(connection: Connection, one: int, other: int) -> None:
         connection.lock([other, one])
@@ -193,11 +194,13 @@ async def test_many_accounts_by_both_threads_and_by_others(url: str, tmp_path: P
         for round_ in range(20):
             for each in (database, another):
                 for number in range(1, 11):
-                    writes.append(each.write(partial(add, account=number), account=number))
+                    writes.append(
+                        each.write(partial(add, account=number), locks=Locks(number, (number,)))
+                    )
                 one, two = round_ % 10 + 1, (round_ + 7) % 10 + 1
                 writes.append(each.write(partial(move, one=one, other=two)))
         await asyncio.gather(*writes)
-        found = await database.read(lambda c: c.value("SELECT sum(available) FROM accounts"))
+        found = await database.read(lambda c: c.value("SELECT sum(available) FROM wallets"))
     assert found == 20 * 2 * (10 + 2)
 
 

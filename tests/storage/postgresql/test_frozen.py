@@ -14,7 +14,7 @@ def test_a_frozen_transaction_loses_its_locks(postgres: Cluster) -> None:
     backend = PostgreSQLBackend(postgres.database())
     frozen, other = backend.session(), backend.session()
     try:
-        other.run("INSERT INTO accounts (id, name, appid, created_at) VALUES (1, 'a', 'a', 0)")
+        other.run("INSERT INTO wallets (id, created_at) VALUES (1, 0)")
         frozen.begin()
         frozen.lock([1])
         for left in reversed(range(TRIES)):

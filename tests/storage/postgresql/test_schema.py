@@ -61,7 +61,8 @@ def of_postgresql(connection: Connection) -> Described:
         "WHERE contype = 'f'"
     ):
         column, parent, deletes = re.fullmatch(
-            r"FOREIGN KEY \((\w+)\) REFERENCES (\w+)\(\w+\)(?: ON DELETE (\w+))?", rule
+            r"FOREIGN KEY \((\w+)\) REFERENCES (\w+)\(\w+\)(?: ON DELETE (\w+))?(?: DEFERRABLE)?",
+            rule,
         ).groups()  # type: ignore[union-attr]
         found[table][1].add((column, parent, deletes or "NO ACTION"))
     del found[VERSION]
@@ -97,26 +98,27 @@ def test_indexes(session: PostgreSQLSession) -> None:
     }
 
 
-ACCOUNT = "INSERT INTO accounts (appid, name, created_at) VALUES ('{0}', '{0}', 0)"
+WALLET = "INSERT INTO wallets (id, created_at) VALUES ({0}, 0)"
+MEMBER = "INSERT INTO members (id, appid, name, created_at) VALUES ({0}, '{1}', '{1}', 0)"
 TOKEN = (
-    "INSERT INTO tokens (account_id, public_id, digest, name, scopes, created_at) "
+    "INSERT INTO tokens (member_id, public_id, digest, name, scopes, created_at) "
     "VALUES (1, '{0}', {1}, 'n', '[]', 0)"
 )
 HOLD = (
-    "INSERT INTO holds (id, account_id, token_id, request_id, model, amount, state, owner, stream, "
+    "INSERT INTO holds (id, wallet_id, token_id, request_id, model, amount, state, owner, stream, "
     "prompt_tokens, input_rate, output_rate, cached_rate, created_at) "
     "VALUES ('{0}', 1, 1, 'r', 'm', 5, 'open', 'o', 0, 1, 1, 1, 1, 0)"
 )
 ENTRY = (
-    "INSERT INTO entries (account_id, at, kind, amount, balance_after, hold_id) "
+    "INSERT INTO entries (wallet_id, at, kind, amount, balance_after, hold_id) "
     "VALUES (1, 0, '{0}', {1}, 0, {2})"
 )
 LOT = (
-    "INSERT INTO lots (account_id, kind, amount, remaining, created_at, note) "
+    "INSERT INTO lots (wallet_id, kind, amount, remaining, created_at, note) "
     "VALUES (1, 'k', {0}, {1}, 0, '')"
 )
 KEPT = (
-    "INSERT INTO kept_answers (account_id, operation, key, asked, model, status, headers, body, "
+    "INSERT INTO kept_answers (member_id, operation, key, asked, model, status, headers, body, "
     "size, at) VALUES (1, 'o', {0}, {0}, 'm', 200, {0}, {0}, {1}, 0)"
 )
 BYTES, OTHERS = (
@@ -128,14 +130,23 @@ BYTES, OTHERS = (
 )
 
 FORBIDDEN = {
-    "the same name": ACCOUNT.format("a"),
-    "a balance below zero": "UPDATE accounts SET available = -1",
-    "a held amount below zero": "UPDATE accounts SET held = -1",
-    "no name": "INSERT INTO accounts (appid, created_at) VALUES ('x', 0)",
+    "the same name": MEMBER.format(2, "a"),
+    "a member without a wallet": MEMBER.format(9, "b"),
+    "a member who is neither deleted nor named": "UPDATE members SET name = NULL",
+    "a balance below zero": "UPDATE wallets SET available = -1",
+    "a held amount below zero": "UPDATE wallets SET held = -1",
+    "a role that is none": "INSERT INTO memberships VALUES (1, 1, 'king', 0)",
+    "a group without a wallet": "INSERT INTO groups (name, wallet_id, created_at) "
+    "VALUES ('h', 9, 0)",
+    "two groups with one wallet": "INSERT INTO groups (name, wallet_id, created_at) "
+    "VALUES ('h', 2, 0)",
+    "to pay twice from one wallet": "INSERT INTO payment_order VALUES (1, 1, 2)",
+    "an audited act changed": "UPDATE audit SET detail = 'x'",
+    "an audited act deleted": "DELETE FROM audit",
     "a short digest": TOKEN.format("other", "SHORT"),
     "scopes that are no JSON": "UPDATE tokens SET scopes = '['",
     "models that are no JSON": "UPDATE tokens SET models = 'x'",
-    "an unknown account": "UPDATE tokens SET account_id = 9",
+    "an unknown member": "UPDATE tokens SET member_id = 9",
     "a lot of nothing": LOT.format(0, 0),
     "a lot with more than it was given": LOT.format(1, 2),
     "a lot with less than nothing": LOT.format(1, -1),
@@ -153,11 +164,15 @@ FORBIDDEN = {
     "a hold that is none": ENTRY.format("x", -1, "'none'"),
     "an entry changed": "UPDATE entries SET note = 'x'",
     "an entry deleted": "DELETE FROM entries",
-    "a cap per year": "INSERT INTO caps VALUES (1, 1, 'year', 0, 0, 0)",
-    "a cap of less than nothing": "INSERT INTO caps VALUES (1, -1, 'day', 0, 0, 0)",
+    "a budget per year": "UPDATE budgets SET per = 'year'",
+    "a budget of less than nothing": "UPDATE budgets SET amount = -1",
+    "a budget of Tokens without a window": "UPDATE budgets SET per = NULL",
+    "a budget of two": "UPDATE budgets SET member_id = 1",
+    "all time that rolls": "UPDATE budgets SET per = 'total', rolling = 1",
+    "less used than before the budget": "INSERT INTO budget_windows VALUES (1, 1, 2, 1)",
     "a threshold of nothing": "INSERT INTO alerts VALUES (1, 0, NULL, NULL)",
     "a webhook without a secret": "INSERT INTO alerts VALUES (1, 1, 'u', NULL)",
-    "a notice of nobody": "INSERT INTO outbox (account_id, available, threshold, at) "
+    "a notice of nobody": "INSERT INTO outbox (wallet_id, available, threshold, at) "
     "VALUES (9, 1, 1, 1)",
     "an answer kept twice": KEPT.format("BYTES", 1),
     "an answer of a short key": KEPT.format("SHORT", 1),
@@ -172,8 +187,15 @@ def written(connection: Connection, statement: str) -> str:
 
 def filled(connection: Connection) -> None:
     for statement in (
-        ACCOUNT.format("a"),
+        WALLET.format(1),
+        MEMBER.format(1, "a"),
+        WALLET.format(2),
+        "INSERT INTO groups (id, name, wallet_id, created_at) VALUES (1, 'g', 2, 0)",
+        "INSERT INTO payment_order VALUES (1, 0, 2)",
+        "INSERT INTO audit (at, actor, action, subject, detail) VALUES (0, 'a', 'b', 'c', 'd')",
         TOKEN.format("t", "BYTES"),
+        "INSERT INTO budgets (id, token_id, unit, per, amount, created_at) "
+        "VALUES (1, 1, 'tokens', 'day', 5, 0)",
         LOT.format(10, 10),
         HOLD.format("h"),
         ENTRY.format("usage", -1, "'h'"),
@@ -209,11 +231,11 @@ def test_what_happens_by_itself(session: PostgreSQLSession) -> None:
     for each in (other, session):
         filled(each)
         each.run("INSERT INTO alerts VALUES (1, 100, NULL, NULL)")
-        each.run("UPDATE accounts SET available = 150")
-        each.run("UPDATE accounts SET available = 50, held = 100")  # a hold lowers nothing
-        each.run("UPDATE accounts SET available = 50, held = 49")
-        each.run("UPDATE accounts SET available = 10, held = 0")
-        notices = each.rows("SELECT account_id, available, threshold, logged FROM outbox")
+        each.run("UPDATE wallets SET available = 150")
+        each.run("UPDATE wallets SET available = 50, held = 100")  # a hold lowers nothing
+        each.run("UPDATE wallets SET available = 50, held = 49")
+        each.run("UPDATE wallets SET available = 10, held = 0")
+        notices = each.rows("SELECT wallet_id, available, threshold, logged FROM outbox")
         total = "SELECT CAST(sum(bytes) AS BIGINT) FROM kept_answers_total"
         kept = each.value(total)
         each.run("DELETE FROM kept_answers")

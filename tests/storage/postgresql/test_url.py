@@ -79,10 +79,10 @@ def test_every_command_takes_the_setting(postgres: Cluster, tmp_path: Path) -> N
         assert "Traceback" not in errors
         return code, out + errors
 
-    assert told("account", "list")[0] == 1
-    assert told("account", "create", "a")[0] == 0
+    assert told("member", "list")[0] == 1
+    assert told("member", "create", "a")[0] == 0
     assert "the books agree" in told("ledger", "check")[1]
-    assert told("token", "create", "--account", "a")[0] == 0
+    assert told("token", "create", "--member", "a")[0] == 0
     assert not (tmp_path / "xinghe.db").exists()
 
 
@@ -93,8 +93,8 @@ async def test_the_first_of_several_hosts_that_takes_writes(
     server = str(postgres.server.folder)
     several = url.replace(server, f"/nowhere,{server}")
     async with await Database.open(tmp_path, several) as database:
-        assert await database.write(lambda c: c.value("SELECT count(*) FROM accounts")) == 0
-        assert await database.read(lambda c: c.value("SELECT count(*) FROM accounts")) == 0
+        assert await database.write(lambda c: c.value("SELECT count(*) FROM members")) == 0
+        assert await database.read(lambda c: c.value("SELECT count(*) FROM members")) == 0
 
 
 @pytest.mark.parametrize("name", ["d" * 60 + "/" + "e" * 60, "我的 data,50%&c"])
@@ -105,4 +105,4 @@ async def test_a_path_that_is_not_like_others(tmp_path: Path, name: str) -> None
     with cluster(deep) as running:
         assert running.do("SELECT 1") == [(1,)]
         async with await Database.open(deep) as database:
-            assert await database.write(lambda c: c.value("SELECT count(*) FROM accounts")) == 0
+            assert await database.write(lambda c: c.value("SELECT count(*) FROM members")) == 0

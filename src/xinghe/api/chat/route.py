@@ -168,6 +168,7 @@ class _Chat(msgspec.Struct, eq=False):
                 searches=int(generation.search is not None),
             ),
             counted.tokens,
+            generation.max_tokens,
         )
 
     async def _vet(self) -> tuple[VettedForm | None, VettedTools | None]:
@@ -178,7 +179,7 @@ class _Chat(msgspec.Struct, eq=False):
         schema that cannot be guaranteed, `Busy` and `InsufficientTokens`.
         """
         services, request, payer = self._services, self._request, self._exchange.principal
-        form, tools, account = None, None, str(payer.account_id)
+        form, tools, account = None, None, str(payer.member_id)
         least = self.card.rate.cost(1, 1, searches=int(request.search is not None))
         first = partial(services.ledger.cover, payer, least)
         if request.format is not None:
@@ -234,7 +235,7 @@ class _Chat(msgspec.Struct, eq=False):
             search=request.search,
             search_budget=search.embedded_budget if embedded else search.budget,
             preemptible=self.card.preemptible,
-            account=self._exchange.principal.account_id,
+            account=self._exchange.principal.member_id,
         )
 
     async def _refusal(self, unsafe: FinishDelta) -> Batch:

@@ -31,7 +31,7 @@ SETTINGS = (
     "SET idle_in_transaction_session_timeout = {idle}; SET statement_timeout = {statement}; "
     "SET lock_timeout = {lock}; SET default_transaction_read_only = {read_only}"
 )
-# A service that is stopped within a transaction has accounts locked: others wait no longer.
+# A service that is stopped within a transaction has wallets locked: others wait no longer.
 WRITING = {"idle": 3_000, "statement": 3_000, "lock": 2_000, "read_only": "default"}
 READING = {"idle": 0, "statement": 0, "lock": 2_000, "read_only": "on"}
 PATIENT = {"idle": 0, "statement": 0, "lock": 0, "read_only": "default"}

@@ -54,12 +54,14 @@ class PostgreSQLSession:
         for parameters in rows:
             self.run(sql, *parameters)
 
-    def lock(self, accounts: Iterable[int]) -> None:
-        ids = ",".join(map(str, sorted(accounts)))
-        self.rows(
-            "SELECT id FROM accounts WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
-            f"{{{ids}}}",
-        )
+    def lock(self, wallets: Iterable[int], budgets: Iterable[int] = ()) -> None:
+        for table, wanted in (("wallets", wallets), ("budgets", budgets)):
+            if ids := ",".join(map(str, sorted(wanted))):
+                self.rows(
+                    f"SELECT id FROM {table} WHERE id = ANY ($1) "  # noqa: S608
+                    "ORDER BY id FOR NO KEY UPDATE",
+                    f"{{{ids}}}",
+                )
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -60,7 +60,7 @@ class SQLiteSession:
         except ENVIRONMENT as error:
             raise StorageUnavailable(str(error)) from error
 
-    def lock(self, accounts: Iterable[int]) -> None:
+    def lock(self, wallets: Iterable[int], budgets: Iterable[int] = ()) -> None:
         pass
 
     @contextmanager

@@ -101,6 +101,8 @@ def migrate(connection: apsw.Connection, package: str = "xinghe.storage.sqlite")
     latest = max(version for version, _ in migrations(package))
     if _version(connection) == latest:
         return
+    # Off within: a table that others refer to can only be replaced then. All are looked at after.
+    connection.pragma("foreign_keys", False)
     # Exclusive: of two processes that start at once, the second waits here and finds it done.
     connection.execute("BEGIN EXCLUSIVE")
     try:
@@ -114,11 +116,15 @@ def migrate(connection: apsw.Connection, package: str = "xinghe.storage.sqlite")
             if version > current:
                 connection.execute(script)
                 connection.pragma("user_version", version)
+        if lost := connection.execute("PRAGMA foreign_key_check").fetchone():
+            raise StorageError(f"the database is damaged: its table {lost[0]} refers to nothing")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    finally:
+        connection.pragma("foreign_keys", True)
 
 
 def _version(connection: apsw.Connection) -> int:

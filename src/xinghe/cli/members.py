@@ -1,12 +1,12 @@
-"""`xinghe account`: make accounts, grant Tokens, look at balances, be told of a low one."""
+"""`xinghe member`: make members, grant Tokens, look at balances, be told of a low one."""
 
 from typing import Any, Literal
 
 import click
 
-from xinghe.accounts import Account, Accounts, Alert, Alerts, rules
+from xinghe.accounts import Alert, Alerts, Member, Members, rules
 from xinghe.cli.common import (
-    ACCOUNT,
+    MEMBER,
     Amount,
     AmountOrNone,
     Validated,
@@ -24,11 +24,11 @@ from xinghe.storage import Database
 
 
 @click.group()
-def account() -> None:
-    """Accounts and their Tokens. An account is named by its name or its appid."""
+def member() -> None:
+    """Members and their Tokens. A member is named by his name or his appid."""
 
 
-@account.command()
+@member.command()
 @click.argument("name", type=Validated("name", rules.check_name))
 @click.option(
     "--tokens",
@@ -41,38 +41,38 @@ def account() -> None:
 )
 @shown_options
 def create(name: str, amount: int, data: str | None, as_json: bool) -> None:
-    """Make the account NAME and grant it its first Tokens."""
+    """Make the member NAME and grant him his first Tokens."""
     made = run(
         data,
-        lambda db: Accounts(db, actor=actor()).create_account(name, amount=amount),
+        lambda db: Members(db, actor=actor()).create(name, amount=amount),
         create=True,
     )
     show(_view(made), as_json=as_json)
 
 
-@account.command("show")
-@click.argument("name", type=ACCOUNT)
+@member.command("show")
+@click.argument("name", type=MEMBER)
 @shown_options
-def show_account(name: str, data: str | None, as_json: bool) -> None:
-    """Show the balance of account NAME: available, held by running requests, and their sum."""
+def show_member(name: str, data: str | None, as_json: bool) -> None:
+    """Show the balance of member NAME: available, held by running requests, and their sum."""
 
-    async def action(database: Database) -> tuple[Account, Alert | None]:
-        return await Accounts(database).get_account(name), await Alerts(database).get(name)
+    async def action(database: Database) -> tuple[Member, Alert | None]:
+        return await Members(database).get(name), await Alerts(database).get(name)
 
     found, alert = run(data, action)
     show(_view(found) | _alert_view(alert), as_json=as_json)
 
 
-@account.command("list")
+@member.command("list")
 @shown_options
-def list_accounts(data: str | None, as_json: bool) -> None:
-    """List all accounts, the oldest first."""
-    found = run(data, lambda db: Accounts(db).list_accounts())
+def list_members(data: str | None, as_json: bool) -> None:
+    """List all members, the oldest first."""
+    found = run(data, lambda db: Members(db).list())
     show([_view(each) for each in found], as_json=as_json)
 
 
-@account.command()
-@click.argument("name", type=ACCOUNT)
+@member.command()
+@click.argument("name", type=MEMBER)
 @click.argument("amount", type=Amount(), metavar="TOKENS")
 @expires_option
 @click.option("--note", type=Validated("note", rules.check_note), default="", help="Why.")
@@ -80,16 +80,16 @@ def list_accounts(data: str | None, as_json: bool) -> None:
 def grant(
     *, name: str, amount: int, expires: int | None, note: str, data: str | None, as_json: bool
 ) -> None:
-    """Grant TOKENS to account NAME. Tokens that expire soonest are spent first."""
+    """Grant TOKENS to member NAME. Tokens that expire soonest are spent first."""
     after = run(
         data,
-        lambda db: Accounts(db, actor=actor()).grant(name, amount, expires_at=expires, note=note),
+        lambda db: Members(db, actor=actor()).grant(name, amount, expires_at=expires, note=note),
     )
     show(_view(after), as_json=as_json)
 
 
-@account.command("alert")
-@click.argument("name", type=ACCOUNT)
+@member.command("alert")
+@click.argument("name", type=MEMBER)
 @click.argument("threshold", type=AmountOrNone(), metavar="TOKENS|none")
 @click.option(
     "--webhook",
@@ -106,7 +106,7 @@ def set_alert(
     data: str | None,
     as_json: bool,
 ) -> None:
-    """Give a notice when the balance of account NAME falls below TOKENS.
+    """Give a notice when the balance of member NAME falls below TOKENS.
 
     A notice is signed as Standard Webhooks says (webhook-id, -timestamp, -signature), with a
     secret that is printed this once; while the URL stays the same, so does the secret, but one
@@ -139,7 +139,7 @@ def _alert_view(alert: Alert | None) -> dict[str, Any]:
     }
 
 
-def _view(found: Account) -> dict[str, Any]:
+def _view(found: Member) -> dict[str, Any]:
     return {
         "name": found.name,
         "appid": found.appid,

@@ -1,0 +1,200 @@
+"""Who is calling, by an access token: what pays for him, what limits him, what he may do.
+
+What the groups and budgets of a member say is kept in memory for as long as nothing that is
+audited has changed; the token itself is looked up with every request.
+"""
+
+import hashlib
+import hmac
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from xinghe.ledger import Budget, Window
+from xinghe.storage import Connection, Database, now
+
+KEPT = 10_000
+"""Tokens of which it is known in memory what pays for them and what limits them."""
+
+_TOKEN = re.compile(r"xh-([a-z0-9]{10})-[A-Za-z0-9]{43}")
+_AUTHENTICATE = (
+    "SELECT t.digest, t.revoked_at, t.expires_at, m.disabled_at, m.id, m.appid, m.name, "
+    "m.operator, t.id, t.name, t.scopes, t.models, (SELECT number FROM revision) "
+    "FROM tokens t JOIN members m ON m.id = t.member_id WHERE t.public_id = $1"
+)
+_LAPSED = (
+    "SELECT t.id FROM tokens t JOIN members m ON m.id = t.member_id WHERE t.id = $1 "
+    "AND (t.revoked_at IS NOT NULL OR t.expires_at <= $2 OR m.disabled_at IS NOT NULL)"
+)
+_GROUPS = (
+    "SELECT g.id, g.name, g.models, m.role, p.id, p.name, p.models FROM memberships m "
+    "JOIN groups g ON g.id = m.group_id LEFT JOIN groups p ON p.id = g.parent_id "
+    "WHERE m.member_id = $1 AND g.deleted_at IS NULL ORDER BY g.id"
+)
+_BUDGETS = "SELECT id, unit, per, rolling, zone, amount, model FROM budgets WHERE ended_at IS NULL"
+
+_NAMES = msgspec.json.Decoder(frozenset[str])
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """A budget that is counted in memory: at most `amount` requests (`rpm`) or tokens (`tpm`) a
+    minute, or requests at once (`concurrent`). `whose` says whose it is; `model` None: of all.
+    """
+
+    id: int
+    unit: str
+    amount: int
+    whose: str
+    model: str | None = None
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What pays for a member, in order; what limits him; his role in each group.
+
+    `models` are those that all his groups allow; None: every model.
+    """
+
+    wallets: tuple[int, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    roles: dict[int, str] = {}
+    models: frozenset[str] | None = None
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who is calling, and what the token allows; `models` None allows every model."""
+
+    member_id: int
+    appid: str
+    member_name: str
+    token_id: int
+    token_name: str
+    scopes: frozenset[str]
+    models: frozenset[str] | None
+    operator: bool = False
+    standing: Standing = Standing()
+
+    @property
+    def wallets(self) -> tuple[int, ...]:
+        return self.standing.wallets
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        return self.standing.budgets
+
+
+class Principals:
+    """Every method raises `StorageError` if the database cannot be used."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._standings: OrderedDict[int, tuple[int, Standing]] = OrderedDict()
+        """By token id, with the revision that it was read at; what was used last comes last."""
+
+    async def authenticate(self, secret: str) -> Principal | None:
+        """Who holds this token; None if it is unknown, malformed, revoked or expired.
+
+        So is that of a member who is disabled or deleted.
+        """
+        match = _TOKEN.fullmatch(secret)
+        if match is None:
+            return None
+        row = await self._database.read(lambda c: c.row(_AUTHENTICATE, match[1]))
+        if row is None:
+            return None
+        stored, revoked_at, expires_at, disabled_at, *member, token_id = row[:9]
+        # The comparison comes first and takes the same time for every wrong secret.
+        if not hmac.compare_digest(stored, hashlib.sha256(secret.encode()).digest()):
+            return None
+        lapsed = expires_at is not None and expires_at <= now()
+        if lapsed or revoked_at is not None or disabled_at is not None:
+            return None
+        member_id, appid, name, operator = member
+        token_name, scopes, models, revision = row[9:]
+        standing = await self._standing(member_id, token_id, revision)
+        allowed = None if models is None else _NAMES.decode(models)
+        return Principal(
+            member_id=member_id,
+            appid=appid,
+            member_name=name,
+            token_id=token_id,
+            token_name=token_name,
+            scopes=_NAMES.decode(scopes),
+            models=_both(allowed, standing.models),
+            operator=bool(operator),
+            standing=standing,
+        )
+
+    async def lapsed(self, token_ids: Iterable[int]) -> list[int]:
+        """Which of these tokens are revoked or expired, or of a disabled member."""
+        asked, at = list(token_ids), now()
+        return await self._database.read(
+            lambda c: [each for each in asked if c.value(_LAPSED, each, at) is not None]
+        )
+
+    async def _standing(self, member_id: int, token_id: int, revision: int) -> Standing:
+        known = self._standings.get(token_id)
+        if known is not None and known[0] == revision:
+            self._standings.move_to_end(token_id)
+            return known[1]
+        # What is read may be newer than the revision: then it is read once more than needed.
+        found = await self._database.read(lambda c: standing(c, member_id, token_id))
+        self._standings[token_id] = revision, found
+        self._standings.move_to_end(token_id)
+        if len(self._standings) > KEPT:
+            self._standings.popitem(last=False)
+        return found
+
+
+def standing(connection: Connection, member_id: int, token_id: int) -> Standing:
+    """What holds for a member who calls with a token."""
+    wallets = connection.rows(
+        "SELECT wallet_id FROM payment_order WHERE member_id = $1 ORDER BY position", member_id
+    )
+    groups: dict[int, str] = {}
+    roles: dict[int, str] = {}
+    allowed: frozenset[str] | None = None
+    for group, name, models, role, parent, parent_name, parent_models in connection.rows(
+        _GROUPS, member_id
+    ):
+        roles[group], groups[group] = role, name
+        if parent is not None:
+            groups[parent] = parent_name
+        for each in (models, parent_models):
+            allowed = _both(allowed, None if each is None else _NAMES.decode(each))
+    found = [
+        *_read(connection, "token_id = $1", "the access token", token_id),
+        *_read(connection, "member_id = $1", "the member", member_id),
+    ]
+    for group, name in groups.items():
+        found += _read(connection, "group_id = $1", f"the group {name}", group)
+    nobody = "token_id IS NULL AND member_id IS NULL AND group_id IS NULL"
+    found += _read(connection, nobody, "the service")
+    return Standing(
+        wallets=tuple(wallet for (wallet,) in wallets) or (member_id,),
+        budgets=tuple(each for each in found if isinstance(each, Budget)),
+        limits=tuple(each for each in found if isinstance(each, Limit)),
+        roles=roles,
+        models=allowed,
+    )
+
+
+def _read(connection: Connection, where: str, whose: str, *subject: int) -> list[Budget | Limit]:
+    rows = connection.rows(f"{_BUDGETS} AND {where} ORDER BY id", *subject)
+    return [_budget(whose, *row) for row in rows]
+
+
+def _budget(whose: str, budget: int, unit: Any, per: Any, *rest: Any) -> Budget | Limit:
+    rolling, zone, amount, model = rest
+    if per is None:
+        return Limit(budget, unit, amount, whose, model)
+    return Budget(budget, unit, Window(per, bool(rolling), zone), amount, whose, model)
+
+
+def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other
