@@ -7,7 +7,7 @@ A request meets, from the outside in:
 3.  `api.idempotency`   a key that was answered gets its answer again; else one request at a time
 4.  `api.chat`          body read and validated; the operation says its price and its work
 5.  `api.priced`        takes every operation that costs through the next three
-6.  `limits`            RPM, TPM and QPS of the member; what was not used is given back
+6.  `limits`            QPS, RPM, TPM, a place among concurrent requests; unused Tokens go back
 7.  `safety`            each operation moderates what it was asked, and chat its answer meanwhile
 8.  `ledger.hold`       the worst case reserved, settled exactly once on the way out
 9.  `generation`        the passes of one answer, stop strings, length
@@ -29,6 +29,7 @@ from xinghe.accounts import Outbox, Principals
 from xinghe.api.body import BodyBudget
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.route import ChatRoute
+from xinghe.api.concurrency import Concurrency
 from xinghe.api.edge import Edge
 from xinghe.api.elsewhere import (
     Identified,
@@ -92,6 +93,7 @@ class System:
             catalog=catalog,
             deployments=self.deployments,
             limiter=Limiter(),
+            concurrency=Concurrency(principals, catalog.limits),
             ledger=Ledger(database),
             lapses=Lapses(principals),
             moderator=Moderator(
@@ -147,6 +149,7 @@ class System:
             (search.start, search.stop),
             (services.vetting.start, services.vetting.aclose),
             (services.lapses.looking.start, services.lapses.looking.stop),
+            (services.concurrency.looking.start, services.concurrency.looking.stop),
         ]
         """How each part but the ledger is started and stopped, in the order of starting."""
 

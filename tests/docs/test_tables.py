@@ -100,9 +100,9 @@ def test_the_error_table_is_the_code_s(each: Page) -> None:
 
 @both("docs/limits")
 def test_every_limit_stands_with_its_error(each: Page) -> None:
-    written = [codes(row[2]) for row in each.tables[0]]
+    written = [codes(row[2])[0] for row in each.tables[0]]
     expected = {error.value.code for error in Errors if error.value.status == 429}
-    assert sorted(written) == sorted([code] for code in expected)
+    assert set(written) == expected
 
 
 @both("docs/limits")

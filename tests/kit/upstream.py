@@ -24,12 +24,18 @@ class Received:
 
     body: dict[str, Any]
     headers: dict[str, str]
+    at: float = field(default_factory=time.monotonic)
     sent: int = 0
     """Pieces of text written so far."""
     gone_at: float | None = None
     """When the client was seen to have left before the end."""
-    ended: bool = False
+    ended_at: float | None = None
+    """When the answer had been written."""
     done: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def ended(self) -> bool:
+        return self.ended_at is not None
 
 
 class Upstream:
@@ -103,7 +109,7 @@ class Upstream:
         try:
             now = script.at(len(self._received[script.id]) - 1)
             await _Answer(now, body, reader, writer).run(seen)
-            seen.ended = True
+            seen.ended_at = time.monotonic()
         except ConnectionError:
             seen.gone_at = time.monotonic()
             raise

@@ -19,9 +19,9 @@ from xinghe.limits import Place, Places, RateLimited
 from xinghe.limits.quota import Key
 
 QUEUE, WAIT = 5, 30.0
-NARROW = ("concurrent", "Li's token", "")
-MODEL = ("concurrent", "the class", "m")
-WIDE = ("concurrent", "the class", "")
+NARROW: Key = ("budget", 1, "")
+MODEL: Key = ("budget", 2, "m")
+WIDE: Key = ("budget", 3, "")
 WAYS: dict[str, tuple[Key, ...]] = {
     "Li": (NARROW, WIDE),
     "Li on m": (NARROW, MODEL, WIDE),
@@ -73,7 +73,7 @@ class Crowd(RuleBasedStateMachine):
         return [request for request in self.requests if request.state == state]
 
     async def work(self, request: Request) -> None:
-        asks = [Place(key, str(key[1]), self.limits[key]) for key in WAYS[request.way]]
+        asks = [Place(key, "the class", self.limits[key]) for key in WAYS[request.way]]
         try:
             async with self.places.hold(asks, request.member):
                 request.state = "works"
@@ -128,7 +128,7 @@ class Crowd(RuleBasedStateMachine):
     def a_limit_is_changed(self, key: Key, limit: int) -> None:
         self.limits[key] = limit
         self.over[key] = max(0, self.taken(key) - limit)
-        self.loop.call_soon(self.places.change, Place(key, str(key[1]), limit))
+        self.loop.call_soon(self.places.change, Place(key, "the class", limit))
         self.let_pass(0)
 
     def held(self, key: Key) -> int:

@@ -18,6 +18,8 @@ from xinghe.storage import Connection, now
 Unit = Literal["tokens", "requests", "rpm", "tpm", "concurrent"]
 COUNTED = ("tokens", "requests")
 """In the ledger, in windows."""
+MAX_LIMIT = 10**12
+"""The highest limit that memory counts."""
 
 _COLUMNS = (
     "b.id, b.unit, b.amount, b.per, b.rolling, b.zone, b.model, b.token_id, b.member_id, "
@@ -71,7 +73,7 @@ def create(connection: Connection, actor: str, new: NewBudget) -> int:
         raise AccountError(
             f"a budget of {new.unit} has {'a' if new.window is None else 'no'} window"
         )
-    check_amount(new.amount)
+    check_amount(new.unit, new.amount)
     at, window = now(), new.window
     budget: int = connection.value(
         "INSERT INTO budgets (unit, amount, per, rolling, zone, model, token_id, member_id, "
@@ -96,12 +98,13 @@ def create(connection: Connection, actor: str, new: NewBudget) -> int:
 
 def amend(connection: Connection, actor: str, budget: int, amount: int) -> None:
     """Change a budget's amount. Raises `AccountError`."""
-    check_amount(amount)
-    before = connection.value(
-        "SELECT amount FROM budgets WHERE id = $1 AND ended_at IS NULL", budget
+    row = connection.row(
+        "SELECT unit, amount FROM budgets WHERE id = $1 AND ended_at IS NULL", budget
     )
-    if before is None:
+    if row is None:
         raise AccountError(f"there is no budget {budget}")
+    unit, before = row
+    check_amount(unit, amount)
     connection.run("UPDATE budgets SET amount = $1 WHERE id = $2", amount, budget)
     changed = {"amount": before}, {"amount": amount}
     record(connection, actor, "budget.amend", str(budget), before=changed[0], after=changed[1])
@@ -134,10 +137,11 @@ def cap_of(connection: Connection, token_id: int) -> BudgetState | None:
     return next(iter(states(connection, capped, token_id)), None)
 
 
-def check_amount(amount: int) -> None:
-    """0 to `MAX_BALANCE`. Raises `AccountError`."""
-    if not 0 <= amount <= MAX_BALANCE:
-        raise AccountError(f"amount: {amount} is not allowed: 0 to {MAX_BALANCE}")
+def check_amount(unit: Unit, amount: int) -> None:
+    """0 to `MAX_BALANCE` where the ledger counts, else 1 to `MAX_LIMIT`. Raises `AccountError`."""
+    least, most = (0, MAX_BALANCE) if unit in COUNTED else (1, MAX_LIMIT)
+    if not least <= amount <= most:
+        raise AccountError(f"amount: {amount} is not allowed: {least} to {most}")
 
 
 def _state(connection: Connection, at: int, budget: int, unit: Any, amount: int, *rest: Any) -> Any:

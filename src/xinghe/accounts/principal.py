@@ -9,7 +9,7 @@ import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -36,6 +36,8 @@ _GROUPS = (
 )
 _BUDGETS = "SELECT id, unit, per, rolling, zone, amount, model FROM budgets WHERE ended_at IS NULL"
 
+_AMOUNT = "SELECT amount FROM budgets WHERE id = $1 AND ended_at IS NULL"
+
 _NAMES = msgspec.json.Decoder(frozenset[str])
 
 
@@ -45,7 +47,7 @@ class Limit(msgspec.Struct, frozen=True):
     """
 
     id: int
-    unit: str
+    unit: Literal["rpm", "tpm", "concurrent"]
     amount: int
     whose: str
     model: str | None = None
@@ -135,6 +137,14 @@ class Principals:
             lambda c: [each for each in asked if c.value(_LAPSED, each, at) is not None]
         )
 
+    async def amounts(self, budgets: Iterable[int]) -> dict[int, int]:
+        """Of those budgets that have not ended."""
+        asked = list(budgets)
+        found = await self._database.read(
+            lambda c: [(each, c.value(_AMOUNT, each)) for each in asked]
+        )
+        return {each: amount for each, amount in found if amount is not None}
+
     async def _standing(self, member_id: int, token_id: int, revision: int) -> Standing:
         known = self._standings.get(token_id)
         if known is not None and known[0] == revision:
@@ -154,22 +164,24 @@ def standing(connection: Connection, member_id: int, token_id: int) -> Standing:
     wallets = connection.rows(
         "SELECT wallet_id FROM payment_order WHERE member_id = $1 ORDER BY position", member_id
     )
-    groups: dict[int, str] = {}
+    # Those below an organisation come first, all by their ids: who has places in several takes
+    # them in the order that everybody takes them in.
+    groups: dict[tuple[bool, int], str] = {}
     roles: dict[int, str] = {}
     allowed: frozenset[str] | None = None
     for group, name, models, role, parent, parent_name, parent_models in connection.rows(
         _GROUPS, member_id
     ):
-        roles[group], groups[group] = role, name
+        roles[group], groups[parent is None, group] = role, name
         if parent is not None:
-            groups[parent] = parent_name
+            groups[True, parent] = parent_name
         for each in (models, parent_models):
             allowed = _both(allowed, None if each is None else _NAMES.decode(each))
     found = [
         *_read(connection, "token_id = $1", "the access token", token_id),
         *_read(connection, "member_id = $1", "the member", member_id),
     ]
-    for group, name in groups.items():
+    for (_, group), name in sorted(groups.items()):
         found += _read(connection, "group_id = $1", f"the group {name}", group)
     nobody = "token_id IS NULL AND member_id IS NULL AND group_id IS NULL"
     found += _read(connection, nobody, "the service")
@@ -183,7 +195,7 @@ def standing(connection: Connection, member_id: int, token_id: int) -> Standing:
 
 
 def _read(connection: Connection, where: str, whose: str, *subject: int) -> list[Budget | Limit]:
-    rows = connection.rows(f"{_BUDGETS} AND {where} ORDER BY id", *subject)
+    rows = connection.rows(f"{_BUDGETS} AND {where} ORDER BY model IS NULL, id", *subject)
     return [_budget(whose, *row) for row in rows]
 
 

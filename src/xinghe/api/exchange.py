@@ -81,6 +81,8 @@ class Exchange:
         self.error_code = ""
         self.body_read = self.method != "POST"
         self.body_read_at = time.perf_counter()
+        self.waited = 0.0
+        """Seconds until it had its places among concurrent requests."""
         self.body: Body | None = None
         """What was read and not decoded yet."""
         self.missing = 0

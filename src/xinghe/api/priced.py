@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
 from xinghe.accounts import Principals
 from xinghe.api.chat.pictures import PictureLoader
+from xinghe.api.concurrency import Concurrency
 from xinghe.api.errors import ApiError, Errors, over_budget
 from xinghe.api.exchange import Exchange
 from xinghe.catalog import Catalog, ModelCard
@@ -24,7 +26,7 @@ from xinghe.generation.planning import GenerationContext
 from xinghe.generation.vetting import Vetting
 from xinghe.images.store import ImageStore
 from xinghe.ledger import Ledger, OverBudget
-from xinghe.limits import MEMBER, Admission, Ask, Limiter, per_minute
+from xinghe.limits import MEMBER, Admission, Ask, Limiter, asked, per_minute
 from xinghe.observe import metrics
 from xinghe.regular import Regular
 from xinghe.settings import Settings
@@ -45,6 +47,7 @@ class Services(GenerationContext, frozen=True, kw_only=True):
     catalog: Catalog
     deployments: Deployments
     limiter: Limiter
+    concurrency: Concurrency
     ledger: Ledger
     lapses: Lapses
     pictures: PictureLoader
@@ -99,13 +102,16 @@ async def charged(services: Services, exchange: Exchange, work: Work[T]) -> T:
     `InsufficientTokens`, `ClientGone`, `Unsaved`, `ApiError`, and what the
     work raises.
     """
-    card = work.card
+    card, model = work.card, exchange.model
+    asks, places = asked(exchange.principal.standing.limits, model)
     admission = admit(
-        services, exchange, exchange.model, rpm=card.rpm, tpm=card.tpm, tokens=work.tokens
+        services, exchange, model, asks, rpm=card.rpm, tpm=card.tpm, tokens=work.tokens
     )
     try:
-        held, lapses = _held(services, exchange, work), None if work.stream else services.lapses
-        return await unless_gone(exchange, held, work.usage, lapses)
+        held = partial(_held, services, exchange, work)
+        begun = services.concurrency.run(exchange, places, held) if places else held()
+        lapses = None if work.stream else services.lapses
+        return await unless_gone(exchange, begun, work.usage, lapses)
     finally:
         admission.settle(work.used)
 
@@ -135,13 +141,20 @@ async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
 
 
 def admit(
-    services: Services, exchange: Exchange, model: str, *, rpm: int, tpm: int, tokens: int
+    services: Services,
+    exchange: Exchange,
+    model: str,
+    budgets: Sequence[Ask] = (),
+    *,
+    rpm: int,
+    tpm: int,
+    tokens: int,
 ) -> Admission:
     """Take a request and an estimate of its tokens from the limits, and tell what is left.
 
     Raises `RateLimited`.
     """
-    owner, asks = exchange.principal.member_id, []
+    owner, asks = exchange.principal.member_id, list(budgets)
     if rpm:
         asks.append(Ask(("rpm", owner, model), MEMBER, per_minute("rpm", rpm)))
     if tpm:

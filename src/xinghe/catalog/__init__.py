@@ -3,6 +3,7 @@
 from xinghe.catalog.card import (
     ANSWER_RESERVE,
     MIN_OUTPUT_TOKENS,
+    AccountLimits,
     Capability,
     Kind,
     Limits,

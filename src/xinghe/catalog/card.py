@@ -90,11 +90,16 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
 
 
 class AccountLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of one account: a second over all models, a minute over what names no model; 0 is none."""
+    """Of one account: a second over all models, a minute over what names no model; 0 is none.
+
+    Before each limit of concurrent requests at most `queue` wait, for at most `wait` seconds.
+    """
 
     qps: Annotated[float, Meta(ge=0, le=1e6)] = 0
     rpm: Count = 0
     tpm: Count = 0
+    queue: Annotated[int, Meta(ge=0, le=10_000)] = 100
+    wait: Annotated[float, Meta(ge=0, le=3600)] = 30.0
 
 
 class Limits(msgspec.Struct, frozen=True, dict=True):

@@ -66,6 +66,10 @@ class Places:
                 if not line.asked:
                     del self._lines[line.ask.key]
 
+    def crowded(self) -> list[Place]:
+        """The limits before which somebody waits."""
+        return [line.ask for line in self._lines.values() if line.waiting]
+
     def change(self, ask: Place) -> None:
         """A limit was changed: let it hold for those who wait."""
         line = self._lines.get(ask.key)

@@ -66,10 +66,10 @@ def per_second(limit: float) -> Quota:
     return Quota("qps", math.ceil(limit), unit, refill, capacity=max(unit, refill * SECOND))
 
 
-Key: TypeAlias = tuple[str, int | str, str]
-"""What is counted, whose it is, and of which model (empty for what holds for all models).
+Key: TypeAlias = tuple[Literal["qps", "rpm", "tpm", "budget"], int, str]
+"""One of a member's own limits and his id, or a budget and its id; and of which model it is.
 
-A number is a member's id, for the limits that every member has; a budget has a word.
+The model is empty for what holds for all models.
 """
 
 

@@ -246,10 +246,12 @@ class _Chat(msgspec.Struct, eq=False):
     async def _generate(self, answer: Answer, waited: float) -> Batch:
         """Make the answer, but for its last batch.
 
-        For `waited` seconds others have worked before the hold: they are no time of the edge's.
+        For `waited` seconds, and before its places were free, others have worked: they are no time
+        of the edge's.
         """
         self._begin()
-        edge = time.perf_counter() - self._exchange.body_read_at - waited
+        exchange = self._exchange
+        edge = time.perf_counter() - exchange.body_read_at - exchange.waited - waited
         metrics.EDGE_IN.observe(edge)
         return await answer.run(self.show)
 
