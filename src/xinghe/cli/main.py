@@ -13,6 +13,7 @@ from xinghe.cli.models import models
 from xinghe.cli.search import search
 from xinghe.cli.serve import serve
 from xinghe.cli.tokens import token
+from xinghe.cli.usage import usage
 from xinghe.doctor.run import main as examine
 
 
@@ -41,5 +42,5 @@ def doctor(arguments: tuple[str, ...]) -> None:
 account = copy.copy(member)
 account.hidden = True
 main.add_command(account, "account")
-for command in (serve, member, token, models, ledger, search, backup, restore_command):
+for command in (serve, member, token, usage, models, ledger, search, backup, restore_command):
     main.add_command(command)
