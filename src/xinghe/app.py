@@ -26,9 +26,6 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from xinghe.accounts import Outbox, Principals
-from xinghe.api.account.billing import BillingRoute
-from xinghe.api.account.details import Details
-from xinghe.api.account.route import AccountRoute
 from xinghe.api.body import BodyBudget
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.route import ChatRoute
@@ -65,7 +62,6 @@ from xinghe.safety import Moderator
 from xinghe.search.service import SearchService
 from xinghe.settings import Settings
 from xinghe.storage import Database
-from xinghe.usage.failures import Failures
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +110,7 @@ class System:
         )
         self.ledger = services.ledger
         store = IdempotencyStore(database, settings.idempotency)
-        outbox, failures = Outbox(database), Failures(database)
+        outbox = Outbox(database)
         self.readiness = Readiness(self.deployments, database)
 
         elsewhere = [*image_routes(services.images)]
@@ -122,15 +118,12 @@ class System:
             elsewhere += documentation_routes(search.corpus)
         elsewhere += probe_routes(self.readiness)
         models = ModelsRoute(services, created=int(time.time()))
-        details = AccountRoute(services, Details(database))
-        billing = BillingRoute(services, database)
         self.app: ASGIApp = Edge(
             principals=principals,
             limiter=services.limiter,
             qps=catalog.limits.qps,
             budget=BodyBudget(settings.server.max_bodies_bytes),
             idempotency=IdempotencyLayer(store, settings.server),
-            failures=failures,
             handlers={
                 "models": models.list,
                 "model": models.show,
@@ -138,12 +131,6 @@ class System:
                 "embeddings": EmbeddingsRoute(services),
                 "rerank": RerankRoute(services),
                 "images": ImagesRoute(services),
-                "account": details.account,
-                "entries": details.entries,
-                "usage": details.usage,
-                "request": details.request,
-                "subscription": billing.subscription,
-                "billing_usage": billing.usage,
             },
             elsewhere=Identified(Router(elsewhere)),
         )
@@ -154,7 +141,6 @@ class System:
             (self.deployments.start, self.deployments.aclose),
             (store.sweeping.start, store.sweeping.stop),
             (outbox.start, outbox.stop),
-            (failures.start, failures.stop),
             (services.moderator.start, services.moderator.stop),
             (_when_asked, fetcher.aclose),
             (_when_asked, services.pictures.aclose),

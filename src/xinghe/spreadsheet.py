@@ -14,8 +14,8 @@ from itertools import chain
 
 import msgspec
 
-MAX_BYTES = 1_000_000
-MAX_ROWS = 2_000
+MAX_BYTES = 500_000
+MAX_ROWS = 1_000
 """They all become one transaction, which others wait for."""
 MAX_CELL = 1_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

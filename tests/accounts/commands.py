@@ -6,27 +6,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-import click
 import structlog
 from click.testing import CliRunner, Result
 
-from xinghe.cli.backup import backup, restore_command
-from xinghe.cli.ledger import ledger
-from xinghe.cli.members import member
-from xinghe.cli.tokens import token
+from xinghe.cli.main import main
 
 
 class Commands:
-    """`member`, `token`, `ledger`, `backup` and `restore` on one data directory."""
+    """`xinghe` on one data directory."""
 
     def __init__(self, data: Path, url: str = "") -> None:
         self.data = data
         self._variables = {"XINGHE_DATABASE__URL": url}
-        self._root = click.Group(commands=[member, token, ledger, backup, restore_command])
 
     def run(self, *arguments: str) -> Result:
         asked = [*arguments, "--data", str(self.data)]
-        result = CliRunner().invoke(self._root, asked, env=self._variables)
+        result = CliRunner().invoke(main, asked, env=self._variables)
         # A command sends the log to its standard error, and the runner's is closed by now.
         structlog.reset_defaults()
         if result.exception is not None and not isinstance(result.exception, SystemExit):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from xinghe.accounts import Members, Principals, Tokens
+from xinghe.accounts.groups import Groups
+from xinghe.accounts.invitations import Invitations
 from xinghe.storage import Database
 
 
@@ -30,3 +32,13 @@ async def tokens(database: Database) -> Tokens:
 @pytest.fixture
 async def principals(database: Database) -> Principals:
     return Principals(database)
+
+
+@pytest.fixture
+async def groups(database: Database) -> Groups:
+    return Groups(database, actor="tester")
+
+
+@pytest.fixture
+async def invitations(database: Database) -> Invitations:
+    return Invitations(database, actor="tester")

@@ -31,7 +31,7 @@ def test_a_table_is_aligned_and_its_amounts_are_exact(commands: Commands) -> Non
     commands.done("member", "create", "星河", "--tokens", "12.5")
     commands.done("member", "create", "abc", "--tokens", "999999999999.999999")
     head, first, second = commands.done("member", "list").splitlines()
-    assert head.split() == ["name", "appid", "available", "held", "balance", "created_at"]
+    assert head.split()[:6] == ["name", "appid", "available", "held", "balance", "created_at"]
     assert first.split()[2] == "12.5"
     assert second.split()[2] == "999999999999.999999"
     # A wide character takes two columns.
@@ -42,10 +42,10 @@ def test_csv_for_a_spreadsheet(commands: Commands) -> None:
     commands.done("member", "create", "=星河", "--tokens", "12.5")
     made = commands.json("member", "show", "=星河")
     head, row = commands.done("member", "list", "--csv").splitlines()
-    assert head == "name,appid,available,held,balance,created_at"
-    assert row == f"'=星河,{made['appid']},12.5,0,12.5,{made['created_at']}"
+    assert head == "name,appid,available,held,balance,created_at,state,operator"
+    assert row == f"'=星河,{made['appid']},12.5,0,12.5,{made['created_at']},active,no"
     shown = commands.done("member", "show", "=星河", "--csv").splitlines()
-    assert shown == [f"{head},alert_below,webhook", f"{row},,"]
+    assert shown == [f"{head},groups,wallets,alert_below,webhook", f"{row},,own,,"]
     for flags in (["--json", "--csv"], ["--csv", "--json"]):
         refused = commands.refused("member", "create", "b", *flags, code=2)
         assert "exclude each other" in refused

@@ -27,7 +27,7 @@ async def test_a_new_account(members: Members, database: Database) -> None:
     assert (account.available, account.held) == (INITIAL_GRANT, 0)
     assert await members.get("a") == account
     assert await members.get(account.appid) == account
-    assert await members.list() == [account]
+    assert await members.page() == [account]
     entries = await rows(database, "SELECT kind, amount, balance_after FROM entries")
     assert entries == [("grant", INITIAL_GRANT, INITIAL_GRANT)]
 
@@ -45,7 +45,7 @@ async def test_a_name_is_given_once(members: Members, database: Database) -> Non
     refused = [outcome for outcome in outcomes if isinstance(outcome, AccountError)]
     assert len(refused) == 4
     assert str(refused[0]) == "there is a member 'a' already"
-    assert len(await members.list()) == 1
+    assert len(await members.page()) == 1
     assert await rows(database, "SELECT count(*) FROM audit") == [(1,)]
 
 
@@ -56,7 +56,7 @@ async def test_names_that_are_refused(members: Members, tokens: Tokens, name: st
     await members.create("a")
     with pytest.raises(AccountError, match=r"^name: "):
         await tokens.create("a", name=name)
-    assert len(await members.list()) == 1
+    assert len(await members.page()) == 1
 
 
 async def test_a_grant(members: Members, database: Database) -> None:
@@ -199,7 +199,7 @@ async def test_quickstart_leaves_one_unused_token(
         ("mine", "active"),
         ("quickstart", "active"),
     ]
-    assert len(await members.list()) == 1
+    assert len(await members.page()) == 1
 
 
 async def test_default_is_made_only_where_there_is_no_account(members: Members) -> None:
@@ -207,7 +207,7 @@ async def test_default_is_made_only_where_there_is_no_account(members: Members) 
     assert made is not None
     assert made.name == "default"
     assert await members.ensure_default() is None
-    assert len(await members.list()) == 1
+    assert len(await members.page()) == 1
 
 
 @pytest.mark.parametrize("token", ["a\udcffb", "a\0b", "", "字", "9" * 30])

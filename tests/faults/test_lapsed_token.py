@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -92,6 +93,30 @@ def test_streams_of_a_revoked_token(own: Server, upstream: Upstream) -> None:
     entry = Books(own).usage(stream.headers["x-request-id"])
     assert len(stream.content) <= entry["completion_tokens"] <= seen.sent
     assert entry["prompt_tokens"] > 0
+
+
+@pytest.mark.parametrize("command", [["disable"], ["delete", "--yes"]], ids=lambda each: each[0])
+def test_stream_of_a_member_who_is_gone(
+    own: Server, upstream: Upstream, command: list[str]
+) -> None:
+    """Nobody else's ends, and what was answered stands in the books."""
+    own.run("group", "create", command[0])
+    own.run("member", "create", command[0])
+    own.run("group", "add", command[0], command[0])
+    api, script = Api(own.url, own.token(account=command[0])), long_answer()
+    with api.streaming(model=CHAT, messages=script.messages) as (stream, live):
+        while len(stream.content) < 10:
+            stream.take(next(live))
+        own.run("member", *command, command[0])
+        began = time.monotonic()
+        for event in live:
+            stream.take(event)
+        assert time.monotonic() - began < allowed(SECONDS)
+    ends_honestly(stream)
+    request, end = stream.headers["x-request-id"], time.monotonic() + 60
+    while not re.search(f"usage .* {request} ", own.run("ledger", "entries")):
+        assert time.monotonic() < end, "nothing was charged"
+    refused(api.chat(model=CHAT), *UNCERTIFIED)
 
 
 def test_stream_of_a_token_that_expires(own: Server) -> None:

@@ -80,10 +80,10 @@ def fill(
     )
     connection.run(
         f"{turns} INSERT INTO entries (wallet_id, at, kind, amount, balance_after, request_id, "
-        "hold_id, model, token_id, token_name, prompt_tokens, completion_tokens, input_rate, "
+        "hold_id, model, token_id, prompt_tokens, completion_tokens, input_rate, "
         "output_rate, cached_rate, search_rate) SELECT i % $2 + 1, 1, 'usage', "
         "-CAST($3 AS BIGINT), $4 - (i / $2 + 1) * $3, 'as-0123456789', "
-        "'of-a-request-' || (1000000000 + i), 'm', i % $2 + 1, 't', 2, 2, CAST($5 AS BIGINT), "
+        "'of-a-request-' || (1000000000 + i), 'm', i % $2 + 1, 2, 2, CAST($5 AS BIGINT), "
         "CAST($6 AS BIGINT), CAST($7 AS BIGINT), 0 FROM n",
         members * requests,
         members,

@@ -43,8 +43,8 @@ ONE_OF_EACH: list[tuple[Any, ...]] = [
     ("INSERT INTO memberships SELECT 1, id, 'member', 0 FROM members",),
     ("INSERT INTO payment_order SELECT id, 0, 1001 FROM members",),
     (
-        "INSERT INTO invitations (group_id, role, pays, digest, uses_left, expires_at, created_at) "
-        "VALUES (1, 'member', 'group', $1, 5, 9, 0)",
+        "INSERT INTO invitations (group_id, role, pays, amount, digest, uses_left, expires_at, "
+        "created_at) VALUES (1, 'member', 'group', 7, $1, 5, 9, 0)",
         bytes(range(32)),
     ),
     ("INSERT INTO identities VALUES ('https://i', '星', 1, 0)",),
@@ -58,8 +58,8 @@ ONE_OF_EACH: list[tuple[Any, ...]] = [
         "SELECT id, 0, id, id, '模型', '' FROM members",
     ),
     (
-        "INSERT INTO failures (wallet_id, member_id, token_id, request_id, at, operation, model, "
-        "status, code, total_ms) VALUES (1, 1, 1, 'as-0', 1, 'chat', 'm', 500, 'x', 7)",
+        "INSERT INTO failures (member_id, token_id, request_id, at, operation, model, status, "
+        "code, total_ms) VALUES (1, 1, 'as-0', 1, 'chat', 'm', 500, 'internal_error', 7)",
     ),
     (AUDIT,),
     ("INSERT INTO alerts (wallet_id, threshold, url, secret) VALUES (1, 5000, 'http://h', 's')",),

@@ -7,6 +7,14 @@ import msgspec
 from xinghe.storage import Connection, now
 
 
+def alone(connection: Connection) -> None:
+    """Have nobody else change what is audited from here on, until the transaction ends.
+
+    For what is to stay true that was looked up before, such as that a name is free.
+    """
+    connection.run("UPDATE revision SET number = number + 1")
+
+
 def record(
     connection: Connection,
     actor: str,

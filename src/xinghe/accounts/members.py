@@ -2,16 +2,18 @@
 
 import secrets
 import string
+from collections.abc import Callable
 
-from xinghe.accounts import rules, tables
-from xinghe.accounts.audit import record
+from xinghe.accounts import erasure, rules, tables
+from xinghe.accounts.audit import alone, record
 from xinghe.accounts.tables import Member
 from xinghe.core import INITIAL_GRANT
-from xinghe.storage import Connection, Database, now
+from xinghe.storage import Connection, Database, in_batches, now
 
 DEFAULT_MEMBER = "default"
 """Who is there from the first start on; he operates the service."""
 
+PAGE = 100
 _ID_ALPHABET = string.ascii_lowercase + string.digits
 
 
@@ -36,9 +38,79 @@ class Members:
         """Raises `AccountError` if there is none."""
         return await self._database.read(lambda c: tables.member(c, name))
 
-    async def list(self) -> list[Member]:
-        """All members, the oldest first."""
-        return await self._database.read(tables.all_members)
+    async def page(self, *, after: int = 0, limit: int = PAGE) -> list[Member]:
+        """The members behind the id `after`, the oldest first."""
+        return await self._database.read(lambda c: tables.members(c, after, limit))
+
+    async def search(self, prefix: str, *, after: int = 0, limit: int = PAGE) -> list[Member]:
+        """Those whose names begin so, by name, behind the member of the id `after`."""
+        return await self._database.read(lambda c: tables.members_called(c, prefix, after, limit))
+
+    async def rename(self, name: str, new: str) -> Member:
+        """Raises `AccountError`."""
+        rules.check_name(new)
+
+        def change(connection: Connection, member: Member) -> None:
+            if new != member.name:
+                alone(connection)
+                tables.check_free(connection, new)
+            connection.run("UPDATE members SET name = $1 WHERE id = $2", new, member.id)
+
+        return await self._change(name, "rename", "name", change)
+
+    async def disable(self, name: str) -> Member:
+        """Have every token refused from the next request on, and end what runs.
+
+        Doing it twice is no error. Raises `AccountError`.
+        """
+
+        def change(connection: Connection, member: Member) -> None:
+            connection.run(
+                "UPDATE members SET disabled_at = coalesce(disabled_at, $1) WHERE id = $2",
+                now(),
+                member.id,
+            )
+            connection.run("DELETE FROM sessions WHERE member_id = $1", member.id)
+
+        return await self._change(name, "disable", "disabled_at", change)
+
+    async def enable(self, name: str) -> Member:
+        """Undo `disable`. Raises `AccountError`."""
+
+        def change(connection: Connection, member: Member) -> None:
+            connection.run("UPDATE members SET disabled_at = NULL WHERE id = $1", member.id)
+
+        return await self._change(name, "enable", "disabled_at", change)
+
+    async def set_operator(self, name: str, operator: bool) -> Member:
+        """Let a member do everything with a token of scope `admin`, or no longer.
+
+        Raises `AccountError`.
+        """
+
+        def change(connection: Connection, member: Member) -> None:
+            connection.run(
+                "UPDATE members SET operator = $1 WHERE id = $2", int(operator), member.id
+            )
+
+        return await self._change(name, "operator", "operator", change)
+
+    async def delete(self, name: str) -> None:
+        """Delete a person: the name goes wherever it stands, what was used stays in the books.
+
+        Raises `AccountError`.
+        """
+
+        def operation(connection: Connection) -> int:
+            member = tables.member(connection, name)
+            connection.lock([member.id], erasure.budgets_of(connection, member.id))
+            member = tables.member(connection, name)
+            erasure.forget(connection, member, now())
+            record(connection, self._actor, "member.delete", member.appid)
+            return member.id
+
+        deleted = await self._database.write(operation)
+        await in_batches(self._database, erasure.clear, deleted)
 
     async def grant(
         self, name: str, amount: int, *, expires_at: int | None = None, note: str = ""
@@ -68,6 +140,30 @@ class Members:
 
         return await self._database.write(operation)
 
+    async def _change(
+        self,
+        name: str,
+        action: str,
+        field: str,
+        change: Callable[[Connection, Member], None],
+    ) -> Member:
+        def operation(connection: Connection) -> Member:
+            before = tables.locked_member(connection, name)
+            change(connection, before)
+            after = tables.member(connection, before.appid)
+            told = [{field: getattr(each, field)} for each in (before, after)]
+            record(
+                connection,
+                self._actor,
+                f"member.{action}",
+                before.appid,
+                before=told[0],
+                after=told[1],
+            )
+            return after
+
+        return await self._database.write(operation)
+
 
 def create_default(connection: Connection, actor: str) -> Member:
     """Raises `AccountError` if there is one."""
@@ -75,12 +171,21 @@ def create_default(connection: Connection, actor: str) -> Member:
 
 
 def create_member(
-    connection: Connection, actor: str, name: str, amount: int, *, operator: bool = False
+    connection: Connection,
+    actor: str,
+    name: str,
+    amount: int,
+    *,
+    operator: bool = False,
+    password: str | None = None,
 ) -> Member:
-    """A new member, granted an amount. Raises `AccountError` if the name is taken."""
+    """A new member, granted an amount; `password` is a hash.
+
+    Raises `AccountError` if the name is taken.
+    """
     at = now()
     appid = "app-" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(10))
-    made = tables.insert_member(connection, appid, name, at, operator=operator)
+    made = tables.insert_member(connection, appid, name, at, operator=operator, password=password)
     if amount:
         made = tables.grant(connection, made, amount, at=at, note="initial grant")
     after = {"name": name, "amount": amount, "operator": operator}

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from xinghe.accounts.group_tables import sources
 from xinghe.ledger import Budget, Window
 from xinghe.storage import Connection, Database, now
 
@@ -161,9 +162,6 @@ class Principals:
 
 def standing(connection: Connection, member_id: int, token_id: int) -> Standing:
     """What holds for a member who calls with a token."""
-    wallets = connection.rows(
-        "SELECT wallet_id FROM payment_order WHERE member_id = $1 ORDER BY position", member_id
-    )
     # Those below an organisation come first, all by their ids: who has places in several takes
     # them in the order that everybody takes them in.
     groups: dict[tuple[bool, int], str] = {}
@@ -186,7 +184,7 @@ def standing(connection: Connection, member_id: int, token_id: int) -> Standing:
     nobody = "token_id IS NULL AND member_id IS NULL AND group_id IS NULL"
     found += _read(connection, nobody, "the service")
     return Standing(
-        wallets=tuple(wallet for (wallet,) in wallets) or (member_id,),
+        wallets=tuple(each.wallet_id for each in sources(connection, member_id)),
         budgets=tuple(each for each in found if isinstance(each, Budget)),
         limits=tuple(each for each in found if isinstance(each, Limit)),
         roles=roles,

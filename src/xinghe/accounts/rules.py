@@ -3,8 +3,11 @@
 Each check returns the value that it was given and raises `AccountError`.
 """
 
+import re
 from collections.abc import Iterable
+from decimal import Decimal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from xinghe.core import MICRO
 from xinghe.ledger import PERIODS
@@ -56,11 +59,34 @@ def check_amount(value: int, *, least: int = 1, field: str = "amount") -> int:
     return value
 
 
+def read_amount(text: str, *, least: int = 0, field: str = "amount") -> int:
+    """Micro-Tokens of a text that says Tokens, with up to 6 decimals."""
+    if re.fullmatch(r"[0-9]{1,13}(\.[0-9]{1,6})?", text):
+        micro = int(Decimal(text) * MICRO)
+        if least <= micro <= MAX_BALANCE:
+            return micro
+    raise AccountError(
+        f"{field}: {_shown(text)} is not an amount: {Decimal(least) / MICRO:f} to "
+        f"{MAX_BALANCE // MICRO} Tokens, with up to 6 decimals"
+    )
+
+
 def check_cap(amount: int | None, per: str) -> int | None:
     """None, or micro-Tokens from 0 to `MAX_BALANCE`; `per` one of `PERIODS`."""
     if per not in PERIODS:
         raise AccountError(f"cap_per: {_shown(per)} is not allowed: {', '.join(PERIODS)}")
     return None if amount is None else check_amount(amount, least=0, field="cap")
+
+
+def check_zone(value: str) -> str:
+    """The name of a time zone, such as `Asia/Shanghai`."""
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError) as error:
+        raise AccountError(
+            f"zone: {_shown(value)} is not allowed: a time zone such as Asia/Shanghai or UTC"
+        ) from error
+    return value
 
 
 def check_webhook(value: str | None) -> str | None:

@@ -18,7 +18,7 @@ LOOKED_AT = 20_000
 """Holds among which one of a token is looked for."""
 MARGIN = 86_400 * MICRO
 _MEMBERS = (
-    "SELECT m.id, m.appid, m.name, w.available, w.held, m.created_at "
+    "SELECT m.id, m.appid, m.name, w.available, w.held, m.created_at, m.operator, m.disabled_at "
     "FROM members m JOIN wallets w ON w.id = m.id"
 )
 _SELECT = (
@@ -38,6 +38,8 @@ class Member(msgspec.Struct, frozen=True):
     available: int
     held: int
     created_at: int
+    operator: bool
+    disabled_at: int | None
 
     @property
     def balance(self) -> int:
@@ -78,10 +80,26 @@ class AccessToken(msgspec.Struct, frozen=True):
         return "expired" if self.expires_at is not None and self.expires_at <= at else "active"
 
 
-def all_members(connection: Connection) -> list[Member]:
-    """Every member, the oldest first."""
-    rows = connection.rows(f"{_MEMBERS} WHERE m.deleted_at IS NULL ORDER BY m.id")
-    return [Member(*row) for row in rows]
+def members(connection: Connection, after: int, limit: int) -> list[Member]:
+    """Members behind an id, the oldest first."""
+    rows = connection.rows(
+        f"{_MEMBERS} WHERE m.deleted_at IS NULL AND m.id > $1 ORDER BY m.id LIMIT $2", after, limit
+    )
+    return [_member(row) for row in rows]
+
+
+def members_called(connection: Connection, prefix: str, after: int, limit: int) -> list[Member]:
+    """Those whose names begin so, by name, behind the member of an id."""
+    rows = connection.rows(
+        f"{_MEMBERS} WHERE m.name >= $1 AND m.name < $2 "  # noqa: S608
+        "AND m.name > coalesce((SELECT name FROM members WHERE id = $3), '') "
+        "ORDER BY m.name LIMIT $4",
+        prefix,
+        prefix + chr(0x10FFFF),  # behind whatever else may follow
+        after,
+        limit,
+    )
+    return [_member(row) for row in rows]
 
 
 def member(connection: Connection, name: str) -> Member:
@@ -90,7 +108,7 @@ def member(connection: Connection, name: str) -> Member:
     row = connection.row(f"{_MEMBERS} WHERE m.{column} = $1 AND m.deleted_at IS NULL", name)
     if row is None:
         raise AccountError(f"there is no member {name!r}")
-    return Member(*row)
+    return _member(row)
 
 
 def locked_member(connection: Connection, name: str) -> Member:
@@ -105,23 +123,35 @@ def insert_wallet(connection: Connection, at: int) -> int:
     return made
 
 
+def check_free(connection: Connection, name: str) -> None:
+    """Raises `AccountError` if a member has the name."""
+    if connection.row("SELECT 1 FROM members WHERE name = $1", name):
+        raise _taken(name)
+
+
 def insert_member(
-    connection: Connection, appid: str, name: str, at: int, *, operator: bool = False
+    connection: Connection,
+    appid: str,
+    name: str,
+    at: int,
+    *,
+    operator: bool = False,
+    password: str | None = None,
 ) -> Member:
     """A new member with an empty wallet. Raises `AccountError` if the name is taken."""
-    if connection.row("SELECT 1 FROM members WHERE name = $1", name):
-        raise AccountError(f"there is a member {name!r} already")
+    check_free(connection, name)
     made = connection.run(
-        "INSERT INTO members (id, appid, name, operator, created_at) VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (name) DO NOTHING",
+        "INSERT INTO members (id, appid, name, operator, password, created_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING",
         insert_wallet(connection, at),
         appid,
         name,
         int(operator),
+        password,
         at,
     )
     if not made:  # by another transaction, just now
-        raise AccountError(f"there is a member {name!r} already")
+        raise _taken(name)
     return member(connection, name)
 
 
@@ -220,6 +250,15 @@ def _is_used(connection: Connection, token: AccessToken) -> bool:
     query = f"SELECT token_id FROM holds WHERE id >= $1 ORDER BY id LIMIT {LOOKED_AT}"  # noqa: S608
     seen = connection.rows(query, since)
     return len(seen) == LOOKED_AT or (token.id,) in seen
+
+
+def _taken(name: str) -> AccountError:
+    return AccountError(f"there is a member {name!r} already")
+
+
+def _member(row: tuple[Any, ...]) -> Member:
+    member_id, appid, name, available, held, created_at, operator, disabled_at = row
+    return Member(member_id, appid, name, available, held, created_at, bool(operator), disabled_at)
 
 
 def _access_token(row: tuple[Any, ...]) -> AccessToken:

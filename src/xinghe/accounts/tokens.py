@@ -51,10 +51,11 @@ class Tokens:
         rules.check_cap(cap, cap_per)
         scopes, models = rules.check_scopes(scopes), rules.check_models(models)
         rules.check_expiry(expires_at, now())
-        new = NewToken(name, scopes, models, expires_at)
+        new, secret = NewToken(name, scopes, models, expires_at), new_secret()
 
         def operation(connection: Connection) -> str:
-            secret = self._create(connection, tables.member(connection, member).id, new)
+            owner = tables.member(connection, member)
+            create_token(connection, self._actor, owner.id, secret, new)
             if cap is not None:
                 token = tables.token(connection, secret.split("-")[1])
                 self._cap(connection, token, cap, cap_per)
@@ -106,6 +107,7 @@ class Tokens:
         Makes the member if there is none, and revokes the earlier tokens named `quickstart`
         that nobody ever used: a start leaves at most one unused token behind.
         """
+        secret = new_secret()
 
         def operation(connection: Connection) -> str:
             try:
@@ -114,18 +116,11 @@ class Tokens:
                 member = create_default(connection, self._actor)
             for unused in tables.unused_tokens(connection, member.id, QUICKSTART):
                 self._revoke(connection, unused)
-            return self._create(connection, member.id, NewToken(QUICKSTART, [*DEFAULT_SCOPES]))
+            new = NewToken(QUICKSTART, [*DEFAULT_SCOPES])
+            create_token(connection, self._actor, member.id, secret, new)
+            return secret
 
         return await self._database.write(operation)
-
-    def _create(self, connection: Connection, member_id: int, new: NewToken) -> str:
-        public_id = _random(10, _ID_ALPHABET)
-        # 43 characters of base62 are just over 256 bits: a plain hash of them cannot be guessed.
-        secret = f"xh-{public_id}-{_random(43, _BASE62)}"
-        digest = hashlib.sha256(secret.encode()).digest()
-        tables.insert_token(connection, member_id, public_id, digest, new, now())
-        record(connection, self._actor, "token.create", public_id, after=new)
-        return secret
 
     def _revoke(self, connection: Connection, token: AccessToken) -> None:
         if token.revoked_at is None:
@@ -152,6 +147,22 @@ def _capped(connection: Connection, tokens: Sequence[AccessToken]) -> list[Acces
     return [
         msgspec.structs.replace(token, cap=budgets.cap_of(connection, token.id)) for token in tokens
     ]
+
+
+def new_secret() -> str:
+    """What a client sends as its API key."""
+    # 43 characters of base62 are just over 256 bits: a plain hash of them cannot be guessed.
+    return f"xh-{_random(10, _ID_ALPHABET)}-{_random(43, _BASE62)}"
+
+
+def create_token(
+    connection: Connection, actor: str, member_id: int, secret: str, new: NewToken
+) -> None:
+    """Have a member's requests with a secret be answered; only its hash is kept."""
+    public_id = secret.split("-")[1]
+    digest = hashlib.sha256(secret.encode()).digest()
+    tables.insert_token(connection, member_id, public_id, digest, new, now())
+    record(connection, actor, "token.create", public_id, after=new)
 
 
 def _random(length: int, alphabet: str) -> str:

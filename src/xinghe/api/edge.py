@@ -15,15 +15,13 @@ from xinghe.accounts import Principal, Principals
 from xinghe.api.body import BodyBudget
 from xinghe.api.dialect import MOUNTS, Dialect
 from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
-from xinghe.api.exchange import NOBODY, Exchange
+from xinghe.api.exchange import Exchange
 from xinghe.api.idempotency import HEADER, Handler, IdempotencyLayer
 from xinghe.api.operations import OPERATIONS, Operation
 from xinghe.api.priced import REALM
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.limits import MEMBER, Ask, Limiter, per_second
 from xinghe.observe import metrics
-from xinghe.storage import now
-from xinghe.usage.failures import Failed, Failures
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +30,8 @@ PREFLIGHT = [
     (b"access-control-allow-headers", b"*, authorization, content-type"),
     (b"access-control-max-age", b"86400"),
 ]
-BILLING = "/dashboard/billing/"
-"""Chat clients ask for it under no mount, too."""
 _EXACT = {each.path: each for each in OPERATIONS}
 _OPEN = {each.path.removesuffix("{id}"): each for each in OPERATIONS if "{id}" in each.path}
-PRICED = {each.name for each in OPERATIONS if each.forms}
 NOT_SERVED = (
     "/completions", "/audio", "/files", "/images/edits", "/images/variations", "/responses",
     "/moderations", "/batches", "/assistants", "/threads", "/fine_tuning",
@@ -54,7 +49,6 @@ class Edge(msgspec.Struct):
     qps: float
     budget: BodyBudget
     idempotency: IdempotencyLayer
-    failures: Failures
     handlers: Mapping[str, Handler]
     elsewhere: ASGIApp
 
@@ -109,8 +103,6 @@ class Edge(msgspec.Struct):
         finally:
             exchange.close()
             _record(exchange)
-            if _has_failed(exchange):
-                self.failures.note(_failed(exchange))
 
 
 async def authenticate(exchange: Exchange, principals: Principals, scope: str) -> Principal:
@@ -164,32 +156,8 @@ def _record(exchange: Exchange) -> None:
     )
 
 
-def _has_failed(exchange: Exchange) -> bool:
-    """Whether a request for something that costs came to nothing; nobody's leaves no trace."""
-    known, priced = exchange.principal is not NOBODY, exchange.operation in PRICED
-    return known and priced and bool(exchange.error_code) and not exchange.charged
-
-
-def _failed(exchange: Exchange) -> Failed:
-    principal = exchange.principal
-    return Failed(
-        wallet_id=principal.wallets[0],
-        member_id=principal.member_id,
-        token_id=principal.token_id,
-        request_id=exchange.request_id,
-        at=now(),
-        operation=exchange.operation,
-        model=exchange.model,
-        status=exchange.status,
-        code=exchange.error_code,
-        total_ms=round((time.perf_counter() - exchange.body_read_at) * 1000),
-    )
-
-
 def find_mount(path: str) -> tuple[Dialect, str] | None:
     """The dialect of a path and the operation under its mount, or `None`."""
-    if path.startswith(BILLING):
-        return Dialect.OPENAI, path
     for prefix, dialect in MOUNTS.items():
         if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
             return dialect, path[len(prefix) :]

@@ -79,8 +79,6 @@ class Exchange:
         self.model = ""
         self.status = 0
         self.error_code = ""
-        self.charged = False
-        """Whether it has cost anything, now that it is over."""
         self.body_read = self.method != "POST"
         self.body_read_at = time.perf_counter()
         self.waited = 0.0

@@ -10,13 +10,13 @@ import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import nullcontext
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
 import click
 import msgspec
 
-from xinghe import core, settings, spreadsheet
+from xinghe import settings, spreadsheet
 from xinghe.accounts import AccountError, rules
 from xinghe.core import MICRO
 from xinghe.observe import logs
@@ -31,8 +31,8 @@ NONE: Literal["none"] = "none"
 FORM = "xinghe.cli.form"
 """Where the context of a command keeps in which form it is to print, if one was asked for."""
 
+PAGE = 1000
 _DAY = 86_400 * MICRO
-tokens = core.tokens
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -103,6 +103,16 @@ def local_server(loaded: settings.Settings, *, wanted: bool = False) -> LocalSer
     return server if not loaded.database.url and (wanted or server.exists) else None
 
 
+async def everything(
+    page: Callable[[int, int], Awaitable[list[T]]], key: Callable[[T], int]
+) -> list[T]:
+    """All that a listing gives page by page, each behind the last one's key."""
+    found: list[T] = []
+    while part := await page(key(found[-1]) if found else 0, PAGE):
+        found += part
+    return found
+
+
 def actor() -> str:
     """Who acts, for the audit table."""
     try:
@@ -142,16 +152,9 @@ class Amount(click.ParamType[int]):
         if isinstance(value, int):  # click hands a default in as it is
             return value
         try:
-            if not re.fullmatch(r"[0-9]{1,13}(\.[0-9]{1,6})?", value):
-                raise InvalidOperation
-            return rules.check_amount(int(Decimal(value) * MICRO), least=self._least)
-        except (InvalidOperation, AccountError):
-            self.fail(
-                f"{value!r} is not an amount: {Decimal(self._least) / MICRO:f} to "
-                f"{rules.MAX_BALANCE // MICRO} Tokens, with up to 6 decimals",
-                param,
-                ctx,
-            )
+            return rules.read_amount(value, least=self._least, field=self.name)
+        except AccountError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Expiry(click.ParamType[int]):
@@ -188,6 +191,18 @@ def expires_option(command: Command) -> Command:
     )(command)
 
 
+def models_option(command: Command) -> Command:
+    """`--model M`, of what may be allowed some models alone."""
+    return click.option(
+        "--model",
+        "models",
+        type=Validated("model", lambda value: rules.check_models([value])),
+        multiple=True,
+        metavar="M",
+        help="A model that may be used; repeat for several; without, all.",
+    )(command)
+
+
 class AmountOrNone(Amount):
     """As `Amount`, or the word `none`."""
 
@@ -200,6 +215,12 @@ class AmountOrNone(Amount):
 def or_none(value: int | Literal["none"]) -> int | None:
     """The amount that a command was given, None for `none`."""
     return None if value == NONE else value
+
+
+def tokens(micro: int) -> Decimal:
+    """Micro-Tokens as Tokens, without trailing zeros."""
+    value = Decimal(micro).scaleb(-6)
+    return value.quantize(Decimal(1)) if value == value.to_integral() else value.normalize()
 
 
 def moment(at: int | None) -> str | None:
@@ -246,7 +267,7 @@ def _text(cell: Any) -> str:
         return "-"
     if isinstance(cell, Decimal):
         return f"{cell:f}"
-    return ", ".join(cell) if isinstance(cell, list) else str(cell)
+    return (", ".join(cell) or "-") if isinstance(cell, list) else str(cell)
 
 
 def _width(text: str) -> int:

@@ -76,6 +76,7 @@ def _brief(entry: Entry) -> dict[str, Any]:
         "id": entry.id,
         "at": moment(entry.at),
         "wallet": entry.group or entry.member,
+        "member": entry.member,
         "kind": entry.kind,
         "amount": tokens(entry.amount),
         "balance": tokens(entry.balance_after),

@@ -7,13 +7,14 @@ import click
 
 from xinghe import __version__
 from xinghe.cli.backup import backup, restore_command
+from xinghe.cli.enrolment import import_members
+from xinghe.cli.groups import group
 from xinghe.cli.ledger import ledger
 from xinghe.cli.members import member
 from xinghe.cli.models import models
 from xinghe.cli.search import search
 from xinghe.cli.serve import serve
 from xinghe.cli.tokens import token
-from xinghe.cli.usage import usage
 from xinghe.doctor.run import main as examine
 
 
@@ -38,9 +39,10 @@ def doctor(arguments: tuple[str, ...]) -> None:
     sys.exit(examine(arguments))
 
 
+member.add_command(import_members)
 # What it was called before there were groups.
 account = copy.copy(member)
 account.hidden = True
 main.add_command(account, "account")
-for command in (serve, member, token, usage, models, ledger, search, backup, restore_command):
+for command in (serve, member, group, token, models, ledger, search, backup, restore_command):
     main.add_command(command)

@@ -1,16 +1,19 @@
-"""`xinghe member`: make members, grant Tokens, look at balances, be told of a low one."""
+"""`xinghe member`: who may call; his own Tokens, and being told when they run low."""
 
 from typing import Any, Literal
 
 import click
 
 from xinghe.accounts import Alert, Alerts, Member, Members, rules
+from xinghe.accounts.groups import OWN, Groups
 from xinghe.cli.common import (
     MEMBER,
     Amount,
     AmountOrNone,
     Validated,
     actor,
+    data_option,
+    everything,
     expires_option,
     moment,
     or_none,
@@ -44,7 +47,7 @@ def create(name: str, amount: int, data: str | None, as_json: bool) -> None:
     """Make the member NAME and grant him his first Tokens."""
     made = run(
         data,
-        lambda db: Members(db, actor=actor()).create(name, amount=amount),
+        lambda db: _members(db).create(name, amount=amount),
         create=True,
     )
     show(_view(made), as_json=as_json)
@@ -54,20 +57,33 @@ def create(name: str, amount: int, data: str | None, as_json: bool) -> None:
 @click.argument("name", type=MEMBER)
 @shown_options
 def show_member(name: str, data: str | None, as_json: bool) -> None:
-    """Show the balance of member NAME: available, held by running requests, and their sum."""
+    """Show member NAME and the balance of his own wallet: available, held by running requests,
+    and their sum.
+    """
 
-    async def action(database: Database) -> tuple[Member, Alert | None]:
-        return await Members(database).get(name), await Alerts(database).get(name)
+    async def action(database: Database) -> dict[str, Any]:
+        groups, found = Groups(database), await Members(database).get(name)
+        places, paying = await groups.of_member(name), await groups.payment(name)
+        return {
+            **_view(found),
+            "groups": [f"{place.group} ({place.role})" for place in places],
+            "wallets": [source.group or OWN for source in paying],
+            **_alert_view(await Alerts(database).get(name)),
+        }
 
-    found, alert = run(data, action)
-    show(_view(found) | _alert_view(alert), as_json=as_json)
+    show(run(data, action), as_json=as_json)
 
 
 @member.command("list")
 @shown_options
 def list_members(data: str | None, as_json: bool) -> None:
     """List all members, the oldest first."""
-    found = run(data, lambda db: Members(db).list())
+    found = run(
+        data,
+        lambda db: everything(
+            lambda after, limit: Members(db).page(after=after, limit=limit), lambda last: last.id
+        ),
+    )
     show([_view(each) for each in found], as_json=as_json)
 
 
@@ -83,9 +99,56 @@ def grant(
     """Grant TOKENS to member NAME. Tokens that expire soonest are spent first."""
     after = run(
         data,
-        lambda db: Members(db, actor=actor()).grant(name, amount, expires_at=expires, note=note),
+        lambda db: _members(db).grant(name, amount, expires_at=expires, note=note),
     )
     show(_view(after), as_json=as_json)
+
+
+@member.command()
+@click.argument("name", type=MEMBER)
+@click.argument("new", type=Validated("name", rules.check_name))
+@shown_options
+def rename(name: str, new: str, data: str | None, as_json: bool) -> None:
+    """Call member NAME otherwise."""
+    show(_view(run(data, lambda db: _members(db).rename(name, new))), as_json=as_json)
+
+
+@member.command()
+@click.argument("name", type=MEMBER)
+@shown_options
+def disable(name: str, data: str | None, as_json: bool) -> None:
+    """Refuse whatever member NAME asks for, from the next request on; what runs is ended."""
+    show(_view(run(data, lambda db: _members(db).disable(name))), as_json=as_json)
+
+
+@member.command()
+@click.argument("name", type=MEMBER)
+@shown_options
+def enable(name: str, data: str | None, as_json: bool) -> None:
+    """Let member NAME call again."""
+    show(_view(run(data, lambda db: _members(db).enable(name))), as_json=as_json)
+
+
+@member.command("operator")
+@click.argument("name", type=MEMBER)
+@click.argument("operator", type=click.BOOL, metavar="yes|no")
+@shown_options
+def set_operator(name: str, operator: bool, data: str | None, as_json: bool) -> None:
+    """Let member NAME do everything, with a token of scope admin; or no longer."""
+    after = run(data, lambda db: _members(db).set_operator(name, operator))
+    show(_view(after), as_json=as_json)
+
+
+@member.command()
+@click.argument("name", type=MEMBER)
+@click.confirmation_option(prompt="That cannot be undone. Delete the member?")
+@data_option
+def delete(name: str, data: str | None) -> None:
+    """Delete member NAME: nothing says any more who that was. What was used stays in the books.
+
+    His tokens are refused from the next request on. A note that he was granted Tokens with stays.
+    """
+    run(data, lambda db: _members(db).delete(name))
 
 
 @member.command("alert")
@@ -132,6 +195,10 @@ def set_alert(
     show(view, as_json=as_json)
 
 
+def _members(database: Database) -> Members:
+    return Members(database, actor=actor())
+
+
 def _alert_view(alert: Alert | None) -> dict[str, Any]:
     return {
         "alert_below": None if alert is None else tokens(alert.threshold),
@@ -147,4 +214,6 @@ def _view(found: Member) -> dict[str, Any]:
         "held": tokens(found.held),
         "balance": tokens(found.balance),
         "created_at": moment(found.created_at),
+        "state": "active" if found.disabled_at is None else "disabled",
+        "operator": "yes" if found.operator else "no",
     }

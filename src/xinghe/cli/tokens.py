@@ -21,6 +21,7 @@ from xinghe.cli.common import (
     actor,
     data_option,
     expires_option,
+    models_option,
     moment,
     or_none,
     run,
@@ -64,14 +65,7 @@ def token() -> None:
     show_default=True,
     help="What it may do; repeat for several.",
 )
-@click.option(
-    "--model",
-    "models",
-    type=Validated("model", lambda value: rules.check_models([value])),
-    multiple=True,
-    metavar="M",
-    help="A model that it may use; repeat for several; without, all.",
-)
+@models_option
 @expires_option
 @click.option("--cap", type=Amount(least=0), metavar="TOKENS", help="The most that it may spend.")
 @click.option(

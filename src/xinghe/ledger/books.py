@@ -12,7 +12,8 @@ _COLUMNS = (
     "e.id, (SELECT m.name FROM members m WHERE m.id = coalesce(e.member_id, e.wallet_id)), "
     "(SELECT g.name FROM groups g WHERE g.wallet_id = e.wallet_id), e.at, e.kind, e.amount, "
     "e.balance_after, e.request_id, e.hold_id, "
-    "e.model, e.token_id, e.token_name, e.prompt_tokens, e.completion_tokens, e.cached_tokens, "
+    "e.model, e.token_id, (SELECT t.name FROM tokens t WHERE t.id = e.token_id), "
+    "e.prompt_tokens, e.completion_tokens, e.cached_tokens, "
     "e.search_tokens, e.searches, e.input_rate, e.output_rate, e.cached_rate, e.search_rate, "
     "e.note"
 )

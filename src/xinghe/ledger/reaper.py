@@ -148,8 +148,7 @@ def _settle(connection: Connection, hold: holds.OpenHold, at: int, own_boot_id: 
     try:
         with connection.savepoint():
             if hold.stream and hold.started:
-                told = holds.Told("interrupted")
-                holds.capture(connection, hold.id, hold.usage, at=at, told=told, note="interrupted")
+                holds.capture(connection, hold.id, hold.usage, at=at, note="interrupted")
             else:
                 holds.release(connection, hold.id, at=at)
             # Its owner may be alive elsewhere, or come back: see `settlements.settle`.

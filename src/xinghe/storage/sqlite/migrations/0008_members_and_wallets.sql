@@ -32,13 +32,14 @@ ALTER TABLE new_wallets RENAME TO wallets;
 
 CREATE TABLE groups (
     id         INTEGER PRIMARY KEY,
-    name       TEXT    NOT NULL UNIQUE,
+    name       TEXT    NOT NULL,
     parent_id  INTEGER REFERENCES groups (id),  -- the organisation that it belongs to
     wallet_id  INTEGER NOT NULL UNIQUE REFERENCES wallets (id),
     models     TEXT    CHECK (json_valid(models)),  -- null: every model
     created_at INTEGER NOT NULL,
     deleted_at INTEGER
 ) STRICT;
+CREATE UNIQUE INDEX groups_by_name ON groups (name) WHERE deleted_at IS NULL;
 CREATE INDEX groups_of_organisation ON groups (parent_id) WHERE parent_id IS NOT NULL;
 
 CREATE TABLE memberships (
@@ -65,6 +66,7 @@ CREATE TABLE invitations (
     group_id   INTEGER NOT NULL REFERENCES groups (id),
     role       TEXT    NOT NULL CHECK (role IN ('owner', 'manager', 'member')),
     pays       TEXT    NOT NULL CHECK (pays IN ('group', 'own', 'group,own', 'own,group')),
+    amount     INTEGER NOT NULL CHECK (amount >= 0),  -- what a new member begins with
     digest     BLOB    NOT NULL UNIQUE CHECK (length(digest) = 32),
     uses_left  INTEGER NOT NULL CHECK (uses_left >= 0),
     expires_at INTEGER NOT NULL,
@@ -227,10 +229,8 @@ ALTER TABLE entries ADD COLUMN wait_ms INTEGER;
 ALTER TABLE entries ADD COLUMN first_ms INTEGER;
 ALTER TABLE entries ADD COLUMN total_ms INTEGER;
 ALTER TABLE entries ADD COLUMN finish TEXT;
--- By time: what a wallet paid, what others' wallets paid for a member, what was no use.
-CREATE INDEX entries_by_time ON entries (wallet_id, at, id);
-CREATE INDEX entries_of_member ON entries (member_id, at, id) WHERE member_id <> wallet_id;
-CREATE INDEX entries_beside_use ON entries (wallet_id, at, id) WHERE kind <> 'usage';
+ALTER TABLE entries DROP COLUMN token_name;  -- one place less where a person's name may stand
+CREATE INDEX entries_of_member ON entries (member_id, id) WHERE member_id IS NOT NULL;
 CREATE INDEX entries_of_request ON entries (request_id) WHERE request_id IS NOT NULL;
 
 -- What the usage entries say, hour by hour (UTC), and what was refused. `outcome` is empty where
@@ -249,31 +249,25 @@ CREATE TABLE usage_hours (
     reasoning_tokens  INTEGER NOT NULL DEFAULT 0,
     searches          INTEGER NOT NULL DEFAULT 0,
     spend             INTEGER NOT NULL DEFAULT 0,
-    -- Of those whose first token's time is known: their number, sums of tokens and milliseconds.
+    -- Of those requests whose times are known: their number, and sums of milliseconds and tokens.
     timed             INTEGER NOT NULL DEFAULT 0,
     timed_tokens      INTEGER NOT NULL DEFAULT 0,
     first_ms          INTEGER NOT NULL DEFAULT 0,
     total_ms          INTEGER NOT NULL DEFAULT 0,
-    -- Of the first and of the last that was charged.
-    first_at          INTEGER,
-    last_at           INTEGER,
     PRIMARY KEY (wallet_id, hour, member_id, token_id, model, outcome)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX usage_hours_of_member ON usage_hours (member_id, hour);
-CREATE INDEX usage_hours_of_token ON usage_hours (token_id, hour);
-CREATE INDEX usage_hours_of_model ON usage_hours (wallet_id, model, hour);
 INSERT INTO usage_hours (wallet_id, hour, member_id, token_id, model, outcome, requests,
-    prompt_tokens, completion_tokens, cached_tokens, searches, spend, first_at, last_at)
+    prompt_tokens, completion_tokens, cached_tokens, searches, spend)
 SELECT e.wallet_id, e.at - e.at % 3600000000, t.member_id, e.token_id, e.model, '', count(*),
     sum(e.prompt_tokens), sum(e.completion_tokens), sum(e.cached_tokens), sum(e.searches),
-    -sum(e.amount), min(e.at), max(e.at)
+    -sum(e.amount)
 FROM entries e JOIN tokens t ON t.id = e.token_id WHERE e.kind = 'usage' AND e.model IS NOT NULL
 GROUP BY e.wallet_id, e.at - e.at % 3600000000, t.member_id, e.token_id, e.model;
 
 -- Requests that failed, for some days.
 CREATE TABLE failures (
     id         INTEGER PRIMARY KEY,
-    wallet_id  INTEGER NOT NULL REFERENCES wallets (id),
     member_id  INTEGER NOT NULL REFERENCES members (id),
     token_id   INTEGER NOT NULL REFERENCES tokens (id),
     request_id TEXT    NOT NULL,
@@ -284,6 +278,7 @@ CREATE TABLE failures (
     code       TEXT    NOT NULL,
     total_ms   INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX failures_of_member ON failures (member_id, id);
 CREATE INDEX failures_of_request ON failures (request_id);
 CREATE INDEX failures_by_age ON failures (at);
 
@@ -291,7 +286,15 @@ ALTER TABLE audit ADD COLUMN before TEXT;
 ALTER TABLE audit ADD COLUMN after TEXT;
 CREATE INDEX audit_of_subject ON audit (subject, id);
 CREATE INDEX audit_of_actor ON audit (actor, id);
-CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
+CREATE TRIGGER audit_is_never_changed BEFORE UPDATE OF id, at, actor, action, subject ON audit
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is append-only');
+END;
+-- A person who was deleted is named no more.
+CREATE TRIGGER audit_forgets_the_deleted_alone BEFORE UPDATE OF detail, before, after ON audit
+WHEN NOT EXISTS (
+    SELECT 1 FROM members WHERE deleted_at IS NOT NULL AND (appid = old.subject
+        OR id = (SELECT member_id FROM tokens WHERE public_id = old.subject)))
 BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');
 END;
