@@ -25,7 +25,8 @@ import structlog
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
-from xinghe.accounts import Outbox, Principals
+from xinghe.accounts import Outbox
+from xinghe.api.auth.edge import Auth
 from xinghe.api.body import BodyBudget
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.route import ChatRoute
@@ -61,6 +62,7 @@ from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
 from xinghe.search.service import SearchService
 from xinghe.settings import Settings
+from xinghe.signin import Sessions, SignIn
 from xinghe.storage import Database
 
 log = structlog.get_logger(__name__)
@@ -72,7 +74,7 @@ class System:
     """Everything that lives as long as the process does."""
 
     def __init__(self, settings: Settings, catalog: Catalog, database: Database) -> None:
-        principals = Principals(database)
+        principals = Sessions(database, settings.signin)
         fetcher = Fetcher(settings.fetching)
 
         async def fetch_image(url: str) -> bytes:
@@ -117,12 +119,14 @@ class System:
         if search.corpus is not None:
             elsewhere += documentation_routes(search.corpus)
         elsewhere += probe_routes(self.readiness)
+        bodies = BodyBudget(settings.server.max_bodies_bytes)
+        signin = SignIn(database, settings.signin, principals, settings.server.base_url)
         models = ModelsRoute(services, created=int(time.time()))
         self.app: ASGIApp = Edge(
             principals=principals,
             limiter=services.limiter,
             qps=catalog.limits.qps,
-            budget=BodyBudget(settings.server.max_bodies_bytes),
+            budget=bodies,
             idempotency=IdempotencyLayer(store, settings.server),
             handlers={
                 "models": models.list,
@@ -132,7 +136,7 @@ class System:
                 "rerank": RerankRoute(services),
                 "images": ImagesRoute(services),
             },
-            elsewhere=Identified(Router(elsewhere)),
+            elsewhere=Auth(settings.server, signin, bodies, Identified(Router(elsewhere))),
         )
         self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))
         """On a port of its own: what it tells is for the operator alone."""
@@ -148,6 +152,8 @@ class System:
             (services.images.start, services.images.aclose),
             (search.start, search.stop),
             (services.vetting.start, services.vetting.aclose),
+            (principals.sweeping.start, principals.sweeping.stop),
+            (_when_asked, signin.aclose),
             (services.lapses.looking.start, services.lapses.looking.stop),
             (services.concurrency.looking.start, services.concurrency.looking.stop),
         ]
