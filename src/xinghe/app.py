@@ -25,8 +25,10 @@ import structlog
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
-from xinghe.accounts import Outbox
-from xinghe.api.auth.edge import Auth
+from xinghe.accounts import Outbox, Principals
+from xinghe.api.account.billing import BillingRoute
+from xinghe.api.account.details import Details
+from xinghe.api.account.route import AccountRoute
 from xinghe.api.body import BodyBudget
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.route import ChatRoute
@@ -62,8 +64,8 @@ from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
 from xinghe.search.service import SearchService
 from xinghe.settings import Settings
-from xinghe.signin import Sessions, SignIn
 from xinghe.storage import Database
+from xinghe.usage.failures import Failures
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +76,7 @@ class System:
     """Everything that lives as long as the process does."""
 
     def __init__(self, settings: Settings, catalog: Catalog, database: Database) -> None:
-        principals = Sessions(database, settings.signin)
+        principals = Principals(database)
         fetcher = Fetcher(settings.fetching)
 
         async def fetch_image(url: str) -> bytes:
@@ -112,22 +114,23 @@ class System:
         )
         self.ledger = services.ledger
         store = IdempotencyStore(database, settings.idempotency)
-        outbox = Outbox(database)
+        outbox, failures = Outbox(database), Failures(database)
         self.readiness = Readiness(self.deployments, database)
 
         elsewhere = [*image_routes(services.images)]
         if search.corpus is not None:
             elsewhere += documentation_routes(search.corpus)
         elsewhere += probe_routes(self.readiness)
-        bodies = BodyBudget(settings.server.max_bodies_bytes)
-        signin = SignIn(database, settings.signin, principals, settings.server.base_url)
         models = ModelsRoute(services, created=int(time.time()))
+        details = AccountRoute(services, Details(database))
+        billing = BillingRoute(services, database)
         self.app: ASGIApp = Edge(
             principals=principals,
             limiter=services.limiter,
             qps=catalog.limits.qps,
-            budget=bodies,
+            budget=BodyBudget(settings.server.max_bodies_bytes),
             idempotency=IdempotencyLayer(store, settings.server),
+            failures=failures,
             handlers={
                 "models": models.list,
                 "model": models.show,
@@ -135,8 +138,14 @@ class System:
                 "embeddings": EmbeddingsRoute(services),
                 "rerank": RerankRoute(services),
                 "images": ImagesRoute(services),
+                "account": details.account,
+                "entries": details.entries,
+                "usage": details.usage,
+                "request": details.request,
+                "subscription": billing.subscription,
+                "billing_usage": billing.usage,
             },
-            elsewhere=Auth(settings.server, signin, bodies, Identified(Router(elsewhere))),
+            elsewhere=Identified(Router(elsewhere)),
         )
         self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))
         """On a port of its own: what it tells is for the operator alone."""
@@ -145,6 +154,7 @@ class System:
             (self.deployments.start, self.deployments.aclose),
             (store.sweeping.start, store.sweeping.stop),
             (outbox.start, outbox.stop),
+            (failures.start, failures.stop),
             (services.moderator.start, services.moderator.stop),
             (_when_asked, fetcher.aclose),
             (_when_asked, services.pictures.aclose),
@@ -152,8 +162,6 @@ class System:
             (services.images.start, services.images.aclose),
             (search.start, search.stop),
             (services.vetting.start, services.vetting.aclose),
-            (principals.sweeping.start, principals.sweeping.stop),
-            (_when_asked, signin.aclose),
             (services.lapses.looking.start, services.lapses.looking.stop),
             (services.concurrency.looking.start, services.concurrency.looking.stop),
         ]

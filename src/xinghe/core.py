@@ -7,6 +7,7 @@ a `Usage` is what a request has used; a `Rate` turns it into micro-Tokens.
 import enum
 from collections.abc import Iterator
 from contextvars import ContextVar
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -16,6 +17,12 @@ MICRO = 1_000_000
 
 INITIAL_GRANT = 1_000_000 * MICRO
 """What a new account is granted, in micro-Tokens (section 1.2)."""
+
+
+def tokens(micro: int) -> Decimal:
+    """Micro-Tokens as Tokens, without trailing zeros."""
+    value = Decimal(micro).scaleb(-6)
+    return value.quantize(Decimal(1)) if value == value.to_integral() else value.normalize()
 
 
 ACCOUNT: ContextVar[str] = ContextVar("account", default="")
@@ -305,7 +312,8 @@ class Usage(msgspec.Struct, eq=False):
 
     `started` turns true when an engine has begun work: before that, a disconnect costs the
     searches at most. `left` tells that the client went: a cancellation without it is our own
-    doing.
+    doing. `arrived` and `first` are when the request had arrived and when its first token had, by
+    `time.perf_counter` (0: not known); `finish` says why an answer ended that did.
     """
 
     left: bool = False
@@ -319,6 +327,9 @@ class Usage(msgspec.Struct, eq=False):
     reasoning_tokens: int = 0
     search_tokens: int = 0
     searches: int = 0
+    arrived: float = 0.0
+    first: float = 0.0
+    finish: str = ""
 
     @property
     def owes(self) -> bool:

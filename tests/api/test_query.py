@@ -21,6 +21,7 @@ class Sample(msgspec.Struct, kw_only=True):
     form: Literal["csv", "json"] = "json"
     name: Annotated[str, Meta(min_length=1, max_length=4)] | None = None
     zone: Zone = "UTC"
+    maybe: Annotated[int, Meta(ge=0, le=5)] | None = None
 
 
 QUERY = Query(Sample)
@@ -44,6 +45,7 @@ def test_values_are_typed_and_escapes_are_read() -> None:
     [
         (b"limit=0", "limit", 'limit is "0", allowed: an integer in [1, 9]'),
         (b"limit=", "limit", 'limit is "", allowed: an integer in [1, 9]'),
+        (b"name=null&maybe=null", "maybe", 'maybe is "null", allowed: an integer in [0, 5]'),
         (b"limit=1.5", "limit", "allowed: an integer in [1, 9]"),
         (b"limit=" + b"9" * 400, "limit", "allowed: an integer in [1, 9]"),
         (b"form=xml", "form", 'form is "xml", allowed: csv, json'),
@@ -111,6 +113,6 @@ def test_what_is_no_zone(name: str) -> None:
 def test_the_document_has_each_with_its_range() -> None:
     schema = msgspec.json.schema_components([Sample])[1]["Sample"]
     told = {each["name"]: each for each in parameters(Sample, schema)}
-    assert list(told) == ["from", "limit", "form", "name", "zone"]
+    assert list(told) == ["from", "limit", "form", "name", "zone", "maybe"]
     assert told["limit"]["description"] == "At most."
     assert told["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 9, "default": 5}

@@ -9,6 +9,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.kit.api import DOCUMENTED, STRICT, Api
 from xinghe.api.chat.schema import ChatBody
+from xinghe.api.operations import OPERATIONS
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,10 @@ def test_is_valid(document: Any) -> None:
 
 def test_operations(document: Any) -> None:
     posts = ("/chat/completions", "/embeddings", "/rerank", "/images/generations")
-    operations = {("get", "/models"), ("get", "/models/{id}"), *(("post", path) for path in posts)}
+    gets = ["/models", "/models/{id}", "/account", "/account/entries", "/account/usage"]
+    gets += ["/account/requests/{id}", "/dashboard/billing/subscription"]
+    gets += ["/dashboard/billing/usage"]
+    operations = {*(("get", path) for path in gets), *(("post", path) for path in posts)}
     found = {(method, path) for path, item in document["paths"].items() for method in item}
     assert found == {
         (method, mount + path) for mount in (DOCUMENTED, STRICT) for method, path in operations
@@ -44,3 +48,17 @@ def test_every_parameter_that_is_read_is_described(document: Any, mount: str) ->
 def test_every_operation_needs_the_token(document: Any) -> None:
     assert document["security"] == [{"token": []}]
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+def test_every_parameter_of_a_query_is_described(document: Any) -> None:
+    for each in OPERATIONS:
+        if each.query is not None:
+            described = document["paths"][STRICT + each.path]["get"]["parameters"]
+            names = [parameter["name"] for parameter in described if parameter["in"] == "query"]
+            assert names == list(each.query.__struct_encode_fields__)
+            assert each.query.__name__ not in document["components"]["schemas"]
+
+
+def test_amounts_are_numbers(document: Any) -> None:
+    wallet = document["components"]["schemas"]["Wallet"]["properties"]
+    assert wallet["available"]["type"] == "number"

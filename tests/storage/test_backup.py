@@ -58,8 +58,8 @@ ONE_OF_EACH: list[tuple[Any, ...]] = [
         "SELECT id, 0, id, id, '模型', '' FROM members",
     ),
     (
-        "INSERT INTO failures (member_id, token_id, request_id, at, operation, model, status, "
-        "code, total_ms) VALUES (1, 1, 'as-0', 1, 'chat', 'm', 500, 'internal_error', 7)",
+        "INSERT INTO failures (wallet_id, member_id, token_id, request_id, at, operation, model, "
+        "status, code, total_ms) VALUES (1, 1, 1, 'as-0', 1, 'chat', 'm', 500, 'x', 7)",
     ),
     (AUDIT,),
     ("INSERT INTO alerts (wallet_id, threshold, url, secret) VALUES (1, 5000, 'http://h', 's')",),

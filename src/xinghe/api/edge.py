@@ -5,7 +5,7 @@ Identity and rights are those of the contract's section "Identity and headers".
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 import structlog
@@ -15,13 +15,15 @@ from xinghe.accounts import Principal, Principals
 from xinghe.api.body import BodyBudget
 from xinghe.api.dialect import MOUNTS, Dialect
 from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
-from xinghe.api.exchange import Exchange
+from xinghe.api.exchange import NOBODY, Exchange
 from xinghe.api.idempotency import HEADER, Handler, IdempotencyLayer
 from xinghe.api.operations import OPERATIONS, Operation
 from xinghe.api.priced import REALM
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.limits import MEMBER, Ask, Limiter, per_second
 from xinghe.observe import metrics
+from xinghe.storage import now
+from xinghe.usage.failures import Failed, Failures
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +32,11 @@ PREFLIGHT = [
     (b"access-control-allow-headers", b"*, authorization, content-type"),
     (b"access-control-max-age", b"86400"),
 ]
+BILLING = "/dashboard/billing/"
+"""Chat clients ask for it under no mount, too."""
 _EXACT = {each.path: each for each in OPERATIONS}
 _OPEN = {each.path.removesuffix("{id}"): each for each in OPERATIONS if "{id}" in each.path}
+PRICED = {each.name for each in OPERATIONS if each.forms}
 NOT_SERVED = (
     "/completions", "/audio", "/files", "/images/edits", "/images/variations", "/responses",
     "/moderations", "/batches", "/assistants", "/threads", "/fine_tuning",
@@ -49,6 +54,7 @@ class Edge(msgspec.Struct):
     qps: float
     budget: BodyBudget
     idempotency: IdempotencyLayer
+    failures: Failures
     handlers: Mapping[str, Handler]
     elsewhere: ASGIApp
 
@@ -63,40 +69,35 @@ class Edge(msgspec.Struct):
             return
         dialect, path = mount
         exchange = Exchange(scope, receive, send, dialect, self.budget)
-        await answer(exchange, self._serve(exchange, path))
+        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+            await self._answer(exchange, path)
 
-    async def _serve(self, exchange: Exchange, path: str) -> None:
-        if exchange.method == "OPTIONS":
-            await exchange.start(204, PREFLIGHT)
-            await exchange.send({"type": "http.response.body", "body": b""})
-            return
-        operation, exchange.path_id = find_operation(path)
-        handler = self.handlers[operation.name]
-        exchange.operation = operation.name
-        if exchange.method != operation.method:
-            raise ApiError(
-                Errors.METHOD_NOT_SUPPORTED,
-                f"Only {operation.method} requests are accepted",
-                headers=[("Allow", f"{operation.method}, OPTIONS")],
-            )
-        exchange.principal = await authenticate(exchange, self.principals, operation.scope)
-        ACCOUNT.set(str(exchange.principal.member_id))
-        # Before the body is read: a client that asks too often costs no more than this.
-        if self.qps:
-            owner = exchange.principal.member_id
-            self.limiter.admit([Ask(("qps", owner, ""), MEMBER, per_second(self.qps))])
-        with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
-            if operation.method == "POST" and HEADER in exchange.headers:
-                await self.idempotency(exchange, handler)
-            else:
-                await handler(exchange)
-
-
-async def answer(exchange: Exchange, work: Awaitable[None]) -> None:
-    """Whatever comes of the work, the client gets an answer, and the log a line."""
-    with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+    async def _answer(self, exchange: Exchange, path: str) -> None:
         try:
-            await work
+            if exchange.method == "OPTIONS":
+                await exchange.start(204, PREFLIGHT)
+                await exchange.send({"type": "http.response.body", "body": b""})
+                return
+            operation, exchange.path_id = find_operation(path)
+            handler = self.handlers[operation.name]
+            exchange.operation = operation.name
+            if exchange.method != operation.method:
+                raise ApiError(
+                    Errors.METHOD_NOT_SUPPORTED,
+                    f"Only {operation.method} requests are accepted",
+                    headers=[("Allow", f"{operation.method}, OPTIONS")],
+                )
+            exchange.principal = await authenticate(exchange, self.principals, operation.scope)
+            ACCOUNT.set(str(exchange.principal.member_id))
+            # Before the body is read: a client that asks too often costs no more than this.
+            if self.qps:
+                owner = exchange.principal.member_id
+                self.limiter.admit([Ask(("qps", owner, ""), MEMBER, per_second(self.qps))])
+            with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
+                if operation.method == "POST" and HEADER in exchange.headers:
+                    await self.idempotency(exchange, handler)
+                else:
+                    await handler(exchange)
         except ClientGone:
             exchange.error_code = "client_gone"
             metrics.CLIENTS_GONE.labels("left").inc()
@@ -108,10 +109,12 @@ async def answer(exchange: Exchange, work: Awaitable[None]) -> None:
         finally:
             exchange.close()
             _record(exchange)
+            if _has_failed(exchange):
+                self.failures.note(_failed(exchange))
 
 
-def bearer(exchange: Exchange) -> str:
-    """What was sent as `Authorization: Bearer`. Raises `ApiError` (401)."""
+async def authenticate(exchange: Exchange, principals: Principals, scope: str) -> Principal:
+    """The owner of the bearer token. Raises `ApiError` (401)."""
     if len(exchange.header_values(b"authorization")) > 1:
         raise ApiError(
             Errors.INVALID_TOKEN, f"{REALM}: the header Authorization was sent more than once"
@@ -122,13 +125,10 @@ def bearer(exchange: Exchange) -> str:
             Errors.INVALID_TOKEN, f"{REALM}: send the header Authorization: Bearer <access token>"
         )
     kind, _, secret = header.partition(" ")
-    # Blanks before it are HTTP's (RFC 9110, section 11.4); `strip` would take more for one.
-    return secret.lstrip(" ") if kind.lower() == "bearer" else ""
-
-
-async def authenticate(exchange: Exchange, principals: Principals, scope: str) -> Principal:
-    """The owner of the bearer token. Raises `ApiError` (401)."""
-    principal = await principals.authenticate(bearer(exchange))
+    principal = None
+    if kind.lower() == "bearer":
+        # Blanks before it are HTTP's (RFC 9110, section 11.4); `strip` would take more for one.
+        principal = await principals.authenticate(secret.lstrip(" "))
     if principal is None:
         raise ApiError(
             Errors.INVALID_TOKEN, f"{REALM}: the access token is unknown, revoked or expired"
@@ -164,8 +164,32 @@ def _record(exchange: Exchange) -> None:
     )
 
 
+def _has_failed(exchange: Exchange) -> bool:
+    """Whether a request for something that costs came to nothing; nobody's leaves no trace."""
+    known, priced = exchange.principal is not NOBODY, exchange.operation in PRICED
+    return known and priced and bool(exchange.error_code) and not exchange.charged
+
+
+def _failed(exchange: Exchange) -> Failed:
+    principal = exchange.principal
+    return Failed(
+        wallet_id=principal.wallets[0],
+        member_id=principal.member_id,
+        token_id=principal.token_id,
+        request_id=exchange.request_id,
+        at=now(),
+        operation=exchange.operation,
+        model=exchange.model,
+        status=exchange.status,
+        code=exchange.error_code,
+        total_ms=round((time.perf_counter() - exchange.body_read_at) * 1000),
+    )
+
+
 def find_mount(path: str) -> tuple[Dialect, str] | None:
     """The dialect of a path and the operation under its mount, or `None`."""
+    if path.startswith(BILLING):
+        return Dialect.OPENAI, path
     for prefix, dialect in MOUNTS.items():
         if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
             return dialect, path[len(prefix) :]

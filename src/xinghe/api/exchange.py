@@ -6,7 +6,7 @@ import re
 import string
 import time
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -30,8 +30,6 @@ _EXPOSED = (
     b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
 """What a page in a browser may read."""
-
-BODILESS = ("GET", "HEAD", "OPTIONS")
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
@@ -62,11 +60,6 @@ def new_request_id() -> str:
 class Exchange:
     """Carries a request through the service: its principal, its dialect, and how to answer."""
 
-    cors: ClassVar[Headers] = [
-        (b"access-control-allow-origin", b"*"),
-        (b"access-control-expose-headers", _EXPOSED),
-    ]
-
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, dialect: Dialect, budget: BodyBudget
     ) -> None:
@@ -86,7 +79,9 @@ class Exchange:
         self.model = ""
         self.status = 0
         self.error_code = ""
-        self.body_read = self.method in BODILESS
+        self.charged = False
+        """Whether it has cost anything, now that it is over."""
+        self.body_read = self.method != "POST"
         self.body_read_at = time.perf_counter()
         self.waited = 0.0
         """Seconds until it had its places among concurrent requests."""
@@ -115,7 +110,12 @@ class Exchange:
 
     async def start(self, status: int, headers: Headers) -> None:
         """Begin the answer."""
-        ours = [NO_STORE, (b"x-request-id", self.request_id.encode()), *self.cors]
+        ours = [
+            NO_STORE,
+            (b"x-request-id", self.request_id.encode()),
+            (b"access-control-allow-origin", b"*"),
+            (b"access-control-expose-headers", _EXPOSED),
+        ]
         self.status = status
         headers = [*headers, *ours, *self.extra_headers]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})

@@ -5,10 +5,12 @@ from typing import Any
 import msgspec
 
 from xinghe import __version__
+from xinghe.api.account.forms import MEDIA
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ErrorAnswer, Errors
 from xinghe.api.idempotency import KEY
 from xinghe.api.operations import OPERATIONS, Operation
+from xinghe.api.query import parameters
 
 BASES = {"/llm/lmapi/v3": Dialect.DOCUMENTED, "/v1": Dialect.OPENAI}
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -26,34 +28,48 @@ def document() -> dict[str, Any]:
     shapes: list[Any] = [ErrorAnswer]
     for each in OPERATIONS:
         shapes += [each.answer, *(form.shape for form in each.forms.values())]
-        if each.event is not None:
-            shapes.append(each.event)
+        shapes += [shape for shape in (each.event, each.query) if shape is not None]
+    queries = {each.query.__name__ for each in OPERATIONS if each.query is not None}
     _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            for kind in field.get("anyOf", [field]):
+                if kind.get("format") == "decimal":
+                    kind["type"] = "number"  # which msgspec would rather send as text
+                    kind.update({"default": 0} if "default" in kind else {})
     return {
         "openapi": "3.1.0",
         "info": {"title": "星河大模型API", "version": __version__},
         "paths": {
-            base + each.path: {each.method.lower(): _described(each, dialect)}
+            base + each.path: {each.method.lower(): _described(each, dialect, schemas)}
             for base, dialect in BASES.items()
             for each in OPERATIONS
         },
         "components": {
-            "schemas": schemas,
+            "schemas": {name: schema for name, schema in schemas.items() if name not in queries},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"token": []}],
     }
 
 
-def _described(operation: Operation, dialect: Dialect) -> dict[str, Any]:
+def _described(
+    operation: Operation, dialect: Dialect, schemas: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
     content, told = _json(operation.answer), "Done."
+    if operation.tabular:
+        content |= {
+            media: {"schema": {"type": "string"}} for media in MEDIA if media not in content
+        }
     if operation.event is not None:
         content |= {"text/event-stream": {"schema": _stream(operation.event)}}
         told = "The answer; server-sent events where stream is true."
     answers = {"200": {"description": told, "content": content}, **_refusals()}
     if not operation.forms:
-        parameters = [ID] if "{id}" in operation.path else []
-        return {"summary": operation.summary, "parameters": parameters, "responses": answers}
+        asked = [ID] if "{id}" in operation.path else []
+        if operation.query is not None:
+            asked += parameters(operation.query, schemas[operation.query.__name__])
+        return {"summary": operation.summary, "parameters": asked, "responses": answers}
     body = {"required": True, "content": _json(operation.forms[dialect].shape)}
     return {
         "summary": operation.summary,

@@ -5,6 +5,19 @@ from typing import Any
 
 import msgspec
 
+from xinghe.api.account.schema import (
+    AccountQuery,
+    AccountShown,
+    BillingQuery,
+    BillingUsage,
+    EntriesQuery,
+    EntryList,
+    RequestQuery,
+    RequestShown,
+    Subscription,
+    UsageList,
+    UsageQuery,
+)
 from xinghe.api.chat.response import ChatCompletion, ChatCompletionChunk
 from xinghe.api.chat.schema import CHAT
 from xinghe.api.dialect import Dialect
@@ -14,13 +27,16 @@ from xinghe.api.models import Model, ModelList
 from xinghe.api.rerank import RERANK, Ranking
 from xinghe.api.validation import Form
 
+READ = "account.read"
+
 
 class Operation(msgspec.Struct, frozen=True):
     """What is served at a path of every mount.
 
     `name` stands in logs and metrics, `scope` is what a token needs for it. `forms` are the
     bodies that it takes, by dialect; a GET has none. `event` is what a stream of it consists of.
-    A path may end with `{id}`.
+    A path may end with `{id}`. `query` is what may stand behind the question mark; what is
+    `tabular` may be had as CSV and JSON Lines as well.
     """
 
     name: str
@@ -31,6 +47,8 @@ class Operation(msgspec.Struct, frozen=True):
     forms: Mapping[Dialect, Form[Any]] = {}
     event: type | None = None
     scope: str = "model.call"
+    query: type[msgspec.Struct] | None = None
+    tabular: bool = False
 
 
 OPERATIONS = (
@@ -51,5 +69,29 @@ OPERATIONS = (
     Operation(
         "images", "POST", "/images/generations", "Make images from a prompt.",
         ImagesAnswer, dict.fromkeys(Dialect, IMAGES),
+    ),
+    Operation(
+        "account", "GET", "/account", "What is left: wallets, lots, budgets.",
+        AccountShown, scope=READ, query=AccountQuery, tabular=True,
+    ),
+    Operation(
+        "entries", "GET", "/account/entries", "The entries of the books, the newest first.",
+        EntryList, scope=READ, query=EntriesQuery, tabular=True,
+    ),
+    Operation(
+        "usage", "GET", "/account/usage", "Usage over time.",
+        UsageList, scope=READ, query=UsageQuery, tabular=True,
+    ),
+    Operation(
+        "request", "GET", "/account/requests/{id}", "What a request cost, and why.",
+        RequestShown, scope=READ, query=RequestQuery, tabular=True,
+    ),
+    Operation(
+        "subscription", "GET", "/dashboard/billing/subscription", "What could be spent in all.",
+        Subscription, scope=READ,
+    ),
+    Operation(
+        "billing_usage", "GET", "/dashboard/billing/usage", "What was spent.",
+        BillingUsage, scope=READ, query=BillingQuery,
     ),
 )  # fmt: skip

@@ -121,20 +121,24 @@ async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
     await services.lapses.check(payer.token_id, since=exchange.body_read_at)
     if prepared.amount is None:
         return await prepared.run()
+    usage.arrived = exchange.body_read_at
+    holding = services.ledger.hold(
+        payer,
+        request_id=exchange.request_id,
+        model=exchange.model,
+        rate=work.card.rate,
+        amount=prepared.amount,
+        prompt_tokens=prepared.prompt_tokens,
+        stream=work.stream,
+        usage=usage,
+    )
     try:
-        async with services.ledger.hold(
-            payer,
-            request_id=exchange.request_id,
-            model=exchange.model,
-            rate=work.card.rate,
-            amount=prepared.amount,
-            prompt_tokens=prepared.prompt_tokens,
-            stream=work.stream,
-            usage=usage,
-        ):
+        async with holding:
             result = await prepared.run()
     except OverBudget as fault:
         raise over_budget(fault.reached, prepared.max_tokens, work.card.rate.output) from fault
+    finally:
+        exchange.charged = holding.charged
     for kind in work.counts:
         metrics.TOKENS.labels(exchange.model, kind).inc(getattr(usage, kind))
     return result

@@ -72,22 +72,30 @@ class Query(Generic[S]):
 
     def read(self, query: bytes) -> S:
         """Raises `ApiError` (400)."""
-        given: dict[str, Any] = {}
+        given: dict[str, str] = {}
         for name, value in _pairs(query):
-            field = self._fields.get(name)
-            if field is None:
-                if self._lenient:
-                    continue
-                raise self._unknown(name)
             if name in given:
                 raise ApiError(Errors.MALFORMED_JSON, f"{name} is given more than once", param=name)
+            if name in self._fields:
+                given[name] = value
+            elif not self._lenient:
+                raise self._unknown(name)
+        return self.take(given)
+
+    def take(self, given: Mapping[str, str]) -> S:
+        """The same of known parameters. Raises `ApiError`."""
+        values: dict[str, Any] = {}
+        for name, value in given.items():
+            field = self._fields[name]
             try:
-                if not value.isprintable():  # a database may take no NUL, and no name has one
+                converted = msgspec.convert(value, field.type, strict=False)
+                # A database may take no NUL, and no name has one; `null` would be None.
+                if converted is None or not value.isprintable():
                     raise ValidationError
-                given[name] = msgspec.convert(value, field.type, strict=False)
+                values[field.name] = converted
             except ValidationError:
                 raise refuse(name, value, allowed(field.type, ())) from None
-        return self.shape(**{self._fields[name].name: value for name, value in given.items()})
+        return self.shape(**values)
 
     def _unknown(self, name: str) -> ApiError:
         near = nearest(name, self._fields, ALIKE)
@@ -140,6 +148,8 @@ def parameters(shape: type[msgspec.Struct], schema: Mapping[str, Any]) -> list[d
     described: list[dict[str, Any]] = []
     for field in msgspec.structs.fields(shape):
         own = dict(schema["properties"][field.encode_name])
+        if "anyOf" in own:  # what is not there is null; nobody sends it
+            own = dict(own["anyOf"][0])
         told = own.pop("description", None)
         parameter = {"name": field.encode_name, "in": "query", "required": False, "schema": own}
         described.append(parameter | ({"description": told} if told else {}))

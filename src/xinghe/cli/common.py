@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 import click
 import msgspec
 
-from xinghe import settings, spreadsheet
+from xinghe import core, settings, spreadsheet
 from xinghe.accounts import AccountError, rules
 from xinghe.core import MICRO
 from xinghe.observe import logs
@@ -33,6 +33,7 @@ FORM = "xinghe.cli.form"
 
 PAGE = 1000
 _DAY = 86_400 * MICRO
+tokens = core.tokens
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -215,12 +216,6 @@ class AmountOrNone(Amount):
 def or_none(value: int | Literal["none"]) -> int | None:
     """The amount that a command was given, None for `none`."""
     return None if value == NONE else value
-
-
-def tokens(micro: int) -> Decimal:
-    """Micro-Tokens as Tokens, without trailing zeros."""
-    value = Decimal(micro).scaleb(-6)
-    return value.quantize(Decimal(1)) if value == value.to_integral() else value.normalize()
 
 
 def moment(at: int | None) -> str | None:

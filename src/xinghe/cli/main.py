@@ -12,10 +12,10 @@ from xinghe.cli.groups import group
 from xinghe.cli.ledger import ledger
 from xinghe.cli.members import member
 from xinghe.cli.models import models
-from xinghe.cli.passwords import password
 from xinghe.cli.search import search
 from xinghe.cli.serve import serve
 from xinghe.cli.tokens import token
+from xinghe.cli.usage import usage
 from xinghe.doctor.run import main as examine
 
 
@@ -41,10 +41,20 @@ def doctor(arguments: tuple[str, ...]) -> None:
 
 
 member.add_command(import_members)
-member.add_command(password)
 # What it was called before there were groups.
 account = copy.copy(member)
 account.hidden = True
 main.add_command(account, "account")
-for command in (serve, member, group, token, models, ledger, search, backup, restore_command):
+for command in (
+    serve,
+    member,
+    group,
+    token,
+    usage,
+    models,
+    ledger,
+    search,
+    backup,
+    restore_command,
+):
     main.add_command(command)

@@ -61,12 +61,12 @@ class Answer(msgspec.Struct):
             last = await self._speak(first, messages, emit)
         except PromptUnsafe as error:
             log.info("prompt_unsafe", deployment=request.deployment.name, error=str(error))
-            usage.finished = usage.shown
+            usage.finished, usage.finish = usage.shown, FinishReason.CONTENT_FILTER
             if not usage.finished:  # it is refused, at no cost
                 usage.prompt_tokens = usage.completion_tokens = usage.search_tokens = 0
                 usage.cached_tokens = usage.reasoning_tokens = 0
             return Batch(time.perf_counter(), refusal(UNSAFE))
-        usage.finished = True
+        usage.finished, usage.finish = True, _reason(last)
         if found is not None:
             self._name_sources(found.sources, last)
         return last

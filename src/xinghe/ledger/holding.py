@@ -15,10 +15,10 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from xinghe.core import ClientGone, Usage
+from xinghe.core import ClientGone, FinishReason, Usage
 from xinghe.ledger import holds
 from xinghe.ledger.budgets import BudgetReached
-from xinghe.ledger.holds import Counts, Hold
+from xinghe.ledger.holds import NOTHING_TOLD, Counts, Hold, Told
 from xinghe.ledger.journal import NOTHING, Journal, Placed, Record
 from xinghe.ledger.lots import sweep_wallet
 from xinghe.ledger.owners import Owner
@@ -142,6 +142,8 @@ class Holding(msgspec.Struct, eq=False):
     place: int = -1
     task: asyncio.Task[Any] | None = None
     fenced: bool = False
+    held_at: float = 0.0
+    settlement: Settlement | None = None
 
     async def __aenter__(self) -> None:
         hold, reserve = self._hold, partial(holds.reserve, hold=self._hold)
@@ -165,6 +167,7 @@ class Holding(msgspec.Struct, eq=False):
                 raise OverBudget(outcome)
             raise InsufficientTokens(outcome.available, hold.amount)
         self.locks = msgspec.structs.replace(self.locks, wallets=(outcome.wallet_id,))
+        self.held_at = time.perf_counter()
         if hold.stream:
             self.task = asyncio.current_task()
             self._running.streams[hold.id] = self._running.unstarted[hold.id] = self
@@ -194,7 +197,7 @@ class Holding(msgspec.Struct, eq=False):
                     held=hold.amount,
                     excess=cost - hold.amount,
                 )
-            settlement = self._settle("capture", counts)
+            self.settlement = settlement = self._settle("capture", counts, self._told())
             if settlement is None and not hold.stream:
                 raise Unsaved("the database is closed")
             if kind is None and settlement is not None:
@@ -212,6 +215,11 @@ class Holding(msgspec.Struct, eq=False):
         """A checkpoint for the journal."""
         hold = self._hold
         return self.place, Record("checkpoint", hold.id, hold.member_id, now(), counts)
+
+    @property
+    def charged(self) -> bool:
+        """Whether it is charged, now that it is over."""
+        return self.settlement is not None and self.settlement.record.kind == "capture"
 
     def owed(self) -> Counts | None:
         """What is owed so far; None while nothing is."""
@@ -238,14 +246,31 @@ class Holding(msgspec.Struct, eq=False):
         )
         return Counts(prompt, completion, min(prompt, cached), min(prompt, search), searches)
 
+    def _told(self) -> Told:
+        usage, end = self._usage, time.perf_counter()
+        finish = "client_gone" if usage.left else "interrupted"
+        if usage.finished:
+            finish = usage.finish or FinishReason.NORMAL
+        reasoning = min(max(0, usage.reasoning_tokens), LARGEST_COUNT)
+        if not usage.arrived:
+            return Told(finish, reasoning)
+        wait, first, total = (
+            max(0, round((moment - usage.arrived) * 1000))
+            for moment in (self.held_at, usage.first, end)
+        )
+        return Told(finish, reasoning, wait, first if usage.first else None, total)
+
     def _settle(
-        self, kind: Literal["capture", "release"], counts: Counts = NOTHING
+        self,
+        kind: Literal["capture", "release"],
+        counts: Counts = NOTHING,
+        told: Told = NOTHING_TOLD,
     ) -> Settlement | None:
         """Queue the hold's capture or release; never suspends."""
         hold = self._hold
         record = Record(kind, hold.id, hold.member_id, now(), counts)
         try:
-            return self._settlements.add(record, self.place, self.owner, self.locks)
+            return self._settlements.add(record, self.place, self.owner, self.locks, told)
         except StorageClosed:
             log.error("hold_left_open", hold_id=hold.id, request_id=hold.request_id)
             return None

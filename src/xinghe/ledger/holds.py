@@ -53,6 +53,22 @@ class Unswept(msgspec.Struct, frozen=True):
 Outcome: TypeAlias = Reserved | Uncovered | BudgetReached | Unswept
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What is told beside a charge: how an answer ended, and when, in ms since it was asked for.
+
+    `first_ms` is to the first token that came; times that nobody knows are None.
+    """
+
+    finish: str | None = None
+    reasoning_tokens: int = 0
+    wait_ms: int | None = None
+    first_ms: int | None = None
+    total_ms: int | None = None
+
+
+NOTHING_TOLD = Told()
+
+
 class Hold(msgspec.Struct, frozen=True):
     """What is set aside for one request, in the first of the wallets that covers it.
 
@@ -170,7 +186,13 @@ def checkpoint(connection: Connection, counts: Iterable[tuple[str, Counts]]) -> 
 
 
 def capture(
-    connection: Connection, hold_id: str, usage: Counts, *, at: int, note: str = ""
+    connection: Connection,
+    hold_id: str,
+    usage: Counts,
+    *,
+    at: int,
+    told: Told = NOTHING_TOLD,
+    note: str = "",
 ) -> bool:
     """Charge what was used, at the hold's rates and at most its amount; give back the rest.
 
@@ -204,9 +226,10 @@ def capture(
     connection.run(
         "INSERT INTO entries (wallet_id, member_id, at, kind, amount, balance_after, request_id, "
         "hold_id, model, token_id, prompt_tokens, completion_tokens, cached_tokens, "
-        "search_tokens, searches, input_rate, output_rate, cached_rate, search_rate, note) "
+        "search_tokens, searches, input_rate, output_rate, cached_rate, search_rate, note, "
+        "finish, reasoning_tokens, wait_ms, first_ms, total_ms) "
         "VALUES ($1, $2, $3, 'usage', $4, $5, $6, $7, $8, $9, "
-        "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+        "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
         wallet_id,
         member_id,
         at,
@@ -219,7 +242,9 @@ def capture(
         *_counts(usage),
         *rates,
         note,
+        *msgspec.structs.astuple(told),
     )
+    timed = told.first_ms is not None
     rollups.add(
         connection,
         wallet_id=wallet_id,
@@ -227,8 +252,18 @@ def capture(
         member_id=member_id,
         token_id=token_id,
         model=model,
-        counts=(usage.prompt, usage.completion, usage.cached, usage.searches),
-        spend=cost,
+        sums=(
+            usage.prompt,
+            usage.completion,
+            usage.cached,
+            told.reasoning_tokens,
+            usage.searches,
+            cost,
+            int(timed),
+            usage.completion if timed else 0,
+            told.first_ms or 0,
+            (told.total_ms or 0) if timed else 0,
+        ),
     )
     return True
 

@@ -148,7 +148,8 @@ def _settle(connection: Connection, hold: holds.OpenHold, at: int, own_boot_id: 
     try:
         with connection.savepoint():
             if hold.stream and hold.started:
-                holds.capture(connection, hold.id, hold.usage, at=at, note="interrupted")
+                told = holds.Told("interrupted")
+                holds.capture(connection, hold.id, hold.usage, at=at, told=told, note="interrupted")
             else:
                 holds.release(connection, hold.id, at=at)
             # Its owner may be alive elsewhere, or come back: see `settlements.settle`.

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from xinghe.ledger import holds, lots
+from xinghe.ledger.holds import NOTHING_TOLD, Told
 from xinghe.ledger.journal import Journal, Record
 from xinghe.ledger.owners import Owner
 from xinghe.storage import Connection, Database, Job, Locks, StorageUnavailable, now
@@ -37,6 +38,7 @@ class Settlement(msgspec.Struct, eq=False):
     place: int
     owner: Owner
     locks: Locks
+    told: Told
     saved: asyncio.Future[Unsaved | None]
     since: float
     job: Job | None = None
@@ -57,14 +59,14 @@ class Settlements:
         """By hold id, the oldest first: neither in the database nor in the journal yet."""
         self._failing = False
 
-    def add(self, record: Record, place: int, owner: Owner, locks: Locks) -> Settlement:
+    def add(self, record: Record, place: int, owner: Owner, locks: Locks, told: Told) -> Settlement:
         """Queue a hold's capture or release; never suspends. Raises `StorageClosed`.
 
         What the request defers (see `storage.DeferredWrites`) waits for the database alone: in
         the journal, it would be torn from the response that is to be stored with it.
         """
         saved = asyncio.get_running_loop().create_future()
-        settlement = Settlement(record, place, owner, locks, saved, time.monotonic())
+        settlement = Settlement(record, place, owner, locks, told, saved, time.monotonic())
         if self._database.deferred() is None:
             self._queue(settlement)
             self._lingering[record.hold_id] = settlement
@@ -120,7 +122,9 @@ class Settlements:
         written.add_done_callback(partial(self._written, settlement))
         record = settlement.record
         settlement.job = self._database.enqueue(
-            partial(settle, record=record, owner=owner), written, locks=settlement.locks
+            partial(settle, record=record, owner=owner, told=settlement.told),
+            written,
+            locks=settlement.locks,
         )
 
     def _written(self, settlement: Settlement, written: asyncio.Future[bool]) -> None:
@@ -140,7 +144,9 @@ class Settlements:
         settlement.owner.journal.give_back(settlement.place)
 
 
-def settle(connection: Connection, record: Record, owner: str | None = None) -> bool:
+def settle(
+    connection: Connection, record: Record, owner: str | None = None, told: Told = NOTHING_TOLD
+) -> bool:
     """Resolve a hold as a record says; returns whether it is resolved like that now.
 
     `owner` is the hold's, where an answer has left on account of the record: then it is charged
@@ -150,7 +156,7 @@ def settle(connection: Connection, record: Record, owner: str | None = None) -> 
         return holds.release(connection, record.hold_id, at=record.at)
     if record.kind == "checkpoint":
         return _checkpoint(connection, record)
-    if holds.capture(connection, record.hold_id, record.usage, at=record.at):
+    if holds.capture(connection, record.hold_id, record.usage, at=record.at, told=told):
         return True
     found = connection.row("SELECT state, resolved_at FROM holds WHERE id = $1", record.hold_id)
     if found == ("captured", record.at):

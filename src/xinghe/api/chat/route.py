@@ -253,12 +253,15 @@ class _Chat(msgspec.Struct, eq=False):
         exchange = self._exchange
         edge = time.perf_counter() - exchange.body_read_at - exchange.waited - waited
         metrics.EDGE_IN.observe(edge)
-        return await answer.run(self.show)
+        last = await answer.run(self.show)
+        self.usage.first = self.usage.first or last.arrived
+        return last
 
     def show(self, batch: Batch) -> None:
         """Emit a batch; the time to an engine's first is recorded."""
         if not self._timed:
             self._timed = True
+            self.usage.first = batch.arrived
             seconds = batch.arrived - self._exchange.body_read_at
             metrics.FIRST_TOKEN.labels(self._request.model).observe(seconds)
         self._emit(batch)

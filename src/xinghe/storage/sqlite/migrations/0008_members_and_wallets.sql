@@ -89,8 +89,6 @@ CREATE INDEX identities_of_member ON identities (member_id);
 CREATE TABLE sessions (
     id         INTEGER PRIMARY KEY,
     member_id  INTEGER NOT NULL REFERENCES members (id),
-    -- The access token that it was made of: it has no more rights, and ends with it.
-    token_id   INTEGER REFERENCES tokens (id),
     digest     BLOB    NOT NULL UNIQUE CHECK (length(digest) = 32),
     method     TEXT    NOT NULL,
     created_at INTEGER NOT NULL,
@@ -232,7 +230,10 @@ ALTER TABLE entries ADD COLUMN first_ms INTEGER;
 ALTER TABLE entries ADD COLUMN total_ms INTEGER;
 ALTER TABLE entries ADD COLUMN finish TEXT;
 ALTER TABLE entries DROP COLUMN token_name;  -- one place less where a person's name may stand
-CREATE INDEX entries_of_member ON entries (member_id, id) WHERE member_id IS NOT NULL;
+-- By time: what a wallet paid, what others' wallets paid for a member, what was no use.
+CREATE INDEX entries_by_time ON entries (wallet_id, at, id);
+CREATE INDEX entries_of_member ON entries (member_id, at, id) WHERE member_id <> wallet_id;
+CREATE INDEX entries_beside_use ON entries (wallet_id, at, id) WHERE kind <> 'usage';
 CREATE INDEX entries_of_request ON entries (request_id) WHERE request_id IS NOT NULL;
 
 -- What the usage entries say, hour by hour (UTC), and what was refused. `outcome` is empty where
@@ -251,25 +252,31 @@ CREATE TABLE usage_hours (
     reasoning_tokens  INTEGER NOT NULL DEFAULT 0,
     searches          INTEGER NOT NULL DEFAULT 0,
     spend             INTEGER NOT NULL DEFAULT 0,
-    -- Of those requests whose times are known: their number, and sums of milliseconds and tokens.
+    -- Of those whose first token's time is known: their number, sums of tokens and milliseconds.
     timed             INTEGER NOT NULL DEFAULT 0,
     timed_tokens      INTEGER NOT NULL DEFAULT 0,
     first_ms          INTEGER NOT NULL DEFAULT 0,
     total_ms          INTEGER NOT NULL DEFAULT 0,
+    -- Of the first and of the last that was charged.
+    first_at          INTEGER,
+    last_at           INTEGER,
     PRIMARY KEY (wallet_id, hour, member_id, token_id, model, outcome)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX usage_hours_of_member ON usage_hours (member_id, hour);
+CREATE INDEX usage_hours_of_token ON usage_hours (token_id, hour);
+CREATE INDEX usage_hours_of_model ON usage_hours (wallet_id, model, hour);
 INSERT INTO usage_hours (wallet_id, hour, member_id, token_id, model, outcome, requests,
-    prompt_tokens, completion_tokens, cached_tokens, searches, spend)
+    prompt_tokens, completion_tokens, cached_tokens, searches, spend, first_at, last_at)
 SELECT e.wallet_id, e.at - e.at % 3600000000, t.member_id, e.token_id, e.model, '', count(*),
     sum(e.prompt_tokens), sum(e.completion_tokens), sum(e.cached_tokens), sum(e.searches),
-    -sum(e.amount)
+    -sum(e.amount), min(e.at), max(e.at)
 FROM entries e JOIN tokens t ON t.id = e.token_id WHERE e.kind = 'usage' AND e.model IS NOT NULL
 GROUP BY e.wallet_id, e.at - e.at % 3600000000, t.member_id, e.token_id, e.model;
 
 -- Requests that failed, for some days.
 CREATE TABLE failures (
     id         INTEGER PRIMARY KEY,
+    wallet_id  INTEGER NOT NULL REFERENCES wallets (id),
     member_id  INTEGER NOT NULL REFERENCES members (id),
     token_id   INTEGER NOT NULL REFERENCES tokens (id),
     request_id TEXT    NOT NULL,
@@ -280,7 +287,6 @@ CREATE TABLE failures (
     code       TEXT    NOT NULL,
     total_ms   INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX failures_of_member ON failures (member_id, id);
 CREATE INDEX failures_of_request ON failures (request_id);
 CREATE INDEX failures_by_age ON failures (at);
 

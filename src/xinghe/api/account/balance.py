@@ -1,0 +1,108 @@
+"""An account as its owner sees it: wallets, lots with their expiry, budgets and what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from xinghe.accounts import Limit, Principal, budgets
+from xinghe.accounts.budgets import BudgetState
+from xinghe.accounts.principal import standing
+from xinghe.api.account.asked import About
+from xinghe.api.account.schema import AccountLine, AccountShown, BudgetShown, Lot, Wallet
+from xinghe.api.account.shown import told
+from xinghe.core import tokens
+from xinghe.ledger import Budget
+from xinghe.storage import Connection, now
+from xinghe.usage import wallets
+
+
+def account(
+    connection: Connection, principal: Principal, found: About, zone: ZoneInfo
+) -> AccountShown:
+    paying = wallets.wallets(connection, found.paying)
+    limits = list(_limits(connection, principal, found))
+    own = found.paying[:1] if found.group is not None else (found.member,)
+    lots = [lot for each in own if each is not None for lot in wallets.lots(connection, each)]
+    if found.group is not None:
+        appid, name = None, found.group
+    else:
+        row = connection.row("SELECT appid, name FROM members WHERE id = $1", found.member)
+        appid, name = row or (None, None)
+    available, held = sum(each.available for each in paying), sum(each.held for each in paying)
+    return AccountShown(
+        object="account",
+        appid=appid,
+        name=name,
+        available=tokens(available),
+        held=tokens(held),
+        balance=tokens(available + held),
+        wallets=[
+            Wallet(
+                each.group, tokens(each.available), tokens(each.held),
+                tokens(each.available + each.held),
+            )
+            for each in paying
+        ],
+        lots=[
+            Lot(
+                kind=lot.kind,
+                amount=tokens(lot.amount),
+                remaining=tokens(lot.remaining),
+                expires_at=None if lot.expires_at is None else told(lot.expires_at, zone),
+                created_at=told(lot.created_at, zone),
+                note=lot.note,
+            )
+            for lot in lots
+        ],
+        budgets=[_budget(whose, each, zone) for whose, each in limits],
+    )  # fmt: skip
+
+
+def lines_of(shown: AccountShown) -> list[AccountLine]:
+    """The same line by line."""
+    lines = [
+        AccountLine("wallet", each.group or shown.name, "tokens", each.balance, each.available)
+        for each in shown.wallets
+    ]
+    for lot in shown.lots:
+        line = AccountLine("lot", lot.kind, "tokens", lot.amount, lot.remaining)
+        line.until, line.note = lot.expires_at, lot.note
+        lines.append(line)
+    for each in shown.budgets:
+        line = AccountLine("budget", each.whose, each.unit, each.amount, each.left, each.ends_at)
+        line.note = " ".join(filter(None, (each.per, each.model)))
+        lines.append(line)
+    return lines
+
+
+def _limits(
+    connection: Connection, principal: Principal, found: About
+) -> Iterator[tuple[str, BudgetState]]:
+    """Budgets, and whose each is."""
+    if found.group_id is not None:
+        for state in budgets.states(connection, "b.group_id = $1", found.group_id):
+            yield f"the group {found.group}", state
+        return
+    mine = found.member == principal.member_id
+    held = standing(connection, found.member or 0, principal.token_id if mine else 0)
+    limits: list[Budget | Limit] = [*held.budgets, *held.limits]
+    for each in limits:
+        for state in budgets.states(connection, "b.id = $1", each.id):
+            yield each.whose, state
+
+
+def _budget(whose: str, state: BudgetState, zone: ZoneInfo) -> BudgetShown:
+    def amount(number: int) -> Decimal:
+        return tokens(number) if state.unit == "tokens" else Decimal(number)
+
+    shown = BudgetShown(whose, state.unit, state.model, amount(state.amount))
+    if state.used is not None:
+        window = state.window
+        shown.used = amount(state.used)
+        shown.left = amount(max(0, state.amount - state.used))
+        shown.per, shown.rolling, shown.zone = window.per, window.rolling, window.zone
+        end = None if window.rolling else window.left(window.part(now()))
+        shown.ends_at = None if end is None else told(end, zone)
+    return shown

@@ -1,0 +1,109 @@
+"""The usage details under each mount: an account, its entries, its usage over time, one request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from xinghe.api.account.asked import place
+from xinghe.api.account.balance import lines_of
+from xinghe.api.account.details import Details
+from xinghe.api.account.forms import Format, form_of, send_json, send_rows
+from xinghe.api.account.schema import (
+    AccountLine,
+    AccountQuery,
+    EntriesQuery,
+    EntryList,
+    EntryShown,
+    RequestQuery,
+    RequestShown,
+    Scoped,
+    UsageList,
+    UsageQuery,
+    UsageShown,
+)
+from xinghe.api.exchange import Exchange
+from xinghe.api.models import NO_MODEL
+from xinghe.api.priced import Services, admit, unless_gone
+from xinghe.api.query import Query
+from xinghe.usage.entries import Position
+from xinghe.usage.series import Place
+
+PAGE, MOST = 50, 1000
+EXPORTED = 200
+"""Rows of an export that are read, and sent, at once."""
+
+Q = TypeVar("Q", bound=Scoped)
+P = TypeVar("P")
+R = TypeVar("R", bound=msgspec.Struct)
+
+ACCOUNT, ENTRIES = Query(AccountQuery), Query(EntriesQuery)
+USAGE, REQUEST = Query(UsageQuery), Query(RequestQuery)
+
+
+class AccountRoute(msgspec.Struct):
+    services: Services
+    details: Details
+
+    async def account(self, exchange: Exchange) -> None:
+        query, form = self._begin(exchange, ACCOUNT)
+        answer = await self.details.account(exchange.principal, query)
+        if form == "json":
+            await send_json(exchange, answer)
+        else:
+            await send_rows(exchange, form, AccountLine, _once(lines_of(answer)), "account")
+
+    async def request(self, exchange: Exchange) -> None:
+        query, form = self._begin(exchange, REQUEST)
+        answer = await self.details.request(exchange.principal, query, exchange.path_id)
+        if form == "json":
+            await send_json(exchange, answer)
+        else:
+            await send_rows(exchange, form, RequestShown, _once([answer]), "request")
+
+    async def entries(self, exchange: Exchange) -> None:
+        query, form = self._begin(exchange, ENTRIES)
+        page, after = self.details.entries(exchange.principal, query)
+        if form == "json":
+            await send_json(exchange, await page(after, query.limit or PAGE))
+            return
+        pages = _pages(page, after, Position, query.limit)
+        await unless_gone(exchange, send_rows(exchange, form, EntryShown, pages, "entries"))
+
+    async def usage(self, exchange: Exchange) -> None:
+        query, form = self._begin(exchange, USAGE)
+        page, start = await self.details.usage(exchange.principal, query)
+        if form == "json":
+            await send_json(exchange, await unless_gone(exchange, page(start, query.limit or MOST)))
+            return
+        pages = _pages(page, start, Place, query.limit)
+        await unless_gone(exchange, send_rows(exchange, form, UsageShown, pages, "usage"))
+
+    def _begin(self, exchange: Exchange, query: Query[Q]) -> tuple[Q, Format]:
+        limits = self.services.catalog.limits
+        admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
+        asked = query.read(exchange.scope["query_string"])
+        return asked, form_of(exchange, asked.format)
+
+
+async def _pages(
+    page: Callable[[P | None, int], Awaitable[EntryList | UsageList]],
+    start: P | None,
+    kind: type[P],
+    limit: int | None,
+) -> AsyncIterator[Sequence[Any]]:
+    """All rows from a place on, or as many as were asked for."""
+    left, following = limit, start
+    while left is None or left > 0:
+        found = await page(following, EXPORTED if left is None else min(left, EXPORTED))
+        yield found.data
+        if found.next is None:
+            return
+        following = place(found.next, kind)
+        left = None if left is None else left - len(found.data)
+
+
+async def _once(rows: Sequence[R]) -> AsyncIterator[Sequence[R]]:
+    yield rows

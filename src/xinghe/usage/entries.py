@@ -1,0 +1,283 @@
+"""The entries of the books, page by page, the newest first, under any filter.
+
+Where a filter matches little, the roll-ups tell in which stretches of time there is something to
+be found. One statement looks at a bounded number of entries, so a page may hold fewer than were
+asked for: then `next` says where to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from xinghe.ledger.windows import HOUR
+from xinghe.storage import Connection
+from xinghe.usage.scope import Scope, Source, Sql, by_index, rollups
+
+LOOKED_AT = 5_000
+"""Entries that one statement goes through."""
+AT_FIRST = 500
+"""As many are looked through for a filter before it is asked where it matches."""
+STRETCHES = 50
+"""Hours in which one page looks for what a filter matches."""
+ROUNDS = 4
+"""How often many wallets are gone through for one page."""
+SAME = 100
+"""Requests of one id that are looked at."""
+EVER = 2**62
+
+_FIELDS = (
+    "e.id, e.wallet_id, e.at, e.kind, e.amount, e.balance_after, e.request_id, e.model, "
+    "coalesce(e.member_id, t.member_id), m.appid, m.name, e.token_id, t.public_id, t.name, "
+    "e.prompt_tokens, e.completion_tokens, e.cached_tokens, e.reasoning_tokens, e.search_tokens, "
+    "e.searches, e.input_rate, e.output_rate, e.cached_rate, e.search_rate, e.wait_ms, "
+    "e.first_ms, e.total_ms, e.finish, e.note, e.hold_id"
+)
+# Before there were members, an entry named its token alone.
+_NAMED = (
+    "LEFT JOIN tokens t ON t.id = e.token_id "
+    "LEFT JOIN members m ON m.id = coalesce(e.member_id, t.member_id)"
+)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One entry; amounts and rates in micro-Tokens, `at` in microseconds UTC, times in ms."""
+
+    id: int
+    wallet_id: int
+    at: int
+    kind: str
+    amount: int
+    balance_after: int
+    request_id: str | None
+    model: str | None
+    member_id: int | None
+    appid: str | None
+    member_name: str | None
+    token_id: int | None
+    token: str | None
+    token_name: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    search_tokens: int
+    searches: int
+    input_rate: int | None
+    output_rate: int | None
+    cached_rate: int | None
+    search_rate: int | None
+    wait_ms: int | None
+    first_ms: int | None
+    total_ms: int | None
+    finish: str | None
+    note: str
+    hold_id: str | None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.at, self.id)
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """Where an entry stands among all: by its time, then by its number."""
+
+    at: int
+    id: int
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for: from `since` on, before `until` (microseconds).
+
+    Whoever names a `token` by its id names its `member` as well.
+    """
+
+    since: int = 0
+    until: int = EVER
+    token: int | None = None
+    member: int | None = None
+    model: str | None = None
+    kind: str | None = None
+    request_id: str | None = None
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the roll-ups may know better where to look."""
+        return any(each is not None for each in (self.token, self.member, self.model))
+
+    def add(self, sql: Sql) -> None:
+        """The conditions on an entry that a source of it does not say."""
+        for column, value in (("token_id", self.token), ("model", self.model), ("kind", self.kind)):
+            if value is not None:
+                sql.add(f"AND e.{column} = ?", value)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Entries, and behind which position there may be more."""
+
+    entries: list[Line]
+    next: Position | None
+
+
+class _Found(msgspec.Struct):
+    """What a source has: its `lines`, and down to where all was looked at; None: to its end."""
+
+    lines: list[Line]
+    floor: Position | None = None
+
+
+def page(
+    connection: Connection, scope: Scope, filters: Filters, *, after: Position | None, limit: int
+) -> Page:
+    """At most `limit` entries behind a position."""
+    before = min(after or Position(EVER, 0), Position(filters.until, 0))
+    with by_index(connection):
+        if filters.request_id is not None:
+            lines = of_request(connection, scope, filters.request_id)
+            fitting = [each for each in lines if _fits(each, filters) and each.position < before]
+            return _cut(fitting, None, limit)
+        found = {source: _Found([], before) for source in scope.sources(filters.member)}
+        # Of many wallets few at first: most of what was read of each would be too much.
+        few = len(found) > 2
+        most = 2 * limit // len(found) + 2 if few else limit + 1
+        for _ in range(ROUNDS if few else 1):
+            for source, each in _unfinished(found, limit):
+                assert each.floor is not None
+                more = _read(connection, source, filters, each.floor, most)
+                each.lines += more.lines
+                each.floor = more.floor
+            most *= 4
+    floor = max((each.floor for each in found.values() if each.floor is not None), default=None)
+    return _cut(_merged(found), floor, limit)
+
+
+def _merged(found: dict[Source, _Found]) -> list[Line]:
+    every = (line for each in found.values() for line in each.lines)
+    return sorted(every, key=lambda line: line.position, reverse=True)
+
+
+def _unfinished(found: dict[Source, _Found], limit: int) -> list[tuple[Source, _Found]]:
+    """The sources that may have more to say about a page of so many lines."""
+    lines = _merged(found)
+    lowest = lines[limit].position if len(lines) > limit else Position(0, 0)
+    return [
+        (source, each)
+        for source, each in found.items()
+        if each.floor is not None and each.floor > lowest
+    ]
+
+
+def _cut(lines: list[Line], floor: Position | None, limit: int) -> Page:
+    """The page of what was found; below a floor not all is known."""
+    if floor is not None:
+        lines = [line for line in lines if line.position >= floor]
+    if len(lines) > limit:
+        return Page(lines[:limit], lines[limit - 1].position)
+    return Page(lines, floor)
+
+
+def of_request(connection: Connection, scope: Scope, request_id: str) -> list[Line]:
+    """The entries of a request: ids are short enough to collide."""
+    rows = connection.rows(
+        f"SELECT {_FIELDS} FROM entries e {_NAMED} "  # noqa: S608
+        f"WHERE e.request_id = $1 LIMIT {SAME}",
+        request_id,
+    )
+    lines = (Line(*row) for row in rows)
+    mine = [line for line in lines if scope.holds(line.wallet_id, line.member_id)]
+    return sorted(mine, key=lambda line: line.position, reverse=True)
+
+
+def _fits(line: Line, filters: Filters) -> bool:
+    return (
+        line.at >= filters.since
+        and filters.kind in (None, line.kind)
+        and filters.model in (None, line.model)
+        and filters.member in (None, line.member_id)
+        and filters.token in (None, line.token_id)
+    )
+
+
+def _read(
+    connection: Connection, source: Source, filters: Filters, before: Position, most: int
+) -> _Found:
+    """At most so many lines behind a position."""
+    if filters.kind not in (None, "usage") and (source.member is not None or filters.narrow):
+        return _Found([])  # nobody else's wallet pays for those, and no model is asked for them
+    # Most filters match much: then the next entries are the quickest way to a page.
+    found = _stretch(
+        connection,
+        source,
+        filters,
+        filters.since,
+        before,
+        most,
+        LOOKED_AT if not filters.narrow else AT_FIRST,
+    )
+    if found.floor is None or not filters.narrow or len(found.lines) == most:
+        return found
+    lines, before = found.lines, found.floor
+    stretches = list(_stretches(connection, source, filters, before))
+    for first, last in stretches:
+        end = min(before, Position(last + 1, 0))
+        found = _stretch(connection, source, filters, first, end, most - len(lines), LOOKED_AT)
+        lines += found.lines
+        if found.floor is not None:
+            return _Found(lines, found.floor)
+    return _Found(lines, Position(stretches[-1][0], 0) if len(stretches) == STRETCHES else None)
+
+
+def _stretches(
+    connection: Connection, source: Source, filters: Filters, before: Position
+) -> Iterator[tuple[int, int]]:
+    """From when to when there is something, hour by hour, the last first."""
+    table = rollups(connection, source, token=filters.token, model=filters.model)
+    sql = Sql(f"SELECT min(u.first_at), max(u.last_at) FROM {table} WHERE")  # noqa: S608
+    source.add(sql, "u", filters.token)
+    sql.add("AND u.hour > ? AND u.hour <= ?", filters.since - HOUR, before.at)
+    if filters.model is not None:
+        sql.add("AND u.model = ?", filters.model)
+    sql.add(f"AND u.outcome = '' GROUP BY u.hour ORDER BY u.hour DESC LIMIT {STRETCHES}")
+    for first, last in connection.rows(sql.text, *sql.values):
+        yield max(first, filters.since), last
+
+
+def _stretch(
+    connection: Connection,
+    source: Source,
+    filters: Filters,
+    since: int,
+    before: Position,
+    most: int,
+    left: int,
+) -> _Found:
+    """At most so many of a stretch of time, for which at most `left` are looked at."""
+
+    def looked_at(fields: str, order: str) -> Sql:
+        sql = Sql(f"SELECT {fields} FROM entries x WHERE")  # noqa: S608
+        source.add(sql, "x")
+        if filters.kind not in (None, "usage"):
+            sql.add("AND x.kind != 'usage'")  # as the partial index says it
+        sql.add("AND x.at >= ? AND x.at <= ?", since, before.at)
+        sql.add("AND (x.at < ? OR x.id < ?)", before.at, before.id)
+        return sql.add(f"ORDER BY x.at DESC, x.id DESC {order}")
+
+    lines: list[Line] = []
+    size = min(2 * most, left)
+    while True:
+        sql = looked_at("x.*", f"LIMIT {size:d}")
+        sql.text = f"SELECT {_FIELDS} FROM ({sql.text}) e {_NAMED} WHERE 1 = 1"  # noqa: S608
+        filters.add(sql)
+        sql.add(f"ORDER BY e.at DESC, e.id DESC LIMIT {most - len(lines):d}")
+        lines += [Line(*row) for row in connection.rows(sql.text, *sql.values)]
+        if len(lines) == most:
+            return _Found(lines, lines[-1].position)
+        sql = looked_at("x.at, x.id", f"LIMIT 1 OFFSET {size - 1:d}")
+        last = connection.row(sql.text, *sql.values)
+        if last is None:
+            return _Found(lines)
+        before, left = Position(*last), left - size
+        if left <= 0:
+            return _Found(lines, before)
+        size = min(8 * size, left)

@@ -1,0 +1,104 @@
+"""Whose usage is looked at, and the statements that find it by an index on either database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from xinghe.storage import Connection
+
+_BY_INDEX = ("enable_sort", "enable_bitmapscan", "enable_seqscan", "enable_hashjoin")
+
+
+class Source(msgspec.Struct, frozen=True):
+    """What is read by one index: what a `wallet` paid; or what others' wallets, or that one alone,
+    paid for a `member`.
+    """
+
+    wallet: int | None = None
+    member: int | None = None
+
+    def add(self, sql: Sql, table: str, token: int | None = None) -> None:
+        """Its conditions. With a `token`, the roll-ups have an index of its own.
+
+        A column behind a plus sign is read, and not looked up.
+        """
+        plus = "" if token is None else "+"
+        if token is not None:
+            sql.add(f"{table}.token_id = ? AND", token)
+        if self.member is None:
+            sql.add(f"{plus}{table}.wallet_id = ?", self.wallet)
+            return
+        # As the partial index of entries says it.
+        sql.add(f"{plus}{table}.member_id = ? AND", self.member)
+        sql.add(f"{table}.member_id != {table}.wallet_id")
+        if self.wallet is not None:
+            sql.add(f"AND +{table}.wallet_id = ?", self.wallet)
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """A `member` himself: his own wallet, and what others paid for him; or all of some `wallets`.
+
+    A group's are its own and, of an organisation, those of its groups.
+    """
+
+    member: int | None = None
+    wallets: tuple[int, ...] = ()
+
+    def sources(self, member: int | None = None) -> list[Source]:
+        """Where its usage stands, or that of one of its members."""
+        if self.member is None:
+            return [Source(each, member) for each in self.wallets]
+        if member not in (None, self.member):
+            return []
+        return [Source(wallet=self.member), Source(member=self.member)]
+
+    def holds(self, wallet: int, member: int | None) -> bool:
+        """Whether an entry of a wallet, made for a member, belongs to it."""
+        if self.member is not None:
+            return self.member in (wallet, member)
+        return wallet in self.wallets
+
+
+class Sql:
+    """A statement that is put together; each `?` becomes the next `$1`, `$2`, …"""
+
+    def __init__(self, text: str, *values: object) -> None:
+        self.text = ""
+        self.values: list[object] = []
+        self.add(text, *values)
+
+    def add(self, text: str, *values: object) -> Sql:
+        head, *tail = text.split("?")
+        assert len(tail) == len(values)
+        self.text += " " + head
+        for value, rest in zip(values, tail, strict=True):
+            self.values.append(value)
+            self.text += f"${len(self.values)}{rest}"
+        return self
+
+
+def rollups(connection: Connection, source: Source, *, token: int | None, model: str | None) -> str:
+    """The table of them as `u`; SQLite is told the index by which the least is read."""
+    if connection.dialect != "sqlite":
+        return "usage_hours u"
+    if token is not None:
+        return "usage_hours u INDEXED BY usage_hours_of_token"
+    if source.member is not None:
+        return "usage_hours u INDEXED BY usage_hours_of_member"
+    return "usage_hours u" + (" INDEXED BY usage_hours_of_model" if model is not None else "")
+
+
+@contextmanager
+def by_index(connection: Connection) -> Iterator[None]:
+    """Reads within see one moment. PostgreSQL takes what an index has in order.
+
+    It plans for a wallet of average size; to sort what a large one holds would take minutes.
+    """
+    with connection.snapshot():
+        if connection.dialect == "postgresql":
+            settings = ", ".join(f"set_config('{name}', 'off', true)" for name in _BY_INDEX)
+            connection.rows(f"SELECT {settings}")
+        yield

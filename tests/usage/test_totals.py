@@ -1,0 +1,67 @@
+"""The totals of a filter are those of its pages, wherever an hour is cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.usage.small import CLASS, ME, MEMBER, NOON, OTHER, PUPIL, THEM, Small
+from xinghe.ledger.windows import DAY, HOUR
+from xinghe.usage import series, totals
+from xinghe.usage.entries import Filters
+from xinghe.usage.scope import Scope
+
+
+async def told(small: Small, scope: Scope, **filters: Any) -> totals.Totals | None:
+    return await small.read(totals.totals, scope, Filters(**filters))
+
+
+@pytest.fixture
+async def filled(small: Small) -> Small:
+    for quarter in range(24):
+        at = NOON + quarter * HOUR // 4 + 3
+        small.used(
+            at, model="ab"[quarter % 2], cost=quarter, token=MEMBER + 10 * (quarter % 3 == 0)
+        )
+        small.used(at, PUPIL if quarter % 2 else OTHER, wallet=CLASS)
+    small.booked(NOON + 1, 500)
+    small.booked(NOON + 2 * HOUR, -70, "expiry")
+    return small
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {},
+        {"since": NOON, "until": NOON + DAY},
+        {"since": NOON + 3, "until": NOON + 5 * HOUR + HOUR // 2},
+        {"since": NOON + HOUR // 4, "until": NOON + HOUR // 2},
+        {"since": NOON + HOUR // 2, "until": NOON + HOUR + 5},
+        {"since": NOON + HOUR, "until": NOON + 2 * HOUR},
+        {"until": NOON},
+        {"model": "a"},
+        {"model": "a", "since": NOON + HOUR // 3, "until": NOON + 3 * HOUR + HOUR // 3},
+        {"member": MEMBER, "token": MEMBER + 10, "since": NOON + HOUR // 3},
+        {"kind": "usage"},
+        {"kind": "grant"},
+        {"kind": "expiry", "since": NOON + HOUR},
+        {"kind": "grant", "since": NOON + HOUR},
+    ],
+)
+async def test_they_are_the_sums_of_the_pages(filled: Small, filters: dict[str, Any]) -> None:
+    for scope in ME, THEM, Scope(wallets=(MEMBER, CLASS)):
+        whole = await told(filled, scope, **filters)
+        assert whole is not None
+        lines = totals.of_lines(await filled.all(scope, 50, **filters))
+        assert (whole.granted, whole.expired) == (lines.granted, lines.expired)
+        assert whole.used.requests == lines.used.requests
+        assert whole.used.spend == lines.used.spend
+        assert whole.used.prompt_tokens == lines.used.prompt_tokens
+
+
+async def test_too_much_is_not_summed(filled: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(totals, "LOOKED_AT", 1)
+    assert await told(filled, ME, since=NOON + 1, until=NOON + HOUR) is None
+    monkeypatch.setattr(series, "ROWS", 1)
+    assert await told(filled, ME) is None
