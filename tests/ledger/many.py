@@ -93,6 +93,13 @@ def fill(
         RATE.output,
         RATE.cached_input,
     )
+    connection.run(
+        "INSERT INTO usage_hours (wallet_id, hour, member_id, token_id, model, outcome, requests, "
+        "prompt_tokens, completion_tokens, spend, first_at, last_at) "
+        "SELECT wallet_id, 0, coalesce(member_id, wallet_id), token_id, model, '', count(*), "
+        "sum(prompt_tokens), sum(completion_tokens), -sum(amount), min(at), max(at) FROM entries "
+        "WHERE kind = 'usage' GROUP BY wallet_id, coalesce(member_id, wallet_id), token_id, model"
+    )
 
 
 def leave_open(connection: Connection, holds: int, *, owner: str, amount: int) -> None:

@@ -21,6 +21,7 @@ from xinghe.storage.sqlite import SQLiteSession
 CHARGED = "a captured hold was charged once, what its counts cost, at most its amount; others never"
 CHAIN = "each entry's balance follows from the one before"
 COUNTED = "a budget's window counts what the holds that were opened in it cost or pin"
+SUMMED = "the hourly sums say what the usage entries say"
 DAMAGE = [
     (CHAIN, "UPDATE entries SET amount = amount + 1 WHERE id = 1"),
     (CHAIN, "UPDATE entries SET amount = amount - 1 WHERE id = 2"),
@@ -41,6 +42,12 @@ DAMAGE = [
     (CHARGED, "DELETE FROM entries WHERE kind = 'usage'"),
     (CHARGED, "UPDATE entries SET hold_id = 'none ' || id WHERE kind = 'usage'"),
     (COUNTED, "UPDATE budget_windows SET used = used + 1"),
+    (SUMMED, "UPDATE usage_hours SET requests = requests + 1"),
+    (SUMMED, "UPDATE usage_hours SET spend = spend - 1"),
+    (SUMMED, "UPDATE usage_hours SET hour = hour + 3600000000"),
+    (SUMMED, "DELETE FROM usage_hours"),
+    (SUMMED, "UPDATE entries SET reasoning_tokens = 1 WHERE kind = 'usage'"),
+    (SUMMED, "UPDATE entries SET model = 'another' WHERE kind = 'usage'"),
     ("every lot came with its entry", "UPDATE lots SET amount = amount + 1"),
     ("every reference leads somewhere", "UPDATE tokens SET member_id = 99"),
     ("the database file is intact", "UPDATE wallets SET held = -5"),

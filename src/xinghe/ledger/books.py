@@ -3,9 +3,11 @@
 Every invariant is one query that finds what breaks it. Both databases understand it.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
-from xinghe.ledger import budgets
+from xinghe.ledger import budgets, rollups
 from xinghe.storage import Connection
 
 _COLUMNS = (
@@ -101,6 +103,7 @@ _OF_WALLETS = {
 }
 
 
+_SUMMED = "the hourly sums say what the usage entries say"
 _COUNTED = "a budget's window counts what the holds that were opened in it cost or pin"
 
 
@@ -181,14 +184,18 @@ def check(connection: Connection) -> list[Finding]:
             newest = connection.value(f"SELECT max(id) FROM {table}")  # noqa: S608
             if newest is not None:
                 hold_to(rule, query, read[table], newest)
-        for rule, query in _OF_WALLETS.items():
-            for wallet, expected, found in connection.rows(f"{query} LIMIT {MOST}"):
-                whose = _whose(connection, wallet)
-                findings.append(Finding(rule, whose, str(expected), str(found)))
-        findings += _budgets(connection)
+        findings += [*_wallets(connection), *_budgets(connection)]
     if connection.dialect == "sqlite":
         findings += _file(connection)
     return findings
+
+
+def _wallets(connection: Connection) -> Iterator[Finding]:
+    for rule, query in _OF_WALLETS.items():
+        for wallet, expected, found in connection.rows(f"{query} LIMIT {MOST}"):
+            yield Finding(rule, _whose(connection, wallet), str(expected), str(found))
+    for wallet, hour, entries, sums in rollups.disagreements(connection, MOST):
+        yield Finding(_SUMMED, f"{_whose(connection, wallet)}, hour {hour}", entries, sums)
 
 
 def _whose(connection: Connection, wallet: int) -> str:

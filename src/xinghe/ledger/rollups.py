@@ -32,3 +32,55 @@ def add(
     """Add a request that was charged at a moment; `sums` are those of `SUMMED`."""
     hour = at - at % HOUR
     connection.run(_ADD, wallet_id, hour, member_id, token_id, model, at, *sums)
+
+
+_MODULUS = 1_000_003
+# Of both tables: where each row belongs, and what is summed of it.
+_ENTRIES = (
+    f"SELECT e.wallet_id, e.at - e.at % {HOUR} AS hour, coalesce(e.member_id, e.wallet_id) AS "  # noqa: S608
+    "member_id, e.token_id, e.model, 1 AS requests, e.prompt_tokens, e.completion_tokens, "
+    "e.cached_tokens, e.reasoning_tokens, e.searches, -e.amount AS spend, "
+    "CASE WHEN e.first_ms IS NULL THEN 0 ELSE 1 END AS timed, "
+    "CASE WHEN e.first_ms IS NULL THEN 0 ELSE e.completion_tokens END AS timed_tokens, "
+    "coalesce(e.first_ms, 0) AS first_ms, "
+    "CASE WHEN e.first_ms IS NULL THEN 0 ELSE coalesce(e.total_ms, 0) END AS total_ms "
+    "FROM entries e WHERE e.kind = 'usage' AND e.token_id IS NOT NULL AND e.model IS NOT NULL"
+)
+_HOURS = (
+    "SELECT wallet_id, hour, member_id, token_id, model, requests, "  # noqa: S608
+    f"{', '.join(SUMMED)} FROM usage_hours WHERE outcome = ''"
+)
+_FACTORS = dict(zip(("requests", *SUMMED), (3, 5, 7, 11, 13, 17, 1, 19, 23, 29, 31), strict=True))
+
+
+def disagreements(connection: Connection, most: int) -> list[tuple[int, int, str, str]]:
+    """Where the sums are not what the entries say: wallet, hour, and both.
+
+    All is first held together as one figure: a sum over each table in which what a row says is
+    weighted by where it belongs. Only where those differ is it looked for what is off.
+    """
+    weight = (
+        f"(hour / {HOUR} * 31 + wallet_id * 17 + member_id * 13 + token_id * 7 + length(model))"
+    )
+    # An amount may be as large as the column holds.
+    said = " + ".join(f"{name} % {_MODULUS} * {factor}" for name, factor in _FACTORS.items())
+    figure = f"CAST(coalesce(sum(({said}) % {_MODULUS} * ({weight} % 997 + 1)), 0) AS BIGINT)"
+    one, other = (
+        connection.value(f"SELECT {figure} % {_MODULUS} FROM ({table}) t")  # noqa: S608
+        for table in (_ENTRIES, _HOURS)
+    )
+    if one == other:
+        return []
+    names = ("requests", *SUMMED)
+    sums = ", ".join(f"sum({name}) AS {name}" for name in names)
+    both = f"SELECT 1 AS side, t.* FROM ({_ENTRIES}) t UNION ALL SELECT 2, t.* FROM ({_HOURS}) t"  # noqa: S608
+    keys = "wallet_id, hour, member_id, token_id, model"
+    by_side = f"SELECT side, {keys}, {sums} FROM ({both}) b GROUP BY side, {keys}"  # noqa: S608
+    told = " || ' ' || ".join(f"CAST({name} AS BIGINT)" for name in names)
+    lines = f"SELECT side, {keys}, {told} AS told FROM ({by_side}) s"  # noqa: S608
+    return connection.rows(
+        "SELECT wallet_id, hour, coalesce(max(CASE side WHEN 1 THEN told END), 'nothing'), "  # noqa: S608
+        "coalesce(max(CASE side WHEN 2 THEN told END), 'nothing') "
+        f"FROM ({lines}) l GROUP BY {keys} HAVING count(*) = 1 OR min(told) != max(told) "
+        f"ORDER BY wallet_id, hour LIMIT {most:d}"
+    )
