@@ -25,10 +25,11 @@ import structlog
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
-from xinghe.accounts import Outbox, Principals
+from xinghe.accounts import Outbox
 from xinghe.api.account.billing import BillingRoute
 from xinghe.api.account.details import Details
 from xinghe.api.account.route import AccountRoute
+from xinghe.api.auth.edge import Auth
 from xinghe.api.body import BodyBudget
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.route import ChatRoute
@@ -64,6 +65,7 @@ from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
 from xinghe.search.service import SearchService
 from xinghe.settings import Settings
+from xinghe.signin import Sessions, SignIn
 from xinghe.storage import Database
 from xinghe.usage.failures import Failures
 
@@ -76,7 +78,7 @@ class System:
     """Everything that lives as long as the process does."""
 
     def __init__(self, settings: Settings, catalog: Catalog, database: Database) -> None:
-        principals = Principals(database)
+        principals = Sessions(database, settings.signin)
         fetcher = Fetcher(settings.fetching)
 
         async def fetch_image(url: str) -> bytes:
@@ -121,6 +123,8 @@ class System:
         if search.corpus is not None:
             elsewhere += documentation_routes(search.corpus)
         elsewhere += probe_routes(self.readiness)
+        bodies = BodyBudget(settings.server.max_bodies_bytes)
+        signin = SignIn(database, settings.signin, principals, settings.server.base_url)
         models = ModelsRoute(services, created=int(time.time()))
         details = AccountRoute(services, Details(database))
         billing = BillingRoute(services, database)
@@ -128,7 +132,7 @@ class System:
             principals=principals,
             limiter=services.limiter,
             qps=catalog.limits.qps,
-            budget=BodyBudget(settings.server.max_bodies_bytes),
+            budget=bodies,
             idempotency=IdempotencyLayer(store, settings.server),
             failures=failures,
             handlers={
@@ -145,7 +149,7 @@ class System:
                 "subscription": billing.subscription,
                 "billing_usage": billing.usage,
             },
-            elsewhere=Identified(Router(elsewhere)),
+            elsewhere=Auth(settings.server, signin, bodies, Identified(Router(elsewhere))),
         )
         self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))
         """On a port of its own: what it tells is for the operator alone."""
@@ -162,6 +166,8 @@ class System:
             (services.images.start, services.images.aclose),
             (search.start, search.stop),
             (services.vetting.start, services.vetting.aclose),
+            (principals.sweeping.start, principals.sweeping.stop),
+            (_when_asked, signin.aclose),
             (services.lapses.looking.start, services.lapses.looking.stop),
             (services.concurrency.looking.start, services.concurrency.looking.stop),
         ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -33,18 +33,20 @@ def service(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
         Books(running).settled()
 
 
-def conforms(service: Server, folder: Path, *options: str) -> int:
-    """Run schemathesis; gives how many requests it made up."""
+def conforms(
+    document: str, token: str, folder: Path, hooks: Mapping[str, str], *options: str
+) -> int:
+    """Run schemathesis by the document at a URL; gives how many requests it made up."""
     schemathesis = Path(sys.executable).with_name("schemathesis")
-    command = [str(schemathesis), "run", f"{service.url}/openapi.json"]
-    command += ["--header", f"Authorization: Bearer {service.token()}"]
+    command = [str(schemathesis), "run", document]
+    command += ["--header", f"Authorization: Bearer {token}"]
     command += ["--phases", "examples,coverage,fuzzing", "--mode", "all"]
     command += ["--checks", "all", "--exclude-checks", "positive_data_acceptance"]
     command += ["--suppress-health-check", "all", "--continue-on-failure", *options]
     command += ["--request-timeout", "60", "--max-response-time", "60"]  # the machine may be busy
-    hooks = {"SCHEMATHESIS_HOOKS": "tests.openapi.hooks", "PYTHONPATH": str(ROOT)}
+    variables = environment({**hooks, "PYTHONPATH": str(ROOT)})
     result = subprocess.run(
-        command, cwd=folder, env=environment(hooks), capture_output=True, text=True, check=False
+        command, cwd=folder, env=variables, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
     made = re.search(r"(\d+) generated", result.stdout)
@@ -52,12 +54,17 @@ def conforms(service: Server, folder: Path, *options: str) -> int:
     return int(made[1])
 
 
+def api_conforms(service: Server, folder: Path, *options: str) -> int:
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.openapi.hooks"}
+    return conforms(f"{service.url}/openapi.json", service.token(), folder, hooks, *options)
+
+
 def test_conformance(service: Server, tmp_path: Path) -> None:
     # Always the same cases, so that CI fails for a change and not by chance.
-    assert conforms(service, tmp_path, "--max-examples", "60", "--seed", "1") >= 500
+    assert api_conforms(service, tmp_path, "--max-examples", "60", "--seed", "1") >= 500
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_conformance_at_length(service: Server, tmp_path: Path) -> None:
-    assert conforms(service, tmp_path, "--max-examples", "1200") >= 5000
+    assert api_conforms(service, tmp_path, "--max-examples", "1200") >= 5000

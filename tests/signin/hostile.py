@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Self
 
 import jwt
 from aiohttp import web
@@ -69,3 +70,16 @@ class Hostile:
         if path == "/keys":
             return web.json_response(self.keys)
         return web.json_response({"id_token": self.sign(self.all_claims()), "token_type": "Bearer"})
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Self]:
+        app = web.Application()
+        app.router.add_route("*", "/{rest:.*}", self.handle)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.issuer = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()

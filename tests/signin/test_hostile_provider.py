@@ -28,17 +28,8 @@ BACK = "http://127.0.0.1:8000/auth/v1/oidc/callback"
 
 @pytest.fixture
 async def hostile() -> AsyncIterator[Hostile]:
-    made = Hostile()
-    app = web.Application()
-    app.router.add_route("*", "/{rest:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    made.issuer = f"http://127.0.0.1:{port}"
-    yield made
-    await runner.cleanup()
+    async with Hostile().serving() as made:
+        yield made
 
 
 @pytest.fixture

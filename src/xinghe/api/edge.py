@@ -5,7 +5,7 @@ Identity and rights are those of the contract's section "Identity and headers".
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 import msgspec
 import structlog
@@ -69,35 +69,44 @@ class Edge(msgspec.Struct):
             return
         dialect, path = mount
         exchange = Exchange(scope, receive, send, dialect, self.budget)
-        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
-            await self._answer(exchange, path)
-
-    async def _answer(self, exchange: Exchange, path: str) -> None:
         try:
-            if exchange.method == "OPTIONS":
-                await exchange.start(204, PREFLIGHT)
-                await exchange.send({"type": "http.response.body", "body": b""})
-                return
-            operation, exchange.path_id = find_operation(path)
-            handler = self.handlers[operation.name]
-            exchange.operation = operation.name
-            if exchange.method != operation.method:
-                raise ApiError(
-                    Errors.METHOD_NOT_SUPPORTED,
-                    f"Only {operation.method} requests are accepted",
-                    headers=[("Allow", f"{operation.method}, OPTIONS")],
-                )
-            exchange.principal = await authenticate(exchange, self.principals, operation.scope)
-            ACCOUNT.set(str(exchange.principal.member_id))
-            # Before the body is read: a client that asks too often costs no more than this.
-            if self.qps:
-                owner = exchange.principal.member_id
-                self.limiter.admit([Ask(("qps", owner, ""), MEMBER, per_second(self.qps))])
-            with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
-                if operation.method == "POST" and HEADER in exchange.headers:
-                    await self.idempotency(exchange, handler)
-                else:
-                    await handler(exchange)
+            await answer(exchange, self._serve(exchange, path))
+        finally:
+            if _has_failed(exchange):
+                self.failures.note(_failed(exchange))
+
+    async def _serve(self, exchange: Exchange, path: str) -> None:
+        if exchange.method == "OPTIONS":
+            await exchange.start(204, PREFLIGHT)
+            await exchange.send({"type": "http.response.body", "body": b""})
+            return
+        operation, exchange.path_id = find_operation(path)
+        handler = self.handlers[operation.name]
+        exchange.operation = operation.name
+        if exchange.method != operation.method:
+            raise ApiError(
+                Errors.METHOD_NOT_SUPPORTED,
+                f"Only {operation.method} requests are accepted",
+                headers=[("Allow", f"{operation.method}, OPTIONS")],
+            )
+        exchange.principal = await authenticate(exchange, self.principals, operation.scope)
+        ACCOUNT.set(str(exchange.principal.member_id))
+        # Before the body is read: a client that asks too often costs no more than this.
+        if self.qps:
+            owner = exchange.principal.member_id
+            self.limiter.admit([Ask(("qps", owner, ""), MEMBER, per_second(self.qps))])
+        with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
+            if operation.method == "POST" and HEADER in exchange.headers:
+                await self.idempotency(exchange, handler)
+            else:
+                await handler(exchange)
+
+
+async def answer(exchange: Exchange, work: Awaitable[None]) -> None:
+    """Whatever comes of the work, the client gets an answer, and the log a line."""
+    with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+        try:
+            await work
         except ClientGone:
             exchange.error_code = "client_gone"
             metrics.CLIENTS_GONE.labels("left").inc()
@@ -109,12 +118,10 @@ class Edge(msgspec.Struct):
         finally:
             exchange.close()
             _record(exchange)
-            if _has_failed(exchange):
-                self.failures.note(_failed(exchange))
 
 
-async def authenticate(exchange: Exchange, principals: Principals, scope: str) -> Principal:
-    """The owner of the bearer token. Raises `ApiError` (401)."""
+def bearer(exchange: Exchange) -> str:
+    """What was sent as `Authorization: Bearer`. Raises `ApiError` (401)."""
     if len(exchange.header_values(b"authorization")) > 1:
         raise ApiError(
             Errors.INVALID_TOKEN, f"{REALM}: the header Authorization was sent more than once"
@@ -125,10 +132,13 @@ async def authenticate(exchange: Exchange, principals: Principals, scope: str) -
             Errors.INVALID_TOKEN, f"{REALM}: send the header Authorization: Bearer <access token>"
         )
     kind, _, secret = header.partition(" ")
-    principal = None
-    if kind.lower() == "bearer":
-        # Blanks before it are HTTP's (RFC 9110, section 11.4); `strip` would take more for one.
-        principal = await principals.authenticate(secret.lstrip(" "))
+    # Blanks before it are HTTP's (RFC 9110, section 11.4); `strip` would take more for one.
+    return secret.lstrip(" ") if kind.lower() == "bearer" else ""
+
+
+async def authenticate(exchange: Exchange, principals: Principals, scope: str) -> Principal:
+    """The owner of the bearer token. Raises `ApiError` (401)."""
+    principal = await principals.authenticate(bearer(exchange))
     if principal is None:
         raise ApiError(
             Errors.INVALID_TOKEN, f"{REALM}: the access token is unknown, revoked or expired"

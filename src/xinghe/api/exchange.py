@@ -6,7 +6,7 @@ import re
 import string
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -30,6 +30,8 @@ _EXPOSED = (
     b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
 """What a page in a browser may read."""
+
+BODILESS = ("GET", "HEAD", "OPTIONS")
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
@@ -60,6 +62,11 @@ def new_request_id() -> str:
 class Exchange:
     """Carries a request through the service: its principal, its dialect, and how to answer."""
 
+    cors: ClassVar[Headers] = [
+        (b"access-control-allow-origin", b"*"),
+        (b"access-control-expose-headers", _EXPOSED),
+    ]
+
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, dialect: Dialect, budget: BodyBudget
     ) -> None:
@@ -81,7 +88,7 @@ class Exchange:
         self.error_code = ""
         self.charged = False
         """Whether it has cost anything, now that it is over."""
-        self.body_read = self.method != "POST"
+        self.body_read = self.method in BODILESS
         self.body_read_at = time.perf_counter()
         self.waited = 0.0
         """Seconds until it had its places among concurrent requests."""
@@ -110,12 +117,7 @@ class Exchange:
 
     async def start(self, status: int, headers: Headers) -> None:
         """Begin the answer."""
-        ours = [
-            NO_STORE,
-            (b"x-request-id", self.request_id.encode()),
-            (b"access-control-allow-origin", b"*"),
-            (b"access-control-expose-headers", _EXPOSED),
-        ]
+        ours = [NO_STORE, (b"x-request-id", self.request_id.encode()), *self.cors]
         self.status = status
         headers = [*headers, *ours, *self.extra_headers]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})

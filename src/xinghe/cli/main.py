@@ -12,6 +12,7 @@ from xinghe.cli.groups import group
 from xinghe.cli.ledger import ledger
 from xinghe.cli.members import member
 from xinghe.cli.models import models
+from xinghe.cli.passwords import password
 from xinghe.cli.search import search
 from xinghe.cli.serve import serve
 from xinghe.cli.tokens import token
@@ -41,6 +42,7 @@ def doctor(arguments: tuple[str, ...]) -> None:
 
 
 member.add_command(import_members)
+member.add_command(password)
 # What it was called before there were groups.
 account = copy.copy(member)
 account.hidden = True

@@ -9,6 +9,7 @@ import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
+from xinghe.accounts import AccountError
 from xinghe.workers import Threads
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ COMMON = frozenset(
 """What is tried first everywhere."""
 
 
-class PasswordRefused(Exception):
+class PasswordRefused(AccountError):
     """A new password is none that can be used; the message says why, and never what it is."""
 
 
@@ -71,17 +72,17 @@ def check(password: str, name: str) -> str:
     """A new password for the member of a `name`. Raises `PasswordRefused`."""
     normal = _normal(password[: LONGEST + 1])
     if not all(SHORTEST <= len(each) <= LONGEST for each in (password, normal)):
-        raise PasswordRefused(f"{SHORTEST} to {LONGEST} characters are allowed")
+        raise PasswordRefused(f"password: {SHORTEST} to {LONGEST} characters are allowed")
     if any(unicodedata.category(each) in {"Cc", "Cn", "Cs"} for each in normal):
-        raise PasswordRefused("it has a character that is no text (a control character, say)")
+        raise PasswordRefused("password: it holds what is no text, such as a control character")
     folded = normal.casefold()
     if len(set(folded)) < KINDS:
-        raise PasswordRefused(f"at least {KINDS} different characters are needed")
+        raise PasswordRefused(f"password: at least {KINDS} different characters are needed")
     if folded in COMMON:
-        raise PasswordRefused("it is one of those that are tried first")
+        raise PasswordRefused("password: it is one of those that are tried first")
     own = _normal(name).casefold()
     if own and len(folded.replace(own, "")) < BESIDE_NAME:
-        raise PasswordRefused("it is little more than the member's name")
+        raise PasswordRefused("password: it is little more than the member's name")
     return password
 
 

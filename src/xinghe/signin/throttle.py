@@ -153,18 +153,21 @@ class Throttle:
         if name:
             self._pairs.fail(pair, now)
             self._names.fail(named, now)
-        return Attempt(self, pair, everywhere, named, known)
+        return Attempt(self, pair if name else None, everywhere, named, known)
 
     def undo(self, attempt: Attempt) -> None:
         """Count it as if it had not been."""
-        self._pairs.undo(attempt.pair)
-        self._names.undo(attempt.name)
+        if attempt.pair is not None:
+            self._pairs.undo(attempt.pair)
+            self._names.undo(attempt.name)
         if not attempt.known:
             self._addresses.undo(attempt.address)
 
     def succeeded(self, attempt: Attempt) -> None:
         """Forgive the name what failed from this address, and know it here from now on."""
         self.undo(attempt)
+        if attempt.pair is None:
+            return
         self._pairs.forget(attempt.pair)
         self._known[attempt.pair] = None
         self._known.move_to_end(attempt.pair)
@@ -176,7 +179,8 @@ class Attempt(msgspec.Struct, frozen=True):
     """A sign-in that may be looked at; with neither call of these, it has failed."""
 
     throttle: Throttle
-    pair: int
+    pair: int | None
+    """None where no name was said."""
     address: int
     name: int
     known: bool

@@ -89,6 +89,8 @@ CREATE INDEX identities_of_member ON identities (member_id);
 CREATE TABLE sessions (
     id         INTEGER PRIMARY KEY,
     member_id  INTEGER NOT NULL REFERENCES members (id),
+    -- The access token that it was made of: it has no more rights, and ends with it.
+    token_id   INTEGER REFERENCES tokens (id),
     digest     BLOB    NOT NULL UNIQUE CHECK (length(digest) = 32),
     method     TEXT    NOT NULL,
     created_at INTEGER NOT NULL,

@@ -1,0 +1,72 @@
+"""A body as a strict Struct: a field that it does not name is refused, by its name.
+
+An unknown parameter of a model call may be passed over; half of a change may not.
+"""
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from xinghe.api.body import Body
+from xinghe.api.errors import ApiError, Errors, refuse, shown
+from xinghe.api.large_json import decode
+from xinghe.api.wording import allowed
+from xinghe.settings import suggestion
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class StrictForm(Generic[S]):
+    """How a body becomes a Struct, whose fields are plain values and lists of them."""
+
+    def __init__(self, shape: type[S]) -> None:
+        assert shape.__struct_config__.forbid_unknown_fields, shape
+        self.shape = shape
+        self._fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+        self._decode = msgspec.json.Decoder(shape).decode
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._fields)
+
+    async def read(self, body: Body) -> S:
+        """Raises `ApiError` (400)."""
+        text = body.text
+        if text is None:
+            return self._build(await body.value())
+        try:
+            return self._decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._build(decode(text))  # which tells what is wrong
+
+    def _build(self, sent: Any) -> S:
+        if not isinstance(sent, dict):
+            kind = "array" if isinstance(sent, list) else "value"
+            raise ApiError(
+                Errors.MALFORMED_JSON,
+                f"Invalid Argument: the body is a JSON {kind}, allowed: an object",
+            )
+        unknown = next((name for name in sent if name not in self._fields), None)
+        if unknown is not None:
+            raise ApiError(
+                Errors.MALFORMED_JSON,
+                f"{shown(unknown)} is no field of this operation, "
+                f"{suggestion(unknown[:80], self._fields)}",
+                param=unknown[:60] if unknown.isprintable() else None,
+            )
+        values = {}
+        for name, field in self._fields.items():
+            words = allowed(field.type, ())
+            if name in sent:
+                value = sent[name]
+                if isinstance(value, float) and value.is_integer():
+                    value = int(value)  # as which it may be written: 5.0
+                try:
+                    values[field.name] = msgspec.convert(value, field.type)
+                except msgspec.ValidationError:
+                    raise refuse(name, sent[name], words) from None
+            elif field.required:
+                raise ApiError(
+                    Errors.MALFORMED_JSON, f"{name} is missing, allowed: {words}", param=name
+                )
+        return self.shape(**values)
