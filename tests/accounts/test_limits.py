@@ -8,7 +8,7 @@ import pytest
 
 from tests.kit.budgets import change, group, limit
 from xinghe.accounts import Members, Principal, Principals, Tokens
-from xinghe.accounts.budgets import Unit
+from xinghe.accounts.budget_tables import Unit
 from xinghe.accounts.rules import AccountError
 from xinghe.storage import Connection, Database
 

@@ -25,7 +25,7 @@ from tests.kit.raw import Connection, Reply
 from tests.kit.script import Script
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
-from xinghe.accounts.budgets import Unit
+from xinghe.accounts.budget_tables import Unit
 
 WAITS = "qps = 0\nqueue = 60\nwait = 100.0"
 """In which many racers have their turn."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from xinghe.accounts import audit, budgets
-from xinghe.accounts.budgets import NewBudget, Unit
+from xinghe.accounts import audit, budget_tables
+from xinghe.accounts.budget_tables import NewBudget, Unit
 from xinghe.storage import Connection, Database
 
 T = TypeVar("T")
@@ -29,15 +29,15 @@ def limit(
 ) -> int:
     """A budget that memory counts, of a `token` (its secret), a `member`, a `group`, or of all."""
     found: dict[str, Any] = {f"{kind}_id": _id(connection, kind, subject[kind]) for kind in subject}
-    return budgets.create(connection, "tester", NewBudget(unit, amount, model=model, **found))
+    return budget_tables.create(connection, "tester", NewBudget(unit, amount, model=model, **found))
 
 
 def change(connection: Connection, budget: int, amount: int | None) -> None:
     """Another amount; None ends it."""
     if amount is None:
-        budgets.end(connection, "tester", budget)
+        budget_tables.end(connection, "tester", budget)
     else:
-        budgets.amend(connection, "tester", budget, amount)
+        budget_tables.amend(connection, "tester", budget, amount)
 
 
 def group(connection: Connection, name: str, *members: str, below: str | None = None) -> None:

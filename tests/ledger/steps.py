@@ -8,7 +8,7 @@ import msgspec
 
 from tests.ledger.books import RATE
 from tests.ledger.world import World
-from xinghe.accounts import budgets
+from xinghe.accounts import budget_tables
 from xinghe.ledger import Budget, BudgetReached, Window, holds, lots
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import Record
@@ -36,10 +36,10 @@ class Steps(World):
         """End the budget of a member's token, and give it another."""
         running = self.told.budgets.pop(member, None)
         if running is not None:
-            budgets.end(self.session, "test", running.id)
+            budget_tables.end(self.session, "test", running.id)
         if amount is not None:
-            new = budgets.NewBudget("tokens", amount, window, token_id=member)
-            made = budgets.create(self.session, "test", new)
+            new = budget_tables.NewBudget("tokens", amount, window, token_id=member)
+            made = budget_tables.create(self.session, "test", new)
             budget = Budget(made, "tokens", window, amount, "token")
             self.told.begin_budget(member, budget, self.clock)
 

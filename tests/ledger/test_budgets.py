@@ -10,7 +10,7 @@ import pytest
 
 from tests.ledger.books import RATE, Books, hold, used
 from tests.ledger.test_windows import at
-from xinghe.accounts import Principal, Principals, Tokens, budgets
+from xinghe.accounts import Principal, Principals, Tokens, budget_tables
 from xinghe.accounts.principal import standing
 from xinghe.core import Usage
 from xinghe.ledger import Budget, BudgetReached, InsufficientTokens, Ledger, OverBudget, Window
@@ -31,15 +31,15 @@ async def make(
 ) -> Principal:
     """Give the token another budget."""
     fields = {"unit": "tokens", "token_id": principal.token_id} | changes
-    new = budgets.NewBudget(amount=amount, window=window, **fields)  # type: ignore[arg-type]
-    await database.write(partial(budgets.create, actor="test", new=new))
+    new = budget_tables.NewBudget(amount=amount, window=window, **fields)  # type: ignore[arg-type]
+    await database.write(partial(budget_tables.create, actor="test", new=new))
     return await again(database, principal)
 
 
 async def state(database: Database) -> list[int | None]:
     """What is used of each budget."""
     assert await database.drain() == 0
-    return [each.used for each in await database.read(lambda c: budgets.states(c, "0 = 0"))]
+    return [each.used for each in await database.read(lambda c: budget_tables.states(c, "0 = 0"))]
 
 
 async def spend(ledger: Ledger, principal: Principal, amount: int = 100) -> None:

@@ -38,7 +38,7 @@ from tests.ledger.drawn import (
 from tests.ledger.steps import Steps, cost_of
 from tests.ledger.stores import InMemory, OnServer, Store
 from tests.ledger.world import SHARED, WALLETS
-from xinghe.accounts import budgets
+from xinghe.accounts import budget_tables
 from xinghe.ledger import Window, holds, lots, reaper, settlements
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import Record
@@ -65,7 +65,7 @@ class Ledger(RuleBasedStateMachine):
         self.patch.setattr(holds, "SWEPT_ON_THE_WAY", 1)
         self.patch.setattr(lots, "PAGE", 3)
         self.patch.setattr(reaper, "PAGE", 2)
-        for each in reaper, settlements, budgets:
+        for each in reaper, settlements, budget_tables:
             self.patch.setattr(each, "now", lambda: world.clock)
         self.ids = count()
         self.running: dict[str, Hold] = {}

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.sqlite import in_memory
-from xinghe.accounts import budgets
+from xinghe.accounts import budget_tables
 from xinghe.core import Rate
 from xinghe.ledger import Budget, Window, check, lots
 from xinghe.ledger.holds import Counts, Hold, Reserved, reserve
@@ -36,7 +36,9 @@ def opened(connection: Session, *, stream: bool) -> None:
         "VALUES (1, 1, 'p', zeroblob(32), 'n', '[]', 1)"
     )
     lots.credit(connection, 1, 120, kind="grant", at=1)
-    budgets.create(connection, "test", budgets.NewBudget("tokens", 1000, TOTAL, token_id=1))
+    budget_tables.create(
+        connection, "test", budget_tables.NewBudget("tokens", 1000, TOTAL, token_id=1)
+    )
     _reserve(connection, HOLD, 100, OWNER, Rate(4, 8, 1), stream=stream, prompt=5, at=2)
 
 

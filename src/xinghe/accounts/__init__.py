@@ -1,6 +1,8 @@
 """Who may call: members, their access tokens, what pays for them and what limits them."""
 
 from xinghe.accounts.alerts import Alert, Alerts, Outbox
+from xinghe.accounts.budget_tables import BudgetState, NewBudget
+from xinghe.accounts.budgets import Budgets, Subject
 from xinghe.accounts.members import DEFAULT_MEMBER, Members
 from xinghe.accounts.principal import Limit, Principal, Principals, Standing
 from xinghe.accounts.rules import DEFAULT_SCOPES, SCOPES, AccountError

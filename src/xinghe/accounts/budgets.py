@@ -1,210 +1,102 @@
-"""Budgets: made, changed, ended, and how much of each is used.
-
-The ledger counts those of Tokens and of requests, `limits` the others. Amounts are micro-Tokens
-(`tokens`) or numbers, times microseconds UTC.
-"""
-
-from typing import Any, Literal
+"""Budgets, as the API, the console and the command line use them."""
 
 import msgspec
 
-from xinghe.accounts.audit import record
-from xinghe.accounts.rules import MAX_BALANCE, AccountError
-from xinghe.ledger import Budget, Window
-from xinghe.ledger.budgets import count, written
-from xinghe.ledger.windows import HOUR
-from xinghe.storage import Connection, now
-
-Unit = Literal["tokens", "requests", "rpm", "tpm", "concurrent"]
-COUNTED = ("tokens", "requests")
-"""In the ledger, in windows."""
-MAX_LIMIT = 10**12
-"""The highest limit that memory counts."""
-
-_COLUMNS = (
-    "b.id, b.unit, b.amount, b.per, b.rolling, b.zone, b.model, b.token_id, b.member_id, "
-    "b.group_id, b.created_at"
+from xinghe.accounts import tables
+from xinghe.accounts.budget_tables import (
+    KINDS,
+    OF_NOBODY,
+    BudgetState,
+    NewBudget,
+    Unit,
+    amend,
+    check_budget,
+    create,
+    end,
+    state,
+    states,
 )
-_OF_SUBJECT = {
-    "token_id": "member_id = (SELECT member_id FROM tokens WHERE id = $1) AND token_id = $1",
-    "member_id": "member_id = $1",
-    "group_id": "member_id IN (SELECT member_id FROM memberships WHERE group_id IN "
-    "(SELECT id FROM groups WHERE id = $1 OR parent_id = $1))",
-}
+from xinghe.accounts.rules import AccountError
+from xinghe.storage import Connection, Database
 
 
-class NewBudget(msgspec.Struct, frozen=True):
-    """At most `amount` of a `unit`: in each `window`, or at any time (rpm, tpm, concurrent).
-
-    Of the requests with a token, of a member, of a group's members, or, without any, of all; of
-    one `model`, or of all.
+class Subject(msgspec.Struct, frozen=True):
+    """Whose requests count: a token's (number or public id), a member's or a group's (by name); of
+    nobody in particular: all.
     """
 
-    unit: Unit
-    amount: int
-    window: Window | None = None
-    model: str | None = None
-    token_id: int | None = None
-    member_id: int | None = None
-    group_id: int | None = None
+    token: str | None = None
+    member: str | None = None
+    group: str | None = None
 
 
-class BudgetState(msgspec.Struct, frozen=True):
-    """A budget, and what is `used` of it now; None where memory alone knows."""
+class Budgets:
+    """Every method raises `AccountError`, and `StorageError` if the database cannot be used.
 
-    id: int
-    unit: Unit
-    amount: int
-    window: Window
-    model: str | None
-    token_id: int | None
-    member_id: int | None
-    group_id: int | None
-    created_at: int
-    used: int | None
-
-
-def create(connection: Connection, actor: str, new: NewBudget) -> int:
-    """A new budget, which begins with what its running window has used before; returns its id.
-
-    Raises `AccountError`.
+    What changes something is audited under `actor`.
     """
-    if (new.window is not None) != (new.unit in COUNTED):
-        raise AccountError(
-            f"a budget of {new.unit} has {'a' if new.window is None else 'no'} window"
+
+    def __init__(self, database: Database, *, actor: str = "server") -> None:
+        self._database = database
+        self._actor = actor
+
+    async def create(self, new: NewBudget, subject: Subject) -> BudgetState:
+        """A new budget; its ids are those of the subject."""
+        check_budget(new)
+
+        def operation(connection: Connection) -> BudgetState:
+            column, found = _found(connection, subject)
+            named = msgspec.structs.replace(new, **({column: found} if column else {}))
+            return state(connection, create(connection, self._actor, named))
+
+        return await self._database.write(operation)
+
+    async def list(self, subject: Subject | None = None) -> list[BudgetState]:
+        """Those of a subject, or all; the oldest first."""
+
+        def operation(connection: Connection) -> list[BudgetState]:
+            if subject is None:
+                return states(connection, "0 = 0")
+            column, found = _found(connection, subject)
+            if column is None:
+                return states(connection, OF_NOBODY)
+            return states(connection, f"b.{column} = $1", found)
+
+        return await self._database.read(operation)
+
+    async def amend(self, budget: int, amount: int, unit: Unit) -> BudgetState:
+        """Change its amount, which is of its own unit; what was used stays used."""
+
+        def operation(connection: Connection) -> BudgetState:
+            found = state(connection, budget)
+            if found.unit != unit:
+                raise AccountError(
+                    f"unit: {unit} is not allowed: budget {budget} is of {found.unit}"
+                )
+            amend(connection, self._actor, budget, amount)
+            return state(connection, budget)
+
+        return await self._database.write(operation)
+
+    async def end(self, budget: int) -> None:
+        """End it: it holds from the next request on no longer."""
+        await self._database.write(lambda c: end(c, self._actor, budget))
+
+
+def _found(connection: Connection, subject: Subject) -> tuple[str | None, int | None]:
+    """The column that names a subject, and its id."""
+    named = [name for name in KINDS if getattr(subject, name) is not None]
+    if len(named) > 1:
+        raise AccountError(f"a budget is of one: not of {' and of '.join(named)}")
+    if subject.token is not None:
+        return "token_id", tables.token(connection, subject.token).id
+    if subject.member is not None:
+        return "member_id", tables.member(connection, subject.member).id
+    if subject.group is not None:
+        group = connection.value(
+            "SELECT id FROM groups WHERE name = $1 AND deleted_at IS NULL", subject.group
         )
-    check_amount(new.unit, new.amount)
-    at, window = now(), new.window
-    budget: int = connection.value(
-        "INSERT INTO budgets (unit, amount, per, rolling, zone, model, token_id, member_id, "
-        "group_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
-        new.unit,
-        new.amount,
-        window and window.per,
-        int(window is not None and window.rolling),
-        window.zone if window else "UTC",
-        new.model,
-        new.token_id,
-        new.member_id,
-        new.group_id,
-        at,
-    )
-    if window is not None:
-        counted: Any = new.unit
-        _begin(connection, Budget(budget, counted, window, new.amount, ""), new, at)
-    record(connection, actor, "budget.create", str(budget), after=new)
-    return budget
-
-
-def amend(connection: Connection, actor: str, budget: int, amount: int) -> None:
-    """Change a budget's amount. Raises `AccountError`."""
-    row = connection.row(
-        "SELECT unit, amount FROM budgets WHERE id = $1 AND ended_at IS NULL", budget
-    )
-    if row is None:
-        raise AccountError(f"there is no budget {budget}")
-    unit, before = row
-    check_amount(unit, amount)
-    connection.run("UPDATE budgets SET amount = $1 WHERE id = $2", amount, budget)
-    changed = {"amount": before}, {"amount": amount}
-    record(connection, actor, "budget.amend", str(budget), before=changed[0], after=changed[1])
-
-
-def end(connection: Connection, actor: str, budget: int) -> None:
-    """End a budget. Raises `AccountError` if there is no such."""
-    ended = connection.run(
-        "UPDATE budgets SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL", now(), budget
-    )
-    if not ended:
-        raise AccountError(f"there is no budget {budget}")
-    record(connection, actor, "budget.end", str(budget))
-
-
-def states(connection: Connection, where: str, *subject: object) -> list[BudgetState]:
-    """The budgets that a condition on `b` finds, the oldest first, with what is used of them."""
-    at = now()
-    rows = connection.rows(
-        f"SELECT {_COLUMNS} FROM budgets b WHERE b.ended_at IS NULL AND {where} "  # noqa: S608
-        "ORDER BY b.id",
-        *subject,
-    )
-    return [_state(connection, at, *row) for row in rows]
-
-
-def cap_of(connection: Connection, token_id: int) -> BudgetState | None:
-    """A token's budget of Tokens for all models; of several, the first."""
-    capped = "b.token_id = $1 AND b.unit = 'tokens' AND b.model IS NULL"
-    return next(iter(states(connection, capped, token_id)), None)
-
-
-def check_amount(unit: Unit, amount: int) -> None:
-    """0 to `MAX_BALANCE` where the ledger counts, else 1 to `MAX_LIMIT`. Raises `AccountError`."""
-    least, most = (0, MAX_BALANCE) if unit in COUNTED else (1, MAX_LIMIT)
-    if not least <= amount <= most:
-        raise AccountError(f"amount: {amount} is not allowed: {least} to {most}")
-
-
-def _state(connection: Connection, at: int, budget: int, unit: Any, amount: int, *rest: Any) -> Any:
-    per, rolling, zone, model, token, member, group, created_at = rest
-    window = Window(per or "total", bool(rolling), zone)
-    used = None
-    if per is not None:
-        used = connection.value(
-            "SELECT CAST(coalesce(sum(used), 0) AS BIGINT) FROM budget_windows "
-            "WHERE budget_id = $1 AND since >= $2",
-            budget,
-            window.first(at),
-        )
-    return BudgetState(budget, unit, amount, window, model, token, member, group, created_at, used)
-
-
-def _subject(new: NewBudget) -> tuple[str, list[int]]:
-    """A condition on `member_id` and `token_id`, with its parameters."""
-    for column, condition in _OF_SUBJECT.items():
-        subject = getattr(new, column)
-        if subject is not None:
-            return condition, [subject]
-    return "0 = 0", []
-
-
-def _begin(connection: Connection, budget: Budget, new: NewBudget, at: int) -> None:
-    """Count what the running window has used before, and what is held now.
-
-    The first is what the roll-ups say; an hour counts whole.
-    """
-    window, first = budget.window, budget.window.first(at)
-    condition, subject = _subject(new)
-    since, model = (f"${len(subject) + place}" for place in (1, 2))
-    before: dict[int, int] = {}
-    for hour, spend, requests in connection.rows(
-        "SELECT hour, CAST(sum(spend) AS BIGINT), CAST(sum(requests) AS BIGINT) FROM usage_hours "  # noqa: S608
-        f"WHERE {condition} AND hour > {since} AND outcome = '' "
-        f"AND (model = {model} OR {model} IS NULL) GROUP BY hour",
-        *subject,
-        first - HOUR,
-        new.model,
-    ):
-        part = window.part(max(hour, first))
-        before[part] = before.get(part, 0) + (spend if new.unit == "tokens" else requests)
-    for part, used in before.items():
-        connection.run(
-            "INSERT INTO budget_windows (budget_id, since, base, used) VALUES ($1, $2, $3, $3)",
-            budget.id,
-            part,
-            used,
-        )
-    for hold, created_at in connection.rows(
-        f"SELECT id, created_at FROM holds WHERE {condition} AND state = 'open' "  # noqa: S608
-        f"AND created_at >= {since} AND (model = {model} OR {model} IS NULL)",
-        *subject,
-        first,
-        new.model,
-    ):
-        held = connection.value(
-            "UPDATE holds SET budgets = CASE budgets WHEN '' THEN $1 ELSE budgets || ' ' || $1 END "
-            "WHERE id = $2 AND state = 'open' RETURNING amount",
-            written(((budget.id, window.part(created_at)),)),
-            hold,
-        )
-        if held is not None:  # it was not settled meanwhile
-            count(connection, (budget,), held, created_at)
+        if group is None:
+            raise AccountError(f"there is no group {subject.group!r}")
+        return "group_id", group
+    return None, None

@@ -6,8 +6,8 @@ transaction. The tokens stand in the draft: whoever keeps them can do so before 
 
 import msgspec
 
-from xinghe.accounts import budgets, group_tables, rules
-from xinghe.accounts.budgets import NewBudget
+from xinghe.accounts import budget_tables, group_tables, rules
+from xinghe.accounts.budget_tables import NewBudget
 from xinghe.accounts.group_tables import Pays
 from xinghe.accounts.groups import join
 from xinghe.accounts.members import create_member
@@ -111,7 +111,7 @@ class Enrolment:
                 if person.budget is not None:
                     window = Window("month", zone=terms.zone)
                     monthly = NewBudget("tokens", person.budget, window, member_id=member.id)
-                    budgets.create(connection, self._actor, monthly)
+                    budget_tables.create(connection, self._actor, monthly)
             if terms.group is None:
                 return
             # Who was made just now nobody else knows; the group's wallet is locked for the rest.

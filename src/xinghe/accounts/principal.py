@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -83,6 +83,10 @@ class Principal(msgspec.Struct, frozen=True):
     @property
     def wallets(self) -> tuple[int, ...]:
         return self.standing.wallets
+
+    @property
+    def roles(self) -> Mapping[int, str]:
+        return self.standing.roles
 
     @property
     def budgets(self) -> tuple[Budget, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from xinghe.accounts.budgets import BudgetState
+from xinghe.accounts.budget_tables import BudgetState
 from xinghe.accounts.rules import MAX_BALANCE, AccountError
 from xinghe.core import MICRO
 from xinghe.ledger import lots

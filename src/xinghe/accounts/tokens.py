@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from xinghe.accounts import budgets, rules, tables
+from xinghe.accounts import budget_tables, rules, tables
 from xinghe.accounts.audit import record
 from xinghe.accounts.members import DEFAULT_MEMBER, create_default
 from xinghe.accounts.rules import DEFAULT_SCOPES, AccountError
@@ -130,22 +130,23 @@ class Tokens:
     def _cap(
         self, connection: Connection, token: AccessToken, amount: int | None, per: Period | None
     ) -> None:
-        before = budgets.cap_of(connection, token.id)
+        before = budget_tables.cap_of(connection, token.id)
         if before is not None and amount is not None and per in (None, before.window.per):
-            budgets.amend(connection, self._actor, before.id, amount)
+            budget_tables.amend(connection, self._actor, before.id, amount)
             return
         if before is not None:
-            budgets.end(connection, self._actor, before.id)
+            budget_tables.end(connection, self._actor, before.id)
         if amount is not None:
             if per is None:
                 per = before.window.per if before is not None else "total"
-            new = budgets.NewBudget("tokens", amount, Window(per), token_id=token.id)
-            budgets.create(connection, self._actor, new)
+            new = budget_tables.NewBudget("tokens", amount, Window(per), token_id=token.id)
+            budget_tables.create(connection, self._actor, new)
 
 
 def _capped(connection: Connection, tokens: Sequence[AccessToken]) -> list[AccessToken]:
     return [
-        msgspec.structs.replace(token, cap=budgets.cap_of(connection, token.id)) for token in tokens
+        msgspec.structs.replace(token, cap=budget_tables.cap_of(connection, token.id))
+        for token in tokens
     ]
 
 

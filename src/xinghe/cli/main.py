@@ -7,6 +7,7 @@ import click
 
 from xinghe import __version__
 from xinghe.cli.backup import backup, restore_command
+from xinghe.cli.budgets import budget
 from xinghe.cli.enrolment import import_members
 from xinghe.cli.groups import group
 from xinghe.cli.ledger import ledger
@@ -52,6 +53,7 @@ for command in (
     member,
     group,
     token,
+    budget,
     usage,
     models,
     ledger,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from xinghe.accounts import Limit, Principal, budgets
-from xinghe.accounts.budgets import BudgetState
+from xinghe.accounts import Limit, Principal, budget_tables
+from xinghe.accounts.budget_tables import BudgetState
 from xinghe.accounts.principal import standing
 from xinghe.api.account.asked import About
 from xinghe.api.account.schema import AccountLine, AccountShown, BudgetShown, Lot, Wallet
@@ -82,14 +82,14 @@ def _limits(
 ) -> Iterator[tuple[str, BudgetState]]:
     """Budgets, and whose each is."""
     if found.group_id is not None:
-        for state in budgets.states(connection, "b.group_id = $1", found.group_id):
+        for state in budget_tables.states(connection, "b.group_id = $1", found.group_id):
             yield f"the group {found.group}", state
         return
     mine = found.member == principal.member_id
     held = standing(connection, found.member or 0, principal.token_id if mine else 0)
     limits: list[Budget | Limit] = [*held.budgets, *held.limits]
     for each in limits:
-        for state in budgets.states(connection, "b.id = $1", each.id):
+        for state in budget_tables.states(connection, "b.id = $1", each.id):
             yield each.whose, state
 
 

@@ -1,0 +1,260 @@
+"""The statements on budgets: made, changed, ended, and how much of each is used.
+
+The ledger counts those of Tokens and of requests, `limits` the others. Amounts are micro-Tokens
+(`tokens`) or numbers, times microseconds UTC.
+"""
+
+from typing import Any, Literal
+from zoneinfo import available_timezones
+
+import msgspec
+
+from xinghe.accounts.audit import record
+from xinghe.accounts.rules import MAX_BALANCE, AccountError, check_models
+from xinghe.ledger import PERIODS, Budget, Window
+from xinghe.ledger.budgets import count, written
+from xinghe.ledger.windows import HOUR
+from xinghe.storage import Connection, now
+
+Unit = Literal["tokens", "requests", "rpm", "tpm", "concurrent"]
+KINDS = ("token", "member", "group")
+COUNTED = ("tokens", "requests")
+"""In the ledger, in windows."""
+
+_COLUMNS = (
+    "b.id, b.unit, b.amount, b.per, b.rolling, b.zone, b.model, b.token_id, b.member_id, "
+    "b.group_id, b.created_at, (SELECT t.public_id FROM tokens t WHERE t.id = b.token_id), "
+    "(SELECT m.name FROM members m WHERE m.id = b.member_id), "
+    "(SELECT g.name FROM groups g WHERE g.id = b.group_id)"
+)
+MOST = 10**12
+"""Of what is no Tokens."""
+OF_NOBODY = "b.token_id IS NULL AND b.member_id IS NULL AND b.group_id IS NULL"
+_OF_SUBJECT = {
+    "token_id": "member_id = (SELECT member_id FROM tokens WHERE id = $1) AND token_id = $1",
+    "member_id": "member_id = $1",
+    "group_id": "member_id IN (SELECT member_id FROM memberships WHERE group_id IN "
+    "(SELECT id FROM groups WHERE id = $1 OR parent_id = $1))",
+}
+
+
+class NewBudget(msgspec.Struct, frozen=True):
+    """At most `amount` of a `unit`: in each `window`, or at any time (rpm, tpm, concurrent).
+
+    Of the requests with a token, of a member, of a group's members, or, without any, of all; of
+    one `model`, or of all.
+    """
+
+    unit: Unit
+    amount: int
+    window: Window | None = None
+    model: str | None = None
+    token_id: int | None = None
+    member_id: int | None = None
+    group_id: int | None = None
+
+
+class BudgetState(msgspec.Struct, frozen=True):
+    """A budget, and what is `used` of it now; None where memory alone knows.
+
+    `whose` names its token, member or group, or the whole service; `opens_at` is when the running
+    window of the calendar ends (None: it does not, or it rolls).
+    """
+
+    id: int
+    unit: Unit
+    amount: int
+    window: Window
+    model: str | None
+    token_id: int | None
+    member_id: int | None
+    group_id: int | None
+    created_at: int
+    whose: str
+    used: int | None
+    opens_at: int | None
+
+
+def create(connection: Connection, actor: str, new: NewBudget) -> int:
+    """A new budget, which begins with what its running window has used before; returns its id.
+
+    Raises `AccountError`.
+    """
+    check_budget(new)
+    at, window = now(), new.window
+    budget: int = connection.value(
+        "INSERT INTO budgets (unit, amount, per, rolling, zone, model, token_id, member_id, "
+        "group_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+        new.unit,
+        new.amount,
+        window and window.per,
+        int(window is not None and window.rolling),
+        window.zone if window else "UTC",
+        new.model,
+        new.token_id,
+        new.member_id,
+        new.group_id,
+        at,
+    )
+    if window is not None:
+        counted: Any = new.unit
+        _begin(connection, Budget(budget, counted, window, new.amount, ""), new, at)
+    record(connection, actor, "budget.create", str(budget), after=new)
+    return budget
+
+
+def amend(connection: Connection, actor: str, budget: int, amount: int) -> None:
+    """Change a budget's amount. Raises `AccountError`."""
+    found = state(connection, budget)
+    check_amount(found.unit, amount)
+    before = found.amount
+    connection.run("UPDATE budgets SET amount = $1 WHERE id = $2", amount, budget)
+    changed = {"amount": before}, {"amount": amount}
+    record(connection, actor, "budget.amend", str(budget), before=changed[0], after=changed[1])
+
+
+def end(connection: Connection, actor: str, budget: int) -> None:
+    """End a budget. Raises `AccountError` if there is no such."""
+    ended = connection.run(
+        "UPDATE budgets SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL", now(), budget
+    )
+    if not ended:
+        raise AccountError(f"there is no budget {budget}")
+    record(connection, actor, "budget.end", str(budget))
+
+
+def states(connection: Connection, where: str, *subject: object) -> list[BudgetState]:
+    """The budgets that a condition on `b` finds, the oldest first, with what is used of them."""
+    at = now()
+    rows = connection.rows(
+        f"SELECT {_COLUMNS} FROM budgets b WHERE b.ended_at IS NULL AND {where} "  # noqa: S608
+        "ORDER BY b.id",
+        *subject,
+    )
+    return [_state(connection, at, *row) for row in rows]
+
+
+def cap_of(connection: Connection, token_id: int) -> BudgetState | None:
+    """A token's budget of Tokens for all models; of several, the first."""
+    capped = "b.token_id = $1 AND b.unit = 'tokens' AND b.model IS NULL"
+    return next(iter(states(connection, capped, token_id)), None)
+
+
+def check_budget(new: NewBudget) -> None:
+    """Raises `AccountError`."""
+    if (new.window is not None) != (new.unit in COUNTED):
+        raise AccountError(
+            f"per: a budget of {new.unit} has {'a' if new.window is None else 'no'} window of time"
+        )
+    if new.window is not None:
+        if new.window.per not in PERIODS:
+            raise AccountError(f"per: {new.window.per!a} is not allowed: {', '.join(PERIODS)}")
+        if new.window.zone not in available_timezones():
+            raise AccountError(
+                f"zone: {new.window.zone[:80]!a} is not allowed: a time zone such as Asia/Shanghai"
+            )
+        if new.window.rolling and new.window.per == "total":
+            raise AccountError("rolling: true is not allowed: all time does not roll")
+    if new.model is not None:
+        check_models([new.model])
+    check_amount(new.unit, new.amount)
+
+
+def check_amount(unit: Unit, amount: int) -> None:
+    """Raises `AccountError`."""
+    least, most = (0 if unit in COUNTED else 1), (MAX_BALANCE if unit == "tokens" else MOST)
+    if not least <= amount <= most:
+        micro = " micro-Tokens" if unit == "tokens" else ""
+        raise AccountError(f"amount: {amount}{micro} is not allowed: {least} to {most}")
+
+
+def state(connection: Connection, budget: int) -> BudgetState:
+    """A running budget. Raises `AccountError`."""
+    found = states(connection, "b.id = $1", budget)
+    if not found:
+        raise AccountError(f"there is no budget {budget}")
+    return found[0]
+
+
+def _state(connection: Connection, at: int, budget: int, unit: Any, amount: int, *rest: Any) -> Any:
+    per, rolling, zone, model, token, member, group, created_at, *names = rest
+    whose = next(
+        (f"{kind} {name}" for kind, name in zip(KINDS, names, strict=True) if name is not None),
+        "the service",
+    )
+    window = Window(per or "total", bool(rolling), zone)
+    used, opens_at = None, None
+    if per is not None:
+        used = connection.value(
+            "SELECT CAST(coalesce(sum(used), 0) AS BIGINT) FROM budget_windows "
+            "WHERE budget_id = $1 AND since >= $2",
+            budget,
+            window.first(at),
+        )
+        opens_at = None if window.rolling else window.left(window.part(at))
+    return BudgetState(
+        budget,
+        unit,
+        amount,
+        window,
+        model,
+        token,
+        member,
+        group,
+        created_at,
+        whose,
+        used,
+        opens_at,
+    )
+
+
+def _subject(new: NewBudget) -> tuple[str, list[int]]:
+    """A condition on `member_id` and `token_id`, with its parameters."""
+    for column, condition in _OF_SUBJECT.items():
+        subject = getattr(new, column)
+        if subject is not None:
+            return condition, [subject]
+    return "0 = 0", []
+
+
+def _begin(connection: Connection, budget: Budget, new: NewBudget, at: int) -> None:
+    """Count what the running window has used before, and what is held now.
+
+    The first is what the roll-ups say; an hour counts whole.
+    """
+    window, first = budget.window, budget.window.first(at)
+    condition, subject = _subject(new)
+    since, model = (f"${len(subject) + place}" for place in (1, 2))
+    before: dict[int, int] = {}
+    for hour, spend, requests in connection.rows(
+        "SELECT hour, CAST(sum(spend) AS BIGINT), CAST(sum(requests) AS BIGINT) FROM usage_hours "  # noqa: S608
+        f"WHERE {condition} AND hour > {since} AND outcome = '' "
+        f"AND (model = {model} OR {model} IS NULL) GROUP BY hour",
+        *subject,
+        first - HOUR,
+        new.model,
+    ):
+        part = window.part(max(hour, first))
+        before[part] = before.get(part, 0) + (spend if new.unit == "tokens" else requests)
+    for part, used in before.items():
+        connection.run(
+            "INSERT INTO budget_windows (budget_id, since, base, used) VALUES ($1, $2, $3, $3)",
+            budget.id,
+            part,
+            used,
+        )
+    for hold, created_at in connection.rows(
+        f"SELECT id, created_at FROM holds WHERE {condition} AND state = 'open' "  # noqa: S608
+        f"AND created_at >= {since} AND (model = {model} OR {model} IS NULL)",
+        *subject,
+        first,
+        new.model,
+    ):
+        held = connection.value(
+            "UPDATE holds SET budgets = CASE budgets WHEN '' THEN $1 ELSE budgets || ' ' || $1 END "
+            "WHERE id = $2 AND state = 'open' RETURNING amount",
+            written(((budget.id, window.part(created_at)),)),
+            hold,
+        )
+        if held is not None:  # it was not settled meanwhile
+            count(connection, (budget,), held, created_at)
