@@ -147,8 +147,8 @@ async def test_nobody_joins_uninvited_unless_the_operator_lets_all(
     signin: SignIn, make_signin: MakeSignIn, database: Database
 ) -> None:
     with pytest.raises(NotOffered):
-        await signin.join("bob", PASSWORD, HERE)
-    made = await make_signin(Settings(open=True)).join("bob", PASSWORD, HERE)
+        await signin.join(None, "bob", PASSWORD, HERE)
+    made = await make_signin(Settings(open=True)).join(None, "bob", PASSWORD, HERE)
     found = await row(
         database,
         "SELECT w.available, m.operator FROM wallets w JOIN members m "
@@ -168,10 +168,10 @@ async def test_who_makes_members_by_the_hundred_is_slowed(
 
     monkeypatch.setattr(signin.passwords, "hash", hashed)
     for number in range(100):
-        await signin.join(f"bot{number}", PASSWORD, HERE)
+        await signin.join(None, f"bot{number}", PASSWORD, HERE)
     with pytest.raises(Slowed):
-        await signin.join("bot", PASSWORD, HERE)
-    await signin.join("somebody", PASSWORD, "198.51.100.7")
+        await signin.join(None, "bot", PASSWORD, HERE)
+    await signin.join(None, "somebody", PASSWORD, "198.51.100.7")
 
 
 @pytest.mark.usefixtures("alice")
@@ -182,9 +182,9 @@ async def test_what_is_switched_off_is_not_offered(make_signin: MakeSignIn) -> N
     with pytest.raises(NotOffered):
         await signin.by_token("xh-a", HERE)
     with pytest.raises(NotOffered):
-        await signin.join("bob", PASSWORD, HERE)
+        await signin.join(None, "bob", PASSWORD, HERE)
     with pytest.raises(NotOffered):
-        await signin.by_provider("secret", "code", HERE, name=None)
+        await signin.by_provider("secret", "code", HERE, invitation=None, name=None)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def at(provider: Hostile, *, create: bool = False) -> Settings:
 
 
 async def brought(signin: SignIn, provider: Hostile, name: str | None = None) -> str:
-    made = await signin.by_provider(provider.secret, "a code", HERE, name=name)
+    made = await signin.by_provider(provider.secret, "a code", HERE, invitation=None, name=name)
     return made.owner.name
 
 

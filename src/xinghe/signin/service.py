@@ -13,6 +13,7 @@ import structlog
 
 from xinghe.accounts import AccountError, rules
 from xinghe.accounts.audit import record
+from xinghe.accounts.invitations import Invitations, accept, sign_up
 from xinghe.accounts.members import create_member
 from xinghe.core import INITIAL_GRANT
 from xinghe.settings import SignIn as Settings
@@ -120,10 +121,10 @@ class SignIn:
             return await self._let_in(attempt, operation)
 
     async def by_provider(
-        self, secret: str, code: str, address: str, *, name: str | None
+        self, secret: str, code: str, address: str, *, invitation: str | None, name: str | None
     ) -> NewSession:
-        """Whoever the provider has signed in; one whom nobody knows yet becomes a member where the
-        operator lets everybody. Raises `AccountError`, `ProviderFailed`, `Unknown`.
+        """Whoever the provider has signed in; one whom nobody knows yet joins by an invitation, or
+        as the operator lets everybody. Raises `AccountError`, `ProviderFailed`, `Unknown`.
         """
         with self._attempt("", address) as attempt:
             identity = await self._identity(secret, code, address)
@@ -131,9 +132,9 @@ class SignIn:
             def operation(connection: Connection) -> NewSession:
                 owner = _identified(connection, identity)
                 if owner is None:
-                    if not self.settings.oidc.create:
+                    if invitation is None and not self.settings.oidc.create:
                         raise Unknown
-                    owner = _newcomer(connection, name or identity.suggested)
+                    owner = _newcomer(connection, name or identity.suggested, invitation)
                     _link(connection, identity, owner)
                 return self.sessions.make(connection, owner, "oidc")
 
@@ -160,23 +161,36 @@ class SignIn:
             await self._database.write(operation)
             attempt.undo()
 
-    async def join(self, name: str, password: str, address: str) -> NewSession:
+    async def join(
+        self, invitation: str | None, name: str, password: str, address: str
+    ) -> NewSession:
         """Become a member. Raises `AccountError`, `PasswordRefused`, `QueueFull`."""
         if not self.settings.passwords:
             raise NotOffered("sign-in by password")
-        if not self.settings.open:
+        if invitation is None and not self.settings.open:
             raise NotOffered("to join without an invitation")
-        with self._attempt("", address):  # counts like a failure of the address
+        with self._attempt("", address) as attempt:
+            if invitation is not None:
+                await Invitations(self._database).look(invitation)
             rules.check_name(name)
             hashed = await self.passwords.hash(passwords.check(password, name))
 
             def operation(connection: Connection) -> NewSession:
-                owner = _newcomer(connection, name, hashed)
+                owner = _newcomer(connection, name, invitation, hashed)
                 return self.sessions.make(connection, owner, "invitation")
 
             made = await self._database.write(operation)
-        log.info("joined", member=made.owner.appid)
+            if invitation is not None:  # who needs none counts like a failure of his address
+                attempt.undo()
+        log.info("joined", member=made.owner.appid, invited=invitation is not None)
         return made
+
+    async def accept(self, session: Session, invitation: str, address: str) -> None:
+        """Put a member who is signed in into the group of an invitation. Raises `AccountError`."""
+        appid = session.owner.appid
+        with self._attempt("", address) as attempt:
+            await self._database.write(lambda c: accept(c, appid, invitation, appid))
+            attempt.undo()
 
     async def change_password(
         self, session: Session, current: str | None, new: str, address: str
@@ -268,13 +282,16 @@ async def set_password(
     await database.write(operation)
 
 
-def _newcomer(connection: Connection, name: str, password: str | None = None) -> Owner:
+def _newcomer(
+    connection: Connection, name: str, invitation: str | None, password: str | None = None
+) -> Owner:
     """A new member; `password` is a hash. Raises `AccountError`."""
-    rules.check_name(name)
-    made = create_member(connection, BY_HIMSELF, name, INITIAL_GRANT)
-    if password is not None:
-        _keep_password(connection, made.id, password)
-    return Owner(made.id, made.appid, made.name, operator=False)
+    if invitation is None:
+        rules.check_name(name)
+        made = create_member(connection, BY_HIMSELF, name, INITIAL_GRANT, password=password)
+    else:
+        made = sign_up(connection, BY_HIMSELF, invitation, name, password=password)
+    return Owner(made.id, made.appid, made.name, made.operator)
 
 
 def _refused(method: Method, address: str) -> NotLetIn:

@@ -59,6 +59,17 @@ def test_a_session_calls_no_model(visitor: Visitor, service: Server, member: str
     refused(api.get("/models"), 401, "access_denied", "no_parameter_permission", "model.call")
 
 
+def test_a_session_reads_its_members_account(
+    visitor: Visitor, service: Server, member: str
+) -> None:
+    visitor.come_in("/password", name=member, password=PASSWORD)
+    reply = Api(service.url, visitor.session).get("/account")
+    assert reply.status == 200, reply.text
+    assert member in reply.text
+    visitor.send("DELETE", "/session")
+    refused(Api(service.url, visitor.session).get("/account"), *NOT_LET_IN)
+
+
 def test_an_access_token_becomes_a_session_of_its_rights(visitor: Visitor, service: Server) -> None:
     made = visitor.come_in("/token", token=service.token("--scope", "account.read"))
     assert made["scopes"] == ["account.read"]

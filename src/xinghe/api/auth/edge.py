@@ -34,7 +34,7 @@ from xinghe.signin.throttle import network
 
 MOUNT = "/auth/v1"
 MAX_BODY_BYTES = 16 * 1024
-SECRET = frozenset({"password", "current", "new", "token"})
+SECRET = frozenset({"password", "current", "new", "token", "invitation"})
 """Fields of which no value is repeated."""
 
 DOCUMENT = "/openapi.json"
@@ -136,7 +136,7 @@ def refusal(fault: Exception) -> ApiError | None:
         case NotOffered():
             known = ApiError(Errors.NO_SUCH_PATH, f"{fault} is not offered here")
         case Unknown():
-            text = "nobody here is known by this identity"
+            text = "nobody here is known by this identity: join by an invitation"
             known = ApiError(Errors.INVALID_TOKEN, f"{REALM}: {text}")
         case NotLetIn():
             text = "what was sent is wrong, or was ended, or is used up"

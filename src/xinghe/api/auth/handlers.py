@@ -47,7 +47,7 @@ class Handlers(msgspec.Struct, frozen=True):
         return schema.answered(await self.signin.by_token(given.token, call.address))
 
     async def join(self, call: Call, given: schema.Joining) -> schema.SessionAnswer:
-        made = await self.signin.join(given.name, given.password, call.address)
+        made = await self.signin.join(given.invitation, given.name, given.password, call.address)
         return schema.answered(made)
 
     async def show(self, call: Call, _: None) -> schema.SessionShown:
@@ -63,6 +63,11 @@ class Handlers(msgspec.Struct, frozen=True):
         session = await self._session(call)
         made = await self.signin.change_password(session, given.current, given.new, call.address)
         return schema.answered(made)
+
+    async def accept(self, call: Call, given: schema.InvitationGiven) -> schema.Done:
+        session = await self._session(call)
+        await self.signin.accept(session, given.invitation, call.address)
+        return schema.Done()
 
     async def start(self, call: Call, _: None) -> None:
         """Send the browser to the provider."""
@@ -91,7 +96,9 @@ class Handlers(msgspec.Struct, frozen=True):
 
     async def provided(self, call: Call, given: schema.ProviderGiven) -> schema.SessionAnswer:
         secret, code = self._brought(call)
-        made = await self.signin.by_provider(secret, code, call.address, name=given.name)
+        made = await self.signin.by_provider(
+            secret, code, call.address, invitation=given.invitation, name=given.name
+        )
         return schema.answered(made)
 
     async def link(self, call: Call, _: schema.Nothing) -> schema.Done:

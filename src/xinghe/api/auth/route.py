@@ -54,6 +54,10 @@ ROUTES = (
         Handlers.change_password, schema.SessionAnswer, schema.PasswordChange, True,
     ),
     Route(
+        "accept", "POST", "/me/invitation", "Join one more group.",
+        Handlers.accept, schema.Done, schema.InvitationGiven, True,
+    ),
+    Route(
         "link", "POST", "/me/identity", "Sign in at the provider from now on.",
         Handlers.link, schema.Done, schema.Nothing, True,
     ),

@@ -27,16 +27,24 @@ class TokenGiven(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ProviderGiven(msgspec.Struct, forbid_unknown_fields=True):
-    """For one whom nobody knows yet: what he wants to be called."""
+    """For one whom nobody knows yet: the code of an invitation, and what he wants to be called."""
 
+    invitation: Code | None = None
     name: Name | None = None
 
 
 class Joining(msgspec.Struct, forbid_unknown_fields=True):
-    """A new member."""
+    """A new member; the code of an invitation, where one is needed."""
 
     name: Name
     password: Password
+    invitation: Code | None = None
+
+
+class InvitationGiven(msgspec.Struct, forbid_unknown_fields=True):
+    """The code of an invitation, for a member who is signed in."""
+
+    invitation: Code
 
 
 class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
