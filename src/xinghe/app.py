@@ -20,6 +20,7 @@ Embeddings, rerank and images go the same way; in place of 9 to 11 stand `embedd
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from starlette.routing import Router
@@ -59,7 +60,7 @@ from xinghe.idempotency import IdempotencyStore
 from xinghe.images.bucket import Bucket
 from xinghe.images.store import Folder, ImageStore
 from xinghe.ledger import Ledger
-from xinghe.limits import Limiter
+from xinghe.limits import Limiter, left
 from xinghe.observe.metrics import watched_loop
 from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
@@ -126,7 +127,10 @@ class System:
         bodies = BodyBudget(settings.server.max_bodies_bytes)
         signin = SignIn(database, settings.signin, principals, settings.server.base_url)
         models = ModelsRoute(services, created=int(time.time()))
-        details = AccountRoute(services, Details(database))
+        details = AccountRoute(
+            services,
+            Details(database, partial(left, services.limiter, services.concurrency.places)),
+        )
         billing = BillingRoute(services, database)
         self.app: ASGIApp = Edge(
             principals=principals,

@@ -259,6 +259,24 @@ def test_what_waits_holds_nothing_and_goes_on_when_the_limit_is_raised(
         answered(api.chat(model=CHAT, messages=late.messages))
 
 
+def test_the_account_tells_what_is_left(pupils: Class) -> None:
+    api, member = pupils.member("Li"), f"{pupils.name}-Li"
+    pupils.limit("rpm", 3, member=member)
+    pupils.limit("concurrent", 2, CHAT, member=member)
+    assert left_of(api) == {("rpm", None): (0, 3), ("concurrent", CHAT): (0, 2)}
+    with api.streaming(model=CHAT, messages=Script(["慢"] * 2000, rate=10).messages) as (_, live):
+        next(live)
+        assert left_of(api) == {("rpm", None): (1, 2), ("concurrent", CHAT): (1, 1)}
+    answered(hello(api))
+    assert left_of(api)["concurrent", CHAT] == (0, 2)
+
+
+def left_of(api: Api) -> dict[tuple[str, str | None], tuple[int, int]]:
+    """Of each budget, what is used and what is left."""
+    told = api.get("/account").json["budgets"]
+    return {(each["unit"], each["model"]): (each["used"], each["left"]) for each in told}
+
+
 def test_a_wait_that_is_too_long(hasty: Class) -> None:
     api = hasty.member("Li")
     group = hasty.group("一班", "Li")

@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from xinghe.limits import Ask, Limiter, Place, asked, per_minute
+from tests.limits.clock import Clock
+from xinghe.limits import Ask, Limiter, Place, Places, asked, left, per_minute
 
 
 class Budget(msgspec.Struct, frozen=True):
@@ -40,3 +41,21 @@ def test_two_of_the_same_count_each_by_itself() -> None:
     headers = dict(Limiter().admit(asks).headers)
     assert headers["X-Ratelimit-Limit-Requests"] == "6"
     assert headers["X-Ratelimit-Remaining-Requests"] == "5"
+
+
+async def test_what_is_left(clock: Clock) -> None:
+    limiter, places = Limiter(clock), Places(10, 30)
+    often, much = Budget(1, "rpm", 4), Budget(2, "tpm", 1000, model="m")
+    at_once = Budget(3, "concurrent", 2, model="m")
+    budgets = [often, much, at_once]
+    assert [left(limiter, places, each) for each in budgets] == [4, 1000, 2]
+    asks, wanted = asked(budgets, "m")
+    admission = limiter.admit(asks, 100)
+    async with places.hold(wanted, 1):
+        assert [left(limiter, places, each) for each in budgets] == [3, 900, 1]
+        lower = msgspec.structs.replace(at_once, amount=1)
+        async with places.hold(wanted, 1):
+            assert left(limiter, places, lower) == 0
+    admission.settle(5000)  # a debt
+    clock.pass_seconds(15)
+    assert [left(limiter, places, each) for each in budgets] == [4, 0, 2]

@@ -24,7 +24,7 @@ class Concurrency:
 
     def __init__(self, principals: Principals, limits: AccountLimits) -> None:
         self._principals = principals
-        self._places = Places(limits.queue, limits.wait)
+        self.places = Places(limits.queue, limits.wait)
         self.looking = Regular(self._look, LOOK_SECONDS, "budgets_not_looked_up", StorageError)
 
     async def run(
@@ -32,14 +32,14 @@ class Concurrency:
     ) -> T:
         """What `work` returns, done in all of its places. Raises `RateLimited`, and as it does."""
         began = time.perf_counter()
-        async with self._places.hold(asks, exchange.principal.member_id):
+        async with self.places.hold(asks, exchange.principal.member_id):
             exchange.waited = time.perf_counter() - began
             return await work()
 
     async def _look(self) -> None:
-        crowded = self._places.crowded()
+        crowded = self.places.crowded()
         if crowded:
             amounts = await self._principals.amounts([place.key[1] for place in crowded])
             for place in crowded:
                 # One that has ended limits nobody who waits before it.
-                self._places.change(replace(place, limit=amounts.get(place.key[1], HIGHEST)))
+                self.places.change(replace(place, limit=amounts.get(place.key[1], HIGHEST)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, Protocol
 
-from xinghe.limits.places import Place
+from xinghe.limits.limiter import Limiter
+from xinghe.limits.places import Place, Places
 from xinghe.limits.quota import Ask, Key, per_minute
 
 
@@ -35,3 +36,9 @@ def asked(budgets: Iterable[Budget], model: str) -> tuple[list[Ask], list[Place]
             else:
                 asks.append(Ask(key, budget.whose, per_minute(budget.unit, budget.amount)))
     return asks, places
+
+
+def left(limiter: Limiter, places: Places, budget: Budget) -> int:
+    """What is left of a budget now: requests, Tokens, or places."""
+    asks, wanted = asked([budget], budget.model or "")
+    return places.left(wanted[0]) if wanted else limiter.left(asks[0])

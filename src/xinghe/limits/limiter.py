@@ -44,6 +44,11 @@ class Limiter:
         """How many buckets are kept."""
         return len(self._buckets)
 
+    def left(self, ask: Ask) -> int:
+        """What could be had of it now."""
+        bucket = self._buckets.get(ask.key)
+        return ask.quota.left(0 if bucket is None else bucket.now(self._clock()))
+
     def admit(self, asks: Sequence[Ask], tokens: int = 0) -> Admission:
         """Take one request and an estimate of `tokens`. No two asks may have the same key.
 
@@ -201,14 +206,13 @@ def _headers(deficits: Sequence[tuple[Quota, int]]) -> Headers:
     """Limit, remaining and reset (the time until all of it is there again) of RPM and TPM.
 
     Each is of the limit that has least remaining, and of such of the one that is full last. What
-    has no limit has no headers; QPS has none at all. A debt leaves none remaining.
+    has no limit has no headers; QPS has none at all.
     """
     tightest: dict[str, tuple[int, int, int]] = {}
     for quota, deficit in deficits:
         name = _NAMES.get(quota.kind)
         if name is not None:
-            remaining = max(0, quota.capacity - deficit) // quota.unit
-            told = (remaining, deficit // -quota.refill, quota.limit)
+            told = (quota.left(deficit), deficit // -quota.refill, quota.limit)
             tightest[name] = min(told, tightest.get(name, told))
     headers = []
     for name, (remaining, reset, limit) in tightest.items():

@@ -66,6 +66,11 @@ class Places:
                 if not line.asked:
                     del self._lines[line.ask.key]
 
+    def left(self, ask: Place) -> int:
+        """Places that are free."""
+        line = self._lines.get(ask.key)
+        return ask.limit if line is None else max(0, ask.limit - len(line.working))
+
     def crowded(self) -> list[Place]:
         """The limits before which somebody waits."""
         return [line.ask for line in self._lines.values() if line.waiting]

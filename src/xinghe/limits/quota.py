@@ -47,6 +47,10 @@ class Quota(msgspec.Struct, frozen=True):
         """
         return min(tokens, self.limit) if self.returnable else 1
 
+    def left(self, deficit: int) -> int:
+        """Requests or Tokens that are to be had at once; none of a debt."""
+        return max(0, self.capacity - deficit) // self.unit
+
 
 @lru_cache(maxsize=1024)
 def per_minute(kind: LimitKind, limit: int) -> Quota:

@@ -20,7 +20,8 @@ from xinghe.usage import wallets
 
 def account(
     connection: Connection, principal: Principal, found: About, zone: ZoneInfo
-) -> AccountShown:
+) -> tuple[AccountShown, list[Limit | None]]:
+    """With each of its budgets that memory counts: what is used of those is not known here."""
     paying = wallets.wallets(connection, found.paying)
     limits = list(_limits(connection, principal, found))
     own = found.paying[:1] if found.group is not None else (found.member,)
@@ -31,7 +32,7 @@ def account(
         row = connection.row("SELECT appid, name FROM members WHERE id = $1", found.member)
         appid, name = row or (None, None)
     available, held = sum(each.available for each in paying), sum(each.held for each in paying)
-    return AccountShown(
+    answer = AccountShown(
         object="account",
         appid=appid,
         name=name,
@@ -58,6 +59,7 @@ def account(
         ],
         budgets=[_budget(whose, each, zone) for whose, each in limits],
     )  # fmt: skip
+    return answer, [_counted_in_memory(whose, each) for whose, each in limits]
 
 
 def lines_of(shown: AccountShown) -> list[AccountLine]:
@@ -91,6 +93,12 @@ def _limits(
     for each in limits:
         for state in budget_tables.states(connection, "b.id = $1", each.id):
             yield each.whose, state
+
+
+def _counted_in_memory(whose: str, state: BudgetState) -> Limit | None:
+    if state.unit == "tokens" or state.unit == "requests":  # noqa: PLR1714 (so types are narrowed)
+        return None
+    return Limit(state.id, state.unit, state.amount, whose, state.model)
 
 
 def _budget(whose: str, state: BudgetState, zone: ZoneInfo) -> BudgetShown:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from decimal import Decimal
 from functools import partial
 from typing import TypeAlias, cast
 
 import msgspec
 
-from xinghe.accounts import Principal
+from xinghe.accounts import Limit, Principal
 from xinghe.api.account import shown
 from xinghe.api.account.asked import about, cursor, names, narrowed, period, place
 from xinghe.api.account.balance import account
@@ -49,15 +50,22 @@ class Details(msgspec.Struct):
     """Every method raises `ApiError` for what may not be asked so, and `StorageError`."""
 
     database: Database
+    left: Callable[[Limit], int] | None = None
+    """What is left of a budget that memory counts, in the process that does."""
 
     async def account(self, principal: Principal, query: AccountQuery) -> AccountShown:
         zone = zone_of(query.zone)
 
-        def read(connection: Connection) -> AccountShown:
+        def read(connection: Connection) -> tuple[AccountShown, list[Limit | None]]:
             found, _ = about(connection, principal, query.group, query.member)
             return account(connection, principal, found, zone)
 
-        return await self.database.read(read)
+        answer, in_memory = await self.database.read(read)
+        for shown_one, limit in zip(answer.budgets, in_memory, strict=True):
+            if limit is not None and self.left is not None:
+                shown_one.left = Decimal(self.left(limit))
+                shown_one.used = shown_one.amount - shown_one.left
+        return answer
 
     async def request(
         self, principal: Principal, query: RequestQuery, request_id: str

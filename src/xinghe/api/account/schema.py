@@ -112,8 +112,8 @@ class BudgetShown(msgspec.Struct):
     """A limit on what is asked for. `amount`, `used` and `left` are Tokens, or numbers of requests,
     by the `unit`.
 
-    What is counted by the minute (`rpm`, `tpm`) or at once (`concurrent`) has no window: then
-    `used` and `left` are null. A rolling window has no end.
+    What is counted by the minute (`rpm`, `tpm`) or at once (`concurrent`) has no window: `left` is
+    what could be had now of the service that is asked. A rolling window has no end.
     """
 
     whose: str
