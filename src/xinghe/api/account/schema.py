@@ -160,7 +160,7 @@ class AccountLine(msgspec.Struct):
 class EntryShown(msgspec.Struct):
     """An entry of the books. Rates are Tokens a token, a search; times milliseconds.
 
-    The balance of a group's wallet is for its owner and managers.
+    What a group's wallet had after it is for the group's owners and managers.
     """
 
     id: int
