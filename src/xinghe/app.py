@@ -27,6 +27,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from xinghe.accounts import Outbox
+from xinghe.admin import Admin, AdminServices
 from xinghe.api.account.billing import BillingRoute
 from xinghe.api.account.details import Details
 from xinghe.api.account.route import AccountRoute
@@ -126,6 +127,9 @@ class System:
         elsewhere += probe_routes(self.readiness)
         bodies = BodyBudget(settings.server.max_bodies_bytes)
         signin = SignIn(database, settings.signin, principals, settings.server.base_url)
+        operators = AdminServices(
+            principals, database, services.limiter, catalog, bodies, store, settings.server
+        )
         models = ModelsRoute(services, created=int(time.time()))
         details = AccountRoute(
             services,
@@ -153,7 +157,9 @@ class System:
                 "subscription": billing.subscription,
                 "billing_usage": billing.usage,
             },
-            elsewhere=Auth(settings.server, signin, bodies, Identified(Router(elsewhere))),
+            elsewhere=Auth(
+                settings.server, signin, bodies, Admin(operators, Identified(Router(elsewhere)))
+            ),
         )
         self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))
         """On a port of its own: what it tells is for the operator alone."""

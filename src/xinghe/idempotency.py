@@ -155,10 +155,12 @@ class PendingResponse(msgspec.Struct):
         if response is None:
             self.writes.hand_in()
         else:
-            self.writes.hand_in(
-                partial(store_response, key=self.key, response=response, max_bytes=self.max_bytes)
-            )
+            self.writes.hand_in(partial(self.put, response=response))
         await self.writes.cleared()
+
+    def put(self, connection: Connection, response: StoredResponse) -> None:
+        """The same within a transaction; what is stored already stays."""
+        store_response(connection, self.key, response, max_bytes=self.max_bytes)
 
 
 def store_response(

@@ -15,6 +15,7 @@ from prometheus_client import generate_latest
 from tests.docs.pages import Page, codes, page
 from tests.safety.lists import sentences
 from xinghe import settings
+from xinghe.admin.table import OPERATIONS
 from xinghe.api.errors import Errors
 from xinghe.catalog import (
     EmbeddingDeployment,
@@ -96,6 +97,12 @@ def test_every_field_of_an_image_deployment_stands_with_its_engines(each: Page) 
 def test_the_error_table_is_the_code_s(each: Page) -> None:
     written = [(int(row[0]), *codes(row[1]), *codes(row[2])) for row in each.tables[-1]]
     assert written == [tuple(error.value) for error in Errors]
+
+
+@both("docs/admin-api")
+def test_every_operation_of_operators_stands(each: Page) -> None:
+    written = [codes(row[0])[0] for row in each.tables[0]]
+    assert written == [f"{operation.method} {operation.path}" for operation in OPERATIONS]
 
 
 @both("docs/limits")

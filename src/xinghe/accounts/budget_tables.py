@@ -29,6 +29,8 @@ _COLUMNS = (
 )
 MOST = 10**12
 """Of what is no Tokens."""
+MOST_OF_ONE = 50
+"""Running budgets of one subject: each is looked at with every request."""
 OF_NOBODY = "b.token_id IS NULL AND b.member_id IS NULL AND b.group_id IS NULL"
 _OF_SUBJECT = {
     "token_id": "member_id = (SELECT member_id FROM tokens WHERE id = $1) AND token_id = $1",
@@ -75,12 +77,23 @@ class BudgetState(msgspec.Struct, frozen=True):
     opens_at: int | None
 
 
+def subject(budget: int) -> str:
+    """What the audit log calls a budget."""
+    return f"budget-{budget}"
+
+
 def create(connection: Connection, actor: str, new: NewBudget) -> int:
     """A new budget, which begins with what its running window has used before; returns its id.
 
     Raises `AccountError`.
     """
     check_budget(new)
+    column = next((name for name in _OF_SUBJECT if getattr(new, name) is not None), None)
+    where, parameters = (
+        (OF_NOBODY, []) if column is None else (f"b.{column} = $1", [getattr(new, column)])
+    )
+    if len(states(connection, where, *parameters)) >= MOST_OF_ONE:
+        raise AccountError(f"there are {MOST_OF_ONE} budgets on it already: end one before")
     at, window = now(), new.window
     budget: int = connection.value(
         "INSERT INTO budgets (unit, amount, per, rolling, zone, model, token_id, member_id, "
@@ -99,7 +112,7 @@ def create(connection: Connection, actor: str, new: NewBudget) -> int:
     if window is not None:
         counted: Any = new.unit
         _begin(connection, Budget(budget, counted, window, new.amount, ""), new, at)
-    record(connection, actor, "budget.create", str(budget), after=new)
+    record(connection, actor, "budget.create", subject(budget), after=new)
     return budget
 
 
@@ -110,7 +123,7 @@ def amend(connection: Connection, actor: str, budget: int, amount: int) -> None:
     before = found.amount
     connection.run("UPDATE budgets SET amount = $1 WHERE id = $2", amount, budget)
     changed = {"amount": before}, {"amount": amount}
-    record(connection, actor, "budget.amend", str(budget), before=changed[0], after=changed[1])
+    record(connection, actor, "budget.amend", subject(budget), before=changed[0], after=changed[1])
 
 
 def end(connection: Connection, actor: str, budget: int) -> None:
@@ -120,7 +133,7 @@ def end(connection: Connection, actor: str, budget: int) -> None:
     )
     if not ended:
         raise AccountError(f"there is no budget {budget}")
-    record(connection, actor, "budget.end", str(budget))
+    record(connection, actor, "budget.end", subject(budget))
 
 
 def states(connection: Connection, where: str, *subject: object) -> list[BudgetState]:

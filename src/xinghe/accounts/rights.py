@@ -140,48 +140,48 @@ class Right(msgspec.Struct, frozen=True):
 
 
 RIGHTS: Mapping[str, Right] = {
+    "members.list": Right(OPERATORS),
     # of a group; without one, of the whole service
-    "members.list": Right(MANAGERS),
     "members.create": Right(MANAGERS, {"operator": OPERATORS, "tokens": OPERATORS}),
     # of a member
     "members.get": Right(MANAGERS | {Relation.SELF}),
-    "members.change": Right(
-        RESPONSIBLE, {"operator": OPERATORS, "disabled": IN_CHARGE, "password": IN_CHARGE}
-    ),
+    "members.change": Right(RESPONSIBLE, {"operator": OPERATORS, "disabled": IN_CHARGE}),
     "members.delete": Right(OPERATORS),
     "tokens.list": Right(RESPONSIBLE),
     "tokens.create": Right(RESPONSIBLE),
+    "tokens.get": Right(RESPONSIBLE),
     "tokens.change": Right(RESPONSIBLE),
     "tokens.revoke": Right(RESPONSIBLE),
     # of a group
     "groups.list": Right(MEMBERS),
     "groups.get": Right(MEMBERS),
-    "groups.create": Right(OWNERS),  # the organisation's; without one, of the whole service
-    "groups.change": Right(OWNERS, {"models": FROM_ABOVE}),
+    # the organisation's; without one, of the whole service
+    "groups.create": Right(MANAGERS, {"tokens": OPERATORS}),
+    "groups.change": Right(OWNERS | FROM_ABOVE, {"models": FROM_ABOVE}),
     "groups.delete": Right(FROM_ABOVE),
     "memberships.list": Right(MANAGERS),
     "memberships.add": Right(OPERATORS),  # others invite: nobody is put into a group unasked
     "memberships.change": Right(OWNERS),
     "memberships.remove": Right(MANAGERS | {Relation.SELF}),
     "invitations.list": Right(MANAGERS),
-    "invitations.create": Right(MANAGERS, {"role": OWNERS}),
+    "invitations.create": Right(MANAGERS, {"role": OWNERS, "tokens": OPERATORS}),
     "invitations.revoke": Right(MANAGERS),
     # of a wallet: of the group, or of the member whose it is
     "wallets.get": Right(MANAGERS | {Relation.SELF}),
-    "wallets.entries": Right(MANAGERS | {Relation.SELF}),
     "wallets.grant": Right(OPERATORS),
     "payment.get": Right(RESPONSIBLE),
     "payment.set": Right(RESPONSIBLE),
     # of whom a budget counts: a member (his token's too), a group, or the whole service
     "budgets.list": Right(MANAGERS | {Relation.SELF}),
     "budgets.create": Right(IN_CHARGE | FROM_ABOVE),
+    "budgets.get": Right(MANAGERS | {Relation.SELF}),
     "budgets.change": Right(IN_CHARGE | FROM_ABOVE),
     "budgets.end": Right(IN_CHARGE | FROM_ABOVE),
     "audit.list": Right(OPERATORS),
 }
 
 SHOWN: Mapping[str, Mapping[str, Relations]] = {
-    "member": {"operator": THEMSELVES, "has_password": RESPONSIBLE},
+    "member": {"operator": THEMSELVES},
     "group": {"models": MANAGERS, "wallet": MANAGERS},
 }
 """Fields of answers that fewer see than see the rest."""

@@ -4,7 +4,7 @@ Each statement is part of the caller's transaction.
 """
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -22,8 +22,8 @@ _MEMBERS = (
     "FROM members m JOIN wallets w ON w.id = m.id"
 )
 _SELECT = (
-    "SELECT t.id, t.member_id, m.name, t.public_id, t.name, t.scopes, t.models, t.expires_at, "
-    "t.revoked_at, t.created_at FROM tokens t JOIN members m ON m.id = t.member_id"
+    "SELECT t.id, t.member_id, m.appid, m.name, t.public_id, t.name, t.scopes, t.models, "
+    "t.expires_at, t.revoked_at, t.created_at FROM tokens t JOIN members m ON m.id = t.member_id"
 )
 
 
@@ -63,6 +63,7 @@ class AccessToken(msgspec.Struct, frozen=True):
 
     id: int
     member_id: int
+    appid: str
     member: str
     public_id: str
     name: str
@@ -73,8 +74,7 @@ class AccessToken(msgspec.Struct, frozen=True):
     created_at: int
     cap: BudgetState | None = None
 
-    def state(self, at: int) -> str:
-        """`revoked`, `expired` or `active`."""
+    def state(self, at: int) -> Literal["revoked", "expired", "active"]:
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= at else "active"
@@ -210,6 +210,31 @@ def tokens(connection: Connection, member_id: int | None = None) -> list[AccessT
     return [_access_token(row) for row in rows]
 
 
+def tokens_behind(
+    connection: Connection, member_id: int, after: int, limit: int
+) -> list[AccessToken]:
+    """A member's tokens behind an id, the oldest first."""
+    rows = connection.rows(
+        f"{_SELECT} WHERE t.member_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3",
+        member_id,
+        after,
+        limit,
+    )
+    return [_access_token(row) for row in rows]
+
+
+def update_token(connection: Connection, token_id: int, new: NewToken) -> None:
+    """Have a token be called, and allow, something else."""
+    connection.run(
+        "UPDATE tokens SET name = $1, scopes = $2, models = $3, expires_at = $4 WHERE id = $5",
+        new.name,
+        msgspec.json.encode(new.scopes).decode(),
+        None if new.models is None else msgspec.json.encode(new.models).decode(),
+        new.expires_at,
+        token_id,
+    )
+
+
 def token(connection: Connection, id_or_public_id: str) -> AccessToken:
     """The token of a public id (10 characters) or of a number. Raises `AccountError`."""
     number = int(id_or_public_id) if re.fullmatch("[0-9]{1,18}", id_or_public_id) else None
@@ -262,10 +287,11 @@ def _member(row: tuple[Any, ...]) -> Member:
 
 
 def _access_token(row: tuple[Any, ...]) -> AccessToken:
-    token_id, member_id, member_name, public_id, name, scopes, models, *times = row
+    token_id, member_id, appid, member_name, public_id, name, scopes, models, *times = row
     return AccessToken(
         token_id,
         member_id,
+        appid,
         member_name,
         public_id,
         name,

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import string
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -73,6 +74,43 @@ class Tokens:
             return _capped(connection, tables.tokens(connection, member_id))
 
         return await self._database.read(operation)
+
+    async def get(self, token: str) -> AccessToken:
+        """Raises `AccountError` if there is none."""
+        return await self._database.read(lambda c: tables.token(c, token))
+
+    async def change(self, token: str, **changes: Any) -> AccessToken:
+        """Change fields of `NewToken`; the others stay. Raises `AccountError`.
+
+        The very next request with it is held to what it allows then.
+        """
+        if "name" in changes:
+            rules.check_name(changes["name"])
+        if "scopes" in changes:
+            changes["scopes"] = rules.check_scopes(changes["scopes"])
+        if "models" in changes:
+            changes["models"] = rules.check_models(changes["models"])
+        if "expires_at" in changes:
+            rules.check_expiry(changes["expires_at"], now())
+
+        def operation(connection: Connection) -> AccessToken:
+            found = tables.token(connection, token)
+            if found.revoked_at is not None:
+                raise AccountError(f"the token {found.public_id} is revoked")
+            before = NewToken(found.name, found.scopes, found.models, found.expires_at)
+            after = msgspec.structs.replace(before, **changes)
+            tables.update_token(connection, found.id, after)
+            record(
+                connection,
+                self._actor,
+                "token.change",
+                found.public_id,
+                before=before,
+                after=after,
+            )
+            return tables.token(connection, token)
+
+        return await self._database.write(operation)
 
     async def revoke(self, token: str) -> AccessToken:
         """Revoke a token; the very next request with it is refused.

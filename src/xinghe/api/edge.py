@@ -165,7 +165,7 @@ def _record(exchange: Exchange) -> None:
     log.info(
         "request",
         method=exchange.method,
-        path=exchange.scope["path"][:200],
+        path=exchange.logged_path,
         status=exchange.status,
         code=exchange.error_code or None,
         model=exchange.model or None,

@@ -5,6 +5,7 @@ import os
 import re
 import string
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -18,10 +19,11 @@ from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.large_json import MAX_STRING
 from xinghe.core import ClientGone
 from xinghe.settings import Server
+from xinghe.storage import Connection
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 10
-_JSON = (b"content-type", b"application/json; charset=utf-8")
+JSON = (b"content-type", b"application/json; charset=utf-8")
 NO_STORE = (b"cache-control", b"no-store")
 """On every answer but images behind a URL: what was said to one client is for no cache."""
 _EXPOSED = (
@@ -81,6 +83,7 @@ class Exchange:
         self.extra_headers: Headers = []
         self.principal = NOBODY
         self.operation = ""
+        self.logged_path: str = scope["path"][:200]
         self.path_id = ""
         """What stands in the path for `{id}`."""
         self.model = ""
@@ -96,6 +99,8 @@ class Exchange:
         """What was read and not decoded yet."""
         self.missing = 0
         """Characters of the body that were too many to be kept."""
+        self.store: Callable[[Connection, bytes], None] | None = None
+        """Stores the answer for its Idempotency-Key, in the transaction that does the work."""
         self.budget = budget
         self._reserved = 0
 
@@ -117,15 +122,19 @@ class Exchange:
 
     async def start(self, status: int, headers: Headers) -> None:
         """Begin the answer."""
-        ours = [NO_STORE, (b"x-request-id", self.request_id.encode()), *self.cors]
         self.status = status
-        headers = [*headers, *ours, *self.extra_headers]
+        headers = self.whole_head(headers)
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def whole_head(self, headers: Headers) -> Headers:
+        """These headers of an answer, and those that every answer has."""
+        ours = [NO_STORE, (b"x-request-id", self.request_id.encode()), *self.cors]
+        return [*headers, *ours, *self.extra_headers]
 
     async def send_json(self, body: Any, status: int = 200, headers: Headers | None = None) -> None:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
         length = (b"content-length", str(len(data)).encode())
-        await self.start(status, [_JSON, length, *(headers or [])])
+        await self.start(status, [JSON, length, *(headers or [])])
         if self.body_read:
             await self.send({"type": "http.response.body", "body": data})
             return

@@ -14,7 +14,7 @@ import structlog
 from starlette.types import Message
 
 from xinghe.api.errors import ApiError, Errors, shown
-from xinghe.api.exchange import Exchange, Headers, read_body
+from xinghe.api.exchange import JSON, Exchange, Headers, read_body
 from xinghe.api.priced import unless_gone
 from xinghe.idempotency import (
     IdempotencyKey,
@@ -24,7 +24,7 @@ from xinghe.idempotency import (
     StoredResponse,
 )
 from xinghe.settings import Server
-from xinghe.storage import now
+from xinghe.storage import Connection, now
 
 HEADER = b"idempotency-key"
 KEY = re.compile("^[!-~]{1,255}$")
@@ -49,7 +49,7 @@ class IdempotencyLayer(msgspec.Struct):
         digest = (await read_body(exchange, self.server, hashed=True)).digest
         key = IdempotencyKey(
             exchange.principal.member_id,
-            f"{exchange.dialect.value} {exchange.operation}",
+            f"{exchange.dialect.value} {exchange.operation} {exchange.path_id}".rstrip(),
             hashlib.sha256(sent.encode()).digest(),
         )
         try:
@@ -75,7 +75,8 @@ class IdempotencyLayer(msgspec.Struct):
             if stored is not None and (models is None or stored.model in models):
                 return stored
             with self.store.pending(key) as pending:
-                exchange.send = _Recorder(exchange, pending, digest).send
+                recorder = _Recorder(exchange, pending, digest)
+                exchange.send, exchange.store = recorder.send, recorder.store
                 await handler(exchange)
         return None
 
@@ -120,6 +121,11 @@ class _Recorder:
             await self._send(head)
         await self._send(message)
 
+    def store(self, connection: Connection, body: bytes) -> None:
+        """Store an answer that has not left yet with the work itself: neither is there alone."""
+        headers = self._exchange.whole_head([JSON])
+        self._pending.put(connection, self._response(200, headers, body))
+
     async def _end(self) -> None:
         exchange = self._exchange
         if exchange.status != HTTPStatus.OK or exchange.error_code:
@@ -131,15 +137,11 @@ class _Recorder:
             await self._pending.store(None)
             return
         await self._pending.store(
-            StoredResponse(
-                self._digest,
-                exchange.model,
-                exchange.status,
-                self._headers,
-                b"".join(self._parts),
-                now(),
-            )
+            self._response(exchange.status, self._headers, b"".join(self._parts))
         )
+
+    def _response(self, status: int, headers: Headers, body: bytes) -> StoredResponse:
+        return StoredResponse(self._digest, self._exchange.model, status, headers, body, now())
 
 
 def _key(exchange: Exchange) -> str:

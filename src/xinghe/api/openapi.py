@@ -30,13 +30,7 @@ def document() -> dict[str, Any]:
         shapes += [each.answer, *(form.shape for form in each.forms.values())]
         shapes += [shape for shape in (each.event, each.query) if shape is not None]
     queries = {each.query.__name__ for each in OPERATIONS if each.query is not None}
-    _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
-    for schema in schemas.values():
-        for field in schema.get("properties", {}).values():
-            for kind in field.get("anyOf", [field]):
-                if kind.get("format") == "decimal":
-                    kind["type"] = "number"  # which msgspec would rather send as text
-                    kind.update({"default": 0} if "default" in kind else {})
+    schemas = components(shapes)
     return {
         "openapi": "3.1.0",
         "info": {"title": "星河大模型API", "version": __version__},
@@ -51,6 +45,18 @@ def document() -> dict[str, Any]:
         },
         "security": [{"token": []}],
     }
+
+
+def components(shapes: list[Any]) -> dict[str, dict[str, Any]]:
+    """The schemas of Structs; amounts are numbers, which msgspec would rather send as text."""
+    _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            for kind in field.get("anyOf", [field]):
+                if kind.get("format") == "decimal":
+                    kind["type"] = "number"
+                    kind.update({"default": 0} if "default" in kind else {})
+    return schemas
 
 
 def _described(

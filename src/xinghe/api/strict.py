@@ -6,6 +6,7 @@ An unknown parameter of a model call may be passed over; half of a change may no
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from xinghe.api.body import Body
 from xinghe.api.errors import ApiError, Errors, refuse, shown
@@ -28,6 +29,11 @@ class StrictForm(Generic[S]):
     @property
     def names(self) -> frozenset[str]:
         return frozenset(self._fields)
+
+    def set_in(self, given: S) -> list[str]:
+        """The fields that are set to something else than their default."""
+        values = ((name, getattr(given, field.name), field) for name, field in self._fields.items())
+        return [name for name, value, field in values if value not in (UNSET, field.default)]
 
     async def read(self, body: Body) -> S:
         """Raises `ApiError` (400)."""

@@ -7,7 +7,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, UnsetType
 
 
 def allowed(hint: Any, steps: Sequence[str | int], most: int | None = None) -> str:
@@ -33,12 +33,12 @@ def struct_of(hint: Any) -> type[msgspec.Struct]:
 
 
 def _members(hint: Any) -> Iterator[tuple[Any, Meta]]:
-    """The types that a value may have, but null, each with its range."""
+    """The types that a value may have, but null and UNSET, each with its range."""
     meta = Meta()
     if get_origin(hint) is Annotated:
         hint, meta = get_args(hint)[:2]
     if get_origin(hint) not in {Union, UnionType}:
-        if hint is not NoneType:
+        if hint not in {NoneType, UnsetType}:
             yield hint, meta
         return
     for each in get_args(hint):

@@ -248,6 +248,8 @@ ALTER TABLE audit ADD COLUMN before TEXT;
 ALTER TABLE audit ADD COLUMN after TEXT;
 CREATE INDEX audit_of_subject ON audit (subject, id);
 CREATE INDEX audit_of_actor ON audit (actor, id);
+CREATE INDEX audit_of_action ON audit (action, id);
+CREATE INDEX audit_by_time ON audit (at, id);
 CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the audit log is append-only' USING ERRCODE = 'restrict_violation';

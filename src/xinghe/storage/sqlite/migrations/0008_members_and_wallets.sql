@@ -296,6 +296,8 @@ ALTER TABLE audit ADD COLUMN before TEXT;
 ALTER TABLE audit ADD COLUMN after TEXT;
 CREATE INDEX audit_of_subject ON audit (subject, id);
 CREATE INDEX audit_of_actor ON audit (actor, id);
+CREATE INDEX audit_of_action ON audit (action, id);
+CREATE INDEX audit_by_time ON audit (at, id);
 CREATE TRIGGER audit_is_never_changed BEFORE UPDATE OF id, at, actor, action, subject ON audit
 BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');

@@ -1,0 +1,101 @@
+"""Wallets: what each holds, whose it is, and what it is granted."""
+
+import msgspec
+
+from xinghe.accounts import rules
+from xinghe.accounts.audit import record
+from xinghe.accounts.rules import MAX_BALANCE, AccountError
+from xinghe.core import MICRO
+from xinghe.ledger import lots
+from xinghe.storage import Connection, now
+
+_SELECT = (
+    "SELECT w.id, w.available, w.held, w.created_at, m.id, m.appid, g.id, g.deleted_at "
+    "FROM wallets w LEFT JOIN members m ON m.id = w.id LEFT JOIN groups g ON g.wallet_id = w.id "
+    "WHERE w.id = $1"
+)
+
+
+class Wallet(msgspec.Struct, frozen=True):
+    """A wallet of a member or of a group; amounts in micro-Tokens, times in microseconds UTC.
+
+    What the wallet of a deleted group holds stays.
+    """
+
+    id: int
+    available: int
+    held: int
+    created_at: int
+    member_id: int | None
+    appid: str | None
+    group_id: int | None
+    group_deleted: int | None
+
+    @property
+    def subject(self) -> str:
+        """What the audit log calls whose it is."""
+        return self.appid or f"group-{self.group_id}"
+
+
+class Lot(msgspec.Struct, frozen=True):
+    """What is left of a grant; amounts in micro-Tokens, times in microseconds UTC."""
+
+    id: int
+    kind: str
+    amount: int
+    remaining: int
+    expires_at: int | None
+    created_at: int
+    note: str
+
+
+def wallet(connection: Connection, wallet_id: int) -> Wallet:
+    """Raises `AccountError` if there is none."""
+    row = connection.row(_SELECT, wallet_id)
+    if row is None:
+        raise AccountError(f"there is no wallet {wallet_id}")
+    return Wallet(*row)
+
+
+def spendable(connection: Connection, wallet_id: int, limit: int) -> list[Lot]:
+    """The lots that hold something, in the order in which they are spent."""
+    query = (
+        "SELECT id, kind, amount, remaining, expires_at, created_at, note FROM lots "
+        "WHERE wallet_id = $1 AND remaining > 0 AND expires_at {} ORDER BY expires_at, id LIMIT $2"
+    )
+    found: list[Lot] = []
+    for condition in ("IS NOT NULL", "IS NULL"):
+        rows = connection.rows(query.format(condition), wallet_id, limit - len(found))
+        found += [Lot(*row) for row in rows]
+    return found
+
+
+def grant(
+    connection: Connection,
+    actor: str,
+    wallet_id: int,
+    amount: int,
+    *,
+    expires_at: int | None = None,
+    note: str = "",
+) -> Wallet:
+    """Add a lot to a wallet, audited under `actor`.
+
+    Raises `AccountError`, also if the balance would pass `MAX_BALANCE`.
+    """
+    rules.check_amount(amount)
+    rules.check_expiry(expires_at, now())
+    rules.check_note(note)
+    connection.lock([wallet_id])
+    to = wallet(connection, wallet_id)
+    if to.available + to.held + amount > MAX_BALANCE:
+        raise AccountError(
+            f"amount: {amount} micro-Tokens would take the balance over "
+            f"{MAX_BALANCE // MICRO} Tokens"
+        )
+    lots.credit(
+        connection, wallet_id, amount, kind="grant", at=now(), expires_at=expires_at, note=note
+    )
+    given = {"wallet": wallet_id, "amount": amount, "expires_at": expires_at, "note": note}
+    record(connection, actor, "wallet.grant", to.subject, after=given)
+    return wallet(connection, wallet_id)

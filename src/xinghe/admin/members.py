@@ -1,0 +1,133 @@
+"""Members: people and programs that call; which wallets pay for each."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from xinghe.accounts import Members, group_tables, tables
+from xinghe.accounts.groups import join
+from xinghe.accounts.members import create_member
+from xinghe.accounts.rights import SHOWN
+from xinghe.accounts.rules import check_name
+from xinghe.accounts.tables import Member
+from xinghe.admin.operation import Call, initial
+from xinghe.admin.shapes import (
+    Amount,
+    Body,
+    Deleted,
+    Listing,
+    Name,
+    Number,
+    Paging,
+    Told,
+    page,
+    told,
+)
+from xinghe.storage import Connection
+
+
+class MemberView(msgspec.Struct, kw_only=True):
+    """A member, and the number of the wallet of his own."""
+
+    id: str
+    object: Literal["member"] = "member"
+    name: str
+    wallet: int
+    disabled: bool
+    operator: bool | UnsetType = UNSET
+    created_at: Told
+
+
+class MemberList(Listing):
+    data: list[MemberView]
+
+
+class MemberQuery(Paging):
+    """Those whose names begin with `name`, in the order of names; without it, all, by age."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+
+class NewMember(Body):
+    """A member; where a `group` is named, in it, and its wallet pays for him.
+
+    His own wallet begins with `tokens`: if nothing is said, with the initial grant where an
+    operator makes him outside of all groups, else with none.
+    """
+
+    name: Name
+    group: Number | None = None
+    tokens: Amount | None = None
+    operator: bool = False
+
+
+class MemberChange(Body):
+    name: Name | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+    operator: bool | UnsetType = UNSET
+
+
+async def list_(call: Call[MemberQuery]) -> MemberList:
+    given = call.given
+
+    def operation(connection: Connection) -> list[Member]:
+        if given.name is None:
+            return tables.members(connection, given.behind, given.limit + 1)
+        return tables.members_called(connection, given.name, given.behind, given.limit + 1)
+
+    found = await call.services.database.read(operation)
+    return page(MemberList, found, given.limit, lambda each: _view(call, each), "id")
+
+
+async def create(call: Call[NewMember]) -> MemberView:
+    body = call.given
+    check_name(body.name)
+    alone = body.group is None or body.tokens is not None
+    amount = initial(call, body.tokens) if alone else 0
+
+    def operation(connection: Connection) -> Member:
+        group = None if body.group is None else group_tables.locked_group(connection, body.group)
+        made = create_member(connection, call.actor, body.name, amount, operator=body.operator)
+        if group is not None:
+            join(connection, call.actor, group, made, "member", "group")
+        return made
+
+    return _view(call, await call.services.database.write(operation))
+
+
+async def get(call: Call[None]) -> MemberView:
+    appid = call.target.appid
+    return _view(call, await call.tagged(appid, lambda c: tables.member(c, appid)))
+
+
+async def change(call: Call[MemberChange]) -> MemberView:
+    body, found = call.given, call.target
+    members = Members(call.transaction(found.appid), actor=call.actor)
+    if body.name is not UNSET:  # which may be taken: then nothing is changed
+        found = await members.rename(found.appid, body.name)
+    if body.disabled is not UNSET:
+        put = members.disable if body.disabled else members.enable
+        found = await put(found.appid)
+    if body.operator is not UNSET:
+        found = await members.set_operator(found.appid, body.operator)
+    return _view(call, found)
+
+
+async def delete(call: Call[None]) -> Deleted:
+    appid = call.target.appid
+    await Members(call.transaction(appid), actor=call.actor).delete(appid)
+    return Deleted(id=appid)
+
+
+def _view(call: Call[Any], found: Member) -> MemberView:
+    view = MemberView(
+        id=found.appid,
+        name=found.name,
+        wallet=found.id,
+        disabled=found.disabled_at is not None,
+        created_at=told(found.created_at),
+    )
+    if call.relations & SHOWN["member"]["operator"]:
+        view.operator = found.operator
+    return view

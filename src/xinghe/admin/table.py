@@ -1,0 +1,164 @@
+"""The one table of the operators' operations; who may call each is in `accounts.rights`."""
+
+from xinghe.accounts.rights import RIGHTS
+from xinghe.admin import (
+    audit,
+    budgets,
+    groups,
+    invitations,
+    members,
+    payment,
+    targets,
+    tokens,
+    wallets,
+)
+from xinghe.admin.operation import Operation
+from xinghe.admin.shapes import Deleted, Paging
+from xinghe.api.query import Query
+from xinghe.api.strict import StrictForm
+
+PAGE = Query(Paging)
+MEMBER, GROUP = "/members/{member}", "/groups/{group}"
+PLACE = f"{GROUP}/members/{{member}}"
+TOKEN, BUDGET = "/tokens/{token}", "/budgets/{budget}"
+
+OPERATIONS = (
+    Operation(
+        "members.list", "GET", "/members", "List the members, or search them by name.",
+        targets.service, members.list_, members.MemberList, query=Query(members.MemberQuery),
+    ),
+    Operation(
+        "members.create", "POST", "/members", "Make a member.",
+        targets.given_group, members.create, members.MemberView, StrictForm(members.NewMember),
+    ),
+    Operation(
+        "members.get", "GET", MEMBER, "One member.",
+        targets.member, members.get, members.MemberView,
+    ),
+    Operation(
+        "members.change", "PATCH", MEMBER, "Rename, disable or enable a member.",
+        targets.member, members.change, members.MemberView, StrictForm(members.MemberChange),
+        conditional=True,
+    ),
+    Operation(
+        "members.delete", "DELETE", MEMBER, "Delete a member: the name goes, the books stay.",
+        targets.member, members.delete, Deleted, conditional=True,
+    ),
+    Operation(
+        "payment.get", "GET", f"{MEMBER}/payment", "Which wallets pay for a member.",
+        targets.member, payment.get, payment.PaymentOrder,
+    ),
+    Operation(
+        "payment.set", "PUT", f"{MEMBER}/payment", "Set which wallets pay for a member.",
+        targets.member, payment.put, payment.PaymentOrder, StrictForm(payment.NewPaymentOrder),
+        conditional=True,
+    ),
+    Operation(
+        "tokens.list", "GET", f"{MEMBER}/tokens", "List a member's access tokens.",
+        targets.member, tokens.list_, tokens.TokenList, query=PAGE,
+    ),
+    Operation(
+        "tokens.create", "POST", f"{MEMBER}/tokens", "Make an access token, shown this once.",
+        targets.member, tokens.create, tokens.TokenView, StrictForm(tokens.NewToken),
+    ),
+    Operation(
+        "tokens.get", "GET", TOKEN, "One access token.",
+        targets.token, tokens.get, tokens.TokenView,
+    ),
+    Operation(
+        "tokens.change", "PATCH", TOKEN, "Change what an access token allows.",
+        targets.token, tokens.change, tokens.TokenView, StrictForm(tokens.TokenChange),
+        conditional=True,
+    ),
+    Operation(
+        "tokens.revoke", "DELETE", TOKEN, "Revoke an access token.",
+        targets.token, tokens.revoke, tokens.TokenView, conditional=True,
+    ),
+    Operation(
+        "groups.list", "GET", "/groups", "List the groups, or those of an organisation.",
+        targets.listed_groups, groups.list_, groups.GroupList, query=Query(groups.GroupQuery),
+    ),
+    Operation(
+        "groups.create", "POST", "/groups", "Make a group.",
+        targets.given_parent, groups.create, groups.GroupView, StrictForm(groups.NewGroup),
+    ),
+    Operation(
+        "groups.get", "GET", GROUP, "One group.",
+        targets.group, groups.get, groups.GroupView,
+    ),
+    Operation(
+        "groups.change", "PATCH", GROUP, "Rename a group, or set the models that it may use.",
+        targets.group, groups.change, groups.GroupView, StrictForm(groups.GroupChange),
+        conditional=True,
+    ),
+    Operation(
+        "groups.delete", "DELETE", GROUP, "Delete a group.",
+        targets.group, groups.delete, Deleted, conditional=True,
+    ),
+    Operation(
+        "memberships.list", "GET", f"{GROUP}/members", "List who is in a group.",
+        targets.group, groups.members, groups.MembershipList, query=PAGE,
+    ),
+    Operation(
+        "memberships.add", "POST", f"{GROUP}/members", "Put a member into a group.",
+        targets.group, groups.add, groups.MembershipView, StrictForm(groups.NewMembership),
+    ),
+    Operation(
+        "memberships.change", "PATCH", PLACE, "Give a member another role.",
+        targets.membership, groups.set_role, groups.MembershipView,
+        StrictForm(groups.MembershipChange),
+    ),
+    Operation(
+        "memberships.remove", "DELETE", PLACE, "Take a member out of a group.",
+        targets.membership, groups.remove, Deleted,
+    ),
+    Operation(
+        "invitations.list", "GET", f"{GROUP}/invitations", "List the invitations into a group.",
+        targets.group, invitations.list_, invitations.InvitationList, query=PAGE,
+    ),
+    Operation(
+        "invitations.create", "POST", f"{GROUP}/invitations", "Invite, by a code shown this once.",
+        targets.group, invitations.create, invitations.InvitationView,
+        StrictForm(invitations.NewInvitation),
+    ),
+    Operation(
+        "invitations.revoke", "DELETE", "/invitations/{invitation}", "Let nobody else in by it.",
+        targets.invitation, invitations.revoke, invitations.InvitationView,
+    ),
+    Operation(
+        "wallets.get", "GET", "/wallets/{wallet}", "What a wallet holds, lot by lot.",
+        targets.wallet, wallets.get, wallets.WalletView,
+    ),
+    Operation(
+        "wallets.grant", "POST", "/wallets/{wallet}/grants", "Grant Tokens, with a reason.",
+        targets.wallet, wallets.grant, wallets.Grant, StrictForm(wallets.NewGrant),
+        repeatable=True,
+    ),
+    Operation(
+        "budgets.list", "GET", "/budgets", "List the budgets of a member, group or token.",
+        targets.given_subject, budgets.list_, budgets.BudgetList, query=Query(budgets.BudgetQuery),
+    ),
+    Operation(
+        "budgets.create", "POST", "/budgets", "Set a budget.",
+        targets.given_subject, budgets.create, budgets.BudgetView,
+        StrictForm(budgets.NewBudgetBody), repeatable=True,
+    ),
+    Operation(
+        "budgets.get", "GET", BUDGET, "One budget, and what is used of it.",
+        targets.budget, budgets.get, budgets.BudgetView,
+    ),
+    Operation(
+        "budgets.change", "PATCH", BUDGET, "Change the amount of a budget.",
+        targets.budget, budgets.change, budgets.BudgetView, StrictForm(budgets.BudgetChange),
+        conditional=True,
+    ),
+    Operation(
+        "budgets.end", "DELETE", BUDGET, "End a budget.",
+        targets.budget, budgets.end, Deleted, conditional=True,
+    ),
+    Operation(
+        "audit.list", "GET", "/audit", "Who did what, when; the newest first.",
+        targets.service, audit.list_, audit.AuditLog, query=Query(audit.AuditQuery),
+    ),
+)  # fmt: skip
+assert {each.name for each in OPERATIONS} == RIGHTS.keys()

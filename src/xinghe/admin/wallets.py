@@ -1,0 +1,139 @@
+"""Wallets: what each holds, lot by lot; Tokens that an operator grants."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from xinghe.accounts import wallets
+from xinghe.accounts.wallets import Lot, Wallet
+from xinghe.admin.operation import Call
+from xinghe.admin.shapes import (
+    Amount,
+    Body,
+    Tokens,
+    Told,
+    future,
+    micro,
+    positive,
+    told,
+    told_or_never,
+)
+from xinghe.api.errors import refuse
+from xinghe.api.query import Time
+from xinghe.core import tokens
+from xinghe.storage import Connection
+
+MOST_LOTS = 100
+
+
+class LotView(msgspec.Struct):
+    """What is left of a grant."""
+
+    id: int
+    kind: str
+    amount: Tokens
+    remaining: Tokens
+    expires_at: Told | None
+    created_at: Told
+    note: str
+
+
+class WalletView(msgspec.Struct):
+    """A wallet of a `member` or of a `group`; its lots in the order of spending, the first 100."""
+
+    id: int
+    object: Literal["wallet"]
+    member: str | None
+    group: int | None
+    available: Tokens
+    held: Tokens
+    balance: Tokens
+    created_at: Told
+    lots: list[LotView]
+
+
+class NewGrant(Body):
+    """Tokens, and why they are granted."""
+
+    amount: Amount
+    reason: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=200,
+            description="Printable.",
+            extra={"allowed": "1 to 200 printable characters"},
+        ),
+    ]
+    expires_at: Time | None = None
+
+
+class Grant(msgspec.Struct):
+    """What was granted, and what the wallet holds with it."""
+
+    object: Literal["grant"]
+    wallet: int
+    amount: Tokens
+    reason: str
+    expires_at: Told | None
+    available: Tokens
+    balance: Tokens
+
+
+async def get(call: Call[None]) -> WalletView:
+    def operation(connection: Connection) -> tuple[Wallet, list[Lot]]:
+        with connection.snapshot():
+            found = wallets.wallet(connection, call.target.id)
+            return found, wallets.spendable(connection, found.id, MOST_LOTS)
+
+    found, lots = await call.services.database.read(operation)
+    return WalletView(
+        id=found.id,
+        object="wallet",
+        member=found.appid,
+        group=found.group_id,
+        available=tokens(found.available),
+        held=tokens(found.held),
+        balance=tokens(found.available + found.held),
+        created_at=told(found.created_at),
+        lots=[_lot(each) for each in lots],
+    )
+
+
+async def grant(call: Call[NewGrant]) -> Grant:
+    body = call.given
+    if not body.reason.isprintable():
+        raise refuse("reason", body.reason, "1 to 200 printable characters")
+    amount, until = positive(micro(body.amount)), future(body.expires_at)
+
+    def shape(after: Wallet) -> Grant:
+        return Grant(
+            object="grant",
+            wallet=after.id,
+            amount=tokens(amount),
+            reason=body.reason,
+            expires_at=told_or_never(until),
+            available=tokens(after.available),
+            balance=tokens(after.available + after.held),
+        )
+
+    return shape(
+        await call.transaction(keep=shape).write(
+            lambda c: wallets.grant(
+                c, call.actor, call.target.id, amount, expires_at=until, note=body.reason
+            )
+        )
+    )
+
+
+def _lot(lot: Lot) -> LotView:
+    return LotView(
+        id=lot.id,
+        kind=lot.kind,
+        amount=tokens(lot.amount),
+        remaining=tokens(lot.remaining),
+        expires_at=told_or_never(lot.expires_at),
+        created_at=told(lot.created_at),
+        note=lot.note,
+    )

@@ -1,0 +1,171 @@
+"""The operators' API on a database of the test's own, called as ASGI; and people to call it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+from urllib.parse import quote, unquote
+
+from starlette.types import Message
+
+from xinghe.accounts import Principals, group_tables, tables
+from xinghe.accounts.groups import join
+from xinghe.accounts.members import create_member
+from xinghe.accounts.rights import Role
+from xinghe.accounts.tables import NewToken
+from xinghe.accounts.tokens import create_token, new_secret
+from xinghe.admin import Admin, AdminServices
+from xinghe.api.body import BodyBudget
+from xinghe.catalog import load
+from xinghe.idempotency import IdempotencyStore
+from xinghe.limits import Limiter
+from xinghe.settings import Settings
+from xinghe.storage import Connection, Database
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    json: Any
+
+    @property
+    def code(self) -> str:
+        return str(self.json["error"]["code"])
+
+
+@dataclass(frozen=True)
+class Person:
+    """A member with a token of scope `admin`."""
+
+    id: str
+    number: int
+    token: str
+
+    @property
+    def public_id(self) -> str:
+        return self.token.split("-")[1]
+
+
+class Desk:
+    """Sends requests one after the other, or together; its loop is its own."""
+
+    def __init__(self, folder: Path, url: str, *, qps: float = 0, rpm: int = 0) -> None:
+        self._runner = asyncio.Runner()
+        settings = Settings(data=str(folder))
+        catalog = load(settings)
+        limits = catalog.limits.__class__(qps=qps, rpm=rpm, tpm=0)
+        self.catalog = catalog.__class__(
+            catalog.models, catalog.deployments, catalog.embeddings, catalog.images, limits
+        )
+
+        async def opened() -> None:
+            self.database = await Database.open(folder, url)
+            self.admin = Admin(
+                AdminServices(
+                    Principals(self.database),
+                    self.database,
+                    Limiter(),
+                    self.catalog,
+                    BodyBudget(2**20),
+                    IdempotencyStore(self.database, settings.idempotency),
+                    settings.server,
+                ),
+                elsewhere=_nowhere,
+            )
+
+        self._runner.run(opened())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self.database.close())
+        self._runner.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+    def write(self, operation: Callable[[Connection], T]) -> T:
+        return self.run(self.database.write(operation))
+
+    def read(self, operation: Callable[[Connection], T]) -> T:
+        return self.run(self.database.read(operation))
+
+    def send(
+        self, method: str, path: str, token: str | None, body: Any = None, **headers: str
+    ) -> Reply:
+        return self.run(self.sending(method, path, token, body, **headers))
+
+    async def sending(
+        self, method: str, path: str, token: str | None, body: Any = None, **headers: str
+    ) -> Reply:
+        """`body` is bytes, or becomes JSON; header names have underscores."""
+        raw, _, query = path.partition("?")
+        raw = quote(f"/admin/v1{raw}", safe="/%")
+        data = b""
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = [(name.replace("_", "-"), value) for name, value in headers.items()]
+        if token is not None:
+            sent.append(("authorization", f"Bearer {token}"))
+        scope = {
+            "type": "http", "method": method, "path": unquote(raw), "raw_path": raw.encode(),
+            "query_string": query.encode(), "scheme": "http",
+            "headers": [(name.encode(), value.encode()) for name, value in sent],
+        }  # fmt: skip
+        told: list[Message] = []
+        waiting = [{"type": "http.request", "body": data, "more_body": False}]
+
+        async def receive() -> Message:
+            if waiting:
+                return waiting.pop()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(message: Message) -> None:
+            told.append(message)
+
+        await self.admin(scope, receive, send)
+        answered = b"".join(each.get("body", b"") for each in told[1:])
+        pairs = {name.decode().lower(): value.decode() for name, value in told[0]["headers"]}
+        return Reply(told[0]["status"], pairs, json.loads(answered))
+
+    def person(self, name: str, **what: Any) -> Person:
+        return self.write(lambda c: person(c, name, **what))
+
+    def group(self, name: str, parent: int | None = None) -> group_tables.Group:
+        return self.write(lambda c: group_tables.insert_group(c, name, parent, None))
+
+    def join(self, group: int, who: Person, role: Role = "member") -> None:
+        self.write(lambda c: put(c, group, who, role))
+
+
+def person(
+    connection: Connection,
+    name: str,
+    *,
+    operator: bool = False,
+    amount: int = 0,
+    scopes: tuple[str, ...] = ("admin",),
+) -> Person:
+    secret = new_secret()
+    made = create_member(connection, "test", name, amount, operator=operator)
+    create_token(connection, "test", made.id, secret, NewToken("token", [*scopes]))
+    return Person(made.appid, made.id, secret)
+
+
+def put(connection: Connection, group: int, who: Person, role: Role) -> None:
+    """Into a group, whose wallet then pays for him."""
+    found = group_tables.group(connection, group)
+    join(connection, "test", found, tables.member(connection, who.id), role, "group")
+
+
+async def _nowhere(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError(f"{scope['path']!r} is no path of the operators' API")

@@ -1,0 +1,236 @@
+"""Who may do what: every role × every operation, over HTTP's own status.
+
+A new operation has no row here, and fails until it gets one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.admin.desk import Desk, Person, person, put
+from xinghe.accounts import Members, group_tables
+from xinghe.accounts.rights import Role
+from xinghe.admin.table import OPERATIONS
+from xinghe.storage import Connection
+
+ROLES = (
+    "operator", "owner above", "manager above", "owner", "manager", "member", "himself",
+    "colleague", "stranger", "alone",
+)  # fmt: skip
+"""The callers. A pupil in a class of a school is what is asked about: the two above have their
+roles in the school, the next three in the class, the colleague is owner of another class of the
+school, the stranger of a group elsewhere, and one is in no group."""
+
+TABLE = """
+                    | op  | above     | in the class        | self | elsewhere
+                    |     | own | man | own | man  | member |      | col | str | alone
+members.list        | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+members.create      | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
+members.get         | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+members.change      | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+members.delete      | 200 | 403 | 403 | 403 | 403  | 404    | 403  | 404 | 404 | 404
+payment.get         | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+payment.set         | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+tokens.list         | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+tokens.create       | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+tokens.get          | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+tokens.change       | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+tokens.revoke       | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+groups.list         | 200 | 200 | 200 | 200 | 200  | 200    | 200  | 200 | 200 | 403
+groups.create       | 200 | 200 | 200 | 404 | 404  | 404    | 404  | 404 | 404 | 404
+groups.get          | 200 | 200 | 200 | 200 | 200  | 200    | 200  | 404 | 404 | 404
+groups.change       | 200 | 200 | 200 | 200 | 403  | 403    | 403  | 404 | 404 | 404
+groups.delete       | 200 | 200 | 200 | 403 | 403  | 403    | 403  | 404 | 404 | 404
+memberships.list    | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
+memberships.add     | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 404 | 404 | 404
+memberships.change  | 200 | 200 | 403 | 200 | 403  | 404    | 403  | 404 | 404 | 404
+memberships.remove  | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+invitations.list    | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
+invitations.create  | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
+invitations.revoke  | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
+wallets.get         | 200 | 404 | 404 | 404 | 404  | 404    | 200  | 404 | 404 | 404
+wallets.get group   | 200 | 200 | 200 | 200 | 200  | 404    | 404  | 404 | 404 | 404
+wallets.grant       | 200 | 404 | 404 | 404 | 404  | 404    | 403  | 404 | 404 | 404
+wallets.grant group | 200 | 403 | 403 | 403 | 403  | 404    | 404  | 404 | 404 | 404
+budgets.list        | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+budgets.list group  | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
+budgets.list all    | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+budgets.create      | 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
+budgets.create group| 200 | 200 | 200 | 403 | 403  | 403    | 403  | 404 | 404 | 404
+budgets.create all  | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+budgets.get         | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+budgets.change      | 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
+budgets.end         | 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
+audit.list          | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+"""
+
+
+def rows() -> dict[str, list[int]]:
+    lines = [line.split("|") for line in TABLE.strip("\n").splitlines()[2:]]
+    return {name.strip(): [int(cell) for cell in cells] for name, *cells in lines}
+
+
+ROWS = rows()
+
+
+@dataclass(frozen=True)
+class World:
+    """A class made anew for one request, and who asks."""
+
+    caller: Person
+    school: group_tables.Group
+    group: group_tables.Group
+    pupil: Person
+    newcomer: Person
+    budget: int
+    invitation: int
+
+
+Request = tuple[str, str, Any]
+NAMES = itertools.count()
+
+REQUESTS: dict[str, Callable[[World], Request]] = {
+    "members.list": lambda w: ("GET", "/members", None),
+    "members.create": lambda w: ("POST", "/members", {"name": unique(), "group": w.group.id}),
+    "members.get": lambda w: ("GET", f"/members/{w.pupil.id}", None),
+    "members.change": lambda w: ("PATCH", f"/members/{w.pupil.id}", {"name": unique()}),
+    "members.delete": lambda w: ("DELETE", f"/members/{w.pupil.id}", None),
+    "payment.get": lambda w: ("GET", f"/members/{w.pupil.id}/payment", None),
+    "payment.set": lambda w: (
+        "PUT", f"/members/{w.pupil.id}/payment", {"order": [w.group.name]},
+    ),
+    "tokens.list": lambda w: ("GET", f"/members/{w.pupil.id}/tokens", None),
+    "tokens.create": lambda w: ("POST", f"/members/{w.pupil.id}/tokens", {}),
+    "tokens.get": lambda w: ("GET", f"/tokens/{w.pupil.public_id}", None),
+    "tokens.change": lambda w: ("PATCH", f"/tokens/{w.pupil.public_id}", {"name": "new"}),
+    "tokens.revoke": lambda w: ("DELETE", f"/tokens/{w.pupil.public_id}", None),
+    "groups.list": lambda w: ("GET", "/groups", None),
+    "groups.create": lambda w: ("POST", "/groups", {"name": unique(), "parent": w.school.id}),
+    "groups.get": lambda w: ("GET", f"/groups/{w.group.id}", None),
+    "groups.change": lambda w: ("PATCH", f"/groups/{w.group.id}", {"name": unique()}),
+    "groups.delete": lambda w: ("DELETE", f"/groups/{w.group.id}", None),
+    "memberships.list": lambda w: ("GET", f"/groups/{w.group.id}/members", None),
+    "memberships.add": lambda w: (
+        "POST", f"/groups/{w.group.id}/members", {"member": w.newcomer.id},
+    ),
+    "memberships.change": lambda w: (
+        "PATCH", f"/groups/{w.group.id}/members/{w.pupil.id}", {"role": "manager"},
+    ),
+    "memberships.remove": lambda w: (
+        "DELETE", f"/groups/{w.group.id}/members/{w.pupil.id}", None,
+    ),
+    "invitations.list": lambda w: ("GET", f"/groups/{w.group.id}/invitations", None),
+    "invitations.create": lambda w: ("POST", f"/groups/{w.group.id}/invitations", {}),
+    "invitations.revoke": lambda w: ("DELETE", f"/invitations/{w.invitation}", None),
+    "wallets.get": lambda w: ("GET", f"/wallets/{w.pupil.number}", None),
+    "wallets.get group": lambda w: ("GET", f"/wallets/{w.group.wallet_id}", None),
+    "wallets.grant": lambda w: (
+        "POST", f"/wallets/{w.pupil.number}/grants", {"amount": 5, "reason": "prize"},
+    ),
+    "wallets.grant group": lambda w: (
+        "POST", f"/wallets/{w.group.wallet_id}/grants", {"amount": 5, "reason": "prize"},
+    ),
+    "budgets.list": lambda w: ("GET", f"/budgets?member={w.pupil.id}", None),
+    "budgets.list group": lambda w: ("GET", f"/budgets?group={w.group.id}", None),
+    "budgets.list all": lambda w: ("GET", "/budgets", None),
+    "budgets.create": lambda w: (
+        "POST", "/budgets", {"member": w.pupil.id, "unit": "rpm", "amount": 5},
+    ),
+    "budgets.create group": lambda w: (
+        "POST", "/budgets", {"group": w.group.id, "unit": "rpm", "amount": 5},
+    ),
+    "budgets.create all": lambda w: ("POST", "/budgets", {"unit": "rpm", "amount": 10**9}),
+    "budgets.get": lambda w: ("GET", f"/budgets/{w.budget}", None),
+    "budgets.change": lambda w: ("PATCH", f"/budgets/{w.budget}", {"amount": 7}),
+    "budgets.end": lambda w: ("DELETE", f"/budgets/{w.budget}", None),
+    "audit.list": lambda w: ("GET", "/audit", None),
+}  # fmt: skip
+
+
+def unique() -> str:
+    return f"name {next(NAMES)}"
+
+
+def test_every_operation_has_a_row() -> None:
+    named = {row.split(" ")[0] for row in ROWS}
+    assert named == {operation.name for operation in OPERATIONS}
+    assert ROWS.keys() == REQUESTS.keys()
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_who_may(desk: Desk, row: str) -> None:
+    operation = next(each for each in OPERATIONS if each.name == row.split(" ", maxsplit=1)[0])
+    found = []
+    for role in ROLES:
+        world = desk.write(partial(made, role=role))
+        method, path, body = REQUESTS[row](world)
+        assert method == operation.method
+        reply = desk.send(method, path, world.caller.token, body)
+        if reply.status != 200:
+            assert reply.code in {"not_permitted", "no_such_object"}, reply
+        found.append(reply.status)
+    assert dict(zip(ROLES, found, strict=True)) == dict(zip(ROLES, ROWS[row], strict=True))
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_nobody_without_the_scope_or_disabled(desk: Desk, row: str) -> None:
+    world = desk.write(partial(made, role="alone"))
+    method, path, body = REQUESTS[row](world)
+    for scopes, disabled, code in (
+        (("model.call", "account.read"), False, "no_parameter_permission"),
+        (("admin",), True, "invalid_iam_token"),
+    ):
+        who = desk.person(unique(), operator=True, scopes=scopes)
+        if disabled:
+            desk.run(Members(desk.database).disable(who.id))
+        reply = desk.send(method, path, who.token, body)
+        assert (reply.status, reply.code) == (401, code)
+    assert desk.send(method, path, None, body).code == "invalid_iam_token"
+
+
+PLACES: dict[str, tuple[str, Role]] = {
+    "owner above": ("school", "owner"),
+    "manager above": ("school", "manager"),
+    "owner": ("class", "owner"),
+    "manager": ("class", "manager"),
+    "member": ("class", "member"),
+    "colleague": ("other class", "owner"),
+    "stranger": ("elsewhere", "owner"),
+}
+
+
+def made(connection: Connection, role: str) -> World:
+    """A pupil in a class of a school; who asks has a role there, or elsewhere."""
+    school = group_tables.insert_group(connection, unique(), None, None)
+    groups = {"class": group_tables.insert_group(connection, unique(), school.id, None)}
+    groups["school"] = school
+    pupil = person(connection, unique())
+    put(connection, groups["class"].id, pupil, "member")
+    caller = pupil
+    if role != "himself":
+        caller = person(connection, unique(), operator=role == "operator")
+    if role in PLACES:
+        where, place = PLACES[role]
+        if where not in groups:
+            parent = school.id if where == "other class" else None
+            groups[where] = group_tables.insert_group(connection, unique(), parent, None)
+        put(connection, groups[where].id, caller, place)
+    budget = connection.value(
+        "INSERT INTO budgets (member_id, unit, amount, created_at) VALUES ($1, 'rpm', 9, 1) "
+        "RETURNING id",
+        pupil.number,
+    )
+    invitation = connection.value(
+        "INSERT INTO invitations (group_id, role, pays, amount, digest, uses_left, expires_at, "
+        "created_at) VALUES ($1, 'member', 'group', 0, $2, 1, 9000000000000000, 1) RETURNING id",
+        groups["class"].id,
+        unique().encode().ljust(32),
+    )
+    newcomer = person(connection, unique())
+    return World(caller, school, groups["class"], pupil, newcomer, budget, invitation)
