@@ -17,7 +17,7 @@ _COLUMNS = (
     "e.model, e.token_id, (SELECT t.name FROM tokens t WHERE t.id = e.token_id), "
     "e.prompt_tokens, e.completion_tokens, e.cached_tokens, "
     "e.search_tokens, e.searches, e.input_rate, e.output_rate, e.cached_rate, e.search_rate, "
-    "e.note"
+    "e.note, e.reasoning_tokens, e.wait_ms, e.first_ms, e.total_ms, e.finish"
 )
 
 PORTION = 2_000_000
@@ -135,6 +135,11 @@ class Entry(msgspec.Struct, frozen=True):
     cached_rate: int | None
     search_rate: int | None
     note: str
+    reasoning_tokens: int
+    wait_ms: int | None
+    first_ms: int | None
+    total_ms: int | None
+    finish: str | None
 
 
 def latest(connection: Connection, *, wallet_id: int | None, limit: int) -> list[Entry]:
