@@ -252,12 +252,12 @@ def any_order(make: Any, examples: int) -> None:
 
 
 def test_any_order_on_sqlite() -> None:
-    any_order(InMemory, 40)
+    any_order(InMemory, 25)
 
 
 def test_any_order_on_postgresql(postgres: Any) -> None:
     url = postgres.database()
-    any_order(lambda: OnServer(url), 10)
+    any_order(lambda: OnServer(url), 6)
 
 
 @pytest.mark.slow

@@ -5,12 +5,11 @@ The ledger counts those of Tokens and of requests, `limits` the others. Amounts 
 """
 
 from typing import Any, Literal
-from zoneinfo import available_timezones
 
 import msgspec
 
 from xinghe.accounts.audit import record
-from xinghe.accounts.rules import MAX_BALANCE, AccountError, check_models
+from xinghe.accounts.rules import MAX_BALANCE, AccountError, check_models, check_zone
 from xinghe.ledger import PERIODS, Budget, Window
 from xinghe.ledger.budgets import count, written
 from xinghe.ledger.windows import HOUR
@@ -162,10 +161,7 @@ def check_budget(new: NewBudget) -> None:
     if new.window is not None:
         if new.window.per not in PERIODS:
             raise AccountError(f"per: {new.window.per!a} is not allowed: {', '.join(PERIODS)}")
-        if new.window.zone not in available_timezones():
-            raise AccountError(
-                f"zone: {new.window.zone[:80]!a} is not allowed: a time zone such as Asia/Shanghai"
-            )
+        check_zone(new.window.zone)
         if new.window.rolling and new.window.per == "total":
             raise AccountError("rolling: true is not allowed: all time does not roll")
     if new.model is not None:
