@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from functools import partial
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.kit.postgres import ON_POSTGRES
 from tests.ledger.books import RATE, Books, hold, used
 from tests.ledger.test_windows import at
-from xinghe.accounts import Principal, Principals, Tokens, budget_tables
+from xinghe.accounts import Members, Principal, Principals, Tokens, budget_tables
 from xinghe.accounts.principal import standing
 from xinghe.core import Usage
-from xinghe.ledger import Budget, BudgetReached, InsufficientTokens, Ledger, OverBudget, Window
+from xinghe.ledger import (
+    Budget,
+    BudgetReached,
+    InsufficientTokens,
+    Ledger,
+    OverBudget,
+    Window,
+    check,
+)
 from xinghe.ledger.holds import Counts, Hold, Outcome, Reserved, capture, release, reserve
 from xinghe.storage import Database
 
@@ -219,3 +230,49 @@ async def test_a_rolling_window_opens_as_its_parts_leave_it(
     assert await opened(62, 1) == BudgetReached(budget, 100, 1, begin + 81 * minute)
     for name in "0 40", "20 30", "40 30", "61 40":
         await database.write(partial(release, hold_id=name, at=begin))
+
+
+@ON_POSTGRES
+async def test_budgets_that_many_share_lock_nobody_out(
+    ledger: Ledger, database: Database, members: Members, database_url: str, tmp_path: Path
+) -> None:
+    """Two services, wallets and budgets in every order: no transaction waits for one that waits."""
+    kinds = [
+        budget_tables.NewBudget("tokens", 10**9, TOTAL),
+        budget_tables.NewBudget("requests", 10**6, Window("day")),
+        budget_tables.NewBudget("tokens", 10**9, Window("hour", rolling=True)),
+    ]
+    for new in kinds:
+        await database.write(partial(budget_tables.create, actor="test", new=new))
+    shared = await database.read(lambda c: standing(c, 1, 1))
+    payers = []
+    for number in range(6):
+        made = await members.create(f"member {number}", amount=10**6)
+        await Tokens(database).create(made.name)
+        payers.append(made.id)
+    tokens = {token.member_id: token.id for token in await Tokens(database).list()}
+
+    drawn = random.Random(5).choices(range(3), k=240)
+
+    def payer(number: int) -> Principal:
+        # Those of one service share no wallet with those of the other.
+        one, budget = payers[number % 2 * 3 + number % 3], shared.budgets[drawn[number]]
+        found = msgspec.structs.replace(shared, wallets=(one,), budgets=(budget,))
+        return Principal(one, "app", "m", tokens[one], "t", frozenset(), None, standing=found)
+
+    (tmp_path / "other").mkdir()
+    async with await Database.open(tmp_path / "other", database_url) as elsewhere:
+        other = Ledger(elsewhere)
+        await other.start()
+        await asyncio.gather(
+            *(spend(ledger if number % 2 else other, payer(number)) for number in range(240))
+        )
+        assert await database.drain() == await elsewhere.drain() == 0
+        await other.stop()
+    assert await state(database) == [drawn.count(0) * 44, drawn.count(1), drawn.count(2) * 44]
+    assert await database.read(check) == []
+    deadlocks = (
+        "SELECT deadlocks FROM pg_stat_database, pg_stat_clear_snapshot() "
+        "WHERE datname = current_database()"
+    )
+    assert await database.read(lambda c: c.value(deadlocks)) == 0
