@@ -128,7 +128,14 @@ class System:
         bodies = BodyBudget(settings.server.max_bodies_bytes)
         signin = SignIn(database, settings.signin, principals, settings.server.base_url)
         operators = AdminServices(
-            principals, database, services.limiter, catalog, bodies, store, settings.server
+            principals,
+            database,
+            services.limiter,
+            catalog,
+            bodies,
+            store,
+            settings.server,
+            signin.passwords,
         )
         models = ModelsRoute(services, created=int(time.time()))
         details = AccountRoute(

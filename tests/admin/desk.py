@@ -24,6 +24,7 @@ from xinghe.catalog import load
 from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
 from xinghe.settings import Settings
+from xinghe.signin import Passwords
 from xinghe.storage import Connection, Database
 
 T = TypeVar("T")
@@ -65,6 +66,8 @@ class Desk:
             catalog.models, catalog.deployments, catalog.embeddings, catalog.images, limits
         )
 
+        self.passwords = Passwords()
+
         async def opened() -> None:
             self.database = await Database.open(folder, url)
             self.admin = Admin(
@@ -76,6 +79,7 @@ class Desk:
                     BodyBudget(2**20),
                     IdempotencyStore(self.database, settings.idempotency),
                     settings.server,
+                    self.passwords,
                 ),
                 elsewhere=_nowhere,
             )
@@ -86,6 +90,7 @@ class Desk:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.passwords.close()
         self._runner.run(self.database.close())
         self._runner.close()
 

@@ -43,6 +43,7 @@ CASES: list[tuple[str, str, Any, str, str]] = [
     ("members.change", "operator", True, "manager", "operator"),
     ("members.change", "operator", True, "pupil", "operator"),
     ("members.change", "disabled", True, "pupil", "manager"),
+    ("members.change", "password", "correct horse battery", "pupil", "manager"),
     ("groups.create", "tokens", 5, "head", "operator"),
     ("groups.change", "models", ["ernie-3.5-8k"], "owner", "head"),
     ("invitations.create", "role", "manager", "manager", "owner"),

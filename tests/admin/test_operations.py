@@ -75,6 +75,26 @@ def test_a_member_is_renamed_disabled_and_deleted(desk: Desk, operator: Person) 
     assert name not in str(audited(desk, operator, made["id"]))
 
 
+def test_a_password_is_given_and_told_nobody(
+    desk: Desk, operator: Person, capsys: pytest.CaptureFixture[str]
+) -> None:
+    who = desk.person(unique())
+    path, password = f"/members/{who.id}", "correct horse 电池"
+    kept = "SELECT password FROM members WHERE id = $1"
+    assert desk.send("PATCH", path, operator.token, {"password": password}).status == 200
+    hashed = desk.read(lambda c: c.value(kept, who.number))
+    assert desk.run(desk.passwords.verify(hashed, password))[0]
+    for wrong in ("short", "password123", "x" * 300, "nul \0 in it " * 2):
+        reply = desk.send("PATCH", path, operator.token, {"password": wrong, "disabled": True})
+        assert (reply.status, reply.json["error"]["param"]) == (400, "password")
+        assert wrong not in reply.json["error"]["message"]
+    assert desk.send("GET", path, operator.token).json["disabled"] is False
+    assert desk.read(lambda c: c.value(kept, who.number)) == hashed
+    told = "".join(capsys.readouterr()) + str(audited(desk, operator, who.id))
+    assert password not in told
+    assert "argon2" not in told
+
+
 def test_a_name_that_is_taken(desk: Desk, operator: Person) -> None:
     name, other = unique(), unique()
     for path in ("/members", "/groups"):

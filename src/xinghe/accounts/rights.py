@@ -145,7 +145,10 @@ RIGHTS: Mapping[str, Right] = {
     "members.create": Right(MANAGERS, {"operator": OPERATORS, "tokens": OPERATORS}),
     # of a member
     "members.get": Right(MANAGERS | {Relation.SELF}),
-    "members.change": Right(RESPONSIBLE, {"operator": OPERATORS, "disabled": IN_CHARGE}),
+    # who changes his own password says the old one: /auth/v1
+    "members.change": Right(
+        RESPONSIBLE, {"operator": OPERATORS, "disabled": IN_CHARGE, "password": IN_CHARGE}
+    ),
     "members.delete": Right(OPERATORS),
     "tokens.list": Right(RESPONSIBLE),
     "tokens.create": Right(RESPONSIBLE),

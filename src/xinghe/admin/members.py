@@ -24,6 +24,8 @@ from xinghe.admin.shapes import (
     page,
     told,
 )
+from xinghe.api.errors import ApiError, Errors
+from xinghe.signin import PasswordRefused, passwords, set_password
 from xinghe.storage import Connection
 
 
@@ -63,9 +65,12 @@ class NewMember(Body):
 
 
 class MemberChange(Body):
+    """A new `password` ends his sessions."""
+
     name: Name | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
     operator: bool | UnsetType = UNSET
+    password: str | UnsetType = UNSET
 
 
 async def list_(call: Call[MemberQuery]) -> MemberList:
@@ -103,7 +108,10 @@ async def get(call: Call[None]) -> MemberView:
 
 async def change(call: Call[MemberChange]) -> MemberView:
     body, found = call.given, call.target
-    members = Members(call.transaction(found.appid), actor=call.actor)
+    if body.password is not UNSET:
+        _check_password(body.password, found.name if body.name is UNSET else body.name)
+    transaction = call.transaction(found.appid)
+    members = Members(transaction, actor=call.actor)
     if body.name is not UNSET:  # which may be taken: then nothing is changed
         found = await members.rename(found.appid, body.name)
     if body.disabled is not UNSET:
@@ -111,6 +119,9 @@ async def change(call: Call[MemberChange]) -> MemberView:
         found = await put(found.appid)
     if body.operator is not UNSET:
         found = await members.set_operator(found.appid, body.operator)
+    if body.password is not UNSET:
+        kept = call.services.passwords
+        await set_password(transaction, kept, found.appid, body.password, actor=call.actor)
     return _view(call, found)
 
 
@@ -118,6 +129,14 @@ async def delete(call: Call[None]) -> Deleted:
     appid = call.target.appid
     await Members(call.transaction(appid), actor=call.actor).delete(appid)
     return Deleted(id=appid)
+
+
+def _check_password(password: str, name: str) -> None:
+    """Raises `ApiError`, which never says what the password is."""
+    try:
+        passwords.check(password, name)
+    except PasswordRefused as error:
+        raise ApiError(Errors.MALFORMED_JSON, str(error), param="password") from None
 
 
 def _view(call: Call[Any], found: Member) -> MemberView:

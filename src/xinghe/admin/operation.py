@@ -19,6 +19,7 @@ from xinghe.core import INITIAL_GRANT
 from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
 from xinghe.settings import Server
+from xinghe.signin import Passwords
 from xinghe.storage import Connection, Database
 
 G = TypeVar("G")
@@ -38,6 +39,7 @@ class AdminServices(msgspec.Struct, frozen=True):
     budget: BodyBudget
     store: IdempotencyStore
     server: Server
+    passwords: Passwords
 
 
 class Call(msgspec.Struct, Generic[G]):

@@ -6,6 +6,7 @@ import sys
 import click
 
 from xinghe import __version__
+from xinghe.cli.audit import audit
 from xinghe.cli.backup import backup, restore_command
 from xinghe.cli.budgets import budget
 from xinghe.cli.enrolment import import_members
@@ -55,6 +56,7 @@ for command in (
     token,
     budget,
     usage,
+    audit,
     models,
     ledger,
     search,

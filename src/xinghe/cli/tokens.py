@@ -135,6 +135,44 @@ def revoke(token_id: str, data: str | None, as_json: bool) -> None:
     show(_view(revoked), as_json=as_json)
 
 
+@token.command()
+@click.argument("token_id", metavar="ID|PUBLIC-ID")
+@click.option("--name", type=Validated("name", rules.check_name), help="What it is called.")
+@click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, help="All it may do.")
+@models_option
+@click.option("--all-models", is_flag=True, help="Have it use whatever model.")
+@expires_option
+@click.option("--never-expires", is_flag=True, help="Have it be valid for ever.")
+@shown_options
+def change(
+    *,
+    token_id: str,
+    name: str | None,
+    scopes: tuple[str, ...],
+    models: tuple[str, ...],
+    all_models: bool,
+    expires: int | None,
+    never_expires: bool,
+    data: str | None,
+    as_json: bool,
+) -> None:
+    """Change what a token is called and allows; what is not given stays as it is.
+
+    The very next request with it is held to what it allows then.
+    """
+    if (models and all_models) or (expires is not None and never_expires):
+        raise click.UsageError("--model or --all-models; --expires or --never-expires")
+    changes: dict[str, Any] = {}
+    for field, value in (("name", name), ("scopes", scopes), ("models", models)):
+        changes |= {field: value} if value else {}
+    if expires is not None:
+        changes["expires_at"] = expires
+    changes |= {"models": None} if all_models else {}
+    changes |= {"expires_at": None} if never_expires else {}
+    changed = run(data, lambda db: Tokens(db, actor=actor()).change(token_id, **changes))
+    show(_view(changed), as_json=as_json)
+
+
 @token.command("cap")
 @click.argument("token_id", metavar="ID|PUBLIC-ID")
 @click.argument("amount", type=AmountOrNone(least=0), metavar="TOKENS|none")
