@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from tests.accounts.audit import Audit
 from xinghe.accounts import AccountError, Members
 from xinghe.accounts.groups import Groups
 from xinghe.accounts.invitations import LONGEST, Invitations
+from xinghe.accounts.rights import Role
 from xinghe.core import INITIAL_GRANT
 from xinghe.ledger import check
 from xinghe.storage import Database, now
 
 DAY = 86_400_000_000
+ROLES: tuple[Role, ...] = ("member", "manager")
 INVALID = "the invitation is not valid"
 
 
@@ -163,3 +166,44 @@ async def test_the_code_is_kept_nowhere(
     assert actions == ["invitation.create", "member.create", "group.add", "invitation.revoke"]
     stored = await database.read(lambda c: c.rows("SELECT * FROM invitations"))
     assert code not in str(rows) + str(stored)
+
+
+async def test_an_invitation_holds_while_who_made_it_may_invite(
+    groups: Groups, invitations: Invitations, members: Members
+) -> None:
+    await groups.create("school")
+    await groups.create("class", parent="school")
+    made_by = {name: await members.create(name) for name in ("manager", "owner", "operator")}
+    await groups.add("class", "manager", role="manager")
+    await groups.add("school", "owner", role="owner")
+    await members.set_operator("operator", True)
+    codes = {
+        f"{name} for {role}": (await invitations.create("class", role=role, created_by=each.id))[1]
+        for name, each in made_by.items()
+        for role in ROLES
+    }
+
+    async def hold() -> list[str]:
+        found = []
+        for name, code in codes.items():
+            with suppress(AccountError):
+                assert (await invitations.look(code)).state(now()) == "open"
+                found.append(name)
+        return found
+
+    others = [name for name in codes if not name.startswith("manager")]
+    assert await hold() == ["manager for member", *others]
+    await groups.set_role("class", "manager", "member")
+    assert await hold() == others
+    with pytest.raises(AccountError, match=INVALID):
+        await invitations.sign_up(codes["manager for member"], "late")
+    await members.set_operator("operator", False)
+    assert await hold() == others[:2]
+    await members.disable("owner")
+    assert await hold() == []
+    await members.enable("owner")
+    assert await hold() == others[:2]
+    states = [each.state(now()) for each in await invitations.page("class")]
+    assert states == ["revoked", "revoked", "open", "open", "revoked", "revoked"]
+    await members.delete("owner")
+    assert await hold() == []

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,10 +25,18 @@ PATH = "/join#"
 """Where an invitation leads to; what stands behind it is not sent to any server by a browser."""
 
 _CODE = re.compile(r"xi-[A-Za-z0-9_-]{32}")
+# Whoever could not make it any more has none that holds.
+_STANDS = (
+    "(i.created_by IS NULL OR m.disabled_at IS NULL AND (m.operator = 1 OR EXISTS ("
+    "SELECT 1 FROM memberships s WHERE s.member_id = i.created_by "
+    "AND (s.group_id = g.id OR s.group_id = g.parent_id) "
+    "AND (s.role = 'owner' OR s.role = 'manager' AND i.role = 'member'))))"
+)
 _SELECT = (
     "SELECT i.id, i.group_id, g.name, i.role, i.pays, i.amount, i.uses_left, i.expires_at, "
-    "m.appid, i.created_at, i.revoked_at FROM invitations i JOIN groups g ON g.id = i.group_id "
-    "LEFT JOIN members m ON m.id = i.created_by WHERE g.deleted_at IS NULL AND "
+    f"m.appid, i.created_at, i.revoked_at, CASE WHEN {_STANDS} THEN 1 ELSE 0 END "
+    "FROM invitations i JOIN groups g ON g.id = i.group_id "
+    "LEFT JOIN members m ON m.id = i.created_by WHERE g.deleted_at IS NULL AND "  # noqa: S608
 )
 _INVALID = "the invitation is not valid: it has expired, was used up or revoked, or never was"
 
@@ -49,9 +57,11 @@ class Invitation(msgspec.Struct, frozen=True):
     created_by: str | None
     created_at: int
     revoked_at: int | None
+    stands: bool
+    """Whether who made it may still make such."""
 
     def state(self, at: int) -> Literal["revoked", "expired", "used", "open"]:
-        if self.revoked_at is not None:
+        if self.revoked_at is not None or not self.stands:
             return "revoked"
         if self.expires_at <= at:
             return "expired"
@@ -130,7 +140,7 @@ class Invitations:
                 after,
                 limit,
             )
-            return [Invitation(*row) for row in rows]
+            return [_invitation(row) for row in rows]
 
         return await self._database.read(operation)
 
@@ -190,16 +200,20 @@ def find(connection: Connection, invitation: int) -> Invitation:
     row = connection.row(f"{_SELECT}i.id = $1", invitation)
     if row is None:
         raise AccountError(f"there is no invitation {invitation}")
-    return Invitation(*row)
+    return _invitation(row)
 
 
 def _valid(connection: Connection, code: str) -> Invitation:
     if not _CODE.fullmatch(code):
         raise AccountError(_INVALID)
     row = connection.row(f"{_SELECT}i.digest = $1", _digest(code))
-    if row is None or Invitation(*row).state(now()) != "open":
+    if row is None or _invitation(row).state(now()) != "open":
         raise AccountError(_INVALID)
-    return Invitation(*row)
+    return _invitation(row)
+
+
+def _invitation(row: tuple[Any, ...]) -> Invitation:
+    return msgspec.structs.replace(Invitation(*row), stands=bool(row[-1]))
 
 
 def _use(connection: Connection, code: str) -> None:
