@@ -25,18 +25,15 @@ PATH = "/join#"
 """Where an invitation leads to; what stands behind it is not sent to any server by a browser."""
 
 _CODE = re.compile(r"xi-[A-Za-z0-9_-]{32}")
-# Whoever could not make it any more has none that holds.
-_STANDS = (
-    "(i.created_by IS NULL OR m.disabled_at IS NULL AND (m.operator = 1 OR EXISTS ("
-    "SELECT 1 FROM memberships s WHERE s.member_id = i.created_by "
-    "AND (s.group_id = g.id OR s.group_id = g.parent_id) "
-    "AND (s.role = 'owner' OR s.role = 'manager' AND i.role = 'member'))))"
-)
+# The last column: whether who made it may still make such.
 _SELECT = (
     "SELECT i.id, i.group_id, g.name, i.role, i.pays, i.amount, i.uses_left, i.expires_at, "
-    f"m.appid, i.created_at, i.revoked_at, CASE WHEN {_STANDS} THEN 1 ELSE 0 END "
+    "m.appid, i.created_at, i.revoked_at, CASE WHEN i.created_by IS NULL OR m.disabled_at IS NULL "
+    "AND (m.operator = 1 OR EXISTS (SELECT 1 FROM memberships s WHERE s.member_id = i.created_by "
+    "AND (s.group_id = g.id OR s.group_id = g.parent_id) "
+    "AND (s.role = 'owner' OR s.role = 'manager' AND i.role = 'member'))) THEN 1 ELSE 0 END "
     "FROM invitations i JOIN groups g ON g.id = i.group_id "
-    "LEFT JOIN members m ON m.id = i.created_by WHERE g.deleted_at IS NULL AND "  # noqa: S608
+    "LEFT JOIN members m ON m.id = i.created_by WHERE g.deleted_at IS NULL AND "
 )
 _INVALID = "the invitation is not valid: it has expired, was used up or revoked, or never was"
 
