@@ -151,6 +151,17 @@ def test_a_request_that_failed(member: Api) -> None:
     assert bucket["errors"]["malformed_json"] >= 1
 
 
+def test_what_comes_without_a_token_leaves_nothing(server: Server, member: Api) -> None:
+    operator = Api(server.url, server.token("--scope", "account.read", "--scope", "admin"))
+    stranger = member.bearing("xh-0000000000-" + "a" * 43).chat(model=CHAT)
+    refusal = member.chat(model=CHAT, temperature=9)
+    path = f"/account/requests/{refusal.headers['x-request-id']}?member=reader"
+    within(10, lambda: operator.get(path).status == 200 or None)  # what came later is written
+    for question in "", "?member=reader":
+        reply = operator.get(f"/account/requests/{stranger.headers['x-request-id']}{question}")
+        refused(reply, 404, INVALID, "no_such_path")
+
+
 def test_a_stream_that_its_client_leaves(member: Api) -> None:
     script = Script(pieces=["长"] * 400, rate=50)
     with member.streaming(model=CHAT, messages=script.messages) as (stream, live):
