@@ -12,7 +12,7 @@ from xinghe.storage import Connection, Database
 from xinghe.usage import entries
 from xinghe.usage.entries import Filters, Line, Position
 from xinghe.usage.scope import Scope
-from xinghe.usage.series import Asked, Bucket, Place, Summing
+from xinghe.usage.series import Bucket, Place, SeriesParams, Summing
 
 T = TypeVar("T")
 
@@ -100,7 +100,6 @@ class Small:
                 by,
                 first_ms,
             )
-            timed = first_ms is not None
             rollups.add(
                 connection,
                 wallet_id=payer,
@@ -108,7 +107,9 @@ class Small:
                 member_id=member,
                 token_id=by,
                 model=model,
-                sums=(3, 2, 0, 0, 0, cost, timed, 2 * timed, first_ms or 0, 1000 * timed),
+                counts=(3, 2, 0, 0),
+                spend=cost,
+                told=rollups.Told(first_ms=first_ms, total_ms=1000),
             )
 
         self._due.append(write)
@@ -155,7 +156,7 @@ class Small:
         found: list[Bucket] = []
         start: Place | None = None
         while True:
-            summing = Summing(scope, Asked(**asked), start)
+            summing = Summing(scope, SeriesParams(**asked), start)
             while not await self.read(summing.step):
                 pass
             page, start = summing.page(limit)

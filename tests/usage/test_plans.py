@@ -15,7 +15,7 @@ from xinghe.storage import Connection, Database
 from xinghe.usage import entries, requests, totals
 from xinghe.usage.entries import Filters, Position
 from xinghe.usage.scope import Scope
-from xinghe.usage.series import Asked, Summing
+from xinghe.usage.series import SeriesParams, Summing
 
 SIZES = Sizes(members=50, groups=3, entries=20_000)
 LARGE = ("entries", "usage_hours", "holds", "failures")
@@ -83,7 +83,7 @@ async def test_nothing_is_read_whole(database: Database, scope: Scope) -> None:
                 entries.page(seen, scope, each, after=after, limit=20)
             if each.request_id is None:
                 totals.totals(seen, scope, each)
-            asked = Asked(
+            asked = SeriesParams(
                 since=SINCE - SINCE % HOUR,
                 until=SINCE + YEAR,
                 interval="day",

@@ -16,7 +16,7 @@ from xinghe.storage import Connection, Database
 from xinghe.usage import entries, requests, totals
 from xinghe.usage.entries import Filters, Position
 from xinghe.usage.scope import Scope
-from xinghe.usage.series import Asked, Interval, Summing
+from xinghe.usage.series import Interval, SeriesParams, Summing
 
 SIZES = Sizes(members=100_000, groups=1000, entries=10_000_000)
 SECONDS = 0.05
@@ -115,7 +115,7 @@ async def test_series(database: Database, scope: str) -> None:
 
             def page(
                 connection: Connection,
-                asked: Asked = Asked(  # noqa: B008
+                asked: SeriesParams = SeriesParams(  # noqa: B008
                     since=since - since % HOUR,
                     until=until,
                     interval=interval,
@@ -133,7 +133,9 @@ async def test_series(database: Database, scope: str) -> None:
 
 
 async def test_no_step_of_a_large_month_holds_a_reader_up(database: Database) -> None:
-    asked = Asked(since=SINCE - SINCE % HOUR, until=SINCE + YEAR, interval="month", by=("member",))
+    asked = SeriesParams(
+        since=SINCE - SINCE % HOUR, until=SINCE + YEAR, interval="month", by=("member",)
+    )
     summing = Summing(SCOPES[LARGE], asked)
     taken, done = [], False
     while not done:

@@ -11,7 +11,7 @@ from xinghe.ledger.windows import DAY, HOUR
 from xinghe.usage import series
 from xinghe.usage.failures import Failed, Failures
 from xinghe.usage.scope import Scope
-from xinghe.usage.series import Asked, Summing
+from xinghe.usage.series import SeriesParams, Summing
 
 DAWN = NOON - 12 * HOUR
 
@@ -97,7 +97,7 @@ async def test_a_total_in_steps(small: Small, monkeypatch: pytest.MonkeyPatch) -
         small.used(NOON + hours * HOUR)
     monkeypatch.setattr(series, "ROWS", 2)
     monkeypatch.setattr(series, "SECONDS", 0)
-    asked = Asked(since=NOON - HOUR, until=NOON + 9 * HOUR, interval="hour")
+    asked = SeriesParams(since=NOON - HOUR, until=NOON + 9 * HOUR, interval="hour")
     summing, steps = Summing(ME, asked, part="0"), 1
     while not await small.read(summing.step):
         steps += 1

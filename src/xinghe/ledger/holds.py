@@ -15,6 +15,7 @@ import msgspec
 from xinghe.core import Rate
 from xinghe.ledger import budgets, lots, rollups
 from xinghe.ledger.budgets import Budget, BudgetReached, Places
+from xinghe.ledger.rollups import NOTHING_TOLD, Told
 from xinghe.storage import Allowance, Connection, Locks
 
 SWEPT_ON_THE_WAY = 20
@@ -51,22 +52,6 @@ class Unswept(msgspec.Struct, frozen=True):
 
 
 Outcome: TypeAlias = Reserved | Uncovered | BudgetReached | Unswept
-
-
-class Told(msgspec.Struct, frozen=True):
-    """What is told beside a charge: how an answer ended, and when, in ms since it was asked for.
-
-    `first_ms` is to the first token that came; times that nobody knows are None.
-    """
-
-    finish: str | None = None
-    reasoning_tokens: int = 0
-    wait_ms: int | None = None
-    first_ms: int | None = None
-    total_ms: int | None = None
-
-
-NOTHING_TOLD = Told()
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -244,7 +229,7 @@ def capture(
         note,
         *msgspec.structs.astuple(told),
     )
-    timed = told.first_ms is not None
+    counts = (usage.prompt, usage.completion, usage.cached, usage.searches)
     rollups.add(
         connection,
         wallet_id=wallet_id,
@@ -252,18 +237,9 @@ def capture(
         member_id=member_id,
         token_id=token_id,
         model=model,
-        sums=(
-            usage.prompt,
-            usage.completion,
-            usage.cached,
-            told.reasoning_tokens,
-            usage.searches,
-            cost,
-            int(timed),
-            usage.completion if timed else 0,
-            told.first_ms or 0,
-            (told.total_ms or 0) if timed else 0,
-        ),
+        counts=counts,
+        spend=cost,
+        told=told,
     )
     return True
 

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 import structlog
 
-from xinghe.ledger import holds, journal, owners, processes
+from xinghe.ledger import holds, journal, owners, processes, rollups
 from xinghe.ledger.journal import Record
 from xinghe.ledger.settlements import settle
 from xinghe.storage import (
@@ -148,7 +148,7 @@ def _settle(connection: Connection, hold: holds.OpenHold, at: int, own_boot_id: 
     try:
         with connection.savepoint():
             if hold.stream and hold.started:
-                told = holds.Told("interrupted")
+                told = rollups.Told("interrupted")
                 holds.capture(connection, hold.id, hold.usage, at=at, told=told, note="interrupted")
             else:
                 holds.release(connection, hold.id, at=at)

@@ -1,5 +1,7 @@
 """Hour by hour, what the usage entries say: written with each entry, in its transaction."""
 
+import msgspec
+
 from xinghe.ledger.windows import HOUR
 from xinghe.storage import Connection
 
@@ -19,6 +21,22 @@ _ADD = (
 )
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What is told beside a charge: how an answer ended, and when, in ms since it was asked for.
+
+    `first_ms` is to the first token that came; times that nobody knows are None.
+    """
+
+    finish: str | None = None
+    reasoning_tokens: int = 0
+    wait_ms: int | None = None
+    first_ms: int | None = None
+    total_ms: int | None = None
+
+
+NOTHING_TOLD = Told()
+
+
 def add(
     connection: Connection,
     *,
@@ -27,9 +45,19 @@ def add(
     member_id: int,
     token_id: int,
     model: str,
-    sums: tuple[int, ...],
+    counts: tuple[int, int, int, int],
+    spend: int,
+    told: Told = NOTHING_TOLD,
 ) -> None:
-    """Add a request that was charged at a moment; `sums` are those of `SUMMED`."""
+    """Add a request that was charged at a moment; `counts` are prompt, completion and cached
+    tokens, and searches.
+    """
+    prompt, completion, cached, searches = counts
+    sums: tuple[int, ...] = (prompt, completion, cached, told.reasoning_tokens, searches, spend)
+    if told.first_ms is None:
+        sums += (0, 0, 0, 0)
+    else:
+        sums += (1, completion, told.first_ms, told.total_ms or 0)
     hour = at - at % HOUR
     connection.run(_ADD, wallet_id, hour, member_id, token_id, model, at, *sums)
 

@@ -12,9 +12,9 @@ import msgspec
 import structlog
 
 from xinghe.ledger import holds, lots
-from xinghe.ledger.holds import NOTHING_TOLD, Told
 from xinghe.ledger.journal import Journal, Record
 from xinghe.ledger.owners import Owner
+from xinghe.ledger.rollups import NOTHING_TOLD, Told
 from xinghe.storage import Connection, Database, Job, Locks, StorageUnavailable, now
 
 LINGER_SECONDS = 0.3

@@ -57,7 +57,7 @@ _Found: TypeAlias = dict[tuple[int, Key], dict[str, tuple[int, ...]]]
 """By a bucket's part and key: the sums of each outcome."""
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class SeriesParams(msgspec.Struct, frozen=True, kw_only=True):
     """From `since` on, before `until`: both begin an hour. A token is named with its member."""
 
     since: int
@@ -99,7 +99,7 @@ class Summing:
     """
 
     def __init__(
-        self, scope: Scope, asked: Asked, start: Place | None = None, *, part: str = ""
+        self, scope: Scope, asked: SeriesParams, start: Place | None = None, *, part: str = ""
     ) -> None:
         self._asked = asked
         self._part = part
@@ -186,7 +186,7 @@ def _told(sums: dict[str, tuple[int, ...]]) -> tuple[Sums, dict[str, int]]:
 
 
 def _from(
-    connection: Connection, fields: str, source: Source, asked: Asked, since: int, until: int
+    connection: Connection, fields: str, source: Source, asked: SeriesParams, since: int, until: int
 ) -> Sql:
     table = rollups(connection, source, token=asked.token, model=asked.model)
     sql = Sql(f"SELECT {fields} FROM {table} WHERE")  # noqa: S608
@@ -197,7 +197,7 @@ def _from(
     return sql
 
 
-def _portion(connection: Connection, sources: list[Source], asked: Asked, since: int) -> int:
+def _portion(connection: Connection, sources: list[Source], asked: SeriesParams, since: int) -> int:
     """Up to which hour one may sum: one hour at least."""
     end = asked.until
     for source in sources:
@@ -209,7 +209,7 @@ def _portion(connection: Connection, sources: list[Source], asked: Asked, since:
     return end
 
 
-def _parts(asked: Asked, since: int, until: int) -> tuple[str, dict[int, int]]:
+def _parts(asked: SeriesParams, since: int, until: int) -> tuple[str, dict[int, int]]:
     """What tells buckets apart, in SQL, and when each begins: an hour says it itself.
 
     The days of a zone are counted from 1970 on, its months from the first that was asked for.

@@ -8,7 +8,7 @@ from xinghe.ledger.windows import HOUR
 from xinghe.storage import Connection
 from xinghe.usage.entries import Filters, Line
 from xinghe.usage.scope import Scope, Source, Sql
-from xinghe.usage.series import Asked, Summing, Sums
+from xinghe.usage.series import SeriesParams, Summing, Sums
 from xinghe.usage.wallets import booked
 
 PORTIONS = 3
@@ -74,7 +74,7 @@ def _used(connection: Connection, scope: Scope, filters: Filters) -> Sums | None
     if first > last:
         pieces = [(filters.since, filters.until)]
     elif first < last:
-        asked = Asked(
+        asked = SeriesParams(
             since=first,
             until=last,
             interval="hour",

@@ -22,7 +22,7 @@ from xinghe.storage import Connection, Database
 from xinghe.usage import wallets
 from xinghe.usage.entries import EVER
 from xinghe.usage.scope import Scope
-from xinghe.usage.series import Asked, Summing
+from xinghe.usage.series import SeriesParams, Summing
 
 CENTS = 100
 QUERY = Query(BillingQuery, lenient=True)
@@ -79,7 +79,7 @@ class BillingRoute(msgspec.Struct):
 
     async def _spent(self, principal: Principal, since: int, until: int) -> int:
         """What a member has spent in some hours, whoever paid; micro-Tokens."""
-        asked = Asked(since=since, until=until, interval="hour")
+        asked = SeriesParams(since=since, until=until, interval="hour")
         summing = Summing(Scope(member=principal.member_id), asked, part="0")
         while not await self.database.read(summing.step):
             pass

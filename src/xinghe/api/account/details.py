@@ -32,7 +32,7 @@ from xinghe.ledger.windows import DAY, HOUR
 from xinghe.storage import Connection, Database, now
 from xinghe.usage import entries, requests, totals
 from xinghe.usage.entries import EVER, Filters, Position
-from xinghe.usage.series import Asked, Bucket, Dimension, Place, Summing
+from xinghe.usage.series import Bucket, Dimension, Place, SeriesParams, Summing
 
 LONGEST = {"hour": 31 * DAY, "day": 400 * DAY, "month": 4000 * DAY}
 RECENT = {"hour": DAY - HOUR, "day": 29 * DAY, "month": 335 * DAY}
@@ -124,13 +124,13 @@ class Details(msgspec.Struct):
         return page, start
 
 
-def _asked(query: UsageQuery) -> Asked:
+def _asked(query: UsageQuery) -> SeriesParams:
     zone_of(query.zone)
     by = cast("tuple[Dimension, ...]", tuple(query.by.split(","))) if query.by else ()
     if len(set(by)) < len(by):
         raise refuse("by", query.by, "each of model, token, member, group once")
     end = -(-now() // HOUR) * HOUR
-    asked = Asked(
+    asked = SeriesParams(
         since=0, until=end, interval=query.interval, zone=query.zone, by=by, model=query.model
     )
     since, until = period(query, asked.window.part(end - RECENT[query.interval]), end)
@@ -184,7 +184,9 @@ def _entries(
     )
 
 
-def _buckets(asked: Asked, buckets: list[Bucket], connection: Connection) -> list[UsageShown]:
+def _buckets(
+    asked: SeriesParams, buckets: list[Bucket], connection: Connection
+) -> list[UsageShown]:
     zone, by = zone_of(asked.zone), asked.by
     called: dict[str, dict[int, tuple[str, ...]]] = {}
     for what in by:

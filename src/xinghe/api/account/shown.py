@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from xinghe.api.account.schema import EntryShown, RequestShown, UsageShown
@@ -25,6 +25,23 @@ def told(at: int, zone: ZoneInfo) -> str:
     return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 
+_AS_BOOKED = (
+    "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "search_tokens",
+    "searches", "wait_ms", "first_ms", "total_ms", "finish", "note", "token", "token_name",
+    "member_name", "model",
+)  # fmt: skip
+_RATES = ("input_rate", "output_rate", "cached_rate", "search_rate")
+
+
+def _booked(line: Line, group: str | None) -> dict[str, Any]:
+    """What an entry and its request tell alike."""
+    told = {name: getattr(line, name) for name in _AS_BOOKED}
+    for name in _RATES:
+        rate = getattr(line, name)
+        told[name] = None if rate is None else tokens(rate)
+    return told | {"group": group, "member": line.appid}
+
+
 def entry(line: Line, zone: ZoneInfo, groups: Mapping[int, str], *, manages: bool) -> EntryShown:
     group = groups.get(line.wallet_id)
     return EntryShown(
@@ -33,28 +50,8 @@ def entry(line: Line, zone: ZoneInfo, groups: Mapping[int, str], *, manages: boo
         kind=line.kind,
         amount=tokens(line.amount),
         balance_after=tokens(line.balance_after) if group is None or manages else None,
-        group=group,
-        member=line.appid,
-        member_name=line.member_name,
-        token=line.token,
-        token_name=line.token_name,
         request_id=line.request_id,
-        model=line.model,
-        prompt_tokens=line.prompt_tokens,
-        completion_tokens=line.completion_tokens,
-        cached_tokens=line.cached_tokens,
-        reasoning_tokens=line.reasoning_tokens,
-        search_tokens=line.search_tokens,
-        searches=line.searches,
-        input_rate=_rate(line.input_rate),
-        output_rate=_rate(line.output_rate),
-        cached_rate=_rate(line.cached_rate),
-        search_rate=_rate(line.search_rate),
-        wait_ms=line.wait_ms,
-        first_ms=line.first_ms,
-        total_ms=line.total_ms,
-        finish=line.finish,
-        note=line.note,
+        **_booked(line, group),
     )
 
 
@@ -97,37 +94,31 @@ def request(
     zone: ZoneInfo,
     groups: Mapping[int, str],
 ) -> RequestShown:
-    match found:
-        case Running():
-            return RequestShown(
-                id=request_id,
-                at=told(found.hold.created_at, zone),
-                outcome="running",
-                model=found.model,
-                stream=found.hold.stream,
-                held=tokens(found.hold.amount),
-                group=groups.get(found.wallet_id),
-                member=found.appid,
-                member_name=found.member_name,
-                token=found.token,
-                token_name=found.token_name,
-            )
-        case Failure():
-            return RequestShown(
-                id=request_id,
-                at=told(found.at, zone),
-                outcome=found.code,
-                status=found.status,
-                operation=found.operation,
-                model=found.model or None,
-                total_ms=found.total_ms,
-                group=groups.get(found.wallet_id),
-                member=found.appid,
-                member_name=found.member_name,
-                token=found.token,
-                token_name=found.token_name,
-            )
-    line, hold = found
+    if isinstance(found, tuple):
+        return _charged(request_id, *found, zone, groups)
+    at = found.hold.created_at if isinstance(found, Running) else found.at
+    shown = RequestShown(
+        id=request_id,
+        at=told(at, zone),
+        outcome="running",
+        model=found.model or None,
+        group=groups.get(found.wallet_id),
+        member=found.appid,
+        member_name=found.member_name,
+        token=found.token,
+        token_name=found.token_name,
+    )
+    if isinstance(found, Running):
+        shown.stream, shown.held = found.hold.stream, tokens(found.hold.amount)
+    else:
+        shown.outcome, shown.status = found.code, found.status
+        shown.operation, shown.total_ms = found.operation, found.total_ms
+    return shown
+
+
+def _charged(
+    request_id: str, line: Line, hold: Hold | None, zone: ZoneInfo, groups: Mapping[int, str]
+) -> RequestShown:
     fresh = (line.prompt_tokens - line.cached_tokens) * (line.input_rate or 0)
     cached = line.cached_tokens * (line.cached_rate or 0)
     output = line.completion_tokens * (line.output_rate or 0)
@@ -136,37 +127,13 @@ def request(
         id=request_id,
         at=told(line.at, zone),
         outcome="charged",
-        finish=line.finish,
-        model=line.model,
         stream=None if hold is None else hold.stream,
         held=None if hold is None else tokens(hold.amount),
-        group=groups.get(line.wallet_id),
-        member=line.appid,
-        member_name=line.member_name,
-        token=line.token,
-        token_name=line.token_name,
-        prompt_tokens=line.prompt_tokens,
-        completion_tokens=line.completion_tokens,
-        cached_tokens=line.cached_tokens,
-        reasoning_tokens=line.reasoning_tokens,
-        search_tokens=line.search_tokens,
-        searches=line.searches,
         cost=tokens(-line.amount),
         input_cost=tokens(fresh),
         cached_cost=tokens(cached),
         output_cost=tokens(output),
         search_cost=tokens(search),
         not_charged=tokens(fresh + cached + output + search + line.amount),
-        input_rate=_rate(line.input_rate),
-        output_rate=_rate(line.output_rate),
-        cached_rate=_rate(line.cached_rate),
-        search_rate=_rate(line.search_rate),
-        wait_ms=line.wait_ms,
-        first_ms=line.first_ms,
-        total_ms=line.total_ms,
-        note=line.note,
+        **_booked(line, groups.get(line.wallet_id)),
     )
-
-
-def _rate(micro: int | None) -> Decimal | None:
-    return None if micro is None else tokens(micro)
