@@ -37,8 +37,8 @@ OPERATIONS = (
     ),
     Operation(
         "members.change", "PATCH", MEMBER, "Rename, disable or enable a member.",
-        targets.member, members.change, members.MemberView, StrictForm(members.MemberChange),
-        conditional=True,
+        targets.member, members.change, members.MemberView,
+        StrictForm(members.MemberChange, ["password"]), conditional=True,
     ),
     Operation(
         "members.delete", "DELETE", MEMBER, "Delete a member: the name goes, the books stay.",

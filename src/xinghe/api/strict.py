@@ -3,6 +3,7 @@
 An unknown parameter of a model call may be passed over; half of a change may not.
 """
 
+from collections.abc import Collection
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -18,11 +19,15 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class StrictForm(Generic[S]):
-    """How a body becomes a Struct, whose fields are plain values and lists of them."""
+    """How a body becomes a Struct, whose fields are plain values and lists of them.
 
-    def __init__(self, shape: type[S]) -> None:
+    No refusal repeats the value of a field that is `secret`.
+    """
+
+    def __init__(self, shape: type[S], secret: Collection[str] = ()) -> None:
         assert shape.__struct_config__.forbid_unknown_fields, shape
         self.shape = shape
+        self._secret = secret
         self._fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
         self._decode = msgspec.json.Decoder(shape).decode
 
@@ -70,7 +75,10 @@ class StrictForm(Generic[S]):
                 try:
                     values[field.name] = msgspec.convert(value, field.type)
                 except msgspec.ValidationError:
-                    raise refuse(name, sent[name], words) from None
+                    if name not in self._secret:
+                        raise refuse(name, sent[name], words) from None
+                    text = f"{name} is not as it may be, allowed: {words}"
+                    raise ApiError(Errors.MALFORMED_JSON, text, param=name) from None
             elif field.required:
                 raise ApiError(
                     Errors.MALFORMED_JSON, f"{name} is missing, allowed: {words}", param=name

@@ -70,6 +70,30 @@ def test_a_session_reads_its_members_account(
     refused(Api(service.url, visitor.session).get("/account"), *NOT_LET_IN)
 
 
+def test_an_operator_gives_a_new_password_by_his_session(
+    visitor: Visitor, service: Server, member: str
+) -> None:
+    service.run("member", "operator", member, "yes")
+    visitor.come_in("/password", name=member, password=PASSWORD)
+    service.run("member", "create", "forgetful")
+    path, new = "/members/forgetful", "a battery that is new"
+    for wrong in ({"password": "short"}, {"password": 918273645}, {"new": new}):
+        reply = visitor.send("PATCH", path, wrong, mount="/admin/v1")
+        assert reply.status == 400, reply.text
+        assert "918273645" not in reply.text
+    reply = visitor.send("PATCH", path, {"password": new}, mount="/admin/v1")
+    assert reply.status == 200, reply.text
+    other = Visitor(service.url)
+    other.come_in("/password", name="forgetful", password=new)
+    refused(
+        other.send("PATCH", path, {"password": PASSWORD}, mount="/admin/v1"),
+        403, "access_denied", "not_permitted",
+    )  # fmt: skip
+    visitor.send("PATCH", path, {"password": PASSWORD}, mount="/admin/v1")
+    refused(other.get("/session"), *NOT_LET_IN)
+    assert new not in service.log.read_text("utf-8")
+
+
 def test_an_access_token_becomes_a_session_of_its_rights(visitor: Visitor, service: Server) -> None:
     made = visitor.come_in("/token", token=service.token("--scope", "account.read"))
     assert made["scopes"] == ["account.read"]

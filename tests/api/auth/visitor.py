@@ -28,6 +28,7 @@ class Visitor:
         path: str,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        mount: str = "/auth/v1",
     ) -> Reply:
         sent = {"X-Forwarded-For": self.address}
         if body is not None:
@@ -38,7 +39,7 @@ class Visitor:
             sent["Authorization"] = f"Bearer {self.session}"
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         with Connection(self.url) as connection:
-            connection.request(method, f"/auth/v1{path}", data, sent | dict(headers or {}))
+            connection.request(method, f"{mount}{path}", data, sent | dict(headers or {}))
             reply = connection.reply()
         if "set-cookie" in reply.headers:
             self.cookie = reply.headers["set-cookie"].partition(";")[0]

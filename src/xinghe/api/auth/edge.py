@@ -39,7 +39,7 @@ SECRET = frozenset({"password", "current", "new", "token", "invitation"})
 
 DOCUMENT = "/openapi.json"
 
-_FORMS = {each.name: StrictForm(each.shape) for each in ROUTES if each.shape is not None}
+_FORMS = {each.name: StrictForm(each.shape, SECRET) for each in ROUTES if each.shape is not None}
 
 
 class AuthExchange(Exchange):
@@ -98,14 +98,7 @@ class Auth:
                 Errors.MALFORMED_JSON,
                 f"the header Content-Type is {shown(kind)}, allowed: application/json",
             )
-        try:
-            return await form.read(body)
-        except ApiError as error:
-            if error.param not in SECRET or error.message.startswith(f"{error.param} is missing"):
-                raise
-            allowed = error.message.rpartition("allowed: ")[2]
-            text = f"{error.param} is not as it may be, allowed: {allowed}"
-            raise ApiError(Errors.MALFORMED_JSON, text, param=error.param) from None
+        return await form.read(body)
 
 
 def find(method: str, path: str) -> Route:
