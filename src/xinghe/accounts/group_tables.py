@@ -10,10 +10,8 @@ import msgspec
 
 from xinghe.accounts import tables
 from xinghe.accounts.rights import GroupPlace, Role, Standing
-from xinghe.accounts.rules import MAX_BALANCE, AccountError
+from xinghe.accounts.rules import AccountError
 from xinghe.accounts.tables import Member
-from xinghe.core import MICRO
-from xinghe.ledger import lots
 from xinghe.storage import Allowance, Connection, now
 
 Pays = Literal["own", "group", "group,own", "own,group"]
@@ -137,28 +135,6 @@ def check_free(connection: Connection, name: str) -> None:
     """Raises `AccountError` if a group has the name."""
     if connection.row("SELECT 1 FROM groups WHERE name = $1 AND deleted_at IS NULL", name):
         raise _taken(name)
-
-
-def credit(
-    connection: Connection,
-    to: Group,
-    amount: int,
-    *,
-    expires_at: int | None = None,
-    note: str = "",
-) -> None:
-    """Add a lot to a group's wallet.
-
-    Raises `AccountError` if the balance would pass `MAX_BALANCE`.
-    """
-    if to.available + to.held + amount > MAX_BALANCE:
-        raise AccountError(
-            f"amount: {amount} micro-Tokens would take the balance of {to.name!r} over "
-            f"{MAX_BALANCE // MICRO} Tokens"
-        )
-    lots.credit(
-        connection, to.wallet_id, amount, kind="grant", at=now(), expires_at=expires_at, note=note
-    )
 
 
 def members(connection: Connection, group_id: int, after: int, limit: int) -> list[Membership]:

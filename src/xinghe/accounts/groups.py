@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from xinghe.accounts import group_tables, rules, tables
+from xinghe.accounts import group_tables, rules, tables, wallets
 from xinghe.accounts.audit import alone, record
 from xinghe.accounts.group_tables import Group, Membership, Pays, Source
 from xinghe.accounts.rights import Role, Standing
@@ -49,7 +49,7 @@ class Groups:
             parent_id = None if above is None else above.id
             made = group_tables.insert_group(connection, name, parent_id, allowed)
             if amount:
-                group_tables.credit(connection, made, amount, note="initial grant")
+                wallets.credit(connection, made.wallet_id, amount, note="initial grant")
             after = {"name": name, "parent": made.parent, "models": allowed, "amount": amount}
             record(connection, self._actor, "group.create", made.subject, after=after)
             return group_tables.group(connection, made.id)
@@ -115,16 +115,11 @@ class Groups:
         self, group: str | int, amount: int, *, expires_at: int | None = None, note: str = ""
     ) -> Group:
         """Give a group's wallet a lot."""
-        rules.check_amount(amount)
-        rules.check_expiry(expires_at, now())
-        rules.check_note(note)
 
         def operation(connection: Connection) -> Group:
-            found = group_tables.locked_group(connection, group)
-            group_tables.credit(connection, found, amount, expires_at=expires_at, note=note)
-            given = {"amount": amount, "expires_at": expires_at, "note": note}
-            record(connection, self._actor, "wallet.grant", found.subject, after=given)
-            return group_tables.group(connection, found.id)
+            to = group_tables.group(connection, group).wallet_id
+            wallets.grant(connection, self._actor, to, amount, expires_at=expires_at, note=note)
+            return group_tables.group(connection, group)
 
         return await self._database.write(operation)
 
@@ -190,11 +185,11 @@ class Groups:
         def operation(connection: Connection) -> list[Source]:
             who = tables.locked_member(connection, member)
             before = group_tables.sources(connection, who.id)
-            wallets = [
+            paying = [
                 who.id if name == OWN else group_tables.usable_wallet(connection, who, name)
                 for name in order
             ]
-            group_tables.pay_by(connection, who.id, wallets)
+            group_tables.pay_by(connection, who.id, paying)
             after = group_tables.sources(connection, who.id)
             told = [{"pays": [each.group or OWN for each in some]} for some in (before, after)]
             record(connection, self._actor, "member.pays", who.appid, before=told[0], after=told[1])

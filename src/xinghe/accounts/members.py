@@ -4,7 +4,7 @@ import secrets
 import string
 from collections.abc import Callable
 
-from xinghe.accounts import erasure, rules, tables
+from xinghe.accounts import erasure, rules, tables, wallets
 from xinghe.accounts.audit import alone, record
 from xinghe.accounts.tables import Member
 from xinghe.core import INITIAL_GRANT
@@ -116,17 +116,11 @@ class Members:
         self, name: str, amount: int, *, expires_at: int | None = None, note: str = ""
     ) -> Member:
         """Give a member's wallet a lot of its own. Raises `AccountError`."""
-        at = now()
-        rules.check_amount(amount)
-        rules.check_expiry(expires_at, at)
-        rules.check_note(note)
 
         def operation(connection: Connection) -> Member:
-            to = tables.locked_member(connection, name)
-            after = tables.grant(connection, to, amount, at=at, expires_at=expires_at, note=note)
-            given = {"amount": amount, "expires_at": expires_at, "note": note}
-            record(connection, self._actor, "wallet.grant", to.appid, after=given)
-            return after
+            to = tables.member(connection, name).id
+            wallets.grant(connection, self._actor, to, amount, expires_at=expires_at, note=note)
+            return tables.member(connection, name)
 
         return await self._database.write(operation)
 
@@ -187,7 +181,8 @@ def create_member(
     appid = "app-" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(10))
     made = tables.insert_member(connection, appid, name, at, operator=operator, password=password)
     if amount:
-        made = tables.grant(connection, made, amount, at=at, note="initial grant")
+        wallets.credit(connection, made.id, amount, note="initial grant")
+        made = tables.member(connection, appid)
     after = {"name": name, "amount": amount, "operator": operator}
     record(connection, actor, "member.create", appid, after=after)
     return made

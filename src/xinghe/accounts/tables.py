@@ -9,9 +9,8 @@ from typing import Any, Literal
 import msgspec
 
 from xinghe.accounts.budget_tables import BudgetState
-from xinghe.accounts.rules import MAX_BALANCE, AccountError
+from xinghe.accounts.rules import AccountError
 from xinghe.core import MICRO
-from xinghe.ledger import lots
 from xinghe.storage import Connection
 
 LOOKED_AT = 20_000
@@ -153,28 +152,6 @@ def insert_member(
     if not made:  # by another transaction, just now
         raise _taken(name)
     return member(connection, name)
-
-
-def grant(
-    connection: Connection,
-    to: Member,
-    amount: int,
-    *,
-    at: int,
-    expires_at: int | None = None,
-    note: str = "",
-) -> Member:
-    """Add a lot to a member's own wallet.
-
-    Raises `AccountError` if the balance would pass `MAX_BALANCE`.
-    """
-    if to.balance + amount > MAX_BALANCE:
-        raise AccountError(
-            f"amount: {amount} micro-Tokens would take the balance of {to.name!r} over "
-            f"{MAX_BALANCE // MICRO} Tokens"
-        )
-    lots.credit(connection, to.id, amount, kind="grant", at=at, expires_at=expires_at, note=note)
-    return member(connection, to.name)
 
 
 def insert_token(

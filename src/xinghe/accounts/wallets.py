@@ -87,6 +87,24 @@ def grant(
     rules.check_expiry(expires_at, now())
     rules.check_note(note)
     connection.lock([wallet_id])
+    after = credit(connection, wallet_id, amount, expires_at=expires_at, note=note)
+    given = {"wallet": wallet_id, "amount": amount, "expires_at": expires_at, "note": note}
+    record(connection, actor, "wallet.grant", after.subject, after=given)
+    return after
+
+
+def credit(
+    connection: Connection,
+    wallet_id: int,
+    amount: int,
+    *,
+    expires_at: int | None = None,
+    note: str = "",
+) -> Wallet:
+    """Add a lot to a wallet that is locked, or new.
+
+    Raises `AccountError` if the balance would pass `MAX_BALANCE`.
+    """
     to = wallet(connection, wallet_id)
     if to.available + to.held + amount > MAX_BALANCE:
         raise AccountError(
@@ -96,6 +114,4 @@ def grant(
     lots.credit(
         connection, wallet_id, amount, kind="grant", at=now(), expires_at=expires_at, note=note
     )
-    given = {"wallet": wallet_id, "amount": amount, "expires_at": expires_at, "note": note}
-    record(connection, actor, "wallet.grant", to.subject, after=given)
     return wallet(connection, wallet_id)
