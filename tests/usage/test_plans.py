@@ -97,7 +97,7 @@ async def test_nothing_is_read_whole(database: Database, scope: Scope) -> None:
         requests.find(seen, scope, "as-nobodys", paying=(HEAVY,))
         return list(seen.plans)
 
-    plans = await database.read(look)
+    plans = await database.read(look, within=None)
     assert len(plans) > 20
     for plan in plans:
         assert "entries_of_wallet" not in plan, plan  # it knows no times

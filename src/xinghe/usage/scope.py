@@ -13,12 +13,13 @@ _BY_INDEX = ("enable_sort", "enable_bitmapscan", "enable_seqscan", "enable_hashj
 
 
 class Source(msgspec.Struct, frozen=True):
-    """What is read by one index: what a `wallet` paid; or what others' wallets, or that one alone,
-    paid for a `member`.
+    """What is read by one index: what a `wallet` paid; or what others' wallets paid for a `member`,
+    of which certain `wallets` alone may count.
     """
 
     wallet: int | None = None
     member: int | None = None
+    wallets: tuple[int, ...] = ()
 
     def add(self, sql: Sql, table: str, token: int | None = None) -> None:
         """Its conditions. With a `token`, the roll-ups have an index of its own.
@@ -34,8 +35,8 @@ class Source(msgspec.Struct, frozen=True):
         # As the partial index of entries says it.
         sql.add(f"{plus}{table}.member_id = ? AND", self.member)
         sql.add(f"{table}.member_id != {table}.wallet_id")
-        if self.wallet is not None:
-            sql.add(f"AND +{table}.wallet_id = ?", self.wallet)
+        if self.wallets:
+            sql.add(f"AND +{table}.wallet_id IN ({', '.join(map(str, self.wallets))})")
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -50,7 +51,9 @@ class Scope(msgspec.Struct, frozen=True):
     def sources(self, member: int | None = None) -> list[Source]:
         """Where its usage stands, or that of one of its members."""
         if self.member is None:
-            return [Source(each, member) for each in self.wallets]
+            if member is not None:
+                return [Source(member=member, wallets=self.wallets)] if self.wallets else []
+            return [Source(each) for each in self.wallets]
         if member not in (None, self.member):
             return []
         return [Source(wallet=self.member), Source(member=self.member)]

@@ -11,7 +11,7 @@ from xinghe.usage.scope import Scope, Source, Sql
 from xinghe.usage.series import SeriesParams, Summing, Sums
 from xinghe.usage.wallets import booked
 
-PORTIONS = 3
+PORTIONS = 1
 """Of the roll-ups of each source that are summed."""
 LOOKED_AT = 20_000
 """Entries of a piece of an hour that are summed one by one."""

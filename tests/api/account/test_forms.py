@@ -38,6 +38,7 @@ class Wire:
         self.aborted = False
         scope = {
             "method": "GET",
+            "path": "/v1/account",
             "headers": [(b"accept", accept.encode())] if accept else [],
             "extensions": {ABORT: {"abort": self.abort}},
         }
