@@ -4,7 +4,8 @@ Three counts, which all leak away: of a name from an address, of an address with
 a name from anywhere. The last refuses nobody by itself: it only takes from addresses that are new
 to the name the tries that are free otherwise, all but the first. So whoever has the right password
 comes in from a quiet address at once, however many others guess; and one whose name has come in
-from an address before is not held up by what others of that address (a school's) do.
+from an address before is not held up by what others of that address (a school's) do. A fourth
+count, of those who came in, keeps anybody from signing in all the time: each costs a hash.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ _SWEPT = 4
 
 
 class Slowed(Exception):
-    """Too many sign-ins failed lately; `retry_after` in seconds. Nothing was looked at."""
+    """Too many sign-ins lately; `retry_after` in seconds. Nothing was looked at."""
 
     def __init__(self, retry_after: float) -> None:
-        super().__init__(f"too many sign-ins failed, try again in {retry_after:g} s")
+        super().__init__(f"too many sign-ins, try again in {retry_after:g} s")
         self.retry_after = retry_after
 
 
@@ -47,6 +48,8 @@ UNDER_ATTACK = 1
 """How many failures of a pair are free while its name fails too often from everywhere."""
 ADDRESS = _Rule(free=100, leak=36.0)
 NAME = _Rule(free=100, leak=36.0)
+SUCCESS = _Rule(free=60, leak=5.0)
+"""Of a name from an address, or of the address where no name is said: each costs a hash, too."""
 
 
 class _Entry(msgspec.Struct):
@@ -125,12 +128,13 @@ class Throttle:
         self._pairs = _Counts(PAIR, most)
         self._addresses = _Counts(ADDRESS, most)
         self._names = _Counts(NAME, most)
+        self._successes = _Counts(SUCCESS, most)
         self._known: OrderedDict[int, None] = OrderedDict()
         """Names with addresses from which they have come in."""
 
     def __len__(self) -> int:
         """How much is kept."""
-        counts = (self._pairs, self._addresses, self._names)
+        counts = (self._pairs, self._addresses, self._names, self._successes)
         return sum(len(each) for each in counts) + len(self._known)
 
     def attempt(self, name: str, address: str) -> Attempt:
@@ -144,6 +148,7 @@ class Throttle:
         known = pair in self._known
         attacked = not known and self._names.exceeds(named, now)
         wait = self._pairs.wait(pair, now, UNDER_ATTACK if attacked else None) if name else 0.0
+        wait = max(wait, self._successes.wait(pair, now))
         if not known:
             wait = max(wait, self._addresses.wait(everywhere, now))
         if wait > 0:
@@ -153,11 +158,11 @@ class Throttle:
         if name:
             self._pairs.fail(pair, now)
             self._names.fail(named, now)
-        return Attempt(self, pair if name else None, everywhere, named, known)
+        return Attempt(self, pair, everywhere, named if name else None, known)
 
     def undo(self, attempt: Attempt) -> None:
         """Count it as if it had not been."""
-        if attempt.pair is not None:
+        if attempt.name is not None:
             self._pairs.undo(attempt.pair)
             self._names.undo(attempt.name)
         if not attempt.known:
@@ -166,7 +171,8 @@ class Throttle:
     def succeeded(self, attempt: Attempt) -> None:
         """Forgive the name what failed from this address, and know it here from now on."""
         self.undo(attempt)
-        if attempt.pair is None:
+        self._successes.fail(attempt.pair, self._clock())
+        if attempt.name is None:
             return
         self._pairs.forget(attempt.pair)
         self._known[attempt.pair] = None
@@ -179,10 +185,10 @@ class Attempt(msgspec.Struct, frozen=True):
     """A sign-in that may be looked at; with neither call of these, it has failed."""
 
     throttle: Throttle
-    pair: int | None
-    """None where no name was said."""
+    pair: int
     address: int
-    name: int
+    name: int | None
+    """None where none was said."""
     known: bool
 
     def succeeded(self) -> None:

@@ -124,7 +124,7 @@ def refusal(fault: Exception) -> ApiError | None:
     known: ApiError | None = None
     match fault:
         case Slowed():
-            text = "too many sign-ins of this name or address have failed"
+            text = "too many sign-ins of this name or address lately"
             known = too_many(Errors.USER_RATE_LIMIT, text, fault.retry_after)
         case NotOffered():
             known = ApiError(Errors.NO_SUCH_PATH, f"{fault} is not offered here")
