@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -153,7 +154,7 @@ def test_quiet_is_forgiven(throttle: Throttle, clock: Clock) -> None:
 
 def test_a_million_names_and_addresses_take_bounded_memory(clock: Clock) -> None:
     throttle = Throttle(clock, most=1000)
-    for number in range(20_000):
+    for number in range(6_000):
         throttle.attempt(f"name{number}", f"2001:db8:{number:x}::1")
         assert len(throttle) <= 5000
     clock.now += 86_400
@@ -238,3 +239,4 @@ class Guessing(RuleBasedStateMachine):
 
 
 TestGuessing = Guessing.TestCase
+TestGuessing.settings = settings(max_examples=30)
