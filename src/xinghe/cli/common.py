@@ -260,6 +260,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> None:
 def _text(cell: Any) -> str:
     if cell is None:
         return "-"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
     if isinstance(cell, Decimal):
         return f"{cell:f}"
     return (", ".join(cell) or "-") if isinstance(cell, list) else str(cell)
