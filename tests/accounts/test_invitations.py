@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,18 +71,24 @@ async def test_what_the_own_wallet_of_a_new_member_begins_with(
 
 
 async def test_of_many_at_the_last_use_one_comes_in(
-    groups: Groups, invitations: Invitations, members: Members
+    groups: Groups,
+    invitations: Invitations,
+    members: Members,
+    tmp_path: Path,
+    database_url: str,
 ) -> None:
     await groups.create("class")
     old = [(await members.create(f"old {number}")).name for number in range(8)]
     made, code = await invitations.create("class", uses=3)
     await invitations.accept(code, (await members.create("first")).name)
     await invitations.accept(code, (await members.create("second")).name)
-    outcomes = await asyncio.gather(
-        *(invitations.accept(code, name) for name in old),
-        *(invitations.sign_up(code, f"new {number}") for number in range(8)),
-        return_exceptions=True,
-    )
+    async with await Database.open(tmp_path, database_url) as other:  # of another process
+        both = [invitations, Invitations(other)]
+        outcomes = await asyncio.gather(
+            *(both[place % 2].accept(code, name) for place, name in enumerate(old)),
+            *(both[place % 2].sign_up(code, f"new {place}") for place in range(8)),
+            return_exceptions=True,
+        )
     refused = [outcome for outcome in outcomes if isinstance(outcome, AccountError)]
     assert len(refused) == 15
     assert len(await groups.members("class")) == 3
