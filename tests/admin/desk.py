@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -111,12 +111,13 @@ class Desk:
     async def sending(
         self, method: str, path: str, token: str | None, body: Any = None, **headers: str
     ) -> Reply:
-        """`body` is bytes, or becomes JSON; header names have underscores."""
+        """`body` is bytes, maybe late, or becomes JSON; header names have underscores."""
         raw, _, query = path.partition("?")
         raw = quote(f"/admin/v1{raw}", safe="/%")
-        data = b""
+        data: bytes | Awaitable[bytes] = b""
         if body is not None:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            whole = isinstance(body, bytes | Awaitable)
+            data = body if whole else json.dumps(body).encode()
         sent = [(name.replace("_", "-"), value) for name, value in headers.items()]
         if token is not None:
             sent.append(("authorization", f"Bearer {token}"))
@@ -126,11 +127,13 @@ class Desk:
             "headers": [(name.encode(), value.encode()) for name, value in sent],
         }  # fmt: skip
         told: list[Message] = []
-        waiting = [{"type": "http.request", "body": data, "more_body": False}]
+        waiting = [data]
 
         async def receive() -> Message:
             if waiting:
-                return waiting.pop()
+                came = waiting.pop()
+                came = came if isinstance(came, bytes) else await came
+                return {"type": "http.request", "body": came, "more_body": False}
             await asyncio.Event().wait()
             raise AssertionError
 

@@ -261,6 +261,34 @@ def test_nobody_takes_the_tokens_of_a_group_that_does_not_pay_for_him(
         assert desk.send("PUT", path, who.token, {"order": [group.name]}).status == 200
 
 
+def test_whether_there_is_a_group_is_not_told_to_who_would_be_paid_by_it(desk: Desk) -> None:
+    who, foreign, missing = desk.person(unique()), desk.group(unique()).name, unique()
+    told = []
+    for name in (foreign, missing):
+        reply = desk.send("PUT", f"/members/{who.id}/payment", who.token, {"order": [name]})
+        told.append((reply.status, reply.code, reply.json["error"]["message"].replace(name, "…")))
+    assert told[0] == told[1]
+
+
+def test_who_holds_back_a_body_keeps_no_role_that_he_loses_meanwhile(desk: Desk) -> None:
+    group, owner, other = desk.group(unique()), desk.person(unique()), desk.person(unique())
+    for each in (owner, other):
+        desk.join(group.id, each, "owner")
+    path = f"/groups/{group.id}/members/{owner.id}"
+
+    async def late() -> bytes:
+        await desk.sending("PATCH", path, other.token, {"role": "member"})
+        return b'{"role": "owner"}'
+
+    assert desk.send("PATCH", path, owner.token, late()).code == "not_permitted"
+
+
+def test_a_member_of_an_impossible_name_is_not_there(desk: Desk, operator: Person) -> None:
+    path = f"/groups/{desk.group(unique()).id}/members"
+    for name in ("\0", "app-\0"):
+        assert desk.send("POST", path, operator.token, {"member": name}).code == "conflict"
+
+
 def test_the_wallet_of_a_deleted_group_is_the_operators(desk: Desk, operator: Person) -> None:
     made = desk.send("POST", "/groups", operator.token, {"name": unique(), "tokens": 5}).json
     owner = desk.person(unique())

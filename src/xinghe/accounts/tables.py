@@ -103,8 +103,9 @@ def members_called(connection: Connection, prefix: str, after: int, limit: int) 
 
 def member(connection: Connection, name: str) -> Member:
     """The member of a name or an appid. Raises `AccountError`."""
-    column = "appid" if name.startswith("app-") else "name"
-    row = connection.row(f"{_MEMBERS} WHERE m.{column} = $1 AND m.deleted_at IS NULL", name)
+    column, row = "appid" if name.startswith("app-") else "name", None
+    if name.isprintable():  # a database may refuse others
+        row = connection.row(f"{_MEMBERS} WHERE m.{column} = $1 AND m.deleted_at IS NULL", name)
     if row is None:
         raise AccountError(f"there is no member {name!r}")
     return _member(row)

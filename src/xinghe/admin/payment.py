@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from xinghe.accounts import group_tables, rules
+from xinghe.accounts import group_tables
 from xinghe.accounts.groups import OWN, Groups
 from xinghe.accounts.rights import RANK, GroupPlace, rank
 from xinghe.admin.operation import Call
@@ -48,7 +48,9 @@ async def put(call: Call[NewPaymentOrder]) -> PaymentOrder:
         for name in order:
             if name == OWN or name in paying or caller.operator:
                 continue
-            found = group_tables.group(connection, rules.check_member_reference(name, "order"))
+            # What he cannot have is refused alike, whether there is such a group or not.
+            group_tables.usable_wallet(connection, call.target, name)
+            found = group_tables.group(connection, name)
             if rank(caller, GroupPlace(found.id, found.parent_id)) < RANK["manager"]:
                 return name
         return None

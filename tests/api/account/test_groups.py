@@ -123,3 +123,15 @@ def test_the_balance_that_a_pupil_s_chat_client_shows(people: Mapping[str, Api])
     limit = read(pupil.get("/dashboard/billing/subscription"))["hard_limit_usd"]
     used = Decimal(read(pupil.get("/dashboard/billing/usage"))["total_usage"]) / 100
     assert limit - used == read(pupil.get("/account"))["balance"]
+
+
+def test_a_name_that_a_deleted_group_had_is_the_new_groups(server: Server) -> None:
+    for _ in range(2):
+        server.run("group", "create", "class-1", "--tokens", "7")
+        server.run("member", "create", "again", "--tokens", "0")
+        server.run("group", "add", "class-1", "again", "--role", "manager")
+        manager = Api(server.url, server.token(account="again"))
+        told = read(manager.get("/account?group=class-1"))
+        assert [each["balance"] for each in told["wallets"]] == [7]
+        server.run("group", "delete", "class-1", "--yes")
+        server.run("member", "delete", "again", "--yes")

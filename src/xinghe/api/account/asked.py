@@ -60,7 +60,12 @@ def about(
         if asked is None or not everything:
             raise _denied(f"the token is not that of the member {shown(member)}")
         return About(Scope(member=asked), _paying(connection, asked), asked), None
-    row = connection.row("SELECT id, parent_id, wallet_id FROM groups WHERE name = $1", group)
+    # The name of a deleted group may be another's now.
+    row = connection.row(
+        "SELECT id, parent_id, wallet_id FROM groups WHERE name = $1 "
+        "ORDER BY deleted_at IS NULL DESC, id DESC LIMIT 1",
+        group,
+    )
     if row is None or not (everything or _manages(principal, row[0], row[1])):
         raise _denied(f"the token is of no owner or manager of a group {shown(group)}")
     below = connection.rows("SELECT wallet_id FROM groups WHERE parent_id = $1 ORDER BY id", row[0])
