@@ -21,8 +21,6 @@ from xinghe.storage import Connection, Database, now
 MOST_USES = 10_000
 LONGEST = 366 * 86_400 * MICRO
 DEFAULT_TIME = 7 * 86_400 * MICRO
-PATH = "/join#"
-"""Where an invitation leads to; what stands behind it is not sent to any server by a browser."""
 
 _CODE = re.compile(r"xi-[A-Za-z0-9_-]{32}")
 # The last column: whether who made it may still make such.
