@@ -10,9 +10,9 @@ import pytest
 
 from tests.accounts.audit import Audit
 from xinghe.accounts import AccountError, Members, Principal, Principals, Tokens
-from xinghe.accounts.group_tables import Pays
+from xinghe.accounts.group_tables import Pays, member_place
 from xinghe.accounts.groups import Groups
-from xinghe.accounts.rights import GroupPlace, Standing
+from xinghe.accounts.rights import GroupPlace, MemberPlace
 from xinghe.core import INITIAL_GRANT
 from xinghe.ledger import check
 from xinghe.storage import Database
@@ -83,7 +83,7 @@ async def test_names_that_are_refused(groups: Groups, name: str) -> None:
         await groups.rename("a", name)
 
 
-async def test_who_is_in_a_group(groups: Groups, members: Members) -> None:
+async def test_who_is_in_a_group(database: Database, groups: Groups, members: Members) -> None:
     school = await groups.create("school")
     await groups.create("class", parent="school")
     teacher = await members.create("teacher")
@@ -105,15 +105,16 @@ async def test_who_is_in_a_group(groups: Groups, members: Members) -> None:
         ("school", "member"),
         ("class", "manager"),
     ]
-    found = await groups.standing("pupil 1")
-    assert found == Standing(
+    found = await database.read(lambda c: member_place(c, pupils[1].id))
+    assert found == MemberPlace(
         member_id=pupils[1].id,
         groups=(
             (GroupPlace(school.id), "member"),
             (GroupPlace(places[1].group_id, school.id), "manager"),
         ),
     )
-    assert (await groups.standing("teacher")).has_tokens
+    of_teacher = await database.read(lambda c: member_place(c, teacher.id))
+    assert of_teacher.has_tokens
 
 
 async def test_a_group_with_members_keeps_an_owner(groups: Groups, members: Members) -> None:

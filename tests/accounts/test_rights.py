@@ -10,8 +10,8 @@ import pytest
 from xinghe.accounts.rights import (
     RIGHTS,
     GroupPlace,
+    MemberPlace,
     Relation,
-    Standing,
     may,
     refused_fields,
     to_group,
@@ -77,12 +77,12 @@ def test_nobody_but_an_operator_is_above_an_organisation() -> None:
     ],
 )
 def test_to_a_member_of_one_group(roles: dict[int, str], expected: set[str]) -> None:
-    pupil = Standing(PUPIL, groups=((CLASS, "member"),))
+    pupil = MemberPlace(PUPIL, groups=((CLASS, "member"),))
     assert relations(to_member(Caller(roles), pupil)) == expected
 
 
 def test_who_manages_one_of_two_groups_is_not_in_charge() -> None:
-    pupil = Standing(PUPIL, groups=((CLASS, "member"), (OTHER, "member")))
+    pupil = MemberPlace(PUPIL, groups=((CLASS, "member"), (OTHER, "member")))
     assert relations(to_member(Caller({2: "owner"}), pupil)) == {"owner"}
     assert Relation.IN_CHARGE in to_member(Caller({2: "owner", 3: "manager"}), pupil)
     assert Relation.IN_CHARGE in to_member(Caller({1: "manager"}), pupil)
@@ -91,25 +91,25 @@ def test_who_manages_one_of_two_groups_is_not_in_charge() -> None:
 @pytest.mark.parametrize(
     "member",
     [
-        Standing(PUPIL, operator=True, groups=((CLASS, "member"),)),
-        Standing(PUPIL, has_tokens=True, groups=((CLASS, "member"),)),
-        Standing(PUPIL, groups=((CLASS, "owner"),)),
-        Standing(PUPIL, groups=((CLASS, "member"), (ELSEWHERE, "member"))),
+        MemberPlace(PUPIL, operator=True, groups=((CLASS, "member"),)),
+        MemberPlace(PUPIL, has_tokens=True, groups=((CLASS, "member"),)),
+        MemberPlace(PUPIL, groups=((CLASS, "owner"),)),
+        MemberPlace(PUPIL, groups=((CLASS, "member"), (ELSEWHERE, "member"))),
     ],
     ids=["an operator", "has tokens of his own", "as high", "is elsewhere too"],
 )
-def test_an_owner_is_not_in_charge_of(member: Standing) -> None:
+def test_an_owner_is_not_in_charge_of(member: MemberPlace) -> None:
     assert relations(to_member(Caller({2: "owner"}), member)) == {"owner"}
 
 
 def test_a_manager_is_not_in_charge_of_a_manager() -> None:
-    manager = Standing(PUPIL, groups=((CLASS, "manager"),))
+    manager = MemberPlace(PUPIL, groups=((CLASS, "manager"),))
     assert relations(to_member(Caller({2: "manager"}), manager)) == {"manager"}
     assert Relation.IN_CHARGE in to_member(Caller({2: "owner"}), manager)
 
 
 def test_nobody_is_in_charge_of_a_member_without_groups() -> None:
-    alone = Standing(PUPIL)
+    alone = MemberPlace(PUPIL)
     assert to_member(Caller({2: "owner"}), alone) == frozenset()
     assert relations(to_member(Caller(member_id=PUPIL), alone)) == {"self"}
     assert relations(to_member(Caller(operator=True), alone)) == {"operator"}

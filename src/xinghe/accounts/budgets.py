@@ -2,7 +2,7 @@
 
 import msgspec
 
-from xinghe.accounts import tables
+from xinghe.accounts import group_tables, tables
 from xinghe.accounts.budget_tables import (
     KINDS,
     OF_NOBODY,
@@ -93,10 +93,5 @@ def _found(connection: Connection, subject: Subject) -> tuple[str | None, int | 
     if subject.member is not None:
         return "member_id", tables.member(connection, subject.member).id
     if subject.group is not None:
-        group = connection.value(
-            "SELECT id FROM groups WHERE name = $1 AND deleted_at IS NULL", subject.group
-        )
-        if group is None:
-            raise AccountError(f"there is no group {subject.group!r}")
-        return "group_id", group
+        return "group_id", group_tables.group(connection, subject.group).id
     return None, None

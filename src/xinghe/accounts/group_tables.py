@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from xinghe.accounts import tables
-from xinghe.accounts.rights import GroupPlace, Role, Standing
+from xinghe.accounts.rights import GroupPlace, MemberPlace, Role
 from xinghe.accounts.rules import AccountError
 from xinghe.accounts.tables import Member
 from xinghe.storage import Allowance, Connection, now
@@ -271,7 +271,7 @@ def usable_wallet(connection: Connection, member: Member, name: str) -> int:
     raise AccountError(f"the group {name!r} cannot pay for {member.name!r}, who is not in it")
 
 
-def standing(connection: Connection, member_id: int) -> Standing:
+def member_place(connection: Connection, member_id: int) -> MemberPlace:
     """What the rights of others over a member depend on."""
     row = connection.row(
         "SELECT m.operator, w.available + w.held FROM members m JOIN wallets w ON w.id = m.id "
@@ -281,7 +281,7 @@ def standing(connection: Connection, member_id: int) -> Standing:
     operator, balance = row or (0, 0)
     pays = any(source.wallet_id == member_id for source in sources(connection, member_id))
     places = of_member(connection, member_id)
-    return Standing(
+    return MemberPlace(
         member_id=member_id,
         operator=bool(operator),
         has_tokens=pays or balance > 0,

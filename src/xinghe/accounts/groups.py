@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from xinghe.accounts import group_tables, rules, tables, wallets
 from xinghe.accounts.audit import alone, record
 from xinghe.accounts.group_tables import Group, Membership, Pays, Source
-from xinghe.accounts.rights import Role, Standing
+from xinghe.accounts.rights import Role
 from xinghe.accounts.rules import AccountError
 from xinghe.accounts.tables import Member
 from xinghe.core import INITIAL_GRANT
@@ -82,12 +82,6 @@ class Groups:
         """The members of a group behind the id `after`, in the order of their ids."""
         return await self._database.read(
             lambda c: group_tables.members(c, group_tables.group(c, group).id, after, limit)
-        )
-
-    async def standing(self, member: str) -> Standing:
-        """What the rights of others over a member depend on."""
-        return await self._database.read(
-            lambda c: group_tables.standing(c, tables.member(c, member).id)
         )
 
     async def rename(self, group: str | int, name: str) -> Group:

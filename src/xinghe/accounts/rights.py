@@ -64,7 +64,7 @@ class GroupPlace(msgspec.Struct, frozen=True):
     parent_id: int | None = None
 
 
-class Standing(msgspec.Struct, frozen=True):
+class MemberPlace(msgspec.Struct, frozen=True):
     """What a member is; `groups` are those that he is in, with his role in each."""
 
     member_id: int
@@ -101,7 +101,7 @@ def to_group(caller: Caller, group: GroupPlace) -> Relations:
     return frozenset(found)
 
 
-def to_member(caller: Caller, member: Standing) -> Relations:
+def to_member(caller: Caller, member: MemberPlace) -> Relations:
     found = set(to_nothing(caller))
     if caller.member_id == member.member_id:
         found.add(Relation.SELF)

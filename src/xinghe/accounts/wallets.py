@@ -1,5 +1,7 @@
 """Wallets: what each holds, whose it is, and what it is granted."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from xinghe.accounts import rules
@@ -10,7 +12,7 @@ from xinghe.ledger import lots
 from xinghe.storage import Connection, now
 
 _SELECT = (
-    "SELECT w.id, w.available, w.held, w.created_at, m.id, m.appid, g.id, g.deleted_at "
+    "SELECT w.id, w.available, w.held, w.created_at, m.id, m.appid, g.id, g.name, g.deleted_at "
     "FROM wallets w LEFT JOIN members m ON m.id = w.id LEFT JOIN groups g ON g.wallet_id = w.id "
     "WHERE w.id = $1"
 )
@@ -29,6 +31,7 @@ class Wallet(msgspec.Struct, frozen=True):
     member_id: int | None
     appid: str | None
     group_id: int | None
+    group: str | None
     group_deleted: int | None
 
     @property
@@ -55,6 +58,11 @@ def wallet(connection: Connection, wallet_id: int) -> Wallet:
     if row is None:
         raise AccountError(f"there is no wallet {wallet_id}")
     return Wallet(*row)
+
+
+def wallets(connection: Connection, ids: Iterable[int]) -> list[Wallet]:
+    """In the order that they are asked for."""
+    return [wallet(connection, each) for each in ids]
 
 
 def spendable(connection: Connection, wallet_id: int, limit: int) -> list[Lot]:

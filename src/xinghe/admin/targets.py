@@ -183,8 +183,8 @@ def _to_group(connection: Connection, call: Call[Any], group_id: int) -> Relatio
 
 
 def _to_member(connection: Connection, call: Call[Any], member_id: int) -> Relations:
-    standing = group_tables.standing(connection, member_id)
-    return rights.to_member(call.exchange.principal, standing)
+    place = group_tables.member_place(connection, member_id)
+    return rights.to_member(call.exchange.principal, place)
 
 
 def _to_counted(connection: Connection, call: Call[Any], state: budgets.BudgetState) -> Relations:

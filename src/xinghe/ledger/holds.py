@@ -7,7 +7,7 @@ micro-Tokens, times microseconds UTC.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import msgspec
@@ -16,7 +16,7 @@ from xinghe.core import Rate
 from xinghe.ledger import budgets, lots, rollups
 from xinghe.ledger.budgets import Budget, BudgetReached, Places
 from xinghe.ledger.rollups import NOTHING_TOLD, Told
-from xinghe.storage import Allowance, Connection, Locks
+from xinghe.storage import Allowance, Connection
 
 SWEPT_ON_THE_WAY = 20
 """Expired lots; what a wallet has beyond is swept in batches of its own."""
@@ -77,20 +77,6 @@ class Hold(msgspec.Struct, frozen=True):
     prompt_tokens: int
     rate: Rate
     created_at: int
-
-
-class OpenHold(msgspec.Struct, frozen=True):
-    """An open hold as the reaper finds it, with the last checkpoint.
-
-    `started` is false while nothing that is owed was done for it.
-    """
-
-    id: str
-    wallet_id: int
-    places: Places
-    stream: bool
-    started: bool
-    usage: Counts
 
 
 def reserve(connection: Connection, hold: Hold) -> Outcome:
@@ -278,55 +264,6 @@ def reopen(connection: Connection, hold_id: str, amount: int) -> None:
         wallet_id,
     )
     budgets.correct(connection, budgets.places(counted), amount, requests=1)
-
-
-def owners(connection: Connection) -> set[str]:
-    """The boot ids that open holds name."""
-    # From one to the next in the index: a dead process may have left very many holds.
-    rows = connection.rows(
-        "WITH RECURSIVE each(owner) AS ("
-        "SELECT min(owner) FROM holds WHERE state = 'open' UNION ALL "
-        "SELECT (SELECT min(owner) FROM holds WHERE state = 'open' AND owner > each.owner) "
-        "FROM each WHERE each.owner IS NOT NULL"
-        ") SELECT owner FROM each WHERE owner IS NOT NULL"
-    )
-    return {owner for (owner,) in rows}
-
-
-def locks(connection: Connection, members: Mapping[str, int]) -> dict[str, Locks]:
-    """What resolving holds may change, by hold id, from the member that each is of."""
-    found = {}
-    for hold_id, member_id in members.items():
-        row = connection.row("SELECT wallet_id, budgets FROM holds WHERE id = $1", hold_id)
-        if row is None:
-            found[hold_id] = Locks(member_id)  # it was never written
-        else:
-            counted = tuple(budget for budget, _ in budgets.places(row[1]))
-            found[hold_id] = Locks(member_id, (row[0],), counted)
-    return found
-
-
-def open_holds(connection: Connection, owner: str, *, after: str, limit: int) -> list[OpenHold]:
-    """What a process has open, in the order of the ids, from the one after an id on."""
-    rows = connection.rows(
-        "SELECT id, wallet_id, budgets, stream, started, prompt_tokens, emitted, cached_tokens, "
-        "search_tokens, searches FROM holds "
-        "WHERE state = 'open' AND owner = $1 AND id > $2 ORDER BY id LIMIT $3",
-        owner,
-        after,
-        limit,
-    )
-    return [
-        OpenHold(
-            hold_id,
-            wallet_id,
-            budgets.places(counted),
-            bool(stream),
-            bool(started),
-            Counts(*counts),
-        )
-        for hold_id, wallet_id, counted, stream, started, *counts in rows
-    ]
 
 
 def _counts(usage: Counts) -> tuple[int, ...]:

@@ -1,19 +1,22 @@
 """Settling what dead processes left open, in batches: their journals first, then their holds."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import msgspec
 import structlog
 
-from xinghe.ledger import holds, journal, owners, processes, rollups
+from xinghe.ledger import budgets, holds, journal, owners, processes, rollups
+from xinghe.ledger.budgets import Places
+from xinghe.ledger.holds import Counts
 from xinghe.ledger.journal import Record
 from xinghe.ledger.settlements import settle
 from xinghe.storage import (
     Allowance,
     Connection,
     Database,
+    Locks,
     StorageError,
     StorageUnavailable,
     in_batches,
@@ -34,6 +37,20 @@ class Reaping(msgspec.Struct, frozen=True):
     after: str = ""
 
 
+class OpenHold(msgspec.Struct, frozen=True):
+    """An open hold of a dead process, with its last checkpoint.
+
+    `started` is false while nothing that is owed was done for it.
+    """
+
+    id: str
+    wallet_id: int
+    places: Places
+    stream: bool
+    started: bool
+    usage: Counts
+
+
 async def reap(database: Database, own_boot_id: str) -> int:
     """Resolve the open holds of every process that is dead; returns how many.
 
@@ -41,7 +58,7 @@ async def reap(database: Database, own_boot_id: str) -> int:
     """
     # Owners first, then who is alive, their files last: a process has its row and its file before
     # it has a hold, so one that started in between is never taken for dead.
-    named = await database.read(holds.owners)
+    named = await database.read(_owners)
     alive: set[str] = set()
     if database.shared:
         alive = await database.write(partial(processes.beat, boot_id=own_boot_id))
@@ -82,7 +99,7 @@ async def _replay(database: Database, records: Sequence[Record], boot_id: str) -
     for start in range(0, len(records), REPLAYED):
         page = records[start : start + REPLAYED]
         locks = await database.read(
-            partial(holds.locks, members={each.hold_id: each.member_id for each in page})
+            partial(_locks, members={each.hold_id: each.member_id for each in page})
         )
         outcomes = await asyncio.gather(
             *(
@@ -130,7 +147,7 @@ def settle_process(
     """
     at = now()
     resolved, after = reaping.resolved, reaping.after
-    page = holds.open_holds(connection, boot_id, after=after, limit=PAGE)
+    page = _open_holds(connection, boot_id, after=after, limit=PAGE)
     connection.lock(
         {hold.wallet_id for hold in page},
         {budget for hold in page for budget, _ in hold.places},
@@ -144,7 +161,7 @@ def settle_process(
     return Reaping(resolved, after), len(page) < PAGE
 
 
-def _settle(connection: Connection, hold: holds.OpenHold, at: int, own_boot_id: str) -> bool:
+def _settle(connection: Connection, hold: OpenHold, at: int, own_boot_id: str) -> bool:
     try:
         with connection.savepoint():
             if hold.stream and hold.started:
@@ -160,3 +177,52 @@ def _settle(connection: Connection, hold: holds.OpenHold, at: int, own_boot_id: 
         log.exception("hold_not_reaped", hold_id=hold.id)
         return False
     return True
+
+
+def _owners(connection: Connection) -> set[str]:
+    """The boot ids that open holds name."""
+    # From one to the next in the index: a dead process may have left very many holds.
+    rows = connection.rows(
+        "WITH RECURSIVE each(owner) AS ("
+        "SELECT min(owner) FROM holds WHERE state = 'open' UNION ALL "
+        "SELECT (SELECT min(owner) FROM holds WHERE state = 'open' AND owner > each.owner) "
+        "FROM each WHERE each.owner IS NOT NULL"
+        ") SELECT owner FROM each WHERE owner IS NOT NULL"
+    )
+    return {owner for (owner,) in rows}
+
+
+def _locks(connection: Connection, members: Mapping[str, int]) -> dict[str, Locks]:
+    """What resolving holds may change, by hold id, from the member that each is of."""
+    found = {}
+    for hold_id, member_id in members.items():
+        row = connection.row("SELECT wallet_id, budgets FROM holds WHERE id = $1", hold_id)
+        if row is None:
+            found[hold_id] = Locks(member_id)  # it was never written
+        else:
+            counted = tuple(budget for budget, _ in budgets.places(row[1]))
+            found[hold_id] = Locks(member_id, (row[0],), counted)
+    return found
+
+
+def _open_holds(connection: Connection, owner: str, *, after: str, limit: int) -> list[OpenHold]:
+    """What a process has open, in the order of the ids, from the one after an id on."""
+    rows = connection.rows(
+        "SELECT id, wallet_id, budgets, stream, started, prompt_tokens, emitted, cached_tokens, "
+        "search_tokens, searches FROM holds "
+        "WHERE state = 'open' AND owner = $1 AND id > $2 ORDER BY id LIMIT $3",
+        owner,
+        after,
+        limit,
+    )
+    return [
+        OpenHold(
+            hold_id,
+            wallet_id,
+            budgets.places(counted),
+            bool(stream),
+            bool(started),
+            Counts(*counts),
+        )
+        for hold_id, wallet_id, counted, stream, started, *counts in rows
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from xinghe.ledger.windows import HOUR
@@ -9,7 +11,6 @@ from xinghe.storage import Connection
 from xinghe.usage.entries import Filters, Line
 from xinghe.usage.scope import Scope, Source, Sql
 from xinghe.usage.series import SeriesParams, Summing, Sums
-from xinghe.usage.wallets import booked
 
 PORTIONS = 1
 """Of the roll-ups of each source that are summed."""
@@ -59,7 +60,7 @@ def totals(connection: Connection, scope: Scope, filters: Filters) -> Totals | N
     granted = expired = 0
     if filters.kind != "usage" and not filters.narrow:
         wallets = scope.wallets if scope.member is None else (scope.member,)
-        granted, expired = booked(connection, wallets, filters.since, filters.until)
+        granted, expired = _booked(connection, wallets, filters.since, filters.until)
     return Totals(
         used,
         granted if filters.kind in (None, "grant") else 0,
@@ -111,3 +112,21 @@ def _piece(
     row = connection.row(f"SELECT count(*), {_SUMS} FROM ({sql.text}) e", *sql.values)  # noqa: S608
     assert row is not None
     return None if row[0] > LOOKED_AT else Sums(*row[1:])
+
+
+def _booked(
+    connection: Connection, wallet_ids: Iterable[int], since: int, until: int
+) -> tuple[int, int]:
+    """What was granted to wallets in a time, and what expired; both positive."""
+    granted = expired = 0
+    for each in wallet_ids:
+        rows = connection.rows(
+            "SELECT amount FROM entries WHERE wallet_id = $1 AND kind != 'usage' "
+            "AND at >= $2 AND at < $3",
+            each,
+            since,
+            until,
+        )
+        granted += sum(amount for (amount,) in rows if amount > 0)
+        expired -= sum(amount for (amount,) in rows if amount < 0)
+    return granted, expired

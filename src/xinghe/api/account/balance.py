@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from xinghe.accounts import Limit, Principal, budget_tables
+from xinghe.accounts import Limit, Principal, budget_tables, wallets
 from xinghe.accounts.budget_tables import BudgetState
 from xinghe.accounts.principal import standing
 from xinghe.api.account.asked import About
@@ -15,7 +15,9 @@ from xinghe.api.account.shown import told
 from xinghe.core import tokens
 from xinghe.ledger import Budget
 from xinghe.storage import Connection, now
-from xinghe.usage import wallets
+
+LOTS = 200
+"""Of one wallet that are told, those that are spent first."""
 
 
 def account(
@@ -25,7 +27,9 @@ def account(
     paying = wallets.wallets(connection, found.paying)
     limits = list(_limits(connection, principal, found))
     own = found.paying[:1] if found.group is not None else (found.member,)
-    lots = [lot for each in own if each is not None for lot in wallets.lots(connection, each)]
+    lots = [
+        lot for each in own if each is not None for lot in wallets.spendable(connection, each, LOTS)
+    ]
     if found.group is not None:
         appid, name = None, found.group
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from xinghe.accounts import Principal
+from xinghe.accounts import Principal, wallets
 from xinghe.api.account.forms import send_json
 from xinghe.api.account.schema import BillingQuery, BillingUsage, Subscription
 from xinghe.api.errors import refuse
@@ -19,7 +19,6 @@ from xinghe.api.query import Query, moment, zone_of
 from xinghe.core import MICRO, tokens
 from xinghe.ledger.windows import HOUR
 from xinghe.storage import Connection, Database
-from xinghe.usage import wallets
 from xinghe.usage.entries import EVER
 from xinghe.usage.scope import Scope
 from xinghe.usage.series import SeriesParams, Summing
