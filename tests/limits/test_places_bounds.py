@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -173,8 +174,17 @@ class Crowd(RuleBasedStateMachine):
         assert len(self.places) <= len({key for each in there for key in WAYS[each.way]})
 
 
-def test_crowds() -> None:
+def crowds(examples: int) -> None:
     run_state_machine_as_test(
         Crowd,
-        settings=settings(max_examples=100, stateful_step_count=40, deadline=None),
+        settings=settings(max_examples=examples, stateful_step_count=40, deadline=None),
     )
+
+
+def test_crowds() -> None:
+    crowds(20)
+
+
+@pytest.mark.slow
+def test_many_crowds() -> None:
+    crowds(300)
