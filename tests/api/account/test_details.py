@@ -201,6 +201,7 @@ def test_an_operator_may_ask_about_everybody(server: Server, member: Api) -> Non
         ("/account/entries?kind=gift", "kind", "allowed: usage, grant, expiry"),
         ("/account/entries?after=!", "after", "after is"),
         ("/account/entries?after=AAAA", "after", "allowed: the `next` of the page before"),
+        ("/account/entries?after=kgAA", "after", "allowed: the `next` of the page before"),
         ("/account/entries?modle=x", "modle", "did you mean model?"),
         ("/account/entries?from=2026-11-02&to=2026-11-01", "to", "from is before to"),
         ("/account/entries?zone=Mars/Base", "zone", "allowed: a time zone's name"),

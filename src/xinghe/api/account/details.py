@@ -91,7 +91,8 @@ class Details(msgspec.Struct):
     def entries(self, principal: Principal, query: EntriesQuery) -> tuple[Entries, Position | None]:
         """Reads pages; and where the first begins."""
         after = place(query.after, Position)
-        if after is not None and not (0 <= after.at <= EVER and 0 <= after.id <= EVER):
+        # Nothing is behind the time 0: from there, an export would go on for ever.
+        if after is not None and not (0 < after.at <= EVER and 0 <= after.id <= EVER):
             raise refuse("after", query.after, "the `next` of the page before")
         since, until = period(query, 0, EVER)
 
