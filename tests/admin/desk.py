@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 from starlette.types import Message
 
-from xinghe.accounts import Principals, group_tables, tables
+from xinghe.accounts import group_tables, tables
 from xinghe.accounts.groups import join
 from xinghe.accounts.members import create_member
 from xinghe.accounts.rights import Role
@@ -24,7 +24,7 @@ from xinghe.catalog import load
 from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
 from xinghe.settings import Settings
-from xinghe.signin import Passwords
+from xinghe.signin import Passwords, Sessions
 from xinghe.storage import Connection, Database
 
 T = TypeVar("T")
@@ -59,39 +59,41 @@ class Desk:
 
     def __init__(self, folder: Path, url: str, *, qps: float = 0, rpm: int = 0) -> None:
         self._runner = asyncio.Runner()
-        settings = Settings(data=str(folder))
+        self._settings = settings = Settings(data=str(folder))
+        self._place = folder, url
         catalog = load(settings)
         limits = catalog.limits.__class__(qps=qps, rpm=rpm, tpm=0)
         self.catalog = catalog.__class__(
             catalog.models, catalog.deployments, catalog.embeddings, catalog.images, limits
         )
-
         self.passwords = Passwords()
+        self._databases: list[Database] = []
+        self.admin = self.service()
+        (self.database,) = self._databases
 
-        async def opened() -> None:
-            self.database = await Database.open(folder, url)
-            self.admin = Admin(
-                AdminServices(
-                    Principals(self.database),
-                    self.database,
-                    Limiter(),
-                    self.catalog,
-                    BodyBudget(2**20),
-                    IdempotencyStore(self.database, settings.idempotency),
-                    settings.server,
-                    self.passwords,
-                ),
-                elsewhere=_nowhere,
-            )
-
-        self._runner.run(opened())
+    def service(self) -> Admin:
+        """One more service on the same database."""
+        database = self.run(Database.open(*self._place))
+        self._databases.append(database)
+        services = AdminServices(
+            Sessions(database, self._settings.signin),
+            database,
+            Limiter(),
+            self.catalog,
+            BodyBudget(2**20),
+            IdempotencyStore(database, self._settings.idempotency),
+            self._settings.server,
+            self.passwords,
+        )
+        return Admin(services, elsewhere=_nowhere)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.passwords.close()
-        self._runner.run(self.database.close())
+        for database in self._databases:
+            self.run(database.close())
         self._runner.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -104,12 +106,19 @@ class Desk:
         return self.run(self.database.read(operation))
 
     def send(
-        self, method: str, path: str, token: str | None, body: Any = None, **headers: str
+        self, method: str, path: str, token: str | None, body: Any = None, **headers: Any
     ) -> Reply:
         return self.run(self.sending(method, path, token, body, **headers))
 
     async def sending(
-        self, method: str, path: str, token: str | None, body: Any = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        token: str | None,
+        body: Any = None,
+        *,
+        by: Admin | None = None,
+        **headers: Any,
     ) -> Reply:
         """`body` is bytes, maybe late, or becomes JSON; header names have underscores."""
         raw, _, query = path.partition("?")
@@ -140,7 +149,7 @@ class Desk:
         async def send(message: Message) -> None:
             told.append(message)
 
-        await self.admin(scope, receive, send)
+        await (by or self.admin)(scope, receive, send)
         answered = b"".join(each.get("body", b"") for each in told[1:])
         pairs = {name.decode().lower(): value.decode() for name, value in told[0]["headers"]}
         return Reply(told[0]["status"], pairs, json.loads(answered))

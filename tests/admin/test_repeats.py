@@ -26,7 +26,7 @@ def balance(desk: Desk, who: Person, operator: Person) -> Any:
     return desk.send("GET", f"/wallets/{who.number}", operator.token).json["balance"]
 
 
-def at_once(desk: Desk, *requests: tuple[str, str, str, Any, dict[str, str]]) -> list[Reply]:
+def at_once(desk: Desk, *requests: tuple[str, str, str, Any, dict[str, Any]]) -> list[Reply]:
     async def all_of_them() -> list[Reply]:
         sent = (
             desk.sending(method, path, token, body, **headers)
@@ -125,6 +125,25 @@ def test_if_match_lets_one_of_two_through(desk: Desk, operator: Person) -> None:
         "PATCH", path, managers[1].token, {"name": names[1] + "!"}, if_match=now.headers["etag"]
     )
     assert last.status == 200
+
+
+def test_if_match_lets_one_of_two_services_through(desk: Desk, operator: Person) -> None:
+    other = desk.service()
+    who = desk.person(unique())
+    path = f"/members/{who.id}"
+    for _ in range(20):
+        tag = desk.send("GET", path, operator.token).headers["etag"]
+
+        async def race(tag: str) -> list[Reply]:
+            body = {"disabled": False}
+            return await asyncio.gather(
+                *(
+                    desk.sending("PATCH", path, operator.token, body, by=by, if_match=tag)
+                    for by in (desk.admin, other)
+                )
+            )
+
+        assert sorted(reply.status for reply in desk.run(race(tag))) == [200, 412]
 
 
 def test_if_match_that_is_none(desk: Desk, operator: Person) -> None:
