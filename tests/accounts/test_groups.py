@@ -321,3 +321,15 @@ async def test_an_organisation_pays_for_nobody_whose_group_is_deleted(
     await groups.delete("class")
     assert await paying(groups, "a") == ["own"]
     assert (await principal(principals, secret)).wallets == (member.id,)
+
+
+async def test_a_wallet_does_not_pay_again_by_itself(groups: Groups, members: Members) -> None:
+    """The school paid for its class; the class is gone, and its pupil comes back for himself."""
+    await groups.create("school")
+    await groups.create("class", parent="school")
+    await members.create("b")
+    await groups.add("class", "b", pays="own")
+    await groups.set_payment("b", ["own", "school"])
+    await groups.delete("class")
+    await groups.add("school", "b", pays="own")
+    assert [source.group for source in await groups.payment("b")] == [None]

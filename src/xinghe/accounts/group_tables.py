@@ -167,6 +167,8 @@ def join(connection: Connection, group: Group, member: Member, role: Role, pays:
 
     Wallets of other groups that paid before stay behind it. Raises `AccountError` if he is in it.
     """
+    # Before he is in it: a row that is left of the group must not pay again by itself.
+    before = [source.wallet_id for source in sources(connection, member.id)]
     joined = connection.run(
         "INSERT INTO memberships (group_id, member_id, role, joined_at) VALUES ($1, $2, $3, $4) "
         "ON CONFLICT (group_id, member_id) DO NOTHING",
@@ -177,7 +179,6 @@ def join(connection: Connection, group: Group, member: Member, role: Role, pays:
     )
     if not joined:
         raise AccountError(f"{member.name!r} is in the group {group.name!r} already")
-    before = [source.wallet_id for source in sources(connection, member.id)]
     others = [wallet for wallet in before if wallet not in {member.id, group.wallet_id}]
     after = {
         "own": before,
