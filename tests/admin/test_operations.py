@@ -283,6 +283,25 @@ def test_who_holds_back_a_body_keeps_no_role_that_he_loses_meanwhile(desk: Desk)
     assert desk.send("PATCH", path, owner.token, late()).code == "not_permitted"
 
 
+def test_of_a_change_that_is_refused_in_part_nothing_is_done(desk: Desk, operator: Person) -> None:
+    name = unique()
+    group, who, other = desk.group(name), desk.person(name), desk.person(unique())
+    bad = {"name": unique(), "models": ["ernie\u202e"]}
+    assert desk.send("PATCH", f"/groups/{group.id}", operator.token, bad).status == 400
+    assert desk.send("GET", f"/groups/{group.id}", operator.token).json["name"] == name
+    path = f"/members/{who.id}"
+    taken = {
+        "disabled": True,
+        "name": desk.send("GET", f"/members/{other.id}", other.token).json["name"],
+    }
+    assert desk.send("PATCH", path, operator.token, taken).code == "conflict"
+    told = desk.send("GET", path, operator.token).json
+    assert (told["name"], told["disabled"]) == (name, False)
+    both = desk.send("PATCH", path, operator.token, {"disabled": True, "name": unique()})
+    assert both.json["disabled"]
+    assert both.headers["etag"] == desk.send("GET", path, operator.token).headers["etag"]
+
+
 def test_a_member_of_an_impossible_name_is_not_there(desk: Desk, operator: Person) -> None:
     path = f"/groups/{desk.group(unique()).id}/members"
     for name in ("\0", "app-\0"):

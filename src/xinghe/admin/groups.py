@@ -1,6 +1,6 @@
 """Groups, who is in each, and invitations into them."""
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -24,6 +24,8 @@ from xinghe.admin.shapes import (
     page,
     told,
 )
+from xinghe.admin.transaction import Together
+from xinghe.storage import Database
 
 
 class GroupView(msgspec.Struct, kw_only=True):
@@ -126,12 +128,14 @@ async def get(call: Call[None]) -> GroupView:
 
 async def change(call: Call[GroupChange]) -> GroupView:
     body, found = call.given, call.target
-    groups = _service(call, found.subject)
-    if body.name is not UNSET:  # which may be taken: then nothing is changed
-        found = await groups.rename(found.id, body.name)
+    together, group = Together(call.services.database), found.id
+    groups = Groups(cast("Database", together), actor=call.actor)
+    if body.name is not UNSET:
+        await groups.rename(group, body.name)
     if body.models is not UNSET:
-        found = await groups.set_models(found.id, body.models)
-    return _view(call, found)
+        await groups.set_models(group, body.models)
+    whole = together.then(lambda c: group_tables.group(c, group))
+    return _view(call, await call.transaction(found.subject).write(whole))
 
 
 async def delete(call: Call[None]) -> Deleted:

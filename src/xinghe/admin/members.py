@@ -1,6 +1,6 @@
 """Members: people and programs that call; which wallets pay for each."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -24,9 +24,10 @@ from xinghe.admin.shapes import (
     page,
     told,
 )
+from xinghe.admin.transaction import Together
 from xinghe.api.errors import ApiError, Errors
 from xinghe.signin import PasswordRefused, passwords, set_password
-from xinghe.storage import Connection
+from xinghe.storage import Connection, Database
 
 
 class MemberView(msgspec.Struct, kw_only=True):
@@ -109,20 +110,23 @@ async def get(call: Call[None]) -> MemberView:
 async def change(call: Call[MemberChange]) -> MemberView:
     body, found = call.given, call.target
     if body.password is not UNSET:
-        _check_password(body.password, found.name if body.name is UNSET else body.name)
-    transaction = call.transaction(found.appid)
-    members = Members(transaction, actor=call.actor)
-    if body.name is not UNSET:  # which may be taken: then nothing is changed
-        found = await members.rename(found.appid, body.name)
+        for name in (found.name, body.name):
+            if name is not UNSET:
+                _check_password(body.password, name)
+    together = Together(call.services.database)
+    gathering, appid = cast("Database", together), found.appid
+    members = Members(gathering, actor=call.actor)
+    if body.name is not UNSET:
+        await members.rename(appid, body.name)
     if body.disabled is not UNSET:
-        put = members.disable if body.disabled else members.enable
-        found = await put(found.appid)
+        await (members.disable if body.disabled else members.enable)(appid)
     if body.operator is not UNSET:
-        found = await members.set_operator(found.appid, body.operator)
+        await members.set_operator(appid, body.operator)
     if body.password is not UNSET:
         kept = call.services.passwords
-        await set_password(transaction, kept, found.appid, body.password, actor=call.actor)
-    return _view(call, found)
+        await set_password(gathering, kept, appid, body.password, actor=call.actor)
+    whole = together.then(lambda c: tables.member(c, appid))
+    return _view(call, await call.transaction(appid).write(whole))
 
 
 async def delete(call: Call[None]) -> Deleted:

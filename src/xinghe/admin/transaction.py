@@ -48,6 +48,33 @@ class Transaction(msgspec.Struct):
         return result
 
 
+class Together(msgspec.Struct):
+    """A database as services see it that only gathers what they would write: all is done, or
+    nothing.
+    """
+
+    database: Database
+    operations: list[Hook] = []
+
+    async def read(self, operation: Callable[[Connection], T]) -> T:
+        return await self.database.read(operation)
+
+    async def write(
+        self, operation: Hook, *, locks: Locks | None = None, idle: bool = False
+    ) -> None:
+        self.operations.append(operation)
+
+    def then(self, found: Callable[[Connection], T]) -> Callable[[Connection], T]:
+        """All of it as one operation, and what is found after it."""
+
+        def whole(connection: Connection) -> T:
+            for each in self.operations:
+                each(connection)
+            return found(connection)
+
+        return whole
+
+
 def unless_changed(exchange: Exchange, subject: str) -> Hook | None:
     """What `If-Match` asks for: that nobody has changed a thing since it was read.
 
