@@ -178,12 +178,14 @@ class Places(RuleBasedStateMachine):
     @precondition(lambda self: any(self.roles.values()))
     @rule(group=GROUPS, member=NAMES)
     def remove(self, group: str, member: str) -> None:
+        every = ("school", "class") if group == "school" else (group,)
+        left = [each for each in every if each in self.roles]
         placed = member in self.roles.get(group, {})
-        allowed = placed and not self.lonely(group, member)
+        allowed = placed and not any(self.lonely(each, member) for each in left)
         self.does(allowed, self.groups.remove(group, member))
         if allowed:
-            for each in ("school", "class") if group == "school" else (group,):
-                self.roles.get(each, {}).pop(member, None)
+            for each in left:
+                self.roles[each].pop(member, None)
             self.left(member)
 
     @precondition(lambda self: any(self.roles.values()))

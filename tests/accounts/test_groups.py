@@ -117,6 +117,22 @@ async def test_who_is_in_a_group(database: Database, groups: Groups, members: Me
     assert of_teacher.has_tokens
 
 
+async def test_who_leaves_an_organisation_leaves_none_of_its_groups_without_an_owner(
+    groups: Groups, members: Members
+) -> None:
+    await groups.create("school")
+    await groups.create("class", parent="school")
+    for name in ("a", "b"):
+        await members.create(name)
+        await groups.add("class", name, role="owner" if name == "a" else "member")
+    await groups.add("school", "a")
+    with pytest.raises(AccountError, match="'a' is the only owner of 'class': name another"):
+        await groups.remove("school", "a")
+    await groups.set_role("class", "b", "owner")
+    await groups.remove("school", "a")
+    assert [each.member for each in await groups.members("class")] == ["b"]
+
+
 async def test_a_group_with_members_keeps_an_owner(groups: Groups, members: Members) -> None:
     await groups.create("team")
     for name in ("a", "b"):

@@ -134,7 +134,9 @@ class Groups:
         def operation(connection: Connection) -> None:
             found, who = group_tables.locked_both(connection, group, member)
             before = group_tables.membership(connection, found, who)
-            self._keep_an_owner(connection, found, before)
+            inner = group_tables.of_member(connection, who.id)
+            for place in (before, *(each for each in inner if each.parent_id == found.id)):
+                self._keep_an_owner(connection, place)
             group_tables.leave(connection, found.id, who.id)
             gone = {"member": who.appid, "role": before.role}
             record(connection, self._actor, "group.remove", found.subject, before=gone)
@@ -148,7 +150,7 @@ class Groups:
             found, who = group_tables.locked_both(connection, group, member)
             before = group_tables.membership(connection, found, who)
             if role != "owner":
-                self._keep_an_owner(connection, found, before)
+                self._keep_an_owner(connection, before)
             group_tables.set_role(connection, found.id, who.id, role)
             changed = [{"member": who.appid, "role": each} for each in (before.role, role)]
             record(
@@ -249,12 +251,12 @@ class Groups:
 
         return await self._database.write(operation)
 
-    def _keep_an_owner(self, connection: Connection, group: Group, place: Membership) -> None:
+    def _keep_an_owner(self, connection: Connection, place: Membership) -> None:
         if place.role == "owner" and group_tables.leaves_no_owner(
-            connection, group.id, place.member_id
+            connection, place.group_id, place.member_id
         ):
             raise AccountError(
-                f"{place.member!r} is the only owner of {group.name!r}: name another"
+                f"{place.member!r} is the only owner of {place.group!r}: name another"
             )
 
 
