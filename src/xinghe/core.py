@@ -16,7 +16,7 @@ MICRO = 1_000_000
 """Micro-Tokens in one Token (Tokens are the platform's unit of account, section 1.2)."""
 
 INITIAL_GRANT = 1_000_000 * MICRO
-"""What a new account is granted, in micro-Tokens (section 1.2)."""
+"""What a new wallet of a member is granted, in micro-Tokens (section 1.2)."""
 
 
 def tokens(micro: int) -> Decimal:

@@ -224,6 +224,7 @@ async def test_a_rolling_window_opens_as_its_parts_leave_it(
         assert isinstance(await opened(minutes, amount), Reserved)
     # A part counts until the whole of it is an hour old.
     assert await opened(59, 35) == BudgetReached(budget, 100, 35, begin + 61 * minute)
+    assert await opened(59, 40) == BudgetReached(budget, 100, 40, begin + 61 * minute)
     assert await opened(59, 60) == BudgetReached(budget, 100, 60, begin + 81 * minute)
     assert await opened(59, 101) == BudgetReached(budget, 100, 101, None)
     assert isinstance(await opened(61, 40), Reserved)

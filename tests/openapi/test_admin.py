@@ -80,8 +80,8 @@ def test_the_document_is_valid(operator: Api) -> None:
 
 def test_conformance(operator: Api, pool: dict[str, list[str]], tmp_path: Path) -> None:
     # Always the same cases, so that CI fails for a change and not by chance.
-    options = ("--phases", "fuzzing", "--max-examples", "12", "--seed", "1")
-    assert admin_conforms(operator, pool, tmp_path, *options) >= 300
+    options = ("--phases", "fuzzing", "--max-examples", "5", "--seed", "1")
+    assert admin_conforms(operator, pool, tmp_path, *options) >= 120
 
 
 @pytest.mark.slow

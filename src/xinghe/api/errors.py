@@ -212,7 +212,7 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
 def _not_covered(fault: InsufficientTokens) -> ApiError:
     return ApiError(
         Errors.TOKEN_QUOTA_EXCEEDED,
-        "the account's Tokens do not cover the request: "
+        "the Tokens of the wallets do not cover the request: "
         f"{fault.available / MICRO:.6g} available, {fault.needed / MICRO:.6g} needed at most",
     )
 

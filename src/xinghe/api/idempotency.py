@@ -38,7 +38,7 @@ Handler = Callable[[Exchange], Awaitable[None]]
 
 
 class IdempotencyLayer(msgspec.Struct):
-    """Runs the handler of a request with a key at most once for each key of an account."""
+    """Runs the handler of a request with a key at most once for each key of a member."""
 
     store: IdempotencyStore
     server: Server

@@ -73,7 +73,7 @@ class Prepared(msgspec.Struct, Generic[T_co], frozen=True):
 class Work(Protocol[T_co]):
     """What an operation says of the work that it charges for; `charged` does the rest.
 
-    `tokens` is what it takes of its account's Tokens a minute until it is known what it has used;
+    `tokens` is what it takes of its member's Tokens a minute until it is known what it has used;
     `counts` are the fields of its usage that it fills. A `stream` that is cut off is owed as far as
     it was shown, any other answer not at all, unless it is the client that leaves. Whoever sends a
     stream watches its token, since it may be sent for longer than it is made.

@@ -90,7 +90,7 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
 
 
 class AccountLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of one account: a second over all models, a minute over what names no model; 0 is none.
+    """Of one member: a second over all models, a minute over what names no model; 0 is none.
 
     Before each limit of concurrent requests at most `queue` wait, for at most `wait` seconds.
     """

@@ -28,7 +28,7 @@ class CatalogError(Exception):
 
 
 class Catalog(msgspec.Struct, frozen=True):
-    """Every model by its name, every deployment by its own, and what limits an account."""
+    """Every model by its name, every deployment by its own, and what limits a member."""
 
     models: dict[str, ModelCard]
     deployments: dict[str, AnyDeployment]

@@ -53,7 +53,7 @@ def show_findings(
 
 @ledger.command()
 @click.option(
-    "--member", "--account", "member", type=MEMBER, metavar="NAME", help="Only its entries."
+    "--member", "--account", "member", type=MEMBER, metavar="NAME", help="Only those of his wallet."
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
 @shown_options

@@ -114,7 +114,7 @@ def create(
 
 @token.command("list")
 @click.option(
-    "--member", "--account", "member", type=MEMBER, metavar="NAME", help="Only its tokens."
+    "--member", "--account", "member", type=MEMBER, metavar="NAME", help="Only his tokens."
 )
 @shown_options
 def list_tokens(member: str | None, data: str | None, as_json: bool) -> None:

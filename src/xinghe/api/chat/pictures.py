@@ -13,7 +13,7 @@ from xinghe.workers import Threads
 MOST = 32
 """Pictures in one request."""
 WAITING, SHARE = 128, 16
-"""Requests that wait to have their pictures opened: in all, and of one account."""
+"""Requests that wait to have their pictures opened: in all, and of one member."""
 ACCEPT = "image/png, image/jpeg, image/bmp, image/webp"
 
 

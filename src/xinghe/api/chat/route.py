@@ -175,7 +175,7 @@ class _Chat(msgspec.Struct, eq=False):
         """What the answer will be held to, of a request with a format or tools.
 
         Schemas are vetted before anything is counted or reserved, at nobody's cost: no work is
-        done for an account that could not pay for the least of answers. Raises `ApiError` for a
+        done for a member who could not pay for the least of answers. Raises `ApiError` for a
         schema that cannot be guaranteed, `Busy` and `InsufficientTokens`.
         """
         services, request, payer = self._services, self._request, self._exchange.principal
