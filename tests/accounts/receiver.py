@@ -42,7 +42,7 @@ class Receiver:
     async def __aexit__(self, *error: object) -> None:
         await self._runner.cleanup()
 
-    async def count(self, number: int, timeout: float = 10) -> None:  # noqa: ASYNC109
+    async def count(self, number: int, timeout: float = 60) -> None:  # noqa: ASYNC109
         """Wait until so many requests have come."""
         async with asyncio.timeout(timeout), self._changed:
             await self._changed.wait_for(lambda: len(self.received) >= number)

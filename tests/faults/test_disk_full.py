@@ -29,7 +29,8 @@ from xinghe.ledger.journal import read
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    with disk.small_disk(tmp_path / "disk", 8) as folder:
+    # The index of the service's own pages stands on it as well.
+    with disk.small_disk(tmp_path / "disk", 24) as folder:
         yield folder
 
 

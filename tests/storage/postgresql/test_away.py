@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -17,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 
-from tests.kit.disk import small_disk
+from tests.kit.disk import fill, small_disk
 from tests.kit.pace import allowed
 from tests.kit.postgres import QUICK, Cluster, cluster
 from tests.storage.postgresql.proxy import proxy
@@ -252,10 +251,10 @@ async def test_no_connection_is_left(own: Cluster, url: str, database: Database)
 
 @pytest.fixture
 def small(own: Cluster) -> Iterator[Path]:
-    """A file system of its own, of 24 MB, that the server's user can reach."""
+    """A file system of its own, of 32 MB, that the server's user can reach."""
     with tempfile.TemporaryDirectory() as outside:
         Path(outside).chmod(0o711)
-        with small_disk(Path(outside, "disk"), 24) as folder:
+        with small_disk(Path(outside, "disk"), 32) as folder:
             space = folder / "space"
             space.mkdir(mode=0o700)
             owner = own.server.folder.stat()
@@ -269,8 +268,7 @@ async def test_the_disk_is_full(own: Cluster, small: Path, tmp_path: Path) -> No
     async with await Database.open(tmp_path, url) as database:
         await database.write(partial(note, text="before"))
         filler = small / "filler"
-        free = shutil.disk_usage(small).free
-        filler.write_bytes(bytes(free))
+        fill(filler)
         large = "x" * 50_000 + os.urandom(100_000).hex()
         with pytest.raises(StorageUnavailable, match="No space left"):
             await database.write(partial(note, text=large))
