@@ -114,8 +114,8 @@ async def change(call: Call[MemberChange]) -> MemberView:
             if name is not UNSET:
                 _check_password(body.password, name)
     together = Together(call.services.database)
-    gathering, appid = cast("Database", together), found.appid
-    members = Members(gathering, actor=call.actor)
+    collector, appid = cast("Database", together), found.appid
+    members = Members(collector, actor=call.actor)
     if body.name is not UNSET:
         await members.rename(appid, body.name)
     if body.disabled is not UNSET:
@@ -124,7 +124,7 @@ async def change(call: Call[MemberChange]) -> MemberView:
         await members.set_operator(appid, body.operator)
     if body.password is not UNSET:
         kept = call.services.passwords
-        await set_password(gathering, kept, appid, body.password, actor=call.actor)
+        await set_password(collector, kept, appid, body.password, actor=call.actor)
     whole = together.then(lambda c: tables.member(c, appid))
     return _view(call, await call.transaction(appid).write(whole))
 
