@@ -57,13 +57,17 @@ class RequestQuery(Scoped, kw_only=True):
     pass
 
 
+TOKEN = {"allowed": "a token's public id, 10 letters and digits: the part between its dashes"}
+
+
 class Filtered(Scoped, kw_only=True):
     since: Time | None = msgspec.field(default=None, name="from")
     until: Time | None = msgspec.field(default=None, name="to")
     model: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
-    token: Annotated[str, Meta(pattern="^[a-z0-9]{10}$", description="Its public id.")] | None = (
-        None
-    )
+    token: (
+        Annotated[str, Meta(pattern="^[a-z0-9]{10}$", description="Its public id.", extra=TOKEN)]
+        | None
+    ) = None
     after: After | None = None
 
 
@@ -71,6 +75,9 @@ class EntriesQuery(Filtered, kw_only=True):
     kind: Literal["usage", "grant", "expiry"] | None = None
     request_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     limit: Limit | None = None
+
+
+BY = "model, token, member, group, or several of them with commas between"
 
 
 class UsageQuery(Filtered, kw_only=True):
@@ -81,6 +88,7 @@ class UsageQuery(Filtered, kw_only=True):
             Meta(
                 pattern="^(model|token|member|group)(,(model|token|member|group)){0,3}$",
                 description="What the sums are told apart by: model, token, member, group.",
+                extra={"allowed": BY},
             ),
         ]
         | None
