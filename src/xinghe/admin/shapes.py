@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET, Meta
@@ -53,7 +53,7 @@ Amount = Annotated[
 Tokens = Annotated[Decimal, Meta(description="Tokens, with up to 6 decimals.")]
 Told = Annotated[str, Meta(description="ISO 8601, UTC.")]
 Scope = Literal["model.call", "account.read", "admin"]
-assert set(Scope.__args__) == set(SCOPES)  # type: ignore[attr-defined]
+assert get_args(Scope) == SCOPES
 Scopes = Annotated[list[Scope], Meta(min_length=1, max_length=len(SCOPES))]
 Models = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=128)]],
