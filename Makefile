@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all soak attack faults clients images lint types imports format metrics bench lock audit clean
+.PHONY: help run test test-all soak attack faults clients images lint types imports format metrics bench lock audit clean console-assets
 
 # Whoever forbids Python to keep what it compiles would have every process compile all of it anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -72,6 +72,9 @@ lock: $(VENV)/.dev  ## resolve the dependencies anew into the lock files
 		$(BIN)/uv pip compile -q --universal --generate-hashes --group client-$$client -o tests/clients/locks/$$client.lock --custom-compile-command "make lock" || exit; \
 	done
 	$(BIN)/python scripts/images_extra.py | $(BIN)/uv pip compile -q --universal --generate-hashes -c requirements.lock --override tests/images/diffusion/overrides.txt - -o $(IMAGES) --custom-compile-command "make lock"
+
+console-assets:  ## take the console's libraries from npm anew, as pinned
+	python3 scripts/console_assets.py
 
 audit: $(VENV)/.dev  ## known vulnerabilities of what is locked
 	$(BIN)/pip-audit --require-hashes -r requirements.lock

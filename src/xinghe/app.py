@@ -54,6 +54,7 @@ from xinghe.api.models import ModelsRoute
 from xinghe.api.priced import Lapses, Services
 from xinghe.api.rerank import RerankRoute
 from xinghe.catalog import Catalog
+from xinghe.console import Console
 from xinghe.dispatch import Deployments
 from xinghe.fetching import Fetcher
 from xinghe.generation.vetting import Vetting
@@ -137,6 +138,7 @@ class System:
             settings.server,
             signin.passwords,
         )
+        console = Console(settings, lambda: self.app, Router(elsewhere))
         models = ModelsRoute(services, created=int(time.time()))
         details = AccountRoute(
             services,
@@ -164,9 +166,7 @@ class System:
                 "subscription": billing.subscription,
                 "billing_usage": billing.usage,
             },
-            elsewhere=Auth(
-                settings.server, signin, bodies, Admin(operators, Identified(Router(elsewhere)))
-            ),
+            elsewhere=Auth(settings.server, signin, bodies, Admin(operators, Identified(console))),
         )
         self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))
         """On a port of its own: what it tells is for the operator alone."""

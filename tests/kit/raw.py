@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer; header names are lower case."""
+    """A whole answer; header names are lower case. Cookies are set line by line."""
 
     status: int
     headers: Mapping[str, str]
@@ -66,8 +66,9 @@ class Connection:
     ) -> None:
         """Send one request, with a Content-Length if there is a body."""
         self._asked = method
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.authority}"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        given = {"Host": self.authority, **(headers or {})}
+        lines = [f"{method} {path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in given.items()]
         if body is not None:
             lines.append(f"Content-Length: {len(body)}")
         self.send("\r\n".join([*lines, "", ""]).encode() + (body or b""))
@@ -80,8 +81,13 @@ class Connection:
             code = int(status.split(" ")[1])
             if code >= 200:
                 break
-        pairs = (line.split(":", 1) for line in lines if line)
-        return code, {name.strip().lower(): value.strip() for name, value in pairs}
+        headers: dict[str, str] = {}
+        for line in filter(None, lines):
+            name, value = (part.strip() for part in line.split(":", 1))
+            name = name.lower()
+            cookies = headers.get(name) if name == "set-cookie" else None
+            headers[name] = f"{cookies}\n{value}" if cookies else value
+        return code, headers
 
     def pieces(self, headers: Mapping[str, str]) -> Iterator[bytes]:
         """The body as it comes: HTTP chunks, or what each read gave."""

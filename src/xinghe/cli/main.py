@@ -9,6 +9,7 @@ from xinghe import __version__
 from xinghe.cli.audit import audit
 from xinghe.cli.backup import backup, restore_command
 from xinghe.cli.budgets import budget
+from xinghe.cli.console import console
 from xinghe.cli.enrolment import import_members
 from xinghe.cli.groups import group
 from xinghe.cli.ledger import ledger
@@ -57,6 +58,7 @@ for command in (
     budget,
     usage,
     audit,
+    console,
     models,
     ledger,
     search,

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from contextlib import ExitStack
+import sys
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from textwrap import dedent
 
@@ -10,7 +11,7 @@ import click
 from msgspec.structs import asdict, replace
 
 from xinghe import __version__
-from xinghe.accounts import Tokens
+from xinghe.accounts import AccountError, Tokens
 from xinghe.catalog import (
     Catalog,
     CatalogError,
@@ -19,6 +20,7 @@ from xinghe.catalog import (
     load,
 )
 from xinghe.cli.common import local_server
+from xinghe.cli.console import is_loopback, link_url
 from xinghe.doctor import computing
 from xinghe.observe import logs
 from xinghe.settings import Settings, SettingsError, http_url
@@ -95,6 +97,7 @@ def serve(
         if local is not None:
             stack.enter_context(keeping(local, own=True))
         token = asyncio.run(_quickstart_token(settings)) if quickstart else None
+        way_in = asyncio.run(_way_in(settings))
     except (SettingsError, CatalogError, WeightsError, ServeError, StorageError, OSError) as error:
         stack.close()
         raise click.ClickException(str(error)) from error
@@ -111,6 +114,7 @@ def serve(
             state = process.state
             click.echo(f"engine {state.deployment}: {computing.text(asdict(state))}")
         click.echo(f"metrics at {_url(metrics_listener)}/metrics")
+        click.echo(way_in, nl=False)
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
     async def supervise() -> int:
@@ -144,6 +148,22 @@ def _engines(settings: Settings, catalog: Catalog) -> Engines:
         if isinstance(embedding, LlamaCppEmbeddingDeployment) and not embedding.path.is_file():
             raise WeightsError(f"deployments.{name}: there is no file {embedding.path}")
     return engines
+
+
+async def _way_in(settings: Settings) -> str:
+    """What is said of the console: its address; with a link that signs in only where nobody but
+    the operator reads it, and where the link surely leads to this service.
+    """
+    if not settings.console.enabled:
+        return ""
+    here = is_loopback(settings.server.host) or bool(settings.server.public_url)
+    if here and sys.stdout.isatty():
+        async with await Database.open(settings.data_dir, settings.database.url) as database:
+            with suppress(AccountError):  # nobody is an operator: the command says what to do
+                link = await link_url(database, settings, actor="serve")
+                hint = "once, within ten minutes; another: xinghe console link"
+                return f"console at {link}\n  ({hint})\n"
+    return f"console at {settings.server.base_url}/\n"
 
 
 async def _quickstart_token(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from xinghe.settings.console import Console
 from xinghe.settings.signin import SignIn
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -319,6 +320,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     images: Images = Images()
     database: Database = Database()
     signin: SignIn = SignIn()
+    console: Console = Console()
     log: Log = Log()
 
     @property

@@ -17,7 +17,7 @@ from xinghe.accounts.invitations import Invitations, accept, sign_up
 from xinghe.accounts.members import create_member
 from xinghe.core import INITIAL_GRANT
 from xinghe.settings import SignIn as Settings
-from xinghe.signin import passwords
+from xinghe.signin import links, passwords
 from xinghe.signin.id_token import Identity, Unproven
 from xinghe.signin.oidc import Provider, ProviderFailed
 from xinghe.signin.passwords import Passwords
@@ -119,6 +119,21 @@ class SignIn:
                 return self.sessions.make(connection, owner, "token", principal)
 
             return await self._let_in(attempt, operation)
+
+    async def by_link(self, code: str, address: str) -> NewSession:
+        """A session of whom a one-time link is for; the link works no more."""
+        with self._attempt("", address) as attempt:
+
+            def operation(connection: Connection) -> NewSession | None:
+                owner = links.take(connection, code)
+                return None if owner is None else self.sessions.make(connection, owner, "link")
+
+            made = await self._database.write(operation)
+            if made is None:
+                raise _refused("link", address)
+            attempt.succeeded()
+        log.info("signed_in", member=made.owner.appid, method=made.method)
+        return made
 
     async def by_provider(
         self, secret: str, code: str, address: str, *, invitation: str | None, name: str | None

@@ -21,7 +21,7 @@ from xinghe.regular import Regular
 from xinghe.settings import SignIn as Settings
 from xinghe.storage import Connection, Database, StorageError, now
 
-Method: TypeAlias = Literal["password", "token", "oidc", "invitation"]
+Method: TypeAlias = Literal["password", "token", "oidc", "invitation", "link"]
 
 PREFIX = "xhs-"
 SCOPES = frozenset({"account.read", "admin"})

@@ -34,7 +34,7 @@ from xinghe.signin.throttle import network
 
 MOUNT = "/auth/v1"
 MAX_BODY_BYTES = 16 * 1024
-SECRET = frozenset({"password", "current", "new", "token", "invitation"})
+SECRET = frozenset({"password", "current", "new", "token", "invitation", "code"})
 """Fields of which no value is repeated."""
 
 DOCUMENT = "/openapi.json"

@@ -46,6 +46,9 @@ class Handlers(msgspec.Struct, frozen=True):
     async def token(self, call: Call, given: schema.TokenGiven) -> schema.SessionAnswer:
         return schema.answered(await self.signin.by_token(given.token, call.address))
 
+    async def by_link(self, call: Call, given: schema.LinkGiven) -> schema.SessionAnswer:
+        return schema.answered(await self.signin.by_link(given.code, call.address))
+
     async def join(self, call: Call, given: schema.Joining) -> schema.SessionAnswer:
         made = await self.signin.join(given.invitation, given.name, given.password, call.address)
         return schema.answered(made)

@@ -38,6 +38,10 @@ ROUTES = (
         Handlers.token, schema.SessionAnswer, schema.TokenGiven,
     ),
     Route(
+        "link_in", "POST", "/link", "Sign in by a one-time link.",
+        Handlers.by_link, schema.SessionAnswer, schema.LinkGiven,
+    ),
+    Route(
         "join", "POST", "/join", "Become a member.",
         Handlers.join, schema.SessionAnswer, schema.Joining,
     ),

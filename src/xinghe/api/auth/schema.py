@@ -26,6 +26,12 @@ class TokenGiven(msgspec.Struct, forbid_unknown_fields=True):
     token: Code
 
 
+class LinkGiven(msgspec.Struct, forbid_unknown_fields=True):
+    """The code of a one-time link, as `xinghe console link` prints it."""
+
+    code: Code
+
+
 class ProviderGiven(msgspec.Struct, forbid_unknown_fields=True):
     """For one whom nobody knows yet: the code of an invitation, and what he wants to be called."""
 

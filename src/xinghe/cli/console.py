@@ -1,0 +1,48 @@
+"""`xinghe console`: the way into the web pages for whoever runs the service."""
+
+import ipaddress
+
+import click
+
+from xinghe.cli.common import actor, data_option, run_in
+from xinghe.settings import Settings, SettingsError
+from xinghe.signin import links
+from xinghe.storage import Database
+
+
+@click.group()
+def console() -> None:
+    """The web pages."""
+
+
+@console.command()
+@data_option
+def link(data: str | None) -> None:
+    """Print a link that signs the operator in: once, within ten minutes.
+
+    The links before it work no more. It is a secret: whoever opens it first is the operator.
+    """
+
+    async def made(settings: Settings) -> str:
+        if not settings.console.enabled:
+            raise SettingsError("console.enabled is false: there are no pages")
+        async with await Database.open(
+            settings.data_dir, settings.database.url, create=False
+        ) as database:
+            return await link_url(database, settings, actor=actor())
+
+    click.echo(run_in(data, made))
+
+
+async def link_url(database: Database, settings: Settings, *, actor: str) -> str:
+    """A new one-time link. Raises `AccountError` where nobody is an operator."""
+    code = await links.new_link(database, actor=actor)
+    return f"{settings.server.base_url}{links.PATH}{code}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a listening address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,38 @@
+// What a page does beyond links and forms. Every page works without it.
+(() => {
+  "use strict";
+
+  // Times and days are those of where the browser is, from the next page on.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) {
+    document.cookie = `xinghe-zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+  }
+
+  document.documentElement.classList.add("scripted");
+
+  // <button data-copy="#id">: what stands in the element goes to the clipboard.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const source = document.querySelector(button.dataset.copy);
+    await navigator.clipboard.writeText((source.value ?? source.textContent).trim());
+    const before = button.textContent;
+    button.textContent = button.dataset.copied;
+    setTimeout(() => { button.textContent = before; }, 1500);
+  });
+
+  // <form data-confirm="…">: asks once more before it is sent.
+  document.addEventListener("submit", (event) => {
+    const question = event.target.dataset.confirm;
+    if (question && !window.confirm(question)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  }, true);
+
+  // <form data-auto>: a filter that is changed is applied.
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("form[data-auto]");
+    if (form) form.requestSubmit();
+  });
+})();

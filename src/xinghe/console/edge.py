@@ -1,0 +1,187 @@
+"""The edge of the pages: host, path, origin, session; a page for whatever goes wrong."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, quote
+
+import structlog
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from xinghe.api.auth.schema import SessionShown
+from xinghe.api.errors import Errors
+from xinghe.console.assets import PATH as ASSETS
+from xinghe.console.assets import Assets
+from xinghe.console.browser import Browser
+from xinghe.console.calls import Calls, Refused
+from xinghe.console.guard import HEADERS, Hosts, is_marked, is_ours
+from xinghe.console.page import Page, SignInNeeded
+from xinghe.console.rendering import Rendering
+from xinghe.console.route import Route
+from xinghe.console.table import ROUTES
+from xinghe.settings import Settings
+
+MAX_FORM_BYTES = 64 * 1024
+MAX_FIELDS = 200
+_ASSET = compile_path(ASSETS + "{version}/{name}")[0]
+_COMPILED = [(route, compile_path(route.path)) for route in ROUTES]
+
+log = structlog.get_logger(__name__)
+
+
+class NotServed(Exception):
+    """The pages refuse by themselves; the texts say why, in both languages."""
+
+    def __init__(self, status: int, chinese: str, english: str) -> None:
+        super().__init__(english)
+        self.status = status
+        self.chinese = chinese
+        self.english = english
+
+
+class Edge:
+    """Answers whatever is asked of the pages."""
+
+    def __init__(self, settings: Settings, api: ASGIApp) -> None:
+        self._settings = settings
+        self._api = api
+        self._hosts = Hosts(settings)
+        self._assets = Assets()
+        self._rendering = Rendering(self._assets)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        page = self._page(request)
+        try:
+            response = await self._answer(page)
+        except ClientDisconnect:
+            return
+        page.browser.save(response)
+        response.raw_headers.extend(HEADERS)
+        await response(scope, receive, send)
+
+    async def _answer(self, page: Page) -> Response:
+        try:
+            return await self._served(page)
+        except SignInNeeded:
+            return page.go(f"/?next={quote(_wanted(page.request))}")
+        except NotServed as refused:
+            text = page.text(refused.chinese, refused.english)
+            return page.render("layout/refused.html", status=refused.status, message=text)
+        except Refused as refused:
+            if refused.code == Errors.INVALID_TOKEN.value.code and page.current is not None:
+                page.browser.sign_out()
+                return page.go(f"/?next={quote(_wanted(page.request))}")
+            return page.render(
+                "layout/refused.html", status=refused.status, message=None, refused=refused
+            )
+
+    async def _served(self, page: Page) -> Response:
+        request = page.request
+        host = request.headers.get("host", "")
+        if not self._hosts.allow(host):
+            raise NotServed(
+                421,
+                f"本服务不以“{host[:80]}”这个主机名提供页面。管理员可以在 server.public_url 或 "
+                "console.hosts 里写上它。",
+                f"This service has no pages under the host name “{host[:80]}”. Its operator may "
+                "add the name to server.public_url or console.hosts.",
+            )
+        if (match := _ASSET.match(request.url.path)) and request.method in ("GET", "HEAD"):
+            return self._assets.answer(request, **match.groupdict())
+        route = _find(request)
+        if route.method == "POST":
+            if not is_ours(request.headers):
+                raise _not_ours()
+            page.form = await _form(request)
+            if not is_marked(page.browser.secret, page.field("mark")):
+                raise _not_ours()
+        if page.browser.session:
+            page.current = await _session(page)
+        if not route.open and page.current is None:
+            raise SignInNeeded
+        return await route.work(page)
+
+    def _page(self, request: Request) -> Page:
+        server = self._settings.server
+        browser = Browser(
+            request.cookies,
+            request.headers.get("accept-language", ""),
+            self._settings.console.zone,
+            secure=server.base_url.startswith("https:"),
+        )
+        host = request.headers.get("host", "")
+        unknown = server.public_url or not self._hosts.allow(host)
+        return Page(
+            request=request,
+            browser=browser,
+            api=Calls(self._api, request.scope, browser.session),
+            rendering=self._rendering,
+            form=FormData(),
+            base_url=server.base_url if unknown else f"{request.url.scheme}://{host}",
+        )
+
+
+def _find(request: Request) -> Route:
+    """The route of a request, its path's parts in `path_params`. Raises `NotServed`."""
+    path = request.url.path
+    method = "GET" if request.method == "HEAD" else request.method
+    known = False
+    for route, (pattern, _, _) in _COMPILED:
+        if match := pattern.match(path):
+            known = True
+            if route.method == method:
+                request.scope["path_params"] = match.groupdict()
+                return route
+    if known:
+        raise NotServed(
+            405, "这个页面不接受这样的请求。", "This page does not take such a request."
+        )
+    raise NotServed(404, "没有这个页面。", "There is no such page.")
+
+
+async def _session(page: Page) -> SessionShown | None:
+    """Whose session the browser brings; one that has ended is forgotten."""
+    try:
+        return await page.api.get("/auth/v1/session", SessionShown)
+    except Refused as refused:
+        if refused.status != Errors.INVALID_TOKEN.value.status:
+            raise
+        page.browser.sign_out()
+        return None
+
+
+async def _form(request: Request) -> FormData:
+    """What a form sent. Raises `NotServed`, `ClientDisconnect`."""
+    data = b""
+    async for part in request.stream():
+        data += part
+        if len(data) > MAX_FORM_BYTES:
+            raise NotServed(413, "表单太大了。", "The form is too large.")
+    try:
+        fields = parse_qsl(
+            data.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except ValueError:
+        raise NotServed(400, "表单无法读取。", "The form cannot be read.") from None
+    return FormData(list[tuple[str, str | UploadFile]](fields))
+
+
+def _wanted(request: Request) -> str:
+    """Where to go on after the sign-in: to the page that was asked for, if it only shows."""
+    if request.method != "GET":
+        return "/console/"
+    query = f"?{request.url.query}" if request.url.query else ""
+    return request.url.path + query
+
+
+def _not_ours() -> NotServed:
+    return NotServed(
+        403,
+        "这个表单不是从本站的页面发来的,或者页面已经过期。请返回、刷新页面后再试一次。",
+        "This form did not come from a page of this site, or the page is out of date. Go back, "
+        "reload the page and try again.",
+    )

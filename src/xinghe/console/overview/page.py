@@ -1,0 +1,19 @@
+"""`/console/`: what is left, and how the last days were."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from xinghe.api.account.schema import AccountShown
+from xinghe.console.page import HOME, Page
+from xinghe.console.route import Route
+
+ACCOUNT = "/v1/account"
+
+
+async def show(page: Page) -> Response:
+    account = await page.api.get(ACCOUNT, AccountShown, zone=page.browser.zone)
+    return page.render("overview/page.html", account=account)
+
+
+ROUTES = (Route("GET", HOME, show),)

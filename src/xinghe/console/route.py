@@ -1,0 +1,26 @@
+"""What a page's folder tells the edge: at which paths it answers, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeAlias
+
+import msgspec
+from starlette.responses import Response
+
+from xinghe.console.page import Page
+
+Work: TypeAlias = Callable[[Page], Awaitable[Response]]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A handler and its path; `{name}` in it is one of `page.request.path_params`.
+
+    A POST changes something: it is taken from a form of ours alone. Whoever has no session is sent
+    to sign in, but where the route is `open`.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    work: Work
+    open: bool = False

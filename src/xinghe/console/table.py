@@ -1,0 +1,10 @@
+"""All pages: each folder tells at which paths it answers."""
+
+from xinghe.console.overview import page as overview
+from xinghe.console.route import Route
+from xinghe.console.signin import page as signin
+
+ROUTES: tuple[Route, ...] = (
+    *signin.ROUTES,
+    *overview.ROUTES,
+)
