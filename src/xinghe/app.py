@@ -64,6 +64,7 @@ from xinghe.images.store import Folder, ImageStore
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter, left
 from xinghe.observe.metrics import watched_loop
+from xinghe.observe.speeds import Speeds
 from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
 from xinghe.search.service import SearchService
@@ -103,6 +104,7 @@ class System:
             deployments=self.deployments,
             limiter=Limiter(),
             concurrency=Concurrency(principals, catalog.limits),
+            speeds=Speeds(),
             ledger=Ledger(database),
             lapses=Lapses(principals),
             moderator=Moderator(

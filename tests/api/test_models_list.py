@@ -7,8 +7,10 @@ from openai import OpenAI
 
 from tests.api import documented
 from tests.kit.api import ALIAS, DOCUMENTED, STRICT, Api
-from tests.kit.expect import refused
-from tests.kit.models import CHAT
+from tests.kit.expect import answered, refused
+from tests.kit.models import CHAT, DOWN, R1
+from tests.kit.script import Script
+from tests.kit.server import Server
 
 
 @pytest.mark.parametrize("mount", [DOCUMENTED, ALIAS, STRICT])
@@ -71,3 +73,29 @@ def test_unknown_model(api: Api) -> None:
 
 def test_list_needs_a_token(api: Api) -> None:
     refused(api.bearing(None).get("/models"), 401, "invalid_request_error", "invalid_iam_token")
+
+
+@pytest.mark.parametrize("path", ["/models", f"/models/{CHAT}"])
+def test_either_scope_reads_them(server: Server, api: Api, path: str) -> None:
+    for scope in "model.call", "account.read":
+        assert api.bearing(server.token("--scope", scope)).get(path).status == 200
+    neither = api.bearing(server.token("--scope", "admin")).get(path)
+    refused(neither, 401, "access_denied", "no_parameter_permission", "model.call or account.read")
+
+
+def test_state_of_what_serves_each(api: Api) -> None:
+    states = {model["id"]: model["xinghe"]["state"] for model in api.get("/models").json["data"]}
+    assert states[CHAT] == "ready"
+    assert states["embedding-v1"] == "ready"
+    assert states["Stable-Diffusion-XL"] == "ready"
+    assert states[DOWN] == "not ready"
+
+
+def test_measured_speed(api: Api) -> None:
+    script = Script(pieces=["a"] * 20, rate=100.0, delay=0.2)
+    answered(api.chat(model=R1, messages=script.messages))
+    about = api.get(f"/models/{R1}").json["xinghe"]
+    assert about["first_token_ms"] > 0
+    assert about["tokens_per_second"] > 0
+    down = api.get(f"/models/{DOWN}").json["xinghe"]
+    assert (down["first_token_ms"], down["tokens_per_second"]) == (None, None)

@@ -17,6 +17,8 @@ from tests.kit.script import SECRET, Script, read
 from tests.kit.wire import completion, events
 from tests.upstreams.fixtures import cases
 
+MODELS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
 
 @dataclass
 class Received:
@@ -39,7 +41,7 @@ class Received:
 
 
 class Upstream:
-    """Serves `POST /v1/chat/completions` on 127.0.0.1 until it is left."""
+    """Serves `POST /v1/chat/completions` on 127.0.0.1 until it is left, and `GET /v1/models`."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -90,7 +92,11 @@ class Upstream:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while request := await _request(reader):
-                await self._answer(*request, reader, writer)
+                headers, body = request
+                if body is None:
+                    writer.write(MODELS)
+                else:
+                    await self._answer(headers, body, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
@@ -119,13 +125,17 @@ class Upstream:
 
 async def _request(
     reader: asyncio.StreamReader,
-) -> tuple[dict[str, str], dict[str, Any]] | None:
-    """The headers and JSON body of the next request; `None` when the client has closed."""
+) -> tuple[dict[str, str], dict[str, Any] | None] | None:
+    """The headers and JSON body of the next request (None: it asks for the models); `None` when
+    the client has closed.
+    """
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return None
     lines = head.decode("latin-1").split("\r\n")
+    if lines[0].startswith("GET /v1/models "):
+        return {}, None
     assert lines[0].startswith("POST /v1/chat/completions "), lines[0]
     pairs = (line.split(":", 1) for line in lines[1:] if line)
     headers = {name.strip().lower(): value.strip() for name, value in pairs}

@@ -63,7 +63,7 @@ class Admin:
         exchange.operation = f"admin.{operation.name}"
         exchange.logged_path = MOUNT + operation.path  # as it is, it may name a person
         exchange.path_id = raw
-        principal = await authenticate(exchange, self.services.principals, SCOPE)
+        principal = await authenticate(exchange, self.services.principals, [SCOPE])
         exchange.principal = principal
         ACCOUNT.set(str(principal.member_id))
         self._admit(exchange)
@@ -99,7 +99,7 @@ class Admin:
         given = await self._given(operation, exchange)
         if exchange.method not in BODILESS:
             # Who could hold back the end of a body would keep a role that he has lost since.
-            exchange.principal = await authenticate(exchange, self.services.principals, SCOPE)
+            exchange.principal = await authenticate(exchange, self.services.principals, [SCOPE])
         call = Call(self.services, exchange, path, given)
         await operation.about(call)
         _authorize(operation, call)

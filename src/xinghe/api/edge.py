@@ -5,7 +5,7 @@ Identity and rights are those of the contract's section "Identity and headers".
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 
 import msgspec
 import structlog
@@ -89,7 +89,7 @@ class Edge(msgspec.Struct):
                 f"Only {operation.method} requests are accepted",
                 headers=[("Allow", f"{operation.method}, OPTIONS")],
             )
-        exchange.principal = await authenticate(exchange, self.principals, operation.scope)
+        exchange.principal = await authenticate(exchange, self.principals, operation.scopes)
         ACCOUNT.set(str(exchange.principal.member_id))
         # Before the body is read: a client that asks too often costs no more than this.
         if self.qps:
@@ -136,17 +136,19 @@ def bearer(exchange: Exchange) -> str:
     return secret.lstrip(" ") if kind.lower() == "bearer" else ""
 
 
-async def authenticate(exchange: Exchange, principals: Principals, scope: str) -> Principal:
-    """The owner of the bearer token. Raises `ApiError` (401)."""
+async def authenticate(
+    exchange: Exchange, principals: Principals, scopes: Collection[str]
+) -> Principal:
+    """The owner of the bearer token, which has one of the scopes. Raises `ApiError` (401)."""
     principal = await principals.authenticate(bearer(exchange))
     if principal is None:
         raise ApiError(
             Errors.INVALID_TOKEN, f"{REALM}: the access token is unknown, revoked or expired"
         )
-    if scope not in principal.scopes:
+    if principal.scopes.isdisjoint(scopes):
         raise ApiError(
             Errors.NO_PARAMETER_PERMISSION,
-            f"the access token lacks the scope {scope} of this operation",
+            f"the access token lacks the scope {' or '.join(scopes)} of this operation",
         )
     appid = exchange.header(b"appid")
     if appid is not None and appid != principal.appid:

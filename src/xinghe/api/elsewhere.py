@@ -1,7 +1,6 @@
 """What is behind links, what an operator's tools read, and a JSON 404 elsewhere."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -31,8 +30,6 @@ REQUEST_ID = "xinghe.request_id"
 
 READING = ("GET", "HEAD")
 
-FRESH_SECONDS = 1.0
-
 
 class Readiness:
     """Ready: no shutdown has begun, the database writes, and some deployment can answer.
@@ -43,8 +40,6 @@ class Readiness:
     def __init__(self, deployments: Deployments, database: Database) -> None:
         self._all = deployments
         self._database = database
-        self._asked_at = 0.0
-        self._asked: asyncio.Task[dict[str, bool]] | None = None
         self.stopping = False
         self.engines: dict[str, msgspec.Struct] = {}
         """By deployment, how an embedded engine computes, for `xinghe doctor`."""
@@ -62,19 +57,11 @@ class Readiness:
 
     async def check(self) -> tuple[bool, dict[str, bool]]:
         """The verdict, and what it rests on."""
-        deployments = await self._deployments()
+        deployments = await self._all.ready()
         serving, database = not self.stopping, self._database.last_error is None
         checks = {"serving": serving, "database": database}
         checks |= {f"deployment {name}": ready for name, ready in deployments.items()}
         return serving and database and any(deployments.values()), checks
-
-    async def _deployments(self) -> dict[str, bool]:
-        """Asked at most once a second: anybody may probe, and every probe would reach engines."""
-        now = time.monotonic()
-        if self._asked is None or (self._asked.done() and now - self._asked_at >= FRESH_SECONDS):
-            self._asked_at = now
-            self._asked = asyncio.create_task(self._all.ready())
-        return await asyncio.shield(self._asked)
 
 
 def probe_routes(readiness: Readiness) -> list[BaseRoute]:

@@ -1,5 +1,6 @@
 """`GET /models` and `GET /models/{id}` (section 2.7): OpenAI's shape, and an `xinghe` object."""
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -56,11 +57,18 @@ class Capabilities(msgspec.Struct):
 
 
 class About(msgspec.Struct):
-    """What an OpenAI client does not ask for. Ratios are Tokens a token."""
+    """What an OpenAI client does not ask for. Ratios are Tokens a token.
+
+    The speed is the mean of the answers that this process has given in the last 24 hours, to
+    whomever; null until there is one, and of what gives no tokens.
+    """
 
     kind: Literal["chat", "embedding", "image"]
     title: str
     served_by: str | None
+    state: Literal["ready", "not ready"]
+    first_token_ms: float | None
+    tokens_per_second: float | None
     rpm: int
     tpm: int
     capabilities: Capabilities
@@ -100,12 +108,12 @@ class ModelsRoute(msgspec.Struct):
     async def list(self, exchange: Exchange) -> None:
         principal = exchange.principal
         self._admit(exchange)
-        models = [
-            self._describe(name, card)
+        cards = {
+            name: card
             for name, card in self.services.catalog.models.items()
             if _permitted(name, principal)
-        ]
-        await exchange.send_json(ModelList("list", models))
+        }
+        await exchange.send_json(ModelList("list", [*await self._described(cards)]))
 
     async def show(self, exchange: Exchange) -> None:
         name = exchange.path_id
@@ -115,17 +123,31 @@ class ModelsRoute(msgspec.Struct):
             raise ApiError(
                 Errors.NO_SUCH_MODEL, f"no such model: {name[:80]!r}; GET /models lists them all"
             )
-        await exchange.send_json(self._describe(name, card))
+        (model,) = await self._described({name: card})
+        await exchange.send_json(model)
 
     def _admit(self, exchange: Exchange) -> None:
         limits = self.services.catalog.limits
         admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
 
-    def _describe(self, name: str, card: ModelCard) -> Model:
+    async def _described(self, cards: Mapping[str, ModelCard]) -> Sequence[Model]:
+        states = await self.services.deployments.states(
+            {card.deployment for card in cards.values()}
+        )
+        return [
+            self._describe(name, card, ready=states[card.deployment])
+            for name, card in cards.items()
+        ]
+
+    def _describe(self, name: str, card: ModelCard, *, ready: bool) -> Model:
+        speed = self.services.speeds.of(name)
         about = About(
             kind=card.kind.value,
             title=card.title,
             served_by=None,
+            state="ready" if ready else "not ready",
+            first_token_ms=speed.first_token_ms,
+            tokens_per_second=speed.tokens_per_second,
             rpm=card.rpm,
             tpm=card.tpm,
             capabilities=Capabilities(

@@ -27,13 +27,14 @@ from xinghe.api.models import Model, ModelList
 from xinghe.api.rerank import RERANK, Ranking
 from xinghe.api.validation import Form
 
-READ = "account.read"
+CALL = ("model.call",)
+READ = ("account.read",)
 
 
 class Operation(msgspec.Struct, frozen=True):
     """What is served at a path of every mount.
 
-    `name` stands in logs and metrics, `scope` is what a token needs for it. `forms` are the
+    `name` stands in logs and metrics; of `scopes` a token needs one for it. `forms` are the
     bodies that it takes, by dialect; a GET has none. `event` is what a stream of it consists of.
     A path may end with `{id}`. `query` is what may stand behind the question mark; what is
     `tabular` may be had as CSV and JSON Lines as well.
@@ -46,14 +47,14 @@ class Operation(msgspec.Struct, frozen=True):
     answer: type
     forms: Mapping[Dialect, Form[Any]] = {}
     event: type | None = None
-    scope: str = "model.call"
+    scopes: tuple[str, ...] = CALL
     query: type[msgspec.Struct] | None = None
     tabular: bool = False
 
 
 OPERATIONS = (
-    Operation("models", "GET", "/models", "List the models.", ModelList),
-    Operation("model", "GET", "/models/{id}", "One model.", Model),
+    Operation("models", "GET", "/models", "List the models.", ModelList, scopes=CALL + READ),
+    Operation("model", "GET", "/models/{id}", "One model.", Model, scopes=CALL + READ),
     Operation(
         "chat", "POST", "/chat/completions", "Answer a conversation.",
         ChatCompletion, CHAT, ChatCompletionChunk,
@@ -72,26 +73,26 @@ OPERATIONS = (
     ),
     Operation(
         "account", "GET", "/account", "What is left: wallets, lots, budgets.",
-        AccountShown, scope=READ, query=AccountQuery, tabular=True,
+        AccountShown, scopes=READ, query=AccountQuery, tabular=True,
     ),
     Operation(
         "entries", "GET", "/account/entries", "The entries of the books, the newest first.",
-        EntryList, scope=READ, query=EntriesQuery, tabular=True,
+        EntryList, scopes=READ, query=EntriesQuery, tabular=True,
     ),
     Operation(
         "usage", "GET", "/account/usage", "Usage over time.",
-        UsageList, scope=READ, query=UsageQuery, tabular=True,
+        UsageList, scopes=READ, query=UsageQuery, tabular=True,
     ),
     Operation(
         "request", "GET", "/account/requests/{id}", "What a request cost, and why.",
-        RequestShown, scope=READ, query=RequestQuery, tabular=True,
+        RequestShown, scopes=READ, query=RequestQuery, tabular=True,
     ),
     Operation(
         "subscription", "GET", "/dashboard/billing/subscription", "What could be spent in all.",
-        Subscription, scope=READ,
+        Subscription, scopes=READ,
     ),
     Operation(
         "billing_usage", "GET", "/dashboard/billing/usage", "What was spent.",
-        BillingUsage, scope=READ, query=BillingQuery,
+        BillingUsage, scopes=READ, query=BillingQuery,
     ),
 )  # fmt: skip

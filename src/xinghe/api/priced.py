@@ -28,6 +28,7 @@ from xinghe.images.store import ImageStore
 from xinghe.ledger import Ledger, OverBudget
 from xinghe.limits import MEMBER, Admission, Ask, Limiter, asked, per_minute
 from xinghe.observe import metrics
+from xinghe.observe.speeds import Speeds
 from xinghe.regular import Regular
 from xinghe.settings import Settings
 from xinghe.storage import StorageError
@@ -48,6 +49,7 @@ class Services(GenerationContext, frozen=True, kw_only=True):
     deployments: Deployments
     limiter: Limiter
     concurrency: Concurrency
+    speeds: Speeds
     ledger: Ledger
     lapses: Lapses
     pictures: PictureLoader
@@ -135,10 +137,18 @@ async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
     try:
         async with holding:
             result = await prepared.run()
+            ended = time.perf_counter()
     except OverBudget as fault:
         raise over_budget(fault.reached, prepared.max_tokens, work.card.rate.output) from fault
     finally:
         exchange.charged = holding.charged
+    if usage.first:
+        services.speeds.note(
+            exchange.model,
+            waited=usage.first - usage.arrived,
+            tokens=usage.completion_tokens,
+            seconds=ended - usage.first,
+        )
     for kind in work.counts:
         metrics.TOKENS.labels(exchange.model, kind).inc(getattr(usage, kind))
     return result

@@ -6,7 +6,7 @@ What makes one starts nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
@@ -23,6 +23,7 @@ from xinghe.catalog import (
     PreviewDeployment,
 )
 from xinghe.dispatch.chat import ChatDeployment
+from xinghe.dispatch.lookout import Lookout
 from xinghe.embedding import Embedder
 from xinghe.embedding.local import GgufSpec, LocalEmbedder, Results
 from xinghe.embedding.upstream import UpstreamEmbedder
@@ -41,6 +42,8 @@ from xinghe.workers import Worker
 NICEST = 19
 BATCH_TIMEOUT = 300.0
 """Seconds that a batch may take: at idle priority it may wait long for the processor."""
+PATIENCE = 0.2
+"""Seconds that whoever wants to show states waits for a deployment's."""
 E5_DIMENSIONS = 384
 E5_MAX_TOKENS = 506
 """Of the 512 that the model reads at once, what marks a text takes 6."""
@@ -58,6 +61,11 @@ class Deployments:
         self._chat = chat
         self._embedders = embedders or {}
         self._image_engines = image_engines or {}
+        self._lookout = Lookout(
+            {name: each.engine.ready for name, each in chat.items()}
+            | {name: each.ready for name, each in self._embedders.items()}
+            | {name: each.ready for name, each in self._image_engines.items()}
+        )
 
     @classmethod
     def of(
@@ -103,8 +111,11 @@ class Deployments:
 
     async def ready(self) -> dict[str, bool]:
         """Whether each chat deployment can answer now."""
-        answers = await asyncio.gather(*(each.engine.ready() for each in self._chat.values()))
-        return dict(zip(self._chat, answers, strict=True))
+        return await self._lookout.ready(self._chat)
+
+    async def states(self, names: Iterable[str]) -> dict[str, bool]:
+        """Whether deployments of whatever kind can answer, as far as that is known at once."""
+        return await self._lookout.ready(names, PATIENCE)
 
     async def aclose(self) -> None:
         await asyncio.gather(
