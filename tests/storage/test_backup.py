@@ -53,6 +53,7 @@ ONE_OF_EACH: list[tuple[Any, ...]] = [
         "VALUES (1, $1, 'password', 0, 0, 9)",
         bytes(range(32)),
     ),
+    ("INSERT INTO sign_in_links VALUES ($1, 1, 9)", bytes(range(32))),
     (
         "INSERT INTO usage_hours (wallet_id, hour, member_id, token_id, model, outcome) "
         "SELECT id, 0, id, id, '模型', '' FROM members",

@@ -20,12 +20,12 @@ _SESSION = re.compile(r"xhs-[A-Za-z0-9]{43}")
 
 
 class Browser:
-    """The cookies of a request. `secure`: browsers come by https."""
+    """The cookies of a request. `secure`: browsers come by https, and no cookie goes otherwise."""
 
     def __init__(
         self, cookies: Mapping[str, str], accept_language: str, zone: str, *, secure: bool
     ) -> None:
-        self._secure = secure
+        self.secure = secure
         self._prefix = "__Host-xinghe-" if secure else "xinghe-"
         self._set: list[tuple[str, str, int | None]] = []
         session = cookies.get(f"{self._prefix}session", "")
@@ -62,7 +62,7 @@ class Browser:
                 value,
                 max_age=lasts,
                 path="/",
-                secure=self._secure,
+                secure=self.secure,
                 httponly=True,
                 samesite="lax",
             )

@@ -16,7 +16,7 @@ from xinghe.api.errors import ErrorAnswer
 T = TypeVar("T")
 
 _JSON = msgspec.json.Encoder(decimal_format="number")
-_HANDED_ON = (b"x-forwarded-for", b"accept-language", b"user-agent")
+_HANDED_ON = (b"host", b"cookie", b"x-forwarded-for", b"user-agent")
 """Headers of the browser that the API sees, too."""
 
 
@@ -133,7 +133,6 @@ class Calls:
     ) -> Scope:
         browser = self._browser
         given = [(name, value) for name, value in browser["headers"] if name in _HANDED_ON]
-        given += [(name, value) for name, value in browser["headers"] if name == b"host"]
         if self._bearer:
             given.append((b"authorization", f"Bearer {self._bearer}".encode()))
         if method not in ("GET", "HEAD"):

@@ -94,7 +94,7 @@ class Edge:
             return self._assets.answer(request, **match.groupdict())
         route = _find(request)
         if route.method == "POST":
-            if not is_ours(request.headers):
+            if not is_ours(request.headers, self._settings.server.public_url):
                 raise _not_ours()
             page.form = await _form(request)
             if not is_marked(page.browser.secret, page.field("mark")):

@@ -49,13 +49,17 @@ class Hosts:
         return name in self._names or _is_address(name)
 
 
-def is_ours(headers: Mapping[str, str]) -> bool:
-    """Whether a request that changes something comes from a page of ours, by what browsers say."""
+def is_ours(headers: Mapping[str, str], public_url: str) -> bool:
+    """Whether a request that changes something comes from a page of ours, by what browsers say.
+
+    A proxy in front may have put a host of its own in place of that of the public URL.
+    """
     site = headers.get("sec-fetch-site")
     if site is not None and site not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    ours = {headers.get("host", "").lower(), urlsplit(public_url).netloc.lower()}
+    return origin is None or urlsplit(origin).netloc.lower() in ours - {""}
 
 
 def mark(secret: str) -> str:

@@ -68,6 +68,11 @@ class Page(msgspec.Struct):
         value = self.form.get(name, "")
         return value.strip() if isinstance(value, str) else ""
 
+    def password(self, name: str) -> str:
+        """What a form sent as a secret, with the blanks that may belong to it."""
+        value = self.form.get(name, "")
+        return value if isinstance(value, str) else ""
+
     def text(self, chinese: str, english: str) -> str:
         """The one of the two that the browser's person reads."""
         return english if self.browser.language == "en" else chinese

@@ -36,6 +36,7 @@ KEYS = {
     "invitations": _ID,
     "identities": ("issuer", "subject"),
     "sessions": _ID,
+    "sign_in_links": ("digest",),
     "tokens": _ID,
     "budgets": _ID,
     "budget_windows": ("budget_id", "since"),

@@ -12,6 +12,8 @@ from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.openid import CLIENT, SECRET, OpenIDProvider
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
+from xinghe.accounts.groups import Groups
+from xinghe.accounts.invitations import Invitations
 from xinghe.signin import Passwords, set_password
 from xinghe.storage import Database
 
@@ -63,6 +65,20 @@ def member(service: Server, request: pytest.FixtureRequest) -> str:
 
     asyncio.run(protected())
     return name
+
+
+@pytest.fixture
+def code(service: Server, request: pytest.FixtureRequest) -> str:
+    """An invitation into a group of the test's own."""
+
+    async def invited() -> str:
+        async with await Database.open(service.data) as database:
+            group = f"of {request.node.name}"[-64:].strip()
+            await Groups(database).create(group)
+            _, made = await Invitations(database).create(group, uses=3)
+            return made
+
+    return asyncio.run(invited())
 
 
 @pytest.fixture

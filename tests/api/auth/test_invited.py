@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from tests.api.auth.conftest import PASSWORD
@@ -12,23 +10,6 @@ from tests.api.auth.visitor import Visitor
 from tests.kit.expect import malformed, refused
 from tests.kit.openid import OpenIDProvider
 from tests.kit.server import Server
-from xinghe.accounts.groups import Groups
-from xinghe.accounts.invitations import Invitations
-from xinghe.storage import Database
-
-
-@pytest.fixture
-def code(service: Server, request: pytest.FixtureRequest) -> str:
-    """An invitation into a group of the test's own."""
-
-    async def invited() -> str:
-        async with await Database.open(service.data) as database:
-            group = f"of {request.node.name}"[-64:].strip()
-            await Groups(database).create(group)
-            _, made = await Invitations(database).create(group, uses=3)
-            return made
-
-    return asyncio.run(invited())
 
 
 def test_who_is_invited_becomes_a_member(visitor: Visitor, code: str, service: Server) -> None:

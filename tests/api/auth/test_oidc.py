@@ -131,7 +131,7 @@ def test_where_a_browser_goes_on_to_is_the_operators_to_say(visitor: Visitor) ->
 def test_the_cookie_is_for_no_script_and_no_other_site(visitor: Visitor) -> None:
     cookie = visitor.get("/oidc/start").headers["set-cookie"]
     fields = {part.strip().lower() for part in cookie.split(";")[1:]}
-    assert fields == {"httponly", "samesite=lax", "path=/auth/v1", "max-age=600"}
+    assert fields == {"httponly", "samesite=lax", "path=/", "max-age=600"}
 
 
 def test_two_cookies_of_the_name_are_none(visitor: Visitor, provider: OpenIDProvider) -> None:

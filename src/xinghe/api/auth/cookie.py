@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 LASTS = 600
 """Seconds, for all of what a person does at the provider."""
-PATH = "/auth/v1"
 
 _VALUE = re.compile(r"([A-Za-z0-9_-]{43})(?:\.([A-Za-z0-9_-]{1,3000}))?")
 
@@ -21,9 +20,8 @@ class Cookie:
 
     def __init__(self, *, secure: bool) -> None:
         self.name = "__Host-xinghe-oidc" if secure else "xinghe-oidc"
-        self._rest = "; HttpOnly; SameSite=Lax" + (
-            "; Secure; Path=/" if secure else f"; Path={PATH}"
-        )
+        # The page that a browser is sent back to has to see that there is something to use.
+        self._rest = "; HttpOnly; SameSite=Lax; Path=/" + ("; Secure" if secure else "")
 
     def set(self, secret: str, code: str = "") -> tuple[bytes, bytes]:
         """The header that has the browser keep it."""

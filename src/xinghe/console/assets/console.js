@@ -30,6 +30,9 @@
     }
   }, true);
 
+  // <form data-now>: nothing is left to be asked.
+  document.querySelector("form[data-now]")?.requestSubmit();
+
   // <form data-auto>: a filter that is changed is applied.
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-auto]");

@@ -6,6 +6,7 @@ import time
 
 from starlette.responses import Response
 
+from xinghe.api.auth.cookie import Cookie
 from xinghe.api.auth.schema import Done, SessionAnswer, Ways
 from xinghe.console.calls import Refused
 from xinghe.console.page import Page
@@ -20,7 +21,7 @@ async def show(page: Page) -> Response:
 
 async def by_password(page: Page) -> Response:
     return await _enter(
-        page, "/auth/v1/password", name=page.field("name"), password=page.form.get("password", "")
+        page, "/auth/v1/password", name=page.field("name"), password=page.password("password")
     )
 
 
@@ -43,6 +44,41 @@ async def by_link(page: Page) -> Response:
     return _entered(page, made, "/console/start")
 
 
+async def by_provider(page: Page) -> Response:
+    """Go on with what the browser has brought from the OpenID provider, which works this once."""
+    given = {"invitation": page.field("invitation") or None, "name": page.field("name") or None}
+    try:
+        made = await page.api.send("POST", "/auth/v1/oidc/session", SessionAnswer, given)
+    except Refused as refused:
+        response = await _form(page, refused.status, refused)
+    else:
+        response = _entered(page, made, page.next)
+    response.raw_headers.append(_cookie(page).clear())
+    return response
+
+
+async def join(page: Page) -> Response:
+    """What an invitation's link shows: to a member, whether he joins; to others, how."""
+    ways = await page.api.get("/auth/v1", Ways)
+    return page.render("signin/join.html", ways=ways, refused=None)
+
+
+async def joined(page: Page) -> Response:
+    """Become a member, or join one more group."""
+    invitation = page.field("invitation")
+    try:
+        if page.current is not None:
+            await page.api.send("POST", "/auth/v1/me/invitation", Done, {"invitation": invitation})
+            return page.go("/console/")
+        given = {"invitation": invitation or None, "name": page.field("name")}
+        given["password"] = page.password("password")
+        made = await page.api.send("POST", "/auth/v1/join", SessionAnswer, given)
+    except Refused as refused:
+        ways = await page.api.get("/auth/v1", Ways)
+        return page.render("signin/join.html", status=refused.status, ways=ways, refused=refused)
+    return _entered(page, made, "/console/start")
+
+
 async def sign_out(page: Page) -> Response:
     await page.api.send("DELETE", "/auth/v1/session", Done)
     page.browser.sign_out()
@@ -57,7 +93,11 @@ async def prefer(page: Page) -> Response:
 
 async def _form(page: Page, status: int = 200, refused: Refused | None = None) -> Response:
     ways = await page.api.get("/auth/v1", Ways)
-    return page.render("signin/page.html", status=status, ways=ways, refused=refused)
+    held = _cookie(page).read(page.request.headers.getlist("cookie"))
+    brought = ways.oidc and held is not None and bool(held[1]) and refused is None
+    return page.render(
+        "signin/page.html", status=status, ways=ways, refused=refused, brought=brought
+    )
 
 
 async def _enter(page: Page, path: str, **given: object) -> Response:
@@ -66,6 +106,11 @@ async def _enter(page: Page, path: str, **given: object) -> Response:
     except Refused as refused:
         return await _form(page, refused.status, refused)
     return _entered(page, made, page.next)
+
+
+def _cookie(page: Page) -> Cookie:
+    """Of the sign-in at an OpenID provider."""
+    return Cookie(secure=page.browser.secure)
 
 
 def _entered(page: Page, made: SessionAnswer, onward: str) -> Response:
@@ -77,6 +122,9 @@ ROUTES = (
     Route("GET", "/", show, open=True),
     Route("POST", "/console/sign-in/password", by_password, open=True),
     Route("POST", "/console/sign-in/token", by_token, open=True),
+    Route("POST", "/console/sign-in/oidc", by_provider, open=True),
+    Route("GET", "/console/join", join, open=True),
+    Route("POST", "/console/join", joined, open=True),
     Route("GET", "/console/link", link, open=True),
     Route("POST", "/console/link", by_link, open=True),
     Route("POST", "/console/sign-out", sign_out),
