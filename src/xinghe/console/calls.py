@@ -117,7 +117,7 @@ class Calls:
                 await task  # raises what kept it from answering
                 raise RuntimeError(f"{method} {path} was not answered")
             answer = Answer(start["status"], list(start["headers"]))
-            answer.pieces = _pieces(messages)
+            answer.pieces = _pieces(messages, task)
             yield answer
         finally:
             gone.set()
@@ -164,11 +164,15 @@ def refusal(answer: Answer, data: bytes) -> Refused:
     return Refused(answer.status, msgspec.json.decode(data, type=ErrorAnswer))
 
 
-async def _pieces(messages: asyncio.Queue[Message | None]) -> AsyncIterator[bytes]:
+async def _pieces(
+    messages: asyncio.Queue[Message | None], task: asyncio.Task[None]
+) -> AsyncIterator[bytes]:
+    """They end when the application has done all: what an answer cost stands in the books."""
     while (message := await messages.get()) is not None:
         if message.get("body"):
             yield message["body"]
         if not message.get("more_body", False):
+            await asyncio.wait({task})
             return
     raise ConnectionError("the answer was broken off")
 

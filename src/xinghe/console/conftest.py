@@ -15,13 +15,18 @@ MakeVisitor = Callable[..., Visitor]
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def service(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Its models are all served by the upstream; `default` is its operator."""
-    with Upstream() as upstream:
-        models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
-        with Server(tmp_path_factory.mktemp("console"), models=models) as running:
-            running.token()
-            yield running
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
+    with Server(tmp_path_factory.mktemp("console"), models=models) as running:
+        running.token()
+        yield running
 
 
 @pytest.fixture

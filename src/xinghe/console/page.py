@@ -79,8 +79,11 @@ class Page(msgspec.Struct):
 
     def render(self, template: str, /, *, status: int = 200, **values: Any) -> Response:
         """A page, or the part of one, made of a template (`tokens/page.html`)."""
-        html = self.rendering.render(template, self.browser, page=self, **values)
-        return HTMLResponse(html, status)
+        return HTMLResponse(self.html(template, **values), status)
+
+    def html(self, template: str, /, **values: Any) -> str:
+        """What a template says."""
+        return self.rendering.render(template, self.browser, page=self, **values)
 
     def go(self, path: str) -> Response:
         """Send the browser to another page."""

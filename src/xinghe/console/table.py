@@ -3,8 +3,10 @@
 from xinghe.console.overview import page as overview
 from xinghe.console.route import Route
 from xinghe.console.signin import page as signin
+from xinghe.console.start import page as start
 
 ROUTES: tuple[Route, ...] = (
     *signin.ROUTES,
     *overview.ROUTES,
+    *start.ROUTES,
 )
