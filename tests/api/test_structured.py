@@ -117,6 +117,44 @@ def test_broken_answer_never_leaves(
     assert len(upstream.attempts(script)) == 2
 
 
+NAMES = {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 3}
+AT_PLACES: list[tuple[Any, str, str]] = [
+    (NAMES, '{"a": 1, "a": 2, "a": 3}', '{"a": 1, "b": 2, "c": 3}'),
+    (
+        {"type": "array", "prefixItems": [{"type": "null"}, NAMES], "minItems": 2},
+        '[null, {"a": 1, "a": 2, "a": 3}]', '[null, {"a": 1, "b": 2, "c": 3}]',
+    ),
+    (
+        {"type": "array", "items": {"anyOf": [NAMES, {"type": "array", "minItems": 2}]}},
+        '[{"a": 1}, [1]]', '[{"a": 1, "b": 2, "c": 3}, [1, 2]]',
+    ),
+    (
+        {"allOf": [{"type": "object", "properties": {"x": NAMES}}, {"required": ["x"]}]},
+        '{"x": {"a": 1, "b": 2}}', '{"x": {"a": 1, "b": 2, "c": 3}}',
+    ),
+    (
+        {
+            "type": "object", "additionalProperties": False, "minProperties": 2,
+            "patternProperties": {"^[ab]$": {"type": "array", "uniqueItems": True}},
+        },
+        '{"a": [], "a": []}', '{"a": [], "b": [1, 2]}',
+    ),
+]  # fmt: skip
+"""A schema, a text that does not fit it, one that does."""
+
+
+@pytest.mark.parametrize("model", [ABLE, DULL])
+@pytest.mark.parametrize(("schema", "wrong", "right"), AT_PLACES)
+def test_whatever_is_broken_at_whatever_place_never_leaves(
+    api: Api, model: str, schema: Any, wrong: str, right: str
+) -> None:
+    form = wants(schema)
+    second = Script([wrong], again=[Script([wrong]), Script([right])])
+    body = answered(api.chat(model=model, messages=second.messages, response_format=form))
+    assert content(body) == right
+    no_engine(api.chat(model=model, messages=Script([wrong]).messages, response_format=form))
+
+
 def test_it_is_asked_again_for_another_draw(api: Api, upstream: Upstream) -> None:
     """As the first was drawn, the same text would come again."""
     script = Script(["不"], again=[Script(["不"]), Script([GOOD])])
@@ -317,6 +355,27 @@ def test_arguments_that_no_grammar_can_say_are_checked_on_the_embedded_engine(ap
     assert body["choices"][0]["finish_reason"] == "function_call"
     (call, *_) = body["choices"][0]["message"]["tool_calls"]
     jsonschema_rs.validate(SETS, json.loads(call["function"]["arguments"]))
+
+
+TWO_NAMES = {
+    "type": "array",
+    "prefixItems": [{"type": "null"}, {
+        "type": "object", "propertyNames": {"pattern": "^[ab]$"}, "minProperties": 3, "maxProperties": 3,
+        "additionalProperties": {"type": "null"},
+    }],
+    "items": False, "minItems": 2,
+}  # fmt: skip
+"""Nothing fits it, which nobody can tell before: there are two names, and three are demanded."""
+
+
+@pytest.mark.embedded
+def test_what_the_embedded_engine_never_gets_right_is_an_error(api: Api, books: Books) -> None:
+    """A grammar admits a name that comes again, which does not count: no draw of three leaves."""
+    question = [{"role": "user", "content": "Go on."}]
+    form = wants(TWO_NAMES)
+    reply = api.chat(model="ernie-4.5-turbo-32k", messages=question, response_format=form)
+    no_engine(reply)
+    books.free(reply.headers["x-request-id"])
 
 
 @pytest.mark.embedded

@@ -32,13 +32,35 @@ def walk(grammar: str, rng: random.Random, soft: int = 80, hard: int = 3000) -> 
     return None
 
 
+def laziest(grammar: str, liked: bytes, hard: int = 1500) -> str | None:
+    """The text of a sampler that ends as soon as it may, and else takes the first of `liked`.
+
+    So it says the same over and over: one name for all properties, one item for all items.
+    """
+    matcher = LLMatcher(TOKENIZER, LLMatcher.grammar_from_lark(grammar), log_level=0)
+    text = bytearray()
+    while not matcher.is_accepting():
+        if len(text) == hard:
+            return None
+        allowed = _allowed(matcher)
+        text.append(next((byte for byte in liked if byte in allowed), allowed[0]))
+        assert matcher.consume_token(text[-1])
+    return text.decode()
+
+
 def _next(matcher: LLMatcher, rng: random.Random, *, hurry: bool) -> int:
-    mask = allocate_token_bitmask(1, TOKENIZER.vocab_size)
-    fill_next_token_bitmask(matcher, mask)
-    allowed = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little")[:256]).tolist()
-    assert allowed, "a dead end"
+    allowed = _allowed(matcher)
     closing = [byte for byte in allowed if byte in CLOSING]
     if closing and rng.random() < (0.9 if hurry else 0.25):
         return rng.choice(closing)
     telling = [byte for byte in allowed if byte in TELLING]
     return int(rng.choice(telling if telling and rng.random() < 0.8 else allowed))
+
+
+def _allowed(matcher: LLMatcher) -> list[int]:
+    mask = allocate_token_bitmask(1, TOKENIZER.vocab_size)
+    fill_next_token_bitmask(matcher, mask)
+    bits = np.unpackbits(mask.view(np.uint8), bitorder="little")[:256]
+    allowed: list[int] = np.flatnonzero(bits).tolist()
+    assert allowed, "a dead end"
+    return allowed

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
 
 TOKENS = 512
 DRAWS = 3
-"""As often as the service draws an answer that does not fit."""
+"""As often as the service draws an answer that does not fit, before it is an error."""
 QUESTIONS = (
     "介绍一个人物。",
     "Describe an order of a shop.",
@@ -55,7 +55,11 @@ async def answer(
 
 
 async def draw(served: LlamaCppEngine, seed: int, count: int) -> Counter[str]:
-    """How `count` drawn schemas end: refused, complete, length or invalid."""
+    """How `count` drawn schemas end: refused, complete, length, given up or invalid.
+
+    What no grammar can say and no draw kept to is given up, which the service says; what a grammar
+    admits of a schema that it says whole is invalid.
+    """
     drawer, ends, slots = Drawer(seed), Counter[str](), asyncio.Semaphore(SLOTS)
 
     async def one(number: int, structure: Structure) -> None:
@@ -70,8 +74,9 @@ async def draw(served: LlamaCppEngine, seed: int, count: int) -> Counter[str]:
             ends["length"] += 1
             print(f"length: {text[:300]!r}")
         elif fault := structure.check(text):
-            ends["invalid"] += 1
-            print(f"invalid: {fault}: {text!r}")
+            end = "invalid" if structure.exact else "given up"
+            ends[end] += 1
+            print(f"{end}: {fault}: {text!r}")
         else:
             ends["complete"] += 1
 

@@ -55,9 +55,7 @@ def _part(node: Any, levels: int, document: Any) -> Iterator[str]:
             return
     kind = node.get("type", "object" if "properties" in node else "any")
     if kind == "array":
-        yield "["
-        yield from _part(node.get("items"), levels - 1, document)
-        yield ", … all different]" if node.get("uniqueItems") else ", …]"
+        yield from _array(node, levels, document)
     elif kind == "object":
         yield from _object(node, levels, document)
     else:
@@ -65,18 +63,43 @@ def _part(node: Any, levels: int, document: Any) -> Iterator[str]:
         yield f"{text}({node['format']})" if "format" in node else text
 
 
+def _array(node: dict[str, Any], levels: int, document: Any) -> Iterator[str]:
+    prefix, items = node.get("prefixItems", []), node.get("items", True)
+    if isinstance(items, list):  # drafts 4 to 7
+        prefix, items = items, node.get("additionalItems", True)
+    yield "["
+    for number, one in enumerate(prefix if items is False else [*prefix, items]):
+        yield ", " if number else ""
+        yield from _part(one, levels - 1, document)
+    yield "" if items is False else ", …"
+    yield " all different]" if node.get("uniqueItems") else "]"
+
+
 def _object(node: dict[str, Any], levels: int, document: Any) -> Iterator[str]:
     properties = node.get("properties")
-    if not isinstance(properties, dict) or not properties:
-        yield '{"…": '
-        yield from _part(node.get("additionalProperties", True), levels - 1, document)
-        yield "}"
-        return
     required = set(node.get("required", ()))
+    if not isinstance(properties, dict):
+        properties = {}
+    yield "{"
     for number, (name, schema) in enumerate(properties.items()):
         mark = "" if name in required else "?"
-        yield f"{', ' if number else '{'}{json.dumps(name, ensure_ascii=False)}{mark}: "
+        yield f"{', ' if number else ''}{json.dumps(name, ensure_ascii=False)}{mark}: "
         yield from _part(schema, levels - 1, document)
         note = str(schema.get("description", ""))[:NOTE] if isinstance(schema, dict) else ""
         yield f" /* {note} */" if note else ""
+    if not properties or int(node.get("minProperties", 0)) > len(properties):
+        yield ", " if properties else ""
+        yield from _others(node, levels, document)
     yield "}"
+
+
+def _others(node: dict[str, Any], levels: int, document: Any) -> Iterator[str]:
+    """The properties that the schema does not name. No grammar has their names differ."""
+    schemas = list(node.get("patternProperties", {}).values())
+    if node.get("additionalProperties") is not False or not schemas:
+        schemas.append(node.get("additionalProperties", True))
+    for number, schema in enumerate(schemas):
+        yield " | " if number else '"…": '
+        yield from _part(schema, levels - 1, document)
+    low = int(node.get("minProperties", 0))
+    yield f" /* at least {low} different names */" if low > 1 else ""
