@@ -1,0 +1,88 @@
+"""Every page in both languages, both themes, on a desk and on a phone: by keyboard, to axe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser
+from tests.kit.api import Api
+from tests.kit.chromium import WIDTHS, Person, chromium
+from tests.kit.visitor import Visitor
+
+from xinghe.console.menu import MENU
+
+pytestmark = pytest.mark.slow
+
+PATHS = ("/", *(entry.path for entry in MENU))
+MOST_STOPS = 400
+"""Of the Tab key on one page."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
+@pytest.mark.parametrize("used", [False, True])
+def test_no_page_keeps_anybody_out(
+    browser: Browser,
+    member: Visitor,
+    api: Api,
+    language: str,
+    theme: Literal["light", "dark"],
+    width: int,
+    used: bool,
+) -> None:
+    if used:
+        for _ in range(3):
+            assert api.chat(model="ernie-3.5-8k").status == 200
+        assert api.chat(model="no-such-model").status == 404
+    viewport = {"width": width, "height": 900}
+    person = Person(browser, member.url, locale=language, color_scheme=theme, viewport=viewport)
+    found = {}
+    for path in PATHS:
+        if path != "/":
+            person.bring(member.cookies)
+        page = person.go(path)
+        wrong = person.barriers()
+        if person.is_wider_than_its_window():
+            wrong.append("it is wider than its window")
+        if page.locator("html").get_attribute("lang") != {"zh-CN": "zh-CN"}.get(language, "en"):
+            wrong.append("it is in another language")
+        found[path] = wrong + person.faults
+        person.faults.clear()
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_all_that_can_be_pressed_is_reached_by_keyboard(
+    browser: Browser, member: Visitor, path: str
+) -> None:
+    person = Person(browser, member.url)
+    if path != "/":
+        person.bring(member.cookies)
+    page = person.go(path)
+    pressed = "a[href], button, input:not([type=hidden]), select, textarea, summary"
+    wanted = page.locator(pressed).filter(visible=True).count()
+    radios = page.locator("input[type=radio]").filter(visible=True).count()
+    seen: set[str] = set()
+    for _ in range(MOST_STOPS):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(
+            "() => { const e = document.activeElement; if (e === document.body) return '';"
+            " e.dataset.stop ??= Math.random(); return e.dataset.stop + ' ' +"
+            " (getComputedStyle(e).outlineStyle !== 'none' ||"
+            "  getComputedStyle(e).boxShadow !== 'none') }"
+        )
+        if not stop or stop in seen:
+            break
+        seen.add(stop)
+    assert len(seen) >= wanted - radios
+    unseen = [stop for stop in seen if stop.endswith("false")]
+    assert unseen == [], "the focus cannot be seen"
