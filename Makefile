@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all soak attack faults clients images lint types imports format metrics bench lock audit clean console-assets
+.PHONY: help run test test-all soak attack faults clients images lint types imports format metrics bench lock audit clean console-assets screenshots
 
 # Whoever forbids Python to keep what it compiles would have every process compile all of it anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -75,6 +75,9 @@ lock: $(VENV)/.dev  ## resolve the dependencies anew into the lock files
 
 console-assets:  ## take the console's libraries from npm anew, as pinned
 	python3 scripts/console_assets.py
+
+screenshots: $(VENV)/.dev  ## every page of the console as a picture in docs/images
+	$(BIN)/python -m scripts.screenshots $(ARGS)
 
 audit: $(VENV)/.dev  ## known vulnerabilities of what is locked
 	$(BIN)/pip-audit --require-hashes -r requirements.lock

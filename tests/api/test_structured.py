@@ -360,7 +360,8 @@ def test_arguments_that_no_grammar_can_say_are_checked_on_the_embedded_engine(ap
 TWO_NAMES = {
     "type": "array",
     "prefixItems": [{"type": "null"}, {
-        "type": "object", "propertyNames": {"pattern": "^[ab]$"}, "minProperties": 3, "maxProperties": 3,
+        "type": "object", "propertyNames": {"pattern": "^[ab]$"},
+        "minProperties": 3, "maxProperties": 3,
         "additionalProperties": {"type": "null"},
     }],
     "items": False, "minItems": 2,

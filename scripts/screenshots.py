@@ -1,0 +1,103 @@
+"""Every page of the console as a picture: `make screenshots` writes them into docs/images.
+
+A service of the checkout's own is filled with forty days of one member's past, and looked at in
+Chromium: in Chinese and English on a desk, and on a phone in the dark.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser
+from tests.kit.chromium import Person, chromium
+from tests.kit.history import Past, live
+from tests.kit.models import ALL_SCRIPTED
+from tests.kit.server import Server
+from tests.kit.upstream import Upstream
+from tests.kit.visitor import Visitor
+
+from xinghe.storage import Database
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+MEMBER = "林晓雨"
+TOKENS = ("课程作业", "问答机器人", "评测脚本")
+MODELS = """
+[defaults]
+{defaults}
+
+[deployments.scripted]
+engine = "upstream"
+url = "{url}"
+key = "sk-upstream"
+model = "scripted"
+context = 131072
+"""
+PAGES = {
+    "sign-in": "/",
+    "overview": "/console/",
+    "start": "/console/start",
+    "tokens": "/console/tokens",
+    "usage": "/console/usage",
+    "entries": "/console/usage?tab=entries",
+    "models": "/console/models",
+    "reference": "/docs",
+}
+LOOKS = {
+    "zh": {"locale": "zh-CN", "viewport": {"width": 1440, "height": 900}},
+    "en": {"locale": "en-GB", "viewport": {"width": 1440, "height": 900}},
+    "phone": {
+        "locale": "zh-CN", "viewport": {"width": 390, "height": 844}, "color_scheme": "dark",
+    },
+}  # fmt: skip
+
+
+def main() -> None:
+    wanted = set(sys.argv[1:]) or set(PAGES)
+    with tempfile.TemporaryDirectory() as folder, Upstream() as upstream:
+        data = Path(folder)
+        models = MODELS.format(url=upstream.url, defaults=ALL_SCRIPTED)
+        service = Server(data, models=models)
+        service.run("member", "create", MEMBER)
+        scopes = [
+            part for each in ("model.call", "account.read", "admin") for part in ("--scope", each)
+        ]
+        token = service.token("--name", TOKENS[0], *scopes, account=MEMBER)
+        for name in TOKENS[1:]:
+            service.token("--name", name, account=MEMBER)
+        service.run("member", "grant", MEMBER, "200000", "--expires", "20d", "--note", "课程奖励")
+        service.run(
+            *("budget", "create", "--member", MEMBER, "--tokens", "300000"),
+            *("--per", "month", "--zone", "Asia/Shanghai"),
+        )
+        asyncio.run(_live(data))
+        with service, chromium() as browser:
+            visitor = Visitor(service.url)
+            visitor.sign_in(token)
+            for look, options in LOOKS.items():
+                _shoot(browser, visitor, look, options, wanted)
+
+
+async def _live(data: Path) -> None:
+    async with await Database.open(data) as database:
+        await live(database, Past(MEMBER, TOKENS))
+
+
+def _shoot(
+    browser: Browser, visitor: Visitor, look: str, options: dict[str, object], wanted: set[str]
+) -> None:
+    person = Person(browser, visitor.url, **options)
+    for name, path in PAGES.items():
+        if name not in wanted:
+            continue
+        if path != "/":
+            person.bring(visitor.cookies)
+        page = person.go(path)
+        IMAGES.mkdir(exist_ok=True)
+        page.screenshot(path=IMAGES / f"console-{name}-{look}.png", full_page=look == "phone")
+
+
+if __name__ == "__main__":  # the commands that it runs are forks of this program
+    main()
