@@ -18,7 +18,7 @@ from xinghe.console.assets import Assets
 from xinghe.console.browser import Browser
 from xinghe.console.calls import Calls, Refused
 from xinghe.console.guard import HEADERS, Hosts, is_marked, is_ours
-from xinghe.console.page import Page, SignInNeeded
+from xinghe.console.page import HOME, Page, SignInNeeded, asked
 from xinghe.console.rendering import Rendering
 from xinghe.console.route import Route
 from xinghe.console.table import ROUTES
@@ -127,7 +127,7 @@ class Edge:
 
 def _find(request: Request) -> Route:
     """The route of a request, its path's parts in `path_params`. Raises `NotServed`."""
-    path = request.url.path
+    path = request.scope["path"]
     method = "GET" if request.method == "HEAD" else request.method
     known = False
     for route, (pattern, _, _) in _COMPILED:
@@ -173,9 +173,8 @@ async def _form(request: Request) -> FormData:
 def _wanted(request: Request) -> str:
     """Where to go on after the sign-in: to the page that was asked for, if it only shows."""
     if request.method != "GET":
-        return "/console/"
-    query = f"?{request.url.query}" if request.url.query else ""
-    return request.url.path + query
+        return HOME
+    return asked(request)
 
 
 def _not_ours() -> NotServed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from starlette.datastructures import FormData
@@ -21,6 +21,12 @@ from xinghe.console.rendering import Rendering
 HOME = "/console/"
 _OURS = re.compile(r"/(?:console|docs)(?:[/?][\x21-\x5b\x5d-\x7e]*)?|/")
 """Paths that a page may send its browser on to."""
+
+
+def asked(request: Request) -> str:
+    """Path and query of what was asked for, as they stand in a URL."""
+    query = request.scope["query_string"].decode("latin-1")
+    return quote(request.scope["path"]) + (f"?{query}" if query else "")
 
 
 class SignInNeeded(Exception):
@@ -97,15 +103,13 @@ class Page(msgspec.Struct):
 
     def is_at(self, path: str) -> bool:
         """Whether the page belongs to what begins at a path of the menu."""
-        here = self.request.url.path
+        here: str = self.request.scope["path"]
         return here == path if path == HOME else here == path or here.startswith(f"{path}/")
 
     def switched(self, **choice: str) -> str:
         """The URL that remembers a language or theme, and comes back here."""
         request = self.request
-        here = request.url.path if request.method in ("GET", "HEAD") else HOME
-        if request.url.query and here == request.url.path:
-            here += f"?{request.url.query}"
+        here = asked(request) if request.method in ("GET", "HEAD") else HOME
         return "/console/prefer?" + urlencode(choice | {"next": here})
 
     @property

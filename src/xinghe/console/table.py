@@ -1,5 +1,6 @@
 """All pages: each folder tells at which paths it answers."""
 
+from xinghe.console.models import page as models
 from xinghe.console.overview import page as overview
 from xinghe.console.route import Route
 from xinghe.console.signin import page as signin
@@ -9,4 +10,5 @@ ROUTES: tuple[Route, ...] = (
     *signin.ROUTES,
     *overview.ROUTES,
     *start.ROUTES,
+    *models.ROUTES,
 )
