@@ -10,6 +10,7 @@ import pytest
 from tests.admin.desk import Desk, Person
 from xinghe.accounts import Principals
 from xinghe.accounts.budget_tables import MOST_OF_ONE
+from xinghe.ledger.windows import HOUR
 
 NAMES = itertools.count()
 LATER = "2099-12-31T12:00:00Z"
@@ -336,11 +337,55 @@ def test_budgets(desk: Desk, operator: Person) -> None:
     assert (other["token"], other["amount"], other["used"], other["per"]) == (
         who.public_id, 2, None, None,
     )  # fmt: skip
+    assert (made["created_by"], other["created_by"]) == (operator.id, operator.id)
     listed = desk.send("GET", f"/budgets?member={who.id}", who.token).json["data"]
     assert listed == [changed.json]
     assert desk.send("DELETE", path, operator.token).json["deleted"] is True
     assert desk.send("GET", path, operator.token).code == "no_such_object"
     assert desk.send("GET", f"/budgets?member={who.id}", who.token).json["data"] == []
+
+
+def test_who_holds_a_token_limits_it_further(desk: Desk, operator: Person) -> None:
+    who = desk.person(unique())
+    day = {"token": who.public_id, "unit": "tokens", "amount": 5, "per": "day"}
+    set_by_others = desk.send("POST", "/budgets", operator.token, day).json
+    mine = desk.send("POST", "/budgets", who.token, day | {"amount": 3}).json
+    assert (set_by_others["created_by"], mine["created_by"]) == (operator.id, who.id)
+    assert desk.send("PATCH", f"/budgets/{mine['id']}", who.token, {"amount": 4}).status == 200
+    # What others have set on it stands, whatever he makes of it.
+    for method, body in (("PATCH", {"amount": 9}), ("DELETE", None)):
+        path = f"/budgets/{set_by_others['id']}"
+        assert desk.send(method, path, who.token, body).code == "not_permitted"
+    assert desk.send("DELETE", f"/budgets/{mine['id']}", who.token).status == 200
+    # A budget of his own is nobody's token's: all that he does would count.
+    of_himself = {"member": who.id, "unit": "tokens", "amount": 5, "per": "day"}
+    assert desk.send("POST", "/budgets", who.token, of_himself).code == "not_permitted"
+
+
+def test_a_token_tells_when_it_was_last_used(desk: Desk, operator: Person) -> None:
+    who = desk.person(unique())
+    path = f"/tokens/{who.public_id}"
+    assert desk.send("GET", path, who.token).json["last_used_at"] is None
+    hour = 500_000 * HOUR
+
+    def use(at: int, model: str, outcome: str, last_at: int | None) -> None:
+        desk.write(
+            lambda c: c.run(
+                "INSERT INTO usage_hours (wallet_id, hour, member_id, token_id, model, outcome, "
+                "last_at) SELECT $1, $2, $1, id, $3, $4, $5 FROM tokens WHERE public_id = $6",
+                who.number, at, model, outcome, last_at, who.public_id,
+            )
+        )  # fmt: skip
+
+    use(hour - HOUR, "a", "", hour - 1_000_000)
+    use(hour, "a", "", hour + 120_000_000)
+    use(hour, "b", "", hour + 61_000_000)
+    use(hour, "b", "internal_error", None)
+    told = desk.send("GET", path, who.token).json["last_used_at"]
+    assert told == "2027-01-15T08:02:00Z"
+    use(hour + 2 * HOUR, "b", "internal_error", None)  # whose moment nothing tells
+    listed = desk.send("GET", f"/members/{who.id}/tokens", who.token).json["data"]
+    assert [each["last_used_at"] for each in listed] == ["2027-01-15T10:00:00Z"]
 
 
 @pytest.mark.parametrize(

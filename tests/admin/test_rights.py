@@ -64,9 +64,14 @@ budgets.list all    | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 |
 budgets.create      | 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
 budgets.create group| 200 | 200 | 200 | 403 | 403  | 403    | 403  | 404 | 404 | 404
 budgets.create all  | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+budgets.create token| 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 budgets.get         | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 budgets.change      | 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
+budgets.change token| 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
+budgets.change own  | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 budgets.end         | 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
+budgets.end token   | 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
+budgets.end own     | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 audit.list          | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
 """
 
@@ -81,7 +86,10 @@ ROWS = rows()
 
 @dataclass(frozen=True)
 class World:
-    """A class made anew for one request, and who asks."""
+    """A class made anew for one request, and who asks.
+
+    `budget` is the pupil's; two are of his token, of which one he has made himself, `own_budget`.
+    """
 
     caller: Person
     school: group_tables.Group
@@ -89,6 +97,8 @@ class World:
     pupil: Person
     newcomer: Person
     budget: int
+    token_budget: int
+    own_budget: int
     invitation: int
 
 
@@ -142,13 +152,20 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "budgets.create": lambda w: (
         "POST", "/budgets", {"member": w.pupil.id, "unit": "rpm", "amount": 5},
     ),
+    "budgets.create token": lambda w: (
+        "POST", "/budgets", {"token": w.pupil.public_id, "unit": "rpm", "amount": 5},
+    ),
     "budgets.create group": lambda w: (
         "POST", "/budgets", {"group": w.group.id, "unit": "rpm", "amount": 5},
     ),
     "budgets.create all": lambda w: ("POST", "/budgets", {"unit": "rpm", "amount": 10**9}),
     "budgets.get": lambda w: ("GET", f"/budgets/{w.budget}", None),
     "budgets.change": lambda w: ("PATCH", f"/budgets/{w.budget}", {"amount": 7}),
+    "budgets.change token": lambda w: ("PATCH", f"/budgets/{w.token_budget}", {"amount": 7}),
+    "budgets.change own": lambda w: ("PATCH", f"/budgets/{w.own_budget}", {"amount": 7}),
     "budgets.end": lambda w: ("DELETE", f"/budgets/{w.budget}", None),
+    "budgets.end token": lambda w: ("DELETE", f"/budgets/{w.token_budget}", None),
+    "budgets.end own": lambda w: ("DELETE", f"/budgets/{w.own_budget}", None),
     "audit.list": lambda w: ("GET", "/audit", None),
 }  # fmt: skip
 
@@ -221,16 +238,23 @@ def made(connection: Connection, role: str) -> World:
             parent = school.id if where == "other class" else None
             groups[where] = group_tables.insert_group(connection, unique(), parent, None)
         put(connection, groups[where].id, caller, place)
-    budget = connection.value(
-        "INSERT INTO budgets (member_id, unit, amount, created_at) VALUES ($1, 'rpm', 9, 1) "
-        "RETURNING id",
-        pupil.number,
-    )
+    newcomer = person(connection, unique())
+    token = connection.value("SELECT id FROM tokens WHERE public_id = $1", pupil.public_id)
+    made_by = {"budget": caller.number, "token_budget": newcomer.number, "own_budget": pupil.number}
+    budgets = {
+        name: connection.value(
+            "INSERT INTO budgets (member_id, token_id, created_by, unit, amount, created_at) "
+            "VALUES ($1, $2, $3, 'rpm', 9, 1) RETURNING id",
+            pupil.number if name == "budget" else None,
+            None if name == "budget" else token,
+            maker,
+        )
+        for name, maker in made_by.items()
+    }
     invitation = connection.value(
         "INSERT INTO invitations (group_id, role, pays, amount, digest, uses_left, expires_at, "
         "created_at) VALUES ($1, 'member', 'group', 0, $2, 1, 9000000000000000, 1) RETURNING id",
         groups["class"].id,
         unique().encode().ljust(32),
     )
-    newcomer = person(connection, unique())
-    return World(caller, school, groups["class"], pupil, newcomer, budget, invitation)
+    return World(caller, school, groups["class"], pupil, newcomer, invitation=invitation, **budgets)

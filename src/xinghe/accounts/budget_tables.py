@@ -22,7 +22,8 @@ COUNTED = ("tokens", "requests")
 
 _COLUMNS = (
     "b.id, b.unit, b.amount, b.per, b.rolling, b.zone, b.model, b.token_id, b.member_id, "
-    "b.group_id, b.created_at, (SELECT t.public_id FROM tokens t WHERE t.id = b.token_id), "
+    "b.group_id, b.created_at, b.created_by, "
+    "(SELECT t.public_id FROM tokens t WHERE t.id = b.token_id), "
     "(SELECT m.name FROM members m WHERE m.id = b.member_id), "
     "(SELECT g.name FROM groups g WHERE g.id = b.group_id)"
 )
@@ -53,6 +54,8 @@ class NewBudget(msgspec.Struct, frozen=True):
     token_id: int | None = None
     member_id: int | None = None
     group_id: int | None = None
+    created_by: int | None = None
+    """The member who makes it; None: whoever has the command line."""
 
 
 class BudgetState(msgspec.Struct, frozen=True):
@@ -71,6 +74,7 @@ class BudgetState(msgspec.Struct, frozen=True):
     member_id: int | None
     group_id: int | None
     created_at: int
+    created_by: int | None
     whose: str
     used: int | None
     opens_at: int | None
@@ -96,7 +100,8 @@ def create(connection: Connection, actor: str, new: NewBudget) -> int:
     at, window = now(), new.window
     budget: int = connection.value(
         "INSERT INTO budgets (unit, amount, per, rolling, zone, model, token_id, member_id, "
-        "group_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+        "group_id, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+        "RETURNING id",
         new.unit,
         new.amount,
         window and window.per,
@@ -106,6 +111,7 @@ def create(connection: Connection, actor: str, new: NewBudget) -> int:
         new.token_id,
         new.member_id,
         new.group_id,
+        new.created_by,
         at,
     )
     if window is not None:
@@ -186,7 +192,7 @@ def state(connection: Connection, budget: int) -> BudgetState:
 
 
 def _state(connection: Connection, at: int, budget: int, unit: Any, amount: int, *rest: Any) -> Any:
-    per, rolling, zone, model, token, member, group, created_at, *names = rest
+    per, rolling, zone, model, token, member, group, created_at, created_by, *names = rest
     whose = next(
         (f"{kind} {name}" for kind, name in zip(KINDS, names, strict=True) if name is not None),
         "the service",
@@ -211,6 +217,7 @@ def _state(connection: Connection, at: int, budget: int, unit: Any, amount: int,
         member,
         group,
         created_at,
+        created_by,
         whose,
         used,
         opens_at,

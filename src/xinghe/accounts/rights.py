@@ -32,6 +32,8 @@ class Relation(enum.StrEnum):
     """Of a member who has no Tokens of his own: higher in rank in every group that he is in."""
     SELF = "self"
     """The member himself."""
+    HOLDER = "holder"
+    """Of an access token: whose it is. Of a budget on one: if he has made it himself, too."""
 
 
 Relations = frozenset[Relation]
@@ -44,6 +46,7 @@ MEMBERS = MANAGERS | {Relation.MEMBER}
 THEMSELVES = OPERATORS | {Relation.SELF}
 IN_CHARGE = OPERATORS | {Relation.IN_CHARGE}
 RESPONSIBLE = IN_CHARGE | {Relation.SELF}
+LIMITERS = IN_CHARGE | FROM_ABOVE | {Relation.HOLDER}
 
 
 class Caller(Protocol):
@@ -116,6 +119,12 @@ def to_member(caller: Caller, member: MemberPlace) -> Relations:
     return frozenset(found)
 
 
+def to_token(caller: Caller, member: MemberPlace) -> Relations:
+    """Of an access token of a member."""
+    found = to_member(caller, member)
+    return found | {Relation.HOLDER} if Relation.SELF in found else found
+
+
 def to_own_wallet(caller: Caller, member_id: int) -> Relations:
     """Of a member's own wallet: whoever manages a group that he is in does not see into it."""
     found = to_nothing(caller)
@@ -176,10 +185,11 @@ RIGHTS: Mapping[str, Right] = {
     "payment.set": Right(RESPONSIBLE),
     # of whom a budget counts: a member (his token's too), a group, or the whole service
     "budgets.list": Right(MANAGERS | {Relation.SELF}),
-    "budgets.create": Right(IN_CHARGE | FROM_ABOVE),
+    # who holds a token may limit it further, not lift what others have set on it
+    "budgets.create": Right(LIMITERS),
     "budgets.get": Right(MANAGERS | {Relation.SELF}),
-    "budgets.change": Right(IN_CHARGE | FROM_ABOVE),
-    "budgets.end": Right(IN_CHARGE | FROM_ABOVE),
+    "budgets.change": Right(LIMITERS),
+    "budgets.end": Right(LIMITERS),
     "audit.list": Right(OPERATORS),
 }
 

@@ -22,7 +22,10 @@ _MEMBERS = (
 )
 _SELECT = (
     "SELECT t.id, t.member_id, m.appid, m.name, t.public_id, t.name, t.scopes, t.models, "
-    "t.expires_at, t.revoked_at, t.created_at FROM tokens t JOIN members m ON m.id = t.member_id"
+    "t.expires_at, t.revoked_at, t.created_at, (SELECT max(coalesce(u.last_at, u.hour)) "
+    "FROM usage_hours u WHERE u.token_id = t.id AND u.hour = "
+    "(SELECT max(hour) FROM usage_hours WHERE token_id = t.id)) "
+    "FROM tokens t JOIN members m ON m.id = t.member_id"
 )
 
 
@@ -57,7 +60,9 @@ class NewToken(msgspec.Struct, frozen=True):
 class AccessToken(msgspec.Struct, frozen=True):
     """An access token without its secret; times in microseconds UTC.
 
-    `cap` is its budget of Tokens for all models, where whoever asked for the token wants it.
+    `last_used_at` is when the last request with it was charged; of an hour in which all failed,
+    its beginning. `cap` is its budget of Tokens for all models, where whoever asked for the token
+    wants it.
     """
 
     id: int
@@ -71,6 +76,7 @@ class AccessToken(msgspec.Struct, frozen=True):
     expires_at: int | None
     revoked_at: int | None
     created_at: int
+    last_used_at: int | None = None
     cap: BudgetState | None = None
 
     def state(self, at: int) -> Literal["revoked", "expired", "active"]:

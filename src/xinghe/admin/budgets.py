@@ -49,6 +49,7 @@ class BudgetView(msgspec.Struct, kw_only=True):
 
     It counts the requests of a member, of a token, of a group's members, or, without any, of all.
     `used` is null where memory alone knows; the running window of the calendar ends at `opens_at`.
+    `created_by` is the member who made it; null: a command did.
     """
 
     id: int
@@ -65,6 +66,7 @@ class BudgetView(msgspec.Struct, kw_only=True):
     zone: str
     opens_at: Told | None
     created_at: Told
+    created_by: str | None
 
 
 class BudgetList(Listing):
@@ -176,6 +178,7 @@ def _new(call: Call[NewBudgetBody]) -> NewBudget:
         token_id=target if body.token else None,
         member_id=target if body.member else None,
         group_id=target if body.group else None,
+        created_by=call.exchange.principal.member_id,
     )
 
 
@@ -211,4 +214,5 @@ def _view(connection: Connection, state: BudgetState) -> BudgetView:
         zone=state.window.zone,
         opens_at=told_or_never(state.opens_at),
         created_at=told(state.created_at),
+        created_by=connection.value("SELECT appid FROM members WHERE id = $1", state.created_by),
     )

@@ -150,7 +150,8 @@ def _member(connection: Connection, call: Call[Any], name: str) -> Found:
 
 def _token(connection: Connection, call: Call[Any], name: str) -> Found:
     found = tables.token(connection, name)
-    return found, _to_member(connection, call, found.member_id)
+    place = group_tables.member_place(connection, found.member_id)
+    return found, rights.to_token(call.exchange.principal, place)
 
 
 def _group(connection: Connection, call: Call[Any], name: str) -> Found:
@@ -191,11 +192,12 @@ def _to_counted(connection: Connection, call: Call[Any], state: budgets.BudgetSt
     """To those whose requests a budget counts."""
     if state.group_id is not None:
         return _to_group(connection, call, state.group_id) - {Relation.MEMBER}
-    member_id = state.member_id
     if state.token_id is not None:
-        member_id = tables.token(connection, str(state.token_id)).member_id
-    if member_id is not None:
-        return _to_member(connection, call, member_id)
+        _, relations = _token(connection, call, str(state.token_id))
+        made = state.created_by == call.exchange.principal.member_id
+        return relations if made else relations - {Relation.HOLDER}
+    if state.member_id is not None:
+        return _to_member(connection, call, state.member_id)
     return rights.to_nothing(call.exchange.principal)
 
 

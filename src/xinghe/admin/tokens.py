@@ -25,7 +25,10 @@ from xinghe.storage import now
 
 
 class TokenView(msgspec.Struct, kw_only=True):
-    """An access token. `secret` stands in the answer that makes it, and never again."""
+    """An access token. `secret` stands in the answer that makes it, and never again.
+
+    `last_used_at` is when the last request with it was charged: to the hour, if all in it failed.
+    """
 
     id: str
     object: Literal["token"] = "token"
@@ -36,6 +39,7 @@ class TokenView(msgspec.Struct, kw_only=True):
     models: list[str] | None
     expires_at: Told | None
     created_at: Told
+    last_used_at: Told | None
     secret: str | UnsetType = UNSET
 
 
@@ -113,4 +117,5 @@ def _view(found: AccessToken) -> TokenView:
         models=found.models,
         expires_at=told_or_never(found.expires_at),
         created_at=told(found.created_at),
+        last_used_at=told_or_never(found.last_used_at),
     )
