@@ -43,6 +43,10 @@ class Assets:
         """Of an asset: it changes with its content."""
         return f"{PATH}{self._all[name].version}/{name}"
 
+    def size(self, name: str) -> int:
+        """Bytes of an asset, compressed."""
+        return len(self._all[name].compressed)
+
     def answer(self, request: Request, version: str, name: str) -> Response:
         """The asset of a name; 404 where there is none."""
         found = self._all.get(name)

@@ -1,0 +1,42 @@
+"""What the pages cost: scripts, and the memory of the gateway."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from bench.harness import worker_of
+from tests.kit.models import ALL_SCRIPTED, models_toml
+from tests.kit.server import Server, free_port
+from tests.kit.visitor import Visitor
+
+from xinghe.console.assets import FILES, Assets
+from xinghe.console.menu import MENU
+
+MOST_SCRIPT = 120 * 1024
+MOST_MEMORY = 10 * 2**20
+
+
+def test_scripts_are_small() -> None:
+    scripts = [name for name in FILES if name.endswith(".js")]
+    assert sum(Assets().size(name) for name in scripts) < MOST_SCRIPT
+
+
+@pytest.mark.slow
+def test_an_idle_gateway_needs_little_more_with_pages_that_were_all_seen(tmp_path: Path) -> None:
+    models = models_toml("http://127.0.0.1:9", free_port(), ALL_SCRIPTED)
+    grown = {}
+    for enabled in "false", "true":
+        settings = {"XINGHE_CONSOLE__ENABLED": enabled}
+        with Server(tmp_path / enabled, models=models, settings=settings) as server:
+            token = server.token("--scope", "account.read", "--scope", "admin")
+            visitor = Visitor(server.url)
+            if enabled == "true":
+                visitor.sign_in(token)
+            for _ in range(3):
+                for entry in MENU:
+                    visitor.get(entry.path)
+            time.sleep(2)
+            grown[enabled] = worker_of(server).memory_info().rss
+    assert grown["true"] - grown["false"] < MOST_MEMORY, grown
