@@ -158,8 +158,10 @@ def test_every_command_stands(each: Page) -> None:
         _, group, *rest = first.split()
         written |= {(group, name) for name in [*rest, *others]} or {(group,)}
     expected: set[tuple[str, ...]] = set()
-    for name, command in main.commands.items():
-        if command.hidden:
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        if command is None or command.hidden:
             continue
         names = command.commands if isinstance(command, click.Group) else {}
         expected |= {(name, each) for each in names} or {(name,)}

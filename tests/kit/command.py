@@ -10,10 +10,19 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from xinghe.cli.lazy import Elsewhere
+from xinghe.cli.main import main
+
 XINGHE = [sys.executable, "-m", "xinghe"]
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["xinghe.cli.main"])
+FORKS.set_forkserver_preload(
+    [
+        command.place.partition(":")[0]
+        for command in main.commands.values()
+        if isinstance(command, Elsewhere)
+    ]
+)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -68,7 +77,7 @@ def forked(
 ) -> ForkServerProcess:
     """Start a command with these variables; what it says is added to the files.
 
-    It is a process of its own, forked from one that has imported the command line: most of what a
+    It is a process of its own, forked from one that has imported all commands: most of what a
     command takes is its imports.
     """
     process = FORKS.Process(target=_run, args=(arguments, variables, out, errors), daemon=False)
@@ -77,8 +86,6 @@ def forked(
 
 
 def _run(arguments: list[str], variables: dict[str, str], out: Path, errors: Path) -> None:
-    from xinghe.cli.main import main  # noqa: PLC0415 - there already, in the process that forks
-
     for file, descriptor in ((out, 1), (errors, 2)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
     os.environ.clear()

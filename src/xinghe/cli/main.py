@@ -1,29 +1,57 @@
 """`xinghe`: the command line. One module a group of commands."""
 
-import copy
-import sys
-
 import click
 
 from xinghe import __version__
-from xinghe.cli.audit import audit
-from xinghe.cli.backup import backup, restore_command
-from xinghe.cli.budgets import budget
-from xinghe.cli.console import console
-from xinghe.cli.enrolment import import_members
-from xinghe.cli.groups import group
-from xinghe.cli.ledger import ledger
-from xinghe.cli.members import member
-from xinghe.cli.models import models
-from xinghe.cli.passwords import password
-from xinghe.cli.search import search
-from xinghe.cli.serve import serve
-from xinghe.cli.tokens import token
-from xinghe.cli.usage import usage
-from xinghe.doctor.run import main as examine
+from xinghe.cli.lazy import Elsewhere, LazyGroup
+
+COMMANDS = (
+    ("serve", "serve:serve", "Start the service and stay in the foreground."),
+    (
+        "doctor",
+        "doctor:doctor",
+        "Say what is wrong with this machine or installation, and what mends it.",
+    ),
+    ("member", "members:member", "Members and their Tokens."),
+    ("group", "groups:group", "Groups of members: a class, a team, a company."),
+    ("token", "tokens:token", "Access tokens: what a client sends as its API key."),
+    (
+        "budget",
+        "budgets:budget",
+        "Budgets: how much a token, a member, a group or a model may use.",
+    ),
+    ("usage", "usage:usage", "Usage details: balances, entries, usage over time, single requests."),
+    (
+        "audit",
+        "audit:audit",
+        "List what was changed, by whom, with what was there before and after; the newest first.",
+    ),
+    ("console", "console:console", "The web pages."),
+    ("models", "models:models", "The model catalog, and weights for the embedded engine."),
+    ("ledger", "ledger:ledger", "The books: every grant, charge and expiry."),
+    (
+        "search",
+        "search:search",
+        'The local corpus: documents that answers may rest on (`search.provider = "local"`).',
+    ),
+    (
+        "backup",
+        "backup:backup",
+        "Write all that the database holds to FILE, also while the service runs.",
+    ),
+    (
+        "restore",
+        "backup:restore_command",
+        "Fill an empty database from FILE, and check the books; the service must not run.",
+    ),
+)
+"""What each is called, where it stands, and the first sentence of its help."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="xinghe")
 def main() -> None:
     """星河大模型API, open and self-hosted: one command starts the service, the others run it.
@@ -32,37 +60,8 @@ def main() -> None:
     """
 
 
-@main.command(
-    "doctor",
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def doctor(arguments: tuple[str, ...]) -> None:
-    """Say what is wrong with this machine or installation, and what mends it."""
-    # The doctor reads its own options, since it also runs where click is not installed yet.
-    sys.exit(examine(arguments))
-
-
-member.add_command(import_members)
-member.add_command(password)
-# What it was called before there were groups.
-account = copy.copy(member)
-account.hidden = True
-main.add_command(account, "account")
-for command in (
-    serve,
-    member,
-    group,
-    token,
-    budget,
-    usage,
-    audit,
-    console,
-    models,
-    ledger,
-    search,
-    backup,
-    restore_command,
-):
+for name, place, line in COMMANDS:
+    command = Elsewhere(name, f"xinghe.cli.{place}", line)
     main.add_command(command)
+    if name == "member":  # what it was called before there were groups
+        main.add_command(Elsewhere("account", command.place, line, hidden=True))

@@ -22,6 +22,8 @@ from xinghe.cli.common import (
     shown_options,
     tokens,
 )
+from xinghe.cli.enrolment import import_members
+from xinghe.cli.passwords import password
 from xinghe.core import INITIAL_GRANT
 from xinghe.storage import Database
 
@@ -29,6 +31,10 @@ from xinghe.storage import Database
 @click.group()
 def member() -> None:
     """Members and their Tokens. A member is named by his name or his appid."""
+
+
+member.add_command(import_members)
+member.add_command(password)
 
 
 @member.command()
