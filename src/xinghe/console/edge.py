@@ -12,7 +12,8 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from xinghe.api.auth.schema import SessionShown
-from xinghe.api.errors import Errors
+from xinghe.api.elsewhere import REQUEST_ID
+from xinghe.api.errors import Errors, as_api_error
 from xinghe.console.assets import PATH as ASSETS
 from xinghe.console.assets import Assets
 from xinghe.console.browser import Browser
@@ -75,9 +76,13 @@ class Edge:
             if refused.code == Errors.INVALID_TOKEN.value.code and page.current is not None:
                 page.browser.sign_out()
                 return page.go(f"/?next={quote(_wanted(page.request))}")
-            return page.render(
-                "layout/refused.html", status=refused.status, message=None, refused=refused
-            )
+            return _refusal(page, refused)
+        except ClientDisconnect:
+            raise
+        except Exception as fault:  # the edge: whatever happened below, a person is told
+            request_id = page.request.scope[REQUEST_ID]
+            error = as_api_error(fault, request_id)
+            return _refusal(page, Refused(error.row.status, error.body(request_id)))
 
     async def _served(self, page: Page) -> Response:
         request = page.request
@@ -123,6 +128,10 @@ class Edge:
             form=FormData(),
             base_url=server.base_url if unknown else f"{request.url.scheme}://{host}",
         )
+
+
+def _refusal(page: Page, refused: Refused) -> Response:
+    return page.render("layout/refused.html", status=refused.status, message=None, refused=refused)
 
 
 def _find(request: Request) -> Route:

@@ -72,6 +72,10 @@ def test_too_large_a_form(nobody: Visitor) -> None:
     assert nobody.post("/console/sign-in/token", many).status == 400
 
 
+def test_the_overview_without_its_slash(member: Visitor) -> None:
+    assert member.get("/console").path == "/console/"
+
+
 def test_no_page_at_a_path(member: Visitor) -> None:
     assert member.get("/console/nowhere").status == 404
     assert member.post("/console/", {}).status == 405

@@ -16,4 +16,11 @@ async def show(page: Page) -> Response:
     return page.render("overview/page.html", account=account)
 
 
-ROUTES = (Route("GET", HOME, show),)
+async def home(page: Page) -> Response:
+    return page.go(HOME)
+
+
+ROUTES = (
+    Route("GET", HOME, show),
+    Route("GET", HOME.removesuffix("/"), home),
+)
