@@ -118,6 +118,10 @@ def test_usage(member: Api) -> None:
         assert bucket["requests"] == len(entries["data"])
         assert bucket["token_name"] == "notebook"
         assert bucket["first_token_ms"] > 0
+        assert bucket["timed_requests"] == len(entries["data"])
+        assert bucket["generation_ms"] == sum(
+            each["total_ms"] - each["first_ms"] for each in entries["data"]
+        )
         assert bucket["member"] is None
     assert read(member.get("/account/usage?from=2020-01-01&to=2020-01-03"))["data"] == []
 

@@ -228,7 +228,9 @@ class UsageShown(msgspec.Struct):
     """What was used from a moment on, before another; null where it is not told apart by that.
 
     `requests` are all that were answered, with those that failed, by code, in `errors`.
-    `first_token_ms` and `tokens_per_second` are means.
+    `first_token_ms` and `tokens_per_second` are means: of `timed_requests`, and over the
+    `generation_ms` from their first tokens to their ends. With those as weights, means of several
+    make one.
     """
 
     since: Moment = msgspec.field(name="from")
@@ -248,6 +250,8 @@ class UsageShown(msgspec.Struct):
     spent: Tokens
     first_token_ms: float | None
     tokens_per_second: float | None
+    timed_requests: int
+    generation_ms: int
     errors: dict[str, int]
 
 

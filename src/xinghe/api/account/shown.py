@@ -84,6 +84,8 @@ def bucket(each: Bucket, by: tuple[Dimension, ...], zone: ZoneInfo, names: Names
         spent=tokens(charged.spend),
         first_token_ms=None if first is None else round(first, 1),
         tokens_per_second=round(charged.timed_tokens * 1000 / took, 2) if took > 0 else None,
+        timed_requests=charged.timed,
+        generation_ms=took,
         errors=each.errors,
     )
 
