@@ -60,7 +60,7 @@ class Calls:
         """The same with the rights of another access token or session."""
         return Calls(self._app, self._browser, bearer)
 
-    async def get(self, path: str, kind: type[T], **query: Any) -> T:
+    async def get(self, path: str, kind: type[T], /, **query: Any) -> T:
         """What a GET answers, as `kind`; parameters of None are left out. Raises `Refused`."""
         return await self._asked("GET", path, kind, query=query)
 

@@ -5,10 +5,12 @@ from xinghe.console.overview import page as overview
 from xinghe.console.route import Route
 from xinghe.console.signin import page as signin
 from xinghe.console.start import page as start
+from xinghe.console.usage import page as usage
 
 ROUTES: tuple[Route, ...] = (
     *signin.ROUTES,
     *overview.ROUTES,
     *start.ROUTES,
     *models.ROUTES,
+    *usage.ROUTES,
 )

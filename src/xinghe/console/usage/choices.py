@@ -1,0 +1,111 @@
+"""What the form of the filters offers: groups, members, models and access tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import msgspec
+
+from xinghe.admin.groups import GroupList, GroupView, MembershipList
+from xinghe.admin.tokens import TokenList
+from xinghe.api.errors import Errors
+from xinghe.api.models import ModelList
+from xinghe.console.calls import Refused
+from xinghe.console.page import Page
+from xinghe.console.usage.asked import Asked
+
+GROUPS = "/admin/v1/groups"
+MOST = 200
+"""Of each that are offered; others are written by hand."""
+ORGANISATIONS = 10
+"""Whose groups are offered, too."""
+
+T = TypeVar("T")
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A value of a filter, and what people do call it."""
+
+    value: str
+    name: str
+
+
+class Choices(msgspec.Struct):
+    """`members` are suggestions; `names_members`: one may ask about a member by his name."""
+
+    groups: list[Choice]
+    members: list[Choice]
+    models: list[Choice]
+    tokens: list[Choice]
+    names_members: bool
+
+
+async def choices(page: Page, asked: Asked) -> Choices:
+    """What the browser's person may ask for; what is asked for is always among it."""
+    session = page.session
+    admin = "admin" in session.scopes
+    groups, tokens, models = await asyncio.gather(
+        _groups(page) if admin else _nothing(list[GroupView]()),
+        _tokens(page) if admin and not asked["group"] else _nothing(list[Choice]()),
+        _models(page)
+        if {"account.read", "model.call"} & {*session.scopes}
+        else _nothing(list[Choice]()),
+    )
+    members: list[Choice] = []
+    for each in groups:
+        if each.name == asked["group"]:
+            members = await _members(page, each)
+    return Choices(
+        _with([Choice(each.name, each.name) for each in groups], asked["group"]),
+        members,
+        _with(models, asked["model"]),
+        _with(tokens, asked["token"]),
+        bool(asked["group"] or asked["member"]) or (admin and session.member.operator),
+    )
+
+
+async def _groups(page: Page) -> list[GroupView]:
+    """Those that one manages: only to managers, the API tells which wallet is a group's."""
+    try:
+        found = await page.api.get(GROUPS, GroupList, limit=MOST)
+    except Refused as refused:
+        if refused.code != Errors.NOT_PERMITTED.value.code:
+            raise
+        return []  # whoever is in no group may not list any
+    mine = [each for each in found.data if each.wallet is not msgspec.UNSET]
+    if page.session.member.operator:
+        return mine
+    organisations = [each for each in mine if each.parent is None][:ORGANISATIONS]
+    below = await asyncio.gather(
+        *(page.api.get(GROUPS, GroupList, parent=each.id, limit=MOST) for each in organisations)
+    )
+    every = mine + [each for listed in below for each in listed.data]
+    return list({each.id: each for each in every}.values())
+
+
+async def _members(page: Page, group: GroupView) -> list[Choice]:
+    found = await page.api.get(f"{GROUPS}/{group.id}/members", MembershipList, limit=MOST)
+    return [Choice(each.member, each.name) for each in found.data]
+
+
+async def _tokens(page: Page) -> list[Choice]:
+    found = await page.api.get(f"{page.member}/tokens", TokenList, limit=MOST)
+    return [Choice(each.id, f"{each.name} ({each.id})") for each in found.data]
+
+
+async def _models(page: Page) -> list[Choice]:
+    found = await page.api.get("/v1/models", ModelList)
+    return [Choice(each.id, each.id) for each in found.data]
+
+
+def _with(offered: list[Choice], chosen: str) -> list[Choice]:
+    known = not chosen or any(each.value == chosen for each in offered)
+    return offered if known else [*offered, Choice(chosen, chosen)]
+
+
+def _nothing(value: T) -> Awaitable[T]:
+    done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    done.set_result(value)
+    return done
