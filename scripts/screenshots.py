@@ -49,7 +49,7 @@ LOOKS = {
     "zh": {"locale": "zh-CN", "viewport": {"width": 1440, "height": 900}},
     "en": {"locale": "en-GB", "viewport": {"width": 1440, "height": 900}},
     "phone": {
-        "locale": "zh-CN", "viewport": {"width": 390, "height": 844}, "color_scheme": "dark",
+        "locale": "zh-CN", "viewport": {"width": 390, "height": 1200}, "color_scheme": "dark",
     },
 }  # fmt: skip
 
@@ -96,7 +96,7 @@ def _shoot(
             person.bring(visitor.cookies)
         page = person.go(path)
         IMAGES.mkdir(exist_ok=True)
-        page.screenshot(path=IMAGES / f"console-{name}-{look}.png", full_page=look == "phone")
+        page.screenshot(path=IMAGES / f"console-{name}-{look}.png")
 
 
 if __name__ == "__main__":  # the commands that it runs are forks of this program

@@ -97,6 +97,8 @@ class Edge:
             )
         if (match := _ASSET.match(request.url.path)) and request.method in ("GET", "HEAD"):
             return self._assets.answer(request, **match.groupdict())
+        if page.browser.session:
+            page.current = await _session(page)
         route = _find(request)
         if route.method == "POST":
             if not is_ours(request.headers, self._settings.server.public_url):
@@ -104,8 +106,6 @@ class Edge:
             page.form = await _form(request)
             if not is_marked(page.browser.secret, page.field("mark")):
                 raise _not_ours()
-        if page.browser.session:
-            page.current = await _session(page)
         if not route.open and page.current is None:
             raise SignInNeeded
         return await route.work(page)

@@ -77,7 +77,9 @@ def test_the_overview_without_its_slash(member: Visitor) -> None:
 
 
 def test_no_page_at_a_path(member: Visitor) -> None:
-    assert member.get("/console/nowhere").status == 404
+    page = member.get("/console/nowhere")
+    assert page.status == 404
+    assert page.texts(".top button") == ["退出登录"]
     assert member.post("/console/", {}).status == 405
 
 
