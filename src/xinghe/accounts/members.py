@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from xinghe.accounts import erasure, rules, tables, wallets
 from xinghe.accounts.audit import alone, record
+from xinghe.accounts.rules import AccountError
 from xinghe.accounts.tables import Member
 from xinghe.core import INITIAL_GRANT
 from xinghe.storage import Connection, Database, in_batches, now
@@ -21,12 +22,16 @@ class Members:
     """Every method raises `StorageError` if the database cannot be used.
 
     What changes something is audited under `actor`. Amounts are micro-Tokens, times microseconds
-    UTC; a member is named by his name or his appid.
+    UTC; a member is named by his name or his appid. With `keeps_an_operator`, whatever would leave
+    nobody to administer the service raises `AccountError`.
     """
 
-    def __init__(self, database: Database, *, actor: str = "server") -> None:
+    def __init__(
+        self, database: Database, *, actor: str = "server", keeps_an_operator: bool = False
+    ) -> None:
         self._database = database
         self._actor = actor
+        self._keeps_an_operator = keeps_an_operator
 
     async def create(self, name: str, *, amount: int = INITIAL_GRANT) -> Member:
         """A new member with his first lot (none if `amount` is 0). Raises `AccountError`."""
@@ -107,6 +112,7 @@ class Members:
             member = tables.member(connection, name)
             erasure.forget(connection, member, now())
             record(connection, self._actor, "member.delete", member.appid)
+            self._keep_an_operator(connection, member)
             return member.id
 
         deleted = await self._database.write(operation)
@@ -154,9 +160,19 @@ class Members:
                 before=told[0],
                 after=told[1],
             )
+            self._keep_an_operator(connection, before)
             return after
 
         return await self._database.write(operation)
+
+    def _keep_an_operator(self, connection: Connection, before: Member) -> None:
+        """Once that is recorded which a member was changed by: no two do so at a time."""
+        was_one = before.operator and before.disabled_at is None
+        if self._keeps_an_operator and was_one and not tables.has_operator(connection):
+            raise AccountError(
+                f"{before.name!r} is the only operator who is not disabled: make another member "
+                "an operator first"
+            )
 
 
 def create_default(connection: Connection, actor: str) -> Member:

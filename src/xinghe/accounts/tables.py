@@ -117,6 +117,12 @@ def member(connection: Connection, name: str) -> Member:
     return _member(row)
 
 
+def has_operator(connection: Connection) -> bool:
+    """Whether there is an operator who is not disabled."""
+    query = "SELECT EXISTS (SELECT 1 FROM members WHERE operator = 1 AND disabled_at IS NULL)"
+    return bool(connection.value(query))
+
+
 def locked_member(connection: Connection, name: str) -> Member:
     """The same, whose wallet nobody else changes before the transaction ends."""
     connection.lock([member(connection, name).id])

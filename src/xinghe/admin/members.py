@@ -115,7 +115,7 @@ async def change(call: Call[MemberChange]) -> MemberView:
                 _check_password(body.password, name)
     together = Together(call.services.database)
     collector, appid = cast("Database", together), found.appid
-    members = Members(collector, actor=call.actor)
+    members = Members(collector, actor=call.actor, keeps_an_operator=True)
     if body.name is not UNSET:
         await members.rename(appid, body.name)
     if body.disabled is not UNSET:
@@ -131,7 +131,8 @@ async def change(call: Call[MemberChange]) -> MemberView:
 
 async def delete(call: Call[None]) -> Deleted:
     appid = call.target.appid
-    await Members(call.transaction(appid), actor=call.actor).delete(appid)
+    transaction = call.transaction(appid)
+    await Members(transaction, actor=call.actor, keeps_an_operator=True).delete(appid)
     return Deleted(id=appid)
 
 
