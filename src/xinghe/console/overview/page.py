@@ -2,18 +2,95 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import UNSET
 from starlette.responses import Response
 
-from xinghe.api.account.schema import AccountShown
+from xinghe.admin.groups import GroupList
+from xinghe.api.account.schema import AccountShown, Lot, UsageList
+from xinghe.api.errors import Errors
+from xinghe.console.calls import Refused
+from xinghe.console.overview.days import DAYS, HEIGHT, STEP, WIDTH, days, figure, first
 from xinghe.console.page import HOME, Page
 from xinghe.console.route import Route
 
-ACCOUNT = "/v1/account"
+ACCOUNT, USAGE, GROUPS = "/v1/account", "/v1/account/usage", "/admin/v1/groups"
+MOST_GROUPS = 6
+"""Of those that somebody manages, whose accounts are shown."""
+MOST_LOTS = 10
+SOON = datetime.timedelta(days=7)
+
+
+class ShownLot(msgspec.Struct, frozen=True):
+    """A lot; `left` are the whole days before it expires, where those are few."""
+
+    lot: Lot
+    left: int | None
 
 
 async def show(page: Page) -> Response:
-    account = await page.api.get(ACCOUNT, AccountShown, zone=page.browser.zone)
-    return page.render("overview/page.html", account=account)
+    zone = page.browser.zone
+    today = datetime.datetime.now(ZoneInfo(zone)).date()
+    account, usage, groups = await asyncio.gather(
+        page.api.get(ACCOUNT, AccountShown, zone=zone),
+        page.api.get(
+            USAGE, UsageList, zone=zone, interval="day", **{"from": first(today), "to": today}
+        ),
+        _managed(page),
+    )
+    past = days(usage.data, today)
+    return page.render(
+        "overview/page.html",
+        account=account,
+        lots=lots(account.lots),
+        groups=[(group, lots(group.lots)) for group in groups],
+        figures={
+            name: figure(past, name)
+            for name in ("spent", "requests", "error_rate", "first_token_ms")
+        },
+        days=past[-DAYS:],
+        new=not usage.data,
+        most=MOST_LOTS,
+        chart={"height": HEIGHT, "width": DAYS * STEP, "bar": WIDTH, "step": STEP},
+    )
+
+
+def lots(given: Sequence[Lot]) -> list[ShownLot]:
+    """The soonest to expire first, those that never do last."""
+    now = datetime.datetime.now(datetime.UTC)
+    ordered = sorted(given, key=lambda lot: (lot.expires_at is None, _end(lot) or now))
+    return [ShownLot(lot, _left(lot, now)) for lot in ordered]
+
+
+def _left(lot: Lot, now: datetime.datetime) -> int | None:
+    end = _end(lot)
+    return None if end is None or end - now > SOON else max(0, (end - now).days)
+
+
+def _end(lot: Lot) -> datetime.datetime | None:
+    return None if lot.expires_at is None else datetime.datetime.fromisoformat(lot.expires_at)
+
+
+async def _managed(page: Page) -> list[AccountShown]:
+    """The accounts of the first groups that the member manages himself."""
+    if page.session.member.operator or "admin" not in page.session.scopes:
+        return []
+    try:
+        groups = (await page.api.get(GROUPS, GroupList)).data
+    except Refused as refused:
+        if refused.status != Errors.NOT_PERMITTED.value.status:
+            raise
+        return []  # he is in none
+    managed = [each.name for each in groups if each.wallet is not UNSET][:MOST_GROUPS]
+    zone = page.browser.zone
+    return await asyncio.gather(
+        *(page.api.get(ACCOUNT, AccountShown, zone=zone, group=name) for name in managed)
+    )
 
 
 async def home(page: Page) -> Response:
