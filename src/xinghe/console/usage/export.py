@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from xinghe.api.exchange import ABORT
-from xinghe.console.calls import Answer, refusal
-from xinghe.console.page import Page
+from xinghe.console.calls import Answer, Calls, refusal
 
 _HANDED_ON = ("content-type", "content-disposition")
 
@@ -38,13 +38,13 @@ class _Handed(StreamingResponse):
             self._browser["extensions"][ABORT]["abort"]()
 
 
-async def export(page: Page, path: str, query: Mapping[str, Any]) -> Response:
-    """What a GET of the API streams. Raises `Refused`."""
+async def export(api: Calls, browser: Request, path: str, query: Mapping[str, Any]) -> Response:
+    """What a GET of the API streams, for a browser's request. Raises `Refused`."""
     async with AsyncExitStack() as stack:
-        answer = await stack.enter_async_context(page.api.open("GET", path, query=query))
+        answer = await stack.enter_async_context(api.open("GET", path, query=query))
         if answer.status >= 400:
             raise refusal(answer, await answer.read())
-        if page.request.method == "HEAD":
+        if browser.method == "HEAD":
             return Response(headers={name: answer.header(name) for name in _HANDED_ON})
         opened = stack.pop_all()
-    return _Handed(opened, answer, page.request.scope)
+    return _Handed(opened, answer, browser.scope)

@@ -84,7 +84,7 @@ async def _file(page: Page, path: str, form: str) -> Response:
     else:
         span = asked.span
         question |= {"by": asked.by, "interval": "day" if span is None else span.interval}
-    return await export(page, path, question)
+    return await export(page.api, page.request, path, question)
 
 
 async def _entries(page: Page, asked: Asked) -> tuple[EntryList, Totals | None]:
