@@ -41,7 +41,7 @@ PAGES = {
     "start": "/console/start",
     "tokens": "/console/tokens",
     "usage": "/console/usage",
-    "entries": "/console/usage?tab=entries",
+    "entries": "/console/usage/entries",
     "models": "/console/models",
     "reference": "/docs",
 }

@@ -15,7 +15,14 @@ from xinghe.console.menu import MENU
 
 pytestmark = pytest.mark.slow
 
-PATHS = ("/", *(entry.path for entry in MENU))
+PATHS = (
+    "/",
+    *(entry.path for entry in MENU),
+    "/console/usage/entries",
+    "/console/models/ernie-3.5-8k",
+    "/console/join?invitation=xi-1",
+    "/console/nowhere",
+)
 MOST_STOPS = 400
 """Of the Tab key on one page."""
 
