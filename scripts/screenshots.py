@@ -68,11 +68,11 @@ def main() -> None:
         for name in TOKENS[1:]:
             service.token("--name", name, account=MEMBER)
         service.run("member", "grant", MEMBER, "200000", "--expires", "20d", "--note", "课程奖励")
+        asyncio.run(_live(data))
         service.run(
             *("budget", "create", "--member", MEMBER, "--tokens", "300000"),
             *("--per", "month", "--zone", "Asia/Shanghai"),
         )
-        asyncio.run(_live(data))
         with service, chromium() as browser:
             visitor = Visitor(service.url)
             visitor.sign_in(token)
