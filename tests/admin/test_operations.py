@@ -351,7 +351,9 @@ def test_who_holds_a_token_limits_it_further(desk: Desk, operator: Person) -> No
     set_by_others = desk.send("POST", "/budgets", operator.token, day).json
     mine = desk.send("POST", "/budgets", who.token, day | {"amount": 3}).json
     assert (set_by_others["created_by"], mine["created_by"]) == (operator.id, who.id)
-    assert desk.send("PATCH", f"/budgets/{mine['id']}", who.token, {"amount": 4}).status == 200
+    mine = desk.send("PATCH", f"/budgets/{mine['id']}", who.token, {"amount": 4}).json
+    path = f"/tokens/{who.public_id}"
+    assert desk.send("GET", path, who.token).json["budgets"] == [set_by_others, mine]
     # What others have set on it stands, whatever he makes of it.
     for method, body in (("PATCH", {"amount": 9}), ("DELETE", None)):
         path = f"/budgets/{set_by_others['id']}"

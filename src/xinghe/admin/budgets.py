@@ -114,7 +114,7 @@ async def list_(call: Call[BudgetQuery]) -> BudgetList:
             kind = next(each for each in ("member", "group", "token") if getattr(given, each))
             where = f"b.{kind}_id = $1 AND b.id > $2"
             states = budgets.states(connection, where, target.id, given.behind)
-        return [_view(connection, each) for each in states[: given.limit + 1]]
+        return [view(connection, each) for each in states[: given.limit + 1]]
 
     found = await call.services.database.read(operation)
     return page(BudgetList, found, given.limit, lambda each: each, "id")
@@ -192,10 +192,16 @@ def _amount(unit: str, amount: float) -> int:
 
 
 def _found(connection: Connection, budget: int) -> BudgetView:
-    return _view(connection, budgets.state(connection, budget))
+    return view(connection, budgets.state(connection, budget))
 
 
-def _view(connection: Connection, state: BudgetState) -> BudgetView:
+def of_token(connection: Connection, token_id: int) -> list[BudgetView]:
+    """Those of an access token, the oldest first."""
+    found = budgets.states(connection, "b.token_id = $1", token_id)
+    return [view(connection, each) for each in found]
+
+
+def view(connection: Connection, state: BudgetState) -> BudgetView:
     def shown(amount: int) -> Any:
         return as_tokens(amount) if state.unit == "tokens" else as_tokens(amount * MICRO)
 

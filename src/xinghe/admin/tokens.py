@@ -1,11 +1,13 @@
 """Access tokens of a member."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from xinghe.accounts import AccessToken, Tokens, tables
+from xinghe.admin import budgets
+from xinghe.admin.budgets import BudgetView
 from xinghe.admin.operation import Call
 from xinghe.admin.shapes import (
     Body,
@@ -21,13 +23,14 @@ from xinghe.admin.shapes import (
     told_or_never,
 )
 from xinghe.api.query import Time
-from xinghe.storage import now
+from xinghe.storage import Connection, now
 
 
 class TokenView(msgspec.Struct, kw_only=True):
     """An access token. `secret` stands in the answer that makes it, and never again.
 
-    `last_used_at` is when the last request with it was charged: to the hour, if all in it failed.
+    `budgets` are those of this token alone; `last_used_at` is when the last request with it was
+    charged: to the hour, if all in it failed.
     """
 
     id: str
@@ -40,6 +43,7 @@ class TokenView(msgspec.Struct, kw_only=True):
     expires_at: Told | None
     created_at: Told
     last_used_at: Told | None
+    budgets: list[BudgetView]
     secret: str | UnsetType = UNSET
 
 
@@ -65,10 +69,13 @@ class TokenChange(Body):
 
 async def list_(call: Call[Paging]) -> TokenList:
     given, member_id = call.given, call.target.id
-    found = await call.services.database.read(
-        lambda c: tables.tokens_behind(c, member_id, given.behind, given.limit + 1)
-    )
-    return page(TokenList, found, given.limit, _view, "id")
+
+    def operation(connection: Connection) -> tuple[list[AccessToken], dict[int, TokenView]]:
+        found = tables.tokens_behind(connection, member_id, given.behind, given.limit + 1)
+        return found, {each.id: _view(connection, each) for each in found}
+
+    found, views = await call.services.database.read(operation)
+    return page(TokenList, found, given.limit, lambda each: views[each.id], "id")
 
 
 async def create(call: Call[NewToken]) -> TokenView:
@@ -81,14 +88,14 @@ async def create(call: Call[NewToken]) -> TokenView:
         models=body.models,
         expires_at=future(body.expires_at),
     )
-    view = _view(await tokens.get(secret.split("-")[1]))
+    view = await _shown(call, secret.split("-")[1])
     view.secret = secret
     return view
 
 
 async def get(call: Call[None]) -> TokenView:
     name = call.target.public_id
-    return _view(await call.tagged(name, lambda c: tables.token(c, name)))
+    return await call.tagged(name, lambda c: _view(c, tables.token(c, name)))
 
 
 async def change(call: Call[TokenChange]) -> TokenView:
@@ -99,15 +106,21 @@ async def change(call: Call[TokenChange]) -> TokenView:
     if "expires_at" in changes:
         changes["expires_at"] = future(changes["expires_at"])
     tokens = Tokens(call.transaction(name), actor=call.actor)
-    return _view(await tokens.change(name, **changes))
+    await tokens.change(name, **changes)
+    return await _shown(call, name)
 
 
 async def revoke(call: Call[None]) -> TokenView:
     name = call.target.public_id
-    return _view(await Tokens(call.transaction(name), actor=call.actor).revoke(name))
+    await Tokens(call.transaction(name), actor=call.actor).revoke(name)
+    return await _shown(call, name)
 
 
-def _view(found: AccessToken) -> TokenView:
+async def _shown(call: Call[Any], name: str) -> TokenView:
+    return await call.services.database.read(lambda c: _view(c, tables.token(c, name)))
+
+
+def _view(connection: Connection, found: AccessToken) -> TokenView:
     return TokenView(
         id=found.public_id,
         member=found.appid,
@@ -118,4 +131,5 @@ def _view(found: AccessToken) -> TokenView:
         expires_at=told_or_never(found.expires_at),
         created_at=told(found.created_at),
         last_used_at=told_or_never(found.last_used_at),
+        budgets=budgets.of_token(connection, found.id),
     )

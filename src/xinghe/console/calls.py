@@ -64,6 +64,14 @@ class Calls:
         """What a GET answers, as `kind`; parameters of None are left out. Raises `Refused`."""
         return await self._asked("GET", path, kind, query=query)
 
+    async def tagged(self, path: str, kind: type[T]) -> tuple[T, str]:
+        """What a GET answers, and its `ETag`. Raises `Refused`."""
+        async with self.open("GET", path) as answer:
+            data = await answer.read()
+            if answer.status >= 400:
+                raise refusal(answer, data)
+        return msgspec.json.decode(data, type=kind), answer.header("etag")
+
     async def send(
         self, method: str, path: str, kind: type[T], body: Any = None, **headers: str
     ) -> T:

@@ -79,9 +79,14 @@ def percent(value: float | None) -> str:
 
 
 def moment(value: str | int | None, zone: str = "UTC") -> str:
-    """A time as people read it; `value` in ISO 8601, as it stands, or in seconds since 1970."""
+    """A time as people read it; `value` in ISO 8601, or in seconds since 1970.
+
+    One of UTC is moved to the zone, any other stays as it stands.
+    """
     if value is None:
         return NONE
+    if isinstance(value, str) and value.endswith("Z"):
+        value = datetime.datetime.fromisoformat(value).astimezone(ZoneInfo(zone)).isoformat()
     if isinstance(value, int):
         value = datetime.datetime.fromtimestamp(value, ZoneInfo(zone)).isoformat()
     return value[:19].replace("T", " ")

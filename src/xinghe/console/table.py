@@ -5,12 +5,16 @@ from xinghe.console.overview import page as overview
 from xinghe.console.route import Route
 from xinghe.console.signin import page as signin
 from xinghe.console.start import page as start
+from xinghe.console.tokens import one as token
+from xinghe.console.tokens import page as tokens
 from xinghe.console.usage import page as usage
 
 ROUTES: tuple[Route, ...] = (
     *signin.ROUTES,
     *overview.ROUTES,
     *start.ROUTES,
+    *tokens.ROUTES,
+    *token.ROUTES,
     *models.ROUTES,
     *usage.ROUTES,
 )

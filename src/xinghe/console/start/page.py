@@ -61,6 +61,7 @@ async def _whole(
         longest=LONGEST,
         token=token,
         made=made,
+        may_make="admin" in page.session.scopes,
         snippets=_programs(page, token, model, question),
         asked=asked,
     )

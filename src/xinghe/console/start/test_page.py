@@ -106,12 +106,12 @@ def test_without_scripts_the_answer_comes_with_the_page(
 
 
 def test_with_scripts_it_comes_piece_by_piece(member: Visitor, begun: Shown, api: Api) -> None:
-    script = Script(pieces=["<i>一", "二\n\n", "三"], thoughts=["想"], rate=20)
+    script = Script(pieces=["<i>一", "二\n\n", "三"], thoughts=["想"], rate=5)
     answer = streamed(member, begun, model="scripted-able", question=script.prompt)
     assert answer.reply.headers["content-type"].startswith("text/event-stream")
     first, *pieces, last = messages(answer)
     assert 'id="answer-text"' in first
-    assert len(pieces) >= 3
+    assert len(pieces) >= 2
     assert '"scripted-able"' in unescape(first)  # the snippets ask the same from now on
     assert script.id in first
     assert "&lt;i&gt;" in "".join(pieces)
@@ -223,6 +223,17 @@ def test_the_snippets_run_as_they_are_shown(member: Visitor, begun: Shown, quest
         assert told.stdout == "你好。"
     else:
         compile(text["python"], "snippet", "exec")
+
+
+def test_whoever_may_make_none_uses_his_own(service: Server, nobody: Visitor) -> None:
+    token = service.token()
+    nobody.sign_in(token)
+    page = nobody.get(START)
+    assert [form.get("action") for form in page.document.forms if START in form.get("action")] == [
+        RUN
+    ]
+    page = nobody.submit(page, RUN, token=token)
+    assert page.texts("#answer-text") == ["你好。"]
 
 
 def test_in_english(begun: Shown, member: Visitor) -> None:
