@@ -50,6 +50,14 @@ def test_every_operation_needs_the_token(document: Any) -> None:
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
 
 
+def test_every_operation_tells_its_name_and_scopes(document: Any) -> None:
+    for mount, dialect in ((DOCUMENTED, "documented"), (STRICT, "openai")):
+        for each in OPERATIONS:
+            described = document["paths"][mount + each.path][each.method.lower()]
+            assert described["operationId"] == f"{each.name}.{dialect}"
+            assert described["security"] == [{"token": [scope]} for scope in each.scopes]
+
+
 def test_every_parameter_of_a_query_is_described(document: Any) -> None:
     for each in OPERATIONS:
         if each.query is not None:

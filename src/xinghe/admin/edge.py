@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from xinghe.accounts import AccountError
 from xinghe.accounts.rights import RIGHTS, refused_fields
-from xinghe.admin.openapi import MOUNT, document
+from xinghe.admin.openapi import MOUNT, SCOPE, document
 from xinghe.admin.operation import JSON, AdminServices, Call, Operation
 from xinghe.admin.table import OPERATIONS
 from xinghe.api.dialect import Dialect
@@ -25,7 +25,6 @@ from xinghe.limits import MEMBER, Ask, per_minute, per_second
 from xinghe.observe import metrics
 
 DOCUMENT = "/openapi.json"
-SCOPE = "admin"
 MAX_BODY_BYTES = 256 * 1024
 
 

@@ -15,6 +15,7 @@ from xinghe.api.openapi import components
 from xinghe.api.query import parameters
 
 MOUNT = "/admin/v1"
+SCOPE = "admin"
 
 _KEY = {
     "name": "Idempotency-Key",
@@ -74,7 +75,7 @@ def document() -> bytes:
                 "schemas": schemas,
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             },
-            "security": [{"token": []}],
+            "security": [{"token": [SCOPE]}],
         }
     )
 

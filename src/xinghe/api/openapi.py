@@ -71,18 +71,19 @@ def _described(
         content |= {"text/event-stream": {"schema": _stream(operation.event)}}
         told = "The answer; server-sent events where stream is true."
     answers = {"200": {"description": told, "content": content}, **_refusals()}
-    if not operation.forms:
-        asked = [ID] if "{id}" in operation.path else []
-        if operation.query is not None:
-            asked += parameters(operation.query, schemas[operation.query.__name__])
-        return {"summary": operation.summary, "parameters": asked, "responses": answers}
-    body = {"required": True, "content": _json(operation.forms[dialect].shape)}
-    return {
+    described: dict[str, Any] = {
+        "operationId": f"{operation.name}.{dialect.value}",
         "summary": operation.summary,
-        "parameters": [IDEMPOTENCY_KEY],
-        "requestBody": body,
+        "security": [{"token": [scope]} for scope in operation.scopes],
         "responses": answers,
     }
+    if operation.forms:
+        body = {"required": True, "content": _json(operation.forms[dialect].shape)}
+        return described | {"parameters": [IDEMPOTENCY_KEY], "requestBody": body}
+    asked = [ID] if "{id}" in operation.path else []
+    if operation.query is not None:
+        asked += parameters(operation.query, schemas[operation.query.__name__])
+    return described | {"parameters": asked}
 
 
 def _stream(event: type) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from xinghe.console.models import page as models
 from xinghe.console.overview import page as overview
+from xinghe.console.reference import page as reference
 from xinghe.console.route import Route
 from xinghe.console.signin import page as signin
 from xinghe.console.start import page as start
@@ -17,4 +18,5 @@ ROUTES: tuple[Route, ...] = (
     *token.ROUTES,
     *models.ROUTES,
     *usage.ROUTES,
+    *reference.ROUTES,
 )

@@ -50,7 +50,11 @@ def _described(route: Route) -> Mapping[str, Any]:
         answers["303"] = {"description": "The browser is sent on."}
     else:
         answers["200"] = {"description": route.summary, "content": _json(route.answer)}
-    described: dict[str, Any] = {"summary": route.summary, "responses": answers}
+    described: dict[str, Any] = {
+        "operationId": f"auth.{route.name}",
+        "summary": route.summary,
+        "responses": answers,
+    }
     if route.shape is not None:
         described["requestBody"] = {"required": True, "content": _json(route.shape)}
     if route.session:

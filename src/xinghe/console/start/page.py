@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from xinghe.admin.tokens import TokenView
 from xinghe.api.models import Model, ModelList
+from xinghe.console.layout.snippet import Snippet
 from xinghe.console.page import Page
 from xinghe.console.route import Route
 from xinghe.console.start.asking import Asked
-from xinghe.console.start.snippets import Snippet, snippets
+from xinghe.console.start.snippets import snippets
 from xinghe.console.stream import Stream, unless_gone
 
 PATH = "/console/start"

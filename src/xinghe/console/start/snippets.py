@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import json
 
-import msgspec
-
-
-class Snippet(msgspec.Struct, frozen=True):
-    """`before` is what has to be installed, if anything."""
-
-    id: str
-    title: str
-    before: str
-    text: str
+from xinghe.console.layout.snippet import Snippet
 
 
 def snippets(base_url: str, token: str, model: str, question: str) -> list[Snippet]:

@@ -1,0 +1,137 @@
+"""How the reference groups the operations, and what it calls each, in both languages."""
+
+from __future__ import annotations
+
+import msgspec
+
+from xinghe.console.reference.told import Told
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Operations that belong together; titles by the operation's name."""
+
+    name: str
+    title: Told
+    titles: dict[str, Told]
+
+
+GROUPS = (
+    Group(
+        "chat",
+        Told("对话", "Chat"),
+        {"chat": Told("对话补全", "Chat completion")},
+    ),
+    Group(
+        "vectors",
+        Told("向量与重排", "Embeddings and rerank"),
+        {
+            "embeddings": Told("文本向量", "Embeddings"),
+            "rerank": Told("文档重排", "Rerank"),
+        },
+    ),
+    Group(
+        "images",
+        Told("文生图", "Images"),
+        {"images": Told("生成图片", "Image generation")},
+    ),
+    Group(
+        "models",
+        Told("模型", "Models"),
+        {
+            "models": Told("模型列表", "List models"),
+            "model": Told("查询一个模型", "One model"),
+        },
+    ),
+    Group(
+        "account",
+        Told("余额与使用明细", "Balance and usage"),
+        {
+            "account": Told("余额、钱包与预算", "Balance, wallets, budgets"),
+            "entries": Told("收支明细", "Entries"),
+            "usage": Told("用量统计", "Usage over time"),
+            "request": Told("查询一次请求", "One request"),
+            "subscription": Told("总额度（聊天客户端用）", "Total balance (chat clients)"),
+            "billing_usage": Told("已用额度（聊天客户端用）", "Used balance (chat clients)"),
+        },
+    ),
+    Group(
+        "auth",
+        Told("登录", "Sign-in"),
+        {
+            "auth.ways": Told("可用的登录方式", "Ways in"),
+            "auth.password": Told("用密码登录", "Sign in by password"),
+            "auth.token": Told("用访问令牌登录", "Sign in by access token"),
+            "auth.link_in": Told("用一次性链接登录", "Sign in by one-time link"),
+            "auth.join": Told("加入成为成员", "Become a member"),
+            "auth.session": Told("查询会话", "Show the session"),
+            "auth.sign_out": Told("退出登录", "End the session"),
+            "auth.change_password": Told("修改密码", "Change the password"),
+            "auth.accept": Told("接受邀请加入另一个组", "Join one more group"),
+            "auth.link": Told("绑定统一身份认证", "Link an identity"),
+            "auth.oidc_start": Told("前往统一身份认证", "Go to the OpenID provider"),
+            "auth.oidc_callback": Told("从统一身份认证返回", "Come back from the provider"),
+            "auth.oidc": Told("用统一身份认证登录", "Sign in by OpenID"),
+        },
+    ),
+    Group(
+        "members",
+        Told("成员", "Members"),
+        {
+            "members.list": Told("成员列表与搜索", "List or search members"),
+            "members.create": Told("新建成员", "Make a member"),
+            "members.get": Told("查询成员", "One member"),
+            "members.change": Told("修改、停用成员", "Change a member"),
+            "members.delete": Told("删除成员", "Delete a member"),
+            "payment.get": Told("查询由哪些钱包付款", "Which wallets pay"),
+            "payment.set": Told("设置由哪些钱包付款", "Set which wallets pay"),
+        },
+    ),
+    Group(
+        "tokens",
+        Told("访问令牌", "Access tokens"),
+        {
+            "tokens.list": Told("令牌列表", "List access tokens"),
+            "tokens.create": Told("创建令牌", "Make an access token"),
+            "tokens.get": Told("查询令牌", "One access token"),
+            "tokens.change": Told("修改令牌", "Change an access token"),
+            "tokens.revoke": Told("撤销令牌", "Revoke an access token"),
+        },
+    ),
+    Group(
+        "groups",
+        Told("组与邀请", "Groups and invitations"),
+        {
+            "groups.list": Told("组列表", "List groups"),
+            "groups.create": Told("新建组", "Make a group"),
+            "groups.get": Told("查询组", "One group"),
+            "groups.change": Told("修改组", "Change a group"),
+            "groups.delete": Told("删除组", "Delete a group"),
+            "memberships.list": Told("组内成员", "Members of a group"),
+            "memberships.add": Told("加入成员到组", "Put a member into a group"),
+            "memberships.change": Told("修改组内角色", "Change a role"),
+            "memberships.remove": Told("从组里移出成员", "Take a member out"),
+            "invitations.list": Told("邀请列表", "List invitations"),
+            "invitations.create": Told("创建邀请", "Make an invitation"),
+            "invitations.revoke": Told("撤销邀请", "Revoke an invitation"),
+        },
+    ),
+    Group(
+        "wallets",
+        Told("钱包与预算", "Wallets and budgets"),
+        {
+            "wallets.get": Told("查询钱包", "One wallet"),
+            "wallets.grant": Told("发放 Token", "Grant Tokens"),
+            "budgets.list": Told("预算列表", "List budgets"),
+            "budgets.create": Told("设置预算", "Set a budget"),
+            "budgets.get": Told("查询预算", "One budget"),
+            "budgets.change": Told("修改预算", "Change a budget"),
+            "budgets.end": Told("结束预算", "End a budget"),
+        },
+    ),
+    Group(
+        "audit",
+        Told("操作记录", "Audit log"),
+        {"audit.list": Told("操作记录", "Who did what, when")},
+    ),
+)
+TITLES = {name: title for group in GROUPS for name, title in group.titles.items()}
