@@ -164,6 +164,7 @@ class System:
                 "account": details.account,
                 "entries": details.entries,
                 "usage": details.usage,
+                "requests": details.failed,
                 "request": details.request,
                 "subscription": billing.subscription,
                 "billing_usage": billing.usage,

@@ -28,7 +28,7 @@ def test_is_valid(document: Any) -> None:
 def test_operations(document: Any) -> None:
     posts = ("/chat/completions", "/embeddings", "/rerank", "/images/generations")
     gets = ["/models", "/models/{id}", "/account", "/account/entries", "/account/usage"]
-    gets += ["/account/requests/{id}", "/dashboard/billing/subscription"]
+    gets += ["/account/requests", "/account/requests/{id}", "/dashboard/billing/subscription"]
     gets += ["/dashboard/billing/usage"]
     operations = {*(("get", path) for path in gets), *(("post", path) for path in posts)}
     found = {(method, path) for path, item in document["paths"].items() for method in item}

@@ -140,3 +140,10 @@ def fill(connection: Connection, sizes: Sizes) -> None:
         "GROUP BY wallet_id, at - at % $1, member_id, token_id, model",
         HOUR,
     )
+    # About every hundredth request came once before, and failed.
+    connection.run(
+        "INSERT INTO failures (wallet_id, member_id, token_id, request_id, at, operation, model, "
+        "status, code, total_ms) SELECT wallet_id, member_id, token_id, request_id, at, 'chat', "
+        "model, 429, 'rpm_rate_limit_exceeded', 3 FROM entries WHERE kind = 'usage' "
+        "AND id % 101 = 0"
+    )

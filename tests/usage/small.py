@@ -10,7 +10,8 @@ from xinghe.ledger import rollups
 from xinghe.ledger.windows import DAY, HOUR
 from xinghe.storage import Connection, Database
 from xinghe.usage import entries
-from xinghe.usage.entries import Filters, Line, Position
+from xinghe.usage.entries import Filters, Line
+from xinghe.usage.pages import Page, Position
 from xinghe.usage.scope import Scope
 from xinghe.usage.series import Bucket, Place, SeriesParams, Summing
 
@@ -134,7 +135,7 @@ class Small:
 
     async def page(
         self, scope: Scope, *, after: Position | None = None, limit: int = 50, **filters: Any
-    ) -> entries.Page:
+    ) -> Page[Line]:
         return await self.read(entries.page, scope, Filters(**filters), after=after, limit=limit)
 
     async def all(self, scope: Scope, limit: int, **filters: Any) -> list[Line]:
@@ -143,8 +144,8 @@ class Small:
         after: Position | None = None
         while True:
             page = await self.page(scope, after=after, limit=limit, **filters)
-            assert len(page.entries) <= limit
-            found += page.entries
+            assert len(page.rows) <= limit
+            found += page.rows
             if page.next is None:
                 return found
             assert after is None or page.next < after

@@ -12,8 +12,9 @@ import pytest
 from tests.usage.many import HEAVY, RARE, SINCE, STUDENT, YEAR, Sizes, make
 from xinghe.ledger.windows import HOUR
 from xinghe.storage import Connection, Database
-from xinghe.usage import entries, requests, totals
-from xinghe.usage.entries import Filters, Position
+from xinghe.usage import entries, failed, requests, totals
+from xinghe.usage.entries import Filters
+from xinghe.usage.pages import Position
 from xinghe.usage.scope import Scope
 from xinghe.usage.series import SeriesParams, Summing
 
@@ -93,6 +94,10 @@ async def test_nothing_is_read_whole(database: Database, scope: Scope) -> None:
                 member=each.member,
             )
             Summing(scope, asked).step(seen)
+        for member in None, HEAVY:
+            for model in None, "model-1":
+                asked_of = failed.Filters(member=member, model=model, since=SINCE)
+                failed.page(seen, scope, asked_of, after=Position(SINCE + YEAR, 7), limit=20)
         requests.find(seen, scope, "as-1000000000", paying=(HEAVY,))
         requests.find(seen, scope, "as-nobodys", paying=(HEAVY,))
         return list(seen.plans)
@@ -101,6 +106,7 @@ async def test_nothing_is_read_whole(database: Database, scope: Scope) -> None:
     assert len(plans) > 20
     for plan in plans:
         assert "entries_of_wallet" not in plan, plan  # it knows no times
+        assert "failures_by_age" not in plan, plan  # nor that whose they are
         for table, alias in ALIASES.items():
             assert f"Seq Scan on {table}" not in plan, plan
             assert not {f"SCAN {table}", f"SCAN {alias}"} & set(plan.splitlines()), plan

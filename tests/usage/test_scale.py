@@ -13,8 +13,9 @@ from tests.kit.postgres import QUICK, cluster
 from tests.usage.many import HEAVY, RARE, SINCE, STUDENT, YEAR, Sizes, make
 from xinghe.ledger.windows import DAY, HOUR
 from xinghe.storage import Connection, Database
-from xinghe.usage import entries, requests, totals
-from xinghe.usage.entries import Filters, Position
+from xinghe.usage import entries, failed, requests, totals
+from xinghe.usage.entries import Filters
+from xinghe.usage.pages import Position
 from xinghe.usage.scope import Scope
 from xinghe.usage.series import Interval, SeriesParams, Summing
 
@@ -144,6 +145,16 @@ async def test_no_step_of_a_large_month_holds_a_reader_up(database: Database) ->
         taken.append(time.monotonic() - before)
     assert statistics.median(taken) < 2 * SECONDS
     assert len(summing.page(1000)[0]) == 1000
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_failed_requests(database: Database, scope: str) -> None:
+    for filters in failed.Filters(), failed.Filters(model=RARE):
+
+        def page(connection: Connection, filters: failed.Filters = filters) -> object:
+            return failed.page(connection, SCOPES[scope], filters, after=None, limit=50)
+
+        assert await seconds(database, page) < SECONDS
 
 
 async def test_requests(database: Database) -> None:

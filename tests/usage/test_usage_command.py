@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from tests.usage.small import CLASS, NOON, OTHER, PUPIL, Small
 from xinghe.cli.usage import usage
 from xinghe.ledger.windows import DAY
+from xinghe.usage.failures import Failed, Failures
 from xinghe.usage.scope import Scope
 
 
@@ -51,6 +52,9 @@ async def command(small: Small, tmp_path: Path, database_url: str) -> Command:
     small.used(NOON, PUPIL, cost=7)
     small.booked(NOON - DAY, 5_000_000, wallet=CLASS)
     await small.page(Scope(member=PUPIL))
+    gathered = Failures(small.database)
+    gathered.note(Failed(CLASS, PUPIL, PUPIL, "as-failed", NOON, "chat", "m", 429, "rpm", 3))
+    await gathered.flush()
     await small.database.close()  # a command has an event loop of its own
     return Command(tmp_path, database_url)
 
@@ -98,6 +102,14 @@ def test_a_request_and_a_balance(command: Command) -> None:
     shown = command.json("account", "--group", "class")
     assert (shown["name"], len(shown["wallets"])) == ("class", 1)
     assert "wallet" in command.done("account", "--member", "m2")
+
+
+def test_requests_that_failed(command: Command) -> None:
+    (found,) = command.json("requests", "--group", "class")
+    assert (found["id"], found["outcome"], found["member_name"]) == ("as-failed", "rpm", "m2")
+    assert command.json("requests", "--member", "m2", "--limit", "1") == [found]
+    assert command.json("requests", "--member", "m3") == []
+    assert "as-failed" in command.done("requests", "--group", "class")
 
 
 def test_what_is_wrong(command: Command) -> None:

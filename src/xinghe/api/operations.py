@@ -12,6 +12,8 @@ from xinghe.api.account.schema import (
     BillingUsage,
     EntriesQuery,
     EntryList,
+    FailedList,
+    FailedQuery,
     RequestQuery,
     RequestShown,
     Subscription,
@@ -82,6 +84,10 @@ OPERATIONS = (
     Operation(
         "usage", "GET", "/account/usage", "Usage over time.",
         UsageList, scopes=READ, query=UsageQuery, tabular=True,
+    ),
+    Operation(
+        "requests", "GET", "/account/requests", "The latest requests that failed.",
+        FailedList, scopes=READ, query=FailedQuery, tabular=True,
     ),
     Operation(
         "request", "GET", "/account/requests/{id}", "What a request cost, and why.",

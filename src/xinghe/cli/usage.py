@@ -9,12 +9,18 @@ import msgspec
 from xinghe.accounts import DEFAULT_MEMBER, Principal
 from xinghe.api.account.asked import place
 from xinghe.api.account.balance import lines_of
-from xinghe.api.account.details import Details
-from xinghe.api.account.schema import AccountQuery, EntriesQuery, RequestQuery, UsageQuery
+from xinghe.api.account.details import Details, Entries, Failed
+from xinghe.api.account.schema import (
+    AccountQuery,
+    EntriesQuery,
+    FailedQuery,
+    RequestQuery,
+    UsageQuery,
+)
 from xinghe.api.errors import ApiError
 from xinghe.api.query import Query
 from xinghe.cli.common import FORM, Command, run, show, shown_options
-from xinghe.usage.entries import Position
+from xinghe.usage.pages import Position
 from xinghe.usage.series import Place
 
 OPERATOR = Principal(
@@ -92,20 +98,27 @@ def entries(data: str | None, *, limit: int, as_json: bool, **asked: Any) -> Non
     query = _query(EntriesQuery, asked)
 
     async def action(details: Details) -> list[msgspec.Struct]:
-        page, after = details.entries(OPERATOR, query)
-        found: list[msgspec.Struct] = []
-        while len(found) < limit:
-            some = await page(after, min(limit - len(found), AT_ONCE))
-            found += some.data
-            if some.next is None:
-                break
-            after = place(some.next, Position)
-        return found
+        return await _latest(*details.entries(OPERATOR, query), limit)
 
     brief = (
         "at", "kind", "amount", "balance_after", "group", "member_name", "token_name",
         "request_id", "model", "prompt_tokens", "completion_tokens", "finish", "note",
     )  # fmt: skip
+    _show_rows(_ask(data, action), brief, as_json=as_json)
+
+
+@usage.command()
+@filters
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@of_whom
+def requests(data: str | None, *, limit: int, as_json: bool, **asked: Any) -> None:
+    """List the latest requests that failed, of seven days. JSON and CSV have every field."""
+    query = _query(FailedQuery, asked)
+
+    async def action(details: Details) -> list[msgspec.Struct]:
+        return await _latest(*details.failed(OPERATOR, query), limit)
+
+    brief = ("at", "outcome", "status", "model", "group", "member_name", "token_name", "id")
     _show_rows(_ask(data, action), brief, as_json=as_json)
 
 
@@ -138,7 +151,7 @@ def series(data: str | None, *, as_json: bool, **asked: Any) -> None:
     _show_rows(_ask(data, action), brief, as_json=as_json)
 
 
-Q = TypeVar("Q", AccountQuery, RequestQuery, EntriesQuery, UsageQuery)
+Q = TypeVar("Q", AccountQuery, RequestQuery, EntriesQuery, FailedQuery, UsageQuery)
 
 
 def _query(shape: type[Q], asked: dict[str, Any]) -> Q:
@@ -147,6 +160,19 @@ def _query(shape: type[Q], asked: dict[str, Any]) -> Q:
     if "group" not in given:
         given.setdefault("member", DEFAULT_MEMBER)
     return _told(lambda: Query(shape).take(given))
+
+
+async def _latest(
+    page: Entries | Failed, after: Position | None, limit: int
+) -> list[msgspec.Struct]:
+    found: list[msgspec.Struct] = []
+    while len(found) < limit:
+        some = await page(after, min(limit - len(found), AT_ONCE))
+        found += some.data
+        if some.next is None:
+            break
+        after = place(some.next, Position)
+    return found
 
 
 def _ask(data: str | None, action: Callable[[Details], Awaitable[T]]) -> T:

@@ -13,6 +13,7 @@ import msgspec
 
 from xinghe.ledger.windows import HOUR
 from xinghe.storage import Connection
+from xinghe.usage.pages import EVER, Found, Page, Position, cut, together
 from xinghe.usage.scope import Scope, Source, Sql, by_index, rollups
 
 LOOKED_AT = 5_000
@@ -21,11 +22,8 @@ AT_FIRST = 500
 """As many are looked through for a filter before it is asked where it matches."""
 STRETCHES = 50
 """Hours in which one page looks for what a filter matches."""
-ROUNDS = 4
-"""How often many wallets are gone through for one page."""
 SAME = 100
 """Requests of one id that are looked at."""
-EVER = 2**62
 
 _FIELDS = (
     "e.id, e.wallet_id, e.at, e.kind, e.amount, e.balance_after, e.request_id, e.model, "
@@ -80,13 +78,6 @@ class Line(msgspec.Struct, frozen=True):
         return Position(self.at, self.id)
 
 
-class Position(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """Where an entry stands among all: by its time, then by its number."""
-
-    at: int
-    id: int
-
-
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for: from `since` on, before `until` (microseconds).
 
@@ -113,68 +104,22 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
                 sql.add(f"AND e.{column} = ?", value)
 
 
-class Page(msgspec.Struct, frozen=True):
-    """Entries, and behind which position there may be more."""
-
-    entries: list[Line]
-    next: Position | None
-
-
-class _Found(msgspec.Struct):
-    """What a source has: its `lines`, and down to where all was looked at; None: to its end."""
-
-    lines: list[Line]
-    floor: Position | None = None
-
-
 def page(
     connection: Connection, scope: Scope, filters: Filters, *, after: Position | None, limit: int
-) -> Page:
+) -> Page[Line]:
     """At most `limit` entries behind a position."""
     before = min(after or Position(EVER, 0), Position(filters.until, 0))
     with by_index(connection):
         if filters.request_id is not None:
             lines = of_request(connection, scope, filters.request_id)
             fitting = [each for each in lines if _fits(each, filters) and each.position < before]
-            return _cut(fitting, None, limit)
-        found = {source: _Found([], before) for source in scope.sources(filters.member)}
-        # Of many wallets few at first: most of what was read of each would be too much.
-        few = len(found) > 2
-        most = 2 * limit // len(found) + 2 if few else limit + 1
-        for _ in range(ROUNDS if few else 1):
-            for source, each in _unfinished(found, limit):
-                assert each.floor is not None
-                more = _read(connection, source, filters, each.floor, most)
-                each.lines += more.lines
-                each.floor = more.floor
-            most *= 4
-    floor = max((each.floor for each in found.values() if each.floor is not None), default=None)
-    return _cut(_merged(found), floor, limit)
-
-
-def _merged(found: dict[Source, _Found]) -> list[Line]:
-    every = (line for each in found.values() for line in each.lines)
-    return sorted(every, key=lambda line: line.position, reverse=True)
-
-
-def _unfinished(found: dict[Source, _Found], limit: int) -> list[tuple[Source, _Found]]:
-    """The sources that may have more to say about a page of so many lines."""
-    lines = _merged(found)
-    lowest = lines[limit].position if len(lines) > limit else Position(0, 0)
-    return [
-        (source, each)
-        for source, each in found.items()
-        if each.floor is not None and each.floor > lowest
-    ]
-
-
-def _cut(lines: list[Line], floor: Position | None, limit: int) -> Page:
-    """The page of what was found; below a floor not all is known."""
-    if floor is not None:
-        lines = [line for line in lines if line.position >= floor]
-    if len(lines) > limit:
-        return Page(lines[:limit], lines[limit - 1].position)
-    return Page(lines, floor)
+            return cut(fitting, None, limit)
+        return together(
+            scope.sources(filters.member),
+            lambda source, floor, most: _read(connection, source, filters, floor, most),
+            before,
+            limit,
+        )
 
 
 def of_request(connection: Connection, scope: Scope, request_id: str) -> list[Line]:
@@ -201,10 +146,10 @@ def _fits(line: Line, filters: Filters) -> bool:
 
 def _read(
     connection: Connection, source: Source, filters: Filters, before: Position, most: int
-) -> _Found:
+) -> Found[Line]:
     """At most so many lines behind a position."""
     if filters.kind not in (None, "usage") and (source.member is not None or filters.narrow):
-        return _Found([])  # nobody else's wallet pays for those, and no model is asked for them
+        return Found([])  # nobody else's wallet pays for those, and no model is asked for them
     # Most filters match much: then the next entries are the quickest way to a page.
     found = _stretch(
         connection,
@@ -215,17 +160,17 @@ def _read(
         most,
         LOOKED_AT if not filters.narrow else AT_FIRST,
     )
-    if found.floor is None or not filters.narrow or len(found.lines) == most:
+    if found.floor is None or not filters.narrow or len(found.rows) == most:
         return found
-    lines, before = found.lines, found.floor
+    lines, before = found.rows, found.floor
     stretches = list(_stretches(connection, source, filters, before))
     for first, last in stretches:
         end = min(before, Position(last + 1, 0))
         found = _stretch(connection, source, filters, first, end, most - len(lines), LOOKED_AT)
-        lines += found.lines
+        lines += found.rows
         if found.floor is not None:
-            return _Found(lines, found.floor)
-    return _Found(lines, Position(stretches[-1][0], 0) if len(stretches) == STRETCHES else None)
+            return Found(lines, found.floor)
+    return Found(lines, Position(stretches[-1][0], 0) if len(stretches) == STRETCHES else None)
 
 
 def _stretches(
@@ -251,7 +196,7 @@ def _stretch(
     before: Position,
     most: int,
     left: int,
-) -> _Found:
+) -> Found[Line]:
     """At most so many of a stretch of time, for which at most `left` are looked at."""
 
     def looked_at(fields: str, order: str) -> Sql:
@@ -272,12 +217,12 @@ def _stretch(
         sql.add(f"ORDER BY e.at DESC, e.id DESC LIMIT {most - len(lines):d}")
         lines += [Line(*row) for row in connection.rows(sql.text, *sql.values)]
         if len(lines) == most:
-            return _Found(lines, lines[-1].position)
+            return Found(lines, lines[-1].position)
         sql = looked_at("x.at, x.id", f"LIMIT 1 OFFSET {size - 1:d}")
         last = connection.row(sql.text, *sql.values)
         if last is None:
-            return _Found(lines)
+            return Found(lines)
         before, left = Position(*last), left - size
         if left <= 0:
-            return _Found(lines, before)
+            return Found(lines, before)
         size = min(8 * size, left)

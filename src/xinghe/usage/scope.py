@@ -9,7 +9,10 @@ import msgspec
 
 from xinghe.storage import Connection
 
-_BY_INDEX = ("enable_sort", "enable_bitmapscan", "enable_seqscan", "enable_hashjoin")
+_BY_INDEX = (
+    "enable_sort", "enable_incremental_sort", "enable_bitmapscan", "enable_seqscan",
+    "enable_hashjoin",
+)  # fmt: skip
 
 
 class Source(msgspec.Struct, frozen=True):

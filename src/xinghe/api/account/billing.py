@@ -19,7 +19,7 @@ from xinghe.api.query import Query, moment, zone_of
 from xinghe.core import MICRO, tokens
 from xinghe.ledger.windows import HOUR
 from xinghe.storage import Connection, Database
-from xinghe.usage.entries import EVER
+from xinghe.usage.pages import EVER
 from xinghe.usage.scope import Scope
 from xinghe.usage.series import SeriesParams, Summing
 

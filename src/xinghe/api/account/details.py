@@ -18,6 +18,9 @@ from xinghe.api.account.schema import (
     AccountShown,
     EntriesQuery,
     EntryList,
+    FailedList,
+    FailedQuery,
+    Filtered,
     RequestQuery,
     RequestShown,
     Totals,
@@ -30,8 +33,8 @@ from xinghe.api.query import zone_of
 from xinghe.core import tokens
 from xinghe.ledger.windows import DAY, HOUR
 from xinghe.storage import Connection, Database, now
-from xinghe.usage import entries, requests, totals
-from xinghe.usage.entries import EVER, Filters, Position
+from xinghe.usage import entries, failed, requests, totals
+from xinghe.usage.pages import EVER, Position
 from xinghe.usage.series import Bucket, Dimension, Place, SeriesParams, Summing
 
 LONGEST = {"hour": 31 * DAY, "day": 400 * DAY, "month": 4000 * DAY}
@@ -42,6 +45,8 @@ MOST_NAME = 64
 
 Entries: TypeAlias = Callable[[Position | None, int], Awaitable[EntryList]]
 """A page of entries behind a position."""
+Failed: TypeAlias = Callable[[Position | None, int], Awaitable[FailedList]]
+"""A page of requests that failed."""
 Usage: TypeAlias = Callable[[Place | None, int], Awaitable[UsageList]]
 """A page of a series from a place on."""
 
@@ -90,14 +95,22 @@ class Details(msgspec.Struct):
 
     def entries(self, principal: Principal, query: EntriesQuery) -> tuple[Entries, Position | None]:
         """Reads pages; and where the first begins."""
-        after = place(query.after, Position)
-        # Nothing is behind the time 0: from there, an export would go on for ever.
-        if after is not None and not (0 < after.at <= EVER and 0 <= after.id <= EVER):
-            raise refuse("after", query.after, "the `next` of the page before")
+        after = _behind(query)
         since, until = period(query, 0, EVER)
 
         async def page(after: Position | None, limit: int) -> EntryList:
             read = partial(_entries, principal, query, since, until, after, limit)
+            return await self.database.read(read)
+
+        return page, after
+
+    def failed(self, principal: Principal, query: FailedQuery) -> tuple[Failed, Position | None]:
+        """The same of the requests that failed."""
+        after = _behind(query)
+        since, until = period(query, 0, EVER)
+
+        async def page(after: Position | None, limit: int) -> FailedList:
+            read = partial(_failed, principal, query, since, until, after, limit)
             return await self.database.read(read)
 
         return page, after
@@ -123,6 +136,14 @@ class Details(msgspec.Struct):
             return UsageList("list", data, after is not None, after)
 
         return page, start
+
+
+def _behind(query: Filtered) -> Position | None:
+    after = place(query.after, Position)
+    # Nothing is behind the time 0: from there, an export would go on for ever.
+    if after is not None and not (0 < after.at <= EVER and 0 <= after.id <= EVER):
+        raise refuse("after", query.after, "the `next` of the page before")
+    return after
 
 
 def _asked(query: UsageQuery) -> SeriesParams:
@@ -157,7 +178,7 @@ def _entries(
     connection: Connection,
 ) -> EntryList:
     found, narrow = narrowed(connection, principal, query)
-    filters = Filters(
+    filters = entries.Filters(
         since=since,
         until=until,
         token=narrow.token,
@@ -170,18 +191,41 @@ def _entries(
     sums = None
     if after is None:
         if query.request_id is not None:
-            sums = totals.of_lines(page.entries)
+            sums = totals.of_lines(page.rows)
         else:
             sums = totals.totals(connection, found.scope, filters)
     zone = zone_of(query.zone)
-    groups = _groups(connection, {line.wallet_id for line in page.entries})
+    groups = _groups(connection, {line.wallet_id for line in page.rows})
     manages = found.group is not None
     return EntryList(
         object="list",
-        data=[shown.entry(line, zone, groups, manages=manages) for line in page.entries],
+        data=[shown.entry(line, zone, groups, manages=manages) for line in page.rows],
         has_more=page.next is not None,
         next=None if page.next is None else cursor(page.next),
         totals=None if sums is None else _totals(sums),
+    )
+
+
+def _failed(
+    principal: Principal,
+    query: FailedQuery,
+    since: int,
+    until: int,
+    after: Position | None,
+    limit: int,
+    connection: Connection,
+) -> FailedList:
+    found, narrow = narrowed(connection, principal, query)
+    filters = failed.Filters(
+        since=since, until=until, token=narrow.token, member=narrow.member, model=query.model
+    )
+    page = failed.page(connection, found.scope, filters, after=after, limit=limit)
+    zone, groups = zone_of(query.zone), _groups(connection, {row.wallet_id for row in page.rows})
+    return FailedList(
+        object="list",
+        data=[shown.failed(row, zone, groups) for row in page.rows],
+        has_more=page.next is not None,
+        next=None if page.next is None else cursor(page.next),
     )
 
 

@@ -1,4 +1,4 @@
-"""The usage details under each mount: an account, its entries, its usage over time, one request."""
+"""The usage details under each mount: an account, its entries, its usage over time, requests."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from xinghe.api.account.schema import (
     EntriesQuery,
     EntryList,
     EntryShown,
+    FailedList,
+    FailedQuery,
+    FailedShown,
     RequestQuery,
     RequestShown,
     Scoped,
@@ -28,7 +31,7 @@ from xinghe.api.exchange import Exchange
 from xinghe.api.models import NO_MODEL
 from xinghe.api.priced import Services, admit, unless_gone
 from xinghe.api.query import Query
-from xinghe.usage.entries import Position
+from xinghe.usage.pages import Position
 from xinghe.usage.series import Place
 
 PAGE, MOST = 50, 1000
@@ -40,7 +43,7 @@ P = TypeVar("P")
 R = TypeVar("R", bound=msgspec.Struct)
 
 ACCOUNT, ENTRIES = Query(AccountQuery), Query(EntriesQuery)
-USAGE, REQUEST = Query(UsageQuery), Query(RequestQuery)
+FAILED, USAGE, REQUEST = Query(FailedQuery), Query(UsageQuery), Query(RequestQuery)
 
 
 class AccountRoute(msgspec.Struct):
@@ -72,6 +75,15 @@ class AccountRoute(msgspec.Struct):
         pages = _pages(page, after, Position, query.limit)
         await unless_gone(exchange, send_rows(exchange, form, EntryShown, pages, "entries"))
 
+    async def failed(self, exchange: Exchange) -> None:
+        query, form = self._begin(exchange, FAILED)
+        page, after = self.details.failed(exchange.principal, query)
+        if form == "json":
+            await send_json(exchange, await page(after, query.limit or PAGE))
+            return
+        pages = _pages(page, after, Position, query.limit)
+        await unless_gone(exchange, send_rows(exchange, form, FailedShown, pages, "requests"))
+
     async def usage(self, exchange: Exchange) -> None:
         query, form = self._begin(exchange, USAGE)
         page, start = await self.details.usage(exchange.principal, query)
@@ -89,7 +101,7 @@ class AccountRoute(msgspec.Struct):
 
 
 async def _pages(
-    page: Callable[[P | None, int], Awaitable[EntryList | UsageList]],
+    page: Callable[[P | None, int], Awaitable[EntryList | FailedList | UsageList]],
     start: P | None,
     kind: type[P],
     limit: int | None,

@@ -77,6 +77,10 @@ class EntriesQuery(Filtered, kw_only=True):
     limit: Limit | None = None
 
 
+class FailedQuery(Filtered, kw_only=True):
+    limit: Limit | None = None
+
+
 BY = "model, token, member, group, or several of them with commas between"
 
 
@@ -222,6 +226,34 @@ class EntryList(msgspec.Struct):
     has_more: bool
     next: str | None
     totals: Totals | None
+
+
+class FailedShown(msgspec.Struct):
+    """A request that failed and cost nothing. `outcome` is its error's code, `group` the one whose
+    wallet would have paid first.
+    """
+
+    id: str
+    at: Moment
+    outcome: str
+    status: int
+    operation: str
+    model: str | None
+    group: str | None
+    member: str
+    member_name: str | None
+    token: str
+    token_name: str
+    total_ms: int
+
+
+class FailedList(msgspec.Struct):
+    """Of the last seven days, the newest first."""
+
+    object: Literal["list"]
+    data: list[FailedShown]
+    has_more: bool
+    next: str | None
 
 
 class UsageShown(msgspec.Struct):

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from xinghe.api.account.schema import EntryShown, RequestShown, UsageShown
+from xinghe.api.account.schema import EntryShown, FailedShown, RequestShown, UsageShown
 from xinghe.core import MICRO, tokens
 from xinghe.usage.entries import Line
+from xinghe.usage.failed import Row
 from xinghe.usage.requests import Failure, Hold, Running
 from xinghe.usage.series import Bucket, Dimension
 
@@ -52,6 +53,23 @@ def entry(line: Line, zone: ZoneInfo, groups: Mapping[int, str], *, manages: boo
         balance_after=tokens(line.balance_after) if group is None or manages else None,
         request_id=line.request_id,
         **_booked(line, group),
+    )
+
+
+def failed(row: Row, zone: ZoneInfo, groups: Mapping[int, str]) -> FailedShown:
+    return FailedShown(
+        id=row.request_id,
+        at=told(row.at, zone),
+        outcome=row.code,
+        status=row.status,
+        operation=row.operation,
+        model=row.model or None,
+        group=groups.get(row.wallet_id),
+        member=row.appid,
+        member_name=row.member_name,
+        token=row.token,
+        token_name=row.token_name,
+        total_ms=row.total_ms,
     )
 
 

@@ -155,6 +155,7 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
             query={"interval": "day", "by": "model", "zone": "Asia/Shanghai"},
         ),
     ),
+    "requests": (Sample(query={"limit": "20"}),),
     "request": (Sample(places={"id": "as-0123456789"}),),
     "billing_usage": (Sample(query={"start_date": "2026-11-01", "end_date": "2026-12-01"}),),
     "auth.password": (Sample(body={"name": "li-si", "password": "correct horse battery"}),),

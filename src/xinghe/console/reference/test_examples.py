@@ -19,7 +19,7 @@ from xinghe.console.reference.programs import KEY_FROM
 
 RUN = (
     "chat", "embeddings", "rerank", "images", "models", "model",
-    "account", "entries", "usage", "request", "subscription", "billing_usage",
+    "account", "entries", "usage", "requests", "request", "subscription", "billing_usage",
 )  # fmt: skip
 OTHERS = ("auth.ways", "auth.join", "members.create", "tokens.create", "tokens.revoke")
 SHOWS = {
@@ -32,6 +32,7 @@ SHOWS = {
     "account": '"available"',
     "entries": "initial grant",
     "usage": '"data"',
+    "requests": '"has_more"',
     "request": '"outcome":"charged"',
     "subscription": '"hard_limit_usd"',
     "billing_usage": '"total_usage"',

@@ -49,6 +49,7 @@ GROUPS = (
             "account": Told("余额、钱包与预算", "Balance, wallets, budgets"),
             "entries": Told("收支明细", "Entries"),
             "usage": Told("用量统计", "Usage over time"),
+            "requests": Told("失败的请求", "Requests that failed"),
             "request": Told("查询一次请求", "One request"),
             "subscription": Told("总额度（聊天客户端用）", "Total balance (chat clients)"),
             "billing_usage": Told("已用额度（聊天客户端用）", "Used balance (chat clients)"),

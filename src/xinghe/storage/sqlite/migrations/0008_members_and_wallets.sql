@@ -291,6 +291,8 @@ CREATE TABLE failures (
 ) STRICT;
 CREATE INDEX failures_of_request ON failures (request_id);
 CREATE INDEX failures_by_age ON failures (at);
+CREATE INDEX failures_by_time ON failures (wallet_id, at, id);
+CREATE INDEX failures_of_member ON failures (member_id, at, id) WHERE member_id <> wallet_id;
 
 ALTER TABLE audit ADD COLUMN before TEXT;
 ALTER TABLE audit ADD COLUMN after TEXT;
