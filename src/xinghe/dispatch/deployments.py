@@ -42,7 +42,7 @@ from xinghe.workers import Worker
 NICEST = 19
 BATCH_TIMEOUT = 300.0
 """Seconds that a batch may take: at idle priority it may wait long for the processor."""
-PATIENCE = 0.2
+PATIENCE = 0.05
 """Seconds that whoever wants to show states waits for a deployment's."""
 E5_DIMENSIONS = 384
 E5_MAX_TOKENS = 506

@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeAlias
 
 FRESH_SECONDS = 1.0
+FIRST_SECONDS = 1.0
+"""So long is a first answer waited for, whatever the patience."""
 
 Ask: TypeAlias = Callable[[], Coroutine[Any, Any, bool]]
 
@@ -25,10 +27,12 @@ class Lookout:
 
     async def ready(self, names: Iterable[str], patience: float | None = None) -> dict[str, bool]:
         """What those of the names say. One that says nothing for `patience` seconds is told as it
-        was before, and as not ready if it has never answered.
+        was before; one that has never answered is waited for longer, then told as not ready.
         """
         asked = {name: self._ask(name) for name in names}
         if asked:
+            if patience is not None and not asked.keys() <= self._known.keys():
+                patience = max(patience, FIRST_SECONDS)
             done, _ = await asyncio.wait(asked.values(), timeout=patience)
             for each in done:
                 each.result()

@@ -43,11 +43,12 @@ async def show(page: Page) -> Response:
         ),
         _managed(page),
     )
-    past = days(usage.data, today)
+    past, own = days(usage.data, today), lots(account.lots)
     return page.render(
         "overview/page.html",
         account=account,
-        lots=lots(account.lots),
+        lots=own,
+        soon=sum(each.lot.remaining for each in own if each.left is not None),
         groups=[(group, lots(group.lots)) for group in groups],
         figures={
             name: figure(past, name)
