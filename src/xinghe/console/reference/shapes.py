@@ -65,7 +65,7 @@ class Shapes:
         """One of an object, or a parameter of an operation, which is called `within`."""
         kinds = [each for each in _kinds(schema) if each.get("type") != "null"]
         shown = [self._kind(each, f"{within}.{name}") for each in kinds]
-        told_here = next((each["description"] for each in [schema, *kinds] if _is_told(each)), "")
+        texts = _texts(schema)
         defaults = [each["default"] for each in [*kinds, schema] if _has_default(each)]
         return Field(
             name=name,
@@ -73,7 +73,7 @@ class Shapes:
             required=required,
             allowed=_joined(" | ", [each.allowed for each in shown]),
             default=json.dumps(defaults[0], ensure_ascii=False) if defaults else "",
-            told=told(told_here),
+            told=told(texts[0] if texts else ""),
             below=tuple(dict.fromkeys(each for kind in shown for each in kind.below)),
         )
 
@@ -168,8 +168,10 @@ def _kinds(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [each for one in schema["anyOf"] for each in _kinds(one)]
 
 
-def _is_told(schema: Mapping[str, Any]) -> bool:
-    return bool(schema.get("description"))
+def _texts(schema: Mapping[str, Any]) -> list[str]:
+    """What is said of a schema, then of its alternatives."""
+    own = [schema["description"]] if schema.get("description") else []
+    return own + [text for each in schema.get("anyOf", ()) for text in _texts(each)]
 
 
 def _has_default(schema: Mapping[str, Any]) -> bool:

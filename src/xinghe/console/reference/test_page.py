@@ -72,6 +72,7 @@ def test_every_field_of_a_body_stands_there_with_its_range(
     assert all(each in rows["temperature"] for each in ranges)
     assert "采样温度" in rows["temperature"]
     assert '"low"' in rows["reasoning_effort"]
+    assert "停止标识" in rows["stop"]
 
 
 def test_objects_within_objects_are_folded_below_their_field(nobody: Visitor) -> None:
