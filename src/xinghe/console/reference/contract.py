@@ -114,7 +114,7 @@ def _operation(
         msgspec.structs.replace(
             shapes.field(
                 each["name"],
-                {**each["schema"], "description": each.get("description", "")},
+                {"description": each.get("description", ""), **each["schema"]},
                 name,
                 required=each["required"],
             ),

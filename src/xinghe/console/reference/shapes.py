@@ -179,10 +179,10 @@ def _has_default(schema: Mapping[str, Any]) -> bool:
 
 
 def _range(schema: Mapping[str, Any]) -> Told:
-    """Of a number, or of the length of a text; a pattern says more than a length."""
+    """Of a number, or of the length of a text; a pattern says more, and words say it better."""
     if schema.get("type") == "string":
         if pattern := schema.get("pattern"):
-            return _same(str(pattern))
+            return NOTHING if schema.get("description") else _same(f"`{pattern}`")
         most = schema.get("maxLength")
         return Told(f"≤ {most:,} 个字符", f"≤ {most:,} characters") if most else NOTHING
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
