@@ -4,6 +4,7 @@ import ipaddress
 
 import click
 
+from xinghe.accounts import Members
 from xinghe.cli.common import actor, data_option, run_in
 from xinghe.settings import Settings, SettingsError
 from xinghe.signin import links
@@ -35,7 +36,11 @@ def link(data: str | None) -> None:
 
 
 async def link_url(database: Database, settings: Settings, *, actor: str) -> str:
-    """A new one-time link. Raises `AccountError` where nobody is an operator."""
+    """A new one-time link, for the member `default` if there is nobody yet.
+
+    Raises `AccountError` where nobody is an operator.
+    """
+    await Members(database, actor=actor).ensure_default()
     code = await links.new_link(database, actor=actor)
     return f"{settings.server.base_url}{links.PATH}{code}"
 
