@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from xinghe.signin import Passwords, Sessions
 from xinghe.storage import Connection, Database
 
 T = TypeVar("T")
+
+LATER = "2099-12-31T12:00:00Z"
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,17 @@ def put(connection: Connection, group: int, who: Person, role: Role) -> None:
     """Into a group, whose wallet then pays for him."""
     found = group_tables.group(connection, group)
     join(connection, "test", found, tables.member(connection, who.id), role, "group")
+
+
+def unique() -> str:
+    """A name that no test has given."""
+    return f"case {next(_numbers)}"
+
+
+def audited(desk: Desk, operator: Person, subject: str) -> list[tuple[str, Any, Any]]:
+    """The action of each row of a subject, with what was there before and after."""
+    rows = desk.send("GET", f"/audit?subject={subject}", operator.token).json["data"]
+    return [(row["action"], row["before"], row["after"]) for row in rows]
 
 
 async def _nowhere(scope: Any, receive: Any, send: Any) -> None:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
 
-from tests.admin.desk import Desk, Person
+from tests.admin.desk import Desk, Person, unique
 from xinghe.accounts.group_tables import Group
 from xinghe.accounts.rights import RIGHTS, SHOWN
-
-NAMES = itertools.count()
-
-
-def unique() -> str:
-    return f"field {next(NAMES)}"
 
 
 class Class:

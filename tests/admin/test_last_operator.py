@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from typing import Any
 
 import pytest
 
-from tests.admin.desk import Desk, Person, Reply
+from tests.admin.desk import Desk, Person, Reply, unique
 from xinghe.accounts import Members
 
-NAMES = itertools.count()
 ENDS: list[tuple[str, Any]] = [
     ("PATCH", {"operator": False}),
     ("PATCH", {"disabled": True}),
@@ -22,7 +20,7 @@ ENDS: list[tuple[str, Any]] = [
 def operators(desk: Desk, count: int) -> list[Person]:
     """So many operators who are all that there are."""
     desk.write(lambda c: c.run("UPDATE members SET operator = 0"))
-    return [desk.person(f"operator {next(NAMES)}", operator=True) for _ in range(count)]
+    return [desk.person(unique(), operator=True) for _ in range(count)]
 
 
 def active(desk: Desk) -> int:
@@ -76,7 +74,7 @@ def test_beside_another_one_he_may_go(desk: Desk, method: str, body: Any) -> Non
 def test_what_is_no_loss_is_done(desk: Desk) -> None:
     [last] = operators(desk, 1)
     path = f"/members/{last.id}"
-    for body in ({"operator": True}, {"name": f"operator {next(NAMES)}"}):
+    for body in ({"operator": True}, {"name": unique()}):
         assert desk.send("PATCH", path, last.token, body).status == 200
 
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.admin.desk import Desk, Person, Reply
+from tests.admin.desk import Desk, Person, Reply, unique
 from tests.admin.test_rights import REQUESTS, made
 from xinghe.admin.operation import Operation
 from xinghe.admin.table import OPERATIONS
 
-NAMES = itertools.count()
 GRANT = {"amount": 5, "reason": "prize"}
-
-
-def unique() -> str:
-    return f"repeat {next(NAMES)}"
 
 
 def balance(desk: Desk, who: Person, operator: Person) -> Any:

@@ -5,7 +5,6 @@ A new operation has no row here, and fails until it gets one.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.admin.desk import Desk, Person, person, put
+from tests.admin.desk import Desk, Person, person, put, unique
 from xinghe.accounts import Members, group_tables
 from xinghe.accounts.rights import Role
 from xinghe.admin.table import OPERATIONS
@@ -103,7 +102,6 @@ class World:
 
 
 Request = tuple[str, str, Any]
-NAMES = itertools.count()
 
 REQUESTS: dict[str, Callable[[World], Request]] = {
     "members.list": lambda w: ("GET", "/members", None),
@@ -168,10 +166,6 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "budgets.end own": lambda w: ("DELETE", f"/budgets/{w.own_budget}", None),
     "audit.list": lambda w: ("GET", "/audit", None),
 }  # fmt: skip
-
-
-def unique() -> str:
-    return f"name {next(NAMES)}"
 
 
 def test_every_operation_has_a_row() -> None:

@@ -48,6 +48,20 @@ def record(
     connection.run("UPDATE revision SET number = number + 1")
 
 
+def record_change(
+    connection: Connection,
+    actor: str,
+    action: str,
+    subject: str,
+    field: str,
+    before: object,
+    after: object,
+) -> None:
+    """As `record`, of a thing one field of which was changed."""
+    was, became = ({field: getattr(each, field)} for each in (before, after))
+    record(connection, actor, action, subject, before=was, after=became)
+
+
 class Row(msgspec.Struct, frozen=True):
     """One row; `before` and `after` are JSON, `at` is in microseconds UTC."""
 

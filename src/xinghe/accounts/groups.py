@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from xinghe.accounts import group_tables, rules, tables, wallets
-from xinghe.accounts.audit import alone, record
+from xinghe.accounts.audit import alone, record, record_change
 from xinghe.accounts.group_tables import Group, Membership, Pays, Source
 from xinghe.accounts.rights import Role
 from xinghe.accounts.rules import AccountError
@@ -238,15 +238,8 @@ class Groups:
             before = group_tables.locked_group(connection, group)
             change(connection, before)
             after = group_tables.group(connection, before.id)
-            told = [{field: getattr(each, field)} for each in (before, after)]
-            record(
-                connection,
-                self._actor,
-                f"group.{action}",
-                before.subject,
-                before=told[0],
-                after=told[1],
-            )
+            subject = before.subject
+            record_change(connection, self._actor, f"group.{action}", subject, field, before, after)
             return after
 
         return await self._database.write(operation)

@@ -5,7 +5,7 @@ import string
 from collections.abc import Callable
 
 from xinghe.accounts import erasure, rules, tables, wallets
-from xinghe.accounts.audit import alone, record
+from xinghe.accounts.audit import alone, record, record_change
 from xinghe.accounts.rules import AccountError
 from xinghe.accounts.tables import Member
 from xinghe.core import INITIAL_GRANT
@@ -151,14 +151,9 @@ class Members:
             before = tables.locked_member(connection, name)
             change(connection, before)
             after = tables.member(connection, before.appid)
-            told = [{field: getattr(each, field)} for each in (before, after)]
-            record(
-                connection,
-                self._actor,
-                f"member.{action}",
-                before.appid,
-                before=told[0],
-                after=told[1],
+            subject = before.appid
+            record_change(
+                connection, self._actor, f"member.{action}", subject, field, before, after
             )
             self._keep_an_operator(connection, before)
             return after
