@@ -14,7 +14,11 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 8, 12, 26
 WIDEST = 44
 LABELS = {"hour": 8, "day": 12, "month": 12}
 """Below the bars, at most."""
-_STEPS = (1, 2, 2.5, 5, 10)
+LEAST = 1.0
+"""How high the smallest piece is: what there is can be seen."""
+_GAP = 0.75
+"""Between pieces."""
+_STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -67,11 +71,11 @@ def draw(chart: Chart, metric: Metric) -> Drawing:
             value = 0.0 if totals is None else float(totals.of(metric))
             if totals is None or value <= 0:
                 continue
-            height = value / top * room
-            pieces.append(
-                Piece(series, totals, round(base - reached - height, 1), round(height, 1))
-            )
+            height = max(value / top * room, LEAST)
             reached += height
+            gap = _GAP if height > 3 * _GAP else 0.0
+            y = base - reached + gap
+            pieces.append(Piece(series, totals, round(y, 2), round(height - gap, 2)))
         # The last is always told: what is new stands there.
         told = (len(chart.bars) - 1 - place) % every == 0
         label = _label(bar.slot.label, chart) if told else ""
@@ -91,11 +95,11 @@ def scale(most: float, *, whole: bool) -> float:
     if whole:
         quarter = max(1.0, quarter)
     power = 10.0 ** math.floor(math.log10(quarter))
-    for step in _STEPS:
-        rounded = step * power
-        if rounded >= quarter * (1 - 1e-9) and not (whole and rounded % 1):
-            return rounded * 4
-    return 40 * power
+    return 4 * next(
+        rounded
+        for rounded in (step * power for step in _STEPS)
+        if rounded >= quarter * (1 - 1e-9) and not (whole and rounded % 1)
+    )
 
 
 def compact(value: float) -> str:

@@ -19,7 +19,8 @@ from xinghe.console.usage import drawing, request
 from xinghe.console.usage.asked import CHARTS, ENTRIES, REQUESTS, Asked
 from xinghe.console.usage.choices import Choices, choices
 from xinghe.console.usage.export import export
-from xinghe.console.usage.series import USAGE, behind, chart
+from xinghe.console.usage.links import Links
+from xinghe.console.usage.series import USAGE, Chart, Series, chart
 
 LISTED = "/v1/account/entries"
 PAGE = 50
@@ -46,7 +47,8 @@ async def charts(page: Page) -> Response:
         refused=None,
         chart=found,
         drawing=shown,
-        behind=behind,
+        behind=Links(asked),
+        names={each.key: _called(page, found, asked, each) for each in found.series},
         advice=advice.of,
     )
 
@@ -85,6 +87,18 @@ async def _file(page: Page, path: str, form: str) -> Response:
         span = asked.span
         question |= {"by": asked.by, "interval": "day" if span is None else span.interval}
     return await export(page.api, page.request, path, question)
+
+
+def _called(page: Page, chart: Chart, asked: Asked, series: Series) -> str:
+    """What people call a series. A name is isolated: one that is read from the right turns nothing
+    else around.
+    """
+    if series.several:
+        return page.text(f"其他 {series.several} 个", f"{series.several} others")
+    if not series.name:
+        return page.text("未知", "Not known") if chart.apart else page.text("全部", "All")
+    name = f"\u2068{series.name}\u2069"
+    return f"{name} ({series.key})" if asked.by == "token" else name
 
 
 async def _entries(page: Page, asked: Asked) -> tuple[EntryList, Totals | None]:

@@ -10,7 +10,7 @@ import msgspec
 
 from xinghe.api.account.schema import UsageList, UsageShown
 from xinghe.console.calls import Calls
-from xinghe.console.usage.asked import ENTRIES, Asked, By, Interval, Metric
+from xinghe.console.usage.asked import Asked, By, Interval, Metric
 from xinghe.console.usage.slots import Slot, place, slot, slots
 
 USAGE = "/v1/account/usage"
@@ -136,24 +136,18 @@ async def chart(api: Calls, asked: Asked) -> Chart:
     made.series = _series(rows, by, asked.metric)
     kept = {each.key for each in made.series}
     bars = {place: Bar(each) for place, each in slots(span).items()}
+    begun: dict[str, Bar] = {}
     for row in rows:
-        begin = datetime.datetime.fromisoformat(row.since).astimezone(span.begin.tzinfo)
-        # An hour of UTC may begin before the first day of a zone: that has a bar of its own.
-        bar = bars.setdefault(place(begin, interval), Bar(slot(begin, span)))
+        bar = begun.get(row.since)
+        if bar is None:
+            begin = datetime.datetime.fromisoformat(row.since).astimezone(span.begin.tzinfo)
+            # An hour of UTC may begin before the first day of a zone: that has a bar of its own.
+            bar = bars.setdefault(place(begin, interval), Bar(slot(begin, span)))
+            begun[row.since] = bar
         key = _called(row, by)[0]
         bar.parts.setdefault(key if key in kept else OTHERS, Totals()).add(row)
     made.bars = [bars[each] for each in sorted(bars)]
     return made
-
-
-def behind(asked: Asked, series: Series | None = None, slot: Slot | None = None) -> str:
-    """The URL of the entries behind a number. Those of what is not told apart have no filter."""
-    changes = {"kind": "usage"}
-    if series is not None and series.key not in ("", OTHERS):
-        changes[asked.by] = series.key
-    if slot is not None:
-        changes |= {"period": "range", "from": slot.since, "to": slot.until}
-    return asked.url(ENTRIES, **changes)
 
 
 async def _rows(api: Calls, question: dict[str, Any]) -> tuple[list[UsageShown], str | None]:

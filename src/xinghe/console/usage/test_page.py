@@ -153,7 +153,7 @@ def test_a_filter_that_is_refused_is_told_beside_the_form(member: Visitor) -> No
         page = member.get(f"{tab}?period=range&from=2026-11-29&to=2026-11-01")
         assert page.status == 400
         assert page.all(".filters input[name=to]")[0].get("value") == "2026-11-01"
-        assert "有一个筛选条件不对" in page.texts("[role=alert]")[0]
+        assert "结束时间不对" in page.texts("[role=alert]")[0]
         assert page.all(".filters input[name=to][aria-invalid]")
         token = member.get(f"{tab}?token=what")
         assert token.status == 400

@@ -103,10 +103,12 @@ def test_what_is_no_choice_is_the_usual_one() -> None:
         (1, True, 4),
         (5, True, 8),
         (99, True, 100),
-        (101, True, 200),
-        (0.000024, False, 0.00004),
-        (116.01, False, 200),
-        (10_000_001, True, 20_000_000),
+        (54, True, 60),
+        (101, True, 120),
+        (0.000024, False, 0.000024),
+        (0.000025, False, 0.000032),
+        (116.01, False, 120),
+        (10_000_001, True, 12_000_000),
     ],
 )
 def test_scales_are_round(most: float, whole: bool, top: float) -> None:
