@@ -23,7 +23,7 @@ MODELS = {"ernie-4.0-8k": 0.3, "ernie-3.5-8k": 1.0, "deepseek-r1": 0.15, "bge-la
 ERRORS = (
     ("token_quota_exceeded", 403),
     ("rpm_rate_limit_exceeded", 429),
-    ("dispatch_request_to_app_error", 500),
+    ("dispatch_internal_error", 500),
 )
 
 

@@ -12,17 +12,20 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from xinghe.admin.groups import GroupList
-from xinghe.api.account.schema import AccountShown, Lot, UsageList
+from xinghe.api.account.schema import AccountShown, FailedList, Lot, UsageList
 from xinghe.api.errors import Errors
+from xinghe.console import advice
 from xinghe.console.calls import Refused
 from xinghe.console.overview.days import DAYS, HEIGHT, STEP, WIDTH, days, figure, first
 from xinghe.console.page import HOME, Page
 from xinghe.console.route import Route
 
-ACCOUNT, USAGE, GROUPS = "/v1/account", "/v1/account/usage", "/admin/v1/groups"
+ACCOUNT, USAGE = "/v1/account", "/v1/account/usage"
+FAILED, GROUPS = "/v1/account/requests", "/admin/v1/groups"
 MOST_GROUPS = 6
 """Of those that somebody manages, whose accounts are shown."""
 MOST_LOTS = 10
+MOST_FAILED = 8
 SOON = datetime.timedelta(days=7)
 
 
@@ -36,11 +39,12 @@ class ShownLot(msgspec.Struct, frozen=True):
 async def show(page: Page) -> Response:
     zone = page.browser.zone
     today = datetime.datetime.now(ZoneInfo(zone)).date()
-    account, usage, groups = await asyncio.gather(
+    account, usage, failed, groups = await asyncio.gather(
         page.api.get(ACCOUNT, AccountShown, zone=zone),
         page.api.get(
             USAGE, UsageList, zone=zone, interval="day", **{"from": first(today), "to": today}
         ),
+        page.api.get(FAILED, FailedList, zone=zone, limit=MOST_FAILED),
         _managed(page),
     )
     past, own = days(usage.data, today), lots(account.lots)
@@ -55,6 +59,8 @@ async def show(page: Page) -> Response:
             for name in ("spent", "requests", "error_rate", "first_token_ms")
         },
         days=past[-DAYS:],
+        failed=failed.data,
+        advice=advice.of,
         new=not usage.data,
         most=MOST_LOTS,
         chart={"height": HEIGHT, "width": DAYS * STEP, "bar": WIDTH, "step": STEP},

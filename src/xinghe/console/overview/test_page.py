@@ -16,6 +16,7 @@ from tests.kit.models import CHAT
 from tests.kit.server import Server
 from tests.kit.visitor import Shown, Visitor
 
+from xinghe.console import advice
 from xinghe.storage import Database
 
 HOSTILE = "<img src=x onerror=alert(1)> 很长" + "长" * 60
@@ -165,3 +166,23 @@ def test_a_session_that_may_only_read(service: Server) -> None:
     visitor = Visitor(service.url)
     page = visitor.sign_in(service.token("--scope", "account.read", account="reader"))
     assert (page.status, page.path, page.texts("h1")) == (200, "/console/", ["总览"])
+
+
+def test_what_failed_and_what_to_do(past: Visitor) -> None:
+    page = past.get("/console/")
+    rows = page.all("[aria-labelledby=failed] tbody tr")
+    assert len(rows) == 6
+    times = page.texts("[aria-labelledby=failed] tbody th")
+    assert times == sorted(times, reverse=True)
+    code = "rpm_rate_limit_exceeded"
+    limited = [text for row in rows if code in (text := row.text_content())]
+    assert limited
+    assert all(advice.of(code)[0] in each for each in limited)
+    for row in rows:
+        (link,) = row.cssselect("a")
+        one = past.get(link.get("href"))
+        assert (one.status, link.text in one.text) == (200, True)
+
+
+def test_nothing_has_failed(member: Visitor) -> None:
+    assert "最近 7 天没有失败的请求" in member.get("/console/").text
