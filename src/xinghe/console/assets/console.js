@@ -33,6 +33,15 @@
   // <form data-now>: nothing is left to be asked.
   document.querySelector("form[data-now]")?.requestSubmit();
 
+  // <p data-broken="…">: what stands there if a stream of pieces ends before it has replaced it.
+  document.addEventListener("htmx:sse:close", () => {
+    for (const each of document.querySelectorAll("[data-broken]")) {
+      each.textContent = each.dataset.broken;
+      each.removeAttribute("aria-busy");
+      each.removeAttribute("data-broken");
+    }
+  });
+
   // <form data-auto>: a filter that is changed is applied.
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-auto]");

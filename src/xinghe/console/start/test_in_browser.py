@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 from tests.kit.chromium import Person, chromium
 from tests.kit.script import Script
 from tests.kit.visitor import Visitor
@@ -26,7 +26,7 @@ def test_an_answer_comes_while_it_is_made(browser: Browser, member: Visitor) -> 
     page = person.go("/console/start")
     page.get_by_role("button", name="创建访问令牌").click()
     token = page.locator("#secret").inner_text()
-    page.get_by_role("button", name="复制", exact=True).click()
+    page.locator("[data-copy='#secret']").click()
     page.get_by_role("button", name="已复制").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == token
 
@@ -45,11 +45,30 @@ def test_an_answer_comes_while_it_is_made(browser: Browser, member: Visitor) -> 
     assert run.is_enabled()
 
     page.get_by_text("curl", exact=True).click()
-    page.get_by_role("button", name="复制代码").click()
+    page.locator("[data-copy='#snippet-curl']").click()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith("curl ")
     assert script.id in copied  # it asks what was asked on the page
     assert person.barriers() == []
+    assert person.faults == []
+
+
+def test_a_connection_that_breaks_is_told(browser: Browser, member: Visitor) -> None:
+    person = Person(browser, member.url)
+    person.bring(member.cookies)
+    page = person.go("/console/start")
+    page.get_by_role("button", name="创建访问令牌").click()
+
+    def cut(route: Route) -> None:
+        whole = route.fetch().body()
+        events = whole.split(b"\n\n")
+        assert len(events) > 3
+        route.fulfill(body=b"\n\n".join(events[:2]) + b"\n\n", content_type="text/event-stream")
+
+    page.route("**/console/start/run", cut)
+    page.get_by_role("button", name="运行").click()
+    expect(page.locator("#answer-end")).to_contain_text("连接断了", timeout=WAIT)
+    assert page.get_by_role("button", name="运行").is_enabled()
     assert person.faults == []
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -173,8 +175,9 @@ def test_a_model_that_fails_is_told(
 def test_a_wrong_token_or_model_is_told(member: Visitor, begun: Shown) -> None:
     page = member.submit(begun, RUN, token=token_of(begun)[:-1] + "_")
     assert (page.status, "令牌未知" in page.text) == (401, True)
-    page = member.submit(begun, RUN, token="")
-    assert (page.status, "令牌未知" in page.text) == (401, True)
+    for token in ("", "é 中文\r\nX-Y: 1", "x" * 50_000):
+        page = member.submit(begun, RUN, token=token)
+        assert (page.status, "令牌未知" in page.text) == (401, True)
     page = member.submit(begun, RUN, model="<none>")
     assert (page.status, "没有这个模型" in page.text) == (404, True)
 
@@ -223,6 +226,22 @@ def test_the_snippets_run_as_they_are_shown(member: Visitor, begun: Shown, quest
         assert told.stdout == "你好。"
     else:
         compile(text["python"], "snippet", "exec")
+
+
+@pytest.mark.slow
+def test_the_snippet_of_node_runs_as_it_is_shown(begun: Shown, tmp_path: Path) -> None:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("node and npm are not on PATH")
+    (said,) = [each for each in begun.texts(".tab code:not([id])") if each.startswith("npm ")]
+    assert said == "npm install openai"
+    install = [npm, "install", "--no-save", "--no-audit", "--no-fund", "openai"]
+    subprocess.run(install, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    (tmp_path / "ask.mjs").write_text(begun.all("#snippet-node")[0].text_content(), "utf-8")
+    told = subprocess.run(
+        [node, "ask.mjs"], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60
+    )
+    assert told.stdout == "你好。"
 
 
 def test_whoever_may_make_none_uses_his_own(service: Server, nobody: Visitor) -> None:
