@@ -30,7 +30,7 @@ class Typed(msgspec.Struct):
     refused: Refused
     token: TokenForm | None = None
     budget: BudgetForm | None = None
-    number: int = 0
+    number: str = ""
     amount: str = ""
 
 
@@ -74,7 +74,7 @@ async def amend(page: Page) -> Response:
         else:
             await page.api.send("PATCH", path, BudgetView, {"amount": figure(amount)})
     except Refused as refused:
-        typed = Typed(refused, number=int(number), amount=amount)
+        typed = Typed(refused, number=number, amount=amount)
         return await _show(page, typed)
     return page.go(f"{_path(page)}#budgets")
 

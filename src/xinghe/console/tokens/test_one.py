@@ -101,6 +101,11 @@ def test_budgets_are_set_changed_and_ended(member: Visitor, admin: Api, token: s
     page = member.post(one, fields(page, one) | {"end": "1"}, {"Origin": member.url})
     assert admin.get(f"/budgets?token={token}").json["data"] == []
     assert page.all("article") == []
+    for number in (budget["id"], 10**12, "9" * 5000):
+        refused = member.post(
+            f"{path}/budgets/{number}", fields(page, path) | {"amount": "1"}, {"Origin": member.url}
+        )
+        assert (refused.status, refused.texts("h1")) == (404, ["lab 有效"])
     page = member.submit(page, f"{path}/budgets", amount="none", per="week")
     assert (page.status, fields(page, f"{path}/budgets")["per"]) == (400, ["week"])
 
