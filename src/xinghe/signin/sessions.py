@@ -114,6 +114,8 @@ class Sessions(Principals):
             return None
         if at - seen_at > self._idle * SEEN_EVERY:
             self._database.enqueue(lambda c: _seen(c, number, at), deferred=False)
+        # No token has this number: none has budgets of its own.
+        standing = await self._standing(member_id, -member_id, revision)
         principal = Principal(
             member_id=member_id,
             appid=appid,
@@ -121,10 +123,9 @@ class Sessions(Principals):
             token_id=0,
             token_name="",
             scopes=SCOPES if scopes is None else scopes_of(msgspec.json.decode(scopes)),
-            models=None,
+            models=standing.models,
             operator=bool(operator),
-            # No token has this number: none has budgets of its own.
-            standing=await self._standing(member_id, -member_id, revision),
+            standing=standing,
         )
         return Session(number, method, created_at, expires_at, principal)
 

@@ -140,6 +140,18 @@ def test_a_model_that_is_not_there(member: Visitor) -> None:
     assert member.get("/console/models/").path == "/console/models"
 
 
+def test_only_what_groups_allow(service: Server) -> None:
+    service.run("member", "create", "pupil")
+    visitor = Visitor(service.url)
+    visitor.sign_in(service.token("--scope", "account.read", account="pupil"))
+    for group, model, left in ("one", "deepseek-v3", ["deepseek-v3"]), ("two", "deepseek-r1", []):
+        service.run("group", "create", group, "--model", model)
+        service.run("group", "add", group, "pupil")
+        assert visitor.get("/console/models").texts("tbody th a") == left
+        assert visitor.get("/console/models/ernie-3.5-8k").status == 404
+    assert "没有可以用的模型" in visitor.get("/console/models").text
+
+
 def test_hostile_names(hostile: Visitor) -> None:
     page = hostile.get("/console/models")
     assert {HOSTILE, LONG} <= set(page.texts("tbody th a"))
