@@ -7,7 +7,8 @@ import math
 import msgspec
 
 from xinghe.console.usage.asked import Metric
-from xinghe.console.usage.series import Bar, Chart, Series, Totals
+from xinghe.console.usage.series import Bar, Chart, Series
+from xinghe.console.usage.totals import Totals
 
 WIDTH, HEIGHT = 960, 260
 LEFT, RIGHT, TOP, BOTTOM = 64, 8, 12, 26

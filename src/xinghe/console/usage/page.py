@@ -20,7 +20,8 @@ from xinghe.console.usage.asked import CHARTS, ENTRIES, REQUESTS, Asked
 from xinghe.console.usage.choices import Choices, choices
 from xinghe.console.usage.export import export
 from xinghe.console.usage.links import Links
-from xinghe.console.usage.series import USAGE, Chart, Series, chart
+from xinghe.console.usage.reading import USAGE
+from xinghe.console.usage.series import Chart, Series, chart
 
 LISTED = "/v1/account/entries"
 PAGE = 50

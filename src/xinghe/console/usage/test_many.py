@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections import Counter
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -106,3 +108,31 @@ def test_who_leaves_an_export_ends_it(much: Visitor, service: Server) -> None:
     while '"client_gone"' not in service.tail(20):
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_the_largest_of_very_many(much: Visitor, service: Server) -> None:
+    """More sums than are read at once: 90 days of twelve models."""
+    token = service.token("--name", "many", account=NAME)
+    since = int(time.time() * MICRO) - 88 * 24 * HOUR
+    weighed = [*MODELS, *MODELS[:3], *MODELS[:3]]
+    use(service, token, weighed, 9_000, since=since, apart=87 * 24 * HOUR // 9_000)
+    first = f"{datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=89):%Y-%m-%d}"
+    last = f"{datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1):%Y-%m-%d}"
+    when = f"from={first}&to={last}&token={token.split('-')[1]}&show=requests"
+    sums = much.get(f"{USAGE}/sums.jsonl?{when}").reply.body.splitlines()
+    assert len(sums) > 1000
+    page = much.get(f"{USAGE}?{when}")
+    assert page.all("[role=status]") == []
+    legend = page.texts(".legend li")
+    assert [each.rpartition(" ")[2] for each in legend] == ["1,500"] * 3 + ["500"] * 5 + ["2,000"]
+    assert legend[-1].startswith("其他 4 个")
+    shown = [int(text.rpartition("：")[2].replace(",", "")) for text in page.texts("svg title")]
+    assert sum(shown) == 9_000
+    assert len(page.texts("tbody tr")) >= 87
+    links = [each for each in page.all("svg.bars a") if each.cssselect(".s0")]
+    entries = much.get(links[5].get("href"))
+    assert len(entries.texts("tbody tr")) == shown_of(links[5])
+
+
+def shown_of(link: Any) -> int:
+    return int(link.text_content().rpartition("：")[2])
