@@ -86,7 +86,9 @@ class Admin:
     def _admit(self, exchange: Exchange) -> None:
         """Before the body is read. Raises `RateLimited`."""
         owner, limits = exchange.principal.member_id, self.services.catalog.limits
-        asks = []
+        asks: list[Ask] = []
+        if exchange.counted:
+            return
         if limits.qps:
             asks.append(Ask(("qps", owner, ""), MEMBER, per_second(limits.qps)))
         if limits.rpm:

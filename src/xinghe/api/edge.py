@@ -92,7 +92,7 @@ class Edge(msgspec.Struct):
         exchange.principal = await authenticate(exchange, self.principals, operation.scopes)
         ACCOUNT.set(str(exchange.principal.member_id))
         # Before the body is read: a client that asks too often costs no more than this.
-        if self.qps:
+        if self.qps and not exchange.counted:
             owner = exchange.principal.member_id
             self.limiter.admit([Ask(("qps", owner, ""), MEMBER, per_second(self.qps))])
         with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():

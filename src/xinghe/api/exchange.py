@@ -45,6 +45,10 @@ SILENCE = 1.0
 ABORT = "xinghe.abort"
 """The ASGI extension by which a connection is cut off: `scope["extensions"][ABORT]["abort"]()`."""
 
+COUNTED = "xinghe.counted"
+"""The ASGI extension of a request that is part of one which has counted: no more than that does
+it count in the limits of requests."""
+
 Headers = list[tuple[bytes, bytes]]
 
 NOBODY = Principal(0, "", "", 0, "", scopes=frozenset(), models=frozenset())
@@ -108,6 +112,11 @@ class Exchange:
     def answered(self) -> bool:
         """Whether the status line has left: from then on an error can only be an event."""
         return self.status != 0
+
+    @property
+    def counted(self) -> bool:
+        """Whether it has counted in the limits of requests already."""
+        return COUNTED in self.scope.get("extensions", {})
 
     def header(self, name: bytes) -> str | None:
         value = self.headers.get(name)

@@ -169,7 +169,7 @@ def admit(
     Raises `RateLimited`.
     """
     owner, asks = exchange.principal.member_id, list(budgets)
-    if rpm:
+    if rpm and not exchange.counted:
         asks.append(Ask(("rpm", owner, model), MEMBER, per_minute("rpm", rpm)))
     if tpm:
         asks.append(Ask(("tpm", owner, model), MEMBER, per_minute("tpm", tpm)))

@@ -12,6 +12,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Scope
 
 from xinghe.api.errors import ErrorAnswer
+from xinghe.api.exchange import COUNTED
 
 T = TypeVar("T")
 
@@ -55,6 +56,9 @@ class Calls:
         self._app = app
         self._browser = browser
         self._bearer = bearer
+        self._counted = False
+        """Whether this page has counted in its member's limits: that, and not how many questions
+        it is made of, is what a person asks for."""
 
     def of(self, bearer: str) -> Calls:
         """The same with the rights of another access token or session."""
@@ -164,8 +168,14 @@ class Calls:
             "headers": given,
             "client": browser.get("client"),
             "server": browser.get("server"),
-            "extensions": {},
+            "extensions": {COUNTED: {}} if self._has_counted(path) else {},
         }
+
+    def _has_counted(self, path: str) -> bool:
+        """Whether another question of this page has counted. Who it is for counts nowhere."""
+        before = self._counted
+        self._counted = before or not path.startswith("/auth/")
+        return before
 
 
 def refusal(answer: Answer, data: bytes) -> Refused:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from xinghe.api.auth.schema import SessionShown
 from xinghe.api.elsewhere import REQUEST_ID
 from xinghe.api.errors import Errors, as_api_error
+from xinghe.console import advice
 from xinghe.console.assets import PATH as ASSETS
 from xinghe.console.assets import Assets
 from xinghe.console.browser import Browser
@@ -131,7 +132,13 @@ class Edge:
 
 
 def _refusal(page: Page, refused: Refused) -> Response:
-    return page.render("layout/refused.html", status=refused.status, message=None, refused=refused)
+    return page.render(
+        "layout/refused.html",
+        status=refused.status,
+        message=None,
+        refused=refused,
+        advice=page.text(*advice.of(refused.code)),
+    )
 
 
 def _find(request: Request) -> Route:
