@@ -10,6 +10,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from xinghe.api import query
+from xinghe.api.errors import ApiError
+from xinghe.core import MICRO
+
 CHARTS, ENTRIES = "/console/usage", "/console/usage/entries"
 REQUESTS = "/console/usage/requests"
 
@@ -51,8 +55,8 @@ class Asked(msgspec.Struct, frozen=True):
     now: datetime.datetime
 
     @classmethod
-    def of(cls, query: Mapping[str, str], zone: str) -> Asked:
-        given = {name: text for name in _FIELDS if (text := query.get(name, "").strip())}
+    def of(cls, wanted: Mapping[str, str], zone: str) -> Asked:
+        given = {name: text for name in _FIELDS if (text := wanted.get(name, "").strip())}
         for name, allowed in ("period", Period), ("show", Metric), ("by", By):
             if given.get(name) not in get_args(allowed):
                 given.pop(name, None)
@@ -100,10 +104,14 @@ class Asked(msgspec.Struct, frozen=True):
 
     @property
     def span(self) -> Span | None:
-        """None where the API will not take the times."""
+        """None where the API will not take the times, and where all of them are to come."""
         begin = moment(self.since, self.zone)
         end = self.now if self.until is None else moment(self.until, self.zone, end=True)
-        if begin is None or end is None or end <= begin:
+        if begin is None or end is None:
+            return None
+        # Nothing was used tomorrow.
+        end = min(end, _midnight(self.now))
+        if end <= begin:
             return None
         days = (end - begin) / datetime.timedelta(days=1)
         interval: Interval = "hour" if days <= BY_HOUR else "day" if days <= BY_DAY else "month"
@@ -135,24 +143,22 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 def moment(text: str, zone: str, *, end: bool = False) -> datetime.datetime | None:
-    """A day's beginning, or its `end`, or a moment, as the API understands it; None: no time."""
+    """A day's beginning, or its `end`, or a moment, as the API takes it; None where it does not."""
     try:
-        if len(text) == len("2026-11-29"):
-            day = datetime.date.fromisoformat(text)
-            if end:
-                day += datetime.timedelta(days=1)
-            return datetime.datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
-        time = datetime.datetime.fromisoformat(text)
-        return (
-            time.astimezone(ZoneInfo(zone)) if time.tzinfo else time.replace(tzinfo=ZoneInfo(zone))
-        )
-    except (ValueError, OverflowError):
+        at = query.moment("from", text, ZoneInfo(zone), end=end)
+        return datetime.datetime.fromtimestamp(at // MICRO, ZoneInfo(zone))
+    except (ApiError, ValueError, OverflowError):
         return None
 
 
 def minute(time: datetime.datetime) -> str:
     """A moment as the API takes it, and as a URL shows it: `2026-11-29T10:00+08:00`."""
     return time.isoformat(timespec="minutes")
+
+
+def _midnight(now: datetime.datetime) -> datetime.datetime:
+    """The end of today."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) + datetime.timedelta(days=1)
 
 
 def _date(text: str | None, now: datetime.datetime) -> datetime.date:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import msgspec
@@ -15,10 +16,12 @@ from xinghe.console.usage.totals import Totals
 USAGE = "/v1/account/usage"
 MOST = 8
 """Models, tokens or members that are told apart; the rest are one more."""
-PAGES = 3
-"""Of sums that are read of one question."""
 LIMIT = 1000
-"""Sums of one page."""
+"""Sums of one page, and the most that a chart is made of."""
+RANKED = 5 * LIMIT
+"""Sums among which the largest are looked for."""
+SECONDS = 0.5
+"""After which no further page is read: a chart then says how far it goes."""
 
 
 class Read(msgspec.Struct):
@@ -41,7 +44,7 @@ async def read(api: Calls, asked: Asked) -> Read:
     # Where the times are wrong, the API says what is wrong with them.
     interval = "day" if span is None else span.interval
     question = asked.filters | {"interval": interval}
-    rows, following = await _rows(api, question | {"by": asked.by}, pages=1)
+    rows, following = await _rows(api, question | {"by": asked.by})
     if following is None:
         return Read(rows, asked.by)
     (keys, several), (whole, following) = await asyncio.gather(
@@ -52,7 +55,7 @@ async def read(api: Calls, asked: Asked) -> Read:
     if not keys:
         return Read(whole, None)
     found = await asyncio.gather(
-        *(_rows(api, question | {"by": asked.by, asked.by: key}, pages=1) for key in keys)
+        *(_rows(api, question | {"by": asked.by, asked.by: key}) for key in keys)
     )
     return Read([row for some, _ in found for row in some], asked.by, whole, several - len(keys))
 
@@ -82,7 +85,7 @@ async def _largest(api: Calls, asked: Asked) -> tuple[list[str], int]:
     if asked.by == "member" and not asked["group"]:
         return [], 0  # of himself, nobody may ask about others
     question = asked.filters | {"interval": "month", "by": asked.by}
-    rows, following = await _rows(api, question)
+    rows, following = await _rows(api, question, RANKED)
     if following is not None:
         return [], 0
     keys = ranked(rows, asked.by, asked.metric)
@@ -90,15 +93,15 @@ async def _largest(api: Calls, asked: Asked) -> tuple[list[str], int]:
 
 
 async def _rows(
-    api: Calls, question: dict[str, Any], *, pages: int = PAGES
+    api: Calls, question: dict[str, Any], most: int = LIMIT
 ) -> tuple[list[UsageShown], str | None]:
     """Some pages of sums, and where they go on behind those."""
     rows: list[UsageShown] = []
     after: str | None = None
-    for _ in range(pages):
+    end = time.monotonic() + SECONDS
+    while True:
         found = await api.get(USAGE, UsageList, **question, limit=LIMIT, after=after)
         rows += found.data
         after = found.next
-        if after is None:
-            break
-    return rows, after
+        if after is None or len(rows) >= most or time.monotonic() > end:
+            return rows, after

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from tests.kit.chromium import WIDTHS, Person, chromium
 from tests.kit.raw import Connection
 from tests.kit.server import Server
 from tests.kit.used import COST, HOUR, MICRO, use
@@ -108,6 +109,31 @@ def test_who_leaves_an_export_ends_it(much: Visitor, service: Server) -> None:
     while '"client_gone"' not in service.tail(20):
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_much_keeps_nobody_out(much: Visitor, width: int, theme: str) -> None:
+    request = much.get(f"{ENTRIES}?period=30d&kind=usage").all("tbody a")[-1].get("href")
+    found = {}
+    with chromium() as browser:
+        viewport = {"width": width, "height": 900}
+        person = Person(browser, much.url, color_scheme=theme, viewport=viewport)
+        person.bring(much.cookies)
+        for path in (
+            f"{USAGE}?period=30d", f"{USAGE}?period=24h&by=token", f"{USAGE}?to=1999-01-01",
+            f"{ENTRIES}?period=30d", f"{ENTRIES}?group=none", request, "/console/usage/requests/x",
+        ):  # fmt: skip
+            person.go(path)
+            wrong = person.barriers()
+            if person.is_wider_than_its_window():
+                wrong.append("it is wider than its window")
+            # That a refused page is refused is told by its status, which the browser notes.
+            wrong += [fault for fault in person.faults if "status of 4" not in fault]
+            found[path] = wrong
+            person.faults.clear()
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
 
 
 def test_the_largest_of_very_many(much: Visitor, service: Server) -> None:

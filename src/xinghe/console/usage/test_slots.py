@@ -82,6 +82,20 @@ def test_a_time_that_is_none_is_left_to_the_api(since: str, until: str) -> None:
     assert (asked.since, asked.until) == (since, until)
 
 
+def test_times_are_understood_as_by_the_api() -> None:
+    begin = datetime.datetime(2026, 11, 1, 8, tzinfo=ZoneInfo("Asia/Shanghai"))
+    for text in "1793491200", "2026-11-01T00:00Z", "2026-11-01T08:00+08:00", "2026-11-01T08:00":
+        assert span("Asia/Shanghai", text, "2026-11-20").begin == begin
+
+
+def test_no_bars_are_drawn_of_days_to_come() -> None:
+    today = datetime.datetime.now(datetime.UTC).date()
+    since = today - datetime.timedelta(days=3)
+    found = list(slots(span("UTC", f"{since}", "9998-12-31")).values())
+    assert [each.label for each in found][::3] == [f"{since}", f"{today}"]
+    assert Asked.of({"from": "9997-12-31", "to": "9998-12-31"}, "UTC").span is None
+
+
 def test_a_range_without_an_end_or_a_beginning() -> None:
     asked = Asked.of({"period": "range", "to": "2026-11-30"}, "UTC")
     assert (asked.since, asked.until) == ("2026-11-01", "2026-11-30")
