@@ -70,3 +70,15 @@ def test_every_parameter_of_a_query_is_described(document: Any) -> None:
 def test_amounts_are_numbers(document: Any) -> None:
     wallet = document["components"]["schemas"]["Wallet"]["properties"]
     assert wallet["available"]["type"] == "number"
+
+
+def test_an_operation_tells_the_refusals_that_it_may_meet(document: Any) -> None:
+    def told(path: str, method: str) -> set[str]:
+        answers = document["paths"][STRICT + path][method]["responses"]
+        return {code for each in answers.values() for code in each["description"].split(", ")}
+
+    chat, account = told("/chat/completions", "post"), told("/account", "get")
+    assert {"invalid_messages", "token_quota_exceeded", "functions_unsafe"} <= chat
+    assert "invalid_messages" not in told("/embeddings", "post")
+    assert not {"invalid_messages", "token_quota_exceeded", "tpm_rate_limit_exceeded"} & account
+    assert not {"conflict", "not_permitted", "changed_meanwhile"} & (chat | account)

@@ -22,6 +22,18 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": KEY.pattern, "maxLength": 255},
 }
 
+OF_OPERATORS = {
+    Errors.CONFLICT, Errors.NOT_PERMITTED, Errors.NO_SUCH_OBJECT, Errors.CHANGED_MEANWHILE,
+}  # fmt: skip
+"""Refusals of `/admin/v1` alone."""
+OF_BODIES = {
+    Errors.MODEL_EMPTY, Errors.CHARACTERS_TOO_LONG, Errors.TOKENS_TOO_LONG,
+    Errors.INVALID_USER_ID, Errors.IDEMPOTENCY_KEY_REUSED, Errors.USER_UNSAFE,
+    Errors.TOKEN_QUOTA_EXCEEDED, Errors.TPM_RATE_LIMIT, Errors.PREEMPTIBLE_RATE_LIMIT,
+}  # fmt: skip
+"""Of what costs Tokens."""
+OF_CONVERSATIONS = {Errors.INVALID_MESSAGES, Errors.SYSTEM_UNSAFE, Errors.FUNCTIONS_UNSAFE}
+
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1: every operation at its two dialects."""
@@ -70,7 +82,7 @@ def _described(
     if operation.event is not None:
         content |= {"text/event-stream": {"schema": _stream(operation.event)}}
         told = "The answer; server-sent events where stream is true."
-    answers = {"200": {"description": told, "content": content}, **_refusals()}
+    answers = {"200": {"description": told, "content": content}, **_refusals(operation)}
     described: dict[str, Any] = {
         "operationId": f"{operation.name}.{dialect.value}",
         "summary": operation.summary,
@@ -98,11 +110,14 @@ def _stream(event: type) -> dict[str, Any]:
     return {"type": "object", "required": ["data"], "properties": {"data": data}}
 
 
-def _refusals() -> dict[str, Any]:
-    """Each status of the error table, with the codes that it may carry."""
+def _refusals(operation: Operation) -> dict[str, Any]:
+    """Each status that it may be answered with, and the codes that it may carry."""
+    never = OF_OPERATORS if operation.forms else OF_OPERATORS | OF_BODIES
+    never = never if operation.name == "chat" else never | OF_CONVERSATIONS
     codes: dict[int, list[str]] = {}
     for error in Errors:
-        codes.setdefault(error.value.status, []).append(error.value.code)
+        if error not in never:
+            codes.setdefault(error.value.status, []).append(error.value.code)
     return {
         str(status): {"description": ", ".join(dict.fromkeys(names)), "content": _json(ErrorAnswer)}
         for status, names in sorted(codes.items())

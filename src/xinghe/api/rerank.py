@@ -36,10 +36,20 @@ class RerankRequest(Request, kw_only=True):
     default_model = DEFAULT_MODEL
 
     model: TextModel | None = None
-    query: NotEmpty
-    documents: Annotated[list[NotEmpty | Document], Meta(min_length=1, max_length=100)]
-    top_n: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
-    return_documents: bool | None = None
+    query: Annotated[NotEmpty, Meta(description="查询。 The query.")]
+    documents: Annotated[
+        list[NotEmpty | Document],
+        Meta(min_length=1, max_length=100, description="待排序的文档。 What is to be ordered."),
+    ]
+    top_n: (
+        Annotated[
+            int, Meta(ge=1, le=2**31 - 1, description="只返回前几条。 How many are given back.")
+        ]
+        | None
+    ) = None
+    return_documents: (
+        Annotated[bool, Meta(description="返回文档原文。 Give the documents back, too.")] | None
+    ) = None
 
     @classmethod
     def refusal(cls, path: str, value: Any, allowed: str) -> ApiError:

@@ -39,7 +39,7 @@ EndUser = Annotated[
     Meta(
         min_length=1,
         max_length=1024,
-        description="最终用户的标识,不能为空。 The end user's id; not empty.",
+        description="最终用户的标识，不能为空。 The end user's id; not empty.",
     ),
 ]
 

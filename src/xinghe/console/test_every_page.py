@@ -23,6 +23,8 @@ PATHS = (
     "/console/models/ernie-3.5-8k",
     "/console/join?invitation=xi-1",
     NOWHERE,
+    "/docs/chat",
+    "/docs?q=temperature",
 )
 MOST_STOPS = 400
 """Of the Tab key on one page."""

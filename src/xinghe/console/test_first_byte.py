@@ -34,6 +34,8 @@ PATHS = (
     "/console/usage?period=30d",
     "/console/usage?period=30d&by=token&show=requests",
     "/console/models/ernie-3.5-8k",
+    "/docs/chat",
+    "/docs?q=temperature",
 )
 
 

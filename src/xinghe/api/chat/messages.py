@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 
 from xinghe.api.chat.capabilities import forbid
-from xinghe.api.chat.schema import (
-    ChatBody,
+from xinghe.api.chat.conversation import (
     ChatMessage,
     DocumentedMessage,
     OpenAIMessage,
@@ -17,8 +16,8 @@ from xinghe.api.chat.schema import (
     PicturePart,
     RefusalPart,
     TextPart,
-    invalid,
 )
+from xinghe.api.chat.schema import ChatBody, invalid
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import shown
 from xinghe.catalog import Capability, ModelCard

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from xinghe.api.chat.conversation import ChatMessage, DocumentedMessage, OpenAIMessage
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.validation import Form, ModelName, NotEmpty, OnlyFalse, Request
@@ -17,14 +18,18 @@ from xinghe.generation.search.augment import LEAST, MOST
 
 INT32, INT64 = 2**31 - 1, 2**63 - 1
 NOT_SERVED = "不支持。 Not served."
-TEMPERATURE = "采样温度,0 为贪心解码。 Sampling temperature; 0 is greedy."
+TEMPERATURE = "采样温度，0 为贪心解码。 Sampling temperature; 0 is greedy."
 TOP_P = "核采样的累积概率。 Nucleus sampling."
 SEED = "尽力而为的可复现采样。 Best-effort reproducible sampling."
 ANSWER = (
-    "回答的最大 token 数,上限见模型的 output_max。 "
+    "回答的最大 token 数，上限见模型的 output_max。 "
     "The most tokens of the answer; the upper end is the model's own."
 )
 STOP = "停止标识。 Stop strings."
+MESSAGES = (
+    "对话的消息，按时间顺序，最后一条是这次的问题。 "
+    "The conversation in order; the last message is what is asked."
+)
 DEFAULTS = {"temperature": 0.95, "top_p": 0.7}
 """What the documented service takes where nothing is sent, if the model can do it."""
 
@@ -42,7 +47,7 @@ PenaltyScore = Annotated[
     _between(
         1,
         2,
-        "对已生成 token 的惩罚,乘以部署自身的重复惩罚。 "
+        "对已生成 token 的惩罚，乘以部署自身的重复惩罚。 "
         "Repeat penalty, times the deployment's own.",
     ),
 ]
@@ -53,7 +58,7 @@ ThinkingBudget = Annotated[
     _between(
         1,
         INT32,
-        "思维链的最大 token 数,上限见模型的 reasoning_max;没有思维链的模型忽略它。 "
+        "思维链的最大 token 数，上限见模型的 reasoning_max；没有思维链的模型忽略它。 "
         "The most tokens of the chain of thought; the upper end is the model's own; models without "
         "one ignore it.",
     ),
@@ -77,89 +82,18 @@ Parallel = Annotated[bool, _about("是否允许并行调用。 Whether calls may
 LogitBias = Annotated[dict[str, Any], Meta(max_length=0, description=NOT_SERVED)]
 Functions = Annotated[list[Any], _about("Use tools.", maxItems=0)]
 FunctionCall = Annotated[Literal["none", "auto"], _about("Use tool_choice.")]
-Documents = Annotated[int, Meta(ge=LEAST, le=MOST)]
+Found = Annotated[
+    int, _between(LEAST, MOST, "检索几篇，默认 10。 How many are searched; 10 by default.")
+]
+Read = Annotated[
+    int,
+    _between(
+        LEAST, MOST, "给模型几篇，默认 10。 How many of them the model is given; 10 by default."
+    ),
+]
 ShortStop = Annotated[str, Meta(min_length=1, max_length=20)]
 LongStop = Annotated[str, Meta(min_length=1, max_length=65536)]
 UP_TO_4 = Meta(max_length=4)
-
-
-class TextPart(msgspec.Struct, tag="text"):
-    """Text within a message."""
-
-    text: str
-
-
-class PictureUrl(msgspec.Struct):
-    """`http(s)://…` or `data:image/…;base64,…`; `detail` changes nothing."""
-
-    url: Annotated[
-        str, Meta(min_length=1, extra={"allowed": "an http(s) URL or a data:image/…;base64,… URL"})
-    ]
-    detail: Literal["auto", "low", "high"] | None = None
-
-
-class PicturePart(msgspec.Struct, tag="image_url"):
-    """A picture within a user's message (section 5.8)."""
-
-    image_url: PictureUrl | NotEmpty
-
-
-class RefusalPart(msgspec.Struct, tag="refusal"):
-    """What a model said instead of an answer, within an assistant's message."""
-
-    refusal: str
-
-
-class PastFunction(msgspec.Struct):
-    """`arguments` are what a model once wrote: text of any kind."""
-
-    name: NotEmpty
-    arguments: Annotated[str, Meta(extra={"allowed": "a string, as it was given"})]
-
-
-class PastCall(msgspec.Struct):
-    """A call that an assistant made."""
-
-    id: NotEmpty
-    function: PastFunction
-    type: Literal["function"] = "function"
-
-
-PARTS = Meta(min_length=1, extra={"allowed": "a list of parts, not an empty one"})
-
-
-class ChatMessage(msgspec.Struct):
-    """`content` may be null only beside `tool_calls`, at `/v1` in each message of an assistant.
-
-    `tool_call_id` is looked at in a tool's message alone: in another it is as good as unknown. So
-    is the chain of thought in any but an assistant's, under DeepSeek's name or vLLM's newer one.
-    """
-
-    role: str
-    content: str | Sequence[TextPart | PicturePart | RefusalPart] | None = None
-    name: str | None = None
-    tool_calls: list[PastCall] | None = None
-    tool_call_id: Any = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-
-
-class DocumentedMessage(ChatMessage):
-    """In the roles of the document."""
-
-    role: Literal["system", "user", "assistant", "tool", "function"]
-    content: str | Annotated[list[TextPart | PicturePart], PARTS] | None = None
-
-
-class OpenAIMessage(ChatMessage):
-    """In OpenAI's roles; `developer` is what it calls `system` today.
-
-    An assistant's may hold a refusal, beside its content or as a part of it.
-    """
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | Annotated[list[TextPart | PicturePart | RefusalPart], PARTS] | None = None
-    refusal: str | None = None
 
 
 class Function(msgspec.Struct, omit_defaults=True):
@@ -169,11 +103,18 @@ class Function(msgspec.Struct, omit_defaults=True):
         str,
         Meta(
             pattern=r"^[A-Za-z0-9_.\-]{1,64}$(?!\n)",
+            description="函数名，1 到 64 个字母、数字或 . _ -。 "
+            "The function's name: 1 to 64 letters, digits and . _ -",
             extra={"allowed": "1 to 64 letters, digits, dots, underscores and hyphens"},
         ),
     ]
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
+    description: (
+        Annotated[str, _about("函数做什么，供模型判断。 What it does, for the model.")] | None
+    ) = None
+    parameters: (
+        Annotated[dict[str, Any], _about("参数的 JSON Schema。 JSON Schema of its arguments.")]
+        | None
+    ) = None
     strict: bool | None = None
 
 
@@ -240,14 +181,20 @@ class ResponseFormat(msgspec.Struct):
 class WebSearch(msgspec.Struct):
     """Section 5.4; `search_number` and `reference_number` are aliases of the shorter names."""
 
-    enable: bool | None = None
-    enable_citation: bool | None = None
-    enable_trace: bool | None = None
-    enable_status: bool | None = None
-    search_num: Documents | None = None
-    search_number: Documents | None = None
-    reference_num: Documents | None = None
-    reference_number: Documents | None = None
+    enable: Annotated[bool, _about("开启搜索。 Search.")] | None = None
+    enable_citation: (
+        Annotated[bool, _about("在回答里加角标 `^[1]^`。 Citations `^[1]^` in the answer.")] | None
+    ) = None
+    enable_trace: (
+        Annotated[bool, _about("返回依据的网页 search_results。 Give search_results back.")] | None
+    ) = None
+    enable_status: (
+        Annotated[bool, _about("流式回答先告知开始搜索。 A stream tells that it searches.")] | None
+    ) = None
+    search_num: Found | None = None
+    search_number: Found | None = None
+    reference_num: Read | None = None
+    reference_number: Read | None = None
 
 
 class ChatBody(Request, kw_only=True):
@@ -272,11 +219,38 @@ class ChatBody(Request, kw_only=True):
     logit_bias: LogitBias | None = None
     functions: Functions | None = None
     function_call: FunctionCall | None = None
-    tools: Annotated[list[FunctionTool], Meta(max_length=128)] | None = None
-    tool_choice: Literal["none", "auto", "required", "any"] | ToolChoice | None = None
+    tools: (
+        Annotated[
+            list[FunctionTool],
+            Meta(max_length=128, description="模型可以调用的函数。 Functions that it may call."),
+        ]
+        | None
+    ) = None
+    tool_choice: (
+        Annotated[
+            Literal["none", "auto", "required", "any"] | ToolChoice,
+            _about(
+                "是否、以及调用哪个函数：none 不调用，auto 由模型决定，required（any）必须调用，"
+                "或指定一个。 Whether functions are called, and which: none, auto (the model "
+                "decides), required (or any), or one of them."
+            ),
+        ]
+        | None
+    ) = None
     parallel_tool_calls: Parallel | None = None
-    response_format: Literal["text", "json_object"] | ResponseFormat | None = None
-    web_search: WebSearch | None = None
+    response_format: (
+        Annotated[
+            Literal["text", "json_object"] | ResponseFormat,
+            _about(
+                "回答的格式：文本、JSON，或符合给定 JSON Schema 的 JSON。 "
+                "The answer's form: text, JSON, or JSON by a schema."
+            ),
+        ]
+        | None
+    ) = None
+    web_search: (
+        Annotated[WebSearch, _about("联网搜索，默认关闭。 Web search; off by default.")] | None
+    ) = None
     stop: str | list[str] | None = None
     messages: Sequence[ChatMessage]
 
@@ -303,7 +277,7 @@ class ChatRequestDocumented(ChatBody, kw_only=True):
     max_completion_tokens: Annotated[int, _between(2, INT32, ANSWER)] | None = None
     max_tokens: Annotated[int, _between(2, INT32, ANSWER)] | None = None
     stop: Annotated[ShortStop | Annotated[list[ShortStop], UP_TO_4], _about(STOP)] | None = None
-    messages: Annotated[list[DocumentedMessage], Meta(min_length=1)]
+    messages: Annotated[list[DocumentedMessage], Meta(min_length=1, description=MESSAGES)]
 
 
 class ChatRequestOpenai(ChatBody, kw_only=True):
@@ -315,7 +289,7 @@ class ChatRequestOpenai(ChatBody, kw_only=True):
     max_completion_tokens: Annotated[int, _between(1, INT32, ANSWER)] | None = None
     max_tokens: Annotated[int, _between(1, INT32, ANSWER)] | None = None
     stop: Annotated[LongStop | Annotated[list[LongStop], UP_TO_4], _about(STOP)] | None = None
-    messages: Annotated[list[OpenAIMessage], Meta(min_length=1)]
+    messages: Annotated[list[OpenAIMessage], Meta(min_length=1, description=MESSAGES)]
 
 
 def invalid(rule: str) -> ApiError:

@@ -39,12 +39,27 @@ class EmbeddingRequest(Request, kw_only=True):
     default_model = DEFAULT_MODEL
 
     model: TextModel | None = None
-    input_type: Literal["query", "passage", "document"] | None = None
-    encoding_format: Literal["float", "base64"] | None = None
+    input_type: (
+        Annotated[
+            Literal["query", "passage", "document"],
+            Meta(description="文本的用途：查询或文档。 What it is for: a query, or a document."),
+        ]
+        | None
+    ) = None
+    encoding_format: (
+        Annotated[
+            Literal["float", "base64"],
+            Meta(description="向量的形式，默认 float。 The vectors' form; float by default."),
+        ]
+        | None
+    ) = None
     input: Annotated[
         NotEmpty
         | Annotated[list[NotEmpty], Meta(min_length=1, extra_json_schema={"maxItems": MAX_TEXTS})],
-        Meta(extra={"allowed": TEXTS}),
+        Meta(
+            description="一段或几段文本，不能为空。 A text or several, none of them empty.",
+            extra={"allowed": TEXTS},
+        ),
     ]
     dimensions: (
         Annotated[

@@ -37,12 +37,20 @@ else:
     Style = Literal[*styles()]
 
 
-def _default(value: Any) -> Meta:
-    return Meta(extra_json_schema={"default": value})
+def _default(value: Any, text: str) -> Meta:
+    return Meta(description=text, extra_json_schema={"default": value})
 
 
-def _between(low: float, high: float, **schema: Any) -> Meta:
-    return Meta(ge=low, le=high, extra_json_schema=schema)
+def _between(low: float, high: float, text: str, **schema: Any) -> Meta:
+    return Meta(ge=low, le=high, description=text, extra_json_schema=schema)
+
+
+SIZE = "宽 x 高，像素。 Width x height in pixels."
+FORMAT = "链接（7 天内有效）或 base64。 A link that lasts seven days, or base64."
+NEGATIVE = "图里不要出现的内容。 What the image should not show."
+SCALE = "与提示词的相关程度。 How closely it keeps to the prompt."
+SEED = "随机种子；不给时随机。 The seed; a random one if there is none."
+PROMPT = "要画的内容，不能是空白。 What to show; not blank."
 
 
 class ImageRequest(Request, kw_only=True):
@@ -52,28 +60,45 @@ class ImageRequest(Request, kw_only=True):
     stream: OnlyFalse | None = None
     output_format: Literal["png"] | None = None
     background: Literal["auto", "opaque"] | None = None
-    size: Annotated[Size, _default(DEFAULT_SIZE)] | None = None
-    response_format: Annotated[Literal["url", "b64_json"], _default("url")] | None = None
-    cfg_scale: Annotated[float, _between(0, 30, default=DEFAULT_CFG_SCALE)] | None = None
-    seed: Annotated[int, _between(0, MAX_SEED)] | None = None
+    size: Annotated[Size, _default(DEFAULT_SIZE, SIZE)] | None = None
+    response_format: Annotated[Literal["url", "b64_json"], _default("url", FORMAT)] | None = None
+    cfg_scale: Annotated[float, _between(0, 30, SCALE, default=DEFAULT_CFG_SCALE)] | None = None
+    seed: Annotated[int, _between(0, MAX_SEED, SEED)] | None = None
     prompt: Annotated[
         str,
         Meta(
-            description="Not blank.",
+            description=PROMPT,
             extra_json_schema={"maxLength": MAX_CHARACTERS, "pattern": r"\S"},
             extra={"allowed": "a string that is not blank"},
         ),
     ]
     negative_prompt: (
-        Annotated[str, Meta(extra_json_schema={"maxLength": MAX_CHARACTERS})] | None
+        Annotated[str, Meta(description=NEGATIVE, extra_json_schema={"maxLength": MAX_CHARACTERS})]
+        | None
     ) = None
-    steps: Annotated[int, _between(10, 50, default=DEFAULT_STEPS)] | None = None
-    sampler_index: Annotated[Sampler, _default(DEFAULT_SAMPLER)] | None = None
-    style: Annotated[Style, _default(DEFAULT_STYLE)] | None = None
-    n: Annotated[int, _between(1, 4, default=1)] | None = None
-    retry_count: Annotated[int, _between(0, 10, default=DEFAULT_RETRIES)] | None = None
-    request_timeout: Annotated[float, _between(1, 3600)] | None = None
-    backoff_factor: Annotated[float, _between(0, LONGEST_PAUSE, default=0)] | None = None
+    steps: Annotated[int, _between(10, 50, "步数。 Steps.", default=DEFAULT_STEPS)] | None = None
+    sampler_index: (
+        Annotated[Sampler, _default(DEFAULT_SAMPLER, "采样方式。 How it is sampled.")] | None
+    ) = None
+    style: Annotated[Style, _default(DEFAULT_STYLE, "风格。 The style.")] | None = None
+    n: Annotated[int, _between(1, 4, "几张。 How many images.", default=1)] | None = None
+    retry_count: (
+        Annotated[int, _between(0, 10, "失败后重试几次。 Tries again.", default=DEFAULT_RETRIES)]
+        | None
+    ) = None
+    request_timeout: Annotated[float, _between(1, 3600, "超时，秒。 In seconds.")] | None = None
+    backoff_factor: (
+        Annotated[
+            float,
+            _between(
+                0,
+                LONGEST_PAUSE,
+                "重试前的等待，秒，逐次加倍。 Seconds before a retry, doubled each time.",
+                default=0,
+            ),
+        ]
+        | None
+    ) = None
 
 
 IMAGES = Form(ImageRequest)

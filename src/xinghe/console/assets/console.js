@@ -47,4 +47,18 @@
     const form = event.target.closest("form[data-auto]");
     if (form) form.requestSubmit();
   });
+
+  // The tab that was chosen last is the one of all programs, on every page.
+  const choose = (title) => {
+    for (const label of document.querySelectorAll(".tabs > label")) {
+      if (label.textContent === title) label.control.checked = true;
+    }
+  };
+  choose(localStorage.getItem("xinghe-tab"));
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches(".tabs > input")) return;
+    const title = event.target.labels[0].textContent;
+    localStorage.setItem("xinghe-tab", title);
+    choose(title);
+  });
 })();

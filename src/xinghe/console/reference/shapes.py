@@ -13,8 +13,8 @@ from xinghe.console.reference.told import Told, told
 
 _REF = "#/components/schemas/"
 _SIMPLE = {"integer", "number", "string", "boolean"}
-_MOST = 2**31 - 1
-"""A bound that only says that a number is stored somewhere."""
+_STORED = (-(2**63), 2**31 - 1, 2**63 - 1)
+"""Bounds that only say that a number is stored somewhere."""
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -187,7 +187,7 @@ def _range(schema: Mapping[str, Any]) -> Told:
         return Told(f"≤ {most:,} 个字符", f"≤ {most:,} characters") if most else NOTHING
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
-    return _same(_span(low, None if high == _MOST else high))
+    return _same(_span(*(None if each in _STORED else each for each in (low, high))))
 
 
 def _span(low: Any, high: Any) -> str:

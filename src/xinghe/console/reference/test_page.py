@@ -73,6 +73,7 @@ def test_every_field_of_a_body_stands_there_with_its_range(
     assert "采样温度" in rows["temperature"]
     assert '"low"' in rows["reasoning_effort"]
     assert "停止标识" in rows["stop"]
+    assert rows["top_p"].count("0 – 1") == 1, "what both dialects allow is said once"
 
 
 def test_objects_within_objects_are_folded_below_their_field(nobody: Visitor) -> None:
