@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from typing import Any
 
 import pytest
@@ -125,3 +127,14 @@ def test_the_page_knows_its_service_and_its_reader(
 def test_an_operation_that_there_is_not(nobody: Visitor) -> None:
     page = nobody.get("/docs/no-such-thing")
     assert (page.status, page.texts("h1")) == (404, ["没有这个操作"])
+
+
+@pytest.mark.slow
+def test_the_first_view_of_an_operation_is_quick(nobody: Visitor) -> None:
+    taken = []
+    nobody.get("/docs/auth.ways")  # its template is compiled with the first
+    for link in nobody.get("/docs").all(".contents li a"):
+        before = time.perf_counter()
+        nobody.get(link.get("href"))
+        taken.append(time.perf_counter() - before)
+    assert statistics.median(taken) < 0.1
