@@ -84,6 +84,7 @@ def test_all_that_can_be_pressed_is_reached_by_keyboard(
     wanted = page.locator(pressed).filter(visible=True).count()
     radios = page.locator("input[type=radio]").filter(visible=True).count()
     seen: set[str] = set()
+    before = None
     for _ in range(MOST_STOPS):
         page.keyboard.press("Tab")
         stop = page.evaluate(
@@ -92,9 +93,12 @@ def test_all_that_can_be_pressed_is_reached_by_keyboard(
             " (getComputedStyle(e).outlineStyle !== 'none' ||"
             "  getComputedStyle(e).boxShadow !== 'none') }"
         )
+        if stop == before:  # a date has several places within it
+            continue
         if not stop or stop in seen:
             break
         seen.add(stop)
+        before = stop
     assert len(seen) >= wanted - radios
     unseen = [stop for stop in seen if stop.endswith("false")]
     assert unseen == [], "the focus cannot be seen"
