@@ -81,12 +81,14 @@ def days(usage: Iterable[UsageShown], today: datetime.date) -> list[Day]:
     return [Day(date, found.get(date) or Sums()) for date in dates]
 
 
-def figure(days: Sequence[Day], field: str) -> Figure:
-    """Of the last 14 days beside those before."""
+def figure(days: Sequence[Day], field: str, *, compared: bool = True) -> Figure:
+    """Of the last 14 days, compared with those before: not where they are not whole."""
     value, before = (
         getattr(_together(part), field) for part in (days[-DAYS:], days[: len(days) - DAYS])
     )
-    change = None if value is None or not before else float(value) / float(before) - 1
+    change = (
+        None if value is None or not before or not compared else float(value) / float(before) - 1
+    )
     return Figure(
         value,
         before,

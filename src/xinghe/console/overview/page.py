@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import time
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from xinghe.admin.groups import GroupList
-from xinghe.api.account.schema import AccountShown, FailedList, Lot, UsageList
+from xinghe.api.account.schema import AccountShown, FailedList, Lot, UsageList, UsageShown
 from xinghe.api.errors import Errors
 from xinghe.console import advice
 from xinghe.console.calls import Refused
@@ -26,6 +27,8 @@ MOST_GROUPS = 6
 """Of those that somebody manages, whose accounts are shown."""
 MOST_LOTS = 10
 MOST_FAILED = 8
+SECONDS = 0.5
+"""After which no more sums are asked for: then the page says up to when it goes."""
 SOON = datetime.timedelta(days=7)
 
 
@@ -39,15 +42,13 @@ class ShownLot(msgspec.Struct, frozen=True):
 async def show(page: Page) -> Response:
     zone = page.browser.zone
     today = datetime.datetime.now(ZoneInfo(zone)).date()
-    account, usage, failed, groups = await asyncio.gather(
+    account, (usage, whole), failed, groups = await asyncio.gather(
         page.api.get(ACCOUNT, AccountShown, zone=zone),
-        page.api.get(
-            USAGE, UsageList, zone=zone, interval="day", **{"from": first(today), "to": today}
-        ),
+        _usage(page, today),
         page.api.get(FAILED, FailedList, zone=zone, limit=MOST_FAILED),
         _managed(page),
     )
-    past, own = days(usage.data, today), lots(account.lots)
+    past, own = days(usage, today), lots(account.lots)
     return page.render(
         "overview/page.html",
         account=account,
@@ -55,13 +56,14 @@ async def show(page: Page) -> Response:
         soon=sum(each.lot.remaining for each in own if each.left is not None),
         groups=[(group, lots(group.lots)) for group in groups],
         figures={
-            name: figure(past, name)
+            name: figure(past, name, compared=whole)
             for name in ("spent", "requests", "error_rate", "first_token_ms")
         },
         days=past[-DAYS:],
         failed=failed.data,
         advice=advice.of,
-        new=not usage.data,
+        new=not usage,
+        until=None if whole else usage[-1].until[:10] if usage else past[0].date,
         most=MOST_LOTS,
         chart={"height": HEIGHT, "width": DAYS * STEP, "bar": WIDTH, "step": STEP},
     )
@@ -81,6 +83,20 @@ def _left(lot: Lot, now: datetime.datetime) -> int | None:
 
 def _end(lot: Lot) -> datetime.datetime | None:
     return None if lot.expires_at is None else datetime.datetime.fromisoformat(lot.expires_at)
+
+
+async def _usage(page: Page, today: datetime.date) -> tuple[list[UsageShown], bool]:
+    """What was used by day, the oldest first, and whether that is all."""
+    asked = {"zone": page.browser.zone, "interval": "day", "from": first(today), "to": today}
+    rows: list[UsageShown] = []
+    after: str | None = None
+    end = time.monotonic() + SECONDS
+    while True:
+        found = await page.api.get(USAGE, UsageList, **asked, after=after)
+        rows += found.data
+        after = found.next
+        if after is None or time.monotonic() > end:
+            return rows, after is None
 
 
 async def _managed(page: Page) -> list[AccountShown]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import re
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +16,7 @@ from tests.kit.api import Api
 from tests.kit.history import Past, live
 from tests.kit.models import CHAT
 from tests.kit.server import Server
+from tests.kit.used import HOUR, MICRO, use
 from tests.kit.visitor import Shown, Visitor
 
 from xinghe.console import advice
@@ -166,6 +169,19 @@ def test_a_session_that_may_only_read(service: Server) -> None:
     visitor = Visitor(service.url)
     page = visitor.sign_in(service.token("--scope", "account.read", account="reader"))
     assert (page.status, page.path, page.texts("h1")) == (200, "/console/", ["总览"])
+
+
+def test_many_sums_are_read_to_the_end(service: Server, member: Visitor, member_token: str) -> None:
+    """The API tells those of 20,000 hours and models at once."""
+    number, models = 45_000, [f"model-{each}" for each in range(45)]
+    apart = 20 * 24 * HOUR // number
+    since = int(time.time() * MICRO) - number * apart
+    use(service, member_token, models, number, since=since, apart=apart)
+    told = re.match(
+        r"请求 (\d+).*之前 (\d+)", card(member.get("/console/"), "请求").replace(",", "")
+    )
+    assert told is not None
+    assert int(told[1]) + int(told[2]) == number
 
 
 def test_what_failed_and_what_to_do(past: Visitor) -> None:
