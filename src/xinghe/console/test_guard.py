@@ -29,6 +29,7 @@ def test_addresses_and_this_machine_are_known(nobody: Visitor, host: str) -> Non
     [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],
