@@ -163,6 +163,15 @@ def test_a_filter_that_is_refused_is_told_beside_the_form(member: Visitor) -> No
     assert member.get(f"{USAGE}?from=1990-01-01&to=2026-11-01").status == 400
 
 
+def test_times_at_the_ends_of_the_calendar(member: Visitor) -> None:
+    for tab in USAGE, ENTRIES:
+        for times in "to=0001-01-01", "from=0001-01-01", "from=0001-01-01&to=0001-01-02":
+            page = member.get(f"{tab}?{times}")
+            assert (page.status, len(page.texts(".filters"))) == (400, 1), times
+        last = member.get(f"{tab}?from=9999-12-31T23:00&to=9999-12-31T23:59")
+        assert (last.status, len(last.texts(".empty"))) == (200, 1)
+
+
 def test_a_request_and_what_it_cost(member: Visitor, api: Api) -> None:
     request_id = ask(api)
     found = member.submit(member.get(USAGE), "/console/usage/requests", id=request_id)

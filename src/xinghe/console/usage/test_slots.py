@@ -74,8 +74,9 @@ def test_every_moment_has_one_bar(zone: str) -> None:
 
 @pytest.mark.parametrize(
     ("since", "until"),
-    [("what", "2026-11-01"), ("2026-11-02", "2026-11-01"), ("2026-13-01", "2026-11-01")],
-)
+    [("what", "2026-11-01"), ("2026-11-02", "2026-11-01"), ("2026-13-01", "2026-11-01"),
+     ("0001-01-01", "0001-01-02"), ("9999-12-31T23:00", "9999-12-31T23:59")],
+)  # fmt: skip
 def test_a_time_that_is_none_is_left_to_the_api(since: str, until: str) -> None:
     asked = Asked.of({"from": since, "to": until}, "UTC")
     assert asked.span is None
