@@ -115,6 +115,16 @@ def zone_of(name: str) -> ZoneInfo:
         raise refuse("zone", name, ZONE) from None
 
 
+def in_zone(time: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
+    """A time as it is told in a zone; left as it is where that has no date for it, so at the end of
+    the year 9999, which some take for never.
+    """
+    try:
+        return time.astimezone(zone)
+    except OverflowError:
+        return time
+
+
 def moment(field: str, value: str, zone: ZoneInfo, *, end: bool = False) -> int:
     """Microseconds since 1970, UTC; of a day its beginning, or its `end`. Raises `ApiError`."""
     try:

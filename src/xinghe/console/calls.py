@@ -151,8 +151,7 @@ class Calls:
             given.append((b"content-type", b"application/json"))
             given.append((b"content-length", str(len(body)).encode()))
         given += [
-            (name.replace("_", "-").encode(), value.encode("latin-1"))
-            for name, value in headers.items()
+            (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
         ]
         parameters = {name: value for name, value in query.items() if value not in (None, "")}
         return {

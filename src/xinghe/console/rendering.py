@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from xinghe.api.query import in_zone
 from xinghe.console.assets import Assets
 from xinghe.console.browser import Browser
 from xinghe.console.menu import MENU
@@ -86,7 +87,7 @@ def moment(value: str | int | None, zone: str = "UTC") -> str:
     if value is None:
         return NONE
     if isinstance(value, str) and value.endswith("Z"):
-        value = datetime.datetime.fromisoformat(value).astimezone(ZoneInfo(zone)).isoformat()
+        value = in_zone(datetime.datetime.fromisoformat(value), ZoneInfo(zone)).isoformat()
     if isinstance(value, int):
         value = datetime.datetime.fromtimestamp(value, ZoneInfo(zone)).isoformat()
     return value[:19].replace("T", " ")

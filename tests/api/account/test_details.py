@@ -60,6 +60,25 @@ def test_the_account(member: Api, mount: str) -> None:
     assert lot["remaining"] == Decimal("5000.5") - spent
 
 
+def test_a_lot_that_ends_with_the_calendar(server: Server) -> None:
+    """No zone east of UTC has a date for it: it is told in UTC there."""
+    who, end = "calendar", "9999-12-31T23:59:59Z"
+    server.run("member", "create", who, "--tokens", "5")
+    operator = Api(server.url, server.token("--scope", "admin")).at("/admin/v1")
+    wallet = operator.get(f"/members/{who}").json["wallet"]
+    grant = {"amount": 1, "reason": "for ever", "expires_at": end}
+    assert operator.post(f"/wallets/{wallet}/grants", grant).status == 200
+    mine = Api(server.url, server.token(account=who))
+    told = {
+        zone: read(mine.get(f"/account?zone={zone}"))["lots"][0]["expires_at"]
+        for zone in ("Asia/Shanghai", "America/New_York")
+    }
+    assert told == {
+        "Asia/Shanghai": "9999-12-31T23:59:59.000Z",
+        "America/New_York": "9999-12-31T18:59:59.000-05:00",
+    }
+
+
 def test_entries(member: Api) -> None:
     listed = read(member.get("/account/entries?zone=Asia/Shanghai"))
     newest, *_, grant = listed["data"]

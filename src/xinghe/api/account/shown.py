@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from xinghe.api.account.schema import EntryShown, FailedShown, RequestShown, UsageShown
+from xinghe.api.query import in_zone
 from xinghe.core import MICRO, tokens
 from xinghe.usage.entries import Line
 from xinghe.usage.failed import Row
@@ -21,8 +22,8 @@ Names = Mapping[str, Mapping[int, tuple[str, ...]]]
 def told(at: int, zone: ZoneInfo) -> str:
     """A moment in microseconds as ISO 8601, to the millisecond."""
     second, micro = divmod(at, MICRO)
-    time = datetime.datetime.fromtimestamp(second, zone).replace(microsecond=micro)
-    text = time.isoformat(timespec="milliseconds")
+    time = datetime.datetime.fromtimestamp(second, datetime.UTC).replace(microsecond=micro)
+    text = in_zone(time, zone).isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 

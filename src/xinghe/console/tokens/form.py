@@ -12,6 +12,7 @@ import msgspec
 from xinghe.admin.budgets import BudgetView
 from xinghe.admin.tokens import TokenView
 from xinghe.api.models import ModelList
+from xinghe.api.query import in_zone
 from xinghe.console.page import Page
 
 MODELS = "/v1/models"
@@ -118,7 +119,7 @@ def last_day(moment: str | None, zone: str) -> str:
     """The day on which a moment is, where the browser is; of a day's end, that day."""
     if moment is None:
         return ""
-    at = datetime.datetime.fromisoformat(moment).astimezone(ZoneInfo(zone))
+    at = in_zone(datetime.datetime.fromisoformat(moment), ZoneInfo(zone))
     return (at - datetime.timedelta(seconds=1)).date().isoformat()
 
 
@@ -126,7 +127,7 @@ def until_when(moment: str | None, zone: str) -> str:
     """Until when it holds: a day that ends with it, or day and time; empty: for ever."""
     if moment is None:
         return ""
-    at = datetime.datetime.fromisoformat(moment).astimezone(ZoneInfo(zone))
+    at = in_zone(datetime.datetime.fromisoformat(moment), ZoneInfo(zone))
     ends = at.time() == datetime.time(0)
     return last_day(moment, zone) if ends else f"{at:%Y-%m-%d %H:%M}"
 

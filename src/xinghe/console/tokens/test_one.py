@@ -70,6 +70,18 @@ def test_an_end_within_a_day_stays_where_the_day_does(
     assert (told["name"], told["expires_at"]) == ("other", noon)
 
 
+def test_an_end_that_is_taken_for_never(member: Visitor, admin: Api, token: str) -> None:
+    """A zone east of UTC has no date for it."""
+    end = "9999-12-31T23:59:59Z"
+    assert admin.send("PATCH", f"/tokens/{token}", f'{{"expires_at": "{end}"}}'.encode()).json
+    for zone in "Asia/Shanghai", "UTC", "America/New_York":
+        member.cookies["xinghe-zone"] = zone
+        assert "9999-12-31" in member.get(TOKENS).text
+        page = save(member, member.get(f"{TOKENS}/{token}"), token, name=zone)
+        assert page.texts("h1") == [f"{zone} 有效"]
+    assert admin.get(f"/tokens/{token}").json["expires_at"] == end
+
+
 def test_two_who_change_it_at_once(member: Visitor, admin: Api, token: str) -> None:
     page = member.get(f"{TOKENS}/{token}")
     admin.send("PATCH", f"/tokens/{token}", b'{"name": "meanwhile"}')
@@ -79,6 +91,9 @@ def test_two_who_change_it_at_once(member: Visitor, admin: Api, token: str) -> N
     assert fields(refused, f"{TOKENS}/{token}")["name"] == ["mine"]
     assert admin.get(f"/tokens/{token}").json["name"] == "meanwhile"
     assert save(member, refused, token).texts("h1") == ["mine 有效"]
+    for version in ("", "第一版", '"1", "2"'):
+        page = save(member, refused, token, version=version, name="other")
+        assert (page.status, page.texts("h1")) == (400, ["mine 有效"]), version
 
 
 def test_budgets_are_set_changed_and_ended(member: Visitor, admin: Api, token: str) -> None:
