@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.kit.sums import close
 from tests.ledger.books import RATE
 from xinghe.storage import Connection
 
@@ -100,6 +101,7 @@ def fill(
         "sum(prompt_tokens), sum(completion_tokens), -sum(amount), min(at), max(at) FROM entries "
         "WHERE kind = 'usage' GROUP BY wallet_id, coalesce(member_id, wallet_id), token_id, model"
     )
+    close(connection)
 
 
 def leave_open(connection: Connection, holds: int, *, owner: str, amount: int) -> None:

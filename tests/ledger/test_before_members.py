@@ -90,6 +90,8 @@ async def test_it_keeps_every_row(older: str, tmp_path: Path) -> None:
         sums = "SELECT wallet_id, member_id, token_id, requests, spend FROM usage_hours"
         hours = await database.read(lambda c: c.rows(sums))
         assert hours == [(1, 1, 1, 1, 44)]
+        months = await database.read(lambda c: c.rows(sums.replace("hours", "members")))
+        assert months == hours
         kept = "SELECT body FROM kept_answers WHERE member_id = 1 AND operation = 'chat'"
         assert await database.read(lambda c: c.value(kept)) == bytes(32)
 

@@ -22,6 +22,10 @@ CHARGED = "a captured hold was charged once, what its counts cost, at most its a
 CHAIN = "each entry's balance follows from the one before"
 COUNTED = "a budget's window counts what the holds that were opened in it cost or pin"
 SUMMED = "the hourly sums say what the usage entries say"
+OF_MEMBERS = "the monthly sums of members say what the hourly ones say"
+OF_GROUPS = "the sums of groups say what the hourly ones say"
+ONE = "wallet_id, since, model, outcome, requests"
+OF_ONE = "VALUES (1, 0, 'another', '', 1"
 DAMAGE = [
     (CHAIN, "UPDATE entries SET amount = amount + 1 WHERE id = 1"),
     (CHAIN, "UPDATE entries SET amount = amount - 1 WHERE id = 2"),
@@ -46,6 +50,9 @@ DAMAGE = [
     (SUMMED, "UPDATE usage_hours SET spend = spend - 1"),
     (SUMMED, "UPDATE usage_hours SET hour = hour + 3600000000"),
     (SUMMED, "DELETE FROM usage_hours"),
+    (OF_MEMBERS, f"INSERT INTO usage_members ({ONE}, member_id, token_id) {OF_ONE}, 1, 1)"),
+    (OF_GROUPS, f"INSERT INTO usage_groups ({ONE}, span) {OF_ONE}, 'day')"),
+    (OF_GROUPS, f"INSERT INTO usage_groups ({ONE}, span) {OF_ONE}, 'month')"),
     (SUMMED, "UPDATE entries SET reasoning_tokens = 1 WHERE kind = 'usage'"),
     (SUMMED, "UPDATE entries SET model = 'another' WHERE kind = 'usage'"),
     ("every lot came with its entry", "UPDATE lots SET amount = amount + 1"),

@@ -59,6 +59,10 @@ ONE_OF_EACH: list[tuple[Any, ...]] = [
         "SELECT id, 0, id, id, '模型', '' FROM members",
     ),
     (
+        "INSERT INTO usage_groups (wallet_id, span, since, model, outcome) "
+        "VALUES (1001, 'day', 0, '模型', '')",
+    ),
+    (
         "INSERT INTO failures (wallet_id, member_id, token_id, request_id, at, operation, model, "
         "status, code, total_ms) VALUES (1, 1, 1, 'as-0', 1, 'chat', 'm', 500, 'x', 7)",
     ),

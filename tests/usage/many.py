@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from tests.kit.sums import close
 from xinghe.ledger.windows import DAY, HOUR
 from xinghe.storage import Connection
 from xinghe.storage.postgresql.backend import PostgreSQLBackend
@@ -147,3 +148,4 @@ def fill(connection: Connection, sizes: Sizes) -> None:
         "model, 429, 'rpm_rate_limit_exceeded', 3 FROM entries WHERE kind = 'usage' "
         "AND id % 101 = 0"
     )
+    close(connection)

@@ -10,7 +10,7 @@ from xinghe.ledger import rollups
 from xinghe.ledger.windows import DAY, HOUR
 from xinghe.storage import Connection, Database
 from xinghe.usage import entries
-from xinghe.usage.entries import Filters, Line
+from xinghe.usage.lines import Filters, Line
 from xinghe.usage.pages import Page, Position
 from xinghe.usage.scope import Scope
 from xinghe.usage.series import Bucket, Place, SeriesParams, Summing
@@ -23,6 +23,8 @@ NOON = 20_000 * DAY + 12 * HOUR
 MEMBER, PUPIL, OTHER, STRANGER = 1, 2, 3, 4
 CLASS = 5
 """The wallet of the group that pays for `PUPIL` and `OTHER`."""
+SCHOOL = 6
+"""That of another group."""
 ME, THEM = Scope(member=MEMBER), Scope(wallets=(CLASS,))
 
 
@@ -34,7 +36,7 @@ class Small:
         """What is to be written before the next read, in one transaction."""
 
     def fill(self, connection: Connection) -> None:
-        for wallet in range(1, CLASS + 1):
+        for wallet in range(1, SCHOOL + 1):
             connection.run("INSERT INTO wallets (id, created_at) VALUES ($1, 0)", wallet)
         for member in MEMBER, PUPIL, OTHER, STRANGER:
             connection.run(
@@ -52,8 +54,9 @@ class Small:
                     f"public{token:04}",
                     bytes(32),
                 )
-        connection.run(
-            "INSERT INTO groups (id, name, wallet_id, created_at) VALUES (1, 'class', $1, 0)", CLASS
+        connection.run_many(
+            "INSERT INTO groups (id, name, wallet_id, created_at) VALUES ($1, $2, $3, 0)",
+            [(1, "class", CLASS), (2, "school", SCHOOL)],
         )
 
     def used(
@@ -157,10 +160,10 @@ class Small:
         found: list[Bucket] = []
         start: Place | None = None
         while True:
-            summing = Summing(scope, SeriesParams(**asked), start)
+            summing = Summing(scope, SeriesParams(**asked), start, limit=limit)
             while not await self.read(summing.step):
                 pass
-            page, start = summing.page(limit)
+            page, start = summing.page()
             assert len(page) <= limit
             found += page
             if start is None:

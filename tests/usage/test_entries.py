@@ -7,12 +7,13 @@ import pytest
 from tests.usage.small import CLASS, ME, MEMBER, NOON, OTHER, PUPIL, STRANGER, THEM, Small
 from xinghe.ledger.windows import DAY, HOUR, MINUTE
 from xinghe.usage import entries
+from xinghe.usage.lines import Line
 from xinghe.usage.scope import Scope
 
 PUPILS = Scope(member=PUPIL)
 
 
-def ids(lines: list[entries.Line]) -> list[str | None]:
+def ids(lines: list[Line]) -> list[str | None]:
     return [line.request_id for line in lines]
 
 

@@ -13,13 +13,13 @@ from tests.usage.many import HEAVY, RARE, SINCE, STUDENT, YEAR, Sizes, make
 from xinghe.ledger.windows import HOUR
 from xinghe.storage import Connection, Database
 from xinghe.usage import entries, failed, requests, totals
-from xinghe.usage.entries import Filters
+from xinghe.usage.lines import Filters
 from xinghe.usage.pages import Position
 from xinghe.usage.scope import Scope
 from xinghe.usage.series import SeriesParams, Summing
 
 SIZES = Sizes(members=50, groups=3, entries=20_000)
-LARGE = ("entries", "usage_hours", "holds", "failures")
+LARGE = ("entries", "usage_hours", "usage_members", "usage_groups", "holds", "failures")
 
 
 class Seen:
@@ -65,7 +65,14 @@ FILTERS = (
     Filters(member=3),
     Filters(request_id="as-1000000000"),
 )
-ALIASES = {"entries": "x", "usage_hours": "u", "holds": "r", "failures": "r"}
+ALIASES = {
+    "entries": "x",
+    "usage_hours": "u",
+    "usage_members": "u",
+    "usage_groups": "u",
+    "holds": "r",
+    "failures": "r",
+}
 
 
 @pytest.fixture

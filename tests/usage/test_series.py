@@ -92,13 +92,22 @@ async def test_pages(small: Small, limit: int, rows: int, monkeypatch: pytest.Mo
         )
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_pages_of_one_bucket_at_a_time(small: Small, limit: int) -> None:
+    for days in 0, 1, 40, 80:
+        small.used(NOON + days * DAY)
+    for interval, requests in ("hour", [1] * 4), ("day", [1] * 4), ("month", [2, 1, 1]):
+        found = await small.buckets(ME, limit, interval=interval, zone="Asia/Shanghai")
+        assert [each.charged.requests for each in found] == requests
+
+
 async def test_a_total_in_steps(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     for hours in range(9):
         small.used(NOON + hours * HOUR)
     monkeypatch.setattr(series, "ROWS", 2)
     monkeypatch.setattr(series, "SECONDS", 0)
     asked = SeriesParams(since=NOON - HOUR, until=NOON + 9 * HOUR, interval="hour")
-    summing, steps = Summing(ME, asked, part="0"), 1
+    summing, steps = Summing(ME, asked, whole=True), 1
     while not await small.read(summing.step):
         steps += 1
     assert steps > 4

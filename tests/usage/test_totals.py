@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.usage.small import CLASS, ME, MEMBER, NOON, OTHER, PUPIL, THEM, Small
+from tests.usage.small import CLASS, ME, MEMBER, NOON, OTHER, PUPIL, SCHOOL, THEM, Small
 from xinghe.ledger.windows import DAY, HOUR
 from xinghe.usage import series, totals
-from xinghe.usage.entries import Filters
+from xinghe.usage.lines import Filters
 from xinghe.usage.scope import Scope
 
 
@@ -25,6 +25,7 @@ async def filled(small: Small) -> Small:
             at, model="ab"[quarter % 2], cost=quarter, token=MEMBER + 10 * (quarter % 3 == 0)
         )
         small.used(at, PUPIL if quarter % 2 else OTHER, wallet=CLASS)
+        small.used(at + 1, OTHER, wallet=SCHOOL, model="ab"[quarter % 2])
     small.booked(NOON + 1, 500)
     small.booked(NOON + 2 * HOUR, -70, "expiry")
     return small
@@ -50,7 +51,7 @@ async def filled(small: Small) -> Small:
     ],
 )
 async def test_they_are_the_sums_of_the_pages(filled: Small, filters: dict[str, Any]) -> None:
-    for scope in ME, THEM, Scope(wallets=(MEMBER, CLASS)):
+    for scope in ME, THEM, Scope(wallets=(CLASS, SCHOOL)):
         whole = await told(filled, scope, **filters)
         assert whole is not None
         lines = totals.of_lines(await filled.all(scope, 50, **filters))
@@ -63,5 +64,7 @@ async def test_they_are_the_sums_of_the_pages(filled: Small, filters: dict[str, 
 async def test_too_much_is_not_summed(filled: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(totals, "LOOKED_AT", 1)
     assert await told(filled, ME, since=NOON + 1, until=NOON + HOUR) is None
+    monkeypatch.setattr(totals, "MOST", 1)
     monkeypatch.setattr(series, "ROWS", 1)
+    monkeypatch.setattr(series, "SECONDS", 0)
     assert await told(filled, ME) is None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from xinghe.ledger import budgets, rollups
+from xinghe.ledger import agreement, budgets
 from xinghe.storage import Connection
 
 _COLUMNS = (
@@ -103,7 +103,6 @@ _OF_WALLETS = {
 }
 
 
-_SUMMED = "the hourly sums say what the usage entries say"
 _COUNTED = "a budget's window counts what the holds that were opened in it cost or pin"
 
 
@@ -199,8 +198,8 @@ def _wallets(connection: Connection) -> Iterator[Finding]:
     for rule, query in _OF_WALLETS.items():
         for wallet, expected, found in connection.rows(f"{query} LIMIT {MOST}"):
             yield Finding(rule, _whose(connection, wallet), str(expected), str(found))
-    for wallet, hour, entries, sums in rollups.disagreements(connection, MOST):
-        yield Finding(_SUMMED, f"{_whose(connection, wallet)}, hour {hour}", entries, sums)
+    for rule, wallet, since, expected, found in agreement.disagreements(connection, MOST):
+        yield Finding(rule, f"{_whose(connection, wallet)} from {since}", expected, found)
 
 
 def _whose(connection: Connection, wallet: int) -> str:

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from xinghe.core import Rate, Usage
-from xinghe.ledger import holds, lots, processes, reaper
+from xinghe.ledger import holds, lots, processes, reaper, spans
 from xinghe.ledger.budgets import Budget
 from xinghe.ledger.holding import Holding, InsufficientTokens, RunningHolds
 from xinghe.ledger.owners import Owner
@@ -24,6 +24,7 @@ REAP_SECONDS = 5.0
 START_REAP_SECONDS = 10.0
 """How long a start waits for what the dead left; the rest is settled beside the requests."""
 SWEEP_SECONDS = 60.0
+CLOSE_SECONDS = 60.0
 SECURE_SECONDS = 0.1
 """How often it is looked whether the journal has to take a settlement or a checkpoint."""
 
@@ -67,6 +68,7 @@ class Ledger:
             Regular(self.checkpoint, CHECKPOINT_SECONDS, *trouble),
             Regular(self.reap, REAP_SECONDS, *trouble),
             Regular(self.sweep, SWEEP_SECONDS, *trouble),
+            Regular(self.close_hours, CLOSE_SECONDS, *trouble),
         ]
         if database.shared:
             self._regular.append(Regular(self._beat, processes.BEAT_SECONDS, *trouble))
@@ -198,3 +200,8 @@ class Ledger:
     async def sweep(self) -> int:
         """Expire the lots of all wallets that are due; returns the micro-Tokens swept."""
         return await lots.sweep(self._database)
+
+    async def close_hours(self) -> None:
+        """Have the coarser sums hold what has ended. Raises `StorageError`."""
+        while not await self._database.write(lambda c: spans.close(c, now()), idle=True):
+            pass

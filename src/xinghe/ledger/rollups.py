@@ -2,22 +2,27 @@
 
 import msgspec
 
+from xinghe.ledger import spans
+from xinghe.ledger.spans import LATE, SUMS
 from xinghe.ledger.windows import HOUR
-from xinghe.storage import Connection
+from xinghe.storage import Connection, now
 
-SUMMED = (
-    "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "searches", "spend",
-    "timed", "timed_tokens", "first_ms", "total_ms",
-)  # fmt: skip
-_ADD = (
-    "INSERT INTO usage_hours (wallet_id, hour, member_id, token_id, model, outcome, first_at, "  # noqa: S608
-    f"last_at, requests, {', '.join(SUMMED)}) VALUES ($1, $2, $3, $4, $5, '', $6, $6, 1, "
-    f"{', '.join(f'${place}' for place in range(7, 7 + len(SUMMED)))}) "
-    "ON CONFLICT (wallet_id, hour, member_id, token_id, model, outcome) DO UPDATE SET "
-    "first_at = CASE WHEN $6 < usage_hours.first_at THEN $6 ELSE usage_hours.first_at END, "
-    "last_at = CASE WHEN $6 > usage_hours.last_at THEN $6 ELSE usage_hours.last_at END, "
-    "requests = usage_hours.requests + 1, "
-    + ", ".join(f"{name} = usage_hours.{name} + ${7 + place}" for place, name in enumerate(SUMMED))
+_KEY = "wallet_id, hour, member_id, token_id, model, outcome"
+# The coarser sums say beside it how far they go.
+_UPTO = "RETURNING (SELECT upto FROM usage_closed)"
+_SUMMED = SUMS[1:]
+_CHARGED = (
+    f"INSERT INTO usage_hours ({_KEY}, first_at, last_at, {', '.join(SUMS)}) "  # noqa: S608
+    f"VALUES ($1, $2, $3, $4, $5, $6, $7, $7, {', '.join(f'${8 + n}' for n in range(len(SUMS)))}) "
+    f"ON CONFLICT ({_KEY}) DO UPDATE SET "
+    "first_at = CASE WHEN $7 < usage_hours.first_at THEN $7 ELSE usage_hours.first_at END, "
+    "last_at = CASE WHEN $7 > usage_hours.last_at THEN $7 ELSE usage_hours.last_at END, "
+    + ", ".join(f"{name} = usage_hours.{name} + ${8 + n}" for n, name in enumerate(SUMS))
+    + f" {_UPTO}"
+)
+_FAILED = (
+    f"INSERT INTO usage_hours ({_KEY}, requests) VALUES ($1, $2, $3, $4, $5, $6, $7) "  # noqa: S608
+    f"ON CONFLICT ({_KEY}) DO UPDATE SET requests = usage_hours.requests + $7 {_UPTO}"
 )
 
 
@@ -53,62 +58,33 @@ def add(
     tokens, and searches.
     """
     prompt, completion, cached, searches = counts
-    sums: tuple[int, ...] = (prompt, completion, cached, told.reasoning_tokens, searches, spend)
+    sums: tuple[int, ...] = (1, prompt, completion, cached, told.reasoning_tokens, searches, spend)
     if told.first_ms is None:
         sums += (0, 0, 0, 0)
     else:
         sums += (1, completion, told.first_ms, told.total_ms or 0)
-    hour = at - at % HOUR
-    connection.run(_ADD, wallet_id, hour, member_id, token_id, model, at, *sums)
+    key = (wallet_id, at - at % HOUR, member_id, token_id, model, "")
+    _add(connection, _CHARGED, key, (at, *sums), sums, late=now() - at > LATE)
 
 
-_MODULUS = 1_000_003
-# Of both tables: where each row belongs, and what is summed of it.
-_ENTRIES = (
-    f"SELECT e.wallet_id, e.at - e.at % {HOUR} AS hour, coalesce(e.member_id, e.wallet_id) AS "  # noqa: S608
-    "member_id, e.token_id, e.model, 1 AS requests, e.prompt_tokens, e.completion_tokens, "
-    "e.cached_tokens, e.reasoning_tokens, e.searches, -e.amount AS spend, "
-    "CASE WHEN e.first_ms IS NULL THEN 0 ELSE 1 END AS timed, "
-    "CASE WHEN e.first_ms IS NULL THEN 0 ELSE e.completion_tokens END AS timed_tokens, "
-    "coalesce(e.first_ms, 0) AS first_ms, "
-    "CASE WHEN e.first_ms IS NULL THEN 0 ELSE coalesce(e.total_ms, 0) END AS total_ms "
-    "FROM entries e WHERE e.kind = 'usage' AND e.token_id IS NOT NULL AND e.model IS NOT NULL"
-)
-_HOURS = (
-    "SELECT wallet_id, hour, member_id, token_id, model, requests, "  # noqa: S608
-    f"{', '.join(SUMMED)} FROM usage_hours WHERE outcome = ''"
-)
-_FACTORS = dict(zip(("requests", *SUMMED), (3, 5, 7, 11, 13, 17, 1, 19, 23, 29, 31), strict=True))
+def add_failed(
+    connection: Connection, key: tuple[int, int, int, int, str, str], requests: int
+) -> None:
+    """Add requests that failed: of a wallet, hour, member, token, model, with an error's code."""
+    sums = (requests, *(0 for _ in _SUMMED))
+    _add(connection, _FAILED, key, (requests,), sums, late=now() - key[1] - HOUR > LATE)
 
 
-def disagreements(connection: Connection, most: int) -> list[tuple[int, int, str, str]]:
-    """Where the sums are not what the entries say: wallet, hour, and both.
-
-    All is first held together as one figure: a sum over each table in which what a row says is
-    weighted by where it belongs. Only where those differ is it looked for what is off.
-    """
-    weight = (
-        f"(hour / {HOUR} * 31 + wallet_id * 17 + member_id * 13 + token_id * 7 + length(model))"
-    )
-    # An amount may be as large as the column holds.
-    said = " + ".join(f"{name} % {_MODULUS} * {factor}" for name, factor in _FACTORS.items())
-    figure = f"CAST(coalesce(sum(({said}) % {_MODULUS} * ({weight} % 997 + 1)), 0) AS BIGINT)"
-    one, other = (
-        connection.value(f"SELECT {figure} % {_MODULUS} FROM ({table}) t")  # noqa: S608
-        for table in (_ENTRIES, _HOURS)
-    )
-    if one == other:
-        return []
-    names = ("requests", *SUMMED)
-    sums = ", ".join(f"sum({name}) AS {name}" for name in names)
-    both = f"SELECT 1 AS side, t.* FROM ({_ENTRIES}) t UNION ALL SELECT 2, t.* FROM ({_HOURS}) t"  # noqa: S608
-    keys = "wallet_id, hour, member_id, token_id, model"
-    by_side = f"SELECT side, {keys}, {sums} FROM ({both}) b GROUP BY side, {keys}"  # noqa: S608
-    told = " || ' ' || ".join(f"CAST({name} AS BIGINT)" for name in names)
-    lines = f"SELECT side, {keys}, {told} AS told FROM ({by_side}) s"  # noqa: S608
-    return connection.rows(
-        "SELECT wallet_id, hour, coalesce(max(CASE side WHEN 1 THEN told END), 'nothing'), "  # noqa: S608
-        "coalesce(max(CASE side WHEN 2 THEN told END), 'nothing') "
-        f"FROM ({lines}) l GROUP BY {keys} HAVING count(*) = 1 OR min(told) != max(told) "
-        f"ORDER BY wallet_id, hour LIMIT {most:d}"
-    )
+def _add(
+    connection: Connection,
+    statement: str,
+    key: tuple[int, int, int, int, str, str],
+    values: tuple[int, ...],
+    sums: tuple[int, ...],
+    *,
+    late: bool,
+) -> None:
+    closed = spans.closed(connection, kept=True) if late else None
+    upto = connection.value(statement, *key, *values)
+    if key[1] < upto:
+        spans.add(connection, closed or spans.closed(connection), key, sums)

@@ -11,6 +11,7 @@ from xinghe.storage.connection import (
     StorageError,
     StorageRefused,
     StorageUnavailable,
+    among,
 )
 from xinghe.storage.database import Database, DeferredWrites, now
 from xinghe.storage.postgresql.server import LocalServer, local_url, running

@@ -44,6 +44,9 @@ KEYS = {
     "holds": _ID,
     "entries": _ID,
     "usage_hours": ("wallet_id", "hour", "member_id", "token_id", "model", "outcome"),
+    "usage_members": ("wallet_id", "since", "member_id", "token_id", "model", "outcome"),
+    "usage_groups": ("wallet_id", "span", "since", "model", "outcome"),
+    "usage_closed": _ID,
     "failures": _ID,
     "audit": _ID,
     "alerts": ("wallet_id",),
@@ -55,6 +58,8 @@ KEYS = {
 Without `kept_answers_total`: the rows that come back are counted again by its triggers; and
 without `revision`, which is of interest only while a service runs.
 """
+CLOSED = "usage_closed"
+"""Has its one row from the beginning, and that of a backup instead."""
 PAGES = {"kept_answers": 8}
 PAGE = 1000
 """Rows that are in memory at once; a kept answer may be large."""
@@ -133,10 +138,15 @@ def restore(session: Session, file: Path, progress: Progress, *, replace: bool) 
         try:
             if replace:
                 _clear(session)
-            elif any(session.row(f"SELECT 1 FROM {table} LIMIT 1") for table in KEYS):  # noqa: S608
+            elif any(
+                session.row(f"SELECT 1 FROM {table} LIMIT 1")  # noqa: S608
+                for table in KEYS
+                if table != CLOSED
+            ):
                 raise StorageError(
                     "the database is not empty; --replace deletes what it holds, then restores"
                 )
+            session.run(f"DELETE FROM {CLOSED}")  # noqa: S608
             if session.dialect == "postgresql":
                 session.rows("SET CONSTRAINTS ALL DEFERRED")  # a group may be older than its parent
             summary = _restore(session, file, progress)

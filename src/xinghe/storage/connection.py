@@ -91,6 +91,18 @@ class Connection(Protocol):
         """Reads within see one moment."""
 
 
+def among(
+    connection: Connection, column: str, place: str, numbers: Iterable[int]
+) -> tuple[str, str]:
+    """A condition that a column is one of some numbers, and what stands for them in its place: the
+    same statement however many there are.
+    """
+    some = ",".join(map(str, numbers))
+    if connection.dialect == "sqlite":
+        return f"{column} IN (SELECT value FROM json_each({place}))", f"[{some}]"  # noqa: S608
+    return f"{column} = ANY ({place})", f"{{{some}}}"
+
+
 class Session(Connection, Protocol):
     """A connection with its transactions, for the one thread that uses it.
 

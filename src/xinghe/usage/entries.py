@@ -2,17 +2,17 @@
 
 Where a filter matches little, the roll-ups tell in which stretches of time there is something to
 be found. One statement looks at a bounded number of entries, so a page may hold fewer than were
-asked for: then `next` says where to go on.
+asked for: then `next` says where to go on. The pages of many wallets together are made in `payers`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from xinghe.ledger.windows import HOUR
 from xinghe.storage import Connection
+from xinghe.usage import payers
+from xinghe.usage.lines import FIELDS, NAMED, Filters, Line
 from xinghe.usage.pages import EVER, Found, Page, Position, cut, together
 from xinghe.usage.scope import Scope, Source, Sql, by_index, rollups
 
@@ -25,84 +25,6 @@ STRETCHES = 50
 SAME = 100
 """Requests of one id that are looked at."""
 
-_FIELDS = (
-    "e.id, e.wallet_id, e.at, e.kind, e.amount, e.balance_after, e.request_id, e.model, "
-    "coalesce(e.member_id, t.member_id), m.appid, m.name, e.token_id, t.public_id, t.name, "
-    "e.prompt_tokens, e.completion_tokens, e.cached_tokens, e.reasoning_tokens, e.search_tokens, "
-    "e.searches, e.input_rate, e.output_rate, e.cached_rate, e.search_rate, e.wait_ms, "
-    "e.first_ms, e.total_ms, e.finish, e.note, e.hold_id"
-)
-# Before there were members, an entry named its token alone.
-_NAMED = (
-    "LEFT JOIN tokens t ON t.id = e.token_id "
-    "LEFT JOIN members m ON m.id = coalesce(e.member_id, t.member_id)"
-)
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One entry; amounts and rates in micro-Tokens, `at` in microseconds UTC, times in ms."""
-
-    id: int
-    wallet_id: int
-    at: int
-    kind: str
-    amount: int
-    balance_after: int
-    request_id: str | None
-    model: str | None
-    member_id: int | None
-    appid: str | None
-    member_name: str | None
-    token_id: int | None
-    token: str | None
-    token_name: str | None
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int
-    reasoning_tokens: int
-    search_tokens: int
-    searches: int
-    input_rate: int | None
-    output_rate: int | None
-    cached_rate: int | None
-    search_rate: int | None
-    wait_ms: int | None
-    first_ms: int | None
-    total_ms: int | None
-    finish: str | None
-    note: str
-    hold_id: str | None
-
-    @property
-    def position(self) -> Position:
-        return Position(self.at, self.id)
-
-
-class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for: from `since` on, before `until` (microseconds).
-
-    Whoever names a `token` by its id names its `member` as well.
-    """
-
-    since: int = 0
-    until: int = EVER
-    token: int | None = None
-    member: int | None = None
-    model: str | None = None
-    kind: str | None = None
-    request_id: str | None = None
-
-    @property
-    def narrow(self) -> bool:
-        """Whether the roll-ups may know better where to look."""
-        return any(each is not None for each in (self.token, self.member, self.model))
-
-    def add(self, sql: Sql) -> None:
-        """The conditions on an entry that a source of it does not say."""
-        for column, value in (("token_id", self.token), ("model", self.model), ("kind", self.kind)):
-            if value is not None:
-                sql.add(f"AND e.{column} = ?", value)
-
 
 def page(
     connection: Connection, scope: Scope, filters: Filters, *, after: Position | None, limit: int
@@ -114,8 +36,11 @@ def page(
             lines = of_request(connection, scope, filters.request_id)
             fitting = [each for each in lines if _fits(each, filters) and each.position < before]
             return cut(fitting, None, limit)
+        sources = scope.sources(filters.member)
+        if any(each.member is None and len(each.wallets) > 1 for each in sources):
+            return payers.page(connection, scope.wallets, filters, before, limit)
         return together(
-            scope.sources(filters.member),
+            sources,
             lambda source, floor, most: _read(connection, source, filters, floor, most),
             before,
             limit,
@@ -125,7 +50,7 @@ def page(
 def of_request(connection: Connection, scope: Scope, request_id: str) -> list[Line]:
     """The entries of a request: ids are short enough to collide."""
     rows = connection.rows(
-        f"SELECT {_FIELDS} FROM entries e {_NAMED} "  # noqa: S608
+        f"SELECT {FIELDS} FROM entries e {NAMED} "  # noqa: S608
         f"WHERE e.request_id = $1 LIMIT {SAME}",
         request_id,
     )
@@ -179,7 +104,7 @@ def _stretches(
     """From when to when there is something, hour by hour, the last first."""
     table = rollups(connection, source, token=filters.token, model=filters.model)
     sql = Sql(f"SELECT min(u.first_at), max(u.last_at) FROM {table} WHERE")  # noqa: S608
-    source.add(sql, "u", filters.token)
+    source.add(connection, sql, "u", filters.token)
     sql.add("AND u.hour > ? AND u.hour <= ?", filters.since - HOUR, before.at)
     if filters.model is not None:
         sql.add("AND u.model = ?", filters.model)
@@ -201,7 +126,7 @@ def _stretch(
 
     def looked_at(fields: str, order: str) -> Sql:
         sql = Sql(f"SELECT {fields} FROM entries x WHERE")  # noqa: S608
-        source.add(sql, "x")
+        source.add(connection, sql, "x")
         if filters.kind not in (None, "usage"):
             sql.add("AND x.kind != 'usage'")  # as the partial index says it
         sql.add("AND x.at >= ? AND x.at <= ?", since, before.at)
@@ -212,7 +137,7 @@ def _stretch(
     size = min(2 * most, left)
     while True:
         sql = looked_at("x.*", f"LIMIT {size:d}")
-        sql.text = f"SELECT {_FIELDS} FROM ({sql.text}) e {_NAMED} WHERE 1 = 1"  # noqa: S608
+        sql.text = f"SELECT {FIELDS} FROM ({sql.text}) e {NAMED} WHERE 1 = 1"  # noqa: S608
         filters.add(sql)
         sql.add(f"ORDER BY e.at DESC, e.id DESC LIMIT {most - len(lines):d}")
         lines += [Line(*row) for row in connection.rows(sql.text, *sql.values)]

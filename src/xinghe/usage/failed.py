@@ -57,7 +57,7 @@ def page(
     before = min(after or Position(EVER, 0), Position(filters.until, 0))
     with by_index(connection):
         return together(
-            scope.sources(filters.member),
+            [one for each in scope.sources(filters.member) for one in each.apart()],
             lambda source, floor, most: _read(connection, source, filters, floor, most),
             before,
             limit,
@@ -77,7 +77,7 @@ def _read(
 
     def looked(fields: str, order: str) -> Sql:
         sql = Sql(f"SELECT {fields} FROM failures x WHERE")  # noqa: S608
-        source.add(sql, "x")
+        source.add(connection, sql, "x")
         sql.add("AND x.at >= ? AND x.at <= ?", filters.since, before.at)
         sql.add("AND (x.at < ? OR x.id < ?)", before.at, before.id)
         return sql.add(f"ORDER BY x.at DESC, x.id DESC {order}")

@@ -13,6 +13,7 @@ from itertools import islice
 import msgspec
 import structlog
 
+from xinghe.ledger import rollups
 from xinghe.ledger.windows import DAY, HOUR, MINUTE
 from xinghe.regular import Regular
 from xinghe.storage import Connection, Database, StorageError, now
@@ -27,12 +28,6 @@ MOST_ROWS, MOST_COUNTS = 5_000, 20_000
 PORTION = 200
 """Rows of one transaction."""
 
-_COUNT = (
-    "INSERT INTO usage_hours (wallet_id, hour, member_id, token_id, model, outcome, requests) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7) "
-    "ON CONFLICT (wallet_id, hour, member_id, token_id, model, outcome) DO UPDATE SET "
-    "requests = usage_hours.requests + $7"
-)
 _ROW = (
     "INSERT INTO failures (wallet_id, member_id, token_id, request_id, at, operation, model, "
     "status, code, total_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
@@ -134,5 +129,6 @@ def _write(
     counts: Sequence[tuple[tuple[int, int, int, int, str, str], int]],
     rows: Sequence[Failed],
 ) -> None:
-    connection.run_many(_COUNT, [(*key, count) for key, count in counts])
+    for key, count in counts:
+        rollups.add_failed(connection, key, count)
     connection.run_many(_ROW, [msgspec.structs.astuple(row) for row in rows])

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import msgspec
 
 from xinghe.storage import Connection
-from xinghe.usage.entries import SAME, Line, of_request
+from xinghe.usage.entries import SAME, of_request
+from xinghe.usage.lines import Line
 from xinghe.usage.scope import Scope, by_index
 
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import msgspec
 
-from xinghe.storage import Connection
+from xinghe.storage import Connection, among
+from xinghe.usage.pieces import Table
 
 _BY_INDEX = (
     "enable_sort", "enable_incremental_sort", "enable_bitmapscan", "enable_seqscan",
@@ -16,15 +17,20 @@ _BY_INDEX = (
 
 
 class Source(msgspec.Struct, frozen=True):
-    """What is read by one index: what a `wallet` paid; or what others' wallets paid for a `member`,
-    of which certain `wallets` alone may count.
+    """What is read by one index: what `wallets` paid; or what others' wallets paid for a `member`,
+    of which, if there are any, these `wallets` alone count.
     """
 
-    wallet: int | None = None
-    member: int | None = None
     wallets: tuple[int, ...] = ()
+    member: int | None = None
 
-    def add(self, sql: Sql, table: str, token: int | None = None) -> None:
+    def apart(self) -> list[Source]:
+        """The same of one wallet after another."""
+        if self.member is not None:
+            return [self]
+        return [Source((wallet,)) for wallet in self.wallets]
+
+    def add(self, connection: Connection, sql: Sql, table: str, token: int | None = None) -> None:
         """Its conditions. With a `token`, the roll-ups have an index of its own.
 
         A column behind a plus sign is read, and not looked up.
@@ -32,14 +38,18 @@ class Source(msgspec.Struct, frozen=True):
         plus = "" if token is None else "+"
         if token is not None:
             sql.add(f"{table}.token_id = ? AND", token)
-        if self.member is None:
-            sql.add(f"{plus}{table}.wallet_id = ?", self.wallet)
-            return
-        # As the partial index of entries says it.
-        sql.add(f"{plus}{table}.member_id = ? AND", self.member)
-        sql.add(f"{table}.member_id != {table}.wallet_id")
-        if self.wallets:
-            sql.add(f"AND +{table}.wallet_id IN ({', '.join(map(str, self.wallets))})")
+        if self.member is not None:
+            # As the partial index of entries says it.
+            sql.add(f"{plus}{table}.member_id = ? AND", self.member)
+            sql.add(f"{table}.member_id != {table}.wallet_id")
+            if not self.wallets:
+                return
+            sql.add("AND")
+            plus = "+"
+        if len(self.wallets) == 1:
+            sql.add(f"{plus}{table}.wallet_id = ?", self.wallets[0])
+        else:
+            sql.add(*among(connection, f"{plus}{table}.wallet_id", "?", self.wallets))
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -55,11 +65,11 @@ class Scope(msgspec.Struct, frozen=True):
         """Where its usage stands, or that of one of its members."""
         if self.member is None:
             if member is not None:
-                return [Source(member=member, wallets=self.wallets)] if self.wallets else []
-            return [Source(each) for each in self.wallets]
+                return [Source(self.wallets, member)] if self.wallets else []
+            return [Source(self.wallets)] if self.wallets else []
         if member not in (None, self.member):
             return []
-        return [Source(wallet=self.member), Source(member=self.member)]
+        return [Source((self.member,)), Source(member=self.member)]
 
     def holds(self, wallet: int, member: int | None) -> bool:
         """Whether an entry of a wallet, made for a member, belongs to it."""
@@ -86,15 +96,24 @@ class Sql:
         return self
 
 
-def rollups(connection: Connection, source: Source, *, token: int | None, model: str | None) -> str:
+def rollups(
+    connection: Connection,
+    source: Source,
+    *,
+    token: int | None,
+    model: str | None,
+    table: Table = "usage_hours",
+) -> str:
     """The table of them as `u`; SQLite is told the index by which the least is read."""
-    if connection.dialect != "sqlite":
-        return "usage_hours u"
+    if connection.dialect != "sqlite" or table == "usage_groups":
+        return f"{table} u"
     if token is not None:
-        return "usage_hours u INDEXED BY usage_hours_of_token"
+        return f"{table} u INDEXED BY {table}_of_token"
     if source.member is not None:
-        return "usage_hours u INDEXED BY usage_hours_of_member"
-    return "usage_hours u" + (" INDEXED BY usage_hours_of_model" if model is not None else "")
+        return f"{table} u INDEXED BY {table}_of_member"
+    if model is not None and table == "usage_hours":
+        return f"{table} u INDEXED BY usage_hours_of_model"
+    return f"{table} u"
 
 
 @contextmanager

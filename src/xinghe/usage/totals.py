@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from xinghe.ledger.windows import HOUR
 from xinghe.storage import Connection
-from xinghe.usage.entries import Filters, Line
+from xinghe.usage.lines import Filters, Line
 from xinghe.usage.scope import Scope, Source, Sql
 from xinghe.usage.series import SeriesParams, Summing, Sums
 
-PORTIONS = 1
-"""Of the roll-ups of each source that are summed."""
+MOST = 20_000
+"""Roll-ups after which it is too much."""
 LOOKED_AT = 20_000
 """Entries of a piece of an hour that are summed one by one."""
 _SUMS = ", ".join(
@@ -83,9 +81,9 @@ def _used(connection: Connection, scope: Scope, filters: Filters) -> Sums | None
             token=filters.token,
             member=filters.member,
         )
-        summing = Summing(scope, asked, part="0")
+        summing = Summing(scope, asked, whole=True)
         while not summing.step(connection):
-            if summing.portions > PORTIONS:
+            if summing.work > MOST:
                 return None
         found.append(summing.total()[0])
     for since, until in pieces:
@@ -106,27 +104,23 @@ def _piece(
         if value is not None:
             sql.add(f"AND x.{column} = ?", value)
     sql.add("THEN 1 ELSE 0 END AS fits FROM entries x WHERE")
-    source.add(sql, "x")
-    sql.add("AND x.at >= ? AND x.at < ?", since, until)
-    sql.add(f"ORDER BY x.at LIMIT {LOOKED_AT + 1}")
+    source.add(connection, sql, "x")
+    sql.add(f"AND x.at >= ? AND x.at < ? LIMIT {LOOKED_AT + 1}", since, until)
     row = connection.row(f"SELECT count(*), {_SUMS} FROM ({sql.text}) e", *sql.values)  # noqa: S608
     assert row is not None
     return None if row[0] > LOOKED_AT else Sums(*row[1:])
 
 
 def _booked(
-    connection: Connection, wallet_ids: Iterable[int], since: int, until: int
+    connection: Connection, wallets: tuple[int, ...], since: int, until: int
 ) -> tuple[int, int]:
     """What was granted to wallets in a time, and what expired; both positive."""
-    granted = expired = 0
-    for each in wallet_ids:
-        rows = connection.rows(
-            "SELECT amount FROM entries WHERE wallet_id = $1 AND kind != 'usage' "
-            "AND at >= $2 AND at < $3",
-            each,
-            since,
-            until,
-        )
-        granted += sum(amount for (amount,) in rows if amount > 0)
-        expired -= sum(amount for (amount,) in rows if amount < 0)
+    sql = Sql(
+        "SELECT CAST(coalesce(sum(CASE WHEN x.amount > 0 THEN x.amount END), 0) AS BIGINT), "
+        "CAST(coalesce(-sum(CASE WHEN x.amount < 0 THEN x.amount END), 0) AS BIGINT) "
+        "FROM entries x WHERE"
+    )
+    Source(wallets).add(connection, sql, "x")
+    sql.add("AND x.kind != 'usage' AND x.at >= ? AND x.at < ?", since, until)
+    granted, expired = connection.rows(sql.text, *sql.values)[0]
     return granted, expired

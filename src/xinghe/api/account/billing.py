@@ -79,7 +79,7 @@ class BillingRoute(msgspec.Struct):
     async def _spent(self, principal: Principal, since: int, until: int) -> int:
         """What a member has spent in some hours, whoever paid; micro-Tokens."""
         asked = SeriesParams(since=since, until=until, interval="hour")
-        summing = Summing(Scope(member=principal.member_id), asked, part="0")
+        summing = Summing(Scope(member=principal.member_id), asked, whole=True)
         while not await self.database.read(summing.step):
             pass
         return summing.total()[0].spend

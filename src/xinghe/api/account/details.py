@@ -33,7 +33,7 @@ from xinghe.api.query import zone_of
 from xinghe.core import tokens
 from xinghe.ledger.windows import DAY, HOUR
 from xinghe.storage import Connection, Database, now
-from xinghe.usage import entries, failed, requests, totals
+from xinghe.usage import entries, failed, lines, requests, totals
 from xinghe.usage.pages import EVER, Position
 from xinghe.usage.series import Bucket, Dimension, Place, SeriesParams, Summing
 
@@ -127,10 +127,10 @@ class Details(msgspec.Struct):
         asked = msgspec.structs.replace(asked, token=narrow.token, member=narrow.member)
 
         async def page(start: Place | None, limit: int) -> UsageList:
-            summing = Summing(found.scope, asked, start)
+            summing = Summing(found.scope, asked, start, limit=limit)
             while not await self.database.read(summing.step):
                 pass
-            buckets, following = summing.page(limit)
+            buckets, following = summing.page()
             data = await self.database.read(partial(_buckets, asked, buckets))
             after = None if following is None else cursor(following)
             return UsageList("list", data, after is not None, after)
@@ -178,7 +178,7 @@ def _entries(
     connection: Connection,
 ) -> EntryList:
     found, narrow = narrowed(connection, principal, query)
-    filters = entries.Filters(
+    filters = lines.Filters(
         since=since,
         until=until,
         token=narrow.token,

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from xinghe.api.account.schema import EntryShown, FailedShown, RequestShown, UsageShown
 from xinghe.api.query import in_zone
 from xinghe.core import MICRO, tokens
-from xinghe.usage.entries import Line
 from xinghe.usage.failed import Row
+from xinghe.usage.lines import Line
 from xinghe.usage.requests import Failure, Hold, Running
 from xinghe.usage.series import Bucket, Dimension
 

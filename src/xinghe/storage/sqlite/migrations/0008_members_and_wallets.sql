@@ -275,6 +275,66 @@ SELECT e.wallet_id, e.at - e.at % 3600000000, t.member_id, e.token_id, e.model, 
 FROM entries e JOIN tokens t ON t.id = e.token_id WHERE e.kind = 'usage' AND e.model IS NOT NULL
 GROUP BY e.wallet_id, e.at - e.at % 3600000000, t.member_id, e.token_id, e.model;
 
+-- Of hours that were closed: what each did in a month (UTC); what all members of a group did in an
+-- hour, a day, a month.
+CREATE TABLE usage_members (
+    wallet_id         INTEGER NOT NULL REFERENCES wallets (id),
+    since             INTEGER NOT NULL,
+    member_id         INTEGER NOT NULL REFERENCES members (id),
+    token_id          INTEGER NOT NULL REFERENCES tokens (id),
+    model             TEXT    NOT NULL,
+    outcome           TEXT    NOT NULL,
+    requests          INTEGER NOT NULL DEFAULT 0,
+    prompt_tokens     INTEGER NOT NULL DEFAULT 0,
+    completion_tokens INTEGER NOT NULL DEFAULT 0,
+    cached_tokens     INTEGER NOT NULL DEFAULT 0,
+    reasoning_tokens  INTEGER NOT NULL DEFAULT 0,
+    searches          INTEGER NOT NULL DEFAULT 0,
+    spend             INTEGER NOT NULL DEFAULT 0,
+    timed             INTEGER NOT NULL DEFAULT 0,
+    timed_tokens      INTEGER NOT NULL DEFAULT 0,
+    first_ms          INTEGER NOT NULL DEFAULT 0,
+    total_ms          INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (wallet_id, since, member_id, token_id, model, outcome)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX usage_members_of_member ON usage_members (member_id, since);
+CREATE INDEX usage_members_of_token ON usage_members (token_id, since);
+CREATE TABLE usage_groups (
+    wallet_id         INTEGER NOT NULL REFERENCES wallets (id),
+    span              TEXT    NOT NULL CHECK (span IN ('hour', 'day', 'month')),
+    since             INTEGER NOT NULL,
+    model             TEXT    NOT NULL,
+    outcome           TEXT    NOT NULL,
+    requests          INTEGER NOT NULL DEFAULT 0,
+    prompt_tokens     INTEGER NOT NULL DEFAULT 0,
+    completion_tokens INTEGER NOT NULL DEFAULT 0,
+    cached_tokens     INTEGER NOT NULL DEFAULT 0,
+    reasoning_tokens  INTEGER NOT NULL DEFAULT 0,
+    searches          INTEGER NOT NULL DEFAULT 0,
+    spend             INTEGER NOT NULL DEFAULT 0,
+    timed             INTEGER NOT NULL DEFAULT 0,
+    timed_tokens      INTEGER NOT NULL DEFAULT 0,
+    first_ms          INTEGER NOT NULL DEFAULT 0,
+    total_ms          INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (wallet_id, span, since, model, outcome)
+) STRICT, WITHOUT ROWID;
+-- Closed are the hours before `since`; those before `upto`, of the wallets up to `wallet_id`.
+CREATE TABLE usage_closed (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    since     INTEGER NOT NULL,
+    upto      INTEGER NOT NULL,
+    wallet_id INTEGER NOT NULL
+) STRICT;
+INSERT INTO usage_closed (id, since, upto, wallet_id)
+SELECT 1, at, at, 0 FROM (SELECT unixepoch() / 3600 * 3600000000 AS at) n;
+INSERT INTO usage_members (wallet_id, since, member_id, token_id, model, outcome, requests,
+    prompt_tokens, completion_tokens, cached_tokens, searches, spend)
+SELECT wallet_id, unixepoch(hour / 1000000, 'unixepoch', 'start of month') * 1000000 AS month,
+    member_id, token_id, model, outcome, sum(requests), sum(prompt_tokens), sum(completion_tokens),
+    sum(cached_tokens), sum(searches), sum(spend)
+FROM usage_hours WHERE hour < (SELECT since FROM usage_closed)
+GROUP BY wallet_id, month, member_id, token_id, model, outcome;
+
 -- Requests that failed, for some days.
 CREATE TABLE failures (
     id         INTEGER PRIMARY KEY,
