@@ -93,12 +93,13 @@ def test_all_that_can_be_pressed_is_reached_by_keyboard(
             " (getComputedStyle(e).outlineStyle !== 'none' ||"
             "  getComputedStyle(e).boxShadow !== 'none') }"
         )
-        if stop == before:  # a date has several places within it
+        name = stop.partition(" ")[0]
+        if name and name == before:  # a date has several places within it
             continue
         if not stop or stop in seen:
             break
         seen.add(stop)
-        before = stop
+        before = name
     assert len(seen) >= wanted - radios
     unseen = [stop for stop in seen if stop.endswith("false")]
     assert unseen == [], "the focus cannot be seen"
