@@ -68,7 +68,8 @@ async def test_each_is_there_once(
 
 
 async def test_a_page_is_full_where_there_is_enough(used: Small) -> None:
-    for filters in {}, {"model": "a"}, {"kind": "usage"}:
+    narrow: list[dict[str, Any]] = [{}, {"model": "a"}, {"kind": "usage"}]
+    for filters in narrow:
         page = await used.page(BOTH, limit=50, **filters)
         assert len(page.rows) == 50
         assert page.next is not None
