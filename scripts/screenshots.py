@@ -43,8 +43,13 @@ PAGES = {
     "usage": "/console/usage",
     "entries": "/console/usage/entries",
     "models": "/console/models",
+    "model": "/console/models/ernie-3.5-8k",
     "reference": "/docs",
+    "operation": "/docs/chat",
+    "request": "",
 }
+"""That of a request is found among the entries."""
+REQUEST = "a[href^='/console/usage/requests/as-']"
 LOOKS = {
     "zh": {"locale": "zh-CN", "viewport": {"width": 1440, "height": 900}},
     "en": {"locale": "en-GB", "viewport": {"width": 1440, "height": 900}},
@@ -94,7 +99,8 @@ def _shoot(
             continue
         if path != "/":
             person.bring(visitor.cookies)
-        page = person.go(path)
+        found = visitor.get("/console/usage/entries").all(REQUEST)
+        page = person.go(path or found[0].get("href"))
         IMAGES.mkdir(exist_ok=True)
         page.screenshot(path=IMAGES / f"console-{name}-{look}.png")
 
