@@ -42,7 +42,7 @@ from xinghe.workers import Worker
 NICEST = 19
 BATCH_TIMEOUT = 300.0
 """Seconds that a batch may take: at idle priority it may wait long for the processor."""
-PATIENCE = 0.05
+LOOK_SECONDS = 0.05
 """Seconds that whoever wants to show states waits for a deployment's."""
 E5_DIMENSIONS = 384
 E5_MAX_TOKENS = 506
@@ -115,7 +115,7 @@ class Deployments:
 
     async def states(self, names: Iterable[str]) -> dict[str, bool]:
         """Whether deployments of whatever kind can answer, as far as that is known at once."""
-        return await self._lookout.ready(names, PATIENCE)
+        return await self._lookout.ready(names, LOOK_SECONDS)
 
     async def aclose(self) -> None:
         await asyncio.gather(

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 FRESH_SECONDS = 1.0
 FIRST_SECONDS = 1.0
-"""So long is a first answer waited for, whatever the patience."""
+"""So long is a first answer waited for, however long others are."""
 
 Ask: TypeAlias = Callable[[], Coroutine[Any, Any, bool]]
 
@@ -25,15 +25,15 @@ class Lookout:
         self._asked: dict[str, tuple[float, asyncio.Task[None]]] = {}
         self._known: dict[str, bool] = {}
 
-    async def ready(self, names: Iterable[str], patience: float | None = None) -> dict[str, bool]:
-        """What those of the names say. One that says nothing for `patience` seconds is told as it
+    async def ready(self, names: Iterable[str], seconds: float | None = None) -> dict[str, bool]:
+        """What those of the names say. One that says nothing for so many `seconds` is told as it
         was before; one that has never answered is waited for longer, then told as not ready.
         """
         asked = {name: self._ask(name) for name in names}
         if asked:
-            if patience is not None and not asked.keys() <= self._known.keys():
-                patience = max(patience, FIRST_SECONDS)
-            done, _ = await asyncio.wait(asked.values(), timeout=patience)
+            if seconds is not None and not asked.keys() <= self._known.keys():
+                seconds = max(seconds, FIRST_SECONDS)
+            done, _ = await asyncio.wait(asked.values(), timeout=seconds)
             for each in done:
                 each.result()
         return {name: self._known.get(name, False) for name in asked}

@@ -33,7 +33,7 @@ class Event(msgspec.Struct):
     error: ErrorDetail | None = None
 
 
-class Asked:
+class Run:
     """A question; `text` and `thought` are what has come of the answer so far.
 
     `request` is what the service says of the call once it has ended: None where it kept nothing.

@@ -12,7 +12,7 @@ from xinghe.api.models import Model, ModelList
 from xinghe.console.layout.snippet import Snippet
 from xinghe.console.page import Page
 from xinghe.console.route import Route
-from xinghe.console.start.asking import Asked
+from xinghe.console.start.asking import Run
 from xinghe.console.start.snippets import snippets
 from xinghe.console.stream import Stream, unless_gone
 
@@ -38,7 +38,7 @@ async def make(page: Page) -> Response:
 async def run(page: Page) -> Response:
     """Ask: the answer comes piece by piece where htmx asks, else with a whole page."""
     token, question = page.field("token"), page.field("question")
-    asked = Asked(page, token, page.field("model"), question or page.text(*QUESTION))
+    asked = Run(page, token, page.field("model"), question or page.text(*QUESTION))
     if page.partial:
         return Stream(_parts(page, asked))
     await unless_gone(page.request.receive, asked.all())
@@ -46,7 +46,7 @@ async def run(page: Page) -> Response:
 
 
 async def _whole(
-    page: Page, token: str, asked: Asked | None = None, *, made: bool = False
+    page: Page, token: str, asked: Run | None = None, *, made: bool = False
 ) -> Response:
     models = await _models(page)
     favourite = FAVOURITE if any(each.id == FAVOURITE for each in models) else ""
@@ -80,7 +80,7 @@ async def _models(page: Page) -> list[Model]:
     return [each for each in found.data if each.xinghe.kind == "chat"]
 
 
-async def _parts(page: Page, asked: Asked) -> AsyncGenerator[str, None]:
+async def _parts(page: Page, asked: Run) -> AsyncGenerator[str, None]:
     """The place of the answer, and snippets that ask the same; what is added; what became of it."""
     programs = _programs(page, asked.token, asked.model, asked.question)
     yield page.html("start/begun.html", asked=asked, running=True, snippets=programs)

@@ -14,7 +14,7 @@ from xinghe.api.errors import Errors
 from xinghe.api.models import ModelList
 from xinghe.console.calls import Refused
 from xinghe.console.page import Page
-from xinghe.console.usage.asked import Asked
+from xinghe.console.usage.filters import Filters
 
 GROUPS = "/admin/v1/groups"
 MOST = 200
@@ -42,7 +42,7 @@ class Choices(msgspec.Struct):
     names_members: bool
 
 
-async def choices(page: Page, asked: Asked) -> Choices:
+async def choices(page: Page, asked: Filters) -> Choices:
     """What the browser's person may ask for; what is asked for is always among it."""
     session = page.session
     admin = "admin" in session.scopes

@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from xinghe.console.usage.asked import Metric
+from xinghe.console.usage.filters import Metric
 from xinghe.console.usage.series import Bar, Chart, Series
 from xinghe.console.usage.totals import Totals
 

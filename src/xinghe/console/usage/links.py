@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from xinghe.console.usage.asked import ENTRIES, Asked
+from xinghe.console.usage.filters import ENTRIES, Filters
 from xinghe.console.usage.series import OTHERS, Series
 from xinghe.console.usage.slots import Slot
 
@@ -18,7 +18,7 @@ class Links:
     time.
     """
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Filters) -> None:
         self._by: str = asked.by
         given = asked.given | {"kind": "usage"}
         whole = {name: given.pop(name) for name in _TIMES if name in given}

@@ -16,9 +16,9 @@ from xinghe.console.calls import Refused
 from xinghe.console.page import Page
 from xinghe.console.route import Route
 from xinghe.console.usage import drawing, request
-from xinghe.console.usage.asked import CHARTS, ENTRIES, REQUESTS, Asked
 from xinghe.console.usage.choices import Choices, choices
 from xinghe.console.usage.export import export
+from xinghe.console.usage.filters import CHARTS, ENTRIES, REQUESTS, Filters
 from xinghe.console.usage.links import Links
 from xinghe.console.usage.reading import USAGE
 from xinghe.console.usage.series import Chart, Series, chart
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 async def charts(page: Page) -> Response:
-    asked = Asked.of(page.query, page.browser.zone)
+    asked = Filters.of(page.query, page.browser.zone)
     offered, found = await _both(page, asked, chart(page.api, asked))
     if isinstance(found, Refused):
         return _refused(page, asked, offered, found)
@@ -55,7 +55,7 @@ async def charts(page: Page) -> Response:
 
 
 async def entries(page: Page) -> Response:
-    asked = Asked.of(page.query, page.browser.zone)
+    asked = Filters.of(page.query, page.browser.zone)
     offered, found = await _both(page, asked, _entries(page, asked))
     if isinstance(found, Refused):
         return _refused(page, asked, offered, found)
@@ -74,13 +74,13 @@ async def entries(page: Page) -> Response:
 
 async def find(page: Page) -> Response:
     """From the search box to the page of a request."""
-    asked = Asked.of(page.query, page.browser.zone)
+    asked = Filters.of(page.query, page.browser.zone)
     request_id = page.query.get("id", "").strip()
     return page.go(asked.request(request_id) if request_id else asked.url(ENTRIES))
 
 
 async def _file(page: Page, path: str, form: str) -> Response:
-    asked = Asked.of(page.query, page.browser.zone)
+    asked = Filters.of(page.query, page.browser.zone)
     question = asked.filters | {"format": form}
     if path == LISTED:
         question |= {"kind": asked["kind"]}
@@ -90,7 +90,7 @@ async def _file(page: Page, path: str, form: str) -> Response:
     return await export(page.api, page.request, path, question)
 
 
-def _called(page: Page, chart: Chart, asked: Asked, series: Series) -> str:
+def _called(page: Page, chart: Chart, asked: Filters, series: Series) -> str:
     """What people call a series. A name is isolated: one that is read from the right turns nothing
     else around.
     """
@@ -102,7 +102,7 @@ def _called(page: Page, chart: Chart, asked: Asked, series: Series) -> str:
     return f"{name} ({series.key})" if asked.by == "token" else name
 
 
-async def _entries(page: Page, asked: Asked) -> tuple[EntryList, Totals | None]:
+async def _entries(page: Page, asked: Filters) -> tuple[EntryList, Totals | None]:
     """A page of them, and the sums of all that the filters match. Raises `Refused`."""
     question: dict[str, Any] = asked.filters | {"kind": asked["kind"]}
     after = page.query.get("after")
@@ -117,7 +117,7 @@ async def _entries(page: Page, asked: Asked) -> tuple[EntryList, Totals | None]:
     return listed, first.totals
 
 
-async def _both(page: Page, asked: Asked, work: Awaitable[T]) -> tuple[Choices, T | Refused]:
+async def _both(page: Page, asked: Filters, work: Awaitable[T]) -> tuple[Choices, T | Refused]:
     """What the form offers, beside what came of the work, or why the filters are refused."""
 
     async def attempt() -> T | Refused:
@@ -131,7 +131,7 @@ async def _both(page: Page, asked: Asked, work: Awaitable[T]) -> tuple[Choices, 
     return await asyncio.gather(choices(page, asked), attempt())
 
 
-def _refused(page: Page, asked: Asked, offered: Choices, refused: Refused) -> Response:
+def _refused(page: Page, asked: Filters, offered: Choices, refused: Refused) -> Response:
     return page.render(
         "usage/frame.html", status=refused.status, asked=asked, offered=offered, refused=refused
     )

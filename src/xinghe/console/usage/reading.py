@@ -10,7 +10,7 @@ import msgspec
 
 from xinghe.api.account.schema import UsageList, UsageShown
 from xinghe.console.calls import Calls
-from xinghe.console.usage.asked import Asked, By, Metric
+from xinghe.console.usage.filters import By, Filters, Metric
 from xinghe.console.usage.totals import Totals
 
 USAGE = "/v1/account/usage"
@@ -38,7 +38,7 @@ class Read(msgspec.Struct):
     reached: str | None = None
 
 
-async def read(api: Calls, asked: Asked) -> Read:
+async def read(api: Calls, asked: Filters) -> Read:
     """What was used in a time. Raises `Refused`."""
     span = asked.span
     # Where the times are wrong, the API says what is wrong with them.
@@ -80,7 +80,7 @@ def ranked(rows: list[UsageShown], by: By | None, metric: Metric) -> list[str]:
     return sorted(sums, key=lambda key: (-sums[key].of(metric), -sums[key].spent, key))
 
 
-async def _largest(api: Calls, asked: Asked) -> tuple[list[str], int]:
+async def _largest(api: Calls, asked: Filters) -> tuple[list[str], int]:
     """The largest of very many, and how many there are; none where even that is too much."""
     if asked.by == "member" and not asked["group"]:
         return [], 0  # of himself, nobody may ask about others

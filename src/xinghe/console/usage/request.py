@@ -12,7 +12,7 @@ from xinghe.console import advice
 from xinghe.console.calls import Refused
 from xinghe.console.page import Page
 from xinghe.console.route import Route
-from xinghe.console.usage.asked import REQUESTS, Asked
+from xinghe.console.usage.filters import REQUESTS, Filters
 
 REQUEST = "/v1/account/requests/"
 DONE = ("charged", "running")
@@ -43,7 +43,7 @@ class Part(NamedTuple):
 
 
 async def show(page: Page) -> Response:
-    asked = Asked.of(page.query, page.browser.zone)
+    asked = Filters.of(page.query, page.browser.zone)
     request_id = page.request.path_params["id"]
     try:
         found = await page.api.get(REQUEST + request_id, RequestShown, **asked.scope)

@@ -10,7 +10,7 @@ import msgspec
 
 from xinghe.api.account.schema import UsageShown
 from xinghe.console.calls import Calls
-from xinghe.console.usage.asked import Asked, Interval, Metric, Span
+from xinghe.console.usage.filters import Filters, Interval, Metric, Span
 from xinghe.console.usage.reading import MOST, Read, called, ranked, read
 from xinghe.console.usage.slots import Slot, place, slot, slots
 from xinghe.console.usage.totals import Totals
@@ -55,7 +55,7 @@ class Chart(msgspec.Struct):
     reached: str | None = None
 
 
-async def chart(api: Calls, asked: Asked) -> Chart:
+async def chart(api: Calls, asked: Filters) -> Chart:
     """The sums of a time, told apart. Raises `Refused`."""
     found, span = await read(api, asked), asked.span
     made = Chart(Totals(), apart=found.by is not None, reached=found.reached)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from xinghe.console.usage.asked import Interval, Span, minute
+from xinghe.console.usage.filters import Interval, Span, minute
 
 Place: TypeAlias = int
 """Of a piece among all of its interval."""

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from xinghe.console.usage import drawing
-from xinghe.console.usage.asked import Asked, Span
+from xinghe.console.usage.filters import Filters, Span
 from xinghe.console.usage.slots import place, slots
 
 
 def span(zone: str, since: str, until: str) -> Span:
-    found = Asked.of({"from": since, "to": until}, zone).span
+    found = Filters.of({"from": since, "to": until}, zone).span
     assert found is not None
     return found
 
@@ -78,7 +78,7 @@ def test_every_moment_has_one_bar(zone: str) -> None:
      ("0001-01-01", "0001-01-02"), ("9999-12-31T23:00", "9999-12-31T23:59")],
 )  # fmt: skip
 def test_a_time_that_is_none_is_left_to_the_api(since: str, until: str) -> None:
-    asked = Asked.of({"from": since, "to": until}, "UTC")
+    asked = Filters.of({"from": since, "to": until}, "UTC")
     assert asked.span is None
     assert (asked.since, asked.until) == (since, until)
 
@@ -94,19 +94,19 @@ def test_no_bars_are_drawn_of_days_to_come() -> None:
     since = today - datetime.timedelta(days=3)
     found = list(slots(span("UTC", f"{since}", "9998-12-31")).values())
     assert [each.label for each in found][::3] == [f"{since}", f"{today}"]
-    assert Asked.of({"from": "9997-12-31", "to": "9998-12-31"}, "UTC").span is None
+    assert Filters.of({"from": "9997-12-31", "to": "9998-12-31"}, "UTC").span is None
 
 
 def test_a_range_without_an_end_or_a_beginning() -> None:
-    asked = Asked.of({"period": "range", "to": "2026-11-30"}, "UTC")
+    asked = Filters.of({"period": "range", "to": "2026-11-30"}, "UTC")
     assert (asked.since, asked.until) == ("2026-11-01", "2026-11-30")
-    asked = Asked.of({"period": "range"}, "UTC")
+    asked = Filters.of({"period": "range"}, "UTC")
     assert asked.span is not None
     assert asked.until == f"{asked.now:%Y-%m-%d}"
 
 
 def test_what_is_no_choice_is_the_usual_one() -> None:
-    asked = Asked.of({"period": "1y", "show": "all", "by": "group", "model": " "}, "UTC")
+    asked = Filters.of({"period": "1y", "show": "all", "by": "group", "model": " "}, "UTC")
     assert (asked["period"], asked.metric, asked.by) == ("7d", "spend", "model")
     assert asked.url("/console/usage") == "/console/usage"
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from xinghe.api.account.schema import UsageShown
-from xinghe.console.usage.asked import Metric
+from xinghe.console.usage.filters import Metric
 
 
 class Totals(msgspec.Struct):

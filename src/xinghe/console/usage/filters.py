@@ -43,7 +43,7 @@ class Span(msgspec.Struct, frozen=True):
     open: bool
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Filters(msgspec.Struct, frozen=True):
     """The filters that a URL says; `given` are its parameters that are ours.
 
     A choice that there is not is taken for the usual one. What the API does not take is left as it
@@ -55,7 +55,7 @@ class Asked(msgspec.Struct, frozen=True):
     now: datetime.datetime
 
     @classmethod
-    def of(cls, wanted: Mapping[str, str], zone: str) -> Asked:
+    def of(cls, wanted: Mapping[str, str], zone: str) -> Filters:
         given = {name: text for name in _FIELDS if (text := wanted.get(name, "").strip())}
         for name, allowed in ("period", Period), ("show", Metric), ("by", By):
             if given.get(name) not in get_args(allowed):
