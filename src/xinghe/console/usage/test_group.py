@@ -91,7 +91,8 @@ def test_a_session_that_may_not_administrate_sees_its_own(service: Server) -> No
         assert page.all("select[name=group], input[name=member]") == []
 
 
-def test_the_operator_names_anybody(service: Server, operator: Visitor) -> None:
+@pytest.mark.usefixtures("people")
+def test_the_operator_names_anybody(operator: Visitor) -> None:
     page = operator.get(f"{ENTRIES}?member=u-other")
     assert page.status == 200
     assert len(page.texts("tbody tr")) == 2
