@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from xinghe.api.auth.address import client_address, trusted
 from xinghe.api.auth.schema import SessionShown
 from xinghe.api.elsewhere import REQUEST_ID
 from xinghe.api.errors import Errors, as_api_error
@@ -21,10 +22,13 @@ from xinghe.console.browser import Browser
 from xinghe.console.calls import Calls, Refused
 from xinghe.console.guard import HEADERS, Hosts, is_marked, is_ours
 from xinghe.console.page import HOME, Page, SignInNeeded, asked
+from xinghe.console.places import Places
 from xinghe.console.rendering import Rendering
 from xinghe.console.route import Route
 from xinghe.console.table import ROUTES
 from xinghe.settings import Settings
+from xinghe.signin.throttle import network
+from xinghe.workers import QueueFull
 
 MAX_FORM_BYTES = 64 * 1024
 MAX_FIELDS = 200
@@ -51,6 +55,8 @@ class Edge:
         self._settings = settings
         self._api = api
         self._hosts = Hosts(settings)
+        self._places = Places()
+        self._proxies = trusted(settings.server)
         self._assets = Assets()
         self._rendering = Rendering(self._assets)
 
@@ -109,7 +115,23 @@ class Edge:
                 raise _not_ours()
         if not route.open and page.current is None:
             raise SignInNeeded
-        return await route.work(page)
+        if route.waits:
+            return await route.work(page)
+        try:
+            async with self._places.of(self._whose(page)):
+                return await route.work(page)
+        except QueueFull:
+            raise NotServed(
+                503,
+                "同时打开的页面太多了，请过一会儿再试。",
+                "Too many pages are being opened at once. Please try again in a moment.",
+            ) from None
+
+    def _whose(self, page: Page) -> str:
+        """Who takes turns with others: a member, or an address."""
+        if page.current is not None:
+            return page.current.member.id
+        return f"address {network(client_address(page.request.scope, self._proxies))}"
 
     def _page(self, request: Request) -> Page:
         server = self._settings.server

@@ -17,10 +17,12 @@ class Route(msgspec.Struct, frozen=True):
     """A handler and its path; `{name}` in it is one of `page.request.path_params`.
 
     A POST changes something: it is taken from a form of ours alone. Whoever has no session is sent
-    to sign in, but where the route is `open`.
+    to sign in, but where the route is `open`. One that `waits` for others than us, or for work that
+    is bounded elsewhere, takes no place among the pages at work.
     """
 
     method: Literal["GET", "POST"]
     path: str
     work: Work
     open: bool = False
+    waits: bool = False

@@ -13,6 +13,8 @@ from xinghe.console.reference.words import GROUPS, TITLES
 
 LONGEST = 100
 """Characters of a question that are looked at."""
+WORDS = 8
+"""Different words of it that are looked for."""
 _SHOWN = 4
 """Fields that a find names."""
 _NAME, _TITLE, _PATH, _WORDS = 60, 40, 30, 6
@@ -27,8 +29,8 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def find(contract: Contract, asked: str) -> list[Found]:
-    """Those that hold every word of what is asked, in whatever language."""
-    words = asked[:LONGEST].lower().split()
+    """Those that hold every word that is looked for, in whatever language."""
+    words = _words(asked)
     ranked = []
     for place, name in enumerate(TITLES):
         operation = contract.operations.get(name)
@@ -48,13 +50,17 @@ def find(contract: Contract, asked: str) -> list[Found]:
 
 def find_errors(codes: Sequence[str], asked: str) -> list[str]:
     """The error codes that hold every word, by their own name or by their advice."""
-    words = asked[:LONGEST].lower().split()
+    words = _words(asked)
     return [
         code
         for code in codes
         if words
         and all(any(word in text.lower() for text in (code, *advice.of(code))) for word in words)
     ]
+
+
+def _words(asked: str) -> list[str]:
+    return list(dict.fromkeys(asked[:LONGEST].lower().split()))[:WORDS]
 
 
 def _score(operation: Operation, every: list[Field], word: str) -> tuple[int, list[Field]]:

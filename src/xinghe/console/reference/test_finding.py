@@ -35,6 +35,12 @@ def test_it_tells_for_which_field(nobody: Visitor) -> None:
     assert "enable_citation" in page.texts("#found li .hint code")
 
 
+def test_words_beyond_a_few_are_not_looked_for(nobody: Visitor) -> None:
+    few = "temperature+sampling+chat+model+the+of+a+in"
+    assert found(nobody.get(f"/docs?q={few}+qqqq")) == found(nobody.get(f"/docs?q={few}"))
+    assert found(nobody.get("/docs?q=" + "temperature+" * 8 + "qqqq")) == []
+
+
 def test_all_words_count(nobody: Visitor) -> None:
     assert found(nobody.get("/docs?q=chat+negative_prompt")) == []
 

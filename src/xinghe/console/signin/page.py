@@ -120,13 +120,13 @@ def _entered(page: Page, made: SessionAnswer, onward: str) -> Response:
 
 ROUTES = (
     Route("GET", "/", show, open=True),
-    Route("POST", "/console/sign-in/password", by_password, open=True),
-    Route("POST", "/console/sign-in/token", by_token, open=True),
-    Route("POST", "/console/sign-in/oidc", by_provider, open=True),
+    Route("POST", "/console/sign-in/password", by_password, open=True, waits=True),
+    Route("POST", "/console/sign-in/token", by_token, open=True, waits=True),
+    Route("POST", "/console/sign-in/oidc", by_provider, open=True, waits=True),
     Route("GET", "/console/join", join, open=True),
-    Route("POST", "/console/join", joined, open=True),
+    Route("POST", "/console/join", joined, open=True, waits=True),
     Route("GET", "/console/link", link, open=True),
-    Route("POST", "/console/link", by_link, open=True),
+    Route("POST", "/console/link", by_link, open=True, waits=True),
     Route("POST", "/console/sign-out", sign_out),
     Route("GET", "/console/prefer", prefer, open=True),
 )

@@ -93,5 +93,5 @@ async def _parts(page: Page, asked: Run) -> AsyncGenerator[str, None]:
 ROUTES = (
     Route("GET", PATH, show),
     Route("POST", PATH, make),
-    Route("POST", f"{PATH}/run", run),
+    Route("POST", f"{PATH}/run", run, waits=True),
 )
