@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from starlette.responses import Response
 
@@ -31,7 +32,7 @@ async def by_token(page: Page) -> Response:
 
 async def link(page: Page) -> Response:
     """What a one-time link shows: a button. What only looks at links uses none up."""
-    return page.render("signin/link.html", code=page.query.get("code", ""))
+    return page.render("signin/link.html", code=page.query.get("code", ""), refused=None)
 
 
 async def by_link(page: Page) -> Response:
@@ -41,7 +42,7 @@ async def by_link(page: Page) -> Response:
         )
     except Refused as refused:
         return page.render("signin/link.html", status=refused.status, code="", refused=refused)
-    return _entered(page, made, "/console/start")
+    return await _entered(page, made, "/console/start")
 
 
 async def by_provider(page: Page) -> Response:
@@ -52,7 +53,7 @@ async def by_provider(page: Page) -> Response:
     except Refused as refused:
         response = await _form(page, refused.status, refused)
     else:
-        response = _entered(page, made, page.next)
+        response = await _entered(page, made, page.next)
     response.raw_headers.append(_cookie(page).clear())
     return response
 
@@ -76,7 +77,7 @@ async def joined(page: Page) -> Response:
     except Refused as refused:
         ways = await page.api.get("/auth/v1", Ways)
         return page.render("signin/join.html", status=refused.status, ways=ways, refused=refused)
-    return _entered(page, made, "/console/start")
+    return await _entered(page, made, "/console/start")
 
 
 async def sign_out(page: Page) -> Response:
@@ -105,7 +106,7 @@ async def _enter(page: Page, path: str, **given: object) -> Response:
         made = await page.api.send("POST", path, SessionAnswer, given)
     except Refused as refused:
         return await _form(page, refused.status, refused)
-    return _entered(page, made, page.next)
+    return await _entered(page, made, page.next)
 
 
 def _cookie(page: Page) -> Cookie:
@@ -113,7 +114,11 @@ def _cookie(page: Page) -> Cookie:
     return Cookie(secure=page.browser.secure)
 
 
-def _entered(page: Page, made: SessionAnswer, onward: str) -> Response:
+async def _entered(page: Page, made: SessionAnswer, onward: str) -> Response:
+    """Go on as who has come in; whose session the browser had before is signed out."""
+    if page.current is not None:
+        with suppress(Refused):  # it has ended meanwhile
+            await page.api.send("DELETE", "/auth/v1/session", Done)
     page.browser.sign_in(made.token, int(made.expires_at - time.time()))
     return page.go(onward)
 

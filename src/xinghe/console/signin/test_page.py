@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from tests.kit.api import Api
 from tests.kit.server import Server
@@ -65,6 +68,35 @@ def test_signed_out_is_signed_out(member: Visitor, service: Server) -> None:
     assert page.path == "/"
     assert "xinghe-session" not in member.cookies
     assert Api(service.url, session).at("/v1").get("/account").status == 401
+
+
+def test_who_comes_in_signs_out_who_was_there_before(
+    member: Visitor, make_member: Callable[[str], str], service: Server
+) -> None:
+    before = member.cookies["xinghe-session"]
+    mark = member.get("/console/").all("input[name=mark]")[0].get("value")
+    own = {"Origin": member.url}
+    wrong = member.post("/console/sign-in/token", {"mark": mark, "token": "xh-1"}, own)
+    assert (wrong.status, member.get("/console/").path) == (401, "/console/")
+    other = {"mark": mark, "token": make_member("next at this browser")}
+    assert member.post("/console/sign-in/token", other, own).path == "/console/"
+    assert member.cookies["xinghe-session"] != before
+    assert Api(service.url, before).at("/v1").get("/account").status == 401
+
+
+@pytest.mark.slow
+def test_a_link_that_comes_after_many_guesses_is_not_told_to_be_used(tmp_path: Path) -> None:
+    with Server(tmp_path) as guessed:
+        guessed.token()
+        link = guessed.run("console", "link").strip()
+        visitor = Visitor(guessed.url)
+        page = visitor.get(link[link.index("/console/") :])
+        for _ in range(120):
+            if visitor.submit(page, "/console/link", code="A" * 22).status == 429:
+                break
+        refused = visitor.submit(page, "/console/link")
+        assert refused.status == 429
+        assert "没有被用掉" in refused.texts("[role=alert]")[0]
 
 
 def test_a_link_signs_the_operator_in_once(service: Server, nobody: Visitor) -> None:
