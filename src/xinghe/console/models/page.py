@@ -33,8 +33,8 @@ ABILITIES = {
 HOW = {
     "tools": "平台的提示和语法",
     "reasoning": "回答之前单独想一遍",
-    "images": "OCR 读出文字、颜色和大小,模型看不到图片",
-    "web_search": "平台搜索,把结果放进提示",
+    "images": "OCR 读出文字、颜色和大小，模型看不到图片",
+    "web_search": "平台搜索，把结果放进提示",
 }
 """In Chinese, how the platform delivers an ability: the API says it in English."""
 _CALLS: dict[str, tuple[str, str, Any]] = {

@@ -107,7 +107,7 @@ def test_budgets_are_set_changed_and_ended(member: Visitor, admin: Api, token: s
     assert (budget["model"], budget["zone"]) == (CHAT, "Asia/Shanghai")
     one = f"{path}/budgets/{budget['id']}"
     page = member.submit(page, one, amount="0")
-    assert "0 次请求 每天" in page.texts("article")[0]
+    assert "每天 0 次请求" in page.texts("article")[0]
     assert page.all("progress")
     page = member.submit(page, one, amount="some")
     assert page.status == 400
@@ -134,7 +134,7 @@ def test_what_others_have_set_stands(
     path = f"{TOKENS}/{token}"
     page = member.get(path)
     assert "由管理者设定" in page.texts("article")[0]
-    assert "最近一天" in page.texts("article")[0]
+    assert "最近 24 小时" in page.texts("article")[0]
     assert page.all("article form") == []
     given = fields(page, f"{path}/budgets") | {"amount": "100", "end": ""}
     for end in ("", "1"):

@@ -80,7 +80,7 @@ def test_days_and_windows_are_those_of_where_the_browser_is(member: Visitor, adm
     assert told["budgets"][0]["zone"] == "America/New_York"
     row = listed(member, secret)
     assert cell(row, "有效期到") == "2099-12-31"
-    assert cell(row, "预算") == "5 次请求 每天 剩 5"
+    assert cell(row, "预算") == "每天 5 次请求 剩 5"
 
 
 def test_the_list_says_what_a_token_allows_and_when_it_was_used(
@@ -97,7 +97,7 @@ def test_the_list_says_what_a_token_allows_and_when_it_was_used(
     used_at = datetime.datetime.fromisoformat(cell(row, "最近使用")[:16] + "+08:00")
     passed = datetime.datetime.now(datetime.UTC) - used_at  # told to the minute
     assert datetime.timedelta(0) <= passed < datetime.timedelta(minutes=3)
-    left = re.fullmatch(rf"100 Token 总共 剩 (\d+) {CHAT}", cell(row, "预算"))
+    left = re.fullmatch(rf"总共 100 Token 剩 (\d+) {CHAT}", cell(row, "预算"))
     assert left
     assert int(left[1]) < 100
 

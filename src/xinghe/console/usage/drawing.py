@@ -49,8 +49,12 @@ class Tick(msgspec.Struct, frozen=True):
 
 
 class Drawing(msgspec.Struct, frozen=True):
+    """Its lines go from `left` to `right`."""
+
     width: int
     height: int
+    left: int
+    right: int
     bar_width: float
     columns: list[Column]
     ticks: list[Tick]
@@ -85,7 +89,7 @@ def draw(chart: Chart, metric: Metric) -> Drawing:
         Tick(round(base - room * quarter / 4, 1), compact(top * quarter / 4))
         for quarter in range(5)
     ]
-    return Drawing(WIDTH, HEIGHT, round(width, 1), columns, ticks)
+    return Drawing(WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, round(width, 1), columns, ticks)
 
 
 def scale(most: float, *, whole: bool) -> float:
