@@ -22,9 +22,14 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="session")
 def service(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Its models are all served by the upstream; `default` is its operator."""
+    """Its models are all served by the upstream; `default` is its operator.
+
+    Each visitor comes from an address of his own.
+    """
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
-    with Server(tmp_path_factory.mktemp("console"), models=models) as running:
+    data = tmp_path_factory.mktemp("console")
+    (data / "xinghe.toml").write_text('[server]\ntrusted_proxies = ["127.0.0.1"]\n', "utf-8")
+    with Server(data, models=models) as running:
         running.token()
         yield running
 

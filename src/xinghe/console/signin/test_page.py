@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 from tests.kit.api import Api
 from tests.kit.server import Server
+from tests.kit.used import MICRO
 from tests.kit.visitor import Visitor
 
 
@@ -111,6 +114,20 @@ def test_a_link_signs_the_operator_in_once(service: Server, nobody: Visitor) -> 
     assert again.status == 401
     assert "已经用过" in again.text
     assert other.get("/console/").path == "/"
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(500, 200), (600, 401)])
+def test_a_link_works_for_ten_minutes(
+    service: Server, nobody: Visitor, seconds: int, status: int
+) -> None:
+    link = service.run("console", "link").strip()
+    with closing(apsw.Connection(str(service.data / "xinghe.db"))) as connection:
+        connection.setbusytimeout(20_000)
+        connection.execute(
+            "UPDATE sign_in_links SET expires_at = expires_at - ?", (seconds * MICRO,)
+        )
+    path = link[link.index("/console/") :]
+    assert nobody.submit(nobody.get(path), "/console/link").status == status
 
 
 def test_a_newer_link_ends_the_older(service: Server, nobody: Visitor) -> None:
