@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import parse_qsl, quote
 
 import structlog
@@ -32,6 +33,7 @@ from xinghe.workers import QueueFull
 
 MAX_FORM_BYTES = 64 * 1024
 MAX_FIELDS = 200
+_TOO_SLOW = 408
 _ASSET = compile_path(ASSETS + "{version}/{name}")[0]
 _COMPILED = [(route, compile_path(route.path)) for route in ROUTES]
 
@@ -78,7 +80,10 @@ class Edge:
             return page.go(f"/?next={quote(_wanted(page.request))}")
         except NotServed as refused:
             text = page.text(refused.chinese, refused.english)
-            return page.render("layout/refused.html", status=refused.status, message=text)
+            response = page.render("layout/refused.html", status=refused.status, message=text)
+            if refused.status == _TOO_SLOW:
+                response.headers["connection"] = "close"  # what is still to come is not read
+            return response
         except Refused as refused:
             if refused.code == Errors.INVALID_TOKEN.value.code and page.current is not None:
                 page.browser.sign_out()
@@ -110,7 +115,7 @@ class Edge:
         if route.method == "POST":
             if not is_ours(request.headers, self._settings.server.public_url):
                 raise _not_ours()
-            page.form = await _form(request)
+            page.form = await _form(request, self._settings.server.body_timeout)
             if not is_marked(page.browser.secret, page.field("mark")):
                 raise _not_ours()
         if not route.open and page.current is None:
@@ -192,13 +197,17 @@ async def _session(page: Page) -> SessionShown | None:
         return None
 
 
-async def _form(request: Request) -> FormData:
-    """What a form sent. Raises `NotServed`, `ClientDisconnect`."""
+async def _form(request: Request, within: float) -> FormData:
+    """What a form sent `within` so many seconds. Raises `NotServed`, `ClientDisconnect`."""
     data = b""
-    async for part in request.stream():
-        data += part
-        if len(data) > MAX_FORM_BYTES:
-            raise NotServed(413, "表单太大了。", "The form is too large.")
+    try:
+        async with asyncio.timeout(within):
+            async for part in request.stream():
+                data += part
+                if len(data) > MAX_FORM_BYTES:
+                    raise NotServed(413, "表单太大了。", "The form is too large.")
+    except TimeoutError:
+        raise NotServed(_TOO_SLOW, "表单来得太慢了。", "The form came too slowly.") from None
     try:
         fields = parse_qsl(
             data.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from tests.kit.raw import Connection
 from tests.kit.server import Server
 from tests.kit.visitor import Visitor
 
@@ -63,6 +66,17 @@ def test_every_answer_says_what_a_browser_may_do(nobody: Visitor) -> None:
         assert "unsafe" not in policy
         assert headers["x-frame-options"] == "DENY"
         assert "access-control-allow-origin" not in headers
+
+
+@pytest.mark.slow
+def test_a_form_that_never_comes_is_waited_for_so_long(tmp_path: Path) -> None:
+    settings = {"XINGHE_SERVER__BODY_TIMEOUT": "1"}
+    with Server(tmp_path, settings=settings) as running, Connection(running.url, 30) as connection:
+        connection.send(
+            b"POST /console/sign-in/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nm"
+        )
+        assert connection.reply().status == 408
+        assert connection.socket.recv(1) == b""
 
 
 def test_too_large_a_form(nobody: Visitor) -> None:
