@@ -10,7 +10,7 @@ import pytest
 from tests.usage.small import CLASS, MEMBER, NOON, OTHER, PUPIL, STRANGER, Small
 from xinghe.accounts import Principal, Standing
 from xinghe.api.account.details import Details
-from xinghe.api.account.schema import AccountQuery, EntriesQuery, RequestQuery, UsageQuery
+from xinghe.api.account.questions import AccountQuery, EntriesQuery, RequestQuery, UsageQuery
 from xinghe.api.errors import ApiError
 from xinghe.api.query import Query
 from xinghe.usage.scope import Scope

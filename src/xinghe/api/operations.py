@@ -5,20 +5,22 @@ from typing import Any
 
 import msgspec
 
-from xinghe.api.account.schema import (
+from xinghe.api.account.questions import (
     AccountQuery,
-    AccountShown,
     BillingQuery,
-    BillingUsage,
     EntriesQuery,
-    EntryList,
-    FailedList,
     FailedQuery,
     RequestQuery,
+    UsageQuery,
+)
+from xinghe.api.account.schema import (
+    AccountShown,
+    BillingUsage,
+    EntryList,
+    FailedList,
     RequestShown,
     Subscription,
     UsageList,
-    UsageQuery,
 )
 from xinghe.api.chat.response import ChatCompletion, ChatCompletionChunk
 from xinghe.api.chat.schema import CHAT

@@ -10,7 +10,7 @@ from xinghe.accounts import DEFAULT_MEMBER, Principal
 from xinghe.api.account.asked import place
 from xinghe.api.account.balance import lines_of
 from xinghe.api.account.details import Details, Entries, Failed
-from xinghe.api.account.schema import (
+from xinghe.api.account.questions import (
     AccountQuery,
     EntriesQuery,
     FailedQuery,

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from xinghe.accounts import Principal
-from xinghe.api.account.schema import Filtered
+from xinghe.api.account.questions import Filtered
 from xinghe.api.errors import ApiError, Errors, refuse, shown
 from xinghe.api.query import moment, zone_of
 from xinghe.storage import Connection

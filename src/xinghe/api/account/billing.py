@@ -10,7 +10,8 @@ import msgspec
 
 from xinghe.accounts import Principal, wallets
 from xinghe.api.account.forms import send_json
-from xinghe.api.account.schema import BillingQuery, BillingUsage, Subscription
+from xinghe.api.account.questions import BillingQuery
+from xinghe.api.account.schema import BillingUsage, Subscription
 from xinghe.api.errors import refuse
 from xinghe.api.exchange import Exchange
 from xinghe.api.models import NO_MODEL

@@ -13,19 +13,21 @@ from xinghe.accounts import Limit, Principal
 from xinghe.api.account import shown
 from xinghe.api.account.asked import about, cursor, names, narrowed, period, place
 from xinghe.api.account.balance import account
-from xinghe.api.account.schema import (
+from xinghe.api.account.questions import (
     AccountQuery,
-    AccountShown,
     EntriesQuery,
-    EntryList,
-    FailedList,
     FailedQuery,
     Filtered,
     RequestQuery,
+    UsageQuery,
+)
+from xinghe.api.account.schema import (
+    AccountShown,
+    EntryList,
+    FailedList,
     RequestShown,
     Totals,
     UsageList,
-    UsageQuery,
     UsageShown,
 )
 from xinghe.api.errors import ApiError, Errors, refuse

@@ -11,20 +11,22 @@ from xinghe.api.account.asked import place
 from xinghe.api.account.balance import lines_of
 from xinghe.api.account.details import Details
 from xinghe.api.account.forms import Format, form_of, send_json, send_rows
-from xinghe.api.account.schema import (
-    AccountLine,
+from xinghe.api.account.questions import (
     AccountQuery,
     EntriesQuery,
+    FailedQuery,
+    RequestQuery,
+    Scoped,
+    UsageQuery,
+)
+from xinghe.api.account.schema import (
+    AccountLine,
     EntryList,
     EntryShown,
     FailedList,
-    FailedQuery,
     FailedShown,
-    RequestQuery,
     RequestShown,
-    Scoped,
     UsageList,
-    UsageQuery,
     UsageShown,
 )
 from xinghe.api.exchange import Exchange
