@@ -8,6 +8,8 @@ from contextlib import closing
 import apsw
 
 from tests.kit.server import Server
+from xinghe.ledger.agreement import BY_MONTH
+from xinghe.ledger.spans import SUMS
 
 MICRO = 1_000_000
 HOUR = 3_600 * MICRO
@@ -53,5 +55,15 @@ def use(
                 "-sum(amount), count(*), sum(completion_tokens), sum(first_ms), sum(total_ms), "
                 "min(at), max(at) FROM entries WHERE kind = 'usage' AND token_id = :token "
                 "GROUP BY wallet_id, at - at % :hour, member_id, token_id, model",
+                asked,
+            )
+            # As whatever is written late: at once in the sums of months, where its hour is closed.
+            sums = ", ".join(f"sum(u.{name})" for name in SUMS)
+            connection.execute(
+                "INSERT INTO usage_members (wallet_id, since, member_id, token_id, model, outcome, "
+                f"{', '.join(SUMS)}) SELECT u.wallet_id, {BY_MONTH['sqlite']}, u.member_id, "
+                f"u.token_id, u.model, u.outcome, {sums} FROM usage_hours u, usage_closed c "
+                "WHERE u.token_id = :token AND (u.hour < c.since OR "
+                "(u.hour < c.upto AND u.wallet_id <= c.wallet_id)) GROUP BY 1, 2, 3, 4, 5, 6",
                 asked,
             )
