@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import time
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
@@ -13,22 +12,21 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from xinghe.admin.groups import GroupList
-from xinghe.api.account.schema import AccountShown, FailedList, Lot, UsageList, UsageShown
+from xinghe.api.account.schema import AccountShown, FailedList, Lot, UsageShown
 from xinghe.api.errors import Errors
 from xinghe.console import advice
 from xinghe.console.calls import Refused
 from xinghe.console.overview.days import DAYS, HEIGHT, STEP, WIDTH, days, figure, first
 from xinghe.console.page import HOME, Page
 from xinghe.console.route import Route
+from xinghe.console.sums import sums
 
-ACCOUNT, USAGE = "/v1/account", "/v1/account/usage"
-FAILED, GROUPS = "/v1/account/requests", "/admin/v1/groups"
+ACCOUNT, FAILED = "/v1/account", "/v1/account/requests"
+GROUPS = "/admin/v1/groups"
 MOST_GROUPS = 6
 """Of those that somebody manages, whose accounts are shown."""
 MOST_LOTS = 10
 MOST_FAILED = 8
-SECONDS = 0.5
-"""After which no more sums are asked for: then the page says up to when it goes."""
 SOON = datetime.timedelta(days=7)
 
 
@@ -88,15 +86,8 @@ def _end(lot: Lot) -> datetime.datetime | None:
 async def _usage(page: Page, today: datetime.date) -> tuple[list[UsageShown], bool]:
     """What was used by day, the oldest first, and whether that is all."""
     asked = {"zone": page.browser.zone, "interval": "day", "from": first(today), "to": today}
-    rows: list[UsageShown] = []
-    after: str | None = None
-    end = time.monotonic() + SECONDS
-    while True:
-        found = await page.api.get(USAGE, UsageList, **asked, after=after)
-        rows += found.data
-        after = found.next
-        if after is None or time.monotonic() > end:
-            return rows, after is None
+    rows, following = await sums(page.api, asked)
+    return rows, following is None
 
 
 async def _managed(page: Page) -> list[AccountShown]:

@@ -15,12 +15,12 @@ from xinghe.console import advice
 from xinghe.console.calls import Refused
 from xinghe.console.page import Page
 from xinghe.console.route import Route
+from xinghe.console.sums import USAGE
 from xinghe.console.usage import drawing, request
 from xinghe.console.usage.choices import Choices, choices
 from xinghe.console.usage.export import export
 from xinghe.console.usage.filters import CHARTS, ENTRIES, REQUESTS, Filters
 from xinghe.console.usage.links import Links
-from xinghe.console.usage.reading import USAGE
 from xinghe.console.usage.series import Chart, Series, chart
 
 LISTED = "/v1/account/entries"

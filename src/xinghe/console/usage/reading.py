@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import Any
 
 import msgspec
 
-from xinghe.api.account.schema import UsageList, UsageShown
+from xinghe.api.account.schema import UsageShown
 from xinghe.console.calls import Calls
+from xinghe.console.sums import LIMIT, sums
 from xinghe.console.usage.filters import By, Filters, Metric
 from xinghe.console.usage.totals import Totals
 
-USAGE = "/v1/account/usage"
 MOST = 8
 """Models, tokens or members that are told apart; the rest are one more."""
-LIMIT = 1000
-"""Sums of one page, and the most that a chart is made of."""
 RANKED = 5 * LIMIT
-"""Sums among which the largest are looked for."""
-SECONDS = 0.5
-"""After which no further page is read: a chart then says how far it goes."""
+"""Sums among which the largest are looked for; a chart is made of a page of them."""
 
 
 class Read(msgspec.Struct):
@@ -44,18 +38,18 @@ async def read(api: Calls, asked: Filters) -> Read:
     # Where the times are wrong, the API says what is wrong with them.
     interval = "day" if span is None else span.interval
     question = asked.filters | {"interval": interval}
-    rows, following = await _rows(api, question | {"by": asked.by})
+    rows, following = await sums(api, question | {"by": asked.by}, LIMIT)
     if following is None:
         return Read(rows, asked.by)
     (keys, several), (whole, following) = await asyncio.gather(
-        _largest(api, asked), _rows(api, question)
+        _largest(api, asked), sums(api, question, LIMIT)
     )
     if following is not None:
         return Read(whole, None, reached=whole[-1].until if whole else None)
     if not keys:
         return Read(whole, None)
     found = await asyncio.gather(
-        *(_rows(api, question | {"by": asked.by, asked.by: key}) for key in keys)
+        *(sums(api, question | {"by": asked.by, asked.by: key}, LIMIT) for key in keys)
     )
     return Read([row for some, _ in found for row in some], asked.by, whole, several - len(keys))
 
@@ -74,10 +68,10 @@ def called(row: UsageShown, by: By | None) -> tuple[str, str]:
 
 def ranked(rows: list[UsageShown], by: By | None, metric: Metric) -> list[str]:
     """The names that filters know, the one with the most first."""
-    sums: dict[str, Totals] = {}
+    found: dict[str, Totals] = {}
     for row in rows:
-        sums.setdefault(called(row, by)[0], Totals()).add(row)
-    return sorted(sums, key=lambda key: (-sums[key].of(metric), -sums[key].spent, key))
+        found.setdefault(called(row, by)[0], Totals()).add(row)
+    return sorted(found, key=lambda key: (-found[key].of(metric), -found[key].spent, key))
 
 
 async def _largest(api: Calls, asked: Filters) -> tuple[list[str], int]:
@@ -85,23 +79,8 @@ async def _largest(api: Calls, asked: Filters) -> tuple[list[str], int]:
     if asked.by == "member" and not asked["group"]:
         return [], 0  # of himself, nobody may ask about others
     question = asked.filters | {"interval": "month", "by": asked.by}
-    rows, following = await _rows(api, question, RANKED)
+    rows, following = await sums(api, question, RANKED)
     if following is not None:
         return [], 0
     keys = ranked(rows, asked.by, asked.metric)
     return [key for key in keys if key][:MOST], len(keys)
-
-
-async def _rows(
-    api: Calls, question: dict[str, Any], most: int = LIMIT
-) -> tuple[list[UsageShown], str | None]:
-    """Some pages of sums, and where they go on behind those."""
-    rows: list[UsageShown] = []
-    after: str | None = None
-    end = time.monotonic() + SECONDS
-    while True:
-        found = await api.get(USAGE, UsageList, **question, limit=LIMIT, after=after)
-        rows += found.data
-        after = found.next
-        if after is None or len(rows) >= most or time.monotonic() > end:
-            return rows, after
