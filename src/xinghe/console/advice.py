@@ -57,7 +57,7 @@ _ADVICE: dict[str, tuple[str, str]] = {
         "The header appid is not that of the token's member. Correct it, or leave it out.",
     ),
     "invalid_iam_token": (
-        "访问令牌未知、已撤销或已过期。在“访问令牌”页创建一个新的。",
+        "访问令牌未知、已吊销或已过期。在“访问令牌”页创建一个新的。",
         "The access token is unknown, revoked or expired. Make a new one on the page Access "
         "tokens.",
     ),

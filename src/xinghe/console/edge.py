@@ -227,7 +227,7 @@ def _wanted(request: Request) -> str:
 def _not_ours() -> NotServed:
     return NotServed(
         403,
-        "这个表单不是从本站的页面发来的,或者页面已经过期。请返回、刷新页面后再试一次。",
+        "这个表单不是从本站的页面发来的，或者页面已经过期。请返回、刷新页面后再试一次。",
         "This form did not come from a page of this site, or the page is out of date. Go back, "
         "reload the page and try again.",
     )

@@ -95,7 +95,7 @@ GROUPS = (
             "tokens.create": Told("创建令牌", "Make an access token"),
             "tokens.get": Told("查询令牌", "One access token"),
             "tokens.change": Told("修改令牌", "Change an access token"),
-            "tokens.revoke": Told("撤销令牌", "Revoke an access token"),
+            "tokens.revoke": Told("吊销令牌", "Revoke an access token"),
         },
     ),
     Group(
