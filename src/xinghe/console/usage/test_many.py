@@ -15,6 +15,8 @@ from tests.kit.server import Server
 from tests.kit.used import COST, HOUR, MICRO, use
 from tests.kit.visitor import Visitor
 
+from xinghe.console.sums import LIMIT
+
 USAGE, ENTRIES = "/console/usage", "/console/usage/entries"
 NUMBER = 10_000
 SCRIPT = "<script>alert('model')</script>"
@@ -137,23 +139,23 @@ def test_much_keeps_nobody_out(much: Visitor, width: int, theme: str) -> None:
 
 
 def test_the_largest_of_very_many(much: Visitor, service: Server) -> None:
-    """More sums than are read at once: 90 days of twelve models."""
+    """More sums than are read at once, however full pages are: 88 days of 26 models."""
     token = service.token("--name", "many", account=NAME)
     since = int(time.time() * MICRO) - 88 * 24 * HOUR
-    weighed = [*MODELS, *MODELS[:3], *MODELS[:3]]
-    use(service, token, weighed, 9_000, since=since, apart=87 * 24 * HOUR // 9_000)
+    weighed = [*MODELS, *(f"rare-{number}" for number in range(14)), *MODELS[:3], *MODELS[:3]]
+    use(service, token, weighed, 9_600, since=since, apart=87 * 24 * HOUR // 9_600)
     first = f"{datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=89):%Y-%m-%d}"
     last = f"{datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1):%Y-%m-%d}"
     when = f"from={first}&to={last}&token={token.split('-')[1]}&show=requests"
     sums = much.get(f"{USAGE}/sums.jsonl?{when}").reply.body.splitlines()
-    assert len(sums) > 1000
+    assert len(sums) > 2 * LIMIT
     page = much.get(f"{USAGE}?{when}")
     assert page.all("[role=status]") == []
     legend = page.texts(".legend li")
-    assert [each.rpartition(" ")[2] for each in legend] == ["1,500"] * 3 + ["500"] * 5 + ["2,000"]
-    assert legend[-1].startswith("其他 4 个")
+    assert [each.rpartition(" ")[2] for each in legend] == ["900"] * 3 + ["300"] * 5 + ["5,400"]
+    assert legend[-1].startswith("其他 18 个")
     shown = [int(text.rpartition("：")[2].replace(",", "")) for text in page.texts("svg title")]
-    assert sum(shown) == 9_000
+    assert sum(shown) == 9_600
     assert len(page.texts("tbody tr")) >= 87
     links = [each for each in page.all("svg.bars a") if each.cssselect(".s0")]
     entries = much.get(links[5].get("href"))
