@@ -141,7 +141,7 @@ def test_interrupted(tmp_path: Path) -> None:
     with closing(SQLiteBackend.prepared(tmp_path / "data", create=True).session()) as session:
         fill(session, 1)
         session.run(  # what takes a while, and is made in none
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600) "
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500) "
             "INSERT INTO kept_answers (member_id, operation, key, asked, model, status, headers, "
             "body, size, at) SELECT 1, 'o', randomblob(32), randomblob(32), 'm', 200, x'', "
             "randomblob(150000), 150000, 7 FROM n"

@@ -42,6 +42,14 @@ def status(server: Server, path: str) -> int:
         return connection.reply().status
 
 
+def ready(server: Server, check: str) -> bool:
+    """What `/readyz` says of one thing that it has looked at."""
+    with Connection(server.url) as connection:
+        connection.request("GET", "/readyz")
+        checks: dict[str, bool] = connection.reply().json["checks"]
+        return checks[check]
+
+
 def serve_fails(data: Path, *options: str, **settings: str) -> str:
     """A `serve` that must end by itself with exit code 1; gives what it said to standard error."""
     code, out, errors = ended("serve", "--port", "0", *options, data=data, settings=settings)
