@@ -20,7 +20,7 @@ VERSION = "12.8.2"
 PATHS = ("/", "/console/", "/console/usage", "/docs")
 CATEGORIES = ("performance", "accessibility", "best-practices")
 LEAST = 0.95
-ROUNDS = 3
+ROUNDS, TRIES = 3, 6
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,10 @@ def test_scores(lighthouse: Path, member: Visitor, tmp_path: Path, path: str) ->
     headers = tmp_path / "headers.json"
     headers.write_text(json.dumps({} if path == "/" else {"Cookie": cookies}))
     scores: dict[str, list[float]] = {name: [] for name in CATEGORIES}
-    for number in range(ROUNDS):
+    told = []
+    for number in range(TRIES):
         report = tmp_path / f"{number}.json"
-        subprocess.run(
+        done = subprocess.run(
             [
                 str(lighthouse), member.url + path, "--preset=desktop", "--quiet", "--output=json",
                 f"--output-path={report}", f"--extra-headers={headers}",
@@ -52,10 +53,16 @@ def test_scores(lighthouse: Path, member: Visitor, tmp_path: Path, path: str) ->
                 "--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage",
             ],
             env={**os.environ, "CHROME_PATH": chromium},
-            check=True, capture_output=True, timeout=300,
+            check=False, capture_output=True, timeout=300,
         )  # fmt: skip
+        if done.returncode != 0:  # it loses its browser now and then
+            told.append(done.stderr.decode())
+            continue
         found = json.loads(report.read_text())["categories"]
         for name in CATEGORIES:
             scores[name].append(found[name]["score"])
+        if len(scores[CATEGORIES[0]]) == ROUNDS:
+            break
+    assert len(scores[CATEGORIES[0]]) == ROUNDS, told
     middle = {name: statistics.median(each) for name, each in scores.items()}
     assert {name: score for name, score in middle.items() if score < LEAST} == {}
