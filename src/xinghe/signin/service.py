@@ -124,16 +124,13 @@ class SignIn:
         """A session of whom a one-time link is for; the link works no more."""
         with self._attempt("", address) as attempt:
 
-            def operation(connection: Connection) -> NewSession | None:
+            def operation(connection: Connection) -> NewSession:
                 owner = links.take(connection, code)
-                return None if owner is None else self.sessions.make(connection, owner, "link")
+                if owner is None:
+                    raise _refused("link", address)
+                return self.sessions.make(connection, owner, "link")
 
-            made = await self._database.write(operation)
-            if made is None:
-                raise _refused("link", address)
-            attempt.succeeded()
-        log.info("signed_in", member=made.owner.appid, method=made.method)
-        return made
+            return await self._let_in(attempt, operation)
 
     async def by_provider(
         self, secret: str, code: str, address: str, *, invitation: str | None, name: str | None
