@@ -13,6 +13,8 @@ from starlette.responses import Response
 Language: TypeAlias = Literal["zh", "en"]
 Theme: TypeAlias = Literal["", "light", "dark"]
 """Empty: as the system has it."""
+LANGUAGES: Mapping[str, Language] = {"zh": "zh", "en": "en"}
+THEMES: Mapping[str, Theme] = {"": "", "light": "light", "dark": "dark"}
 
 YEAR = 31_536_000
 _SECRET = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -33,8 +35,7 @@ class Browser:
         secret = cookies.get(f"{self._prefix}secret", "")
         self.secret = secret if _SECRET.fullmatch(secret) else self._new_secret()
         self.language: Language = _language(cookies.get("xinghe-language", ""), accept_language)
-        theme = cookies.get("xinghe-theme", "")
-        self.theme: Theme = theme if theme in ("light", "dark") else ""  # type: ignore[assignment]
+        self.theme = THEMES.get(cookies.get("xinghe-theme", ""), "")
         self.zone = _zone(cookies.get("xinghe-zone", ""), zone)
 
     def sign_in(self, session: str, lasts: int) -> None:
@@ -49,9 +50,9 @@ class Browser:
 
     def prefer(self, *, language: str = "", theme: str | None = None) -> None:
         """Remember a language or a theme; one that is none is left alone."""
-        if language in ("zh", "en"):
+        if language in LANGUAGES:
             self._set.append(("xinghe-language", language, YEAR))
-        if theme in ("", "light", "dark"):
+        if theme is not None and theme in THEMES:
             self._set.append(("xinghe-theme", theme, YEAR if theme else 0))
 
     def save(self, response: Response) -> None:
@@ -75,8 +76,8 @@ class Browser:
 
 def _language(chosen: str, accepted: str) -> Language:
     """The one that was chosen; else the first of the header that is one of ours; else Chinese."""
-    if chosen in ("zh", "en"):
-        return chosen  # type: ignore[return-value]
+    if chosen in LANGUAGES:
+        return LANGUAGES[chosen]
     ranked = []
     for place, each in enumerate(accepted.lower().split(",")[:20]):
         tag, _, weight = each.strip().partition(";q=")
@@ -85,8 +86,8 @@ def _language(chosen: str, accepted: str) -> Language:
         except ValueError:
             continue
     for _, _, tag in sorted(ranked):
-        if tag in ("zh", "en"):
-            return tag  # type: ignore[return-value]
+        if tag in LANGUAGES:
+            return LANGUAGES[tag]
     return "zh"
 
 

@@ -22,6 +22,13 @@ LINK = re.compile(r"console at (http\S+/console/link\?code=\S+)")
 READY = re.compile(r"ready at (http://\S+)")
 
 
+def address(told: str) -> str:
+    """Where a service that is ready says that it is."""
+    found = READY.search(told)
+    assert found, told
+    return found[1]
+
+
 @contextmanager
 def started(
     data: Path, *options: str, terminal: bool, settings: Mapping[str, str] | None = None
@@ -56,7 +63,7 @@ def test_a_terminal_is_told_a_link_that_the_next_start_ends(tmp_path: Path) -> N
             assert found, told
             links.append(found[1])
             if len(links) == 2:
-                visitor = Visitor(READY.search(told)[1])  # type: ignore[index]
+                visitor = Visitor(address(told))
                 first, second = (link[link.index("/console/") :] for link in links)
                 assert visitor.submit(visitor.get(first), "/console/link").status == 401
                 assert visitor.submit(visitor.get(second), "/console/link").status == 200
@@ -89,6 +96,6 @@ def test_without_the_console_there_is_nothing_to_tell(tmp_path: Path) -> None:
     settings = {"XINGHE_CONSOLE__ENABLED": "false"}
     with started(tmp_path, "--port", str(free_port()), terminal=True, settings=settings) as told:
         assert "console" not in told
-        visitor = Visitor(READY.search(told)[1])  # type: ignore[index]
+        visitor = Visitor(address(told))
         assert visitor.get("/").reply.json["error"]
         assert visitor.get("/docs").status == 404
