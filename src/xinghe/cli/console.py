@@ -21,7 +21,9 @@ def console() -> None:
 def link(data: str | None) -> None:
     """Print a link that signs the operator in: once, within ten minutes.
 
-    The links before it work no more. It is a secret: whoever opens it first is the operator.
+    The links before it work no more. It is a secret: whoever opens it first is the operator. It
+    begins with the address of the settings; a port that the service was given by --port is yours
+    to put in.
     """
 
     async def made(settings: Settings) -> str:
