@@ -14,7 +14,7 @@ from tests.ledger.many import fill
 from tests.ledger.test_budgets import again
 from xinghe.accounts import Principal, Tokens
 from xinghe.core import Usage
-from xinghe.ledger import Ledger, check
+from xinghe.ledger import Ledger, check, check_file
 from xinghe.storage.postgresql.backend import PostgreSQLBackend
 from xinghe.storage.sqlite import SQLiteSession
 
@@ -117,7 +117,8 @@ async def test_damage(
     writer.execute("DROP TRIGGER entries_are_never_deleted")
     writer.execute(damage)
     writer.pragma("ignore_check_constraints", False)
-    found = check(SQLiteSession(writer))
+    session = SQLiteSession(writer)
+    found = check(session) + check_file(session)
     writer.execute("ROLLBACK TO damage; RELEASE damage")
     assert rule in {finding.rule for finding in found}
     assert all(finding.where and finding.expected != finding.found for finding in found)

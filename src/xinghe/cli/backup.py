@@ -13,7 +13,7 @@ import click
 
 from xinghe.cli.common import data_option, run
 from xinghe.cli.ledger import show_findings
-from xinghe.ledger import check
+from xinghe.ledger import prove
 from xinghe.settings import SettingsError, load
 from xinghe.storage import Database, StorageError, restore, save, verify_backup
 from xinghe.storage.backup_file import Summary
@@ -70,7 +70,7 @@ def restore_command(context: click.Context, file: Path, replace: bool, data: str
         raise click.ClickException(str(error)) from error
     try:
         _say(run(data, action, create=True), f"restored from {file}")
-        findings = run(data, lambda database: database.read(check, within=None))
+        findings = run(data, prove)
     finally:
         os.close(lock)
     show_findings(context, findings)

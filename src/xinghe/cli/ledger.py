@@ -16,8 +16,7 @@ from xinghe.cli.common import (
     shown_options,
     tokens,
 )
-from xinghe.ledger import Entry, Finding, latest
-from xinghe.ledger import check as check_books
+from xinghe.ledger import Entry, Finding, latest, prove
 from xinghe.storage import Database
 
 
@@ -32,7 +31,7 @@ def ledger() -> None:
 @click.pass_context
 def check(context: click.Context, data: str | None, as_json: bool) -> None:
     """Prove that entries, lots, holds and balances agree; exit 1 and say what is off if not."""
-    findings = run(data, lambda db: db.read(check_books, within=None))
+    findings = run(data, prove)
     show_findings(context, findings, as_json=as_json)
 
 

@@ -1,6 +1,6 @@
 """Reserve, capture, release: what requests cost, exactly once, whatever happens."""
 
-from xinghe.ledger.books import Entry, Finding, check, latest
+from xinghe.ledger.books import Entry, Finding, check, check_file, latest, prove
 from xinghe.ledger.budgets import Budget, BudgetReached
 from xinghe.ledger.holding import Holding, InsufficientTokens, OverBudget
 from xinghe.ledger.ledger import Ledger, Payer

@@ -3,12 +3,13 @@
 Every invariant is one query that finds what breaks it. Both databases understand it.
 """
 
+import asyncio
 from collections.abc import Iterator
 
 import msgspec
 
 from xinghe.ledger import agreement, budgets
-from xinghe.storage import Connection
+from xinghe.storage import Connection, Database
 
 _COLUMNS = (
     "e.id, (SELECT m.name FROM members m WHERE m.id = coalesce(e.member_id, e.wallet_id)), "
@@ -165,11 +166,20 @@ class Finding(msgspec.Struct, frozen=True):
     found: str
 
 
-def check(connection: Connection) -> list[Finding]:
+async def prove(database: Database) -> list[Finding]:
     """Everything that is off; an empty list proves the books, up to a moment during the check.
 
-    It holds nobody up, and may take a minute for 10,000,000 entries.
+    It holds nobody up, and may take a minute for 10,000,000 entries. Raises `StorageUnavailable`.
     """
+    # Both read all there is: each has a reader, and so a core, of its own.
+    parts = await asyncio.gather(
+        database.read(check, within=None), database.read(check_file, within=None)
+    )
+    return [finding for part in parts for finding in part]
+
+
+def check(connection: Connection) -> list[Finding]:
+    """What is off in the books."""
     findings: list[Finding] = []
 
     def hold_to(rule: str, query: str, *parameters: object) -> None:
@@ -179,8 +189,7 @@ def check(connection: Connection) -> list[Finding]:
     read: dict[str, object] = {}
     for table, (first, rule, query) in _OF_EACH.items():
         read[table] = first
-        following = f"SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2"  # noqa: S608
-        while upto := connection.value(following, read[table], PORTION):
+        for upto in _portions(connection, table, first):
             hold_to(rule, query, read[table], upto)
             read[table] = upto
     with connection.snapshot():
@@ -189,9 +198,32 @@ def check(connection: Connection) -> list[Finding]:
             if newest is not None:
                 hold_to(rule, query, read[table], newest)
         findings += [*_wallets(connection), *_budgets(connection)]
-    if connection.dialect == "sqlite":
-        findings += _file(connection)
     return findings
+
+
+def _portions(connection: Connection, table: str, first: object) -> Iterator[object]:
+    """Ids of a table, `PORTION` rows between one and the next, as long as there are so many."""
+    following = f"SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2"  # noqa: S608
+    while upto := connection.value(following, first, PORTION):
+        yield upto
+        first = upto
+
+
+def check_file(connection: Connection) -> list[Finding]:
+    """What is off in SQLite's file.
+
+    PostgreSQL keeps to it by itself: its pages have checksums, its references are held.
+    """
+    if connection.dialect != "sqlite":
+        return []
+    return [
+        Finding("the database file is intact", "xinghe.db", "ok", str(message))
+        for (message,) in connection.rows("PRAGMA quick_check")
+        if message != "ok"
+    ] + [
+        Finding("every reference leads somewhere", f"{table} row {row}", parent, "nothing")
+        for table, row, parent, _ in connection.rows("PRAGMA foreign_key_check")
+    ]
 
 
 def _wallets(connection: Connection) -> Iterator[Finding]:
@@ -235,15 +267,3 @@ def _budgets(connection: Connection) -> list[Finding]:
         if due != used:
             findings.append(Finding(_COUNTED, f"budget {budget} from {part}", str(due), str(used)))
     return findings[:MOST]
-
-
-def _file(connection: Connection) -> list[Finding]:
-    """What PostgreSQL keeps to by itself: its pages have checksums, its references are held."""
-    return [
-        Finding("the database file is intact", "xinghe.db", "ok", str(message))
-        for (message,) in connection.rows("PRAGMA quick_check")
-        if message != "ok"
-    ] + [
-        Finding("every reference leads somewhere", f"{table} row {row}", parent, "nothing")
-        for table, row, parent, _ in connection.rows("PRAGMA foreign_key_check")
-    ]
