@@ -11,18 +11,8 @@ import pytest
 from tests.conftest import MakeServer
 from tests.kit.api import Api
 from tests.kit.books import Books
-from tests.kit.expect import answered, no_engine
+from tests.kit.expect import answered
 from tests.kit.raw import Connection
-
-UNREACHABLE = """
-[deployments.nowhere]
-engine = "upstream-embedding"
-url = "http://127.0.0.1:9/v1"
-model = "bge"
-
-[models."bge-large-zh"]
-deployment = "nowhere"
-"""
 
 
 def test_who_leaves_owes_the_texts_that_were_begun_and_no_hold_stays(
@@ -38,21 +28,6 @@ def test_who_leaves_owes_the_texts_that_were_begun_and_no_hold_stays(
     books.settled()
     # 16 × 360 Chinese characters at a quarter Token; nothing, had it left before its turn.
     assert before - books.shown()["balance"] in (0, 16 * 360 * 250_000)
-
-
-def test_an_engine_that_is_away_is_our_fault_and_free(make_server: MakeServer) -> None:
-    server = make_server(models=UNREACHABLE)
-    api = Api(server.url, server.token())
-    for path, body in (
-        ("/embeddings", {"model": "bge-large-zh", "input": "你好"}),
-        ("/rerank", {"model": "bge-large-zh", "query": "你好", "documents": ["好"]}),
-    ):
-        reply = api.post(path, body)
-        no_engine(reply)
-        Books(server).free(reply.json["id"])
-    answered(api.post("/embeddings", {"input": "别的模型照常"}))
-    # Its vectors' dimension is not known yet.
-    assert api.get("/models/bge-large-zh").json["xinghe"]["dimensions"] is None
 
 
 def test_a_file_that_is_not_there_is_said_at_the_start(make_server: MakeServer) -> None:

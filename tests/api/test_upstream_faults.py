@@ -9,7 +9,7 @@ import pytest
 
 from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.books import Books
-from tests.kit.expect import answered, broke_off, no_engine, refused
+from tests.kit.expect import answered, away, broke_off, no_engine, refused
 from tests.kit.models import ABLE, CHAT, DOWN, QUIET
 from tests.kit.raw import Reply
 from tests.kit.script import Fault, Script
@@ -33,7 +33,13 @@ MIDSTREAM: list[Fault] = ["reset", "truncate", "garbage", "error_event"]
 @pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
 @pytest.mark.parametrize("script", BEFORE_THE_FIRST_TOKEN, ids=NAMES)
 def test_answer_that_never_began(api: Api, mount: str, script: Script) -> None:
-    no_engine(api.at(mount).chat(model=CHAT, messages=script.messages))
+    reply = api.at(mount).chat(model=CHAT, messages=script.messages)
+    if script.fault == "status" and script.status >= 500:
+        away(reply)  # it did not begin, and may yet
+        assert (reply.status == 503) == (mount == STRICT)
+    else:
+        no_engine(reply)
+        assert "retry-after" not in reply.headers
 
 
 @pytest.mark.parametrize("script", BEFORE_THE_FIRST_TOKEN, ids=NAMES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -26,10 +26,12 @@ from xinghe.core import (
 )
 from xinghe.dispatch import (
     RETRY_DELAYS,
+    Away,
     ChatDeployment,
     Deployments,
     DispatchFailed,
 )
+from xinghe.engines import Batch, EngineAway
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.upstream import UpstreamEngine
 
@@ -92,10 +94,34 @@ async def test_retries_come_to_an_end() -> None:
         deployment_at(tape.url, slots=1, queue=0) as deployment,
     ):
         began = time.monotonic()
-        with pytest.raises(DispatchFailed):
+        with pytest.raises(Away) as away:
             await ask(deployment)
+        assert away.value.retry_after >= 1
         assert time.monotonic() - began >= sum(RETRY_DELAYS)
         assert len(tape.requests) == 1 + len(RETRY_DELAYS)
+
+
+class NowhereToTry(UpstreamEngine):
+    """No server of its deployment is to be tried now."""
+
+    tries = 0
+
+    async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
+        self.tries += 1
+        raise EngineAway("all servers are away", retry_after=17.0)
+        yield
+
+
+async def test_engine_that_is_known_to_be_away_is_not_waited_for() -> None:
+    spec = UpstreamDeployment(url="http://127.0.0.1:9/v1", model="m")
+    engine = NowhereToTry("up", spec)
+    deployment = ChatDeployment("up", spec, engine)
+    began = time.monotonic()
+    with pytest.raises(Away) as away:
+        await ask(deployment)
+    assert away.value.retry_after == 17
+    assert engine.tries == 1
+    assert time.monotonic() - began < RETRY_DELAYS[0]
 
 
 async def test_engine_that_comes_back_in_time_serves() -> None:

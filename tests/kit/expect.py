@@ -62,6 +62,15 @@ def no_engine(reply: Reply) -> None:
     assert reply.json["id"] in reply.json["error"]["message"]
 
 
+def away(reply: Reply) -> None:
+    """Nobody who serves the model can be reached: the row of its mount, and when to come again."""
+    if reply.status == 503:
+        refused(reply, 503, "Internal_error", "service_unavailable", "try again in")
+    else:
+        no_engine(reply)
+    assert int(reply.headers["retry-after"]) >= 1
+
+
 def broke_off(stream: Stream) -> None:
     """A stream that had begun ends with one error event and without `[DONE]`."""
     assert len(stream.errors) == 1

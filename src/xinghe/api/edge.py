@@ -114,7 +114,7 @@ async def answer(exchange: Exchange, work: Awaitable[None]) -> None:
             # The grace period of a shutdown is over: even then the client gets an answer.
             await exchange.send_error(stopped(exchange.request_id))
         except Exception as fault:  # the edge: whatever happened below, the client gets an answer
-            await exchange.send_error(as_api_error(fault, exchange.request_id))
+            await exchange.send_error(as_api_error(fault, exchange.request_id, exchange.dialect))
         finally:
             exchange.close()
             _record(exchange)

@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
+from xinghe.api.dialect import Dialect
 from xinghe.core import MICRO, Busy
-from xinghe.dispatch import DispatchFailed, Preempted, TooLong
-from xinghe.embedding import EmbedderFailed
-from xinghe.images import ImageEngineFailed, ImageEngineUnavailable
+from xinghe.dispatch import Away, DispatchFailed, Preempted, TooLong
+from xinghe.embedding import EmbedderAway, EmbedderFailed
+from xinghe.images import ImageEngineAway, ImageEngineFailed, ImageEngineUnavailable
 from xinghe.images.store import StoreError
 from xinghe.ledger import BudgetReached, InsufficientTokens
 from xinghe.limits import RateLimited
@@ -72,6 +73,7 @@ class Errors(enum.Enum):
     CLUSTER_RATE_LIMIT = Row(429, "rate_limit_exceeded", "cluster_rate_limit_exceeded")
     INTERNAL_ERROR = Row(500, "Internal_error", "internal_error")
     DISPATCH_ERROR = Row(500, "Internal_error", "dispatch_internal_error")
+    SERVICE_UNAVAILABLE = Row(503, "Internal_error", "service_unavailable")
 
 
 class ErrorDetail(msgspec.Struct, omit_defaults=True):
@@ -151,9 +153,20 @@ def stopped(request_id: str) -> ApiError:
     )
 
 
-def internal(request_id: str, error: Errors = Errors.INTERNAL_ERROR) -> ApiError:
+def internal(
+    request_id: str, error: Errors = Errors.INTERNAL_ERROR, retry_after: int | None = None
+) -> ApiError:
     """Our own fault: says the id, by which the operator finds the rest in the log."""
-    return ApiError(error, f"Internal error ({request_id})")
+    return ApiError(error, f"Internal error ({request_id})", retry_after=retry_after)
+
+
+def away(request_id: str, dialect: Dialect, retry_after: float) -> ApiError:
+    """Nobody who serves the model can be reached; `retry_after` in seconds."""
+    seconds = max(1, math.ceil(retry_after))
+    if dialect is Dialect.DOCUMENTED:
+        return internal(request_id, Errors.DISPATCH_ERROR, seconds)
+    text = f"nobody who serves the model can be reached ({request_id}), try again in {seconds} s"
+    return ApiError(Errors.SERVICE_UNAVAILABLE, text, retry_after=seconds)
 
 
 LIMITS = {
@@ -166,8 +179,12 @@ CLUSTER_FULL = "request limit by resouce cluster reached"
 """The source's own texts (section 6), with its slip of the pen."""
 
 
-def as_api_error(fault: BaseException, request_id: str) -> ApiError:
+def as_api_error(
+    fault: BaseException, request_id: str, dialect: Dialect = Dialect.DOCUMENTED
+) -> ApiError:
     """The row of the table for a fault; what is not expected is logged with its traceback."""
+    if isinstance(fault, Away | EmbedderAway | ImageEngineAway):
+        return away(request_id, dialect, fault.retry_after)
     known = _expected(fault)
     if known is None:
         log.error("internal_error", exc_info=fault)

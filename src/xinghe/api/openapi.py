@@ -82,7 +82,7 @@ def _described(
     if operation.event is not None:
         content |= {"text/event-stream": {"schema": _stream(operation.event)}}
         told = "The answer; server-sent events where stream is true."
-    answers = {"200": {"description": told, "content": content}, **_refusals(operation)}
+    answers = {"200": {"description": told, "content": content}, **_refusals(operation, dialect)}
     described: dict[str, Any] = {
         "operationId": f"{operation.name}.{dialect.value}",
         "summary": operation.summary,
@@ -110,10 +110,12 @@ def _stream(event: type) -> dict[str, Any]:
     return {"type": "object", "required": ["data"], "properties": {"data": data}}
 
 
-def _refusals(operation: Operation) -> dict[str, Any]:
+def _refusals(operation: Operation, dialect: Dialect) -> dict[str, Any]:
     """Each status that it may be answered with, and the codes that it may carry."""
     never = OF_OPERATORS if operation.forms else OF_OPERATORS | OF_BODIES
     never = never if operation.name == "chat" else never | OF_CONVERSATIONS
+    if not operation.forms or dialect is Dialect.DOCUMENTED:
+        never = never | {Errors.SERVICE_UNAVAILABLE}
     codes: dict[int, list[str]] = {}
     for error in Errors:
         if error not in never:

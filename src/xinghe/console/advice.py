@@ -143,6 +143,12 @@ _ADVICE: dict[str, tuple[str, str]] = {
         "No engine could answer, and nothing was charged. Try again in a while; if it stays, tell "
         "the operator the request id.",
     ),
+    "service_unavailable": (
+        "模型的部署现在都够不着，没有扣费。按 Retry-After 等待后重试；"
+        "若再发生，把请求编号告诉管理员。",
+        "None of the model's deployments can be reached now, and nothing was charged. Wait as "
+        "Retry-After says, then try again; if it stays, tell the operator the request id.",
+    ),
     "client_gone": (
         "客户端在回答之前断开了。检查客户端的超时设置，或用流式回答。",
         "The client went away before it was answered. Check the client's timeout, or stream the "

@@ -1,4 +1,11 @@
 """Brings work to the deployment that serves a model: queue, retry, cancellation."""
 
-from xinghe.dispatch.chat import RETRY_DELAYS, ChatDeployment, DispatchFailed, Preempted, TooLong
+from xinghe.dispatch.chat import (
+    RETRY_DELAYS,
+    Away,
+    ChatDeployment,
+    DispatchFailed,
+    Preempted,
+    TooLong,
+)
 from xinghe.dispatch.deployments import Deployments

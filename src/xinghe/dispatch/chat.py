@@ -10,6 +10,7 @@ from xinghe.core import Busy, EngineRequest, Message, Prompt, ToolUse
 from xinghe.engines import (
     Batch,
     Engine,
+    EngineAway,
     EngineBusy,
     EngineFailed,
     EngineRefused,
@@ -23,10 +24,20 @@ log = structlog.get_logger(__name__)
 
 RETRY_DELAYS = (0.2, 1.0)
 """Seconds before each further try (an embedded engine is waited for by itself)."""
+RETRY_AFTER = 2.0
+"""Seconds after which a client may ask again for what did not come back within all tries."""
 
 
 class DispatchFailed(Exception):
     """No engine could serve, after retries."""
+
+
+class Away(DispatchFailed):
+    """No engine could be reached, or is to be tried now; `retry_after` is in seconds."""
+
+    def __init__(self, name: str, retry_after: float) -> None:
+        super().__init__(name)
+        self.retry_after = retry_after
 
 
 class Preempted(Busy):
@@ -99,9 +110,11 @@ class ChatDeployment:
             raise self._failed(error) from error
 
     def _unavailable(self, error: EngineUnavailable, delay: float | None) -> None:
+        advice = error.retry_after if isinstance(error, EngineAway) else None
+        delay = delay if advice is None else None
         log.warning("engine_unavailable", deployment=self.name, error=str(error), retry=delay)
         if delay is None:
-            raise DispatchFailed(self.name) from error
+            raise Away(self.name, advice or RETRY_AFTER) from error
 
     def _failed(self, error: EngineFailed) -> DispatchFailed:
         log.error("engine_failed", deployment=self.name, error=str(error))

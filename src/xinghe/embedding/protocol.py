@@ -22,6 +22,14 @@ class EmbedderFailed(EmbedderError):
     """It died, could not be reached, or broke its protocol, after another try."""
 
 
+class EmbedderAway(EmbedderFailed):
+    """It could not be reached, or is not to be tried now; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class TextTooLong(Exception):
     """Text number `index` (from 0) has more `tokens` than `limit`; nothing was computed.
 

@@ -13,7 +13,15 @@ import structlog
 
 from xinghe.catalog import UpstreamEmbeddingDeployment
 from xinghe.core import Busy
-from xinghe.embedding.protocol import Began, Embedder, EmbedderFailed, Form, TextTooLong, Vectors
+from xinghe.embedding.protocol import (
+    Began,
+    Embedder,
+    EmbedderAway,
+    EmbedderFailed,
+    Form,
+    TextTooLong,
+    Vectors,
+)
 from xinghe.outbound import (
     AnswerTooLarge,
     CallFailed,
@@ -225,7 +233,7 @@ class UpstreamEmbedder(Embedder):
             raise self._failed(str(error)) from None
         log.warning("embedding_failed", served_by=self.served_by, error=str(error))
         if pause is None:
-            raise EmbedderFailed(str(error)) from None
+            raise EmbedderAway(str(error), RETRY_AFTER) from None
 
     def _failed(self, message: str) -> EmbedderFailed:
         log.error("embedding_failed", served_by=self.served_by, error=message)

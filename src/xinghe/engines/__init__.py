@@ -3,6 +3,7 @@
 from xinghe.engines.protocol import (
     Batch,
     Engine,
+    EngineAway,
     EngineBusy,
     EngineFailed,
     EngineRefused,

@@ -17,6 +17,17 @@ class EngineUnavailable(EngineError):
     """It could not be reached, or refused before it began: another try may go through."""
 
 
+class EngineAway(EngineUnavailable):
+    """It cannot be tried at all now, and was not: that is known without a delay or another try.
+
+    `retry_after` is when it may be, in seconds.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class EngineBusy(EngineError):
     """It is full; `retry_after` is its own advice in seconds, if it gave any."""
 

@@ -7,6 +7,7 @@ from xinghe.images.protocol import (
     MAX_SEED,
     SIZES,
     ImageEngine,
+    ImageEngineAway,
     ImageEngineError,
     ImageEngineFailed,
     ImageEngineIndebted,

@@ -45,6 +45,14 @@ class ImageEngineFailed(ImageEngineError):
     """It broke in the middle of this work: another try may do."""
 
 
+class ImageEngineAway(ImageEngineFailed):
+    """It could not be reached, or is not to be tried now; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class ImageEngineUnavailable(ImageEngineError):
     """It cannot work as it is: not installed, no weights, out of reach. Another try is in vain."""
 

@@ -8,6 +8,7 @@ import structlog
 from xinghe.catalog import UpstreamImagesDeployment
 from xinghe.core import Busy
 from xinghe.images.protocol import (
+    ImageEngineAway,
     ImageEngineError,
     ImageEngineFailed,
     ImageEngineIndebted,
@@ -19,7 +20,7 @@ from xinghe.images.protocol import (
     styles,
 )
 from xinghe.images.unpacking import Unpack, Unpacked
-from xinghe.outbound import CallFailed, Refused, Server
+from xinghe.outbound import CallFailed, Refused, Server, Unreachable
 from xinghe.workers import QueueFull, Slots, Worker, WorkerFailure
 
 log = structlog.get_logger(__name__)
@@ -130,13 +131,16 @@ class UpstreamImageEngine:
             if refused.busy:
                 wait = RETRY_AFTER if refused.advice is None else refused.advice
                 raise Busy(f"upstream: {refused}", wait) from None
-            failed: type[ImageEngineError]
-            failed = ImageEngineFailed if refused.status >= 500 else ImageEngineUnavailable
+            failed: type[ImageEngineError] = ImageEngineUnavailable
             if refused.unsafe:
                 failed = ImageEngineRefused
             elif refused.for_the_operator:
                 failed = ImageEngineIndebted
+            elif refused.status >= 500:
+                raise ImageEngineAway(f"upstream: {refused}", RETRY_AFTER) from None
             raise failed(f"upstream: {refused}") from None
+        except Unreachable as error:
+            raise ImageEngineAway(f"upstream: {error}", RETRY_AFTER) from None
         except CallFailed as error:
             raise ImageEngineFailed(f"upstream: {error}") from None
 
