@@ -164,6 +164,7 @@ class Summing:
         whole = self._reached >= asked.until
         complete = self._reached if whole else window.part(self._reached)
         buckets: list[Bucket] = []
+        ends = {part: window.left(part) for part in {part for part, _ in self._found}}
         if self._bounded:
             complete += 1  # of what is in it, all is known
         for part, key in sorted(self._found):
@@ -176,7 +177,7 @@ class Summing:
                 if last.until <= part:
                     return buckets, Place(part)
                 return buckets, Place(max(last.since, start.since), last.key)
-            until = min(window.left(part) or asked.until, asked.until)
+            until = min(ends[part] or asked.until, asked.until)
             sums, errors = _told(self._found[part, key])
             if sums.requests or errors:  # and not all taken off again
                 buckets.append(Bucket(max(part, asked.since), until, key, sums, errors))

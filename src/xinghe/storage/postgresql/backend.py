@@ -28,6 +28,8 @@ SETTINGS = (
     # What was committed is on the disk, whatever is usual on that server.
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') = 'off'; "
+    # To compile a statement takes longer than to run one of ours.
+    "SET jit = off; "
     "SET idle_in_transaction_session_timeout = {idle}; SET statement_timeout = {statement}; "
     "SET lock_timeout = {lock}; SET default_transaction_read_only = {read_only}"
 )
