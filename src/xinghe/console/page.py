@@ -93,6 +93,8 @@ class Page(msgspec.Struct):
 
     def go(self, path: str) -> Response:
         """Send the browser to another page."""
+        if self.partial:  # which would be put where the part belongs
+            return Response(headers={"HX-Redirect": path})
         return RedirectResponse(path, 303)
 
     @property

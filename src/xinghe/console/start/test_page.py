@@ -182,6 +182,16 @@ def test_a_wrong_token_or_model_is_told(member: Visitor, begun: Shown) -> None:
     assert (page.status, "没有这个模型" in page.text) == (404, True)
 
 
+def test_whose_session_has_ended_signs_in_on_a_page_of_its_own(
+    member: Visitor, begun: Shown
+) -> None:
+    """And not within the part of the page that waits for the answer."""
+    del member.cookies["xinghe-session"]
+    answer = streamed(member, begun)
+    assert answer.reply.headers["hx-redirect"].startswith("/?next=")
+    assert answer.reply.text == ""
+
+
 @pytest.mark.parametrize("headers", [HTMX, {}])
 def test_whoever_leaves_stops_the_answer(
     upstream: Upstream, member: Visitor, begun: Shown, api: Api, headers: dict[str, str]
