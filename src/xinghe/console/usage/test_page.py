@@ -69,11 +69,11 @@ def test_the_entries_are_those_of_the_books(member: Visitor, api: Api) -> None:
     row, grant = page.all("tbody tr")
     entry = listed(api, "/account/entries")["data"][0]
     cells = [" ".join(each.text_content().split()) for each in row.cssselect("td")]
-    assert cells[1:3] == ["使用", CHAT]
+    assert cells[1:4] == [request_id, "使用", CHAT]
     assert amount(entry["amount"]) in cells
     assert amount(entry["balance_after"]) in cells
-    assert [entry["prompt_tokens"], entry["completion_tokens"]] == [int(cells[4]), int(cells[6])]
-    assert cells[-2:] == ["正常结束", request_id]
+    assert [entry["prompt_tokens"], entry["completion_tokens"]] == [int(cells[5]), int(cells[7])]
+    assert cells[-1] == "正常结束"
     assert "发放" in grant.text_content()
     assert "+1,000,000" in grant.text_content()
     assert f"/console/usage/requests/{request_id}" in paths(page, "tbody a")
