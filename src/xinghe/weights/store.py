@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from xinghe.settings import Settings
-from xinghe.weights.index import NoSpaceError, Weight, WeightsError, local_file, resolve
+from xinghe.weights.index import NoSpaceError, Weight, WeightsError, local_file, resolve, shards
 from xinghe.weights.progress import human
 
 MARGIN = 64 * 1024 * 1024
@@ -117,7 +117,7 @@ class CachedWeight:
 
 def cached_weight(settings: Settings, weight: Weight) -> CachedWeight:
     """The weight's place; makes the cache folder. Raises `WeightsError`."""
-    folder = settings.weights_dir
+    folder = folder_of(settings, weight)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -132,16 +132,29 @@ def cached_weight(settings: Settings, weight: Weight) -> CachedWeight:
     return CachedWeight(folder, weight.file)
 
 
+def folder_of(settings: Settings, weight: Weight) -> Path:
+    """Where it is kept: repositories have files of the same name."""
+    if not weight.only:
+        return settings.weights_dir
+    return (settings.weights_dir / weight.only / weight.hub / weight.path).parent
+
+
 def find(settings: Settings, name: str) -> Path | None:
     """The model file, if it is already here; reads no more than its marker.
 
-    `name` is a name or alias of the index, or the path of a GGUF file. Raises `UnknownWeight`.
+    `name` is a name or alias of the index, a hub's file, or the path of a GGUF file; of a model
+    that is cut into several files, the first. Raises `UnknownWeight`.
     """
     if path := local_file(name):
         return path if path.is_file() else None
-    weight = resolve(name)
-    cached = CachedWeight(settings.weights_dir, weight.file)
-    return cached.path if cached.is_complete(weight) else None
+    first = None
+    for shard in shards(name):
+        weight = resolve(shard)
+        cached = CachedWeight(folder_of(settings, weight), weight.file)
+        if not cached.is_complete(weight):
+            return None
+        first = first or cached.path
+    return first
 
 
 def _try_lock(descriptor: int) -> bool:
