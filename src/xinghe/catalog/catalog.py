@@ -21,10 +21,14 @@ from xinghe.settings import Settings, check_fields, suggestion
 
 SECTIONS = ("defaults", "limits", "deployments", "models")
 FLAT = ("defaults", "limits")
+MAX_NAME = 200
+"""Characters of the name of a model or deployment."""
+Tree = dict[str, Any]
+"""What a TOML file holds: tables of tables."""
 
 
 class CatalogError(Exception):
-    """A catalog that cannot be used; the message names the file, the entry and the field."""
+    """A catalog that cannot be used; the message names the entry and the field."""
 
 
 class Catalog(msgspec.Struct, frozen=True):
@@ -56,25 +60,47 @@ class Catalog(msgspec.Struct, frozen=True):
 
 
 def load(settings: Settings) -> Catalog:
-    """The catalog of a data directory. Raises `CatalogError`."""
-    builtin = resources.files("xinghe.catalog").joinpath("models.toml").read_text("utf-8")
-    tree = tomllib.loads(builtin)
+    """The catalog of a data directory, as its `models.toml` says. Raises `CatalogError`."""
     own = settings.data_dir / "models.toml"
-    if own.exists():
-        tree = _merge(tree, _read(own))
+    try:
+        return built(merged(read(own) if own.exists() else {}), settings)
+    except CatalogError as error:
+        raise CatalogError(f"{own}: {error}") from error
+
+
+def read(path: Path) -> Tree:
+    """What an operator's file says, unchecked. Raises `CatalogError`."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CatalogError(str(error)) from error
+
+
+def merged(own: Tree) -> Tree:
+    """The built-in tree with an operator's over it."""
+    builtin = resources.files("xinghe.catalog").joinpath("models.toml").read_text("utf-8")
+    return _merge(tomllib.loads(builtin), own)
+
+
+def built(tree: Tree, settings: Settings) -> Catalog:
+    """The catalog that a `merged` tree describes; nothing but the tree and settings is looked at.
+
+    Raises `CatalogError`, which names the entry and its field.
+    """
+    _check_sections(tree)
     try:
         check_fields(tree["defaults"], ModelCard)
     except ValueError as error:
-        raise CatalogError(f"{own}: defaults: {error}") from error
+        raise CatalogError(f"defaults: {error}") from error
     made = {
-        name: _deployment(own, f"deployments.{name}", fields, settings)
+        name: _deployment(f"deployments.{name}", fields, settings)
         for name, fields in tree["deployments"].items()
     }
     deployments = {name: one for name, one in made.items() if isinstance(one, AnyDeployment)}
     embeddings = {name: one for name, one in made.items() if isinstance(one, EmbeddingDeployment)}
     images = {name: one for name, one in made.items() if isinstance(one, ImageDeployment)}
     models = {
-        name: _convert(own, f"models.{name}", {**tree["defaults"], **fields}, ModelCard)
+        name: _convert(f"models.{name}", {**tree["defaults"], **fields}, ModelCard)
         for name, fields in tree["models"].items()
     }
     serving: dict[Kind, Mapping[str, object]] = {
@@ -89,29 +115,33 @@ def load(settings: Settings) -> Catalog:
         if card.deployment not in serving[card.kind]:
             known = ", ".join(sorted(serving[card.kind]))
             raise CatalogError(
-                f"{own}: models.{name}: `deployment` is {card.deployment!r}, allowed: {known}"
+                f"models.{name}: `deployment` is {card.deployment!r}, allowed: {known}"
             )
-    limits = _convert(own, "limits", tree["limits"], AccountLimits)
+    limits = _convert("limits", tree["limits"], AccountLimits)
     return Catalog(models, deployments, embeddings, images, limits)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        tree = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CatalogError(f"{path}: {error}") from error
+def _check_sections(tree: Tree) -> None:
     for section, entries in tree.items():
         if section not in SECTIONS:
             known = suggestion(section, SECTIONS)
-            raise CatalogError(f"{path}: `{section}` is no section, {known}")
+            raise CatalogError(f"`{section}` is no section, {known}")
         if not isinstance(entries, dict):
-            raise CatalogError(f"{path}: `{section}` is {entries!r}, allowed: a table")
-        if section not in FLAT and not all(isinstance(entry, dict) for entry in entries.values()):
-            raise CatalogError(f"{path}: each entry of `{section}` is a table of its own")
-    return tree
+            raise CatalogError(f"`{section}` is {entries!r}, allowed: a table")
+        if section in FLAT:
+            continue
+        for name, entry in entries.items():
+            if not isinstance(entry, dict):
+                raise CatalogError(f"{section}.{name} is {entry!r}, allowed: a table")
+            # They go into headers, paths and lines of the log.
+            if not (0 < len(name) <= MAX_NAME and name.isprintable()):
+                raise CatalogError(
+                    f"{section}: the name {name[:MAX_NAME]!r} is not allowed: 1 to {MAX_NAME} "
+                    "characters that can be printed"
+                )
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _merge(base: Tree, over: Tree) -> Tree:
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
@@ -122,20 +152,20 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def _deployment(
-    path: Path, where: str, fields: dict[str, Any], settings: Settings
+    where: str, fields: dict[str, Any], settings: Settings
 ) -> AnyDeployment | EmbeddingDeployment | ImageDeployment:
     engine = fields.get("engine")
     if not isinstance(engine, str) or engine not in ENGINES:
         known = suggestion(str(engine), ENGINES)
-        raise CatalogError(f"{path}: {where}: `engine` is {engine!r}, {known}")
+        raise CatalogError(f"{where}: `engine` is {engine!r}, {known}")
     kind: Any = ENGINES[engine]
     if "eyes" in fields and "vision" in kind.__struct_fields__:
         where += ": `eyes` is called `vision` now"
         if "vision" in fields:
-            raise CatalogError(f"{path}: {where}, allowed: one of them")
+            raise CatalogError(f"{where}, allowed: one of them")
         fields = {"vision" if name == "eyes" else name: value for name, value in fields.items()}
     deployment: AnyDeployment | EmbeddingDeployment | ImageDeployment
-    deployment = _convert(path, where, fields, kind)
+    deployment = _convert(where, fields, kind)
     if not isinstance(deployment, LlamaCppDeployment):
         return deployment
     embedded = settings.embedded
@@ -148,10 +178,10 @@ def _deployment(
     )
 
 
-def _convert(path: Path, where: str, fields: dict[str, Any], kind: Any) -> Any:
+def _convert(where: str, fields: dict[str, Any], kind: Any) -> Any:
     try:
         tag = kind.__struct_config__.tag_field
         check_fields({name: value for name, value in fields.items() if name != tag}, kind)
         return msgspec.convert(fields, kind)
     except ValueError as error:  # msgspec's own is one
-        raise CatalogError(f"{path}: {where}: {error}") from error
+        raise CatalogError(f"{where}: {error}") from error
