@@ -15,6 +15,9 @@ A request meets, from the outside in:
 11. `engines`           the embedded child or an upstream server, as a stream of deltas
 
 Embeddings, rerank and images go the same way; in place of 9 to 11 stand `embedding` and `images`.
+
+What serves is `dispatch.Live`: the catalog and its deployments, changed as a whole while requests
+run. Each takes what serves when its model is known (4), and keeps to it and holds it to its end.
 """
 
 import time
@@ -55,7 +58,8 @@ from xinghe.api.priced import Lapses, Services
 from xinghe.api.rerank import RerankRoute
 from xinghe.catalog import Catalog
 from xinghe.console import Console
-from xinghe.dispatch import Deployments
+from xinghe.dispatch import Live, ServingEmbedder
+from xinghe.dispatch.live import Tell, nobody
 from xinghe.fetching import Fetcher
 from xinghe.generation.vetting import Vetting
 from xinghe.idempotency import IdempotencyStore
@@ -81,29 +85,30 @@ Act = Callable[[], Awaitable[object]]
 class System:
     """Everything that lives as long as the process does."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, database: Database) -> None:
+    def __init__(
+        self, settings: Settings, catalog: Catalog, database: Database, tell: Tell
+    ) -> None:
         principals = Sessions(database, settings.signin)
         fetcher = Fetcher(settings.fetching)
 
         async def fetch_image(url: str) -> bytes:
             return (await fetcher.fetch(url, max_bytes=64 * 1024 * 1024, timeout=60.0)).data
 
-        self.deployments = Deployments.of(catalog, settings, fetch_image)
+        self.live = live = Live(catalog, settings, fetch_image, tell)
         search = SearchService(
             settings,
             base_url=settings.server.base_url,
             fetch=fetcher.fetch,
-            embedder=self.deployments.embedder(catalog.models[DEFAULT_MODEL]),
+            embedder=ServingEmbedder(live, DEFAULT_MODEL),
         )
         reader = PictureReader(settings.pictures)
         folder = settings.data_dir / "images"
         images = Bucket(settings.images) if settings.images.s3_endpoint else Folder(folder)
         services = Services(
             settings=settings,
-            catalog=catalog,
-            deployments=self.deployments,
+            live=live,
             limiter=Limiter(),
-            concurrency=Concurrency(principals, catalog.limits),
+            concurrency=Concurrency(principals, live),
             speeds=Speeds(),
             ledger=Ledger(database),
             lapses=Lapses(principals),
@@ -119,10 +124,11 @@ class System:
             searcher=search.searcher,
             images=ImageStore(images, settings.images),
         )
+        live.followers.append(lambda before, now: services.speeds.forget(now.moved(before)))
         self.ledger = services.ledger
         store = IdempotencyStore(database, settings.idempotency)
         outbox, failures = Outbox(database), Failures(database)
-        self.readiness = Readiness(self.deployments, database)
+        self.readiness = Readiness(live, database)
 
         elsewhere = [*image_routes(services.images)]
         if search.corpus is not None:
@@ -134,7 +140,7 @@ class System:
             principals,
             database,
             services.limiter,
-            catalog,
+            live,
             bodies,
             store,
             settings.server,
@@ -150,7 +156,7 @@ class System:
         self.app: ASGIApp = Edge(
             principals=principals,
             limiter=services.limiter,
-            qps=catalog.limits.qps,
+            live=live,
             budget=bodies,
             idempotency=IdempotencyLayer(store, settings.server),
             failures=failures,
@@ -175,7 +181,7 @@ class System:
         """On a port of its own: what it tells is for the operator alone."""
 
         self.parts: list[tuple[Act, Act]] = [
-            (self.deployments.start, self.deployments.aclose),
+            (live.start, live.aclose),
             (store.sweeping.start, store.sweeping.stop),
             (outbox.start, outbox.stop),
             (failures.start, failures.stop),
@@ -199,15 +205,19 @@ async def _when_asked() -> None:
 
 
 @asynccontextmanager
-async def running(settings: Settings, catalog: Catalog) -> AsyncIterator[System]:
+async def running(
+    settings: Settings, catalog: Catalog, tell: Tell = nobody
+) -> AsyncIterator[System]:
     """The system with its database open and its ledger at work; settled and closed on exit.
+
+    `catalog` is what it begins with, and `tell` hears which embedded engines shall run.
 
     Where one part cannot start, those that have started are stopped before the error goes on.
     """
     async with AsyncExitStack() as stack:
         database = await Database.open(settings.data_dir, settings.database.url)
         stack.push_async_callback(_close, database)
-        system = System(settings, catalog, database)
+        system = System(settings, catalog, database, tell)
         # It undoes its own start; its stop would wait for a database that takes nothing. It stops
         # last: the work of all others is settled by then.
         await system.ledger.start()

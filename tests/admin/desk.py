@@ -22,6 +22,7 @@ from xinghe.accounts.tokens import create_token, new_secret
 from xinghe.admin import Admin, AdminServices
 from xinghe.api.body import BodyBudget
 from xinghe.catalog import load
+from xinghe.dispatch import Live
 from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
 from xinghe.settings import Settings
@@ -83,7 +84,7 @@ class Desk:
             Sessions(database, self._settings.signin),
             database,
             Limiter(),
-            self.catalog,
+            Live(self.catalog, self._settings, _no_image),
             BodyBudget(2**20),
             IdempotencyStore(database, self._settings.idempotency),
             self._settings.server,
@@ -197,6 +198,10 @@ def audited(desk: Desk, operator: Person, subject: str) -> list[tuple[str, Any, 
     """The action of each row of a subject, with what was there before and after."""
     rows = desk.send("GET", f"/audit?subject={subject}", operator.token).json["data"]
     return [(row["action"], row["before"], row["after"]) for row in rows]
+
+
+async def _no_image(url: str) -> bytes:
+    raise AssertionError(f"{url} is an image's, and none is made")
 
 
 async def _nowhere(scope: Any, receive: Any, send: Any) -> None:

@@ -11,7 +11,7 @@ from xinghe.api.edge import Edge
 
 def test_a_handler_that_is_missing_is_told_at_the_start() -> None:
     parts: dict[str, Any] = dict.fromkeys(
-        ("principals", "limiter", "qps", "budget", "idempotency", "failures", "elsewhere")
+        ("principals", "limiter", "live", "budget", "idempotency", "failures", "elsewhere")
     )
     with pytest.raises(AssertionError, match="embeddings"):
         Edge(**parts, handlers={"chat": parts["elsewhere"]})

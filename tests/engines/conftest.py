@@ -11,8 +11,9 @@ import pytest_asyncio
 from tests.kit.projector import write_projector
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Embedded, Settings
-from xinghe.supervisor.children import EngineProcess
+from xinghe.supervisor.engines import EngineProcess
 from xinghe.supervisor.messages import EngineLocation, EngineThreads
 from xinghe.weights import find
 
@@ -43,7 +44,7 @@ async def child_of(
             running.locate(news.address, news.key, news.special)
 
     embedded = Embedded(threads=threads)
-    process = EngineProcess("embedded", deployment, weights, embedded, located)
+    process = EngineProcess(EngineWanted("embedded", deployment, str(weights)), embedded, located)
     supervising = asyncio.create_task(process.run())
     async with asyncio.timeout(60):
         await process.ready.wait()

@@ -11,25 +11,16 @@ import gc
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
-
-import uvicorn
+from typing import Any
 
 from tests.kit.api import Api
-from tests.kit.command import xinghe
+from tests.kit.gateway import gateway
 from tests.kit.models import ABLE, ALL_SCRIPTED, CHAT, DOWN, DULL, QUIET, R1, models_toml
 from tests.kit.script import Call, Fault, Script
 from tests.kit.server import free_port
 from tests.kit.upstream import Upstream
-from xinghe.api.connection import Connection
-from xinghe.api.flow import WaitingRoom
-from xinghe.app import running
-from xinghe.catalog import load
 from xinghe.observe import metrics
-from xinghe.settings import Settings
-from xinghe.supervisor.worker import QuietServer
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 SCHEMA = {
@@ -90,38 +81,6 @@ CASES: dict[str, Case] = {
 
 
 @asynccontextmanager
-async def gateway(data: Path, upstream: Upstream) -> AsyncIterator[Api]:
-    """The service on a port, within this loop."""
-    text = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
-    await asyncio.to_thread((data / "models.toml").write_text, text, "utf-8")
-    settings = Settings(data=str(data))
-    port = free_port()
-    async with running(settings, load(settings)) as system:
-        http = partial(Connection, WaitingRoom(100), 30.0, 30.0)
-        server = QuietServer(
-            uvicorn.Config(
-                system.app,
-                host="127.0.0.1",
-                port=port,
-                http=cast("type[asyncio.Protocol]", http),
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                timeout_graceful_shutdown=5,
-            )
-        )
-        serving = asyncio.create_task(server.serve())
-        token = await asyncio.to_thread(xinghe, "token", "create", data=data)
-        async with asyncio.timeout(20):
-            while not server.started:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        yield Api(f"http://127.0.0.1:{port}", token)
-        server.should_exit = True
-        await serving
-
-
-@asynccontextmanager
 async def abandoned() -> AsyncIterator[list[str]]:
     """The names of the generators that were left, as they are found."""
     found: list[str] = []
@@ -162,8 +121,9 @@ async def test_the_count_counts() -> None:
 
 
 async def test_no_answer_leaves_a_generator(tmp_path: Path, upstream: Upstream) -> None:
-    async with gateway(tmp_path, upstream) as api, abandoned() as found:
-        await asyncio.gather(*(asyncio.to_thread(case, api) for case in CASES.values()))
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
+    async with gateway(tmp_path, models) as running, abandoned() as found:
+        await asyncio.gather(*(asyncio.to_thread(case, running.api) for case in CASES.values()))
         await settled()
         gc.collect()
     assert found == []

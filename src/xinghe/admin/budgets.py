@@ -165,7 +165,7 @@ def _new(call: Call[NewBudgetBody]) -> NewBudget:
         raise refuse("per", body.per, f"{allowed} for a budget of {body.unit}")
     if body.rolling and body.per in {None, "total"}:
         raise refuse("rolling", True, "false where there is no window to roll")
-    if body.model is not None and body.model not in call.services.catalog.models:
+    if body.model is not None and body.model not in call.services.live.now.catalog.models:
         raise ApiError(Errors.NO_SUCH_MODEL, f"no such model: {body.model!r}", param="model")
     zone_of(body.zone)
     window = None if body.per is None else Window(body.per, body.rolling, body.zone)

@@ -85,7 +85,7 @@ class Admin:
 
     def _admit(self, exchange: Exchange) -> None:
         """Before the body is read. Raises `RateLimited`."""
-        owner, limits = exchange.principal.member_id, self.services.catalog.limits
+        owner, limits = exchange.principal.member_id, self.services.live.now.catalog.limits
         asks: list[Ask] = []
         if exchange.counted:
             return

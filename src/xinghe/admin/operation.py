@@ -14,8 +14,8 @@ from xinghe.api.body import BodyBudget
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.api.query import Query
 from xinghe.api.strict import StrictForm
-from xinghe.catalog import Catalog
 from xinghe.core import INITIAL_GRANT
+from xinghe.dispatch import Live
 from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
 from xinghe.settings import Server
@@ -35,7 +35,7 @@ class AdminServices(msgspec.Struct, frozen=True):
     principals: Principals
     database: Database
     limiter: Limiter
-    catalog: Catalog
+    live: Live
     budget: BodyBudget
     store: IdempotencyStore
     server: Server

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from xinghe.accounts import Principals
 from xinghe.api.exchange import Exchange
-from xinghe.catalog import AccountLimits
+from xinghe.dispatch import Live, Serving
 from xinghe.limits import HIGHEST, Place, Places
 from xinghe.regular import Regular
 from xinghe.storage import StorageError
@@ -22,9 +22,11 @@ LOOK_SECONDS = 2.0
 class Concurrency:
     """Has requests wait for their places; what their budgets become meanwhile holds for them."""
 
-    def __init__(self, principals: Principals, limits: AccountLimits) -> None:
+    def __init__(self, principals: Principals, live: Live) -> None:
         self._principals = principals
+        limits = live.now.catalog.limits
         self.places = Places(limits.queue, limits.wait)
+        live.followers.append(self._follow)
         self.looking = Regular(self._look, LOOK_SECONDS, "budgets_not_looked_up", StorageError)
 
     async def run(
@@ -35,6 +37,9 @@ class Concurrency:
         async with self.places.hold(asks, exchange.principal.member_id):
             exchange.waited = time.perf_counter() - began
             return await work()
+
+    def _follow(self, _: Serving, now: Serving) -> None:
+        self.places.resize(now.catalog.limits.queue, now.catalog.limits.wait)
 
     async def _look(self) -> None:
         crowded = self.places.crowded()

@@ -20,6 +20,7 @@ from xinghe.api.idempotency import HEADER, Handler, IdempotencyLayer
 from xinghe.api.operations import OPERATIONS, Operation
 from xinghe.api.priced import REALM
 from xinghe.core import ACCOUNT, ClientGone
+from xinghe.dispatch import Live
 from xinghe.limits import MEMBER, Ask, Limiter, per_second
 from xinghe.observe import metrics
 from xinghe.storage import now
@@ -51,7 +52,7 @@ class Edge(msgspec.Struct):
 
     principals: Principals
     limiter: Limiter
-    qps: float
+    live: Live
     budget: BodyBudget
     idempotency: IdempotencyLayer
     failures: Failures
@@ -92,9 +93,10 @@ class Edge(msgspec.Struct):
         exchange.principal = await authenticate(exchange, self.principals, operation.scopes)
         ACCOUNT.set(str(exchange.principal.member_id))
         # Before the body is read: a client that asks too often costs no more than this.
-        if self.qps and not exchange.counted:
+        qps = self.live.now.catalog.limits.qps
+        if qps and not exchange.counted:
             owner = exchange.principal.member_id
-            self.limiter.admit([Ask(("qps", owner, ""), MEMBER, per_second(self.qps))])
+            self.limiter.admit([Ask(("qps", owner, ""), MEMBER, per_second(qps))])
         with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
             if operation.method == "POST" and HEADER in exchange.headers:
                 await self.idempotency(exchange, handler)

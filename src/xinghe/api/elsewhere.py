@@ -16,8 +16,9 @@ from xinghe.api.edge import no_such_path
 from xinghe.api.errors import ApiError, Errors, as_api_error
 from xinghe.api.exchange import NO_STORE, new_request_id
 from xinghe.api.openapi import document
-from xinghe.dispatch import Deployments
+from xinghe.dispatch import Live, Serving
 from xinghe.images.store import ImageStore
+from xinghe.observe import metrics
 from xinghe.outbound import REFUSALS
 from xinghe.safety.upstream import SETTING
 from xinghe.search.corpus import SERVED_AT, Corpus
@@ -37,12 +38,18 @@ class Readiness:
     Not all of them: one upstream that is down must not take the others out of service.
     """
 
-    def __init__(self, deployments: Deployments, database: Database) -> None:
-        self._all = deployments
+    def __init__(self, live: Live, database: Database) -> None:
+        self._live = live
         self._database = database
         self.stopping = False
         self.engines: dict[str, msgspec.Struct] = {}
         """By deployment, how an embedded engine computes, for `xinghe doctor`."""
+        live.followers.append(self._follow)
+
+    @property
+    def draining(self) -> list[str]:
+        """Deployments that serve no more, but for requests that began with them."""
+        return self._live.draining
 
     @property
     def refusals(self) -> dict[str, int]:
@@ -55,9 +62,19 @@ class Readiness:
             for name, status in REFUSALS.items()
         }
 
+    def _follow(self, before: Serving, now: Serving) -> None:
+        """What was known of a deployment that serves no more says nothing of its successor."""
+        for name, leased in before.deployments.by_name.items():
+            if now.deployments.by_name.get(name) is not leased:
+                REFUSALS.pop(name, None)
+                if self.engines.pop(name, None) is not None:
+                    metrics.ENGINE_THREADS.remove(name)
+                    metrics.ENGINE_SPEED.remove(name, "read")
+                    metrics.ENGINE_SPEED.remove(name, "written")
+
     async def check(self) -> tuple[bool, dict[str, bool]]:
         """The verdict, and what it rests on."""
-        deployments = await self._all.ready()
+        deployments = await self._live.ready()
         serving, database = not self.stopping, self._database.last_error is None
         checks = {"serving": serving, "database": database}
         checks |= {f"deployment {name}": ready for name, ready in deployments.items()}
@@ -72,7 +89,9 @@ def probe_routes(readiness: Readiness) -> list[BaseRoute]:
         ready, checks = await readiness.check()
         refusals = {"refusals": readiness.refusals} if readiness.refusals else {}
         engines = {name: asdict(state) for name, state in readiness.engines.items()}
-        told = {"engines": engines} if engines else {}
+        told: dict[str, object] = {"engines": engines} if engines else {}
+        if readiness.draining:
+            told["draining"] = readiness.draining
         return JSONResponse(
             {"status": "ready" if ready else "not ready", "checks": checks, **refusals, **told},
             status_code=200 if ready else 503,
@@ -136,11 +155,11 @@ def image_routes(store: ImageStore) -> list[BaseRoute]:
 
 
 def metrics_routes() -> list[BaseRoute]:
-    async def metrics(_: Request) -> Response:
-        page = await asyncio.to_thread(generate_latest)
-        return Response(page, media_type=CONTENT_TYPE_LATEST)
+    async def page(_: Request) -> Response:
+        text = await asyncio.to_thread(generate_latest)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
-    return [read_route("/metrics", metrics), Nowhere()]
+    return [read_route("/metrics", page), Nowhere()]
 
 
 def read_route(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:

@@ -5,7 +5,7 @@ import os
 import re
 import string
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -17,7 +17,9 @@ from xinghe.api.body import Body, BodyBudget
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.large_json import MAX_STRING
+from xinghe.catalog import ModelCard
 from xinghe.core import ClientGone
+from xinghe.dispatch import AnyLeased, Serving
 from xinghe.settings import Server
 from xinghe.storage import Connection
 
@@ -107,6 +109,14 @@ class Exchange:
         """Stores the answer for its Idempotency-Key, in the transaction that does the work."""
         self.budget = budget
         self._reserved = 0
+        self._serving: Serving | None = None
+        self._leased: Sequence[AnyLeased] = ()
+
+    @property
+    def serving(self) -> Serving:
+        """What serves this request, whatever is changed meanwhile; there once it has begun."""
+        assert self._serving is not None
+        return self._serving
 
     @property
     def answered(self) -> bool:
@@ -169,6 +179,13 @@ class Exchange:
             headers.append((b"connection", b"close"))
         await self.send_json(error.body(self.request_id), error.row.status, headers)
 
+    def begin(self, serving: Serving, card: ModelCard) -> None:
+        """Keep to what serves now, and hold who serves the model until the request is over."""
+        self._serving = serving
+        self._leased = serving.deployments.behind(card)
+        for each in self._leased:
+            each.take()
+
     async def reserve(self, size: int) -> None:
         """Count bytes that stay in memory for this request. Raises `ApiError`."""
         await self.budget.take(size)
@@ -179,6 +196,9 @@ class Exchange:
         self.body = None
         self.budget.give(self._reserved)
         self._reserved = 0
+        leased, self._leased = self._leased, ()
+        for each in leased:
+            each.give_back()
 
     def abort(self) -> None:
         """Cut the connection off: what a stalled reader has not taken is thrown away."""

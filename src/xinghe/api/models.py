@@ -13,6 +13,8 @@ from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, admit
 from xinghe.catalog import Kind, Limits, ModelCard, effective, of_card, of_deployment
+from xinghe.dispatch import ChatDeployment, Deployments
+from xinghe.embedding import Embedder
 
 OWNER = "xinghe"
 NO_MODEL = ""
@@ -108,38 +110,43 @@ class ModelsRoute(msgspec.Struct):
     async def list(self, exchange: Exchange) -> None:
         principal = exchange.principal
         self._admit(exchange)
+        serving = self.services.live.now
         cards = {
             name: card
-            for name, card in self.services.catalog.models.items()
+            for name, card in serving.catalog.models.items()
             if _permitted(name, principal)
         }
-        await exchange.send_json(ModelList("list", [*await self._described(cards)]))
+        described = await self._described(serving.deployments, cards)
+        await exchange.send_json(ModelList("list", [*described]))
 
     async def show(self, exchange: Exchange) -> None:
         name = exchange.path_id
         self._admit(exchange)
-        card = self.services.catalog.models.get(name)
+        serving = self.services.live.now
+        card = serving.catalog.models.get(name)
         if card is None or not _permitted(name, exchange.principal):
             raise ApiError(
                 Errors.NO_SUCH_MODEL, f"no such model: {name[:80]!r}; GET /models lists them all"
             )
-        (model,) = await self._described({name: card})
+        (model,) = await self._described(serving.deployments, {name: card})
         await exchange.send_json(model)
 
     def _admit(self, exchange: Exchange) -> None:
-        limits = self.services.catalog.limits
+        limits = self.services.live.now.catalog.limits
         admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
 
-    async def _described(self, cards: Mapping[str, ModelCard]) -> Sequence[Model]:
-        states = await self.services.deployments.states(
-            {card.deployment for card in cards.values()}
-        )
+    async def _described(
+        self, deployments: Deployments, cards: Mapping[str, ModelCard]
+    ) -> Sequence[Model]:
+        states = await self.services.live.states({card.deployment for card in cards.values()})
         return [
-            self._describe(name, card, ready=states[card.deployment])
+            self._describe(deployments, name, card, ready=states[card.deployment])
             for name, card in cards.items()
         ]
 
-    def _describe(self, name: str, card: ModelCard, *, ready: bool) -> Model:
+    def _describe(
+        self, deployments: Deployments, name: str, card: ModelCard, *, ready: bool
+    ) -> Model:
         speed = self.services.speeds.of(name)
         about = About(
             kind=card.kind.value,
@@ -156,39 +163,39 @@ class ModelsRoute(msgspec.Struct):
         )
         match card.kind:
             case Kind.CHAT:
-                self._describe_chat(card, about)
+                _describe_chat(deployments.chat(card), card, about)
             case Kind.EMBEDDING:
-                self._describe_embedding(card, about)
+                _describe_embedding(deployments.embedder(card), card, about)
             case Kind.IMAGE:
-                engine = self.services.deployments.image_engine(card)
+                engine = deployments.image_engine(card)
                 about.served_by = engine.served_by
                 about.capabilities.platform = engine.abilities
                 about.image_tokens = card.image_tokens
         return Model(name, "model", self.created, OWNER, about)
 
-    def _describe_embedding(self, card: ModelCard, about: About) -> None:
-        embedder = self.services.deployments.embedder(card)
-        limits = text_limits(card, embedder)
-        about.served_by = embedder.served_by
-        about.text_limits = TextLimits(limits.texts, limits.tokens, limits.characters)
-        about.dimensions = embedder.dimensions or None
-        about.input_ratio = card.input_ratio
 
-    def _describe_chat(self, card: ModelCard, about: About) -> None:
-        deployment = self.services.deployments.chat(card)
-        served = of_deployment(deployment.spec)
-        about.served_by = deployment.engine.served_by
-        able = deliverable(card, deployment)
-        about.capabilities.served = sorted(able)
-        about.capabilities.platform = around(able, deployment)
-        about.limits = ChatLimits(
-            model=_shown(of_card(card)),
-            deployment=_shown(served) if served else None,
-            effective=_shown(effective(card, deployment.spec)),
-            default_output_tokens=card.output_default,
-        )
-        about.ignored_parameters = sorted(card.ignores)
-        about.input_ratio, about.output_ratio = card.input_ratio, card.output_ratio
+def _describe_embedding(embedder: Embedder, card: ModelCard, about: About) -> None:
+    limits = text_limits(card, embedder)
+    about.served_by = embedder.served_by
+    about.text_limits = TextLimits(limits.texts, limits.tokens, limits.characters)
+    about.dimensions = embedder.dimensions or None
+    about.input_ratio = card.input_ratio
+
+
+def _describe_chat(deployment: ChatDeployment, card: ModelCard, about: About) -> None:
+    served = of_deployment(deployment.spec)
+    about.served_by = deployment.engine.served_by
+    able = deliverable(card, deployment)
+    about.capabilities.served = sorted(able)
+    about.capabilities.platform = around(able, deployment)
+    about.limits = ChatLimits(
+        model=_shown(of_card(card)),
+        deployment=_shown(served) if served else None,
+        effective=_shown(effective(card, deployment.spec)),
+        default_output_tokens=card.output_default,
+    )
+    about.ignored_parameters = sorted(card.ignores)
+    about.input_ratio, about.output_ratio = card.input_ratio, card.output_ratio
 
 
 def _permitted(name: str, principal: Principal) -> bool:

@@ -19,9 +19,9 @@ from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.concurrency import Concurrency
 from xinghe.api.errors import ApiError, Errors, over_budget
 from xinghe.api.exchange import Exchange
-from xinghe.catalog import Catalog, ModelCard
+from xinghe.catalog import ModelCard
 from xinghe.core import ClientGone, Usage
-from xinghe.dispatch import Deployments
+from xinghe.dispatch import Live
 from xinghe.generation.planning import GenerationContext
 from xinghe.generation.vetting import Vetting
 from xinghe.images.store import ImageStore
@@ -45,8 +45,7 @@ class Services(GenerationContext, frozen=True, kw_only=True):
     """Everything that lives as long as the process and an operation needs, as `app.py` made it."""
 
     settings: Settings
-    catalog: Catalog
-    deployments: Deployments
+    live: Live
     limiter: Limiter
     concurrency: Concurrency
     speeds: Speeds
@@ -142,15 +141,17 @@ async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
         raise over_budget(fault.reached, prepared.max_tokens, work.card.rate.output) from fault
     finally:
         exchange.charged = holding.charged
-    if usage.first:
+    model = exchange.model
+    # Of one that serves the model no more, nobody wants to know.
+    if usage.first and exchange.serving.behind(model) is services.live.now.behind(model):
         services.speeds.note(
-            exchange.model,
+            model,
             waited=usage.first - usage.arrived,
             tokens=usage.completion_tokens,
             seconds=ended - usage.first,
         )
     for kind in work.counts:
-        metrics.TOKENS.labels(exchange.model, kind).inc(getattr(usage, kind))
+        metrics.TOKENS.labels(model, kind).inc(getattr(usage, kind))
     return result
 
 

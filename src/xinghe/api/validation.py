@@ -23,6 +23,7 @@ from xinghe.api.exchange import Exchange, check_whole, read_body
 from xinghe.api.large_json import decode
 from xinghe.api.wording import allowed, struct_of
 from xinghe.catalog import Catalog, Kind, ModelCard
+from xinghe.dispatch import Live
 from xinghe.settings import Server, nearest
 
 MAX_LISTED = 20
@@ -200,12 +201,14 @@ async def parse_request(
     form: Form[T],
     kind: Kind,
     exchange: Exchange,
-    catalog: Catalog,
+    live: Live,
     server: Server,
     *,
     whole: bool = True,
 ) -> tuple[ParsedBody[T], ModelCard]:
     """A request's body, and the card of the model that it names. Raises what `read_body` raises.
+
+    From here on the request keeps to what serves now, and holds who serves its model.
 
     Strings of more than `MAX_STRING` bytes are cut, and `exchange.missing` counts the characters
     that were dropped. Such a body is refused before its model is looked for, unless the caller
@@ -220,7 +223,9 @@ async def parse_request(
         check_whole(exchange)
     exchange.body_read_at = time.perf_counter()
     name = form.shape.default_model if parsed.model is None else parsed.model
-    card = _card(name, kind, catalog, exchange.principal)
+    serving = live.now
+    card = _card(name, kind, serving.catalog, exchange.principal)
+    exchange.begin(serving, card)
     exchange.model = str(name)
     return parsed, card
 

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import sys
 from contextlib import ExitStack, suppress
-from pathlib import Path
+from functools import partial
 from textwrap import dedent
 
 import click
@@ -16,30 +16,25 @@ from xinghe.catalog import (
     Catalog,
     CatalogError,
     LlamaCppDeployment,
-    LlamaCppEmbeddingDeployment,
     load,
 )
 from xinghe.cli.common import local_server
 from xinghe.cli.console import is_loopback, link_url
 from xinghe.doctor import computing
+from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.observe import logs
 from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database, StorageError
 from xinghe.storage import running as keeping
-from xinghe.supervisor.children import (
-    DatabaseProcess,
-    EngineProcess,
-    GatewayProcess,
-    ServeError,
-)
+from xinghe.supervisor.child import ServeError
+from xinghe.supervisor.children import DatabaseProcess, GatewayProcess
+from xinghe.supervisor.engines import Engines
 from xinghe.supervisor.supervisor import Supervisor, listen, listen_for_metrics, lock_data
-from xinghe.weights import WeightsError, fetch, find, terminal_progress
+from xinghe.weights import WeightsError, check_files, fetch, find, terminal_progress
 
 MODEL = "ernie-3.5-8k"
 """Of the examples to paste."""
-
-Engines = dict[str, tuple[LlamaCppDeployment, Path]]
 
 
 @click.command()
@@ -88,7 +83,7 @@ def serve(
             raise ServeError("--postgres starts a server, and database.url names another")
         local = local_server(settings, wanted=postgres)
         catalog = load(settings)
-        engines = _engines(settings, catalog)
+        wanted = _engines(settings, catalog)
         listener = listen(settings.server.host, settings.server.port)
         # With the port that the system chose, where it is 0.
         server = replace(settings.server, port=listener.getsockname()[1])
@@ -105,26 +100,20 @@ def serve(
         stack.close()
         raise SystemExit(130) from None
 
-    processes: list[EngineProcess] = []
-
-    def ready() -> None:
+    def ready(engines: Engines) -> None:
         if token is not None:
             click.echo(_quickstart_text(_url(listener), token))
-        for process in processes:
-            state = process.state
+        for state in engines.states:
             click.echo(f"engine {state.deployment}: {computing.text(asdict(state))}")
         click.echo(f"metrics at {_url(metrics_listener)}/metrics")
         click.echo(way_in, nl=False)
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
     async def supervise() -> int:
-        gateway = GatewayProcess(settings, catalog, listener, metrics_listener)
-        processes.extend(
-            EngineProcess(name, deployment, file, settings.embedded, gateway.tell)
-            for name, (deployment, file) in engines.items()
-        )
+        engines = Engines(wanted, settings.embedded)
+        gateway = GatewayProcess(settings, catalog, listener, metrics_listener, engines)
         database = None if local is None else DatabaseProcess(local)
-        return await Supervisor(gateway, processes, ready, database).run()
+        return await Supervisor(gateway, engines, partial(ready, engines), database).run()
 
     try:
         with stack:
@@ -133,20 +122,16 @@ def serve(
         raise click.ClickException(str(error)) from error
 
 
-def _engines(settings: Settings, catalog: Catalog) -> Engines:
+def _engines(settings: Settings, catalog: Catalog) -> list[EngineWanted]:
     """The embedded engines that the catalog needs, their weights fetched."""
-    engines: Engines = {}
+    engines: list[EngineWanted] = []
     for name, deployment in catalog.in_use().items():
         if isinstance(deployment, LlamaCppDeployment):
             weights = find(settings, deployment.weights)
             if weights is None:
                 weights = asyncio.run(fetch(settings, deployment.weights, terminal_progress()))
-            if deployment.projector is not None and not deployment.projector.is_file():
-                raise WeightsError(f"deployments.{name}: there is no file {deployment.projector}")
-            engines[name] = (deployment, weights)
-    for name, embedding in catalog.embeddings_in_use().items():
-        if isinstance(embedding, LlamaCppEmbeddingDeployment) and not embedding.path.is_file():
-            raise WeightsError(f"deployments.{name}: there is no file {embedding.path}")
+            engines.append(EngineWanted(name, deployment, str(weights)))
+    check_files(catalog, settings)
     return engines
 
 

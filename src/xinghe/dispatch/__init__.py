@@ -8,4 +8,6 @@ from xinghe.dispatch.chat import (
     Preempted,
     TooLong,
 )
-from xinghe.dispatch.deployments import Deployments
+from xinghe.dispatch.deployments import AnyLeased, Deployments
+from xinghe.dispatch.leased import Leased
+from xinghe.dispatch.live import Live, Location, Serving, ServingEmbedder

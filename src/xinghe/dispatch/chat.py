@@ -64,6 +64,13 @@ class ChatDeployment:
         self.spec = spec
         self.engine = engine
 
+    async def ready(self) -> bool:
+        """Whether a request sent now would be answered."""
+        return await self.engine.ready()
+
+    async def aclose(self) -> None:
+        await self.engine.aclose()
+
     async def prepare(
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
     ) -> Prompt:

@@ -1,18 +1,19 @@
-"""All deployments of the catalog at work: made, started, asked whether they are ready, closed.
+"""The deployments of one version of the catalog at work: made, and found by a model's card.
 
 What makes one starts nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
 from xinghe.catalog import (
     AnyDeployment,
     Catalog,
+    CatalogError,
     DiffusersDeployment,
     EmbeddingDeployment,
     ImageDeployment,
@@ -23,7 +24,7 @@ from xinghe.catalog import (
     PreviewDeployment,
 )
 from xinghe.dispatch.chat import ChatDeployment
-from xinghe.dispatch.lookout import Lookout
+from xinghe.dispatch.leased import AtWork, Leased
 from xinghe.embedding import Embedder
 from xinghe.embedding.local import GgufSpec, LocalEmbedder, Results
 from xinghe.embedding.upstream import UpstreamEmbedder
@@ -36,14 +37,16 @@ from xinghe.images.diffusion import DiffusionEngine
 from xinghe.images.preview import PreviewEngine
 from xinghe.images.upstream import Fetch, UpstreamImageEngine
 from xinghe.settings import Embedding, Settings
-from xinghe.weights import local_file, resolve
+from xinghe.weights import WeightsError, local_file, resolve
 from xinghe.workers import Worker
+
+S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T", bound=AtWork)
+AnyLeased = Leased[ChatDeployment] | Leased[Embedder] | Leased[ImageEngine]
 
 NICEST = 19
 BATCH_TIMEOUT = 300.0
 """Seconds that a batch may take: at idle priority it may wait long for the processor."""
-LOOK_SECONDS = 0.05
-"""Seconds that whoever wants to show states waits for a deployment's."""
 E5_DIMENSIONS = 384
 E5_MAX_TOKENS = 506
 """Of the 512 that the model reads at once, what marks a text takes 6."""
@@ -54,83 +57,79 @@ class Deployments:
 
     def __init__(
         self,
-        chat: Mapping[str, ChatDeployment],
-        embedders: Mapping[str, Embedder] | None = None,
-        image_engines: Mapping[str, ImageEngine] | None = None,
+        chat: Mapping[str, Leased[ChatDeployment]],
+        embedders: Mapping[str, Leased[Embedder]] | None = None,
+        image_engines: Mapping[str, Leased[ImageEngine]] | None = None,
     ) -> None:
-        self._chat = chat
-        self._embedders = embedders or {}
-        self._image_engines = image_engines or {}
-        self._lookout = Lookout(
-            {name: each.engine.ready for name, each in chat.items()}
-            | {name: each.ready for name, each in self._embedders.items()}
-            | {name: each.ready for name, each in self._image_engines.items()}
-        )
+        self.of_chat = chat
+        self.of_embeddings = embedders or {}
+        self.of_images = image_engines or {}
+        self.by_name: dict[str, AnyLeased] = {**chat, **self.of_embeddings, **self.of_images}
 
     @classmethod
     def of(
-        cls, catalog: Catalog, settings: Settings, fetch: Callable[[str], Awaitable[bytes]]
+        cls,
+        catalog: Catalog,
+        settings: Settings,
+        fetch: Callable[[str], Awaitable[bytes]],
+        kept: Iterable[AnyLeased] = (),
     ) -> Deployments:
         """Those that models of the catalog use; nothing is started.
 
-        `fetch` brings an image that an upstream keeps behind a URL of its own.
+        One of `kept` that is the same by name and spec is at work again, as it is. `fetch` brings
+        an image that an upstream keeps behind a URL of its own. Raises `CatalogError`.
         """
+        kept = list(kept)
+
+        def leased(specs: Mapping[str, S], make: Callable[[str, S], T]) -> dict[str, Leased[T]]:
+            return {
+                name: _found(kept, name, spec) or Leased(name, spec, make(name, spec))
+                for name, spec in specs.items()
+            }
+
         return cls(
-            {
-                name: ChatDeployment(name, spec, _engine(name, spec))
-                for name, spec in catalog.in_use().items()
-            },
-            {
-                name: make_embedder(name, spec, settings.embedding)
-                for name, spec in catalog.embeddings_in_use().items()
-            },
-            {
-                name: _image_engine(name, spec, settings, fetch)
-                for name, spec in catalog.images_in_use().items()
-            },
+            leased(catalog.in_use(), _chat),
+            leased(
+                catalog.embeddings_in_use(),
+                lambda name, spec: make_embedder(name, spec, settings.embedding),
+            ),
+            leased(
+                catalog.images_in_use(),
+                lambda name, spec: _image_engine(name, spec, settings, fetch),
+            ),
         )
 
     def chat(self, card: ModelCard) -> ChatDeployment:
-        return self._chat[card.deployment]
+        return self.of_chat[card.deployment].at_work
 
     def embedder(self, card: ModelCard) -> Embedder:
-        return self._embedders[card.deployment]
+        return self.of_embeddings[card.deployment].at_work
 
     def image_engine(self, card: ModelCard) -> ImageEngine:
-        return self._image_engines[card.deployment]
+        return self.of_images[card.deployment].at_work
 
-    def embedded(self, name: str) -> LlamaCppEngine:
-        """The engine of a child of ours: the supervisor tells where it listens."""
-        engine = self._chat[name].engine
-        assert isinstance(engine, LlamaCppEngine)
-        return engine
-
-    async def start(self) -> None:
-        """Begin to load the weights that take long."""
-        await asyncio.gather(*(engine.start() for engine in self._image_engines.values()))
-
-    async def ready(self) -> dict[str, bool]:
-        """Whether each chat deployment can answer now."""
-        return await self._lookout.ready(self._chat)
-
-    async def states(self, names: Iterable[str]) -> dict[str, bool]:
-        """Whether deployments of whatever kind can answer, as far as that is known at once."""
-        return await self._lookout.ready(names, LOOK_SECONDS)
-
-    async def aclose(self) -> None:
-        await asyncio.gather(
-            *(engine.aclose() for engine in self._image_engines.values()),
-            *(embedder.aclose() for embedder in self._embedders.values()),
-            *(deployment.engine.aclose() for deployment in self._chat.values()),
-        )
+    def behind(self, card: ModelCard) -> tuple[AnyLeased, ...]:
+        """All that a request to a model may come to: it holds them until it has ended."""
+        return (self.by_name[card.deployment],)
 
 
-def _engine(name: str, spec: AnyDeployment) -> Engine:
+def _found(kept: Iterable[AnyLeased], name: str, spec: msgspec.Struct) -> Any:
+    """The one that is the same, of the kind that its spec is of."""
+    return next((each for each in kept if each.name == name and each.spec == spec), None)
+
+
+def _chat(name: str, spec: AnyDeployment) -> ChatDeployment:
+    engine: Engine
     if isinstance(spec, LlamaCppDeployment):
-        path = local_file(spec.weights)
-        weights = path.stem if path else resolve(spec.weights).name
-        return LlamaCppEngine(f"{name}/{weights}", spec)
-    return UpstreamEngine(name, spec)
+        try:
+            path = local_file(spec.weights)
+            weights = path.stem if path else resolve(spec.weights).name
+        except WeightsError as error:
+            raise CatalogError(f"deployments.{name}: `weights`: {error}") from error
+        engine = LlamaCppEngine(f"{name}/{weights}", spec)
+    else:
+        engine = UpstreamEngine(name, spec)
+    return ChatDeployment(name, spec, engine)
 
 
 def make_embedder(name: str, deployment: EmbeddingDeployment, settings: Embedding) -> Embedder:

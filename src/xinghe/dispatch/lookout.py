@@ -21,32 +21,44 @@ class Lookout:
     """
 
     def __init__(self, asks: Mapping[str, Ask]) -> None:
-        self._asks = asks
+        self._asks = dict(asks)
         self._asked: dict[str, tuple[float, asyncio.Task[None]]] = {}
         self._known: dict[str, bool] = {}
 
+    def follow(self, asks: Mapping[str, Ask]) -> None:
+        """Ask these from now on; what is known of one that was another before is forgotten."""
+        for name, ask in self._asks.items():
+            if asks.get(name) != ask:
+                self._asked.pop(name, None)
+                self._known.pop(name, None)
+        self._asks = dict(asks)
+
     async def ready(self, names: Iterable[str], seconds: float | None = None) -> dict[str, bool]:
         """What those of the names say. One that says nothing for so many `seconds` is told as it
-        was before; one that has never answered is waited for longer, then told as not ready.
+        was before; one that has never answered is waited for longer, then told as not ready, as
+        is one that is there no more.
         """
-        asked = {name: self._ask(name) for name in names}
+        names = list(names)
+        asked = {name: self._ask(name, ask) for name in names if (ask := self._asks.get(name))}
         if asked:
             if seconds is not None and not asked.keys() <= self._known.keys():
                 seconds = max(seconds, FIRST_SECONDS)
             done, _ = await asyncio.wait(asked.values(), timeout=seconds)
             for each in done:
                 each.result()
-        return {name: self._known.get(name, False) for name in asked}
+        return {name: self._known.get(name, False) for name in names}
 
-    def _ask(self, name: str) -> asyncio.Task[None]:
+    def _ask(self, name: str, ask: Ask) -> asyncio.Task[None]:
         now = time.monotonic()
         if (last := self._asked.get(name)) is not None:
             at, task = last
             if not task.done() or now - at < FRESH_SECONDS:
                 return task
-        task = asyncio.create_task(self._look(name))
+        task = asyncio.create_task(self._look(name, ask))
         self._asked[name] = now, task
         return task
 
-    async def _look(self, name: str) -> None:
-        self._known[name] = await self._asks[name]()
+    async def _look(self, name: str, ask: Ask) -> None:
+        ready = await ask()
+        if self._asks.get(name) == ask:
+            self._known[name] = ready

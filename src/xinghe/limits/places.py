@@ -39,6 +39,13 @@ class Places:
         self._wait = wait
         self._lines: dict[Key, _Line] = {}
 
+    def resize(self, queue: int, wait: float) -> None:
+        """For those who come from now on; nobody who waits is sent away."""
+        self._queue = queue
+        self._wait = wait
+        for line in self._lines.values():
+            line.wait = wait
+
     def __len__(self) -> int:
         """How many limits have a request that is at work or waits."""
         return len(self._lines)
@@ -132,7 +139,7 @@ class _Line:
         """Requests that have or want a place, those included that wait for another first."""
         self.working: dict[_Ticket, float] = {}
         self.waiting: dict[_Ticket, None] = {}
-        self._wait = wait
+        self.wait = wait
         self._mean_stay = FIRST_GUESS
 
     @property
@@ -169,7 +176,7 @@ class _Line:
         so_far = [now - since for since in self.working.values()]
         stay = max(self._mean_stay, sum(so_far) / len(so_far))
         every = stay / self.ask.limit
-        retry_after = max(every, every * (len(self.waiting) + 1) - self._wait)
+        retry_after = max(every, every * (len(self.waiting) + 1) - self.wait)
         return RateLimited("concurrent", self.ask.limit, self.ask.scope, retry_after, [])
 
     def _admit(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -49,6 +49,11 @@ class Speeds:
         sums.waited += waited
         sums.tokens += tokens
         sums.seconds += seconds
+
+    def forget(self, models: Iterable[str]) -> None:
+        """Others serve them now."""
+        for model in models:
+            self._hours.pop(model, None)
 
     def of(self, model: str) -> Speed:
         oldest = self._hour() - HOURS

@@ -3,6 +3,7 @@
 import msgspec
 
 from xinghe.catalog import Catalog
+from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Settings
 
 MAX_LINE = 16 * 1024 * 1024
@@ -22,14 +23,16 @@ class WorkerSpec(msgspec.Struct, frozen=True):
 class EngineLocation(msgspec.Struct, frozen=True, tag=True):
     """A further line: where an embedded engine listens; no address while it is down.
 
-    `special` are the texts of its model's special tokens, `pid` is its process.
+    `engine` is the id of what was wanted. `special` are the texts of its model's special tokens,
+    `pid` is its process. `gone`: it is not started again.
     """
 
-    deployment: str
+    engine: str
     address: str | None
     key: str = ""
     special: list[str] = []
     pid: int = 0
+    gone: bool = False
 
 
 class EngineThreads(msgspec.Struct, frozen=True, tag=True):
@@ -39,6 +42,7 @@ class EngineThreads(msgspec.Struct, frozen=True, tag=True):
     `measured` threads; 0 before. No threads: it is not running.
     """
 
+    engine: str
     deployment: str
     threads: int
     why: str
@@ -47,10 +51,19 @@ class EngineThreads(msgspec.Struct, frozen=True, tag=True):
     measured: int = 0
 
 
-class WorkerReady(msgspec.Struct, frozen=True):
+class WorkerReady(msgspec.Struct, frozen=True, tag=True):
     """What a worker says once it serves."""
 
     pid: int
+
+
+class NowServing(msgspec.Struct, frozen=True, tag=True):
+    """What a worker says whenever one of them changes: the catalog that serves, with which its
+    successor shall begin, and which embedded engines shall run.
+    """
+
+    catalog: Catalog
+    engines: list[EngineWanted]
 
 
 def encode(message: msgspec.Struct) -> bytes:

@@ -6,14 +6,16 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import structlog
 
 from xinghe.settings import Server
-from xinghe.supervisor.children import DatabaseProcess, EngineProcess, GatewayProcess, ServeError
+from xinghe.supervisor.child import ServeError
+from xinghe.supervisor.children import DatabaseProcess, GatewayProcess
+from xinghe.supervisor.engines import Engines
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +70,7 @@ class Supervisor(msgspec.Struct):
     """Runs until it is told to stop. Make and run it in the main thread: see `xinghe.orphan`."""
 
     gateway: GatewayProcess
-    engines: Sequence[EngineProcess]
+    engines: Engines
     when_ready: Callable[[], None]
     database: DatabaseProcess | None = None
     stop: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
@@ -83,7 +85,7 @@ class Supervisor(msgspec.Struct):
             loop.add_signal_handler(number, self._told_to_stop)
         running = [
             asyncio.create_task(self.gateway.run()),
-            *(asyncio.create_task(engine.run()) for engine in self.engines),
+            asyncio.create_task(self.engines.run(self.gateway.tell)),
         ]
         watched = [] if self.database is None else [asyncio.create_task(self.database.run())]
         ready = asyncio.create_task(self._announce())
@@ -104,17 +106,14 @@ class Supervisor(msgspec.Struct):
 
     async def _announce(self) -> None:
         await self.gateway.ready.wait()
-        for engine in self.engines:
-            await engine.ready.wait()
-        for engine in self.engines:  # one after another: they share the processor
-            await engine.measure()
+        await self.engines.ready()
         self.when_ready()
 
     async def _end_all(self) -> int:
         """The gateway first: its streams need the engines until they are finished."""
         log.info("stopping")
         status = await self.gateway.stop()
-        await asyncio.gather(*(engine.stop() for engine in self.engines))
+        await self.engines.stop()
         log.info("stopped", gateway_status=status)
         return 0 if status == 0 else 1
 
@@ -125,5 +124,4 @@ class Supervisor(msgspec.Struct):
             self.stop.set()
         elif now - self.told_at > ECHO:  # told twice: at once, then
             self.gateway.kill()
-            for engine in self.engines:
-                engine.kill()
+            self.engines.kill()

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import cast
 
@@ -18,6 +18,9 @@ import uvloop
 from xinghe.api.connection import Connection
 from xinghe.api.flow import MAX_WAITING_SHARE, WaitingRoom, raise_file_limit
 from xinghe.app import System, running
+from xinghe.catalog import Catalog
+from xinghe.dispatch import Location
+from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.observe import logs, metrics
 from xinghe.orphan import die_with_parent
 from xinghe.storage import StorageError
@@ -25,6 +28,7 @@ from xinghe.supervisor.messages import (
     MAX_LINE,
     EngineLocation,
     EngineThreads,
+    NowServing,
     WorkerReady,
     WorkerSpec,
     encode,
@@ -45,12 +49,15 @@ class QuietServer(uvicorn.Server):
 
 
 class GatewayServer(QuietServer):
-    """The API's: its start is announced to the supervisor."""
+    """The API's: `started` is called once it listens."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        sys.stdout.buffer.write(encode(WorkerReady(os.getpid())))
-        sys.stdout.buffer.flush()
+        self._started()
 
 
 def main() -> None:
@@ -60,25 +67,36 @@ def main() -> None:
 
 
 async def _work() -> int:
-    control = asyncio.StreamReader(limit=MAX_LINE)
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(control), sys.stdin
-    )
+    loop, control = asyncio.get_running_loop(), asyncio.StreamReader(limit=MAX_LINE)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(control), sys.stdin)
+    told, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, sys.stdout)
     spec = msgspec.json.decode(await control.readline(), type=WorkerSpec)
     die_with_parent(spec.parent)
     for descriptor in (spec.socket, spec.metrics_socket):
         os.set_inheritable(descriptor, False)  # to be passed on to this process, and to no further
     logs.configure(spec.settings.log.level, spec.settings.log.format)
+
+    def tell(catalog: Catalog, engines: Sequence[EngineWanted]) -> None:
+        told.write(encode(NowServing(catalog, [*engines])))
+
+    def started() -> None:
+        told.write(encode(WorkerReady(os.getpid())))
+
     try:
-        async with running(spec.settings, spec.catalog) as system:
-            await _serve(system, spec, control)
+        async with running(spec.settings, spec.catalog, tell) as system:
+            await _serve(system, spec, control, started)
     except StorageError as error:
         log.error("database", error=str(error))
         return 1
     return 0
 
 
-async def _serve(system: System, spec: WorkerSpec, control: asyncio.StreamReader) -> None:
+async def _serve(
+    system: System,
+    spec: WorkerSpec,
+    control: asyncio.StreamReader,
+    started: Callable[[], None],
+) -> None:
     room = WaitingRoom(round(raise_file_limit() * MAX_WAITING_SHARE))
     limits = spec.settings.server
     connection = partial(Connection, room, limits.head_timeout, limits.stall_timeout)
@@ -94,7 +112,8 @@ async def _serve(system: System, spec: WorkerSpec, control: asyncio.StreamReader
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=round(spec.settings.server.grace),
-        )
+        ),
+        started,
     )
 
     def stop() -> None:
@@ -134,14 +153,16 @@ async def _hear(system: System, control: asyncio.StreamReader, stop: Callable[[]
     """Follow the engines as the supervisor tells of them; its silence is the end."""
     while line := await control.readline():
         news = msgspec.json.decode(line, type=EngineLocation | EngineThreads)
-        if isinstance(news, EngineThreads):
+        if isinstance(news, EngineLocation):
+            place = None
+            if news.address is not None:
+                place = Location(news.address, news.key, news.special, news.pid)
+            system.live.locate(news.engine, place)
+        elif system.live.serves(news.engine):
             metrics.ENGINE_THREADS.labels(news.deployment).set(news.threads)
             metrics.ENGINE_SPEED.labels(news.deployment, "read").set(news.reads)
             metrics.ENGINE_SPEED.labels(news.deployment, "written").set(news.writes)
             system.readiness.engines[news.deployment] = news
-        else:
-            engine = system.deployments.embedded(news.deployment)
-            engine.locate(news.address, news.key, news.special, news.pid)
     stop()
 
 

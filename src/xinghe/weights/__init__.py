@@ -1,9 +1,11 @@
 """Where model files come from: one index, sources in order, one verified copy on disk.
 
-`find` is cheap and tells whether a file is here; `fetch` brings it.
+`find` is cheap and tells whether a file is here; `fetch` brings it; `check_files` looks whether all
+are here that a catalog needs.
 """
 
 from xinghe.weights.fetch import SOURCE_NAMES, fetch
 from xinghe.weights.index import UnknownWeight, WeightsError, load_index, local_file, resolve
+from xinghe.weights.needed import check_files
 from xinghe.weights.progress import Progress, terminal_progress
 from xinghe.weights.store import find

@@ -12,8 +12,9 @@ import pytest_asyncio
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import Constraint, EngineRequest, Message, Sampling, TextDelta
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Embedded, Settings
-from xinghe.supervisor.children import EngineProcess
+from xinghe.supervisor.engines import EngineProcess
 from xinghe.supervisor.messages import EngineLocation, EngineThreads
 from xinghe.weights import find
 
@@ -44,7 +45,8 @@ async def ask(
         if isinstance(news, EngineLocation):
             engine.locate(news.address, news.key, news.special)
 
-    process = EngineProcess("embedded", deployment, weights, settings.embedded, located)
+    wanted = EngineWanted("embedded", deployment, str(weights))
+    process = EngineProcess(wanted, settings.embedded, located)
     supervising = asyncio.create_task(process.run())
     async with asyncio.timeout(60):
         await process.ready.wait()

@@ -74,7 +74,7 @@ class BillingRoute(msgspec.Struct):
         await send_json(exchange, answer)
 
     def _admit(self, exchange: Exchange) -> None:
-        limits = self.services.catalog.limits
+        limits = self.services.live.now.catalog.limits
         admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
 
     async def _spent(self, principal: Principal, since: int, until: int) -> int:

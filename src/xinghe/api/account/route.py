@@ -96,7 +96,7 @@ class AccountRoute(msgspec.Struct):
         await unless_gone(exchange, send_rows(exchange, form, UsageShown, pages, "usage"))
 
     def _begin(self, exchange: Exchange, query: Query[Q]) -> tuple[Q, Format]:
-        limits = self.services.catalog.limits
+        limits = self.services.live.now.catalog.limits
         admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
         asked = query.read(exchange.scope["query_string"])
         return asked, form_of(exchange, asked.format)

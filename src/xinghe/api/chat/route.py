@@ -66,19 +66,16 @@ class ChatRoute:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._served = dict[str, _Served]()
-        for name, card in services.catalog.models.items():
-            if card.kind is Kind.CHAT:
-                deployment = services.deployments.chat(card)
-                able, limits = deliverable(card, deployment), effective(card, deployment.spec)
-                self._served[name] = _Served(deployment, able, limits)
+        self._serving = services.live.now
+        self._known = dict[str, _Served]()
+        """Of the models of `serving` that were asked for."""
 
     async def __call__(self, exchange: Exchange) -> None:
         services, server = self._services, self._services.settings.server
         parsed, card = await parse_request(
-            CHAT[exchange.dialect], Kind.CHAT, exchange, services.catalog, server, whole=False
+            CHAT[exchange.dialect], Kind.CHAT, exchange, services.live, server, whole=False
         )
-        served = self._served[exchange.model]
+        served = self._served(exchange, card)
         most, engine = served.limits.max_characters, served.deployment.engine
         request = await read_request(
             parsed, exchange.model, card, exchange.dialect, served.able, most
@@ -110,6 +107,18 @@ class ChatRoute:
         accumulated = Accumulator()
         await make(accumulated.take, lambda: None)
         await exchange.send_json(completion(exchange, request, accumulated, usage))
+
+    def _served(self, exchange: Exchange, card: ModelCard) -> _Served:
+        """Made once a model and version."""
+        if self._serving is not exchange.serving:
+            self._serving = exchange.serving
+            self._known.clear()
+        served = self._known.get(exchange.model)
+        if served is None:
+            deployment = exchange.serving.deployments.chat(card)
+            able, limits = deliverable(card, deployment), effective(card, deployment.spec)
+            served = self._known[exchange.model] = _Served(deployment, able, limits)
+        return served
 
 
 class _Chat(msgspec.Struct, eq=False):

@@ -29,11 +29,11 @@ class Begun(msgspec.Struct, Generic[R], frozen=True):
 
 async def begin(form: Form[R], exchange: Exchange, services: Services) -> Begun[R]:
     """Read the body and find its model, which may be left out. Raises `ApiError`."""
-    catalog, server = services.catalog, services.settings.server
-    parsed, card = await parse_request(form, Kind.EMBEDDING, exchange, catalog, server)
+    live, server = services.live, services.settings.server
+    parsed, card = await parse_request(form, Kind.EMBEDDING, exchange, live, server)
     if parsed.ignored:
         tell_ignored(exchange, form, parsed.ignored)
-    embedder = services.deployments.embedder(card)
+    embedder = exchange.serving.deployments.embedder(card)
     exchange.add_header("x-served-by", embedder.served_by)
     return Begun(parsed.checked({}), card, embedder, text_limits(card, embedder))
 

@@ -46,8 +46,8 @@ class ImagesRoute(msgspec.Struct):
 
     async def __call__(self, exchange: Exchange) -> None:
         services = self.services
-        catalog, server = services.catalog, services.settings.server
-        read, card = await parse_request(IMAGES, Kind.IMAGE, exchange, catalog, server)
+        live, server = services.live, services.settings.server
+        read, card = await parse_request(IMAGES, Kind.IMAGE, exchange, live, server)
         request = read.checked({})
         params = image_params(request, card)
         if read.ignored:
@@ -83,7 +83,7 @@ class _Drawing:
         self._exchange = exchange
         self._request = request
         self._params = params
-        self._engine = services.deployments.image_engine(card)
+        self._engine = exchange.serving.deployments.image_engine(card)
         self._retry_policy = retry_policy(request, services.settings.images)
         self._told = 0
         exchange.add_header("x-served-by", self._engine.served_by)

@@ -1,0 +1,237 @@
+"""The embedded engines: one child for each that the gateway wants, started and stopped with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec.structs import asdict, replace
+
+from xinghe.engines.llamacpp.admission import with_spare
+from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildSpeed, ChildThreads
+from xinghe.engines.llamacpp.wanted import EngineWanted
+from xinghe.pictures import MAX_IMAGE_TOKENS
+from xinghe.settings import Embedded
+from xinghe.supervisor.child import Child, ServeError
+from xinghe.supervisor.messages import EngineLocation, EngineThreads, encode
+from xinghe.workers import Backoff
+
+log = structlog.get_logger(__name__)
+
+ENGINE = "xinghe.engines.llamacpp.child"
+STARTS_TRIED = 3
+STOP_GRACE = 3.0
+"""Seconds that an engine has to end."""
+MEASURING = 5.0
+"""Seconds that an engine has to measure itself: a start waits no longer for it."""
+
+Announce = Callable[[EngineLocation | EngineThreads], None]
+
+
+def _nobody(_: EngineLocation | EngineThreads) -> None:
+    """Who hears of nothing."""
+
+
+class EngineProcess:
+    """One child for what is wanted; `announce` hears of every change."""
+
+    def __init__(self, wanted: EngineWanted, embedded: Embedded, announce: Announce) -> None:
+        self._wanted = wanted
+        self._id = wanted.id
+        self._name = wanted.deployment
+        self._embedded = embedded
+        self._announce = announce
+        self._child: Child | None = None
+        self._measured = asyncio.Event()
+        self.state = EngineThreads(self._id, self._name, 0, "")
+        self.ready = asyncio.Event()
+
+    async def run(self, tries: int | None = None) -> None:
+        """Start, watch, start again.
+
+        Raises `ServeError` if it died so many times before it was ready.
+        """
+        backoff = Backoff()
+        failures = 0
+        while True:
+            backoff.started()
+            key = secrets.token_urlsafe(24)
+            self._child = child = await Child.spawn(ENGINE, encode(self._spec(key)))
+            line = await child.line()
+            if line:
+                started = msgspec.json.decode(line, type=ChildReady)
+                failures = 0
+                chosen = {"threads": started.threads, "why": started.why}
+                log.info("engine_ready", deployment=self._name, **chosen, adapts=started.adapts)
+                self._announce(
+                    EngineLocation(self._id, started.address, key, started.special, child.pid)
+                )
+                self._state(chosen)
+                self.ready.set()
+            while news := await child.line():
+                self._heard(news)
+            status = await child.wait()
+            self._announce(EngineLocation(self._id, None))
+            self._state({"threads": 0, "why": "not running"})
+            failures += not line
+            if tries is not None and failures >= tries and not self.ready.is_set():
+                raise ServeError(
+                    f"the engine of deployment {self._name} ended {failures} times before it was "
+                    f"ready (status {status}, model file {self._wanted.weights}{self._projector()})"
+                )
+            delay = backoff.next()
+            log.error("engine_ended", deployment=self._name, status=status, restart_in=delay)
+            await asyncio.sleep(delay)
+
+    async def measure(self) -> None:
+        """Have it measured how fast it reads and writes; a slow one is not waited for."""
+        if self._child is not None:
+            self._child.send(b"measure\n")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(MEASURING):
+                    await self._measured.wait()
+
+    def dismiss(self) -> None:
+        """Nobody works with it any more: whatever becomes of it is told to nobody."""
+        self._announce(EngineLocation(self._id, None, gone=True))
+        self._announce = _nobody
+        self.ready.set()
+        self._measured.set()
+
+    async def stop(self) -> None:
+        if self._child is not None:
+            await self._child.stop(STOP_GRACE)
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+
+    def _heard(self, line: bytes) -> None:
+        """What a running child says: that it changed its threads, or how fast it is."""
+        news = msgspec.json.decode(line, type=ChildThreads | ChildSpeed)
+        self._state(asdict(news))
+        if isinstance(news, ChildSpeed):
+            log.info("engine_measured", deployment=self._name, **asdict(news))
+            self._measured.set()
+        else:
+            log.info("engine_threads", deployment=self._name, **asdict(news))
+
+    def _state(self, changes: Mapping[str, Any]) -> None:
+        self.state = replace(self.state, **changes)
+        self._announce(self.state)
+
+    def _projector(self) -> str:
+        projector = self._wanted.spec.projector
+        return f", mmproj {projector}" if projector else ""
+
+    def _spec(self, key: str) -> ChildSpec:
+        spec = self._wanted.spec
+        slots, context = with_spare(spec.slots, spec.context)
+        return ChildSpec(
+            weights=self._wanted.weights,
+            mmproj=str(spec.projector or ""),
+            picture_tokens=MAX_IMAGE_TOKENS,
+            context=context,
+            slots=slots,
+            threads=self._embedded.threads,
+            repack=self._embedded.repack,
+            key=key,
+            parent=os.getpid(),
+        )
+
+
+class Engines:
+    """All of them. The first ones must start, or the service does not; later ones are tried on."""
+
+    def __init__(self, first: Sequence[EngineWanted], embedded: Embedded) -> None:
+        self._first = first
+        self._embedded = embedded
+        self._announce: Announce = _nobody
+        self._running: dict[str, tuple[EngineProcess, asyncio.Task[None]]] = {}
+        self._ending: dict[asyncio.Task[None], EngineProcess] = {}
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._measuring = asyncio.Lock()
+        """One after another: they share the processor."""
+
+    @property
+    def states(self) -> list[EngineThreads]:
+        """How each computes."""
+        return [process.state for process, _ in self._running.values()]
+
+    async def run(self, announce: Announce) -> None:
+        """Start the first ones, and watch all; `announce` hears of every change.
+
+        Raises `ServeError` if a first one died several times before it was ready.
+        """
+        self._announce = announce
+        self.follow(self._first, STARTS_TRIED)
+        await self._failed
+
+    async def ready(self) -> None:
+        """Return once all have been ready, and measured."""
+        for process, _ in list(self._running.values()):
+            await process.ready.wait()
+        for process, _ in list(self._running.values()):
+            await self._measure(process)
+
+    def follow(self, wanted: Sequence[EngineWanted], tries: int | None = None) -> None:
+        """Have these run, and no others; what is told of those that go on is told again."""
+        by_id = {each.id: each for each in wanted}
+        for engine in self._running.keys() - by_id.keys():
+            self._dismiss(engine)
+        for engine, each in by_id.items():
+            if engine in self._running:
+                self._announce(self._running[engine][0].state)
+                continue
+            process = EngineProcess(each, self._embedded, self._announce)
+            task = asyncio.create_task(self._run(process, tries))
+            task.add_done_callback(self._ended)
+            self._running[engine] = process, task
+
+    async def stop(self) -> None:
+        """End all of them."""
+        for engine in list(self._running):
+            self._dismiss(engine)
+        await asyncio.gather(*self._ending)
+
+    def kill(self) -> None:
+        for process in (*self._ending.values(), *(each for each, _ in self._running.values())):
+            process.kill()
+
+    async def _run(self, process: EngineProcess, tries: int | None) -> None:
+        if tries is not None:
+            await process.run(tries)
+            return
+        measuring = asyncio.create_task(self._measure(process))
+        try:
+            await process.run()
+        finally:
+            measuring.cancel()
+
+    async def _measure(self, process: EngineProcess) -> None:
+        await process.ready.wait()
+        async with self._measuring:
+            await process.measure()
+
+    def _dismiss(self, engine: str) -> None:
+        process, task = self._running.pop(engine)
+        process.dismiss()
+        task.cancel()
+        ending = asyncio.create_task(_end(process, task))
+        self._ending[ending] = process
+        ending.add_done_callback(self._ending.pop)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and not self._failed.done():
+            self._failed.set_exception(error)
+
+
+async def _end(process: EngineProcess, task: asyncio.Task[None]) -> None:
+    await asyncio.wait({task})
+    await process.stop()

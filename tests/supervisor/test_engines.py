@@ -1,0 +1,123 @@
+"""Embedded engines start and stop as they are wanted, while the others go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from xinghe.catalog import LlamaCppDeployment
+from xinghe.engines.llamacpp.wanted import EngineWanted
+from xinghe.settings import Embedded, Settings
+from xinghe.supervisor import engines as supervised
+from xinghe.supervisor.child import ServeError
+from xinghe.supervisor.engines import Engines
+from xinghe.supervisor.messages import EngineLocation, EngineThreads
+from xinghe.weights import find
+
+
+class Heard:
+    """What the gateway would be told."""
+
+    def __init__(self) -> None:
+        self.news: list[EngineLocation | EngineThreads] = []
+
+    def __call__(self, news: EngineLocation | EngineThreads) -> None:
+        self.news.append(news)
+
+    def places(self, wanted: EngineWanted) -> list[EngineLocation]:
+        return [
+            each
+            for each in self.news
+            if isinstance(each, EngineLocation) and each.engine == wanted.id
+        ]
+
+    def pid(self, wanted: EngineWanted) -> int:
+        """Where it runs now; 0 where it does not."""
+        places = self.places(wanted)
+        return places[-1].pid if places and places[-1].address else 0
+
+
+@pytest.fixture
+def small(small_weights: str, tmp_path: Path) -> Callable[..., EngineWanted]:
+    """An engine on the small weights."""
+    weights = find(Settings(data=str(tmp_path)), small_weights)
+    assert weights is not None
+
+    def wanted(name: str, slots: int = 1) -> EngineWanted:
+        spec = LlamaCppDeployment(weights=small_weights, slots=slots, context=512)
+        return EngineWanted(name, spec, str(weights))
+
+    return wanted
+
+
+async def until(check: Callable[[], object]) -> None:
+    async with asyncio.timeout(120):
+        while not check():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(engines: Engines, heard: Heard) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(engines.run(heard))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await engines.stop()
+
+
+@pytest.mark.embedded
+async def test_they_follow_what_is_wanted(small: Callable[..., EngineWanted]) -> None:
+    one, other, changed = small("one"), small("other"), small("one", slots=2)
+    heard = Heard()
+    engines = Engines([one], Embedded(threads=1))
+    async with running(engines, heard):
+        await until(lambda: heard.pid(one))
+        first = heard.pid(one)
+        engines.follow([one, other])
+        await until(lambda: heard.pid(other))
+        assert heard.pid(one) == first
+        # Both of one name while requests hold the old one, then the new one alone.
+        engines.follow([one, other, changed])
+        await until(lambda: heard.pid(changed))
+        assert heard.pid(one) == first
+        engines.follow([other, changed])
+        assert heard.places(one)[-1].gone
+        await until(lambda: not psutil.pid_exists(first))
+        # Wanted again before it has ended: it is another child.
+        engines.follow([other])
+        engines.follow([other, changed])
+        second = [each.pid for each in heard.places(changed) if each.address]
+        await until(lambda: heard.pid(changed) not in {0, *second})
+        assert heard.places(one)[-1].gone
+        assert {state.deployment for state in engines.states} == {"one", "other"}
+        pids = [heard.pid(other), heard.pid(changed)]
+        assert all(map(psutil.pid_exists, pids))
+    await until(lambda: not any(map(psutil.pid_exists, pids)))
+
+
+@pytest.mark.embedded
+async def test_only_a_first_one_that_cannot_start_ends_the_service(
+    small: Callable[..., EngineWanted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "STARTS_TRIED", 1)
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + bytes(100))
+    spec = LlamaCppDeployment(weights=str(broken), slots=1, context=512)
+    bad, good, heard = EngineWanted("bad", spec, str(broken)), small("good"), Heard()
+    engines = Engines([good], Embedded(threads=1))
+    async with running(engines, heard) as task:
+        engines.follow([good, bad])
+        await until(lambda: heard.pid(good) and len(heard.places(bad)) >= 2)
+        assert not task.done()
+        engines.follow([good])
+        assert psutil.pid_exists(heard.pid(good))
+    with pytest.raises(ServeError, match="bad"):
+        await Engines([bad], Embedded(threads=1)).run(Heard())
