@@ -18,7 +18,9 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader, Transformer
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
 from xinghe.storage.connection import StorageContended, StorageUnavailable
@@ -36,37 +38,28 @@ NOT_STATEMENT = {"42501", "42P01"}
 """Rights that were taken away, tables that are gone (or not restored yet)."""
 
 _BINARY = 1
-_FLOAT = Struct("!d")
 _NUMERIC = Struct("!HhHH")
-_TEXT_OIDS = (18, 19, 25, 1042, 1043)
+_READ = (16, 17, 18, 19, 20, 21, 23, 25, 701, 1042, 1043, 1700, 2278)
+"""The types that are read: truths, bytes, texts, integers, floats, sums of integers, void."""
 
 
-def _integral(value: bytes) -> int:
+class _Integral(Loader):
     """A numeric, which the sum of integers is: digits of 10,000, from the power `weight` down."""
-    count, weight, sign, scale = _NUMERIC.unpack_from(value)
-    if scale:
-        raise TypeError("a numeric with decimals needs a CAST")
-    number = 0
-    for place in range(weight + 1):
-        at = _NUMERIC.size + 2 * place
-        number = number * 10_000 + (
-            int.from_bytes(value[at : at + 2], "big") if place < count else 0
-        )
-    return -number if sign else number
 
+    format = Format.BINARY
 
-_DECODERS: dict[int, Callable[[bytes], Any]] = {
-    **dict.fromkeys((20, 21, 23), partial(int.from_bytes, byteorder="big", signed=True)),
-    **dict.fromkeys(_TEXT_OIDS, bytes.decode),
-    16: lambda value: value != b"\0",
-    17: bytes,
-    701: lambda value: _FLOAT.unpack(value)[0],
-    1700: _integral,
-    2278: bytes,  # void
-}
-
-
-Columns = list[tuple[int, Callable[[bytes], Any]]]
+    def load(self, data: Buffer) -> int:
+        value = bytes(data)
+        count, weight, sign, scale = _NUMERIC.unpack_from(value)
+        if scale:
+            raise TypeError("a numeric with decimals needs a CAST")
+        number = 0
+        for place in range(weight + 1):
+            at = _NUMERIC.size + 2 * place
+            number = number * 10_000 + (
+                int.from_bytes(value[at : at + 2], "big") if place < count else 0
+            )
+        return -number if sign else number
 
 
 class Link:
@@ -80,7 +73,10 @@ class Link:
         self._connection = connection
         self._socket = socket.socket(fileno=os.dup(self.pgconn.socket))
         self._prepared: dict[str, bytes] = {}
-        self._columns: dict[str, Columns] = {}
+        self._known = set[str]()
+        """Statements whose columns are of types that are read."""
+        connection.adapters.register_loader("numeric", _Integral)
+        self._transformer = Transformer(connection)
         _watch.add(self)
 
     @property
@@ -104,19 +100,11 @@ class Link:
     def rows(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """What a statement returns. Raises what `execute` does."""
         result = self.execute(sql, parameters)
-        columns = self._columns.get(sql)
-        if columns is None:
-            columns = self._columns[sql] = _decoded(sql, result)
-        get = result.get_value
-        return [
-            tuple(
-                [
-                    None if (value := get(row, column)) is None else decode(value)
-                    for column, decode in columns
-                ]
-            )
-            for row in range(result.ntuples)
-        ]
+        if sql not in self._known:
+            _check(sql, result)
+            self._known.add(sql)
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_rows(0, result.ntuples, tuple)
 
     def cut(self) -> None:
         """Have what is running fail; from any thread."""
@@ -160,15 +148,11 @@ def _encoded(value: Any) -> bytes | None:
     return text
 
 
-def _decoded(sql: str, result: PGresult) -> Columns:
-    """How each column is read. Not asked of the server beforehand: psycopg keeps the GIL then."""
-    columns: Columns = []
+def _check(sql: str, result: PGresult) -> None:
+    """Raises `TypeError`. Not asked of the server beforehand: psycopg keeps the GIL then."""
     for column in range(result.nfields):
-        decode = _DECODERS.get(result.ftype(column))
-        if decode is None:
+        if result.ftype(column) not in _READ:
             raise TypeError(f"column {column + 1} needs a CAST: {sql}")
-        columns.append((column, decode))
-    return columns
 
 
 def _error(result: PGresult) -> Exception:
