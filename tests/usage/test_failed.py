@@ -88,6 +88,7 @@ async def test_where_a_filter_matches_little_a_page_says_where_to_go_on(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failed, "LOOKED_AT", 3)
+    monkeypatch.setattr(failed, "OF_MANY", 3)
     await note(small, *(of(f"as-{n}", NOON + n, model="b" if n % 5 else "a") for n in range(20)))
     page = await small.read(failed.page, ME, failed.Filters(model="a"), after=None, limit=2)
     assert (page.rows, page.next is None) == ([], False)

@@ -8,8 +8,10 @@ from xinghe.storage import Connection
 from xinghe.usage.pages import EVER, Found, Page, Position, together
 from xinghe.usage.scope import Scope, Source, Sql, by_index
 
-LOOKED_AT = 5_000
-"""Rows of a source that are looked through for what a filter matches."""
+LOOKED_AT, OF_MANY = 5_000, 200
+"""Rows that are looked through for what a filter matches, of all sources together; of each of many
+at least.
+"""
 
 _FIELDS = (
     "f.id, f.wallet_id, f.at, f.request_id, f.operation, f.model, f.status, f.code, f.total_ms, "
@@ -55,25 +57,32 @@ def page(
 ) -> Page[Row]:
     """At most `limit` requests behind a position."""
     before = min(after or Position(EVER, 0), Position(filters.until, 0))
+    sources = [one for each in scope.sources(filters.member) for one in each.apart()]
+    looked_at = max(OF_MANY, LOOKED_AT // (len(sources) or 1))
     with by_index(connection):
         return together(
-            [one for each in scope.sources(filters.member) for one in each.apart()],
-            lambda source, floor, most: _read(connection, source, filters, floor, most),
+            sources,
+            lambda source, floor, most: _read(connection, source, filters, floor, most, looked_at),
             before,
             limit,
         )
 
 
 def _read(
-    connection: Connection, source: Source, filters: Filters, before: Position, most: int
+    connection: Connection,
+    source: Source,
+    filters: Filters,
+    before: Position,
+    most: int,
+    looked_at: int,
 ) -> Found[Row]:
-    """At most so many behind a position."""
+    """At most so many behind a position; for a filter, so many are looked at."""
     narrow = [
         (column, value)
         for column, value in (("token_id", filters.token), ("model", filters.model))
         if value is not None
     ]
-    looked_at = LOOKED_AT if narrow else most
+    looked_at = looked_at if narrow else most
 
     def looked(fields: str, order: str) -> Sql:
         sql = Sql(f"SELECT {fields} FROM failures x WHERE")  # noqa: S608
