@@ -177,7 +177,7 @@ class System:
             },
             elsewhere=Auth(settings.server, signin, bodies, Admin(operators, Identified(console))),
         )
-        self.metrics_app: ASGIApp = Identified(Router(metrics_routes()))
+        self.metrics_app: ASGIApp = Identified(Router(metrics_routes(self.readiness, models.all)))
         """On a port of its own: what it tells is for the operator alone."""
 
         self.parts: list[tuple[Act, Act]] = [

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 from tests.catalog.source_tables import chat_rows
+from tests.conftest import MakeServer
+from tests.kit.api import Api
 from tests.kit.command import ended, xinghe
 
 
@@ -46,3 +48,31 @@ def test_broken_file_is_one_clear_message(tmp_path: Path) -> None:
     assert code == 1
     assert all(part in errors for part in ("models.toml", "models.x", "audio"))
     assert "Traceback" not in errors
+
+
+def test_says_what_is_behind_a_name_and_whether_it_answers(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    code, out, errors = ended("models", "list", "--json", data=tmp_path / "none")
+    assert code == 0
+    (row,) = [row for row in json.loads(out) if row["model"] == "deepseek-v3"]
+    assert (row["engine"], row["answers"]) == ("llamacpp", None)
+    assert row["source"].endswith(".gguf")
+    assert "no service runs on" in errors
+
+    service = make_server(
+        models='[deployments.away]\nengine = "upstream"\nurl = "http://me:pw@127.0.0.1:9/v1"\n'
+        'model = "gone"\n[models.deepseek-v3]\ndeployment = "away"\n'
+    )
+    answer = Api(service.url, service.token()).chat(model="scripted-chat", max_tokens=8)
+    assert answer.status == 200
+    rows = {row["model"]: row for row in json.loads(service.run("models", "list", "--json"))}
+    away, here = rows["deepseek-v3"], rows["scripted-chat"]
+    assert (away["deployment"], away["engine"], away["serves"]) == ("away", "upstream", "gone")
+    assert away["source"] == "http://127.0.0.1:9"
+    assert (away["answers"], here["answers"]) == (False, True)
+    assert away["tokens_per_second"] is None
+    assert here["first_token_ms"] > 0
+    table = service.run("models", "list")
+    assert "http://127.0.0.1:9 " in table
+    assert "pw" not in table

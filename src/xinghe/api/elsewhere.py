@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from xinghe.api.edge import no_such_path
 from xinghe.api.errors import ApiError, Errors, as_api_error
 from xinghe.api.exchange import NO_STORE, new_request_id
+from xinghe.api.models import ModelList
 from xinghe.api.openapi import document
 from xinghe.dispatch import Live, Serving
 from xinghe.images.store import ImageStore
@@ -154,12 +155,20 @@ def image_routes(store: ImageStore) -> list[BaseRoute]:
     return [read_route("/images/{name}", image)]
 
 
-def metrics_routes() -> list[BaseRoute]:
+def metrics_routes(
+    readiness: Readiness, models: Callable[[], Awaitable[ModelList]]
+) -> list[BaseRoute]:
+    """`/metrics`, and `/models`: every model with its state and speed, for the command line."""
+
     async def page(_: Request) -> Response:
         text = await asyncio.to_thread(generate_latest)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
-    return [read_route("/metrics", page), Nowhere()]
+    async def listed(_: Request) -> Response:
+        told = {"data": (await models()).data, "engines": readiness.engines}
+        return Response(msgspec.json.encode(told), media_type="application/json")
+
+    return [read_route("/metrics", page), read_route("/models", listed), Nowhere()]
 
 
 def read_route(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:

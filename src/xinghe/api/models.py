@@ -131,6 +131,12 @@ class ModelsRoute(msgspec.Struct):
         (model,) = await self._described(serving.deployments, {name: card})
         await exchange.send_json(model)
 
+    async def all(self) -> ModelList:
+        """Every model, for whoever runs the service."""
+        serving = self.services.live.now
+        described = await self._described(serving.deployments, serving.catalog.models)
+        return ModelList("list", [*described])
+
     def _admit(self, exchange: Exchange) -> None:
         limits = self.services.live.now.catalog.limits
         admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)

@@ -1,6 +1,7 @@
 """`xinghe serve`: the whole service in the foreground."""
 
 import asyncio
+import os
 import socket
 import sys
 from contextlib import ExitStack, suppress
@@ -31,6 +32,7 @@ from xinghe.supervisor.child import ServeError
 from xinghe.supervisor.children import DatabaseProcess, GatewayProcess
 from xinghe.supervisor.engines import Engines
 from xinghe.supervisor.supervisor import Supervisor, listen, listen_for_metrics, lock_data
+from xinghe.supervisor.whereabouts import Whereabouts, tell
 from xinghe.weights import WeightsError, check_files, fetch, find, terminal_progress
 
 MODEL = "ernie-3.5-8k"
@@ -78,7 +80,7 @@ def serve(
     try:
         settings = load_settings(data, options)
         logs.configure(settings.log.level, settings.log.format)
-        lock_data(settings.data_dir)
+        lock = lock_data(settings.data_dir)
         if postgres and settings.database.url:
             raise ServeError("--postgres starts a server, and database.url names another")
         local = local_server(settings, wanted=postgres)
@@ -101,6 +103,7 @@ def serve(
         raise SystemExit(130) from None
 
     def ready(engines: Engines) -> None:
+        tell(lock, Whereabouts(os.getpid(), _url(listener), _url(metrics_listener)))
         if token is not None:
             click.echo(_quickstart_text(_url(listener), token))
         for state in engines.states:

@@ -16,6 +16,7 @@ from xinghe.settings import Server
 from xinghe.supervisor.child import ServeError
 from xinghe.supervisor.children import DatabaseProcess, GatewayProcess
 from xinghe.supervisor.engines import Engines
+from xinghe.supervisor.whereabouts import LOCK
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +24,7 @@ BACKLOG = 2048
 MAX_PORT = 65535
 ECHO = 0.5
 """Seconds in which a second signal is the first one's echo: `make` passes on what it got too."""
+LOCK_TRIES, LOCK_PAUSE = 5, 0.05
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -54,16 +56,20 @@ def listen_for_metrics(server: Server, port: int) -> socket.socket:
 def lock_data(data: Path) -> int:
     """Take the data directory for this service: SQLite carries one gateway. Raises `ServeError`."""
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise ServeError(
-            f"another `xinghe serve` uses {data}; several gateways on one data directory need "
-            "PostgreSQL and Valkey, so choose another directory with --data"
-        ) from None
-    return descriptor
+    descriptor = os.open(data / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    for _ in range(LOCK_TRIES):  # a command that looks who has it has it for a moment
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE)
+        else:
+            os.truncate(descriptor, 0)
+            return descriptor
+    os.close(descriptor)
+    raise ServeError(
+        f"another `xinghe serve` uses {data}; several gateways on one data directory need "
+        "PostgreSQL and Valkey, so choose another directory with --data"
+    )
 
 
 class Supervisor(msgspec.Struct):

