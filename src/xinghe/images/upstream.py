@@ -20,7 +20,8 @@ from xinghe.images.protocol import (
     styles,
 )
 from xinghe.images.unpacking import Unpack, Unpacked
-from xinghe.outbound import CallFailed, Refused, Server, Unreachable
+from xinghe.outbound import CallFailed, Refused, Unreachable
+from xinghe.outbound.replicas import Away, Pool
 from xinghe.workers import QueueFull, Slots, Worker, WorkerFailure
 
 log = structlog.get_logger(__name__)
@@ -50,12 +51,13 @@ class UpstreamImageEngine:
             self.abilities = {"style": "written into the prompt", **ignored}
         self._deployment = deployment
         self._fetch = fetch
-        self._server = Server.of(name, deployment)
+        self._pool = Pool(name, deployment)
         self._unpacker = Worker(
             "xinghe.images.unpacking", Unpacked, timeout=UNPACKING, memory=UNPACKING_MEMORY
         )
         queue = deployment.queue
-        self._slots = Slots(deployment.slots, queue=queue, share=share_of(queue))
+        self._slots = Slots(self._pool.capacity, queue=queue, share=share_of(queue))
+        self._pool.on_resize(self._slots.resize)
 
     async def start(self) -> None:
         """Nothing is loaded here."""
@@ -76,11 +78,11 @@ class UpstreamImageEngine:
             raise
 
     async def ready(self) -> bool:
-        return await self._server.ready()
+        return await self._pool.ready()
 
     async def aclose(self) -> None:
         await self._unpacker.aclose()
-        await self._server.aclose()
+        await self._pool.aclose()
 
     async def _one(self, params: ImageParams, seed: int) -> bytes:
         most = MOST_BESIDES + MOST_OF_PIXEL * params.width * params.height
@@ -126,7 +128,9 @@ class UpstreamImageEngine:
 
     async def _post(self, body: dict[str, Any], most: int) -> bytes:
         try:
-            return await self._server.whole("/images/generations", body, most)
+            for attempt in self._pool.attempts():
+                with attempt:
+                    return await attempt.whole("/images/generations", body, most)
         except Refused as refused:
             if refused.busy:
                 wait = RETRY_AFTER if refused.advice is None else refused.advice
@@ -139,16 +143,19 @@ class UpstreamImageEngine:
             elif refused.status >= 500:
                 raise ImageEngineAway(f"upstream: {refused}", RETRY_AFTER) from None
             raise failed(f"upstream: {refused}") from None
+        except Away as error:
+            raise ImageEngineAway(f"upstream: {error}", error.retry_after) from None
         except Unreachable as error:
             raise ImageEngineAway(f"upstream: {error}", RETRY_AFTER) from None
         except CallFailed as error:
             raise ImageEngineFailed(f"upstream: {error}") from None
+        raise AssertionError("unreachable")
 
     async def _fetched(self, url: str, most: int) -> bytes:
         """From the server itself without ado; from anywhere else as any stranger's URL."""
         try:
-            if self._server.holds(url):
-                data = await self._server.fetch("GET", url, headers={}, most=most)
+            if server := self._pool.holds(url):
+                data = await server.fetch("GET", url, headers={}, most=most)
             else:
                 data = await self._fetch(url)
         except CallFailed as error:

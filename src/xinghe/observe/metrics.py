@@ -55,6 +55,14 @@ DEPLOYMENT_REFUSALS = Counter(
     "Requests that an upstream refused for its operator's key, rights or balance",
     ["deployment", "status"],
 )
+REPLICA_REQUESTS = Counter(
+    "xinghe_replica_requests_total", "Requests sent to a replica", ["deployment", "replica"]
+)
+REPLICA_FAILURES = Counter(
+    "xinghe_replica_failures_total",
+    "Requests that a replica did not answer, by what went wrong",
+    ["deployment", "replica", "kind"],
+)
 ENGINE_THREADS = Gauge(
     "xinghe_engine_threads", "Threads that an embedded engine computes with now", ["deployment"]
 )

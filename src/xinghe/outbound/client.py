@@ -6,7 +6,7 @@ import asyncio
 import os
 import select
 from collections.abc import Container, Mapping
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
@@ -150,23 +150,6 @@ class Client:
         )
 
 
-class _Deployment(Protocol):
-    """What every deployment on a server has; the time limits are in seconds."""
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def key_env(self) -> str: ...
-    @property
-    def connect_timeout(self) -> float: ...
-    @property
-    def silence_timeout(self) -> float: ...
-    @property
-    def headers(self) -> dict[str, str]: ...
-
-
 class Server(Client):
     """One server that the operator has named, its key, and the proxy on the way to it.
 
@@ -175,7 +158,8 @@ class Server(Client):
     every call; so is that of a value `$NAME` in `headers`. `connect`, `silence` and `limit` are
     those of `Client`.
 
-    `name` is what the operator calls it, in the log and in `REFUSALS`.
+    `name` is what the operator calls it. `owed` is the same in the log and in `REFUSALS`, where
+    several servers or keys may have one name.
     """
 
     def __init__(
@@ -191,6 +175,7 @@ class Server(Client):
         limit: int = 0,
     ) -> None:
         self._name = name
+        self.owed = name
         self._told_at = -TOLD_EVERY
         self._headers = headers or {}
         base, mark, query = url.partition("?")
@@ -199,19 +184,6 @@ class Server(Client):
         self._key = key
         self._key_env = key_env
         super().__init__(connect, silence, proxy=proxy_for(self._base), limit=limit)
-
-    @classmethod
-    def of(cls, name: str, deployment: _Deployment) -> Self:
-        """That of a deployment of the catalog."""
-        return cls(
-            deployment.url,
-            name=name,
-            connect=deployment.connect_timeout,
-            silence=deployment.silence_timeout,
-            key=deployment.key,
-            key_env=deployment.key_env,
-            headers=deployment.headers,
-        )
 
     @property
     def origin(self) -> str:
@@ -254,16 +226,16 @@ class Server(Client):
         """Count a refusal that only the operator can mend, and log the first of a minute."""
         if not refused.for_the_operator:
             return
-        REFUSALS[self._name] = refused.status
+        REFUSALS[self.owed] = refused.status
         metrics.DEPLOYMENT_REFUSALS.labels(self._name, refused.status).inc()
         now = asyncio.get_running_loop().time()
         if now - self._told_at >= TOLD_EVERY:
             self._told_at = now
-            log.error("deployment_refused", deployment=self._name, error=str(refused))
+            log.error("deployment_refused", deployment=self.owed, error=str(refused))
 
     def answered(self) -> None:
         """Its operator owes it nothing: a head alone, of whatever status, does not say so."""
-        REFUSALS.pop(self._name, None)
+        REFUSALS.pop(self.owed, None)
 
     async def whole(self, path: str, body: object, most: int) -> bytes:
         """`POST`; the body, of at most `most` bytes, that is answered. Raises `CallFailed`.
@@ -284,10 +256,10 @@ class Server(Client):
         """`POST`; the JSON that is answered, as `whole` has it. Raises `CallFailed`."""
         return decoded(await self.whole(path, body, most), kind)
 
-    async def ready(self) -> bool:
-        """Whether it answers `GET /models`, be it with a refusal."""
+    async def ready(self, silence: float | None = None) -> bool:
+        """Whether it answers `GET /models`, be it with a refusal, within so many seconds."""
         try:
-            with await self.call("GET", "/models", silence=self._connect):
+            with await self.call("GET", "/models", silence=silence or self._connect):
                 return True
         except Refused as refused:
             return refused.status < 500

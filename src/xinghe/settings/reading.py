@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -75,17 +75,28 @@ def check_fields(
         if name not in known:
             raise ValueError(f"`{within}{name}` is unknown, {suggestion(name, known)}")
         inner = known[name]
-        nested = isinstance(inner, type) and issubclass(inner, msgspec.Struct)
-        if nested and isinstance(value, Mapping):
-            check_fields(value, inner, within=f"{within}{name}.", strict=strict)
+        struct = _struct_within(inner)
+        if struct is inner and isinstance(value, Mapping):
+            check_fields(value, struct, within=f"{within}{name}.", strict=strict)
             continue
+        if struct is not None and isinstance(value, list):
+            for at, each in enumerate(value):
+                if isinstance(each, Mapping):
+                    check_fields(each, struct, within=f"{within}{name}[{at}].", strict=strict)
         try:
             msgspec.convert(value, inner, strict=strict)
         except msgspec.ValidationError as error:
             # A key may be in a table, a password in a text where a table should be.
-            secret = isinstance(value, Mapping | list) or (nested and isinstance(value, str))
+            secret = isinstance(value, Mapping | list) or (struct and isinstance(value, str))
             shown = "wrong" if secret else repr(value)
             raise ValueError(f"{within}{name} is {shown}: {error}") from error
+
+
+def _struct_within(kind: Any) -> type[msgspec.Struct] | None:
+    """The Struct that a value of this type, or an item of it, may be."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind
+    return next(filter(None, map(_struct_within, get_args(kind))), None)
 
 
 def suggestion(name: str, known: Collection[str]) -> str:

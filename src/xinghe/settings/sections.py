@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,10 +24,10 @@ HEADERS_ALONE = frozenset(
 """Those of the connection itself."""
 
 
-def require_reachable(url: str, headers: dict[str, str]) -> None:
-    """Raises `ValueError` for a server that no request could be sent to."""
+def require_reachable(url: str, headers: Mapping[str, str], field: str = "url") -> None:
+    """Raises `ValueError` for a server that no request could be sent to; `field` is the URL's."""
     if not url.startswith(("http://", "https://")):
-        raise ValueError(f"`url` is {url!r}, allowed: an http:// or https:// base URL")
+        raise ValueError(f"`{field}` is {url!r}, allowed: an http:// or https:// base URL")
     for name, value in headers.items():
         if not HEADER.fullmatch(name) or name.lower() in HEADERS_ALONE:
             raise ValueError(

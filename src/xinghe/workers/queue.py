@@ -201,7 +201,7 @@ class Slots:
         With `priority`, a call goes before all others, and the queue is never full for it. Raises
         `QueueFull` where it is full, or becomes so of accounts with less waiting.
         """
-        if self._free and (priority or not self.waiting):
+        if self._free > 0 and (priority or not self.waiting):
             self._free -= 1
             return
         me = _Waiting(size, asyncio.get_running_loop().create_future())
@@ -221,10 +221,19 @@ class Slots:
                 self._queue.remove(account, me)
             raise
 
+    def resize(self, count: int) -> None:
+        """Have so many slots from now on; calls beyond that keep theirs until they end."""
+        self._free += count - self._count
+        self._count = count
+        self._hand_out()
+
     def give_back(self) -> None:
         """Leave the slot to whose turn it is."""
         self._free += 1
-        while self._free and self.waiting:
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._free > 0 and self.waiting:
             found = None if self._priority else self._queue.take()
             first = found[1] if found else self._priority.popleft()
             if not first.turn.cancelled():

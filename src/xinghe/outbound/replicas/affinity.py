@@ -1,0 +1,96 @@
+"""Which replica has read the beginning of a prompt already, so that it need not read it again."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import blake2b
+from math import ceil, log
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from xinghe.outbound.replicas.choice import Loaded
+
+REMEMBERED = 16_384
+"""Conversations whose replica is remembered; those that have been silent longest go first."""
+SPARE = 1.25
+"""How many times its share of all work a replica may have before conversations begin elsewhere."""
+SPARE_BEGUN = 2.0
+"""The same for conversations that have begun there: to go elsewhere costs them what it has read."""
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What a prompt begins with: digests of the instructions that conversations may share (empty:
+    there are none), and of these with the first thing that was said.
+    """
+
+    shared: bytes
+    conversation: bytes
+
+
+class Named(Loaded, Protocol):
+    """A replica with a name that stays the same: whoever knows it makes the same choice."""
+
+    name: str
+
+
+Some = TypeVar("Some", bound=Named)
+
+
+class Affinity(Protocol):
+    """Prefers a replica for a prompt by what the prompt begins with."""
+
+    def prefer(self, head: Head, among: Sequence[Some]) -> Some | None:
+        """The replica for it; `None` where all that it has reason to prefer are overloaded."""
+
+    def went(self, head: Head, replica: Named) -> None:
+        """It was sent there."""
+
+
+class PrefixAffinity:
+    """Consistent hashing over the head of a conversation, with bounded load.
+
+    A conversation goes where its last request went. A new one goes where others with the same
+    instructions go, by rendezvous hashing: of replicas that come or go, only their own part moves.
+    Where that replica has more than its share of the work at hand, the conversation's own digest
+    chooses among the others.
+    """
+
+    def __init__(self) -> None:
+        self._went: OrderedDict[bytes, str] = OrderedDict()
+
+    def prefer(self, head: Head, among: Sequence[Some]) -> Some | None:
+        work, weights = sum(one.outstanding for one in among), sum(one.weight for one in among)
+
+        def has_room(one: Some, spare: float) -> bool:
+            return one.outstanding < ceil(spare * (work + 1) * one.weight / weights)
+
+        last = self._went.get(head.conversation)
+        for one in among:
+            if one.name == last and has_room(one, SPARE_BEGUN):
+                return one
+        first = max(among, key=lambda one: _score(head.shared or head.conversation, one))
+        if has_room(first, SPARE):
+            return first
+        others = [one for one in among if one is not first and has_room(one, SPARE)]
+        return max(others, key=lambda one: _score(head.conversation, one), default=None)
+
+    def went(self, head: Head, replica: Named) -> None:
+        self._went[head.conversation] = replica.name
+        self._went.move_to_end(head.conversation)
+        if len(self._went) > REMEMBERED:
+            self._went.popitem(last=False)
+
+
+def digest(*parts: bytes) -> bytes:
+    """Of texts one behind the other: where one ends and the next begins makes a difference."""
+    hashed = blake2b(digest_size=16)
+    for part in parts:
+        hashed.update(len(part).to_bytes(8))
+        hashed.update(part)
+    return hashed.digest()
+
+
+def _score(key: bytes, one: Named) -> float:
+    """Weighted rendezvous hashing: the highest of all is chosen, in proportion to the weights."""
+    drawn = int.from_bytes(blake2b(one.name.encode(), key=key, digest_size=8).digest())
+    return -one.weight / log((drawn + 1) / (2**64 + 2))

@@ -1,0 +1,175 @@
+"""One try of one replica: who is asked, and what its answer or its failure tells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from xinghe.outbound.faults import AnswerTooLarge, CallFailed, Refused, Silent
+from xinghe.outbound.replicas.keys import Key
+from xinghe.outbound.replicas.replica import Replica, nobody_listens
+from xinghe.outbound.response import Response
+
+if TYPE_CHECKING:
+    from xinghe.outbound.replicas.rounds import Round
+
+T = TypeVar("T")
+
+OF_REQUESTS = frozenset({400, 413, 414, 415, 422})
+"""Statuses of refusals that another replica would repeat: it is the request that is refused."""
+
+
+class Attempt:
+    """A context manager around one try; see `Pool.attempts`.
+
+    A failure that another replica may not have leaves the block quietly where one is left to try,
+    unless the answer has `begun`: from then on somebody may have seen it.
+    """
+
+    def __init__(self, round_: Round, replica: Replica, key: Key, now: float) -> None:
+        self.replica, self.key = replica, key
+        self.begun = self.over = False
+        """`over`: it failed, and another is made."""
+        self.next: Attempt | None = None
+        self._round = round_
+        self._server = replica.servers[key]
+        self._limit: asyncio.Timeout | None = None
+        self._ticket = replica.breaker.begun(now)
+        self._asked = replica.words.asked(now)
+        self._charge = key.take(now, round_.tokens)
+        replica.outstanding += 1
+        replica.given += 1
+        replica.requests.inc()
+        replica.looked_at = now
+
+    def __enter__(self) -> Self:
+        self.replica.waiting.add(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        now, replica = self._round.pool.clock(), self.replica
+        replica.waiting.discard(self)
+        replica.outstanding -= 1
+        self.key.gave_back()
+        if error is None:
+            self._succeeded(now)
+            return False
+        replica.words.gone(self._asked)
+        if isinstance(error, CallFailed):
+            replica.count(error)
+            self._failed(error, now)
+            self.over = not self.begun and may_go_elsewhere(error)
+            if self.over:
+                self.over = self._round.goes_on(self, error)
+        elif self.begun:  # whoever listened had enough of it
+            replica.breaker.succeeded(self._ticket)
+        else:
+            replica.breaker.dropped(self._ticket)
+        return self.over
+
+    async def call(self, method: str, path: str, body: object) -> Response:
+        """As `Server.call` is."""
+        return await self.unless_lost(self._server.call(method, path, body))
+
+    async def whole(self, path: str, body: object, most: int) -> bytes:
+        """As `Server.whole` is."""
+        return await self.unless_lost(self._server.whole(path, body, most))
+
+    async def ask(self, path: str, body: object, kind: type[T], most: int) -> T:
+        """As `Server.ask` is."""
+        return await self.unless_lost(self._server.ask(path, body, kind, most))
+
+    async def unless_lost(self, waited_for: Awaitable[T]) -> T:
+        """What is waited for; `Silent` once probes find that nobody is there any more."""
+        if self.begun or not self._round.pool.is_watched:
+            return await waited_for
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                return await waited_for
+        except TimeoutError:
+            if self._limit is None or not self._limit.expired():
+                raise
+            raise Silent("it does not answer a probe either") from None
+        finally:
+            self._limit = None
+
+    def give_up(self) -> None:
+        """Wait no longer: another replica may take it."""
+        if self._limit is not None and not self.begun:
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    def refused(self, refused: Refused) -> None:
+        """The answer is a refusal, whatever its status."""
+        self._server.refused(refused)
+
+    def answered(self) -> None:
+        """There is something of the answer that somebody may have seen."""
+        if self.begun:
+            return
+        now = self._round.pool.clock()
+        self.begun = True
+        self._server.answered()
+        self.key.accepted()
+        self.replica.breaker.answered(self._ticket)
+        self._round.fault_was_theirs()
+        self._well(now)
+
+    def cost(self, tokens: int) -> None:
+        """What it has come to, prompt and answer together."""
+        self.key.correct(self._charge, tokens, self._round.pool.clock())
+
+    def _well(self, now: float) -> None:
+        self.replica.answered_at = now
+        self.replica.words.answered(self._asked, now)
+        self._round.pool.changed(self.replica, now)
+
+    def _succeeded(self, now: float) -> None:
+        self.key.accepted()
+        self.replica.breaker.succeeded(self._ticket)
+        self._round.fault_was_theirs()
+        if not self.begun:
+            self._well(now)
+
+    def _failed(self, error: CallFailed, now: float) -> None:
+        """Whose fault it is: the key's, the replica's, or the request's."""
+        replica = self.replica
+        if isinstance(error, Refused) and (error.busy or error.for_the_operator):
+            # It has answered: whoever owes it something, it is there.
+            replica.breaker.succeeded(self._ticket)
+            replica.answered_at = now
+            if error.for_the_operator:
+                self.key.turned_away(now)
+            elif error.status == 429 and len(replica.keys.keys) > 1:
+                self.key.full(now, error.advice)
+            else:
+                replica.cooldown.full(now, error.advice)
+        elif is_of_the_request(error):
+            replica.breaker.succeeded(self._ticket)
+            replica.answered_at = now
+        elif nobody_listens(error) or self.begun or replica.breaker.state != "closed":
+            replica.failed(self._ticket, now, error, certain=self._round.pool.several)
+        else:
+            # Where others fail at it too, the request is to blame: they cannot all be broken.
+            self._round.suspect(replica, self._ticket, error)
+        self._round.pool.changed(replica, now, error)
+
+
+def is_of_the_request(error: CallFailed) -> bool:
+    """Whether the same request would fail so anywhere."""
+    if isinstance(error, Refused):
+        return error.too_long or error.unsafe or error.status in OF_REQUESTS
+    return isinstance(error, AnswerTooLarge)
+
+
+def may_go_elsewhere(error: CallFailed) -> bool:
+    """Whether another replica, or another key, may answer it."""
+    if isinstance(error, Refused) and (error.busy or error.for_the_operator):
+        return True
+    return not is_of_the_request(error)

@@ -1,0 +1,180 @@
+"""The replicas of one deployment: who is tried, in which order, and who is left alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from weakref import WeakSet
+
+from xinghe.outbound.client import Server
+from xinghe.outbound.faults import Broken, CallFailed
+from xinghe.outbound.replicas.affinity import Affinity, Head, PrefixAffinity
+from xinghe.outbound.replicas.attempt import Attempt
+from xinghe.outbound.replicas.choice import Choice, LeastOutstanding
+from xinghe.outbound.replicas.keys import Key
+from xinghe.outbound.replicas.probes import Probes
+from xinghe.outbound.replicas.replica import Replica
+from xinghe.outbound.replicas.rounds import SOONEST, Away, Round, UsedUp
+from xinghe.outbound.replicas.slowness import slow_ones
+from xinghe.outbound.replicas.specs import Deployment, replicas_of
+
+_COUNT = count()
+POOLS = WeakSet["Pool"]()
+"""All that are at work: their state is read when metrics are."""
+COMPARED_EVERY = 0.02
+"""Seconds between two looks at who is slow."""
+
+
+class Pool:
+    """Servers that do the same work, with `slots` requests at most for each.
+
+    A policy of each kind decides: which replica is preferred for a prompt (`affinity`), who else
+    gets it (`choice`). `name` is what the operator calls the deployment.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        deployment: Deployment,
+        *,
+        choice: Choice | None = None,
+        affinity: Affinity | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.clock = clock
+        self._slots = deployment.slots
+        self.patience = deployment.connect_timeout
+        """Seconds that whoever asks whether anybody answers is ready to wait."""
+        self._choice = choice or LeastOutstanding()
+        self._affinity = affinity or PrefixAffinity()
+        self.replicas = replicas_of(name, deployment)
+        self.several = len(self.replicas) > 1
+        self.is_watched = self.several
+        self._compared_at = 0.0
+        self._resize: Callable[[int], object] | None = None
+        self._probes = Probes(self)
+        self.made = next(_COUNT)
+        POOLS.add(self)
+
+    @property
+    def capacity(self) -> int:
+        """How many requests may be at work at once: the slots of all replicas that take any."""
+        taking = [one for one in self.replicas if one.weight]
+        there = [one for one in taking if one.breaker.state == "closed"] or taking
+        slots = max(1, self._slots * len(there))
+        rings = {id(one.keys): one.keys for one in there}.values()
+        places = [key.spec.concurrent for ring in rings for key in ring.keys]
+        return min(slots, sum(places)) if places and all(places) else slots
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether it matters how many tokens a request is about."""
+        return any(key.spec.tpm for one in self.replicas for key in one.keys.keys)
+
+    def on_resize(self, resize: Callable[[int], object]) -> None:
+        """Have it called with the capacity whenever that may have changed."""
+        self._resize = resize
+
+    def attempts(self, head: Head | None = None, tokens: int = 0) -> Iterator[Attempt]:
+        """Tries, each of another replica or with another key, until one goes well:
+
+            for attempt in pool.attempts():
+                with attempt:
+                    return await attempt.ask(...)
+
+        `head` is what the prompt begins with, `tokens` what the request is thought to cost. Raises
+        `Away` and `UsedUp` where nobody can be tried. A failure leaves the block where nobody else
+        is left who may not have it; as `Away` where it says that they cannot be reached.
+        """
+        self._probes.start()
+        attempt: Attempt | None = Round(self, head, tokens).first()
+        while attempt is not None:
+            yield attempt
+            attempt = attempt.next
+
+    def holds(self, url: str) -> Server | None:
+        """The server that a URL leads to, if it is one of these."""
+        return next((one.server for one in self.replicas if one.server.holds(url)), None)
+
+    async def ready(self) -> bool:
+        """Whether any replica that takes work answers."""
+        return await self._probes.any_answers()
+
+    async def aclose(self) -> None:
+        """End the probes and drop the connections."""
+        POOLS.discard(self)
+        await self._probes.aclose()
+        for one in self.replicas:
+            for server in one.servers.values():
+                await server.aclose()
+
+    def changed(self, replica: Replica, now: float, error: CallFailed | None = None) -> None:
+        """Something is known of a replica that may change who is preferred."""
+        if replica.tell(now, error) and self._resize is not None:
+            self._resize(self.capacity)
+        self._probes.start()
+
+    def pick(
+        self, head: Head | None, tokens: int, tried: set[Replica], keys: set[Key]
+    ) -> tuple[Replica, Key] | None:
+        """Whom to try next, and with which key; `None` for nobody."""
+        now = self.clock()
+        left = [one for one in self.replicas if one.weight and one not in tried]
+        left = [one for one in left if not one.cooldown.left(now)]
+        ready = [one for one in left if one.breaker.may_try(now)]
+        if not ready:
+            ready = [one for one in left if one.breaker.may_try(now, last_hope=True)]
+        usable = [(one, one.keys.choose(now, tokens, keys)) for one in ready]
+        with_key = {one: key for one, key in usable if key is not None}
+        if not with_key:
+            return None
+        replica = self._preferred(head, list(with_key), now)
+        if head is not None and self.several:
+            self._affinity.went(head, replica)
+        return replica, with_key[replica]
+
+    def _preferred(self, head: Head | None, among: list[Replica], now: float) -> Replica:
+        if len(among) == 1:
+            return among[0]
+        self._compare(now)
+        # First who is to be looked at: another replica is there where the trial fails.
+        for one in among:
+            on_trial = one.breaker.state != "closed" and not one.breaker.trials
+            if on_trial or one.is_due(now):
+                return one
+        for is_good in (
+            lambda one: not one.cooldown.is_second_choice(now),
+            lambda one: one.outstanding < self._slots,
+            lambda one: not one.slow,
+        ):
+            among = [one for one in among if is_good(one)] or among
+        if head is not None and (preferred := self._affinity.prefer(head, among)):
+            return preferred
+        return self._choice.choose(among)
+
+    def _compare(self, now: float) -> None:
+        """Who is slow, beside the others."""
+        if now - self._compared_at < COMPARED_EVERY:
+            return
+        self._compared_at = now
+        slow = slow_ones([one.words.typical(now) for one in self.replicas])
+        for one, is_slow in zip(self.replicas, slow, strict=True):
+            if one.slow != is_slow:
+                one.slow = is_slow
+                one.tell(now)
+
+    def why_nobody(self, tokens: int) -> CallFailed:
+        """What keeps all replicas from being tried now."""
+        now = self.clock()
+        taking = [one for one in self.replicas if one.weight]
+        if not taking:
+            return Away("all its replicas are drained", SOONEST)
+        if all(one.keys.is_missing for one in taking):
+            return Broken("none of its keys has a value")
+        there = [one for one in taking if one.breaker.may_try(now, last_hope=True)]
+        if there:
+            waits = (max(one.cooldown.left(now), one.keys.wait(now, tokens)) for one in there)
+            return UsedUp(min(waits))
+        return Away("its replicas are away", min(one.breaker.wait(now) for one in taking))

@@ -1,0 +1,117 @@
+"""Looks after replicas in the background: whether those that are away are back, and whether those
+that nobody hears of are still there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from contextvars import Context
+from typing import TYPE_CHECKING
+
+from xinghe.outbound.replicas.replica import Replica
+
+if TYPE_CHECKING:
+    from xinghe.outbound.replicas.pool import Pool
+
+WHILE_AWAY = 0.5
+"""Seconds between the probes of a replica that is away."""
+WHILE_SILENT = 1.0
+"""The same of one that has failed, or lets a request wait for longer than this."""
+WHILE_WELL = 10.0
+"""The same of one that is well, and has not been heard of for as long."""
+TIMEOUT = 2.0
+"""Seconds within which a probe is answered."""
+
+
+class Probes:
+    """Asks each replica of a pool for its models; how often, its state decides.
+
+    A single server is asked only while it is away: nobody could take its work, so there is nothing
+    to decide. Started by the first request; `aclose` ends them.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._tasks: dict[Replica, asyncio.Task[None]] = {}
+        self._closed = False
+
+    def start(self) -> None:
+        """Watch what is to be watched and is not yet."""
+        for one in self._pool.replicas:
+            if self._is_watched(one) and one not in self._tasks and not self._closed:
+                # In no request's context: its lines of the log are not that one's.
+                self._tasks[one] = asyncio.create_task(self._watch(one), context=Context())
+
+    async def any_answers(self) -> bool:
+        """Ask all at once; what they say is known from then on."""
+        asked = [
+            asyncio.create_task(self._probe(one, self._pool.patience))
+            for one in self._pool.replicas
+            if one.weight
+        ]
+        try:
+            for each in asyncio.as_completed(asked):
+                if await each:
+                    return True
+            return False
+        finally:
+            for task in asked:
+                task.cancel()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self._tasks.clear()
+
+    async def _watch(self, replica: Replica) -> None:
+        pool = self._pool
+        try:
+            while self._is_watched(replica):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause(replica)):
+                        await replica.suspected.wait()
+                replica.suspected.clear()
+                now = pool.clock()
+                if self._is_due(replica, now):
+                    await self._probe(replica, TIMEOUT)
+        finally:
+            self._tasks.pop(replica, None)
+
+    def _is_watched(self, replica: Replica) -> bool:
+        if not replica.weight:
+            return False
+        breaker = replica.breaker
+        return self._pool.several or breaker.state != "closed" or breaker.has_failed
+
+    def _pause(self, replica: Replica) -> float:
+        if replica.breaker.state != "closed":
+            return WHILE_AWAY
+        return WHILE_SILENT
+
+    def _is_due(self, replica: Replica, now: float) -> bool:
+        if replica.breaker.state != "closed":
+            return True
+        since = now - max(replica.answered_at, replica.probed_at)
+        waits = replica.words.longest_wait(now) > WHILE_SILENT
+        return since >= (WHILE_SILENT if waits or replica.breaker.has_failed else WHILE_WELL)
+
+    async def _probe(self, replica: Replica, seconds: float) -> bool:
+        pool = self._pool
+        alive = await replica.probe(seconds, pool.clock())
+        now = pool.clock()
+        replica.probed(alive, now)
+        pool.changed(replica, now)
+        others = any(
+            one.weight and one is not replica and one.breaker.state == "closed"
+            for one in pool.replicas
+        )
+        if others and replica.breaker.state == "open" and replica.breaker.cause != "failing":
+            for attempt in list(replica.waiting):
+                attempt.give_up()
+        return alive

@@ -1,0 +1,131 @@
+"""One server of a deployment, and what is known of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+
+from xinghe.observe import metrics
+from xinghe.outbound.client import Server
+from xinghe.outbound.faults import CallFailed, Refused, Unreachable
+from xinghe.outbound.replicas.breaker import CircuitBreaker
+from xinghe.outbound.replicas.cooldown import RetryAfter
+from xinghe.outbound.replicas.keys import InTurn, Key, Single
+from xinghe.outbound.replicas.slowness import LOOK_EVERY, FirstWords
+
+if TYPE_CHECKING:
+    from xinghe.outbound.replicas.attempt import Attempt
+
+log = structlog.get_logger(__name__)
+
+State = Literal["up", "trial", "away", "full", "slow", "drained"]
+PROVEN = 3.0
+"""Seconds for which an answer to a request says more than a probe that is not answered."""
+
+
+class Replica:
+    """A server with its weight, its keys, and what the policies know of it.
+
+    `label` is what it is called in the log and in metrics; `servers` has it once for each key.
+    """
+
+    def __init__(
+        self,
+        deployment: str,
+        label: str,
+        weight: float,
+        keys: InTurn | Single,
+        servers: Mapping[Key, Server],
+        breaker: CircuitBreaker,
+    ) -> None:
+        self.deployment, self.name = deployment, label
+        self.weight = weight
+        self.outstanding = self.given = 0
+        self.keys, self.servers = keys, servers
+        self.breaker = breaker
+        self.cooldown = RetryAfter()
+        self.words = FirstWords()
+        self.slow = False
+        self.looked_at = 0.0
+        """When a request was sent to it last, since it is slow."""
+        self.answered_at = self.probed_at = 0.0
+        self.suspected = asyncio.Event()
+        """Somebody wants a probe before its time."""
+        self.requests = metrics.REPLICA_REQUESTS.labels(deployment, label)
+        self.waiting: set[Attempt] = set()
+        """Those whose answer has not ended."""
+        self._told: State = "up"
+
+    @property
+    def server(self) -> Server:
+        return next(iter(self.servers.values()))
+
+    def state(self, now: float) -> State:
+        if not self.weight:
+            return "drained"
+        if self.breaker.state != "closed":
+            return "away" if self.breaker.state == "open" else "trial"
+        if self.cooldown.left(now):
+            return "full"
+        return "slow" if self.slow else "up"
+
+    def is_due(self, now: float) -> bool:
+        """Whether it has been slow for long enough to be looked at again."""
+        return self.slow and not self.outstanding and now - self.looked_at >= LOOK_EVERY
+
+    def failed(self, ticket: int, now: float, error: CallFailed, *, certain: bool) -> None:
+        """A request has failed, and it is the replica's fault."""
+        lost, certain = isinstance(error, Unreachable), certain and nobody_listens(error)
+        self.breaker.failed(ticket, now, lost=lost, certain=certain)
+        self.suspected.set()
+
+    def count(self, error: CallFailed) -> None:
+        """Count a request that it did not answer."""
+        metrics.REPLICA_FAILURES.labels(self.deployment, self.name, kind_of(error)).inc()
+
+    async def probe(self, seconds: float, now: float) -> bool:
+        """Whether somebody is there: it costs a server next to nothing to tell that."""
+        self.probed_at = now
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.server.ready(seconds)
+        except TimeoutError:
+            return False
+
+    def probed(self, alive: bool, now: float) -> None:
+        """What `probe` has found."""
+        if alive or now - self.answered_at >= PROVEN:  # not every server knows what it is asked
+            self.breaker.probed(alive, now)
+
+    def tell(self, now: float, error: CallFailed | None = None) -> bool:
+        """Whether its state has changed; if so, and an operator would want to know, a line of the
+        log says it.
+        """
+        state, before = self.state(now), self._told
+        self._told = state
+        if state == before:
+            return False
+        named = {"deployment": self.deployment, "replica": self.name}
+        match state:
+            case "away" if before != "trial":
+                log.warning("replica_away", **named, error=str(error or "no answer to a probe"))
+            case "up" if before in {"away", "trial"}:
+                log.info("replica_back", **named)
+            case "full" | "slow":
+                log.info(f"replica_{state}", **named)
+        return True
+
+
+def nobody_listens(error: CallFailed) -> bool:
+    """Whether no connection could be made at all."""
+    return isinstance(error, Unreachable) and not error.connected
+
+
+def kind_of(error: CallFailed) -> str:
+    """What failed, in a word that metrics can count by."""
+    if isinstance(error, Refused):
+        return "full" if error.busy else "owed" if error.for_the_operator else "status"
+    return "unreachable" if isinstance(error, Unreachable) else type(error).__name__.lower()

@@ -1,0 +1,83 @@
+"""Whether a replica is so much slower than the others that they had better do its work."""
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+from statistics import median_low
+from typing import Protocol
+
+SEEN = 3
+"""Answers that are looked at, the last ones; with fewer nothing is known."""
+FRESH = 60.0
+"""Seconds after which an answer tells nothing any more."""
+TIMES = 2.5
+"""How many times as long as the others' an answer takes to begin, of a slow replica."""
+MORE = 0.05
+"""And how many seconds longer at least."""
+LOOK_EVERY = 5.0
+"""Seconds after which a slow replica gets a request again, to see whether it still is."""
+
+
+class Slowness(Protocol):
+    """All times are those of one clock, in seconds."""
+
+    def asked(self, now: float) -> object:
+        """A request is sent: what `answered` and `gone` take."""
+
+    def answered(self, asked: object, now: float) -> None:
+        """The answer to it has begun."""
+
+    def gone(self, asked: object) -> None:
+        """It is not waited for any more."""
+
+    def typical(self, now: float) -> float | None:
+        """Seconds until an answer begins; `None`: not known."""
+
+
+class FirstWords:
+    """The shortest of the last answers' times until they began, as long prompts take long anywhere;
+    or what half of several requests that wait have waited already, if that is more.
+    """
+
+    def __init__(self) -> None:
+        self._times: deque[tuple[float, float]] = deque(maxlen=SEEN)
+        self._waiting: dict[object, float] = {}
+
+    def asked(self, now: float) -> object:
+        asked = object()
+        self._waiting[asked] = now
+        return asked
+
+    def answered(self, asked: object, now: float) -> None:
+        began = self._waiting.pop(asked, None)
+        if began is not None:
+            self._times.append((now, now - began))
+
+    def gone(self, asked: object) -> None:
+        self._waiting.pop(asked, None)
+
+    def typical(self, now: float) -> float | None:
+        while self._times and now - self._times[0][0] > FRESH:
+            self._times.popleft()
+        usual = min(took for _, took in self._times) if len(self._times) == SEEN else None
+        if len(self._waiting) < 2:
+            return usual
+        half = next(islice(self._waiting.values(), len(self._waiting) // 2, None))
+        return max(now - half, usual or 0.0)
+
+    def longest_wait(self, now: float) -> float:
+        """Seconds for which the oldest request has waited; 0 where none does."""
+        return now - next(iter(self._waiting.values()), now)
+
+
+def slow_ones(times: Sequence[float | None]) -> list[bool]:
+    """Of the typical times of some replicas, which are those of slow ones."""
+    slow = list[bool]()
+    for at, own in enumerate(times):
+        others = [one for one in (*times[:at], *times[at + 1 :]) if one is not None]
+        if own is None or not others:
+            slow.append(False)
+            continue
+        usual = median_low(others)
+        slow.append(own > TIMES * usual and own > usual + MORE)
+    return slow

@@ -1,0 +1,93 @@
+"""Several servers and several keys of a deployment, as operators write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.catalog.conftest import LoadWith
+from xinghe.catalog import CatalogError
+from xinghe.catalog.replicas import Key, Replica
+
+KINDS = ["upstream", "upstream-embedding", "upstream-images"]
+
+
+def deployed(load_with: LoadWith, kind: str, fields: str) -> Any:
+    catalog = load_with(f'[deployments.x]\nengine = "{kind}"\nmodel = "m"\n{fields}\n')
+    return {**catalog.deployments, **catalog.embeddings, **catalog.images}["x"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_url_is_one_replica(load_with: LoadWith, kind: str) -> None:
+    assert deployed(load_with, kind, 'url = "http://a/v1"').replicas == [Replica("http://a/v1")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_urls_have_weights_and_keys(load_with: LoadWith, kind: str) -> None:
+    made = deployed(
+        load_with,
+        kind,
+        'urls = ["http://a/v1", {url = "http://b/v1", weight = 0, key_env = "B_KEY"}]\n'
+        'keys = [{key = "k", rpm = 60}, {key_env = "K2", tpm = 100000, concurrent = 4}]',
+    )
+    assert made.replicas == [Replica("http://a/v1"), Replica("http://b/v1", 0.0, "", "B_KEY")]
+    assert made.keys == (
+        Key(key="k", rpm=60),
+        Key(key_env="K2", tpm=100_000, concurrent=4),
+    )
+
+
+URL = 'url = "http://a"\n'
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ("", "`url` is '', allowed: an http:// or https:// base URL (or `urls`)"),
+        ("urls = []", "`url` is ''"),
+        (URL + 'urls = ["http://b"]', "`url` and `urls` are both given, allowed: one of them"),
+        ('url = "ftp://a"', "`url` is 'ftp://a', allowed: an http:// or https:// base URL"),
+        ('urls = ["http://a", "b"]', "`urls[1]` is 'b', allowed: an http:// or https:// base URL"),
+        ('urls = ["http://a", {url = "b"}]', "`urls[1]` is 'b'"),
+        ('urls = ["http://a", "http://a/"]', "`urls[1]` is the same server as `urls[0]`"),
+        ('urls = [{url = "http://a", weight = -1}]', "urls[0].weight is -1: Expected `float` >= 0"),
+        ('urls = [{url = "http://a", weight = nan}]', "urls[0].weight is nan"),
+        ('urls = [{url = "http://a", weight = "2"}]', "urls[0].weight is '2': Expected `float`"),
+        ('urls = [{url = "http://a", wait = 2}]', "`urls[0].wait` is unknown"),
+        ("urls = [{weight = 2}]", "missing required field `url`"),
+        ("urls = [7]", "Expected `str | object`, got `int`"),
+        ('urls = "http://a"', "Expected `array`, got `str`"),
+        (URL + "keys = [{rpm = 1}]", "`keys[0]` has neither `key` nor `key_env`, allowed: one of"),
+        (URL + 'keys = [{key = "k", key_env = "K"}]', "`keys[0]` has both `key` and `key_env`"),
+        (URL + 'keys = [{key = "k", rpm = -1}]', "keys[0].rpm is -1: Expected `int` >= 0"),
+        (URL + 'keys = [{key = "k", concurrent = 1.5}]', "keys[0].concurrent is 1.5"),
+        (URL + 'keys = [{key = "k"}, {key = "k"}]', "`keys[1]` is the same as `keys[0]`"),
+        (URL + 'key_env = "K"\nkeys = [{key = "k"}]', "`key_env` and `keys` are both given"),
+    ],
+)
+def test_what_is_wrong_is_named(load_with: LoadWith, kind: str, fields: str, told: str) -> None:
+    with pytest.raises(CatalogError) as error:
+        deployed(load_with, kind, fields)
+    assert "deployments.x: " in str(error.value)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        'keys = "sk-secret"',
+        'keys = ["sk-secret"]',
+        'keys = [["sk-secret"]]',
+        'keys = [{key = ["sk-secret"]}]',
+        'keys = [{key = "sk-secret", rpm = -1}]',
+        'keys = [{key = "sk-secret", key_env = "K"}]',
+        'keys = [{key = "sk-secret"}, {key = "sk-secret"}]',
+        'key = "other"\nkeys = [{key = "sk-secret"}]',
+    ],
+)
+def test_no_key_is_told(load_with: LoadWith, fields: str) -> None:
+    with pytest.raises(CatalogError) as error:
+        deployed(load_with, "upstream", URL + fields)
+    assert "secret" not in str(error.value)
