@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.tape import playing
-from xinghe.api.chat.route import cut_to_fit
+from xinghe.api.chat.served import cut_to_fit
 from xinghe.catalog import Limits, UpstreamDeployment
 from xinghe.core import Message, Sampling
 from xinghe.dispatch import ChatDeployment

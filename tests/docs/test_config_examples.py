@@ -65,9 +65,10 @@ def test_models_examples_load(block: Block, tmp_path: Path) -> None:
     for field, value in written.get("defaults", {}).items():
         assert value in {getattr(card, field) for card in catalog.models.values()}
     for name, fields in written.get("models", {}).items():
-        assert {field: getattr(catalog.models[name], field) for field in fields} == fields
+        card = msgspec.json.decode(msgspec.json.encode(catalog.models[name]))
+        assert {field: card[field] for field in fields} == fields
     for name in written.get("deployments", {}):
-        assert name in {card.deployment for card in catalog.models.values()}
+        assert name in {each for card in catalog.models.values() for each in card.chain}
         makers = {**catalog.deployments, **catalog.embeddings, **catalog.images}
         deployment = makers[name]
         if isinstance(deployment, LlamaCppDeployment):

@@ -43,7 +43,8 @@ class Received:
 class Upstream:
     """Serves `POST /v1/chat/completions` on 127.0.0.1 until it is left, and `GET /v1/models`."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._received: dict[str, list[Received]] = {}
@@ -77,7 +78,7 @@ class Upstream:
         return attempts[0]
 
     async def _start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/v1"
 

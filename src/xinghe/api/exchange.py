@@ -139,6 +139,12 @@ class Exchange:
     def add_header(self, name: str, value: str) -> None:
         self.extra_headers.append((name.encode("latin-1"), value.encode("latin-1", "replace")))
 
+    def set_header(self, name: str, value: str) -> None:
+        """The same, in place of what was added under that name."""
+        sent = name.encode("latin-1")
+        self.extra_headers = [each for each in self.extra_headers if each[0] != sent]
+        self.add_header(name, value)
+
     async def start(self, status: int, headers: Headers) -> None:
         """Begin the answer."""
         self.status = status

@@ -69,11 +69,14 @@ class About(msgspec.Struct):
     title: str
     served_by: str | None
     state: Literal["ready", "not ready"]
+    """Whether any can serve it, those of its `fallback` included."""
     first_token_ms: float | None
     tokens_per_second: float | None
     rpm: int
     tpm: int
     capabilities: Capabilities
+    fallback: list[str] | UnsetType = UNSET
+    """Who serves it where `served_by` cannot, in this order."""
     limits: ChatLimits | UnsetType = UNSET
     text_limits: TextLimits | UnsetType = UNSET
     dimensions: int | UnsetType | None = UNSET
@@ -144,9 +147,10 @@ class ModelsRoute(msgspec.Struct):
     async def _described(
         self, deployments: Deployments, cards: Mapping[str, ModelCard]
     ) -> Sequence[Model]:
-        states = await self.services.live.states({card.deployment for card in cards.values()})
+        names = {name for card in cards.values() for name in card.chain}
+        states = await self.services.live.states(names)
         return [
-            self._describe(deployments, name, card, ready=states[card.deployment])
+            self._describe(deployments, name, card, ready=any(states[each] for each in card.chain))
             for name, card in cards.items()
         ]
 
@@ -169,20 +173,23 @@ class ModelsRoute(msgspec.Struct):
         )
         match card.kind:
             case Kind.CHAT:
+                serving = [each.engine.served_by for each in deployments.chats(card)]
                 _describe_chat(deployments.chat(card), card, about)
             case Kind.EMBEDDING:
+                serving = [each.served_by for each in deployments.embedders(card)]
                 _describe_embedding(deployments.embedder(card), card, about)
             case Kind.IMAGE:
-                engine = deployments.image_engine(card)
-                about.served_by = engine.served_by
-                about.capabilities.platform = engine.abilities
+                serving = [each.served_by for each in deployments.image_engines(card)]
+                about.capabilities.platform = deployments.image_engine(card).abilities
                 about.image_tokens = card.image_tokens
+        about.served_by = serving[0]
+        if card.fallback:
+            about.fallback = serving[1:]
         return Model(name, "model", self.created, OWNER, about)
 
 
 def _describe_embedding(embedder: Embedder, card: ModelCard, about: About) -> None:
     limits = text_limits(card, embedder)
-    about.served_by = embedder.served_by
     about.text_limits = TextLimits(limits.texts, limits.tokens, limits.characters)
     about.dimensions = embedder.dimensions or None
     about.input_ratio = card.input_ratio
@@ -190,7 +197,6 @@ def _describe_embedding(embedder: Embedder, card: ModelCard, about: About) -> No
 
 def _describe_chat(deployment: ChatDeployment, card: ModelCard, about: About) -> None:
     served = of_deployment(deployment.spec)
-    about.served_by = deployment.engine.served_by
     able = deliverable(card, deployment)
     about.capabilities.served = sorted(able)
     about.capabilities.platform = around(able, deployment)

@@ -18,7 +18,7 @@ from xinghe.api.errors import ApiError
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, charged
 from xinghe.api.validation import Form, NotEmpty, Request
-from xinghe.embedding import Began, TextTooLong
+from xinghe.embedding import Began, Embedder, TextTooLong
 
 
 class Document(msgspec.Struct):
@@ -99,15 +99,19 @@ class RerankRoute(msgspec.Struct):
 
     async def __call__(self, exchange: Exchange) -> None:
         begun = await begin(RERANK, exchange, self.services)
-        request, embedder, limits = begun.request, begun.embedder, begun.limits
+        request, limits = begun.request, begun.limits
         documents = read_documents(request, limits)
 
-        async def rank(began: Began) -> list[float]:
+        async def rank(embedder: Embedder, began: Began) -> list[float]:
             return await embedder.rank(
-                request.query, documents, max_tokens=limits.tokens, began=began
+                request.query, documents, max_tokens=begun.most(embedder), began=began
             )
 
-        work = TextWork(begun.card, [request.query, *documents], rank)
+        def fits(other: Embedder) -> bool:
+            # A score by vectors is another than one by a reranker: clients cut off by it.
+            return other.reranks == begun.chain.own.reranks
+
+        work = TextWork(exchange, begun, [request.query, *documents], rank, fits)
         try:
             scores = await charged(self.services, exchange, work)
         except TextTooLong as error:

@@ -61,6 +61,8 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     tpm: Count = 0
     preemptible: bool = False
     deployment: str = ""
+    fallback: tuple[str, ...] = ()
+    """Deployments that serve it, in this order, where its own cannot."""
 
     def __post_init__(self) -> None:
         if self.kind is not Kind.CHAT:
@@ -76,6 +78,11 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
                 f"`output_default` is {self.output_default}, allowed: "
                 f"{MIN_OUTPUT_TOKENS} to output_max {self.output_max}"
             )
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The deployments that may serve it, in the order in which they are tried."""
+        return (self.deployment, *self.fallback)
 
     @cached_property
     def rate(self) -> Rate:

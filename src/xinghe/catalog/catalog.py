@@ -1,7 +1,6 @@
 """Reads the catalog: the built-in `models.toml`, with the operator's merged over it."""
 
 import tomllib
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import msgspec
 
 from xinghe.catalog.card import AccountLimits, Kind, ModelCard
+from xinghe.catalog.chains import SERVING, check_chain, inherited
 from xinghe.catalog.deployments import (
     ENGINES,
     AnyDeployment,
@@ -45,18 +45,21 @@ class Catalog(msgspec.Struct, frozen=True):
 
     def in_use(self) -> dict[str, AnyDeployment]:
         """The deployments that a chat model names: only these are started."""
-        names = {card.deployment for card in self.of_kind(Kind.CHAT).values()}
+        names = self._named(Kind.CHAT)
         return {name: self.deployments[name] for name in sorted(names)}
 
     def embeddings_in_use(self) -> dict[str, EmbeddingDeployment]:
         """The deployments that an embedding model names."""
-        names = {card.deployment for card in self.of_kind(Kind.EMBEDDING).values()}
+        names = self._named(Kind.EMBEDDING)
         return {name: self.embeddings[name] for name in sorted(names)}
 
     def images_in_use(self) -> dict[str, ImageDeployment]:
         """The deployments that an image model names."""
-        names = {card.deployment for card in self.of_kind(Kind.IMAGE).values()}
+        names = self._named(Kind.IMAGE)
         return {name: self.images[name] for name in sorted(names)}
+
+    def _named(self, kind: Kind) -> set[str]:
+        return {name for card in self.of_kind(kind).values() for name in card.chain}
 
 
 def load(settings: Settings) -> Catalog:
@@ -103,20 +106,7 @@ def built(tree: Tree, settings: Settings) -> Catalog:
         name: _convert(f"models.{name}", {**tree["defaults"], **fields}, ModelCard)
         for name, fields in tree["models"].items()
     }
-    serving: dict[Kind, Mapping[str, object]] = {
-        Kind.CHAT: deployments,
-        Kind.EMBEDDING: embeddings,
-        Kind.IMAGE: images,
-    }
-    for name, card in models.items():
-        served = deployments.get(card.deployment)
-        if isinstance(served, UpstreamDeployment):
-            models[name] = msgspec.structs.replace(card, ignores=card.ignores | served.ignores)
-        if card.deployment not in serving[card.kind]:
-            known = ", ".join(sorted(serving[card.kind]))
-            raise CatalogError(
-                f"models.{name}: `deployment` is {card.deployment!r}, allowed: {known}"
-            )
+    models = {name: _placed(name, card, made, tree["models"]) for name, card in models.items()}
     limits = _convert("limits", tree["limits"], AccountLimits)
     return Catalog(models, deployments, embeddings, images, limits)
 
@@ -176,6 +166,25 @@ def _deployment(
         context=deployment.context or embedded.context,
         longest_wait=deployment.longest_wait or embedded.longest_wait,
     )
+
+
+def _placed(name: str, card: ModelCard, made: dict[str, Any], models: dict[str, Any]) -> ModelCard:
+    """A card whose deployments are there, and can serve it."""
+    served, kind = made.get(card.deployment), SERVING[card.kind]
+    if not isinstance(served, kind):
+        known = ", ".join(sorted(each for each, one in made.items() if isinstance(one, kind)))
+        raise CatalogError(f"models.{name}: `deployment` is {card.deployment!r}, allowed: {known}")
+    ignores = served.ignores if isinstance(served, UpstreamDeployment) else frozenset[str]()
+    where = f"models.{name}" if "fallback" in models[name] else "defaults"
+    try:
+        if where == "defaults":
+            fallback = inherited(card, made)
+        else:
+            check_chain(card, made, models)
+            fallback = card.fallback
+    except ValueError as error:
+        raise CatalogError(f"{where}: {error}") from error
+    return msgspec.structs.replace(card, ignores=card.ignores | ignores, fallback=fallback)
 
 
 def _convert(where: str, fields: dict[str, Any], kind: Any) -> Any:

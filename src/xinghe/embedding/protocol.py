@@ -46,6 +46,11 @@ class Vectors(msgspec.Struct, frozen=True):
 
     data: list[bytes]
 
+    @property
+    def dimensions(self) -> int:
+        """0 where there are no vectors."""
+        return len(self.data[0]) // 4 if self.data else 0
+
     def floats(self) -> list[list[float]]:
         return [array("f", each).tolist() for each in self.data]
 
@@ -73,6 +78,8 @@ class Embedder(Protocol):
     """Of its vectors; 0 where that is not known before the first answer."""
     resizable: bool
     """Whether it makes vectors of a dimension that is asked for."""
+    reranks: bool = False
+    """Whether it ranks documents by a model of its own, and not by vectors."""
     max_tokens: int
     """The most tokens that a text may have; 0 where the engine sets no limit."""
 

@@ -96,6 +96,7 @@ class UpstreamEmbedder(Embedder):
         self.served_by = f"{name}/{deployment.model}"
         self.dimensions = 0
         self.resizable = deployment.resizable
+        self.reranks = bool(deployment.reranker)
         self.max_tokens = deployment.context
         self._pool = Pool(name, deployment)
         self._count = count

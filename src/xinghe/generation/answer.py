@@ -4,6 +4,7 @@ import time
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from xinghe.core import (
     Delta,
@@ -22,10 +23,19 @@ from xinghe.engines.fields import UNSAFE
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.moderation import refusal
 from xinghe.generation.pictures import read_pictures
-from xinghe.generation.planning import Counted, Pass, answering, continued, first_pass, thought_note
+from xinghe.generation.planning import (
+    Counted,
+    GenerationRequest,
+    Pass,
+    answering,
+    continued,
+    first_pass,
+    thought_note,
+)
 from xinghe.generation.reasoning_parser import CLOSE, OPEN
 from xinghe.generation.runner import Emit, PassRunner
 from xinghe.generation.search import Augmented, SearchOptions, augment, planned_query
+from xinghe.generation.usage import begin_anew
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +48,30 @@ class Answer(msgspec.Struct):
 
     runner: PassRunner
     counted: Counted
+    looked: tuple[Message, ...] | None = None
+    """The conversation with what its pictures show and a search has found, once that is done."""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation as an engine reads it, as far as it is known."""
+        return self.runner.request.messages if self.looked is None else self.looked
+
+    def handed_on(self, request: GenerationRequest, counted: Counted) -> "Answer":
+        """The same answer, made anew by the deployment of `request`: nothing of it was sent.
+
+        `counted` are its `messages` as that one counts them. What was looked up stays.
+        """
+        begin_anew(self.runner.usage)
+        runner = replace(
+            self.runner,
+            request=request,
+            citations=None,
+            charged=False,
+            begun=False,
+            shown=False,
+            spoken=False,
+        )
+        return Answer(runner, counted, self.looked)
 
     async def run(self, emit: Emit) -> Batch:
         """Emit what may be shown as it comes, and return the last batch, which is not emitted.
@@ -47,18 +81,18 @@ class Answer(msgspec.Struct):
         nothing. Raises what `ChatDeployment.run` raises.
         """
         request, usage, first = self.runner.request, self.runner.usage, self.counted.first
-        messages, found = request.messages, None
-        if self.counted.charge is not None:
+        if self.counted.charge is not None and self.looked is None:
             messages, unsafe = await read_pictures(self.runner.context, request)
             if unsafe is not None:
                 return Batch(time.perf_counter(), refusal(unsafe))
+            self.looked = messages
         try:
-            if request.search is not None:
-                found = await self._search(request.search, messages, emit)
-                messages = found.messages
-            if self.counted.charge is not None or found is not None:
-                first = await first_pass(request, messages)
-            last = await self._speak(first, messages, emit)
+            if request.search is not None and self.runner.found is None:
+                found = await self._search(request.search, self.messages, emit)
+                self.looked = found.messages
+            if self.looked is not None:
+                first = await first_pass(request, self.looked)
+            last = await self._speak(first, self.messages, emit)
         except PromptUnsafe as error:
             log.info("prompt_unsafe", deployment=request.deployment.name, error=str(error))
             usage.finished, usage.finish = usage.shown, FinishReason.CONTENT_FILTER
@@ -67,8 +101,8 @@ class Answer(msgspec.Struct):
                 usage.cached_tokens = usage.reasoning_tokens = 0
             return Batch(time.perf_counter(), refusal(UNSAFE))
         usage.finished, usage.finish = True, _reason(last)
-        if found is not None:
-            self._name_sources(found.sources, last)
+        if self.runner.found is not None:
+            self._name_sources(self.runner.found.sources, last)
         return last
 
     async def _search(

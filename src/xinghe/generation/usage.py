@@ -112,6 +112,18 @@ class UsageCounter(msgspec.Struct):
         usage.reasoning_tokens = self.reasoning + thought
 
 
+def begin_anew(usage: Usage) -> None:
+    """Nothing of what was made was sent, and another engine makes it anew: nobody owes it.
+
+    It was generated, though, and counts for the Tokens a minute; searches are not made again.
+    """
+    usage.discarded_tokens += usage.completion_tokens
+    usage.prompt_tokens = usage.completion_tokens = 0
+    usage.cached_tokens = usage.reasoning_tokens = 0
+    usage.started = usage.shown = False
+    usage.first = 0.0
+
+
 def _beyond_its_count(delta: Delta) -> int:
     """The tokens of a long fragment that are not counted: some say a whole answer in one event."""
     if isinstance(delta, TextDelta | RefusalDelta | ReasoningDelta):

@@ -63,6 +63,11 @@ REPLICA_FAILURES = Counter(
     "Requests that a replica did not answer, by what went wrong",
     ["deployment", "replica", "kind"],
 )
+FALLBACKS = Counter(
+    "xinghe_fallbacks_total",
+    "Requests that went on to a deployment of a model's fallback",
+    ["model", "before", "to"],
+)
 ENGINE_THREADS = Gauge(
     "xinghe_engine_threads", "Threads that an embedded engine computes with now", ["deployment"]
 )

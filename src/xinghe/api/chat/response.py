@@ -250,6 +250,11 @@ class Accumulator(msgspec.Struct):
     _refusals: list[str] = []
     _calls: dict[int, tuple[str, str, list[str]]] = {}
 
+    def forget(self) -> None:
+        """Forget the answer, which is made anew; what it rests on stays."""
+        for each in (self._thoughts, self._texts, self._refusals, self._calls):
+            each.clear()
+
     def take(self, batch: Batch) -> None:
         for delta in batch.deltas:
             match delta:

@@ -15,11 +15,11 @@ import msgspec
 
 from xinghe.api.chat.encoder import KEEP_ALIVE, StreamEncoder
 from xinghe.api.chat.request import ChatRequest
+from xinghe.api.chat.work import SERVED_BY, Sink
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.api.priced import Lapses, lapsed
 from xinghe.core import ClientGone, Usage
 from xinghe.engines import Batch
-from xinghe.generation.runner import Emit
 from xinghe.observe import metrics
 from xinghe.settings import Server
 
@@ -34,11 +34,8 @@ PIECE = 64 * 1024
 BEAT = 1.0
 """Seconds."""
 
-Make = Callable[[Emit, Callable[[], None]], Coroutine[None, None, None]]
-"""Makes an answer: emits what may be shown and, last, one `FinishDelta`.
-
-It calls the second function when the work begins: until then a refusal has a status of its own.
-"""
+Make = Callable[[Sink], Coroutine[None, None, None]]
+"""Makes an answer: emits what may be shown and, last, one `FinishDelta`."""
 
 
 async def stream_answer(
@@ -55,12 +52,9 @@ async def stream_answer(
     not: what waits for the reader is dropped, and the error is the next event.
     """
     buffer = StreamBuffer()
-    encoder = StreamEncoder(exchange, request, usage)
     keep_alive = KeepAlive(buffer, exchange, server)
+    sink = _Events(exchange, StreamEncoder(exchange, request, usage), usage, buffer, keep_alive)
     has_lapsed = False
-
-    def emit(batch: Batch) -> None:
-        buffer.put(encoder.encode(batch.deltas), batch.arrived)
 
     def lapse() -> None:
         nonlocal has_lapsed
@@ -68,7 +62,7 @@ async def stream_answer(
         producer.cancel()
         buffer.drop()
 
-    producer = asyncio.create_task(make(emit, keep_alive.begin))
+    producer = asyncio.create_task(make(sink))
     producer.add_done_callback(buffer.close)
     try:
         with lapses.watching(exchange.principal.token_id, lapse):
@@ -83,6 +77,36 @@ async def stream_answer(
     finally:
         producer.cancel()
         await asyncio.wait({producer})
+
+
+class _Events:
+    """Has an answer leave as it is made; who makes it is told in the head, if that has not left."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        encoder: StreamEncoder,
+        usage: Usage,
+        buffer: StreamBuffer,
+        keep_alive: KeepAlive,
+    ) -> None:
+        self.begin = keep_alive.begin
+        self._exchange = exchange
+        self._encoder = encoder
+        self._usage = usage
+        self._buffer = buffer
+
+    def emit(self, batch: Batch) -> None:
+        self._buffer.put(self._encoder.encode(batch.deltas), batch.arrived)
+
+    def tell(self, served_by: str) -> None:
+        if self._exchange.answered:
+            self._buffer.put(f": {SERVED_BY}: {served_by}\n\n".encode(), None)
+        else:
+            self._exchange.set_header(SERVED_BY, served_by)
+
+    def forget(self) -> bool:
+        return not self._usage.shown
 
 
 async def _carry(exchange: Exchange, buffer: StreamBuffer, keep_alive: KeepAlive) -> None:

@@ -16,7 +16,7 @@ from xinghe.api.embeddings.schema import (
 from xinghe.api.embeddings.texts import TextWork, begin
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, charged
-from xinghe.embedding import Began, TextTooLong, Vectors
+from xinghe.embedding import Began, Embedder, EmbedderFailed, TextTooLong, Vectors
 
 
 class EmbeddingsRoute(msgspec.Struct):
@@ -26,19 +26,25 @@ class EmbeddingsRoute(msgspec.Struct):
 
     async def __call__(self, exchange: Exchange) -> None:
         begun = await begin(EMBEDDINGS, exchange, self.services)
-        request, embedder, limits = begun.request, begun.embedder, begun.limits
-        texts, dimensions = read_texts(request, limits), read_dimensions(request, embedder)
+        request, limits, own = begun.request, begun.limits, begun.chain.own
+        texts, dimensions = read_texts(request, limits), read_dimensions(request, own)
 
-        async def embed(began: Began) -> Vectors:
-            return await embedder.vectors(
+        async def embed(embedder: Embedder, began: Began) -> Vectors:
+            made = await embedder.vectors(
                 texts,
                 FORMS[request.input_type] if request.input_type else "text",
-                max_tokens=limits.tokens,
+                max_tokens=begun.most(embedder),
                 dimensions=dimensions,
                 began=began,
             )
+            if dimensions is None and made.dimensions != own.dimensions != 0:
+                raise EmbedderFailed(f"{embedder.served_by} made {made.dimensions} dimensions")
+            return made
 
-        work = TextWork(begun.card, texts, embed)
+        def fits(other: Embedder) -> bool:
+            return dimensions is None or other.resizable
+
+        work = TextWork(exchange, begun, texts, embed, fits)
         try:
             vectors = await charged(self.services, exchange, work)
         except TextTooLong as error:

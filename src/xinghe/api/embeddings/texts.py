@@ -1,7 +1,7 @@
 """What `POST /embeddings` and `POST /rerank` share: texts whose price is known beforehand."""
 
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -11,6 +11,7 @@ from xinghe.api.priced import Prepared, Services
 from xinghe.api.validation import Form, Request, parse_request, tell_ignored
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Usage
+from xinghe.dispatch import CANNOT_SERVE, Chain
 from xinghe.embedding import Began, Embedder
 from xinghe.engines.prompts import estimated_tokens
 
@@ -19,12 +20,16 @@ T = TypeVar("T")
 
 
 class Begun(msgspec.Struct, Generic[R], frozen=True):
-    """A request that is valid, and who would serve its model."""
+    """A request that is valid, and who would serve its model, within whose own `limits`."""
 
     request: R
     card: ModelCard
-    embedder: Embedder
+    chain: Chain[Embedder]
     limits: EmbeddingLimits
+
+    def most(self, embedder: Embedder) -> int:
+        """Tokens of a text, at most, for one that serves it; 0 sets no limit."""
+        return min(filter(None, (self.limits.tokens, embedder.max_tokens)), default=0)
 
 
 async def begin(form: Form[R], exchange: Exchange, services: Services) -> Begun[R]:
@@ -33,13 +38,15 @@ async def begin(form: Form[R], exchange: Exchange, services: Services) -> Begun[
     parsed, card = await parse_request(form, Kind.EMBEDDING, exchange, live, server)
     if parsed.ignored:
         tell_ignored(exchange, form, parsed.ignored)
-    embedder = exchange.serving.deployments.embedder(card)
-    exchange.add_header("x-served-by", embedder.served_by)
-    return Begun(parsed.checked({}), card, embedder, text_limits(card, embedder))
+    chain = Chain(exchange.model, exchange.serving.deployments.embedders(card))
+    return Begun(parsed.checked({}), card, chain, text_limits(card, chain.own))
 
 
 class TextWork(Generic[T]):
     """Work on texts, as `priced.Work` describes it; its price is known before it begins.
+
+    `ask` is what is asked of whoever of the chain serves it, `fits` whether another than the
+    model's own can. Where one cannot serve it, the next does.
 
     `tokens` is the source's estimate over all texts; at least 1, since signs of other scripts
     count none.
@@ -49,12 +56,21 @@ class TextWork(Generic[T]):
     stream = False
 
     def __init__(
-        self, card: ModelCard, texts: list[str], engine: Callable[[Began], Awaitable[T]]
+        self,
+        exchange: Exchange,
+        begun: Begun[Any],
+        texts: list[str],
+        ask: Callable[[Embedder, Began], Awaitable[T]],
+        fits: Callable[[Embedder], bool],
     ) -> None:
-        self.card = card
+        self.card = begun.card
         self.tokens = max(1, estimated_tokens("\n".join(texts)))
         self.usage = Usage()
-        self._engine = engine
+        self._exchange = exchange
+        self._chain = begun.chain
+        self._ask = ask
+        self._fits = fits
+        self._tell()
 
     @property
     def used(self) -> int:
@@ -65,10 +81,21 @@ class TextWork(Generic[T]):
         return Prepared(self._run, self.card.rate.cost(self.tokens, 0), self.tokens)
 
     async def _run(self) -> T:
-        result = await self._engine(self._began)
+        while True:
+            try:
+                result = await self._ask(self._chain.now, self._began)
+            except CANNOT_SERVE as fault:
+                self.usage.started, self.usage.prompt_tokens = False, 0
+                self._chain.after(fault, self._fits)
+                self._tell()
+            else:
+                break
         self.usage.prompt_tokens = self.tokens
         self.usage.finished = True
         return result
+
+    def _tell(self) -> None:
+        self._exchange.set_header("x-served-by", self._chain.now.served_by)
 
     def _began(self) -> None:
         """An engine begins: from now on a client that leaves owes the price."""

@@ -5,6 +5,7 @@ import base64
 
 import msgspec
 import structlog
+from msgspec.structs import asdict
 
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
@@ -21,8 +22,10 @@ from xinghe.api.priced import Prepared, Services, charged
 from xinghe.api.validation import parse_request, tell_ignored
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Usage
+from xinghe.dispatch import CANNOT_SERVE, Chain
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.images import (
+    ImageEngine,
     ImageEngineFailed,
     ImageEngineIndebted,
     ImageEngineRefused,
@@ -83,10 +86,10 @@ class _Drawing:
         self._exchange = exchange
         self._request = request
         self._params = params
-        self._engine = exchange.serving.deployments.image_engine(card)
+        self._chain = Chain(exchange.model, exchange.serving.deployments.image_engines(card))
         self._retry_policy = retry_policy(request, services.settings.images)
         self._told = 0
-        exchange.add_header("x-served-by", self._engine.served_by)
+        self._tell()
 
     @property
     def used(self) -> int:
@@ -111,7 +114,7 @@ class _Drawing:
     async def _draw(self) -> list[ImageData]:
         """Draw, and keep what is asked for as a URL."""
         with metrics.IMAGES_IN_FLIGHT.labels(self._exchange.model).track_inprogress():
-            data = await self._shown(await self._generated())
+            data = await self._shown(await self._drawn())
         self.usage.completion_tokens = self._cost(self._params.total_steps)
         self.usage.finished = True
         return data
@@ -128,12 +131,35 @@ class _Drawing:
         self._told = max(done, self._told)
         log.debug("image_progress", done=done, steps=self._params.total_steps)
 
-    async def _generated(self) -> list[bytes]:
+    async def _drawn(self) -> list[bytes]:
+        """The images, by the first deployment that can draw them. Raises as `_generated` does."""
+        while True:
+            try:
+                return await self._generated(self._chain.now)
+            except CANNOT_SERVE as fault:
+                self.usage.started, self.usage.completion_tokens, self._told = False, 0, 0
+                self._chain.after(fault, self._fits)
+                self._tell()
+
+    def _fits(self, other: ImageEngine) -> bool:
+        """Whether all that was sent has the effect there that it has on the model's own.
+
+        A seed has not: it promises the same image again.
+        """
+        if self._request.seed is not None:
+            return False
+        sent = {name for name, value in asdict(self._request).items() if value is not None}
+        return not sent & (other.abilities.keys() - self._chain.own.abilities.keys())
+
+    def _tell(self) -> None:
+        self._exchange.set_header("x-served-by", self._chain.now.served_by)
+
+    async def _generated(self, engine: ImageEngine) -> list[bytes]:
         """The images, tried as often and as long as the request says (section 4.2.2).
 
         Raises `ImageEngineError`, and `ApiError` (408) where every try took too long.
         """
-        engine, policy = self._engine, self._retry_policy
+        policy = self._retry_policy
         pauses = [policy.pause(failed) for failed in range(1, policy.retries + 1)]
         try:
             for one in tries(pauses, (ImageEngineFailed, TimeoutError), self._failed):
@@ -150,7 +176,7 @@ class _Drawing:
         raise AssertionError("unreachable")
 
     def _failed(self, error: Exception, pause: float | None) -> None:
-        served_by, policy = self._engine.served_by, self._retry_policy
+        served_by, policy = self._chain.now.served_by, self._retry_policy
         if isinstance(error, ImageEngineFailed):
             log.warning("image_failed", served_by=served_by, error=str(error), retry=pause)
             return

@@ -1,0 +1,305 @@
+"""One chat as `priced.Work`: moderated, vetted, counted, cut to fit, and then generated.
+
+Where nothing of an answer has been sent and a deployment cannot serve it, the next of the model's
+`fallback` does, under the same hold: all that depends on an engine is prepared anew for it.
+"""
+
+import re
+import time
+from functools import partial
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from xinghe.api.chat.capabilities import OCR, forbid
+from xinghe.api.chat.request import ChatRequest
+from xinghe.api.chat.screening import screen
+from xinghe.api.chat.served import Served, cut_to_fit
+from xinghe.api.errors import CLUSTER_FULL, ApiError, Errors, refuse, too_many
+from xinghe.api.exchange import Exchange, check_whole
+from xinghe.api.priced import Prepared, Services
+from xinghe.catalog import Capability, LlamaCppDeployment, ModelCard
+from xinghe.core import Busy, FinishDelta, Message, SearchingDelta, SourcesDelta, Usage
+from xinghe.dispatch import CANNOT_SERVE, Chain, Unfit
+from xinghe.engines import Batch
+from xinghe.generation.answer import Answer
+from xinghe.generation.moderation import refusal
+from xinghe.generation.planning import Counted, GenerationRequest, count
+from xinghe.generation.runner import PassRunner
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.vetting import VettedForm, VettedTools
+from xinghe.observe import metrics
+
+FORMS = {
+    Capability.JSON_SCHEMA: "response_format.json_schema",
+    Capability.JSON_OBJECT: "response_format.schema",
+}
+"""Where the schema of a format stands."""
+FUNCTION = re.compile(r"/(\d+)/function/parameters")
+LONGEST = 200
+"""Characters of a path that an error repeats."""
+
+
+SERVED_BY = "x-served-by"
+
+
+class Sink(Protocol):
+    """Where an answer goes as it is made."""
+
+    def emit(self, batch: Batch) -> None:
+        """Take what may be shown."""
+
+    def begin(self) -> None:
+        """Hear that the work begins: until then a refusal has a status of its own."""
+
+    def tell(self, served_by: str) -> None:
+        """Hear who makes the answer, before the first of it."""
+
+    def forget(self) -> bool:
+        """Forget what was made, and keep what was looked up; False where any of it has left."""
+
+
+class ChatWork(msgspec.Struct, eq=False):
+    """One chat, of which the deployment that `chain.now` names is asked."""
+
+    _services: Services
+    _exchange: Exchange
+    _request: ChatRequest
+    _chain: Chain[Served]
+    _sink: Sink
+    card: ModelCard
+    stream: bool
+    usage: Usage
+    tokens: int
+    counts: tuple[str, ...] = (
+        "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "search_tokens",
+    )  # fmt: skip
+    _timed: bool = False
+    _told: bool = False
+    _held: bool = False
+
+    def __post_init__(self) -> None:
+        if not self._chain.has_others:
+            self._tell()
+
+    @property
+    def used(self) -> int:
+        usage = self.usage
+        return usage.prompt_tokens + usage.completion_tokens + usage.discarded_tokens
+
+    async def prepare(self) -> Prepared[Batch]:
+        """Moderate what was asked and count it: what is left to do is to generate."""
+        services, request = self._services, self._request
+        unsafe = await screen(request, services.moderator)
+        # After moderation: unsafe functions are refused as such by every model.
+        for param, capability in request.wants:
+            if capability not in self._chain.now.able:
+                raise forbid(request.model, param, capability)
+            if param == "functions":
+                raise refuse(param, [], "tools, which took its place")
+        if unsafe is not None:
+            return Prepared(partial(self._refusal, unsafe))
+        messages = request.messages
+        if request.shows:
+            messages = await services.pictures.load(messages, self._exchange.reserve)
+        check_whole(self._exchange)  # a picture that is too large has been refused as such
+        began = time.perf_counter()
+        generation, counted = await self._laid_out(messages, messages)
+        waited = time.perf_counter() - began
+        answer = Answer(PassRunner(services, generation, self.usage, counted.charge), counted)
+        return Prepared(
+            partial(self._generate, answer, waited),
+            self.card.rate.cost(
+                counted.bound + generation.search_bound,
+                generation.thinking + generation.max_tokens,
+                searches=int(generation.search is not None),
+            ),
+            counted.tokens,
+            generation.max_tokens,
+        )
+
+    async def _laid_out(
+        self, messages: tuple[Message, ...], read: tuple[Message, ...], *, searched: bool = False
+    ) -> tuple[GenerationRequest, Counted]:
+        """What is asked of generation on the first deployment that can serve it, from now on.
+
+        `read` are the messages as an engine reads them, with what was `searched`. Raises
+        `ApiError` for what does not fit the model's own deployment, and as `Chain.after` does.
+        """
+        chain = self._chain
+        while True:
+            try:
+                generation = self._generation_request(messages, *await self._vetted())
+                if searched:
+                    generation = replace(generation, search_budget=0)  # it stands in what is read
+                counted = await count(replace(generation, messages=read))
+                return cut_to_fit(generation, counted, chain.now.limits), counted
+            except CANNOT_SERVE as fault:
+                chain.after(fault, self._stands_in)
+            except ApiError as refused:
+                if chain.now is chain.own:
+                    raise
+                chain.after(Unfit(str(refused)), self._stands_in)
+
+    def _stands_in(self, other: Served) -> bool:
+        return other.stands_in(self._chain.own, self._request)
+
+    async def _vetted(self) -> tuple[VettedForm | None, VettedTools | None]:
+        """What the answer will be held to, of a request with a format or tools.
+
+        Schemas are vetted before anything is counted or reserved, at nobody's cost: no work is
+        done for a member who could not pay for the least of answers. Raises `ApiError` for a
+        schema that cannot be guaranteed, or where too many wait, and `InsufficientTokens`.
+        """
+        request, form, tools = self._request, None, None
+        vetting, account = self._services.vetting, str(self._exchange.principal.member_id)
+        if request.format is not None:
+            try:
+                form = await vetting.form(
+                    request.format.schema,
+                    about=request.format.about,
+                    max_tokens=request.max_tokens,
+                    account=account,
+                    first=self._cover,
+                )
+            except Unguaranteed as error:
+                raise _refused(FORMS[request.format.capability], error, error.path) from error
+            except Busy as error:
+                raise _full(error) from error
+        if request.tools is not None:
+            try:
+                tools = await vetting.tools(
+                    request.tools,
+                    native=self._chain.now.engine.abilities.tools,
+                    max_tokens=request.max_tokens,
+                    account=account,
+                    first=self._cover,
+                )
+            except Unguaranteed as error:
+                function = FUNCTION.match(error.path)
+                field = f"tools[{function[1]}].function.parameters" if function else "tools"
+                path = "" if function and function.end() == len(error.path) else error.path
+                raise _refused(field, error, path) from error
+            except Busy as error:
+                raise _full(error) from error
+        return form, tools
+
+    async def _cover(self) -> None:
+        """Raise `InsufficientTokens` where nothing is held, and nothing could be."""
+        if not self._held:
+            least = self.card.rate.cost(1, 1, searches=int(self._request.search is not None))
+            await self._services.ledger.cover(self._exchange.principal, least)
+
+    def _generation_request(
+        self, messages: tuple[Message, ...], form: VettedForm | None, tools: VettedTools | None
+    ) -> GenerationRequest:
+        """What is asked of generation.
+
+        The embedded engine reads slowly: it is given fewer tokens of what a search has found.
+        """
+        request, deployment = self._request, self._chain.now.deployment
+        search = self._services.settings.search
+        embedded = isinstance(deployment.spec, LlamaCppDeployment)
+        thinking = min(request.thinking, deployment.spec.thinking or request.thinking)
+        if not deployment.engine.abilities.thinks:
+            thinking = round(thinking * request.effort)
+        return GenerationRequest(
+            request_id=self._exchange.request_id,
+            deployment=deployment,
+            messages=messages,
+            sampling=request.sampling,
+            max_tokens=request.max_tokens,
+            thinking=thinking,
+            stops=request.stops,
+            tools=tools,
+            structure=form,
+            search=request.search,
+            search_budget=search.embedded_budget if embedded else search.budget,
+            preemptible=self.card.preemptible,
+            account=self._exchange.principal.member_id,
+        )
+
+    async def _refusal(self, unsafe: FinishDelta) -> Batch:
+        """The answer to an unsafe conversation: no engine is asked."""
+        self._timed = True  # there is no first token whose time could be told
+        return Batch(time.perf_counter(), refusal(unsafe))
+
+    async def _generate(self, answer: Answer, waited: float) -> Batch:
+        """Make the answer, but for its last batch.
+
+        For `waited` seconds, and before its places were free, others have worked: they are no time
+        of the edge's.
+        """
+        self._held = True
+        self._sink.begin()
+        exchange = self._exchange
+        edge = time.perf_counter() - exchange.body_read_at - exchange.waited - waited
+        metrics.EDGE_IN.observe(edge)
+        while True:
+            try:
+                last = await answer.run(self.show)
+            except CANNOT_SERVE as fault:
+                if not self._sink.forget():
+                    raise
+                answer = await self._made_anew(answer, fault)
+            else:
+                break
+        self.usage.first = self.usage.first or last.arrived
+        return last
+
+    async def _made_anew(self, answer: Answer, fault: Exception) -> Answer:
+        """The answer by the next deployment that can serve it. Raises as `Chain.after` does.
+
+        It makes no more than what the hold is for. What is more of the prompt by another's count
+        is the operator's loss.
+        """
+        self._chain.after(fault, self._stands_in)
+        asked, searched = answer.runner.request, answer.runner.found is not None
+        generation, counted = await self._laid_out(
+            asked.messages, answer.messages, searched=searched
+        )
+        self._timed = self._told = False
+        held = replace(
+            generation,
+            thinking=min(generation.thinking, asked.thinking),
+            max_tokens=min(generation.max_tokens, asked.max_tokens),
+            search_budget=min(generation.search_budget, asked.search_budget),
+        )
+        return answer.handed_on(held, counted)
+
+    def show(self, batch: Batch) -> None:
+        """Emit a batch; who makes the answer is told before, and the time to an engine's first."""
+        if not self._timed:
+            self._timed = True
+            self.usage.first = batch.arrived
+            seconds = batch.arrived - self._exchange.body_read_at
+            metrics.FIRST_TOKEN.labels(self._request.model).observe(seconds)
+        if not self._told and not all(
+            isinstance(delta, SearchingDelta | SourcesDelta) for delta in batch.deltas
+        ):
+            self._tell()
+        self._sink.emit(batch)
+
+    def _tell(self) -> None:
+        self._told = True
+        engine = self._chain.now.engine
+        read_out = self._request.shows and not engine.abilities.vision
+        self._sink.tell(engine.served_by + (f", {OCR}" if read_out else ""))
+
+
+def _full(busy: Busy) -> ApiError:
+    return too_many(Errors.CLUSTER_RATE_LIMIT, CLUSTER_FULL, busy.retry_after)
+
+
+def _refused(field: str, error: Unguaranteed, path: str) -> ApiError:
+    """The keyword and its place where they are known, else the field alone."""
+    where = f"{field}: {error.keyword!r}" if error.known else field
+    if path:
+        shown = path if len(path) <= LONGEST else f"{path[:LONGEST]}…"
+        where += f" at {shown!r}"
+    return ApiError(
+        Errors.MALFORMED_JSON,
+        f"{where} {error.reason}; an answer that keeps to it cannot be guaranteed",
+        param=field.partition(".")[0].partition("[")[0],
+    )
