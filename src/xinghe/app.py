@@ -20,11 +20,13 @@ What serves is `dispatch.Live`: the catalog and its deployments, changed as a wh
 run. Each takes what serves when its model is known (4), and keeps to it and holds it to its end.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+import msgspec
 import structlog
 from starlette.routing import Router
 from starlette.types import ASGIApp
@@ -57,6 +59,7 @@ from xinghe.api.models import ModelsRoute
 from xinghe.api.priced import Lapses, Services
 from xinghe.api.rerank import RerankRoute
 from xinghe.catalog import Catalog
+from xinghe.configuration import Configurations, Follower, Version
 from xinghe.console import Console
 from xinghe.dispatch import Live, ServingEmbedder
 from xinghe.dispatch.live import Tell, nobody
@@ -86,7 +89,13 @@ class System:
     """Everything that lives as long as the process does."""
 
     def __init__(
-        self, settings: Settings, catalog: Catalog, database: Database, tell: Tell
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        database: Database,
+        tell: Tell,
+        configurations: Configurations,
+        lists: Mapping[str, bytes],
     ) -> None:
         principals = Sessions(database, settings.signin)
         fetcher = Fetcher(settings.fetching)
@@ -113,7 +122,7 @@ class System:
             ledger=Ledger(database),
             lapses=Lapses(principals),
             moderator=Moderator(
-                settings.data_dir / "safety",
+                lists,
                 builtin=settings.safety.lexicon,
                 flags=settings.safety.flags,
                 upstream=settings.safety.upstream,
@@ -126,6 +135,7 @@ class System:
         )
         live.followers.append(lambda before, now: services.speeds.forget(now.moved(before)))
         self.ledger = services.ledger
+        self.follower = Follower(configurations, Applied(configurations, live, services.moderator))
         store = IdempotencyStore(database, settings.idempotency)
         outbox, failures = Outbox(database), Failures(database)
         self.readiness = Readiness(live, database)
@@ -145,6 +155,7 @@ class System:
             store,
             settings.server,
             signin.passwords,
+            self.follower,
         )
         console = Console(settings, lambda: self.app, Router(elsewhere))
         models = ModelsRoute(services, created=int(time.time()))
@@ -185,7 +196,7 @@ class System:
             (store.sweeping.start, store.sweeping.stop),
             (outbox.start, outbox.stop),
             (failures.start, failures.stop),
-            (services.moderator.start, services.moderator.stop),
+            (_when_asked, services.moderator.aclose),
             (_when_asked, fetcher.aclose),
             (_when_asked, services.pictures.aclose),
             (_when_asked, reader.aclose),
@@ -196,8 +207,22 @@ class System:
             (_when_asked, signin.aclose),
             (services.lapses.looking.start, services.lapses.looking.stop),
             (services.concurrency.looking.start, services.concurrency.looking.stop),
+            (self.follower.start, self.follower.stop),
         ]
         """How each part but the ledger is started and stopped, in the order of starting."""
+
+
+class Applied(msgspec.Struct):
+    """What a version of the configuration is applied to."""
+
+    configurations: Configurations
+    live: Live
+    moderator: Moderator
+
+    async def apply(self, version: Version) -> None:
+        """Whole or not at all: the lists, which cannot fail, come last."""
+        await self.live.apply(await asyncio.to_thread(self.configurations.catalog, version))
+        await self.moderator.use(version.lists)
 
 
 async def _when_asked() -> None:
@@ -217,7 +242,9 @@ async def running(
     async with AsyncExitStack() as stack:
         database = await Database.open(settings.data_dir, settings.database.url)
         stack.push_async_callback(_close, database)
-        system = System(settings, catalog, database, tell)
+        configurations = Configurations(database, settings)
+        version = (await configurations.import_files()).version
+        system = System(settings, catalog, database, tell, configurations, version.lists)
         # It undoes its own start; its stop would wait for a database that takes nothing. It stops
         # last: the work of all others is settled by then.
         await system.ledger.start()
@@ -225,6 +252,8 @@ async def running(
         for start, stop in system.parts:
             stack.push_async_callback(stop)  # before it starts: it may fail half-way
             await start()
+        # What it begins with may be older: that with which its predecessor ended.
+        await system.follower.reach(version.number)
         stack.enter_context(frozen_heap())
         stack.enter_context(trimmed_heap())
         stack.enter_context(watched_loop())

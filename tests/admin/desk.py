@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -22,6 +23,7 @@ from xinghe.accounts.tokens import create_token, new_secret
 from xinghe.admin import Admin, AdminServices
 from xinghe.api.body import BodyBudget
 from xinghe.catalog import load
+from xinghe.configuration import Configurations, Follower, Version
 from xinghe.dispatch import Live
 from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
@@ -72,6 +74,9 @@ class Desk:
             catalog.models, catalog.deployments, catalog.embeddings, catalog.images, limits
         )
         self.passwords = Passwords()
+        self.served = Version(0)
+        """What the services were brought to serve by."""
+        self._unable = ""
         self._databases: list[Database] = []
         self.admin = self.service()
         (self.database,) = self._databases
@@ -80,17 +85,32 @@ class Desk:
         """One more service on the same database."""
         database = self.run(Database.open(*self._place))
         self._databases.append(database)
+        configurations = Configurations(database, self._settings)
         services = AdminServices(
             Sessions(database, self._settings.signin),
             database,
             Limiter(),
             Live(self.catalog, self._settings, _no_image),
-            BodyBudget(2**20),
+            BodyBudget(2**23),
             IdempotencyStore(database, self._settings.idempotency),
             self._settings.server,
             self.passwords,
+            Follower(configurations, self),
         )
         return Admin(services, elsewhere=_nowhere)
+
+    async def apply(self, version: Version) -> None:
+        """As a gateway does; it serves nothing but this API."""
+        if self._unable:
+            raise OSError(self._unable)
+        self.served = version
+
+    @contextmanager
+    def unable(self, why: str) -> Iterator[None]:
+        """Meanwhile, no version can be applied."""
+        self._unable = why
+        yield
+        self._unable = ""
 
     def __enter__(self) -> Self:
         return self

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.admin.desk import Desk, Person
-from xinghe.admin.edge import MAX_BODY_BYTES
-from xinghe.admin.operation import Operation
+from xinghe.admin.operation import MAX_BODY_BYTES, Operation
 from xinghe.admin.table import OPERATIONS
 
 DEEP = b'{"name": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"

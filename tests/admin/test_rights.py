@@ -16,6 +16,8 @@ from tests.admin.desk import Desk, Person, person, put, unique
 from xinghe.accounts import Members, group_tables
 from xinghe.accounts.rights import Role
 from xinghe.admin.table import OPERATIONS
+from xinghe.configuration import Version
+from xinghe.configuration import tables as configuration
 from xinghe.storage import Connection
 
 ROLES = (
@@ -71,6 +73,12 @@ budgets.change own  | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 |
 budgets.end         | 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
 budgets.end token   | 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
 budgets.end own     | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+config.get          | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+config.set          | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+config.change       | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+config.versions     | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+config.version      | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+config.revert       | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
 audit.list          | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
 """
 
@@ -164,6 +172,12 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "budgets.end": lambda w: ("DELETE", f"/budgets/{w.budget}", None),
     "budgets.end token": lambda w: ("DELETE", f"/budgets/{w.token_budget}", None),
     "budgets.end own": lambda w: ("DELETE", f"/budgets/{w.own_budget}", None),
+    "config.get": lambda w: ("GET", "/config", None),
+    "config.set": lambda w: ("PUT", "/config", {"tree": {}}),
+    "config.change": lambda w: ("PATCH", "/config", {"patch": {}}),
+    "config.versions": lambda w: ("GET", "/config/versions", None),
+    "config.version": lambda w: ("GET", "/config/versions/1", None),
+    "config.revert": lambda w: ("POST", "/config/revert", {"version": 1}),
     "audit.list": lambda w: ("GET", "/audit", None),
 }  # fmt: skip
 
@@ -218,6 +232,8 @@ PLACES: dict[str, tuple[str, Role]] = {
 
 def made(connection: Connection, role: str) -> World:
     """A pupil in a class of a school; who asks has a role there, or elsewhere."""
+    if configuration.newest(connection) == 0:
+        configuration.add(connection, Version(1), None)
     school = group_tables.insert_group(connection, unique(), None, None)
     groups = {"class": group_tables.insert_group(connection, unique(), school.id, None)}
     groups["school"] = school

@@ -119,8 +119,8 @@ def test_every_limit_of_an_account_stands_with_its_default(each: Page, tmp_path:
 
 
 @both("docs/safety")
-def test_the_figures_of_moderation_are_measured(each: Page, tmp_path: Path) -> None:
-    moderator = Moderator(tmp_path)
+def test_the_figures_of_moderation_are_measured(each: Page) -> None:
+    moderator = Moderator()
     for row in each.tables[1]:
         lines = [line.split("\t")[-1] for line in sentences(codes(row[0])[0])]
         found = sum(moderator.check(line) is not None for line in lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -28,7 +27,7 @@ from xinghe.engines.upstream import UpstreamEngine
 from xinghe.generation.planning import GenerationRequest
 from xinghe.safety import Moderator
 
-NO_LISTS = Moderator(Path("no-such-folder"), builtin=False)
+NO_LISTS = Moderator(builtin=False)
 DONE = b"data: [DONE]\n\n"
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
 HELLO = (Message("user", "你好"),)
@@ -185,12 +184,11 @@ async def test_reader_that_leaves(answered: Answered) -> None:
     assert not answered.usage.finished
 
 
-async def test_pieces_of_one_read_stay_pieces(tmp_path: Path) -> None:
+async def test_pieces_of_one_read_stay_pieces() -> None:
     """Moderation holds the tail of a read back; the pieces before it are shown as they came."""
-    (tmp_path / "own.txt").write_text("甲乙丙", "utf-8")
     answered = Answered()
     text = b"".join(chunk(piece) for piece in ("一", "二", "甲"))
-    lists = Moderator(tmp_path, builtin=False)
+    lists = Moderator({"own.txt": "甲乙丙".encode()}, builtin=False)
     await answered.run([STREAM_HEAD, text + chunk(finish="stop"), DONE], lists=lists)
     shown = [delta.text for delta in answered.deltas if isinstance(delta, TextDelta)]
     assert shown == ["一", "二", "甲"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from tests.engines.tape import STREAM_HEAD, event, playing, refusal
 from tests.generation.made import accumulated, services
@@ -55,7 +54,7 @@ async def test_a_code_fence_that_was_not_shown() -> None:
             search=options,
             search_budget=100,
         )
-        lists = Moderator(Path("no-such-folder"), builtin=False)
+        lists = Moderator(builtin=False)
         using = services(lists, searcher=Lake())
         try:
             answer = await accumulated(using, request, Usage())

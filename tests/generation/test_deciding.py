@@ -32,7 +32,7 @@ async def answered(
 ) -> tuple[str, FinishReason, Usage]:
     spec = LlamaCppDeployment(slots=SLOTS, context=CONTEXT)
     deployment = ChatDeployment("embedded", spec, engine)
-    using = services(Moderator(Path("no-such-folder"), builtin=False))
+    using = services(Moderator(builtin=False))
     messages = (Message("user", question),)
     usage = Usage()
     request = GenerationRequest(

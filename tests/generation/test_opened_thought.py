@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +17,7 @@ from xinghe.generation.planning import GenerationRequest
 from xinghe.generation.vetting import VettedForm
 from xinghe.safety import Moderator
 
-NO_LISTS = Moderator(Path("no-such-folder"), builtin=False)
+NO_LISTS = Moderator(builtin=False)
 RENDERED = [refusal(200, json.dumps({"prompt": "<think>\n"}).encode())]
 COUNTED = [refusal(200, json.dumps({"tokens": [1, 2, 3]}).encode())]
 END = event({"stop": True, "tokens_predicted": 1, "tokens_evaluated": 3})

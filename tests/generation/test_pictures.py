@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from tests.generation.made import services
 from xinghe.catalog import UpstreamDeployment
@@ -43,7 +42,7 @@ async def test_no_picture_waits_for_the_others_of_its_request() -> None:
     )
     spec = UpstreamDeployment(url="http://127.0.0.1:9/v1", model="m")
     deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
-    lists = Moderator(Path("no-such-folder"), builtin=False)
+    lists = Moderator(builtin=False)
     desk = Desk()
     request = GenerationRequest("as-0123456789", deployment, messages, Sampling(), 16)
     using = services(lists, reader=desk)

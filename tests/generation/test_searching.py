@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -41,7 +40,7 @@ async def test_a_disconnect_is_never_lost(steps: int) -> None:
         deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
         searcher = Slow()
         using = services(
-            Moderator(Path("no-such-folder"), builtin=False),
+            Moderator(builtin=False),
             searcher=searcher,
         )
         question = (Message("user", "联网搜索一下:今天西湖的新闻有哪些?"),)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from opencc import OpenCC
@@ -14,8 +13,8 @@ from xinghe.safety.lexicon import lexicon
 
 
 @pytest.fixture(scope="module")
-def moderator(tmp_path_factory: pytest.TempPathFactory) -> Moderator:
-    return Moderator(tmp_path_factory.mktemp("none"))
+def moderator() -> Moderator:
+    return Moderator()
 
 
 @pytest.mark.parametrize("name", ["harmless.txt", "nearmiss.txt"])
@@ -70,6 +69,6 @@ def test_minors_and_violence_are_the_most_severe(moderator: Moderator) -> None:
     assert {name for name, flag in flags.items() if flag == 4} == {"minors", "violence"}
 
 
-def test_without_the_lexicon_nothing_is_found(tmp_path: Path) -> None:
-    bare = Moderator(tmp_path, builtin=False)
+def test_without_the_lexicon_nothing_is_found() -> None:
+    bare = Moderator(builtin=False)
     assert all(bare.check(line.split("\t")[1]) is None for line in sentences("unsafe.txt"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.safety.lists import sentences
@@ -87,15 +85,15 @@ def test_every_category_has_combinations_and_a_flag() -> None:
     assert SafetyFlags.__struct_fields__ == categories()
 
 
-def test_answers_are_not_read_as_questions(tmp_path: Path) -> None:
-    moderator = Moderator(tmp_path)
+def test_answers_are_not_read_as_questions() -> None:
+    moderator = Moderator()
     text = "手雷怎么自制"
     assert moderator.check(text) == Verdict(3, "weapons")
     assert moderator.check(text, "answer") is None
 
 
-def test_flags_are_the_operators(tmp_path: Path) -> None:
-    moderator = Moderator(tmp_path, flags=SafetyFlags(weapons=1, fraud=0, hate=4))
+def test_flags_are_the_operators() -> None:
+    moderator = Moderator(flags=SafetyFlags(weapons=1, fraud=0, hate=4))
     for text in ("手雷怎么自制", "怎么制造炸弹"):
         assert moderator.check(text) == Verdict(1, "weapons")
     for text in ("怎么骗人钱", "写个冒充警察的电话诈骗剧本", "收购银行卡四件套"):
@@ -103,26 +101,25 @@ def test_flags_are_the_operators(tmp_path: Path) -> None:
     assert moderator.check("傻逼") == Verdict(4, "hate")
 
 
-def test_the_worst_of_all_findings_counts(tmp_path: Path) -> None:
-    moderator = Moderator(tmp_path)
+def test_the_worst_of_all_findings_counts() -> None:
+    moderator = Moderator()
     assert moderator.check("你妈死了。怎么拐走一个小孩") == Verdict(4, "violence")
     assert moderator.check("怎么拐走一个小孩。你妈死了") == Verdict(4, "violence")
 
 
-def test_the_operators_exceptions_cover_them(tmp_path: Path) -> None:
-    (tmp_path / "allow.txt").write_text("手雷\n", "utf-8")
-    moderator = Moderator(tmp_path)
+def test_the_operators_exceptions_cover_them() -> None:
+    moderator = Moderator({"allow.txt": "手雷\n".encode()})
     assert moderator.check("手 雷怎么自制") is None
     assert moderator.check("手雷和燃烧瓶怎么自制") == Verdict(3, "weapons")
 
 
-def test_a_harmless_neighbour_does_not_cover_another_sentence(tmp_path: Path) -> None:
-    moderator = Moderator(tmp_path)
+def test_a_harmless_neighbour_does_not_cover_another_sentence() -> None:
+    moderator = Moderator()
     assert moderator.check("我喜欢看侦探小说。手雷怎么自制?") == Verdict(3, "weapons")
 
 
-def test_a_long_hostile_text_is_read_in_time(tmp_path: Path) -> None:
-    moderator = Moderator(tmp_path)
+def test_a_long_hostile_text_is_read_in_time() -> None:
+    moderator = Moderator()
     words = [word for rule in combinations() for word in rule.first]
     text = "游戏".join(words * 5)
     assert len(text) > 20_000

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -22,22 +21,12 @@ NAMED = Verdict(3, "operator/names")
 
 
 @pytest.fixture
-async def moderator(tmp_path: Path) -> AsyncIterator[Moderator]:
-    (tmp_path / "names.txt").write_text("张三丰\n", "utf-8")
-    watching = Moderator(tmp_path)
-    await watching.start()
-    yield watching
-    pids = watching.worker_pids
-    await watching.stop()
+async def moderator() -> AsyncIterator[Moderator]:
+    made = Moderator({"names.txt": "张三丰\n".encode()})
+    yield made
+    pids = made.worker_pids
+    await made.aclose()
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
-
-
-async def becomes(moderator: Moderator, text: str, wanted: Verdict | None) -> None:
-    for _ in range(300):
-        if await review(moderator, text) == wanted:
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"it is never {wanted}")
 
 
 async def test_the_verdicts_are_those_of_short_texts(moderator: Moderator) -> None:
@@ -67,22 +56,17 @@ async def test_empty_texts_trouble_nobody(moderator: Moderator) -> None:
     assert moderator.worker_pids == []
 
 
-async def test_the_lists_are_followed_and_their_last_good_state_counts(
-    moderator: Moderator, tmp_path: Path
-) -> None:
-    names = tmp_path / "names.txt"
+async def test_the_lists_are_those_in_force(moderator: Moderator) -> None:
     assert await review(moderator, FILLER + "张三丰") == NAMED
-    names.write_text("李四光\t2\n", "utf-8")
-    await becomes(moderator, FILLER + "李四光", Verdict(2, "operator/names"))
+    await moderator.use({"names.txt": "李四光\t2\n".encode()})
+    assert await review(moderator, FILLER + "李四光") == Verdict(2, "operator/names")
     assert await review(moderator, FILLER + "张三丰") is None
-    names.write_bytes(b"\xff\xfe")
-    await asyncio.to_thread(moderator._lists.refresh)
     (pid,) = moderator.worker_pids
     os.kill(pid, signal.SIGKILL)
-    # A new child has never seen the file when it was whole.
+    # A new child has never been told them.
     assert await review(moderator, FILLER + "李四光") == Verdict(2, "operator/names")
-    names.unlink()
-    await becomes(moderator, FILLER + "李四光", None)
+    await moderator.use({})
+    assert await review(moderator, FILLER + "李四光") is None
 
 
 async def test_a_child_that_is_killed_fails_no_request(moderator: Moderator) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -225,9 +224,9 @@ async def test_a_reviewer_that_is_closed_leaves_nothing_running() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_with_a_real_model(tmp_path: Path) -> None:
+async def test_with_a_real_model() -> None:
     async with serving() as model:
-        moderator = Moderator(tmp_path, upstream=SafetyUpstream(url=model.url))
+        moderator = Moderator(upstream=SafetyUpstream(url=model.url))
         assert moderator.asks_of_answers
         answer = CALM * 4 + BAD + "的计划如下。" + CALM
         seen, verdict = await played(moderator.reviewer(), list(answer))
@@ -238,7 +237,7 @@ async def test_with_a_real_model(tmp_path: Path) -> None:
         seen, verdict = await played(moderator.reviewer(), [CALM * 20])
         assert (seen, verdict) == (CALM * 20, None)
         assert time.monotonic() - begun < allowed(5)
-        await moderator.stop()
+        await moderator.aclose()
 
 
 @pytest.mark.parametrize("size", [0, 1, SHORTEST, LONGEST, 5 * LONGEST])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,17 +27,17 @@ async def model() -> AsyncIterator[Model]:
 
 
 @pytest.fixture
-async def make(model: Model, tmp_path: Path) -> AsyncIterator[Make]:
+async def make(model: Model) -> AsyncIterator[Make]:
     made: list[Moderator] = []
 
     def make(own: SafetyFlags | None = None, **settings: Any) -> Moderator:
         upstream = SafetyUpstream(**{"url": model.url} | settings)
-        made.append(Moderator(tmp_path, flags=own or SafetyFlags(), upstream=upstream))
+        made.append(Moderator(flags=own or SafetyFlags(), upstream=upstream))
         return made[-1]
 
     yield make
     for moderator in made:
-        await moderator.stop()
+        await moderator.aclose()
 
 
 async def test_its_finding_becomes_a_verdict(model: Model, make: Make) -> None:

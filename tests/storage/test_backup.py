@@ -79,6 +79,12 @@ ONE_OF_EACH: list[tuple[Any, ...]] = [
         b"\x00",
         b"\xff\x00",
     ),
+    ("INSERT INTO configuration_contents VALUES ($1, $2)", bytes(range(32)), b"{}"),
+    (
+        "INSERT INTO configurations SELECT 7, 0, 'file', 'file', '星', 0, '[]', digest, digest "
+        "FROM configuration_contents",
+    ),
+    ("INSERT INTO configuration_places SELECT '星', digest, 0, 7, '' FROM configuration_contents",),
 ]
 WAYS = [(there, back) for there in ("sqlite", "postgresql") for back in ("sqlite", "postgresql")]
 EACH_WAY = pytest.mark.parametrize(("full", "bare"), WAYS, indirect=True)

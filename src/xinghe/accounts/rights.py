@@ -190,6 +190,12 @@ RIGHTS: Mapping[str, Right] = {
     "budgets.get": Right(MANAGERS | {Relation.SELF}),
     "budgets.change": Right(LIMITERS),
     "budgets.end": Right(LIMITERS),
+    "config.get": Right(OPERATORS),
+    "config.set": Right(OPERATORS),
+    "config.change": Right(OPERATORS),
+    "config.versions": Right(OPERATORS),
+    "config.version": Right(OPERATORS),
+    "config.revert": Right(OPERATORS),
     "audit.list": Right(OPERATORS),
 }
 

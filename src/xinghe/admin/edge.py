@@ -23,9 +23,9 @@ from xinghe.api.idempotency import HEADER, IdempotencyLayer
 from xinghe.core import ACCOUNT
 from xinghe.limits import MEMBER, Ask, per_minute, per_second
 from xinghe.observe import metrics
+from xinghe.settings import Server
 
 DOCUMENT = "/openapi.json"
-MAX_BODY_BYTES = 256 * 1024
 
 
 class AdminExchange(Exchange):
@@ -40,9 +40,6 @@ class Admin:
     def __init__(self, services: AdminServices, elsewhere: ASGIApp) -> None:
         self.services = services
         self.elsewhere = elsewhere
-        most = min(services.server.max_body_bytes, MAX_BODY_BYTES)
-        self._server = msgspec.structs.replace(services.server, max_body_bytes=most)
-        self._idempotency = IdempotencyLayer(services.store, self._server)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
@@ -75,7 +72,8 @@ class Admin:
             if HEADER not in exchange.headers:
                 await run(exchange)
             elif operation.repeatable:
-                await self._idempotency(exchange, run)
+                layer = IdempotencyLayer(self.services.store, self._server(operation))
+                await layer(exchange, run)
             else:
                 raise ApiError(
                     Errors.MALFORMED_JSON,
@@ -110,6 +108,12 @@ class Admin:
             raise _cannot(operation, str(error)) from error
         await exchange.send_json(JSON.encode(answered), headers=call.headers)
 
+    def _server(self, operation: Operation) -> Server:
+        """The limits of its bodies."""
+        server = self.services.server
+        most = min(server.max_body_bytes, operation.max_body_bytes)
+        return msgspec.structs.replace(server, max_body_bytes=most)
+
     async def _given(self, operation: Operation, exchange: Exchange) -> Any:
         """What the body says, or the query."""
         if operation.query is not None:
@@ -119,7 +123,7 @@ class Admin:
             raise refuse("the query", name, "none for this operation")
         if exchange.method in BODILESS:
             return None
-        body = await read_body(exchange, self._server)
+        body = await read_body(exchange, self._server(operation))
         if operation.form is not None:
             return await operation.form.read(body)
         if body.size:

@@ -39,6 +39,7 @@ _PLACES = {
     "token": {"type": "string", "pattern": "^[a-z0-9]{10}$"},
     "wallet": _NUMBER,
     "budget": _NUMBER,
+    "version": _NUMBER,
     "invitation": _NUMBER,
 }
 _REFUSALS = {

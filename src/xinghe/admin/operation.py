@@ -14,6 +14,7 @@ from xinghe.api.body import BodyBudget
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.api.query import Query
 from xinghe.api.strict import StrictForm
+from xinghe.configuration import Follower
 from xinghe.core import INITIAL_GRANT
 from xinghe.dispatch import Live
 from xinghe.idempotency import IdempotencyStore
@@ -25,6 +26,7 @@ from xinghe.storage import Connection, Database
 G = TypeVar("G")
 T = TypeVar("T")
 
+MAX_BODY_BYTES = 256 * 1024
 JSON = msgspec.json.Encoder(decimal_format="number")
 """Amounts are exact: numbers with all their decimals."""
 
@@ -40,6 +42,7 @@ class AdminServices(msgspec.Struct, frozen=True):
     store: IdempotencyStore
     server: Server
     passwords: Passwords
+    follower: Follower
 
 
 class Call(msgspec.Struct, Generic[G]):
@@ -119,6 +122,7 @@ class Operation(msgspec.Struct, frozen=True):
     repeatable: bool = False
     conditional: bool = False
     """Whether it heeds `If-Match`."""
+    max_body_bytes: int = MAX_BODY_BYTES
 
 
 def initial(call: Call[Any], given: float | None) -> int:

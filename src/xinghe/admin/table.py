@@ -4,6 +4,7 @@ from xinghe.accounts.rights import RIGHTS
 from xinghe.admin import (
     audit,
     budgets,
+    config,
     groups,
     invitations,
     members,
@@ -21,6 +22,7 @@ PAGE = Query(Paging)
 MEMBER, GROUP = "/members/{member}", "/groups/{group}"
 PLACE = f"{GROUP}/members/{{member}}"
 TOKEN, BUDGET = "/tokens/{token}", "/budgets/{budget}"
+CONFIG = "/config"
 
 OPERATIONS = (
     Operation(
@@ -155,6 +157,33 @@ OPERATIONS = (
     Operation(
         "budgets.end", "DELETE", BUDGET, "End a budget.",
         targets.budget, budgets.end, Deleted, conditional=True,
+    ),
+    Operation(
+        "config.get", "GET", CONFIG, "The applied configuration, and how each gateway follows it.",
+        targets.service, config.get, config.Config,
+    ),
+    Operation(
+        "config.set", "PUT", CONFIG, "Apply a whole configuration.",
+        targets.service, config.set_, config.ConfigChanged, StrictForm(config.NewConfig),
+        repeatable=True, conditional=True, max_body_bytes=config.MAX_BODY_BYTES,
+    ),
+    Operation(
+        "config.change", "PATCH", CONFIG, "Change some fields of the configuration.",
+        targets.service, config.change, config.ConfigChanged, StrictForm(config.ConfigPatch),
+        repeatable=True, conditional=True, max_body_bytes=config.MAX_BODY_BYTES,
+    ),
+    Operation(
+        "config.versions", "GET", f"{CONFIG}/versions", "List the versions, the newest first.",
+        targets.service, config.list_, config.ConfigVersionList, query=PAGE,
+    ),
+    Operation(
+        "config.version", "GET", f"{CONFIG}/versions/{{version}}", "One version.",
+        targets.service, config.version, config.ConfigVersion,
+    ),
+    Operation(
+        "config.revert", "POST", f"{CONFIG}/revert", "Apply an old version again.",
+        targets.service, config.revert, config.ConfigChanged, StrictForm(config.Revert),
+        repeatable=True, conditional=True,
     ),
     Operation(
         "audit.list", "GET", "/audit", "Who did what, when; the newest first.",

@@ -28,6 +28,11 @@ COMMANDS = (
     ),
     ("console", "console:console", "The web pages."),
     ("models", "models:models", "The model catalog, and weights for the embedded engine."),
+    (
+        "config",
+        "config:config",
+        "The applied configuration: models, deployments, prices, limits, safety lists.",
+    ),
     ("ledger", "ledger:ledger", "The books: every grant, charge and expiry."),
     (
         "search",

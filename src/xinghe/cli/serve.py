@@ -17,10 +17,10 @@ from xinghe.catalog import (
     Catalog,
     CatalogError,
     LlamaCppDeployment,
-    load,
 )
 from xinghe.cli.common import local_server
 from xinghe.cli.console import is_loopback, link_url
+from xinghe.configuration import ConfigurationError, Configurations
 from xinghe.doctor import computing
 from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.observe import logs
@@ -35,6 +35,9 @@ from xinghe.supervisor.supervisor import Supervisor, listen, listen_for_metrics,
 from xinghe.supervisor.whereabouts import Whereabouts, tell
 from xinghe.weights import WeightsError, check_files, fetch, find, terminal_progress
 
+FAILURES = (
+    SettingsError, CatalogError, ConfigurationError, WeightsError, ServeError, StorageError, OSError,
+)  # fmt: skip
 MODEL = "ernie-3.5-8k"
 """Of the examples to paste."""
 
@@ -84,18 +87,18 @@ def serve(
         if postgres and settings.database.url:
             raise ServeError("--postgres starts a server, and database.url names another")
         local = local_server(settings, wanted=postgres)
-        catalog = load(settings)
+        if local is not None:
+            stack.enter_context(keeping(local, own=True))
+        catalog = asyncio.run(_applied(settings))
         wanted = _engines(settings, catalog)
         listener = listen(settings.server.host, settings.server.port)
         # With the port that the system chose, where it is 0.
         server = replace(settings.server, port=listener.getsockname()[1])
         settings = replace(settings, server=server)
         metrics_listener = listen_for_metrics(settings.server, settings.server.port)
-        if local is not None:
-            stack.enter_context(keeping(local, own=True))
         token = asyncio.run(_quickstart_token(settings)) if quickstart else None
         way_in = asyncio.run(_way_in(settings))
-    except (SettingsError, CatalogError, WeightsError, ServeError, StorageError, OSError) as error:
+    except FAILURES as error:
         stack.close()
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -136,6 +139,13 @@ def _engines(settings: Settings, catalog: Catalog) -> list[EngineWanted]:
             engines.append(EngineWanted(name, deployment, str(weights)))
     check_files(catalog, settings)
     return engines
+
+
+async def _applied(settings: Settings) -> Catalog:
+    """The catalog of the applied version, with what was edited in files. Raises `CatalogError`."""
+    async with await Database.open(settings.data_dir, settings.database.url) as database:
+        configurations = Configurations(database, settings)
+        return configurations.catalog(await configurations.started())
 
 
 async def _way_in(settings: Settings) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from . import computing, installation, machine, network
+from . import computing, configuration, installation, machine, network
 from .finding import FAIL, OK, Finding, as_json, as_text, fail
 from .options import OptionError, Options, parse
 
@@ -29,6 +29,7 @@ AFTER: tuple[Callable[[Options], Finding], ...] = (
     installation.weights,
     computing.threads,
     installation.database,
+    configuration.configuration,
     network.service,
 )
 

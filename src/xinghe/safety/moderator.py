@@ -1,22 +1,20 @@
 """The one door to moderation: the lexicon, the operator's lists, and a model if there is one.
 
 Long texts, and many, are looked through in processes of their own: it takes up to seconds. The
-parent alone watches the operator's lists: a child that does not know their last state says so,
-and is told them. So a list of which only the last good state counts is the same everywhere.
+parent alone is told the operator's lists: a child that does not know their last state says so, and
+is told them. So they are the same everywhere.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 
 import msgspec
 import structlog
 
 from xinghe.core import ACCOUNT
-from xinghe.regular import Regular
-from xinghe.safety.lists import OperatorLists
+from xinghe.safety.lists import read_list
 from xinghe.safety.matcher import Judge, StreamScanner
 from xinghe.safety.reviewer import Reviewer
 from xinghe.safety.upstream import Upstream
@@ -26,8 +24,6 @@ from xinghe.workers import WorkerDied, WorkerPool
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = 0.25
-"""How often the folder is looked at: polling also works on network and container mounts."""
 A_TEXT = 20
 """Characters that beginning with a text is worth."""
 AT_ONCE = 1_000
@@ -73,22 +69,21 @@ class CheckReply(msgspec.Struct, frozen=True):
 
 
 class Moderator:
-    """Says whether a text is unsafe, by the lexicon, by `folder/*.txt`, and by a model.
+    """Says whether a text is unsafe, by the lexicon, by the operator's `lists`, and by a model.
 
-    `folder` need not exist. `builtin=False` leaves the operator's lists alone; `flags` tell how
+    Lists come by the names of their files. `builtin=False` leaves them alone; `flags` tell how
     severe the lexicon's categories are. A text under way in a scanner keeps the lists with which
     it began.
     """
 
     def __init__(
         self,
-        folder: Path,
+        lists: Mapping[str, bytes] = {},
         *,
         builtin: bool = True,
         flags: SafetyFlags = _FLAGS,
         upstream: SafetyUpstream = _NO_UPSTREAM,
     ) -> None:
-        self._lists = OperatorLists(folder)
         self._flags = flags
         self._builtin = builtin
         # Two children, each started by the first request that needs it, one for what takes up to
@@ -99,11 +94,9 @@ class Moderator:
         self._upstream = Upstream(upstream, flags) if upstream.url else None
         self.asks_of_answers = self._upstream is not None and upstream.answers
         """Whether answers need a `reviewer` after their `scanner`."""
-        self._lists.refresh()
-        self._in_force = self._lists.good
+        self._in_force = dict(lists)
         self._version = int(bool(self._in_force))
         self._judge = self._build(self._in_force)
-        self._watching = Regular(self._follow, POLL_SECONDS, "safety lists not refreshed")
 
     @property
     def worker_pids(self) -> list[int]:
@@ -173,32 +166,27 @@ class Moderator:
         assert self._upstream is not None, "there is no model to ask"
         return Reviewer(self._upstream.check)
 
-    async def start(self) -> None:
-        """Begin to watch the operator's lists."""
-        await self._watching.start()
+    async def use(self, lists: Mapping[str, bytes]) -> None:
+        """Have these lists be in force in the place of those before."""
+        if lists == self._in_force:
+            return
+        fresh = dict(lists)
+        # In a thread: a long list takes time to build.
+        self._judge = await asyncio.to_thread(self._build, fresh)
+        self._in_force = fresh
+        self._version += 1
 
-    async def stop(self) -> None:
-        """Watch no longer, and hang up; what is loaded stays in force."""
-        await self._watching.stop()
+    async def aclose(self) -> None:
+        """Hang up; what is loaded stays in force."""
         await self._usual.aclose()
         await self._long.aclose()
         if self._upstream:
             await self._upstream.aclose()
 
-    async def _follow(self) -> None:
-        # In a thread: the disk may be slow, and a long list takes time to build.
-        fresh = await asyncio.to_thread(self._refreshed)
-        if fresh:
-            self._judge, self._in_force = fresh
-            self._version += 1
-
-    def _refreshed(self) -> tuple[Judge, dict[str, bytes]] | None:
-        if not self._lists.refresh():
-            return None
-        good = self._lists.good
-        return self._build(good), good
-
     def _build(self, lists: dict[str, bytes]) -> Judge:
+        for name, data in lists.items():
+            for number, reason in read_list(name, data).broken:
+                log.warning("safety list line skipped", list=name, line=number, why=reason)
         judge = Judge(self._flags, builtin=self._builtin, lists=lists)
         log.info("safety lists loaded", phrases=judge.matcher.size)
         return judge

@@ -52,6 +52,9 @@ KEYS = {
     "alerts": ("wallet_id",),
     "outbox": _ID,
     "kept_answers": _ID,
+    "configuration_contents": ("digest",),
+    "configurations": _ID,
+    "configuration_places": ("place",),
 }
 """Each table with its key; none before one that it refers to.
 
@@ -60,7 +63,7 @@ without `revision`, which is of interest only while a service runs.
 """
 CLOSED = "usage_closed"
 """Has its one row from the beginning, and that of a backup instead."""
-PAGES = {"kept_answers": 8}
+PAGES = {"kept_answers": 8, "configuration_contents": 8}
 PAGE = 1000
 """Rows that are in memory at once; a kept answer may be large."""
 AT_ONCE = 20

@@ -1,0 +1,84 @@
+"""How changes and conflicts are told: fields with their values, no secrets, nothing long."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from xinghe.catalog import Tree
+from xinghe.configuration.merging import Conflict
+from xinghe.configuration.redaction import redacted
+from xinghe.configuration.tables import Field, Version
+from xinghe.configuration.tree import LISTS, Change, Path, changes, named
+
+MOST = 100
+"""Changes of one version that are told; the audit log is no place for a whole catalog."""
+LONGEST = 400
+"""Characters of a value as JSON."""
+
+
+def fields(found: Sequence[Change]) -> list[Field]:
+    """What was there before and what after: the first of the changes."""
+    return [Field(named(each.path), *_sides(each)) for each in found[:MOST]]
+
+
+def compared(old: Tree, new: Tree) -> list[Field]:
+    """All that differs between two trees."""
+    return [Field(named(each.path), *_sides(each)) for each in changes(old, new)]
+
+
+def logged(found: Iterable[Field]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Before and after, by field, for the audit log."""
+    sides = [(each.path, each.before, each.after) for each in found]
+    return (
+        {path: before for path, before, _ in sides if before is not UNSET},
+        {path: after for path, _, after in sides if after is not UNSET},
+    )
+
+
+def summary(found: Iterable[Field]) -> list[str]:
+    """A line for each change."""
+    return [f"{each.path}: {_json(each.before)} -> {_json(each.after)}" for each in found]
+
+
+def conflicting(found: Sequence[Conflict], applied: Version) -> str:
+    """Why a file is not imported: each field, what it says, what is applied, and what to do."""
+    by = f"version {applied.number} by {applied.author}"
+    fields = "; ".join(
+        f"{named(each.path)}: the file says {_text(each.path, each.theirs)}, {by} says "
+        f"{_text(each.path, each.ours)}, it was {_text(each.path, each.base)}"
+        for each in found[:MOST]
+    )
+    return (
+        "the file and the applied configuration have both changed since the file was last "
+        f"imported. {fields}. Nothing of the file is applied. `xinghe config apply` with the file "
+        "has it win; to keep what is applied, write that into the file"
+    )
+
+
+def _sides(change: Change) -> tuple[Any, Any]:
+    was, became = (_brief(change.path, each) for each in (change.before, change.after))
+    # Two secrets look alike.
+    return was, f"{became} (another)" if became == was else became
+
+
+def _brief(path: Path, value: Any) -> Any:
+    """A value as it may be shown: without secrets, cut where it is long."""
+    if value is UNSET:
+        return UNSET
+    if isinstance(value, dict) and path[:1] == LISTS[:1]:
+        return {name: _brief((*path, name), each) for name, each in value.items()}
+    if isinstance(value, str) and path[:1] == LISTS[:1]:
+        return f"{len(value.splitlines())} lines"
+    shown = redacted(value, path)
+    text = msgspec.json.encode(shown).decode()
+    return shown if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+
+def _text(path: Path, value: Any) -> str:
+    return _json(_brief(path, value))
+
+
+def _json(value: Any) -> str:
+    return "nothing" if value is UNSET else msgspec.json.encode(value).decode()

@@ -1,0 +1,123 @@
+"""Every gateway serves by the newest version within half a second, and goes on where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.configuration.conftest import settings
+from xinghe.configuration import Configurations, Follower, Version
+from xinghe.storage import Database
+
+V3 = "deepseek-v3"
+WITHIN = 0.5
+"""Seconds."""
+
+
+class Gateway:
+    """What serves: it notes what it was brought to, and may be unable to be brought further."""
+
+    def __init__(self) -> None:
+        self.applied: list[int] = []
+        self.broken = ""
+
+    async def apply(self, version: Version) -> None:
+        if self.broken:
+            raise OSError(self.broken)
+        self.applied.append(version.number)
+
+
+@pytest.fixture
+def gateway() -> Gateway:
+    return Gateway()
+
+
+@pytest.fixture
+async def follower(configurations: Configurations, gateway: Gateway) -> AsyncIterator[Follower]:
+    made = Follower(configurations, gateway)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def seconds_until(done: Callable[[], bool], most: float = 5.0) -> float:
+    begin = time.monotonic()
+    while not done():
+        assert time.monotonic() - begin < most
+        await asyncio.sleep(0.01)
+    return time.monotonic() - begin
+
+
+async def test_a_change_of_another_process_is_followed(
+    configurations: Configurations, follower: Follower, gateway: Gateway,
+    tmp_path: Path, url: str,
+) -> None:  # fmt: skip
+    async with await Database.open(tmp_path, url) as other:
+        them = Configurations(other, settings(tmp_path, url))
+        await them.patch({"models": {V3: {"rpm": 5}}}, "cli:me", source="command")
+        took = await seconds_until(lambda: gateway.applied == [1])
+    assert took < WITHIN
+    assert follower.version == 1
+
+
+async def test_a_change_of_this_process_is_there_at_once(
+    configurations: Configurations, follower: Follower, gateway: Gateway
+) -> None:
+    outcome = await configurations.patch({"models": {V3: {"rpm": 5}}}, "app-1", source="api")
+    assert await follower.reach(outcome.version.number) == ""
+    assert gateway.applied == [1]
+
+
+async def test_an_edited_file_is_followed(
+    follower: Follower, gateway: Gateway, tmp_path: Path
+) -> None:
+    (tmp_path / "models.toml").write_text(f"[models.{V3}]\nrpm = 5\n", "utf-8")
+    assert await seconds_until(lambda: gateway.applied == [1]) < 1.5
+    (tmp_path / "models.toml").write_text(f"[models.{V3}\n", "utf-8")
+    await seconds_until(lambda: bool(follower.file_troubles))
+    (tmp_path / "models.toml").write_text(f"[models.{V3}]\nrpm = 6\n", "utf-8")
+    await seconds_until(lambda: gateway.applied == [1, 2])
+    assert follower.file_troubles == {}
+
+
+async def test_what_cannot_be_applied_is_told_and_the_last_goes_on(
+    configurations: Configurations, follower: Follower, gateway: Gateway
+) -> None:
+    await configurations.patch({"models": {V3: {"rpm": 5}}}, "app-1", source="api")
+    await seconds_until(lambda: follower.version == 1)
+    gateway.broken = "no weights"
+    outcome = await configurations.patch({"models": {V3: {"rpm": 6}}}, "app-1", source="api")
+    assert await follower.reach(outcome.version.number) == "no weights"
+    assert follower.version == 1
+
+    async def told() -> list[tuple[int, str]]:
+        return [(each.version, each.trouble) for each in await configurations.places()]
+
+    begin = time.monotonic()
+    while await told() != [(1, "version 2: no weights")]:
+        assert time.monotonic() - begin < 5
+        await asyncio.sleep(0.02)
+    gateway.broken = ""
+    await configurations.revert(1, "app-1", source="api")
+    await seconds_until(lambda: follower.version == 3)
+    assert gateway.applied == [1, 3]
+    begin = time.monotonic()
+    while await told() != [(3, "")]:
+        assert time.monotonic() - begin < 5
+        await asyncio.sleep(0.02)
+
+
+async def test_a_conflict_that_another_change_ends_is_told_no_more(
+    configurations: Configurations, follower: Follower, tmp_path: Path
+) -> None:
+    (tmp_path / "models.toml").write_text(f"[models.{V3}]\nrpm = 5\n", "utf-8")
+    await seconds_until(lambda: follower.version == 1)
+    await configurations.patch({"models": {V3: {"rpm": 6}}}, "app-1", source="api")
+    (tmp_path / "models.toml").write_text(f"[models.{V3}]\nrpm = 7\n", "utf-8")
+    await seconds_until(lambda: bool(follower.file_troubles))
+    await configurations.patch({"models": {V3: {"rpm": 7}}}, "app-1", source="api")
+    await seconds_until(lambda: not follower.file_troubles)
