@@ -20,7 +20,7 @@ from xinghe.catalog import (
 )
 from xinghe.cli.common import local_server
 from xinghe.cli.console import is_loopback, link_url
-from xinghe.configuration import ConfigurationError, Configurations
+from xinghe.configuration import Configurations
 from xinghe.doctor import computing
 from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.observe import logs
@@ -35,9 +35,6 @@ from xinghe.supervisor.supervisor import Supervisor, listen, listen_for_metrics,
 from xinghe.supervisor.whereabouts import Whereabouts, tell
 from xinghe.weights import WeightsError, check_files, fetch, find, terminal_progress
 
-FAILURES = (
-    SettingsError, CatalogError, ConfigurationError, WeightsError, ServeError, StorageError, OSError,
-)  # fmt: skip
 MODEL = "ernie-3.5-8k"
 """Of the examples to paste."""
 
@@ -98,7 +95,7 @@ def serve(
         metrics_listener = listen_for_metrics(settings.server, settings.server.port)
         token = asyncio.run(_quickstart_token(settings)) if quickstart else None
         way_in = asyncio.run(_way_in(settings))
-    except FAILURES as error:
+    except (SettingsError, CatalogError, WeightsError, ServeError, StorageError, OSError) as error:
         stack.close()
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
