@@ -75,32 +75,29 @@ async def running(engines: Engines, heard: Heard) -> AsyncIterator[asyncio.Task[
 
 @pytest.mark.embedded
 async def test_they_follow_what_is_wanted(small: Callable[..., EngineWanted]) -> None:
-    one, other, changed = small("one"), small("other"), small("one", slots=2)
-    heard = Heard()
+    one, changed, heard = small("one"), small("one", slots=2), Heard()
     engines = Engines([one], Embedded(threads=1))
     async with running(engines, heard):
         await until(lambda: heard.pid(one))
         first = heard.pid(one)
-        engines.follow([one, other])
-        await until(lambda: heard.pid(other))
-        assert heard.pid(one) == first
-        # Both of one name while requests hold the old one, then the new one alone.
-        engines.follow([one, other, changed])
+        # Both while requests hold the old one, then the new one alone.
+        engines.follow([one, changed])
         await until(lambda: heard.pid(changed))
+        second = heard.pid(changed)
         assert heard.pid(one) == first
-        engines.follow([other, changed])
+        assert [state.engine for state in engines.states] == [one.id, changed.id]
+        engines.follow([changed])
         assert heard.places(one)[-1].gone
         await until(lambda: not psutil.pid_exists(first))
         # Wanted again before it has ended: it is another child.
-        engines.follow([other])
-        engines.follow([other, changed])
-        second = [each.pid for each in heard.places(changed) if each.address]
-        await until(lambda: heard.pid(changed) not in {0, *second})
+        engines.follow([])
+        engines.follow([changed])
+        assert heard.pid(changed) == 0
+        await until(lambda: heard.pid(changed))
+        third = heard.pid(changed)
+        assert third != second
         assert heard.places(one)[-1].gone
-        assert {state.deployment for state in engines.states} == {"one", "other"}
-        pids = [heard.pid(other), heard.pid(changed)]
-        assert all(map(psutil.pid_exists, pids))
-    await until(lambda: not any(map(psutil.pid_exists, pids)))
+    await until(lambda: not any(map(psutil.pid_exists, (second, third))))
 
 
 @pytest.mark.embedded
@@ -114,8 +111,9 @@ async def test_only_a_first_one_that_cannot_start_ends_the_service(
     bad, good, heard = EngineWanted("bad", spec, str(broken)), small("good"), Heard()
     engines = Engines([good], Embedded(threads=1))
     async with running(engines, heard) as task:
+        await until(lambda: heard.pid(good))
         engines.follow([good, bad])
-        await until(lambda: heard.pid(good) and len(heard.places(bad)) >= 2)
+        await until(lambda: len(heard.places(bad)) >= 2)
         assert not task.done()
         engines.follow([good])
         assert psutil.pid_exists(heard.pid(good))

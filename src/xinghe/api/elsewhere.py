@@ -67,7 +67,8 @@ class Readiness:
         """What was known of a deployment that serves no more says nothing of its successor."""
         for name, leased in before.deployments.by_name.items():
             if now.deployments.by_name.get(name) is not leased:
-                REFUSALS.pop(name, None)
+                for owed in [each for each in REFUSALS if f"{each},".startswith(f"{name},")]:
+                    del REFUSALS[owed]
                 if self.engines.pop(name, None) is not None:
                     metrics.ENGINE_THREADS.remove(name)
                     metrics.ENGINE_SPEED.remove(name, "read")
