@@ -21,7 +21,25 @@ from tests.kit.command import environment
 from tests.kit.server import METRICS, READY, Server, free_port
 
 RUN_BY_MAKE = "test_make_run_does_what_the_readme_says runs `make run`"
+STAND_INS = "names a server of the reader's: tests/sources/test_documented.py has stand-ins"
+ELSEWHERE = dict.fromkeys(
+    (
+        "xinghe models use deepseek-v3 http://127.0.0.1:9000/v1",
+        "export DEEPSEEK_API_KEY=sk-...\n"
+        "xinghe models use deepseek-v3 https://api.deepseek.com/v1#deepseek-chat "
+        "--key-env DEEPSEEK_API_KEY",
+        "xinghe models use deepseek-v3 ollama:qwen3",
+        "xinghe models use deepseek-v3 modelscope:Qwen/Qwen3-8B-GGUF",
+        "xinghe models use deepseek-v3 huggingface:Qwen/Qwen3-8B-GGUF:Q8_0",
+        "xinghe models use deepseek-v3 /srv/models/qwen3-8b-q4_k_m.gguf",
+        "xinghe models use bge-large-zh http://127.0.0.1:9001/v1#bge-large-zh-v1.5",
+    ),
+    STAND_INS,
+)
+"""Blocks that run in a test of their own."""
 NOT_PASTED = {
+    **ELSEWHERE,
+    "xinghe models use deepseek-v3 small": "loads weights: tests/sources/test_documented.py has it",
     "apt-get install -y make python3-venv libgomp1 git": "changes the system that it runs on",
     "git clone <repository> xinghe && cd xinghe\nmake run": RUN_BY_MAKE,
     'make run ARGS="--model small --port 8080"': RUN_BY_MAKE,

@@ -7,14 +7,17 @@ server of OpenAI's kind. What they do wrong is set before a request.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import threading
 from collections.abc import Callable
+from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
+from PIL import Image
 
 KEY = "sk-stand-0123456789abcdef"
 
@@ -79,6 +82,7 @@ class OpenAI(Stand):
         application.router.add_get("/v1/models", self._list)
         application.router.add_post("/v1/chat/completions", self._chat)
         application.router.add_post("/v1/embeddings", self._embed)
+        application.router.add_post("/v1/images/generations", self._draw)
 
     def _refused(self, request: web.Request) -> web.Response | None:
         sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -116,6 +120,15 @@ class OpenAI(Stand):
             return error(400, f"{body['model']} makes no vectors", "")
         vectors = [{"index": at, "embedding": [0.6, 0.8, 0]} for at, _ in enumerate(body["input"])]
         return refused or web.json_response({"object": "list", "data": vectors})
+
+    async def _draw(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.asked.append(body)
+        width, height = map(int, body["size"].split("x"))
+        with BytesIO() as file:
+            Image.new("L", (width, height)).save(file, "PNG")
+            drawn = base64.b64encode(file.getvalue()).decode()
+        return self._refused(request) or web.json_response({"data": [{"b64_json": drawn}]})
 
 
 class Ollama(OpenAI):

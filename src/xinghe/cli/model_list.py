@@ -22,9 +22,13 @@ from xinghe.catalog import (
     of_card,
 )
 from xinghe.catalog import load as load_catalog
-from xinghe.cli.common import FORM, show, shown_options
+from xinghe.cli import tried
+from xinghe.cli.common import FORM, run_in, show, shown_options
 from xinghe.cli.service import Told, models, running
+from xinghe.cli.tried import Tried
+from xinghe.configuration import ConfigurationError, Configurations
 from xinghe.settings import Settings, SettingsError, load
+from xinghe.storage import Database, LocalServer
 from xinghe.weights import WeightsError, find, load_index, local_file, resolve
 
 TABLE = (
@@ -48,8 +52,8 @@ def list_models(weights: bool, data: str | None, as_json: bool) -> None:
         if weights:
             show(_weights(load(data)), as_json=as_json)
             return
-        rows, note = _listed(load(data))
-    except (SettingsError, CatalogError, WeightsError) as error:
+        rows, note = run_in(data, _listed)
+    except (SettingsError, CatalogError, ConfigurationError, WeightsError) as error:
         raise click.ClickException(str(error)) from error
     whole = as_json or click.get_current_context().meta.get(FORM) == "csv"
     show(rows if whole else [{name: row[name] for name in TABLE} for row in rows], as_json=as_json)
@@ -57,9 +61,9 @@ def list_models(weights: bool, data: str | None, as_json: bool) -> None:
         click.echo(note, err=True)
 
 
-def _listed(settings: Settings) -> tuple[list[dict[str, Any]], str]:
+async def _listed(settings: Settings) -> tuple[list[dict[str, Any]], str]:
     """The rows, and what is to be said beside them."""
-    catalog = load_catalog(settings)
+    catalog = await applied(settings)
     where = running(settings)
     told = models(where) if where else None
     note = ""
@@ -67,10 +71,27 @@ def _listed(settings: Settings) -> tuple[list[dict[str, Any]], str]:
         note = f"no service runs on {settings.data_dir}: nobody can say how fast a model is"
     elif told is None:
         note = f"the service at {where.url or 'this directory'} does not say whether models answer"
-    return [_row(catalog, name, card, told) for name, card in catalog.models.items()], note
+    specs = {**catalog.deployments, **catalog.embeddings, **catalog.images}
+    trials = tried.found(settings.data_dir, specs)
+    return [
+        _row(catalog, name, card, told, trials.get(card.deployment, Tried("")))
+        for name, card in catalog.models.items()
+    ], note
 
 
-def _row(catalog: Catalog, name: str, card: ModelCard, told: Told | None) -> dict[str, Any]:
+async def applied(settings: Settings) -> Catalog:
+    """What is applied, with what the files hold beside it; before the first start, the files."""
+    data, url = settings.data_dir, settings.database.url
+    if not (url or LocalServer(data).exists or (data / "xinghe.db").exists()):
+        return load_catalog(settings)
+    async with await Database.open(data, url, create=False) as database:
+        configurations = Configurations(database, settings)
+        return configurations.built((await configurations.examined()).tree)
+
+
+def _row(
+    catalog: Catalog, name: str, card: ModelCard, told: Told | None, trial: Tried
+) -> dict[str, Any]:
     serving = catalog.deployments.get(card.deployment)  # none: it makes vectors or images
     limits = effective(card, serving) if serving else of_card(card)
     kinds: dict[Kind, Any] = {
@@ -80,7 +101,12 @@ def _row(catalog: Catalog, name: str, card: ModelCard, told: Told | None) -> dic
     spec = kinds[card.kind][card.deployment]
     about = next((each.xinghe for each in told.data if each.id == name), None) if told else None
     engine = told.engines.get(card.deployment, {}) if told else {}
-    speeds = [about.tokens_per_second if about else None, engine.get("writes")]
+    speeds = [
+        about.tokens_per_second if about else None,
+        engine.get("writes"),
+        trial.tokens_per_second,
+    ]
+    waits = [about.first_token_ms if about else None, trial.first_token_ms]
     source, serves = behind(spec)
     if about and about.served_by and isinstance(spec, LlamaCppDeployment):
         served = about.served_by.partition("/")[2]
@@ -99,8 +125,8 @@ def _row(catalog: Catalog, name: str, card: ModelCard, told: Told | None) -> dic
         "input_ratio": card.input_ratio,
         "output_ratio": card.output_ratio,
         "tokens_per_second": next((round(each, 2) for each in speeds if each), None),
-        "first_token_ms": about.first_token_ms if about else None,
-        "answers": about.state == "ready" if about else None,
+        "first_token_ms": next((round(each, 1) for each in waits if each), None),
+        "answers": about.ready if about else None,
     }
 
 
@@ -119,12 +145,7 @@ def behind(spec: Any) -> tuple[str, str]:
         case DiffusersDeployment():
             return (Path(spec.weights).name if spec.path else f"{spec.hub}:{spec.weights}"), ""
         case _:
-            return ", ".join(map(_origin, _urls(spec))), spec.model
-
-
-def _urls(spec: Any) -> list[str]:
-    urls = getattr(spec, "urls", ()) or (spec.url,)
-    return [each if isinstance(each, str) else each.url for each in urls]
+            return ", ".join(_origin(each.url) for each in spec.replicas), spec.model
 
 
 def _origin(url: str) -> str:

@@ -14,6 +14,22 @@ COMMANDS = (
         "model_list:list_models",
         "List every model: what is behind it, how fast it is, and whether it answers now.",
     ),
+    (
+        "use",
+        "model_use:use",
+        "Have model NAME served by SOURCE: try it by one small request, then apply it.",
+    ),
+    (
+        "set",
+        "model_set:set_",
+        "Set fields of model NAME: its prices, limits, deployment, and all else of its card.",
+    ),
+    (
+        "reset",
+        "model_use:reset",
+        "Take back what `use` and `set` made of model NAME: it is as it comes with the program "
+        "again.",
+    ),
 )
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from xinghe.configuration import Configurations
 from xinghe.settings import Settings
 from xinghe.supervisor.whereabouts import Whereabouts, find
 
 TIMEOUT = 5.0
 """Seconds that it has to answer."""
 MOST = 16 * 1024 * 1024
+FOLLOWS, READY, PAUSE = 3.0, 2.0, 0.1
+"""Seconds that it has to follow a change, that a model has to be ready then, between two looks."""
+LOADING = f"; the model is not ready after {READY:g} s: it is being loaded (`xinghe models list`)"
 
 
 class About(msgspec.Struct):
@@ -23,6 +29,10 @@ class About(msgspec.Struct):
     state: str = ""
     first_token_ms: float | None = None
     tokens_per_second: float | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self.state == "ready"
 
 
 class Model(msgspec.Struct):
@@ -56,3 +66,35 @@ def models(where: Whereabouts) -> Told | None:
         return None
     finally:
         connection.close()
+
+
+async def follows(
+    settings: Settings, configurations: Configurations, number: int, model: str = ""
+) -> str:
+    """What becomes of a version in the service, waited for while it takes it, and of a `model`."""
+    where = running(settings)
+    if where is None:
+        return f"no service runs on {settings.data_dir}: its next start has it"
+    if not where.url:
+        return "the service is being started: it has it when it is ready"
+    end = time.monotonic() + FOLLOWS
+    while time.monotonic() < end:
+        for place in await configurations.places():
+            if place.place == configurations.place and place.version >= number:
+                ready = not model or await _is_ready(where, model)
+                return f"the service at {where.url} serves by it now" + ("" if ready else LOADING)
+            if place.place == configurations.place and f"version {number}: " in place.trouble:
+                return f"the service at {where.url} could not take it: {place.trouble}"
+        await asyncio.sleep(PAUSE)
+    return f"the service at {where.url} has not taken it yet: `xinghe config status` says how it is"
+
+
+async def _is_ready(where: Whereabouts, model: str) -> bool:
+    """Whether a model answers, or begins to within a moment."""
+    end = time.monotonic() + READY
+    while time.monotonic() < end:
+        told = await asyncio.to_thread(models, where)
+        if told is None or any(each.id == model and each.xinghe.ready for each in told.data):
+            return True
+        await asyncio.sleep(PAUSE)
+    return False

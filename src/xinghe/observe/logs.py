@@ -5,7 +5,8 @@ import sys
 
 import structlog
 
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "silent": 50}
+"""`silent` (nothing here is critical) is for a command that tells all of it in its own words."""
 
 
 def configure(level: str, form: str) -> None:

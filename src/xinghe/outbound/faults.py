@@ -169,10 +169,11 @@ class Unreadable(CallFailed):
 class Refused(CallFailed):
     """It answered with a status that is no success, or says with one of success that it refuses.
 
-    `body` is its error, of which only known words are told; `advice` is when to come again, in
-    seconds, if it said so. At most one of four is true, which `is_known` then: it is `busy`, full
-    for now; the prompt is `too_long`; its moderation calls it `unsafe`; or it is a matter
-    `for_the_operator`, of a key, a right or a balance.
+    `body` is its error, of which only known words are told; `said` are its own, for whoever has
+    just named the server and nobody else. `advice` is when to come again, in seconds, if it said
+    so. At most one of four is true, which `is_known` then: it is `busy`, full for now; the prompt
+    is `too_long`; its moderation calls it `unsafe`; or it is a matter `for_the_operator`, of a
+    key, a right or a balance.
     """
 
     def __init__(self, status: int, body: bytes, advice: float | None) -> None:
@@ -187,6 +188,7 @@ class Refused(CallFailed):
         super().__init__(f"it answered {status}" + (f" ({told})" if told else ""))
         self.status = status
         self.advice = advice
+        self.said = next(iter(said or pages), "")[:MOST_CALLED]
         owed = _owed(called, said, status, advice)
         self.unsafe = not owed and _unsafe(called, said, status)
         self.for_the_operator = owed or (status in {401, 402, 403} and not self.unsafe)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sys
 from asyncio.subprocess import PIPE, Process
+from typing import IO
 
 from xinghe.supervisor.messages import MAX_LINE
 
@@ -25,13 +26,21 @@ class Child:
         self.pid = process.pid
 
     @classmethod
-    async def spawn(cls, module: str, first_line: bytes, sockets: tuple[int, ...] = ()) -> Child:
+    async def spawn(
+        cls,
+        module: str,
+        first_line: bytes,
+        sockets: tuple[int, ...] = (),
+        errors: IO[bytes] | None = None,
+    ) -> Child:
+        """Start it; what it says on standard error goes where ours goes, or to `errors`."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             module,
             stdin=PIPE,
             stdout=PIPE,
+            stderr=errors,
             pass_fds=sockets,
             process_group=0,
             limit=MAX_LINE,

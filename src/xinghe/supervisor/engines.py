@@ -38,6 +38,23 @@ def _nobody(_: EngineLocation | EngineThreads) -> None:
     """Who hears of nothing."""
 
 
+def child_spec(wanted: EngineWanted, embedded: Embedded, key: str) -> ChildSpec:
+    """What the child of an engine is told; `key` guards its port."""
+    spec = wanted.spec
+    slots, context = with_spare(spec.slots, spec.context)
+    return ChildSpec(
+        weights=wanted.weights,
+        mmproj=str(spec.projector or ""),
+        picture_tokens=MAX_IMAGE_TOKENS,
+        context=context,
+        slots=slots,
+        threads=embedded.threads,
+        repack=embedded.repack,
+        key=key,
+        parent=os.getpid(),
+    )
+
+
 class EngineProcess:
     """One child for what is wanted; `announce` hears of every change."""
 
@@ -62,7 +79,9 @@ class EngineProcess:
         while True:
             backoff.started()
             key = secrets.token_urlsafe(24)
-            self._child = child = await Child.spawn(ENGINE, encode(self._spec(key)))
+            self._child = child = await Child.spawn(
+                ENGINE, encode(child_spec(self._wanted, self._embedded, key))
+            )
             line = await child.line()
             if line:
                 started = msgspec.json.decode(line, type=ChildReady)
@@ -129,21 +148,6 @@ class EngineProcess:
     def _projector(self) -> str:
         projector = self._wanted.spec.projector
         return f", mmproj {projector}" if projector else ""
-
-    def _spec(self, key: str) -> ChildSpec:
-        spec = self._wanted.spec
-        slots, context = with_spare(spec.slots, spec.context)
-        return ChildSpec(
-            weights=self._wanted.weights,
-            mmproj=str(spec.projector or ""),
-            picture_tokens=MAX_IMAGE_TOKENS,
-            context=context,
-            slots=slots,
-            threads=self._embedded.threads,
-            repack=self._embedded.repack,
-            key=key,
-            parent=os.getpid(),
-        )
 
 
 class Engines:

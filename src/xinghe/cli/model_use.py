@@ -1,0 +1,221 @@
+"""`xinghe models use` and `reset`: what is behind a model's name, tried before it is applied."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import click
+
+from xinghe.catalog import CatalogError, Kind
+from xinghe.catalog.deployments import ENGINES
+from xinghe.cli import tried
+from xinghe.cli.common import actor, data_option, json_option, run_in, show
+from xinghe.cli.service import follows
+from xinghe.cli.tried import Tried
+from xinghe.configuration import ConfigurationError, Configurations
+from xinghe.configuration.redaction import redacted
+from xinghe.observe import logs
+from xinghe.settings import Settings
+from xinghe.sources import Desk, Key, Options, SourceError, assigned, known, parse, using
+from xinghe.sources.values import SECRET
+from xinghe.storage import Database
+from xinghe.weights import WeightsError, terminal_progress
+
+MOST_OF_NOTE = 200
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("source")
+@click.option("--key-env", metavar="NAME", help="The variable that holds the server's key.")
+@click.option(
+    "--ask-key",
+    is_flag=True,
+    help="Ask for the server's key: without echo on a terminal, else the first line of input.",
+)
+@click.option(
+    "--set", "fields", multiple=True, metavar="FIELD=VALUE",
+    help="A field of the deployment beside what is learnt, as slots=8; repeat for several.",
+)  # fmt: skip
+@click.option("--no-try", is_flag=True, help="Apply it without trying it.")
+@click.option(
+    "--try-timeout",
+    type=click.FloatRange(1, 86400),
+    metavar="SECONDS",
+    help="How long the trial may take.  [default: 60; for an image 600]",
+)
+@click.option(
+    "--new",
+    type=click.Choice([kind.value for kind in Kind]),
+    help="Make a model of this kind if there is none called NAME.",
+)
+@data_option
+@json_option
+def use(
+    name: str,
+    source: str,
+    key_env: str | None,
+    ask_key: bool,
+    fields: Sequence[str],
+    no_try: bool,
+    try_timeout: float | None,
+    new: str | None,
+    data: str | None,
+    as_json: bool,
+) -> None:
+    """Have model NAME served by SOURCE: try it by one small request, then apply it.
+
+    SOURCE is the path of a GGUF file, a name of `xinghe models list --weights`,
+    modelscope:owner/repo[/file], huggingface:owner/repo[/file] (or :Q4_K_M for a quantization),
+    ollama:name (where OLLAMA_HOST says), or http(s)://host/v1[#model]: an OpenAI-compatible server.
+
+    A running service takes the change within a second, without a restart; without one, the next
+    start has it. What does not answer is not applied. `xinghe models reset NAME` takes it back.
+    """
+    if key_env is not None and not VARIABLE.fullmatch(key_env):
+        raise click.UsageError("--key-env takes the name of a variable, and never the key itself")
+    if key_env is not None and ask_key:
+        raise click.UsageError("--key-env and --ask-key exclude each other")
+
+    async def action(settings: Settings, configurations: Configurations) -> dict[str, Any]:
+        parsed = parse(source)
+        key = Key(variable=key_env or "")
+        if ask_key:
+            key = Key(value=_asked_key(f"Key of {source.partition('#')[0]}", wanted=True))
+            if not key.value:
+                raise SourceError("the key is empty")
+        options = Options(
+            key=key,
+            fields=_fields(fields),
+            attempt=not no_try,
+            limit=try_timeout,
+            new=Kind(new) if new else None,
+        )
+        desk = Desk(
+            settings=settings,
+            built=configurations.built,
+            say=lambda line: click.echo(line, err=True),
+            choose=_chosen,
+            ask_key=_asked_key,
+            progress=terminal_progress(),
+        )
+        tree = (await configurations.current()).tree
+        found = await using.use(desk, tree, name, parsed, options)
+        note = f"models use {name}: {found.shown}"
+        if found.trial:
+            click.echo(found.trial.text, err=True)
+        outcome = await configurations.patch(
+            found.patch, actor(), source="command", note=note[:MOST_OF_NOTE]
+        )
+        if (trial := found.trial) is not None:
+            speed = Tried("", trial.first_ms, trial.tokens_per_second)
+            tried.keep(settings.data_dir, found.deployment, found.spec, speed)
+        table = redacted(found.table, ("deployments", found.deployment))
+        return {
+            "model": name,
+            "deployment": found.deployment,
+            "source": found.shown,
+            "shared": found.shared,
+            "table": table,
+            "trial": found.trial,
+            "version": outcome.version.number,
+            "service": await follows(settings, configurations, outcome.version.number, name),
+        }
+
+    done = changing(data, action)
+    if as_json:
+        show(done, as_json=True)
+        return
+    click.echo(
+        f"{name} is served by {done['source']} now (deployment {done['deployment']}"
+        f"{', which others have too' if done['shared'] else ''}; version {done['version']})"
+    )
+    click.echo(done["service"])
+    if key_env:
+        click.echo(f"the service reads its key from {key_env}, which must be in its environment")
+
+
+@click.command()
+@click.argument("name")
+@data_option
+def reset(name: str, data: str | None) -> None:
+    """Take back what `use` and `set` made of model NAME: it is as it comes with the program again.
+
+    A model that does not come with the program is taken out.
+    """
+
+    async def action(settings: Settings, configurations: Configurations) -> str:
+        tree = (await configurations.current()).tree
+        patch = using.reset(tree, configurations.built(tree), name)
+        outcome = await configurations.patch(
+            patch, actor(), source="command", note=f"models reset {name}"
+        )
+        after = configurations.built(outcome.version.tree).models.get(name)
+        left = f"is served by deployment {after.deployment} again" if after else "is taken out"
+        number = outcome.version.number
+        return (
+            f"{name} {left} (version {number})\n{await follows(settings, configurations, number)}"
+        )
+
+    click.echo(changing(data, action))
+
+
+def changing(
+    data: str | None, action: Callable[[Settings, Configurations], Coroutine[Any, Any, Any]]
+) -> Any:
+    """Run what changes the configuration; what it was asked and cannot do ends the command."""
+
+    async def on_database(settings: Settings) -> Any:
+        logs.configure("silent", settings.log.format)  # all is told in our own words
+        async with await Database.open(settings.data_dir, settings.database.url) as database:
+            configurations = Configurations(database, settings)
+            for file, why in (await configurations.import_files()).troubles.items():
+                click.echo(f"{file} was not imported: {why}", err=True)
+            return await action(settings, configurations)
+
+    try:
+        return run_in(data, on_database)
+    except (SourceError, CatalogError, ConfigurationError, WeightsError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted: nothing was changed", err=True)
+        raise SystemExit(130) from None
+
+
+def _fields(texts: Sequence[str]) -> dict[str, Any]:
+    """Of whichever engine: it is known once the source has been looked at."""
+    found: dict[str, Any] = {}
+    fields = {name for each in ENGINES.values() for name in each.__struct_fields__}
+    for text in texts:
+        name = text.partition("=")[0].strip()
+        if name in SECRET:
+            raise SourceError(
+                f"--set: `{name}` would be seen by all who look at this machine's processes; "
+                "--key-env NAME names a variable that holds the key"
+            )
+        known(name, fields, "--set")
+        for engine in ENGINES.values():
+            if name in engine.__struct_fields__:
+                found |= assigned([text], engine, "--set")
+                break
+    return found
+
+
+def _chosen(names: Sequence[str]) -> str:
+    """One of several models of a server, asked for on a terminal."""
+    if not sys.stdin.isatty():
+        return ""
+    for at, name in enumerate(names, 1):
+        click.echo(f"{at:>3}  {name}", err=True)
+    return names[click.prompt("Which model", type=click.IntRange(1, len(names)), err=True) - 1]
+
+
+def _asked_key(what: str, *, wanted: bool = False) -> str:
+    if sys.stdin.isatty():
+        text: str = click.prompt(what, hide_input=True, err=True, default="", show_default=False)
+        return text.strip()
+    return sys.stdin.readline().strip() if wanted else ""

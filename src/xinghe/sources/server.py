@@ -1,0 +1,159 @@
+"""An OpenAI-compatible server as a source: which models it has, and how long a text they take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from xinghe.catalog import Kind
+from xinghe.outbound import CallFailed, Refused, Server, Unreadable, decoded
+from xinghe.settings import nearest
+from xinghe.sources.draft import UPSTREAM, Draft, Key, Say
+from xinghe.sources.faults import told
+from xinghe.sources.source import Endpoint, SourceError
+
+CONNECT, SILENCE = 5.0, 15.0
+"""Seconds."""
+MOST = 8 * 1024 * 1024
+LISTED = 40
+"""Models that are listed in a message."""
+CONTEXTS = (
+    "max_model_len", "context_length", "context_window", "max_context_length", "max_input_tokens",
+)  # fmt: skip
+"""What servers call it: vLLM and SGLang, OpenRouter, Groq, Mistral, …"""
+
+Choose = Callable[[Sequence[str]], str]
+"""Has one of several models chosen; empty where nobody can be asked."""
+
+
+class _Limits(msgspec.Struct, frozen=True):
+    context: int = 0
+
+
+class _ChatLimits(msgspec.Struct, frozen=True):
+    effective: _Limits = _Limits()
+
+
+class _Ours(msgspec.Struct, frozen=True):
+    """What another Xinghe tells of a model."""
+
+    kind: Kind = Kind.CHAT
+    limits: _ChatLimits = _ChatLimits()
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """A model that a server lists: its context in tokens, 0 if not told, and what another Xinghe
+    tells of it."""
+
+    context: int = 0
+    ours: _Ours | None = None
+
+
+class _List(msgspec.Struct):
+    data: list[dict[str, Any]]
+
+
+async def of_endpoint(
+    source: Endpoint, kind: Kind, key: Key, choose: Choose, say: Say, *, asked: bool = True
+) -> Draft:
+    """The deployment of a model on a server. Raises `SourceError`.
+
+    Where it need not be `asked`, a server that is away is none the worse, if the model is named.
+    """
+    url = source.url
+    try:
+        url, models = await _models(source, key)
+    except SourceError:
+        if asked or not source.model:
+            raise
+        models = {}
+    name = source.model or _the_one(source, models, choose)
+    if name not in models and models:
+        near = nearest(name, models)
+        hint = f"; did you mean {near!r}?" if near else ""
+        say(f"{source.origin} does not list {name!r}{hint}")
+    if url != source.url:
+        say(f"the base URL is {url.partition('?')[0]}")
+    offered = models.get(name, Offered())
+    table: dict[str, Any] = {"engine": UPSTREAM[kind], "url": url, "model": name, **key.fields}
+    if offered.context and kind is not Kind.IMAGE:
+        table["context"] = offered.context
+    if offered.ours is not None:
+        if offered.ours.kind is not kind:
+            what = offered.ours.kind.value
+            raise SourceError(f"{name} at {source.origin} is no {kind.value} model, but {what}")
+        if kind is Kind.IMAGE:
+            table["dialect"] = "documented"
+    return Draft(table, f"{name} at {source.origin}", offered.context)
+
+
+async def _models(source: Endpoint, key: Key) -> tuple[str, dict[str, Offered]]:
+    """The base URL that answers, and the models that it lists.
+
+    Some servers have no list: then there are none.
+    """
+    parts = urlsplit(source.url)
+    bare = not parts.path.strip("/")
+    try:
+        return source.url, await _listed(source.url, key)
+    except CallFailed as error:
+        lost = isinstance(error, Refused) and error.status in {404, 405}
+        other = bare and (lost or isinstance(error, Unreadable))
+        if not other:
+            if lost and source.model:
+                return source.url, {}
+            raise told(error, source.origin, key=secret(key)) from None
+    base = urlunsplit(parts._replace(path="/v1"))  # what nearly all have behind their host
+    try:
+        return base, await _listed(base, key)
+    except CallFailed as error:
+        raise told(error, source.origin, key=secret(key)) from None
+
+
+async def _listed(url: str, key: Key) -> dict[str, Offered]:
+    server = Server(url, connect=CONNECT, silence=SILENCE, key=key.value, key_env=key.variable)
+    try:
+        with await server.call("GET", "/models") as answer:
+            data = await answer.whole(MOST)
+        models = decoded(data, _List).data
+    finally:
+        await server.aclose()
+    return {each["id"]: _offered(each) for each in models if isinstance(each.get("id"), str)}
+
+
+def _offered(model: dict[str, Any]) -> Offered:
+    for name in CONTEXTS:
+        found = model.get(name)
+        if isinstance(found, int) and not isinstance(found, bool) and found > 0:
+            return Offered(found)
+    try:
+        ours = msgspec.convert(model["xinghe"], _Ours)
+    except (KeyError, msgspec.ValidationError):
+        return Offered()
+    return Offered(ours.limits.effective.context, ours)
+
+
+def _the_one(source: Endpoint, models: dict[str, Offered], choose: Choose) -> str:
+    if not models:
+        raise SourceError(
+            f"{source.origin} lists no model; name one: {source.url.partition('?')[0]}#model"
+        )
+    if len(models) == 1:
+        return next(iter(models))
+    names = sorted(models)
+    if chosen := choose(names):
+        return chosen
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    raise SourceError(
+        f"{source.origin} has {len(names)} models; name one as "
+        f"{source.url.partition('?')[0]}#{names[0]}: {', '.join(names[:LISTED])}{more}"
+    )
+
+
+def secret(key: Key) -> str:
+    """The key itself: what no message may hold."""
+    return key.value or os.environ.get(key.variable, "").strip()
