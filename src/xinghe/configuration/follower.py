@@ -6,6 +6,7 @@ from typing import Protocol
 
 import structlog
 
+from xinghe.catalog import CatalogError
 from xinghe.configuration.configurations import Configurations
 from xinghe.configuration.files import Found
 from xinghe.configuration.tables import Version
@@ -124,12 +125,15 @@ class Follower:
         try:
             await self._live.apply(version)
         except Exception as error:
-            self.failed, self.trouble, self._failed_at = (
-                version.number,
-                str(error),
-                time.monotonic(),
+            self.failed, self.trouble = version.number, str(error)
+            self._failed_at = time.monotonic()
+            known = isinstance(error, CatalogError | OSError)
+            log.error(
+                "configuration_not_applied",
+                version=version.number,
+                error=str(error),
+                exc_info=None if known else error,
             )
-            log.exception("configuration_not_applied", version=version.number)
             return
         log.info("configuration_applied", version=version.number, author=version.author)
         self.version, self.failed, self.trouble = version.number, 0, ""
