@@ -30,8 +30,8 @@ def test_deployment_without_a_context_imposes_nothing() -> None:
         (32768, Limits(8192, 5120, 2048, "model")),
         (5120 + ANSWER_RESERVE, Limits(6144, 5120, 2048, "model")),
         (4096, Limits(4096, 3072, 2048, "deployment")),
-        (1500, Limits(1500, 476, 1500, "deployment")),
-        (1024, Limits(1024, 1, 1024, "deployment")),
+        (1500, Limits(1500, 750, 1500, "deployment")),
+        (512, Limits(512, 256, 512, "deployment")),
     ],
 )
 def test_smaller_one_holds_and_is_named(context: int, expected: Limits) -> None:

@@ -73,6 +73,7 @@ class OpenAI(Stand):
         self.says = ["星", "河", "在", "此"]
         self.unlisted = False
         self.open_list = False
+        self.status = 0
 
     @property
     def base(self) -> str:
@@ -104,6 +105,8 @@ class OpenAI(Stand):
             return refused
         if self.silent:
             await asyncio.sleep(30)
+        if self.status:
+            return error(self.status, "as it was told to", "")
         if body["model"] in self.not_chat:
             return error(400, f"{body['model']} does not support chat", "")
         if body["model"] not in {each["id"] for each in self.models}:

@@ -123,6 +123,25 @@ async def test_what_does_not_answer_is_not_applied(operator: Operator, server: O
     assert operator.tree == {}
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (307, r"redirects \(307\), which is not followed"),
+        (402, r"refuses: it answered 402: 'as it was told to'"),
+        (403, r"wants a key \(403\)"),
+        (429, r"is full for now \(429\)"),
+        (500, r"fails by itself \(500\): 'as it was told to'"),
+        (418, r"refuses a small request: it answered 418: 'as it was told to'"),
+    ],
+)
+async def test_what_a_server_answers_is_told(
+    operator: Operator, server: OpenAI, status: int, said: str
+) -> None:
+    server.status = status
+    with pytest.raises(SourceError, match=f"{server.url} {said}"):
+        await operator.use("deepseek-v3", server.base)
+
+
 async def test_it_may_be_applied_untried(operator: Operator) -> None:
     away = f"http://127.0.0.1:{free_port()}/v1"
     with pytest.raises(SourceError, match="cannot be reached"):
@@ -148,8 +167,11 @@ async def test_models_that_are_served_alike_share_a_deployment(
     # What others have, one of them leaves alone.
     with OpenAI("other") as another:
         moved = await operator.use("deepseek-v3", another.base)
-    assert moved.deployment == "deepseek-v3-2"
-    assert operator.deployment("deepseek-r1")["model"] == "maker/large"
+        assert moved.deployment == "deepseek-v3-2"
+        assert operator.deployment("deepseek-r1")["model"] == "maker/large"
+        # Whoever leaves a deployment last takes it along.
+        await operator.use("deepseek-r1", another.base)
+    assert list(operator.tree["deployments"]) == ["deepseek-v3-2"]
 
 
 async def test_an_embedding_model(operator: Operator, server: OpenAI) -> None:

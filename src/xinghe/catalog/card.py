@@ -15,7 +15,8 @@ Ratio = Annotated[float, Meta(ge=0, le=1e6)]
 MIN_OUTPUT_TOKENS = 2
 """The smallest `max_completion_tokens` of every model (sections 2.1–2.3)."""
 ANSWER_RESERVE = 1024
-"""Tokens of a deployment's context that a prompt may not take, so that an answer fits."""
+"""Tokens of a deployment's context that a prompt may not take, so that an answer fits; of a small
+one, half."""
 
 
 class Kind(enum.StrEnum):
@@ -131,7 +132,8 @@ def of_deployment(deployment: AnyDeployment) -> Limits | None:
     """What the deployment itself imposes; `None` when it has no context of its own."""
     if not deployment.context:
         return None
-    room = max(1, deployment.context - ANSWER_RESERVE)
+    reserve = min(ANSWER_RESERVE, deployment.context // 2)
+    room = max(1, deployment.context - reserve)
     return Limits(deployment.context, room, deployment.context, "deployment")
 
 

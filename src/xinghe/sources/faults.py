@@ -68,6 +68,10 @@ def _refused(refused: Refused, origin: str, model: str, key: str) -> SourceError
         text = f"says that {model} is not a chat model ({status}){words}"
     elif model and (NO_MODEL in str(refused) or (status == 404 and "model" in said)):
         text = f"knows no model {model!r} ({status}){words}"
+    elif 300 <= status < 400:
+        text = f"redirects ({status}), which is not followed: name the URL that it leads to"
+    elif status >= 500:
+        text = f"fails by itself ({status}){words}"
     elif status == 404:
         text = f"has no such path (404): a base URL usually ends with /v1{words}"
     else:

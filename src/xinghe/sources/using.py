@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -273,10 +274,11 @@ def _alike(spec: Any) -> Any:
 
 
 def _tidy(change: Tree, tree: Tree, catalog: Catalog, model: str, name: str) -> None:
-    """Take out the deployment that was made for this model before, if nobody else has it."""
+    """Take out the deployment that the model had, if it is called as `_name` does and nobody else
+    has it."""
     card = catalog.models.get(model)
     before = card.deployment if card else name
-    made = before == model or before.startswith(f"{model}-")
+    made = any(re.fullmatch(rf"{re.escape(each)}(-\d+)?", before) for each in catalog.models)
     here = before in tree.get("deployments", {})
     if before != name and made and here and _users(catalog, before) == {model}:
         change.setdefault("deployments", {})[before] = None
