@@ -3,15 +3,16 @@
 import json
 import sys
 import tomllib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 import msgspec
 
 from xinghe.catalog import CatalogError, Tree
 from xinghe.cli.common import actor, data_option, json_option, moment, run_in, show, shown_options
+from xinghe.cli.service import follows
 from xinghe.configuration import (
     ConfigurationError,
     Configurations,
@@ -35,34 +36,51 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 NUMBER = click.IntRange(1)
 
 
-def on_configurations(
-    data: str | None, action: Callable[[Configurations], Awaitable[T]], *, create: bool = False
-) -> T:
-    """Run an action, whether the service runs or not; what it cannot do ends the command."""
+class Made(NamedTuple):
+    """What a change has come to; why files were not imported before it, by their names; and what
+    a service here has made of it.
+    """
+
+    outcome: Outcome
+    troubles: dict[str, str]
+    service: str | None
+
+
+def on_configurations(data: str | None, action: Callable[[Configurations], Awaitable[T]]) -> T:
+    """Run what changes nothing, whether the service runs or not."""
 
     async def on_database(settings: Settings) -> T:
         url = settings.database.url
-        async with await Database.open(settings.data_dir, url, create=create) as database:
+        async with await Database.open(settings.data_dir, url, create=False) as database:
             return await action(Configurations(database, settings))
 
-    try:
-        return run_in(data, on_database)
-    except (ConfigurationError, CatalogError) as error:
-        raise click.ClickException(str(error)) from error
+    return _run(data, on_database)
 
 
 def changing(
-    data: str | None, change: Callable[[Configurations], Awaitable[Outcome]]
-) -> tuple[Outcome, dict[str, str]]:
-    """Run a change, after what was edited in files has come in; with what did not come in, and
-    why, by the files' names.
-    """
+    data: str | None, change: Callable[[Configurations], Awaitable[Outcome]], *, dry_run: bool
+) -> Made:
+    """Run a change, after what was edited in files has come in."""
 
-    async def imported(configurations: Configurations) -> tuple[Outcome, dict[str, str]]:
-        troubles = (await configurations.import_files()).troubles
-        return await change(configurations), troubles
+    async def on_database(settings: Settings) -> Made:
+        async with await Database.open(settings.data_dir, settings.database.url) as database:
+            configurations = Configurations(database, settings)
+            troubles = (await configurations.import_files()).troubles
+            outcome = await change(configurations)
+            if dry_run or not outcome.changed:
+                return Made(outcome, troubles, None)
+            told = await follows(settings, configurations, outcome.version.number)
+            return Made(outcome, troubles, told)
 
-    return on_configurations(data, imported, create=True)
+    return _run(data, on_database)
+
+
+def _run(data: str | None, action: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
+    """What it was asked and cannot do ends the command."""
+    try:
+        return run_in(data, action)
+    except (ConfigurationError, CatalogError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @click.group()
@@ -193,13 +211,14 @@ def apply_file(
     What is not in it is taken out; but the safety lists stay where it has no `safety`.
     """
     tree = _read(file)
-    outcome = changing(
+    made = changing(
         data,
         lambda each: each.apply(
             tree, actor(), source="command", note=note, expected=expect, validate_only=dry_run
         ),
+        dry_run=dry_run,
     )
-    _tell_outcome(*outcome, dry_run=dry_run, as_json=as_json)
+    _tell_made(made, dry_run=dry_run, as_json=as_json)
 
 
 @config.command()
@@ -209,13 +228,14 @@ def revert(
     *, number: int, note: str, dry_run: bool, expect: int | None, data: str | None, as_json: bool
 ) -> None:
     """Apply version N again, as a new version."""
-    outcome = changing(
+    made = changing(
         data,
         lambda each: each.revert(
             number, actor(), source="command", note=note, expected=expect, validate_only=dry_run
         ),
+        dry_run=dry_run,
     )
-    _tell_outcome(*outcome, dry_run=dry_run, as_json=as_json)
+    _tell_made(made, dry_run=dry_run, as_json=as_json)
 
 
 def _read(file: Path) -> Tree:
@@ -236,10 +256,9 @@ def _read(file: Path) -> Tree:
     return tree
 
 
-def _tell_outcome(
-    outcome: Outcome, troubles: dict[str, str], *, dry_run: bool, as_json: bool
-) -> None:
-    for name, why in troubles.items():
+def _tell_made(made: Made, *, dry_run: bool, as_json: bool) -> None:
+    outcome = made.outcome
+    for name, why in made.troubles.items():
         click.echo(f"{name} was not imported: {why}", err=True)
     version = outcome.version
     if as_json:
@@ -248,6 +267,7 @@ def _tell_outcome(
             "changed": outcome.changed,
             "changes": [_field(each) for each in outcome.changes],
             "dry_run": dry_run,
+            "service": made.service,
         }
         show(told, as_json=True)
         return
@@ -258,7 +278,7 @@ def _tell_outcome(
     if dry_run:
         click.echo(f"version {version.number} is applied; this was a dry run")
     elif outcome.changed:
-        click.echo(f"version {version.number} is applied")
+        click.echo(f"version {version.number} is applied; {made.service}")
     else:
         click.echo(f"nothing changed: version {version.number} is applied")
 
