@@ -10,7 +10,7 @@ from tests.weights.kit import Notes
 from xinghe.catalog import built, merged
 from xinghe.configuration.merging import patched
 from xinghe.settings import Embedded, Settings, Weights
-from xinghe.sources import Desk, Options, Use, parse, using
+from xinghe.sources import Desk, Options, Use, parse_all, using
 
 TEMPLATE = (
     "{% for m in messages %}[INST] {{ m.content }} [/INST]{% endfor %}"
@@ -34,7 +34,7 @@ class Operator:
         self.chooses = ""
         self.key = ""
 
-    async def use(self, model: str, source: str, **options: Any) -> Use:
+    async def use(self, model: str, *sources: str, **options: Any) -> Use:
         """Have it applied, if it is not refused."""
         desk = Desk(
             settings=self.settings,
@@ -46,7 +46,7 @@ class Operator:
         )
         before = str(self.tree)
         try:
-            found = await using.use(desk, self.tree, model, parse(source), Options(**options))
+            found = await using.use(desk, self.tree, model, parse_all(sources), Options(**options))
         finally:
             assert str(self.tree) == before, "nothing is changed before all is well"
         self.tree = patched(self.tree, found.patch)

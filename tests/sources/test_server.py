@@ -174,6 +174,32 @@ async def test_models_that_are_served_alike_share_a_deployment(
     assert list(operator.tree["deployments"]) == ["deepseek-v3-2"]
 
 
+async def test_several_servers_of_one_model_are_all_tried(
+    operator: Operator, server: OpenAI
+) -> None:
+    with OpenAI({"id": "maker/large", "max_model_len": 4096}) as another:
+        both = (server.base, another.base)
+        found = await operator.use("deepseek-v3", *both)
+        assert operator.deployment("deepseek-v3") == {
+            "engine": "upstream",
+            "urls": [server.base, another.base],
+            "model": "maker/large",
+            "context": 4096,
+        }
+        assert (len(server.asked), len(another.asked)) == (1, 1)
+        assert found.shown == f"maker/large at {server.url}, {another.url}"
+        another.status = 500
+        with pytest.raises(SourceError, match=f"{another.url} fails by itself"):
+            await operator.use("deepseek-r1", *both)
+        for wrong, said in (
+            ((server.base, "small"), "several sources are servers"),
+            ((f"{server.base}#a", f"{another.base}#b"), "'a' and 'b' are two"),
+            ((server.base, server.base), "named twice"),
+        ):
+            with pytest.raises(SourceError, match=said):
+                await operator.use("deepseek-r1", *wrong)
+
+
 async def test_an_embedding_model(operator: Operator, server: OpenAI) -> None:
     with pytest.raises(SourceError, match="makes no vectors"):
         await operator.use("bge-large-zh", server.base)

@@ -19,7 +19,7 @@ from xinghe.configuration import ConfigurationError, Configurations
 from xinghe.configuration.redaction import redacted
 from xinghe.observe import logs
 from xinghe.settings import Settings
-from xinghe.sources import Desk, Key, Options, SourceError, assigned, known, parse, using
+from xinghe.sources import Desk, Key, Options, SourceError, assigned, known, parse_all, using
 from xinghe.sources.values import SECRET
 from xinghe.storage import Database
 from xinghe.weights import WeightsError, terminal_progress
@@ -30,7 +30,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @click.command()
 @click.argument("name")
-@click.argument("source")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--key-env", metavar="NAME", help="The variable that holds the server's key.")
 @click.option(
     "--ask-key",
@@ -57,7 +57,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 @json_option
 def use(
     name: str,
-    source: str,
+    sources: Sequence[str],
     key_env: str | None,
     ask_key: bool,
     fields: Sequence[str],
@@ -71,7 +71,8 @@ def use(
 
     SOURCE is the path of a GGUF file, a name of `xinghe models list --weights`,
     modelscope:owner/repo[/file], huggingface:owner/repo[/file] (or :Q4_K_M for a quantization),
-    ollama:name (where OLLAMA_HOST says), or http(s)://host/v1[#model]: an OpenAI-compatible server.
+    ollama:name (where OLLAMA_HOST says), or http(s)://host/v1[#model]: an OpenAI-compatible server,
+    of which several may do the same work.
 
     A running service takes the change within a second, without a restart; without one, the next
     start has it. What does not answer is not applied. `xinghe models reset NAME` takes it back.
@@ -82,10 +83,10 @@ def use(
         raise click.UsageError("--key-env and --ask-key exclude each other")
 
     async def action(settings: Settings, configurations: Configurations) -> dict[str, Any]:
-        parsed = parse(source)
+        parsed = parse_all(sources)
         key = Key(variable=key_env or "")
         if ask_key:
-            key = Key(value=_asked_key(f"Key of {source.partition('#')[0]}", wanted=True))
+            key = Key(value=_asked_key("Key of the server", wanted=True))
             if not key.value:
                 raise SourceError("the key is empty")
         options = Options(

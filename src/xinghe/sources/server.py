@@ -64,31 +64,56 @@ async def of_endpoint(
 
     Where it need not be `asked`, a server that is away is none the worse, if the model is named.
     """
-    url = source.url
-    try:
-        url, models = await _models(source, key)
-    except SourceError:
-        if asked or not source.model:
-            raise
-        models = {}
+    url, models = await _known(source, key, say, asked=asked)
     name = source.model or _the_one(source, models, choose)
-    if name not in models and models:
-        near = nearest(name, models)
-        hint = f"; did you mean {near!r}?" if near else ""
-        say(f"{source.origin} does not list {name!r}{hint}")
-    if url != source.url:
-        say(f"the base URL is {url.partition('?')[0]}")
-    offered = models.get(name, Offered())
+    offered, context = _found(source, name, models, say)
     table: dict[str, Any] = {"engine": UPSTREAM[kind], "url": url, "model": name, **key.fields}
-    if offered.context and kind is not Kind.IMAGE:
-        table["context"] = offered.context
+    shown = f"{name} at {source.origin}"
+    if source.others:
+        table["urls"] = [table.pop("url")]
+    for other in source.others:
+        server = Endpoint(other, name)
+        url, models = await _known(server, key, say, asked=asked)
+        _, its = _found(server, name, models, say)
+        context = min(filter(None, (context, its)), default=0)
+        table["urls"].append(url)
+        shown += f", {server.origin}"
+    if context and kind is not Kind.IMAGE:
+        table["context"] = context
     if offered.ours is not None:
         if offered.ours.kind is not kind:
             what = offered.ours.kind.value
             raise SourceError(f"{name} at {source.origin} is no {kind.value} model, but {what}")
         if kind is Kind.IMAGE:
             table["dialect"] = "documented"
-    return Draft(table, f"{name} at {source.origin}", offered.context)
+    return Draft(table, shown, context)
+
+
+async def _known(
+    source: Endpoint, key: Key, say: Say, *, asked: bool
+) -> tuple[str, dict[str, Offered]]:
+    """The base URL and the models of a server. Raises `SourceError`."""
+    try:
+        url, models = await _models(source, key)
+    except SourceError:
+        if asked or not source.model:
+            raise
+        return source.url, {}
+    if url != source.url:
+        say(f"the base URL is {url.partition('?')[0]}")
+    return url, models
+
+
+def _found(
+    source: Endpoint, name: str, models: dict[str, Offered], say: Say
+) -> tuple[Offered, int]:
+    """What a server says of a model, and its context; a server may have what it does not list."""
+    if name not in models and models:
+        near = nearest(name, models)
+        hint = f"; did you mean {near!r}?" if near else ""
+        say(f"{source.origin} does not list {name!r}{hint}")
+    offered = models.get(name, Offered())
+    return offered, offered.context
 
 
 async def _models(source: Endpoint, key: Key) -> tuple[str, dict[str, Offered]]:

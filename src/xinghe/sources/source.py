@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -65,19 +66,46 @@ class Ollama(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """An OpenAI-compatible server; without `model`, it has to be found out."""
+    """An OpenAI-compatible server; without `model`, it has to be found out.
+
+    `others` are the base URLs of servers that do the same work.
+    """
 
     url: str
     model: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port: a path or query may hold what is nobody's business."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc}"
+        return origin_of(self.url)
 
 
 Source = File | Known | Repository | Ollama | Endpoint
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port: a path or query may hold what is nobody's business."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def parse_all(texts: Sequence[str]) -> Source:
+    """One source, or several servers that do the same work. Raises `SourceError`."""
+    first, *others = map(parse, texts)
+    if not others:
+        return first
+    servers = [each for each in (first, *others) if isinstance(each, Endpoint)]
+    if len(servers) < len(texts):
+        raise SourceError("several sources are servers of one model: http(s)://host/v1 each")
+    models = list(dict.fromkeys(each.model for each in servers if each.model))
+    if len(models) > 1:
+        raise SourceError(
+            f"several sources are servers of one model, and {models[0]!r} and {models[1]!r} are two"
+        )
+    urls = [each.url for each in servers]
+    if len(set(urls)) < len(urls):
+        raise SourceError("a server is named twice")
+    return Endpoint(urls[0], "".join(models), tuple(urls[1:]))
 
 
 def parse(text: str) -> Source:

@@ -27,7 +27,16 @@ from xinghe.sources.faults import KeyWanted, told
 from xinghe.sources.memory import require_memory
 from xinghe.sources.ollama import address, loaded_context, of_ollama
 from xinghe.sources.server import Choose, of_endpoint, secret
-from xinghe.sources.source import Endpoint, File, Known, Ollama, Repository, Source, SourceError
+from xinghe.sources.source import (
+    Endpoint,
+    File,
+    Known,
+    Ollama,
+    Repository,
+    Source,
+    SourceError,
+    origin_of,
+)
 from xinghe.sources.trial import Trial, try_embedder, try_images, try_llamacpp, try_upstream
 from xinghe.sources.weights import of_file, of_known, of_repository
 from xinghe.weights import Progress, local_file
@@ -168,27 +177,41 @@ async def _tried(
     draft: Draft,
     options: Options,
 ) -> Trial:
-    settings = desk.settings
-    limit = options.limit or (LIMIT_OF_IMAGES if kind is Kind.IMAGE else LIMIT)
-    key = secret(options.key)
-    origin = source.origin if isinstance(source, Endpoint) else draft.shown
+    spec = _of_kind(candidate, kind)[name]
+    if not isinstance(source, Endpoint):
+        trial = await _tried_one(desk, spec, name, draft.shown, draft, options)
+        if isinstance(source, Ollama) and "context" not in options.fields:
+            found = await loaded_context(address(), source.name)
+            if found and found != draft.table.get("context"):
+                desk.say(f"Ollama has loaded it with a context of {found} tokens")
+                trial.adapted["context"] = found
+        return trial
+    urls: list[str] = draft.table.get("urls") or [draft.table["url"]]
+    trials: list[Trial] = []
+    for url in urls:
+        one = replace(spec, url=url, urls=())
+        trials.append(await _tried_one(desk, one, name, origin_of(url), draft, options))
+        if len(urls) > 1:
+            desk.say(f"{origin_of(url)}: {trials[-1].text}")
+    return trials[0]
+
+
+async def _tried_one(
+    desk: Desk, spec: Any, name: str, origin: str, draft: Draft, options: Options
+) -> Trial:
+    """Raises `SourceError`."""
+    settings, key = desk.settings, secret(options.key)
+    limit = options.limit or LIMIT
     try:
-        if kind is Kind.EMBEDDING:
-            return await try_embedder(name, candidate.embeddings[name], settings, limit)
-        if kind is Kind.IMAGE:
-            images = candidate.images[name]
-            assert isinstance(images, DiffusersDeployment | UpstreamImagesDeployment)
-            return await try_images(name, images, settings, limit)
-        spec = candidate.deployments[name]
-        if isinstance(spec, UpstreamDeployment):
-            trial = await try_upstream(name, spec, origin, key, limit)
-            if isinstance(source, Ollama) and "context" not in options.fields:
-                found = await loaded_context(address(), source.name)
-                if found and found != draft.table.get("context"):
-                    desk.say(f"Ollama has loaded it with a context of {found} tokens")
-                    trial.adapted["context"] = found
-            return trial
-        return await _tried_file(name, spec, draft, settings, limit)
+        match spec:
+            case UpstreamDeployment():
+                return await try_upstream(name, spec, origin, key, limit)
+            case LlamaCppDeployment():
+                return await _tried_file(name, spec, draft, settings, limit)
+            case DiffusersDeployment() | UpstreamImagesDeployment():
+                return await try_images(name, spec, settings, options.limit or LIMIT_OF_IMAGES)
+            case _:
+                return await try_embedder(name, spec, settings, limit)
     except CallFailed as error:
         raise told(error, origin, str(draft.table.get("model", "")), key) from None
 
