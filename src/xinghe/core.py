@@ -163,7 +163,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
 
     A `preemptible` one does not queue: it yields to those that do. One with `priority` continues
     an answer that has begun: it goes before all that wait. `account` is who asks: what an engine
-    has read for it is read again for nobody else (`None`: for nobody at all).
+    has read for it is read again for nobody else (`None`: for nobody at all). `whole`: nobody sees
+    any of it before its end.
     """
 
     request_id: str
@@ -174,6 +175,7 @@ class EngineRequest(msgspec.Struct, frozen=True):
     priority: bool = False
     constraint: Constraint | None = None
     account: int | None = None
+    whole: bool = False
 
 
 class TextDelta(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The scripted upstream in a process of its own, which can be killed and started again."""
+"""A server in a process of its own, which can be killed and started again: a scripted upstream."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from tests.kit.upstream import Upstream
 
 
 class Separate:
-    """One upstream on a port of its own, which it keeps over its deaths."""
+    """One server on a port of its own, which it keeps over its deaths.
 
-    def __init__(self) -> None:
+    `module` is given the port, and says `serving` once it does; by default a scripted upstream.
+    """
+
+    def __init__(self, module: str = __name__) -> None:
+        self._module = module
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/v1"
         self._process: subprocess.Popen[bytes] | None = None
@@ -33,16 +37,21 @@ class Separate:
         self.kill()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.kit.separate", str(self.port)]
+        command = [sys.executable, "-m", self._module, str(self.port)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"serving\n"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """SIGKILL: what it had begun breaks off."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from xinghe.dispatch.chat import (
     Away,
     ChatDeployment,
     DispatchFailed,
+    Interrupted,
     Preempted,
     TooLong,
 )

@@ -13,6 +13,7 @@ from xinghe.engines import (
     EngineAway,
     EngineBusy,
     EngineFailed,
+    EngineInterrupted,
     EngineRefused,
     EngineUnavailable,
     PromptTooLong,
@@ -30,6 +31,10 @@ RETRY_AFTER = 2.0
 
 class DispatchFailed(Exception):
     """No engine could serve, after retries."""
+
+
+class Interrupted(DispatchFailed):
+    """The engine broke off in the middle; another replica of the deployment could do it anew."""
 
 
 class Away(DispatchFailed):
@@ -110,6 +115,9 @@ class ChatDeployment:
             raise Busy(str(error), error.retry_after or admission.expected_wait) from error
         except EngineRefused as error:
             raise DispatchFailed(self.name) from error
+        except EngineInterrupted as error:
+            log.warning("engine_interrupted", deployment=self.name, error=str(error))
+            raise Interrupted(self.name) from error
         except PromptTooLong as error:
             log.info("prompt_too_long", deployment=self.name, error=str(error))
             raise TooLong(request.prompt.tokens, self.spec.context) from error

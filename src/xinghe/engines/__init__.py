@@ -6,6 +6,7 @@ from xinghe.engines.protocol import (
     EngineAway,
     EngineBusy,
     EngineFailed,
+    EngineInterrupted,
     EngineRefused,
     EngineUnavailable,
     PromptTooLong,

@@ -40,6 +40,10 @@ class EngineFailed(EngineError):
     """It died or broke its protocol after it had begun."""
 
 
+class EngineInterrupted(EngineFailed):
+    """It broke off in the middle of its work, which others of its kind could do anew."""
+
+
 class EngineRefused(EngineFailed):
     """It refuses its operator: a key, a right or a balance is wanting. That is logged already."""
 

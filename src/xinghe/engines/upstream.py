@@ -38,6 +38,7 @@ from xinghe.engines.protocol import (
     EngineBusy,
     EngineError,
     EngineFailed,
+    EngineInterrupted,
     EngineRefused,
     EngineUnavailable,
     PromptTooLong,
@@ -120,17 +121,21 @@ class UpstreamEngine:
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         body = self._body(request)
         head = head_of(body) if self._pool.several else None
-        prefilled = False
+        prefilled = begun = False
         try:
             for attempt in self._pool.attempts(head, request.prompt.tokens):
+                attempt.unseen = request.whole
                 with attempt, await attempt.call("POST", "/chat/completions", body) as answer:
                     if not prefilled:
                         prefilled = True
                         yield Batch(time.perf_counter(), [PrefillDelta()])
                     async with aclosing(self._read(request, attempt, answer)) as batches:
                         async for batch in batches:
+                            begun = True
                             yield batch
         except CallFailed as error:
+            if begun and self._pool.several:
+                raise EngineInterrupted(str(error)) from None
             raise _as_engine_error(error) from None
 
     async def _read(
@@ -160,7 +165,7 @@ class UpstreamEngine:
                 answer.pace.spent += characters * A_CHARACTER
                 yield Batch(arrived, portion)
             if chunks.failure is not None:
-                raise _failure(chunks.failure, attempt)
+                raise self._failure(chunks.failure, attempt)
             # From now on: what a slow client, or our own pace, took is no silence of the
             # server. Comments and empty events are no sign of life.
             if deltas and not chunks.over:
@@ -179,6 +184,14 @@ class UpstreamEngine:
             if isinstance(delta, UsageDelta):
                 attempt.cost(delta.prompt_tokens + delta.completion_tokens)
         return deltas
+
+    def _failure(self, failure: EngineFailed | Refused, attempt: Attempt) -> Exception:
+        """What an answer cannot be read for: of its call, while nothing of it was said."""
+        if isinstance(failure, Refused):
+            return failure
+        if not attempt.begun:
+            return Unreadable(str(failure))
+        return EngineInterrupted(str(failure)) if self._pool.several else failure
 
     async def aclose(self) -> None:
         await self._vision.aclose()
@@ -204,13 +217,6 @@ class UpstreamEngine:
             body["response_format"] = wire_format(request.constraint)
         assert isinstance(request.prompt.payload, dict)
         return body | request.prompt.payload | deployment.extra
-
-
-def _failure(failure: EngineFailed | Refused, attempt: Attempt) -> Exception:
-    """What an answer cannot be read for is a failure of its call while nothing of it was said."""
-    if isinstance(failure, Refused) or attempt.begun:
-        return failure
-    return Unreadable(str(failure))
 
 
 def _as_engine_error(error: CallFailed) -> EngineError:

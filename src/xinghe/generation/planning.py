@@ -51,7 +51,8 @@ class GenerationRequest(msgspec.Struct, frozen=True):
 
     `max_tokens` bounds the answer, `thinking` the chain of thought before it (0: none). With
     `structure`, the answer is JSON; with `tools`, it may be calls. `search_budget` is how many
-    tokens of what a search finds the engine reads. `account` is the one that asks.
+    tokens of what a search finds the engine reads. `account` is the one that asks. `whole`: nobody
+    sees any of it before its end.
     """
 
     request_id: str
@@ -67,6 +68,7 @@ class GenerationRequest(msgspec.Struct, frozen=True):
     search_budget: int = 0
     preemptible: bool = False
     account: int | None = None
+    whole: bool = False
 
     @property
     def thinks_first(self) -> bool:

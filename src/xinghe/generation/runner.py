@@ -261,6 +261,7 @@ class PassRunner(msgspec.Struct):
             priority=self.begun,
             constraint=constraint,
             account=request.account,
+            whole=request.whole,
         )
 
 

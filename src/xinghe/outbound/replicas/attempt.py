@@ -32,6 +32,8 @@ class Attempt:
         self.replica, self.key = replica, key
         self.begun = self.over = False
         """`over`: it failed, and another is made."""
+        self.unseen = False
+        """Nobody sees any of the answer before its end, even if it has begun."""
         self.next: Attempt | None = None
         self._round = round_
         self._server = replica.servers[key]
@@ -88,7 +90,8 @@ class Attempt:
 
     async def unless_lost(self, waited_for: Awaitable[T]) -> T:
         """What is waited for; `Silent` once probes find that nobody is there any more."""
-        if self.begun or not self._round.pool.is_watched:
+        is_seen = self.begun and not self.unseen
+        if is_seen or not self._round.pool.several:
             return await waited_for
         try:
             async with asyncio.timeout(None) as self._limit:
@@ -102,7 +105,7 @@ class Attempt:
 
     def give_up(self) -> None:
         """Wait no longer: another replica may take it."""
-        if self._limit is not None and not self.begun:
+        if self._limit is not None:
             self._limit.reschedule(asyncio.get_running_loop().time())
 
     def refused(self, refused: Refused) -> None:

@@ -83,6 +83,11 @@ class CircuitBreaker(msgspec.Struct):
         """Whether there is a failure since it has last done its work."""
         return self._failed + self._doubts > 0
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the last probe was not answered."""
+        return self._silent > 0
+
     def wait(self, now: float) -> float:
         """Seconds until a request may try it where no other can be tried."""
         return 0.0 if self.state == "closed" else max(0.0, self._opened + FIRST_PAUSE - now)

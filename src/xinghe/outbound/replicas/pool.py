@@ -51,7 +51,6 @@ class Pool:
         self._affinity = affinity or PrefixAffinity()
         self.replicas = replicas_of(name, deployment)
         self.several = len(self.replicas) > 1
-        self.is_watched = self.several
         self._compared_at = 0.0
         self._resize: Callable[[int], object] | None = None
         self._probes = Probes(self)

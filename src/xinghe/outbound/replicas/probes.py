@@ -90,12 +90,11 @@ class Probes:
         return self._pool.several or breaker.state != "closed" or breaker.has_failed
 
     def _pause(self, replica: Replica) -> float:
-        if replica.breaker.state != "closed":
-            return WHILE_AWAY
-        return WHILE_SILENT
+        silent = replica.breaker.is_silent or replica.breaker.state != "closed"
+        return WHILE_AWAY if silent else WHILE_SILENT
 
     def _is_due(self, replica: Replica, now: float) -> bool:
-        if replica.breaker.state != "closed":
+        if replica.breaker.is_silent or replica.breaker.state != "closed":
             return True
         since = now - max(replica.answered_at, replica.probed_at)
         waits = replica.words.longest_wait(now) > WHILE_SILENT
