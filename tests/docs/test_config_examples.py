@@ -31,7 +31,10 @@ def examples(file: str) -> Iterator[Block]:
 
 
 MODELS = list(examples("models.toml"))
-UPSTREAMS = [block for block in MODELS if '"upstream"' in block.text]
+UPSTREAMS = [
+    block for block in MODELS if '"upstream"' in block.text and PRINTED_UPSTREAM in block.text
+]
+"""Those that name no other machine."""
 
 
 def test_every_toml_block_says_which_file_it_is() -> None:
@@ -80,7 +83,6 @@ def test_upstream_examples_serve_the_names_that_they_move(
     block: Block, small_weights: str, upstream: Upstream, tmp_path: Path
 ) -> None:
     text = block.text.replace(PRINTED_UPSTREAM, upstream.url)
-    assert text != block.text
     with Server(tmp_path, "--model", small_weights, models=text) as server:
         api = Api(server.url, server.token())
         catalog = load(settings.load(str(tmp_path), environ={}))

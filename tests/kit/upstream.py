@@ -17,7 +17,14 @@ from tests.kit.script import SECRET, Script, read
 from tests.kit.wire import completion, events
 from tests.upstreams.fixtures import cases
 
-MODELS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+MODEL = "scripted"
+"""What it says that it serves; it serves all."""
+MODELS = json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}).encode()
+KNOWN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+    len(MODELS),
+    MODELS,
+)
+UNKNOWN = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass
@@ -41,7 +48,10 @@ class Received:
 
 
 class Upstream:
-    """Serves `POST /v1/chat/completions` on 127.0.0.1 until it is left, and `GET /v1/models`."""
+    """Serves `POST /v1/chat/completions` on 127.0.0.1 until it is left, and `GET /v1/models`.
+
+    Routers ask for its `/health`, too, and for what it has not.
+    """
 
     def __init__(self, port: int = 0) -> None:
         self._port = port
@@ -94,8 +104,8 @@ class Upstream:
         try:
             while request := await _request(reader):
                 headers, body = request
-                if body is None:
-                    writer.write(MODELS)
+                if isinstance(body, str):
+                    writer.write(KNOWN if body in {"/v1/models", "/health"} else UNKNOWN)
                 else:
                     await self._answer(headers, body, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -126,17 +136,17 @@ class Upstream:
 
 async def _request(
     reader: asyncio.StreamReader,
-) -> tuple[dict[str, str], dict[str, Any] | None] | None:
-    """The headers and JSON body of the next request (None: it asks for the models); `None` when
-    the client has closed.
+) -> tuple[dict[str, str], dict[str, Any] | str] | None:
+    """The headers and JSON body of the next request (of a GET its path); `None` when the client
+    has closed.
     """
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return None
     lines = head.decode("latin-1").split("\r\n")
-    if lines[0].startswith("GET /v1/models "):
-        return {}, None
+    if lines[0].startswith("GET "):
+        return {}, lines[0].split()[1]
     assert lines[0].startswith("POST /v1/chat/completions "), lines[0]
     pairs = (line.split(":", 1) for line in lines[1:] if line)
     headers = {name.strip().lower(): value.strip() for name, value in pairs}
