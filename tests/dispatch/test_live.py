@@ -444,3 +444,14 @@ async def test_readiness_follows(
     assert after.status == 503
     assert after.json["checks"]["deployment scripted"] is False
     assert "deployment dull" not in after.json["checks"]
+
+
+async def test_one_that_was_closed_is_asked_nothing(running: Gateway, upstream: Upstream) -> None:
+    """It would open its connections again, and nobody would close them."""
+    live, script = running.system.live, tree(upstream)
+    old = live.now.deployments.by_name["scripted"]
+    script["deployments"]["scripted"]["slots"] = 3
+    assert await old.ready()
+    await live.apply(running.catalog(script))
+    assert not await old.ready()
+    assert not old.held

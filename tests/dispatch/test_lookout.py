@@ -42,6 +42,17 @@ async def test_many_at_once_ask_once() -> None:
     assert one.times == 1
 
 
+async def test_one_that_is_replaced_while_it_is_asked_is_told_as_it_said() -> None:
+    old, new = Asked(after=0.05), Asked(says=False)
+    looks = Lookout({"one": old, "gone": old})
+    asking = asyncio.create_task(looks.ready(["one", "gone"]))
+    await asyncio.sleep(0.01)
+    looks.follow({"one": new})
+    assert await asking == {"one": True, "gone": True}
+    assert await looks.ready(["one", "gone"]) == {"one": False, "gone": False}
+    assert new.times == 1
+
+
 async def test_whoever_does_not_wait_is_told_what_was(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Asked(after=0.3)
     looks = Lookout({"slow": slow, "quick": Asked()})

@@ -33,6 +33,7 @@ class Leased(Generic[T_co]):
         self.at_work = at_work
         self.held = 0
         """How many hold it."""
+        self._over = False
         self._when_free: Callable[[], None] | None = None
 
     def take(self) -> None:
@@ -43,12 +44,14 @@ class Leased(Generic[T_co]):
         self._look()
 
     def when_free(self, then: Callable[[], None] | None) -> None:
-        """Have `then` called once nobody holds it, which may be now; `None`: no more."""
+        """Have `then` close it once nobody holds it, which may be now; `None`: no more."""
         self._when_free = then
         self._look()
 
     async def ready(self) -> bool:
-        """Whether it would answer, asked while it is held."""
+        """Whether it would answer, asked while it is held; one that was closed would not."""
+        if self._over:
+            return False
         with self as at_work:
             return await at_work.ready()
 
@@ -66,5 +69,5 @@ class Leased(Generic[T_co]):
 
     def _look(self) -> None:
         if not self.held and (then := self._when_free) is not None:
-            self._when_free = None
+            self._when_free, self._over = None, True
             then()

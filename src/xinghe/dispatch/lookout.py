@@ -22,7 +22,7 @@ class Lookout:
 
     def __init__(self, asks: Mapping[str, Ask]) -> None:
         self._asks = dict(asks)
-        self._asked: dict[str, tuple[float, asyncio.Task[None]]] = {}
+        self._asked: dict[str, tuple[float, asyncio.Task[bool]]] = {}
         self._known: dict[str, bool] = {}
 
     def follow(self, asks: Mapping[str, Ask]) -> None:
@@ -43,12 +43,11 @@ class Lookout:
         if asked:
             if seconds is not None and not asked.keys() <= self._known.keys():
                 seconds = max(seconds, FIRST_SECONDS)
-            done, _ = await asyncio.wait(asked.values(), timeout=seconds)
-            for each in done:
-                each.result()
-        return {name: self._known.get(name, False) for name in names}
+            await asyncio.wait(asked.values(), timeout=seconds)
+        told = {name: task.result() for name, task in asked.items() if task.done()}
+        return {name: told.get(name, self._known.get(name, False)) for name in names}
 
-    def _ask(self, name: str, ask: Ask) -> asyncio.Task[None]:
+    def _ask(self, name: str, ask: Ask) -> asyncio.Task[bool]:
         now = time.monotonic()
         if (last := self._asked.get(name)) is not None:
             at, task = last
@@ -58,7 +57,8 @@ class Lookout:
         self._asked[name] = now, task
         return task
 
-    async def _look(self, name: str, ask: Ask) -> None:
+    async def _look(self, name: str, ask: Ask) -> bool:
         ready = await ask()
         if self._asks.get(name) == ask:
             self._known[name] = ready
+        return ready
