@@ -84,7 +84,12 @@ ONE_OF_EACH: list[tuple[Any, ...]] = [
         "INSERT INTO configurations SELECT 7, 0, 'file', 'file', '星', 0, '[]', digest, digest "
         "FROM configuration_contents",
     ),
+    (
+        "INSERT INTO configurations SELECT 8, 0, 'app-1', 'api', '', 0, '[]', digest, NULL "
+        "FROM configuration_contents",
+    ),
     ("INSERT INTO configuration_places SELECT '星', digest, 0, 7, '' FROM configuration_contents",),
+    ("INSERT INTO configuration_places VALUES ('', NULL, 0, 7, '')",),
 ]
 WAYS = [(there, back) for there in ("sqlite", "postgresql") for back in ("sqlite", "postgresql")]
 EACH_WAY = pytest.mark.parametrize(("full", "bare"), WAYS, indirect=True)

@@ -197,7 +197,8 @@ class _Insert:
             raise ValueError(f"a row of the table {self.into.table} is not of its columns")
         for row in rows if self._binary else ():
             for at in self._binary:
-                row[at] = base64.b64decode(row[at], validate=True)
+                if row[at] is not None:
+                    row[at] = base64.b64decode(row[at], validate=True)
         for at in range(0, len(rows), AT_ONCE):
             some = rows[at : at + AT_ONCE]
             insert = _insert(self.into.table, tuple(self.into.columns), len(some))
