@@ -102,14 +102,15 @@ SYSTEM = (
 
 async def hits(place: House, *, shared: bool) -> Load:
     """50 conversations of several turns each, at once, as people have them."""
-    load = Load()
+    load, asking = Load(), asyncio.Semaphore(24)  # one account may not have more moderated at once
 
     async def talk(session: aiohttp.ClientSession, number: int) -> None:
         system = SYSTEM if shared else f"Number {number}. {SYSTEM}"
         said = [{"role": "system", "content": system}]
         for turn in range(TURNS):
             said.append({"role": "user", "content": f"{number}: question {turn} " + "about " * 40})
-            await place.ask(session, load, said)
+            async with asking:
+                await place.ask(session, load, said)
             said.append({"role": "assistant", "content": "字" * 8})
             await asyncio.sleep(0.02)
 

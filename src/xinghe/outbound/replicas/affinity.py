@@ -52,10 +52,11 @@ class PrefixAffinity:
     A conversation goes where its last request went. A new one goes where others with the same
     instructions go, by rendezvous hashing: of replicas that come or go, only their own part moves.
     Where that replica has more than its share of the work at hand, the conversation's own digest
-    chooses among the others.
+    chooses among the others. With fewer than `few` requests it is never too much to go on there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, few: int = 0) -> None:
+        self._few = few
         self._went: OrderedDict[bytes, str] = OrderedDict()
 
     def prefer(self, head: Head, among: Sequence[Some]) -> Some | None:
@@ -66,7 +67,7 @@ class PrefixAffinity:
 
         last = self._went.get(head.conversation)
         for one in among:
-            if one.name == last and has_room(one, SPARE_BEGUN):
+            if one.name == last and (one.outstanding < self._few or has_room(one, SPARE_BEGUN)):
                 return one
         first = max(among, key=lambda one: _score(head.shared or head.conversation, one))
         if has_room(first, SPARE):

@@ -48,7 +48,7 @@ class Pool:
         self.patience = deployment.connect_timeout
         """Seconds that whoever asks whether anybody answers is ready to wait."""
         self._choice = choice or LeastOutstanding()
-        self._affinity = affinity or PrefixAffinity()
+        self._affinity = affinity or PrefixAffinity(deployment.slots // 4)
         self.replicas = replicas_of(name, deployment)
         self.several = len(self.replicas) > 1
         self._compared_at = 0.0
