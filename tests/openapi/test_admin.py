@@ -39,7 +39,7 @@ def operator(service: Server) -> Api:
 def pool(operator: Api) -> dict[str, list[str]]:
     """Things for the cases to be about. Whoever asks is none of them, nor is his token."""
     found: dict[str, list[str]] = {name: [] for name in ("member", "group", "token")}
-    found |= {name: [] for name in ("wallet", "budget", "invitation")}
+    found |= {name: [] for name in ("wallet", "budget", "invitation", "version")}
     for number in range(6):
         member = made(operator, "/members", name=f"pupil {number}")
         group = made(operator, "/groups", name=f"class {number}")
@@ -47,6 +47,9 @@ def pool(operator: Api) -> dict[str, list[str]]:
         token = made(operator, f"/members/{member['id']}/tokens")
         budget = made(operator, "/budgets", member=member["id"], unit="rpm", amount=5)
         invitation = made(operator, f"/groups/{group['id']}/invitations")
+        change = {"patch": {"models": {"deepseek-v3": {"rpm": 900 + number}}}}
+        applied = operator.send("PATCH", "/config", json.dumps(change).encode()).json
+        found["version"].append(str(applied["version"]))
         found["member"].append(member["id"])
         found["token"].append(token["id"])
         found["wallet"] += [str(member["wallet"]), str(group["wallet"])]

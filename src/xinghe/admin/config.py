@@ -24,20 +24,29 @@ from xinghe.configuration import (
     redacted,
     tables,
 )
+from xinghe.configuration.tree import SECTIONS
 from xinghe.storage import Connection
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Of a body that holds a tree: lists of a usual size with it."""
 _NUMBER = re.compile("[1-9][0-9]{0,14}")
 
-Tables = Annotated[
-    dict[str, Any],
-    Meta(
+
+def _sections(*kinds: str) -> Meta:
+    """What is told of a tree; the catalog judges the rest of it."""
+    return Meta(
         description="The sections `defaults`, `limits`, `deployments`, `models` as in models.toml, "
         "and `safety.lists`: texts by the names of files.",
         extra={"allowed": "an object of sections"},
-    ),
-]
+        extra_json_schema={
+            "properties": {name: {"type": [*kinds]} for name in SECTIONS},
+            "additionalProperties": False,
+        },
+    )
+
+
+Tables = Annotated[dict[str, Any], _sections("object")]
+Patch = Annotated[dict[str, Any], _sections("object", "null")]
 Note = Annotated[
     str,
     Meta(max_length=200, description="Why.", extra={"allowed": "at most 200 characters"}),
@@ -116,7 +125,7 @@ class NewConfig(Body):
 class ConfigPatch(Body):
     """A JSON merge patch (RFC 7396): null takes out, a list is replaced whole."""
 
-    patch: Tables
+    patch: Patch
     note: Note = ""
     validate_only: bool = False
 
