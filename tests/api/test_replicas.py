@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from msgspec.structs import replace
@@ -43,6 +45,7 @@ def service(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
     closed = [f"http://127.0.0.1:{free_port()}/v1" for _ in range(2)]
     other = upstream.url.replace("127.0.0.1", "localhost")
     drained = f'{{ url = "{upstream.url}", weight = 0 }}'
+    first = f'"{upstream.url}", {{ url = "{other}", weight = 0 }}'
     limited = 'keys = [{ key = "sk-one", rpm = 1 }, { key = "sk-two", rpm = 1 }]'
     urls = {
         "pair": f'"{upstream.url}", "{other}"',
@@ -50,6 +53,7 @@ def service(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "gone": ", ".join(f'"{url}"' for url in closed),
         "drained": f'{drained}, "{closed[0]}"',
         "keyed": f'"{upstream.url}"',
+        "moving": first,
     }
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     for name, each in urls.items():
@@ -161,3 +165,33 @@ def test_keys_are_used_in_turn_until_all_are_used_up(api: Api, upstream: Upstrea
     assert reply.status == 429
     assert 1 <= int(reply.headers["retry-after"]) <= 60
     assert not upstream.attempts(script)
+
+
+def test_a_replica_is_drained_while_its_streams_go_on(
+    service: Server, api: Api, upstream: Upstream
+) -> None:
+    def hosts() -> str:
+        script = Script()
+        answered(api.chat(model="moving", messages=script.messages))
+        return upstream.received(script).headers["host"].split(":")[0]
+
+    other = upstream.url.replace("127.0.0.1", "localhost")
+    assert {hosts() for _ in range(4)} == {"127.0.0.1"}
+    long = Script(["字"] * 60, rate=20)
+    with ThreadPoolExecutor(1) as pool:
+        streaming = pool.submit(api.stream, model="moving", messages=long.messages)
+        while not upstream.attempts(long):
+            time.sleep(0.02)
+        models = service.data / "models.toml"
+        before = f'"{upstream.url}", {{ url = "{other}", weight = 0 }}'
+        after = f'{{ url = "{upstream.url}", weight = 0 }}, "{other}"'
+        text = models.read_text("utf-8")
+        assert before in text
+        models.write_text(text.replace(before, after), "utf-8")
+        end = time.monotonic() + 30
+        while hosts() != "localhost":
+            assert time.monotonic() < end
+        assert {hosts() for _ in range(4)} == {"localhost"}
+        stream = streaming.result(60)
+    assert (stream.content, stream.done) == (long.text, True)
+    assert upstream.received(long).headers["host"].startswith("127.0.0.1")

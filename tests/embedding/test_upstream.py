@@ -12,7 +12,7 @@ from tests.embedding.kit import running
 from tests.embedding.upstream import Upstream, serving, vector
 from xinghe.catalog import UpstreamEmbeddingDeployment
 from xinghe.core import Busy
-from xinghe.embedding import EmbedderFailed, TextTooLong
+from xinghe.embedding import EmbedderAway, EmbedderFailed, TextTooLong
 
 
 @pytest.fixture
@@ -229,3 +229,31 @@ async def test_similarity_ranks_where_it_has_none(upstream: Upstream) -> None:
         scores = await embedder.rank("同", ["异", "同"])
     assert scores[1] == pytest.approx(1)
     assert 0 <= scores[0] < 1
+
+
+async def test_what_one_server_cannot_embed_another_does(upstream: Upstream) -> None:
+    async with serving() as other:
+        urls = upstream.url, other.url
+        several = UpstreamEmbeddingDeployment(urls=urls, model="bge", reranker="r", slots=2)
+        async with running(several) as embedder:
+            for fault in ([500], [429], [503], [404]):
+                upstream.answers = list(fault)
+                for _ in range(2):
+                    made = await embedder.vectors(["一"], "text")
+                    assert made.floats() == [vector("一")]
+            upstream.spoil = "json"
+            assert len(await embedder.rank("好", ["好", "坏"])) == 2
+            for _ in range(2):
+                assert (await embedder.vectors(["一"], "text")).floats() == [vector("一")]
+        assert other.bodies
+
+
+async def test_no_server_can_embed() -> None:
+    urls = "http://127.0.0.1:9/v1", "http://127.0.0.1:19/v1"
+    async with running(UpstreamEmbeddingDeployment(urls=urls, model="bge")) as embedder:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(EmbedderAway) as away:
+            await embedder.vectors(["一"], "text")
+        assert away.value.retry_after >= 1
+        assert asyncio.get_running_loop().time() - began < 1
+        assert not await embedder.ready()

@@ -18,6 +18,7 @@ from PIL import Image
 from xinghe.catalog import UpstreamImagesDeployment
 from xinghe.core import Busy
 from xinghe.images import (
+    ImageEngineAway,
     ImageEngineError,
     ImageEngineFailed,
     ImageEngineIndebted,
@@ -189,7 +190,7 @@ async def test_it_may_refuse_with_a_status_of_success(
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (500, ImageEngineFailed),
+        (500, ImageEngineAway),
         (400, ImageEngineUnavailable),
         (401, ImageEngineIndebted),
         (429, Busy),
@@ -254,6 +255,23 @@ async def test_a_server_that_is_away_fails() -> None:
     deployment = UpstreamImagesDeployment(url="http://127.0.0.1:9/v1", model="x")
     engine = UpstreamImageEngine("other", deployment, fetch)
     with pytest.raises(ImageEngineFailed, match="could not be reached"):
+        await engine.generate(ASKED, lambda _: None)
+    assert not await engine.ready()
+    await engine.aclose()
+
+
+async def test_what_one_server_cannot_draw_another_does(server: Server) -> None:
+    closed = "http://127.0.0.1:9/v1"
+    for broken in (closed, f"{server.url}/nothing-is-here"):
+        deployment = UpstreamImagesDeployment(urls=(broken, f"{server.url}/v1"), model="flux")
+        engine = UpstreamImageEngine("pair", deployment, fetch)
+        for _ in range(3):
+            assert await engine.generate(ASKED, lambda _: None) == [server.file] * 2
+        assert await engine.ready()
+        await engine.aclose()
+    gone = UpstreamImagesDeployment(urls=(closed, "http://127.0.0.1:19/v1"), model="flux")
+    engine = UpstreamImageEngine("gone", gone, fetch)
+    with pytest.raises(ImageEngineAway):
         await engine.generate(ASKED, lambda _: None)
     assert not await engine.ready()
     await engine.aclose()
