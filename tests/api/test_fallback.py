@@ -364,6 +364,24 @@ def test_no_more_is_charged_than_was_held(api: Api, books: Books) -> None:
     assert before - books.shown()["balance"] == amount
 
 
+def test_a_search_is_made_once_and_told_who_answered(
+    api: Api, books: Books, upstream: Upstream
+) -> None:
+    """The state of the search has opened the stream before its own deployment failed."""
+    script = Script(fault="status", status=400, again=[Script(["找", "到"])])
+    search = {"enable": True, "enable_status": True, "enable_trace": True, "search_num": 3}
+    question = {"role": "user", "content": "请搜索一下星河大模型API的速率限制是多少"}
+    messages = [*script.messages, {"role": "assistant", "content": "嗯"}, question]
+    answer = api.stream(model="led", messages=messages, web_search=search)
+    assert answer.content.endswith("找到")
+    assert "x-served-by" not in answer.headers
+    assert serving(answer) == served("other")
+    assert by(upstream.attempts(script)) == ["own", "other"]
+    entry = books.usage(answer.headers["x-request-id"])
+    tokens = entry["prompt_tokens"] + 2 * entry["completion_tokens"]
+    assert -entry["amount"] == (tokens + 4000) * MICRO
+
+
 def test_a_repeated_key_is_answered_by_what_was_kept(
     api: Api, books: Books, upstream: Upstream
 ) -> None:
