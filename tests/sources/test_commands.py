@@ -22,7 +22,7 @@ from tests.sources.stand import KEY, OpenAI
 from xinghe.cli.main import main
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server() -> Iterator[OpenAI]:
     with OpenAI({"id": "maker/large", "max_model_len": 65536}) as running:
         yield running
@@ -134,7 +134,7 @@ def test_a_key_is_asked_for_without_an_echo(tmp_path: Path) -> None:
 
 
 def test_a_running_service_takes_it_within_a_second(
-    make_server: MakeServer, server: OpenAI
+    make_server: MakeServer, server: OpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = make_server()
     api = Api(service.url, service.token())
@@ -149,5 +149,13 @@ def test_a_running_service_takes_it_within_a_second(
     row = listed(service.data)["deepseek-v3"]
     assert (row["answers"], row["tokens_per_second"] > 0) == (True, True)
     assert (row["source"], row["serves"]) == (server.url, "maker/large")
+    monkeypatch.setenv("STAND_KEY", KEY)
+    keyed = ("models", "use", "deepseek-v3", server.base, "--key-env", "STAND_KEY")
+    assert "has no variable STAND_KEY" in refused(*keyed, data=service.data)
+    server.key = KEY
+    assert api.chat(model="deepseek-v3").status == 500
+    row = listed(service.data)["deepseek-v3"]
+    assert (row["answers"], row["refused"]) == (False, 401)
+    assert "refused (401)" in done("models", "list", data=service.data)
     done("models", "reset", "deepseek-v3", data=service.data)
     assert api.chat(model="deepseek-v3").headers["x-served-by"] == "scripted/scripted"

@@ -142,6 +142,13 @@ async def test_what_a_server_answers_is_told(
         await operator.use("deepseek-v3", server.base)
 
 
+async def test_who_thinks_for_long_is_not_heard_out(operator: Operator, server: OpenAI) -> None:
+    server.says = ["嗯"] * 5000
+    found = await operator.use("deepseek-r1", server.base, limit=5.0)
+    assert found.trial is not None
+    assert 32 <= found.trial.tokens < 1000
+
+
 async def test_it_may_be_applied_untried(operator: Operator) -> None:
     away = f"http://127.0.0.1:{free_port()}/v1"
     with pytest.raises(SourceError, match="cannot be reached"):

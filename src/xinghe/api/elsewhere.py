@@ -1,6 +1,7 @@
 """What is behind links, what an operator's tools read, and a JSON 404 elsewhere."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -159,17 +160,31 @@ def image_routes(store: ImageStore) -> list[BaseRoute]:
 def metrics_routes(
     readiness: Readiness, models: Callable[[], Awaitable[ModelList]]
 ) -> list[BaseRoute]:
-    """`/metrics`, and `/models`: every model with its state and speed, for the command line."""
+    """`/metrics`; for the command line `/models`, every model with its state and speed, and
+    `/variables/<name>`, whether a variable (of a key) is set here.
+    """
 
     async def page(_: Request) -> Response:
         text = await asyncio.to_thread(generate_latest)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     async def listed(_: Request) -> Response:
-        told = {"data": (await models()).data, "engines": readiness.engines}
+        told = {
+            "data": (await models()).data,
+            "engines": readiness.engines,
+            "refused": REFUSALS,
+        }
         return Response(msgspec.json.encode(told), media_type="application/json")
 
-    return [read_route("/metrics", page), read_route("/models", listed), Nowhere()]
+    async def variable(request: Request) -> Response:
+        return JSONResponse({"set": bool(os.environ.get(request.path_params["name"], "").strip())})
+
+    return [
+        read_route("/metrics", page),
+        read_route("/models", listed),
+        read_route("/variables/{name}", variable),
+        Nowhere(),
+    ]
 
 
 def read_route(path: str, answer: Callable[[Request], Awaitable[Response]]) -> Route:

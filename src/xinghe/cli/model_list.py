@@ -46,7 +46,8 @@ def list_models(weights: bool, data: str | None, as_json: bool) -> None:
 
     `source` is the server's address or the model file, never a key. The running service says how
     fast a model was of late, in tokens a second, and whether it answers; where none runs, that is
-    said. `--json` and `--csv` also hold the limits in tokens and the prices in Tokens a token.
+    said. A server that wants a key or a balance has `refused`. `--json` and `--csv` also hold the
+    limits in tokens and the prices in Tokens a token.
     """
     try:
         if weights:
@@ -56,9 +57,16 @@ def list_models(weights: bool, data: str | None, as_json: bool) -> None:
     except (SettingsError, CatalogError, ConfigurationError, WeightsError) as error:
         raise click.ClickException(str(error)) from error
     whole = as_json or click.get_current_context().meta.get(FORM) == "csv"
-    show(rows if whole else [{name: row[name] for name in TABLE} for row in rows], as_json=as_json)
+    show(rows if whole else [_short(row) for row in rows], as_json=as_json)
     if note:
         click.echo(note, err=True)
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    """What a terminal has room for."""
+    if row["refused"]:
+        row = {**row, "answers": f"refused ({row['refused']})"}
+    return {name: row[name] for name in TABLE}
 
 
 async def _listed(settings: Settings) -> tuple[list[dict[str, Any]], str]:
@@ -107,6 +115,7 @@ def _row(
         trial.tokens_per_second,
     ]
     waits = [about.first_token_ms if about else None, trial.first_token_ms]
+    refused = told.refused.get(card.deployment) if told else None
     source, serves = behind(spec)
     if about and about.served_by and isinstance(spec, LlamaCppDeployment):
         served = about.served_by.partition("/")[2]
@@ -126,7 +135,8 @@ def _row(
         "output_ratio": card.output_ratio,
         "tokens_per_second": next((round(each, 2) for each in speeds if each), None),
         "first_token_ms": next((round(each, 1) for each in waits if each), None),
-        "answers": about.ready if about else None,
+        "answers": about.ready and refused is None if about else None,
+        "refused": refused,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -13,13 +14,13 @@ from xinghe.catalog import CatalogError, Kind
 from xinghe.catalog.deployments import ENGINES
 from xinghe.cli import tried
 from xinghe.cli.common import actor, data_option, json_option, run_in, show
-from xinghe.cli.service import follows
+from xinghe.cli.service import follows, lacks, running
 from xinghe.cli.tried import Tried
 from xinghe.configuration import ConfigurationError, Configurations
 from xinghe.configuration.redaction import redacted
 from xinghe.observe import logs
 from xinghe.settings import Settings
-from xinghe.sources import Desk, Key, Options, SourceError, assigned, known, parse_all, using
+from xinghe.sources import Desk, Key, Options, SourceError, Use, assigned, known, parse_all, using
 from xinghe.sources.values import SECRET
 from xinghe.storage import Database
 from xinghe.weights import WeightsError, terminal_progress
@@ -96,6 +97,8 @@ def use(
             limit=try_timeout,
             new=Kind(new) if new else None,
         )
+        if key_env and not no_try:
+            await _require(settings, key_env)
         desk = Desk(
             settings=settings,
             built=configurations.built,
@@ -106,38 +109,13 @@ def use(
         )
         tree = (await configurations.current()).tree
         found = await using.use(desk, tree, name, parsed, options)
-        note = f"models use {name}: {found.shown}"
-        if found.trial:
-            click.echo(found.trial.text, err=True)
-        outcome = await configurations.patch(
-            found.patch, actor(), source="command", note=note[:MOST_OF_NOTE]
-        )
-        if (trial := found.trial) is not None:
-            speed = Tried("", trial.first_ms, trial.tokens_per_second)
-            tried.keep(settings.data_dir, found.deployment, found.spec, speed)
-        table = redacted(found.table, ("deployments", found.deployment))
-        return {
-            "model": name,
-            "deployment": found.deployment,
-            "source": found.shown,
-            "shared": found.shared,
-            "table": table,
-            "trial": found.trial,
-            "version": outcome.version.number,
-            "service": await follows(settings, configurations, outcome.version.number, name),
-        }
+        return await _applied(settings, configurations, name, found)
 
     done = changing(data, action)
     if as_json:
         show(done, as_json=True)
-        return
-    click.echo(
-        f"{name} is served by {done['source']} now (deployment {done['deployment']}"
-        f"{', which others have too' if done['shared'] else ''}; version {done['version']})"
-    )
-    click.echo(done["service"])
-    if key_env:
-        click.echo(f"the service reads its key from {key_env}, which must be in its environment")
+    else:
+        _tell(done)
 
 
 @click.command()
@@ -185,6 +163,52 @@ def changing(
     except KeyboardInterrupt:
         click.echo("\ninterrupted: nothing was changed", err=True)
         raise SystemExit(130) from None
+
+
+async def _applied(
+    settings: Settings, configurations: Configurations, model: str, found: Use
+) -> dict[str, Any]:
+    """Apply it; what is to be told of it."""
+    trial = found.trial
+    if trial is not None:
+        click.echo(trial.text, err=True)
+    note = f"models use {model}: {found.shown}"[:MOST_OF_NOTE]
+    outcome = await configurations.patch(found.patch, actor(), source="command", note=note)
+    if trial is not None:
+        speed = Tried("", trial.first_ms, trial.tokens_per_second)
+        tried.keep(settings.data_dir, found.deployment, found.spec, speed)
+    return {
+        "model": model,
+        "deployment": found.deployment,
+        "source": found.shown,
+        "shared": found.shared,
+        "table": redacted(found.table, ("deployments", found.deployment)),
+        "trial": trial,
+        "version": outcome.version.number,
+        "service": await follows(settings, configurations, outcome.version.number, model),
+    }
+
+
+def _tell(done: dict[str, Any]) -> None:
+    shared = ", which others have too" if done["shared"] else ""
+    click.echo(
+        f"{done['model']} is served by {done['source']} now (deployment {done['deployment']}"
+        f"{shared}; version {done['version']})"
+    )
+    click.echo(done["service"])
+    if variable := done["table"].get("key_env"):
+        click.echo(f"the service reads its key from {variable}, which must be in its environment")
+
+
+async def _require(settings: Settings, variable: str) -> None:
+    """Raises `SourceError` where a running service could not read its key there."""
+    where = running(settings)
+    if where is not None and await asyncio.to_thread(lacks, where, variable):
+        raise SourceError(
+            f"the service at {where.url} has no variable {variable} in its environment, so it "
+            "would be refused: start it again with the variable, or have the key asked for and "
+            "kept (--ask-key); --no-try applies it nevertheless"
+        )
 
 
 def _fields(texts: Sequence[str]) -> dict[str, Any]:

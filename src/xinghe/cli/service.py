@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import time
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,6 +13,8 @@ import msgspec
 from xinghe.configuration import Configurations
 from xinghe.settings import Settings
 from xinghe.supervisor.whereabouts import Whereabouts, find
+
+T = TypeVar("T")
 
 TIMEOUT = 5.0
 """Seconds that it has to answer."""
@@ -41,8 +43,17 @@ class Model(msgspec.Struct):
 
 
 class Told(msgspec.Struct):
+    """`engines` by deployment; `refused` the status with which a server last refused us, by
+    deployment.
+    """
+
     data: list[Model] = []
     engines: dict[str, dict[str, Any]] = {}
+    refused: dict[str, int] = {}
+
+
+class Variable(msgspec.Struct):
+    set: bool
 
 
 def running(settings: Settings) -> Whereabouts | None:
@@ -52,16 +63,26 @@ def running(settings: Settings) -> Whereabouts | None:
 
 def models(where: Whereabouts) -> Told | None:
     """What it says of its models and engines; `None` where it does not answer."""
+    return _asked(where, "/models", Told)
+
+
+def lacks(where: Whereabouts, variable: str) -> bool:
+    """Whether it says that a variable is not set in its environment."""
+    told = _asked(where, f"/variables/{variable}", Variable)
+    return told is not None and not told.set
+
+
+def _asked(where: Whereabouts, path: str, kind: type[T]) -> T | None:
     parts = urlsplit(where.metrics_url)
     if not parts.hostname:
         return None
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT)
     try:
-        connection.request("GET", "/models")
+        connection.request("GET", path)
         answer = connection.getresponse()
         if answer.status != 200:
             return None
-        return msgspec.json.decode(answer.read(MOST), type=Told)
+        return msgspec.json.decode(answer.read(MOST), type=kind)
     except (OSError, http.client.HTTPException, msgspec.DecodeError):
         return None
     finally:

@@ -19,6 +19,8 @@ from xinghe.sources.source import Endpoint, SourceError
 CONNECT, SILENCE = 5.0, 15.0
 """Seconds."""
 MOST = 8 * 1024 * 1024
+LONGEST = 200
+"""Characters of a model's name."""
 LISTED = 40
 """Models that are listed in a message."""
 CONTEXTS = (
@@ -147,7 +149,12 @@ async def _listed(url: str, key: Key) -> dict[str, Offered]:
         models = decoded(data, _List).data
     finally:
         await server.aclose()
-    return {each["id"]: _offered(each) for each in models if isinstance(each.get("id"), str)}
+    return {each["id"]: _offered(each) for each in models if _is_name(each.get("id"))}
+
+
+def _is_name(name: object) -> bool:
+    """Whether it can be shown on a terminal, and kept."""
+    return isinstance(name, str) and 0 < len(name) <= LONGEST and name.isprintable()
 
 
 def _offered(model: dict[str, Any]) -> Offered:

@@ -24,7 +24,6 @@ from xinghe.catalog import (
 from xinghe.core import (
     Busy,
     EngineRequest,
-    FinishDelta,
     Message,
     ReasoningDelta,
     RefusalDelta,
@@ -58,8 +57,10 @@ from xinghe.sources.source import SourceError
 QUESTION = "你好"
 TOKENS = 16
 """The most that is generated."""
-STEPS = 1
-"""Of an image."""
+ENOUGH = 2 * TOKENS
+"""Of a chain of thought, for which no bound is sent."""
+STEPS, LEAST_STEPS = 1, 10
+"""Of an image: as few as a model of ours draws, and as the documented API takes."""
 MOST_OF_IMAGE = 64 * 1024 * 1024
 MOST_SHOWN = 60
 ADAPTED: dict[str, dict[str, Any]] = {
@@ -154,7 +155,7 @@ async def try_embedder(
         raise _late(limit) from None
     finally:
         await embedder.aclose()
-    return Trial(time.perf_counter() - began, dimensions=len(vectors.data[0]) // 4)
+    return Trial(round(time.perf_counter() - began, 2), dimensions=len(vectors.data[0]) // 4)
 
 
 async def try_images(
@@ -175,7 +176,7 @@ async def try_images(
         negative_prompt="",
         width=width,
         height=height,
-        steps=STEPS,
+        steps=STEPS if isinstance(spec, DiffusersDeployment) else LEAST_STEPS,
         sampler=DEFAULT_SAMPLER,
         style=DEFAULT_STYLE,
         seed=1,
@@ -198,13 +199,13 @@ async def try_images(
     finally:
         await engine.aclose()
         await fetcher.aclose()
-    return Trial(time.perf_counter() - began)
+    return Trial(round(time.perf_counter() - began, 2))
 
 
 async def _asked(engine: Engine, shown: str, limit: float) -> Trial:
-    """Raises `EngineError`, `SourceError`."""
+    """Raises `EngineError`, `SourceError`. A model that thinks first may not come to its end."""
     began = time.perf_counter()
-    trial, last = Trial(), began
+    trial, first, last = Trial(), 0.0, 0.0
     try:
         async with asyncio.timeout(limit):
             prompt = await engine.prepare([Message("user", QUESTION)])
@@ -212,24 +213,25 @@ async def _asked(engine: Engine, shown: str, limit: float) -> Trial:
             async with aclosing(engine.generate(request)) as batches:
                 async for batch in batches:
                     for delta in batch.deltas:
-                        if isinstance(delta, FinishDelta):
-                            break
                         if isinstance(
                             delta, TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta
                         ):
-                            last = batch.arrived
-                            if trial.first_ms is None:
-                                trial.first_ms = (last - began) * 1000
+                            first, last = first or batch.arrived, batch.arrived
                             trial.tokens += max(1, delta.tokens)
                             trial.answer += getattr(delta, "text", "")
+                    if trial.tokens >= ENOUGH:
+                        break
     except TimeoutError:
-        raise SourceError(f"{shown} did not answer within {limit:g} s (--try-timeout)") from None
-    if trial.first_ms is None:
+        if not first:
+            raise SourceError(
+                f"{shown} did not answer within {limit:g} s (--try-timeout)"
+            ) from None
+    if not first:
         raise SourceError(f"{shown} answered a small request with no text at all")
-    trial.seconds = time.perf_counter() - began
-    after = last - began - trial.first_ms / 1000
-    if trial.tokens > 1 and after > 0:
-        trial.tokens_per_second = (trial.tokens - 1) / after
+    trial.seconds = round(time.perf_counter() - began, 2)
+    trial.first_ms = round((first - began) * 1000, 1)
+    if trial.tokens > 1 and last > first:
+        trial.tokens_per_second = round((trial.tokens - 1) / (last - first), 2)
     return trial
 
 
