@@ -70,6 +70,10 @@ async def test_an_old_version_is_applied_again(configurations: Configurations) -
         ({"models": {"deepseek-v3": {"deployment": "none"}}}, "'none', allowed"),
         ({"models": {"new": {"kind": "chat"}}}, r"models\.new: .*context"),
         ({"limits": {"qps": -1}}, "limits: qps is -1"),
+        (
+            {"deployments": {"big": {"url": "ftp://u:sk-pass@h/v1"}}},
+            r"`url` is '<secret deployments\.big\.url>', allowed: an http",
+        ),
     ],
 )
 async def test_what_makes_no_catalog_is_refused(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.configuration.conftest import settings
+from tests.kit.postgres import cluster
 from xinghe.configuration import Configurations, Follower, Version
 from xinghe.storage import Database
 
@@ -121,3 +122,21 @@ async def test_a_conflict_that_another_change_ends_is_told_no_more(
     await seconds_until(lambda: bool(follower.file_troubles))
     await configurations.patch({"models": {V3: {"rpm": 7}}}, "app-1", source="api")
     await seconds_until(lambda: not follower.file_troubles)
+
+
+@pytest.mark.slow
+async def test_a_database_that_is_away_for_a_while(gateway: Gateway, tmp_path: Path) -> None:
+    with cluster(tmp_path / "own") as own:
+        url = own.database()
+        async with await Database.open(tmp_path, url) as database:
+            configurations = Configurations(database, settings(tmp_path, url))
+            made = Follower(configurations, gateway)
+            await made.start()
+            await asyncio.to_thread(own.server.stop)
+            await asyncio.sleep(3)
+            await asyncio.to_thread(own.server.start)
+            async with await Database.open(tmp_path, url) as other:
+                them = Configurations(other, settings(tmp_path, url))
+                await them.patch({"models": {V3: {"rpm": 5}}}, "cli:me", source="command")
+            await seconds_until(lambda: gateway.applied == [1], 20)
+            await made.stop()

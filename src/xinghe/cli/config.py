@@ -12,7 +12,7 @@ import msgspec
 
 from xinghe.catalog import CatalogError, Tree
 from xinghe.cli.common import actor, data_option, json_option, moment, run_in, show, shown_options
-from xinghe.cli.service import follows
+from xinghe.cli.service import follows, running
 from xinghe.configuration import (
     ConfigurationError,
     Configurations,
@@ -124,6 +124,7 @@ def status(data: str | None, as_json: bool) -> None:
 
     async def find(configurations: Configurations) -> dict[str, Any]:
         made = await configurations.examined()
+        here = running(configurations.settings) is not None
         return {
             **_described(made.version),
             "waiting": bool(list(compared(made.version.tree, made.tree))),
@@ -136,6 +137,8 @@ def status(data: str | None, as_json: bool) -> None:
                     "trouble": each.trouble.splitlines(),
                 }
                 for each in await configurations.places()
+                # What one has told that runs no more is of no interest.
+                if here or each.place != configurations.place
             ],
         }
 

@@ -16,7 +16,7 @@ from xinghe.configuration import tables
 from xinghe.configuration.files import MODELS, Files, Found
 from xinghe.configuration.importing import Base, Import, joined
 from xinghe.configuration.merging import patched
-from xinghe.configuration.redaction import restored
+from xinghe.configuration.redaction import concealed, restored
 from xinghe.configuration.tables import Field, Place, Source, Version
 from xinghe.configuration.told import fields, logged
 from xinghe.configuration.tree import (
@@ -66,13 +66,13 @@ class Configurations:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
-        self._settings = settings
+        self.settings = settings
         self.files = Files(settings.data_dir)
         self.place = _place(settings)
 
     def on(self, database: Database) -> Configurations:
         """The same, with another database's transactions."""
-        return Configurations(database, self._settings)
+        return Configurations(database, self.settings)
 
     async def newest(self) -> int:
         """The number of the applied version; 0 where there is none."""
@@ -110,7 +110,11 @@ class Configurations:
 
     def built(self, tree: Tree) -> Catalog:
         """Raises `CatalogError`."""
-        return built(merged(models_of(tree)), self._settings)
+        try:
+            return built(merged(models_of(tree)), self.settings)
+        except CatalogError as error:
+            # It repeats the value of a field, which may be a URL with a password in it.
+            raise CatalogError(concealed(str(error), tree)) from None
 
     async def apply(
         self,
@@ -203,7 +207,7 @@ class Configurations:
         """
         made = await self.import_files()
         if made.version.number == 0 and MODELS in made.troubles:
-            raise CatalogError(f"{self._settings.data_dir / MODELS}: {made.troubles[MODELS]}")
+            raise CatalogError(f"{self.settings.data_dir / MODELS}: {made.troubles[MODELS]}")
         return made.version
 
     async def _change(

@@ -53,6 +53,21 @@ def restored(tree: Tree, old: Tree) -> Tree:
     return made
 
 
+def concealed(text: str, tree: Tree) -> str:
+    """A message about a tree, without the secrets of the tree."""
+    known: dict[str, str] = {}
+
+    def learn(path: Path, value: str) -> str:
+        if is_secret(path, value):
+            known[value] = mark(path)
+        return value
+
+    _each(tree, (), learn)
+    for secret in sorted(known, key=len, reverse=True):
+        text = text.replace(secret, known[secret])
+    return text
+
+
 def is_secret(path: Path, text: str) -> bool:
     """Whether nobody is shown the text at a path."""
     if not text or path[0] == SAFETY:

@@ -12,9 +12,9 @@ from xinghe.configuration.redaction import redacted
 from xinghe.configuration.tables import Field, Version
 from xinghe.configuration.tree import LISTS, Change, Path, changes, named
 
-MOST = 100
+MOST = 50
 """Changes of one version that are told; the audit log is no place for a whole catalog."""
-LONGEST = 400
+LONGEST = 200
 """Characters of a value as JSON."""
 
 
