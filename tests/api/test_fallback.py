@@ -397,9 +397,11 @@ def test_a_repeated_key_is_answered_by_what_was_kept(
 
 
 def test_models_tell_who_may_serve(api: Api, service: Server) -> None:
+    answered(api.chat(model="lost", messages=Script().messages))
     lost, gone = (api.get(f"/models/{name}").json["xinghe"] for name in ("lost", "away"))
     assert (lost["state"], lost["fallback"]) == ("ready", [served("other")])
     assert lost["served_by"] == served("gone")
+    assert lost["first_token_ms"] is None, "how fast another is, is not told of it"
     assert gone["state"] == "not ready"
     assert "fallback" not in api.get("/models/scripted-chat").json["xinghe"]
 

@@ -90,6 +90,10 @@ class Work(Protocol[T_co]):
     def used(self) -> int:
         """What it has used of the Tokens a minute."""
 
+    @property
+    def by_own(self) -> bool:
+        """Whether the model's own deployment does it: how fast another is, is not of the model."""
+
     async def prepare(self) -> Prepared[T_co]:
         """Moderate what was asked, if it is to be, and count it. Raises `ApiError`."""
 
@@ -143,7 +147,8 @@ async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
         exchange.charged = holding.charged
     model = exchange.model
     # Of one that serves the model no more, nobody wants to know.
-    if usage.first and exchange.serving.behind(model) is services.live.now.behind(model):
+    current = exchange.serving.behind(model) is services.live.now.behind(model)
+    if usage.first and current and work.by_own:
         services.speeds.note(
             model,
             waited=usage.first - usage.arrived,

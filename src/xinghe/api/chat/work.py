@@ -89,6 +89,10 @@ class ChatWork(msgspec.Struct, eq=False):
         usage = self.usage
         return usage.prompt_tokens + usage.completion_tokens + usage.discarded_tokens
 
+    @property
+    def by_own(self) -> bool:
+        return self._chain.now is self._chain.own
+
     async def prepare(self) -> Prepared[Batch]:
         """Moderate what was asked and count it: what is left to do is to generate."""
         services, request = self._services, self._request

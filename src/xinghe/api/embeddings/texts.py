@@ -76,6 +76,10 @@ class TextWork(Generic[T]):
     def used(self) -> int:
         return self.usage.prompt_tokens
 
+    @property
+    def by_own(self) -> bool:
+        return self._chain.now is self._chain.own
+
     async def prepare(self) -> Prepared[T]:
         """Texts are not moderated: what comes of them is numbers."""
         return Prepared(self._run, self.card.rate.cost(self.tokens, 0), self.tokens)

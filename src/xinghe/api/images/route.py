@@ -95,6 +95,10 @@ class _Drawing:
     def used(self) -> int:
         return self.tokens if self.usage.finished else 0
 
+    @property
+    def by_own(self) -> bool:
+        return self._chain.now is self._chain.own
+
     async def prepare(self) -> Prepared[list[ImageData]]:
         """Moderate the prompts and the user's id. Raises `ApiError` (403) that names the field."""
         texts = {
