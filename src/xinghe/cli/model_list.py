@@ -76,7 +76,7 @@ async def _listed(settings: Settings) -> tuple[list[dict[str, Any]], str]:
     told = models(where) if where else None
     note = ""
     if where is None:
-        note = f"no service runs on {settings.data_dir}: nobody can say how fast a model is"
+        note = f"no service runs on {settings.data_dir}: nobody can say whether a model answers"
     elif told is None:
         note = f"the service at {where.url or 'this directory'} does not say whether models answer"
     specs = {**catalog.deployments, **catalog.embeddings, **catalog.images}

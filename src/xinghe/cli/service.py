@@ -95,7 +95,10 @@ async def follows(
     """What becomes of a version in the service, waited for while it takes it, and of a `model`."""
     where = running(settings)
     if where is None:
-        return f"no service runs on {settings.data_dir}: its next start has it"
+        others = [each for each in await configurations.places() if each.place and each.version]
+        text = f"no service runs on {settings.data_dir}: its next start has it"
+        known = ", ".join(each.place for each in others if each.place != configurations.place)
+        return f"{text}; others on this database follow by themselves: {known}" if known else text
     if not where.url:
         return "the service is being started: it has it when it is ready"
     end = time.monotonic() + FOLLOWS

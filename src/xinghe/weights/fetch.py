@@ -88,8 +88,17 @@ async def _from_first(
     raise WeightsError(
         f"{weight.name} could not be fetched. Tried:\n" + "\n".join(failures) + "\n"
         "What helps: the network or a proxy (HTTPS_PROXY), then the same command again, which goes "
-        f"on where it stopped; or a folder that holds {weight.file} (XINGHE_WEIGHTS__PATH=FOLDER); "
-        "or a mirror of your own (XINGHE_WEIGHTS__URL=https://...)."
+        f"on where it stopped; or {_instead(weight)}."
+    )
+
+
+def _instead(weight: Weight) -> str:
+    """Where else a weight may come from."""
+    if weight.only:
+        return f"a mirror of that hub (XINGHE_WEIGHTS__{weight.only.upper()}=https://...)"
+    return (
+        f"a folder that holds {weight.file} (XINGHE_WEIGHTS__PATH=FOLDER); or a mirror of your own "
+        "(XINGHE_WEIGHTS__URL=https://...)"
     )
 
 
