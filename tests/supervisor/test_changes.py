@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -167,6 +168,7 @@ def test_an_embedded_engine_starts_and_stops_with_its_deployment(
     assert stream.done
     until("the old one has ended", lambda: first not in engines(server))
     answered(api.chat(model=MODEL, max_tokens=2))
+    until("measured", lambda: api.at("").get("/readyz").json["engines"]["tiny"]["reads"] > 0)
     # A weights file that is missing changes nothing.
     missing = {"deployments": {"tiny": {"weights": "/no/such.gguf"}}}
     reply = desk.send("PATCH", "/config", json.dumps({"patch": missing}).encode())
@@ -174,6 +176,11 @@ def test_an_embedded_engine_starts_and_stops_with_its_deployment(
     answered(api.chat(model=MODEL, max_tokens=2))
     change(desk, deployments={"tiny": None}, models={MODEL: None, "gone": None})
     until("none", lambda: engines(server) == [])
+    told = api.at("").get("/readyz").json
+    assert "engines" not in told
+    assert "deployment tiny" not in told["checks"]
+    with urllib.request.urlopen(server.metrics_url) as metrics:
+        assert b'deployment="tiny"' not in metrics.read()
     Books(server).settled()
 
 
