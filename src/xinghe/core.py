@@ -161,10 +161,9 @@ class Prompt(msgspec.Struct, frozen=True):
 class EngineRequest(msgspec.Struct, frozen=True):
     """One pass of an engine: the prompt, how to sample, and the most to generate (1 or more).
 
-    A `preemptible` one does not queue: it yields to those that do. One with `priority` continues
-    an answer that has begun: it goes before all that wait. `account` is who asks: what an engine
-    has read for it is read again for nobody else (`None`: for nobody at all). `whole`: nobody sees
-    any of it before its end.
+    A `preemptible` one yields to those that queue. One with `priority` continues an answer that has
+    begun: it goes before all that wait. What an engine has read for the `account` that asks is read
+    again for no other (`None`: for none). Nobody sees a `whole` one before its end.
     """
 
     request_id: str

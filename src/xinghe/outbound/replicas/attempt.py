@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from xinghe.outbound.faults import AnswerTooLarge, CallFailed, Refused, Silent
 from xinghe.outbound.replicas.keys import Key
 from xinghe.outbound.replicas.replica import Replica, nobody_listens
 from xinghe.outbound.response import Response
 
-if TYPE_CHECKING:
-    from xinghe.outbound.replicas.rounds import Round
-
 T = TypeVar("T")
 
 OF_REQUESTS = frozenset({400, 413, 414, 415, 422})
 """Statuses of refusals that another replica would repeat: it is the request that is refused."""
+
+
+class Pooled(Protocol):
+    """What an attempt knows of its pool: whether there are other replicas, and its clock."""
+
+    @property
+    def several(self) -> bool: ...
+    @property
+    def clock(self) -> Callable[[], float]: ...
+
+    def changed(self, replica: Replica, now: float, error: CallFailed | None = None) -> None:
+        """Something is known of a replica that may change who is preferred."""
+
+
+class OfOneRequest(Protocol):
+    """What an attempt is one of: all together judge what none of them can judge alone."""
+
+    @property
+    def pool(self) -> Pooled: ...
+    @property
+    def tokens(self) -> int: ...
+
+    def goes_on(self, attempt: Attempt, error: CallFailed) -> bool:
+        """Whether another attempt follows one that has failed so."""
+
+    def suspect(self, replica: Replica, ticket: int, error: CallFailed) -> None:
+        """It has failed, which may be the request's own fault."""
+
+    def fault_was_theirs(self) -> None:
+        """A replica has done what others failed at."""
 
 
 class Attempt:
@@ -28,7 +55,7 @@ class Attempt:
     unless the answer has `begun`: from then on somebody may have seen it.
     """
 
-    def __init__(self, round_: Round, replica: Replica, key: Key, now: float) -> None:
+    def __init__(self, round_: OfOneRequest, replica: Replica, key: Key, now: float) -> None:
         self.replica, self.key = replica, key
         self.begun = self.over = False
         """`over`: it failed, and another is made."""
@@ -37,7 +64,6 @@ class Attempt:
         self.next: Attempt | None = None
         self._round = round_
         self._server = replica.servers[key]
-        self._limit: asyncio.Timeout | None = None
         self._ticket = replica.breaker.begun(now)
         self._asked = replica.words.asked(now)
         self._charge = key.take(now, round_.tokens)
@@ -47,7 +73,6 @@ class Attempt:
         replica.looked_at = now
 
     def __enter__(self) -> Self:
-        self.replica.waiting.add(self)
         return self
 
     def __exit__(
@@ -57,7 +82,6 @@ class Attempt:
         trace: TracebackType | None,
     ) -> bool:
         now, replica = self._round.pool.clock(), self.replica
-        replica.waiting.discard(self)
         replica.outstanding -= 1
         self.key.gave_back()
         if error is None:
@@ -93,20 +117,17 @@ class Attempt:
         is_seen = self.begun and not self.unseen
         if is_seen or not self._round.pool.several:
             return await waited_for
+        limit = asyncio.timeout(None)
+        self.replica.waits.add(limit)
         try:
-            async with asyncio.timeout(None) as self._limit:
+            async with limit:
                 return await waited_for
         except TimeoutError:
-            if self._limit is None or not self._limit.expired():
+            if not limit.expired():
                 raise
             raise Silent("it does not answer a probe either") from None
         finally:
-            self._limit = None
-
-    def give_up(self) -> None:
-        """Wait no longer: another replica may take it."""
-        if self._limit is not None:
-            self._limit.reschedule(asyncio.get_running_loop().time())
+            self.replica.waits.discard(limit)
 
     def refused(self, refused: Refused) -> None:
         """The answer is a refusal, whatever its status."""

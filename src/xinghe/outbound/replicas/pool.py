@@ -45,8 +45,8 @@ class Pool:
         self.name = name
         self.clock = clock
         self._slots = deployment.slots
-        self.patience = deployment.connect_timeout
-        """Seconds that whoever asks whether anybody answers is ready to wait."""
+        self.connect_timeout = deployment.connect_timeout
+        """Seconds for which whoever asks whether anybody answers waits."""
         self._choice = choice or LeastOutstanding()
         self._affinity = affinity or PrefixAffinity(deployment.slots // 4)
         self.replicas = replicas_of(name, deployment)

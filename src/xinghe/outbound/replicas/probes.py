@@ -5,14 +5,12 @@ that nobody hears of are still there.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from xinghe.outbound.replicas.replica import Replica
-
-if TYPE_CHECKING:
-    from xinghe.outbound.replicas.pool import Pool
 
 WHILE_AWAY = 0.5
 """Seconds between the probes of a replica that is away."""
@@ -24,6 +22,22 @@ TIMEOUT = 2.0
 """Seconds within which a probe is answered."""
 
 
+class Watched(Protocol):
+    """The pool whose replicas are asked."""
+
+    @property
+    def replicas(self) -> Sequence[Replica]: ...
+    @property
+    def several(self) -> bool: ...
+    @property
+    def connect_timeout(self) -> float: ...
+    @property
+    def clock(self) -> Callable[[], float]: ...
+
+    def changed(self, replica: Replica, now: float) -> None:
+        """Something is known of a replica that may change who is preferred."""
+
+
 class Probes:
     """Asks each replica of a pool for its models; how often, its state decides.
 
@@ -31,7 +45,7 @@ class Probes:
     to decide. Started by the first request; `aclose` ends them.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Watched) -> None:
         self._pool = pool
         self._tasks: dict[Replica, asyncio.Task[None]] = {}
         self._closed = False
@@ -46,7 +60,7 @@ class Probes:
     async def any_answers(self) -> bool:
         """Ask all at once; what they say is known from then on."""
         asked = [
-            asyncio.create_task(self._probe(one, self._pool.patience))
+            asyncio.create_task(self._probe(one, self._pool.connect_timeout))
             for one in self._pool.replicas
             if one.weight
         ]
@@ -111,6 +125,5 @@ class Probes:
             for one in pool.replicas
         )
         if others and replica.breaker.state == "open" and replica.breaker.cause != "failing":
-            for attempt in list(replica.waiting):
-                attempt.give_up()
+            replica.give_up()
         return alive

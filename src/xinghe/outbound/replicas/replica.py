@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import structlog
 
@@ -15,9 +15,6 @@ from xinghe.outbound.replicas.breaker import CircuitBreaker
 from xinghe.outbound.replicas.cooldown import RetryAfter
 from xinghe.outbound.replicas.keys import InTurn, Key, Single
 from xinghe.outbound.replicas.slowness import LOOK_EVERY, FirstWords
-
-if TYPE_CHECKING:
-    from xinghe.outbound.replicas.attempt import Attempt
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +52,8 @@ class Replica:
         self.suspected = asyncio.Event()
         """Somebody wants a probe before its time."""
         self.requests = metrics.REPLICA_REQUESTS.labels(deployment, label)
-        self.waiting: set[Attempt] = set()
-        """Those whose answer has not ended."""
+        self.waits: set[asyncio.Timeout] = set()
+        """Of those that would go to another replica if nobody were here any more."""
         self._told: State = "up"
 
     @property
@@ -99,6 +96,11 @@ class Replica:
         """What `probe` has found."""
         if alive or now - self.answered_at >= PROVEN:  # not every server knows what it is asked
             self.breaker.probed(alive, now)
+
+    def give_up(self) -> None:
+        """Have nobody wait any longer who could go to another replica."""
+        for limit in self.waits:
+            limit.reschedule(asyncio.get_running_loop().time())
 
     def tell(self, now: float, error: CallFailed | None = None) -> bool:
         """Whether its state has changed; if so, and an operator would want to know, a line of the

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from xinghe.outbound.faults import CallFailed, Refused, Unreachable
 from xinghe.outbound.replicas.affinity import Head
-from xinghe.outbound.replicas.attempt import Attempt
+from xinghe.outbound.replicas.attempt import Attempt, Pooled
 from xinghe.outbound.replicas.keys import Key
 from xinghe.outbound.replicas.replica import Replica
-
-if TYPE_CHECKING:
-    from xinghe.outbound.replicas.pool import Pool
 
 SOONEST = 1.0
 """Seconds that a client is told to wait at least."""
@@ -33,10 +30,22 @@ class UsedUp(Refused):
         self.args = ("its replicas are full, or its keys used up",)
 
 
+class Picking(Pooled, Protocol):
+    """What a round asks its pool."""
+
+    def pick(
+        self, head: Head | None, tokens: int, tried: set[Replica], keys: set[Key]
+    ) -> tuple[Replica, Key] | None:
+        """Whom to try next, and with which key; `None` for nobody."""
+
+    def why_nobody(self, tokens: int) -> CallFailed:
+        """What keeps all replicas from being tried now."""
+
+
 class Round:
     """The attempts of one request: no replica is tried twice, and no key that was refused."""
 
-    def __init__(self, pool: Pool, head: Head | None, tokens: int) -> None:
+    def __init__(self, pool: Picking, head: Head | None, tokens: int) -> None:
         self.pool = pool
         self.tokens = tokens
         self._head = head
