@@ -273,9 +273,11 @@ def proxy_for(url: str) -> str | None:
     Asked once: aiohttp's own `trust_env` reads `.netrc` in a thread at every request.
     """
     parts = urlsplit(url)
-    if parts.hostname is None or proxy_bypass(parts.hostname):
+    proxy = getproxies().get(parts.scheme)
+    # Each look into the environment takes time, and a change may make many servers at once.
+    if proxy is None or parts.hostname is None or proxy_bypass(parts.hostname):
         return None
-    return getproxies().get(parts.scheme)
+    return proxy
 
 
 class _CleanConnector(aiohttp.TCPConnector):
