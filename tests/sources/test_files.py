@@ -96,6 +96,10 @@ async def test_what_is_too_large_for_the_memory_is_not_loaded(
     monkeypatch.setattr("xinghe.sources.memory.free_memory", lambda: 60_000_000)
     with pytest.raises(SourceError, match=r"too large for the memory here: .*60\.0 MB are free"):
         await operator.use("deepseek-v3", str(tiny))
+    # It is the context that is too large: the message names one that fits.
+    monkeypatch.setattr("xinghe.sources.memory.free_memory", lambda: 300_000_000)
+    with pytest.raises(SourceError, match=r"for its context.*; --set context=131072 fits"):
+        await operator.use("deepseek-v3", str(tiny), fields={"context": 1_048_576})
     assert operator.tree == {}
 
 

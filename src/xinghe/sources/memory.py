@@ -32,15 +32,21 @@ def free_memory(meminfo: Path = MEMINFO, cgroup: Path = CGROUP) -> int | None:
     return min(free) if free else None
 
 
+def fits(weights: int, cache: int) -> bool:
+    """Whether `weights` and a `cache` of so many bytes would fit, as far as that is known."""
+    free = free_memory()
+    return free is None or weights + cache + BESIDE <= free
+
+
 def require_memory(name: str, weights: int, cache: int = 0, *, hint: str = "") -> None:
     """Raises `SourceError` where `weights` and a `cache` of so many bytes would not fit."""
-    free, needed = free_memory(), weights + cache + BESIDE
-    if free is None or needed <= free:
+    if fits(weights, cache):
         return
+    free, needed = free_memory() or 0, weights + cache + BESIDE
     parts = f"{human(weights)} of weights"
     if cache:
         parts += f" and {human(cache)} for its context"
     raise SourceError(
         f"{name} is too large for the memory here: it needs about {human(needed)} ({parts}), and "
-        f"{human(max(0, free))} are free{hint}"
+        f"{human(free)} are free{hint}"
     )

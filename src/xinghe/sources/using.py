@@ -20,11 +20,12 @@ from xinghe.catalog import (
     UpstreamImagesDeployment,
 )
 from xinghe.configuration.merging import patched
+from xinghe.engines.llamacpp.admission import with_spare
 from xinghe.outbound import CallFailed
 from xinghe.settings import Settings, nearest
 from xinghe.sources.draft import Draft, Key, Say
 from xinghe.sources.faults import KeyWanted, told
-from xinghe.sources.memory import require_memory
+from xinghe.sources.memory import fits, require_memory
 from xinghe.sources.ollama import address, loaded_context, of_ollama
 from xinghe.sources.server import Choose, of_endpoint, secret
 from xinghe.sources.source import (
@@ -50,6 +51,8 @@ AskKey = Callable[[str], str]
 
 LIMIT, LIMIT_OF_IMAGES = 60.0, 600.0
 """Seconds that a trial may take."""
+LEAST_CONTEXT = 1024
+"""Tokens below which no smaller context is advised."""
 SIZES = {"context": 32768, "output": 8192, "answer": 2048}
 """Of a new model, in tokens, where its source says no less."""
 
@@ -220,10 +223,15 @@ async def _tried_file(
     name: str, spec: LlamaCppDeployment, draft: Draft, settings: Settings, limit: float
 ) -> Trial:
     assert draft.gguf is not None
-    gguf = draft.gguf
-    cache = gguf.cache_bytes(spec.context)
-    hint = f"; --set context={max(1024, spec.context // 4)} needs less" if cache else ""
-    require_memory(draft.shown, gguf.size, cache, hint=hint)
+    gguf, context = draft.gguf, spec.context
+
+    def cache(tokens: int) -> int:
+        return gguf.cache_bytes(with_spare(spec.slots, tokens)[1])
+
+    while context >= LEAST_CONTEXT and not fits(gguf.size, cache(context)):
+        context //= 2
+    hint = f"; --set context={context} fits" if context >= LEAST_CONTEXT else ""
+    require_memory(draft.shown, gguf.size, cache(spec.context), hint=hint)
     return await try_llamacpp(name, spec, gguf.files[0], settings, limit)
 
 
