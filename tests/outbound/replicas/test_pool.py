@@ -382,3 +382,16 @@ async def test_silence_of_a_server_alone_is_a_failure_as_ever() -> None:
         there[0].does = "hang"
         with pytest.raises(Silent):
             await ask(pool)
+
+
+async def test_one_that_refuses_the_key_of_all_is_asked_last() -> None:
+    async with peers(2) as there, pool_of(*there, key="sk-all") as pool:
+        there[0].refuses = {"sk-all"}
+        for _ in range(6):
+            assert await ask(pool) == there[1].origin
+        assert there[0].asked == 1
+        assert {f"up, {there[0].origin}": 401} == REFUSALS
+        there[1].refuses = {"sk-all"}
+        with pytest.raises(Refused) as refused:
+            await ask(pool)
+        assert refused.value.for_the_operator

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from xinghe.outbound.faults import AnswerTooLarge, CallFailed, Refused, Silent
-from xinghe.outbound.replicas.keys import Key
+from xinghe.outbound.replicas.keys import REFUSED_FOR, Key
 from xinghe.outbound.replicas.replica import Replica, nobody_listens
 from xinghe.outbound.response import Response
 
@@ -170,6 +170,8 @@ class Attempt:
             replica.answered_at = now
             if error.for_the_operator:
                 self.key.turned_away(now)
+                if len(replica.keys.keys) == 1:  # others may take the same key
+                    replica.cooldown.put_last(now, REFUSED_FOR)
             elif error.status == 429 and len(replica.keys.keys) > 1:
                 self.key.full(now, error.advice)
             else:

@@ -16,6 +16,9 @@ class Cooldown(Protocol):
     def full(self, now: float, advice: float | None) -> None:
         """It says that it is full, and perhaps for how long."""
 
+    def put_last(self, now: float, seconds: float) -> None:
+        """Others are to be asked before it for so long."""
+
     def left(self, now: float) -> float:
         """Seconds for which it is not to be asked; 0: it may be."""
 
@@ -32,7 +35,10 @@ class RetryAfter(msgspec.Struct):
     def full(self, now: float, advice: float | None) -> None:
         if advice is not None:
             self.until = max(self.until, now + min(advice, LONGEST))
-        self.others_until = max(self.others_until, self.until, now + UNASKED)
+        self.put_last(now, max(UNASKED, self.left(now)))
+
+    def put_last(self, now: float, seconds: float) -> None:
+        self.others_until = max(self.others_until, now + seconds)
 
     def left(self, now: float) -> float:
         return max(0.0, self.until - now)

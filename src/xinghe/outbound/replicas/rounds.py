@@ -64,8 +64,10 @@ class Round:
 
     def goes_on(self, attempt: Attempt, error: CallFailed) -> bool:
         """Whether another attempt follows one that has failed so."""
-        about_key = isinstance(error, Refused) and (
-            error.for_the_operator or (error.status == 429 and len(attempt.replica.keys.keys) > 1)
+        about_key = (
+            isinstance(error, Refused)
+            and (error.for_the_operator or error.status == 429)
+            and len(attempt.replica.keys.keys) > 1
         )
         if about_key:
             self._keys.add(attempt.key)
