@@ -198,6 +198,15 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
         Sample(body={"member": "li-si", "unit": "tokens", "amount": 50_000, "per": "day"}),
     ),
     "budgets.change": (Sample(body={"amount": 80_000}, places={"budget": "1"}),),
+    "config.set": (
+        Sample(
+            body={"tree": {"models": {"ernie-3.5-8k": {"input_ratio": 0.5}}}, "note": "降价"}
+        ),
+    ),
+    "config.change": (
+        Sample(body={"patch": {"models": {"ernie-3.5-8k": {"rpm": 600}}}, "validate_only": True}),
+    ),
+    "config.revert": (Sample(body={"version": 1, "note": "价格写错了"}),),
     "audit.list": (Sample(query={"limit": "50"}),),
 }
 _PLACES = {
@@ -207,6 +216,7 @@ _PLACES = {
     "wallet": "1",
     "budget": "1",
     "invitation": "1",
+    "version": "1",
 }
 
 

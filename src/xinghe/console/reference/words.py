@@ -130,6 +130,18 @@ GROUPS = (
         },
     ),
     Group(
+        "config",
+        Told("配置", "Configuration"),
+        {
+            "config.get": Told("生效的配置与各网关的状态", "What is applied, and who serves by it"),
+            "config.set": Told("应用整份配置", "Apply a whole configuration"),
+            "config.change": Told("修改配置的若干字段", "Change some fields"),
+            "config.versions": Told("配置版本列表", "List versions"),
+            "config.version": Told("查询一个版本", "One version"),
+            "config.revert": Told("重新应用旧版本", "Apply an old version again"),
+        },
+    ),
+    Group(
         "audit",
         Told("操作记录", "Audit log"),
         {"audit.list": Told("操作记录", "Who did what, when")},
