@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
 from xinghe.catalog import LlamaCppDeployment
+from xinghe.engines.llamacpp.child import ChildReady
 from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Embedded, Settings
 from xinghe.supervisor import engines as supervised
 from xinghe.supervisor.child import ServeError
 from xinghe.supervisor.engines import Engines
-from xinghe.supervisor.messages import EngineLocation, EngineThreads
+from xinghe.supervisor.messages import MAX_LINE, EngineLocation, EngineThreads
 from xinghe.weights import find
 
 
@@ -119,3 +122,67 @@ async def test_only_a_first_one_that_cannot_start_ends_the_service(
         assert psutil.pid_exists(heard.pid(good))
     with pytest.raises(ServeError, match="bad"):
         await Engines([bad], Embedded(threads=1)).run(Heard())
+
+
+@pytest.fixture
+def babbling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., EngineWanted]:
+    """An engine whose child says what it is given, and lives on."""
+    monkeypatch.setattr(supervised, "ENGINE", "tests.supervisor.babbling")
+
+    def wanted(name: str, said: bytes) -> EngineWanted:
+        path = tmp_path / name
+        path.write_bytes(said)
+        return EngineWanted(name, LlamaCppDeployment(weights=str(path)), str(path))
+
+    return wanted
+
+
+READY = msgspec.json.encode(ChildReady("http://127.0.0.1:9", 1, [], "", False)) + b"\n"
+
+
+async def test_a_later_one_that_cannot_be_understood_is_started_again_and_ends_nothing(
+    babbling: Callable[..., EngineWanted],
+) -> None:
+    good, heard = babbling("good", READY), Heard()
+    said = [b"nonsense\n", b'{"address": 5}\n', b"x" * (MAX_LINE + 100_000)]
+    odd = [babbling(f"odd{number}", each) for number, each in enumerate(said)]
+    engines = Engines([good], Embedded(threads=1))
+    async with running(engines, heard) as task:
+        await until(lambda: heard.pid(good))
+        engines.follow([good, *odd])
+        await until(lambda: all(len(heard.places(each)) >= 2 for each in odd))
+        assert not task.done()
+        engines.follow([good])
+        # Not even what could not be understood is left running.
+        await until(lambda: _babbling() == [heard.pid(good)])
+        assert not task.done()
+
+
+def _babbling() -> list[int]:
+    children = psutil.Process().children()
+    return [each.pid for each in children if supervised.ENGINE in " ".join(each.cmdline())]
+
+
+async def test_a_later_one_that_the_system_starts_no_process_for_is_tried_again(
+    babbling: Callable[..., EngineWanted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, late, heard = babbling("good", READY), babbling("late", READY), Heard()
+    engines = Engines([good], Embedded(threads=1))
+    async with running(engines, heard) as task:
+        await until(lambda: heard.pid(good))
+        with monkeypatch.context() as without:
+            without.setattr(sys, "executable", "/nowhere/python")
+            engines.follow([good, late])
+            await until(lambda: heard.places(late))
+        await until(lambda: heard.pid(late))
+        assert not task.done()
+        assert psutil.pid_exists(heard.pid(good))
+
+
+async def test_a_first_one_that_cannot_be_understood_ends_the_service_with_a_word(
+    babbling: Callable[..., EngineWanted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "STARTS_TRIED", 1)
+    odd = babbling("odd", b"nonsense\n")
+    with pytest.raises(ServeError, match=r"deployment odd ended 1 times .*JSON is malformed"):
+        await Engines([odd], Embedded(threads=1)).run(Heard())

@@ -66,47 +66,62 @@ class EngineProcess:
         self._announce = announce
         self._child: Child | None = None
         self._measured = asyncio.Event()
+        self._began = False
         self.state = EngineThreads(self._id, self._name, 0, "")
         self.ready = asyncio.Event()
 
     async def run(self, tries: int | None = None) -> None:
-        """Start, watch, start again.
+        """Start, watch, start again, also where no process could be started.
 
-        Raises `ServeError` if it died so many times before it was ready.
+        Raises `ServeError` if that failed so many times before it was ready.
         """
         backoff = Backoff()
         failures = 0
         while True:
             backoff.started()
-            key = secrets.token_urlsafe(24)
-            self._child = child = await Child.spawn(
-                ENGINE, encode(child_spec(self._wanted, self._embedded, key))
-            )
-            line = await child.line()
-            if line:
-                started = msgspec.json.decode(line, type=ChildReady)
-                failures = 0
-                chosen = {"threads": started.threads, "why": started.why}
-                log.info("engine_ready", deployment=self._name, **chosen, adapts=started.adapts)
-                self._announce(
-                    EngineLocation(self._id, started.address, key, started.special, child.pid)
-                )
-                self._state(chosen)
-                self.ready.set()
-            while news := await child.line():
-                self._heard(news)
-            status = await child.wait()
+            self._began = False
+            try:
+                how = await self._start_and_watch()
+            except (OSError, ValueError) as error:
+                how = str(error)
+                if self._child is not None:
+                    self._child.kill()
+                    await self._child.wait()
             self._announce(EngineLocation(self._id, None))
             self._state({"threads": 0, "why": "not running"})
-            failures += not line
+            failures = 0 if self._began else failures + 1
             if tries is not None and failures >= tries and not self.ready.is_set():
                 raise ServeError(
                     f"the engine of deployment {self._name} ended {failures} times before it was "
-                    f"ready (status {status}, model file {self._wanted.weights}{self._projector()})"
+                    f"ready ({how}, model file {self._wanted.weights}{self._projector()})"
                 )
             delay = backoff.next()
-            log.error("engine_ended", deployment=self._name, status=status, restart_in=delay)
+            log.error("engine_ended", deployment=self._name, how=how, restart_in=delay)
             await asyncio.sleep(delay)
+
+    async def _start_and_watch(self) -> str:
+        """One child from its start to its end; how it ended.
+
+        Raises `OSError` if none can be started, `ValueError` for a line that cannot be read.
+        """
+        key = secrets.token_urlsafe(24)
+        self._child = None
+        self._child = child = await Child.spawn(
+            ENGINE, encode(child_spec(self._wanted, self._embedded, key))
+        )
+        if line := await child.line():
+            started = msgspec.json.decode(line, type=ChildReady)
+            self._began = True
+            chosen = {"threads": started.threads, "why": started.why}
+            log.info("engine_ready", deployment=self._name, **chosen, adapts=started.adapts)
+            self._announce(
+                EngineLocation(self._id, started.address, key, started.special, child.pid)
+            )
+            self._state(chosen)
+            self.ready.set()
+        while news := await child.line():
+            self._heard(news)
+        return f"status {await child.wait()}"
 
     async def measure(self) -> None:
         """Have it measured how fast it reads and writes; a slow one is not waited for."""
@@ -232,7 +247,11 @@ class Engines:
         ending.add_done_callback(self._ending.pop)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) and not self._failed.done():
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if not isinstance(error, ServeError):
+            log.error("engine_lost", exc_info=error)  # the others serve on
+        elif not self._failed.done():
             self._failed.set_exception(error)
 
 
