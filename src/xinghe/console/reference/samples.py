@@ -199,9 +199,7 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     ),
     "budgets.change": (Sample(body={"amount": 80_000}, places={"budget": "1"}),),
     "config.set": (
-        Sample(
-            body={"tree": {"models": {"ernie-3.5-8k": {"input_ratio": 0.5}}}, "note": "降价"}
-        ),
+        Sample(body={"tree": {"models": {"ernie-3.5-8k": {"input_ratio": 0.5}}}, "note": "降价"}),
     ),
     "config.change": (
         Sample(body={"patch": {"models": {"ernie-3.5-8k": {"rpm": 600}}}, "validate_only": True}),
