@@ -31,6 +31,22 @@ def test_a_wrong_value_is_named(tmp_path: Path, name: str, value: str) -> None:
         load(str(tmp_path), environ={f"XINGHE_SERVER__{name}": value})
 
 
+def test_a_key_of_many_parts_is_told_by_its_line(tmp_path: Path) -> None:
+    for text in ("server" + ".x" * 100_000, '"server"' + " . 'x'" * 100_000, "x={y" + ".x" * 99):
+        (tmp_path / "xinghe.toml").write_text(f"# ours\n{text} = 1\n")
+        with pytest.raises(SettingsError, match=r"line 2 .* allowed: 1 to 16"):
+            load(str(tmp_path), environ={})
+
+
+def test_dots_in_a_text_are_no_parts_of_a_key(tmp_path: Path) -> None:
+    dots = "a" + ".a" * 40
+    text = f"# {dots}\ndata = \"{dots}\" # {dots}\n[log]\nlevel = 'info'\n"
+    (tmp_path / "xinghe.toml").write_text(text.replace("data =", "server.host ="))
+    assert load(str(tmp_path), environ={}).server.host == dots
+    (tmp_path / "xinghe.toml").write_text(f'server.host = """{dots}\n{dots}"""\n')
+    assert load(str(tmp_path), environ={}).server.host == f"{dots}\n{dots}"
+
+
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="prot"):
         load(str(tmp_path), environ={"XINGHE_SERVER__PROT": "1"})

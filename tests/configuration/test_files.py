@@ -74,6 +74,28 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert Files(tmp_path).read() == Found()
 
 
+def test_a_key_of_many_parts_is_told_by_its_line(tmp_path: Path) -> None:
+    # The parser would take gigabytes for it.
+    (tmp_path / "models.toml").write_text("\n[limits]\nx" + ".x" * 100_000 + " = 1\n", "utf-8")
+    begin = time.monotonic()
+    told = Files(tmp_path).read().troubles["models.toml"]
+    assert time.monotonic() - begin < 5
+    assert told == "line 3 has a key of more than 16 parts, allowed: 1 to 16"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x = " + "[" * 100_000, "it is nested too deeply"),
+        ("x = " + "9" * 100_000, "digits"),
+        ('x = """' + '\\"""' * 10_000, "Unterminated"),
+    ],
+)
+def test_what_no_parser_takes(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "models.toml").write_text(text, "utf-8")
+    assert told in Files(tmp_path).read().troubles["models.toml"]
+
+
 def test_what_may_not_be_read(files: Files, tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may read everything")

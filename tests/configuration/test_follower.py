@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.configuration.conftest import settings
 from tests.kit.postgres import cluster
 from xinghe.configuration import Configurations, Follower, Version
+from xinghe.configuration.files import Found
 from xinghe.storage import Database
 
 V3 = "deepseek-v3"
@@ -83,6 +85,29 @@ async def test_an_edited_file_is_followed(
     (tmp_path / "models.toml").write_text(f"[models.{V3}]\nrpm = 6\n", "utf-8")
     await seconds_until(lambda: gateway.applied == [1, 2])
     assert follower.file_troubles == {}
+
+
+async def test_versions_are_followed_while_a_file_is_read(
+    configurations: Configurations, gateway: Gateway
+) -> None:
+    read, reading = configurations.files.changed, asyncio.Event()
+    loop, done = asyncio.get_running_loop(), threading.Event()
+
+    def slowly() -> Found | None:
+        loop.call_soon_threadsafe(reading.set)
+        done.wait(10)
+        return read()
+
+    configurations.files.changed = slowly  # type: ignore[method-assign]
+    follower = Follower(configurations, gateway)
+    await follower.start()
+    try:
+        await reading.wait()
+        await configurations.patch({"models": {V3: {"rpm": 5}}}, "cli:me", source="command")
+        await seconds_until(lambda: gateway.applied == [1], 3.0)
+    finally:
+        done.set()
+        await follower.stop()
 
 
 async def test_what_cannot_be_applied_is_told_and_the_last_goes_on(

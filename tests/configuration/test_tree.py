@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from xinghe.catalog.catalog import MAX_NAME
 from xinghe.configuration import TreeError, checked
 from xinghe.configuration.toml import as_toml
-from xinghe.configuration.tree import MAX_BYTES, MAX_DEPTH, named, same
+from xinghe.configuration.tree import MAX_BYTES, named, same
+from xinghe.settings.toml import MAX_DEPTH
 
 NAMES = st.text(min_size=1, max_size=8).filter(str.isprintable)
 PLAIN = st.one_of(

@@ -18,6 +18,7 @@ from xinghe.catalog.deployments import (
     UpstreamDeployment,
 )
 from xinghe.settings import Settings, check_fields, suggestion
+from xinghe.settings.toml import parsed
 
 SECTIONS = ("defaults", "limits", "deployments", "models")
 FLAT = ("defaults", "limits")
@@ -74,8 +75,8 @@ def load(settings: Settings) -> Catalog:
 def read(path: Path) -> Tree:
     """What an operator's file says, unchecked. Raises `CatalogError`."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return parsed(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
         raise CatalogError(str(error)) from error
 
 

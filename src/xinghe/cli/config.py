@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tomllib
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -28,6 +27,7 @@ from xinghe.configuration.files import LISTS, MODELS
 from xinghe.configuration.toml import as_toml
 from xinghe.configuration.tree import MAX_BYTES
 from xinghe.settings import Settings
+from xinghe.settings.toml import parsed
 from xinghe.storage import Database
 
 T = TypeVar("T")
@@ -250,8 +250,8 @@ def _read(file: Path) -> Tree:
         if file.suffix == ".json" or (str(file) == "-" and text.lstrip().startswith("{")):
             tree: Tree = json.loads(text)
         else:
-            tree = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValueError) as error:
+            tree = parsed(text)
+    except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise click.ClickException(f"{file}: {why}") from error
     except RecursionError as error:

@@ -3,7 +3,6 @@
 import os
 import stat
 import time
-import tomllib
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from xinghe.configuration.tree import (
     with_lists,
 )
 from xinghe.safety.lists import MAX_BYTES as MAX_LIST_BYTES
+from xinghe.settings.toml import parsed
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +138,7 @@ class Files:
         models: Tree | None = None
         try:
             models = self._models()
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TreeError) as error:
+        except (OSError, ValueError, TreeError) as error:
             troubles[MODELS] = _why(error)
         lists: dict[str, str] = {}
         try:
@@ -160,16 +160,13 @@ class Files:
         return Found(models, lists, troubles)
 
     def _models(self) -> Tree | None:
-        """Raises `OSError`, `TreeError` and what the decoders raise."""
+        """Raises `OSError`, `TreeError`, `ValueError`."""
         path = self._directory / MODELS
         try:
             data = _bytes(path, MAX_BYTES)
         except FileNotFoundError:
             return None
-        try:
-            tree = checked(tomllib.loads(data.decode()))
-        except RecursionError:
-            raise TreeError("it is nested too deeply") from None
+        tree = checked(parsed(data.decode()))
         if SAFETY in tree:
             raise TreeError(f"`{SAFETY}` is no section of it: lists are files in {LISTS}/")
         return tree

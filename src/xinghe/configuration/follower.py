@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -16,8 +17,10 @@ from xinghe.storage import StorageError
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.25
-"""Between two looks into the database; files are looked at every other time."""
-FILES = 2
+"""Between two looks into the database."""
+FILES_SECONDS = 2 * LOOK_SECONDS
+"""Between two looks at the files; to read one may take longer, and versions are followed
+meanwhile."""
 AGAIN_SECONDS = 30.0
 """After which a version that could not be applied is tried again: what it needs may be there."""
 REACH_SECONDS = 20.0
@@ -45,11 +48,11 @@ class Follower:
         self.trouble = ""
         self.file_troubles: dict[str, str] = {}
         self._looking = Regular(self._look, LOOK_SECONDS, "configuration_not_followed")
+        self._filing = Regular(self._look_at_files, FILES_SECONDS, "files_not_looked_at")
         self._reaching: set[asyncio.Task[str]] = set()
         self._live = live
         self._turn = asyncio.Lock()
         self._failed_at = 0.0
-        self._looks = 0
         self._found: Found | None = None
         self._import_due = True
         self._examined = 0
@@ -60,9 +63,11 @@ class Follower:
     async def start(self) -> None:
         """Begin to look."""
         await self._looking.start()
+        await self._filing.start()
 
     async def stop(self) -> None:
         """Look no more, and break off what is being applied."""
+        await self._filing.stop()
         await self._looking.stop()
         for each in self._reaching:
             each.cancel()
@@ -92,7 +97,6 @@ class Follower:
 
     async def _look(self) -> None:
         try:
-            await self._look_at_files(await self.configurations.newest())
             newest = await self.configurations.newest()
             if newest > self.version:
                 await self.reach(newest)
@@ -104,12 +108,15 @@ class Follower:
             return
         self._away = False
 
-    async def _look_at_files(self, newest: int) -> None:
-        self._looks += 1
-        if self._looks % FILES == 1:
-            found = await asyncio.to_thread(self.configurations.files.changed)
-            if found is not None:
-                self._found, self._import_due = found, True
+    async def _look_at_files(self) -> None:
+        found = await asyncio.to_thread(self.configurations.files.changed)
+        if found is not None:
+            self._found, self._import_due = found, True
+        with suppress(StorageError):  # told by the look for versions; the import stays due
+            await self._import()
+
+    async def _import(self) -> None:
+        newest = await self.configurations.newest()
         # What stood in a file's way may be gone with another version.
         if not (self._import_due or (self.file_troubles and newest != self._examined)):
             return

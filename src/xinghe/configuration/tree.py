@@ -14,6 +14,7 @@ from xinghe.catalog.catalog import SECTIONS as MODELS
 from xinghe.safety.lists import MAX_BYTES as MAX_LIST_BYTES
 from xinghe.safety.lists import read_list
 from xinghe.settings import suggestion
+from xinghe.settings.toml import MAX_DEPTH
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -23,7 +24,6 @@ LISTS: Path = (SAFETY, "lists")
 SECTIONS = (*MODELS, SAFETY)
 MAX_BYTES = 1024 * 1024
 """Of a tree without its lists, as JSON."""
-MAX_DEPTH = 16
 MAX_LISTS = 200
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _BARE = re.compile("[A-Za-z0-9_-]+")

@@ -5,7 +5,6 @@
 
 import difflib
 import os
-import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +12,7 @@ from typing import Any, get_args
 import msgspec
 
 from xinghe.settings.sections import Settings, xdg
+from xinghe.settings.toml import parsed
 
 
 class SettingsError(Exception):
@@ -36,8 +36,8 @@ def load(
     file = Path(environ.get("XINGHE_CONFIG") or Path(directory).expanduser() / "xinghe.toml")
     if file.exists():
         try:
-            tree = tomllib.loads(file.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            tree = parsed(file.read_text("utf-8"))
+        except (OSError, ValueError) as error:
             raise SettingsError(f"{file}: {error}") from error
         # Each source whole, before the next takes the place of some of it.
         _check(tree, str(file))

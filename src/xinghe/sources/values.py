@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from xinghe.settings import check_fields, suggestion
+from xinghe.settings.toml import parsed
 from xinghe.sources.source import SourceError
 
 SECRET = ("key", "keys", "headers")
@@ -57,7 +57,7 @@ def _value(text: str, kind: Any) -> Any:
 
 def _toml(text: str) -> list[Any]:
     try:
-        tree = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        tree = parsed(f"value = {text}")
+    except ValueError:
         return []
     return [tree["value"]] if tree.keys() == {"value"} else []
