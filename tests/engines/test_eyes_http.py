@@ -98,7 +98,7 @@ def refused_start(small_weights: str, tmp_path: Path) -> tuple[Path, str]:
 def test_a_projector_that_is_not_there(refused_start: tuple[Path, str]) -> None:
     data, projector = refused_start
     said = serve_fails(data)
-    assert f"deployments.seeing: there is no file {projector}" in said
+    assert f"deployments.seeing: `mmproj`: there is no file {projector}" in said
 
 
 def test_a_projector_of_another_model(refused_start: tuple[Path, str]) -> None:

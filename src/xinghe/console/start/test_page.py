@@ -156,17 +156,17 @@ def test_what_is_used_up_is_said_in_words(
 
 
 @pytest.mark.parametrize(
-    ("script", "says"),
+    ("script", "status", "says"),
     [
-        (Script(fault="status"), "没有引擎能回答"),
-        (Script(fault="truncate", after=2), "回答没有完成"),
+        (Script(fault="status"), 503, "没有引擎能回答"),
+        (Script(fault="truncate", after=2), 500, "回答没有完成"),
     ],
 )
 def test_a_model_that_fails_is_told(
-    member: Visitor, begun: Shown, script: Script, says: str
+    member: Visitor, begun: Shown, script: Script, status: int, says: str
 ) -> None:
     page = member.submit(begun, RUN, model=CHAT, question=script.prompt)
-    assert page.status == 500
+    assert page.status == status
     assert says in page.texts("#answer-end")[0]
     assert script.id not in page.texts("#answer-end")[0]
     assert says in messages(streamed(member, begun, model=CHAT, question=script.prompt))[-1]
