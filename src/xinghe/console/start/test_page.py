@@ -158,7 +158,7 @@ def test_what_is_used_up_is_said_in_words(
 @pytest.mark.parametrize(
     ("script", "status", "says"),
     [
-        (Script(fault="status"), 503, "没有引擎能回答"),
+        (Script(fault="status"), 503, "部署现在都够不着"),
         (Script(fault="truncate", after=2), 500, "回答没有完成"),
     ],
 )
