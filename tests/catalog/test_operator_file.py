@@ -137,7 +137,7 @@ BAD = {
     ),
     "upstream without a scheme": (
         '[deployments.x]\nengine = "upstream"\nurl = "h:80"\nmodel = "m"\n',
-        ["deployments.x", "url", "h:80", "http://"],
+        ["deployments.x", "`url` is wrong", "http://"],
     ),
     "field of another engine": (
         '[deployments.x]\nengine = "llamacpp"\nurl = "http://h"\n',

@@ -48,9 +48,12 @@ URL = 'url = "http://a"\n'
         ("", "`url` is '', allowed: an http:// or https:// base URL (or `urls`)"),
         ("urls = []", "`url` is ''"),
         (URL + 'urls = ["http://b"]', "`url` and `urls` are both given, allowed: one of them"),
-        ('url = "ftp://a"', "`url` is 'ftp://a', allowed: an http:// or https:// base URL"),
-        ('urls = ["http://a", "b"]', "`urls[1]` is 'b', allowed: an http:// or https:// base URL"),
-        ('urls = ["http://a", {url = "b"}]', "`urls[1]` is 'b'"),
+        ('url = "ftp://a"', "`url` is wrong, allowed: an http:// or https:// base URL"),
+        (
+            'urls = ["http://a", "b"]',
+            "`urls[1]` is wrong, allowed: an http:// or https:// base URL",
+        ),
+        ('urls = ["http://a", {url = "b"}]', "`urls[1]` is wrong"),
         ('urls = ["http://a", "http://a/"]', "`urls[1]` is the same server as `urls[0]`"),
         ('urls = [{url = "http://a", weight = -1}]', "urls[0].weight is -1: Expected `float` >= 0"),
         ('urls = [{url = "http://a", weight = nan}]', "urls[0].weight is nan"),
@@ -85,9 +88,57 @@ def test_what_is_wrong_is_named(load_with: LoadWith, kind: str, fields: str, tol
         'keys = [{key = "sk-secret", key_env = "K"}]',
         'keys = [{key = "sk-secret"}, {key = "sk-secret"}]',
         'key = "other"\nkeys = [{key = "sk-secret"}]',
+        'headers = "Bearer sk-secret"',
+        'headers = {"Authorization: Bearer sk-secret" = ""}',
+        'headers = {Authorization = "sk-secret-\u00e9"}',
+        'extra = "sk-secret"',
     ],
 )
 def test_no_key_is_told(load_with: LoadWith, fields: str) -> None:
     with pytest.raises(CatalogError) as error:
         deployed(load_with, "upstream", URL + fields)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "user:secret@host/v1",
+        "http:/user:secret@host/v1",
+        "//user:secret@host/v1",
+        "http://user:secret/7@host/v1",
+        "http://user:secret@[host/v1",
+        "htp://host/v1?api-key=secret",
+        "htp://user:it's\\ta secret@host/v1",
+    ],
+)
+def test_no_url_with_a_password_is_told(load_with: LoadWith, kind: str, url: str) -> None:
+    for field in (f'url = "{url}"', f'urls = ["http://a", "{url}"]', f'urls = [{{url="{url}"}}]'):
+        with pytest.raises(CatalogError, match="is wrong, allowed: an http:// or") as error:
+            deployed(load_with, kind, field)
+        assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('deployments = "http://u:secret@h"', "`deployments` is a text, allowed: a table"),
+        ('deployments = [{key = "secret"}]', "`deployments` is a list, allowed: a table"),
+        ('[[deployments.x]]\nkey = "secret"', "deployments.x is a list, allowed: a table"),
+        ('[deployments]\nx = "secret"', "deployments.x is a text, allowed: a table"),
+        ('[deployments.x]\nengine = ["secret"]', "deployments.x: `engine` is a list, allowed: "),
+        (
+            '[deployments.x]\nengine = "upstream"\nmodel = "m"\nurl = "http://a"\nkey = 5551234',
+            "deployments.x: key is wrong: Expected `str`, got `int`",
+        ),
+    ],
+)
+def test_what_has_the_wrong_shape_is_not_repeated(
+    load_with: LoadWith, text: str, told: str
+) -> None:
+    with pytest.raises(CatalogError) as error:
+        load_with(text)
+    assert told in str(error.value)
+    assert "secret" not in str(error.value)
+    assert "5551234" not in str(error.value)

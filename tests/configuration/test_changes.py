@@ -66,13 +66,13 @@ async def test_an_old_version_is_applied_again(configurations: Configurations) -
     ("patch", "told"),
     [
         ({"deployments": {"big": {"slots": 0}}}, r"deployments\.big: slots is 0"),
-        ({"deployments": {"big": {"engine": None}}}, "`engine` is None"),
+        ({"deployments": {"big": {"engine": None}}}, "`engine` is null"),
         ({"models": {"deepseek-v3": {"deployment": "none"}}}, "'none', allowed"),
         ({"models": {"new": {"kind": "chat"}}}, r"models\.new: .*context"),
         ({"limits": {"qps": -1}}, "limits: qps is -1"),
         (
             {"deployments": {"big": {"url": "ftp://u:sk-pass@h/v1"}}},
-            r"`url` is '<secret deployments\.big\.url>', allowed: an http",
+            r"deployments\.big: `url` is wrong, allowed: an http",
         ),
     ],
 )

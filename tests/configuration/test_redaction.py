@@ -23,6 +23,8 @@ TREE: Tree = {
             "length_field": "max_tokens",
         },
         "b": {"url": "http://u:sk-9@host/v1", "urls": ["http://h/v1?api-key=sk-10"]},
+        "c": {"url": "u:sk-11@host/v1", "urls": [{"url": "http:/u:sk-12@h"}], "headers": "sk-13"},
+        "d": {"url": "http://u:sk/sk-14@host/v1"},
         "key": {"url": "http://plain/v1", "key": "", "slots": 4},
     },
     "models": {"m": {"title": "a key to all", "image_tokens": 7, "ignores": ["max_tokens"]}},

@@ -48,6 +48,7 @@ def nested(depth: int) -> Any:
         ([], "no table"),
         ({"model": {}}, "did you mean `models`"),
         ({"models": 3}, "`models` is 3, allowed: a table"),
+        ({"models": "u:pw"}, "`models` is a text, allowed: a table"),
         ({"models": None}, "`models` is null, allowed: a table"),
         ({"models": {"m": {"rpm": None}}}, r"models\.m\.rpm is null"),
         ({"models": {"m": {"x": float("nan")}}}, r"models\.m\.x is nan, allowed: a finite"),

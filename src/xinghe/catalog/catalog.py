@@ -17,7 +17,7 @@ from xinghe.catalog.deployments import (
     LlamaCppDeployment,
     UpstreamDeployment,
 )
-from xinghe.settings import Settings, check_fields, suggestion
+from xinghe.settings import Settings, check_fields, shape, suggestion
 from xinghe.settings.toml import parsed
 
 SECTIONS = ("defaults", "limits", "deployments", "models")
@@ -118,12 +118,12 @@ def _check_sections(tree: Tree) -> None:
             known = suggestion(section, SECTIONS)
             raise CatalogError(f"`{section}` is no section, {known}")
         if not isinstance(entries, dict):
-            raise CatalogError(f"`{section}` is {entries!r}, allowed: a table")
+            raise CatalogError(f"`{section}` is {shape(entries)}, allowed: a table")
         if section in FLAT:
             continue
         for name, entry in entries.items():
             if not isinstance(entry, dict):
-                raise CatalogError(f"{section}.{name} is {entry!r}, allowed: a table")
+                raise CatalogError(f"{section}.{name} is {shape(entry)}, allowed: a table")
             # They go into headers, paths and lines of the log.
             if not (0 < len(name) <= MAX_NAME and name.isprintable()):
                 raise CatalogError(
@@ -148,7 +148,8 @@ def _deployment(
     engine = fields.get("engine")
     if not isinstance(engine, str) or engine not in ENGINES:
         known = suggestion(str(engine), ENGINES)
-        raise CatalogError(f"{where}: `engine` is {engine!r}, {known}")
+        said = repr(engine) if isinstance(engine, str) else shape(engine)
+        raise CatalogError(f"{where}: `engine` is {said}, {known}")
     kind: Any = ENGINES[engine]
     if "eyes" in fields and "vision" in kind.__struct_fields__:
         where += ": `eyes` is called `vision` now"

@@ -16,7 +16,7 @@ from xinghe.configuration import tables
 from xinghe.configuration.files import MODELS, Files, Found
 from xinghe.configuration.importing import Base, Import, joined
 from xinghe.configuration.merging import patched
-from xinghe.configuration.redaction import concealed, restored
+from xinghe.configuration.redaction import restored
 from xinghe.configuration.tables import Field, Place, Source, Version
 from xinghe.configuration.told import fields, logged
 from xinghe.configuration.tree import (
@@ -110,11 +110,7 @@ class Configurations:
 
     def built(self, tree: Tree) -> Catalog:
         """Raises `CatalogError`."""
-        try:
-            return built(merged(models_of(tree)), self.settings)
-        except CatalogError as error:
-            # It repeats the value of a field, which may be a URL with a password in it.
-            raise CatalogError(concealed(str(error), tree)) from None
+        return built(merged(models_of(tree)), self.settings)
 
     async def apply(
         self,

@@ -11,12 +11,9 @@ from typing import Any
 
 from xinghe.catalog import Tree
 from xinghe.configuration.tree import SAFETY, Path, TreeError, named
+from xinghe.settings import is_secret_name, is_web_url
 
 _MARK = re.compile("<secret .*>", re.DOTALL)
-_NAME = re.compile(
-    "(keys?|tokens?|secrets?|passw(or)?ds?|authorization|auth|cookie|credentials?|signature)$",
-    re.IGNORECASE,
-)
 _VARIABLE = re.compile(r"\$\w+")
 _IN_URL = re.compile(
     r"://[^/?#\s]*@|[?&][^=&#]*(key|token|secret|sig|password|auth)[^=&#]*=", re.IGNORECASE
@@ -53,21 +50,6 @@ def restored(tree: Tree, old: Tree) -> Tree:
     return made
 
 
-def concealed(text: str, tree: Tree) -> str:
-    """A message about a tree, without the secrets of the tree."""
-    known: dict[str, str] = {}
-
-    def learn(path: Path, value: str) -> str:
-        if is_secret(path, value):
-            known[value] = mark(path)
-        return value
-
-    _each(tree, (), learn)
-    for secret in sorted(known, key=len, reverse=True):
-        text = text.replace(secret, known[secret])
-    return text
-
-
 def is_secret(path: Path, text: str) -> bool:
     """Whether nobody is shown the text at a path."""
     if not text or path[0] == SAFETY:
@@ -75,9 +57,11 @@ def is_secret(path: Path, text: str) -> bool:
     names = [part for part in path if not part.isdecimal()]
     if _IN_URL.search(text):
         return True
-    if "headers" in names[:-1]:
+    if "headers" in names:
         return not _VARIABLE.fullmatch(text)
-    return bool(_NAME.search(names[-1]))
+    if names[-1] in ("url", "urls") and "@" in text:
+        return not is_web_url(text)
+    return is_secret_name(names[-1])
 
 
 def mark(path: Path) -> str:

@@ -13,7 +13,7 @@ from xinghe.catalog.catalog import MAX_NAME
 from xinghe.catalog.catalog import SECTIONS as MODELS
 from xinghe.safety.lists import MAX_BYTES as MAX_LIST_BYTES
 from xinghe.safety.lists import read_list
-from xinghe.settings import suggestion
+from xinghe.settings import shape, suggestion
 from xinghe.settings.toml import MAX_DEPTH
 
 Path: TypeAlias = tuple[str, ...]
@@ -66,7 +66,7 @@ def checked(tree: object, old: Tree | None = None, *, patch: bool = False) -> Tr
         if section not in SECTIONS:
             raise TreeError(f"`{_short(section)}` is no section, {suggestion(section, SECTIONS)}")
         if not (isinstance(entries, dict) or (patch and entries is None)):
-            raise TreeError(f"`{section}` is {_short(entries)}, allowed: a table")
+            raise TreeError(f"`{section}` is {shape(entries)}, allowed: a table")
     _check(tree, (), patch=patch)
     _check_lists(tree.get(SAFETY) or {}, lists_of(old or {}), patch=patch)
     size = len(msgspec.json.encode(models_of(tree)))
@@ -193,9 +193,8 @@ def _is_name(name: str) -> bool:
 
 def _short(value: object) -> str:
     """A value in a message: no longer than a line, and never what is in a table."""
-    if isinstance(value, dict | list):
-        return "a table" if isinstance(value, dict) else "a list"
-    if value is None:
-        return "null"
-    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    if isinstance(value, str):
+        text = repr(value) if value.isprintable() else ascii(value)
+    else:
+        text = shape(value)
     return text if len(text) <= 60 else text[:60] + "…"

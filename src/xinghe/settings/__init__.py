@@ -1,7 +1,15 @@
 """What an operator can set, but for the models (see `catalog`): the tree, and how it is read."""
 
 from xinghe.settings.console import Console
-from xinghe.settings.reading import SettingsError, check_fields, load, nearest, suggestion
+from xinghe.settings.reading import (
+    SettingsError,
+    check_fields,
+    is_secret_name,
+    load,
+    nearest,
+    shape,
+    suggestion,
+)
 from xinghe.settings.sections import (
     Embedded,
     Embedding,
@@ -16,6 +24,7 @@ from xinghe.settings.sections import (
     Settings,
     Weights,
     http_url,
+    is_web_url,
     require_reachable,
 )
 from xinghe.settings.signin import OpenID, SignIn

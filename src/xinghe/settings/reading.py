@@ -5,14 +5,20 @@
 
 import difflib
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 
 from xinghe.settings.sections import Settings, xdg
 from xinghe.settings.toml import parsed
+
+_SECRET = re.compile(
+    "(keys?|tokens?|secrets?|passw(or)?ds?|authorization|auth|cookie|credentials?|signature)$",
+    re.IGNORECASE,
+)
 
 
 class SettingsError(Exception):
@@ -86,10 +92,22 @@ def check_fields(
         try:
             msgspec.convert(value, inner, strict=strict)
         except msgspec.ValidationError as error:
+            table = struct is not None or get_origin(inner) is dict
             # A key may be in a table, a password in a text where a table should be.
-            secret = isinstance(value, Mapping | list) or (struct and isinstance(value, str))
-            shown = "wrong" if secret else repr(value)
+            secret = isinstance(value, Mapping | list) or (table and isinstance(value, str))
+            shown = "wrong" if secret or is_secret_name(name, inner) else repr(value)
             raise ValueError(f"{within}{name} is {shown}: {error}") from error
+
+
+def is_secret_name(name: str, kind: Any = str) -> bool:
+    """Whether what a field of this name and type holds is shown to nobody."""
+    return kind is str and bool(_SECRET.search(name))
+
+
+def shape(value: object) -> str:
+    """What a value is, in a message: without what it holds, but for numbers and the like."""
+    names: dict[type, str] = {dict: "a table", list: "a list", str: "a text", type(None): "null"}
+    return names.get(type(value)) or repr(value)
 
 
 def _struct_within(kind: Any) -> type[msgspec.Struct] | None:

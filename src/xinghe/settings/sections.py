@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -24,18 +25,35 @@ HEADERS_ALONE = frozenset(
 """Those of the connection itself."""
 
 
+WEB = ("http://", "https://")
+
+
 def require_reachable(url: str, headers: Mapping[str, str], field: str = "url") -> None:
-    """Raises `ValueError` for a server that no request could be sent to; `field` is the URL's."""
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"`{field}` is {url!r}, allowed: an http:// or https:// base URL")
-    for name, value in headers.items():
-        if not HEADER.fullmatch(name) or name.lower() in HEADERS_ALONE:
+    """Raises `ValueError` for a server that no request could be sent to; `field` is the URL's.
+
+    It repeats none of them: a password may be in the URL, a key in what should be a header's name.
+    """
+    if not is_web_url(url):
+        raise ValueError(f"`{field}` is wrong, allowed: an http:// or https:// base URL")
+    for at, (name, value) in enumerate(headers.items(), 1):
+        if not HEADER.fullmatch(name):
+            raise ValueError(f"`headers`: name {at} is wrong, allowed: the name of a header field")
+        if name.lower() in HEADERS_ALONE:
             raise ValueError(
                 f"`headers` holds {name!r}, allowed: names of header fields, but for those of the "
                 "connection"
             )
         if not (value.isascii() and value.isprintable()):
             raise ValueError(f"`headers.{name}` has characters that no header can hold")
+
+
+def is_web_url(text: str) -> bool:
+    """Whether it leads to a server that speaks HTTP."""
+    try:
+        parts = urlsplit(text)
+        return text.startswith(WEB) and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def http_url(host: str, port: int) -> str:
@@ -222,8 +240,8 @@ class Search(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Whether Xinghe's own pages are part of the local corpus."""
 
     def __post_init__(self) -> None:
-        if self.url and not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"`url` is {self.url!r}, allowed: an http:// or https:// URL")
+        if self.url and not is_web_url(self.url):
+            raise ValueError("`url` is wrong, allowed: an http:// or https:// URL")
         if self.provider == "searxng" and not self.url:
             raise ValueError('`provider` is "searxng", which needs the `url` of an instance')
         if self.provider == "baidu" and not (self.key or self.key_env):
@@ -270,10 +288,8 @@ class Images(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     def __post_init__(self) -> None:
         if not self.s3_endpoint:
             return
-        if not self.s3_endpoint.startswith(("http://", "https://")):
-            raise ValueError(
-                f"`s3_endpoint` is {self.s3_endpoint!r}, allowed: an http:// or https:// URL"
-            )
+        if not is_web_url(self.s3_endpoint):
+            raise ValueError("`s3_endpoint` is wrong, allowed: an http:// or https:// URL")
         for name in ("s3_bucket", "s3_key", "s3_secret"):
             if not (getattr(self, name) or getattr(self, f"{name}_env", "")):
                 raise ValueError(f"`s3_endpoint` is set, which needs `{name}`")
