@@ -10,9 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from tests.conftest import MakeServer
 from tests.kit.api import Api
@@ -20,6 +23,7 @@ from tests.kit.command import XINGHE, environment
 from tests.kit.server import free_port
 from tests.sources.stand import KEY, OpenAI
 from xinghe.cli.main import main
+from xinghe.supervisor import whereabouts
 
 
 @pytest.fixture
@@ -152,6 +156,14 @@ def test_a_running_service_takes_it_within_a_second(
     monkeypatch.setenv("STAND_KEY", KEY)
     keyed = ("models", "use", "deepseek-v3", server.base, "--key-env", "STAND_KEY")
     assert "has no variable STAND_KEY" in refused(*keyed, data=service.data)
+    # What is set there is for no visitor of a port to learn.
+    where = whereabouts.find(service.data)
+    assert where is not None
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(f"{where.metrics_url}/variables/PATH")
+    assert "PATH" in (whereabouts.environment(service.data, where) or {})
+    another = replace(where, pid=os.getpid())
+    assert whereabouts.environment(service.data, another) is None
     server.key = KEY
     assert api.chat(model="deepseek-v3").status == 500
     row = listed(service.data)["deepseek-v3"]

@@ -1,7 +1,6 @@
 """What is behind links, what an operator's tools read, and a JSON 404 elsewhere."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -160,9 +159,7 @@ def image_routes(store: ImageStore) -> list[BaseRoute]:
 def metrics_routes(
     readiness: Readiness, models: Callable[[], Awaitable[ModelList]]
 ) -> list[BaseRoute]:
-    """`/metrics`; for the command line `/models`, every model with its state and speed, and
-    `/variables/<name>`, whether a variable (of a key) is set here.
-    """
+    """`/metrics`, and for the command line `/models`: every model with its state and speed."""
 
     async def page(_: Request) -> Response:
         text = await asyncio.to_thread(generate_latest)
@@ -176,13 +173,9 @@ def metrics_routes(
         }
         return Response(msgspec.json.encode(told), media_type="application/json")
 
-    async def variable(request: Request) -> Response:
-        return JSONResponse({"set": bool(os.environ.get(request.path_params["name"], "").strip())})
-
     return [
         read_route("/metrics", page),
         read_route("/models", listed),
-        read_route("/variables/{name}", variable),
         Nowhere(),
     ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -98,7 +97,7 @@ def use(
             new=Kind(new) if new else None,
         )
         if key_env and not no_try:
-            await _require(settings, key_env)
+            _require(settings, key_env)
         desk = Desk(
             settings=settings,
             built=configurations.built,
@@ -200,10 +199,10 @@ def _tell(done: dict[str, Any]) -> None:
         click.echo(f"the service reads its key from {variable}, which must be in its environment")
 
 
-async def _require(settings: Settings, variable: str) -> None:
+def _require(settings: Settings, variable: str) -> None:
     """Raises `SourceError` where a running service could not read its key there."""
     where = running(settings)
-    if where is not None and await asyncio.to_thread(lacks, where, variable):
+    if where is not None and lacks(settings, where, variable):
         raise SourceError(
             f"the service at {where.url} has no variable {variable} in its environment, so it "
             "would be refused: start it again with the variable, or have the key asked for and "

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import http.client
 import time
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from xinghe.configuration import Configurations
 from xinghe.settings import Settings
-from xinghe.supervisor.whereabouts import Whereabouts, find
-
-T = TypeVar("T")
+from xinghe.supervisor.whereabouts import Whereabouts, environment, find
 
 TIMEOUT = 5.0
 """Seconds that it has to answer."""
@@ -52,37 +50,29 @@ class Told(msgspec.Struct):
     refused: dict[str, int] = {}
 
 
-class Variable(msgspec.Struct):
-    set: bool
-
-
 def running(settings: Settings) -> Whereabouts | None:
     """The service on this data directory; `None` where none runs."""
     return find(settings.data_dir)
 
 
+def lacks(settings: Settings, where: Whereabouts, variable: str) -> bool:
+    """Whether a variable is surely not set in its environment."""
+    variables = environment(settings.data_dir, where)
+    return variables is not None and not variables.get(variable, "").strip()
+
+
 def models(where: Whereabouts) -> Told | None:
     """What it says of its models and engines; `None` where it does not answer."""
-    return _asked(where, "/models", Told)
-
-
-def lacks(where: Whereabouts, variable: str) -> bool:
-    """Whether it says that a variable is not set in its environment."""
-    told = _asked(where, f"/variables/{variable}", Variable)
-    return told is not None and not told.set
-
-
-def _asked(where: Whereabouts, path: str, kind: type[T]) -> T | None:
     parts = urlsplit(where.metrics_url)
     if not parts.hostname:
         return None
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT)
     try:
-        connection.request("GET", path)
+        connection.request("GET", "/models")
         answer = connection.getresponse()
         if answer.status != 200:
             return None
-        return msgspec.json.decode(answer.read(MOST), type=kind)
+        return msgspec.json.decode(answer.read(MOST), type=Told)
     except (OSError, http.client.HTTPException, msgspec.DecodeError):
         return None
     finally:

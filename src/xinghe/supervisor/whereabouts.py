@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -40,6 +41,33 @@ def find(data: Path) -> Whereabouts | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def environment(data: Path, where: Whereabouts) -> dict[str, str] | None:
+    """The variables that the service of a data directory was started with.
+
+    `None` where the system does not tell: it is not Linux, or the service is another user's, or in
+    another container.
+    """
+    process = Path("/proc") / str(where.pid)
+    try:
+        if not _holds(process, data / LOCK):  # then another one has its number here
+            return None
+        said = (process / "environ").read_bytes()
+    except OSError:
+        return None
+    pairs = (os.fsdecode(each).partition("=") for each in said.split(b"\0"))
+    return {name: value for name, _, value in pairs}
+
+
+def _holds(process: Path, file: Path) -> bool:
+    """Whether a process has a file open. Raises `OSError`."""
+    wanted = file.stat()
+    for each in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            if os.path.samestat(each.stat(), wanted):
+                return True
+    return False
 
 
 def _told(data: bytes) -> Whereabouts:
