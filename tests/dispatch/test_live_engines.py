@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from xinghe.catalog import Catalog, built, merged
+from xinghe.catalog import Catalog, LlamaCppDeployment, built, merged
 from xinghe.dispatch import Live, Location
+from xinghe.engines import Engine
+from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Settings
+from xinghe.workers import QueueFull
 
 HERE = Location("http://127.0.0.1:1", "key", ["<s>"], 0)
 
@@ -40,8 +43,10 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def catalog(settings: Settings, file: Path, slots: int = 1, price: float = 1.0) -> Catalog:
-    tiny = {"engine": "llamacpp", "weights": str(file), "slots": slots, "context": 2048}
+def catalog(
+    settings: Settings, file: Path, slots: int = 1, price: float = 1.0, **fields: Any
+) -> Catalog:
+    tiny = {"engine": "llamacpp", "weights": str(file), "slots": slots, "context": 2048, **fields}
     tree: dict[str, Any] = {"deployments": {"tiny": tiny}, "defaults": {"deployment": "tiny"}}
     tree["models"] = {"ernie-speed-8k": {"output_ratio": price}}
     return built(merged(tree), settings)
@@ -92,3 +97,54 @@ async def test_a_price_changes_no_engine(tmp_path: Path, file: Path) -> None:
     assert told.wanted[0] == told.wanted[-1]
     assert told.catalog is live.now.catalog
     await live.aclose()
+
+
+async def test_what_the_engine_is_not_loaded_with_changes_beside_its_requests(
+    tmp_path: Path, file: Path
+) -> None:
+    settings, told = Settings(data=str(tmp_path)), Told()
+    live = Live(catalog(settings, file, queue=3), settings, no_image, told)
+    await live.start()
+    ((only,),) = told.wanted
+    live.locate(only, HERE)
+    leased = live.now.deployments.of_chat["tiny"]
+    with leased as old:
+        async with old.engine.admission.hold(2048):
+            fields = {"queue": 0, "longest_wait": 9, "thinking": 64, "repeat_penalty": 1.2}
+            await live.apply(catalog(settings, file, **fields))
+            assert told.wanted[-1] == [only]
+            assert live.serves(only)
+            new = live.now.deployments.of_chat["tiny"].at_work
+            assert new is not old
+            # Its places are the same ones, and taken; for them waits who the new spec lets wait.
+            assert not new.engine.admission.has_room(2048)
+            with pytest.raises(QueueFull):
+                await _hold(new.engine)
+            # The way back has the old bounds again.
+            await live.apply(catalog(settings, file, queue=3))
+            assert live.now.deployments.of_chat["tiny"] is leased
+            waiting = asyncio.create_task(_hold(old.engine))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+        await waiting
+    await closed(live)
+    assert told.wanted[-1] == [only]
+    await live.aclose()
+
+
+async def _hold(engine: Engine) -> None:
+    async with engine.admission.hold(2048):
+        pass
+
+
+def test_two_engines_on_one_child_know_whose_its_slots_are() -> None:
+    spec = LlamaCppDeployment(weights="w", slots=2, context=2048)
+    one = LlamaCppEngine("e/m", spec)
+    one.locate("http://127.0.0.1:1", "a key")
+    slots = one._child.slots
+    other = LlamaCppEngine("e/m", spec, one)
+    other.locate("http://127.0.0.1:1", "a key")
+    assert one._child.slots is other._child.slots is slots
+    for each in (one, other):
+        each.locate("http://127.0.0.1:2", "another")
+    assert one._child.slots is other._child.slots is not slots

@@ -30,6 +30,7 @@ from xinghe.embedding.local import GgufSpec, LocalEmbedder, Results
 from xinghe.embedding.upstream import UpstreamEmbedder
 from xinghe.engines import Engine
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.engines.llamacpp.wanted import loaded
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.images import ImageEngine
@@ -88,7 +89,7 @@ class Deployments:
             }
 
         return cls(
-            leased(catalog.in_use(), _chat),
+            leased(catalog.in_use(), lambda name, spec: _chat(name, spec, kept)),
             leased(
                 catalog.embeddings_in_use(),
                 lambda name, spec: make_embedder(name, spec, settings.embedding),
@@ -128,7 +129,20 @@ def _found(kept: Iterable[AnyLeased], name: str, spec: msgspec.Struct) -> Any:
     return next((each for each in kept if each.name == name and each.spec == spec), None)
 
 
-def _chat(name: str, spec: AnyDeployment) -> ChatDeployment:
+def _beside(
+    kept: Iterable[AnyLeased], name: str, spec: LlamaCppDeployment
+) -> LlamaCppEngine | None:
+    """The engine of one that its child serves, too."""
+    for each in kept:
+        if each.name == name and isinstance(each.spec, LlamaCppDeployment):
+            assert isinstance(each.at_work, ChatDeployment)
+            assert isinstance(each.at_work.engine, LlamaCppEngine)
+            if loaded(each.spec) == loaded(spec):
+                return each.at_work.engine
+    return None
+
+
+def _chat(name: str, spec: AnyDeployment, kept: Iterable[AnyLeased]) -> ChatDeployment:
     engine: Engine
     if isinstance(spec, LlamaCppDeployment):
         try:
@@ -136,7 +150,7 @@ def _chat(name: str, spec: AnyDeployment) -> ChatDeployment:
             weights = path.stem if path else resolve(spec.weights).name
         except WeightsError as error:
             raise CatalogError(f"deployments.{name}: `weights`: {error}") from error
-        engine = LlamaCppEngine(f"{name}/{weights}", spec)
+        engine = LlamaCppEngine(f"{name}/{weights}", spec, _beside(kept, name, spec))
     else:
         engine = UpstreamEngine(name, spec)
     return ChatDeployment(name, spec, engine)

@@ -4,6 +4,8 @@ What is at work stays until it has ended. So there are places to spare, and some
 which only an account that has nothing at work can take: nobody fills the engine for all others.
 """
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections import Counter
@@ -75,6 +77,11 @@ class ContextAdmissionQueue:
         self._waiting: list[_Waiting] = []
         self._at_work: list[_Waiting] = []
         self._mean_stay = FIRST_GUESS
+
+    def under(self, *, queue: int, longest: float) -> ContextAdmissionQueue:
+        """The same for those who ask next: so many may wait, for so many seconds."""
+        self._queue, self._longest = queue, longest
+        return self
 
     @property
     def waiting(self) -> int:

@@ -1,5 +1,7 @@
 """The embedded engine as the gateway sees it: an HTTP client of a supervised child."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -20,11 +22,11 @@ from xinghe.core import (
     ToolUse,
     UsageDelta,
 )
-from xinghe.engines.llamacpp.admission import ContextAdmissionQueue, with_spare
+from xinghe.engines.llamacpp.admission import ContextAdmissionQueue
+from xinghe.engines.llamacpp.occupancy import Occupancy
 from xinghe.engines.llamacpp.prefill import PrefillScheduler, Work
 from xinghe.engines.llamacpp.prompts import Prompts
-from xinghe.engines.llamacpp.shares import Shares
-from xinghe.engines.llamacpp.slots import ChildSlots, Slot
+from xinghe.engines.llamacpp.slots import Slot
 from xinghe.engines.llamacpp.watch import Watch
 from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
 from xinghe.outbound import (
@@ -89,9 +91,17 @@ _event = msgspec.json.Decoder(_Event).decode
 
 
 class LlamaCppEngine:
-    """Speaks to one child; the supervisor says where it listens, anew after each restart."""
+    """Speaks to one child; the supervisor says where it listens, anew after each restart.
 
-    def __init__(self, served_by: str, deployment: LlamaCppDeployment) -> None:
+    `beside` is an engine on the same child, which may still be at work.
+    """
+
+    def __init__(
+        self,
+        served_by: str,
+        deployment: LlamaCppDeployment,
+        beside: LlamaCppEngine | None = None,
+    ) -> None:
         vision = bool(deployment.mmproj)
         self.served_by = served_by
         self.abilities = Abilities(
@@ -103,19 +113,16 @@ class LlamaCppEngine:
         self._located = asyncio.Event()
         self._key = ""
         self._prompts = Prompts(self._ask, vision=vision)
-        self._room = with_spare(max(1, deployment.slots), deployment.context)
-        self._shares = Shares()
-        self._slots, self._prefill = ChildSlots(*self._room), PrefillScheduler(self._shares)
-        self.admission = ContextAdmissionQueue(
-            self._shares,
-            max(1, deployment.slots),
-            queue=deployment.queue,
-            tokens=deployment.context,
-            longest=deployment.longest_wait,
-        )
+        self._queue, self._longest_wait = deployment.queue, deployment.longest_wait
+        self._child = beside._child if beside else Occupancy(deployment)
         self._watch = Watch(served_by)
         silence = SILENCE_WITH_VISION if vision else SILENCE_TIMEOUT
         self._client = Client(CONNECT_TIMEOUT, silence, idle=IDLE_SECONDS)
+
+    @property
+    def admission(self) -> ContextAdmissionQueue:
+        """The places of the child, asked for as this deployment has it."""
+        return self._child.admission.under(queue=self._queue, longest=self._longest_wait)
 
     def locate(
         self, address: str | None, key: str = "", special: Sequence[str] = (), pid: int = 0
@@ -128,8 +135,7 @@ class LlamaCppEngine:
         if address is not None:
             self._prompts.use(special)
         self._address, self._key = address, key
-        # Of the old child's prompts nothing is left, and nobody waits for its turns.
-        self._slots, self._prefill = ChildSlots(*self._room), PrefillScheduler(self._shares)
+        self._child.follow(key)
         if address is None:
             self._located.clear()
         else:
@@ -154,7 +160,7 @@ class LlamaCppEngine:
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         await self._wait_for_child()
-        slots, prefill = self._slots, self._prefill
+        slots, prefill = self._child.slots, self._child.prefill
         tokens = request.prompt.bound + request.max_tokens
         async with slots.hold(request.account, request.prompt.payload, tokens) as slot:
             self._check(prefill)
@@ -214,7 +220,7 @@ class LlamaCppEngine:
 
     def _check(self, prefill: PrefillScheduler) -> None:
         """Whose turns these are may have ended: in the next one, the slots are others'."""
-        if prefill is not self._prefill:
+        if prefill is not self._child.prefill:
             raise EngineUnavailable("the embedded engine was started anew")
 
     async def _complete(self, slot: Slot, prompt: list[int]) -> _Read:

@@ -16,6 +16,11 @@ class EngineWanted(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """The same for the same deployment, in every process: another spec is another engine."""
-        said = msgspec.json.encode(self.spec, order="deterministic")
+        """The same for the same deployment, in every process: another child is another engine."""
+        said = msgspec.json.encode(loaded(self.spec))
         return f"{self.deployment}:{hashlib.sha256(said).hexdigest()[:16]}"
+
+
+def loaded(spec: LlamaCppDeployment) -> tuple[str, str, int, int]:
+    """What a child is started with: where this is the same, one child serves both."""
+    return spec.weights, spec.mmproj, spec.context, spec.slots
