@@ -12,8 +12,10 @@ import pytest
 
 from tests.configuration.conftest import settings
 from tests.kit.postgres import cluster
-from xinghe.configuration import Configurations, Follower, Version
+from xinghe.configuration import Changed, Configurations, Follower, Version
+from xinghe.configuration.configurations import TRIES
 from xinghe.configuration.files import Found
+from xinghe.configuration.importing import Import
 from xinghe.storage import Database
 
 V3 = "deepseek-v3"
@@ -108,6 +110,57 @@ async def test_versions_are_followed_while_a_file_is_read(
     finally:
         done.set()
         await follower.stop()
+
+
+class Contended(Configurations):
+    """Others change something between every look at it and the change that was to follow."""
+
+    looks = 0
+    others = 10**6
+
+    async def newest(self) -> int:
+        self.looks += 1
+        return await super().newest()
+
+    async def examined(self, found: Found | None = None) -> Import:
+        made = await super().examined(found)
+        if self.others:
+            self.others -= 1
+            await self.patch({"models": {V3: {"tpm": self.others}}}, "app-1", source="api")
+        return made
+
+
+async def test_an_import_that_others_are_always_quicker_than_ends_and_is_tried_again(
+    database: Database, gateway: Gateway, tmp_path: Path, url: str
+) -> None:
+    contended = Contended(database, settings(tmp_path, url))
+    (tmp_path / "models.toml").write_text(f"[models.{V3}]\nrpm = 5\n", "utf-8")
+    async with asyncio.timeout(5):
+        with pytest.raises(Changed, match="try again"):
+            await contended.import_files()
+    made = Follower(contended, gateway)
+    contended.others = TRIES + 1
+    await made.start()
+    await seconds_until(lambda: made.version > 0 and not contended.others)
+    begin = time.monotonic()
+    while (await contended.current()).tree["models"][V3].get("rpm") != 5:
+        assert time.monotonic() - begin < 5
+        await asyncio.sleep(0.02)
+    await made.stop()
+
+
+async def test_a_look_reads_once_where_there_is_nothing_new(
+    database: Database, gateway: Gateway, tmp_path: Path, url: str
+) -> None:
+    counted = Contended(database, settings(tmp_path, url))
+    counted.others = 0
+    made = Follower(counted, gateway)
+    await made._look_at_files()
+    counted.looks = 0
+    await made._look_at_files()
+    assert counted.looks == 0
+    await made._look()
+    assert counted.looks == 1
 
 
 async def test_what_cannot_be_applied_is_told_and_the_last_goes_on(

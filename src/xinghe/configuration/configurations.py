@@ -34,6 +34,8 @@ SUBJECT = "config"
 TRIES = 20
 """Of a change that others are always quicker than."""
 
+BUSY = "others change the configuration all the time: try again"
+
 T = TypeVar("T")
 Make = Callable[[Version], Tree]
 
@@ -184,9 +186,9 @@ class Configurations:
         """Import what the files hold (`found`, else as they are now), where that has changed.
 
         Each file comes in whole or not at all; its `troubles` say why one does not. Raises
-        `StorageError`.
+        `StorageError`, and `Changed` where others were always quicker.
         """
-        while True:
+        for _ in range(TRIES):
             made = await self.examined(found)
             if made.file is None:
                 return made
@@ -195,6 +197,7 @@ class Configurations:
                 return await self._database.write(self._importing(made, made.file, draft))
             except _Moved:
                 continue
+        raise Changed(BUSY)
 
     async def started(self) -> Version:
         """Import the files, and return what is applied then.
@@ -233,7 +236,7 @@ class Configurations:
                 return await self._database.write(_changing(old, draft))
             except _Moved:
                 continue
-        raise Changed("others change the configuration all the time: try again")
+        raise Changed(BUSY)
 
     def _draft(self, make: Make, old: Version) -> Version:
         """Raises `ConfigurationError`, `CatalogError`."""

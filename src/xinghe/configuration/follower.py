@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from xinghe.catalog import CatalogError
-from xinghe.configuration.configurations import Configurations
+from xinghe.configuration.configurations import Changed, Configurations
 from xinghe.configuration.files import Found
 from xinghe.configuration.tables import Version
 from xinghe.regular import Regular
@@ -112,13 +112,12 @@ class Follower:
         found = await asyncio.to_thread(self.configurations.files.changed)
         if found is not None:
             self._found, self._import_due = found, True
-        with suppress(StorageError):  # told by the look for versions; the import stays due
+        # Told by the look for versions, or nothing to tell; the import stays due.
+        with suppress(StorageError, Changed):
             await self._import()
 
     async def _import(self) -> None:
-        newest = await self.configurations.newest()
-        # What stood in a file's way may be gone with another version.
-        if not (self._import_due or (self.file_troubles and newest != self._examined)):
+        if not (self._import_due or await self._moved_on()):
             return
         made = await self.configurations.import_files(self._found)
         self._import_due, self._examined = False, made.version.number
@@ -126,6 +125,10 @@ class Follower:
             if self.file_troubles.get(name) != why:
                 log.error("configuration_not_imported", file=name, why=why)
         self.file_troubles = made.troubles
+
+    async def _moved_on(self) -> bool:
+        """Whether what stood in a file's way may be gone, with another version."""
+        return bool(self.file_troubles) and await self.configurations.newest() != self._examined
 
     async def _follow(self) -> None:
         version = await self.configurations.current()
