@@ -109,8 +109,13 @@ async def test_what_the_engine_is_not_loaded_with_changes_beside_its_requests(
     live.locate(only, HERE)
     leased = live.now.deployments.of_chat["tiny"]
     with leased as old:
-        async with old.engine.admission.hold(2048):
-            fields = {"queue": 0, "longest_wait": 9, "thinking": 64, "repeat_penalty": 1.2}
+        async with old.engine.admission.hold(2048, priority=False):
+            fields: dict[str, Any] = {
+                "queue": 0,
+                "longest_wait": 9,
+                "thinking": 64,
+                "repeat_penalty": 1.2,
+            }
             await live.apply(catalog(settings, file, **fields))
             assert told.wanted[-1] == [only]
             assert live.serves(only)
@@ -133,7 +138,7 @@ async def test_what_the_engine_is_not_loaded_with_changes_beside_its_requests(
 
 
 async def _hold(engine: Engine) -> None:
-    async with engine.admission.hold(2048):
+    async with engine.admission.hold(2048, priority=False):
         pass
 
 

@@ -92,9 +92,9 @@ def check_fields(
         try:
             msgspec.convert(value, inner, strict=strict)
         except msgspec.ValidationError as error:
-            table = struct is not None or get_origin(inner) is dict
+            wants_table = struct is not None or get_origin(inner) is dict
             # A key may be in a table, a password in a text where a table should be.
-            secret = isinstance(value, Mapping | list) or (table and isinstance(value, str))
+            secret = isinstance(value, Mapping | list) or (wants_table and isinstance(value, str))
             shown = "wrong" if secret or is_secret_name(name, inner) else repr(value)
             raise ValueError(f"{within}{name} is {shown}: {error}") from error
 

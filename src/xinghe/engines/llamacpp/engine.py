@@ -114,7 +114,7 @@ class LlamaCppEngine:
         self._key = ""
         self._prompts = Prompts(self._ask, vision=vision)
         self._queue, self._longest_wait = deployment.queue, deployment.longest_wait
-        self._child = beside._child if beside else Occupancy(deployment)
+        self._child: Occupancy = beside._child if beside else Occupancy(deployment)
         self._watch = Watch(served_by)
         silence = SILENCE_WITH_VISION if vision else SILENCE_TIMEOUT
         self._client = Client(CONNECT_TIMEOUT, silence, idle=IDLE_SECONDS)
