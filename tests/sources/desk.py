@@ -46,7 +46,9 @@ class Operator:
         )
         before = str(self.tree)
         try:
-            found = await using.use(desk, self.tree, model, parse_all(sources), Options(**options))
+            found = await using.use(
+                desk, self.tree, {}, model, parse_all(sources), Options(**options)
+            )
         finally:
             assert str(self.tree) == before, "nothing is changed before all is well"
         self.tree = patched(self.tree, found.patch)

@@ -78,6 +78,34 @@ def test_without_a_service_the_next_start_has_it(tmp_path: Path, server: OpenAI)
     )
 
 
+BY_HAND = """
+[deployments.{name}]
+engine = "upstream"
+url = "http://127.0.0.1:9/v1"
+model = "m"
+key = "sk-by-hand"
+
+[models.deepseek-v3]
+deployment = "{name}"
+rpm = 5
+"""
+
+
+@pytest.mark.parametrize("name", ["deepseek-v3", "deepseek-v3-2"])
+def test_what_is_written_by_hand_stays(tmp_path: Path, server: OpenAI, name: str) -> None:
+    (tmp_path / "models.toml").write_text(BY_HAND.format(name=name), "utf-8")
+    done("models", "use", "deepseek-v3", server.base, data=tmp_path)
+    assert listed(tmp_path)["deepseek-v3"]["serves"] == "maker/large"
+    done("models", "set", "deepseek-v3", "rpm=7", data=tmp_path)
+    said = done("models", "reset", "deepseek-v3", data=tmp_path)
+    assert f"is served by deployment {name} again" in said
+    assert "which no model has now, is taken out" in said
+    tree = json.loads(done("config", "show", "--json", data=tmp_path))["tree"]
+    assert tree["models"] == {"deepseek-v3": {"deployment": name, "rpm": 5}}
+    assert list(tree["deployments"]) == [name]
+    assert "it is as models.toml says" in refused("models", "reset", "deepseek-v3", data=tmp_path)
+
+
 def test_what_fails_leaves_nothing(tmp_path: Path, server: OpenAI) -> None:
     away = f"http://127.0.0.1:{free_port()}/v1#a"
     assert "connection refused" in refused("models", "use", "deepseek-v3", away, data=tmp_path)

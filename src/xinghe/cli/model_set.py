@@ -13,7 +13,8 @@ from xinghe.cli.model_use import changing
 from xinghe.cli.service import follows
 from xinghe.configuration import Configurations
 from xinghe.settings import Settings
-from xinghe.sources import SourceError, assigned, known, using
+from xinghe.sources import SourceError, assigned, known
+from xinghe.sources.undoing import unknown
 
 
 @click.command("set")
@@ -42,7 +43,7 @@ def set_(name: str, assignments: Sequence[str], unset: Sequence[str], data: str 
         tree = (await configurations.current()).tree
         catalog = configurations.built(tree)
         if name not in catalog.models:
-            raise SourceError(using.unknown(name, catalog))
+            raise SourceError(unknown(name, catalog))
         where = f"models.{name}"
         fields: dict[str, Any] = assigned(assignments, ModelCard, where)
         for field in unset:

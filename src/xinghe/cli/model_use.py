@@ -20,6 +20,7 @@ from xinghe.configuration.redaction import redacted
 from xinghe.observe import logs
 from xinghe.settings import Settings
 from xinghe.sources import Desk, Key, Options, SourceError, Use, assigned, known, parse_all, using
+from xinghe.sources.undoing import reset as reset_of
 from xinghe.sources.values import SECRET
 from xinghe.storage import Database
 from xinghe.weights import WeightsError, terminal_progress
@@ -106,8 +107,8 @@ def use(
             ask_key=_asked_key,
             progress=terminal_progress(),
         )
-        tree = (await configurations.current()).tree
-        found = await using.use(desk, tree, name, parsed, options)
+        tree, file = (await configurations.current()).tree, await configurations.imported()
+        found = await using.use(desk, tree, file, name, parsed, options)
         return await _applied(settings, configurations, name, found)
 
     done = changing(data, action)
@@ -121,23 +122,23 @@ def use(
 @click.argument("name")
 @data_option
 def reset(name: str, data: str | None) -> None:
-    """Take back what `use` and `set` made of model NAME: it is as it comes with the program again.
+    """Take back what `use` and `set` made of model NAME.
 
-    A model that does not come with the program is taken out.
+    It is as models.toml says again, or as it comes with the program where the file does not name
+    it. A model that neither knows is taken out.
     """
 
     async def action(settings: Settings, configurations: Configurations) -> str:
-        tree = (await configurations.current()).tree
-        patch = using.reset(tree, configurations.built(tree), name)
+        tree, file = (await configurations.current()).tree, await configurations.imported()
+        patch, gone = reset_of(tree, file, configurations.built(tree), name)
         outcome = await configurations.patch(
             patch, actor(), source="command", note=f"models reset {name}"
         )
         after = configurations.built(outcome.version.tree).models.get(name)
         left = f"is served by deployment {after.deployment} again" if after else "is taken out"
         number = outcome.version.number
-        return (
-            f"{name} {left} (version {number})\n{await follows(settings, configurations, number)}"
-        )
+        told = [f"{name} {left} (version {number})", *_told_gone(gone)]
+        return "\n".join([*told, await follows(settings, configurations, number)])
 
     click.echo(changing(data, action))
 
@@ -181,6 +182,7 @@ async def _applied(
         "deployment": found.deployment,
         "source": found.shown,
         "shared": found.shared,
+        "gone": found.gone or None,
         "table": redacted(found.table, ("deployments", found.deployment)),
         "trial": trial,
         "version": outcome.version.number,
@@ -194,9 +196,15 @@ def _tell(done: dict[str, Any]) -> None:
         f"{done['model']} is served by {done['source']} now (deployment {done['deployment']}"
         f"{shared}; version {done['version']})"
     )
+    for line in _told_gone(done["gone"]):
+        click.echo(line)
     click.echo(done["service"])
     if variable := done["table"].get("key_env"):
         click.echo(f"the service reads its key from {variable}, which must be in its environment")
+
+
+def _told_gone(deployment: str | None) -> list[str]:
+    return [f"deployment {deployment}, which no model has now, is taken out"] if deployment else []
 
 
 def _require(settings: Settings, variable: str) -> None:

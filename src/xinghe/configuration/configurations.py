@@ -92,6 +92,15 @@ class Configurations:
         """Versions without their trees, the newest first, behind a number."""
         return await self._database.read(lambda c: tables.page(c, behind, limit))
 
+    async def imported(self) -> Tree:
+        """What the files of this directory held when they were imported last."""
+
+        def read(connection: Connection) -> Tree:
+            here = tables.place(connection, self.place)
+            return {} if here is None or here.file is None else tables.tree(connection, here.file)
+
+        return await self._database.read(_whole(read))
+
     async def places(self) -> list[Place]:
         """The data directories that have told how they are."""
         return await self._database.read(tables.places)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,13 +15,14 @@ from xinghe.catalog import (
     Kind,
     LlamaCppDeployment,
     ModelCard,
+    Tree,
     UpstreamDeployment,
     UpstreamImagesDeployment,
 )
 from xinghe.configuration.merging import patched
 from xinghe.engines.llamacpp.admission import with_spare
 from xinghe.outbound import CallFailed
-from xinghe.settings import Settings, nearest
+from xinghe.settings import Settings
 from xinghe.sources.draft import Draft, Key, Say
 from xinghe.sources.faults import KeyWanted, told
 from xinghe.sources.memory import fits, require_memory
@@ -39,11 +39,11 @@ from xinghe.sources.source import (
     origin_of,
 )
 from xinghe.sources.trial import Trial, try_embedder, try_images, try_llamacpp, try_upstream
+from xinghe.sources.undoing import tidy, unknown, users
 from xinghe.sources.weights import of_file, of_known, of_repository
 from xinghe.weights import Progress, local_file
 from xinghe.weights import resolve as resolve_weight
 
-Tree = dict[str, Any]
 Built = Callable[[Tree], Catalog]
 """The catalog of an operator's tree. Raises `CatalogError`."""
 AskKey = Callable[[str], str]
@@ -84,7 +84,8 @@ class Desk(msgspec.Struct, frozen=True):
 class Use(msgspec.Struct):
     """A change that may be applied: a JSON merge patch of the operator's tree.
 
-    `deployment` is the name of the one that the model has then; `shared`, that it was there.
+    `deployment` is the name of the one that the model has then; `shared`, that it was there;
+    `gone` that of the one that is taken out.
     """
 
     patch: Tree
@@ -94,10 +95,16 @@ class Use(msgspec.Struct):
     shown: str
     shared: bool
     trial: Trial | None
+    gone: str = ""
 
 
-async def use(desk: Desk, tree: Tree, model: str, source: Source, options: Options) -> Use:
-    """What `model` served by `source` comes to. Raises `SourceError`, `CatalogError`."""
+async def use(
+    desk: Desk, tree: Tree, file: Tree, model: str, source: Source, options: Options
+) -> Use:
+    """What `model` served by `source` comes to. Raises `SourceError`, `CatalogError`.
+
+    `tree` is what is applied; `file` is what was written by hand of it, and stays.
+    """
     catalog = desk.built(tree)
     card = catalog.models.get(model)
     if card is None and options.new is None:
@@ -111,7 +118,10 @@ async def use(desk: Desk, tree: Tree, model: str, source: Source, options: Optio
         )
     while True:
         try:
-            return await _used(desk, tree, catalog, model, card, kind, source, options)
+            name = _name(catalog, tree, file, model)
+            found = await _used(desk, tree, catalog, model, card, kind, name, source, options)
+            found.gone = tidy(found.patch, tree, file, catalog, model, found.deployment)
+            return found
         except KeyWanted as wanted:
             if options.key.fields or not isinstance(source, Endpoint):
                 raise
@@ -128,12 +138,12 @@ async def _used(
     model: str,
     card: ModelCard | None,
     kind: Kind,
+    name: str,
     source: Source,
     options: Options,
 ) -> Use:
     draft = await _drafted(desk, kind, source, card.max_input if card else 0, options)
     draft.table |= options.fields
-    name = _name(catalog, tree, model)
     change = _change(tree, model, card, kind, name, draft)
     candidate = desk.built(patched(tree, change))
     trial = None
@@ -147,7 +157,6 @@ async def _used(
     twin = _twin(catalog, candidate, kind, name)
     if twin:
         change = {"models": {model: {**change["models"][model], "deployment": twin}}}
-    _tidy(change, tree, catalog, model, twin or name)
     spec = _of_kind(catalog, kind)[twin] if twin else _of_kind(candidate, kind)[name]
     return Use(change, twin or name, spec, draft.table, draft.shown, bool(twin), trial)
 
@@ -269,13 +278,16 @@ def _new_card(kind: Kind, draft: Draft) -> dict[str, Any]:
     }
 
 
-def _name(catalog: Catalog, tree: Tree, model: str) -> str:
-    """What the deployment is called: as the model, unless others have that one too."""
+def _name(catalog: Catalog, tree: Tree, file: Tree, model: str) -> str:
+    """What the deployment is called: as the model, unless others have that one too, or a file says
+    it.
+    """
     at = 1
     while True:
         name = model if at == 1 else f"{model}-{at}"
-        used = _users(catalog, name)
-        if used == {model} or (not used and name not in tree.get("deployments", {})):
+        used = users(catalog, name)
+        made = used == {model} or (not used and name not in tree.get("deployments", {}))
+        if made and name not in file.get("deployments", {}):
             return name
         at += 1
 
@@ -302,42 +314,3 @@ def _alike(spec: Any) -> Any:
     if isinstance(spec, LlamaCppDeployment) and local_file(spec.weights) is None:
         return replace(spec, weights=resolve_weight(spec.weights).name)
     return spec
-
-
-def _tidy(change: Tree, tree: Tree, catalog: Catalog, model: str, name: str) -> None:
-    """Take out the deployment that the model had, if it is called as `_name` does and nobody else
-    has it."""
-    card = catalog.models.get(model)
-    before = card.deployment if card else name
-    made = any(re.fullmatch(rf"{re.escape(each)}(-\d+)?", before) for each in catalog.models)
-    here = before in tree.get("deployments", {})
-    if before != name and made and here and _users(catalog, before) == {model}:
-        change.setdefault("deployments", {})[before] = None
-
-
-def _users(catalog: Catalog, deployment: str) -> set[str]:
-    """The models that a deployment serves, be it only where another is away."""
-    return {name for name, card in catalog.models.items() if deployment in card.chain}
-
-
-def unknown(model: str, catalog: Catalog) -> str:
-    near = nearest(model, catalog.models)
-    hint = f"did you mean {near!r}? " if near else ""
-    return (
-        f"there is no model {model!r}; {hint}`xinghe models list` shows them all, --new chat, "
-        "--new embedding or --new image makes one of this name"
-    )
-
-
-def reset(tree: Tree, catalog: Catalog, model: str) -> Tree:
-    """The merge patch that takes out what was set of a model, and the deployment made for it.
-
-    Raises `SourceError`.
-    """
-    if model not in tree.get("models", {}):
-        if model not in catalog.models:
-            raise SourceError(unknown(model, catalog))
-        raise SourceError(f"nothing was set of {model}: it is as it comes with the program")
-    change: Tree = {"models": {model: None}}
-    _tidy(change, tree, catalog, model, "")
-    return change
