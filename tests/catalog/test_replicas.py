@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -75,6 +76,22 @@ def test_what_is_wrong_is_named(load_with: LoadWith, kind: str, fields: str, tol
         deployed(load_with, kind, fields)
     assert "deployments.x: " in str(error.value)
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1/v1", "http://a:99999/v1", "http://a:x/v1", "http://a:0/v1", "http://u:p@/v1",
+        "http:///v1", "http://a b/v1", "http://a/v 1", "http://a\u2028b/v1", "http://a\u0007/v1",
+    ],
+)  # fmt: skip
+def test_a_url_that_leads_nowhere_is_refused(load_with: LoadWith, kind: str, url: str) -> None:
+    """Before it is applied: whoever serves by it could not start."""
+    text = json.dumps(url)
+    for fields in f"url = {text}", f'urls = ["http://a", {text}]':
+        with pytest.raises(CatalogError, match=r"is wrong, allowed: an http:// or https://"):
+            deployed(load_with, kind, fields)
 
 
 @pytest.mark.parametrize(

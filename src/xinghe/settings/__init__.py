@@ -23,8 +23,6 @@ from xinghe.settings.sections import (
     Server,
     Settings,
     Weights,
-    http_url,
-    is_web_url,
-    require_reachable,
 )
 from xinghe.settings.signin import OpenID, SignIn
+from xinghe.settings.urls import http_url, is_web_url, require_reachable

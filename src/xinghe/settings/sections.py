@@ -3,64 +3,19 @@
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from xinghe.settings.console import Console
 from xinghe.settings.signin import SignIn
+from xinghe.settings.urls import http_url, is_web_url, require_reachable
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0.05, le=86400)]
 Positive = Annotated[int, Meta(ge=1)]
-HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-HEADERS_ALONE = frozenset(
-    {"accept-encoding", "connection", "content-length", "content-type", "expect", "host", "te",
-     "trailer", "transfer-encoding", "upgrade"}
-)  # fmt: skip
-"""Those of the connection itself."""
-
-
-WEB = ("http://", "https://")
-
-
-def require_reachable(url: str, headers: Mapping[str, str], field: str = "url") -> None:
-    """Raises `ValueError` for a server that no request could be sent to; `field` is the URL's.
-
-    It repeats none of them: a password may be in the URL, a key in what should be a header's name.
-    """
-    if not is_web_url(url):
-        raise ValueError(f"`{field}` is wrong, allowed: an http:// or https:// base URL")
-    for at, (name, value) in enumerate(headers.items(), 1):
-        if not HEADER.fullmatch(name):
-            raise ValueError(f"`headers`: name {at} is wrong, allowed: the name of a header field")
-        if name.lower() in HEADERS_ALONE:
-            raise ValueError(
-                f"`headers` holds {name!r}, allowed: names of header fields, but for those of the "
-                "connection"
-            )
-        if not (value.isascii() and value.isprintable()):
-            raise ValueError(f"`headers.{name}` has characters that no header can hold")
-
-
-def is_web_url(text: str) -> bool:
-    """Whether it leads to a server that speaks HTTP."""
-    try:
-        parts = urlsplit(text)
-        return text.startswith(WEB) and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def http_url(host: str, port: int) -> str:
-    """Where a listening socket is reached from its own machine."""
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
