@@ -43,6 +43,42 @@ def test_secrets_are_not_shown_and_the_rest_is() -> None:
     assert redacted(redacted(TREE)) == redacted(TREE)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"headers": {"123": "s3cret"}},
+        {"extra": {"password": {"v": "s3cret"}}},
+        {"extra": {"keys": {"a": ["s3cret"]}}},
+        {"extra": {"auth": {"bearer": "s3cret"}}},
+        {"extra": {"nested": [{"api_key_1": "s3cret"}]}},
+        {"extra": {"token": 53207}},
+        {"extra": {"KEY": {"pin": 53207}}},
+        {"url": "https://h/v1?code=s3cret"},
+        {"urls": [{"url": "https://h/v1?api-version=1&c=s3cret"}]},
+        {"keys": [{"key_env": "K", "key": "s3cret"}]},
+    ],
+)
+def test_no_name_or_place_of_a_secret_is_missed(fields: Tree) -> None:
+    tree: Tree = {"deployments": {"x": fields}}
+    shown = redacted(tree)
+    assert "s3cret" not in str(shown)
+    assert "53207" not in str(shown)
+    assert restored(shown, tree) == tree
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"deployments": {"x": {"keys": [{"key_env": "K", "rpm": 5}], "key_env": "K"}}},
+        {"deployments": {"x": {"urls": [{"url": "http://h/v1?api-version=2", "key_env": "K"}]}}},
+        {"deployments": {"key": {"extra": {"max_tokens": 5, "top_k": 3, "stop": ["a"]}}}},
+        {"models": {"auth": {"title": "What? a=b", "image_tokens": 7}}, "limits": {"rpm": 3}},
+    ],
+)
+def test_what_is_no_secret_is_shown(tree: Tree) -> None:
+    assert redacted(tree) == tree
+
+
 def test_what_was_shown_may_be_put_back() -> None:
     assert restored(redacted(TREE), TREE) == TREE
 

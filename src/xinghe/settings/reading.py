@@ -16,7 +16,8 @@ from xinghe.settings.sections import Settings, xdg
 from xinghe.settings.toml import parsed
 
 _SECRET = re.compile(
-    "(keys?|tokens?|secrets?|passw(or)?ds?|authorization|auth|cookie|credentials?|signature)$",
+    "(keys?|tokens?|secrets?|passw(or)?ds?|authorization|auth|cookie|credentials?|signature|bearer)"
+    r"[\W_]*\d*$",
     re.IGNORECASE,
 )
 
