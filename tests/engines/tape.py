@@ -60,6 +60,9 @@ class Tape:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"GET "):  # a probe: somebody is there
+            writer.write(refusal(404, b""))
+            return
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         self.requests.append(json.loads(await reader.readexactly(length)))
         self.heads.append(head)

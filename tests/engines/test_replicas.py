@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.engines.tape import RESET, STREAM_HEAD, Step, Tape, chunk, event, playing, refusal
 from xinghe.catalog import UpstreamDeployment
@@ -84,6 +85,45 @@ async def test_what_somebody_may_have_seen_is_not(then: list[Step]) -> None:
         with pytest.raises(EngineFailed):
             await ask(engine)
         assert asked(tapes) == 1
+
+
+BREAKS: dict[str, list[Step]] = {
+    "truncated": [STREAM_HEAD, chunk("一")],
+    "reset": [STREAM_HEAD, chunk("一"), 0.05, RESET],
+    "no JSON": [STREAM_HEAD, chunk("一"), b"data: {\n\n"],
+    "an error within": [STREAM_HEAD, chunk("一"), event({"error": {"message": "CUDA error"}})],
+}
+
+
+@pytest.mark.parametrize("breaks", BREAKS.values(), ids=BREAKS)
+@pytest.mark.parametrize("number", [1, 2])
+async def test_a_stream_that_breaks_off_is_a_failure_of_its_server(
+    breaks: list[Step], number: int
+) -> None:
+    async with engine_over(*[[breaks]] * number) as (engine, tapes):
+
+        def failures() -> float:
+            return sum(
+                sample.value
+                for metric in REGISTRY.collect()
+                for sample in metric.samples
+                if sample.name == "xinghe_replica_failures_total"
+                and any(sample.labels["replica"] in tape.url for tape in tapes)
+            )
+
+        before = failures()
+        for at in range(3):
+            with pytest.raises(EngineFailed):
+                await ask(engine, Message("user", f"问题 {at}"))
+        assert failures() == before + 3
+
+
+async def test_one_that_breaks_everything_off_is_left_alone() -> None:
+    async with engine_over([BREAKS["truncated"]], [GOOD]) as (engine, tapes):
+        for number in range(30):
+            with suppress(EngineFailed):
+                await ask(engine, Message("user", f"问题 {number}"))
+        assert 3 <= len(tapes[0].requests) <= 6, "but for a trial now and then"
 
 
 async def test_what_is_wrong_with_the_prompt_is_asked_once() -> None:

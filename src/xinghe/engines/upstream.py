@@ -141,7 +141,7 @@ class UpstreamEngine:
     async def _read(
         self, request: EngineRequest, attempt: Attempt, answer: Response
     ) -> AsyncGenerator[Batch]:
-        """What the answer says. Raises `CallFailed`; `EngineFailed` once it has said something."""
+        """What the answer says. Raises `CallFailed`, by which an attempt judges its replica."""
         clock = asyncio.get_running_loop().time
         stream = EventStream(answer, request.max_tokens)
         chunks = Chunks(request, self.served_by, answer.status)
@@ -165,7 +165,7 @@ class UpstreamEngine:
                 answer.pace.spent += characters * A_CHARACTER
                 yield Batch(arrived, portion)
             if chunks.failure is not None:
-                raise self._failure(chunks.failure, attempt)
+                raise _as_call_failure(chunks.failure)
             # From now on: what a slow client, or our own pace, took is no silence of the
             # server. Comments and empty events are no sign of life.
             if deltas and not chunks.over:
@@ -184,14 +184,6 @@ class UpstreamEngine:
             if isinstance(delta, UsageDelta):
                 attempt.cost(delta.prompt_tokens + delta.completion_tokens)
         return deltas
-
-    def _failure(self, failure: EngineFailed | Refused, attempt: Attempt) -> Exception:
-        """What an answer cannot be read for: of its call, while nothing of it was said."""
-        if isinstance(failure, Refused):
-            return failure
-        if not attempt.begun:
-            return Unreadable(str(failure))
-        return EngineInterrupted(str(failure)) if self._pool.several else failure
 
     async def aclose(self) -> None:
         await self._vision.aclose()
@@ -217,6 +209,11 @@ class UpstreamEngine:
             body["response_format"] = wire_format(request.constraint)
         assert isinstance(request.prompt.payload, dict)
         return body | request.prompt.payload | deployment.extra
+
+
+def _as_call_failure(failure: EngineFailed | Refused) -> CallFailed:
+    """What an answer cannot be read for, as a fault of its call."""
+    return failure if isinstance(failure, Refused) else Unreadable(str(failure))
 
 
 def _as_engine_error(error: CallFailed) -> EngineError:
