@@ -21,7 +21,7 @@ from xinghe.core import (
     Sampling,
     TextDelta,
 )
-from xinghe.engines import EngineAway, EngineBusy, EngineFailed, PromptTooLong
+from xinghe.engines import EngineAway, EngineBusy, EngineFailed, EngineInterrupted, PromptTooLong
 from xinghe.engines.heads import head_of
 from xinghe.engines.upstream import UpstreamEngine
 
@@ -43,9 +43,9 @@ async def engine_over(
         yield engine, tapes
 
 
-async def ask(engine: UpstreamEngine, *said: Message) -> list[Delta]:
+async def ask(engine: UpstreamEngine, *said: Message, whole: bool = False) -> list[Delta]:
     prompt = await engine.prepare(said or (Message("user", "你好"),))
-    request = EngineRequest("as-0123456789", prompt, Sampling(), 16)
+    request = EngineRequest("as-0123456789", prompt, Sampling(), 16, whole=whole)
     async with aclosing(engine.generate(request)) as batches:
         return [delta async for batch in batches for delta in batch.deltas]
 
@@ -124,6 +124,21 @@ async def test_one_that_breaks_everything_off_is_left_alone() -> None:
             with suppress(EngineFailed):
                 await ask(engine, Message("user", f"问题 {number}"))
         assert 3 <= len(tapes[0].requests) <= 6, "but for a trial now and then"
+
+
+@pytest.mark.parametrize("breaks", BREAKS.values(), ids=BREAKS)
+async def test_what_one_broke_off_another_makes(breaks: list[Step]) -> None:
+    for order in (0, 1):
+        answers = [[breaks], [GOOD]][:: 1 - 2 * order]
+        async with engine_over(*answers) as (engine, tapes):
+            for number in range(4):  # each of them is preferred for some
+                said = Message("user", f"问题 {number}")
+                with suppress(EngineInterrupted):
+                    assert await ask(engine, said, whole=True) == ANSWER
+                    continue
+                assert await ask(engine, said, whole=True) == ANSWER
+                assert await ask(engine, said, whole=True) == ANSWER, "and its next turn, too"
+            assert tapes[order].requests
 
 
 async def test_what_is_wrong_with_the_prompt_is_asked_once() -> None:

@@ -120,6 +120,20 @@ def test_heads_spread_by_weight() -> None:
     assert [round(chosen[one] / 500) for one in among] == [1, 2, 1]
 
 
+def test_a_conversation_leaves_who_failed_at_it() -> None:
+    affinity, among = PrefixAffinity(), servers([1.0, 1.0])
+    for number in range(20):
+        first = affinity.prefer(head(number), among)
+        assert first is not None
+        affinity.went(head(number), first, well=False)
+        assert first not in affinity.fit(head(number), among)
+        assert affinity.fit(head(number), [first]) == [first], "where there is nobody else"
+        (other,) = affinity.fit(head(number), among)
+        affinity.went(head(number), other)
+        assert affinity.fit(head(number), among) == among
+        assert affinity.prefer(head(number), among) is other
+
+
 def test_texts_are_told_apart_where_they_meet() -> None:
     assert digest(b"ab", b"c") != digest(b"a", b"bc")
 

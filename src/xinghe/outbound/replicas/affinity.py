@@ -42,14 +42,18 @@ class Affinity(Protocol):
     def prefer(self, head: Head, among: Sequence[Some]) -> Some | None:
         """The replica for it; `None` where all that it has reason to prefer are overloaded."""
 
-    def went(self, head: Head, replica: Named) -> None:
-        """It was sent there."""
+    def fit(self, head: Head, among: Sequence[Some]) -> Sequence[Some]:
+        """Those that have not just failed at it; all where there are no others."""
+
+    def went(self, head: Head, replica: Named, *, well: bool = True) -> None:
+        """It was answered there, or failed there."""
 
 
 class PrefixAffinity:
     """Consistent hashing over the head of a conversation, with bounded load.
 
-    A conversation goes where its last request went. A new one goes where others with the same
+    A conversation goes where its last request was answered, and not where that failed: another
+    replica may make what this one broke off. A new one goes where others with the same
     instructions go, by rendezvous hashing: of replicas that come or go, only their own part moves.
     Where that replica has more than its share of the work at hand, the conversation's own digest
     chooses among the others. With fewer than `few` requests it is never too much to go on there.
@@ -57,7 +61,7 @@ class PrefixAffinity:
 
     def __init__(self, few: int = 0) -> None:
         self._few = few
-        self._went: OrderedDict[bytes, str] = OrderedDict()
+        self._went: OrderedDict[bytes, tuple[str, bool]] = OrderedDict()
 
     def prefer(self, head: Head, among: Sequence[Some]) -> Some | None:
         work, weights = sum(one.outstanding for one in among), sum(one.weight for one in among)
@@ -65,8 +69,8 @@ class PrefixAffinity:
         def has_room(one: Some, spare: float) -> bool:
             return one.outstanding < ceil(spare * (work + 1) * one.weight / weights)
 
-        last = self._went.get(head.conversation)
-        for one in among:
+        last, well = self._went.get(head.conversation, ("", False))
+        for one in among if well else ():
             if one.name == last and (one.outstanding < self._few or has_room(one, SPARE_BEGUN)):
                 return one
         first = max(among, key=lambda one: _score(head.shared or head.conversation, one))
@@ -75,8 +79,12 @@ class PrefixAffinity:
         others = [one for one in among if one is not first and has_room(one, SPARE)]
         return max(others, key=lambda one: _score(head.conversation, one), default=None)
 
-    def went(self, head: Head, replica: Named) -> None:
-        self._went[head.conversation] = replica.name
+    def fit(self, head: Head, among: Sequence[Some]) -> Sequence[Some]:
+        last, well = self._went.get(head.conversation, ("", True))
+        return among if well else [one for one in among if one.name != last] or among
+
+    def went(self, head: Head, replica: Named, *, well: bool = True) -> None:
+        self._went[head.conversation] = replica.name, well
         self._went.move_to_end(head.conversation)
         if len(self._went) > REMEMBERED:
             self._went.popitem(last=False)

@@ -41,6 +41,9 @@ class OfOneRequest(Protocol):
     def goes_on(self, attempt: Attempt, error: CallFailed) -> bool:
         """Whether another attempt follows one that has failed so."""
 
+    def went(self, replica: Replica, *, well: bool) -> None:
+        """It has begun to answer, or has failed by its own fault or the request's."""
+
     def suspect(self, replica: Replica, ticket: int, error: CallFailed) -> None:
         """It has failed, which may be the request's own fault."""
 
@@ -151,6 +154,7 @@ class Attempt:
 
     def _well(self, now: float) -> None:
         self.replica.answered_at = now
+        self._round.went(self.replica, well=True)
         self.replica.words.answered(self._asked, now)
         self._round.pool.changed(self.replica, now)
 
@@ -179,11 +183,13 @@ class Attempt:
         elif is_of_the_request(error):
             replica.breaker.succeeded(self._ticket)
             replica.answered_at = now
-        elif nobody_listens(error) or self.begun or replica.breaker.state != "closed":
-            replica.failed(self._ticket, now, error, certain=self._round.pool.several)
         else:
-            # Where others fail at it too, the request is to blame: they cannot all be broken.
-            self._round.suspect(replica, self._ticket, error)
+            self._round.went(replica, well=False)
+            if nobody_listens(error) or self.begun or replica.breaker.state != "closed":
+                replica.failed(self._ticket, now, error, certain=self._round.pool.several)
+            else:
+                # Where others fail at it too, the request is to blame: they cannot all be broken.
+                self._round.suspect(replica, self._ticket, error)
         self._round.pool.changed(replica, now, error)
 
 

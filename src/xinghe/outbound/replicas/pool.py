@@ -130,11 +130,16 @@ class Pool:
         if not with_key:
             return None
         replica = self._preferred(head, list(with_key), now)
-        if head is not None and self.several:
-            self._affinity.went(head, replica)
         return replica, with_key[replica]
 
+    def went(self, head: Head | None, replica: Replica, *, well: bool) -> None:
+        """What begins so was answered there, or failed there."""
+        if head is not None and self.several:
+            self._affinity.went(head, replica, well=well)
+
     def _preferred(self, head: Head | None, among: list[Replica], now: float) -> Replica:
+        if head is not None:
+            among = list(self._affinity.fit(head, among))
         if len(among) == 1:
             return among[0]
         self._compare(now)

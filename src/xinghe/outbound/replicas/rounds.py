@@ -38,6 +38,9 @@ class Picking(Pooled, Protocol):
     ) -> tuple[Replica, Key] | None:
         """Whom to try next, and with which key; `None` for nobody."""
 
+    def went(self, head: Head | None, replica: Replica, *, well: bool) -> None:
+        """What begins so was answered there, or failed there."""
+
     def why_nobody(self, tokens: int) -> CallFailed:
         """What keeps all replicas from being tried now."""
 
@@ -86,6 +89,10 @@ class Round:
         ):
             raise Away(str(error), SOONEST) from None
         return False
+
+    def went(self, replica: Replica, *, well: bool) -> None:
+        """It has begun to answer, or has failed by its own fault or the request's."""
+        self.pool.went(self._head, replica, well=well)
 
     def suspect(self, replica: Replica, ticket: int, error: CallFailed) -> None:
         """It has answered that it failed: its own fault where another replica does better, or where
