@@ -363,6 +363,17 @@ async def test_a_closed_pool_asks_nobody_and_is_told_of_no_more() -> None:
         assert REGISTRY.get_sample_value("xinghe_replica_outstanding", named) is None
 
 
+async def test_asking_whether_anybody_answers_hides_no_hung_one() -> None:
+    async with peers(2) as there, pool_of(*there) as pool:
+        there[0].is_alive = False
+        for _ in range(3):
+            assert await pool.ready()
+        hung, well = pool.replicas
+        assert there[0].probes >= 1
+        assert hung.probed_at == 0, "its own probe is due as if nobody had asked"
+        assert well.probed_at
+
+
 async def test_who_gives_up_leaves_nothing_behind() -> None:
     async with peers(2) as there, pool_of(*there) as pool:
         for each in there:

@@ -71,7 +71,6 @@ class Attempt:
         self._asked = replica.words.asked(now)
         self._charge = key.take(now, round_.tokens)
         replica.outstanding += 1
-        replica.given += 1
         replica.requests.inc()
         replica.looked_at = now
 

@@ -9,8 +9,8 @@ class Loaded(Protocol):
 
     weight: float
     outstanding: int
-    given: int
-    """Requests that it has had so far."""
+    credit: float
+    """How far it is behind its share of the turns: what `LeastOutstanding` keeps."""
 
 
 Some = TypeVar("Some", bound=Loaded)
@@ -23,16 +23,17 @@ class Choice(Protocol):
 
 
 class LeastOutstanding:
-    """The replica with the fewest requests at work for its weight; of equals, whose turn it is.
+    """The replica with the fewest requests at work for its weight; equals take turns by weight.
 
-    A replica that answers slowly keeps its requests for longer, and so gets fewer of them. Of
-    replicas that all have nothing to do, the one with the fewest requests so far for its weight.
+    A replica that answers slowly keeps its requests for longer, and so gets fewer of them. The
+    turns are those of a smooth weighted round robin: who was away has none to catch up with.
     """
 
     def choose(self, among: Sequence[Some]) -> Some:
-        return min(among, key=lambda one: ((one.outstanding + 1) / one.weight, turn(one)))
-
-
-def turn(one: Loaded) -> float:
-    """How far a replica is ahead in its share of all requests."""
-    return (one.given + 1) / one.weight
+        least = min(one.outstanding / one.weight for one in among)
+        equals = [one for one in among if one.outstanding / one.weight == least]
+        for one in equals:
+            one.credit += one.weight
+        chosen = max(equals, key=lambda one: one.credit)
+        chosen.credit -= sum(one.weight for one in equals)
+        return chosen

@@ -58,7 +58,7 @@ class Probes:
                 self._tasks[one] = asyncio.create_task(self._watch(one), context=Context())
 
     async def any_answers(self) -> bool:
-        """Ask all at once; what they say is known from then on."""
+        """Ask all at once; what they say until the first answers is known from then on."""
         asked = [
             asyncio.create_task(self._probe(one, self._pool.connect_timeout))
             for one in self._pool.replicas
@@ -78,9 +78,7 @@ class Probes:
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
 
     async def _watch(self, replica: Replica) -> None:
@@ -116,7 +114,7 @@ class Probes:
 
     async def _probe(self, replica: Replica, seconds: float) -> bool:
         pool = self._pool
-        alive = await replica.probe(seconds, pool.clock())
+        alive = await replica.probe(seconds)
         now = pool.clock()
         replica.probed(alive, now)
         pool.changed(replica, now)

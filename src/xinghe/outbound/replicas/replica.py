@@ -40,7 +40,7 @@ class Replica:
     ) -> None:
         self.deployment, self.name = deployment, label
         self.weight = weight
-        self.outstanding = self.given = 0
+        self.outstanding, self.credit = 0, 0.0
         self.keys, self.servers = keys, servers
         self.breaker = breaker
         self.cooldown = RetryAfter()
@@ -83,9 +83,8 @@ class Replica:
         """Count a request that it did not answer."""
         metrics.REPLICA_FAILURES.labels(self.deployment, self.name, kind_of(error)).inc()
 
-    async def probe(self, seconds: float, now: float) -> bool:
+    async def probe(self, seconds: float) -> bool:
         """Whether somebody is there: it costs a server next to nothing to tell that."""
-        self.probed_at = now
         try:
             async with asyncio.timeout(seconds):
                 return await self.server.ready(seconds)
@@ -93,7 +92,8 @@ class Replica:
             return False
 
     def probed(self, alive: bool, now: float) -> None:
-        """What `probe` has found."""
+        """What `probe` has found; one that was given up before it had found anything counts not."""
+        self.probed_at = now
         if alive or now - self.answered_at >= PROVEN:  # not every server knows what it is asked
             self.breaker.probed(alive, now)
 
