@@ -183,7 +183,8 @@ async def test_cancelled_while_it_waits_to_try_again() -> None:
 
 
 async def test_ready_says_which() -> None:
-    async with playing([refusal(500, b"")]) as tape, deployment_at(tape.url) as down:
+    async with playing([]) as tape, deployment_at(tape.url) as down:
+        tape.probed = refusal(500, b"")
         spec = LlamaCppDeployment(slots=1, context=2048)
         nowhere = ChatDeployment("e", spec, LlamaCppEngine("e/m", spec))
         closed = UpstreamDeployment(url=f"http://127.0.0.1:{free_port()}/v1", model="m")

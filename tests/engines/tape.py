@@ -48,6 +48,8 @@ class Tape:
         self.left = asyncio.Event()
         """A client was seen to leave while a step hung."""
         self.url = ""
+        self.probed = refusal(404, b"")
+        """What probes are told: somebody is there."""
 
     async def play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -60,8 +62,8 @@ class Tape:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        if head.startswith(b"GET "):  # a probe: somebody is there
-            writer.write(refusal(404, b""))
+        if head.startswith(b"GET "):
+            writer.write(self.probed)
             return
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         self.requests.append(json.loads(await reader.readexactly(length)))

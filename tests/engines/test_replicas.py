@@ -131,7 +131,7 @@ async def test_what_one_broke_off_another_makes(breaks: list[Step]) -> None:
     for order in (0, 1):
         answers = [[breaks], [GOOD]][:: 1 - 2 * order]
         async with engine_over(*answers) as (engine, tapes):
-            for number in range(4):  # each of them is preferred for some
+            for number in range(16):  # each of them is preferred for some
                 said = Message("user", f"问题 {number}")
                 with suppress(EngineInterrupted):
                     assert await ask(engine, said, whole=True) == ANSWER

@@ -208,6 +208,23 @@ def test_each_failed_trial_doubles_the_pause() -> None:
         breaker.failed(breaker.begun(now), now)
 
 
+def test_a_trial_that_breaks_off_doubles_the_pause_too() -> None:
+    breaker, now = opened(), 10.0
+    for pause in (1.0, 2.0, 4.0):
+        assert not breaker.may_try(now + pause - 0.01)
+        now += pause
+        trial = breaker.begun(now)
+        breaker.answered(trial)
+        assert breaker.state == "closed", "others need not wait for the end of a long answer"
+        breaker.failed(trial, now)
+        assert not breaker.may_try(now)
+    now += 8.0
+    breaker.succeeded(breaker.begun(now))
+    for _ in range(3):
+        breaker.failed(breaker.begun(now), now)
+    assert breaker.may_try(now + 1.0), "what it has done makes up for it"
+
+
 def test_what_was_asked_before_it_opened_changes_nothing() -> None:
     breaker = CircuitBreaker()
     early = breaker.begun(0.0)

@@ -64,10 +64,12 @@ class CircuitBreaker(msgspec.Struct):
     _silent: int = 0
     """Probes in a row that were not answered."""
     _pause: float = FIRST_PAUSE
+    _unproven: bool = False
+    """A trial has begun to be answered, and nothing has been done since."""
     _opened: float = 0.0
     _until: float = 0.0
     _round: int = 0
-    """How often it has opened or closed: a ticket of an earlier time is void."""
+    """How often it has opened: a ticket of an earlier time is void."""
 
     def may_try(self, now: float, *, last_hope: bool = False) -> bool:
         if self.state == "closed":
@@ -101,17 +103,20 @@ class CircuitBreaker(msgspec.Struct):
 
     def answered(self, ticket: int) -> None:
         if ticket == self._round and self.state == "half_open":
-            self._close()
+            self.state, self._unproven = "closed", True
+            self._failed = self._doubts = self._silent = self.trials = 0
 
     def succeeded(self, ticket: int) -> None:
         self.answered(ticket)
         if self.state == "closed":
             self._failed = self._doubts = self._silent = 0
+            if ticket == self._round:
+                self._pause, self._unproven = FIRST_PAUSE, False
 
     def failed(self, ticket: int, now: float, *, lost: bool = False, certain: bool = False) -> None:
         if ticket != self._round:
             return
-        if self.state == "half_open":
+        if self.state == "half_open" or self._unproven:
             self._open("lost" if lost else self.cause, now, self._pause * 2)
             return
         self._first = self._first if self._failed else now
@@ -142,9 +147,5 @@ class CircuitBreaker(msgspec.Struct):
         self._pause = min(pause, LONGEST_PAUSE)
         self._opened, self._until = now, now + self._pause
         self._failed = self._doubts = self.trials = 0
-        self._round += 1
-
-    def _close(self) -> None:
-        self.state, self._pause = "closed", FIRST_PAUSE
-        self._failed = self._doubts = self._silent = self.trials = 0
+        self._unproven = False
         self._round += 1
