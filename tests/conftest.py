@@ -87,6 +87,14 @@ def _logs_can_be_read() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _logs_are_as_they_were() -> Iterator[None]:
+    """A command that runs in this process and is silent would silence the tests behind it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A PostgreSQL server of this worker's, for tests that do nothing to the server itself."""
