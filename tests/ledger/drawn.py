@@ -23,6 +23,9 @@ WINDOWS = st.sampled_from(
     ]
 )
 PAYS = st.sampled_from(["own", "own, shared", "shared, own", "shared"])
+MODEL = st.sampled_from(["m", "n"])
+MODELS = st.sampled_from([None, None, ["m"], ["n"], ["m", "n"], ["o"]])
+"""What a grant may pay for."""
 AMOUNTS = st.integers(0, 100)
 STEPS = st.integers(1, 12)
 COUNTS = st.builds(

@@ -26,10 +26,19 @@ def cost_of(usage: Counts, most: int) -> int:
 class Steps(World):
     """`at` is when an operation was asked for; it may be done again, later."""
 
-    def grant(self, wallet: int, amount: int, lasting: int | None, at: int) -> None:
+    def grant(
+        self,
+        wallet: int,
+        amount: int,
+        lasting: int | None,
+        at: int,
+        models: list[str] | None = None,
+    ) -> None:
         before = sum(self.balance(wallet))
-        expires_at = None if lasting is None else at + lasting
-        lots.credit(self.session, wallet, amount, kind="grant", at=at, expires_at=expires_at)
+        until = None if lasting is None else at + lasting
+        lots.credit(
+            self.session, wallet, amount, kind="grant", at=at, expires_at=until, models=models
+        )
         assert sum(self.balance(wallet)) == before + amount
 
     def budget(self, member: int, amount: int | None, window: Window) -> None:
@@ -68,15 +77,15 @@ class Steps(World):
                 assert budget is None or used + hold.amount <= budget.amount
                 assert places == ((budget.id, budget.window.part(at)),) if budget else not places
                 earlier = hold.wallets[: hold.wallets.index(wallet)]
-                assert all(self.balance(each)[0] < hold.amount for each in earlier)
+                assert all(self.left(each, hold.model, at) < hold.amount for each in earlier)
                 self.told.open[hold.id] = hold
                 self.told.wallets[hold.id], self.told.places[hold.id] = wallet, places
             case BudgetReached():
                 assert (outcome.budget, outcome.used) == (budget, used)
                 assert used + hold.amount > outcome.budget.amount
             case holds.Uncovered(available):
-                balances = [self.balance(wallet) for wallet in hold.wallets]
-                assert available == max(each for each, _ in balances) < hold.amount
+                left = [self.left(wallet, hold.model, at) for wallet in hold.wallets]
+                assert available == max(left) < hold.amount
                 for wallet in hold.wallets if on_time else ():
                     expired = self.lots(wallet, expired=True)
                     pinned, held = self.pinned(wallet), self.balance(wallet)[1]
@@ -100,15 +109,20 @@ class Steps(World):
         late = owner is not None and hold in told.taken and record.kind == "capture"
         known = told.open.pop(hold, None) or (told.taken.pop(hold) if late else None)
         again = record.kind == "capture" and told.paid.get(hold, (0, -1, 0))[1] == record.at
-        before = (0, 0)
+        before, left, bound = (0, 0), 0, 0
         if known is not None:
             wallet = told.wallets[hold]
             available, held = self.balance(wallet)
-            before = available - (self.due(wallet) if late else 0), held
+            swept = self.lots(wallet, expired=True) - self.pinned(wallet) if late else 0
+            before = available - swept, held
+            left = self.left(wallet, known.model, self.clock) - self.due(wallet)
+            since = self.clock if late else known.created_at
+            bound = self.bound(wallet, known.model, known.created_at, of=hold)
+            still = self.bound(wallet, known.model, since, of=hold)
         assert settle(self.session, record, owner) == (known is not None or again)
         if known is None:
             return
-        most = min(known.amount, before[0]) if late else known.amount
+        most = min(known.amount, left) if late else known.amount
         cost = cost_of(record.usage, most) if record.kind == "capture" else 0
         if late:
             told.released.discard(hold)
@@ -116,6 +130,8 @@ class Steps(World):
         else:
             after = before[0] + known.amount - cost, before[1] - known.amount
             assert self.balance(wallet) == after
+        taken = bound - self.bound(wallet, known.model, known.created_at)
+        assert min(cost, still) <= taken <= min(cost, bound), "what is bound pays first"
         if record.kind == "capture":
             told.paid[hold] = known.token_id, record.at, cost
         else:

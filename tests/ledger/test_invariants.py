@@ -27,6 +27,8 @@ from tests.ledger.drawn import (
     DAY,
     FATES,
     MEMBER,
+    MODEL,
+    MODELS,
     PAYS,
     PLACES,
     PROCESS,
@@ -39,7 +41,7 @@ from tests.ledger.steps import Steps, cost_of
 from tests.ledger.stores import InMemory, OnServer, Store
 from tests.ledger.world import SHARED, WALLETS
 from xinghe.accounts import budget_tables
-from xinghe.ledger import Window, holds, lots, reaper, settlements
+from xinghe.ledger import Window, bound, holds, lots, reaper, settlements
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping
@@ -64,6 +66,7 @@ class Ledger(RuleBasedStateMachine):
         # So that a few are more than what is done at once.
         self.patch.setattr(holds, "SWEPT_ON_THE_WAY", 1)
         self.patch.setattr(lots, "PAGE", 3)
+        self.patch.setattr(bound, "PAGE", 2)
         self.patch.setattr(reaper, "PAGE", 2)
         for each in reaper, settlements, budget_tables:
             self.patch.setattr(each, "now", lambda: world.clock)
@@ -117,9 +120,13 @@ class Ledger(RuleBasedStateMachine):
         wallet=WALLET,
         amount=st.integers(1, 500),
         lasting=st.none() | st.integers(1, 5),
+        models=MODELS,
     )
-    def grant(self, wallet: int, amount: int, lasting: int | None) -> None:
-        self.world.does(partial(self.world.grant, wallet, amount, lasting, self.world.clock))
+    def grant(
+        self, wallet: int, amount: int, lasting: int | None, models: list[str] | None = None
+    ) -> None:
+        grant = partial(self.world.grant, wallet, amount, lasting, self.world.clock, models)
+        self.world.does(grant)
 
     @rule(member=MEMBER, amount=st.none() | st.integers(0, 400), window=WINDOWS)
     def budget(self, member: int, amount: int | None, window: Window) -> None:
@@ -143,9 +150,17 @@ class Ledger(RuleBasedStateMachine):
         stream=st.booleans(),
         prompt=st.integers(0, 20),
         pays=PAYS,
+        model=MODEL,
     )
     def reserve(
-        self, member: int, owner: str, amount: int, stream: bool, prompt: int, pays: str = "own"
+        self,
+        member: int,
+        owner: str,
+        amount: int,
+        stream: bool,
+        prompt: int,
+        pays: str = "own",
+        model: str = "m",
     ) -> str:
         wallets = {"own": member, "shared": SHARED}
         hold = Hold(
@@ -155,7 +170,7 @@ class Ledger(RuleBasedStateMachine):
             wallets=tuple(wallets[each] for each in pays.split(", ")),
             budgets=(),
             request_id="as-0123456789",
-            model="m",
+            model=model,
             amount=amount,
             owner=owner,
             stream=stream,
@@ -306,6 +321,7 @@ class Ledger(RuleBasedStateMachine):
         usage=COUNTS,
         steps_before=st.integers(0, 3),
         later=st.booleans(),
+        models=MODELS,
     )
     def many_lots(
         self,
@@ -315,10 +331,11 @@ class Ledger(RuleBasedStateMachine):
         usage: Counts,
         steps_before: int,
         later: bool,
+        models: list[str] | None = None,
     ) -> None:
         """A hold over many lots that expire; it is captured somewhere between two batches."""
         for amount in amounts:
-            self.grant(member, amount, 1)
+            self.grant(member, amount, 1, models)
         if later:  # a reservation that sweeps only a part of what is due
             self.world.clock += 2
         hold = self.reserve(member, "one", held, True, 0)

@@ -6,6 +6,7 @@ again without an operation that failed; or committed without anybody being told 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -187,36 +188,85 @@ class World:
         found: int = self.session.value(query, wallet, self.clock)
         return found
 
-    def pinned(self, wallet: int) -> int:
-        """What the open holds were promised of lots that have expired since (the spared part)."""
+    def left(self, wallet: int, model: str, at: int) -> int:
+        """What may be set aside for a model now; what expired by `at` and is bound is no part."""
+        query = "SELECT available - bound FROM wallets WHERE id = $1"
+        for_all: int = self.session.value(query, wallet)
+        return for_all + self.bound(wallet, model, at)
+
+    def bound(self, wallet: int, model: str, at: int, *, of: str = "") -> int:
+        """What lots that are bound to a model have free, with the pins of one hold."""
+        query = (
+            "SELECT models, remaining - pinned + coalesce((SELECT p.amount FROM pins p "
+            "WHERE p.lot_id = l.id AND p.hold_id = $1), 0) FROM lots l WHERE wallet_id = $2 "
+            "AND models IS NOT NULL AND (expires_at IS NULL OR expires_at > $3)"
+        )
+        return sum(
+            free
+            for models, free in self.session.rows(query, of, wallet, at)
+            if model in json.loads(models)
+        )
+
+    def due(self, wallet: int) -> int:
+        """What a sweep takes of the lots for all models at this moment."""
+        query = (
+            "SELECT CAST(coalesce(sum(remaining), 0) AS BIGINT) FROM lots "
+            "WHERE wallet_id = $1 AND models IS NULL AND expires_at <= $2"
+        )
+        expired: int = self.session.value(query, wallet, self.clock)
+        return expired - self.spared(wallet)
+
+    def spared(self, wallet: int) -> int:
+        """What the open holds were promised of lots for all models that have expired since."""
         query = (
             "SELECT expires_at, CAST(sum(remaining) AS BIGINT) FROM lots WHERE wallet_id = $1 AND "
-            "expires_at <= $2 GROUP BY expires_at ORDER BY expires_at"
+            "models IS NULL AND expires_at <= $2 GROUP BY expires_at ORDER BY expires_at"
         )
         mine = self.told.on(wallet)
         most = 0
         for moment, remaining in self.session.rows(query, wallet, self.clock):
-            promised = sum(hold.amount for hold in mine if hold.created_at < moment)
+            promised = sum(self.for_all(hold) for hold in mine if hold.created_at < moment)
             most = min(most + remaining, promised)
         return most
 
-    def due(self, wallet: int) -> int:
-        """What a sweep takes at this moment."""
-        return self.lots(wallet, expired=True) - self.pinned(wallet)
+    def pinned(self, wallet: int) -> int:
+        """What no sweep takes of the lots that have expired."""
+        query = (
+            "SELECT CAST(coalesce(sum(pinned), 0) AS BIGINT) FROM lots "
+            "WHERE wallet_id = $1 AND expires_at <= $2"
+        )
+        pins: int = self.session.value(query, wallet, self.clock)
+        return self.spared(wallet) + pins
+
+    def for_all(self, hold: Hold) -> int:
+        """What of a hold is not pinned in lots that are bound to models."""
+        query = "SELECT amount - pinned FROM holds WHERE id = $1"
+        found: int = self.session.value(query, hold.id)
+        return found
 
     def covered(self, wallet: int) -> bool:
         """Whether every open hold finds its amount in lots that were valid when it was made.
 
         Hall's condition: as many Tokens as the holds made at a moment or later need expire after
-        that moment or never.
+        that moment or never. Pins name their lots.
         """
         mine = self.told.on(wallet)
         query = (
             "SELECT CAST(coalesce(sum(remaining), 0) AS BIGINT) FROM lots WHERE wallet_id = $1 "
-            "AND (expires_at IS NULL OR expires_at > $2)"
+            "AND models IS NULL AND (expires_at IS NULL OR expires_at > $2)"
         )
+        pins = self.session.rows(
+            "SELECT p.hold_id, l.models, coalesce(l.expires_at, $1) FROM pins p "
+            "JOIN lots l ON l.id = p.lot_id WHERE l.wallet_id = $2",
+            2**62,
+            wallet,
+        )
+        holds = self.told.open
         return all(
-            sum(hold.amount for hold in mine if hold.created_at >= moment)
+            holds[name].model in json.loads(models) and until > holds[name].created_at
+            for name, models, until in pins
+        ) and all(
+            sum(self.for_all(hold) for hold in mine if hold.created_at >= moment)
             <= self.session.value(query, wallet, moment)
             for moment in {hold.created_at for hold in mine}
         )

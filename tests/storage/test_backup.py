@@ -13,8 +13,10 @@ import apsw
 import psycopg
 import pytest
 
+from tests.ledger.books import RATE
 from tests.ledger.many import fill
-from xinghe.ledger import check
+from xinghe.ledger import check, holds, lots
+from xinghe.ledger.holds import Hold
 from xinghe.storage import (
     Backend,
     Connection,
@@ -91,6 +93,10 @@ ONE_OF_EACH: list[tuple[Any, ...]] = [
     ("INSERT INTO configuration_places SELECT '星', digest, 0, 7, '' FROM configuration_contents",),
     ("INSERT INTO configuration_places VALUES ('', NULL, 0, 7, '')",),
 ]
+HOLD = Hold(
+    "h", 1, 1, (1,), (), "as-0", "m", 7, "o", stream=True, prompt_tokens=1, rate=RATE, created_at=9
+)
+"""It pins what is bound to its model."""
 WAYS = [(there, back) for there in ("sqlite", "postgresql") for back in ("sqlite", "postgresql")]
 EACH_WAY = pytest.mark.parametrize(("full", "bare"), WAYS, indirect=True)
 INTO_EACH = pytest.mark.parametrize("bare", ["sqlite", "postgresql"], indirect=True)
@@ -117,6 +123,8 @@ def full(request: pytest.FixtureRequest) -> Backend:
         fill(session, 30, requests=50)
         for statement in ONE_OF_EACH:
             session.run(*statement)
+        lots.credit(session, 1, 9, kind="grant", at=8, models=["m"])
+        holds.reserve(session, HOLD)
     return backend
 
 

@@ -8,7 +8,7 @@ from xinghe.accounts import rules
 from xinghe.accounts.audit import record
 from xinghe.accounts.rules import MAX_BALANCE, AccountError
 from xinghe.core import MICRO
-from xinghe.ledger import lots
+from xinghe.ledger import bound, lots
 from xinghe.storage import Connection, now
 
 _SELECT = (
@@ -50,6 +50,8 @@ class Lot(msgspec.Struct, frozen=True):
     expires_at: int | None
     created_at: int
     note: str
+    models: tuple[str, ...] | None
+    """What it may pay for; None is for every model."""
 
 
 def wallet(connection: Connection, wallet_id: int) -> Wallet:
@@ -67,14 +69,21 @@ def wallets(connection: Connection, ids: Iterable[int]) -> list[Wallet]:
 
 def spendable(connection: Connection, wallet_id: int, limit: int) -> list[Lot]:
     """The lots that hold something, in the order in which they are spent."""
-    query = (
-        "SELECT id, kind, amount, remaining, expires_at, created_at, note FROM lots "
-        "WHERE wallet_id = $1 AND remaining > 0 AND expires_at {} ORDER BY expires_at, id LIMIT $2"
-    )
     found: list[Lot] = []
-    for condition in ("IS NOT NULL", "IS NULL"):
-        rows = connection.rows(query.format(condition), wallet_id, limit - len(found))
-        found += [Lot(*row) for row in rows]
+    for condition in (
+        "models IS NOT NULL AND expires_at IS NOT NULL",
+        "models IS NOT NULL AND expires_at IS NULL",
+        "models IS NULL AND expires_at IS NOT NULL",
+        "models IS NULL AND expires_at IS NULL",
+    ):
+        rows = connection.rows(
+            "SELECT id, kind, amount, remaining, expires_at, created_at, note, models "  # noqa: S608
+            f"FROM lots WHERE wallet_id = $1 AND remaining > 0 AND {condition} "
+            "ORDER BY expires_at, id LIMIT $2",
+            wallet_id,
+            limit - len(found),
+        )
+        found += [Lot(*(*row[:-1], bound.read(row[-1]))) for row in rows]
     return found
 
 

@@ -28,13 +28,14 @@ MOST_LOTS = 100
 
 
 class LotView(msgspec.Struct):
-    """What is left of a grant."""
+    """What is left of a grant; it pays for its `models` alone, or for every one (null)."""
 
     id: int
     kind: str
     amount: Tokens
     remaining: Tokens
     expires_at: Told | None
+    models: tuple[str, ...] | None
     created_at: Told
     note: str
 
@@ -134,6 +135,7 @@ def _lot(lot: Lot) -> LotView:
         amount=tokens(lot.amount),
         remaining=tokens(lot.remaining),
         expires_at=told_or_never(lot.expires_at),
+        models=lot.models,
         created_at=told(lot.created_at),
         note=lot.note,
     )

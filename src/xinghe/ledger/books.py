@@ -90,6 +90,30 @@ _OF_WALLETS = {
             GROUP BY wallet_id
         ) h ON h.wallet_id = a.id
         WHERE coalesce(h.total, 0) != a.held""",
+    "what is bound is what bound lots have left beside the pins": """
+        SELECT a.id, coalesce(l.total, 0), a.bound
+        FROM wallets a LEFT JOIN (
+            SELECT wallet_id, sum(remaining - pinned) AS total FROM lots
+            WHERE models IS NOT NULL AND remaining > 0 GROUP BY wallet_id
+        ) l ON l.wallet_id = a.id
+        WHERE coalesce(l.total, 0) != a.bound""",
+    "what a lot has pinned is the sum of its pins": """
+        SELECT l.wallet_id, coalesce(p.total, 0), l.pinned
+        FROM lots l LEFT JOIN (
+            SELECT lot_id, sum(amount) AS total FROM pins GROUP BY lot_id
+        ) p ON p.lot_id = l.id
+        WHERE coalesce(p.total, 0) != l.pinned""",
+    "what an open hold has pinned is the sum of its pins": """
+        SELECT h.wallet_id, coalesce(p.total, 0), h.pinned
+        FROM holds h LEFT JOIN (
+            SELECT hold_id, sum(amount) AS total FROM pins GROUP BY hold_id
+        ) p ON p.hold_id = h.id
+        WHERE h.state = 'open' AND coalesce(p.total, 0) != h.pinned""",
+    "an open hold has its pins in bound lots of its wallet, within its amount": """
+        SELECT h.wallet_id, 'at most ' || h.amount, p.amount
+        FROM pins p JOIN holds h ON h.id = p.hold_id JOIN lots l ON l.id = p.lot_id
+        WHERE h.state != 'open' OR l.models IS NULL OR l.wallet_id != h.wallet_id
+            OR h.pinned > h.amount""",
     "neither part of the balance is below zero": """
         SELECT id, 'at least 0',
             CASE WHEN available < 0 THEN available ELSE held END

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from xinghe.core import Rate
-from xinghe.ledger import budgets, lots, rollups
+from xinghe.ledger import bound, budgets, lots, rollups
 from xinghe.ledger.budgets import Budget, BudgetReached, Places
 from xinghe.ledger.rollups import NOTHING_TOLD, Told
 from xinghe.storage import Allowance, Connection
@@ -40,7 +40,7 @@ class Reserved(msgspec.Struct, frozen=True):
 
 
 class Uncovered(msgspec.Struct, frozen=True):
-    """None of the wallets covers a hold; `available` is what the fullest has."""
+    """None of the wallets covers a hold; `available` is what the fullest has for its model."""
 
     available: int
 
@@ -92,17 +92,46 @@ def reserve(connection: Connection, hold: Hold) -> Outcome:
         unswept = _sweep_on_the_way(connection, wallet, hold)
         if unswept is not None:
             return unswept
-        if connection.run(
-            "UPDATE wallets SET available = available - $1, held = held + $1 "
-            "WHERE id = $2 AND available >= $1",
-            hold.amount,
-            wallet,
-        ):
+        pinned, left = _set_aside(connection, wallet, hold.model, hold.amount, hold.created_at)
+        if pinned is not None:
             places = budgets.count(connection, hold.budgets, hold.amount, hold.created_at)
-            _insert(connection, hold, wallet, places)
+            _insert(connection, hold, wallet, places, bound.total(pinned))
+            bound.pin(connection, hold.id, pinned)
             return Reserved(wallet, places)
-        most = max(most, available(connection, wallet))
+        most = max(most, left)
     return Uncovered(most)
+
+
+def _set_aside(
+    connection: Connection, wallet: int, model: str, amount: int, at: int
+) -> tuple[list[bound.Part] | None, int]:
+    """Move an amount of a wallet from available to held, if it has so much for a model.
+
+    Returns what of it is to be pinned in lots that are bound to models; None, and what there is,
+    where that is too little.
+    """
+    take = (
+        "UPDATE wallets SET available = available - $1, held = held + $1, bound = bound - $2 "
+        "WHERE id = $3 AND available - $1 >= bound - $2"
+    )
+    if connection.run(f"{take} AND bound = 0", amount, 0, wallet):
+        return [], amount
+    left, parts = _left(connection, wallet, model, amount, at)
+    if connection.run(take, amount, bound.total(parts), wallet):
+        return parts, left
+    return None, left
+
+
+def _left(
+    connection: Connection, wallet: int, model: str, amount: int, at: int
+) -> tuple[int, list[bound.Part]]:
+    """What a wallet has for a model, of what is bound at most `amount`; where that lies."""
+    row = connection.row("SELECT available, bound FROM wallets WHERE id = $1", wallet)
+    if row is None:
+        raise LookupError(f"there is no wallet of id {wallet}")
+    total, is_bound = row
+    parts = bound.free(connection, wallet, model, amount, at) if is_bound else []
+    return total - is_bound + bound.total(parts), parts
 
 
 def _sweep_on_the_way(connection: Connection, wallet: int, hold: Hold) -> Unswept | None:
@@ -114,12 +143,12 @@ def _sweep_on_the_way(connection: Connection, wallet: int, hold: Hold) -> Unswep
     return None if lots.cover(connection, wallet, held + hold.amount, at) else Unswept(wallet)
 
 
-def _insert(connection: Connection, hold: Hold, wallet: int, places: Places) -> None:
+def _insert(connection: Connection, hold: Hold, wallet: int, places: Places, pinned: int) -> None:
     connection.run(
         "INSERT INTO holds (id, wallet_id, member_id, token_id, budgets, request_id, model, "
         "amount, state, owner, stream, started, prompt_tokens, input_rate, output_rate, "
-        "cached_rate, search_rate, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', "
-        "$9, $10, 0, $11, $12, $13, $14, $15, $16)",
+        "cached_rate, search_rate, created_at, pinned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+        "'open', $9, $10, 0, $11, $12, $13, $14, $15, $16, $17)",
         hold.id,
         wallet,
         hold.member_id,
@@ -136,15 +165,16 @@ def _insert(connection: Connection, hold: Hold, wallet: int, places: Places) -> 
         hold.rate.cached_input,
         hold.rate.search,
         hold.created_at,
+        pinned,
     )
 
 
-def available(connection: Connection, wallet_id: int) -> int:
-    """What may be spent from a wallet, with what has expired since the last sweep."""
-    found: int | None = connection.value("SELECT available FROM wallets WHERE id = $1", wallet_id)
-    if found is None:
-        raise LookupError(f"there is no wallet of id {wallet_id}")
-    return found
+def available(connection: Connection, wallet_id: int, model: str, enough: int, at: int) -> int:
+    """What a model may be paid with from a wallet, with what has expired since the last sweep.
+
+    Of what is bound to models it counts no more than `enough`.
+    """
+    return _left(connection, wallet_id, model, enough, at)[0]
 
 
 def checkpoint(connection: Connection, counts: Iterable[tuple[str, Counts]]) -> None:
@@ -175,24 +205,35 @@ def capture(
         "RETURNING wallet_id, coalesce(member_id, "
         "(SELECT t.member_id FROM tokens t WHERE t.id = token_id)), "  # null: of an older program
         "token_id, budgets, request_id, model, amount, created_at, "
-        "input_rate, output_rate, cached_rate, search_rate",
+        "pinned, input_rate, output_rate, cached_rate, search_rate",
         at,
         *_counts(usage),
         hold_id,
     )
     if row is None:
         return False
-    wallet_id, member_id, token_id, counted, request_id, model, amount, created_at, *rates = row
+    wallet_id, member_id, token_id, counted, request_id, model, amount, created_at = row[:8]
+    pinned, *rates = row[8:]
     cost = Rate(*rates).cost(usage.prompt, usage.completion, usage.cached, usage.searches)
     cost = min(cost, amount)
-    balance = connection.value(
+    balance, is_bound = connection.rows(
         "UPDATE wallets SET held = held - $1, available = available + $2 WHERE id = $3 "
-        "RETURNING available + held",
+        "RETURNING available + held, bound",
         amount,
         amount - cost,
         wallet_id,
-    )
-    lots.draw(connection, wallet_id, cost, held_since=created_at)
+    )[0]
+    taken = 0
+    if pinned or is_bound:
+        # What others have given back meanwhile pays before what is for all models.
+        bound.unpin(connection, hold_id)
+        parts = bound.free(connection, wallet_id, model, cost, created_at)
+        bound.take(connection, parts)
+        taken = bound.total(parts)
+        connection.run(
+            "UPDATE wallets SET bound = bound + $1 WHERE id = $2", pinned - taken, wallet_id
+        )
+    lots.draw(connection, wallet_id, cost - taken, held_since=created_at)
     budgets.correct(connection, budgets.places(counted), cost - amount)
     connection.run(
         "INSERT INTO entries (wallet_id, member_id, at, kind, amount, balance_after, request_id, "
@@ -234,36 +275,46 @@ def release(connection: Connection, hold_id: str, *, at: int) -> bool:
     """Give the whole amount back; returns whether it was this call that resolved the hold."""
     row = connection.row(
         "UPDATE holds SET state = 'released', resolved_at = $1 WHERE id = $2 AND state = 'open' "
-        "RETURNING wallet_id, budgets, amount",
+        "RETURNING wallet_id, budgets, amount, pinned",
         at,
         hold_id,
     )
     if row is None:
         return False
-    wallet_id, counted, amount = row
+    wallet_id, counted, amount, pinned = row
     connection.run(
-        "UPDATE wallets SET held = held - $1, available = available + $1 WHERE id = $2",
+        "UPDATE wallets SET held = held - $1, available = available + $1, bound = bound + $2 "
+        "WHERE id = $3",
         amount,
+        pinned,
         wallet_id,
     )
+    if pinned:
+        bound.unpin(connection, hold_id)
     budgets.correct(connection, budgets.places(counted), -amount, requests=-1)
     return True
 
 
-def reopen(connection: Connection, hold_id: str, amount: int) -> None:
-    """Open a released hold again, with an amount that its wallet has available."""
-    wallet_id, counted = connection.rows(
-        "UPDATE holds SET state = 'open', resolved_at = NULL, amount = $1 WHERE id = $2 "
-        "RETURNING wallet_id, budgets",
-        amount,
-        hold_id,
+def reopen(connection: Connection, hold_id: str, at: int) -> None:
+    """Open a released hold again, with what its wallet has left for its model, at most its amount.
+
+    What had expired by then is no part of that.
+    """
+    wallet_id, model, amount = connection.rows(
+        "SELECT wallet_id, model, amount FROM holds WHERE id = $1", hold_id
     )[0]
-    connection.run(
-        "UPDATE wallets SET available = available - $1, held = held + $1 WHERE id = $2",
-        amount,
-        wallet_id,
+    part = min(amount, available(connection, wallet_id, model, amount, at))
+    pinned, _ = _set_aside(connection, wallet_id, model, part, at)
+    assert pinned is not None
+    counted = connection.value(
+        "UPDATE holds SET state = 'open', resolved_at = NULL, amount = $1, pinned = $2 "
+        "WHERE id = $3 RETURNING budgets",
+        part,
+        bound.total(pinned),
+        hold_id,
     )
-    budgets.correct(connection, budgets.places(counted), amount, requests=1)
+    bound.pin(connection, hold_id, pinned)
+    budgets.correct(connection, budgets.places(counted), part, requests=1)
 
 
 def _counts(usage: Counts) -> tuple[int, ...]:

@@ -177,13 +177,16 @@ class Ledger:
             self._running, self._settlements, self._database, self.owner, hold, usage, locks
         )
 
-    async def cover(self, principal: Payer, amount: int) -> None:
-        """Raise `InsufficientTokens` where no wallet has `amount` micro-Tokens.
+    async def cover(self, principal: Payer, model: str, amount: int) -> None:
+        """Raise `InsufficientTokens` where no wallet has `amount` micro-Tokens for a model.
 
         A look before costly work; it reserves nothing.
         """
+        at = now()
         available = await self._database.read(
-            lambda c: max(holds.available(c, wallet) for wallet in principal.wallets)
+            lambda c: max(
+                holds.available(c, wallet, model, amount, at) for wallet in principal.wallets
+            )
         )
         if available < amount:
             raise InsufficientTokens(available, amount)

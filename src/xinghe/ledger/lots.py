@@ -1,15 +1,17 @@
 """Granted Tokens, lot by lot.
 
 Spending takes the lot that expires soonest; lots without an expiry come last, the oldest first.
-Amounts are micro-Tokens. Every function on a connection is part of the caller's transaction and
-keeps available + held = Σ entries = Σ lots.remaining; the sweeps on a database are batches.
+What is bound to models is spent before (see `bound`). Amounts are micro-Tokens. Every function on
+a connection is part of the caller's transaction and keeps available + held = Σ entries =
+Σ lots.remaining; the sweeps on a database are batches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import msgspec
 
+from xinghe.ledger import bound
 from xinghe.storage import Allowance, Connection, Database, in_batches, now
 
 _ENTRY = (
@@ -29,29 +31,34 @@ def credit(
     kind: str,
     at: int,
     expires_at: int | None = None,
+    models: Iterable[str] | None = None,
     note: str = "",
-) -> None:
-    """Add a lot to a wallet, with its entry."""
+) -> int:
+    """Add a lot to a wallet, with its entry; returns its id. It pays for these models alone."""
     balance = connection.value(
-        "UPDATE wallets SET available = available + $1 WHERE id = $2 RETURNING available + held",
+        "UPDATE wallets SET available = available + $1, bound = bound + $2 WHERE id = $3 "
+        "RETURNING available + held",
         amount,
+        0 if models is None else amount,
         wallet_id,
     )
-    connection.run(
-        "INSERT INTO lots (wallet_id, kind, amount, remaining, expires_at, created_at, note) "
-        "VALUES ($1, $2, $3, $3, $4, $5, $6)",
+    lot: int = connection.value(
+        "INSERT INTO lots (wallet_id, kind, amount, remaining, expires_at, models, created_at, "
+        "note) VALUES ($1, $2, $3, $3, $4, $5, $6, $7) RETURNING id",
         wallet_id,
         kind,
         amount,
         expires_at,
+        bound.written(models),
         at,
         note,
     )
     connection.run(_ENTRY, wallet_id, at, kind, amount, balance, note)
+    return lot
 
 
 def draw(connection: Connection, wallet_id: int, amount: int, *, held_since: int) -> None:
-    """Take an amount out of the lots; the balance and the entry are the caller's.
+    """Take an amount out of the lots for all models; balance and entry are the caller's.
 
     `held_since` is when the amount was set aside. What had expired by then was spared for older
     holds: it is taken only when the books are off, rather than leave the hold open for ever.
@@ -74,7 +81,7 @@ def _next(connection: Connection, wallet_id: int, held_since: int) -> tuple[int,
     for condition, *values in (("> $2", held_since), ("IS NULL",), ("<= $2", held_since)):
         row = connection.row(
             "SELECT id, remaining FROM lots WHERE wallet_id = $1 AND remaining > 0 "  # noqa: S608
-            f"AND expires_at {condition} ORDER BY expires_at, id LIMIT 1",
+            f"AND models IS NULL AND expires_at {condition} ORDER BY expires_at, id LIMIT 1",
             wallet_id,
             *values,
         )
@@ -91,15 +98,19 @@ def expire(
     Returns the amount, and whether that was all: an `allowance` may be used up before.
 
     A hold was promised lots that were valid when it was reserved. So an expired lot keeps, until
-    they resolve, what the open holds from before its expiry could still take, and no more.
-    `available` never falls below zero, whatever an older program left open.
+    they resolve, what the open holds from before its expiry could still take, and no more; one that
+    is bound to models keeps what they have pinned. `available` never falls below zero, whatever an
+    older program left open.
     """
-    query = "SELECT available FROM wallets WHERE id = $1"
+    query = "SELECT available - bound FROM wallets WHERE id = $1"
     swept = spared = 0
-    for lot, remaining, promised in _expired(connection, wallet_id, at):
-        kept = min(remaining, promised - spared)
-        spared += kept
-        part = min(remaining - kept, connection.value(query, wallet_id))
+    for lot in _expired(connection, wallet_id, at):
+        if lot.bound:
+            part = lot.remaining - lot.pinned
+        else:
+            kept = min(lot.remaining, lot.promised - spared)
+            spared += kept
+            part = min(lot.remaining - kept, connection.value(query, wallet_id))
         if part:
             if allowance is not None and not allowance.take():
                 return swept, False
@@ -109,11 +120,14 @@ def expire(
 
 
 def cover(connection: Connection, wallet_id: int, amount: int, at: int) -> bool:
-    """Whether lots that are valid at a moment hold an amount; few are looked at, else it is no."""
+    """Whether lots for all models that are valid at a moment hold an amount.
+
+    Few are looked at, else it is no.
+    """
     for condition, *values in (("> $2", at), ("IS NULL",)):
         rows = connection.rows(
             "SELECT remaining FROM lots WHERE wallet_id = $1 AND remaining > 0 "  # noqa: S608
-            f"AND expires_at {condition} LIMIT {PAGE}",
+            f"AND models IS NULL AND expires_at {condition} LIMIT {PAGE}",
             wallet_id,
             *values,
         )
@@ -124,26 +138,36 @@ def cover(connection: Connection, wallet_id: int, amount: int, at: int) -> bool:
     return amount <= 0
 
 
-def _expired(connection: Connection, wallet_id: int, at: int) -> Iterator[tuple[int, int, int]]:
-    """Expired lots in their order: id, what is left, and what open holds from before pin."""
+class _Expired(msgspec.Struct, frozen=True):
+    """A lot that has expired; `promised` is what open holds from before that pin in all so far."""
+
+    id: int
+    remaining: int
+    bound: bool
+    pinned: int
+    promised: int
+
+
+def _expired(connection: Connection, wallet_id: int, at: int) -> Iterator[_Expired]:
+    """Expired lots in their order."""
     promised, seen = 0, -1
     position = (-1, -1)
     while True:
         # Page by page: nothing that is changed meanwhile is in an open cursor.
         page = connection.rows(
-            "SELECT id, remaining, expires_at FROM lots WHERE wallet_id = $1 "
-            "AND remaining > 0 AND expires_at <= $2 AND (expires_at, id) > ($3, $4) "
-            "ORDER BY expires_at, id LIMIT $5",
+            "SELECT id, remaining, expires_at, models IS NOT NULL, pinned FROM lots "
+            "WHERE wallet_id = $1 AND remaining > 0 AND expires_at <= $2 "
+            "AND (expires_at, id) > ($3, $4) ORDER BY expires_at, id LIMIT $5",
             wallet_id,
             at,
             *position,
             PAGE,
         )
-        for lot, remaining, expires_at in page:
+        for lot, remaining, expires_at, is_bound, pinned in page:
             if expires_at > seen:
                 promised += _held_between(connection, wallet_id, seen, expires_at)
                 seen = expires_at
-            yield lot, remaining, promised
+            yield _Expired(lot, remaining, bool(is_bound), pinned, promised)
         if len(page) < PAGE:
             return
         position = (page[-1][2], page[-1][0])
@@ -151,7 +175,7 @@ def _expired(connection: Connection, wallet_id: int, at: int) -> Iterator[tuple[
 
 def _held_between(connection: Connection, wallet_id: int, since: int, until: int) -> int:
     total: int = connection.value(
-        "SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) FROM holds "
+        "SELECT CAST(coalesce(sum(amount - pinned), 0) AS BIGINT) FROM holds "
         "WHERE wallet_id = $1 AND state = 'open' AND created_at >= $2 AND created_at < $3",
         wallet_id,
         since,
@@ -160,14 +184,16 @@ def _held_between(connection: Connection, wallet_id: int, since: int, until: int
     return total
 
 
-def _sweep(connection: Connection, wallet_id: int, lot: int, amount: int, at: int) -> None:
-    connection.run("UPDATE lots SET remaining = remaining - $1 WHERE id = $2", amount, lot)
+def _sweep(connection: Connection, wallet_id: int, lot: _Expired, amount: int, at: int) -> None:
+    connection.run("UPDATE lots SET remaining = remaining - $1 WHERE id = $2", amount, lot.id)
     balance = connection.value(
-        "UPDATE wallets SET available = available - $1 WHERE id = $2 RETURNING available + held",
+        "UPDATE wallets SET available = available - $1, bound = bound - $2 WHERE id = $3 "
+        "RETURNING available + held",
         amount,
+        amount if lot.bound else 0,
         wallet_id,
     )
-    connection.run(_ENTRY, wallet_id, at, "expiry", -amount, balance, f"lot {lot}")
+    connection.run(_ENTRY, wallet_id, at, "expiry", -amount, balance, f"lot {lot.id}")
 
 
 class _Sweeping(msgspec.Struct):

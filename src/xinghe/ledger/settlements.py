@@ -178,17 +178,16 @@ def _checkpoint(connection: Connection, record: Record) -> bool:
 def _capture_late(connection: Connection, record: Record, owner: str) -> bool:
     """Charge what is owed of a hold that somebody else has released, at most what is available."""
     # A reaper makes a hold its own. What its owner has released itself was withdrawn.
-    hold = connection.row(
-        "SELECT wallet_id, amount FROM holds WHERE id = $1 AND state = 'released' AND owner != $2",
+    wallet_id = connection.value(
+        "SELECT wallet_id FROM holds WHERE id = $1 AND state = 'released' AND owner != $2",
         record.hold_id,
         owner,
     )
-    if hold is None:
+    if wallet_id is None:
         return False
-    wallet_id, amount = hold
     # What has expired must not count as available: the charge would take valid lots in its stead,
     # which open holds were promised.
-    lots.expire(connection, wallet_id, now())
-    part = min(amount, holds.available(connection, wallet_id))
-    holds.reopen(connection, record.hold_id, part)
+    at = now()
+    lots.expire(connection, wallet_id, at)
+    holds.reopen(connection, record.hold_id, at)
     return holds.capture(connection, record.hold_id, record.usage, at=record.at, note="late")

@@ -42,6 +42,7 @@ KEYS = {
     "budget_windows": ("budget_id", "since"),
     "lots": _ID,
     "holds": _ID,
+    "pins": ("hold_id", "lot_id"),
     "entries": _ID,
     "usage_hours": ("wallet_id", "hour", "member_id", "token_id", "model", "outcome"),
     "usage_members": ("wallet_id", "since", "member_id", "token_id", "model", "outcome"),

@@ -57,6 +57,7 @@ def account(
                 remaining=tokens(lot.remaining),
                 expires_at=None if lot.expires_at is None else told(lot.expires_at, zone),
                 created_at=told(lot.created_at, zone),
+                models=lot.models,
                 note=lot.note,
             )
             for lot in lots
@@ -75,6 +76,8 @@ def lines_of(shown: AccountShown) -> list[AccountLine]:
     for lot in shown.lots:
         line = AccountLine("lot", lot.kind, "tokens", lot.amount, lot.remaining)
         line.until, line.note = lot.expires_at, lot.note
+        if lot.models is not None:
+            line.note = " ".join(filter(None, (f"for {', '.join(lot.models)}", lot.note)))
         lines.append(line)
     for each in shown.budgets:
         line = AccountLine("budget", each.whose, each.unit, each.amount, each.left, each.ends_at)

@@ -24,13 +24,16 @@ class Wallet(msgspec.Struct):
 
 
 class Lot(msgspec.Struct):
-    """What is left of a grant; what expires first is spent first."""
+    """What is left of a grant. What is bound to `models` pays for these alone, and before the rest;
+    what expires first is spent first.
+    """
 
     kind: str
     amount: Tokens
     remaining: Tokens
     expires_at: Moment | None
     created_at: Moment
+    models: tuple[str, ...] | None
     note: str
 
 

@@ -194,7 +194,8 @@ class ChatWork(msgspec.Struct, eq=False):
         """Raise `InsufficientTokens` where nothing is held, and nothing could be."""
         if not self._held:
             least = self.card.rate.cost(1, 1, searches=int(self._request.search is not None))
-            await self._services.ledger.cover(self._exchange.principal, least)
+            exchange = self._exchange
+            await self._services.ledger.cover(exchange.principal, exchange.model, least)
 
     def _generation_request(
         self, messages: tuple[Message, ...], form: VettedForm | None, tools: VettedTools | None
