@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
 
 import msgspec
 import structlog
@@ -42,7 +43,7 @@ class DatabaseProcess:
         self._server = server
 
     async def run(self) -> None:
-        """Watch, start again; who needs it connects again by itself. Raises `OSError`."""
+        """Watch, start again; who needs it connects again by itself."""
         backoff = Backoff()
         backoff.started()
         while True:
@@ -53,7 +54,11 @@ class DatabaseProcess:
             log.error("database_ended", status=status, restart_in=delay)
             await asyncio.sleep(delay)
             backoff.started()
-            self._server.launch()
+            try:
+                self._server.launch()
+            except (OSError, KeyError, subprocess.SubprocessError) as error:
+                # It has still ended, so it is tried again; the system may have room then.
+                log.error("database_not_started", error=str(error))
 
 
 class GatewayProcess:
@@ -86,28 +91,25 @@ class GatewayProcess:
             self._child.send(encode(news))
 
     async def run(self) -> None:
-        """Start, watch, start again.
+        """Start, watch, start again, also where no process could be started.
 
         Raises `ServeError` if it died before it served; it has said why itself.
         """
         backoff = Backoff()
         while True:
             backoff.started()
-            self._child = child = await Child.spawn(
-                GATEWAY,
-                encode(self._spec()),
-                (self._listener.fileno(), self._metrics_listener.fileno()),
-            )
-            for news in self._told.values():
-                child.send(encode(news))
-            while line := await child.line():
-                self._heard(line)
-            status = await child.wait()
+            try:
+                how = await self._start_and_watch()
+            except (OSError, ValueError) as error:
+                how = str(error)
+                if self._child is not None:
+                    self._child.kill()
+                    await self._child.wait()
             self._child = None
             if not self.ready.is_set():
-                raise ServeError(f"the gateway ended before it served (status {status})")
+                raise ServeError(f"the gateway ended before it served ({how})")
             delay = backoff.next()
-            log.error("gateway_ended", status=status, restart_in=delay)
+            log.error("gateway_ended", how=how, restart_in=delay)
             await asyncio.sleep(delay)
 
     async def stop(self) -> int:
@@ -121,6 +123,22 @@ class GatewayProcess:
     def kill(self) -> None:
         if self._child is not None:
             self._child.kill()
+
+    async def _start_and_watch(self) -> str:
+        """One child from its start to its end; how it ended.
+
+        Raises `OSError` if none can be started, `ValueError` for a line that cannot be read.
+        """
+        self._child = child = await Child.spawn(
+            GATEWAY,
+            encode(self._spec()),
+            (self._listener.fileno(), self._metrics_listener.fileno()),
+        )
+        for news in self._told.values():
+            child.send(encode(news))
+        while line := await child.line():
+            self._heard(line)
+        return f"status {await child.wait()}"
 
     def _heard(self, line: bytes) -> None:
         try:
