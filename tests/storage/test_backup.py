@@ -17,6 +17,9 @@ from tests.ledger.books import RATE
 from tests.ledger.many import fill
 from xinghe.ledger import check, holds, lots
 from xinghe.ledger.holds import Hold
+from xinghe.ledger.withdrawals import take_back
+from xinghe.sales import orders, packages
+from xinghe.sales.packages import Offer
 from xinghe.storage import (
     Backend,
     Connection,
@@ -125,7 +128,35 @@ def full(request: pytest.FixtureRequest) -> Backend:
             session.run(*statement)
         lots.credit(session, 1, 9, kind="grant", at=8, models=["m"])
         holds.reserve(session, HOLD)
+        sell(session)
     return backend
+
+
+def sell(session: Session) -> None:
+    """One of each thing that is sold."""
+    offer = Offer(name="包", amount=9, price=5, currency="CNY", models=("m",), groups=(1,))
+    package = packages.create(session, "a", offer)
+    placed = orders.place(session, "a", package, 1, member_id=1, provider="manual", days=3)
+    paid = orders.pay(session, "a", placed.id, "凭证")
+    assert paid.lot_id is not None
+    take_back(session, 1, paid.lot_id, 4, kind="refund", at=9)
+    session.run(
+        "INSERT INTO refunds (order_id, at, amount, price, reason, reference) "
+        "VALUES ($1, 9, 4, 2, '错', '')",
+        paid.id,
+    )
+    session.run(
+        "INSERT INTO payment_events (provider, event_id, at, order_id, kind, outcome) "
+        "VALUES ('p', 'e', 9, $1, 'paid', 'paid')",
+        paid.id,
+    )
+    session.run(
+        "INSERT INTO code_batches (name, amount, count, redeemed, expires_at, created_at) "
+        "VALUES ('批', 7, 1, 1, 9, 0)"
+    )
+    lot = lots.credit(session, 1, 7, kind="code", at=9)
+    code = "INSERT INTO codes VALUES ($1, 1, 1, 9, 1, 1, $2)"
+    session.run(code, bytes(range(32)), lot)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from xinghe.ledger import agreement, budgets
+from xinghe.ledger import agreement, budgets, sold
 from xinghe.storage import Connection, Database
 
 _COLUMNS = (
@@ -119,11 +119,11 @@ _OF_WALLETS = {
             CASE WHEN available < 0 THEN available ELSE held END
         FROM wallets WHERE available < 0 OR held < 0""",
     "every lot came with its entry": """
-        SELECT a.id, t.booked, t.given FROM (
-            SELECT u.wallet_id, sum(u.booked) AS booked, sum(u.given) AS given FROM (
-                SELECT wallet_id, amount AS booked, 0 AS given FROM entries WHERE amount > 0
-                UNION ALL SELECT wallet_id, 0, amount FROM lots
-            ) u GROUP BY u.wallet_id
+        SELECT a.id, t.booked || ' by ' || t.kind, t.given || ' by ' || t.kind FROM (
+            SELECT u.wallet_id, u.kind, sum(u.booked) AS booked, sum(u.given) AS given FROM (
+                SELECT wallet_id, kind, amount AS booked, 0 AS given FROM entries WHERE amount > 0
+                UNION ALL SELECT wallet_id, kind, 0, amount FROM lots
+            ) u GROUP BY u.wallet_id, u.kind
         ) t JOIN wallets a ON a.id = t.wallet_id WHERE t.booked != t.given""",
 }
 
@@ -222,6 +222,7 @@ def check(connection: Connection) -> list[Finding]:
             if newest is not None:
                 hold_to(rule, query, read[table], newest)
         findings += [*_wallets(connection), *_budgets(connection)]
+        findings += [Finding(*each) for each in sold.disagreements(connection, MOST)]
     return findings
 
 

@@ -14,11 +14,6 @@ import msgspec
 from xinghe.ledger import bound
 from xinghe.storage import Allowance, Connection, Database, in_batches, now
 
-_ENTRY = (
-    "INSERT INTO entries (wallet_id, at, kind, amount, balance_after, note) "
-    "VALUES ($1, $2, $3, $4, $5, $6)"
-)
-
 PAGE = 100
 SWEEP_PAGE = 200
 
@@ -35,13 +30,6 @@ def credit(
     note: str = "",
 ) -> int:
     """Add a lot to a wallet, with its entry; returns its id. It pays for these models alone."""
-    balance = connection.value(
-        "UPDATE wallets SET available = available + $1, bound = bound + $2 WHERE id = $3 "
-        "RETURNING available + held",
-        amount,
-        0 if models is None else amount,
-        wallet_id,
-    )
     lot: int = connection.value(
         "INSERT INTO lots (wallet_id, kind, amount, remaining, expires_at, models, created_at, "
         "note) VALUES ($1, $2, $3, $3, $4, $5, $6, $7) RETURNING id",
@@ -53,8 +41,48 @@ def credit(
         at,
         note,
     )
-    connection.run(_ENTRY, wallet_id, at, kind, amount, balance, note)
+    book(
+        connection,
+        wallet_id,
+        amount,
+        is_bound=0 if models is None else amount,
+        kind=kind,
+        at=at,
+        note=note,
+    )
     return lot
+
+
+def book(
+    connection: Connection,
+    wallet_id: int,
+    change: int,
+    *,
+    is_bound: int = 0,
+    kind: str,
+    at: int,
+    note: str = "",
+) -> None:
+    """Add to what is available in a wallet, or take from it, with the entry; the lots are the
+    caller's. `is_bound` is the part of the change that is of bound lots.
+    """
+    balance = connection.value(
+        "UPDATE wallets SET available = available + $1, bound = bound + $2 WHERE id = $3 "
+        "RETURNING available + held",
+        change,
+        is_bound,
+        wallet_id,
+    )
+    connection.run(
+        "INSERT INTO entries (wallet_id, at, kind, amount, balance_after, note) "
+        "VALUES ($1, $2, $3, $4, $5, $6)",
+        wallet_id,
+        at,
+        kind,
+        change,
+        balance,
+        note,
+    )
 
 
 def draw(connection: Connection, wallet_id: int, amount: int, *, held_since: int) -> None:
@@ -186,14 +214,15 @@ def _held_between(connection: Connection, wallet_id: int, since: int, until: int
 
 def _sweep(connection: Connection, wallet_id: int, lot: _Expired, amount: int, at: int) -> None:
     connection.run("UPDATE lots SET remaining = remaining - $1 WHERE id = $2", amount, lot.id)
-    balance = connection.value(
-        "UPDATE wallets SET available = available - $1, bound = bound - $2 WHERE id = $3 "
-        "RETURNING available + held",
-        amount,
-        amount if lot.bound else 0,
+    book(
+        connection,
         wallet_id,
+        -amount,
+        is_bound=-amount if lot.bound else 0,
+        kind="expiry",
+        at=at,
+        note=f"lot {lot.id}",
     )
-    connection.run(_ENTRY, wallet_id, at, "expiry", -amount, balance, f"lot {lot.id}")
 
 
 class _Sweeping(msgspec.Struct):

@@ -82,7 +82,7 @@ def test_indexes(session: PostgreSQLSession) -> None:
         parts = re.fullmatch(
             r"CREATE (UNIQUE )?INDEX (\w+) ON (?:public\.)?(\w+) (?:USING btree )?"
             r"\((.*?)\)(?: WHERE (.*))?",
-            definition,
+            " ".join(definition.split()),
         )
         assert parts, definition
         return bool(parts[1]), parts[3], parts[4].replace(" ", ""), plain(parts[5])

@@ -1,0 +1,1 @@
+"""What is sold and given away: packages, orders and their payment, refunds, redeem codes."""

@@ -1,0 +1,193 @@
+"""Packages: Tokens for a price, for some models or all, for some groups or everybody.
+
+Amounts are micro-Tokens, prices whole minor units of the currency, times microseconds UTC. Every
+function is part of the caller's transaction.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from xinghe.accounts import AccountError, rules
+from xinghe.accounts.audit import record
+from xinghe.ledger import bound
+from xinghe.storage import Connection, now
+
+LONGEST_DAYS = 36_500
+MAX_PRICE = 10**12
+MOST_GROUPS = 100
+_COLUMNS = (
+    "id, name, description, amount, price, currency, valid_days, models, created_at, withdrawn_at"
+)
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a package is; `groups` are the ids of those whose members may buy it, none: all."""
+
+    name: str
+    description: str = ""
+    amount: int
+    price: int
+    currency: str
+    valid_days: int | None = None
+    models: tuple[str, ...] | None = None
+    groups: tuple[int, ...] = ()
+
+
+class Package(Offer, frozen=True, kw_only=True):
+    """An offer as it is kept; one that is withdrawn cannot be ordered any more."""
+
+    id: int
+    created_at: int
+    withdrawn_at: int | None
+
+
+def create(connection: Connection, actor: str, offer: Offer) -> Package:
+    """Raises `AccountError`."""
+    offer = _checked(connection, offer)
+    _refuse_taken(connection, offer.name, None)
+    made = connection.value(
+        "INSERT INTO packages (name, description, amount, price, currency, valid_days, models, "
+        "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+        *_values(offer),
+        now(),
+    )
+    _set_groups(connection, made, offer.groups)
+    record(connection, actor, "package.create", f"package-{made}", after=offer)
+    return package(connection, made)
+
+
+def change(connection: Connection, actor: str, package_id: int, offer: Offer) -> Package:
+    """What was ordered before stays as it was ordered. Raises `AccountError`."""
+    before = package(connection, package_id)
+    if before.withdrawn_at is not None:
+        raise AccountError(f"the package {before.name!r} is withdrawn")
+    offer = _checked(connection, offer)
+    _refuse_taken(connection, offer.name, package_id)
+    connection.run(
+        "UPDATE packages SET name = $1, description = $2, amount = $3, price = $4, currency = $5, "
+        "valid_days = $6, models = $7 WHERE id = $8",
+        *_values(offer),
+        package_id,
+    )
+    _set_groups(connection, package_id, offer.groups)
+    subject = f"package-{package_id}"
+    record(connection, actor, "package.change", subject, before=_offer(before), after=offer)
+    return package(connection, package_id)
+
+
+def withdraw(connection: Connection, actor: str, package_id: int) -> Package:
+    """Let nobody order it any more; orders that are open may still be paid."""
+    before = package(connection, package_id)
+    if before.withdrawn_at is None:
+        connection.run("UPDATE packages SET withdrawn_at = $1 WHERE id = $2", now(), package_id)
+        record(connection, actor, "package.withdraw", f"package-{package_id}")
+    return package(connection, package_id)
+
+
+def package(connection: Connection, package_id: int) -> Package:
+    """Raises `AccountError` if there is none."""
+    row = connection.row(f"SELECT {_COLUMNS} FROM packages WHERE id = $1", package_id)  # noqa: S608
+    if row is None:
+        raise AccountError(f"there is no package {package_id}")
+    return _package(connection, row)
+
+
+def packages(
+    connection: Connection, *, withdrawn: bool, behind: int = 0, limit: int = 1000
+) -> list[Package]:
+    """In the order of their ids, behind one."""
+    condition = "" if withdrawn else "AND withdrawn_at IS NULL "
+    rows = connection.rows(
+        f"SELECT {_COLUMNS} FROM packages WHERE id > $1 {condition}"  # noqa: S608
+        "ORDER BY id LIMIT $2",
+        behind,
+        limit,
+    )
+    return [_package(connection, row) for row in rows]
+
+
+def buyable(offered: Package, groups: Iterable[int]) -> bool:
+    """Whether it is for somebody who is in these groups (of a group: its own and its parent's)."""
+    return offered.withdrawn_at is None and (
+        not offered.groups or not set(offered.groups).isdisjoint(groups)
+    )
+
+
+def _offer(of: Package) -> Offer:
+    return Offer(**{name: getattr(of, name) for name in Offer.__struct_fields__})
+
+
+def _package(connection: Connection, row: tuple[Any, ...]) -> Package:
+    groups = connection.rows(
+        "SELECT group_id FROM package_groups WHERE package_id = $1 ORDER BY group_id", row[0]
+    )
+    return Package(
+        id=row[0],
+        name=row[1],
+        description=row[2],
+        amount=row[3],
+        price=row[4],
+        currency=row[5],
+        valid_days=row[6],
+        models=bound.read(row[7]),
+        groups=tuple(group for (group,) in groups),
+        created_at=row[8],
+        withdrawn_at=row[9],
+    )
+
+
+def _values(offer: Offer) -> Sequence[object]:
+    return (
+        offer.name,
+        offer.description,
+        offer.amount,
+        offer.price,
+        offer.currency,
+        offer.valid_days,
+        bound.written(offer.models),
+    )
+
+
+def _checked(connection: Connection, offer: Offer) -> Offer:
+    rules.check_name(offer.name)
+    rules.check_note(offer.description)
+    rules.check_amount(offer.amount)
+    models = rules.check_models(offer.models)
+    if not 0 <= offer.price <= MAX_PRICE:
+        raise AccountError(f"price: {offer.price} is not allowed: 0 to {MAX_PRICE} minor units")
+    check_days(offer.valid_days)
+    groups = sorted(set(offer.groups))
+    if len(groups) > MOST_GROUPS:
+        raise AccountError(f"groups: {len(groups)} are not allowed: at most {MOST_GROUPS}")
+    for group in groups:
+        found = "SELECT 1 FROM groups WHERE id = $1 AND deleted_at IS NULL"
+        if connection.value(found, group) is None:
+            raise AccountError(f"groups: there is no group {group}")
+    return msgspec.structs.replace(
+        offer, models=None if models is None else tuple(models), groups=tuple(groups)
+    )
+
+
+def check_days(value: int | None) -> int | None:
+    """None for ever, or days from 1 to `LONGEST_DAYS`. Raises `AccountError`."""
+    if value is not None and not 1 <= value <= LONGEST_DAYS:
+        raise AccountError(f"valid_days: {value} is not allowed: 1 to {LONGEST_DAYS}")
+    return value
+
+
+def _refuse_taken(connection: Connection, name: str, own: int | None) -> None:
+    taken = connection.value(
+        "SELECT id FROM packages WHERE name = $1 AND withdrawn_at IS NULL", name
+    )
+    if taken not in (None, own):
+        raise AccountError(f"name: there is a package {name!r} already")
+
+
+def _set_groups(connection: Connection, package_id: int, groups: Iterable[int]) -> None:
+    connection.run("DELETE FROM package_groups WHERE package_id = $1", package_id)
+    connection.run_many(
+        "INSERT INTO package_groups (package_id, group_id) VALUES ($1, $2)",
+        [(package_id, group) for group in groups],
+    )
