@@ -33,6 +33,8 @@ from starlette.types import ASGIApp
 
 from xinghe.accounts import Outbox
 from xinghe.admin import Admin, AdminServices
+from xinghe.api.account.bill.making import Bills
+from xinghe.api.account.bill.route import BillRoute
 from xinghe.api.account.billing import BillingRoute
 from xinghe.api.account.details import Details
 from xinghe.api.account.route import AccountRoute
@@ -163,6 +165,7 @@ class System:
             services,
             Details(database, partial(left, services.limiter, services.concurrency.places)),
         )
+        bills = BillRoute(services, Bills(database, settings.bill))
         billing = BillingRoute(services, database)
         self.app: ASGIApp = Edge(
             principals=principals,
@@ -183,6 +186,7 @@ class System:
                 "usage": details.usage,
                 "requests": details.failed,
                 "request": details.request,
+                "bill": bills.bill,
                 "subscription": billing.subscription,
                 "billing_usage": billing.usage,
             },

@@ -29,7 +29,7 @@ def test_operations(document: Any) -> None:
     posts = ("/chat/completions", "/embeddings", "/rerank", "/images/generations")
     gets = ["/models", "/models/{id}", "/account", "/account/entries", "/account/usage"]
     gets += ["/account/requests", "/account/requests/{id}", "/dashboard/billing/subscription"]
-    gets += ["/dashboard/billing/usage"]
+    gets += ["/dashboard/billing/usage", "/account/bill"]
     operations = {*(("get", path) for path in gets), *(("post", path) for path in posts)}
     found = {(method, path) for path, item in document["paths"].items() for method in item}
     assert found == {

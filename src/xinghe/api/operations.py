@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
+from xinghe.api.account.bill.schema import BillShown
 from xinghe.api.account.questions import (
     AccountQuery,
     BillingQuery,
+    BillQuery,
     EntriesQuery,
     FailedQuery,
     RequestQuery,
@@ -94,6 +96,10 @@ OPERATIONS = (
     Operation(
         "request", "GET", "/account/requests/{id}", "What a request cost, and why.",
         RequestShown, scopes=READ, query=RequestQuery, tabular=True,
+    ),
+    Operation(
+        "bill", "GET", "/account/bill", "The bill of a month.",
+        BillShown, scopes=READ, query=BillQuery, tabular=True,
     ),
     Operation(
         "subscription", "GET", "/dashboard/billing/subscription", "What could be spent in all.",

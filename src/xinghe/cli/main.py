@@ -22,6 +22,11 @@ COMMANDS = (
     ),
     ("usage", "usage:usage", "Usage details: balances, entries, usage over time, single requests."),
     (
+        "bill",
+        "bill:bill",
+        "Show the bill of a month: of a group, of a member, or of every wallet with a total.",
+    ),
+    (
         "audit",
         "audit:audit",
         "List what was changed, by whom, with what was there before and after; the newest first.",

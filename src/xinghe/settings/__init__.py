@@ -1,5 +1,6 @@
 """What an operator can set, but for the models (see `catalog`): the tree, and how it is read."""
 
+from xinghe.settings.bill import Bill
 from xinghe.settings.console import Console
 from xinghe.settings.reading import (
     SettingsError,

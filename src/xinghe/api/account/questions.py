@@ -94,6 +94,21 @@ class UsageQuery(Filtered, kw_only=True):
     limit: Limit | None = None
 
 
+class BillQuery(Scoped, kw_only=True):
+    month: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[0-9]{4}-(0[1-9]|1[0-2])$",
+                description="A month such as 2026-11; by default the running one, up to now.",
+                extra={"allowed": "a month such as 2026-11"},
+            ),
+        ]
+        | None
+    ) = None
+    limit: Annotated[int, Meta(ge=1, le=1000, description="The most lines, and members.")] = 1000
+
+
 class BillingQuery(msgspec.Struct, kw_only=True):
     """Days of UTC; `end_date` is the day behind the last."""
 

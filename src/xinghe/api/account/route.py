@@ -7,16 +7,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from xinghe.api.account.admitted import admitted
 from xinghe.api.account.asked import place
 from xinghe.api.account.balance import lines_of
 from xinghe.api.account.details import Details
-from xinghe.api.account.forms import Format, form_of, send_json, send_rows
+from xinghe.api.account.forms import send_json, send_rows
 from xinghe.api.account.questions import (
     AccountQuery,
     EntriesQuery,
     FailedQuery,
     RequestQuery,
-    Scoped,
     UsageQuery,
 )
 from xinghe.api.account.schema import (
@@ -30,8 +30,7 @@ from xinghe.api.account.schema import (
     UsageShown,
 )
 from xinghe.api.exchange import Exchange
-from xinghe.api.models import NO_MODEL
-from xinghe.api.priced import Services, admit, unless_gone
+from xinghe.api.priced import Services, unless_gone
 from xinghe.api.query import Query
 from xinghe.usage.pages import Position
 from xinghe.usage.series import Place
@@ -40,7 +39,6 @@ PAGE, MOST = 50, 1000
 EXPORTED = 200
 """Rows of an export that are read, and sent, at once."""
 
-Q = TypeVar("Q", bound=Scoped)
 P = TypeVar("P")
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -53,7 +51,7 @@ class AccountRoute(msgspec.Struct):
     details: Details
 
     async def account(self, exchange: Exchange) -> None:
-        query, form = self._begin(exchange, ACCOUNT)
+        query, form = admitted(self.services, exchange, ACCOUNT)
         answer = await self.details.account(exchange.principal, query)
         if form == "json":
             await send_json(exchange, answer)
@@ -61,7 +59,7 @@ class AccountRoute(msgspec.Struct):
             await send_rows(exchange, form, AccountLine, _once(lines_of(answer)), "account")
 
     async def request(self, exchange: Exchange) -> None:
-        query, form = self._begin(exchange, REQUEST)
+        query, form = admitted(self.services, exchange, REQUEST)
         answer = await self.details.request(exchange.principal, query, exchange.path_id)
         if form == "json":
             await send_json(exchange, answer)
@@ -69,7 +67,7 @@ class AccountRoute(msgspec.Struct):
             await send_rows(exchange, form, RequestShown, _once([answer]), "request")
 
     async def entries(self, exchange: Exchange) -> None:
-        query, form = self._begin(exchange, ENTRIES)
+        query, form = admitted(self.services, exchange, ENTRIES)
         page, after = self.details.entries(exchange.principal, query)
         if form == "json":
             await send_json(exchange, await page(after, query.limit or PAGE))
@@ -78,7 +76,7 @@ class AccountRoute(msgspec.Struct):
         await unless_gone(exchange, send_rows(exchange, form, EntryShown, pages, "entries"))
 
     async def failed(self, exchange: Exchange) -> None:
-        query, form = self._begin(exchange, FAILED)
+        query, form = admitted(self.services, exchange, FAILED)
         page, after = self.details.failed(exchange.principal, query)
         if form == "json":
             await send_json(exchange, await page(after, query.limit or PAGE))
@@ -87,19 +85,13 @@ class AccountRoute(msgspec.Struct):
         await unless_gone(exchange, send_rows(exchange, form, FailedShown, pages, "requests"))
 
     async def usage(self, exchange: Exchange) -> None:
-        query, form = self._begin(exchange, USAGE)
+        query, form = admitted(self.services, exchange, USAGE)
         page, start = await self.details.usage(exchange.principal, query)
         if form == "json":
             await send_json(exchange, await unless_gone(exchange, page(start, query.limit or MOST)))
             return
         pages = _pages(page, start, Place, query.limit)
         await unless_gone(exchange, send_rows(exchange, form, UsageShown, pages, "usage"))
-
-    def _begin(self, exchange: Exchange, query: Query[Q]) -> tuple[Q, Format]:
-        limits = self.services.live.now.catalog.limits
-        admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
-        asked = query.read(exchange.scope["query_string"])
-        return asked, form_of(exchange, asked.format)
 
 
 async def _pages(

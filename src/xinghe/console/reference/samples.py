@@ -157,6 +157,10 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     ),
     "requests": (Sample(query={"limit": "20"}),),
     "request": (Sample(places={"id": "as-0123456789"}),),
+    "bill": (
+        Sample(Told("这个月到现在", "The running month"), query={"zone": "Asia/Shanghai"}),
+        Sample(Told("下载成表格", "As a table"), query={"month": "2026-10", "format": "csv"}),
+    ),
     "billing_usage": (Sample(query={"start_date": "2026-11-01", "end_date": "2026-12-01"}),),
     "auth.password": (Sample(body={"name": "li-si", "password": "correct horse battery"}),),
     "auth.token": (Sample(body={"token": "xh-…"}),),

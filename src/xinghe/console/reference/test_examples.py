@@ -19,7 +19,8 @@ from xinghe.console.reference.programs import KEY_FROM
 
 RUN = (
     "chat", "embeddings", "rerank", "images", "models", "model",
-    "account", "entries", "usage", "requests", "request", "subscription", "billing_usage",
+    "account", "entries", "usage", "requests", "request", "bill",
+    "subscription", "billing_usage",
 )  # fmt: skip
 OTHERS = ("auth.ways", "auth.join", "members.create", "tokens.create", "tokens.revoke")
 SHOWS = {
@@ -34,6 +35,7 @@ SHOWS = {
     "usage": '"data"',
     "requests": '"has_more"',
     "request": '"outcome":"charged"',
+    "bill": '"closing"|,closing,',
     "subscription": '"hard_limit_usd"',
     "billing_usage": '"total_usage"',
 }

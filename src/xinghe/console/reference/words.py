@@ -51,6 +51,7 @@ GROUPS = (
             "usage": Told("用量统计", "Usage over time"),
             "requests": Told("失败的请求", "Requests that failed"),
             "request": Told("查询一次请求", "One request"),
+            "bill": Told("一个月的账单", "The bill of a month"),
             "subscription": Told("总额度（聊天客户端用）", "Total balance (chat clients)"),
             "billing_usage": Told("已用额度（聊天客户端用）", "Used balance (chat clients)"),
         },

@@ -1,0 +1,34 @@
+"""`GET /account/bill` under each mount."""
+
+from __future__ import annotations
+
+import msgspec
+
+from xinghe.api.account.admitted import admitted
+from xinghe.api.account.bill.making import Bills, asked
+from xinghe.api.account.bill.schema import BillRow
+from xinghe.api.account.forms import send_json, send_rows
+from xinghe.api.account.questions import BillQuery
+from xinghe.api.exchange import Exchange
+from xinghe.api.priced import Services, unless_gone
+from xinghe.api.query import Query
+from xinghe.storage import now
+
+QUERY = Query(BillQuery)
+
+
+class BillRoute(msgspec.Struct):
+    services: Services
+    bills: Bills
+
+    async def bill(self, exchange: Exchange) -> None:
+        query, form = admitted(self.services, exchange, QUERY)
+        at = now()
+        month = asked(query, at)
+        subject = await self.bills.subject(exchange.principal, query)
+        if form == "json":
+            making = self.bills.whole(subject, month, at, query.limit)
+            await send_json(exchange, await unless_gone(exchange, making))
+            return
+        rows = self.bills.rows(subject, month, at)
+        await unless_gone(exchange, send_rows(exchange, form, BillRow, rows, f"bill-{month.name}"))
