@@ -140,7 +140,7 @@ class System:
         self.follower = Follower(configurations, Applied(configurations, live, services.moderator))
         store = IdempotencyStore(database, settings.idempotency)
         outbox, failures = Outbox(database), Failures(database)
-        self.readiness = Readiness(live, database)
+        self.readiness = Readiness(live, services.moderator, database)
 
         elsewhere = [*image_routes(services.images)]
         if search.corpus is not None:

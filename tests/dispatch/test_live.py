@@ -30,7 +30,7 @@ from tests.kit.sse import Stream
 from tests.kit.upstream import Upstream
 from xinghe.catalog import CatalogError
 from xinghe.dispatch.chat import ChatDeployment
-from xinghe.outbound import REFUSALS
+from xinghe.engines.upstream import UpstreamEngine
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 T = TypeVar("T")
@@ -436,11 +436,14 @@ async def test_readiness_follows(
     changed = tree(upstream)
     del changed["models"][DULL]
     changed["deployments"]["scripted"]["url"] = f"http://127.0.0.1:{free_port()}/v1"
-    REFUSALS["dull"] = REFUSALS["dull, key 2"] = REFUSALS["duller"] = 402
+    engine = live.now.deployments.of_chat["scripted"].at_work.engine
+    assert isinstance(engine, UpstreamEngine)
+    engine._pool.replicas[0].server.refused_with = 402
+    owed = await asked(pool, lambda: api.get("/readyz"))
+    assert owed.json["refusals"] == {"deployment scripted": 402}
     await live.apply(running.catalog(changed))
     after = await asked(pool, lambda: api.get("/readyz"))
-    assert REFUSALS.pop("duller") == 402
-    assert after.json["refusals"] == {"deployment duller": 402}
+    assert "refusals" not in after.json
     assert after.status == 503
     assert after.json["checks"]["deployment scripted"] is False
     assert "deployment dull" not in after.json["checks"]

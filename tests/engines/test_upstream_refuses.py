@@ -19,12 +19,15 @@ from xinghe.engines import (
     PromptTooLong,
     PromptUnsafe,
 )
-from xinghe.outbound import REFUSALS
+from xinghe.engines.upstream import UpstreamEngine
+from xinghe.outbound.replicas import KeyRefused
 
 
-@pytest.fixture(autouse=True)
-def none_of_other_tests() -> None:
-    REFUSALS.clear()
+def refused_with(engine: UpstreamEngine) -> list[int]:
+    """What its server's operator owes."""
+    (server,) = engine.servers
+    assert all(each == KeyRefused(1, each.status) for each in server.refused)
+    return [each.status for each in server.refused]
 
 
 def error(message: str, **fields: Any) -> bytes:
@@ -238,9 +241,9 @@ async def test_what_the_operator_owes_is_told_to_the_operator(status: int, body:
             for _ in range(2):
                 with pytest.raises(EngineRefused):
                     await ask(engine)
-                assert {"up": status} == REFUSALS
+                assert refused_with(engine) == [status]
         await ask(engine)
-        assert REFUSALS == {}
+        assert refused_with(engine) == []
     (line,) = logs  # once a minute
     assert (line["event"], line["deployment"]) == ("deployment_refused", "up")
     assert str(status) in line["error"]
@@ -263,17 +266,17 @@ async def test_what_the_operator_owes_may_be_told_within_the_stream(body: bytes)
         with capture_logs() as logs:
             with pytest.raises(EngineRefused):
                 await ask(engine)
-            assert REFUSALS == {"up": 200}
+            assert refused_with(engine) == [200]
             async with aclosing(engine.generate(await request_for(engine))) as batches:
                 assert (await anext(batches)).deltas == [PrefillDelta()]
-                assert REFUSALS == {"up": 200}  # so far there is but the head of an answer
+                assert refused_with(engine) == [200]  # so far there is but the head of an answer
                 with pytest.raises(EngineRefused):
                     await anext(batches)
-            assert REFUSALS == {"up": 200}
+            assert refused_with(engine) == [200]
             async with aclosing(engine.generate(await request_for(engine))) as batches:
                 await anext(batches)
                 assert (await anext(batches)).deltas == [TextDelta("a")]
-                assert REFUSALS == {}  # whoever listens may leave behind the first word
+                assert refused_with(engine) == []  # whoever listens may leave behind the first word
     assert [line["event"] for line in logs] == ["deployment_refused"]
     assert "sk-x" not in str(logs)
     with pytest.raises(EngineFailed) as told:
@@ -304,10 +307,11 @@ async def test_what_a_client_said_is_no_debt(
     status: int, body: bytes, headers: list[str], told: type[Exception]
 ) -> None:
     """Nor what a full server calls its limits."""
-    with pytest.raises(told) as caught:
-        await deltas_of(refusal(status, body, *headers))
-    assert type(caught.value) is told
-    assert REFUSALS == {}
+    async with playing([refusal(status, body, *headers)]) as tape, engine_at(tape.url) as engine:
+        with pytest.raises(told) as caught:
+            await ask(engine)
+        assert type(caught.value) is told
+        assert refused_with(engine) == []
 
 
 async def test_of_what_an_error_is_called_only_the_beginning_is_looked_at() -> None:

@@ -195,7 +195,37 @@ def test_a_running_service_takes_it_within_a_second(
     server.key = KEY
     assert api.chat(model="deepseek-v3").status == 500
     row = listed(service.data)["deepseek-v3"]
-    assert (row["answers"], row["refused"]) == (False, 401)
-    assert "refused (401)" in done("models", "list", data=service.data)
+    assert row["answers"] is False
+    assert row["servers"] == [
+        {"server": server.url, "state": "up", "keys": 1, "refused": [{"key": 1, "status": 401}]}
+    ]
+    shown = done("models", "list", data=service.data)
+    assert "refused (401)" in shown
+    assert f"deepseek-v3: {server.url} up, refuses the key (401)" in shown
     done("models", "reset", "deepseek-v3", data=service.data)
     assert api.chat(model="deepseek-v3").headers["x-served-by"] == "scripted/scripted"
+
+
+def test_each_server_of_a_model_is_told_of(make_server: MakeServer, server: OpenAI) -> None:
+    """One that refuses one of its keys takes nothing away from the others."""
+    service = make_server()
+    api = Api(service.url, service.token())
+    with OpenAI("maker/large", key=KEY) as other:
+        table = {
+            "engine": "upstream",
+            "urls": [server.base, other.base],
+            "keys": [{"key": "sk-wrong"}, {"key": KEY}],
+            "model": "maker/large",
+        }
+        patch = {"deployments": {"two": table}, "models": {"deepseek-v3": {"deployment": "two"}}}
+        operator = Api(service.url, service.token("--scope", "admin")).at("/admin/v1")
+        applied = operator.send("PATCH", "/config", json.dumps({"patch": patch}).encode())
+        assert applied.status == 200, applied.body
+        deadline = time.monotonic() + 60
+        while not (row := listed(service.data)["deepseek-v3"])["servers"][1]["refused"]:
+            assert time.monotonic() < deadline
+            assert api.chat(model="deepseek-v3").status == 200
+    assert row["answers"] is True
+    assert [each["refused"] for each in row["servers"]] == [[], [{"key": 1, "status": 401}]]
+    shown = done("models", "list", data=service.data)
+    assert f"two: {server.url} up; {other.url} up, refuses key 1 of 2 (401)" in shown

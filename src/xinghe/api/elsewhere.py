@@ -18,9 +18,11 @@ from xinghe.api.exchange import NO_STORE, new_request_id
 from xinghe.api.models import ModelList
 from xinghe.api.openapi import document
 from xinghe.dispatch import Live, Serving
+from xinghe.dispatch.chat import ChatDeployment
 from xinghe.images.store import ImageStore
 from xinghe.observe import metrics
-from xinghe.outbound import REFUSALS
+from xinghe.outbound.replicas import OnServers, ServerState
+from xinghe.safety import Moderator
 from xinghe.safety.upstream import SETTING
 from xinghe.search.corpus import SERVED_AT, Corpus
 from xinghe.storage import Database
@@ -39,8 +41,9 @@ class Readiness:
     Not all of them: one upstream that is down must not take the others out of service.
     """
 
-    def __init__(self, live: Live, database: Database) -> None:
+    def __init__(self, live: Live, moderator: Moderator, database: Database) -> None:
         self._live = live
+        self._moderator = moderator
         self._database = database
         self.stopping = False
         self.engines: dict[str, msgspec.Struct] = {}
@@ -53,26 +56,43 @@ class Readiness:
         return self._live.draining
 
     @property
+    def servers(self) -> dict[str, list[ServerState]]:
+        """By deployment, how each of the servers is that it is on."""
+        found = dict[str, list[ServerState]]()
+        for name, leased in self._live.now.deployments.by_name.items():
+            at_work = leased.at_work
+            serving = at_work.engine if isinstance(at_work, ChatDeployment) else at_work
+            if isinstance(serving, OnServers):
+                found[name] = serving.servers
+        return found
+
+    @property
     def refusals(self) -> dict[str, int]:
-        """By deployment, the status with which an upstream refuses its operator.
+        """By deployment, and server and key where it has several, the status with which an
+        upstream refuses its operator.
 
         It takes nothing out of service: what one client sent may be behind it.
         """
-        return {
-            name if name == SETTING else f"deployment {name}": status
-            for name, status in REFUSALS.items()
-        }
+        found = dict[str, int]()
+        for name, servers in self.servers.items():
+            for each in servers:
+                for key in each.refused:
+                    parts = [f"deployment {name}"]
+                    parts += [each.server] if len(servers) > 1 else []
+                    parts += [f"key {key.key}"] if each.keys > 1 else []
+                    found[", ".join(parts)] = key.status
+        if (status := self._moderator.refused_with) is not None:
+            found[SETTING] = status
+        return found
 
     def _follow(self, before: Serving, now: Serving) -> None:
         """What was known of a deployment that serves no more says nothing of its successor."""
         for name, leased in before.deployments.by_name.items():
-            if now.deployments.by_name.get(name) is not leased:
-                for owed in [each for each in REFUSALS if f"{each},".startswith(f"{name},")]:
-                    del REFUSALS[owed]
-                if self.engines.pop(name, None) is not None:
-                    metrics.ENGINE_THREADS.remove(name)
-                    metrics.ENGINE_SPEED.remove(name, "read")
-                    metrics.ENGINE_SPEED.remove(name, "written")
+            gone = now.deployments.by_name.get(name) is not leased
+            if gone and self.engines.pop(name, None) is not None:
+                metrics.ENGINE_THREADS.remove(name)
+                metrics.ENGINE_SPEED.remove(name, "read")
+                metrics.ENGINE_SPEED.remove(name, "written")
 
     async def check(self) -> tuple[bool, dict[str, bool]]:
         """The verdict, and what it rests on."""
@@ -89,13 +109,14 @@ def probe_routes(readiness: Readiness) -> list[BaseRoute]:
 
     async def readyz(_: Request) -> Response:
         ready, checks = await readiness.check()
-        refusals = {"refusals": readiness.refusals} if readiness.refusals else {}
         engines = {name: asdict(state) for name, state in readiness.engines.items()}
-        told: dict[str, object] = {"engines": engines} if engines else {}
+        told: dict[str, object] = {"refusals": refusals} if (refusals := readiness.refusals) else {}
+        if engines:
+            told["engines"] = engines
         if readiness.draining:
             told["draining"] = readiness.draining
         return JSONResponse(
-            {"status": "ready" if ready else "not ready", "checks": checks, **refusals, **told},
+            {"status": "ready" if ready else "not ready", "checks": checks, **told},
             status_code=200 if ready else 503,
         )
 
@@ -169,7 +190,7 @@ def metrics_routes(
         told = {
             "data": (await models()).data,
             "engines": readiness.engines,
-            "refused": REFUSALS,
+            "servers": readiness.servers,
         }
         return Response(msgspec.json.encode(told), media_type="application/json")
 

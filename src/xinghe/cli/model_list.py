@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ from xinghe.cli.common import FORM, run_in, show, shown_options
 from xinghe.cli.service import Told, models, running
 from xinghe.cli.tried import Tried
 from xinghe.configuration import ConfigurationError, Configurations
+from xinghe.outbound.replicas import ServerState
 from xinghe.settings import Settings, SettingsError, load
 from xinghe.storage import Database, LocalServer
 from xinghe.weights import WeightsError, find, load_index, local_file, resolve
@@ -46,8 +48,8 @@ def list_models(weights: bool, data: str | None, as_json: bool) -> None:
 
     `source` is the server's address or the model file, never a key. The running service says how
     fast a model was of late, in tokens a second, and whether it answers; where none runs, that is
-    said. A server that wants a key or a balance has `refused`. `--json` and `--csv` also hold the
-    limits in tokens and the prices in Tokens a token.
+    said, also of each server where there are several, or where one refuses a key. `--json` and
+    `--csv` also hold the limits in tokens and the prices in Tokens a token.
     """
     try:
         if weights:
@@ -56,17 +58,49 @@ def list_models(weights: bool, data: str | None, as_json: bool) -> None:
         rows, note = run_in(data, _listed)
     except (SettingsError, CatalogError, ConfigurationError, WeightsError) as error:
         raise click.ClickException(str(error)) from error
-    whole = as_json or click.get_current_context().meta.get(FORM) == "csv"
-    show(rows if whole else [_short(row) for row in rows], as_json=as_json)
+    if as_json:
+        show(rows, as_json=True)
+    elif click.get_current_context().meta.get(FORM) == "csv":
+        show([{**row, "servers": _said(row["servers"])} for row in rows], as_json=False)
+    else:
+        show([_short(row) for row in rows], as_json=False)
+        for line in _of_servers(rows):
+            click.echo(line)
     if note:
         click.echo(note, err=True)
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:
     """What a terminal has room for."""
-    if row["refused"]:
-        row = {**row, "answers": f"refused ({row['refused']})"}
+    servers: list[ServerState] = row["servers"]
+    if _refuse(servers):
+        row = {**row, "answers": f"refused ({servers[0].refused[0].status})"}
     return {name: row[name] for name in TABLE}
+
+
+def _of_servers(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """A line for each deployment on several servers, and for one that refuses a key."""
+    found: dict[str, list[ServerState]] = {row["deployment"]: row["servers"] for row in rows}
+    for name, servers in found.items():
+        if len(servers) > 1 or any(each.refused for each in servers):
+            yield f"{name}: {_said(servers)}"
+
+
+def _said(servers: Iterable[ServerState]) -> str:
+    return "; ".join(
+        ", ".join([f"{each.server} {each.state}", *_refusals(each)]) for each in servers
+    )
+
+
+def _refusals(server: ServerState) -> Iterator[str]:
+    for each in server.refused:
+        which = f"key {each.key} of {server.keys}" if server.keys > 1 else "the key"
+        yield f"refuses {which} ({each.status})"
+
+
+def _refuse(servers: list[ServerState]) -> bool:
+    """Whether nobody else is left to ask."""
+    return bool(servers) and all(each.refuses for each in servers)
 
 
 async def _listed(settings: Settings) -> tuple[list[dict[str, Any]], str]:
@@ -115,7 +149,7 @@ def _row(
         trial.tokens_per_second,
     ]
     waits = [about.first_token_ms if about else None, trial.first_token_ms]
-    refused = told.refused.get(card.deployment) if told else None
+    servers = told.servers.get(card.deployment, []) if told else []
     source, serves = behind(spec)
     if about and about.served_by and isinstance(spec, LlamaCppDeployment):
         served = about.served_by.partition("/")[2]
@@ -135,8 +169,8 @@ def _row(
         "output_ratio": card.output_ratio,
         "tokens_per_second": next((round(each, 2) for each in speeds if each), None),
         "first_token_ms": next((round(each, 1) for each in waits if each), None),
-        "answers": about.ready and refused is None if about else None,
-        "refused": refused,
+        "answers": about.ready and not _refuse(servers) if about else None,
+        "servers": servers,
     }
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from xinghe.configuration import Configurations
+from xinghe.outbound.replicas import ServerState
 from xinghe.settings import Settings
 from xinghe.supervisor.whereabouts import Whereabouts, environment, find
 
@@ -41,13 +42,11 @@ class Model(msgspec.Struct):
 
 
 class Told(msgspec.Struct):
-    """`engines` by deployment; `refused` the status with which a server last refused us, by
-    deployment.
-    """
+    """`engines` and `servers` by deployment."""
 
     data: list[Model] = []
     engines: dict[str, dict[str, Any]] = {}
-    refused: dict[str, int] = {}
+    servers: dict[str, list[ServerState]] = {}
 
 
 def running(settings: Settings) -> Whereabouts | None:

@@ -31,7 +31,7 @@ from xinghe.outbound import (
     items,
     tries,
 )
-from xinghe.outbound.replicas import Away, Pool
+from xinghe.outbound.replicas import Away, Pool, ServerState
 from xinghe.workers import QueueFull, Slots
 
 log = structlog.get_logger(__name__)
@@ -165,6 +165,11 @@ class UpstreamEmbedder(Embedder):
             return await super().rank(query, documents, began=began)
         except ValueError as error:
             raise self._failed(str(error)) from error
+
+    @property
+    def servers(self) -> list[ServerState]:
+        """How each of its servers is."""
+        return self._pool.servers
 
     async def ready(self) -> bool:
         return await self._pool.ready()

@@ -54,7 +54,7 @@ from xinghe.outbound import (
     Unreachable,
     Unreadable,
 )
-from xinghe.outbound.replicas import Attempt, Away, Pool
+from xinghe.outbound.replicas import Attempt, Away, Pool, ServerState
 from xinghe.workers import Slots
 
 TOKENS_A_MESSAGE = 8
@@ -83,6 +83,11 @@ class UpstreamEngine:
         self.admission = Slots(self._pool.capacity, queue=deployment.queue)
         self._pool.on_resize(self.admission.resize)
         self._vision = Vision(decodes=True)
+
+    @property
+    def servers(self) -> list[ServerState]:
+        """How each of its servers is."""
+        return self._pool.servers
 
     async def ready(self) -> bool:
         return await self._pool.ready()

@@ -21,7 +21,7 @@ from xinghe.images.protocol import (
 )
 from xinghe.images.unpacking import Unpack, Unpacked
 from xinghe.outbound import CallFailed, Refused, Unreachable
-from xinghe.outbound.replicas import Away, Pool
+from xinghe.outbound.replicas import Away, Pool, ServerState
 from xinghe.workers import QueueFull, Slots, Worker, WorkerFailure
 
 log = structlog.get_logger(__name__)
@@ -76,6 +76,11 @@ class UpstreamImageEngine:
         except Busy as error:
             log.warning("image_failed", served_by=self.served_by, error=str(error))
             raise
+
+    @property
+    def servers(self) -> list[ServerState]:
+        """How each of its servers is."""
+        return self._pool.servers
 
     async def ready(self) -> bool:
         return await self._pool.ready()

@@ -44,9 +44,6 @@ ANSWERED = (200, 201, 203)
 """Some frameworks say "created" to every POST, and a proxy may own up to what it has changed."""
 UNCOMPRESSED = ("", "identity", "none", "utf-8")
 """The names for no compression: PHP's servers know "none", and some mistake it for the charset."""
-REFUSALS = dict[str, int]()
-"""By server, the status with which it last refused what its operator owes it: a key, a right or
-a balance. Until it has answered again."""
 TOLD_EVERY = 60.0
 """Seconds between two lines of the log that tell the same trouble."""
 
@@ -158,8 +155,8 @@ class Server(Client):
     every call; so is that of a value `$NAME` in `headers`. `connect`, `silence` and `limit` are
     those of `Client`.
 
-    `name` is what the operator calls it. `owed` is the same in the log and in `REFUSALS`, where
-    several servers or keys may have one name.
+    `name` is what the operator calls it. `logged_as` is the same in the log, where several
+    servers or keys may have one name.
     """
 
     def __init__(
@@ -175,7 +172,10 @@ class Server(Client):
         limit: int = 0,
     ) -> None:
         self._name = name
-        self.owed = name
+        self.logged_as = name
+        self.refused_with: int | None = None
+        """The status with which it last refused what its operator owes it: a key, a right or a
+        balance. Until it has answered again."""
         self._told_at = -TOLD_EVERY
         self._headers = headers or {}
         base, mark, query = url.partition("?")
@@ -226,16 +226,16 @@ class Server(Client):
         """Count a refusal that only the operator can mend, and log the first of a minute."""
         if not refused.for_the_operator:
             return
-        REFUSALS[self.owed] = refused.status
+        self.refused_with = refused.status
         metrics.DEPLOYMENT_REFUSALS.labels(self._name, refused.status).inc()
         now = asyncio.get_running_loop().time()
         if now - self._told_at >= TOLD_EVERY:
             self._told_at = now
-            log.error("deployment_refused", deployment=self.owed, error=str(refused))
+            log.error("deployment_refused", deployment=self.logged_as, error=str(refused))
 
     def answered(self) -> None:
         """Its operator owes it nothing: a head alone, of whatever status, does not say so."""
-        REFUSALS.pop(self.owed, None)
+        self.refused_with = None
 
     async def whole(self, path: str, body: object, most: int) -> bytes:
         """`POST`; the body, of at most `most` bytes, that is answered. Raises `CallFailed`.

@@ -166,6 +166,11 @@ class Moderator:
         assert self._upstream is not None, "there is no model to ask"
         return Reviewer(self._upstream.check)
 
+    @property
+    def refused_with(self) -> int | None:
+        """The status with which the model's server last refused us what the operator owes it."""
+        return None if self._upstream is None else self._upstream.refused_with
+
     async def use(self, lists: Mapping[str, bytes]) -> None:
         """Have these lists be in force in the place of those before."""
         if lists == self._in_force:

@@ -73,6 +73,11 @@ class Upstream:
         self._known: OrderedDict[bytes, Verdict | None] = OrderedDict()
         self._fails = False
 
+    @property
+    def refused_with(self) -> int | None:
+        """The status with which it last refused us what the operator owes it."""
+        return self._server.refused_with
+
     async def check(self, text: str) -> Verdict | None:
         """The most severe finding. Raises nothing: `on_error` says what a fault amounts to."""
         if not text.strip():

@@ -13,13 +13,13 @@ from structlog.testing import capture_logs
 
 from tests.outbound.replicas.peer import ask, peers, pool_of
 from xinghe.catalog.replicas import Key, Replica
-from xinghe.outbound import REFUSALS, CallFailed, Refused, Silent, Unreachable
+from xinghe.outbound import CallFailed, Refused, Silent, Unreachable
 from xinghe.outbound.replicas import Away, Head, Pool, UsedUp
 
 
-@pytest.fixture(autouse=True)
-def none_of_other_tests() -> None:
-    REFUSALS.clear()
+def owed(pool: Pool) -> dict[tuple[str, int], int]:
+    """The status with which each server refuses keys, by its name and the key's number."""
+    return {(one.server, key.key): key.status for one in pool.servers for key in one.refused}
 
 
 def told(name: str, **labels: str) -> float:
@@ -272,7 +272,7 @@ async def test_refused_and_full_keys_are_passed_over_and_told_without_themselves
             for _ in range(4):
                 assert await ask(pool) == a.origin
         assert a.keys == ["sk-a", "sk-b", "sk-c", "sk-c", "sk-c", "sk-c"]
-        assert REFUSALS == {"up, key 1": 401}
+        assert owed(pool) == {(a.origin, 1): 401}
         assert [line["event"] for line in logs] == ["deployment_refused"]
         assert "sk-" not in str(logs)
 
@@ -285,10 +285,12 @@ async def test_keys_that_are_all_refused_are_tried_all_the_same() -> None:
                 await ask(pool)
             assert refused.value.for_the_operator
         assert Counter(a.keys) == {"sk-a": 2, "sk-b": 2, "sk-c": 2}
-        assert len(REFUSALS) == 3
+        assert len(owed(pool)) == 3
+        assert pool.servers[0].refuses
         a.refuses = set()
         await ask(pool)
-        assert len(REFUSALS) == 2
+        assert len(owed(pool)) == 2
+        assert not pool.servers[0].refuses
 
 
 async def test_keys_without_a_value_are_the_operators_matter() -> None:
@@ -401,7 +403,7 @@ async def test_one_that_refuses_the_key_of_all_is_asked_last() -> None:
         for _ in range(6):
             assert await ask(pool) == there[1].origin
         assert there[0].asked == 1
-        assert {f"up, {there[0].origin}": 401} == REFUSALS
+        assert owed(pool) == {(there[0].origin, 1): 401}
         there[1].refuses = {"sk-all"}
         with pytest.raises(Refused) as refused:
             await ask(pool)

@@ -10,3 +10,4 @@ from xinghe.outbound.replicas.affinity import Head, digest
 from xinghe.outbound.replicas.attempt import Attempt
 from xinghe.outbound.replicas.pool import Pool
 from xinghe.outbound.replicas.rounds import Away, UsedUp
+from xinghe.outbound.replicas.states import KeyRefused, OnServers, ServerState

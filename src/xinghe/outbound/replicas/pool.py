@@ -18,6 +18,7 @@ from xinghe.outbound.replicas.replica import Replica
 from xinghe.outbound.replicas.rounds import SOONEST, Away, Round, UsedUp
 from xinghe.outbound.replicas.slowness import slow_ones
 from xinghe.outbound.replicas.specs import Deployment, replicas_of
+from xinghe.outbound.replicas.states import KeyRefused, ServerState
 
 _COUNT = count()
 POOLS = WeakSet["Pool"]()
@@ -96,6 +97,24 @@ class Pool:
     def holds(self, url: str) -> Server | None:
         """The server that a URL leads to, if it is one of these."""
         return next((one.server for one in self.replicas if one.server.holds(url)), None)
+
+    @property
+    def servers(self) -> list[ServerState]:
+        """How each replica is."""
+        now = self.clock()
+        return [
+            ServerState(
+                one.name,
+                one.state(now),
+                len(one.servers),
+                [
+                    KeyRefused(key.number, server.refused_with)
+                    for key, server in one.servers.items()
+                    if server.refused_with is not None
+                ],
+            )
+            for one in self.replicas
+        ]
 
     async def ready(self) -> bool:
         """Whether any replica that takes work answers."""

@@ -85,9 +85,9 @@ def replicas_of(name: str, deployment: Deployment) -> list[Replica]:
                 headers=deployment.headers,
             )
             label = label or _label(server.origin, labels)
-            owed = [name, label] if several else [name]
-            owed += [f"key {key.number}"] if len(keys.keys) > 1 else []
-            server.owed = ", ".join(owed)
+            parts = [name, label] if several else [name]
+            parts += [f"key {key.number}"] if len(keys.keys) > 1 else []
+            server.logged_as = ", ".join(parts)
             servers[key] = server
         labels.add(label)
         breaker = CircuitBreaker(grace=0.0 if several else ALONE_FOR)
