@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from xinghe.settings.bill import Bill
 from xinghe.settings.console import Console
+from xinghe.settings.payment import Payment
 from xinghe.settings.signin import SignIn
 from xinghe.settings.urls import http_url, is_web_url, require_reachable
 
@@ -293,6 +294,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     images: Images = Images()
     database: Database = Database()
     signin: SignIn = SignIn()
+    payment: Payment = Payment()
     console: Console = Console()
     bill: Bill = Bill()
     log: Log = Log()
