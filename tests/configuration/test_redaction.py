@@ -7,8 +7,8 @@ import pytest
 
 from xinghe.catalog import Tree
 from xinghe.configuration import TreeError, redacted
+from xinghe.configuration.diff import compared
 from xinghe.configuration.redaction import restored
-from xinghe.configuration.told import compared
 
 TREE: Tree = {
     "deployments": {

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from xinghe.catalog import CatalogError, Tree
+from xinghe.cli.changing import changing
 from xinghe.cli.common import actor, data_option, json_option, moment, run_in, show, shown_options
 from xinghe.cli.service import follows, running
 from xinghe.configuration import (
@@ -37,12 +38,9 @@ NUMBER = click.IntRange(1)
 
 
 class Made(NamedTuple):
-    """What a change has come to; why files were not imported before it, by their names; and what
-    a service here has made of it.
-    """
+    """What a change has come to, and what a service here has made of it."""
 
     outcome: Outcome
-    troubles: dict[str, str]
     service: str | None
 
 
@@ -54,33 +52,24 @@ def on_configurations(data: str | None, action: Callable[[Configurations], Await
         async with await Database.open(settings.data_dir, url, create=False) as database:
             return await action(Configurations(database, settings))
 
-    return _run(data, on_database)
-
-
-def changing(
-    data: str | None, change: Callable[[Configurations], Awaitable[Outcome]], *, dry_run: bool
-) -> Made:
-    """Run a change, after what was edited in files has come in."""
-
-    async def on_database(settings: Settings) -> Made:
-        async with await Database.open(settings.data_dir, settings.database.url) as database:
-            configurations = Configurations(database, settings)
-            troubles = (await configurations.import_files()).troubles
-            outcome = await change(configurations)
-            if dry_run or not outcome.changed:
-                return Made(outcome, troubles, None)
-            told = await follows(settings, configurations, outcome.version.number)
-            return Made(outcome, troubles, told)
-
-    return _run(data, on_database)
-
-
-def _run(data: str | None, action: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
-    """What it was asked and cannot do ends the command."""
     try:
-        return run_in(data, action)
+        return run_in(data, on_database)
     except (ConfigurationError, CatalogError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def change(
+    data: str | None, make: Callable[[Configurations], Awaitable[Outcome]], *, dry_run: bool
+) -> Made:
+    """Run a change; a service that runs here is waited for."""
+
+    async def action(settings: Settings, configurations: Configurations) -> Made:
+        outcome = await make(configurations)
+        if dry_run or not outcome.changed:
+            return Made(outcome, None)
+        return Made(outcome, await follows(settings, configurations, outcome.version.number))
+
+    return changing(data, action)
 
 
 @click.group()
@@ -146,7 +135,7 @@ def status(data: str | None, as_json: bool) -> None:
     if as_json:
         show(found, as_json=True)
     else:
-        _tell(found)
+        _print_status(found)
     if found["files"] or any(each["trouble"] for each in found["gateways"]):
         sys.exit(1)
 
@@ -214,14 +203,14 @@ def apply_file(
     What is not in it is taken out; but the safety lists stay where it has no `safety`.
     """
     tree = _read(file)
-    made = changing(
+    made = change(
         data,
         lambda each: each.apply(
             tree, actor(), source="command", note=note, expected=expect, validate_only=dry_run
         ),
         dry_run=dry_run,
     )
-    _tell_made(made, dry_run=dry_run, as_json=as_json)
+    _print_made(made, dry_run=dry_run, as_json=as_json)
 
 
 @config.command()
@@ -231,14 +220,14 @@ def revert(
     *, number: int, note: str, dry_run: bool, expect: int | None, data: str | None, as_json: bool
 ) -> None:
     """Apply version N again, as a new version."""
-    made = changing(
+    made = change(
         data,
         lambda each: each.revert(
             number, actor(), source="command", note=note, expected=expect, validate_only=dry_run
         ),
         dry_run=dry_run,
     )
-    _tell_made(made, dry_run=dry_run, as_json=as_json)
+    _print_made(made, dry_run=dry_run, as_json=as_json)
 
 
 def _read(file: Path) -> Tree:
@@ -259,10 +248,8 @@ def _read(file: Path) -> Tree:
     return tree
 
 
-def _tell_made(made: Made, *, dry_run: bool, as_json: bool) -> None:
+def _print_made(made: Made, *, dry_run: bool, as_json: bool) -> None:
     outcome = made.outcome
-    for name, why in made.troubles.items():
-        click.echo(f"{name} was not imported: {why}", err=True)
     version = outcome.version
     if as_json:
         told = {
@@ -286,7 +273,7 @@ def _tell_made(made: Made, *, dry_run: bool, as_json: bool) -> None:
         click.echo(f"nothing changed: version {version.number} is applied")
 
 
-def _tell(found: dict[str, Any]) -> None:
+def _print_status(found: dict[str, Any]) -> None:
     by = f", by {found['author']} at {found['at']}" if found["version"] else ": nothing was applied"
     click.echo(f"version {found['version']}{by}")
     for name, why in found["files"].items():

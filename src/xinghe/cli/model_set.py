@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from xinghe.catalog import ModelCard
+from xinghe.cli.changing import changing
 from xinghe.cli.common import actor, data_option
-from xinghe.cli.model_use import changing
 from xinghe.cli.service import follows
 from xinghe.configuration import Configurations
 from xinghe.settings import Settings

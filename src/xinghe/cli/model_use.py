@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from xinghe.catalog import CatalogError, Kind
+from xinghe.catalog import Kind
 from xinghe.catalog.deployments import ENGINES
 from xinghe.cli import tried
-from xinghe.cli.common import actor, data_option, json_option, run_in, show
+from xinghe.cli.changing import changing
+from xinghe.cli.common import actor, data_option, json_option, show
 from xinghe.cli.service import follows, lacks, running
 from xinghe.cli.tried import Tried
-from xinghe.configuration import ConfigurationError, Configurations
+from xinghe.configuration import Configurations
 from xinghe.configuration.redaction import redacted
-from xinghe.observe import logs
 from xinghe.settings import Settings
 from xinghe.sources import Desk, Key, Options, SourceError, Use, assigned, known, parse_all, using
 from xinghe.sources.undoing import reset as reset_of
 from xinghe.sources.values import SECRET
-from xinghe.storage import Database
-from xinghe.weights import WeightsError, terminal_progress
+from xinghe.weights import terminal_progress
 
 MOST_OF_NOTE = 200
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -141,28 +140,6 @@ def reset(name: str, data: str | None) -> None:
         return "\n".join([*told, await follows(settings, configurations, number)])
 
     click.echo(changing(data, action))
-
-
-def changing(
-    data: str | None, action: Callable[[Settings, Configurations], Coroutine[Any, Any, Any]]
-) -> Any:
-    """Run what changes the configuration; what it was asked and cannot do ends the command."""
-
-    async def on_database(settings: Settings) -> Any:
-        logs.configure("silent", settings.log.format)  # all is told in our own words
-        async with await Database.open(settings.data_dir, settings.database.url) as database:
-            configurations = Configurations(database, settings)
-            for file, why in (await configurations.import_files()).troubles.items():
-                click.echo(f"{file} was not imported: {why}", err=True)
-            return await action(settings, configurations)
-
-    try:
-        return run_in(data, on_database)
-    except (SourceError, CatalogError, ConfigurationError, WeightsError) as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        click.echo("\ninterrupted: nothing was changed", err=True)
-        raise SystemExit(130) from None
 
 
 async def _applied(

@@ -5,10 +5,10 @@ a new version, and every running gateway follows to the newest.
 """
 
 from xinghe.configuration.configurations import SUBJECT, Changed, Configurations, Outcome
+from xinghe.configuration.diff import compared, summary
 from xinghe.configuration.follower import Applies, Follower
 from xinghe.configuration.redaction import redacted
 from xinghe.configuration.tables import Field, Place, Source, Version
-from xinghe.configuration.told import compared, summary
 from xinghe.configuration.tree import (
     Change,
     ConfigurationError,

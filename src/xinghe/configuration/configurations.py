@@ -13,12 +13,12 @@ from xinghe.accounts import audit
 from xinghe.accounts.rules import check_note
 from xinghe.catalog import Catalog, CatalogError, Tree, built, merged
 from xinghe.configuration import tables
+from xinghe.configuration.diff import fields, logged
 from xinghe.configuration.files import MODELS, Files, Found
 from xinghe.configuration.importing import Base, Import, joined
 from xinghe.configuration.merging import patched
 from xinghe.configuration.redaction import restored
 from xinghe.configuration.tables import Field, Place, Source, Version
-from xinghe.configuration.told import fields, logged
 from xinghe.configuration.tree import (
     SAFETY,
     ConfigurationError,
@@ -102,12 +102,12 @@ class Configurations:
         return await self._database.read(_whole(read))
 
     async def places(self) -> list[Place]:
-        """The data directories that have told how they are."""
+        """The data directories that have reported how they are."""
         return await self._database.read(tables.places)
 
-    async def tell(self, number: int, trouble: str) -> None:
+    async def report(self, number: int, trouble: str) -> None:
         """Keep what this directory's service serves by, and why not by something else."""
-        await self._database.write(lambda c: tables.tell(c, self.place, number, trouble))
+        await self._database.write(lambda c: tables.report(c, self.place, number, trouble))
 
     def catalog(self, version: Version) -> Catalog:
         """What a version says of models. Raises `CatalogError`, which says how to mend it."""

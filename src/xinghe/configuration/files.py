@@ -109,8 +109,8 @@ class Files:
         self._last = self._found()
         return self._last
 
-    def _tell(self, name: str, wrong: list[int]) -> None:
-        """Name lines that are not UTF-8 in the log, once."""
+    def _log_skipped(self, name: str, wrong: list[int]) -> None:
+        """Log lines that are not UTF-8, once."""
         for line in wrong if self._wrong.get(name) != wrong else ():
             log.warning("safety list line skipped", list=name, line=line, why="not UTF-8")
         self._wrong[name] = wrong
@@ -152,7 +152,7 @@ class Files:
                 text, wrong = _lines(_bytes(path, MAX_LIST_BYTES))
                 checked(with_lists({}, {path.name: text}))
                 lists[path.name] = text
-                self._tell(path.name, wrong)
+                self._log_skipped(path.name, wrong)
             except FileNotFoundError:
                 continue  # deleted since, or a link to nothing
             except (OSError, TreeError) as error:

@@ -35,7 +35,7 @@ class Applies(Protocol):
 
 
 class Follower:
-    """Looks for newer versions, and for edited files, and tells how it goes.
+    """Looks for newer versions, and for edited files, and reports how it goes.
 
     `version` is the number that this process was brought to, 0 while it serves by what it began
     with; `failed` the one that it could not be brought to, with the reason in `trouble`.
@@ -57,7 +57,7 @@ class Follower:
         self._import_due = True
         self._examined = 0
         """The version that the files were last compared with."""
-        self._told: tuple[int, str] | None = None
+        self._reported: tuple[int, str] | None = None
         self._away = False
 
     async def start(self) -> None:
@@ -100,7 +100,7 @@ class Follower:
             newest = await self.configurations.newest()
             if newest > self.version:
                 await self.reach(newest)
-            await self._tell()
+            await self._report()
         except StorageError as error:
             if not self._away:
                 log.warning("configuration_not_looked_up", error=str(error))
@@ -112,7 +112,7 @@ class Follower:
         found = await asyncio.to_thread(self.configurations.files.changed)
         if found is not None:
             self._found, self._import_due = found, True
-        # Told by the look for versions, or nothing to tell; the import stays due.
+        # Logged by the look for versions, or nothing to log; the import stays due.
         with suppress(StorageError, Changed):
             await self._import()
 
@@ -148,11 +148,11 @@ class Follower:
         log.info("configuration_applied", version=version.number, author=version.author)
         self.version, self.failed, self.trouble = version.number, 0, ""
 
-    async def _tell(self) -> None:
+    async def _report(self) -> None:
         """Keep how it is, for those who ask elsewhere: only when it has changed."""
         troubles = [f"version {self.failed}: {self.trouble}"] if self.failed else []
         troubles += [f"{name}: {why}" for name, why in self.file_troubles.items()]
         state = self.version, "\n".join(troubles)
-        if state != self._told:
-            await self.configurations.tell(*state)
-            self._told = state
+        if state != self._reported:
+            await self.configurations.report(*state)
+            self._reported = state

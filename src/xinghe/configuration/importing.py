@@ -7,12 +7,12 @@ import msgspec
 from msgspec import UNSET
 
 from xinghe.catalog import CatalogError, Tree
+from xinghe.configuration.diff import conflicting
 from xinghe.configuration.files import LISTS as FOLDER
 from xinghe.configuration.files import MODELS, Found
 from xinghe.configuration.merging import Conflict, merge
 from xinghe.configuration.redaction import restored
 from xinghe.configuration.tables import Version
-from xinghe.configuration.told import conflicting
 from xinghe.configuration.tree import (
     LISTS,
     ConfigurationError,

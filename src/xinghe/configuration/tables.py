@@ -161,7 +161,7 @@ def imported(connection: Connection, name: str, file: Tree) -> bytes:
     return stored
 
 
-def tell(connection: Connection, name: str, number: int, trouble: str) -> None:
+def report(connection: Connection, name: str, number: int, trouble: str) -> None:
     """Keep how the service of a place is; of one where nothing was ever applied, nothing."""
     if not connection.run(
         "UPDATE configuration_places SET at = $1, version = $2, trouble = $3 WHERE place = $4",
@@ -183,8 +183,8 @@ def _new_place(connection: Connection, made: Place) -> None:
 
 
 def _version(row: tuple[Any, ...]) -> Version:
-    number, at, author, source, note, changed, told = row
-    return Version(number, at, author, source, note, changed, _FIELDS.decode(told))
+    number, at, author, source, note, changed, changes = row
+    return Version(number, at, author, source, note, changed, _FIELDS.decode(changes))
 
 
 def _body(given: Tree, digests: dict[str, bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""How changes and conflicts are told: fields with their values, no secrets, nothing long."""
+"""How changes and conflicts are shown: fields with their values, no secrets, nothing long."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,15 +12,15 @@ from xinghe.configuration.redaction import redacted
 from xinghe.configuration.tables import Field, Version
 from xinghe.configuration.tree import LISTS, Change, Path, changes, named
 
-MOST = 50
-"""Changes of one version that are told; the audit log is no place for a whole catalog."""
+MOST_SHOWN = 50
+"""Changes of one version that are shown; the audit log is no place for a whole catalog."""
 LONGEST = 200
 """Characters of a value as JSON."""
 
 
 def fields(found: Sequence[Change]) -> list[Field]:
     """What was there before and what after: the first of the changes."""
-    return [Field(named(each.path), *_sides(each)) for each in found[:MOST]]
+    return [Field(named(each.path), *_sides(each)) for each in found[:MOST_SHOWN]]
 
 
 def compared(old: Tree, new: Tree) -> list[Field]:
@@ -48,7 +48,7 @@ def conflicting(found: Sequence[Conflict], applied: Version) -> str:
     fields = "; ".join(
         f"{named(each.path)}: the file says {_text(each.path, each.theirs)}, {by} says "
         f"{_text(each.path, each.ours)}, it was {_text(each.path, each.base)}"
-        for each in found[:MOST]
+        for each in found[:MOST_SHOWN]
     )
     return (
         "the file and the applied configuration have both changed since the file was last "
