@@ -9,6 +9,7 @@ from xinghe.outbound.faults import (
     AnswerTooLarge,
     Broken,
     CallFailed,
+    Lost,
     Refused,
     Silent,
     Unreachable,

@@ -154,6 +154,10 @@ class Silent(CallFailed):
     """It said nothing for longer than it may."""
 
 
+class Lost(Silent):
+    """It says nothing, and does not answer a probe either."""
+
+
 class Broken(CallFailed):
     """It broke off, or did not keep to HTTP."""
 

@@ -96,6 +96,8 @@ class Response:
         self.progress_timeout = SILENCES * silence
         self.pace = Pace(loop.time, _floods.setdefault(loop, Flood()))
         self.status = response.status
+        self.read_at = loop.time()
+        """When anything of it came last."""
         self._response = response
         self._silence = silence
         self._clock = loop.time
@@ -146,10 +148,11 @@ class Response:
             # To take what has come makes the library parse what came after it.
             read = self._response.content.read_nowait()
             self.pace.spent += A_READ + time.perf_counter() - began
-            if read:
-                return read
-            async with asyncio.timeout_at(limit if until is None else min(limit, until)):
-                return await self._response.content.readany()
+            if not read:
+                async with asyncio.timeout_at(limit if until is None else min(limit, until)):
+                    read = await self._response.content.readany()
+            self.read_at = self._clock()
+            return read
         except TimeoutError:
             raise Silent("it fell silent") from None
         except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from aiohttp import web
@@ -17,10 +17,13 @@ from xinghe.outbound.replicas import Head, Pool
 class Peer:
     """`does` is what it does with a POST: `well`, `hang`, `close`, `garbage`, or a status.
 
-    `refuses` are keys that it answers 401 to, `full` those that it answers 429.
+    `refuses` are keys that it answers 401 to, `full` those that it answers 429. One that is
+    `single` does one thing after the other, probes among them.
     """
 
     def __init__(self) -> None:
+        self.single = False
+        self._turn = asyncio.Lock()
         self.does: str | int = "well"
         self.advice: str | None = None
         self.delay = 0.01
@@ -67,10 +70,20 @@ class Peer:
             await self._runner.cleanup()
             self._runner = None
 
+    def freeze(self) -> None:
+        """As a process that is stopped: it takes connections, and that is all."""
+        self.does, self.is_alive = "hang", False
+
+    def thaw(self) -> None:
+        """What waited stays unanswered."""
+        self.does, self.is_alive = "well", True
+
     async def _probe(self, _: web.Request) -> web.Response:
         self.probes += 1
         if not self.is_alive:
             await self._gone.wait()
+        async with self._turn if self.single else nullcontext():
+            pass
         return web.json_response({})
 
     async def _work(self, request: web.Request) -> web.Response:
@@ -80,7 +93,8 @@ class Peer:
         self.most_at_work = max(self.most_at_work, self.at_work)
         try:
             await request.read()
-            return await self._answer(key, request)
+            async with self._turn if self.single else nullcontext():
+                return await self._answer(key, request)
         finally:
             self.at_work -= 1
 

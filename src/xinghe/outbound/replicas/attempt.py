@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from xinghe.outbound.faults import AnswerTooLarge, CallFailed, Refused, Silent
+from xinghe.outbound.faults import AnswerTooLarge, CallFailed, Lost, Refused, Silent
 from xinghe.outbound.replicas.keys import REFUSED_FOR, Key
-from xinghe.outbound.replicas.replica import Replica, nobody_listens
+from xinghe.outbound.replicas.replica import LEARNS_AFTER, Replica, nobody_listens
 from xinghe.outbound.response import Response
 
 T = TypeVar("T")
@@ -68,9 +68,12 @@ class Attempt:
         self._round = round_
         self._server = replica.servers[key]
         self._ticket = replica.breaker.begun(now)
+        self._sent = now
         self._asked = replica.words.asked(now)
         self._charge = key.take(now, round_.tokens)
-        replica.outstanding += 1
+        replica.at_work[self] = None
+        if replica.answers != "always":
+            asyncio.get_running_loop().call_later(LEARNS_AFTER, replica.learn)
         replica.requests.inc()
         replica.looked_at = now
 
@@ -84,7 +87,7 @@ class Attempt:
         trace: TracebackType | None,
     ) -> bool:
         now, replica = self._round.pool.clock(), self.replica
-        replica.outstanding -= 1
+        del replica.at_work[self]
         self.key.gave_back()
         if error is None:
             self._succeeded(now)
@@ -104,7 +107,9 @@ class Attempt:
 
     async def call(self, method: str, path: str, body: object) -> Response:
         """As `Server.call` is."""
-        return await self.unless_lost(self._server.call(method, path, body))
+        answer = await self.unless_lost(self._server.call(method, path, body))
+        self.replica.at_work[self] = answer
+        return answer
 
     async def whole(self, path: str, body: object, most: int) -> bytes:
         """As `Server.whole` is."""
@@ -115,9 +120,8 @@ class Attempt:
         return await self.unless_lost(self._server.ask(path, body, kind, most))
 
     async def unless_lost(self, waited_for: Awaitable[T]) -> T:
-        """What is waited for; `Silent` once probes find that nobody is there any more."""
-        is_seen = self.begun and not self.unseen
-        if is_seen or not self._round.pool.several:
+        """What is waited for; `Lost` once probes find that nobody is there any more."""
+        if self.begun and not self.unseen:
             return await waited_for
         limit = asyncio.timeout(None)
         self.replica.waits.add(limit)
@@ -127,7 +131,7 @@ class Attempt:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise Silent("it does not answer a probe either") from None
+            raise Lost("it does not answer a probe either") from None
         finally:
             self.replica.waits.discard(limit)
 
@@ -184,7 +188,9 @@ class Attempt:
             replica.answered_at = now
         else:
             self._round.went(replica, well=False)
-            if nobody_listens(error) or self.begun or replica.breaker.state != "closed":
+            if type(error) is Silent and replica.is_frozen(self._sent):
+                replica.breaker.froze(now)
+            elif nobody_listens(error) or self.begun or replica.breaker.state != "closed":
                 replica.failed(self._ticket, now, error, certain=self._round.pool.several)
             else:
                 # Where others fail at it too, the request is to blame: they cannot all be broken.

@@ -10,10 +10,13 @@ them."""
 TRIALS = 1
 """Requests that try a replica at once."""
 
-Cause = Literal["lost", "silent", "failing"]
-"""`lost`: requests have found nobody there. `silent`: probes have, and no request has tried.
-`failing`: somebody answers, and does not do the work. Of the first two, a probe tells when it is
-back."""
+UNANSWERED, FROZEN = 2, 3
+"""Probes in a row after which others are asked, and after which nobody is."""
+
+Cause = Literal["lost", "silent", "frozen", "failing"]
+"""`lost`: requests have found nobody there. `silent`: probes have, and it may be at work all the
+same. `frozen`: it would have answered them. `failing`: somebody answers, and does not do the work.
+Of all but the last, a probe tells when it is back."""
 
 
 class Breaker(Protocol):
@@ -39,8 +42,11 @@ class Breaker(Protocol):
     def dropped(self, ticket: int) -> None:
         """It was given up before anything was known."""
 
-    def probed(self, alive: bool, now: float) -> None:
-        """A probe was answered, or was not."""
+    def probed(self, alive: bool, now: float, *, sure: bool = False) -> None:
+        """A probe was answered, or was not; `sure`: it would have been, were anybody there."""
+
+    def froze(self, now: float) -> None:
+        """A request has waited for as long as it may, and nothing has come meanwhile."""
 
 
 class CircuitBreaker(msgspec.Struct):
@@ -74,11 +80,12 @@ class CircuitBreaker(msgspec.Struct):
     def may_try(self, now: float, *, last_hope: bool = False) -> bool:
         if self.state == "closed":
             return True
-        if last_hope and (self.alive or self.cause != "lost"):
+        if last_hope and (self.alive or self.cause in {"silent", "failing"}):
             return True  # there may be somebody, and there is nothing to lose
         if self.state == "half_open":
             return self.trials < TRIALS
-        return now >= (self._opened + FIRST_PAUSE if last_hope else self._until)
+        soon = last_hope and self.cause != "frozen"  # whose trial may wait for long
+        return now >= (self._opened + FIRST_PAUSE if soon else self._until)
 
     @property
     def has_failed(self) -> bool:
@@ -96,7 +103,7 @@ class CircuitBreaker(msgspec.Struct):
 
     def begun(self, now: float) -> int:
         if self.state == "open":
-            self.state = "half_open"
+            self.state, self._silent = "half_open", 0
         if self.state == "half_open":
             self.trials += 1
         return self._round
@@ -131,16 +138,22 @@ class CircuitBreaker(msgspec.Struct):
         if ticket == self._round and self.state == "half_open":
             self.trials = max(0, self.trials - 1)
 
-    def probed(self, alive: bool, now: float) -> None:
+    def probed(self, alive: bool, now: float, *, sure: bool = False) -> None:
         self.alive = alive
         self._silent = 0 if alive else self._silent + 1
+        is_frozen = self.cause == "frozen" and self.state == "open"
         if self.state == "closed":
-            if self._silent > 1:  # the first may have met a short trouble
+            if self._silent >= UNANSWERED:  # the first may have met a short trouble
                 self._open("lost" if self.has_failed else "silent", now, FIRST_PAUSE)
+        elif self._silent >= FROZEN and not is_frozen and (sure or self.cause == "frozen"):
+            self.froze(now)
         elif alive and self.state == "open" and self.cause != "failing":
             self.state = "half_open"
         elif not alive and self.state == "half_open" and not self.trials:
             self.state, self._opened, self._until = "open", now, now + self._pause
+
+    def froze(self, now: float) -> None:
+        self._open("frozen", now, LONGEST_PAUSE)
 
     def _open(self, cause: Cause, now: float, pause: float) -> None:
         self.state, self.cause, self.alive = "open", cause, False

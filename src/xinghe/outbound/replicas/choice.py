@@ -8,9 +8,11 @@ class Loaded(Protocol):
     """A replica as a choice sees it; `weight` is above 0, `outstanding` requests are at work."""
 
     weight: float
-    outstanding: int
     credit: float
     """How far it is behind its share of the turns: what `LeastOutstanding` keeps."""
+
+    @property
+    def outstanding(self) -> int: ...
 
 
 Some = TypeVar("Some", bound=Loaded)

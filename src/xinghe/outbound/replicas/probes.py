@@ -10,7 +10,7 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Protocol
 
-from xinghe.outbound.replicas.replica import Replica
+from xinghe.outbound.replicas.replica import LEARNS_AFTER, Replica
 
 WHILE_AWAY = 0.5
 """Seconds between the probes of a replica that is away."""
@@ -41,8 +41,7 @@ class Watched(Protocol):
 class Probes:
     """Asks each replica of a pool for its models; how often, its state decides.
 
-    A single server is asked only while it is away: nobody could take its work, so there is nothing
-    to decide. Started by the first request; `aclose` ends them.
+    Started by the first request; `aclose` ends them.
     """
 
     def __init__(self, pool: Watched) -> None:
@@ -96,10 +95,7 @@ class Probes:
             self._tasks.pop(replica, None)
 
     def _is_watched(self, replica: Replica) -> bool:
-        if not replica.weight:
-            return False
-        breaker = replica.breaker
-        return self._pool.several or breaker.state != "closed" or breaker.has_failed
+        return replica.weight > 0
 
     def _pause(self, replica: Replica) -> float:
         silent = replica.breaker.is_silent or replica.breaker.state != "closed"
@@ -108,20 +104,32 @@ class Probes:
     def _is_due(self, replica: Replica, now: float) -> bool:
         if replica.breaker.is_silent or replica.breaker.state != "closed":
             return True
-        since = now - max(replica.answered_at, replica.probed_at)
-        waits = replica.words.longest_wait(now) > WHILE_SILENT
-        return since >= (WHILE_SILENT if waits or replica.breaker.has_failed else WHILE_WELL)
+        since = now - max(replica.heard_at, replica.probed_at)
+        wait = replica.words.longest_wait(now)
+        if wait >= LEARNS_AFTER and replica.answers != "always":
+            return now - replica.probed_at >= WHILE_SILENT
+        is_doubtful = wait > WHILE_SILENT or replica.breaker.has_failed
+        return since >= (WHILE_SILENT if is_doubtful else WHILE_WELL)
 
     async def _probe(self, replica: Replica, seconds: float) -> bool:
-        pool = self._pool
+        pool, waiting = self._pool, None
+        if replica.words.longest_wait(pool.clock()) >= LEARNS_AFTER:
+            waiting = replica.words.oldest()
         alive = await replica.probe(seconds)
         now = pool.clock()
+        if alive and waiting is not None and waiting is replica.words.oldest():
+            replica.answers = "always"
+        elif alive and replica.answers == "never":
+            replica.answers = "idle"
         replica.probed(alive, now)
         pool.changed(replica, now)
         others = any(
             one.weight and one is not replica and one.breaker.state == "closed"
             for one in pool.replicas
         )
-        if others and replica.breaker.state == "open" and replica.breaker.cause != "failing":
+        cause = replica.breaker.cause if replica.breaker.state == "open" else "failing"
+        if cause == "frozen" or (others and cause != "failing"):
+            if replica.at_work and cause == "frozen" and replica.answers == "always":
+                replica.answers = "idle"  # to be learnt anew: it may have been at work after all
             replica.give_up()
         return alive

@@ -15,12 +15,15 @@ from xinghe.outbound.replicas.breaker import CircuitBreaker
 from xinghe.outbound.replicas.cooldown import RetryAfter
 from xinghe.outbound.replicas.keys import InTurn, Key, Single
 from xinghe.outbound.replicas.slowness import LOOK_EVERY, FirstWords
+from xinghe.outbound.response import Response
 
 log = structlog.get_logger(__name__)
 
 State = Literal["up", "trial", "away", "full", "slow", "drained"]
 PROVEN = 3.0
-"""Seconds for which an answer to a request says more than a probe that is not answered."""
+"""Seconds for which a word of a request says more than a probe that is not answered."""
+LEARNS_AFTER = 0.02
+"""Seconds that a request waits before it is asked whether probes are answered meanwhile."""
 
 
 class Replica:
@@ -40,7 +43,9 @@ class Replica:
     ) -> None:
         self.deployment, self.name = deployment, label
         self.weight = weight
-        self.outstanding, self.credit = 0, 0.0
+        self.credit = 0.0
+        self.at_work: dict[object, Response | None] = {}
+        """Its requests, each with its answer once that has a head."""
         self.keys, self.servers = keys, servers
         self.breaker = breaker
         self.cooldown = RetryAfter()
@@ -49,6 +54,9 @@ class Replica:
         self.looked_at = 0.0
         """When a request was sent to it last, since it is slow."""
         self.answered_at = self.probed_at = 0.0
+        self.answers: Literal["never", "idle", "always"] = "never"
+        """When it has answered probes so far: `idle`, without a request of ours that it let wait;
+        `always`, beside one too. Some do not while they work."""
         self.suspected = asyncio.Event()
         """Somebody wants a probe before its time."""
         self.requests = metrics.REPLICA_REQUESTS.labels(deployment, label)
@@ -59,6 +67,22 @@ class Replica:
     @property
     def server(self) -> Server:
         return next(iter(self.servers.values()))
+
+    @property
+    def outstanding(self) -> int:
+        return len(self.at_work)
+
+    @property
+    def heard_at(self) -> float:
+        """When it has last shown that it is there."""
+        reads = (answer.read_at for answer in self.at_work.values() if answer is not None)
+        return max(self.answered_at, *reads, 0.0)
+
+    def is_frozen(self, since: float) -> bool:
+        """Whether neither a request nor a probe has had a word since then, of one that answers
+        probes.
+        """
+        return self.answers != "never" and self.breaker.is_silent and self.heard_at <= since
 
     def state(self, now: float) -> State:
         if not self.weight:
@@ -92,10 +116,21 @@ class Replica:
             return False
 
     def probed(self, alive: bool, now: float) -> None:
-        """What `probe` has found; one that was given up before it had found anything counts not."""
+        """What `probe` has found; one that was given up before it had found anything counts not.
+
+        What comes of a request tells more than that a probe is not answered.
+        """
         self.probed_at = now
-        if alive or now - self.answered_at >= PROVEN:  # not every server knows what it is asked
-            self.breaker.probed(alive, now)
+        if alive or now - self.heard_at >= PROVEN:
+            sure = self.answers == "always" or (self.answers == "idle" and not self.at_work)
+            self.breaker.probed(alive, now, sure=sure)
+        elif self.breaker.cause == "silent":
+            self.breaker.probed(True, now)
+
+    def learn(self) -> None:
+        """Have it probed if a request waits: does it answer beside that?"""
+        if self.words.oldest() is not None:
+            self.suspected.set()
 
     def give_up(self) -> None:
         """Have nobody wait any longer who could go to another replica."""

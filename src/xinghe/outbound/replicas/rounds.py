@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from xinghe.outbound.faults import CallFailed, Refused, Unreachable
+from xinghe.outbound.faults import CallFailed, Lost, Refused, Unreachable
 from xinghe.outbound.replicas.affinity import Head
 from xinghe.outbound.replicas.attempt import Attempt, Pooled
 from xinghe.outbound.replicas.keys import Key
@@ -117,4 +117,4 @@ class Round:
 
 def _is_unreachable(error: CallFailed) -> bool:
     failing = isinstance(error, Refused) and (error.status >= 500 or error.status == 408)
-    return failing or isinstance(error, Unreachable)
+    return failing or isinstance(error, Unreachable | Lost)

@@ -65,6 +65,10 @@ class FirstWords:
         half = next(islice(self._waiting.values(), len(self._waiting) // 2, None))
         return max(now - half, usual or 0.0)
 
+    def oldest(self) -> object:
+        """The request that has waited longest; `None` where none does."""
+        return next(iter(self._waiting), None)
+
     def longest_wait(self, now: float) -> float:
         """Seconds for which the oldest request has waited; 0 where none does."""
         return now - next(iter(self._waiting.values()), now)
