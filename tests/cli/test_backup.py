@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import signal
 import stat
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import apsw
@@ -121,40 +123,104 @@ def test_books_that_did_not_agree(tmp_path: Path, commands: Commands, other: Com
     assert other.json("member", "list") == commands.json("member", "list")
 
 
-def _interrupt(command: list[str], under_way: Callable[[], bool]) -> None:
-    """Ctrl-C, when it is at work."""
-    process = subprocess.Popen(
-        [*XINGHE, *command], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    while not under_way():
-        assert process.poll() is None
-        time.sleep(0.002)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 1, said
-    assert b"Aborted!" in said
-    assert b"Traceback" not in said
+class _Interrupted:
+    """A command on a terminal, which shows when Ctrl-C has reached it."""
+
+    def __init__(self, *command: str) -> None:
+        self._screen, terminal = pty.openpty()
+        self._process = subprocess.Popen(
+            [*XINGHE, *command], env=environment(), stdout=terminal, stderr=terminal
+        )
+        os.close(terminal)
+
+    def wait(self, under_way: Callable[[], bool]) -> None:
+        while not under_way():
+            assert self._process.poll() is None
+            time.sleep(0.002)
+
+    def stop(self) -> None:
+        """It stands still, until it is interrupted or goes on to its end."""
+        self._process.send_signal(signal.SIGSTOP)
+        _, status = os.waitpid(self._process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), status
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._process.send_signal(signal.SIGCONT)
+        said = b""
+        while CLEARED not in said:
+            said += os.read(self._screen, 1000)
+
+    def end(self) -> tuple[int, bytes]:
+        """The exit code, and what it said since."""
+        self._process.send_signal(signal.SIGCONT)
+        said = b""
+        with suppress(OSError):  # nobody has the terminal any more
+            while part := os.read(self._screen, 1000):
+                said += part
+        os.close(self._screen)
+        return self._process.wait(60), said
 
 
-def test_interrupted(tmp_path: Path) -> None:
-    """Nothing is left of either, and the database is as it was."""
+CLEARED = b"\r\x1b[K"
+"""Of the line of progress, which nobody renews any more."""
+ABORTED = 1, b"\r\nAborted!\r\n"
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A database whose backup takes a while: 30 MB, and each made only once."""
     with closing(SQLiteBackend.prepared(tmp_path / "data", create=True).session()) as session:
         fill(session, 1)
-        session.run(  # what takes a while, and is made in none
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500) "
+        session.run(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) "
             "INSERT INTO kept_answers (member_id, operation, key, asked, model, status, headers, "
             "body, size, at) SELECT 1, 'o', randomblob(32), randomblob(32), 'm', 200, x'', "
             "randomblob(150000), 150000, 7 FROM n"
         )
-    draft, file = re.compile(r"\.b\.\d+\.draft"), tmp_path / "b"
-    _interrupt(
-        ["backup", str(file), "--data", str(tmp_path / "data")],
-        lambda: any(map(draft.fullmatch, (each.name for each in tmp_path.iterdir()))),
-    )
+    return tmp_path / "data"
+
+
+def test_interrupted_backup(tmp_path: Path, large: Path) -> None:
+    """It leaves nothing."""
+    file = tmp_path / "b"
+
+    def draft() -> list[Path]:
+        return list(tmp_path.glob(".b.*.draft"))
+
+    for _ in range(9):
+        backup = _Interrupted("backup", str(file), "--data", str(large))
+        backup.wait(lambda: bool(draft() or file.exists()))
+        backup.stop()
+        if (found := draft()) and found[0].stat().st_size < 10_000_000:
+            break
+        # It had nearly ended, or had, before this process got its turn.
+        backup.end()
+        file.unlink()
+    else:
+        pytest.fail("a third of a backup was never seen")
+    backup.interrupt()
+    assert backup.end() == ABORTED
     assert [each.name for each in tmp_path.iterdir()] == ["data"]
-    Commands(tmp_path / "data").done("backup", str(file))
-    journal = tmp_path / "other" / "xinghe.db-journal"
-    _interrupt(["restore", str(file), "--data", str(tmp_path / "other")], journal.exists)
-    other = Commands(tmp_path / "other")
+
+
+def test_interrupted_restore(tmp_path: Path, large: Path) -> None:
+    """The database is as it was, and can be filled."""
+    file, pipe = tmp_path / "b", tmp_path / "pipe"
+    Commands(large).done("backup", str(file))
+    whole, other = file.read_bytes(), Commands(tmp_path / "other")
+    os.mkfifo(pipe)
+    restore = _Interrupted("restore", str(pipe), "--data", str(other.data))
+    with pipe.open("wb") as stream:  # it is read to its end before it is restored
+        stream.write(whole)
+        pipe.unlink()  # the first reader has the old one still
+        os.mkfifo(pipe)
+    with pipe.open("wb", buffering=0) as stream:
+        stream.write(whole[: len(whole) // 2])
+        restore.wait((other.data / "xinghe.db-journal").exists)
+        restore.interrupt()
+        with suppress(BrokenPipeError):
+            stream.write(whole[len(whole) // 2 :])
+    assert restore.end() == ABORTED
     assert other.json("member", "list") == []
     other.done("restore", str(file))

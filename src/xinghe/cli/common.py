@@ -7,6 +7,7 @@ import asyncio
 import datetime
 import getpass
 import re
+import signal
 import unicodedata
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import nullcontext
@@ -93,9 +94,23 @@ def run_in(data: str | None, action: Callable[[settings.Settings], Coroutine[Any
         logs.configure(loaded.log.level, loaded.log.format)
         server = local_server(loaded)
         with nullcontext() if server is None else running(server):
-            return asyncio.run(action(loaded))
+            return asyncio.run(_woken(action(loaded)))
     except (AccountError, StorageError, settings.SettingsError) as error:
         raise click.ClickException(str(error)) from error
+
+
+async def _woken(action: Coroutine[Any, Any, T]) -> T:
+    """Have Ctrl-C wake the loop also while a thread works for it.
+
+    `asyncio.run` has a handler, which Python calls in this thread. But the signal may be given to
+    another thread, or come just before this one sleeps: it would sleep until the work is done.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if handler not in (signal.default_int_handler, signal.SIG_IGN):  # as in any other thread
+        # Sets the descriptor to which Python writes signals; the handler stays the one of before.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
+        signal.signal(signal.SIGINT, handler)
+    return await action
 
 
 def local_server(loaded: settings.Settings, *, wanted: bool = False) -> LocalServer | None:
