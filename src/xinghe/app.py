@@ -61,7 +61,7 @@ from xinghe.api.models import ModelsRoute
 from xinghe.api.priced import Lapses, Services
 from xinghe.api.rerank import RerankRoute
 from xinghe.catalog import Catalog
-from xinghe.configuration import Configurations, Follower, Version
+from xinghe.configuration import Configurations, Follower, Version, served
 from xinghe.console import Console
 from xinghe.dispatch import Live, ServingEmbedder
 from xinghe.dispatch.live import Tell, nobody
@@ -246,9 +246,10 @@ async def running(
     async with AsyncExitStack() as stack:
         database = await Database.open(settings.data_dir, settings.database.url)
         stack.push_async_callback(_close, database)
-        configurations = Configurations(database, settings)
-        version = (await configurations.import_files()).version
-        system = System(settings, catalog, database, tell, configurations, version.lists)
+        configurations = Configurations(database, settings, at_work=True)
+        newest = (await configurations.import_files()).version.number
+        begun = (await served(configurations)).version
+        system = System(settings, catalog, database, tell, configurations, begun.lists)
         # It undoes its own start; its stop would wait for a database that takes nothing. It stops
         # last: the work of all others is settled by then.
         await system.ledger.start()
@@ -257,7 +258,8 @@ async def running(
             stack.push_async_callback(stop)  # before it starts: it may fail half-way
             await start()
         # What it begins with may be older: that with which its predecessor ended.
-        await system.follower.reach(version.number)
+        await system.follower.begin(begun)
+        await system.follower.reach(newest)
         stack.enter_context(frozen_heap())
         stack.enter_context(trimmed_heap())
         stack.enter_context(watched_loop())

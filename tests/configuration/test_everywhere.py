@@ -123,11 +123,11 @@ async def test_what_cannot_be_applied_changes_nothing(service: Gateway, operator
         "deployments": {"gone": {"engine": "llamacpp", "weights": "/nowhere/m.gguf"}},
         "models": {V3: {"deployment": "gone", "rpm": 44}},
     }
-    made = await sent(operator, "PATCH", "/config", {"patch": patch})
-    assert "/nowhere/m.gguf" in made["trouble"]
-    assert await rpm(service) == 43
-    back = await sent(operator, "POST", "/config/revert", {"version": before})
-    assert back["trouble"] is None
+    body = json.dumps({"patch": patch}).encode()
+    refused = await asyncio.to_thread(operator.send, "PATCH", "/config", body)
+    assert refused.status == 400
+    assert "deployments.gone: `weights`: there is no file /nowhere/m.gguf" in str(refused.json)
+    assert (await sent(operator, "GET", "/config"))["version"] == before
     assert await rpm(service) == 43
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.configuration.conftest import settings
 from tests.kit.postgres import cluster
 from xinghe.configuration import Changed, Configurations, Follower, Version
+from xinghe.configuration import follower as following
 from xinghe.configuration.configurations import TRIES
 from xinghe.configuration.files import Found
 from xinghe.configuration.importing import Import
@@ -200,6 +201,38 @@ async def test_a_conflict_that_another_change_ends_is_told_no_more(
     await seconds_until(lambda: bool(follower.file_troubles))
     await configurations.patch({"models": {V3: {"rpm": 7}}}, "app-1", source="api")
     await seconds_until(lambda: not follower.file_troubles)
+
+
+async def test_a_file_that_names_another_is_imported_when_that_one_comes(
+    configurations: Configurations, gateway: Gateway, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(following, "AGAIN_SECONDS", 0.5)
+    model = tmp_path / "m.gguf"
+    (tmp_path / "models.toml").write_text(
+        f'[deployments.own]\nengine = "llamacpp"\nweights = "{model}"\n'
+        f'[models.{V3}]\ndeployment = "own"\n',
+        "utf-8",
+    )
+    follower = Follower(configurations, gateway)
+    await follower.start()
+    try:
+        await seconds_until(lambda: "there is no file" in str(follower.file_troubles))
+        model.write_bytes(b"GGUF")
+        await seconds_until(lambda: gateway.applied == [1])
+        assert follower.file_troubles == {}
+    finally:
+        await follower.stop()
+
+
+async def test_what_is_wrong_with_a_link_ends_with_it(follower: Follower, tmp_path: Path) -> None:
+    lists = tmp_path / "safety"
+    lists.mkdir()
+    for path in (tmp_path / "models.toml", lists / "a.txt"):
+        path.symlink_to(path)
+        await seconds_until(lambda: bool(follower.file_troubles))
+        path.unlink()
+        await seconds_until(lambda: not follower.file_troubles)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import click
 
 from xinghe.catalog import CatalogError
 from xinghe.cli.common import run_in
+from xinghe.cli.service import running
 from xinghe.configuration import ConfigurationError, Configurations
 from xinghe.observe import logs
 from xinghe.settings import Settings
@@ -30,7 +31,8 @@ def changing(
     async def on_database(settings: Settings) -> T:
         logs.configure("silent", settings.log.format)  # all is said in our own words
         async with await Database.open(settings.data_dir, settings.database.url) as database:
-            configurations = Configurations(database, settings)
+            at_work = running(settings) is not None
+            configurations = Configurations(database, settings, at_work=at_work)
             for file, why in (await configurations.import_files()).troubles.items():
                 click.echo(f"{file} was not imported: {why}", err=True)
             return await action(settings, configurations)

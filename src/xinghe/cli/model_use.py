@@ -106,8 +106,9 @@ def use(
             ask_key=_asked_key,
             progress=terminal_progress(),
         )
-        tree, file = (await configurations.current()).tree, await configurations.imported()
-        found = await using.use(desk, tree, file, name, parsed, options)
+        now, file = await configurations.current(), await configurations.imported()
+        configurations.catalog(now)  # else no part of it can be changed
+        found = await using.use(desk, now.tree, file, name, parsed, options)
         return await _applied(settings, configurations, name, found)
 
     done = changing(data, action)
@@ -128,8 +129,8 @@ def reset(name: str, data: str | None) -> None:
     """
 
     async def action(settings: Settings, configurations: Configurations) -> str:
-        tree, file = (await configurations.current()).tree, await configurations.imported()
-        patch, gone = reset_of(tree, file, configurations.built(tree), name)
+        now, file = await configurations.current(), await configurations.imported()
+        patch, gone = reset_of(now.tree, file, configurations.catalog(now), name)
         outcome = await configurations.patch(
             patch, actor(), source="command", note=f"models reset {name}"
         )

@@ -13,16 +13,11 @@ from msgspec.structs import asdict, replace
 
 from xinghe import __version__
 from xinghe.accounts import AccountError, Tokens
-from xinghe.catalog import (
-    Catalog,
-    CatalogError,
-    LlamaCppDeployment,
-)
+from xinghe.catalog import CatalogError
+from xinghe.cli.begin import begun
 from xinghe.cli.common import local_server
 from xinghe.cli.console import is_loopback, link_url
-from xinghe.configuration import Configurations
 from xinghe.doctor import computing
-from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.observe import logs
 from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings
@@ -33,7 +28,7 @@ from xinghe.supervisor.children import DatabaseProcess, GatewayProcess
 from xinghe.supervisor.engines import Engines
 from xinghe.supervisor.supervisor import Supervisor, listen, listen_for_metrics, lock_data
 from xinghe.supervisor.whereabouts import Whereabouts, tell
-from xinghe.weights import WeightsError, check_files, fetch, find, terminal_progress
+from xinghe.weights import WeightsError
 
 MODEL = "ernie-3.5-8k"
 """Of the examples to paste."""
@@ -86,8 +81,7 @@ def serve(
         local = local_server(settings, wanted=postgres)
         if local is not None:
             stack.enter_context(keeping(local, own=True))
-        catalog = asyncio.run(_applied(settings))
-        wanted = _engines(settings, catalog)
+        start = asyncio.run(begun(settings))
         listener = listen(settings.server.host, settings.server.port)
         # With the port that the system chose, where it is 0.
         server = replace(settings.server, port=listener.getsockname()[1])
@@ -113,8 +107,8 @@ def serve(
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
     async def supervise() -> int:
-        engines = Engines(wanted, settings.embedded)
-        gateway = GatewayProcess(settings, catalog, listener, metrics_listener, engines)
+        engines = Engines(start.engines, settings.embedded)
+        gateway = GatewayProcess(settings, start.catalog, listener, metrics_listener, engines)
         database = None if local is None else DatabaseProcess(local)
         return await Supervisor(gateway, engines, partial(ready, engines), database).run()
 
@@ -123,26 +117,6 @@ def serve(
             raise SystemExit(asyncio.run(supervise()))
     except ServeError as error:
         raise click.ClickException(str(error)) from error
-
-
-def _engines(settings: Settings, catalog: Catalog) -> list[EngineWanted]:
-    """The embedded engines that the catalog needs, their weights fetched."""
-    engines: list[EngineWanted] = []
-    for name, deployment in catalog.in_use().items():
-        if isinstance(deployment, LlamaCppDeployment):
-            weights = find(settings, deployment.weights)
-            if weights is None:
-                weights = asyncio.run(fetch(settings, deployment.weights, terminal_progress()))
-            engines.append(EngineWanted(name, deployment, str(weights)))
-    check_files(catalog, settings)
-    return engines
-
-
-async def _applied(settings: Settings) -> Catalog:
-    """The catalog of the applied version, with what was edited in files. Raises `CatalogError`."""
-    async with await Database.open(settings.data_dir, settings.database.url) as database:
-        configurations = Configurations(database, settings)
-        return configurations.catalog(await configurations.started())
 
 
 async def _way_in(settings: Settings) -> str:

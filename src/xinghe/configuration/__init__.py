@@ -4,10 +4,12 @@ The database holds them. Whoever changes them (the operators' API, a command, an
 a new version, and every running gateway follows to the newest.
 """
 
-from xinghe.configuration.configurations import SUBJECT, Changed, Configurations, Outcome
+from xinghe.configuration.applying import SUBJECT, Outcome
+from xinghe.configuration.configurations import Changed, Configurations
 from xinghe.configuration.diff import compared, summary
 from xinghe.configuration.follower import Applies, Follower
 from xinghe.configuration.redaction import redacted
+from xinghe.configuration.serving import Servable, servable, served
 from xinghe.configuration.tables import Field, Place, Source, Version
 from xinghe.configuration.tree import (
     Change,

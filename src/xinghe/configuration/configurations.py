@@ -5,38 +5,34 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import suppress
 
 import msgspec
 
-from xinghe.accounts import audit
 from xinghe.accounts.rules import check_note
 from xinghe.catalog import Catalog, CatalogError, Tree, built, merged
 from xinghe.configuration import tables
-from xinghe.configuration.diff import fields, logged
+from xinghe.configuration.applying import Moved, Outcome, applying, drafted, whole
 from xinghe.configuration.files import MODELS, Files, Found
 from xinghe.configuration.importing import Base, Import, joined
 from xinghe.configuration.merging import patched
 from xinghe.configuration.redaction import restored
-from xinghe.configuration.tables import Field, Place, Source, Version
+from xinghe.configuration.tables import Place, Source, Version
 from xinghe.configuration.tree import (
     SAFETY,
     ConfigurationError,
-    changes,
     checked,
     models_of,
 )
 from xinghe.settings import Settings
-from xinghe.storage import Connection, Database, now
+from xinghe.storage import Connection, Database
+from xinghe.weights import check_files, missing_files
 
-SUBJECT = "config"
-"""What the audit log calls it."""
 TRIES = 20
 """Of a change that others are always quicker than."""
 
 BUSY = "others change the configuration all the time: try again"
 
-T = TypeVar("T")
 Make = Callable[[Version], Tree]
 
 
@@ -44,49 +40,43 @@ class Changed(ConfigurationError):
     """Another version is applied than whoever changes it has seen."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """What is applied after a change, and which fields that has changed: how many, and the first.
-
-    Where nothing was, no version was made. `validate_only` has it be what was applied before.
-    """
-
-    version: Version
-    changed: int
-    changes: list[Field]
-
-
-class _Moved(Exception):
-    """Another version was applied while this one was made."""
-
-
 class Configurations:
     """The versions in a database. A change is whole, and made of a version that nobody has
     replaced meanwhile.
 
-    `author` is a member's appid, `cli:USER` or `file`.
+    `author` is a member's appid, `cli:USER` or `file`. With a service `at_work` here, all that a
+    version needs must be here as well: a start fetches model files, and a running service none.
     """
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, *, at_work: bool = False) -> None:
         self._database = database
         self.settings = settings
+        self._at_work = at_work
         self.files = Files(settings.data_dir)
         self.place = _place(settings)
 
     def on(self, database: Database) -> Configurations:
         """The same, with another database's transactions."""
-        return Configurations(database, self.settings)
+        return Configurations(database, self.settings, at_work=self._at_work)
 
     async def newest(self) -> int:
         """The number of the applied version; 0 where there is none."""
         return await self._database.read(tables.newest)
 
     async def current(self) -> Version:
-        """The applied version."""
-        return await self.version(None)
+        """The applied version, be it damaged."""
+        return await self._database.read(whole(tables.version))
+
+    async def before(self, number: int) -> Version:
+        """The version before one, be it damaged; number 0 is before all."""
+        return await self._database.read(whole(lambda c: tables.before(c, number)))
 
     async def version(self, number: int | None) -> Version:
         """One version, or the applied one. Raises `ConfigurationError`."""
-        return await self._database.read(_whole(lambda c: tables.version(c, number)))
+        found = await self._database.read(whole(lambda c: tables.version(c, number)))
+        if found.damage:
+            raise ConfigurationError(found.damage)
+        return found
 
     async def page(self, behind: int = 0, limit: int = 50) -> list[Version]:
         """Versions without their trees, the newest first, behind a number."""
@@ -97,9 +87,14 @@ class Configurations:
 
         def read(connection: Connection) -> Tree:
             here = tables.place(connection, self.place)
-            return {} if here is None or here.file is None else tables.tree(connection, here.file)
+            if here is None or here.file is None:
+                return {}
+            try:
+                return tables.tree(connection, here.file)
+            except tables.Damaged:
+                return {}
 
-        return await self._database.read(_whole(read))
+        return await self._database.read(whole(read))
 
     async def places(self) -> list[Place]:
         """The data directories that have reported how they are."""
@@ -112,12 +107,18 @@ class Configurations:
     def catalog(self, version: Version) -> Catalog:
         """What a version says of models. Raises `CatalogError`, which says how to mend it."""
         try:
+            if version.damage:
+                raise CatalogError(version.damage)
             return self.built(version.tree)
         except CatalogError as error:
             raise CatalogError(
                 f"version {version.number} of the configuration cannot be served by: {error}; "
                 "`xinghe config revert` and `xinghe config apply` put another in its place"
             ) from error
+
+    def missing_files(self, catalog: Catalog) -> dict[str, str]:
+        """By deployment, what is missing here of the files that it names."""
+        return missing_files(catalog, self.settings, fetches=not self._at_work)
 
     def built(self, tree: Tree) -> Catalog:
         """Raises `CatalogError`."""
@@ -159,6 +160,11 @@ class Configurations:
         """Change some fields: a JSON merge patch (RFC 7396). Otherwise as `apply`."""
 
         def make(old: Version) -> Tree:
+            if old.damage:
+                raise ConfigurationError(
+                    f"{old.damage}, so no part of it can be changed: `xinghe config revert` and "
+                    "`xinghe config apply` put another in its place"
+                )
             return restored(patched(old.tree, checked(patch, patch=True)), old.tree)
 
         return await self._change(make, author, source, note, expected, validate_only)
@@ -188,8 +194,12 @@ class Configurations:
         """What an import would come to (`found`, else what the files hold now)."""
         if found is None:
             found = await asyncio.to_thread(self.files.read)
-        applied, base = await self._database.read(_whole(self._before(found)))
-        return await asyncio.to_thread(joined, found, applied, base, self.built)
+        applied, base = await self._database.read(whole(self._begun(found)))
+        if applied.damage:
+            return Import(applied, troubles={**found.troubles, MODELS: applied.damage})
+        return await asyncio.to_thread(
+            joined, found, applied, base, lambda tree: self._check(tree, applied)
+        )
 
     async def import_files(self, found: Found | None = None) -> Import:
         """Import what the files hold (`found`, else as they are now), where that has changed.
@@ -201,17 +211,17 @@ class Configurations:
             made = await self.examined(found)
             if made.file is None:
                 return made
-            draft = await asyncio.to_thread(_after, made.version, made.tree)
+            draft = await asyncio.to_thread(drafted, made.version, made.tree)
             try:
                 return await self._database.write(self._importing(made, made.file, draft))
-            except _Moved:
+            except Moved:
                 continue
         raise Changed(BUSY)
 
     async def started(self) -> Version:
         """Import the files, and return what is applied then.
 
-        Raises `ConfigurationError` where there is nothing applied, and the files cannot be used.
+        Raises `CatalogError` where there is nothing applied, and the files cannot be used.
         """
         made = await self.import_files()
         if made.version.number == 0 and MODELS in made.troubles:
@@ -242,25 +252,38 @@ class Configurations:
                 return Outcome(old, draft.changed, draft.changes)
             draft = msgspec.structs.replace(draft, author=author, source=source, note=note)
             try:
-                return await self._database.write(_changing(old, draft))
-            except _Moved:
+                return await self._database.write(applying(old, draft))
+            except Moved:
                 continue
         raise Changed(BUSY)
 
     def _draft(self, make: Make, old: Version) -> Version:
         """Raises `ConfigurationError`, `CatalogError`."""
         tree = checked(make(old), old.tree)
-        self.built(tree)
-        return _after(old, tree)
+        self._check(tree, old)
+        return drafted(old, tree)
 
-    def _before(self, found: Found) -> Callable[[Connection], tuple[Version, Base]]:
+    def _check(self, tree: Tree, old: Version) -> None:
+        """Whether a tree could be served in the place of a version, as far as can be known here.
+
+        Raises `CatalogError`. What was missing before is no matter of the change.
+        """
+        catalog = self.built(tree)
+        try:
+            before = self.catalog(old)
+        except CatalogError:
+            before = None
+        check_files(catalog, self.settings, before, fetches=not self._at_work)
+
+    def _begun(self, found: Found) -> Callable[[Connection], tuple[Version, Base]]:
         """What an import begins with."""
 
         def read(connection: Connection) -> tuple[Version, Base]:
             applied = tables.version(connection)
             here = tables.place(connection, self.place)
             if here is not None and here.file is not None:
-                return applied, Base(tables.tree(connection, here.file), here=True)
+                with suppress(tables.Damaged):
+                    return applied, Base(tables.tree(connection, here.file), here=True)
             held = found.over({})
             if tables.was_imported(connection, tables.digest(held)):
                 return applied, Base(held)
@@ -271,54 +294,15 @@ class Configurations:
     def _importing(
         self, made: Import, file: Tree, draft: Version
     ) -> Callable[[Connection], Import]:
-        """Raises `_Moved`."""
+        """Raises `Moved`."""
 
         def write(connection: Connection) -> Import:
             stored = tables.imported(connection, self.place, file)
             version = msgspec.structs.replace(draft, author="file", note=self.place)
-            outcome = _changing(made.version, version, stored)(connection)
+            outcome = applying(made.version, version, stored)(connection)
             return msgspec.structs.replace(made, version=outcome.version)
 
         return write
-
-
-def _after(old: Version, tree: Tree) -> Version:
-    """The version that has a tree in the place of the old one's."""
-    found = list(changes(old.tree, tree))
-    return Version(old.number + 1, changed=len(found), changes=fields(found), tree=tree)
-
-
-def _changing(
-    old: Version, draft: Version, file: bytes | None = None
-) -> Callable[[Connection], Outcome]:
-    """Has the draft be applied, if it changes anything. Raises `_Moved`."""
-
-    def write(connection: Connection) -> Outcome:
-        audit.alone(connection)
-        if tables.newest(connection) != old.number:
-            raise _Moved
-        if not draft.changed:
-            return Outcome(old, 0, [])
-        made = msgspec.structs.replace(draft, at=now())
-        tables.add(connection, made, file)
-        before, after = logged(made.changes)
-        detail = f"version {made.number}" + (f": {made.note}" if made.note else "")
-        audit.record(
-            connection, made.author, "config.apply", SUBJECT, detail, before=before, after=after
-        )
-        return Outcome(made, made.changed, made.changes)
-
-    return write
-
-
-def _whole(operation: Callable[[Connection], T]) -> Callable[[Connection], T]:
-    """Reads of one moment."""
-
-    def read(connection: Connection) -> T:
-        with connection.snapshot():
-            return operation(connection)
-
-    return read
 
 
 def _place(settings: Settings) -> str:

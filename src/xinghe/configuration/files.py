@@ -117,17 +117,12 @@ class Files:
 
     def _stamps(self) -> dict[str, Stamp]:
         paths = [self._directory / MODELS]
-        with suppress(OSError):  # told when it is read
+        try:
             paths += self._list_paths()
-        found: dict[str, Stamp] = {}
-        for path in paths:
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            key = str(path.relative_to(self._directory))
-            found[key] = Stamp(status.st_ctime_ns, status.st_size, status.st_ino)
-        return found
+        except OSError:  # told when it is read
+            paths.append(self._directory / LISTS)
+        stamps = {str(path.relative_to(self._directory)): _stamp(path) for path in paths}
+        return {name: stamp for name, stamp in stamps.items() if stamp is not None}
 
     def _list_paths(self) -> list[Path]:
         folder = self._directory / LISTS
@@ -170,6 +165,18 @@ class Files:
         if SAFETY in tree:
             raise TreeError(f"`{SAFETY}` is no section of it: lists are files in {LISTS}/")
         return tree
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """Of what is at a path; `None`: nothing is.
+
+    A link that leads nowhere, or in a circle, is something: what is wrong ends with it.
+    """
+    for look in (path.stat, path.lstat):
+        with suppress(OSError):
+            status = look()
+            return Stamp(status.st_ctime_ns, status.st_size, status.st_ino)
+    return None
 
 
 def _age(stamps: dict[str, Stamp]) -> float:

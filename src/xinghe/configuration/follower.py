@@ -22,7 +22,7 @@ FILES_SECONDS = 2 * LOOK_SECONDS
 """Between two looks at the files; to read one may take longer, and versions are followed
 meanwhile."""
 AGAIN_SECONDS = 30.0
-"""After which a version that could not be applied is tried again: what it needs may be there."""
+"""After which what could not be applied or imported is tried again: what it needs may be there."""
 REACH_SECONDS = 20.0
 """For which whoever has changed something waits until it is served by."""
 
@@ -37,8 +37,8 @@ class Applies(Protocol):
 class Follower:
     """Looks for newer versions, and for edited files, and reports how it goes.
 
-    `version` is the number that this process was brought to, 0 while it serves by what it began
-    with; `failed` the one that it could not be brought to, with the reason in `trouble`.
+    `version` is the number that this process was brought to, 0 before the first; `failed` the one
+    that it could not be brought to, with the reason in `trouble`.
     """
 
     def __init__(self, configurations: Configurations, live: Applies) -> None:
@@ -55,6 +55,7 @@ class Follower:
         self._failed_at = 0.0
         self._found: Found | None = None
         self._import_due = True
+        self._imported_at = 0.0
         self._examined = 0
         """The version that the files were last compared with."""
         self._reported: tuple[int, str] | None = None
@@ -74,6 +75,11 @@ class Follower:
         if self._reaching:
             await asyncio.wait(self._reaching)
 
+    async def begin(self, version: Version) -> None:
+        """Serve by what a start has found, which may be older than the applied version."""
+        async with self._turn:
+            await self._serve_by(version)
+
     async def reach(self, number: int) -> str:
         """Serve by a version now, or by a newer one. Returns why not, or nothing.
 
@@ -90,7 +96,7 @@ class Follower:
             due = number != self.failed or time.monotonic() - self._failed_at >= AGAIN_SECONDS
             try:
                 if number > self.version and due:
-                    await self._follow()
+                    await self._serve_by(await self.configurations.current())
             except StorageError as error:
                 return str(error)
             return self.trouble if number > self.version else ""
@@ -117,21 +123,26 @@ class Follower:
             await self._import()
 
     async def _import(self) -> None:
-        if not (self._import_due or await self._moved_on()):
+        if not (self._import_due or await self._may_be_mended()):
             return
         made = await self.configurations.import_files(self._found)
         self._import_due, self._examined = False, made.version.number
+        self._imported_at = time.monotonic()
         for name, why in made.troubles.items():
             if self.file_troubles.get(name) != why:
                 log.error("configuration_not_imported", file=name, why=why)
         self.file_troubles = made.troubles
 
-    async def _moved_on(self) -> bool:
-        """Whether what stood in a file's way may be gone, with another version."""
-        return bool(self.file_troubles) and await self.configurations.newest() != self._examined
+    async def _may_be_mended(self) -> bool:
+        """Whether what stood in a file's way may be gone: with another version, or a model file
+        that was missing.
+        """
+        if not self.file_troubles:
+            return False
+        waited = time.monotonic() - self._imported_at
+        return waited >= AGAIN_SECONDS or await self.configurations.newest() != self._examined
 
-    async def _follow(self) -> None:
-        version = await self.configurations.current()
+    async def _serve_by(self, version: Version) -> None:
         try:
             await self._live.apply(version)
         except Exception as error:

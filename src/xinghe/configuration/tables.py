@@ -19,6 +19,10 @@ Source = Literal["api", "command", "file"]
 _COLUMNS = "id, at, author, source, note, changed, changes"
 
 
+class Damaged(ConfigurationError):
+    """What the database holds of a tree makes none."""
+
+
 class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a version has changed, as it may be shown; `UNSET`: there was, or is, nothing."""
 
@@ -30,7 +34,8 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
 class Version(msgspec.Struct, frozen=True):
     """An applied version; `at` in microseconds UTC. Number 0, before all, is empty.
 
-    `changed` fields differ from the version before; `changes` are the first of them.
+    `changed` fields differ from the version before; `changes` are the first of them. `damage` says
+    why its tree cannot be read, which is empty then.
     """
 
     number: int
@@ -41,6 +46,12 @@ class Version(msgspec.Struct, frozen=True):
     changed: int = 0
     changes: list[Field] = []
     tree: Tree = {}
+    damage: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people are told of it."""
+        return f"version {self.number}" if self.number else "what is built in"
 
     @property
     def models(self) -> Tree:
@@ -72,17 +83,35 @@ def newest(connection: Connection) -> int:
     return int(connection.value("SELECT coalesce(max(id), 0) FROM configurations"))
 
 
+def oldest(connection: Connection) -> int:
+    """The number of the first version that is kept; 0: there is none."""
+    return int(connection.value("SELECT coalesce(min(id), 0) FROM configurations"))
+
+
 def version(connection: Connection, number: int | None = None) -> Version:
-    """One version, or the applied one. Raises `ConfigurationError`."""
+    """One version, or the applied one; it may be damaged. Raises `ConfigurationError`."""
     asked = newest(connection) if number is None else number
     row = connection.row(f"SELECT {_COLUMNS}, content FROM configurations WHERE id = $1", asked)  # noqa: S608
     if row is not None:
-        return msgspec.structs.replace(_version(row[:-1]), tree=tree(connection, row[-1]))
+        found = _version(row[:-1])
+        try:
+            return msgspec.structs.replace(found, tree=tree(connection, row[-1]))
+        except Damaged as error:
+            damage = f"version {found.number} cannot be read: {error}"
+            return msgspec.structs.replace(found, damage=damage)
     if asked == 0:
         return Version(0)
-    last = newest(connection)
-    known = f"1 to {last}" if last else "none is applied yet"
+    first, last = oldest(connection), newest(connection)
+    known = f"{first} to {last}" if last else "none is applied yet"
     raise ConfigurationError(f"there is no version {asked}, allowed: {known}")
+
+
+def before(connection: Connection, number: int) -> Version:
+    """The version before one, be it number 0."""
+    found = connection.value(
+        "SELECT coalesce(max(id), 0) FROM configurations WHERE id < $1", number
+    )
+    return version(connection, int(found)) if found else Version(0)
 
 
 def page(connection: Connection, behind: int, limit: int) -> list[Version]:
@@ -124,12 +153,15 @@ def digest(given: Tree) -> bytes:
 
 
 def tree(connection: Connection, stored: bytes) -> Tree:
-    """What was kept under a digest."""
-    found = msgspec.json.decode(_kept(connection, stored))
-    lists = {
-        name: _kept(connection, bytes.fromhex(each)).decode()
-        for name, each in lists_of(found).items()
-    }
+    """What was kept under a digest. Raises `Damaged`."""
+    try:
+        found = _TREE.decode(_kept(connection, stored))
+        digests = _LISTS.decode(msgspec.json.encode(lists_of(found)))
+        lists = {
+            name: _kept(connection, bytes.fromhex(each)).decode() for name, each in digests.items()
+        }
+    except ValueError as error:  # a decoder's own is one
+        raise Damaged(f"what the database holds of it is damaged ({error})") from None
     return with_lists(models_of(found), lists)
 
 
@@ -171,6 +203,8 @@ def report(connection: Connection, name: str, number: int, trouble: str) -> None
 
 
 _FIELDS = msgspec.json.Decoder(list[Field])
+_TREE = msgspec.json.Decoder(dict[str, dict[str, Any]])
+_LISTS = msgspec.json.Decoder(dict[str, str])
 _PLACES = "SELECT place, file, at, version, trouble FROM configuration_places"
 
 
@@ -184,7 +218,11 @@ def _new_place(connection: Connection, made: Place) -> None:
 
 def _version(row: tuple[Any, ...]) -> Version:
     number, at, author, source, note, changed, changes = row
-    return Version(number, at, author, source, note, changed, _FIELDS.decode(changes))
+    try:
+        fields = _FIELDS.decode(changes)
+    except msgspec.DecodeError:
+        fields = []  # no more than what is shown of it
+    return Version(number, at, author, source, note, changed, fields)
 
 
 def _body(given: Tree, digests: dict[str, bytes]) -> bytes:
@@ -203,10 +241,11 @@ def _keep(connection: Connection, body: bytes) -> bytes:
 
 
 def _kept(connection: Connection, stored: bytes) -> bytes:
-    body: Any = connection.value(
-        "SELECT body FROM configuration_contents WHERE digest = $1", stored
-    )
-    return bytes(body)
+    """Raises `ValueError`."""
+    row = connection.row("SELECT body FROM configuration_contents WHERE digest = $1", stored)
+    if row is None:
+        raise ValueError("a part of it is not there")
+    return bytes(row[0])
 
 
 def _sha256(body: bytes) -> bytes:

@@ -193,10 +193,12 @@ class Engines:
         await self._failed
 
     async def ready(self) -> None:
-        """Return once all have been ready, and measured."""
-        for process, _ in list(self._running.values()):
+        """Return once the first ones have been ready, and measured."""
+        firsts = {each.id for each in self._first}
+        processes = [process for id_, (process, _) in self._running.items() if id_ in firsts]
+        for process in processes:
             await process.ready.wait()
-        for process, _ in list(self._running.values()):
+        for process in processes:
             await self._measure(process)
 
     def follow(self, wanted: Sequence[EngineWanted], tries: int | None = None) -> None:

@@ -6,6 +6,6 @@ are here that a catalog needs.
 
 from xinghe.weights.fetch import SOURCE_NAMES, fetch
 from xinghe.weights.index import UnknownWeight, WeightsError, load_index, local_file, resolve
-from xinghe.weights.needed import check_files
+from xinghe.weights.needed import check_files, missing_files
 from xinghe.weights.progress import Progress, terminal_progress
 from xinghe.weights.store import find

@@ -1,5 +1,7 @@
 """Whether the files are here that deployments on this machine are made of."""
 
+import os
+import shutil
 from pathlib import Path
 
 from xinghe.catalog import (
@@ -17,59 +19,89 @@ GGUF = b"GGUF"
 """What such a file begins with."""
 
 
-def check_files(catalog: Catalog, settings: Settings, before: Catalog | None = None) -> None:
+def check_files(
+    catalog: Catalog, settings: Settings, before: Catalog | None = None, *, fetches: bool = False
+) -> None:
     """Raise `CatalogError`, which names the deployment and its field, where one is missing.
 
+    The arguments are those of `missing_files`.
+    """
+    for why in missing_files(catalog, settings, before, fetches=fetches).values():
+        raise CatalogError(why)
+
+
+def missing_files(
+    catalog: Catalog, settings: Settings, before: Catalog | None = None, *, fetches: bool = False
+) -> dict[str, str]:
+    """By deployment, in which field it names a file that is not here, or that is no model.
+
     Looked at are the deployments that models use, but for those that are at work as they are in
-    the catalog `before`: what they needed, they have loaded. Nothing is fetched.
+    the catalog `before`: what they needed, they have loaded. Nothing is fetched; where a start
+    still `fetches` what the index of weights has, that need not be here.
     """
     known = _in_use(before) if before is not None else {}
+    found = dict[str, str]()
     for name, deployment in _in_use(catalog).items():
         if known.get(name) == deployment:
             continue
-        match deployment:
-            case LlamaCppDeployment():
-                _check_gguf(name, "weights", _weights(name, deployment, settings))
-                if deployment.projector is not None:
-                    _check_gguf(name, "mmproj", deployment.projector)
-            case LlamaCppEmbeddingDeployment():
-                _check_gguf(name, "weights", deployment.path)
-            case DiffusersDeployment(path=Path() as path) if not path.exists():
-                raise _missing(name, "weights", f"there is no file or folder {path}")
+        faults = _faults(deployment, settings, fetches=fetches).items()
+        for field, why in [each for each in faults if each[1]][:1]:
+            found[name] = f"deployments.{name}: `{field}`: {why}"
+    return found
 
 
 def _in_use(catalog: Catalog) -> dict[str, object]:
     return {**catalog.in_use(), **catalog.embeddings_in_use(), **catalog.images_in_use()}
 
 
-def _weights(name: str, deployment: LlamaCppDeployment, settings: Settings) -> Path:
+def _faults(deployment: object, settings: Settings, *, fetches: bool) -> dict[str, str]:
+    """What is wrong with its files, by the field that names each; empty: nothing."""
+    match deployment:
+        case LlamaCppDeployment():
+            projector = deployment.projector
+            return {
+                "weights": _no_weights(deployment.weights, settings, fetches=fetches),
+                "mmproj": _no_gguf(projector) if projector else "",
+            }
+        case LlamaCppEmbeddingDeployment():
+            return {"weights": _no_gguf(deployment.path)}
+        case DiffusersDeployment():
+            program = deployment.python
+            found = not program or shutil.which(program) is not None
+            return {
+                "weights": _nothing(deployment.path),
+                "config": _nothing(Path(deployment.config) if deployment.config else None),
+                "python": "" if found else f"there is no program {program}",
+            }
+        case _:
+            return {}
+
+
+def _nothing(path: Path | None) -> str:
+    there = path is None or os.path.exists(path.expanduser())
+    return "" if there else f"there is no file or folder {path}"
+
+
+def _no_weights(wanted: str, settings: Settings, *, fetches: bool) -> str:
+    """Why an embedded engine could not load them; empty: it seems it could."""
     try:
-        found = find(settings, deployment.weights)
+        found = find(settings, wanted)
     except UnknownWeight as error:
-        raise _missing(name, "weights", str(error)) from error
-    if found is None:
-        wanted = deployment.weights
-        path = local_file(wanted)
-        raise _missing(
-            name,
-            "weights",
-            f"there is no file {path}"
-            if path
-            else f"{wanted!r} is not on this machine yet: xinghe models pull {wanted}",
-        )
-    return found
+        return str(error)
+    path = found or local_file(wanted)
+    if path is not None:
+        return _no_gguf(path)
+    return "" if fetches else f"{wanted!r} is not on this machine yet: xinghe models pull {wanted}"
 
 
-def _check_gguf(name: str, field: str, path: Path) -> None:
+def _no_gguf(path: Path) -> str:
+    """Why a file is none that an engine could load; empty: it seems to be one."""
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would have whoever opens it wait
+        return f"{path} is no file"
     try:
         with path.open("rb") as file:
             start = file.read(len(GGUF))
     except OSError as error:
         reason = "there is no file" if isinstance(error, FileNotFoundError) else "cannot be read:"
-        raise _missing(name, field, f"{reason} {path}") from error
-    if start != GGUF:
-        raise _missing(name, field, f"{path} is no GGUF file")
-
-
-def _missing(name: str, field: str, reason: str) -> CatalogError:
-    return CatalogError(f"deployments.{name}: `{field}`: {reason}")
+        return f"{reason} {path}"
+    return "" if start == GGUF else f"{path} is no GGUF file"

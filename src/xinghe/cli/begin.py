@@ -1,0 +1,71 @@
+"""What `xinghe serve` begins with: the applied version, as far as it can be served here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+import msgspec
+
+from xinghe.catalog import Catalog, CatalogError, LlamaCppDeployment
+from xinghe.configuration import Configurations, servable
+from xinghe.engines.llamacpp.wanted import EngineWanted
+from xinghe.settings import Settings
+from xinghe.storage import Database
+from xinghe.weights import WeightsError, fetch, find, local_file, missing_files, terminal_progress
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """The catalog that a service begins with, and the embedded engines that it starts at once."""
+
+    catalog: Catalog
+    engines: list[EngineWanted]
+
+
+async def begun(settings: Settings) -> Begun:
+    """Imports what was edited in files, and fetches the model files of the applied version.
+
+    A deployment whose files are missing serves nobody, and is tried again while others serve.
+    Where no chat model would be served, the newest version before is taken of which all files are
+    here; whatever the applied version lacks is said. Raises `CatalogError` where there is none.
+    """
+    async with await Database.open(settings.data_dir, settings.database.url) as database:
+        configurations = Configurations(database, settings)
+        await configurations.started()
+        first = ""
+        async for found in servable(configurations):
+            missing = {} if first else await _fetched(found.catalog, settings)
+            missing = {**missing_files(found.catalog, settings), **missing}
+            if first and missing:
+                continue
+            if not missing or found.catalog.in_use().keys() - missing.keys():
+                for trouble in filter(None, (first or found.trouble, *missing.values())):
+                    click.echo(f"Warning: {trouble}", err=True)
+                if first or found.trouble:
+                    click.echo(f"Warning: {found.version.name} serves instead", err=True)
+                return Begun(found.catalog, _engines(found.catalog, settings, missing))
+            first = "; ".join([*filter(None, [found.trouble]), *missing.values()])
+    raise CatalogError(first)
+
+
+async def _fetched(catalog: Catalog, settings: Settings) -> dict[str, str]:
+    """Fetch what is missing of the index of weights; by deployment, why it is not here now."""
+    failed = dict[str, str]()
+    for name, deployment in catalog.in_use().items():
+        if isinstance(deployment, LlamaCppDeployment) and not local_file(deployment.weights):
+            try:
+                if find(settings, deployment.weights) is None:
+                    await fetch(settings, deployment.weights, terminal_progress())
+            except WeightsError as error:
+                failed[name] = f"deployments.{name}: `weights`: {error}"
+    return failed
+
+
+def _engines(
+    catalog: Catalog, settings: Settings, missing: Mapping[str, str]
+) -> list[EngineWanted]:
+    return [
+        EngineWanted(name, deployment, str(find(settings, deployment.weights)))
+        for name, deployment in catalog.in_use().items()
+        if isinstance(deployment, LlamaCppDeployment) and name not in missing
+    ]
