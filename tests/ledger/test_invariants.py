@@ -301,10 +301,18 @@ class Ledger(RuleBasedStateMachine):
         granted=st.integers(1, 300),
         amounts=st.lists(AMOUNTS, min_size=2, max_size=4),
         usage=COUNTS,
+        for_one=st.integers(0, 60),
     )
-    def overlap(self, member: int, granted: int, amounts: list[int], usage: Counts) -> None:
-        """Holds across an expiry, each reserved before the one before it is resolved."""
+    def overlap(
+        self, member: int, granted: int, amounts: list[int], usage: Counts, for_one: int
+    ) -> None:
+        """Holds across an expiry, each reserved before the one before it is resolved.
+
+        What is bound to their model may pay for a part of them.
+        """
         self.grant(member, granted, 1)
+        if for_one:
+            self.grant(member, for_one, None, ["m"])
         last = self.reserve(member, "one", amounts[0], True, 0)
         for amount in amounts[1:]:
             self.world.clock += 1
