@@ -45,7 +45,7 @@ def test_a_change_is_a_version(desk: Desk, operator: Person) -> None:
     assert reply.json["changes"] == [{"field": f"models.{V3}", "after": {"rpm": 5}}]
     now = shown(desk, operator)
     assert now.json["tree"]["models"] == {V3: {"rpm": 5}}
-    assert now.headers["etag"] == reply.headers["etag"]
+    assert now.headers["etag"] == reply.headers["etag"] == f'"{before + 1}"'
     # Served by before it was answered.
     assert desk.served.number == before + 1
     again = patch(desk, operator, {"models": {V3: {"rpm": 5}}})
@@ -114,6 +114,22 @@ def test_of_two_at_once_one_is_refused(desk: Desk, operator: Person) -> None:
     trial = {"patch": {"limits": {"rpm": 9}}, "validate_only": True}
     late = desk.send("PATCH", "/config", operator.token, trial, if_match=tag)
     assert (late.status, late.code) == (412, "changed_meanwhile")
+
+
+def test_the_etag_is_the_version(desk: Desk, operator: Person) -> None:
+    number = patch(desk, operator, {"limits": {"rpm": 3}}).json["version"]
+    assert shown(desk, operator).headers["etag"] == f'"{number}"'
+    late = patch(desk, operator, {"limits": {"rpm": 4}}, if_match=f'"{number - 1}"')
+    assert (late.status, late.code) == (412, "changed_meanwhile")
+    nothing = patch(desk, operator, {"limits": {"rpm": 3}}, if_match=f'"{number}"')
+    assert (nothing.status, nothing.headers["etag"]) == (200, f'"{number}"')
+    made = patch(desk, operator, {"limits": {"rpm": 4}}, if_match=f'"{number}"')
+    assert (made.status, made.json["version"]) == (200, number + 1)
+    assert made.headers["etag"] == f'"{number + 1}"'
+    back = desk.send(
+        "POST", "/config/revert", operator.token, {"version": number}, if_match=f'"{number}"'
+    )
+    assert back.status == 412
 
 
 def test_the_same_key_is_one_version(desk: Desk, operator: Person) -> None:

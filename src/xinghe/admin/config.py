@@ -145,7 +145,7 @@ async def get(call: Call[None]) -> Config:
     def read(connection: Connection) -> tuple[Version, list[Place]]:
         return tables.version(connection), tables.places(connection)
 
-    version, places = await call.tagged(SUBJECT, read)
+    version, places = await call.tagged(SUBJECT, read, revision=tables.newest)
     return Config(
         **_summary(version),
         tree=redacted(version.tree),
@@ -229,7 +229,7 @@ async def _change(call: Call[Any], param: str, make: Change) -> ConfigChanged:
     """Applied here before it is answered. Raises `ApiError`."""
     trial: bool = call.given.validate_only
     keep = None if trial else _changed
-    transaction = call.transaction(SUBJECT, keep)
+    transaction = call.transaction(SUBJECT, keep, revision=tables.newest)
     try:
         outcome = await make(_configurations(call).on(transaction), call.actor)
         if trial:

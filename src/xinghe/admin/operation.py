@@ -6,10 +6,9 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from xinghe.accounts import Principals
-from xinghe.accounts.audit import newest
 from xinghe.accounts.rights import Relations
 from xinghe.admin.shapes import micro
-from xinghe.admin.transaction import Transaction, etag, unless_changed
+from xinghe.admin.transaction import Revision, Transaction, audited, etag, unless_changed
 from xinghe.api.body import BodyBudget
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.api.query import Query
@@ -60,34 +59,46 @@ class Call(msgspec.Struct, Generic[G]):
     relations: Relations = frozenset()
     headers: Headers = []
 
-    async def tagged(self, subject: str, operation: Callable[[Connection], T]) -> T:
-        """What a read finds, with its version as `ETag`."""
+    async def tagged(
+        self,
+        subject: str,
+        operation: Callable[[Connection], T],
+        *,
+        revision: Revision | None = None,
+    ) -> T:
+        """What a read finds, with its `revision` as `ETag`; by default that of the audit log."""
+        of = revision or audited(subject)
 
         def whole(connection: Connection) -> tuple[int, T]:
             with connection.snapshot():
-                return newest(connection, subject), operation(connection)
+                return of(connection), operation(connection)
 
         version, found = await self.services.database.read(whole)
         self.headers = etag(version)
         return found
 
     def transaction(
-        self, subject: str = "", keep: Callable[[Any], msgspec.Struct] | None = None
+        self,
+        subject: str = "",
+        keep: Callable[[Any], msgspec.Struct] | None = None,
+        *,
+        revision: Revision | None = None,
     ) -> Database:
         """For a service that makes a change.
 
-        Its first write heeds `If-Match`, where a `subject` says what is changed; with the last,
+        Its first write heeds `If-Match`, where a `subject` says what is changed (and `revision`
+        which version there is, by default that of the audit log); with the last,
         the answer that `keep` makes of its result is stored for an Idempotency-Key.
         """
-        exchange = self.exchange
+        exchange, of = self.exchange, revision or audited(subject)
 
         def after(connection: Connection, result: object) -> None:
             if subject:
-                self.headers = etag(newest(connection, subject))
+                self.headers = etag(of(connection))
             if keep is not None and exchange.store is not None:
                 exchange.store(connection, JSON.encode(keep(result)))
 
-        before = unless_changed(exchange, subject) if subject else None
+        before = unless_changed(exchange, of) if subject else None
         # It has of a database what a service uses.
         return cast("Database", Transaction(self.services.database, before, after))
 

@@ -16,6 +16,8 @@ T = TypeVar("T")
 ETAG = re.compile('"?([0-9]{1,18})"?')
 
 Hook = Callable[[Connection], None]
+Revision = Callable[[Connection], int]
+"""Which version there is of a thing: what its `ETag` says."""
 
 
 class Transaction(msgspec.Struct):
@@ -75,10 +77,15 @@ class Together(msgspec.Struct):
         return whole
 
 
-def unless_changed(exchange: Exchange, subject: str) -> Hook | None:
+def audited(subject: str) -> Revision:
+    """The number of a thing's newest row in the audit log."""
+    return lambda connection: newest(connection, subject)
+
+
+def unless_changed(exchange: Exchange, revision: Revision) -> Hook | None:
     """What `If-Match` asks for: that nobody has changed a thing since it was read.
 
-    Its version is the number of its newest row in the audit log. Raises `ApiError`.
+    Raises `ApiError`.
     """
     values = exchange.header_values(b"if-match")
     if not values or values == ["*"]:
@@ -94,7 +101,7 @@ def unless_changed(exchange: Exchange, subject: str) -> Hook | None:
     def check(connection: Connection) -> None:
         # Whatever is audited changes this row: whoever changes anything else waits from here on.
         connection.run("UPDATE revision SET number = number + 1")
-        if newest(connection, subject) != int(expected[1]):
+        if revision(connection) != int(expected[1]):
             raise ApiError(
                 Errors.CHANGED_MEANWHILE,
                 "it was changed since it was read (header If-Match): read it again, then decide",

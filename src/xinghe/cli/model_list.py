@@ -135,7 +135,10 @@ async def applied(settings: Settings) -> tuple[Catalog, list[str]]:
         found = Files(data).read()
         if MODELS in found.troubles:
             raise CatalogError(f"{data / MODELS}: {found.troubles[MODELS]}")
-        catalog = built(merged(found.models or {}), settings)
+        try:
+            catalog = built(merged(found.models or {}), settings)
+        except CatalogError as error:
+            raise CatalogError(f"{data / MODELS}: {error}") from error
         return catalog, list(missing_files(catalog, settings, fetches=True).values())
     async with await Database.open(data, url, create=False) as database:
         configurations = Configurations(database, settings)

@@ -11,6 +11,7 @@ from xinghe.accounts import audit
 from xinghe.catalog import Tree
 from xinghe.configuration import tables
 from xinghe.configuration.diff import fields, logged
+from xinghe.configuration.pruning import prune
 from xinghe.configuration.tables import Field, Version
 from xinghe.configuration.tree import changes
 from xinghe.storage import Connection, now
@@ -43,9 +44,12 @@ def drafted(old: Version, tree: Tree) -> Version:
 
 
 def applying(
-    old: Version, draft: Version, file: bytes | None = None
+    old: Version, draft: Version, keep: int, file: bytes | None = None
 ) -> Callable[[Connection], Outcome]:
-    """Has the draft be applied, if it changes anything. Raises `Moved`."""
+    """Has the draft be applied, if it changes anything; `keep` versions are kept then.
+
+    Raises `Moved`.
+    """
 
     def write(connection: Connection) -> Outcome:
         audit.alone(connection)
@@ -55,6 +59,7 @@ def applying(
             return Outcome(old, 0, [])
         made = msgspec.structs.replace(draft, at=now())
         tables.add(connection, made, file)
+        prune(connection, keep)
         before, after = logged(made.changes)
         detail = f"version {made.number}" + (f": {made.note}" if made.note else "")
         audit.record(

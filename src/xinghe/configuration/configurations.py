@@ -52,6 +52,7 @@ class Configurations:
         self._database = database
         self.settings = settings
         self._at_work = at_work
+        self._keep = settings.configuration.versions
         self.files = Files(settings.data_dir)
         self.place = _place(settings)
 
@@ -252,7 +253,7 @@ class Configurations:
                 return Outcome(old, draft.changed, draft.changes)
             draft = msgspec.structs.replace(draft, author=author, source=source, note=note)
             try:
-                return await self._database.write(applying(old, draft))
+                return await self._database.write(applying(old, draft, self._keep))
             except Moved:
                 continue
         raise Changed(BUSY)
@@ -299,7 +300,7 @@ class Configurations:
         def write(connection: Connection) -> Import:
             stored = tables.imported(connection, self.place, file)
             version = msgspec.structs.replace(draft, author="file", note=self.place)
-            outcome = applying(made.version, version, stored)(connection)
+            outcome = applying(made.version, version, self._keep, stored)(connection)
             return msgspec.structs.replace(made, version=outcome.version)
 
         return write

@@ -165,6 +165,16 @@ def tree(connection: Connection, stored: bytes) -> Tree:
     return with_lists(models_of(found), lists)
 
 
+def lists_in(connection: Connection, stored: bytes) -> set[bytes]:
+    """The digests of the lists that a kept tree names; of a damaged one, none."""
+    try:
+        found = _TREE.decode(_kept(connection, stored))
+        digests = _LISTS.decode(msgspec.json.encode(lists_of(found)))
+        return {bytes.fromhex(each) for each in digests.values()}
+    except ValueError:
+        return set()
+
+
 def was_imported(connection: Connection, file: bytes) -> bool:
     """Whether files that held just this were imported before, from wherever."""
     query = (

@@ -12,6 +12,7 @@ from xinghe.settings.reading import (
     suggestion,
 )
 from xinghe.settings.sections import (
+    Configuration,
     Embedded,
     Embedding,
     Fetching,

@@ -174,6 +174,13 @@ class Idempotency(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Of all of them; the oldest go first. One of more than an eighth of it is not kept."""
 
 
+class Configuration(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The versions of models, prices, limits and safety lists."""
+
+    versions: Annotated[int, Meta(ge=10, le=1_000_000)] = 1000
+    """How many are kept; the oldest go first, with the next change."""
+
+
 class Search(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Web search."""
 
@@ -289,6 +296,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     fetching: Fetching = Fetching()
     pictures: Pictures = Pictures()
     idempotency: Idempotency = Idempotency()
+    configuration: Configuration = Configuration()
     search: Search = Search()
     embedding: Embedding = Embedding()
     images: Images = Images()
