@@ -21,10 +21,16 @@ from tests.kit.server import Server
 from tests.kit.upstream import Upstream
 from tests.kit.visitor import Visitor
 
-from xinghe.storage import Database
+from xinghe.accounts import Members
+from xinghe.core import MICRO
+from xinghe.ledger import lots
+from xinghe.ledger.windows import DAY
+from xinghe.storage import Database, now
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 MEMBER = "林晓雨"
+BEGUN = 50 * DAY
+"""How long ago he began."""
 TOKENS = ("课程作业", "问答机器人", "评测脚本")
 MODELS = """
 [defaults]
@@ -44,6 +50,7 @@ PAGES = {
     "tokens": "/console/tokens",
     "usage": "/console/usage",
     "entries": "/console/usage/entries",
+    "bill": "/console/bill",
     "models": "/console/models",
     "model": "/console/models/ernie-3.5-8k",
     "reference": "/docs",
@@ -67,7 +74,7 @@ def main() -> None:
         data = Path(folder)
         models = MODELS.format(url=upstream.url, defaults=ALL_SCRIPTED)
         service = Server(data, models=models)
-        service.run("member", "create", MEMBER)
+        service.run("member", "create", MEMBER, "--tokens", "0")
         scopes = [
             part for each in ("model.call", "account.read", "admin") for part in ("--scope", each)
         ]
@@ -89,6 +96,11 @@ def main() -> None:
 
 async def _live(data: Path) -> None:
     async with await Database.open(data) as database:
+        member = await Members(database).get(MEMBER)
+        at = now() - BEGUN  # before he spends it
+        await database.write(
+            lambda c: lots.credit(c, member.id, 1_000_000 * MICRO, kind="grant", at=at)
+        )
         await live(database, Past(MEMBER, TOKENS))
 
 

@@ -1,5 +1,6 @@
 """All pages: each folder tells at which paths it answers."""
 
+from xinghe.console.bill import page as bill
 from xinghe.console.models import page as models
 from xinghe.console.overview import page as overview
 from xinghe.console.reference import page as reference
@@ -18,5 +19,6 @@ ROUTES: tuple[Route, ...] = (
     *token.ROUTES,
     *models.ROUTES,
     *usage.ROUTES,
+    *bill.ROUTES,
     *reference.ROUTES,
 )

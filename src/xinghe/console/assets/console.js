@@ -21,6 +21,11 @@
     setTimeout(() => { button.textContent = before; }, 1500);
   });
 
+  // <button data-print>: as the browser's own menu does.
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-print]")) window.print();
+  });
+
   // <form data-confirm="…">: asks once more before it is sent.
   document.addEventListener("submit", (event) => {
     const question = event.target.dataset.confirm;

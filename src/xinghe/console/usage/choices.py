@@ -46,19 +46,19 @@ async def choices(page: Page, asked: Filters) -> Choices:
     """What the browser's person may ask for; what is asked for is always among it."""
     session = page.session
     admin = "admin" in session.scopes
-    groups, tokens, models = await asyncio.gather(
-        _groups(page) if admin else _nothing(list[GroupView]()),
+    mine, tokens, models = await asyncio.gather(
+        groups(page) if admin else _nothing(list[GroupView]()),
         _tokens(page) if admin and not asked["group"] else _nothing(list[Choice]()),
         _models(page)
         if {"account.read", "model.call"} & {*session.scopes}
         else _nothing(list[Choice]()),
     )
     members: list[Choice] = []
-    for each in groups:
+    for each in mine:
         if each.name == asked["group"]:
             members = await _members(page, each)
     return Choices(
-        _with([Choice(each.name, each.name) for each in groups], asked["group"]),
+        _with([Choice(each.name, each.name) for each in mine], asked["group"]),
         members,
         _with(models, asked["model"]),
         _with(tokens, asked["token"]),
@@ -66,7 +66,7 @@ async def choices(page: Page, asked: Filters) -> Choices:
     )
 
 
-async def _groups(page: Page) -> list[GroupView]:
+async def groups(page: Page) -> list[GroupView]:
     """Those that one manages: only to managers, the API tells which wallet is a group's."""
     try:
         found = await page.api.get(GROUPS, GroupList, limit=MOST)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import operator
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import astuple
 
 from xinghe.storage import Connection
 from xinghe.usage.pages import Position
 from xinghe.usage.scope import by_index
 
-PAGE = 5_000
+PAGE = 10_000
 """Entries that one statement sums."""
 SECONDS = 0.03
 """After which a step has done enough."""
@@ -42,6 +43,10 @@ class Prices(NamedTuple):
     search: int
 
 
+_PLACE = len(Place._fields)
+_KEY = _PLACE + len(Prices._fields)
+
+
 class Sums(msgspec.Struct, frozen=True, array_like=True):
     """What was used; `spend` in micro-Tokens."""
 
@@ -53,10 +58,10 @@ class Sums(msgspec.Struct, frozen=True, array_like=True):
     spend: int = 0
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(*map(operator.add, _told(self), _told(other)))
+        return Sums(*map(operator.add, astuple(self), astuple(other)))
 
     def __sub__(self, other: Sums) -> Sums:
-        return Sums(*map(operator.sub, _told(self), _told(other)))
+        return Sums(*map(operator.sub, astuple(self), astuple(other)))
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -97,9 +102,14 @@ class Charges:
         self._at = Position(since, 0)
         self._first = behind
         self.behind: Place | None = None
-        self._found: dict[tuple[Place, Prices], Charge] = {}
-        self._of_members: dict[int, Sums] = {}
-        self.total = Sums()
+        self._found: dict[tuple[Any, ...], list[int]] = {}
+        """By place and prices: sums, and when it was first and last."""
+        self._of_members: dict[int, list[int]] = {}
+        self._total = [0] * len(Sums.__struct_fields__)
+
+    @property
+    def total(self) -> Sums:
+        return Sums(*self._total)
 
     def step(self, connection: Connection) -> bool:
         """Read a part; whether that was all."""
@@ -114,13 +124,15 @@ class Charges:
     @property
     def lines(self) -> list[Charge]:
         """In order: by place, then by time."""
-        return sorted(
-            self._found.values(), key=lambda line: (line.place, line.first_at, line.prices)
-        )
+        lines = [
+            Charge(Place(*key[:_PLACE]), Prices(*key[_PLACE:]), Sums(*sums[:-2]), *sums[-2:])
+            for key, sums in self._found.items()
+        ]
+        return sorted(lines, key=lambda line: (line.place, line.first_at, line.prices))
 
     @property
     def members(self) -> list[tuple[int, Sums]]:
-        return sorted(self._of_members.items())
+        return [(number, Sums(*sums)) for number, sums in sorted(self._of_members.items())]
 
     def _page(self, connection: Connection, wallet: int) -> None:
         at = self._at
@@ -128,42 +140,53 @@ class Charges:
         end = Position(self._until, 0) if last is None else Position(*last)
         rows = connection.rows(_SUMMED, wallet, at.at, at.id, end.at, end.id)
         for row in rows:
-            place = Place(row[0], wallet, *row[1:3])
-            self._add(place, Prices(*row[3:7]), Sums(*row[7:-2]), *row[-2:])
+            _add(self._total, row[_KEY:])
+            self._add(row[:_KEY], row[_KEY:])
         if last is None:
             self._left.pop()
             end = Position(self._since, 0)
         self._at = end
 
-    def _add(self, place: Place, prices: Prices, sums: Sums, first: int, last: int) -> None:
-        self.total += sums
-        self._of_members[place.member_id] = self._of_members.get(place.member_id, Sums()) + sums
-        if len(self._of_members) > MOST:
-            del self._of_members[max(self._of_members)]
+    def _add(self, key: tuple[Any, ...], sums: tuple[int, ...]) -> None:
+        before = self._of_members.get(key[0])
+        if before is not None:
+            _add(before, sums)
+        else:
+            self._of_members[key[0]] = list(sums[:-2])
+            if len(self._of_members) > MOST:
+                del self._of_members[max(self._of_members)]
+        before = self._found.get(key)
+        if before is not None:
+            _add(before, sums)
+            before[-2], before[-1] = min(before[-2], sums[-2]), max(before[-1], sums[-1])
+            return
+        place = key[:_PLACE]
         if self._first is not None and place <= self._first:
             return
         if self.behind is not None and place > self.behind:
             return
-        before = self._found.get((place, prices))
-        if before is not None:
-            first, last = min(first, before.first_at), max(last, before.last_at)
-            sums += before.sums
-        self._found[place, prices] = Charge(place, prices, sums, first, last)
+        self._found[key] = list(sums)
         if len(self._found) > MOST:
             self._forget()
 
     def _forget(self) -> None:
         """Keep the first half of the places."""
-        places = sorted({place for place, _ in self._found})
+        places = sorted({key[:_PLACE] for key in self._found})
         last = places[(len(places) - 1) // 2]
         if last == places[-1]:
             return  # of one place, all that there is
-        self.behind = last
-        self._found = {key: sums for key, sums in self._found.items() if key[0] <= last}
+        self.behind = Place(*last)
+        self._found = {key: sums for key, sums in self._found.items() if key[:_PLACE] <= last}
 
 
-def _told(sums: Sums) -> tuple[int, ...]:
-    return msgspec.structs.astuple(sums)
+def _add(to: list[int], sums: tuple[int, ...]) -> None:
+    """In place and one by one: it is done for every line of every page."""
+    to[0] += sums[0]
+    to[1] += sums[1]
+    to[2] += sums[2]
+    to[3] += sums[3]
+    to[4] += sums[4]
+    to[5] += sums[5]
 
 
 _LAST = (
@@ -172,11 +195,11 @@ _LAST = (
 )
 _COUNTS = ("x.prompt_tokens", "x.cached_tokens", "x.completion_tokens", "x.searches", "-x.amount")
 _SUMMED = (
-    "SELECT coalesce(x.member_id, x.wallet_id), coalesce(x.model, ''), coalesce(x.token_id, 0), "  # noqa: S608
-    "coalesce(x.input_rate, -1), coalesce(x.cached_rate, -1), coalesce(x.output_rate, -1), "
-    "coalesce(x.search_rate, -1), count(*), "
+    "SELECT coalesce(x.member_id, x.wallet_id), x.wallet_id, coalesce(x.model, ''), "  # noqa: S608
+    "coalesce(x.token_id, 0), coalesce(x.input_rate, -1), coalesce(x.cached_rate, -1), "
+    "coalesce(x.output_rate, -1), coalesce(x.search_rate, -1), count(*), "
     + ", ".join(f"CAST(sum({each}) AS BIGINT)" for each in _COUNTS)
     + ", min(x.at), max(x.at) FROM entries x WHERE x.wallet_id = $1 "
     "AND (x.at, x.id) > ($2, $3) AND (x.at, x.id) <= ($4, $5) AND x.kind = 'usage' "
-    "GROUP BY 1, 2, 3, 4, 5, 6, 7"
+    "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
 )
