@@ -5,7 +5,6 @@ a `Usage` is what a request has used; a `Rate` turns it into micro-Tokens.
 """
 
 import enum
-from collections.abc import Iterator
 from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
@@ -163,7 +162,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
 
     A `preemptible` one yields to those that queue. One with `priority` continues an answer that has
     begun: it goes before all that wait. What an engine has read for the `account` that asks is read
-    again for no other (`None`: for none). Nobody sees a `whole` one before its end.
+    again for no other (`None`: for none). Nobody sees a `whole` one before its end. One that
+    `has_stand_in` another deployment would take: it waits for no engine that is away.
     """
 
     request_id: str
@@ -175,6 +175,7 @@ class EngineRequest(msgspec.Struct, frozen=True):
     constraint: Constraint | None = None
     account: int | None = None
     whole: bool = False
+    has_stand_in: bool = False
 
 
 class TextDelta(msgspec.Struct, frozen=True):
@@ -260,26 +261,6 @@ Delta: TypeAlias = (
     | FinishDelta
     | PrefillDelta
 )
-
-MOST_TEXT = 1_500
-"""Characters of one batch: what is to be done with them takes two to eight milliseconds."""
-
-
-def portions(deltas: list[Delta]) -> Iterator[tuple[list[Delta], int]]:
-    """The same with its characters, cut so that none has much more text than `MOST_TEXT`."""
-    portion: list[Delta] = []
-    size = 0
-    for delta in deltas:
-        if isinstance(delta, TextDelta | ReasoningDelta | RefusalDelta):
-            size += len(delta.text)
-        elif isinstance(delta, ToolCallDelta):
-            size += len(delta.arguments)
-        portion.append(delta)
-        if size > MOST_TEXT:
-            yield portion, size
-            portion, size = [], 0
-    if portion:
-        yield portion, size
 
 
 class Rate(msgspec.Struct, frozen=True):

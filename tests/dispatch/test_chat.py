@@ -24,15 +24,11 @@ from xinghe.core import (
     Sampling,
     TextDelta,
 )
-from xinghe.dispatch import (
-    RETRY_DELAYS,
-    Away,
-    ChatDeployment,
-    DispatchFailed,
-)
+from xinghe.dispatch import Away, ChatDeployment, DispatchFailed
 from xinghe.engines import Batch, EngineAway
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.upstream import UpstreamEngine
+from xinghe.outbound import PAUSES
 
 HELLO = (Message("user", "你好"),)
 GOOD: list[Step] = [STREAM_HEAD, chunk("好", "stop"), b"data: [DONE]\n\n"]
@@ -49,9 +45,9 @@ async def deployment_at(url: str, **fields: Any) -> AsyncIterator[ChatDeployment
         await deployment.engine.aclose()
 
 
-async def ask(deployment: ChatDeployment) -> list[Delta]:
+async def ask(deployment: ChatDeployment, *, has_stand_in: bool = False) -> list[Delta]:
     prompt = await deployment.prepare(HELLO)
-    request = EngineRequest("as-0123456789", prompt, Sampling(), 16)
+    request = EngineRequest("as-0123456789", prompt, Sampling(), 16, has_stand_in=has_stand_in)
     async with aclosing(deployment.run(request)) as batches:
         return [delta async for batch in batches for delta in batch.deltas]
 
@@ -96,7 +92,33 @@ async def test_retries_come_to_an_end() -> None:
             await ask(deployment)
         assert away.value.retry_after >= 1
         # On a busy machine, two that failed over a second say already that it is away.
-        assert len(tape.requests) in (len(RETRY_DELAYS), 1 + len(RETRY_DELAYS))
+        assert len(tape.requests) in (len(PAUSES), 1 + len(PAUSES))
+
+
+async def test_one_whose_work_another_would_do_is_tried_once() -> None:
+    async with playing([refusal(500, b"")]) as tape, deployment_at(tape.url) as deployment:
+        with pytest.raises(Away):
+            await ask(deployment, has_stand_in=True)
+        assert len(tape.requests) == 1
+
+
+async def test_one_that_is_known_to_fail_is_tried_once_and_serves_again_at_once() -> None:
+    async with (
+        playing(*[[refusal(500, b"")]] * 6, GOOD) as tape,
+        deployment_at(tape.url) as deployment,
+    ):
+        for _ in range(2):
+            with pytest.raises(Away):
+                await ask(deployment)
+        known = len(tape.requests)
+        assert known < 6
+        while len(tape.requests) < 6:
+            with pytest.raises(Away) as away:
+                await ask(deployment)
+            known += 1
+            assert len(tape.requests) == known, "one try each, and nobody is sent away untried"
+            assert away.value.retry_after >= 1
+        assert await ask(deployment) == ANSWER
 
 
 class NowhereToTry(UpstreamEngine):
@@ -119,7 +141,7 @@ async def test_engine_that_is_known_to_be_away_is_not_waited_for() -> None:
         await ask(deployment)
     assert away.value.retry_after == 17
     assert engine.tries == 1
-    assert time.monotonic() - began < RETRY_DELAYS[0]
+    assert time.monotonic() - began < PAUSES[0]
 
 
 async def test_engine_that_comes_back_in_time_serves() -> None:

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from tests.engines.conftest import SLOTS
 from xinghe.core import EngineRequest, Message, Sampling, TextDelta, UsageDelta
-from xinghe.engines import EngineUnavailable
+from xinghe.engines import EngineAway
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.llamacpp.prefill import LEAST
 from xinghe.engines.llamacpp.slots import Slot
+from xinghe.outbound import PAUSES
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
 
@@ -122,9 +123,9 @@ async def test_what_is_half_read_when_the_child_goes_goes_on_in_no_other(
         return read
 
     monkeypatch.setattr(engine, "_complete", complete_and_go)
-    with pytest.raises(EngineUnavailable):
+    with pytest.raises(EngineAway):
         await cached(engine, 80, SECRET * 40)
-    assert len(pieces) == 1
+    assert len(pieces) == 1 + len(PAUSES), "each time it begins anew"
 
 
 async def test_a_new_child_is_trusted_with_nothing(engine: LlamaCppEngine) -> None:

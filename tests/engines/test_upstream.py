@@ -25,7 +25,7 @@ from xinghe.core import (
     TextDelta,
     UsageDelta,
 )
-from xinghe.engines import EngineBusy, EngineFailed, EngineUnavailable
+from xinghe.engines import EngineAway, EngineBusy, EngineFailed
 from xinghe.engines.fields import UNSAFE
 from xinghe.engines.upstream import UpstreamEngine
 
@@ -206,7 +206,7 @@ async def test_any_other_status_is_no_answer(status: int) -> None:
 
 @pytest.mark.parametrize("status", [408, 500, 502, 504])
 async def test_server_error_before_the_start_may_be_tried_again(status: int) -> None:
-    with pytest.raises(EngineUnavailable, match=str(status)):
+    with pytest.raises(EngineAway, match=str(status)):
         await deltas_of(refusal(status, SECRET.encode()))
 
 
@@ -246,7 +246,7 @@ async def test_silence_is_a_failure() -> None:
 
 async def test_port_that_nobody_holds_may_be_tried_again() -> None:
     async with engine_at(f"http://127.0.0.1:{free_port()}/v1") as engine:
-        with pytest.raises(EngineUnavailable):
+        with pytest.raises(EngineAway):
             await ask(engine)
         assert not await engine.ready()
 
@@ -256,7 +256,7 @@ async def test_connection_that_ends_before_the_answer_may_be_tried_again(
     steps: list[Step],
 ) -> None:
     """An idle connection that the upstream closes just then looks like this."""
-    with pytest.raises(EngineUnavailable):
+    with pytest.raises(EngineAway):
         await deltas_of(*steps)
 
 

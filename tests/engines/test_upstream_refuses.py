@@ -12,10 +12,10 @@ from tests.engines.test_upstream import ANSWER, ask, deltas_of, engine_at, reque
 from tests.kit.script import SECRET
 from xinghe.core import CURRENT_ROUND, FinishDelta, FinishReason, PrefillDelta, TextDelta
 from xinghe.engines import (
+    EngineAway,
     EngineBusy,
     EngineFailed,
     EngineRefused,
-    EngineUnavailable,
     PromptTooLong,
     PromptUnsafe,
 )
@@ -152,11 +152,11 @@ async def test_a_code_of_moderation_is_one_at_any_status(name: str, status: int)
     ("status", "body", "told"),
     [
         (500, error("The stack trace is omitted as it may contain sensitive information"),
-         EngineUnavailable),
-        (502, error("Content Exists Risk"), EngineUnavailable),
+         EngineAway),
+        (502, error("Content Exists Risk"), EngineAway),
         (429, error("Your request was flagged as exceeding burst limits"), EngineBusy),
         (503, error("The safety system is overloaded"), EngineBusy),
-        (500, error("Failed to reach guardrail policy service"), EngineUnavailable),
+        (500, error("Failed to reach guardrail policy service"), EngineAway),
         (400, error("Failed to reach guardrail policy service"), EngineFailed),
         (400, error("The request body is omitted as it may contain sensitive information"),
          EngineFailed),
@@ -299,7 +299,7 @@ async def test_a_full_server_is_still_busy() -> None:
         (400, error("[{'type': 'missing', 'input': 'my invalid api key'}]"), [], EngineFailed),
         (400, error("'invalid api key' is not one of ['a', 'b']"), [], EngineFailed),
         (422, b'{"detail":"unexpected: incorrect api key provided"}', [], EngineFailed),
-        (502, b"<html>insufficient balance", [], EngineUnavailable),
+        (502, b"<html>insufficient balance", [], EngineAway),
     ],
     ids=repr,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from xinghe.core import MOST_TEXT, Delta, FinishDelta, FinishReason, TextDelta
+from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta
+from xinghe.engines import MOST_TEXT
 from xinghe.generation.runner import processed
 
 END = FinishDelta(FinishReason.NORMAL)

@@ -1,8 +1,7 @@
-"""Brings work to the deployment that serves a model: queue, retry, cancellation."""
+"""Brings work to the deployment that serves a model: queue, fallback, cancellation."""
 
 from xinghe.dispatch.chain import CANNOT_SERVE, Chain, Unfit
 from xinghe.dispatch.chat import (
-    RETRY_DELAYS,
     Away,
     ChatDeployment,
     DispatchFailed,

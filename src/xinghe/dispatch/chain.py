@@ -78,6 +78,10 @@ class Chain(Generic[M]):
             log.info("passed_over", model=self._model, served_by=following.served_by)
         raise _most_hopeful(self._faults)
 
+    def has_stand_in(self, fits: Callable[[M], bool]) -> bool:
+        """Whether another could have it next."""
+        return any(map(fits, self._others))
+
     def _tell(self, before: M, fault: Exception) -> None:
         names = before.served_by, self.now.served_by
         log.warning(

@@ -1,4 +1,4 @@
-"""Brings a pass to the engine of its deployment: queue, retry, cancellation."""
+"""Brings a pass to the engine of its deployment: queue, faults, cancellation."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -18,15 +18,10 @@ from xinghe.engines import (
     EngineUnavailable,
     PromptTooLong,
 )
-from xinghe.outbound import tries
+from xinghe.outbound import PAUSES, RETRY_AFTER, tries
 from xinghe.workers import QueueFull
 
 log = structlog.get_logger(__name__)
-
-RETRY_DELAYS = (0.2, 1.0)
-"""Seconds before each further try (an embedded engine is waited for by itself)."""
-RETRY_AFTER = 2.0
-"""Seconds after which a client may ask again for what did not come back within all tries."""
 
 
 class DispatchFailed(Exception):
@@ -62,7 +57,7 @@ class TooLong(Exception):
 
 
 class ChatDeployment:
-    """One deployment at work: its engine, and the retries of what it is asked."""
+    """One deployment at work: its engine, and what its faults mean to whoever asks."""
 
     def __init__(self, name: str, spec: AnyDeployment, engine: Engine) -> None:
         self.name = name
@@ -81,7 +76,7 @@ class ChatDeployment:
     ) -> Prompt:
         """Render and count a conversation. Raises `DispatchFailed`."""
         try:
-            for one in tries(RETRY_DELAYS, EngineUnavailable, self._unavailable):
+            for one in tries(PAUSES, EngineUnavailable, self._not_prepared):
                 async with one:
                     return await self.engine.prepare(messages, tools, opening)
         except EngineFailed as error:
@@ -89,7 +84,7 @@ class ChatDeployment:
         raise AssertionError("unreachable")
 
     async def run(self, request: EngineRequest) -> AsyncGenerator[Batch]:
-        """Run one pass; tries again as long as the engine has not begun.
+        """Run one pass once the engine has room for it.
 
         Raises `Busy`, `Preempted`, `TooLong`, `DispatchFailed`. Closing the generator
         cancels the work.
@@ -105,11 +100,12 @@ class ChatDeployment:
                     )
                 except QueueFull as error:
                     raise Busy(str(error), admission.retry_after) from error
-                for one in tries(RETRY_DELAYS, EngineUnavailable, self._unavailable):
-                    async with one, aclosing(self.engine.generate(request)) as batches:
-                        async for batch in batches:
-                            yield batch
-                        return
+                async with aclosing(self.engine.generate(request)) as batches:
+                    async for batch in batches:
+                        yield batch
+        except EngineAway as error:
+            log.warning("engine_away", deployment=self.name, error=str(error))
+            raise Away(self.name, error.retry_after) from error
         except EngineBusy as error:
             log.warning("engine_busy", deployment=self.name, error=str(error))
             raise Busy(str(error), error.retry_after or admission.expected_wait) from error
@@ -124,12 +120,10 @@ class ChatDeployment:
         except EngineFailed as error:
             raise self._failed(error) from error
 
-    def _unavailable(self, error: EngineUnavailable, delay: float | None) -> None:
-        advice = error.retry_after if isinstance(error, EngineAway) else None
-        delay = delay if advice is None else None
-        log.warning("engine_unavailable", deployment=self.name, error=str(error), retry=delay)
-        if delay is None:
-            raise Away(self.name, advice or RETRY_AFTER) from error
+    def _not_prepared(self, error: EngineUnavailable, pause: float | None) -> None:
+        log.warning("tried_again", deployment=self.name, error=str(error), after=pause)
+        if pause is None:
+            raise Away(self.name, RETRY_AFTER) from error
 
     def _failed(self, error: EngineFailed) -> DispatchFailed:
         log.error("engine_failed", deployment=self.name, error=str(error))

@@ -5,7 +5,6 @@ import base64
 import math
 from array import array
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -23,13 +22,16 @@ from xinghe.embedding.protocol import (
     Vectors,
 )
 from xinghe.outbound import (
-    AnswerTooLarge,
+    PAUSES,
+    RETRY_AFTER,
+    Broken,
     CallFailed,
     Refused,
+    Silent,
     Unreadable,
+    Whose,
     decoded,
     items,
-    tries,
 )
 from xinghe.outbound.replicas import Away, Pool, ServerState
 from xinghe.workers import QueueFull, Slots
@@ -37,10 +39,6 @@ from xinghe.workers import QueueFull, Slots
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-RETRY_DELAYS = (0.2, 1.0)
-"""Seconds before each further try of a server that cannot be reached or fails."""
-RETRY_AFTER = 2.0
-"""Seconds that a client is told to wait where the server did not say."""
 MOST_BESIDES, MOST_OF_RANK = 64 * 1024, 1024
 """Bytes of an answer: what may stand around its parts, and for each document."""
 MOST_OF_VECTOR = 26 * 16_384
@@ -212,40 +210,35 @@ class UpstreamEmbedder(Embedder):
         kind: type[T],
         most: int,
     ) -> T:
-        """Ask, and again where servers fail by themselves; an answer has at most `most` bytes."""
+        """Ask one of its servers; an answer has at most `most` bytes."""
         tokens = sum(map(self._count, texts)) if self._pool.counts_tokens else 0
         try:
             async with self._slots.hold(size=len(texts)):
                 if began is not None:
                     began()
-                for one in tries(RETRY_DELAYS, CallFailed, partial(self._judge, texts)):
-                    async with one:
-                        for attempt in self._pool.attempts(tokens=tokens):
-                            with attempt:
-                                return await attempt.ask(path, body, kind, most)
+                for attempt in self._pool.attempts(tokens=tokens, pauses=PAUSES):
+                    async with attempt:
+                        return await attempt.ask(path, body, kind, most)
+        except CallFailed as error:
+            raise self._as_embedder_error(texts, error) from None
         except QueueFull as busy:
             raise Busy(str(busy), RETRY_AFTER) from None
         raise AssertionError("unreachable")
 
-    def _judge(self, texts: Sequence[str], error: CallFailed, pause: float | None) -> None:
-        """Return where another try may go through. It does not say which text is too long."""
-        if isinstance(error, Away):
-            raise EmbedderAway(str(error), error.retry_after) from None
-        if isinstance(error, Refused):
-            if error.busy:
-                wait = RETRY_AFTER if error.advice is None else error.advice
-                raise Busy(str(error), wait) from None
-            if error.too_long:
-                tokens, at = max((self._count(text), at) for at, text in enumerate(texts))
-                raise TextTooLong(at, tokens, 0) from None
-            if error.for_the_operator:  # which the log has told
-                raise EmbedderFailed(str(error)) from None
-        refused = isinstance(error, Refused) and error.status < 500 and error.status != 408
-        if refused or isinstance(error, AnswerTooLarge | Unreadable):
-            raise self._failed(str(error)) from None
+    def _as_embedder_error(self, texts: Sequence[str], error: CallFailed) -> Exception:
+        """It does not say which text is too long."""
+        if isinstance(error, Refused) and error.whose is Whose.FULL:
+            return Busy(str(error), RETRY_AFTER if error.advice is None else error.advice)
+        if isinstance(error, Refused) and error.too_long:
+            tokens, at = max((self._count(text), at) for at, text in enumerate(texts))
+            return TextTooLong(at, tokens, 0)
+        if error.whose is Whose.OPERATOR:  # which the log has told
+            return EmbedderFailed(str(error))
+        if error.whose is not Whose.AWAY and not isinstance(error, Silent | Broken):
+            return self._failed(str(error))
         log.warning("embedding_failed", served_by=self.served_by, error=str(error))
-        if pause is None:
-            raise EmbedderAway(str(error), RETRY_AFTER) from None
+        wait = error.retry_after if isinstance(error, Away) else RETRY_AFTER
+        return EmbedderAway(str(error), wait)
 
     def _failed(self, message: str) -> EmbedderFailed:
         log.error("embedding_failed", served_by=self.served_by, error=message)

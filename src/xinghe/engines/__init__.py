@@ -1,6 +1,7 @@
 """Text generation: what every engine speaks. Each engine is a module of its own."""
 
 from xinghe.engines.protocol import (
+    MOST_TEXT,
     Batch,
     Engine,
     EngineAway,
@@ -11,4 +12,5 @@ from xinghe.engines.protocol import (
     EngineUnavailable,
     PromptTooLong,
     PromptUnsafe,
+    portions,
 )

@@ -1,12 +1,22 @@
 """What every engine speaks. No engine knows HTTP's edge, money or the dialect."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
 import msgspec
 
-from xinghe.core import Delta, EngineRequest, Message, Prompt, ToolUse
+from xinghe.core import (
+    Delta,
+    EngineRequest,
+    Message,
+    Prompt,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolUse,
+)
 
 
 class EngineError(Exception):
@@ -17,10 +27,10 @@ class EngineUnavailable(EngineError):
     """It could not be reached, or refused before it began: another try may go through."""
 
 
-class EngineAway(EngineUnavailable):
-    """It cannot be tried at all now, and was not: that is known without a delay or another try.
+class EngineAway(EngineError):
+    """It could not be reached however often that was tried, or is known to be away.
 
-    `retry_after` is when it may be, in seconds.
+    `retry_after` is when it may be tried, in seconds.
     """
 
     def __init__(self, message: str, retry_after: float) -> None:
@@ -61,6 +71,27 @@ class Batch(msgspec.Struct, frozen=True):
 
     arrived: float
     deltas: list[Delta]
+
+
+MOST_TEXT = 1_500
+"""Characters of one batch: what is to be done with them takes two to eight milliseconds."""
+
+
+def portions(deltas: list[Delta]) -> Iterator[tuple[list[Delta], int]]:
+    """The same with its characters, cut so that none has much more text than `MOST_TEXT`."""
+    portion: list[Delta] = []
+    size = 0
+    for delta in deltas:
+        if isinstance(delta, TextDelta | ReasoningDelta | RefusalDelta):
+            size += len(delta.text)
+        elif isinstance(delta, ToolCallDelta):
+            size += len(delta.arguments)
+        portion.append(delta)
+        if size > MOST_TEXT:
+            yield portion, size
+            portion, size = [], 0
+    if portion:
+        yield portion, size
 
 
 class Abilities(msgspec.Struct, frozen=True):
@@ -128,7 +159,7 @@ class Engine(Protocol):
         """
 
     def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
-        """Run one pass. Raises `EngineError`."""
+        """Run one pass, tried again as long as it has not begun. Raises `EngineError`."""
 
     async def aclose(self) -> None:
         """Drop the connections."""

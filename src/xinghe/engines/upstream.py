@@ -20,7 +20,6 @@ from xinghe.core import (
     Prompt,
     ToolUse,
     UsageDelta,
-    portions,
 )
 from xinghe.engines.chunks import Chunks
 from xinghe.engines.heads import head_of
@@ -40,19 +39,21 @@ from xinghe.engines.protocol import (
     EngineFailed,
     EngineInterrupted,
     EngineRefused,
-    EngineUnavailable,
     PromptTooLong,
     PromptUnsafe,
+    portions,
 )
 from xinghe.engines.vision import Vision
 from xinghe.outbound import (
     A_CHARACTER,
+    PAUSES,
+    RETRY_AFTER,
     CallFailed,
     EventStream,
     Refused,
     Response,
-    Unreachable,
     Unreadable,
+    Whose,
 )
 from xinghe.outbound.replicas import Attempt, Away, Pool, ServerState
 from xinghe.workers import Slots
@@ -128,16 +129,19 @@ class UpstreamEngine:
         head = head_of(body) if self._pool.several else None
         prefilled = begun = False
         try:
-            for attempt in self._pool.attempts(head, request.prompt.tokens):
+            pauses = () if request.has_stand_in else PAUSES
+            for attempt in self._pool.attempts(head, request.prompt.tokens, pauses):
                 attempt.unseen = request.whole
-                with attempt, await attempt.call("POST", "/chat/completions", body) as answer:
-                    if not prefilled:
-                        prefilled = True
-                        yield Batch(time.perf_counter(), [PrefillDelta()])
-                    async with aclosing(self._read(request, attempt, answer)) as batches:
-                        async for batch in batches:
-                            begun = True
-                            yield batch
+                async with attempt:
+                    with await attempt.call("POST", "/chat/completions", body) as answer:
+                        if not prefilled:
+                            prefilled = True
+                            yield Batch(time.perf_counter(), [PrefillDelta()])
+                        async with aclosing(self._read(request, attempt, answer)) as batches:
+                            async for batch in batches:
+                                begun = True
+                                yield batch
+                    return
         except CallFailed as error:
             if begun and self._pool.several:
                 raise EngineInterrupted(str(error)) from None
@@ -222,21 +226,16 @@ def _as_call_failure(failure: EngineFailed | Refused) -> CallFailed:
 
 
 def _as_engine_error(error: CallFailed) -> EngineError:
-    if isinstance(error, Away):
-        return EngineAway(str(error), error.retry_after)
-    if isinstance(error, Refused) and error.busy:
-        return EngineBusy(str(error), error.advice)
-    made: type[EngineError] = EngineFailed
-    if isinstance(error, Unreachable):
-        made = EngineUnavailable
-    elif isinstance(error, Refused):
-        if error.too_long:
-            made = PromptTooLong
-        elif error.unsafe:
-            made = PromptUnsafe
-        elif error.for_the_operator:
-            made = EngineRefused
-        elif error.status >= 500 or error.status == 408:
-            # 408 is what a server says to a connection that it has kept for too long.
-            made = EngineUnavailable
-    return made(str(error))
+    said, refused = str(error), error if isinstance(error, Refused) else None
+    match error.whose:
+        case Whose.AWAY:
+            return EngineAway(said, error.retry_after if isinstance(error, Away) else RETRY_AFTER)
+        case Whose.FULL:
+            return EngineBusy(said, refused.advice if refused is not None else None)
+        case Whose.OPERATOR:
+            return EngineRefused(said)
+        case Whose.REQUEST if refused and refused.too_long:
+            return PromptTooLong(said)
+        case Whose.REQUEST if refused and refused.unsafe:
+            return PromptUnsafe(said)
+    return EngineFailed(said)

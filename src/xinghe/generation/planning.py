@@ -52,7 +52,7 @@ class GenerationRequest(msgspec.Struct, frozen=True):
     `max_tokens` bounds the answer, `thinking` the chain of thought before it (0: none). With
     `structure`, the answer is JSON; with `tools`, it may be calls. `search_budget` is how many
     tokens of what a search finds the engine reads. `account` is the one that asks. `whole`: nobody
-    sees any of it before its end.
+    sees any of it before its end. `has_stand_in`: another deployment would take it.
     """
 
     request_id: str
@@ -69,6 +69,7 @@ class GenerationRequest(msgspec.Struct, frozen=True):
     preemptible: bool = False
     account: int | None = None
     whole: bool = False
+    has_stand_in: bool = False
 
     @property
     def thinks_first(self) -> bool:

@@ -20,10 +20,9 @@ from xinghe.core import (
     Sampling,
     TextDelta,
     Usage,
-    portions,
 )
 from xinghe.dispatch import DispatchFailed
-from xinghe.engines import Batch
+from xinghe.engines import Batch, portions
 from xinghe.generation.filter import OutputFilter
 from xinghe.generation.json_check import GrammarCheck, InvalidOutput, JsonUnescape, SchemaCheck
 from xinghe.generation.moderation import Review
@@ -262,6 +261,7 @@ class PassRunner(msgspec.Struct):
             constraint=constraint,
             account=request.account,
             whole=request.whole,
+            has_stand_in=request.has_stand_in,
         )
 
 

@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from xinghe.core import MOST_TEXT, Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
+from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, ToolCallDelta
+from xinghe.engines import MOST_TEXT
 from xinghe.engines.calls import settled
 from xinghe.generation.json_check import InvalidOutput
 from xinghe.generation.tools.prompt import END, GAP

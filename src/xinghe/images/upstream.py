@@ -9,7 +9,6 @@ from xinghe.catalog import UpstreamImagesDeployment
 from xinghe.core import Busy
 from xinghe.images.protocol import (
     ImageEngineAway,
-    ImageEngineError,
     ImageEngineFailed,
     ImageEngineIndebted,
     ImageEngineRefused,
@@ -20,7 +19,7 @@ from xinghe.images.protocol import (
     styles,
 )
 from xinghe.images.unpacking import Unpack, Unpacked
-from xinghe.outbound import CallFailed, Refused, Unreachable
+from xinghe.outbound import CallFailed, Refused, Whose
 from xinghe.outbound.replicas import Away, Pool, ServerState
 from xinghe.workers import QueueFull, Slots, Worker, WorkerFailure
 
@@ -134,26 +133,10 @@ class UpstreamImageEngine:
     async def _post(self, body: dict[str, Any], most: int) -> bytes:
         try:
             for attempt in self._pool.attempts():
-                with attempt:
+                async with attempt:
                     return await attempt.whole("/images/generations", body, most)
-        except Refused as refused:
-            if refused.busy:
-                wait = RETRY_AFTER if refused.advice is None else refused.advice
-                raise Busy(f"upstream: {refused}", wait) from None
-            failed: type[ImageEngineError] = ImageEngineUnavailable
-            if refused.unsafe:
-                failed = ImageEngineRefused
-            elif refused.for_the_operator:
-                failed = ImageEngineIndebted
-            elif refused.status >= 500:
-                raise ImageEngineAway(f"upstream: {refused}", RETRY_AFTER) from None
-            raise failed(f"upstream: {refused}") from None
-        except Away as error:
-            raise ImageEngineAway(f"upstream: {error}", error.retry_after) from None
-        except Unreachable as error:
-            raise ImageEngineAway(f"upstream: {error}", RETRY_AFTER) from None
         except CallFailed as error:
-            raise ImageEngineFailed(f"upstream: {error}") from None
+            raise _as_engine_error(error) from None
         raise AssertionError("unreachable")
 
     async def _fetched(self, url: str, most: int) -> bytes:
@@ -170,3 +153,19 @@ class UpstreamImageEngine:
         if not 0 < len(data) <= most:
             raise ImageEngineFailed(f"its URL has {len(data)} bytes, at most {most} are taken")
         return data
+
+
+def _as_engine_error(error: CallFailed) -> Exception:
+    said, refused = f"upstream: {error}", error if isinstance(error, Refused) else None
+    match error.whose:
+        case Whose.FULL:
+            advice = None if refused is None else refused.advice
+            return Busy(said, RETRY_AFTER if advice is None else advice)
+        case Whose.AWAY if refused is None or refused.status >= 500:
+            wait = error.retry_after if isinstance(error, Away) else RETRY_AFTER
+            return ImageEngineAway(said, wait)
+        case Whose.OPERATOR:
+            return ImageEngineIndebted(said)
+    if refused is None:
+        return ImageEngineFailed(said)
+    return (ImageEngineRefused if refused.unsafe else ImageEngineUnavailable)(said)

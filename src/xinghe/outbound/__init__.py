@@ -14,8 +14,9 @@ from xinghe.outbound.faults import (
     Silent,
     Unreachable,
     Unreadable,
+    Whose,
     decoded,
     items,
-    tries,
 )
 from xinghe.outbound.response import A_CHARACTER, EventStream, Response
+from xinghe.outbound.tries import PAUSES, RETRY_AFTER, tries

@@ -1,13 +1,12 @@
-"""What may be wrong with a call: strangers' JSON within bounds, and the one way to try again.
+"""What may be wrong with a call, and whose matter that is; strangers' JSON within bounds.
 
 No message of a fault holds what was sent or answered: it is fit for the log.
 """
 
-import asyncio
+import enum
 import errno
 import functools
 import re
-from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import aiohttp
@@ -131,12 +130,31 @@ SAYING = ("message", "msg", "error", "detail", "error_msg", "status_msg")
 MOST_SAID = 2048
 MOST_CALLED = 256
 """Characters of a code or a type that are looked at."""
+OF_REQUESTS = frozenset({400, 413, 414, 415, 422})
+"""Statuses of refusals that another server would repeat: it is the request that is refused."""
 MOST_OF_ERROR = 65536
 """Bytes of an error that are looked at."""
 
 
+class Whose(enum.Enum):
+    """Whose matter a fault is, and so what follows. All that judges a fault asks this table."""
+
+    REQUEST = enum.auto()
+    """The same request would fail so anywhere: nobody else is asked, and nobody is blamed."""
+    OPERATOR = enum.auto()
+    """A key, a right or a balance: another key or server may have it, the server is well."""
+    FULL = enum.auto()
+    """For now: others are asked, the server is well and left alone for as long as it says."""
+    AWAY = enum.auto()
+    """Nobody answers, or somebody who says that it cannot: others are asked, or it once more."""
+    SERVER = enum.auto()
+    """It answers, and wrongly, or falls silent: others are asked."""
+
+
 class CallFailed(Exception):
     """There is no answer, or not all of it."""
+
+    whose = Whose.SERVER
 
 
 class Unreachable(CallFailed):
@@ -144,6 +162,8 @@ class Unreachable(CallFailed):
 
     `connected` tells that it had taken the request, or could have.
     """
+
+    whose = Whose.AWAY
 
     def __init__(self, message: str, *, connected: bool) -> None:
         super().__init__(message)
@@ -157,6 +177,8 @@ class Silent(CallFailed):
 class Lost(Silent):
     """It says nothing, and does not answer a probe either."""
 
+    whose = Whose.AWAY
+
 
 class Broken(CallFailed):
     """It broke off, or did not keep to HTTP."""
@@ -164,6 +186,8 @@ class Broken(CallFailed):
 
 class AnswerTooLarge(CallFailed):
     """It said more than it may; the message tells how many bytes those are."""
+
+    whose = Whose.REQUEST
 
 
 class Unreadable(CallFailed):
@@ -202,6 +226,15 @@ class Refused(CallFailed):
         long = long or any(map(TOO_LONG.search, called + said + pages))
         self.too_long = long and not settled
         self.is_known = settled or self.too_long
+        self.whose = self._whose()
+
+    def _whose(self) -> Whose:
+        if self.busy or self.for_the_operator:
+            return Whose.FULL if self.busy else Whose.OPERATOR
+        if self.too_long or self.unsafe or self.status in OF_REQUESTS:
+            return Whose.REQUEST
+        # 408 is what a server says to a connection that it has kept for too long.
+        return Whose.AWAY if self.status >= 500 or self.status == 408 else Whose.SERVER
 
 
 def fault_of(error: Exception, *, begun: bool) -> CallFailed:
@@ -284,33 +317,3 @@ def _array_of(kind: Any, most: int) -> type[msgspec.Struct]:
     # Written as an array, a struct with so many fields is refused at the first item too many.
     fields = [(f"item_{at}", kind | None, None) for at in range(most)]
     return msgspec.defstruct("Items", fields, array_like=True, forbid_unknown_fields=True)
-
-
-Failed = Callable[[Any, float | None], object]
-
-
-class Try(msgspec.Struct, frozen=True):
-    """An asynchronous context manager around one try; see `tries`."""
-
-    pause: float | None
-    expected: type[Exception] | tuple[type[Exception], ...]
-    failed: Failed
-
-    async def __aenter__(self) -> None: ...
-
-    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        if not isinstance(error, self.expected):
-            return False
-        self.failed(error, self.pause)
-        if self.pause is not None:
-            await asyncio.sleep(self.pause)
-        return self.pause is not None
-
-
-def tries(pauses: Sequence[float], expected: Any, failed: Failed) -> list[Try]:
-    """One try more than there are `pauses`, in seconds; a try that succeeds leaves the loop.
-
-    `failed` hears of each `expected` error and of the pause behind it: `None` after the last, which
-    goes on, unless `failed` raises another in its place.
-    """
-    return [Try(pause, expected, failed) for pause in (*pauses, None)]

@@ -152,7 +152,7 @@ async def pool_of(
 async def ask(pool: Pool, head: Head | None = None, tokens: int = 0) -> str:
     """The origin that answers."""
     for attempt in pool.attempts(head, tokens):
-        with attempt:
+        async with attempt:
             answer: dict[str, str] = await attempt.ask("/embeddings", {}, dict[str, str], 10_000)
             return answer["from"]
     raise AssertionError("unreachable")

@@ -225,6 +225,7 @@ class ChatWork(msgspec.Struct, eq=False):
             preemptible=self.card.preemptible,
             account=self._exchange.principal.member_id,
             whole=not self.stream,
+            has_stand_in=self._chain.has_stand_in(self._stands_in),
         )
 
     async def _refusal(self, unsafe: FinishDelta) -> Batch:

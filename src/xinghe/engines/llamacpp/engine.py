@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import (
@@ -28,8 +30,10 @@ from xinghe.engines.llamacpp.prefill import PrefillScheduler, Work
 from xinghe.engines.llamacpp.prompts import Prompts
 from xinghe.engines.llamacpp.slots import Slot
 from xinghe.engines.llamacpp.watch import Watch
-from xinghe.engines.protocol import Abilities, Batch, EngineFailed, EngineUnavailable
+from xinghe.engines.protocol import Abilities, Batch, EngineAway, EngineFailed, EngineUnavailable
 from xinghe.outbound import (
+    PAUSES,
+    RETRY_AFTER,
     UNREADABLE,
     CallFailed,
     Client,
@@ -38,8 +42,10 @@ from xinghe.outbound import (
     Response,
     Unreachable,
     decoded,
+    tries,
 )
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 SILENCE_TIMEOUT, SILENCE_WITH_VISION = 300.0, 900.0
@@ -159,6 +165,13 @@ class LlamaCppEngine:
         return await self._prompts.render(messages, opening)
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
+        for one in tries(PAUSES, EngineUnavailable, _unavailable):
+            async with one, aclosing(self._generate(request)) as batches:
+                async for batch in batches:
+                    yield batch
+                return
+
+    async def _generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         await self._wait_for_child()
         slots, prefill = self._child.slots, self._child.prefill
         tokens = request.prompt.bound + request.max_tokens
@@ -293,6 +306,12 @@ class LlamaCppEngine:
                 raise EngineFailed("the embedded engine is not running") from None
         if self._address is None:
             raise EngineUnavailable("the embedded engine went away again")
+
+
+def _unavailable(error: EngineUnavailable, pause: float | None) -> None:
+    log.warning("tried_again", error=str(error), after=pause)
+    if pause is None:
+        raise EngineAway(str(error), RETRY_AFTER) from None
 
 
 def _translate(

@@ -7,15 +7,12 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from xinghe.outbound.faults import AnswerTooLarge, CallFailed, Lost, Refused, Silent
+from xinghe.outbound.faults import CallFailed, Lost, Refused, Silent, Whose
 from xinghe.outbound.replicas.keys import REFUSED_FOR, Key
 from xinghe.outbound.replicas.replica import LEARNS_AFTER, Replica, nobody_listens
 from xinghe.outbound.response import Response
 
 T = TypeVar("T")
-
-OF_REQUESTS = frozenset({400, 413, 414, 415, 422})
-"""Statuses of refusals that another replica would repeat: it is the request that is refused."""
 
 
 class Pooled(Protocol):
@@ -38,7 +35,7 @@ class OfOneRequest(Protocol):
     @property
     def tokens(self) -> int: ...
 
-    def goes_on(self, attempt: Attempt, error: CallFailed) -> bool:
+    async def goes_on(self, attempt: Attempt, error: CallFailed) -> bool:
         """Whether another attempt follows one that has failed so."""
 
     def went(self, replica: Replica, *, well: bool) -> None:
@@ -52,7 +49,7 @@ class OfOneRequest(Protocol):
 
 
 class Attempt:
-    """A context manager around one try; see `Pool.attempts`.
+    """An asynchronous context manager around one try; see `Pool.attempts`.
 
     A failure that another replica may not have leaves the block quietly where one is left to try,
     unless the answer has `begun`: from then on somebody may have seen it.
@@ -60,11 +57,9 @@ class Attempt:
 
     def __init__(self, round_: OfOneRequest, replica: Replica, key: Key, now: float) -> None:
         self.replica, self.key = replica, key
-        self.begun = self.over = False
-        """`over`: it failed, and another is made."""
+        self.begun = False
         self.unseen = False
         """Nobody sees any of the answer before its end, even if it has begun."""
-        self.next: Attempt | None = None
         self._round = round_
         self._server = replica.servers[key]
         self._ticket = replica.breaker.begun(now)
@@ -77,10 +72,10 @@ class Attempt:
         replica.requests.inc()
         replica.looked_at = now
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
@@ -96,14 +91,13 @@ class Attempt:
         if isinstance(error, CallFailed):
             replica.count(error)
             self._failed(error, now)
-            self.over = not self.begun and may_go_elsewhere(error)
-            if self.over:
-                self.over = self._round.goes_on(self, error)
+            if not self.begun and error.whose is not Whose.REQUEST:
+                return await self._round.goes_on(self, error)
         elif self.begun:  # whoever listened had enough of it
             replica.breaker.succeeded(self._ticket)
         else:
             replica.breaker.dropped(self._ticket)
-        return self.over
+        return False
 
     async def call(self, method: str, path: str, body: object) -> Response:
         """As `Server.call` is."""
@@ -169,44 +163,28 @@ class Attempt:
             self._well(now)
 
     def _failed(self, error: CallFailed, now: float) -> None:
-        """Whose fault it is: the key's, the replica's, or the request's."""
-        replica = self.replica
-        if isinstance(error, Refused) and (error.busy or error.for_the_operator):
-            # It has answered: whoever owes it something, it is there.
-            replica.breaker.succeeded(self._ticket)
+        """What is known of the replica and its key from now on."""
+        replica, several = self.replica, self._round.pool.several
+        if error.whose in {Whose.REQUEST, Whose.OPERATOR, Whose.FULL}:
+            replica.breaker.succeeded(self._ticket)  # it is there, and has answered
             replica.answered_at = now
-            if error.for_the_operator:
-                self.key.turned_away(now)
-                if len(replica.keys.keys) == 1:  # others may take the same key
-                    replica.cooldown.put_last(now, REFUSED_FOR)
-            elif error.status == 429 and len(replica.keys.keys) > 1:
+        if isinstance(error, Refused) and error.whose is Whose.OPERATOR:
+            self.key.turned_away(now)
+            if len(replica.keys.keys) == 1:  # others may take the same key
+                replica.cooldown.put_last(now, REFUSED_FOR)
+        elif isinstance(error, Refused) and error.whose is Whose.FULL:
+            if error.status == 429 and len(replica.keys.keys) > 1:
                 self.key.full(now, error.advice)
             else:
                 replica.cooldown.full(now, error.advice)
-        elif is_of_the_request(error):
-            replica.breaker.succeeded(self._ticket)
-            replica.answered_at = now
-        else:
+        elif error.whose is not Whose.REQUEST:
             self._round.went(replica, well=False)
+            is_sure = nobody_listens(error) or self.begun or replica.breaker.state != "closed"
             if type(error) is Silent and replica.is_frozen(self._sent):
                 replica.breaker.froze(now)
-            elif nobody_listens(error) or self.begun or replica.breaker.state != "closed":
-                replica.failed(self._ticket, now, error, certain=self._round.pool.several)
+            elif is_sure or not several:
+                replica.failed(self._ticket, now, error, alone=not several)
             else:
                 # Where others fail at it too, the request is to blame: they cannot all be broken.
                 self._round.suspect(replica, self._ticket, error)
         self._round.pool.changed(replica, now, error)
-
-
-def is_of_the_request(error: CallFailed) -> bool:
-    """Whether the same request would fail so anywhere."""
-    if isinstance(error, Refused):
-        return error.too_long or error.unsafe or error.status in OF_REQUESTS
-    return isinstance(error, AnswerTooLarge)
-
-
-def may_go_elsewhere(error: CallFailed) -> bool:
-    """Whether another replica, or another key, may answer it."""
-    if isinstance(error, Refused) and (error.busy or error.for_the_operator):
-        return True
-    return not is_of_the_request(error)

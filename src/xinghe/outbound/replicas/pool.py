@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from weakref import WeakSet
 
@@ -77,11 +77,14 @@ class Pool:
         """Have it called with the capacity whenever that may have changed."""
         self._resize = resize
 
-    def attempts(self, head: Head | None = None, tokens: int = 0) -> Iterator[Attempt]:
-        """Tries, each of another replica or with another key, until one goes well:
+    def attempts(
+        self, head: Head | None = None, tokens: int = 0, pauses: Sequence[float] = ()
+    ) -> Iterator[Attempt]:
+        """Tries, each of another replica or with another key, or of a server alone after each of
+        the `pauses`; they end with the block's `return`:
 
             for attempt in pool.attempts():
-                with attempt:
+                async with attempt:
                     return await attempt.ask(...)
 
         `head` is what the prompt begins with, `tokens` what the request is thought to cost. Raises
@@ -89,10 +92,7 @@ class Pool:
         is left who may not have it; as `Away` where it says that they cannot be reached.
         """
         self._probes.start()
-        attempt: Attempt | None = Round(self, head, tokens).first()
-        while attempt is not None:
-            yield attempt
-            attempt = attempt.next
+        return Round(self, head, tokens, pauses)
 
     def holds(self, url: str) -> Server | None:
         """The server that a URL leads to, if it is one of these."""
@@ -135,10 +135,9 @@ class Pool:
         self._probes.start()
 
     def pick(
-        self, head: Head | None, tokens: int, tried: set[Replica], keys: set[Key]
+        self, now: float, head: Head | None, tokens: int, tried: set[Replica], keys: set[Key]
     ) -> tuple[Replica, Key] | None:
         """Whom to try next, and with which key; `None` for nobody."""
-        now = self.clock()
         left = [one for one in self.replicas if one.weight and one not in tried]
         left = [one for one in left if not one.cooldown.left(now)]
         ready = [one for one in left if one.breaker.may_try(now)]
@@ -188,9 +187,8 @@ class Pool:
                 one.slow = is_slow
                 one.tell(now)
 
-    def why_nobody(self, tokens: int) -> CallFailed:
-        """What keeps all replicas from being tried now."""
-        now = self.clock()
+    def why_nobody(self, now: float, tokens: int) -> CallFailed:
+        """What kept all replicas from being tried."""
         taking = [one for one in self.replicas if one.weight]
         if not taking:
             return Away("all its replicas are drained", SOONEST)

@@ -10,7 +10,7 @@ import structlog
 
 from xinghe.observe import metrics
 from xinghe.outbound.client import Server
-from xinghe.outbound.faults import CallFailed, Refused, Unreachable
+from xinghe.outbound.faults import CallFailed, Refused, Unreachable, Whose
 from xinghe.outbound.replicas.breaker import CircuitBreaker
 from xinghe.outbound.replicas.cooldown import RetryAfter
 from xinghe.outbound.replicas.keys import InTurn, Key, Single
@@ -97,10 +97,13 @@ class Replica:
         """Whether it has been slow for long enough to be looked at again."""
         return self.slow and not self.outstanding and now - self.looked_at >= LOOK_EVERY
 
-    def failed(self, ticket: int, now: float, error: CallFailed, *, certain: bool) -> None:
-        """A request has failed, and it is the replica's fault."""
-        lost, certain = isinstance(error, Unreachable), certain and nobody_listens(error)
-        self.breaker.failed(ticket, now, lost=lost, certain=certain)
+    def failed(self, ticket: int, now: float, error: CallFailed, *, alone: bool) -> None:
+        """A request has failed, and it is the replica's fault, as far as can be told of one that
+        is `alone`: what breaks off there may be the request's own.
+        """
+        nobody = nobody_listens(error)
+        lost = nobody or (isinstance(error, Unreachable) and not alone)
+        self.breaker.failed(ticket, now, lost=lost, certain=nobody and not alone)
         self.suspected.set()
 
     def count(self, error: CallFailed) -> None:
@@ -164,5 +167,5 @@ def nobody_listens(error: CallFailed) -> bool:
 def kind_of(error: CallFailed) -> str:
     """What failed, in a word that metrics can count by."""
     if isinstance(error, Refused):
-        return "full" if error.busy else "owed" if error.for_the_operator else "status"
+        return {Whose.FULL: "full", Whose.OPERATOR: "owed"}.get(error.whose, "status")
     return "unreachable" if isinstance(error, Unreachable) else type(error).__name__.lower()

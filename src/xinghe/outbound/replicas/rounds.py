@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol, Self
 
-from xinghe.outbound.faults import CallFailed, Lost, Refused, Unreachable
+import structlog
+
+from xinghe.outbound.faults import CallFailed, Refused, Whose
 from xinghe.outbound.replicas.affinity import Head
 from xinghe.outbound.replicas.attempt import Attempt, Pooled
 from xinghe.outbound.replicas.keys import Key
 from xinghe.outbound.replicas.replica import Replica
+
+log = structlog.get_logger(__name__)
 
 SOONEST = 1.0
 """Seconds that a client is told to wait at least."""
@@ -16,6 +22,8 @@ SOONEST = 1.0
 
 class Away(CallFailed):
     """No replica could be tried, or is left to be; `retry_after` is in seconds."""
+
+    whose = Whose.AWAY
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
@@ -33,62 +41,81 @@ class UsedUp(Refused):
 class Picking(Pooled, Protocol):
     """What a round asks its pool."""
 
+    @property
+    def name(self) -> str: ...
+
     def pick(
-        self, head: Head | None, tokens: int, tried: set[Replica], keys: set[Key]
+        self, now: float, head: Head | None, tokens: int, tried: set[Replica], keys: set[Key]
     ) -> tuple[Replica, Key] | None:
         """Whom to try next, and with which key; `None` for nobody."""
 
     def went(self, head: Head | None, replica: Replica, *, well: bool) -> None:
         """What begins so was answered there, or failed there."""
 
-    def why_nobody(self, tokens: int) -> CallFailed:
-        """What keeps all replicas from being tried now."""
+    def why_nobody(self, now: float, tokens: int) -> CallFailed:
+        """What kept all replicas from being tried."""
 
 
 class Round:
-    """The attempts of one request: no replica is tried twice, and no key that was refused."""
+    """The attempts of one request: no replica is tried twice, and no key that was refused, but for
+    a server alone.
+    """
 
-    def __init__(self, pool: Picking, head: Head | None, tokens: int) -> None:
+    def __init__(
+        self, pool: Picking, head: Head | None, tokens: int, pauses: Sequence[float]
+    ) -> None:
         self.pool = pool
         self.tokens = tokens
         self._head = head
         self._tried = set[Replica]()
         self._keys = set[Key]()
         self._suspected: list[tuple[Replica, int, CallFailed]] = []
+        self._picked_at = 0.0
+        self._following: Attempt | None = None
+        self._pauses = pauses
+        """Before each further try of a server that nobody can stand in for, in seconds."""
         self._is_full = False
         """One of them said that it is: it is there, and will have room."""
 
-    def first(self) -> Attempt:
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Attempt:
         """Raises `Away`, `UsedUp`; `Broken` where no key has a value."""
-        attempt = self._next()
+        attempt, self._following = self._following or self._pick(), None
         if attempt is None:
-            raise self.pool.why_nobody(self.tokens)
+            raise self.pool.why_nobody(self._picked_at, self.tokens)
         return attempt
 
-    def goes_on(self, attempt: Attempt, error: CallFailed) -> bool:
+    async def goes_on(self, attempt: Attempt, error: CallFailed) -> bool:
         """Whether another attempt follows one that has failed so."""
-        about_key = (
-            isinstance(error, Refused)
-            and (error.for_the_operator or error.status == 429)
-            and len(attempt.replica.keys.keys) > 1
+        of_key = error.whose is Whose.OPERATOR or (
+            isinstance(error, Refused) and error.status == 429
         )
-        if about_key:
+        if of_key and len(attempt.replica.keys.keys) > 1:
             self._keys.add(attempt.key)
         else:
             self._tried.add(attempt.replica)
-        is_full = isinstance(error, Refused) and error.busy
-        self._is_full = self._is_full or is_full
-        attempt.next = self._next()
-        if attempt.next is not None:
+        self._is_full = self._is_full or error.whose is Whose.FULL
+        self._following = self._pick()
+        if self._following is not None:
             return True
         alone = not self.pool.several and len(attempt.replica.keys.keys) == 1
         if self._is_full and not alone:
-            raise self.pool.why_nobody(self.tokens) from None
-        if _is_unreachable(error) and (
-            self.pool.several or attempt.replica.breaker.state != "closed"
-        ):
+            raise self.pool.why_nobody(self._picked_at, self.tokens) from None
+        if error.whose is not Whose.AWAY:
+            return False
+        if self.pool.several or attempt.replica.breaker.state != "closed":
             raise Away(str(error), SOONEST) from None
-        return False
+        if not self._pauses:
+            return False
+        # It may be starting anew.
+        pause, *self._pauses = self._pauses
+        log.warning("tried_again", deployment=self.pool.name, error=str(error), after=pause)
+        await asyncio.sleep(pause)
+        self._tried.clear()
+        self._keys.clear()
+        return True
 
     def went(self, replica: Replica, *, well: bool) -> None:
         """It has begun to answer, or has failed by its own fault or the request's."""
@@ -106,15 +133,11 @@ class Round:
         """A replica has done what others failed at."""
         now = self.pool.clock()
         for replica, ticket, error in self._suspected:
-            replica.failed(ticket, now, error, certain=False)
+            replica.failed(ticket, now, error, alone=False)
             self.pool.changed(replica, now, error)
         self._suspected.clear()
 
-    def _next(self) -> Attempt | None:
-        found = self.pool.pick(self._head, self.tokens, self._tried, self._keys)
-        return found and Attempt(self, *found, self.pool.clock())
-
-
-def _is_unreachable(error: CallFailed) -> bool:
-    failing = isinstance(error, Refused) and (error.status >= 500 or error.status == 408)
-    return failing or isinstance(error, Unreachable | Lost)
+    def _pick(self) -> Attempt | None:
+        now = self._picked_at = self.pool.clock()
+        found = self.pool.pick(now, self._head, self.tokens, self._tried, self._keys)
+        return found and Attempt(self, *found, now)
