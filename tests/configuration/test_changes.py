@@ -70,6 +70,12 @@ async def test_an_old_version_is_applied_again(configurations: Configurations) -
         ({"models": {"deepseek-v3": {"deployment": "none"}}}, "'none', allowed"),
         ({"models": {"new": {"kind": "chat"}}}, r"models\.new: .*context"),
         ({"limits": {"qps": -1}}, "limits: qps is -1"),
+        ({"deployments": {"big": {"key": "sk-星河"}}}, "`key` has characters that no header"),
+        ({"deployments": {"big": {"key": None, "key_env": "sk-1"}}}, "`key_env` is no variable"),
+        (
+            {"deployments": {"big": {"key": None, "keys": [{"key_env": "sk-1"}]}}},
+            r"`keys\[0\].key_env` is no variable",
+        ),
         (
             {"deployments": {"big": {"url": "ftp://u:sk-pass@h/v1"}}},
             r"deployments\.big: `url` is wrong, allowed: an http",

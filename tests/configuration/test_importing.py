@@ -79,6 +79,20 @@ async def test_the_same_field_is_refused_with_both_values(
     assert made.version.tree["deployments"]["big"]["key"] == "sk-2"
 
 
+async def test_secrets_in_conflict_are_told_apart(
+    configurations: Configurations, tmp_path: Path
+) -> None:
+    models(tmp_path, BIG)
+    await configurations.started()
+    await patched(configurations, {"deployments": {"big": {"key": "sk-2"}}})
+    models(tmp_path, BIG.replace("sk-1", "sk-3"))
+    why = (await configurations.import_files()).troubles["models.toml"]
+    mark = "<secret deployments.big.key>"
+    assert f'the file says "{mark}", version 2 by app-1 says "{mark} (another)"' in why
+    assert f'it was "{mark} (a third)"' in why
+    assert "sk-" not in why
+
+
 async def test_to_apply_the_file_ends_a_conflict(
     configurations: Configurations, tmp_path: Path
 ) -> None:

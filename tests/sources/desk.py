@@ -10,7 +10,7 @@ from tests.weights.kit import Notes
 from xinghe.catalog import built, merged
 from xinghe.configuration.merging import patched
 from xinghe.settings import Embedded, Settings, Weights
-from xinghe.sources import Desk, Options, Use, parse_all, using
+from xinghe.sources import Desk, Options, Use, Using, parse_all
 
 TEMPLATE = (
     "{% for m in messages %}[INST] {{ m.content }} [/INST]{% endfor %}"
@@ -46,9 +46,9 @@ class Operator:
         )
         before = str(self.tree)
         try:
-            found = await using.use(
+            found = await Using(
                 desk, self.tree, {}, model, parse_all(sources), Options(**options)
-            )
+            ).use()
         finally:
             assert str(self.tree) == before, "nothing is changed before all is well"
         self.tree = patched(self.tree, found.patch)

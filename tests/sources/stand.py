@@ -73,6 +73,8 @@ class OpenAI(Stand):
         self.says = ["星", "河", "在", "此"]
         self.unlisted = False
         self.open_list = False
+        self.drips = False
+        """A byte of the list at a time, without an end."""
         self.status = 0
 
     @property
@@ -92,9 +94,15 @@ class OpenAI(Stand):
             return error(401, said, "invalid_api_key")
         return None
 
-    async def _list(self, request: web.Request) -> web.Response:
+    async def _list(self, request: web.Request) -> web.StreamResponse:
         if self.unlisted:
             return web.Response(status=404, text="404 page not found")
+        if self.drips:
+            response = web.StreamResponse(headers={"Content-Type": "application/json"})
+            await response.prepare(request)
+            while True:
+                await response.write(b" ")
+                await asyncio.sleep(0.05)
         refused = None if self.open_list else self._refused(request)
         return refused or web.json_response({"object": "list", "data": self.models})
 

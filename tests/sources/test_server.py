@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -258,3 +259,39 @@ async def test_a_key_that_cannot_be_sent(
     monkeypatch.setenv("STAND_KEY", "sk-星河")
     with pytest.raises(SourceError, match="the key has characters that no header can hold"):
         await operator.use("deepseek-v3", server.base, key=Key(variable="STAND_KEY"))
+
+
+@pytest.mark.parametrize("name", ["", "a" * 5000, "a\x1b[2Jb", "a\nb", "\u202eb", 5, None])
+async def test_a_name_that_cannot_be_used_is_none(
+    operator: Operator, server: OpenAI, name: object
+) -> None:
+    server.models = [{"id": name}]
+    with pytest.raises(SourceError, match="1 to 200 printable characters") as refused:
+        await operator.use("deepseek-v3", server.base)
+    assert str(refused.value).isprintable()
+    server.models = [{"id": name}, {"id": "good"}]
+    await operator.use("deepseek-v3", server.base)
+    assert operator.deployment("deepseek-v3")["model"] == "good"
+    if isinstance(name, str) and name:
+        with pytest.raises(SourceError, match="behind # has"):
+            await operator.use("deepseek-v3", f"{server.base}#{quote(name)}")
+
+
+@pytest.mark.parametrize("told", [1, 0, -4096, 10**12, 4096.5, True, "4096", [], 1e300, {"a": 1}])
+async def test_a_context_that_no_model_has_is_not_believed(
+    operator: Operator, server: OpenAI, told: object
+) -> None:
+    server.models = [{"id": "m", "max_model_len": told}]
+    await operator.use("deepseek-v3", server.base)
+    assert "context" not in operator.deployment("deepseek-v3")
+    assert any("not believed: --set context=N" in line for line in operator.told) == (told != 0)
+    # One of its other words may be right.
+    server.models = [{"id": "m", "max_model_len": told, "context_length": 8192.0}]
+    await operator.use("deepseek-v3", server.base)
+    assert operator.deployment("deepseek-v3")["context"] == 8192
+
+
+async def test_a_list_that_has_no_end_is_not_heard_out(operator: Operator, server: OpenAI) -> None:
+    server.drips = True
+    with pytest.raises(SourceError, match=r"did not say within 1 s .* \(--try-timeout\)"):
+        await operator.use("deepseek-v3", server.base, limit=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Protocol
 
@@ -10,6 +11,7 @@ from msgspec import Meta
 
 from xinghe.settings import require_reachable
 
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 Limit = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
@@ -73,11 +75,13 @@ def check_servers(deployment: Addressed) -> None:
         raise ValueError("`url` and `urls` are both given, allowed: one of them")
     if not (deployment.url or deployment.urls):
         raise ValueError("`url` is '', allowed: an http:// or https:// base URL (or `urls`)")
+    _check_key("", deployment)
     replicas = replicas_of(deployment)
     seen = dict[str, int]()
     for at, one in enumerate(replicas):
         name = f"urls[{at}]" if deployment.urls else "url"
         require_reachable(one.url, deployment.headers, name)
+        _check_key(f"{name}.", one)
         first = seen.setdefault(one.url.rstrip("/"), at)
         if first != at:
             raise ValueError(
@@ -92,6 +96,27 @@ def check_servers(deployment: Addressed) -> None:
         if bool(key.key) == bool(key.key_env):
             both = "both `key` and `key_env`" if key.key else "neither `key` nor `key_env`"
             raise ValueError(f"`keys[{at}]` has {both}, allowed: one of them")
+        _check_key(f"keys[{at}].", key)
         first = known.setdefault((key.key, key.key_env), at)
         if first != at:
             raise ValueError(f"`keys[{at}]` is the same as `keys[{first}]`, allowed: each once")
+
+
+class _Keyed(Protocol):
+    @property
+    def key(self) -> str: ...
+    @property
+    def key_env(self) -> str: ...
+
+
+def _check_key(where: str, keyed: _Keyed) -> None:
+    """Raises `ValueError` for a key that cannot be sent, or what names no variable; it repeats
+    neither: a key may stand in the place of the variable.
+    """
+    if not (keyed.key.isascii() and keyed.key.strip().isprintable()):
+        raise ValueError(f"`{where}key` has characters that no header can hold")
+    if keyed.key_env and not VARIABLE.fullmatch(keyed.key_env):
+        raise ValueError(
+            f"`{where}key_env` is no variable's name, allowed: letters, digits and _ (the key "
+            "itself stands in `key`)"
+        )

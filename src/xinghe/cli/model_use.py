@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from xinghe.catalog import Kind
 from xinghe.catalog.deployments import ENGINES
+from xinghe.catalog.replicas import VARIABLE
 from xinghe.cli import tried
 from xinghe.cli.changing import changing
 from xinghe.cli.common import actor, data_option, json_option, show
@@ -19,13 +19,22 @@ from xinghe.cli.tried import Tried
 from xinghe.configuration import Configurations
 from xinghe.configuration.redaction import redacted
 from xinghe.settings import Settings
-from xinghe.sources import Desk, Key, Options, SourceError, Use, assigned, known, parse_all, using
+from xinghe.sources import (
+    Desk,
+    Key,
+    Options,
+    SourceError,
+    Use,
+    Using,
+    assigned,
+    known,
+    parse_all,
+)
 from xinghe.sources.undoing import reset as reset_of
 from xinghe.sources.values import SECRET
 from xinghe.weights import terminal_progress
 
 MOST_OF_NOTE = 200
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @click.command()
@@ -108,7 +117,7 @@ def use(
         )
         now, file = await configurations.current(), await configurations.imported()
         configurations.catalog(now)  # else no part of it can be changed
-        found = await using.use(desk, now.tree, file, name, parsed, options)
+        found = await Using(desk, now.tree, file, name, parsed, options).use()
         return await _applied(settings, configurations, name, found)
 
     done = changing(data, action)

@@ -10,10 +10,11 @@ from xinghe.catalog import Tree
 from xinghe.configuration.merging import Conflict
 from xinghe.configuration.redaction import redacted
 from xinghe.configuration.tables import Field, Version
-from xinghe.configuration.tree import LISTS, Change, Path, changes, named
+from xinghe.configuration.tree import LISTS, Change, Path, changes, named, same
 
 MOST_SHOWN = 50
 """Changes of one version that are shown; the audit log is no place for a whole catalog."""
+WHICH = ("", " (another)", " (a third)")
 LONGEST = 200
 """Characters of a value as JSON."""
 
@@ -45,11 +46,7 @@ def summary(found: Iterable[Field]) -> list[str]:
 def conflicting(found: Sequence[Conflict], applied: Version) -> str:
     """Why a file is not imported: each field, what it says, what is applied, and what to do."""
     by = f"version {applied.number} by {applied.author}"
-    fields = "; ".join(
-        f"{named(each.path)}: the file says {_text(each.path, each.theirs)}, {by} says "
-        f"{_text(each.path, each.ours)}, it was {_text(each.path, each.base)}"
-        for each in found[:MOST_SHOWN]
-    )
+    fields = "; ".join(_conflict(each, by) for each in found[:MOST_SHOWN])
     return (
         "the file and the applied configuration have both changed since the file was last "
         f"imported. {fields}. Nothing of the file is applied. `xinghe config apply` with the file "
@@ -57,10 +54,30 @@ def conflicting(found: Sequence[Conflict], applied: Version) -> str:
     )
 
 
+def _conflict(found: Conflict, by: str) -> str:
+    theirs, ours, base = map(_json, _apart(found.path, (found.theirs, found.ours, found.base)))
+    return f"{named(found.path)}: the file says {theirs}, {by} says {ours}, it was {base}"
+
+
 def _sides(change: Change) -> tuple[Any, Any]:
-    was, became = (_brief(change.path, each) for each in (change.before, change.after))
-    # Two secrets look alike.
-    return was, f"{became} (another)" if became == was else became
+    was, became = _apart(change.path, (change.before, change.after))
+    return was, became
+
+
+def _apart(path: Path, values: Sequence[Any]) -> list[Any]:
+    """Values as they may be shown; what looks alike and is not, as two secrets, is told apart."""
+    shown = list[Any]()
+    for at, value in enumerate(values):
+        text = _brief(path, value)
+        alike = [each for each in values[:at] if same(_brief(path, each), text)]
+        others = [each for turn, each in enumerate(alike) if not _in(each, alike[:turn])]
+        which = next((turn for turn, each in enumerate(others) if same(each, value)), len(others))
+        shown.append(f"{text}{WHICH[which]}" if which else text)
+    return shown
+
+
+def _in(value: Any, others: Sequence[Any]) -> bool:
+    return any(same(value, each) for each in others)
 
 
 def _brief(path: Path, value: Any) -> Any:
@@ -74,10 +91,6 @@ def _brief(path: Path, value: Any) -> Any:
     shown = redacted(value, path)
     text = msgspec.json.encode(shown).decode()
     return shown if len(text) <= LONGEST else text[:LONGEST] + "…"
-
-
-def _text(path: Path, value: Any) -> str:
-    return _json(_brief(path, value))
 
 
 def _json(value: Any) -> str:

@@ -12,11 +12,11 @@ import msgspec
 
 from xinghe.catalog import Kind
 from xinghe.outbound import CallFailed, Refused, Server, decoded
-from xinghe.settings import nearest
-from xinghe.sources.draft import UPSTREAM, Draft
+from xinghe.settings import nearest, shape
+from xinghe.sources.draft import UPSTREAM, Draft, Say, believed, in_time
 from xinghe.sources.faults import told
-from xinghe.sources.server import CONNECT, MOST, SILENCE
-from xinghe.sources.source import Ollama, SourceError
+from xinghe.sources.server import CONNECT, LISTED, MOST, SILENCE
+from xinghe.sources.source import Ollama, SourceError, is_name
 
 T = TypeVar("T")
 PORT = 11434
@@ -63,15 +63,16 @@ def address(environ: Mapping[str, str] = os.environ) -> str:
     return f"{scheme}://{shown}:{port or usual}{parts.path.rstrip('/')}"
 
 
-async def of_ollama(source: Ollama, kind: Kind) -> Draft:
-    """The deployment of one of its models. Raises `SourceError`."""
+async def of_ollama(source: Ollama, kind: Kind, say: Say, limit: float) -> Draft:
+    """The deployment of one of its models, asked within `limit` seconds. Raises `SourceError`."""
     if kind is Kind.IMAGE:
         raise SourceError(
             "Ollama makes no images, allowed for an image model: a folder or .safetensors file, "
             "modelscope:owner/repo, huggingface:owner/repo, http(s)://host/v1[#model]"
         )
     base = address()
-    shown = await _show(base, source.name)
+    async with in_time(base, limit):
+        shown = await _show(base, source.name)
     can = set(shown.capabilities or [OF_KIND[kind]])
     if OF_KIND[kind] not in can:
         raise SourceError(
@@ -82,23 +83,27 @@ async def of_ollama(source: Ollama, kind: Kind) -> Draft:
         "url": f"{base}/v1",
         "model": source.name,
     }
-    if context := _context(shown):
+    told = _context(shown)
+    context = believed(told)
+    if context:
         table["context"] = context
+    elif told:
+        say(f"Ollama says that {source.name} takes {shape(told)} tokens, which is not believed")
     if kind is Kind.CHAT and shown.capabilities is not None:
         able = {"tools": "tools", "thinks": "thinking", "vision": "vision"}
         table |= {field: name in can for field, name in able.items()}
     return Draft(table, f"{source.name} of Ollama at {base}", context)
 
 
-async def loaded_context(base: str, model: str) -> int:
+async def loaded_context(base: str, model: str, limit: float) -> int:
     """The context that Ollama gives a model which is loaded; 0 where it does not tell."""
     try:
-        running = await _ask(base, "GET", "/api/ps", None, _Models)
-    except CallFailed:
+        async with in_time(base, limit):
+            running = await _ask(base, "GET", "/api/ps", None, _Models)
+    except (CallFailed, SourceError):
         return 0
-    return next(
-        (each.context_length for each in running.models if _same(model, each.name or each.model)), 0
-    )
+    told = (each.context_length for each in running.models if _same(model, each.name or each.model))
+    return believed(next(told, 0))
 
 
 async def _show(base: str, name: str) -> _Shown:
@@ -117,10 +122,12 @@ async def _show(base: str, name: str) -> _Shown:
     except CallFailed as error:
         raise told(error, base, name) from None
     names = [each.name or each.model for each in here.models]
+    names = [each for each in names if is_name(each)]
     near = nearest(name, names)
     hint = f"did you mean {near!r}? " if near else ""
+    has = ", ".join(names[:LISTED]) or "none"
     raise SourceError(
-        f"Ollama at {base} has no model {name!r}; {hint}it has: {', '.join(names) or 'none'}; "
+        f"Ollama at {base} has no model {name!r}; {hint}it has: {has}; "
         f"`ollama pull {name}` brings it"
     )
 
@@ -134,13 +141,12 @@ async def _ask(base: str, method: str, path: str, body: object, kind: type[T]) -
         await server.aclose()
 
 
-def _context(shown: _Shown) -> int:
-    """What the model is set to, else what it was trained for."""
-    if asked := re.search(r"^num_ctx\s+(\d+)\s*$", shown.parameters, re.MULTILINE):
+def _context(shown: _Shown) -> object:
+    """What the model is set to, else what it was trained for, as it is told."""
+    if asked := re.search(r"^num_ctx\s+(\d{1,18})\s*$", shown.parameters, re.MULTILINE):
         return int(asked[1])
     architecture = shown.model_info.get("general.architecture")
-    found = shown.model_info.get(f"{architecture}.context_length")
-    return found if isinstance(found, int) and found > 0 else 0
+    return shown.model_info.get(f"{architecture}.context_length")
 
 
 def _same(asked: str, found: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,16 +12,14 @@ import msgspec
 
 from xinghe.catalog import Kind
 from xinghe.outbound import CallFailed, Refused, Server, Unreadable, decoded
-from xinghe.settings import nearest
-from xinghe.sources.draft import UPSTREAM, Draft, Key, Say
+from xinghe.settings import nearest, shape
+from xinghe.sources.draft import UPSTREAM, Draft, Key, Say, believed, in_time
 from xinghe.sources.faults import told
-from xinghe.sources.source import Endpoint, SourceError
+from xinghe.sources.source import LONGEST, Endpoint, SourceError, is_name, origin_of
 
 CONNECT, SILENCE = 5.0, 15.0
 """Seconds."""
 MOST = 8 * 1024 * 1024
-LONGEST = 200
-"""Characters of a model's name."""
 LISTED = 40
 """Models that are listed in a message."""
 CONTEXTS = (
@@ -32,8 +31,17 @@ Choose = Callable[[Sequence[str]], str]
 """Has one of several models chosen; empty where nobody can be asked."""
 
 
+class Asking(msgspec.Struct, frozen=True):
+    """How servers are asked which models they have, within `limit` seconds each."""
+
+    key: Key
+    choose: Choose
+    say: Say
+    limit: float
+
+
 class _Limits(msgspec.Struct, frozen=True):
-    context: int = 0
+    context: Any = 0
 
 
 class _ChatLimits(msgspec.Struct, frozen=True):
@@ -49,9 +57,11 @@ class _Ours(msgspec.Struct, frozen=True):
 
 class Offered(msgspec.Struct, frozen=True):
     """A model that a server lists: its context in tokens, 0 if not told, and what another Xinghe
-    tells of it."""
+    tells of it. `doubted` is a context that it tells and that no model has.
+    """
 
     context: int = 0
+    doubted: str = ""
     ours: _Ours | None = None
 
 
@@ -59,24 +69,23 @@ class _List(msgspec.Struct):
     data: list[dict[str, Any]]
 
 
-async def of_endpoint(
-    source: Endpoint, kind: Kind, key: Key, choose: Choose, say: Say, *, asked: bool = True
-) -> Draft:
+async def of_endpoint(source: Endpoint, kind: Kind, asking: Asking, *, asked: bool = True) -> Draft:
     """The deployment of a model on a server. Raises `SourceError`.
 
     Where it need not be `asked`, a server that is away is none the worse, if the model is named.
     """
-    url, models = await _known(source, key, say, asked=asked)
-    name = source.model or _the_one(source, models, choose)
-    offered, context = _found(source, name, models, say)
-    table: dict[str, Any] = {"engine": UPSTREAM[kind], "url": url, "model": name, **key.fields}
+    url, models = await _known(source, asking, asked=asked)
+    name = source.model or _the_one(source, models, asking.choose)
+    offered, context = _found(source, name, models, asking.say)
+    table: dict[str, Any] = {"engine": UPSTREAM[kind], "url": url, "model": name}
+    table |= asking.key.fields
     shown = f"{name} at {source.origin}"
     if source.others:
         table["urls"] = [table.pop("url")]
     for other in source.others:
         server = Endpoint(other, name)
-        url, models = await _known(server, key, say, asked=asked)
-        _, its = _found(server, name, models, say)
+        url, models = await _known(server, asking, asked=asked)
+        _, its = _found(server, name, models, asking.say)
         context = min(filter(None, (context, its)), default=0)
         table["urls"].append(url)
         shown += f", {server.origin}"
@@ -92,17 +101,18 @@ async def of_endpoint(
 
 
 async def _known(
-    source: Endpoint, key: Key, say: Say, *, asked: bool
+    source: Endpoint, asking: Asking, *, asked: bool
 ) -> tuple[str, dict[str, Offered]]:
     """The base URL and the models of a server. Raises `SourceError`."""
     try:
-        url, models = await _models(source, key)
+        async with in_time(source.origin, asking.limit):
+            url, models = await _models(source, asking.key)
     except SourceError:
         if asked or not source.model:
             raise
         return source.url, {}
     if url != source.url:
-        say(f"the base URL is {url.partition('?')[0]}")
+        asking.say(f"the base URL is {url.partition('?')[0]}")
     return url, models
 
 
@@ -115,6 +125,11 @@ def _found(
         hint = f"; did you mean {near!r}?" if near else ""
         say(f"{source.origin} does not list {name!r}{hint}")
     offered = models.get(name, Offered())
+    if offered.doubted:
+        say(
+            f"{source.origin} says that {name} takes {offered.doubted} tokens, which is not "
+            "believed: --set context=N says how many it takes"
+        )
     return offered, offered.context
 
 
@@ -149,24 +164,24 @@ async def _listed(url: str, key: Key) -> dict[str, Offered]:
         models = decoded(data, _List).data
     finally:
         await server.aclose()
-    return {each["id"]: _offered(each) for each in models if _is_name(each.get("id"))}
-
-
-def _is_name(name: object) -> bool:
-    """Whether it can be shown on a terminal, and kept."""
-    return isinstance(name, str) and 0 < len(name) <= LONGEST and name.isprintable()
+    found = {each["id"]: _offered(each) for each in models if is_name(each.get("id"))}
+    if models and not found:
+        raise SourceError(
+            f"{origin_of(url)} lists {len(models)} models, and none with a name that can be used, "
+            f"allowed: 1 to {LONGEST} printable characters"
+        )
+    return found
 
 
 def _offered(model: dict[str, Any]) -> Offered:
-    for name in CONTEXTS:
-        found = model.get(name)
-        if isinstance(found, int) and not isinstance(found, bool) and found > 0:
-            return Offered(found)
-    try:
+    ours = None
+    told = [model[name] for name in CONTEXTS if model.get(name) is not None]
+    with suppress(KeyError, msgspec.ValidationError):
         ours = msgspec.convert(model["xinghe"], _Ours)
-    except (KeyError, msgspec.ValidationError):
-        return Offered()
-    return Offered(ours.limits.effective.context, ours)
+        told.append(ours.limits.effective.context)
+    contexts = [context for context in map(believed, told) if context]
+    doubted = shape(told[0])[:40] if told and told[0] != 0 and not contexts else ""
+    return Offered(contexts[0] if contexts else 0, doubted, ours)
 
 
 def _the_one(source: Endpoint, models: dict[str, Offered], choose: Choose) -> str:

@@ -32,6 +32,8 @@ OPERATIONS = ("/chat/completions", "/completions", "/embeddings", "/images/gener
 SECRET = re.compile(r"key|token|secret|password|signature", re.IGNORECASE)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 OLLAMA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:[/:][A-Za-z0-9._-]+)*")
+LONGEST = 200
+"""Characters of a model's name at its server."""
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 
 
@@ -81,6 +83,11 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 Source = File | Known | Repository | Ollama | Endpoint
+
+
+def is_name(name: object) -> bool:
+    """Whether a model's name can be shown on a terminal, and kept."""
+    return isinstance(name, str) and 0 < len(name) <= LONGEST and name.isprintable()
 
 
 def origin_of(url: str) -> str:
@@ -192,7 +199,13 @@ def _endpoint(text: str) -> Source:
     for operation in OPERATIONS:
         path = path.removesuffix(operation)
     query = f"?{parts.query}" if parts.query else ""
-    return Endpoint(f"{parts.scheme.lower()}://{parts.netloc}{path}{query}", unquote(model).strip())
+    name = unquote(model).strip()
+    if name and not is_name(name):
+        raise SourceError(
+            f"the model's name behind # has {len(name)} characters, allowed: 1 to {LONGEST} that "
+            "can be printed"
+        )
+    return Endpoint(f"{parts.scheme.lower()}://{parts.netloc}{path}{query}", name)
 
 
 def _repository(hub: str, rest: str) -> Source:
@@ -209,7 +222,7 @@ def _repository(hub: str, rest: str) -> Source:
 
 def _ollama(name: str) -> Source:
     name = name.removeprefix("//").strip()
-    if not OLLAMA.fullmatch(name):
+    if not OLLAMA.fullmatch(name) or not is_name(name):
         raise SourceError(
             f"ollama:{_short(name)} names no model, allowed: ollama:name or ollama:name:tag, as "
             "`ollama list` shows them"
