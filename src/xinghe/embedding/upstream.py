@@ -1,5 +1,7 @@
 """Any server with OpenAI's `POST /embeddings`, and perhaps `POST /rerank`, as an embedder."""
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import math
@@ -85,10 +87,17 @@ class _Ranking(msgspec.Struct):
 
 
 class UpstreamEmbedder(Embedder):
-    """`count` gives the tokens of a text where the server's own tokenizer is out of reach."""
+    """`count` gives the tokens of a text where the server's own tokenizer is out of reach.
+
+    `before` served the deployment until it was changed: slots and servers are the same.
+    """
 
     def __init__(
-        self, name: str, deployment: UpstreamEmbeddingDeployment, count: Callable[[str], int]
+        self,
+        name: str,
+        deployment: UpstreamEmbeddingDeployment,
+        count: Callable[[str], int],
+        before: UpstreamEmbedder | None = None,
     ) -> None:
         self._deployment = deployment
         self.served_by = f"{name}/{deployment.model}"
@@ -96,14 +105,17 @@ class UpstreamEmbedder(Embedder):
         self.resizable = deployment.resizable
         self.reranks = bool(deployment.reranker)
         self.max_tokens = deployment.context
-        self._pool = Pool(name, deployment)
+        self._pool: Pool = Pool(name, deployment, before._pool if before else None)
         self._count = count
         self._prefixes: dict[Form, str] = {
             "text": "",
             "query": deployment.query_prefix,
             "passage": deployment.passage_prefix,
         }
-        self._slots = Slots(self._pool.capacity, queue=deployment.queue)
+        places, queue = self._pool.capacity, deployment.queue
+        self._slots: Slots = before._slots if before else Slots(places, queue=queue)
+        self._slots.bound(queue=queue)
+        self._slots.resize(places)
         self._pool.on_resize(self._slots.resize)
 
     async def vectors(

@@ -3,6 +3,8 @@
 Its faults become ours and its text stays here: an `EngineError` is for the log.
 """
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -71,7 +73,10 @@ MORE_TIMEOUT = 60.0
 class UpstreamEngine:
     """Calls `POST <url>/chat/completions` as a stream, whatever the client asked for."""
 
-    def __init__(self, name: str, deployment: UpstreamDeployment) -> None:
+    def __init__(
+        self, name: str, deployment: UpstreamDeployment, before: UpstreamEngine | None = None
+    ) -> None:
+        """`before` served the deployment until it was changed: slots and servers are the same."""
         self.served_by = f"{name}/{deployment.model}"
         self.abilities = Abilities(
             constraints="none" if deployment.structure == "none" else "schema",
@@ -80,8 +85,11 @@ class UpstreamEngine:
             vision=deployment.vision,
         )
         self._deployment = deployment
-        self._pool = Pool(name, deployment)
-        self.admission = Slots(self._pool.capacity, queue=deployment.queue)
+        self._pool: Pool = Pool(name, deployment, before._pool if before else None)
+        count, queue = self._pool.capacity, deployment.queue
+        self.admission: Slots = before.admission if before else Slots(count, queue=queue)
+        self.admission.bound(queue=queue)
+        self.admission.resize(count)
         self._pool.on_resize(self.admission.resize)
         self._vision = Vision(decodes=True)
 
@@ -129,8 +137,10 @@ class UpstreamEngine:
         head = head_of(body) if self._pool.several else None
         prefilled = begun = False
         try:
+            # The most that it may come to, until the usage is known.
+            tokens = request.prompt.bound + request.max_tokens
             pauses = () if request.has_stand_in else PAUSES
-            for attempt in self._pool.attempts(head, request.prompt.tokens, pauses):
+            for attempt in self._pool.attempts(head, tokens, pauses):
                 attempt.unseen = request.whole
                 async with attempt:
                     with await attempt.call("POST", "/chat/completions", body) as answer:

@@ -1,5 +1,7 @@
 """Any server with OpenAI's `POST /images/generations` as an image engine."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -42,7 +44,14 @@ OPENAI_IGNORES = ("negative_prompt", "steps", "sampler_index", "seed", "cfg_scal
 class UpstreamImageEngine:
     """Asks for one image after the other: not every server takes an `n`, or knows our seeds."""
 
-    def __init__(self, name: str, deployment: UpstreamImagesDeployment, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        name: str,
+        deployment: UpstreamImagesDeployment,
+        fetch: Fetch,
+        before: UpstreamImageEngine | None = None,
+    ) -> None:
+        """`before` served the deployment until it was changed: slots and servers are the same."""
         self.served_by = f"{name}/{deployment.model}"
         self.abilities: dict[str, str] = {}
         if deployment.dialect == "openai":
@@ -50,12 +59,15 @@ class UpstreamImageEngine:
             self.abilities = {"style": "written into the prompt", **ignored}
         self._deployment = deployment
         self._fetch = fetch
-        self._pool = Pool(name, deployment)
+        self._pool: Pool = Pool(name, deployment, before._pool if before else None)
         self._unpacker = Worker(
             "xinghe.images.unpacking", Unpacked, timeout=UNPACKING, memory=UNPACKING_MEMORY
         )
-        queue = deployment.queue
-        self._slots = Slots(self._pool.capacity, queue=queue, share=share_of(queue))
+        places, queue = self._pool.capacity, deployment.queue
+        share = share_of(queue)
+        self._slots: Slots = before._slots if before else Slots(places, queue=queue, share=share)
+        self._slots.bound(queue=queue, share=share)
+        self._slots.resize(places)
         self._pool.on_resize(self._slots.resize)
 
     async def start(self) -> None:

@@ -63,6 +63,10 @@ class FairQueue(Generic[Item]):
         """The size of all that waits."""
         self._turns: OrderedDict[str, deque[Item]] = OrderedDict()
 
+    def bound(self, *, most: int, share: int) -> None:
+        """Have other bounds from now on."""
+        self._most, self._share = most, share
+
     def put(self, account: str, item: Item, *, bounded: bool = True) -> None:
         """Raises `QueueFull` where there is no room in all, or none for this account."""
         size = self._size(item)
@@ -220,6 +224,10 @@ class Slots:
             else:
                 self._queue.remove(account, me)
             raise
+
+    def bound(self, *, queue: int, share: int | None = None) -> None:
+        """Let so many wait from now on; those that wait already stay."""
+        self._queue.bound(most=queue, share=queue if share is None else share)
 
     def resize(self, count: int) -> None:
         """Have so many slots from now on; calls beyond that keep theirs until they end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
@@ -35,6 +36,9 @@ class Peer:
         """Those of the requests, in order."""
         self.probes = 0
         self.at_work = self.most_at_work = 0
+        self._with = Counter[str]()
+        self.most_with = Counter[str]()
+        """By key, the most that were at work at once."""
         self._runner: web.AppRunner | None = None
         self._port = 0
         self._gone = asyncio.Event()
@@ -91,12 +95,15 @@ class Peer:
         self.keys.append(key)
         self.at_work += 1
         self.most_at_work = max(self.most_at_work, self.at_work)
+        self._with[key] += 1
+        self.most_with[key] = max(self.most_with[key], self._with[key])
         try:
             await request.read()
             async with self._turn if self.single else nullcontext():
                 return await self._answer(key, request)
         finally:
             self.at_work -= 1
+            self._with[key] -= 1
 
     async def _answer(self, key: str, request: web.Request) -> web.Response:
         headers = {} if self.advice is None else {"Retry-After": self.advice}
@@ -132,7 +139,11 @@ async def peers(number: int) -> AsyncIterator[list[Peer]]:
 
 @asynccontextmanager
 async def pool_of(
-    *there: Peer | Replica, name: str = "up", silence: float = 5.0, **fields: Any
+    *there: Peer | Replica,
+    name: str = "up",
+    silence: float = 5.0,
+    before: Pool | None = None,
+    **fields: Any,
 ) -> AsyncIterator[Pool]:
     """Their pool; a single one is given as `url`."""
     urls = tuple(one.url if isinstance(one, Peer) else one for one in there)
@@ -142,7 +153,7 @@ async def pool_of(
     spec = UpstreamEmbeddingDeployment(
         model="m", connect_timeout=2.0, silence_timeout=silence, **where, **fields
     )
-    pool = Pool(name, spec)
+    pool = Pool(name, spec, before)
     try:
         yield pool
     finally:

@@ -292,7 +292,7 @@ def test_no_key_is_used_beyond_its_limits(
             assert 0 < ring.wait(now, tokens) <= MINUTE
             for account in accounts.values():
                 account.open = 0
-                while account.key.outstanding:
+                while account.key.used.outstanding:
                     account.key.gave_back()
             now += ring.wait(now, tokens)
             assert ring.choose(now, tokens) is not None, "told when to come again"

@@ -1,5 +1,7 @@
 """Which replica has read the beginning of a prompt already, so that it need not read it again."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -59,9 +61,11 @@ class PrefixAffinity:
     chooses among the others. With fewer than `few` requests it is never too much to go on there.
     """
 
-    def __init__(self, few: int = 0) -> None:
+    def __init__(self, few: int = 0, before: PrefixAffinity | None = None) -> None:
+        """`before`: one whose memory it goes on with."""
         self._few = few
-        self._went: OrderedDict[bytes, tuple[str, bool]] = OrderedDict()
+        self._went: OrderedDict[bytes, tuple[str, bool]]
+        self._went = before._went if before else OrderedDict()
 
     def prefer(self, head: Head, among: Sequence[Some]) -> Some | None:
         work, weights = sum(one.outstanding for one in among), sum(one.weight for one in among)

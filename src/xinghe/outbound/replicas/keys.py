@@ -41,19 +41,28 @@ class Charge(msgspec.Struct):
     tokens: int
 
 
-class Key:
-    """One key: what was sent with it in the last minute, and what is at work."""
+class Used(msgspec.Struct):
+    """What is known of a key, whatever its limits are: a changed deployment goes on with it."""
 
-    def __init__(self, spec: KeySpec, number: int) -> None:
+    outstanding: int = 0
+    refused: bool = False
+    at: float = -math.inf
+    """When it was used last."""
+    until: float = 0.0
+    """Before then it is not to be used."""
+    minute: deque[Charge] = msgspec.field(default_factory=deque)
+    """What was sent with it in the last minute, of `tokens` in all."""
+    tokens: int = 0
+
+
+class Key:
+    """One key and its limits, with what was sent with it and what is at work."""
+
+    def __init__(self, spec: KeySpec, number: int, used: Used | None = None) -> None:
         self.spec = spec
         self.number = number
         """Counted from 1: what it is called where it must not be told."""
-        self.outstanding = 0
-        self.refused = False
-        self.used_at = -math.inf
-        self._until = 0.0
-        self._minute: deque[Charge] = deque()
-        self._tokens = 0
+        self.used = used or Used()
 
     @property
     def value(self) -> str:
@@ -67,14 +76,14 @@ class Key:
         """
         self._forget(now)
         spec = self.spec
-        waits = [max(0.0, self._until - now)]
-        if spec.concurrent and self.outstanding >= spec.concurrent:
+        waits = [max(0.0, self.used.until - now)]
+        if spec.concurrent and self.used.outstanding >= spec.concurrent:
             waits.append(WAITS)
-        if spec.rpm and len(self._minute) >= spec.rpm:
-            waits.append(self._minute[len(self._minute) - spec.rpm].at + MINUTE - now)
-        if spec.tpm and self._minute and self._tokens + tokens > spec.tpm:
-            left, too_much = self._tokens, spec.tpm - tokens
-            for charge in self._minute:
+        if spec.rpm and len(self.used.minute) >= spec.rpm:
+            waits.append(self.used.minute[len(self.used.minute) - spec.rpm].at + MINUTE - now)
+        if spec.tpm and self.used.minute and self.used.tokens + tokens > spec.tpm:
+            left, too_much = self.used.tokens, spec.tpm - tokens
+            for charge in self.used.minute:
                 left -= charge.tokens
                 waits.append(charge.at + MINUTE - now)
                 if left <= too_much:
@@ -83,39 +92,39 @@ class Key:
 
     def take(self, now: float, tokens: int) -> Charge:
         """A request is sent."""
-        self.used_at = now
-        self.outstanding += 1
+        self.used.at = now
+        self.used.outstanding += 1
         charge = Charge(now, tokens)
-        if self.spec.rpm or self.spec.tpm:
-            self._minute.append(charge)
-            self._tokens += tokens
+        self.used.minute.append(charge)  # be there limits or not: a change may set some
+        self.used.tokens += tokens
+        self._forget(now)
         return charge
 
     def gave_back(self) -> None:
         """It has ended."""
-        self.outstanding -= 1
+        self.used.outstanding -= 1
 
     def correct(self, charge: Charge, tokens: int, now: float) -> None:
         """So many tokens it was in truth."""
-        if (self.spec.rpm or self.spec.tpm) and now - charge.at < MINUTE:
-            self._tokens += tokens - charge.tokens
+        if now - charge.at < MINUTE:
+            self.used.tokens += tokens - charge.tokens
             charge.tokens = tokens
 
     def full(self, now: float, advice: float | None) -> None:
         """The server says that this key has used up what it may."""
         pause = WAITS if advice is None else min(advice, LONGEST)
-        self._until = max(self._until, now + pause)
+        self.used.until = max(self.used.until, now + pause)
 
     def turned_away(self, now: float) -> None:
         """The server refuses it."""
-        self.refused, self._until = True, now + REFUSED_FOR
+        self.used.refused, self.used.until = True, now + REFUSED_FOR
 
     def accepted(self) -> None:
-        self.refused = False
+        self.used.refused = False
 
     def _forget(self, now: float) -> None:
-        while self._minute and now - self._minute[0].at >= MINUTE:
-            self._tokens -= self._minute.popleft().tokens
+        while self.used.minute and now - self.used.minute[0].at >= MINUTE:
+            self.used.tokens -= self.used.minute.popleft().tokens
 
 
 class KeyChoice(Protocol):
@@ -144,12 +153,12 @@ class InTurn:
     def choose(self, now: float, tokens: int, tried: Container[Key] = ()) -> Key | None:
         left = [key for key in self.keys if key not in tried and key.value]
         ready = [key for key in left if not key.wait(now, tokens)]
-        if not ready and all(key.refused for key in self.keys if key.value):
+        if not ready and all(key.used.refused for key in self.keys if key.value):
             ready = left
-        return min(ready, key=lambda key: (key.outstanding, key.used_at), default=None)
+        return min(ready, key=lambda key: (key.used.outstanding, key.used.at), default=None)
 
     def wait(self, now: float, tokens: int) -> float:
-        waits = [key.wait(now, tokens) for key in self.keys if key.value and not key.refused]
+        waits = [key.wait(now, tokens) for key in self.keys if key.value and not key.used.refused]
         return min(waits, default=WAITS)
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from xinghe.outbound.client import Server
 from xinghe.outbound.faults import Broken, CallFailed
 from xinghe.outbound.replicas.affinity import Affinity, Head, PrefixAffinity
 from xinghe.outbound.replicas.attempt import Attempt
 from xinghe.outbound.replicas.choice import Choice, LeastOutstanding
-from xinghe.outbound.replicas.keys import Key
+from xinghe.outbound.replicas.keys import MINUTE, Key
 from xinghe.outbound.replicas.probes import Probes
 from xinghe.outbound.replicas.replica import Replica
 from xinghe.outbound.replicas.rounds import SOONEST, Away, Round, UsedUp
 from xinghe.outbound.replicas.slowness import slow_ones
-from xinghe.outbound.replicas.specs import Deployment, replicas_of
+from xinghe.outbound.replicas.specs import Deployment, KeyUses, replicas_of
 from xinghe.outbound.replicas.states import KeyRefused, ServerState
 
 _COUNT = count()
@@ -31,13 +31,15 @@ class Pool:
     """Servers that do the same work, with `slots` requests at most for each.
 
     A policy of each kind decides: which replica is preferred for a prompt (`affinity`), who else
-    gets it (`choice`). `name` is what the operator calls the deployment.
+    gets it (`choice`). `name` is what the operator calls the deployment; `before` is what served it
+    until it was changed, and may still be at work: servers and keys that are the same stay known.
     """
 
     def __init__(
         self,
         name: str,
         deployment: Deployment,
+        before: Pool | None = None,
         *,
         choice: Choice | None = None,
         affinity: Affinity | None = None,
@@ -49,8 +51,15 @@ class Pool:
         self.connect_timeout = deployment.connect_timeout
         """Seconds for which whoever asks whether anybody answers waits."""
         self._choice = choice or LeastOutstanding()
-        self._affinity = affinity or PrefixAffinity(deployment.slots // 4)
-        self.replicas = replicas_of(name, deployment)
+        self._affinity = affinity or PrefixAffinity(
+            deployment.slots // 4, before.affinity if before else None
+        )
+        known = {one.url: one for one in before.replicas} if before else {}
+        self._uses = before.key_uses() if before else {}
+        self.replicas: list[Replica] = replicas_of(name, deployment, known, self._uses)
+        self._heir: ref[Pool] | None = None
+        if before is not None:
+            before._heir = ref(self)
         self.several = len(self.replicas) > 1
         self._compared_at = 0.0
         self._resize: Callable[[int], object] | None = None
@@ -67,6 +76,25 @@ class Pool:
         rings = {id(one.keys): one.keys for one in there}.values()
         places = [key.spec.concurrent for ring in rings for key in ring.keys]
         return min(slots, sum(places)) if places and all(places) else slots
+
+    @property
+    def affinity(self) -> PrefixAffinity | None:
+        """What remembers where conversations went."""
+        return self._affinity if isinstance(self._affinity, PrefixAffinity) else None
+
+    @property
+    def has_heir(self) -> bool:
+        """Whether a changed deployment goes on with what is known here."""
+        return self._heir is not None and self._heir() is not None
+
+    def key_uses(self) -> KeyUses:
+        """What was sent with each key, also with those that were taken out a moment ago."""
+        now = self.clock()
+        return {
+            key: used
+            for key, used in self._uses.items()
+            if used.outstanding or now - used.at < MINUTE or now < used.until
+        }
 
     @property
     def counts_tokens(self) -> bool:
@@ -130,6 +158,8 @@ class Pool:
 
     def changed(self, replica: Replica, now: float, error: CallFailed | None = None) -> None:
         """Something is known of a replica that may change who is preferred."""
+        if self.has_heir:
+            return  # which watches, and tells
         if replica.tell(now, error) and self._resize is not None:
             self._resize(self.capacity)
         self._probes.start()

@@ -30,6 +30,8 @@ class Watched(Protocol):
     @property
     def several(self) -> bool: ...
     @property
+    def has_heir(self) -> bool: ...
+    @property
     def connect_timeout(self) -> float: ...
     @property
     def clock(self) -> Callable[[], float]: ...
@@ -95,7 +97,7 @@ class Probes:
             self._tasks.pop(replica, None)
 
     def _is_watched(self, replica: Replica) -> bool:
-        return replica.weight > 0
+        return replica.weight > 0 and not self._pool.has_heir
 
     def _pause(self, replica: Replica) -> float:
         silent = replica.breaker.is_silent or replica.breaker.state != "closed"

@@ -30,18 +30,21 @@ class Replica:
     """A server with its weight, its keys, and what the policies know of it.
 
     `label` is what it is called in the log and in metrics; `servers` has it once for each key.
+    `before` is the same server in a deployment that was changed: the two share what they know.
     """
 
     def __init__(
         self,
         deployment: str,
         label: str,
+        url: str,
         weight: float,
         keys: InTurn | Single,
         servers: Mapping[Key, Server],
         breaker: CircuitBreaker,
+        before: Replica | None = None,
     ) -> None:
-        self.deployment, self.name = deployment, label
+        self.deployment, self.name, self.url = deployment, label, url
         self.weight = weight
         self.credit = 0.0
         self.at_work: dict[object, Response | None] = {}
@@ -63,6 +66,8 @@ class Replica:
         self.waits: set[asyncio.Timeout] = set()
         """Of those that would go to another replica if nobody were here any more."""
         self._told: State = "up"
+        if before is not None:
+            self._go_on(before)
 
     @property
     def server(self) -> Server:
@@ -83,6 +88,14 @@ class Replica:
         probes.
         """
         return self.answers != "never" and self.breaker.is_silent and self.heard_at <= since
+
+    def _go_on(self, before: Replica) -> None:
+        """Share with its former self what is known, and what is at work."""
+        self.breaker, self.cooldown = before.breaker, before.cooldown
+        self.words, self.at_work, self.waits = before.words, before.at_work, before.waits
+        self.slow, self.looked_at, self._told = before.slow, before.looked_at, before._told
+        self.answered_at, self.probed_at = before.answered_at, before.probed_at
+        self.answers = before.answers
 
     def state(self, now: float) -> State:
         if not self.weight:

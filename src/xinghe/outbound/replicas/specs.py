@@ -9,7 +9,7 @@ import msgspec
 
 from xinghe.outbound.client import Server
 from xinghe.outbound.replicas.breaker import CircuitBreaker
-from xinghe.outbound.replicas.keys import InTurn, Key, KeySpec, Single
+from xinghe.outbound.replicas.keys import InTurn, Key, KeySpec, Single, Used
 from xinghe.outbound.replicas.replica import Replica
 
 ALONE_FOR = 1.0
@@ -61,19 +61,32 @@ class _OwnKey(msgspec.Struct, frozen=True):
     concurrent: int = 0
 
 
-def replicas_of(name: str, deployment: Deployment) -> list[Replica]:
+KeyUses = dict[tuple[str, str], Used]
+"""By key and variable, what was sent with each."""
+
+
+def replicas_of(
+    name: str, deployment: Deployment, known: Mapping[str, Replica], uses: KeyUses
+) -> list[Replica]:
+    """`known` are those of before the deployment was changed, by URL; new keys join `uses`."""
+
+    def key_of(spec: KeySpec, number: int) -> Key:
+        return Key(spec, number, uses.setdefault((spec.key, spec.key_env), Used()))
+
     specs, several = deployment.replicas, len(deployment.replicas) > 1
     shared = (
-        InTurn([Key(spec, number) for number, spec in enumerate(deployment.keys, 1)])
+        InTurn([key_of(spec, number) for number, spec in enumerate(deployment.keys, 1)])
         if deployment.keys
-        else Single(Key(_OwnKey(deployment.key, deployment.key_env), 1))
+        else Single(key_of(_OwnKey(deployment.key, deployment.key_env), 1))
     )
-    made, labels = list[Replica](), set[str]()
+    urls = {spec.url: spec.url.rstrip("/") for spec in specs}
+    kept = {url: known[same] for url, same in urls.items() if same in known}
+    made, labels = list[Replica](), {one.name for one in kept.values()}
     for spec in specs:
-        own = spec.key or spec.key_env
-        keys = Single(Key(_OwnKey(spec.key, spec.key_env), 1)) if own else shared
+        own, before = spec.key or spec.key_env, kept.get(spec.url)
+        keys = Single(key_of(_OwnKey(spec.key, spec.key_env), 1)) if own else shared
         servers = dict[Key, Server]()
-        label = ""
+        label = before.name if before else ""
         for key in keys.keys:
             server = Server(
                 spec.url,
@@ -89,9 +102,15 @@ def replicas_of(name: str, deployment: Deployment) -> list[Replica]:
             parts += [f"key {key.number}"] if len(keys.keys) > 1 else []
             server.logged_as = ", ".join(parts)
             servers[key] = server
+            for old, other in before.servers.items() if before else ():
+                if old.used is key.used:
+                    server.refused_with = other.refused_with
         labels.add(label)
-        breaker = CircuitBreaker(grace=0.0 if several else ALONE_FOR)
-        made.append(Replica(name, label, spec.weight, keys, servers, breaker))
+        breaker = before.breaker if before else CircuitBreaker()
+        breaker.grace = 0.0 if several else ALONE_FOR
+        made.append(
+            Replica(name, label, urls[spec.url], spec.weight, keys, servers, breaker, before)
+        )
     return made
 
 

@@ -14,7 +14,7 @@ from xinghe.outbound.replicas.replica import State
 class Replicas(Collector):
     """The state of every replica at work, and how many requests it has.
 
-    While a changed deployment takes over from its former self, both have some.
+    A changed deployment and its former self, which may still be at work, share them.
     """
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -33,7 +33,7 @@ class Replicas(Collector):
             for one in pool.replicas:
                 named = pool.name, one.name
                 state[named] = one.state(now)
-                work[named] = work.get(named, 0) + one.outstanding
+                work[named] = one.outstanding
         for named, current in state.items():
             for each in get_args(State):
                 states.add_metric([*named, each], float(each == current))
