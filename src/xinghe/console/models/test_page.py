@@ -25,6 +25,7 @@ max_input = 64
 output_max = 2048
 output_default = 1024
 deployment = "down"
+fallback = ["scripted", "dull"]
 [models."{LONG}"]
 kind = "embedding"
 deployment = "embedding"
@@ -174,6 +175,19 @@ def test_it_can_be_read_in_english(service: Server, member_token: str) -> None:
     assert visitor.get("/console/models").texts("h1") == ["Models"]
     page = visitor.get(f"/console/models/{ABLE}")
     assert "results that the platform finds" in page.text
+
+
+def test_who_stands_in_is_told_in_order(hostile: Visitor, member: Visitor) -> None:
+    told = dict[str, str]()
+    page = hostile.get("/console/models/" + quote(HOSTILE))
+    for _ in ("in one language", "in the other"):
+        language = page.all("html")[0].get("lang")
+        (told[language],) = page.texts("#fallback")
+        other = "zh" if language == "en" else "en"
+        (switch,) = [a for a in page.all(".switches a") if a.get("lang", "").startswith(other)]
+        page = hostile.get(switch.get("href"))
+    assert told == {"zh-CN": "scripted/scripted、dull/dull", "en": "scripted/scripted, dull/dull"}
+    assert not member.get(f"/console/models/{CHAT}").all("#fallback")
 
 
 def test_it_needs_a_session(nobody: Visitor) -> None:
