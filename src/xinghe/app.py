@@ -58,6 +58,7 @@ from xinghe.api.idempotency import IdempotencyLayer
 from xinghe.api.images.route import ImagesRoute
 from xinghe.api.memory import frozen_heap, trimmed_heap
 from xinghe.api.models import ModelsRoute
+from xinghe.api.payments.edge import Payments
 from xinghe.api.priced import Lapses, Services
 from xinghe.api.rerank import RerankRoute
 from xinghe.catalog import Catalog
@@ -76,6 +77,7 @@ from xinghe.observe.metrics import watched_loop
 from xinghe.observe.speeds import Speeds
 from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
+from xinghe.sales.payment import Providers
 from xinghe.search.service import SearchService
 from xinghe.settings import Settings
 from xinghe.signin import Sessions, SignIn
@@ -167,6 +169,13 @@ class System:
         )
         bills = BillRoute(services, Bills(database, settings.bill))
         billing = BillingRoute(services, database)
+        payments = Payments(
+            settings.server,
+            Providers.of(settings.payment),
+            database,
+            bodies,
+            Admin(operators, Identified(console)),
+        )
         self.app: ASGIApp = Edge(
             principals=principals,
             limiter=services.limiter,
@@ -190,7 +199,7 @@ class System:
                 "subscription": billing.subscription,
                 "billing_usage": billing.usage,
             },
-            elsewhere=Auth(settings.server, signin, bodies, Admin(operators, Identified(console))),
+            elsewhere=Auth(settings.server, signin, bodies, payments),
         )
         self.metrics_app: ASGIApp = Identified(Router(metrics_routes(self.readiness, models.all)))
         """On a port of its own: what it tells is for the operator alone."""

@@ -146,8 +146,9 @@ def sell(session: Session) -> None:
         paid.id,
     )
     session.run(
-        "INSERT INTO payment_events (provider, event_id, at, order_id, kind, outcome) "
-        "VALUES ('p', 'e', 9, $1, 'paid', 'paid')",
+        "INSERT INTO payment_events (provider, event_id, at, order_id, kind, outcome, "
+        "number, reference, amount, currency) "
+        "VALUES ('p', 'e', 9, $1, 'payment.succeeded', 'paid', 'n', 'r', '9.9', 'CNY')",
         paid.id,
     )
     session.run(

@@ -54,6 +54,7 @@ class Errors(enum.Enum):
     MODEL_NOT_PERMITTED = Row(401, "invalid_request_error", "invalid_model")
     INVALID_APPID = Row(401, "invalid_request_error", "invalid_appid")
     INVALID_TOKEN = Row(401, "invalid_request_error", "invalid_iam_token")
+    INVALID_SIGNATURE = Row(401, "access_denied", "invalid_signature")
     SYSTEM_UNSAFE = Row(403, "unsafe_request", "system_unsafe")
     USER_UNSAFE = Row(403, "unsafe_request", "user_setting_unsafe")
     FUNCTIONS_UNSAFE = Row(403, "unsafe_request", "functions_unsafe")

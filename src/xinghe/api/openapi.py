@@ -26,6 +26,8 @@ OF_OPERATORS = {
     Errors.CONFLICT, Errors.NOT_PERMITTED, Errors.NO_SUCH_OBJECT, Errors.CHANGED_MEANWHILE,
 }  # fmt: skip
 """Refusals of `/admin/v1` alone."""
+OF_PAYMENTS = {Errors.INVALID_SIGNATURE}
+"""Refusals of `/payments` alone."""
 OF_BODIES = {
     Errors.MODEL_EMPTY, Errors.CHARACTERS_TOO_LONG, Errors.TOKENS_TOO_LONG,
     Errors.INVALID_USER_ID, Errors.IDEMPOTENCY_KEY_REUSED, Errors.USER_UNSAFE,
@@ -112,7 +114,8 @@ def _stream(event: type) -> dict[str, Any]:
 
 def _refusals(operation: Operation, dialect: Dialect) -> dict[str, Any]:
     """Each status that it may be answered with, and the codes that it may carry."""
-    never = OF_OPERATORS if operation.forms else OF_OPERATORS | OF_BODIES
+    never = OF_OPERATORS | OF_PAYMENTS
+    never = never if operation.forms else never | OF_BODIES
     never = never if operation.name == "chat" else never | OF_CONVERSATIONS
     if not operation.forms or dialect is Dialect.DOCUMENTED:
         never = never | {Errors.SERVICE_UNAVAILABLE}

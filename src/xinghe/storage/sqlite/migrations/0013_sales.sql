@@ -62,9 +62,15 @@ CREATE TABLE payment_events (
     order_id INTEGER REFERENCES orders (id),  -- null: it names none that there is
     kind     TEXT    NOT NULL,
     outcome  TEXT    NOT NULL,
+    -- As it was told: somebody looks at what fits no order.
+    number    TEXT   NOT NULL,
+    reference TEXT   NOT NULL,
+    amount    TEXT   NOT NULL,
+    currency  TEXT   NOT NULL,
     UNIQUE (provider, event_id)
 ) STRICT;
 CREATE INDEX payment_events_of_order ON payment_events (order_id, id) WHERE order_id IS NOT NULL;
+CREATE INDEX payment_events_by_outcome ON payment_events (outcome, id);
 
 CREATE TABLE refunds (
     id         INTEGER PRIMARY KEY,

@@ -1,0 +1,1 @@
+"""`/payments`: what payment providers tell of payments, signed."""

@@ -1,0 +1,141 @@
+"""What comes of a provider's events: each once, in the transaction of its effect.
+
+Amounts are those of the event, in units of the currency. Whatever the order in which events come,
+and however often, an order is paid if its price has come, and nothing is credited twice.
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from xinghe.accounts import AccountError
+from xinghe.accounts.audit import alone
+from xinghe.sales import orders
+from xinghe.sales.orders import Order
+from xinghe.sales.payment.provider import FAILED, Event, price
+from xinghe.storage import Connection, now
+
+Outcome: TypeAlias = Literal["paid", "failed", "unchanged", "mismatch", "overpaid", "unknown"]
+"""`unchanged`: the order was what it became already. The last three are for a person to look at:
+another amount or currency, a second payment, no such order of this provider."""
+LOOKED_AT: tuple[Outcome, ...] = ("mismatch", "overpaid", "unknown")
+_COLUMNS = (
+    "id, provider, event_id, at, order_id, kind, outcome, number, reference, amount, currency"
+)
+
+
+class Received(msgspec.Struct, frozen=True):
+    """`again`: it had been received before, and nothing was done now."""
+
+    outcome: Outcome
+    again: bool = False
+
+    @property
+    def alarming(self) -> bool:
+        """Whether money may have come that nobody has counted."""
+        return self.outcome in LOOKED_AT and not self.again
+
+
+class Row(msgspec.Struct, frozen=True):
+    """An event as it was received; `number` to `currency` are what it said."""
+
+    id: int
+    provider: str
+    event_id: str
+    at: int
+    order_id: int | None
+    kind: str
+    outcome: Outcome
+    number: str
+    reference: str
+    amount: str
+    currency: str
+
+
+def receive(connection: Connection, provider: str, event: Event) -> Received:
+    """Have an event take its effect, unless it has had it."""
+    alone(connection)  # nobody receives the same event meanwhile
+    known = connection.value(
+        "SELECT outcome FROM payment_events WHERE provider = $1 AND event_id = $2",
+        provider,
+        event.id,
+    )
+    if known is not None:
+        return Received(known, again=True)
+    order = _order(connection, event.number)
+    outcome: Outcome
+    if order is None or order.provider != provider:
+        outcome = "unknown"
+    elif event.kind == FAILED:
+        outcome = _failed(connection, order)
+    else:
+        outcome = _succeeded(connection, order, event)
+    connection.run(
+        "INSERT INTO payment_events (provider, event_id, at, order_id, kind, outcome, number, "
+        "reference, amount, currency) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        provider,
+        event.id,
+        now(),
+        None if order is None else order.id,
+        event.kind,
+        outcome,
+        event.number,
+        event.reference,
+        "" if event.amount is None else f"{event.amount.normalize():f}",
+        event.currency,
+    )
+    return Received(outcome)
+
+
+def events(
+    connection: Connection,
+    *,
+    order_id: int | None = None,
+    alarming: bool = False,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Row]:
+    """The newest first: of an order, or those alone that somebody should look at."""
+    conditions, values = ["id < $1"], [2**62 if before is None else before]
+    if order_id is not None:
+        conditions.append("order_id = $2")
+        values.append(order_id)
+    if alarming:
+        conditions.append(f"outcome IN ({', '.join(map(repr, LOOKED_AT))})")
+    rows = connection.rows(
+        f"SELECT {_COLUMNS} FROM payment_events "  # noqa: S608
+        f"WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT {limit:d}",
+        *values,
+    )
+    return [Row(*row) for row in rows]
+
+
+def _succeeded(connection: Connection, order: Order, event: Event) -> Outcome:
+    if (event.amount, event.currency) != (price(order), order.currency):
+        return "mismatch"
+    if order.state == "paid":
+        return "unchanged" if order.reference == event.reference else "overpaid"
+    try:
+        orders.pay(connection, _actor(order), order.id, event.reference)
+    except AccountError:
+        return "mismatch"  # the same payment has paid another order
+    return "paid"
+
+
+def _failed(connection: Connection, order: Order) -> Outcome:
+    if order.state != "open":
+        return "unchanged"
+    orders.close(connection, _actor(order), order.id, "failed")
+    return "failed"
+
+
+def _order(connection: Connection, number: str) -> Order | None:
+    try:
+        return orders.numbered(connection, number)
+    except AccountError:
+        return None
+
+
+def _actor(order: Order) -> str:
+    """What the audit log calls the provider."""
+    return f"payment:{order.provider}"
