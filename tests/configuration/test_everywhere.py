@@ -69,7 +69,7 @@ async def rpm(service: Gateway) -> int:
 async def seconds_until_rpm(service: Gateway, wanted: int) -> float:
     begin = time.monotonic()
     while await rpm(service) != wanted:
-        assert time.monotonic() - begin < 20
+        assert time.monotonic() - begin < 60
         await asyncio.sleep(0.02)
     return time.monotonic() - begin
 
@@ -95,7 +95,7 @@ async def test_by_file(service: Gateway, upstream: Upstream) -> None:
     (service.data / "models.toml").write_text(text, "utf-8")
     begin = time.monotonic()
     while service.system.live.now.catalog.limits.qps != 99.5:
-        assert time.monotonic() - begin < 20
+        assert time.monotonic() - begin < 60
         await asyncio.sleep(0.01)
     assert time.monotonic() - begin < allowed(1.0)
     assert await rpm(service) == 43  # which the API had changed
@@ -142,10 +142,10 @@ async def test_a_conflict_is_told_where_operators_look(
     while not any(
         told in each for each in (await sent(operator, "GET", "/config"))["gateways"][0]["trouble"]
     ):
-        assert time.monotonic() - begin < 20
+        assert time.monotonic() - begin < 60
         await asyncio.sleep(0.05)
     assert await rpm(service) == 43
     await sent(operator, "PATCH", "/config", {"patch": {"models": {V3: {"rpm": 45}}}})
     while (await sent(operator, "GET", "/config"))["gateways"][0]["trouble"]:
-        assert time.monotonic() - begin < 20
+        assert time.monotonic() - begin < 60
         await asyncio.sleep(0.05)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.configuration.conftest import settings
+from tests.kit.pace import allowed
 from tests.kit.postgres import cluster
 from xinghe.configuration import Changed, Configurations, Follower, Version
 from xinghe.configuration import follower as following
@@ -50,7 +51,7 @@ async def follower(configurations: Configurations, gateway: Gateway) -> AsyncIte
     await made.stop()
 
 
-async def seconds_until(done: Callable[[], bool], most: float = 5.0) -> float:
+async def seconds_until(done: Callable[[], bool], most: float = 60.0) -> float:
     begin = time.monotonic()
     while not done():
         assert time.monotonic() - begin < most
@@ -66,7 +67,7 @@ async def test_a_change_of_another_process_is_followed(
         them = Configurations(other, settings(tmp_path, url))
         await them.patch({"models": {V3: {"rpm": 5}}}, "cli:me", source="command")
         took = await seconds_until(lambda: gateway.applied == [1])
-    assert took < WITHIN
+    assert took < allowed(WITHIN)
     assert follower.version == 1
 
 
@@ -82,7 +83,7 @@ async def test_an_edited_file_is_followed(
     follower: Follower, gateway: Gateway, tmp_path: Path
 ) -> None:
     (tmp_path / "models.toml").write_text(f"[models.{V3}]\nrpm = 5\n", "utf-8")
-    assert await seconds_until(lambda: gateway.applied == [1]) < 1.5
+    assert await seconds_until(lambda: gateway.applied == [1]) < allowed(1.5)
     (tmp_path / "models.toml").write_text(f"[models.{V3}\n", "utf-8")
     await seconds_until(lambda: bool(follower.file_troubles))
     (tmp_path / "models.toml").write_text(f"[models.{V3}]\nrpm = 6\n", "utf-8")
@@ -98,7 +99,7 @@ async def test_versions_are_followed_while_a_file_is_read(
 
     def slowly() -> Found | None:
         loop.call_soon_threadsafe(reading.set)
-        done.wait(10)
+        done.wait(100)
         return read()
 
     configurations.files.changed = slowly  # type: ignore[method-assign]
@@ -107,7 +108,7 @@ async def test_versions_are_followed_while_a_file_is_read(
     try:
         await reading.wait()
         await configurations.patch({"models": {V3: {"rpm": 5}}}, "cli:me", source="command")
-        await seconds_until(lambda: gateway.applied == [1], 3.0)
+        await seconds_until(lambda: gateway.applied == [1])
     finally:
         done.set()
         await follower.stop()
@@ -136,7 +137,7 @@ async def test_an_import_that_others_are_always_quicker_than_ends_and_is_tried_a
 ) -> None:
     contended = Contended(database, settings(tmp_path, url))
     (tmp_path / "models.toml").write_text(f"[models.{V3}]\nrpm = 5\n", "utf-8")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(Changed, match="try again"):
             await contended.import_files()
     made = Follower(contended, gateway)
@@ -145,7 +146,7 @@ async def test_an_import_that_others_are_always_quicker_than_ends_and_is_tried_a
     await seconds_until(lambda: made.version > 0 and not contended.others)
     begin = time.monotonic()
     while (await contended.current()).tree["models"][V3].get("rpm") != 5:
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 60
         await asyncio.sleep(0.02)
     await made.stop()
 
@@ -179,7 +180,7 @@ async def test_what_cannot_be_applied_is_told_and_the_last_goes_on(
 
     begin = time.monotonic()
     while await told() != [(1, "version 2: no weights")]:
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 60
         await asyncio.sleep(0.02)
     gateway.broken = ""
     await configurations.revert(1, "app-1", source="api")
@@ -187,7 +188,7 @@ async def test_what_cannot_be_applied_is_told_and_the_last_goes_on(
     assert gateway.applied == [1, 3]
     begin = time.monotonic()
     while await told() != [(3, "")]:
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 60
         await asyncio.sleep(0.02)
 
 
@@ -249,5 +250,5 @@ async def test_a_database_that_is_away_for_a_while(gateway: Gateway, tmp_path: P
             async with await Database.open(tmp_path, url) as other:
                 them = Configurations(other, settings(tmp_path, url))
                 await them.patch({"models": {V3: {"rpm": 5}}}, "cli:me", source="command")
-            await seconds_until(lambda: gateway.applied == [1], 20)
+            await seconds_until(lambda: gateway.applied == [1])
             await made.stop()

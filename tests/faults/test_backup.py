@@ -28,12 +28,12 @@ STREAMS = 20
 async def test_of_a_service_at_work(option: str, upstream: Upstream, tmp_path: Path) -> None:
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     with Server(tmp_path / "data", option, models=models) as server:
-        await backed_up(server, tmp_path / "file")
+        await backed_up(server, upstream, tmp_path / "file")
 
 
-async def backed_up(server: Server, file: Path) -> None:
+async def backed_up(server: Server, upstream: Upstream, file: Path) -> None:
     token, books = server.token(), Books(server)
-    script = Script(pieces=["字"] * 600, rate=60)
+    script = Script(pieces=["字"] * 600, rate=60, pauses_at=60)
     readers = [
         Reader("default", {"model": CHAT, "messages": script.messages}) for _ in range(STREAMS)
     ]
@@ -56,6 +56,7 @@ async def backed_up(server: Server, file: Path) -> None:
             before[:] = await asyncio.to_thread(books.entries)
         before[:] = await asyncio.to_thread(books.entries)
         await asyncio.to_thread(server.run, "backup", str(file))
+        upstream.resume(script)
         after.set()
         assert await answering > 1
 

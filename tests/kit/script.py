@@ -47,6 +47,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All pieces stand backwards in the prompt: what moderation shall find in the answer only."""
     rate: float = 0.0
     """Pieces a second; 0: as fast as it goes."""
+    pauses_at: int = 0
+    """After so many pieces of a stream it waits for `Upstream.resume`; 0: nowhere."""
     delay: float = 0.0
     """Seconds of silence before the first byte, headers included."""
     finish: str = "stop"

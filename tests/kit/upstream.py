@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import TracebackType
@@ -58,6 +59,7 @@ class Upstream:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._received: dict[str, list[Received]] = {}
+        self._resumed: set[str] = set()
         self._server: asyncio.Server | None = None
         self.url = ""
 
@@ -86,6 +88,10 @@ class Upstream:
         attempts = self.attempts(script)
         assert len(attempts) == 1, f"the upstream saw {len(attempts)} requests, not one"
         return attempts[0]
+
+    def resume(self, script: Script) -> None:
+        """All streams of this script go on where it pauses, at once and for good."""
+        self._resumed.add(script.id)
 
     async def _start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
@@ -125,7 +131,7 @@ class Upstream:
         self._received.setdefault(script.id, []).append(seen)
         try:
             now = script.at(len(self._received[script.id]) - 1)
-            await _Answer(now, body, reader, writer).run(seen)
+            await _Answer(now, body, reader, writer, self._resumed).run(seen)
             seen.ended_at = time.monotonic()
         except ConnectionError:
             seen.gone_at = time.monotonic()
@@ -162,6 +168,8 @@ class _Answer:
     body: dict[str, Any]
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    resumed: Set[str]
+    """Scripts that pause no more."""
 
     async def run(self, seen: Received) -> None:
         script = self.script
@@ -206,6 +214,8 @@ class _Answer:
             if event.is_piece:
                 seen.sent += 1
                 await self.pause(1 / self.script.rate if self.script.rate else 0)
+                while seen.sent == self.script.pauses_at and self.script.id not in self.resumed:
+                    await self.pause(0.02)
         # A client may leave as soon as it has read [DONE]: that is no disconnect.
         self.writer.write(b"0\r\n\r\n")
 

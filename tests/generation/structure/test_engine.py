@@ -101,7 +101,7 @@ def holds(ends: Counter[str], count: int) -> None:
 
 @pytest.mark.timeout(1800)
 async def test_drawn_schemas(engine: LlamaCppEngine) -> None:
-    holds(await draw(engine, seed=1, count=40), 40)
+    holds(await draw(engine, seed=1, count=15), 15)
 
 
 @pytest.mark.slow

@@ -250,22 +250,28 @@ async def test_no_connection_is_left(own: Cluster, url: str, database: Database)
 
 
 @pytest.fixture
-def small(own: Cluster) -> Iterator[Path]:
-    """A file system of its own, of 32 MB, that the server's user can reach."""
+def small() -> Iterator[Path]:
+    """A file system of its own, of 32 MB, that a server's user can reach."""
     with tempfile.TemporaryDirectory() as outside:
         Path(outside).chmod(0o711)
         with small_disk(Path(outside, "disk"), 32) as folder:
-            space = folder / "space"
-            space.mkdir(mode=0o700)
-            owner = own.server.folder.stat()
-            os.chown(space, owner.st_uid, owner.st_gid)
             yield folder
 
 
-async def test_the_disk_is_full(own: Cluster, small: Path, tmp_path: Path) -> None:
-    own.do(f"CREATE TABLESPACE small LOCATION '{small / 'space'}'")
-    url = own.empty("TEMPLATE template0 TABLESPACE small")
-    async with await Database.open(tmp_path, url) as database:
+@pytest.fixture
+def on_small(small: Path, tmp_path: Path) -> Iterator[str]:
+    """A database on it, of a server that has ended when the disk is taken away."""
+    with cluster(tmp_path / "own") as running:
+        space = small / "space"
+        space.mkdir(mode=0o700)
+        owner = running.server.folder.stat()
+        os.chown(space, owner.st_uid, owner.st_gid)
+        running.do(f"CREATE TABLESPACE small LOCATION '{space}'")
+        yield running.empty("TEMPLATE template0 TABLESPACE small")
+
+
+async def test_the_disk_is_full(small: Path, on_small: str, tmp_path: Path) -> None:
+    async with await Database.open(tmp_path, on_small) as database:
         await database.write(partial(note, text="before"))
         filler = small / "filler"
         fill(filler)
@@ -276,7 +282,6 @@ async def test_the_disk_is_full(own: Cluster, small: Path, tmp_path: Path) -> No
         await until(lambda: database.last_error is not None)
         filler.unlink()
         await recovered(database, [large[:20]])
-    own.do(f"DROP DATABASE {url.partition('///')[2].partition('?')[0]}", "DROP TABLESPACE small")
 
 
 @pytest.mark.parametrize("losing", ["the commit", "its answer"])

@@ -46,11 +46,11 @@ async def read(api: Calls, asked: Filters) -> Read:
     )
     if following is not None:
         return Read(whole, None, reached=whole[-1].until if whole else None)
-    if not keys:
-        return Read(whole, None)
     found = await asyncio.gather(
         *(sums(api, question | {"by": asked.by, asked.by: key}, LIMIT) for key in keys)
     )
+    if not keys or any(following is not None for _, following in found):
+        return Read(whole, None)
     return Read([row for some, _ in found for row in some], asked.by, whole, several - len(keys))
 
 
