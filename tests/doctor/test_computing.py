@@ -84,6 +84,7 @@ def test_more_than_there_is_room_for() -> None:
 def test_an_engine_that_is_off(tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text(
         '[defaults]\ndeployment = "far"\n[deployments.far]\nengine = "upstream"\n'
+        'url = "http://127.0.0.1:1/v1"\nmodel = "m"\n'
     )
     assert computing.threads(options("--data", str(tmp_path))).text == "the embedded engine is off"
 

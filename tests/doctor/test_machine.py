@@ -81,6 +81,7 @@ def test_a_processor_without_avx2(tmp_path: Path) -> None:
     assert machine.cpu(options(), str(cpuinfo)).status == FAIL
     (tmp_path / "models.toml").write_text(
         '[defaults]\ndeployment = "far"\n[deployments.far]\nengine = "upstream"\n'
+        'url = "http://127.0.0.1:1/v1"\nmodel = "m"\n'
     )
     without = options("--data", str(tmp_path))
     assert machine.cpu(without, str(cpuinfo)).status == OK

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.accounts.commands import Commands
 from tests.doctor.kit import options
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.catalog import load as load_catalog
@@ -95,17 +96,34 @@ def test_the_catalog_and_the_doctor_agree(tmp_path: Path, models: str) -> None:
         assert asked.model == embedded[0]
 
 
+def test_what_is_applied_counts_and_not_the_file(tmp_path: Path) -> None:
+    commands = Commands(tmp_path)
+    (tmp_path / "models.toml").write_text(FAR)
+    commands.done("config", "apply", str(tmp_path / "models.toml"))
+    assert not options("--data", str(tmp_path)).embedded
+    own = tmp_path / "own.toml"
+    (tmp_path / "own.gguf").write_bytes(b"GGUF")
+    own.write_text(f'[deployments.embedded]\nweights = "{tmp_path}/own.gguf"\n')
+    commands.done("config", "apply", str(own))
+    asked = options("--data", str(tmp_path))
+    assert (asked.embedded, asked.model) == (True, f"{tmp_path}/own.gguf")
+    # What was edited comes in with the next start, but not what is none.
+    (tmp_path / "models.toml").write_text("[deployments")
+    assert options("--data", str(tmp_path)).model == f"{tmp_path}/own.gguf"
+
+
 @pytest.mark.parametrize(
     ("models", "field"),
     [
         ('defaults = "x"', "defaults"),
         ("deployments = [1]", "deployments"),
         ("[deployments]\nembedded = 3", "embedded"),
+        ("[deployments", "end of document"),
     ],
 )
 def test_a_catalog_of_the_wrong_shape_is_named(tmp_path: Path, models: str, field: str) -> None:
     (tmp_path / "models.toml").write_text(models)
-    with pytest.raises(OptionError, match=rf"models\.toml: {field} is .*, and must be a table"):
+    with pytest.raises(OptionError, match=rf"models\.toml: .*{field}"):
         options("--data", str(tmp_path))
 
 

@@ -84,14 +84,22 @@ def run(data: str | None, action: Callable[[Database], Awaitable[T]], *, create:
     return run_in(data, on_database)
 
 
-def run_in(data: str | None, action: Callable[[settings.Settings], Coroutine[Any, Any, T]]) -> T:
+def run_in(
+    data: str | None,
+    action: Callable[[settings.Settings], Coroutine[Any, Any, T]],
+    options: Mapping[str, object] | None = None,
+    *,
+    quiet: bool = False,
+) -> T:
     """Run an action with the settings; what it was asked and cannot do ends the command.
+
+    `options` go before all other settings; a `quiet` one logs nothing.
 
     A local PostgreSQL runs meanwhile, if the data directory has one.
     """
     try:
-        loaded = settings.load(data=data)
-        logs.configure(loaded.log.level, loaded.log.format)
+        loaded = settings.load(data, options)
+        logs.configure("silent" if quiet else loaded.log.level, loaded.log.format)
         server = local_server(loaded)
         with nullcontext() if server is None else running(server):
             return asyncio.run(_woken(action(loaded)))

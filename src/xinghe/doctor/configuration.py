@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
@@ -10,6 +9,7 @@ import sys
 from typing import Any
 
 from .finding import Finding, ok, warn
+from .locked import locked
 from .options import Options
 
 NAME = "config"
@@ -20,7 +20,7 @@ STATUS = "xinghe config status"
 def configuration(options: Options) -> Finding:
     # A service at work has brought the tables up to date, and its database runs: to ask changes
     # nothing.
-    if not _running(os.path.join(options.data, "serve.lock")):
+    if not locked(os.path.join(options.data, "serve.lock")):
         return ok(NAME, "files are imported when the service starts")
     command = [sys.executable, "-m", "xinghe", *STATUS.split()[1:]]
     try:
@@ -46,18 +46,3 @@ def _troubles(found: dict[str, Any]) -> list[str]:
         # Of this directory's files more is known than when the gateway told of them.
         told |= {why for why in each["trouble"] if why.partition(":")[0] not in found["files"]}
     return sorted(told)
-
-
-def _running(lock: str) -> bool:
-    """Whether a service holds the lock of its data directory."""
-    try:
-        descriptor = os.open(lock, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

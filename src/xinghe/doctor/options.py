@@ -11,6 +11,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .served import CannotServe, weights
+
 DEFAULT_HOST, DEFAULT_PORT, DEFAULT_MODEL = "127.0.0.1", 8000, "default"
 
 
@@ -21,7 +23,7 @@ class OptionError(Exception):
 class Options(NamedTuple):
     """`environment` is the virtual environment, made or still to be made; empty: not asked for.
 
-    `embedded`: the embedded engine serves the models that name no other deployment. `database` is
+    `embedded`: the embedded engine serves some model, with the file `model`. `database` is
     the URL of one that is not in the data directory; a password may be in it.
     """
 
@@ -69,7 +71,12 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         return branch.get(key, default) if isinstance(branch, dict) else default
 
     cache = setting("weights", "cache", "")
-    deployment = _default_deployment(os.path.join(data, "models.toml"))
+    database = str(setting("database", "url", ""))
+    try:
+        served = weights(data, database, given.environment, given.model or "", environ)
+    except CannotServe as error:
+        raise OptionError(str(error)) from error
+    own = str(given.model or setting("embedded", "model", DEFAULT_MODEL))
     return Options(
         preflight=given.preflight,
         json=given.json,
@@ -77,13 +84,11 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         port=_port(given.port or setting("server", "port", DEFAULT_PORT)),
         data=data,
         cache=_absolute(cache or os.path.join(_xdg(environ, "CACHE", "cache"), "weights")),
-        model=str(
-            deployment.get("weights") or given.model or setting("embedded", "model", DEFAULT_MODEL)
-        ),
+        model=served[0] if served else own,
         threads=_threads(setting("embedded", "threads", 0)),
-        embedded=deployment.get("engine", "llamacpp") == "llamacpp",
+        embedded=served is None or bool(served),
         environment=given.environment,
-        database=str(setting("database", "url", "")),
+        database=database,
     )
 
 
@@ -100,20 +105,6 @@ def read_toml(path: str) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise OptionError(f"{path}: {error}") from error
-
-
-def _default_deployment(path: str) -> dict[str, Any]:
-    """What the operator's models.toml says of the deployment that serves every model by default."""
-    catalog = read_toml(path)
-    name = _table(path, catalog, "defaults").get("deployment", "embedded")
-    return _table(path, _table(path, catalog, "deployments"), str(name))
-
-
-def _table(path: str, parent: dict[str, Any], key: str) -> dict[str, Any]:
-    found = parent.get(key, {})
-    if not isinstance(found, dict):
-        raise OptionError(f"{path}: {key} is {found!r}, and must be a table")
-    return found
 
 
 def _port(value: Any) -> int:
