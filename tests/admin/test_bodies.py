@@ -111,6 +111,7 @@ BODY = {
     "tokens.change": {}, "groups.change": {}, "memberships.add": {"member": "x"},
     "memberships.change": {"role": "member"}, "invitations.create": {},
     "wallets.grant": {"amount": 1, "reason": "x"}, "budgets.change": {"amount": 1},
+    "wallets.redeem": {"code": "x"}, "wallets.transfer": {"to": 1, "amount": 1, "reason": "x"},
 }  # fmt: skip
 
 

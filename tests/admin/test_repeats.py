@@ -86,7 +86,7 @@ def test_a_hundred_at_once_with_one_key(desk: Desk, operator: Person) -> None:
 def test_no_answer_with_a_secret_is_stored(desk: Desk, operator: Person) -> None:
     for operation in OPERATIONS:
         fields = operation.answer.__struct_fields__
-        if "secret" in fields or "code" in fields:
+        if {"secret", "code", "codes"} & {*fields}:
             assert not operation.repeatable
     path = f"/members/{operator.id}/tokens"
     reply = desk.send("POST", path, operator.token, {}, idempotency_key="k")

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.admin.desk import Desk, Person, person, put, unique
-from xinghe.accounts import Members, group_tables
+from tests.admin.desk import LATER, Desk, Person, person, put, unique
+from xinghe.accounts import Members, group_tables, wallets
 from xinghe.accounts.rights import Role
 from xinghe.admin.table import OPERATIONS
 from xinghe.configuration import Version
 from xinghe.configuration import tables as configuration
+from xinghe.sales import code_text
 from xinghe.storage import Connection
 
 ROLES = (
@@ -59,6 +60,15 @@ wallets.get         | 200 | 404 | 404 | 404 | 404  | 404    | 200  | 404 | 404 |
 wallets.get group   | 200 | 200 | 200 | 200 | 200  | 404    | 404  | 404 | 404 | 404
 wallets.grant       | 200 | 404 | 404 | 404 | 404  | 404    | 403  | 404 | 404 | 404
 wallets.grant group | 200 | 403 | 403 | 403 | 403  | 404    | 404  | 404 | 404 | 404
+wallets.redeem      | 200 | 404 | 404 | 404 | 404  | 404    | 200  | 404 | 404 | 404
+wallets.redeem group| 200 | 200 | 200 | 200 | 200  | 404    | 404  | 404 | 404 | 404
+wallets.transfer    | 200 | 404 | 404 | 404 | 404  | 404    | 200  | 404 | 404 | 404
+wallets.transfer group| 200 | 200 | 200 | 200 | 200  | 404    | 404  | 404 | 404 | 404
+codes.list          | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+codes.create        | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+codes.get           | 200 | 404 | 404 | 404 | 404  | 404    | 404  | 404 | 404 | 404
+codes.redemptions   | 200 | 404 | 404 | 404 | 404  | 404    | 404  | 404 | 404 | 404
+codes.revoke        | 200 | 404 | 404 | 404 | 404  | 404    | 404  | 404 | 404 | 404
 budgets.list        | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 budgets.list group  | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
 budgets.list all    | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
@@ -107,6 +117,9 @@ class World:
     token_budget: int
     own_budget: int
     invitation: int
+    batch: int
+    code: str
+    """The only one of the batch."""
 
 
 Request = tuple[str, str, Any]
@@ -152,6 +165,27 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "wallets.grant group": lambda w: (
         "POST", f"/wallets/{w.group.wallet_id}/grants", {"amount": 5, "reason": "prize"},
     ),
+    "wallets.redeem": lambda w: (
+        "POST", f"/wallets/{w.pupil.number}/redeem", {"code": w.code},
+    ),
+    "wallets.redeem group": lambda w: (
+        "POST", f"/wallets/{w.group.wallet_id}/redeem", {"code": w.code},
+    ),
+    "wallets.transfer": lambda w: (
+        "POST", f"/wallets/{w.pupil.number}/transfers",
+        {"to": w.group.wallet_id, "amount": 1, "reason": "book"},
+    ),
+    "wallets.transfer group": lambda w: (
+        "POST", f"/wallets/{w.group.wallet_id}/transfers",
+        {"to": w.pupil.number, "amount": 1, "reason": "book"},
+    ),
+    "codes.list": lambda w: ("GET", "/codes", None),
+    "codes.create": lambda w: (
+        "POST", "/codes", {"name": "a", "amount": 1, "count": 1, "expires_at": LATER},
+    ),
+    "codes.get": lambda w: ("GET", f"/codes/{w.batch}", None),
+    "codes.redemptions": lambda w: ("GET", f"/codes/{w.batch}/redemptions", None),
+    "codes.revoke": lambda w: ("DELETE", f"/codes/{w.batch}", None),
     "budgets.list": lambda w: ("GET", f"/budgets?member={w.pupil.id}", None),
     "budgets.list group": lambda w: ("GET", f"/budgets?group={w.group.id}", None),
     "budgets.list all": lambda w: ("GET", "/budgets", None),
@@ -194,6 +228,8 @@ def test_who_may(desk: Desk, row: str) -> None:
     found = []
     for role in ROLES:
         world = desk.write(partial(made, role=role))
+        if row.startswith("wallets.transfer"):
+            desk.write(partial(funded, world=world))
         method, path, body = REQUESTS[row](world)
         assert method == operation.method
         reply = desk.send(method, path, world.caller.token, body)
@@ -267,4 +303,30 @@ def made(connection: Connection, role: str) -> World:
         groups["class"].id,
         unique().encode().ljust(32),
     )
-    return World(caller, school, groups["class"], pupil, newcomer, invitation=invitation, **budgets)
+    (code,) = code_text.make(1)
+    batch = connection.value(
+        "INSERT INTO code_batches (name, amount, count, expires_at, created_at) "
+        "VALUES ('one', 5000000, 1, 9000000000000000, 1) RETURNING id"
+    )
+    connection.run(
+        "INSERT INTO codes (digest, batch_id, number) VALUES ($1, $2, 1)",
+        code_text.digest(code),
+        batch,
+    )
+    return World(
+        caller,
+        school,
+        groups["class"],
+        pupil,
+        newcomer,
+        invitation=invitation,
+        batch=batch,
+        code=code,
+        **budgets,
+    )
+
+
+def funded(connection: Connection, world: World) -> None:
+    """Only where it is moved: who has Tokens of his own is in nobody's charge."""
+    for wallet in (world.pupil.number, world.group.wallet_id):
+        wallets.credit(connection, wallet, 5_000_000)

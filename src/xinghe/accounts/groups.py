@@ -106,13 +106,21 @@ class Groups:
         return await self._change(group, "models", "models", change)
 
     async def grant(
-        self, group: str | int, amount: int, *, expires_at: int | None = None, note: str = ""
+        self,
+        group: str | int,
+        amount: int,
+        *,
+        expires_at: int | None = None,
+        models: Iterable[str] | None = None,
+        note: str = "",
     ) -> Group:
         """Give a group's wallet a lot."""
 
         def operation(connection: Connection) -> Group:
             to = group_tables.group(connection, group).wallet_id
-            wallets.grant(connection, self._actor, to, amount, expires_at=expires_at, note=note)
+            wallets.grant(
+                connection, self._actor, to, amount, expires_at=expires_at, models=models, note=note
+            )
             return group_tables.group(connection, group)
 
         return await self._database.write(operation)

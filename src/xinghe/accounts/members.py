@@ -2,7 +2,7 @@
 
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from xinghe.accounts import erasure, rules, tables, wallets
 from xinghe.accounts.audit import alone, record, record_change
@@ -119,13 +119,21 @@ class Members:
         await in_batches(self._database, erasure.clear, deleted)
 
     async def grant(
-        self, name: str, amount: int, *, expires_at: int | None = None, note: str = ""
+        self,
+        name: str,
+        amount: int,
+        *,
+        expires_at: int | None = None,
+        models: Iterable[str] | None = None,
+        note: str = "",
     ) -> Member:
         """Give a member's wallet a lot of its own. Raises `AccountError`."""
 
         def operation(connection: Connection) -> Member:
             to = tables.member(connection, name).id
-            wallets.grant(connection, self._actor, to, amount, expires_at=expires_at, note=note)
+            wallets.grant(
+                connection, self._actor, to, amount, expires_at=expires_at, models=models, note=note
+            )
             return tables.member(connection, name)
 
         return await self._database.write(operation)

@@ -181,6 +181,14 @@ RIGHTS: Mapping[str, Right] = {
     # of a wallet: of the group, or of the member whose it is
     "wallets.get": Right(MANAGERS | {Relation.SELF}),
     "wallets.grant": Right(OPERATORS),
+    "wallets.redeem": Right(MANAGERS | {Relation.SELF}),
+    # into which others, who is no operator: `transfers.reaches`
+    "wallets.transfer": Right(MANAGERS | {Relation.SELF}),
+    "codes.list": Right(OPERATORS),
+    "codes.create": Right(OPERATORS),
+    "codes.get": Right(OPERATORS),
+    "codes.redemptions": Right(OPERATORS),
+    "codes.revoke": Right(OPERATORS),
     "payment.get": Right(RESPONSIBLE),
     "payment.set": Right(RESPONSIBLE),
     # of whom a budget counts: a member (his token's too), a group, or the whole service

@@ -12,9 +12,9 @@ from xinghe.ledger import bound, lots
 from xinghe.storage import Connection, now
 
 _SELECT = (
-    "SELECT w.id, w.available, w.held, w.created_at, m.id, m.appid, g.id, g.name, g.deleted_at "
-    "FROM wallets w LEFT JOIN members m ON m.id = w.id LEFT JOIN groups g ON g.wallet_id = w.id "
-    "WHERE w.id = $1"
+    "SELECT w.id, w.available, w.held, w.created_at, m.id, m.appid, g.id, g.name, g.deleted_at, "
+    "m.deleted_at FROM wallets w LEFT JOIN members m ON m.id = w.id "
+    "LEFT JOIN groups g ON g.wallet_id = w.id WHERE w.id = $1"
 )
 
 
@@ -33,11 +33,17 @@ class Wallet(msgspec.Struct, frozen=True):
     group_id: int | None
     group: str | None
     group_deleted: int | None
+    member_deleted: int | None
 
     @property
     def subject(self) -> str:
         """What the audit log calls whose it is."""
         return self.appid or f"group-{self.group_id}"
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody can spend what it holds."""
+        return self.group_deleted is not None or self.member_deleted is not None
 
 
 class Lot(msgspec.Struct, frozen=True):
@@ -94,18 +100,26 @@ def grant(
     amount: int,
     *,
     expires_at: int | None = None,
+    models: Iterable[str] | None = None,
     note: str = "",
 ) -> Wallet:
-    """Add a lot to a wallet, audited under `actor`.
+    """Add a lot to a wallet, audited under `actor`; it pays for these models alone.
 
     Raises `AccountError`, also if the balance would pass `MAX_BALANCE`.
     """
     rules.check_amount(amount)
     rules.check_expiry(expires_at, now())
+    allowed = rules.check_models(models)
     rules.check_note(note)
     connection.lock([wallet_id])
-    after = credit(connection, wallet_id, amount, expires_at=expires_at, note=note)
-    given = {"wallet": wallet_id, "amount": amount, "expires_at": expires_at, "note": note}
+    after = credit(connection, wallet_id, amount, expires_at=expires_at, models=allowed, note=note)
+    given = {
+        "wallet": wallet_id,
+        "amount": amount,
+        "expires_at": expires_at,
+        "models": allowed,
+        "note": note,
+    }
     record(connection, actor, "wallet.grant", after.subject, after=given)
     return after
 
@@ -116,19 +130,33 @@ def credit(
     amount: int,
     *,
     expires_at: int | None = None,
+    models: Iterable[str] | None = None,
     note: str = "",
 ) -> Wallet:
     """Add a lot to a wallet that is locked, or new.
 
     Raises `AccountError` if the balance would pass `MAX_BALANCE`.
     """
-    to = wallet(connection, wallet_id)
-    if to.available + to.held + amount > MAX_BALANCE:
+    with_room(connection, wallet_id, amount)
+    lots.credit(
+        connection,
+        wallet_id,
+        amount,
+        kind="grant",
+        at=now(),
+        expires_at=expires_at,
+        models=models,
+        note=note,
+    )
+    return wallet(connection, wallet_id)
+
+
+def with_room(connection: Connection, wallet_id: int, amount: int) -> Wallet:
+    """A wallet that may hold so much more. Raises `AccountError`."""
+    found = wallet(connection, wallet_id)
+    if found.available + found.held + amount > MAX_BALANCE:
         raise AccountError(
             f"amount: {amount} micro-Tokens would take the balance over "
             f"{MAX_BALANCE // MICRO} Tokens"
         )
-    lots.credit(
-        connection, wallet_id, amount, kind="grant", at=now(), expires_at=expires_at, note=note
-    )
-    return wallet(connection, wallet_id)
+    return found

@@ -40,6 +40,7 @@ _PLACES = {
     "wallet": _NUMBER,
     "budget": _NUMBER,
     "version": _NUMBER,
+    "batch": _NUMBER,
     "invitation": _NUMBER,
 }
 _REFUSALS = {

@@ -19,7 +19,7 @@ from xinghe.dispatch import Live
 from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
 from xinghe.settings import Server
-from xinghe.signin import Passwords
+from xinghe.signin import Passwords, Throttle
 from xinghe.storage import Connection, Database
 
 G = TypeVar("G")
@@ -42,6 +42,8 @@ class AdminServices(msgspec.Struct, frozen=True):
     server: Server
     passwords: Passwords
     follower: Follower
+    guesses: Throttle = msgspec.field(default_factory=Throttle)
+    """Of redeem codes, by member."""
 
 
 class Call(msgspec.Struct, Generic[G]):

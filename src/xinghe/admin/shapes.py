@@ -59,7 +59,15 @@ Models = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=128)]],
     Meta(min_length=1, max_length=MOST_MODELS, description="Ids of models; null allows all."),
 ]
-
+Reason = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        description="Printable.",
+        extra={"allowed": "1 to 200 printable characters"},
+    ),
+]
 
 Cursor = Annotated[
     str,
@@ -123,6 +131,13 @@ def positive(amount: int, field: str = "amount") -> int:
     if amount <= 0:
         raise refuse(field, amount, "more than 0 Tokens")
     return amount
+
+
+def printable(reason: str, field: str = "reason") -> str:
+    """Raises `ApiError`."""
+    if not reason.isprintable():
+        raise refuse(field, reason, "1 to 200 printable characters")
+    return reason
 
 
 def told(at: int) -> str:

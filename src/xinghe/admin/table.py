@@ -4,6 +4,7 @@ from xinghe.accounts.rights import RIGHTS
 from xinghe.admin import (
     audit,
     budgets,
+    codes,
     config,
     groups,
     invitations,
@@ -11,6 +12,7 @@ from xinghe.admin import (
     payment,
     targets,
     tokens,
+    transfers,
     wallets,
 )
 from xinghe.admin.operation import Operation
@@ -22,6 +24,7 @@ PAGE = Query(Paging)
 MEMBER, GROUP = "/members/{member}", "/groups/{group}"
 PLACE = f"{GROUP}/members/{{member}}"
 TOKEN, BUDGET = "/tokens/{token}", "/budgets/{budget}"
+WALLET, CODES = "/wallets/{wallet}", "/codes/{batch}"
 CONFIG = "/config"
 
 OPERATIONS = (
@@ -128,13 +131,43 @@ OPERATIONS = (
         targets.invitation, invitations.revoke, invitations.InvitationView,
     ),
     Operation(
-        "wallets.get", "GET", "/wallets/{wallet}", "What a wallet holds, lot by lot.",
+        "wallets.get", "GET", WALLET, "What a wallet holds, lot by lot.",
         targets.wallet, wallets.get, wallets.WalletView,
     ),
     Operation(
-        "wallets.grant", "POST", "/wallets/{wallet}/grants", "Grant Tokens, with a reason.",
+        "wallets.grant", "POST", f"{WALLET}/grants", "Grant Tokens, with a reason.",
         targets.wallet, wallets.grant, wallets.Grant, StrictForm(wallets.NewGrant),
         repeatable=True,
+    ),
+    Operation(
+        "wallets.redeem", "POST", f"{WALLET}/redeem", "Redeem a code into a wallet.",
+        targets.wallet, codes.redeem, codes.Redeemed, StrictForm(codes.TypedCode, ["code"]),
+        repeatable=True,
+    ),
+    Operation(
+        "wallets.transfer", "POST", f"{WALLET}/transfers", "Move Tokens into another wallet.",
+        targets.wallet, transfers.transfer, transfers.Transfer, StrictForm(transfers.NewTransfer),
+        repeatable=True,
+    ),
+    Operation(
+        "codes.list", "GET", "/codes", "List the batches of redeem codes.",
+        targets.service, codes.list_, codes.BatchList, query=PAGE,
+    ),
+    Operation(
+        "codes.create", "POST", "/codes", "Make a batch of codes, shown this once.",
+        targets.service, codes.create, codes.NewCodes, StrictForm(codes.NewBatchBody),
+    ),
+    Operation(
+        "codes.get", "GET", CODES, "One batch of codes.",
+        targets.batch, codes.get, codes.BatchView,
+    ),
+    Operation(
+        "codes.redemptions", "GET", f"{CODES}/redemptions", "Which codes of a batch are redeemed.",
+        targets.batch, codes.redemptions, codes.RedemptionList, query=PAGE,
+    ),
+    Operation(
+        "codes.revoke", "DELETE", CODES, "Have none of its codes be redeemed any more.",
+        targets.batch, codes.revoke, codes.BatchView,
     ),
     Operation(
         "budgets.list", "GET", "/budgets", "List the budgets of a member, group or token.",

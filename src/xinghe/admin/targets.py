@@ -21,6 +21,7 @@ from xinghe.accounts.rights import GroupPlace, Relation, Relations
 from xinghe.accounts.rules import check_member_reference
 from xinghe.admin.operation import Call
 from xinghe.api.errors import SHOWN, ApiError, Errors, shown
+from xinghe.sales import codes
 from xinghe.storage import Connection
 
 T = TypeVar("T")
@@ -73,6 +74,16 @@ async def invitation(call: Call[Any]) -> None:
 
 async def wallet(call: Call[Any]) -> None:
     await _find(call, "wallet", call.path["wallet"], _wallet)
+
+
+async def batch(call: Call[Any]) -> None:
+    """A batch of redeem codes is about the whole service."""
+
+    def find(connection: Connection, call: Call[Any], name: str) -> Found:
+        found = codes.batch(connection, _number(name))
+        return found, rights.to_nothing(call.exchange.principal)
+
+    await _find(call, "batch of codes", call.path["batch"], find)
 
 
 async def budget(call: Call[Any]) -> None:

@@ -1,9 +1,8 @@
 """Wallets: what each holds, lot by lot; Tokens that an operator grants."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
 from xinghe.accounts import wallets
 from xinghe.accounts.wallets import Lot, Wallet
@@ -11,15 +10,17 @@ from xinghe.admin.operation import Call
 from xinghe.admin.shapes import (
     Amount,
     Body,
+    Models,
+    Reason,
     Tokens,
     Told,
     future,
     micro,
     positive,
+    printable,
     told,
     told_or_never,
 )
-from xinghe.api.errors import refuse
 from xinghe.api.query import Time
 from xinghe.core import tokens
 from xinghe.storage import Connection
@@ -55,19 +56,12 @@ class WalletView(msgspec.Struct):
 
 
 class NewGrant(Body):
-    """Tokens, and why they are granted."""
+    """Tokens, and why they are granted; they pay for these `models` alone, or for every one."""
 
     amount: Amount
-    reason: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=200,
-            description="Printable.",
-            extra={"allowed": "1 to 200 printable characters"},
-        ),
-    ]
+    reason: Reason
     expires_at: Time | None = None
+    models: Models | None = None
 
 
 class Grant(msgspec.Struct):
@@ -78,6 +72,7 @@ class Grant(msgspec.Struct):
     amount: Tokens
     reason: str
     expires_at: Told | None
+    models: tuple[str, ...] | None
     available: Tokens
     balance: Tokens
 
@@ -104,17 +99,18 @@ async def get(call: Call[None]) -> WalletView:
 
 async def grant(call: Call[NewGrant]) -> Grant:
     body = call.given
-    if not body.reason.isprintable():
-        raise refuse("reason", body.reason, "1 to 200 printable characters")
+    reason = printable(body.reason)
     amount, until = positive(micro(body.amount)), future(body.expires_at)
+    models = None if body.models is None else tuple(sorted(set(body.models)))
 
     def shape(after: Wallet) -> Grant:
         return Grant(
             object="grant",
             wallet=after.id,
             amount=tokens(amount),
-            reason=body.reason,
+            reason=reason,
             expires_at=told_or_never(until),
+            models=models,
             available=tokens(after.available),
             balance=tokens(after.available + after.held),
         )
@@ -122,7 +118,13 @@ async def grant(call: Call[NewGrant]) -> Grant:
     return shape(
         await call.transaction(keep=shape).write(
             lambda c: wallets.grant(
-                c, call.actor, call.target.id, amount, expires_at=until, note=body.reason
+                c,
+                call.actor,
+                call.target.id,
+                amount,
+                expires_at=until,
+                models=models,
+                note=reason,
             )
         )
     )

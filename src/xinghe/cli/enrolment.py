@@ -22,7 +22,7 @@ from xinghe.cli.common import (
     shown_options,
     tokens,
 )
-from xinghe.cli.groups import GROUP, pays_option, role_option
+from xinghe.cli.invitations import GROUP, pays_option, role_option
 from xinghe.storage import Database
 
 _COLUMNS = "\b\nColumns, and what else each may be called:\n" + "\n".join(

@@ -20,6 +20,8 @@ COMMANDS = (
         "budgets:budget",
         "Budgets: how much a token, a member, a group or a model may use.",
     ),
+    ("code", "codes:code", "Redeem codes: whoever has one may redeem it once for Tokens."),
+    ("transfer", "wallets:transfer", "Move TOKENS from one wallet into another."),
     ("usage", "usage:usage", "Usage details: balances, entries, usage over time, single requests."),
     (
         "bill",

@@ -15,6 +15,7 @@ from xinghe.cli.common import (
     data_option,
     everything,
     expires_option,
+    models_option,
     moment,
     or_none,
     run,
@@ -98,14 +99,26 @@ def list_members(data: str | None, as_json: bool) -> None:
 @click.argument("amount", type=Amount(), metavar="TOKENS")
 @expires_option
 @click.option("--note", type=Validated("note", rules.check_note), default="", help="Why.")
+@models_option
 @shown_options
 def grant(
-    *, name: str, amount: int, expires: int | None, note: str, data: str | None, as_json: bool
+    *,
+    name: str,
+    amount: int,
+    expires: int | None,
+    note: str,
+    models: tuple[str, ...],
+    data: str | None,
+    as_json: bool,
 ) -> None:
-    """Grant TOKENS to member NAME. Tokens that expire soonest are spent first."""
+    """Grant TOKENS to member NAME. Tokens that expire soonest are spent first.
+
+    With --model, they pay for these models alone, and before the others."""
     after = run(
         data,
-        lambda db: _members(db).grant(name, amount, expires_at=expires, note=note),
+        lambda db: _members(db).grant(
+            name, amount, expires_at=expires, models=models or None, note=note
+        ),
     )
     show(_view(after), as_json=as_json)
 

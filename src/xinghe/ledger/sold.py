@@ -38,7 +38,8 @@ RULES = {
             SELECT batch_id, count(*) AS codes, count(redeemed_at) AS redeemed
             FROM codes GROUP BY batch_id
         ) c ON c.batch_id = b.id
-        WHERE b.count != coalesce(c.codes, 0) OR b.redeemed != coalesce(c.redeemed, 0)""",
+        WHERE b.count > 0 AND b.count != coalesce(c.codes, 0)
+            OR b.redeemed != coalesce(c.redeemed, 0)""",
     "what was refunded of an order was paid and is not spent": """
         SELECT 'order ' || o.number,
             'at most ' || coalesce(l.amount - l.remaining, 0) || ' for ' || o.price,

@@ -198,6 +198,23 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "wallets.grant": (
         Sample(body={"amount": 1_000_000, "reason": "第一学期"}, places={"wallet": "1"}),
     ),
+    "wallets.transfer": (
+        Sample(body={"to": 2, "amount": 5_000, "reason": "小组作业"}, places={"wallet": "1"}),
+    ),
+    "wallets.redeem": (
+        Sample(body={"code": "XH-7K3M9-2QWER-TY8PA-SDFGH-JKZXH"}, places={"wallet": "1"}),
+    ),
+    "codes.create": (
+        Sample(
+            body={
+                "name": "开学礼包",
+                "amount": 50_000,
+                "count": 100,
+                "expires_at": "2027-12-31",
+                "valid_days": 90,
+            }
+        ),
+    ),
     "budgets.create": (
         Sample(body={"member": "li-si", "unit": "tokens", "amount": 50_000, "per": "day"}),
     ),
@@ -219,6 +236,7 @@ _PLACES = {
     "budget": "1",
     "invitation": "1",
     "version": "1",
+    "batch": "1",
 }
 
 

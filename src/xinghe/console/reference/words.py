@@ -123,11 +123,24 @@ GROUPS = (
         {
             "wallets.get": Told("查询钱包", "One wallet"),
             "wallets.grant": Told("发放 Token", "Grant Tokens"),
+            "wallets.transfer": Told("转账到另一个钱包", "Move Tokens to another wallet"),
             "budgets.list": Told("预算列表", "List budgets"),
             "budgets.create": Told("设置预算", "Set a budget"),
             "budgets.get": Told("查询预算", "One budget"),
             "budgets.change": Told("修改预算", "Change a budget"),
             "budgets.end": Told("结束预算", "End a budget"),
+        },
+    ),
+    Group(
+        "codes",
+        Told("兑换码", "Redeem codes"),
+        {
+            "wallets.redeem": Told("兑换", "Redeem a code"),
+            "codes.list": Told("兑换码批次列表", "List batches of codes"),
+            "codes.create": Told("生成一批兑换码", "Make a batch of codes"),
+            "codes.get": Told("查询一批兑换码", "One batch of codes"),
+            "codes.redemptions": Told("查询兑换记录", "Which codes are redeemed"),
+            "codes.revoke": Told("作废一批兑换码", "Revoke a batch of codes"),
         },
     ),
     Group(

@@ -91,7 +91,8 @@ CREATE TABLE code_batches (
     amount     BIGINT NOT NULL CHECK (amount > 0),
     valid_days BIGINT CHECK (valid_days > 0),
     models     TEXT COLLATE "C" CHECK (models::json IS NOT NULL OR models IS NULL),
-    count      BIGINT NOT NULL CHECK (count > 0),
+    -- 0 while its codes are being made.
+    count      BIGINT NOT NULL CHECK (count >= 0),
     redeemed   BIGINT NOT NULL DEFAULT 0 CHECK (redeemed BETWEEN 0 AND count),
     expires_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,

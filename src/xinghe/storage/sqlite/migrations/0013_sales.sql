@@ -90,7 +90,8 @@ CREATE TABLE code_batches (
     amount     INTEGER NOT NULL CHECK (amount > 0),
     valid_days INTEGER CHECK (valid_days > 0),
     models     TEXT    CHECK (json_valid(models)),
-    count      INTEGER NOT NULL CHECK (count > 0),
+    -- 0 while its codes are being made.
+    count      INTEGER NOT NULL CHECK (count >= 0),
     redeemed   INTEGER NOT NULL DEFAULT 0 CHECK (redeemed BETWEEN 0 AND count),
     expires_at INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
