@@ -31,6 +31,26 @@ def test_a_wrong_value_is_named(tmp_path: Path, name: str, value: str) -> None:
         load(str(tmp_path), environ={f"XINGHE_SERVER__{name}": value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("issuer", "a" * 201, "at most 200 characters"),
+        ("issuer", "one\ntwo", "a printable line"),
+        ("issuer", "\x1b[31m", "a printable line"),
+        ("note", "a" * 2001, "2000 characters"),
+        ("note", "\n" * 31, "at most 30 printable lines"),
+        ("note", "\x1b[31m", "at most 30 printable lines"),
+    ],
+)
+def test_what_stands_on_a_bill_can_be_printed(
+    tmp_path: Path, name: str, value: str, allowed: str
+) -> None:
+    good = {"XINGHE_BILL__ISSUER": "星河大学\u3000网络中心", "XINGHE_BILL__NOTE": "税\n\tVAT 6 %"}
+    assert load(str(tmp_path), environ=good).bill.note == "税\n\tVAT 6 %"
+    with pytest.raises(SettingsError, match=rf"`{name}` is .*allowed: .*{allowed}.*bill"):
+        load(str(tmp_path), environ={f"XINGHE_BILL__{name.upper()}": value})
+
+
 def test_a_key_of_many_parts_is_told_by_its_line(tmp_path: Path) -> None:
     for text in ("server" + ".x" * 100_000, '"server"' + " . 'x'" * 100_000, "x={y" + ".x" * 99):
         (tmp_path / "xinghe.toml").write_text(f"# ours\n{text} = 1\n")

@@ -30,7 +30,7 @@ class Command:
         self._variables = {
             "XINGHE_DATABASE__URL": url,
             "XINGHE_BILL__ISSUER": "星河大学",
-            "XINGHE_BILL__NOTE": "VAT 6 %\nincluded",
+            "XINGHE_BILL__NOTE": "VAT 6 %\nincluded\n",
         }
 
     def run(self, *arguments: str) -> Result:

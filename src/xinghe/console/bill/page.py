@@ -96,6 +96,6 @@ async def _file(page: Page, form: str) -> Response:
 
 
 ROUTES = (
-    Route("GET", BILL, show, waits=True),
+    Route("GET", BILL, show),
     *(Route("GET", f"{BILL}/bill.{form}", partial(_file, form=form)) for form in FORMS),
 )

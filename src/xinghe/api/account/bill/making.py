@@ -100,7 +100,7 @@ class Bills:
             running=month.running,
             made_at=told(made_at, zone),
             issuer=self._settings.issuer,
-            note=self._settings.note,
+            note=self._settings.note.strip(),
             appid=subject.appid,
             name=subject.name,
             group=subject.group,
