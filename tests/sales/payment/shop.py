@@ -31,7 +31,7 @@ class Shop:
     def __init__(self, folder: Path, url: str) -> None:
         self._runner = asyncio.Runner()
         self._database = self._runner.run(Database.open(folder, url))
-        offer = Offer(name="p", amount=TOKENS, price=PRICE, currency="CNY")
+        offer = Offer(name=f"p-{next(_numbers)}", amount=TOKENS, price=PRICE, currency="CNY")
         self._package = self._write(lambda c: packages.create(c, "test", offer))
         self.new_buyer()
 
