@@ -77,7 +77,7 @@ from xinghe.observe.metrics import watched_loop
 from xinghe.observe.speeds import Speeds
 from xinghe.pictures import PictureReader
 from xinghe.safety import Moderator
-from xinghe.sales.payment import Providers
+from xinghe.sales.payment import reporting
 from xinghe.search.service import SearchService
 from xinghe.settings import Settings
 from xinghe.signin import Sessions, SignIn
@@ -171,7 +171,7 @@ class System:
         billing = BillingRoute(services, database)
         payments = Payments(
             settings.server,
-            Providers.of(settings.payment),
+            reporting(settings.payment),
             database,
             bodies,
             Admin(operators, Identified(console)),

@@ -36,6 +36,11 @@ ELSEWHERE = dict.fromkeys(
     ),
     STAND_INS,
 )
+ELSEWHERE |= {
+    block.text: "a program of its own: tests/sales/payment/test_bridge.py runs it"
+    for block in page("docs/payment.md").blocks
+    if block.language == "python"
+}
 """Blocks that run in a test of their own."""
 NOT_PASTED = {
     **ELSEWHERE,

@@ -19,7 +19,7 @@ from xinghe.cli.common import local_server
 from xinghe.cli.console import is_loopback, link_url
 from xinghe.doctor import computing
 from xinghe.observe import logs
-from xinghe.sales.payment import Providers
+from xinghe.sales.payment import reporting
 from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database, StorageError
@@ -76,7 +76,7 @@ def serve(
     try:
         settings = load_settings(data, options)
         logs.configure(settings.log.level, settings.log.format)
-        Providers.of(settings.payment)  # refused before anything is started
+        reporting(settings.payment)  # refused before anything is started
         lock = lock_data(settings.data_dir)
         if postgres and settings.database.url:
             raise ServeError("--postgres starts a server, and database.url names another")

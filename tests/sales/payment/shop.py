@@ -14,10 +14,10 @@ from xinghe.ledger import check
 from xinghe.sales import orders, packages
 from xinghe.sales.orders import Order
 from xinghe.sales.packages import Offer
-from xinghe.sales.payment import Event, Providers, Received, Row, events, receive
+from xinghe.sales.payment import Event, Received, Row, checkout, events, receive
 from xinghe.settings.payment import Payment
 from xinghe.settings.payment import Provider as Configured
-from xinghe.storage import Connection, Database
+from xinghe.storage import Connection, Database, now
 
 T = TypeVar("T")
 TOKENS = 1_000_000
@@ -63,7 +63,9 @@ class Shop:
         """Where the product sends the buyer."""
         configured = Configured(checkout_url=url, secret="whsec_" + "A" * 32)
         payment = Payment(providers={order.provider: configured})
-        return Providers.of(payment, {}).checkout(order).url
+        found = checkout(payment, order, now()).url
+        assert found is not None
+        return found
 
     def expire(self, order: Order) -> None:
         self._write(

@@ -11,7 +11,7 @@ from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.payer import KEY, OTHER_KEY
 from tests.kit.server import free_port
 from tests.supervisor.kit import serve_fails
-from xinghe.sales.payment import Providers
+from xinghe.sales.payment import reporting
 from xinghe.settings import Settings, SettingsError, load
 
 SHORT = "whsec_" + base64.b64encode(bytes(23)).decode()
@@ -31,8 +31,7 @@ def settings(
 
 @pytest.mark.parametrize("secret", [KEY, LEAST, MOST, f"{KEY} {OTHER_KEY}", f"  {KEY}\t"])
 def test_a_secret_that_can_be_used(secret: str, tmp_path: Path) -> None:
-    providers = Providers.of(settings(tmp_path, secret=secret).payment, {})
-    assert providers.reporting.keys() == {"bridge"}
+    assert reporting(settings(tmp_path, secret=secret).payment, {}).keys() == {"bridge"}
 
 
 @pytest.mark.parametrize(
@@ -106,9 +105,9 @@ def test_a_value_of_another_type_is_not_repeated(tmp_path: Path) -> None:
 )
 def test_the_variable_of_a_secret(environ: dict[str, str], says: str, tmp_path: Path) -> None:
     made = settings(tmp_path, secret="", more='secret_env = "PAY"').payment
-    assert Providers.of(made, {"PAY": KEY}).reporting.keys() == {"bridge"}
+    assert reporting(made, {"PAY": KEY}).keys() == {"bridge"}
     with pytest.raises(SettingsError) as refused:
-        Providers.of(made, environ)
+        reporting(made, environ)
     assert f"payment.providers.bridge.secret_env names PAY, {says}" in str(refused.value)
 
 

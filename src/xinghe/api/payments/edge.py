@@ -3,6 +3,7 @@
 Whatever is not signed costs little: its headers are looked at before its body is read.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
@@ -20,7 +21,7 @@ from xinghe.api.payments.schema import PaymentReceived
 from xinghe.core import ACCOUNT
 from xinghe.limits import Ask, Limiter, RateLimited, per_second
 from xinghe.observe import metrics
-from xinghe.sales.payment import Event, NotSigned, Providers, Reporting, WrongEvent, receive
+from xinghe.sales.payment import Event, NotSigned, Reporting, WrongEvent, receive
 from xinghe.settings import Server
 from xinghe.signin.throttle import network
 from xinghe.storage import Database
@@ -46,7 +47,7 @@ class Payments:
     def __init__(
         self,
         server: Server,
-        providers: Providers,
+        providers: Mapping[str, Reporting],
         database: Database,
         budget: BodyBudget,
         elsewhere: ASGIApp,
@@ -56,7 +57,7 @@ class Payments:
             server, max_body_bytes=MAX_BODY_BYTES, max_body_values=MAX_BODY_BYTES
         )
         self._proxies = trusted(server)
-        self._providers = providers.reporting
+        self._providers = providers
         self._database = database
         self._budget = budget
         self._limiter = Limiter()

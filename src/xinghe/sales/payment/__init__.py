@@ -11,5 +11,5 @@ from xinghe.sales.payment.provider import (
     Reporting,
     WrongEvent,
 )
-from xinghe.sales.payment.providers import Providers
+from xinghe.sales.payment.providers import checkout, reporting
 from xinghe.sales.payment.received import Outcome, Received, Row, events, receive

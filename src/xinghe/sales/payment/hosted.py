@@ -16,7 +16,7 @@ class Hosted(msgspec.Struct, frozen=True):
     name: str
     url: str
     instructions: str
-    _keys: Sequence[str]
+    keys: Sequence[str] = ()
 
     def checkout(self, order: Order) -> Checkout:
         if not self.url:
@@ -32,4 +32,4 @@ class Hosted(msgspec.Struct, frozen=True):
         webhook.signed(headers)
 
     def event(self, headers: Headers, sent: bytes) -> Event | None:
-        return body.read(webhook.verify(self._keys, headers, sent), sent)
+        return body.read(webhook.verify(self.keys, headers, sent), sent)

@@ -16,10 +16,10 @@ Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 
 class Checkout(msgspec.Struct, frozen=True):
-    """How to pay an order: at a URL, or as the instructions say; empty where there is none."""
+    """How to pay an order: at a URL, or as the instructions say; neither: it waits no more."""
 
-    url: str = ""
-    instructions: str = ""
+    url: str | None = None
+    instructions: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True):
