@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from xinghe.core import Busy
-from xinghe.dispatch.chat import Away, DispatchFailed, TooLong
+from xinghe.dispatch.chat import Away, DispatchFailed, Interrupted, TooLong
 from xinghe.embedding import EmbedderAway, EmbedderFailed, TextTooLong
 from xinghe.images import ImageEngineAway, ImageEngineFailed, ImageEngineUnavailable
 from xinghe.observe import metrics
@@ -58,13 +58,18 @@ class Chain(Generic[M]):
         self._model = model
         self._others = others
         self._faults: list[Exception] = []
+        self._again = False
 
     def after(self, fault: Exception, fits: Callable[[M], bool]) -> M:
         """Who has it next, of those that `fits` says can serve it.
 
-        Where there is none, the fault is raised that tells soonest when to come again; and at once
+        What broke off in the middle another replica of the same deployment may make, once. Where
+        there is nobody, the fault is raised that tells soonest when to come again; and at once
         where it is the request that is wrong. A member that is too small for it is passed over.
         """
+        if isinstance(fault, Interrupted) and not self._again:
+            self._again = True
+            return self.now
         if not isinstance(fault, _OF_THE_REQUEST):
             self._faults.append(fault)
         elif not self._faults:

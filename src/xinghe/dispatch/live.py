@@ -93,7 +93,9 @@ class Live:
         self._lookout = Lookout(_asks(self.now.deployments))
         self._turn = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
-        self.followers: list[Follow] = []
+        self.followers: list[Follow] = [
+            lambda _, now: self._lookout.follow(_asks(now.deployments)),
+        ]
 
     @property
     def draining(self) -> list[str]:
@@ -120,7 +122,6 @@ class Live:
             deployments = Deployments.of(catalog, self._settings, self._fetch, self._kept)
             fresh = self._keep(deployments)
             self.now = Serving(catalog, deployments)
-            self._lookout.follow(_asks(deployments))
             for follow in self.followers:
                 follow(before, self.now)
             serving = set(deployments.by_name.values())

@@ -155,3 +155,25 @@ async def test_slots_are_those_of_the_servers_not_of_the_version() -> None:
         assert wider.admission.has_room()
         for engine in (before, after, wider):
             await engine.aclose()
+
+
+async def test_a_change_that_is_taken_back_leaves_the_first_version_at_work() -> None:
+    sizes = list[int]()
+    async with peers(2) as (bad, good), pool_of(bad, good, slots=5) as first:
+        first.on_resize(sizes.append)
+        async with pool_of(bad, good, before=first, slots=7) as second:
+            await ask(second)
+            async with pool_of(bad, before=second) as third:
+                await ask(third)
+            sizes.clear()
+            await bad.go()
+            async with asyncio.timeout(10):
+                while second.servers[0].state != "away":
+                    assert await ask(second) == good.origin
+            assert not sizes, "the newest has the slots"
+        assert sizes == [5]
+        await bad.come()
+        async with asyncio.timeout(2):
+            while await ask(first) != bad.origin:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert sizes[-1] == 10, "it probes and counts as before"

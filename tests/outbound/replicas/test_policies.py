@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from xinghe.catalog.replicas import Key as KeySpec
 from xinghe.outbound.replicas.affinity import Head, PrefixAffinity, digest
-from xinghe.outbound.replicas.breaker import LONGEST_PAUSE, CircuitBreaker
+from xinghe.outbound.replicas.breaker import LONGEST_PAUSE, LONGEST_WORD, CircuitBreaker, Cooldown
 from xinghe.outbound.replicas.choice import LeastOutstanding
-from xinghe.outbound.replicas.cooldown import LONGEST, RetryAfter
 from xinghe.outbound.replicas.keys import MINUTE, InTurn, Key
 from xinghe.outbound.replicas.slowness import FRESH, FirstWords, slow_ones
 
@@ -246,15 +245,15 @@ def test_a_server_alone_may_fail_for_a_second() -> None:
 @quick
 @given(st.lists(st.tuples(st.floats(0, 20), st.none() | st.floats(0, 4000)), max_size=20))
 def test_nobody_is_asked_before_the_time_it_named(said: list[tuple[float, float | None]]) -> None:
-    cooldown, now, until = RetryAfter(), 0.0, 0.0
+    cooldown, now, until = Cooldown(), 0.0, 0.0
     for passed, advice in said:
         now += passed
         cooldown.full(now, advice)
-        until = max(until, now + min(advice or 0.0, LONGEST))
+        until = max(until, now + min(advice or 0.0, LONGEST_WORD))
         assert cooldown.left(now) == pytest.approx(until - now)
-        assert cooldown.left(now) <= LONGEST + 1e-9
+        assert cooldown.left(now) <= LONGEST_WORD + 1e-9
         assert cooldown.is_second_choice(now)
-    assert not cooldown.is_second_choice(now + LONGEST + 1e-9)
+    assert not cooldown.is_second_choice(now + LONGEST_WORD + 1e-9)
 
 
 @dataclass

@@ -21,7 +21,7 @@ from xinghe.api.exchange import Exchange, check_whole
 from xinghe.api.priced import Prepared, Services
 from xinghe.catalog import Capability, LlamaCppDeployment, ModelCard
 from xinghe.core import Busy, FinishDelta, Message, SearchingDelta, SourcesDelta, Usage
-from xinghe.dispatch import CANNOT_SERVE, Chain, Interrupted, Unfit
+from xinghe.dispatch import CANNOT_SERVE, Chain, Unfit
 from xinghe.engines import Batch
 from xinghe.generation.answer import Answer
 from xinghe.generation.moderation import refusal
@@ -78,7 +78,6 @@ class ChatWork(msgspec.Struct, eq=False):
     _timed: bool = False
     _told: bool = False
     _held: bool = False
-    _again: bool = False
 
     def __post_init__(self) -> None:
         if not self._chain.has_others:
@@ -259,13 +258,9 @@ class ChatWork(msgspec.Struct, eq=False):
     async def _made_anew(self, answer: Answer, fault: Exception) -> Answer:
         """The answer by the next deployment that can serve it. Raises as `Chain.after` does.
 
-        What broke off in the middle another replica of the same deployment may make, once. It
-        makes no more than what the hold is for. What is more of the prompt by another's count is
-        the operator's loss.
+        It makes no more than what the hold is for. What is more of the prompt by another's count
+        is the operator's loss.
         """
-        if isinstance(fault, Interrupted) and not self._again:
-            self._again, self._timed, self._told = True, False, False
-            return answer.handed_on(answer.runner.request, answer.counted)
         self._chain.after(fault, self._stands_in)
         asked, searched = answer.runner.request, answer.runner.found is not None
         generation, counted = await self._laid_out(

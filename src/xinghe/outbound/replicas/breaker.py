@@ -1,4 +1,4 @@
-"""Whether a replica is to be tried at all: closed, open, half open."""
+"""Whether a replica is to be tried at all: its circuit breaker, and the time that it asked for."""
 
 from typing import Literal, Protocol
 
@@ -10,6 +10,10 @@ them."""
 TRIALS = 1
 """Requests that try a replica at once."""
 
+LONGEST_WORD = 60.0
+"""Seconds for which a server's own word is taken; then it is asked again."""
+UNASKED = 1.0
+"""Seconds for which others are preferred to one that is full and did not say for how long."""
 UNANSWERED, FROZEN = 2, 3
 """Probes in a row after which others are asked, and after which nobody is."""
 
@@ -162,3 +166,31 @@ class CircuitBreaker(msgspec.Struct):
         self._failed = self._doubts = self.trials = 0
         self._unproven = False
         self._round += 1
+
+
+class Cooldown(msgspec.Struct):
+    """A replica that says that it is full is left alone for as long as it asks.
+
+    Honours `Retry-After`, up to a minute; without one, others go first for a second.
+    """
+
+    until: float = 0.0
+    others_until: float = 0.0
+
+    def full(self, now: float, advice: float | None) -> None:
+        """It says that it is full, and perhaps for how long."""
+        if advice is not None:
+            self.until = max(self.until, now + min(advice, LONGEST_WORD))
+        self.put_last(now, max(UNASKED, self.left(now)))
+
+    def put_last(self, now: float, seconds: float) -> None:
+        """Others are to be asked before it for so long."""
+        self.others_until = max(self.others_until, now + seconds)
+
+    def left(self, now: float) -> float:
+        """Seconds for which it is not to be asked; 0: it may be."""
+        return max(0.0, self.until - now)
+
+    def is_second_choice(self, now: float) -> bool:
+        """Whether others are to be asked before it."""
+        return now < self.others_until

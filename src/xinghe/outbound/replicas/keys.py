@@ -127,16 +127,6 @@ class Key:
             self.used.tokens -= self.used.minute.popleft().tokens
 
 
-class KeyChoice(Protocol):
-    """Picks the key for a request."""
-
-    def choose(self, now: float, tokens: int, tried: Container[Key] = ()) -> Key | None:
-        """A key that has not been tried with it; `None`: there is none that may be used now."""
-
-    def wait(self, now: float, tokens: int) -> float:
-        """Seconds until one may be."""
-
-
 class InTurn:
     """Of the keys that may be used, the one with the fewest requests at work, then the one that
     was used longest ago. Where the others are refused too, one that was refused is used.
@@ -151,6 +141,7 @@ class InTurn:
         return not any(key.value for key in self.keys)
 
     def choose(self, now: float, tokens: int, tried: Container[Key] = ()) -> Key | None:
+        """A key that has not been tried with it; `None`: there is none that may be used now."""
         left = [key for key in self.keys if key not in tried and key.value]
         ready = [key for key in left if not key.wait(now, tokens)]
         if not ready and all(key.used.refused for key in self.keys if key.value):
@@ -158,6 +149,7 @@ class InTurn:
         return min(ready, key=lambda key: (key.used.outstanding, key.used.at), default=None)
 
     def wait(self, now: float, tokens: int) -> float:
+        """Seconds until one may be."""
         waits = [key.wait(now, tokens) for key in self.keys if key.value and not key.used.refused]
         return min(waits, default=WAITS)
 

@@ -5,11 +5,10 @@ that nobody hears of are still there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context
-from typing import Protocol
 
+from xinghe.outbound.replicas.group import Group
 from xinghe.outbound.replicas.replica import LEARNS_AFTER, Replica
 
 WHILE_AWAY = 0.5
@@ -22,38 +21,20 @@ TIMEOUT = 2.0
 """Seconds within which a probe is answered."""
 
 
-class Watched(Protocol):
-    """The pool whose replicas are asked."""
-
-    @property
-    def replicas(self) -> Sequence[Replica]: ...
-    @property
-    def several(self) -> bool: ...
-    @property
-    def has_heir(self) -> bool: ...
-    @property
-    def connect_timeout(self) -> float: ...
-    @property
-    def clock(self) -> Callable[[], float]: ...
-
-    def changed(self, replica: Replica, now: float) -> None:
-        """Something is known of a replica that may change who is preferred."""
-
-
 class Probes:
     """Asks each replica of a pool for its models; how often, its state decides.
 
     Started by the first request; `aclose` ends them.
     """
 
-    def __init__(self, pool: Watched) -> None:
-        self._pool = pool
+    def __init__(self, group: Group) -> None:
+        self._group = group
         self._tasks: dict[Replica, asyncio.Task[None]] = {}
         self._closed = False
 
     def start(self) -> None:
         """Watch what is to be watched and is not yet."""
-        for one in self._pool.replicas:
+        for one in self._group.replicas:
             if self._is_watched(one) and one not in self._tasks and not self._closed:
                 # In no request's context: its lines of the log are not that one's.
                 self._tasks[one] = asyncio.create_task(self._watch(one), context=Context())
@@ -61,8 +42,8 @@ class Probes:
     async def any_answers(self) -> bool:
         """Ask all at once; what they say until the first answers is known from then on."""
         asked = [
-            asyncio.create_task(self._probe(one, self._pool.connect_timeout))
-            for one in self._pool.replicas
+            asyncio.create_task(self._probe(one, self._group.connect_timeout))
+            for one in self._group.replicas
             if one.weight
         ]
         try:
@@ -83,21 +64,21 @@ class Probes:
         self._tasks.clear()
 
     async def _watch(self, replica: Replica) -> None:
-        pool = self._pool
+        group = self._group
         try:
             while self._is_watched(replica):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._pause(replica)):
                         await replica.suspected.wait()
                 replica.suspected.clear()
-                now = pool.clock()
+                now = group.clock()
                 if self._is_due(replica, now):
                     await self._probe(replica, TIMEOUT)
         finally:
             self._tasks.pop(replica, None)
 
     def _is_watched(self, replica: Replica) -> bool:
-        return replica.weight > 0 and not self._pool.has_heir
+        return replica.weight > 0 and not self._group.has_heir
 
     def _pause(self, replica: Replica) -> float:
         silent = replica.breaker.is_silent or replica.breaker.state != "closed"
@@ -114,20 +95,20 @@ class Probes:
         return since >= (WHILE_SILENT if is_doubtful else WHILE_WELL)
 
     async def _probe(self, replica: Replica, seconds: float) -> bool:
-        pool, waiting = self._pool, None
-        if replica.words.longest_wait(pool.clock()) >= LEARNS_AFTER:
+        group, waiting = self._group, None
+        if replica.words.longest_wait(group.clock()) >= LEARNS_AFTER:
             waiting = replica.words.oldest()
         alive = await replica.probe(seconds)
-        now = pool.clock()
+        now = group.clock()
         if alive and waiting is not None and waiting is replica.words.oldest():
             replica.answers = "always"
         elif alive and replica.answers == "never":
             replica.answers = "idle"
         replica.probed(alive, now)
-        pool.changed(replica, now)
+        group.changed(replica, now)
         others = any(
             one.weight and one is not replica and one.breaker.state == "closed"
-            for one in pool.replicas
+            for one in group.replicas
         )
         cause = replica.breaker.cause if replica.breaker.state == "open" else "failing"
         if cause == "frozen" or (others and cause != "failing"):

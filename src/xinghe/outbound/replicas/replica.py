@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
+import msgspec
 import structlog
 
 from xinghe.observe import metrics
 from xinghe.outbound.client import Server
 from xinghe.outbound.faults import CallFailed, Refused, Unreachable, Whose
-from xinghe.outbound.replicas.breaker import CircuitBreaker
-from xinghe.outbound.replicas.cooldown import RetryAfter
+from xinghe.outbound.replicas.breaker import CircuitBreaker, Cooldown
 from xinghe.outbound.replicas.keys import InTurn, Key, Single
 from xinghe.outbound.replicas.slowness import LOOK_EVERY, FirstWords
 from xinghe.outbound.response import Response
@@ -24,6 +24,40 @@ PROVEN = 3.0
 """Seconds for which a word of a request says more than a probe that is not answered."""
 LEARNS_AFTER = 0.02
 """Seconds that a request waits before it is asked whether probes are answered meanwhile."""
+
+
+class KeyRefused(msgspec.Struct, frozen=True):
+    """A key, counted from 1, that its server last refused with a status: for want of a right or a
+    balance, or because it is none.
+    """
+
+    key: int
+    status: int
+
+
+class ServerState(msgspec.Struct, frozen=True):
+    """`server` is its origin, with a number where several have the same one.
+
+    `keys` is how many keys are used there; 1 also where none is set.
+    """
+
+    server: str
+    state: State
+    keys: int
+    refused: list[KeyRefused]
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it refuses all that may be sent to it."""
+        return len(self.refused) == self.keys
+
+
+@runtime_checkable
+class OnServers(Protocol):
+    """What serves by servers that the operator has named."""
+
+    @property
+    def servers(self) -> list[ServerState]: ...
 
 
 class Replica:
@@ -51,7 +85,7 @@ class Replica:
         """Its requests, each with its answer once that has a head."""
         self.keys, self.servers = keys, servers
         self.breaker = breaker
-        self.cooldown = RetryAfter()
+        self.cooldown = Cooldown()
         self.words = FirstWords()
         self.slow = False
         self.looked_at = 0.0
@@ -65,7 +99,7 @@ class Replica:
         self.requests = metrics.REPLICA_REQUESTS.labels(deployment, label)
         self.waits: set[asyncio.Timeout] = set()
         """Of those that would go to another replica if nobody were here any more."""
-        self._told: State = "up"
+        self._logged: State = "up"
         if before is not None:
             self._go_on(before)
 
@@ -93,7 +127,7 @@ class Replica:
         """Share with its former self what is known, and what is at work."""
         self.breaker, self.cooldown = before.breaker, before.cooldown
         self.words, self.at_work, self.waits = before.words, before.at_work, before.waits
-        self.slow, self.looked_at, self._told = before.slow, before.looked_at, before._told
+        self.slow, self.looked_at, self._logged = before.slow, before.looked_at, before._logged
         self.answered_at, self.probed_at = before.answered_at, before.probed_at
         self.answers = before.answers
 
@@ -153,12 +187,12 @@ class Replica:
         for limit in self.waits:
             limit.reschedule(asyncio.get_running_loop().time())
 
-    def tell(self, now: float, error: CallFailed | None = None) -> bool:
+    def log_change(self, now: float, error: CallFailed | None = None) -> bool:
         """Whether its state has changed; if so, and an operator would want to know, a line of the
         log says it.
         """
-        state, before = self.state(now), self._told
-        self._told = state
+        state, before = self.state(now), self._logged
+        self._logged = state
         if state == before:
             return False
         named = {"deployment": self.deployment, "replica": self.name}

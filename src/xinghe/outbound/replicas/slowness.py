@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 from statistics import median_low
-from typing import Protocol
 
 SEEN = 3
 """Answers that are looked at, the last ones; with fewer nothing is known."""
@@ -18,25 +17,10 @@ LOOK_EVERY = 5.0
 """Seconds after which a slow replica gets a request again, to see whether it still is."""
 
 
-class Slowness(Protocol):
-    """All times are those of one clock, in seconds."""
-
-    def asked(self, now: float) -> object:
-        """A request is sent: what `answered` and `gone` take."""
-
-    def answered(self, asked: object, now: float) -> None:
-        """The answer to it has begun."""
-
-    def gone(self, asked: object) -> None:
-        """It is not waited for any more."""
-
-    def typical(self, now: float) -> float | None:
-        """Seconds until an answer begins; `None`: not known."""
-
-
 class FirstWords:
     """The shortest of the last answers' times until they began, as long prompts take long anywhere;
-    or what half of several requests that wait have waited already, if that is more.
+    or what half of several requests that wait have waited already, if that is more. All times are
+    those of one clock, in seconds.
     """
 
     def __init__(self) -> None:
@@ -44,19 +28,23 @@ class FirstWords:
         self._waiting: dict[object, float] = {}
 
     def asked(self, now: float) -> object:
+        """A request is sent: what `answered` and `gone` take."""
         asked = object()
         self._waiting[asked] = now
         return asked
 
     def answered(self, asked: object, now: float) -> None:
+        """The answer to it has begun."""
         began = self._waiting.pop(asked, None)
         if began is not None:
             self._times.append((now, now - began))
 
     def gone(self, asked: object) -> None:
+        """It is not waited for any more."""
         self._waiting.pop(asked, None)
 
     def typical(self, now: float) -> float | None:
+        """Seconds until an answer begins; `None`: not known."""
         while self._times and now - self._times[0][0] > FRESH:
             self._times.popleft()
         usual = min(took for _, took in self._times) if len(self._times) == SEEN else None

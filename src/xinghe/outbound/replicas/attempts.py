@@ -1,51 +1,110 @@
-"""One try of one replica: who is asked, and what its answer or its failure tells."""
+"""The attempts of one request, and what their answers and failures tell of replicas and keys."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Sequence
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
+
+import structlog
 
 from xinghe.outbound.faults import CallFailed, Lost, Refused, Silent, Whose
+from xinghe.outbound.replicas.affinity import Head
+from xinghe.outbound.replicas.group import SOONEST, Away, Group
 from xinghe.outbound.replicas.keys import REFUSED_FOR, Key
 from xinghe.outbound.replicas.replica import LEARNS_AFTER, Replica, nobody_listens
 from xinghe.outbound.response import Response
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-class Pooled(Protocol):
-    """What an attempt knows of its pool: whether there are other replicas, and its clock."""
+class Attempts:
+    """The attempts of one request: no replica is tried twice, and no key that was refused, but for
+    a server alone.
+    """
 
-    @property
-    def several(self) -> bool: ...
-    @property
-    def clock(self) -> Callable[[], float]: ...
+    def __init__(
+        self, group: Group, head: Head | None, tokens: int, pauses: Sequence[float]
+    ) -> None:
+        self.group = group
+        self.tokens = tokens
+        self._head = head
+        self._tried = set[Replica]()
+        self._keys = set[Key]()
+        self._suspected: list[tuple[Replica, int, CallFailed]] = []
+        self._picked_at = 0.0
+        self._following: Attempt | None = None
+        self._pauses = pauses
+        """Before each further try of a server that nobody can stand in for, in seconds."""
+        self._is_full = False
+        """One of them said that it is: it is there, and will have room."""
 
-    def changed(self, replica: Replica, now: float, error: CallFailed | None = None) -> None:
-        """Something is known of a replica that may change who is preferred."""
+    def __iter__(self) -> Self:
+        return self
 
-
-class OfOneRequest(Protocol):
-    """What an attempt is one of: all together judge what none of them can judge alone."""
-
-    @property
-    def pool(self) -> Pooled: ...
-    @property
-    def tokens(self) -> int: ...
+    def __next__(self) -> Attempt:
+        """Raises `Away`, `UsedUp`; `Broken` where no key has a value."""
+        attempt, self._following = self._following or self._pick(), None
+        if attempt is None:
+            raise self.group.why_nobody(self._picked_at, self.tokens)
+        return attempt
 
     async def goes_on(self, attempt: Attempt, error: CallFailed) -> bool:
         """Whether another attempt follows one that has failed so."""
+        of_key = error.whose is Whose.OPERATOR or (
+            isinstance(error, Refused) and error.status == 429
+        )
+        if of_key and len(attempt.replica.keys.keys) > 1:
+            self._keys.add(attempt.key)
+        else:
+            self._tried.add(attempt.replica)
+        self._is_full = self._is_full or error.whose is Whose.FULL
+        self._following = self._pick()
+        if self._following is not None:
+            return True
+        alone = not self.group.several and len(attempt.replica.keys.keys) == 1
+        if self._is_full and not alone:
+            raise self.group.why_nobody(self._picked_at, self.tokens) from None
+        if error.whose is not Whose.AWAY:
+            return False
+        if self.group.several or attempt.replica.breaker.state != "closed":
+            raise Away(str(error), SOONEST) from None
+        if not self._pauses:
+            return False
+        # It may be starting anew.
+        pause, *self._pauses = self._pauses
+        log.warning("tried_again", deployment=self.group.name, error=str(error), after=pause)
+        await asyncio.sleep(pause)
+        self._tried.clear()
+        self._keys.clear()
+        return True
 
     def went(self, replica: Replica, *, well: bool) -> None:
         """It has begun to answer, or has failed by its own fault or the request's."""
+        self.group.went(self._head, replica, well=well)
 
     def suspect(self, replica: Replica, ticket: int, error: CallFailed) -> None:
-        """It has failed, which may be the request's own fault."""
+        """It has answered that it failed: its own fault where another replica does better, or where
+        it does not answer a probe either.
+        """
+        replica.breaker.doubted(ticket)
+        replica.suspected.set()
+        self._suspected.append((replica, ticket, error))
 
     def fault_was_theirs(self) -> None:
         """A replica has done what others failed at."""
+        now = self.group.clock()
+        for replica, ticket, error in self._suspected:
+            replica.failed(ticket, now, error, alone=False)
+            self.group.changed(replica, now, error)
+        self._suspected.clear()
+
+    def _pick(self) -> Attempt | None:
+        now = self._picked_at = self.group.clock()
+        found = self.group.pick(now, self._head, self.tokens, self._tried, self._keys)
+        return found and Attempt(self, *found, now)
 
 
 class Attempt:
@@ -55,17 +114,17 @@ class Attempt:
     unless the answer has `begun`: from then on somebody may have seen it.
     """
 
-    def __init__(self, round_: OfOneRequest, replica: Replica, key: Key, now: float) -> None:
+    def __init__(self, attempts: Attempts, replica: Replica, key: Key, now: float) -> None:
         self.replica, self.key = replica, key
         self.begun = False
         self.unseen = False
         """Nobody sees any of the answer before its end, even if it has begun."""
-        self._round = round_
+        self._attempts = attempts
         self._server = replica.servers[key]
         self._ticket = replica.breaker.begun(now)
         self._sent = now
         self._asked = replica.words.asked(now)
-        self._charge = key.take(now, round_.tokens)
+        self._charge = key.take(now, attempts.tokens)
         replica.at_work[self] = None
         if replica.answers != "always":
             asyncio.get_running_loop().call_later(LEARNS_AFTER, replica.learn)
@@ -81,7 +140,7 @@ class Attempt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        now, replica = self._round.pool.clock(), self.replica
+        now, replica = self._attempts.group.clock(), self.replica
         del replica.at_work[self]
         self.key.gave_back()
         if error is None:
@@ -92,7 +151,7 @@ class Attempt:
             replica.count(error)
             self._failed(error, now)
             if not self.begun and error.whose is not Whose.REQUEST:
-                return await self._round.goes_on(self, error)
+                return await self._attempts.goes_on(self, error)
         elif self.begun:  # whoever listened had enough of it
             replica.breaker.succeeded(self._ticket)
         else:
@@ -137,34 +196,34 @@ class Attempt:
         """There is something of the answer that somebody may have seen."""
         if self.begun:
             return
-        now = self._round.pool.clock()
+        now = self._attempts.group.clock()
         self.begun = True
         self._server.answered()
         self.key.accepted()
         self.replica.breaker.answered(self._ticket)
-        self._round.fault_was_theirs()
+        self._attempts.fault_was_theirs()
         self._well(now)
 
     def cost(self, tokens: int) -> None:
         """What it has come to, prompt and answer together."""
-        self.key.correct(self._charge, tokens, self._round.pool.clock())
+        self.key.correct(self._charge, tokens, self._attempts.group.clock())
 
     def _well(self, now: float) -> None:
         self.replica.answered_at = now
-        self._round.went(self.replica, well=True)
+        self._attempts.went(self.replica, well=True)
         self.replica.words.answered(self._asked, now)
-        self._round.pool.changed(self.replica, now)
+        self._attempts.group.changed(self.replica, now)
 
     def _succeeded(self, now: float) -> None:
         self.key.accepted()
         self.replica.breaker.succeeded(self._ticket)
-        self._round.fault_was_theirs()
+        self._attempts.fault_was_theirs()
         if not self.begun:
             self._well(now)
 
     def _failed(self, error: CallFailed, now: float) -> None:
         """What is known of the replica and its key from now on."""
-        replica, several = self.replica, self._round.pool.several
+        replica, several = self.replica, self._attempts.group.several
         if error.whose in {Whose.REQUEST, Whose.OPERATOR, Whose.FULL}:
             replica.breaker.succeeded(self._ticket)  # it is there, and has answered
             replica.answered_at = now
@@ -178,7 +237,7 @@ class Attempt:
             else:
                 replica.cooldown.full(now, error.advice)
         elif error.whose is not Whose.REQUEST:
-            self._round.went(replica, well=False)
+            self._attempts.went(replica, well=False)
             is_sure = nobody_listens(error) or self.begun or replica.breaker.state != "closed"
             if type(error) is Silent and replica.is_frozen(self._sent):
                 replica.breaker.froze(now)
@@ -186,5 +245,5 @@ class Attempt:
                 replica.failed(self._ticket, now, error, alone=not several)
             else:
                 # Where others fail at it too, the request is to blame: they cannot all be broken.
-                self._round.suspect(replica, self._ticket, error)
-        self._round.pool.changed(replica, now, error)
+                self._attempts.suspect(replica, self._ticket, error)
+        self._attempts.group.changed(replica, now, error)
