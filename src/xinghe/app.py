@@ -160,6 +160,7 @@ class System:
             settings.server,
             signin.passwords,
             self.follower,
+            settings.payment,
         )
         console = Console(settings, lambda: self.app, Router(elsewhere))
         models = ModelsRoute(services, created=int(time.time()))

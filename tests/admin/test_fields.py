@@ -88,11 +88,21 @@ def test_who_sees_it(desk: Desk, operator: Person, place: Class, kind: str) -> N
     path, those, others = {
         "member": (f"/members/{place.pupil.id}", [place.pupil, operator], [place.manager]),
         "group": (f"/groups/{place.group.id}", [place.manager, place.head], [place.pupil]),
+        "order": (f"/orders/{ordered(desk, operator, place)}", [operator], [place.manager]),
     }[kind]
     for who in those:
         assert SHOWN[kind].keys() <= desk.send("GET", path, who.token).json.keys()
     for who in others:
         assert not SHOWN[kind].keys() & desk.send("GET", path, who.token).json.keys()
+
+
+def ordered(desk: Desk, operator: Person, place: Class) -> str:
+    """An order for the group's wallet."""
+    offer = {"name": unique(), "tokens": 5, "price": 1}
+    package = desk.send("POST", "/packages", operator.token, offer).json["id"]
+    path = f"/wallets/{place.group.wallet_id}/orders"
+    number: str = desk.send("POST", path, place.manager.token, {"package": package}).json["number"]
+    return number
 
 
 def test_who_is_not_in_charge_changes_nothing(desk: Desk, place: Class) -> None:

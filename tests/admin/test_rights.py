@@ -18,7 +18,8 @@ from xinghe.accounts.rights import Role
 from xinghe.admin.table import OPERATIONS
 from xinghe.configuration import Version
 from xinghe.configuration import tables as configuration
-from xinghe.sales import code_text
+from xinghe.sales import code_text, orders, packages
+from xinghe.sales.packages import Offer
 from xinghe.storage import Connection
 
 ROLES = (
@@ -69,6 +70,23 @@ codes.create        | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 |
 codes.get           | 200 | 404 | 404 | 404 | 404  | 404    | 404  | 404 | 404 | 404
 codes.redemptions   | 200 | 404 | 404 | 404 | 404  | 404    | 404  | 404 | 404 | 404
 codes.revoke        | 200 | 404 | 404 | 404 | 404  | 404    | 404  | 404 | 404 | 404
+packages.list       | 200 | 200 | 200 | 200 | 200  | 200    | 200  | 200 | 200 | 200
+packages.create     | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+packages.get        | 200 | 200 | 200 | 200 | 200  | 200    | 200  | 404 | 404 | 404
+packages.change     | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 404 | 404 | 404
+packages.withdraw   | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 404 | 404 | 404
+orders.place        | 200 | 404 | 404 | 404 | 404  | 404    | 200  | 404 | 404 | 404
+orders.place group  | 200 | 200 | 200 | 200 | 200  | 404    | 404  | 404 | 404 | 404
+orders.of_wallet    | 200 | 404 | 404 | 404 | 404  | 404    | 200  | 404 | 404 | 404
+orders.of_wallet group | 200 | 200 | 200 | 200 | 200  | 404    | 404  | 404 | 404 | 404
+orders.list         | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+orders.get          | 200 | 404 | 404 | 404 | 404  | 404    | 200  | 404 | 404 | 404
+orders.get group    | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+orders.confirm      | 200 | 404 | 404 | 404 | 404  | 404    | 403  | 404 | 404 | 404
+orders.confirm group| 200 | 403 | 403 | 403 | 403  | 404    | 403  | 404 | 404 | 404
+orders.cancel       | 200 | 404 | 404 | 404 | 404  | 404    | 200  | 404 | 404 | 404
+orders.cancel group | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+orders.refund       | 200 | 403 | 403 | 403 | 403  | 404    | 403  | 404 | 404 | 404
 budgets.list        | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 budgets.list group  | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
 budgets.list all    | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
@@ -106,6 +124,8 @@ class World:
     """A class made anew for one request, and who asks.
 
     `budget` is the pupil's; two are of his token, of which one he has made himself, `own_budget`.
+    `package` is for the class. The pupil has ordered it for himself and, when he was its manager,
+    for the class: `group_order`, and `paid`, which is paid.
     """
 
     caller: Person
@@ -120,6 +140,10 @@ class World:
     batch: int
     code: str
     """The only one of the batch."""
+    package: int
+    order: str
+    group_order: str
+    paid: str
 
 
 Request = tuple[str, str, Any]
@@ -186,6 +210,33 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "codes.get": lambda w: ("GET", f"/codes/{w.batch}", None),
     "codes.redemptions": lambda w: ("GET", f"/codes/{w.batch}/redemptions", None),
     "codes.revoke": lambda w: ("DELETE", f"/codes/{w.batch}", None),
+    "packages.list": lambda w: ("GET", "/packages", None),
+    "packages.create": lambda w: (
+        "POST", "/packages", {"name": unique(), "tokens": 5, "price": 9.9},
+    ),
+    "packages.get": lambda w: ("GET", f"/packages/{w.package}", None),
+    "packages.change": lambda w: ("PATCH", f"/packages/{w.package}", {"price": 5}),
+    "packages.withdraw": lambda w: ("DELETE", f"/packages/{w.package}", None),
+    "orders.place": lambda w: (
+        "POST", f"/wallets/{w.pupil.number}/orders", {"package": w.package},
+    ),
+    "orders.place group": lambda w: (
+        "POST", f"/wallets/{w.group.wallet_id}/orders", {"package": w.package},
+    ),
+    "orders.of_wallet": lambda w: ("GET", f"/wallets/{w.pupil.number}/orders", None),
+    "orders.of_wallet group": lambda w: ("GET", f"/wallets/{w.group.wallet_id}/orders", None),
+    "orders.list": lambda w: ("GET", "/orders", None),
+    "orders.get": lambda w: ("GET", f"/orders/{w.order}", None),
+    "orders.get group": lambda w: ("GET", f"/orders/{w.group_order}", None),
+    "orders.confirm": lambda w: ("POST", f"/orders/{w.order}/confirm", {"reference": unique()}),
+    "orders.confirm group": lambda w: (
+        "POST", f"/orders/{w.group_order}/confirm", {"reference": unique()},
+    ),
+    "orders.cancel": lambda w: ("POST", f"/orders/{w.order}/cancel", None),
+    "orders.cancel group": lambda w: ("POST", f"/orders/{w.group_order}/cancel", None),
+    "orders.refund": lambda w: (
+        "POST", f"/orders/{w.paid}/refunds", {"reason": "unused", "reference": "back"},
+    ),
     "budgets.list": lambda w: ("GET", f"/budgets?member={w.pupil.id}", None),
     "budgets.list group": lambda w: ("GET", f"/budgets?group={w.group.id}", None),
     "budgets.list all": lambda w: ("GET", "/budgets", None),
@@ -323,6 +374,7 @@ def made(connection: Connection, role: str) -> World:
         batch=batch,
         code=code,
         **budgets,
+        **sold(connection, groups["class"], pupil),
     )
 
 
@@ -330,3 +382,21 @@ def funded(connection: Connection, world: World) -> None:
     """Only where it is moved: who has Tokens of his own is in nobody's charge."""
     for wallet in (world.pupil.number, world.group.wallet_id):
         wallets.credit(connection, wallet, 5_000_000)
+
+
+def sold(connection: Connection, group: group_tables.Group, pupil: Person) -> dict[str, Any]:
+    offer = Offer(name=unique(), amount=50, price=990, currency="CNY", groups=(group.id,))
+    package = packages.create(connection, "test", offer)
+    order, group_order, paid = (
+        orders.place(
+            connection, "test", package, wallet, member_id=pupil.number, provider="manual", days=7
+        )
+        for wallet in (pupil.number, group.wallet_id, group.wallet_id)
+    )
+    orders.pay(connection, "test", paid.id, unique())
+    return {
+        "package": package.id,
+        "order": order.number,
+        "group_order": group_order.number,
+        "paid": paid.number,
+    }

@@ -40,6 +40,7 @@ def pool(operator: Api) -> dict[str, list[str]]:
     """Things for the cases to be about. Whoever asks is none of them, nor is his token."""
     found: dict[str, list[str]] = {name: [] for name in ("member", "group", "token")}
     found |= {name: [] for name in ("wallet", "budget", "invitation", "version")}
+    found |= {name: [] for name in ("package", "order")}
     for number in range(6):
         member = made(operator, "/members", name=f"pupil {number}")
         group = made(operator, "/groups", name=f"class {number}")
@@ -47,13 +48,19 @@ def pool(operator: Api) -> dict[str, list[str]]:
         token = made(operator, f"/members/{member['id']}/tokens")
         budget = made(operator, "/budgets", member=member["id"], unit="rpm", amount=5)
         invitation = made(operator, f"/groups/{group['id']}/invitations")
+        package = made(operator, "/packages", name=f"package {number}", tokens=5, price=9.9)
+        order = made(operator, f"/wallets/{group['wallet']}/orders", package=package["id"])
+        if number % 2:
+            made(operator, f"/orders/{order['number']}/confirm", reference=f"bank {number}")
+        found["order"].append(order["number"])
         change = {"patch": {"models": {"deepseek-v3": {"rpm": 900 + number}}}}
         applied = operator.send("PATCH", "/config", json.dumps(change).encode()).json
         found["version"].append(str(applied["version"]))
         found["member"].append(member["id"])
         found["token"].append(token["id"])
         found["wallet"] += [str(member["wallet"]), str(group["wallet"])]
-        for name, thing in (("group", group), ("budget", budget), ("invitation", invitation)):
+        things = ("group", group), ("budget", budget), ("invitation", invitation)
+        for name, thing in (*things, ("package", package)):
             found[name].append(str(thing["id"]))
     return found
 

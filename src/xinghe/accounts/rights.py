@@ -32,6 +32,9 @@ class Relation(enum.StrEnum):
     """Of a member who has no Tokens of his own: higher in rank in every group that he is in."""
     SELF = "self"
     """The member himself."""
+    BUYER = "buyer"
+    """Of a package: who may buy it, for himself or for a group that he manages. Of an order: who
+    has placed it."""
     HOLDER = "holder"
     """Of an access token: whose it is. Of a budget on one: if he has made it himself, too."""
 
@@ -46,6 +49,7 @@ MEMBERS = MANAGERS | {Relation.MEMBER}
 THEMSELVES = OPERATORS | {Relation.SELF}
 IN_CHARGE = OPERATORS | {Relation.IN_CHARGE}
 RESPONSIBLE = IN_CHARGE | {Relation.SELF}
+BUYERS = OPERATORS | {Relation.BUYER}
 LIMITERS = IN_CHARGE | FROM_ABOVE | {Relation.HOLDER}
 
 
@@ -189,6 +193,19 @@ RIGHTS: Mapping[str, Right] = {
     "codes.get": Right(OPERATORS),
     "codes.redemptions": Right(OPERATORS),
     "codes.revoke": Right(OPERATORS),
+    "packages.list": Right(BUYERS),
+    "packages.create": Right(OPERATORS),
+    "packages.get": Right(BUYERS),
+    "packages.change": Right(OPERATORS),
+    "packages.withdraw": Right(OPERATORS),
+    # of the wallet that is to be credited
+    "orders.place": Right(MANAGERS | {Relation.SELF}),
+    "orders.of_wallet": Right(MANAGERS | {Relation.SELF}),
+    "orders.list": Right(OPERATORS),
+    "orders.get": Right(MANAGERS | BUYERS | {Relation.SELF}),
+    "orders.confirm": Right(OPERATORS),
+    "orders.cancel": Right(MANAGERS | BUYERS | {Relation.SELF}),
+    "orders.refund": Right(OPERATORS),
     "payment.get": Right(RESPONSIBLE),
     "payment.set": Right(RESPONSIBLE),
     # of whom a budget counts: a member (his token's too), a group, or the whole service
@@ -210,6 +227,7 @@ RIGHTS: Mapping[str, Right] = {
 SHOWN: Mapping[str, Mapping[str, Relations]] = {
     "member": {"operator": THEMSELVES},
     "group": {"models": MANAGERS, "wallet": MANAGERS},
+    "order": {"refundable": OPERATORS},
 }
 """Fields of answers that fewer see than see the rest."""
 

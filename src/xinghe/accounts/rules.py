@@ -40,11 +40,12 @@ def check_member_reference(value: str, field: str = "member") -> str:
     return value
 
 
-def check_note(value: str) -> str:
-    """At most 200 printable characters."""
-    if len(value) > 200 or not (value.isprintable() or value == ""):
+def check_note(value: str, field: str = "note", *, least: int = 0) -> str:
+    """`least` to 200 printable characters."""
+    if not least <= len(value) <= 200 or not (value.isprintable() or value == ""):
+        range_ = f"{least} to 200" if least else "at most 200"
         raise AccountError(
-            f"note: {_shown(value)} is not allowed: at most 200 printable characters"
+            f"{field}: {_shown(value)} is not allowed: {range_} printable characters"
         )
     return value
 

@@ -38,6 +38,8 @@ _PLACES = {
     "group": {**_NAME, "description": "A group's id, or its name where that is no number."},
     "token": {"type": "string", "pattern": "^[a-z0-9]{10}$"},
     "wallet": _NUMBER,
+    "package": _NUMBER,
+    "order": {"type": "string", "pattern": "^[0-9A-HJKMNP-TV-Z]{16}$"},
     "budget": _NUMBER,
     "version": _NUMBER,
     "batch": _NUMBER,

@@ -19,6 +19,7 @@ from xinghe.dispatch import Live
 from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
 from xinghe.settings import Server
+from xinghe.settings.payment import Payment
 from xinghe.signin import Passwords, Throttle
 from xinghe.storage import Connection, Database
 
@@ -42,6 +43,7 @@ class AdminServices(msgspec.Struct, frozen=True):
     server: Server
     passwords: Passwords
     follower: Follower
+    payment: Payment = Payment()
     guesses: Throttle = msgspec.field(default_factory=Throttle)
     """Of redeem codes, by member."""
 

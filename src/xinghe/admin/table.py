@@ -9,6 +9,8 @@ from xinghe.admin import (
     groups,
     invitations,
     members,
+    orders,
+    packages,
     payment,
     targets,
     tokens,
@@ -25,6 +27,7 @@ MEMBER, GROUP = "/members/{member}", "/groups/{group}"
 PLACE = f"{GROUP}/members/{{member}}"
 TOKEN, BUDGET = "/tokens/{token}", "/budgets/{budget}"
 WALLET, CODES = "/wallets/{wallet}", "/codes/{batch}"
+PACKAGE, ORDER = "/packages/{package}", "/orders/{order}"
 CONFIG = "/config"
 
 OPERATIONS = (
@@ -168,6 +171,59 @@ OPERATIONS = (
     Operation(
         "codes.revoke", "DELETE", CODES, "Have none of its codes be redeemed any more.",
         targets.batch, codes.revoke, codes.BatchView,
+    ),
+    Operation(
+        "packages.list", "GET", "/packages", "List the packages that can be bought.",
+        targets.offered, packages.list_, packages.PackageList, query=Query(packages.PackageQuery),
+    ),
+    Operation(
+        "packages.create", "POST", "/packages", "Offer a package.",
+        targets.service, packages.create, packages.PackageView, StrictForm(packages.NewPackage),
+        repeatable=True,
+    ),
+    Operation(
+        "packages.get", "GET", PACKAGE, "One package.",
+        targets.package, packages.get, packages.PackageView,
+    ),
+    Operation(
+        "packages.change", "PATCH", PACKAGE, "Change a package; what was ordered stays.",
+        targets.package, packages.change, packages.PackageView, StrictForm(packages.PackageChange),
+        conditional=True,
+    ),
+    Operation(
+        "packages.withdraw", "DELETE", PACKAGE, "Withdraw a package: nobody can order it any more.",
+        targets.package, packages.withdraw, packages.PackageView, conditional=True,
+    ),
+    Operation(
+        "orders.place", "POST", "/wallets/{wallet}/orders", "Order a package for a wallet.",
+        targets.wallet, orders.place, orders.OrderView, StrictForm(orders.NewOrder),
+        repeatable=True,
+    ),
+    Operation(
+        "orders.of_wallet", "GET", "/wallets/{wallet}/orders", "List the orders for a wallet.",
+        targets.wallet, orders.list_, orders.OrderList, query=Query(orders.OrderQuery),
+    ),
+    Operation(
+        "orders.list", "GET", "/orders", "List the orders, the newest first.",
+        targets.service, orders.list_, orders.OrderList, query=Query(orders.AllOrdersQuery),
+    ),
+    Operation(
+        "orders.get", "GET", ORDER, "One order, and what was refunded of it.",
+        targets.order, orders.get, orders.OrderView,
+    ),
+    Operation(
+        "orders.confirm", "POST", f"{ORDER}/confirm", "Confirm the payment of an order: credit it.",
+        targets.order, orders.confirm, orders.OrderView, StrictForm(orders.Confirmation),
+        repeatable=True,
+    ),
+    Operation(
+        "orders.cancel", "POST", f"{ORDER}/cancel", "Cancel an order that is not paid.",
+        targets.order, orders.cancel, orders.OrderView, repeatable=True,
+    ),
+    Operation(
+        "orders.refund", "POST", f"{ORDER}/refunds", "Refund what is left of an order, or a part.",
+        targets.order, orders.refund, orders.OrderView, StrictForm(orders.NewRefund),
+        repeatable=True,
     ),
     Operation(
         "budgets.list", "GET", "/budgets", "List the budgets of a member, group or token.",

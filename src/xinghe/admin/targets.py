@@ -21,7 +21,7 @@ from xinghe.accounts.rights import GroupPlace, Relation, Relations
 from xinghe.accounts.rules import check_member_reference
 from xinghe.admin.operation import Call
 from xinghe.api.errors import SHOWN, ApiError, Errors, shown
-from xinghe.sales import codes
+from xinghe.sales import codes, orders, packages
 from xinghe.storage import Connection
 
 T = TypeVar("T")
@@ -84,6 +84,36 @@ async def batch(call: Call[Any]) -> None:
         return found, rights.to_nothing(call.exchange.principal)
 
     await _find(call, "batch of codes", call.path["batch"], find)
+
+
+async def offered(call: Call[Any]) -> None:
+    """All packages: everybody sees those that he may buy."""
+    call.relations = rights.to_nothing(call.exchange.principal) | {Relation.BUYER}
+
+
+async def package(call: Call[Any]) -> None:
+    def find(connection: Connection, call: Call[Any], name: str) -> Found:
+        found = packages.package(connection, _number(name))
+        caller = call.exchange.principal
+        relations = rights.to_nothing(caller)
+        if packages.offered(connection, found.id, caller.member_id):
+            relations |= {Relation.BUYER}
+        return found, relations
+
+    await _find(call, "package", call.path["package"], find)
+
+
+async def order(call: Call[Any]) -> None:
+    """An order is about the wallet that it is for."""
+
+    def find(connection: Connection, call: Call[Any], name: str) -> Found:
+        found = orders.numbered(connection, name)
+        _, relations = _wallet(connection, call, str(found.wallet_id))
+        if found.member_id == call.exchange.principal.member_id:
+            relations |= {Relation.BUYER}
+        return found, relations
+
+    await _find(call, "order", call.path["order"], find)
 
 
 async def budget(call: Call[Any]) -> None:

@@ -21,7 +21,7 @@ from xinghe import core, settings, spreadsheet
 from xinghe.accounts import AccountError, rules
 from xinghe.core import MICRO
 from xinghe.observe import logs
-from xinghe.storage import Database, LocalServer, StorageError, now, running
+from xinghe.storage import Connection, Database, LocalServer, StorageError, now, running
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -80,6 +80,21 @@ def run(data: str | None, action: Callable[[Database], Awaitable[T]], *, create:
         url = loaded.database.url
         async with await Database.open(loaded.data_dir, url, create=create) as database:
             return await action(database)
+
+    return run_in(data, on_database)
+
+
+def transact(
+    data: str | None, operation: Callable[[Connection, settings.Settings], T], *, write: bool = True
+) -> T:
+    """Run an operation in one transaction, with the settings; or a read."""
+
+    async def on_database(loaded: settings.Settings) -> T:
+        async with await Database.open(
+            loaded.data_dir, loaded.database.url, create=False
+        ) as database:
+            action = database.write if write else database.read
+            return await action(lambda connection: operation(connection, loaded))
 
     return run_in(data, on_database)
 

@@ -28,6 +28,8 @@ COMMANDS = (
         "bill:bill",
         "Show the bill of a month: of a group, of a member, or of every wallet with a total.",
     ),
+    ("package", "packages:package", "Packages: Tokens for a price, for everybody or some groups."),
+    ("order", "orders:order", "Orders of packages: who has ordered, who has paid; refunds."),
     (
         "audit",
         "audit:audit",

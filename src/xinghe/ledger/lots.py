@@ -130,21 +130,19 @@ def expire(
     is bound to models keeps what they have pinned. `available` never falls below zero, whatever an
     older program left open.
     """
-    query = "SELECT available - bound FROM wallets WHERE id = $1"
-    swept = spared = 0
-    for lot in _expired(connection, wallet_id, at):
-        if lot.bound:
-            part = lot.remaining - lot.pinned
-        else:
-            kept = min(lot.remaining, lot.promised - spared)
-            spared += kept
-            part = min(lot.remaining - kept, connection.value(query, wallet_id))
-        if part:
-            if allowance is not None and not allowance.take():
-                return swept, False
-            _sweep(connection, wallet_id, lot, part, at)
-            swept += part
+    swept = 0
+    for lot, part in _expiring(connection, wallet_id, at):
+        if allowance is not None and not allowance.take():
+            return swept, False
+        _sweep(connection, wallet_id, lot, part, at)
+        swept += part
     return swept, True
+
+
+def due(connection: Connection, wallet_id: int, at: int) -> int:
+    """What a sweep would take of the lots for all models."""
+    parts = _expiring(connection, wallet_id, at)
+    return sum(part for lot, part in parts if not lot.bound)
 
 
 def cover(connection: Connection, wallet_id: int, amount: int, at: int) -> bool:
@@ -174,6 +172,22 @@ class _Expired(msgspec.Struct, frozen=True):
     bound: bool
     pinned: int
     promised: int
+
+
+def _expiring(connection: Connection, wallet_id: int, at: int) -> Iterator[tuple[_Expired, int]]:
+    """Expired lots in their order, and what a sweep takes of each."""
+    free: int = connection.value("SELECT available - bound FROM wallets WHERE id = $1", wallet_id)
+    spared = 0
+    for lot in _expired(connection, wallet_id, at):
+        if lot.bound:
+            part = lot.remaining - lot.pinned
+        else:
+            kept = min(lot.remaining, lot.promised - spared)
+            spared += kept
+            part = min(lot.remaining - kept, free)
+            free -= part
+        if part:
+            yield lot, part
 
 
 def _expired(connection: Connection, wallet_id: int, at: int) -> Iterator[_Expired]:

@@ -29,7 +29,6 @@ class _Lot(msgspec.Struct, frozen=True):
 
 def removable(connection: Connection, wallet_id: int, lot: int, at: int) -> int:
     """What can be taken back of a lot: it is neither spent, nor expired, nor held."""
-    lots.expire(connection, wallet_id, at)
     row = connection.row(
         "SELECT l.remaining - l.pinned, l.models IS NOT NULL, l.expires_at, w.available - w.bound "
         "FROM lots l JOIN wallets w ON w.id = l.wallet_id WHERE l.id = $1 AND l.wallet_id = $2",
@@ -38,7 +37,7 @@ def removable(connection: Connection, wallet_id: int, lot: int, at: int) -> int:
     )
     if row is None:
         raise LookupError(f"wallet {wallet_id} has no lot {lot}")
-    left, for_all = int(row[0]), int(row[3])
+    left, for_all = int(row[0]), int(row[3]) - lots.due(connection, wallet_id, at)
     is_bound, expires_at = row[1], row[2]
     if expires_at is not None and expires_at <= at:
         return 0  # what is left of it is held
@@ -56,6 +55,7 @@ def take_back(
     note: str = "",
 ) -> None:
     """Take an amount of a lot out of the wallet, with its entry. Raises `Shortage`."""
+    lots.expire(connection, wallet_id, at)
     most = removable(connection, wallet_id, lot, at)
     if amount > most:
         raise Shortage(most)

@@ -6,6 +6,7 @@ are credited with that, once. Amounts are micro-Tokens, prices minor units, time
 every function is part of the caller's transaction.
 """
 
+import re
 import secrets
 from typing import Any, Literal
 
@@ -16,14 +17,18 @@ from xinghe.accounts.audit import alone, record
 from xinghe.accounts.rules import MAX_BALANCE
 from xinghe.core import MICRO
 from xinghe.ledger import bound, lots
+from xinghe.sales import packages
 from xinghe.sales.packages import Package
 from xinghe.storage import Connection, now
 
 State = Literal["open", "failed", "cancelled", "paid"]
+Shown = Literal["open", "expired", "failed", "cancelled", "paid"]
+"""A state as it is told: of the open ones, those that wait for no payment are expired."""
 DAY = 86_400 * MICRO
 MOST_OPEN = 20
 """Orders of one wallet that wait for their payment."""
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_NUMBER = re.compile(f"[{_ALPHABET}]{{16}}")
 _COLUMNS = (
     "id, number, package_id, wallet_id, member_id, name, amount, price, currency, valid_days, "
     "models, provider, state, created_at, expires_at, changed_at, reference, lot_id"
@@ -61,6 +66,9 @@ class Order(msgspec.Struct, frozen=True):
         """Whether it waits for its payment no more."""
         return self.state == "open" and self.expires_at <= at
 
+    def shown(self, at: int) -> Shown:
+        return "expired" if self.expired(at) else self.state
+
 
 def place(
     connection: Connection,
@@ -72,13 +80,12 @@ def place(
     provider: str,
     days: int,
 ) -> Order:
-    """Order a package for a wallet. Raises `AccountError`.
-
-    Whether it may be bought for that wallet is the caller's to look up (`packages.buyable`).
-    """
+    """Order a package for a wallet. Raises `AccountError`."""
     if package.withdrawn_at is not None:
         raise AccountError(f"package: {package.name!r} is withdrawn")
     connection.lock([wallet_id])
+    if not packages.buyable(connection, package, wallet_id):
+        raise AccountError(f"package: {package.name!r} is not for the wallet {wallet_id}")
     at = now()
     waiting, amount = connection.rows(
         "SELECT count(*), CAST(coalesce(sum(amount), 0) AS BIGINT) FROM orders "
@@ -92,6 +99,8 @@ def place(
             f"{MOST_OPEN}; pay or cancel one"
         )
     found = wallets.wallet(connection, wallet_id)
+    if found.group_deleted is not None:
+        raise AccountError(f"the group of the wallet {wallet_id} is deleted")
     if found.available + found.held + amount + package.amount > MAX_BALANCE:
         raise AccountError(f"package: the balance would pass {MAX_BALANCE // MICRO} Tokens")
     number = "".join(secrets.choice(_ALPHABET) for _ in range(16))
@@ -131,10 +140,8 @@ def pay(connection: Connection, actor: str, order_id: int, reference: str) -> Or
     Raises `AccountError` where the reference is that of another order, or another than before.
     """
     alone(connection)  # no other order is paid by the same payment meanwhile
-    found = _locked(connection, order_id)
-    if not reference:
-        raise AccountError("reference: empty is not allowed: 1 to 200 printable characters")
-    rules.check_note(reference)
+    found = locked(connection, order_id)
+    rules.check_note(reference, "reference", least=1)
     if found.state == "paid":
         if found.reference != reference:
             raise AccountError(f"the order {found.number} is paid already, by another payment")
@@ -178,7 +185,7 @@ def close(
 
     Raises `AccountError` where somebody would cancel a paid one.
     """
-    found = _locked(connection, order_id)
+    found = locked(connection, order_id)
     if found.state == "paid" and state == "cancelled":
         raise AccountError(f"the order {found.number} is paid: it can be refunded")
     if found.state != "open":
@@ -200,16 +207,45 @@ def order(connection: Connection, order_id: int) -> Order:
 
 def numbered(connection: Connection, number: str) -> Order:
     """The order of a number. Raises `AccountError` if there is none."""
-    row = connection.row(f"SELECT {_COLUMNS} FROM orders WHERE number = $1", number)  # noqa: S608
+    row = None
+    if _NUMBER.fullmatch(number):
+        row = connection.row(f"SELECT {_COLUMNS} FROM orders WHERE number = $1", number)  # noqa: S608
     if row is None:
         raise AccountError(f"there is no order {number[:32]!r}")
     return _order(row)
 
 
-def _locked(connection: Connection, order_id: int) -> Order:
+def locked(connection: Connection, order_id: int) -> Order:
     """The order, with its wallet locked: nobody else changes either before the transaction ends."""
     connection.lock([order(connection, order_id).wallet_id])
     return order(connection, order_id)
+
+
+def newest(
+    connection: Connection,
+    *,
+    wallet_id: int | None = None,
+    shown: Shown | None = None,
+    behind: int = 0,
+    limit: int,
+) -> list[Order]:
+    """The newest first: of a wallet, in a state, behind an id (0: from the newest on)."""
+    asked: list[tuple[str, object]] = []
+    if behind:
+        asked.append(("id < {}", behind))
+    if wallet_id is not None:
+        asked.append(("wallet_id = {}", wallet_id))
+    if shown is not None:
+        asked.append(("state = {}", "open" if shown == "expired" else shown))
+    if shown in {"open", "expired"}:
+        asked.append(("expires_at > {}" if shown == "open" else "expires_at <= {}", now()))
+    conditions = [text.format(f"${n}") for n, (text, _) in enumerate(asked, 1)]
+    rows = connection.rows(
+        f"SELECT {_COLUMNS} FROM orders WHERE {' AND '.join(conditions) or 'TRUE'} "  # noqa: S608
+        f"ORDER BY id DESC LIMIT {limit:d}",
+        *(value for _, value in asked),
+    )
+    return [_order(row) for row in rows]
 
 
 def _order(row: tuple[Any, ...]) -> Order:

@@ -10,16 +10,24 @@ from typing import Any
 import msgspec
 
 from xinghe.accounts import AccountError, rules
-from xinghe.accounts.audit import record
+from xinghe.accounts.audit import alone, record
 from xinghe.ledger import bound
+from xinghe.sales import money
 from xinghe.storage import Connection, now
 
 LONGEST_DAYS = 36_500
-MAX_PRICE = 10**12
 MOST_GROUPS = 100
 _COLUMNS = (
     "id, name, description, amount, price, currency, valid_days, models, created_at, withdrawn_at"
 )
+_OFFERED = (
+    "(NOT EXISTS (SELECT 1 FROM package_groups n WHERE n.package_id = p.id) OR EXISTS ("
+    "SELECT 1 FROM package_groups n JOIN groups g ON g.id = n.group_id "
+    "JOIN memberships s ON s.member_id = {} JOIN groups o ON o.id = s.group_id "
+    "WHERE n.package_id = p.id AND g.deleted_at IS NULL AND o.deleted_at IS NULL "
+    "AND (g.id IN (o.id, o.parent_id) OR (g.parent_id = o.id AND s.role != 'member'))))"
+)
+"""Of packages that a member may buy: for himself, or for a group that he manages."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +53,7 @@ class Package(Offer, frozen=True, kw_only=True):
 
 def create(connection: Connection, actor: str, offer: Offer) -> Package:
     """Raises `AccountError`."""
+    alone(connection)  # nobody else takes the name meanwhile
     offer = _checked(connection, offer)
     _refuse_taken(connection, offer.name, None)
     made = connection.value(
@@ -54,16 +63,17 @@ def create(connection: Connection, actor: str, offer: Offer) -> Package:
         now(),
     )
     _set_groups(connection, made, offer.groups)
-    record(connection, actor, "package.create", f"package-{made}", after=offer)
+    record(connection, actor, "package.create", subject(made), after=offer)
     return package(connection, made)
 
 
 def change(connection: Connection, actor: str, package_id: int, offer: Offer) -> Package:
     """What was ordered before stays as it was ordered. Raises `AccountError`."""
+    alone(connection)
     before = package(connection, package_id)
     if before.withdrawn_at is not None:
         raise AccountError(f"the package {before.name!r} is withdrawn")
-    offer = _checked(connection, offer)
+    offer = _checked(connection, offer, before.groups)
     _refuse_taken(connection, offer.name, package_id)
     connection.run(
         "UPDATE packages SET name = $1, description = $2, amount = $3, price = $4, currency = $5, "
@@ -72,18 +82,30 @@ def change(connection: Connection, actor: str, package_id: int, offer: Offer) ->
         package_id,
     )
     _set_groups(connection, package_id, offer.groups)
-    subject = f"package-{package_id}"
-    record(connection, actor, "package.change", subject, before=_offer(before), after=offer)
+    record(
+        connection,
+        actor,
+        "package.change",
+        subject(package_id),
+        before=as_offer(before),
+        after=offer,
+    )
     return package(connection, package_id)
 
 
 def withdraw(connection: Connection, actor: str, package_id: int) -> Package:
     """Let nobody order it any more; orders that are open may still be paid."""
+    alone(connection)
     before = package(connection, package_id)
     if before.withdrawn_at is None:
         connection.run("UPDATE packages SET withdrawn_at = $1 WHERE id = $2", now(), package_id)
-        record(connection, actor, "package.withdraw", f"package-{package_id}")
+        record(connection, actor, "package.withdraw", subject(package_id))
     return package(connection, package_id)
+
+
+def subject(package_id: int) -> str:
+    """What the audit log calls it."""
+    return f"package-{package_id}"
 
 
 def package(connection: Connection, package_id: int) -> Package:
@@ -94,28 +116,59 @@ def package(connection: Connection, package_id: int) -> Package:
     return _package(connection, row)
 
 
+def named(connection: Connection, name: str) -> Package:
+    """The package of an id, or of a name that can be bought. Raises `AccountError`."""
+    if name.isdecimal():
+        return package(connection, int(name[:18]))
+    found = connection.value(
+        "SELECT id FROM packages WHERE name = $1 AND withdrawn_at IS NULL", name
+    )
+    if found is None:
+        raise AccountError(f"there is no package {name!r}")
+    return package(connection, found)
+
+
 def packages(
-    connection: Connection, *, withdrawn: bool, behind: int = 0, limit: int = 1000
+    connection: Connection,
+    *,
+    withdrawn: bool = False,
+    buyer: int | None = None,
+    behind: int = 0,
+    limit: int,
 ) -> list[Package]:
-    """In the order of their ids, behind one."""
-    condition = "" if withdrawn else "AND withdrawn_at IS NULL "
+    """In the order of their ids, behind one; those that a member may buy, or all."""
+    conditions = ["id > $1"] + ([] if withdrawn else ["withdrawn_at IS NULL"])
+    values = [behind, limit]
+    if buyer is not None:
+        conditions.append(_OFFERED.format("$3"))
+        values.append(buyer)
     rows = connection.rows(
-        f"SELECT {_COLUMNS} FROM packages WHERE id > $1 {condition}"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM packages p WHERE {' AND '.join(conditions)} "  # noqa: S608
         "ORDER BY id LIMIT $2",
-        behind,
-        limit,
+        *values,
     )
     return [_package(connection, row) for row in rows]
 
 
-def buyable(offered: Package, groups: Iterable[int]) -> bool:
-    """Whether it is for somebody who is in these groups (of a group: its own and its parent's)."""
-    return offered.withdrawn_at is None and (
-        not offered.groups or not set(offered.groups).isdisjoint(groups)
+def offered(connection: Connection, package_id: int, member_id: int) -> bool:
+    """Whether it is for a member, or for a group that he manages; it may be withdrawn."""
+    query = f"SELECT 1 FROM packages p WHERE id = $1 AND {_OFFERED.format('$2')}"  # noqa: S608
+    return connection.row(query, package_id, member_id) is not None
+
+
+def buyable(connection: Connection, offer: Offer, wallet_id: int) -> bool:
+    """Whether it is for a wallet: of somebody in its groups, or of a group, or for everybody."""
+    if not offer.groups:
+        return True
+    of = connection.rows(
+        "SELECT g.id, g.parent_id FROM groups g WHERE g.deleted_at IS NULL AND (g.wallet_id = $1 "
+        "OR g.id IN (SELECT group_id FROM memberships WHERE member_id = $1))",
+        wallet_id,
     )
+    return not set(offer.groups).isdisjoint(group for pair in of for group in pair)
 
 
-def _offer(of: Package) -> Offer:
+def as_offer(of: Package) -> Offer:
     return Offer(**{name: getattr(of, name) for name in Offer.__struct_fields__})
 
 
@@ -150,18 +203,20 @@ def _values(offer: Offer) -> Sequence[object]:
     )
 
 
-def _checked(connection: Connection, offer: Offer) -> Offer:
+def _checked(connection: Connection, offer: Offer, kept: Sequence[int] = ()) -> Offer:
+    """Groups that are `kept` may be deleted since."""
     rules.check_name(offer.name)
-    rules.check_note(offer.description)
-    rules.check_amount(offer.amount)
+    if offer.name.isdecimal():
+        raise AccountError(f"name: {offer.name!r} is not allowed: a number is an id")
+    rules.check_note(offer.description, "description")
+    rules.check_amount(offer.amount, field="tokens")
     models = rules.check_models(offer.models)
-    if not 0 <= offer.price <= MAX_PRICE:
-        raise AccountError(f"price: {offer.price} is not allowed: 0 to {MAX_PRICE} minor units")
+    money.minor(money.shown(offer.price, money.check_currency(offer.currency)), offer.currency)
     check_days(offer.valid_days)
     groups = sorted(set(offer.groups))
     if len(groups) > MOST_GROUPS:
         raise AccountError(f"groups: {len(groups)} are not allowed: at most {MOST_GROUPS}")
-    for group in groups:
+    for group in set(groups) - set(kept):
         found = "SELECT 1 FROM groups WHERE id = $1 AND deleted_at IS NULL"
         if connection.value(found, group) is None:
             raise AccountError(f"groups: there is no group {group}")

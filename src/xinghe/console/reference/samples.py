@@ -215,6 +215,23 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
             }
         ),
     ),
+    "packages.create": (
+        Sample(
+            body={"name": "入门套餐", "tokens": 1_000_000, "price": 9.9, "valid_days": 90},
+        ),
+    ),
+    "packages.change": (Sample(body={"price": 8.8}, places={"package": "1"}),),
+    "orders.place": (Sample(body={"package": 1}, places={"wallet": "1"}),),
+    "orders.list": (Sample(query={"state": "open"}),),
+    "orders.confirm": (
+        Sample(body={"reference": "20261130-0001"}, places={"order": "0123456789ABCDEF"}),
+    ),
+    "orders.refund": (
+        Sample(
+            body={"tokens": 500_000, "reason": "课程取消", "reference": "20261201-0001"},
+            places={"order": "0123456789ABCDEF"},
+        ),
+    ),
     "budgets.create": (
         Sample(body={"member": "li-si", "unit": "tokens", "amount": 50_000, "per": "day"}),
     ),
@@ -234,6 +251,8 @@ _PLACES = {
     "token": "abcdefghij",
     "wallet": "1",
     "budget": "1",
+    "package": "1",
+    "order": "0123456789ABCDEF",
     "invitation": "1",
     "version": "1",
     "batch": "1",

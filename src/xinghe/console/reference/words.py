@@ -144,6 +144,24 @@ GROUPS = (
         },
     ),
     Group(
+        "packages",
+        Told("套餐与订单", "Packages and orders"),
+        {
+            "packages.list": Told("可购买的套餐", "List packages"),
+            "packages.create": Told("新建套餐", "Offer a package"),
+            "packages.get": Told("查询套餐", "One package"),
+            "packages.change": Told("修改套餐", "Change a package"),
+            "packages.withdraw": Told("下架套餐", "Withdraw a package"),
+            "orders.place": Told("下单", "Order a package"),
+            "orders.of_wallet": Told("一个钱包的订单", "Orders for a wallet"),
+            "orders.list": Told("订单列表", "List orders"),
+            "orders.get": Told("查询订单", "One order"),
+            "orders.confirm": Told("确认到账", "Confirm a payment"),
+            "orders.cancel": Told("取消订单", "Cancel an order"),
+            "orders.refund": Told("退款", "Refund an order"),
+        },
+    ),
+    Group(
         "config",
         Told("配置", "Configuration"),
         {

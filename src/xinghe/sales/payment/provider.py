@@ -6,8 +6,8 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from xinghe.sales import money
 from xinghe.sales.orders import Order
-from xinghe.settings.payment import DECIMALS
 
 SUCCEEDED: Literal["payment.succeeded"] = "payment.succeeded"
 FAILED: Literal["payment.failed"] = "payment.failed"
@@ -72,4 +72,4 @@ class Reporting(Provider, Protocol):
 
 def price(order: Order) -> Decimal:
     """In units of its currency, with all of their decimals."""
-    return Decimal(order.price).scaleb(-DECIMALS[order.currency])
+    return money.shown(order.price, order.currency)

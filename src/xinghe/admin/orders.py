@@ -1,0 +1,252 @@
+"""Orders of packages: placed by buyers, paid, and refunded by operators."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from xinghe.accounts.rights import SHOWN
+from xinghe.admin.operation import Call
+from xinghe.admin.shapes import (
+    Amount,
+    Body,
+    Listing,
+    Number,
+    Paging,
+    Reason,
+    Tokens,
+    Told,
+    micro,
+    page,
+    positive,
+    told,
+)
+from xinghe.api.errors import ApiError, Errors
+from xinghe.core import tokens
+from xinghe.sales import money, orders, packages, refunds
+from xinghe.sales.orders import Order, Shown
+from xinghe.sales.payment import checkout
+from xinghe.sales.refunds import Refund
+from xinghe.storage import Connection, now
+
+Price = Annotated[Decimal, Meta(description="In units of the currency, with its decimals.")]
+
+
+class RefundView(msgspec.Struct, kw_only=True):
+    """Tokens that were taken back, and the `price` that was given for them."""
+
+    id: int
+    at: Told
+    tokens: Tokens
+    price: Price
+    reason: str
+    reference: str
+    created_by: str | None
+
+
+class OrderView(msgspec.Struct, kw_only=True):
+    """A package as it was ordered, for a wallet.
+
+    `expired` says that it waits for its payment no more: one that comes late is credited all the
+    same. While it waits, `checkout_url` is where it is paid, or `instructions` say how (null: they
+    do not). `ordered_by` is a member, null: a command. `reference` is that of the payment.
+    `refundable` is what is left of it now, for operators; a list tells neither `refundable` nor
+    `refunds`, only their sums.
+    """
+
+    number: str
+    object: Literal["order"] = "order"
+    state: Shown
+    package: int
+    wallet: int
+    ordered_by: str | None
+    name: str
+    tokens: Tokens
+    price: Price
+    currency: str
+    valid_days: int | None
+    models: tuple[str, ...] | None
+    provider: str
+    checkout_url: str | None
+    instructions: str | None
+    created_at: Told
+    expires_at: Told
+    changed_at: Told
+    reference: str | None
+    refunded_tokens: Tokens
+    refunded_price: Price
+    refundable: Tokens | UnsetType = UNSET
+    refunds: list[RefundView] | UnsetType = UNSET
+
+
+class OrderList(Listing):
+    data: list[OrderView]
+
+
+class OrderQuery(Paging):
+    """The newest first, in a `state`."""
+
+    state: Shown | None = None
+
+
+class AllOrdersQuery(OrderQuery):
+    """The newest first, in a `state`, for a `wallet`."""
+
+    wallet: Number | None = None
+
+
+class NewOrder(Body):
+    package: Number
+
+
+class Confirmation(Body):
+    """The money has come; `reference` is that of the payment, which pays for one order alone."""
+
+    reference: Reason
+
+
+class NewRefund(Body, kw_only=True):
+    """Without `tokens`, all that is left. `reference` is that of the money that is given back."""
+
+    tokens: Amount | None = None
+    reason: Reason
+    reference: Reason
+
+
+async def place(call: Call[NewOrder]) -> OrderView:
+    caller, payment = call.exchange.principal, call.services.payment
+    package = call.given.package
+
+    def operation(connection: Connection) -> OrderView:
+        if not caller.operator and not packages.offered(connection, package, caller.member_id):
+            raise ApiError(Errors.NO_SUCH_OBJECT, f"there is no package {package}", param="package")
+        placed = orders.place(
+            connection,
+            call.actor,
+            packages.package(connection, package),
+            call.target.id,
+            member_id=caller.member_id,
+            provider=payment.provider,
+            days=payment.order_days,
+        )
+        return _whole(call, connection, placed)
+
+    return await call.transaction(keep=lambda view: view).write(operation)
+
+
+async def list_(call: Call[Any]) -> OrderList:
+    """Of the wallet that the path names, or of that of the query, or of all."""
+    asked = call.given
+    wallet = asked.wallet if isinstance(asked, AllOrdersQuery) else call.target.id
+
+    def operation(connection: Connection) -> tuple[list[Order], dict[int, OrderView]]:
+        found = orders.newest(
+            connection,
+            wallet_id=wallet,
+            shown=asked.state,
+            behind=asked.behind,
+            limit=asked.limit + 1,
+        )
+        return found, {each.id: _view(call, connection, each) for each in found}
+
+    found, views = await call.services.database.read(operation)
+    return page(OrderList, found, asked.limit, lambda each: views[each.id], "id")
+
+
+async def get(call: Call[None]) -> OrderView:
+    def operation(connection: Connection) -> OrderView:
+        with connection.snapshot():
+            return _whole(call, connection, orders.order(connection, call.target.id))
+
+    return await call.services.database.read(operation)
+
+
+async def confirm(call: Call[Confirmation]) -> OrderView:
+    def operation(connection: Connection) -> OrderView:
+        paid = orders.pay(connection, call.actor, call.target.id, call.given.reference)
+        return _whole(call, connection, paid)
+
+    return await call.transaction(keep=lambda view: view).write(operation)
+
+
+async def cancel(call: Call[None]) -> OrderView:
+    def operation(connection: Connection) -> OrderView:
+        closed = orders.close(connection, call.actor, call.target.id, "cancelled")
+        return _whole(call, connection, closed)
+
+    return await call.transaction(keep=lambda view: view).write(operation)
+
+
+async def refund(call: Call[NewRefund]) -> OrderView:
+    body = call.given
+    amount = None if body.tokens is None else positive(micro(body.tokens, "tokens"), "tokens")
+
+    def operation(connection: Connection) -> OrderView:
+        refunds.refund(
+            connection,
+            call.actor,
+            call.target.id,
+            amount,
+            reason=body.reason,
+            reference=body.reference,
+            created_by=call.exchange.principal.member_id,
+        )
+        return _whole(call, connection, orders.order(connection, call.target.id))
+
+    return await call.transaction(keep=lambda view: view).write(operation)
+
+
+def _whole(call: Call[Any], connection: Connection, found: Order) -> OrderView:
+    view = _view(call, connection, found)
+    view.refunds = [
+        _refund(connection, found, each) for each in refunds.of_order(connection, found.id)
+    ]
+    if call.relations & SHOWN["order"]["refundable"]:
+        view.refundable = tokens(refunds.refundable(connection, found, now()))
+    return view
+
+
+def _view(call: Call[Any], connection: Connection, found: Order) -> OrderView:
+    at = now()
+    pay = checkout(call.services.payment, found, at)
+    back = refunds.of_order(connection, found.id)
+    return OrderView(
+        number=found.number,
+        state=found.shown(at),
+        package=found.package_id,
+        wallet=found.wallet_id,
+        ordered_by=_appid(connection, found.member_id),
+        name=found.name,
+        tokens=tokens(found.amount),
+        price=money.shown(found.price, found.currency),
+        currency=found.currency,
+        valid_days=found.valid_days,
+        models=found.models,
+        provider=found.provider,
+        checkout_url=pay.url or None,
+        instructions=pay.instructions or None,
+        created_at=told(found.created_at),
+        expires_at=told(found.expires_at),
+        changed_at=told(found.changed_at),
+        reference=found.reference,
+        refunded_tokens=tokens(sum(each.amount for each in back)),
+        refunded_price=money.shown(sum(each.price for each in back), found.currency),
+    )
+
+
+def _refund(connection: Connection, order: Order, found: Refund) -> RefundView:
+    return RefundView(
+        id=found.id,
+        at=told(found.at),
+        tokens=tokens(found.amount),
+        price=money.shown(found.price, order.currency),
+        reason=found.reason,
+        reference=found.reference,
+        created_by=_appid(connection, found.created_by),
+    )
+
+
+def _appid(connection: Connection, member_id: int | None) -> str | None:
+    found: str | None = connection.value("SELECT appid FROM members WHERE id = $1", member_id)
+    return found
