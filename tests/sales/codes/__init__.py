@@ -1,0 +1,1 @@
+"""Redeem codes."""
