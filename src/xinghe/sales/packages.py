@@ -138,13 +138,13 @@ def packages(
 ) -> list[Package]:
     """In the order of their ids, behind one; those that a member may buy, or all."""
     conditions = ["id > $1"] + ([] if withdrawn else ["withdrawn_at IS NULL"])
-    values = [behind, limit]
+    values = [behind]
     if buyer is not None:
-        conditions.append(_OFFERED.format("$3"))
+        conditions.append(_OFFERED.format("$2"))
         values.append(buyer)
     rows = connection.rows(
         f"SELECT {_COLUMNS} FROM packages p WHERE {' AND '.join(conditions)} "  # noqa: S608
-        "ORDER BY id LIMIT $2",
+        f"ORDER BY id LIMIT {limit:d}",
         *values,
     )
     return [_package(connection, row) for row in rows]
