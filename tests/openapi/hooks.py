@@ -26,9 +26,9 @@ TOGETHER |= {f"web_search.{name}" for name in ("search_num", "reference_num", "r
 ALLOWED_TOOL = re.compile(r"tool_choice\.(allowed_tools\.)?tools\[\d+\]\.(function\.)?name")
 SCHEMAS = {"tools", "response_format"}
 ASKED = {"from", "to", "zone", "after", "token", "by", "start_date", "end_date"}
-ASKED |= {"group", "member", "model", "request_id"}  # in which all is printable
+ASKED |= {"group", "member", "model", "month", "request_id"}  # in which all is printable
 """What no schema can say: the order of roles, limits of a model, fields that need another, keys
-that were used, JSON Schemas; which days, zones, pages and tokens there are."""
+that were used, JSON Schemas; which days, months, zones, pages and tokens there are."""
 
 
 @schemathesis.hook
