@@ -101,6 +101,7 @@ def test_a_conflict_is_told_and_ended(commands: Commands, tmp_path: Path) -> Non
         ("[models", "end of document"),
         ("[models.deepseek-v3]\nrpn = 5\n", "`rpn` is unknown"),
         ("[model]\n", "did you mean `models`"),
+        ("# much\n" * 700_000, "more than 4194304 characters, allowed: 0 to 4194304"),
     ],
 )
 def test_a_file_that_cannot_be_applied(

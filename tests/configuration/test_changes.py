@@ -70,6 +70,8 @@ async def test_an_old_version_is_applied_again(configurations: Configurations) -
         ({"models": {"deepseek-v3": {"deployment": "none"}}}, "'none', allowed"),
         ({"models": {"new": {"kind": "chat"}}}, r"models\.new: .*context"),
         ({"limits": {"qps": -1}}, "limits: qps is -1"),
+        ({"deployments": {"big": {"context": 10**18}}}, "context is 1000000000000000000: .*<= "),
+        ({"deployments": {"big": {"model": "a\x1b[2J"}}}, "`model` is wrong, allowed: 0 to 500"),
         ({"deployments": {"big": {"key": "sk-星河"}}}, "`key` has characters that no header"),
         ({"deployments": {"big": {"key": None, "key_env": "sk-1"}}}, "`key_env` is no variable"),
         (

@@ -9,6 +9,7 @@ from msgspec import Meta
 from xinghe.catalog.replicas import Keys, Replica, Urls, check_servers, replicas_of
 
 Count = Annotated[int, Meta(ge=0)]
+Context = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Pooling = Literal["", "mean", "cls", "last"]
 Drawn = Literal[
@@ -27,7 +28,7 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     `slots` how many requests run at once, `queue` how many more may wait.
     """
 
-    context: Count = 0
+    context: Context = 0
     slots: Annotated[int, Meta(ge=1)] = 4
     queue: Count = 64
     thinking: Count = 0
@@ -186,7 +187,7 @@ class UpstreamEmbeddingDeployment(
     key: str = ""
     key_env: str = ""
     keys: Keys = ()
-    context: Count = 0
+    context: Context = 0
     slots: Annotated[int, Meta(ge=1)] = 64
     connect_timeout: Annotated[float, Meta(gt=0)] = 5.0
     silence_timeout: Annotated[float, Meta(gt=0)] = 60.0

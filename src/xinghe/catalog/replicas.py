@@ -12,6 +12,8 @@ from msgspec import Meta
 from xinghe.settings import require_reachable
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+MAX_MODEL = 500
+"""Characters of a model's name at its server."""
 Limit = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
@@ -52,6 +54,8 @@ class Addressed(Protocol):
     @property
     def url(self) -> str: ...
     @property
+    def model(self) -> str: ...
+    @property
     def urls(self) -> Sequence[str | Replica]: ...
     @property
     def key(self) -> str: ...
@@ -75,6 +79,8 @@ def check_servers(deployment: Addressed) -> None:
         raise ValueError("`url` and `urls` are both given, allowed: one of them")
     if not (deployment.url or deployment.urls):
         raise ValueError("`url` is '', allowed: an http:// or https:// base URL (or `urls`)")
+    if len(deployment.model) > MAX_MODEL or not deployment.model.isprintable():
+        raise ValueError(f"`model` is wrong, allowed: 0 to {MAX_MODEL} printable characters")
     _check_key("", deployment)
     replicas = replicas_of(deployment)
     seen = dict[str, int]()

@@ -35,6 +35,8 @@ T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 NUMBER = click.IntRange(1)
+MOST_OF_TOML, MOST_OF_JSON = 4 * MAX_BYTES, 20 * MAX_BYTES
+"""Characters of a file: TOML takes long to read."""
 
 
 class Made(NamedTuple):
@@ -235,11 +237,12 @@ def _read(file: Path) -> Tree:
     try:
         stream = sys.stdin.buffer if str(file) == "-" else file.open("rb")
         with stream:
-            text = stream.read(20 * MAX_BYTES).decode()
-        if file.suffix == ".json" or (str(file) == "-" and text.lstrip().startswith("{")):
-            tree: Tree = json.loads(text)
-        else:
-            tree = parsed(text)
+            text = stream.read(MOST_OF_JSON + 1).decode()
+        is_json = file.suffix == ".json" or (str(file) == "-" and text.lstrip().startswith("{"))
+        most = MOST_OF_JSON if is_json else MOST_OF_TOML
+        if len(text) > most:
+            raise ValueError(f"it has more than {most} characters, allowed: 0 to {most}")
+        tree: Tree = json.loads(text) if is_json else parsed(text)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise click.ClickException(f"{file}: {why}") from error
