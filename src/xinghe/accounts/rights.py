@@ -227,7 +227,7 @@ RIGHTS: Mapping[str, Right] = {
 SHOWN: Mapping[str, Mapping[str, Relations]] = {
     "member": {"operator": THEMSELVES},
     "group": {"models": MANAGERS, "wallet": MANAGERS},
-    "order": {"refundable": OPERATORS},
+    "order": {"refundable": OPERATORS, "events": OPERATORS},
 }
 """Fields of answers that fewer see than see the rest."""
 

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from xinghe.accounts.rights import SHOWN
 from xinghe.admin.operation import Call
+from xinghe.admin.payment_events import PaymentEventView, of_order
 from xinghe.admin.shapes import (
     Amount,
     Body,
@@ -51,8 +52,8 @@ class OrderView(msgspec.Struct, kw_only=True):
     `expired` says that it waits for its payment no more: one that comes late is credited all the
     same. While it waits, `checkout_url` is where it is paid, or `instructions` say how (null: they
     do not). `ordered_by` is a member, null: a command. `reference` is that of the payment.
-    `refundable` is what is left of it now, for operators; a list tells neither `refundable` nor
-    `refunds`, only their sums.
+    `refundable` is what is left of it now, and `events` are what its payment provider told, for
+    operators. A list tells neither these nor `refunds`, only their sums.
     """
 
     number: str
@@ -78,6 +79,7 @@ class OrderView(msgspec.Struct, kw_only=True):
     refunded_price: Price
     refundable: Tokens | UnsetType = UNSET
     refunds: list[RefundView] | UnsetType = UNSET
+    events: list[PaymentEventView] | UnsetType = UNSET
 
 
 class OrderList(Listing):
@@ -204,6 +206,8 @@ def _whole(call: Call[Any], connection: Connection, found: Order) -> OrderView:
     ]
     if call.relations & SHOWN["order"]["refundable"]:
         view.refundable = tokens(refunds.refundable(connection, found, now()))
+    if call.relations & SHOWN["order"]["events"]:
+        view.events = of_order(connection, found.id)
     return view
 
 

@@ -19,6 +19,7 @@ from xinghe.cli.common import (
     transact,
 )
 from xinghe.cli.packages import PACKAGE
+from xinghe.cli.payment_events import order_events
 from xinghe.sales import money, orders, packages, refunds
 from xinghe.sales.orders import Order, Shown
 from xinghe.sales.payment import checkout
@@ -44,6 +45,9 @@ def wallet_options(command: Command) -> Command:
 @click.group()
 def order() -> None:
     """Orders of packages: who has ordered, who has paid; refunds. An order has a number."""
+
+
+order.add_command(order_events)
 
 
 @order.command()

@@ -251,3 +251,23 @@ def test_other_methods(street: Street, method: str) -> None:
         reply = connection.reply()
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
     assert "access-control-allow-origin" not in reply.headers
+
+
+def test_an_operator_sees_what_to_look_at(street: Street) -> None:
+    order, bill = street.bought()
+    street.tell(bill.succeeded())
+    street.tell(bill.again().succeeded())
+    nobody_s = bill.succeeded(order="no-such-order")
+    street.tell(nobody_s)
+
+    def listed(*options: str) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = json.loads(
+            street.server.run("order", "events", *options, "--json")
+        )
+        return found
+
+    assert [each["outcome"] for each in listed(order.number)] == ["overpaid", "paid"]
+    assert [each["outcome"] for each in listed()[:2]] == ["unknown", "overpaid"]
+    assert listed()[0]["id"] == nobody_s.id
+    assert [each["outcome"] for each in listed("--all")[:3]] == ["unknown", "overpaid", "paid"]
+    assert len(listed("--all", "--limit", "1")) == 1
