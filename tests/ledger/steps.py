@@ -9,7 +9,7 @@ import msgspec
 from tests.ledger.books import RATE
 from tests.ledger.world import World
 from xinghe.accounts import budget_tables
-from xinghe.ledger import Budget, BudgetReached, Window, holds, lots, withdrawals
+from xinghe.ledger import Budget, BudgetReached, Window, holds, lots
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping, settle_process
@@ -40,31 +40,6 @@ class Steps(World):
             self.session, wallet, amount, kind="grant", at=at, expires_at=until, models=models
         )
         assert sum(self.balance(wallet)) == before + amount
-
-    def transfer(self, source: int, target: int, amount: int, at: int) -> None:
-        """What holds were promised stays, and what is bound; each lot keeps its expiry."""
-        swept = self.lots(source, expired=True) - self.pinned(source)
-        query = "SELECT available - bound FROM wallets WHERE id = $1"
-        most = self.session.value(query, source) - self.due(source)
-        before, there, ends = self.balance(source), self.balance(target), self.ends()
-        available = None
-        try:
-            with self.session.savepoint():
-                withdrawals.transfer(
-                    self.session, source, target, amount, at=at, notes=("to", "of")
-                )
-        except withdrawals.Shortage as shortage:
-            available = shortage.available
-        if available is not None:
-            assert self.clock != at or available == most < amount
-            assert (self.balance(source), self.balance(target)) == (before, there)
-            return
-        if self.clock == at:
-            assert amount <= most
-            assert self.balance(source) == (before[0] - swept - amount, before[1])
-            valid = {until: left for until, left in self.ends().items() if until > at}
-            assert valid == {until: left for until, left in ends.items() if until > at}
-        assert self.balance(target) == (there[0] + amount, there[1])
 
     def budget(self, member: int, amount: int | None, window: Window) -> None:
         """End the budget of a member's token, and give it another."""

@@ -128,11 +128,6 @@ class Ledger(RuleBasedStateMachine):
         grant = partial(self.world.grant, wallet, amount, lasting, self.world.clock, models)
         self.world.does(grant)
 
-    @rule(source=WALLET, other=WALLET, amount=st.integers(1, 300))
-    def transfer(self, source: int, other: int, amount: int) -> None:
-        if source != other:
-            self.world.does(partial(self.world.transfer, source, other, amount, self.world.clock))
-
     @rule(member=MEMBER, amount=st.none() | st.integers(0, 400), window=WINDOWS)
     def budget(self, member: int, amount: int | None, window: Window) -> None:
         self.world.does(partial(self.world.budget, member, amount, window))

@@ -188,14 +188,6 @@ class World:
         found: int = self.session.value(query, wallet, self.clock)
         return found
 
-    def ends(self) -> dict[int, int]:
-        """How much expires when, in all wallets together."""
-        query = (
-            "SELECT coalesce(expires_at, $1), CAST(sum(remaining) AS BIGINT) FROM lots "
-            "WHERE remaining > 0 GROUP BY 1"
-        )
-        return dict(self.session.rows(query, 2**62))
-
     def left(self, wallet: int, model: str, at: int) -> int:
         """What may be set aside for a model now; what expired by `at` and is bound is no part."""
         query = "SELECT available - bound FROM wallets WHERE id = $1"

@@ -28,9 +28,6 @@ async def filled(small: Small) -> Small:
         small.used(at + 1, OTHER, wallet=SCHOOL, model="ab"[quarter % 2])
     small.booked(NOON + 1, 500)
     small.booked(NOON + 2 * HOUR, -70, "expiry")
-    small.booked(NOON + 2 * HOUR, 40, "code")
-    small.booked(NOON + 3 * HOUR, 9, "transfer")
-    small.booked(NOON + 3 * HOUR + 1, -30, "transfer")
     return small
 
 
@@ -51,9 +48,6 @@ async def filled(small: Small) -> Small:
         {"kind": "grant"},
         {"kind": "expiry", "since": NOON + HOUR},
         {"kind": "grant", "since": NOON + HOUR},
-        {"kind": "code"},
-        {"kind": "transfer"},
-        {"kind": "transfer", "since": NOON + 3 * HOUR + 1},
     ],
 )
 async def test_they_are_the_sums_of_the_pages(filled: Small, filters: dict[str, Any]) -> None:
@@ -61,8 +55,7 @@ async def test_they_are_the_sums_of_the_pages(filled: Small, filters: dict[str, 
         whole = await told(filled, scope, **filters)
         assert whole is not None
         lines = totals.of_lines(await filled.all(scope, 50, **filters))
-        booked = lines.granted, lines.expired, lines.withdrawn
-        assert (whole.granted, whole.expired, whole.withdrawn) == booked
+        assert (whole.granted, whole.expired) == (lines.granted, lines.expired)
         assert whole.used.requests == lines.used.requests
         assert whole.used.spend == lines.used.spend
         assert whole.used.prompt_tokens == lines.used.prompt_tokens

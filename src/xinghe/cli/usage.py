@@ -1,7 +1,7 @@
 """`xinghe usage`: what was used, by whom and when; the same that `/account` tells over HTTP."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -13,7 +13,6 @@ from xinghe.api.account.details import Details, Entries, Failed
 from xinghe.api.account.questions import (
     AccountQuery,
     EntriesQuery,
-    EntryKind,
     FailedQuery,
     RequestQuery,
     UsageQuery,
@@ -90,7 +89,7 @@ def request(request_id: str, data: str | None, *, as_json: bool, **asked: Any) -
 
 @usage.command()
 @filters
-@click.option("--kind", type=click.Choice(get_args(EntryKind)), help="Only of a kind.")
+@click.option("--kind", type=click.Choice(("usage", "grant", "expiry")), help="Only of a kind.")
 @click.option("--request", "request_id", metavar="ID", help="Only of a request.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @of_whom

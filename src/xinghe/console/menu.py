@@ -17,6 +17,7 @@ MENU = (
     Entry("/console/tokens", "访问令牌", "Access tokens"),
     Entry("/console/usage", "使用明细", "Usage"),
     Entry("/console/bill", "账单", "Bill"),
+    Entry("/console/shop", "购买", "Buy"),
     Entry("/console/models", "模型", "Models"),
     Entry("/docs", "接口文档", "API reference"),
 )

@@ -5,6 +5,11 @@ from xinghe.console.models import page as models
 from xinghe.console.overview import page as overview
 from xinghe.console.reference import page as reference
 from xinghe.console.route import Route
+from xinghe.console.sales import codes as sold_codes
+from xinghe.console.sales import orders as sold_orders
+from xinghe.console.sales import packages as sold_packages
+from xinghe.console.shop import order as shop_order
+from xinghe.console.shop import page as shop
 from xinghe.console.signin import page as signin
 from xinghe.console.start import page as start
 from xinghe.console.tokens import one as token
@@ -17,6 +22,11 @@ ROUTES: tuple[Route, ...] = (
     *start.ROUTES,
     *tokens.ROUTES,
     *token.ROUTES,
+    *shop.ROUTES,
+    *shop_order.ROUTES,
+    *sold_orders.ROUTES,
+    *sold_packages.ROUTES,
+    *sold_codes.ROUTES,
     *models.ROUTES,
     *usage.ROUTES,
     *bill.ROUTES,

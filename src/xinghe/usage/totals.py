@@ -24,21 +24,16 @@ _SUMS = ", ".join(
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What was used (`used.timed` and the times are not told), and what was booked beside it.
-
-    `granted` is all that came in; `withdrawn` is what was taken back or moved into another wallet.
-    All are positive.
-    """
+    """What was used (`used.timed` and the times are not told), granted, and what expired."""
 
     used: Sums
     granted: int
     expired: int
-    withdrawn: int
 
 
 def of_lines(lines: list[Line]) -> Totals:
     used = [line for line in lines if line.kind == "usage"]
-    beside = [(line.kind, line.amount) for line in lines if line.kind != "usage"]
+    beside = [line.amount for line in lines if line.kind != "usage"]
     sums = (
         len(used),
         sum(line.prompt_tokens for line in used),
@@ -48,10 +43,8 @@ def of_lines(lines: list[Line]) -> Totals:
         sum(line.searches for line in used),
         -sum(line.amount for line in used),
     )
-    granted = sum(amount for _, amount in beside if amount > 0)
-    expired = -sum(amount for kind, amount in beside if kind == "expiry")
-    taken = -sum(amount for _, amount in beside if amount < 0)
-    return Totals(Sums(*sums), granted, expired, taken - expired)
+    granted = sum(amount for amount in beside if amount > 0)
+    return Totals(Sums(*sums), granted, granted - sum(beside))
 
 
 def totals(connection: Connection, scope: Scope, filters: Filters) -> Totals | None:
@@ -62,11 +55,15 @@ def totals(connection: Connection, scope: Scope, filters: Filters) -> Totals | N
         if found is None:
             return None
         used = found
-    booked = (0, 0, 0)
+    granted = expired = 0
     if filters.kind != "usage" and not filters.narrow:
         wallets = scope.wallets if scope.member is None else (scope.member,)
-        booked = _booked(connection, wallets, filters)
-    return Totals(used, *booked)
+        granted, expired = _booked(connection, wallets, filters.since, filters.until)
+    return Totals(
+        used,
+        granted if filters.kind in (None, "grant") else 0,
+        expired if filters.kind in (None, "expiry") else 0,
+    )
 
 
 def _used(connection: Connection, scope: Scope, filters: Filters) -> Sums | None:
@@ -115,18 +112,15 @@ def _piece(
 
 
 def _booked(
-    connection: Connection, wallets: tuple[int, ...], filters: Filters
-) -> tuple[int, int, int]:
-    """What came into wallets in a time beside usage, what expired, and what was withdrawn."""
+    connection: Connection, wallets: tuple[int, ...], since: int, until: int
+) -> tuple[int, int]:
+    """What was granted to wallets in a time, and what expired; both positive."""
     sql = Sql(
         "SELECT CAST(coalesce(sum(CASE WHEN x.amount > 0 THEN x.amount END), 0) AS BIGINT), "
-        "CAST(coalesce(-sum(CASE WHEN x.kind = 'expiry' THEN x.amount END), 0) AS BIGINT), "
-        "CAST(coalesce(-sum(CASE WHEN x.amount < 0 AND x.kind <> 'expiry' THEN x.amount END), 0) "
-        "AS BIGINT) FROM entries x WHERE"
+        "CAST(coalesce(-sum(CASE WHEN x.amount < 0 THEN x.amount END), 0) AS BIGINT) "
+        "FROM entries x WHERE"
     )
     Source(wallets).add(connection, sql, "x")
-    sql.add("AND x.kind != 'usage' AND x.at >= ? AND x.at < ?", filters.since, filters.until)
-    if filters.kind is not None:
-        sql.add("AND x.kind = ?", filters.kind)
-    granted, expired, withdrawn = connection.rows(sql.text, *sql.values)[0]
-    return granted, expired, withdrawn
+    sql.add("AND x.kind != 'usage' AND x.at >= ? AND x.at < ?", since, until)
+    granted, expired = connection.rows(sql.text, *sql.values)[0]
+    return granted, expired

@@ -255,7 +255,6 @@ def _totals(sums: totals.Totals) -> Totals:
         spent=tokens(used.spend),
         granted=tokens(sums.granted),
         expired=tokens(sums.expired),
-        withdrawn=tokens(sums.withdrawn),
     )
 
 

@@ -65,11 +65,8 @@ class Filtered(Scoped, kw_only=True):
     after: After | None = None
 
 
-EntryKind = Literal["usage", "grant", "expiry", "purchase", "refund", "code", "transfer"]
-
-
 class EntriesQuery(Filtered, kw_only=True):
-    kind: EntryKind | None = None
+    kind: Literal["usage", "grant", "expiry"] | None = None
     request_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     limit: Limit | None = None
 

@@ -122,11 +122,7 @@ class EntryShown(msgspec.Struct):
 
 
 class Totals(msgspec.Struct):
-    """Of all that the filters match, on whatever page; all are positive.
-
-    `granted` is all that came in: granted, bought, redeemed, transferred; `withdrawn` is what was
-    refunded or moved into another wallet.
-    """
+    """Of all that the filters match, on whatever page; `spent` and `expired` are positive."""
 
     requests: int
     prompt_tokens: int
@@ -137,7 +133,6 @@ class Totals(msgspec.Struct):
     spent: Tokens
     granted: Tokens
     expired: Tokens
-    withdrawn: Tokens
 
 
 class EntryList(msgspec.Struct):
