@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from tests.ledger.world import MEMBERS, WALLETS
 from xinghe.ledger import Window
 from xinghe.ledger.holds import Counts
+from xinghe.sales.orders import State
+from xinghe.sales.packages import Offer
 
 MEMBER, WALLET = st.sampled_from(MEMBERS), st.sampled_from(WALLETS)
 PROCESS = st.sampled_from(["one", "two"])
@@ -27,6 +29,17 @@ MODEL = st.sampled_from(["m", "n"])
 MODELS = st.sampled_from([None, None, ["m"], ["n"], ["m", "n"], ["o"]])
 """What a grant may pay for."""
 AMOUNTS = st.integers(0, 100)
+OFFERS = st.builds(
+    lambda amount, price, days, models: Offer(
+        name="", amount=amount, price=price, currency="CNY", valid_days=days, models=models
+    ),
+    st.integers(1, 500),
+    st.integers(0, 990),
+    st.sampled_from([None, 1, 20]),
+    MODELS.map(lambda models: None if models is None else tuple(models)),
+)
+STATES: st.SearchStrategy[State] = st.sampled_from(["open", "failed", "cancelled"])
+"""In which an order is when its payment comes."""
 STEPS = st.integers(1, 12)
 COUNTS = st.builds(
     lambda prompt, completion, cached, search, searches: Counts(

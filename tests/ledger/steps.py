@@ -8,12 +8,15 @@ import msgspec
 
 from tests.ledger.books import RATE
 from tests.ledger.world import World
-from xinghe.accounts import budget_tables
+from xinghe.accounts import AccountError, budget_tables
 from xinghe.ledger import Budget, BudgetReached, Window, holds, lots
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping, settle_process
 from xinghe.ledger.settlements import settle
+from xinghe.sales import orders, packages, refunds
+from xinghe.sales.orders import State
+from xinghe.sales.packages import Offer
 from xinghe.storage import Allowance
 
 REAPER = "reaper"
@@ -40,6 +43,50 @@ class Steps(World):
             self.session, wallet, amount, kind="grant", at=at, expires_at=until, models=models
         )
         assert sum(self.balance(wallet)) == before + amount
+
+    def purchase(self, name: str, wallet: int, offer: Offer, state: State) -> None:
+        """An order that is paid, maybe when it waited for that no more."""
+        before = sum(self.balance(wallet))
+        package = packages.create(self.session, "test", msgspec.structs.replace(offer, name=name))
+        order = orders.place(
+            self.session, "test", package, wallet, member_id=None, provider="manual", days=1
+        ).id
+        if state in {"failed", "cancelled"}:
+            orders.close(self.session, "test", order, state)
+        assert orders.pay(self.session, "test", order, name).state == "paid"
+        assert orders.pay(self.session, "test", order, name).state == "paid"
+        self.told.orders[name] = order
+        assert sum(self.balance(wallet)) == before + offer.amount
+
+    def refund(self, name: str, amount: int | None) -> None:
+        """Whatever is not spent, held or expired; None is all of it."""
+        if name not in self.told.orders:  # it was lost with its batch
+            return
+        order = orders.order(self.session, self.told.orders[name])
+        wallet, most = order.wallet_id, self.refundable(order)
+        before = sum(self.balance(wallet))
+        swept = self.lots(wallet, expired=True) - self.pinned(wallet)
+        number = len(refunds.of_order(self.session, order.id))
+        assert refunds.refundable(self.session, order, self.clock) == most
+        try:
+            made = refunds.refund(
+                self.session,
+                "test",
+                order.id,
+                amount,
+                reason="unused",
+                reference=f"{number}",
+                created_by=None,
+            )
+        except AccountError:
+            assert most < (amount or 1)
+            assert sum(self.balance(wallet)) == before
+            return
+        assert made.amount == (amount or most) <= most
+        assert sum(self.balance(wallet)) == before - made.amount - swept
+        back = refunds.of_order(self.session, order.id)
+        total = sum(each.amount for each in back)
+        assert sum(each.price for each in back) == order.price * total // order.amount
 
     def budget(self, member: int, amount: int | None, window: Window) -> None:
         """End the budget of a member's token, and give it another."""

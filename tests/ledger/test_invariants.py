@@ -12,7 +12,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    RuleBasedStateMachine,
     initialize,
     precondition,
     rule,
@@ -37,6 +36,7 @@ from tests.ledger.drawn import (
     WINDOWS,
     Begun,
 )
+from tests.ledger.selling import Selling
 from tests.ledger.steps import Steps, cost_of
 from tests.ledger.stores import InMemory, OnServer, Store
 from tests.ledger.world import SHARED, WALLETS
@@ -45,9 +45,10 @@ from xinghe.ledger import Window, bound, holds, lots, reaper, settlements
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping
+from xinghe.sales import orders, packages, refunds
 
 
-class Ledger(RuleBasedStateMachine):
+class Ledger(Selling):
     """Two members, and two processes that reserve for them, die and are settled for.
 
     Each process has a journal. One that is dead is buried: what stands there is replayed, and what
@@ -68,7 +69,7 @@ class Ledger(RuleBasedStateMachine):
         self.patch.setattr(lots, "PAGE", 3)
         self.patch.setattr(bound, "PAGE", 2)
         self.patch.setattr(reaper, "PAGE", 2)
-        for each in reaper, settlements, budget_tables:
+        for each in reaper, settlements, budget_tables, orders, packages, refunds:
             self.patch.setattr(each, "now", lambda: world.clock)
         self.ids = count()
         self.running: dict[str, Hold] = {}

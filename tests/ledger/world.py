@@ -16,6 +16,7 @@ from xinghe.ledger import Budget, check
 from xinghe.ledger.budgets import Places
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.windows import HOUR
+from xinghe.sales.orders import Order
 from xinghe.storage.connection import Session
 
 MEMBERS = (1, 2)
@@ -48,6 +49,8 @@ class Told:
     """Below which balance a wallet's owner is told."""
     balances: dict[int, int] = field(default_factory=lambda: dict.fromkeys(WALLETS, 0))
     notices: int = 0
+    orders: dict[str, int] = field(default_factory=dict)
+    """Those that are paid, by what the machine calls each."""
 
     def begin_budget(self, member: int, budget: Budget, at: int) -> None:
         """What was spent in its running window counts, by whole hours, and what is held."""
@@ -228,6 +231,18 @@ class World:
             promised = sum(self.for_all(hold) for hold in mine if hold.created_at < moment)
             most = min(most + remaining, promised)
         return most
+
+    def refundable(self, order: Order) -> int:
+        """What is left of the lot of an order, but for what open holds were promised."""
+        query = "SELECT remaining - pinned, models IS NULL, expires_at FROM lots WHERE id = $1"
+        left, for_all, expires_at = self.session.rows(query, order.lot_id)[0]
+        if expires_at is not None and expires_at <= self.clock:
+            return 0
+        wallet = order.wallet_id
+        if for_all:
+            free = "SELECT available - bound FROM wallets WHERE id = $1"
+            left = min(left, self.session.value(free, wallet) - self.due(wallet))
+        return int(left)
 
     def pinned(self, wallet: int) -> int:
         """What no sweep takes of the lots that have expired."""
