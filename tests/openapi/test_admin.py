@@ -40,7 +40,7 @@ def pool(operator: Api) -> dict[str, list[str]]:
     """Things for the cases to be about. Whoever asks is none of them, nor is his token."""
     found: dict[str, list[str]] = {name: [] for name in ("member", "group", "token")}
     found |= {name: [] for name in ("wallet", "budget", "invitation", "version")}
-    found |= {name: [] for name in ("package", "order")}
+    found |= {name: [] for name in ("package", "order", "batch")}
     for number in range(6):
         member = made(operator, "/members", name=f"pupil {number}")
         group = made(operator, "/groups", name=f"class {number}")
@@ -53,6 +53,8 @@ def pool(operator: Api) -> dict[str, list[str]]:
         if number % 2:
             made(operator, f"/orders/{order['number']}/confirm", reference=f"bank {number}")
         found["order"].append(order["number"])
+        codes = {"name": f"batch {number}", "amount": 5, "count": 2, "expires_at": "2099-12-31"}
+        found["batch"].append(str(made(operator, "/codes", **codes)["id"]))
         change = {"patch": {"models": {"deepseek-v3": {"rpm": 900 + number}}}}
         applied = operator.send("PATCH", "/config", json.dumps(change).encode()).json
         found["version"].append(str(applied["version"]))
