@@ -89,15 +89,3 @@ async def test_a_transfer_takes_from_so_many_lots(
     assert refused.value.available == 1020
     await books.database.write(lambda c: move(c, amount=1020, at=now()))
     assert (await books.balance())[0] == 10
-
-
-async def test_what_has_expired_and_is_not_swept_yet_covers_no_hold(
-    ledger: Ledger, books: Books, members: Members
-) -> None:
-    await members.grant("a", 100)
-    await expire(books, 1)
-    wallet = books.principal.member_id
-    async with hold(ledger, books.principal, Usage(), amount=100):
-        assert await books.database.read(lambda c: removable(c, wallet, 2, now())) == 0
-    assert await books.database.read(lambda c: removable(c, wallet, 2, now())) == 100
-    await ledger.sweep()
