@@ -77,7 +77,7 @@ def test_it_says_what_the_api_says(member: Visitor, api: Api) -> None:
     again = english.get(BILL)
     assert again.texts("article h2") == [f"Bill {bill['month']} to date"]
     assert [row[0] for row in rows(again, ".balance")] == [
-        "Opening balance", "Grants", "Usage", "Balance to date",
+        "Opening balance", "Grant", "Usage", "Balance to date",
     ]  # fmt: skip
 
 
