@@ -1,0 +1,66 @@
+"""`xinghe package` and `xinghe order`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.accounts.commands import Commands
+
+
+@pytest.fixture
+def commands(tmp_path: Path, database_url: str) -> Commands:
+    made = Commands(tmp_path / "data", database_url)
+    made.done("member", "create", "li", "--tokens", "0")
+    return made
+
+
+def test_packages(commands: Commands) -> None:
+    commands.done("group", "create", "class")
+    made = commands.json("package", "create", "p", "--tokens", "1.5", "--price", "9.90")
+    assert (made["tokens"], made["price"], made["currency"]) == (1.5, 9.9, "CNY")
+    change = ("--price", "8", "--days", "30", "--model", "m", "--group", "class", "--name", "q")
+    changed = commands.json("package", "change", "p", *change)
+    expected = {"name": "q", "price": 8, "valid_days": 30, "models": ["m"], "groups": ["class"]}
+    assert changed == {**made, **expected}
+    back = ("--days", "none", "--all-models", "--everybody", "--name", "p", "--price", "9.90")
+    assert commands.json("package", "change", str(made["id"]), *back) == made
+    wrong = commands.run("package", "change", "p", "--all-models", "--model", "m")
+    assert wrong.exit_code == 2
+    refused = commands.refused("package", "change", "p", "--price", "9.999", code=1)
+    assert "9.999 is not allowed: 0 to 10000000000 CNY, with up to 2 decimals" in refused
+    assert commands.json("package", "list") == [made]
+    commands.done("package", "withdraw", "p")
+    assert commands.json("package", "list") == []
+    assert len(commands.json("package", "list", "--withdrawn")) == 1
+    assert "no package" in commands.refused("order", "place", "p", "--member", "li", code=1)
+
+
+def test_an_order_from_its_place_to_its_refund(commands: Commands) -> None:
+    commands.done("package", "create", "p", "--tokens", "1000", "--price", "9.90")
+    order = commands.json("order", "place", "p", "--member", "li")
+    number = order["order"]
+    assert (order["state"], order["for"], order["pay"]) == ("open", "li", None)
+    assert commands.run("order", "place", "p").exit_code == 2
+    assert commands.json("order", "list", "--state", "open", "--member", "li")[0]["order"] == number
+    assert commands.json("order", "confirm", number, "bank 1")["refundable"] == 1000
+    again = commands.json("order", "confirm", number.lower(), "bank 1")
+    assert (again["state"], again["refundable"]) == ("paid", 1000)
+    assert "another payment" in commands.refused("order", "confirm", number, "bank 2", code=1)
+    assert "can be refunded" in commands.refused("order", "cancel", number, code=1)
+    part = ("--tokens", "333", "--reason", "unused", "--reference", "back 1")
+    back = commands.json("order", "refund", number, *part)
+    assert (back["refunded_price"], back["refundable"]) == (3.29, 667)
+    assert "already" in commands.refused("order", "refund", number, *part, code=1)
+    rest = ("--reason", "unused", "--reference", "back 2")
+    assert commands.json("order", "refund", number, *rest)["refunded_price"] == 9.9
+    assert "nothing" in commands.refused(
+        "order", "refund", number, "--reason", "x", "--reference", "back 3", code=1
+    )
+    shown = commands.json("order", "show", number)
+    assert [each["price"] for each in shown["refunds"]] == [3.29, 6.61]
+    assert commands.done("order", "list", "--csv").splitlines()[1].startswith(f"{number},paid,p,li")
+    (row,) = commands.json("audit", "--action", "order.pay")
+    assert row["actor"].startswith("cli")
+    assert commands.run("ledger", "check").exit_code == 0
