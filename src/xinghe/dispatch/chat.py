@@ -15,10 +15,8 @@ from xinghe.engines import (
     EngineFailed,
     EngineInterrupted,
     EngineRefused,
-    EngineUnavailable,
     PromptTooLong,
 )
-from xinghe.outbound import PAUSES, RETRY_AFTER, tries
 from xinghe.workers import QueueFull
 
 log = structlog.get_logger(__name__)
@@ -76,12 +74,11 @@ class ChatDeployment:
     ) -> Prompt:
         """Render and count a conversation. Raises `DispatchFailed`."""
         try:
-            for one in tries(PAUSES, EngineUnavailable, self._not_prepared):
-                async with one:
-                    return await self.engine.prepare(messages, tools, opening)
+            return await self.engine.prepare(messages, tools, opening)
+        except EngineAway as error:
+            raise self._away(error) from error
         except EngineFailed as error:
             raise self._failed(error) from error
-        raise AssertionError("unreachable")
 
     async def run(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         """Run one pass once the engine has room for it.
@@ -104,8 +101,7 @@ class ChatDeployment:
                     async for batch in batches:
                         yield batch
         except EngineAway as error:
-            log.warning("engine_away", deployment=self.name, error=str(error))
-            raise Away(self.name, error.retry_after) from error
+            raise self._away(error) from error
         except EngineBusy as error:
             log.warning("engine_busy", deployment=self.name, error=str(error))
             raise Busy(str(error), error.retry_after or admission.expected_wait) from error
@@ -120,10 +116,9 @@ class ChatDeployment:
         except EngineFailed as error:
             raise self._failed(error) from error
 
-    def _not_prepared(self, error: EngineUnavailable, pause: float | None) -> None:
-        log.warning("tried_again", deployment=self.name, error=str(error), after=pause)
-        if pause is None:
-            raise Away(self.name, RETRY_AFTER) from error
+    def _away(self, error: EngineAway) -> Away:
+        log.warning("engine_away", deployment=self.name, error=str(error))
+        return Away(self.name, error.retry_after)
 
     def _failed(self, error: EngineFailed) -> DispatchFailed:
         log.error("engine_failed", deployment=self.name, error=str(error))

@@ -152,7 +152,7 @@ class Engine(Protocol):
     async def prepare(
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
     ) -> Prompt:
-        """Render and count a conversation. Raises `EngineError`.
+        """Render and count a conversation, tried again where that may help. Raises `EngineError`.
 
         `tools` only where the engine calls them by itself; the answer begins with `opening`
         only where the engine is held to grammars.

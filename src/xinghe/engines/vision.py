@@ -7,7 +7,8 @@ import structlog
 from msgspec.structs import replace
 
 from xinghe.core import Message, Picture
-from xinghe.engines.protocol import EngineUnavailable
+from xinghe.engines.protocol import EngineAway
+from xinghe.outbound import PAUSES, RETRY_AFTER, tries
 from xinghe.pictures import Description, PictureFile, pictures_in, prompt_parts
 from xinghe.workers import QueueFull, Worker, WorkerFailure
 
@@ -36,7 +37,7 @@ class Vision:
         """The conversation with its pictures as the engine can take them.
 
         In the place of one that cannot be decoded stands the note that engines without vision get.
-        Raises `EngineUnavailable` where too many wait to be made plain.
+        Raises `EngineAway` where too many wait to be made plain.
         """
         pictures = pictures_in(messages)
         parts = iter(await asyncio.gather(*map(self._part, pictures, range(1, len(pictures) + 1))))
@@ -46,15 +47,22 @@ class Vision:
         await self._worker.aclose()
 
     async def _part(self, picture: Picture, number: int) -> str | Picture:
+        png = b""
         try:
-            png = await self._worker.call(PictureFile(picture.data))
-        except QueueFull as error:
-            raise EngineUnavailable(str(error)) from error
+            for one in tries(PAUSES, QueueFull, _full):
+                async with one:
+                    png = await self._worker.call(PictureFile(picture.data))
+                    break
         except WorkerFailure as error:
             log.warning("picture_not_shown", reason=type(error).__name__)
             unreadable = Description(picture.width, picture.height, readable=False)
             return prompt_parts(Message("user", "", parts=(picture,)), [unreadable], number)
         return replace(picture, data=png, media_type="image/png") if png else picture
+
+
+def _full(error: QueueFull, pause: float | None) -> None:
+    if pause is None:
+        raise EngineAway(str(error), RETRY_AFTER) from error
 
 
 def _with_pictures(message: Message, pictures: Iterator[str | Picture]) -> Message:

@@ -161,8 +161,11 @@ class LlamaCppEngine:
         self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
     ) -> Prompt:
         messages = await self._prompts.shown(messages)
-        await self._wait_for_child()
-        return await self._prompts.render(messages, opening)
+        for one in tries(PAUSES, EngineUnavailable, _unavailable):
+            async with one:
+                await self._wait_for_child()
+                return await self._prompts.render(messages, opening)
+        raise AssertionError("unreachable")
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         for one in tries(PAUSES, EngineUnavailable, _unavailable):

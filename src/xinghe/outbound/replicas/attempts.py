@@ -30,10 +30,10 @@ class Attempts:
     ) -> None:
         self.group = group
         self.tokens = tokens
-        self._head = head
+        self.head = head
         self._tried = set[Replica]()
         self._keys = set[Key]()
-        self._suspected: list[tuple[Replica, int, CallFailed]] = []
+        self.suspected: list[tuple[Replica, int, CallFailed]] = []
         self._picked_at = 0.0
         self._following: Attempt | None = None
         self._pauses = pauses
@@ -41,10 +41,7 @@ class Attempts:
         self._is_full = False
         """One of them said that it is: it is there, and will have room."""
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Attempt:
+    def next(self) -> Attempt:
         """Raises `Away`, `UsedUp`; `Broken` where no key has a value."""
         attempt, self._following = self._following or self._pick(), None
         if attempt is None:
@@ -81,29 +78,25 @@ class Attempts:
         self._keys.clear()
         return True
 
-    def went(self, replica: Replica, *, well: bool) -> None:
-        """It has begun to answer, or has failed by its own fault or the request's."""
-        self.group.went(self._head, replica, well=well)
-
     def suspect(self, replica: Replica, ticket: int, error: CallFailed) -> None:
         """It has answered that it failed: its own fault where another replica does better, or where
         it does not answer a probe either.
         """
         replica.breaker.doubted(ticket)
         replica.suspected.set()
-        self._suspected.append((replica, ticket, error))
+        self.suspected.append((replica, ticket, error))
 
     def fault_was_theirs(self) -> None:
         """A replica has done what others failed at."""
         now = self.group.clock()
-        for replica, ticket, error in self._suspected:
+        for replica, ticket, error in self.suspected:
             replica.failed(ticket, now, error, alone=False)
             self.group.changed(replica, now, error)
-        self._suspected.clear()
+        self.suspected.clear()
 
     def _pick(self) -> Attempt | None:
         now = self._picked_at = self.group.clock()
-        found = self.group.pick(now, self._head, self.tokens, self._tried, self._keys)
+        found = self.group.pick(now, self.head, self.tokens, self._tried, self._keys)
         return found and Attempt(self, *found, now)
 
 
@@ -144,7 +137,9 @@ class Attempt:
         del replica.at_work[self]
         self.key.gave_back()
         if error is None:
-            self._succeeded(now)
+            replica.breaker.succeeded(self._ticket)
+            if not self.begun:
+                self._well(now)
             return False
         replica.words.gone(self._asked)
         if isinstance(error, CallFailed):
@@ -199,9 +194,7 @@ class Attempt:
         now = self._attempts.group.clock()
         self.begun = True
         self._server.answered()
-        self.key.accepted()
         self.replica.breaker.answered(self._ticket)
-        self._attempts.fault_was_theirs()
         self._well(now)
 
     def cost(self, tokens: int) -> None:
@@ -209,17 +202,15 @@ class Attempt:
         self.key.correct(self._charge, tokens, self._attempts.group.clock())
 
     def _well(self, now: float) -> None:
-        self.replica.answered_at = now
-        self._attempts.went(self.replica, well=True)
-        self.replica.words.answered(self._asked, now)
-        self._attempts.group.changed(self.replica, now)
-
-    def _succeeded(self, now: float) -> None:
-        self.key.accepted()
-        self.replica.breaker.succeeded(self._ticket)
-        self._attempts.fault_was_theirs()
-        if not self.begun:
-            self._well(now)
+        """The first of an answer has come."""
+        attempts, replica = self._attempts, self.replica
+        self.key.used.refused = False
+        replica.answered_at = now
+        replica.words.answered(self._asked, now)
+        attempts.group.went(attempts.head, replica, well=True)
+        if attempts.suspected:
+            attempts.fault_was_theirs()
+        attempts.group.changed(replica, now)
 
     def _failed(self, error: CallFailed, now: float) -> None:
         """What is known of the replica and its key from now on."""
@@ -237,7 +228,7 @@ class Attempt:
             else:
                 replica.cooldown.full(now, error.advice)
         elif error.whose is not Whose.REQUEST:
-            self._attempts.went(replica, well=False)
+            self._attempts.group.went(self._attempts.head, replica, well=False)
             is_sure = nobody_listens(error) or self.begun or replica.breaker.state != "closed"
             if type(error) is Silent and replica.is_frozen(self._sent):
                 replica.breaker.froze(now)

@@ -119,9 +119,6 @@ class Key:
         """The server refuses it."""
         self.used.refused, self.used.until = True, now + REFUSED_FOR
 
-    def accepted(self) -> None:
-        self.used.refused = False
-
     def _forget(self, now: float) -> None:
         while self.used.minute and now - self.used.minute[0].at >= MINUTE:
             self.used.tokens -= self.used.minute.popleft().tokens

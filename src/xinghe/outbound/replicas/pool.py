@@ -48,7 +48,9 @@ class Pool(Group):
         is left who may not have it; as `Away` where it says that they cannot be reached.
         """
         self._probes.start()
-        return Attempts(self, head, tokens, pauses)
+        attempts = Attempts(self, head, tokens, pauses)
+        while True:
+            yield attempts.next()
 
     def holds(self, url: str) -> Server | None:
         """The server that a URL leads to, if it is one of these."""

@@ -35,7 +35,7 @@ class Probes:
     def start(self) -> None:
         """Watch what is to be watched and is not yet."""
         for one in self._group.replicas:
-            if self._is_watched(one) and one not in self._tasks and not self._closed:
+            if one not in self._tasks and not self._closed and self._is_watched(one):
                 # In no request's context: its lines of the log are not that one's.
                 self._tasks[one] = asyncio.create_task(self._watch(one), context=Context())
 
