@@ -1,7 +1,7 @@
 """`xinghe usage`: what was used, by whom and when; the same that `/account` tells over HTTP."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 import msgspec
@@ -14,6 +14,7 @@ from xinghe.api.account.questions import (
     AccountQuery,
     EntriesQuery,
     FailedQuery,
+    Kind,
     RequestQuery,
     UsageQuery,
 )
@@ -89,7 +90,7 @@ def request(request_id: str, data: str | None, *, as_json: bool, **asked: Any) -
 
 @usage.command()
 @filters
-@click.option("--kind", type=click.Choice(("usage", "grant", "expiry")), help="Only of a kind.")
+@click.option("--kind", type=click.Choice(get_args(Kind)), help="Only of a kind.")
 @click.option("--request", "request_id", metavar="ID", help="Only of a request.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @of_whom

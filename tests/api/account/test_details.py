@@ -221,7 +221,11 @@ def test_an_operator_may_ask_about_everybody(server: Server, member: Api) -> Non
     ("path", "param", "says"),
     [
         ("/account/entries?limit=0", "limit", 'limit is "0", allowed: an integer in [1, 1000]'),
-        ("/account/entries?kind=gift", "kind", "allowed: usage, grant, expiry"),
+        (
+            "/account/entries?kind=gift",
+            "kind",
+            "allowed: usage, grant, purchase, code, transfer, refund, expiry",
+        ),
         ("/account/entries?after=!", "after", "after is"),
         ("/account/entries?after=AAAA", "after", "allowed: the `next` of the page before"),
         ("/account/entries?after=kgAA", "after", "allowed: the `next` of the page before"),

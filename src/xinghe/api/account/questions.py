@@ -65,8 +65,12 @@ class Filtered(Scoped, kw_only=True):
     after: After | None = None
 
 
+Kind = Literal["usage", "grant", "purchase", "code", "transfer", "refund", "expiry"]
+"""Of an entry."""
+
+
 class EntriesQuery(Filtered, kw_only=True):
-    kind: Literal["usage", "grant", "expiry"] | None = None
+    kind: Kind | None = None
     request_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     limit: Limit | None = None
 
