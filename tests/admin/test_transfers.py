@@ -82,9 +82,9 @@ def test_who_may_move_them_where(
 ) -> None:
     caller: Person = getattr(school, who)
     for name in reached.split():
-        assert move(desk, caller, school.wallet(source), school.wallet(name), 0.5).status == 200
+        assert move(desk, caller, school.wallet(source), school.wallet(name), 1).status == 200
     for name in not_reached.split():
-        reply = move(desk, caller, school.wallet(source), school.wallet(name), 0.5)
+        reply = move(desk, caller, school.wallet(source), school.wallet(name), 1)
         assert (reply.status, reply.code) == (404, "no_such_object")
     assert desk.read(check) == []
 
@@ -168,6 +168,7 @@ def test_what_is_held_stays(desk: Desk, operator: Person) -> None:
         ({"to": "1"}, "to"),
         ({"to": None}, "to"),
         ({"amount": 0}, "amount"),
+        ({"amount": 0.999999}, "amount"),
         ({"amount": -1}, "amount"),
         ({"amount": 0.0000001}, "amount"),
         ({"amount": 10**12 + 1}, "amount"),
@@ -194,11 +195,12 @@ def test_a_wallet_moves_nothing_to_itself(desk: Desk, operator: Person, school: 
 
 
 def test_no_wallet_is_filled_beyond_the_most(desk: Desk, operator: Person) -> None:
-    full, a = desk.person(unique(), amount=MAX_BALANCE - 1), desk.person(unique(), amount=2)
-    reply = move(desk, operator, a.number, full.number, 0.000002)
+    full = desk.person(unique(), amount=MAX_BALANCE - MICRO)
+    a = desk.person(unique(), amount=3 * MICRO)
+    reply = move(desk, operator, a.number, full.number, 1.000001)
     assert (reply.status, reply.json["error"]["param"]) == (400, "amount")
-    assert balance(desk, a.number) == 2
-    assert move(desk, operator, a.number, full.number, 0.000001).status == 200
+    assert balance(desk, a.number) == 3 * MICRO
+    assert move(desk, operator, a.number, full.number, 1).status == 200
 
 
 def test_nothing_is_moved_where_nobody_can_spend_it(desk: Desk, operator: Person) -> None:

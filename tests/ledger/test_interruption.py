@@ -76,11 +76,11 @@ async def test_cancelled_at_any_moment(ledger: Ledger, principal: Principal, boo
 
     for _ in range(40):
         tasks = [asyncio.create_task(request()) for _ in range(10)]
-        for task in tasks:
+        for task in tasks[1:]:
             await asyncio.sleep(moments.uniform(0, 0.003))
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    assert 0 < finished < 400
+    assert 40 <= finished < 400
     assert await books.balance() == (1000, 0)
     assert len(await books.usage()) >= finished
 

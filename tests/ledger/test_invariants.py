@@ -68,6 +68,7 @@ class Ledger(Selling):
         self.patch.setattr(holds, "SWEPT_ON_THE_WAY", 1)
         self.patch.setattr(lots, "PAGE", 3)
         self.patch.setattr(bound, "PAGE", 2)
+        self.patch.setattr(bound, "FIRST_PAGE", 1)
         self.patch.setattr(reaper, "PAGE", 2)
         for each in reaper, settlements, budget_tables, orders, packages, refunds:
             self.patch.setattr(each, "now", lambda: world.clock)

@@ -17,7 +17,7 @@ from tests.ledger.books import RATE
 from tests.ledger.many import fill
 from xinghe.ledger import check, holds, lots
 from xinghe.ledger.holds import Hold
-from xinghe.ledger.withdrawals import take_back
+from xinghe.ledger.withdrawals import take_back, transfer
 from xinghe.sales import orders, packages
 from xinghe.sales.packages import Offer
 from xinghe.storage import (
@@ -148,9 +148,10 @@ def sell(session: Session) -> None:
     session.run(
         "INSERT INTO payment_events (provider, event_id, at, order_id, kind, outcome, "
         "number, reference, amount, currency) "
-        "VALUES ('p', 'e', 9, $1, 'payment.succeeded', 'paid', 'n', 'r', '9.9', 'CNY')",
+        "VALUES ('p', 'e', 9, $1, 'payment.succeeded', 'paid', 'n', '凭证', '9.9', 'CNY')",
         paid.id,
     )
+    transfer(session, 1, 2, 5, at=9, notes=("to 2", "from 1"))
     session.run(
         "INSERT INTO code_batches (name, amount, count, redeemed, expires_at, created_at) "
         "VALUES ('批', 7, 1, 1, 9, 0)"

@@ -7,7 +7,7 @@ from xinghe.accounts import group_tables, rules, wallets
 from xinghe.accounts.audit import record
 from xinghe.accounts.rules import AccountError
 from xinghe.accounts.wallets import Wallet
-from xinghe.core import tokens
+from xinghe.core import MICRO, tokens
 from xinghe.ledger import withdrawals
 from xinghe.storage import Connection, now
 
@@ -37,7 +37,7 @@ def transfer(
     """
     if source_id == target_id:
         raise AccountError(f"to: {target_id} is the wallet itself: name another")
-    rules.check_amount(amount)
+    rules.check_amount(amount, least=MICRO)  # else many small lots could be foisted on somebody
     rules.check_note(reason)
     connection.lock([source_id, target_id])
     target = wallets.with_room(connection, target_id, amount)
@@ -48,9 +48,14 @@ def transfer(
     try:
         withdrawals.transfer(connection, source_id, target_id, amount, at=now(), notes=notes)
     except withdrawals.Shortage as shortage:
+        why = (
+            f"at once, as they lie in more than {withdrawals.LOTS} lots"
+            if shortage.scattered
+            else "what requests hold and what is bound to models stays"
+        )
         raise AccountError(
             f"amount: {tokens(amount):f} Tokens are more than can be moved: "
-            f"{tokens(shortage.available):f}; what requests hold and what is bound to models stays"
+            f"{tokens(shortage.available):f}; {why}"
         ) from None
     both = wallets.wallet(connection, source_id), wallets.wallet(connection, target_id)
     moved = {"from": source_id, "to": target_id, "amount": amount, "note": reason}

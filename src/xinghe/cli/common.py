@@ -8,6 +8,7 @@ import datetime
 import getpass
 import re
 import signal
+import threading
 import unicodedata
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import nullcontext
@@ -129,7 +130,8 @@ async def _woken(action: Coroutine[Any, Any, T]) -> T:
     another thread, or come just before this one sleeps: it would sleep until the work is done.
     """
     handler = signal.getsignal(signal.SIGINT)
-    if handler not in (signal.default_int_handler, signal.SIG_IGN):  # as in any other thread
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and handler not in (signal.default_int_handler, signal.SIG_IGN):
         # Sets the descriptor to which Python writes signals; the handler stays the one of before.
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
         signal.signal(signal.SIGINT, handler)

@@ -102,7 +102,7 @@ _OF_WALLETS = {
         FROM lots l LEFT JOIN (
             SELECT lot_id, sum(amount) AS total FROM pins GROUP BY lot_id
         ) p ON p.lot_id = l.id
-        WHERE coalesce(p.total, 0) != l.pinned""",
+        WHERE (l.pinned != 0 OR p.total IS NOT NULL) AND coalesce(p.total, 0) != l.pinned""",
     "what an open hold has pinned is the sum of its pins": """
         SELECT h.wallet_id, coalesce(p.total, 0), h.pinned
         FROM holds h LEFT JOIN (
@@ -121,7 +121,8 @@ _OF_WALLETS = {
     "every lot came with its entry": """
         SELECT a.id, t.booked || ' by ' || t.kind, t.given || ' by ' || t.kind FROM (
             SELECT u.wallet_id, u.kind, sum(u.booked) AS booked, sum(u.given) AS given FROM (
-                SELECT wallet_id, kind, amount AS booked, 0 AS given FROM entries WHERE amount > 0
+                SELECT wallet_id, kind, amount AS booked, 0 AS given FROM entries
+                WHERE kind <> 'usage' AND amount > 0
                 UNION ALL SELECT wallet_id, kind, 0, amount FROM lots
             ) u GROUP BY u.wallet_id, u.kind
         ) t JOIN wallets a ON a.id = t.wallet_id WHERE t.booked != t.given""",

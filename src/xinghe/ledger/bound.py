@@ -16,7 +16,12 @@ import msgspec
 
 from xinghe.storage import Connection
 
-PAGE = 100
+FIRST_PAGE, PAGE = 4, 100
+"""Lots that are looked at at once: most often the first one has enough."""
+LAST = 2**62
+"""Behind the id of every lot."""
+LOTS = 100
+"""That one hold pins."""
 
 
 class Part(NamedTuple):
@@ -37,10 +42,18 @@ def read(models: str | None) -> tuple[str, ...] | None:
     return None if models is None else msgspec.json.decode(models, type=tuple[str, ...])
 
 
-def free(connection: Connection, wallet_id: int, model: str, amount: int, at: int) -> list[Part]:
+def free(
+    connection: Connection,
+    wallet_id: int,
+    model: str,
+    amount: int,
+    at: int,
+    *,
+    most: int | None = None,
+) -> list[Part]:
     """Where up to `amount` for a model can be taken from: what expires soonest comes first.
 
-    It is neither pinned nor was it expired at that moment.
+    It is neither pinned nor was it expired at that moment. It lies in at most so many lots.
     """
     lots = [
         _free(connection, wallet_id, models, at)
@@ -49,7 +62,7 @@ def free(connection: Connection, wallet_id: int, model: str, amount: int, at: in
     ]
     parts: list[Part] = []
     for _, lot, left in heapq.merge(*lots):
-        if amount <= 0:
+        if amount <= 0 or len(parts) == most:
             break
         parts.append(Part(min(left, amount), lot))
         amount -= left
@@ -101,22 +114,32 @@ def _free(
     connection: Connection, wallet_id: int, models: str, at: int
 ) -> Iterator[tuple[float, int, int]]:
     """Lots of one scope in the order of spending: when they expire, id, and what is free."""
-    for condition, *values in (("expires_at > $3", at), ("expires_at IS NULL",)):
-        position = (-1, -1)
-        while True:
-            n = 2 + len(values)
-            page = connection.rows(
-                "SELECT coalesce(expires_at, 0), id, remaining - pinned FROM lots "  # noqa: S608
-                f"WHERE wallet_id = $1 AND models = $2 AND {condition} AND remaining > 0 "
-                f"AND remaining > pinned AND (coalesce(expires_at, 0), id) > (${n + 1}, ${n + 2}) "
-                f"ORDER BY expires_at, id LIMIT {PAGE:d}",
-                wallet_id,
-                models,
-                *values,
-                *position,
-            )
-            for expires_at, lot, left in page:
-                yield expires_at if values else math.inf, lot, left
-            if len(page) < PAGE:
-                break
-            position = page[-1][0], page[-1][1]
+    begin = (
+        "SELECT expires_at, id, remaining - pinned FROM lots WHERE wallet_id = $1 AND models = $2 "
+        "AND remaining > 0 AND remaining > pinned AND "
+    )
+    size, until, lot = FIRST_PAGE, at, LAST
+    while True:
+        page = connection.rows(
+            f"{begin}(expires_at, id) > ($3, $4) ORDER BY expires_at, id LIMIT {size:d}",
+            wallet_id,
+            models,
+            until,
+            lot,
+        )
+        yield from page
+        if len(page) < size:
+            break
+        size, until, lot = PAGE, page[-1][0], page[-1][1]
+    size, lot = FIRST_PAGE, -1
+    while True:
+        page = connection.rows(
+            f"{begin}expires_at IS NULL AND id > $3 ORDER BY id LIMIT {size:d}",
+            wallet_id,
+            models,
+            lot,
+        )
+        yield from ((math.inf, each, left) for _, each, left in page)
+        if len(page) < size:
+            break
+        size, lot = PAGE, page[-1][1]

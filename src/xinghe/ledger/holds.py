@@ -125,12 +125,14 @@ def _set_aside(
 def _left(
     connection: Connection, wallet: int, model: str, amount: int, at: int
 ) -> tuple[int, list[bound.Part]]:
-    """What a wallet has for a model, of what is bound at most `amount`; where that lies."""
+    """What a wallet has for a model, of what is bound at most `amount`, and what one hold pins;
+    where that lies.
+    """
     row = connection.row("SELECT available, bound FROM wallets WHERE id = $1", wallet)
     if row is None:
         raise LookupError(f"there is no wallet of id {wallet}")
     total, is_bound = row
-    parts = bound.free(connection, wallet, model, amount, at) if is_bound else []
+    parts = bound.free(connection, wallet, model, amount, at, most=bound.LOTS) if is_bound else []
     return total - is_bound + bound.total(parts), parts
 
 
@@ -225,7 +227,8 @@ def capture(
     )[0]
     taken = 0
     if pinned or is_bound:
-        # What others have given back meanwhile pays before what is for all models.
+        # What others have given back meanwhile pays before what is for all models. What was pinned
+        # is free again, so those never pay more than the hold set aside of them.
         bound.unpin(connection, hold_id)
         parts = bound.free(connection, wallet_id, model, cost, created_at)
         bound.take(connection, parts)

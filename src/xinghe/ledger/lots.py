@@ -45,7 +45,7 @@ def credit(
         connection,
         wallet_id,
         amount,
-        is_bound=0 if models is None else amount,
+        bound_part=0 if models is None else amount,
         kind=kind,
         at=at,
         note=note,
@@ -58,19 +58,19 @@ def book(
     wallet_id: int,
     change: int,
     *,
-    is_bound: int = 0,
+    bound_part: int = 0,
     kind: str,
     at: int,
     note: str = "",
 ) -> None:
     """Add to what is available in a wallet, or take from it, with the entry; the lots are the
-    caller's. `is_bound` is the part of the change that is of bound lots.
+    caller's. `bound_part` is the part of the change that is of bound lots.
     """
     balance = connection.value(
         "UPDATE wallets SET available = available + $1, bound = bound + $2 WHERE id = $3 "
         "RETURNING available + held",
         change,
-        is_bound,
+        bound_part,
         wallet_id,
     )
     connection.run(
@@ -232,7 +232,7 @@ def _sweep(connection: Connection, wallet_id: int, lot: _Expired, amount: int, a
         connection,
         wallet_id,
         -amount,
-        is_bound=-amount if lot.bound else 0,
+        bound_part=-amount if lot.bound else 0,
         kind="expiry",
         at=at,
         note=f"lot {lot.id}",

@@ -19,6 +19,12 @@ RULES = {
         SELECT 'lot ' || l.id, 'a paid order', 'none'
         FROM lots l WHERE l.kind = 'purchase' AND NOT EXISTS (
             SELECT 1 FROM orders o WHERE o.lot_id = l.id AND o.state = 'paid')""",
+    "a payment that was credited has paid its order": """
+        SELECT 'event ' || e.id, 'an order paid by ' || e.reference,
+            coalesce(o.state || coalesce(' by ' || o.reference, ''), 'no order')
+        FROM payment_events e LEFT JOIN orders o ON o.id = e.order_id
+        WHERE e.outcome = 'paid' AND (o.id IS NULL OR o.state != 'paid'
+            OR o.reference != e.reference)""",
     "a code was credited as its batch says": """
         SELECT 'code ' || c.number || ' of batch ' || c.batch_id,
             b.amount || ' to wallet ' || c.wallet_id,
@@ -59,11 +65,16 @@ RULES = {
                 WHERE e.kind <> 'usage' AND e.kind = 'refund'
             ) u GROUP BY u.wallet_id
         ) t WHERE t.due != t.booked""",
-    "what was transferred has arrived": """
-        SELECT 'all wallets', 0, t.total FROM (
-            SELECT coalesce(sum(amount), 0) AS total FROM entries
-            WHERE kind <> 'usage' AND kind = 'transfer'
-        ) t WHERE t.total != 0""",
+    "what was transferred left one wallet and came into the other": """
+        SELECT 'wallet ' || t.wallet_id, t.due, t.booked FROM (
+            SELECT u.wallet_id, sum(u.due) AS due, sum(u.booked) AS booked FROM (
+                SELECT source_id AS wallet_id, -amount AS due, 0 AS booked FROM transfers
+                UNION ALL SELECT target_id, amount, 0 FROM transfers
+                UNION ALL
+                SELECT e.wallet_id, 0, e.amount FROM entries e
+                WHERE e.kind <> 'usage' AND e.kind = 'transfer'
+            ) u GROUP BY u.wallet_id
+        ) t WHERE t.due != t.booked""",
 }
 
 

@@ -14,11 +14,12 @@ LOTS = 100
 
 
 class Shortage(Exception):
-    """There is less to take than was asked for."""
+    """There is less to take than was asked for; `scattered`: at once, as it lies in many lots."""
 
-    def __init__(self, available: int) -> None:
+    def __init__(self, available: int, *, scattered: bool = False) -> None:
         super().__init__(f"{available} micro-Tokens can be taken")
         self.available = available
+        self.scattered = scattered
 
 
 class _Lot(msgspec.Struct, frozen=True):
@@ -68,7 +69,7 @@ def take_back(
         connection,
         wallet_id,
         -amount,
-        is_bound=-amount if is_bound else 0,
+        bound_part=-amount if is_bound else 0,
         kind=kind,
         at=at,
         note=note,
@@ -86,28 +87,38 @@ def transfer(
 ) -> None:
     """Move Tokens that are for all models into another wallet, what expires soonest first.
 
-    Each keeps its expiry. `notes` are those of the two entries. Raises `Shortage`, also where the
-    amount lies in more than `LOTS` lots.
+    Each keeps its expiry; what expires together becomes one lot. `notes` are those of the two
+    entries. Raises `Shortage`, also where the amount lies in more than `LOTS` lots.
     """
     lots.expire(connection, source, at)
     free = connection.value("SELECT available - bound FROM wallets WHERE id = $1", source)
-    parts, missing = [], amount
+    parts: list[bound.Part] = []
+    given: dict[int | None, int] = {}
+    missing = amount
     for lot in _for_all(connection, source, at):
         part = min(lot.left, missing)
-        parts.append((bound.Part(part, lot.id), lot.expires_at))
+        parts.append(bound.Part(part, lot.id))
+        given[lot.expires_at] = given.get(lot.expires_at, 0) + part
         missing -= part
         if not missing:
             break
     if missing or free < amount:
-        raise Shortage(min(free, amount - missing))
-    bound.take(connection, [part for part, _ in parts])
+        raise Shortage(min(free, amount - missing), scattered=free >= amount)
+    bound.take(connection, parts)
     lots.book(connection, source, -amount, kind="transfer", at=at, note=notes[0])
     connection.run_many(
         "INSERT INTO lots (wallet_id, kind, amount, remaining, expires_at, created_at, note) "
         "VALUES ($1, 'transfer', $2, $2, $3, $4, $5)",
-        [(target, part.amount, expires_at, at, notes[1]) for part, expires_at in parts],
+        [(target, part, expires_at, at, notes[1]) for expires_at, part in given.items()],
     )
     lots.book(connection, target, amount, kind="transfer", at=at, note=notes[1])
+    connection.run(
+        "INSERT INTO transfers (at, source_id, target_id, amount) VALUES ($1, $2, $3, $4)",
+        at,
+        source,
+        target,
+        amount,
+    )
 
 
 def _for_all(connection: Connection, wallet_id: int, at: int) -> list[_Lot]:

@@ -48,6 +48,7 @@ KEYS = {
     "orders": _ID,
     "payment_events": _ID,
     "refunds": _ID,
+    "transfers": _ID,
     "code_batches": _ID,
     "codes": ("digest",),
     "entries": _ID,

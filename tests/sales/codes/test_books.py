@@ -12,7 +12,7 @@ from xinghe.storage import Connection, Database
 CREDITED = "a code was credited as its batch says"
 OF_ONE = "a redeemed lot is of one code"
 WHOLE = "a batch has its codes, and knows how many are redeemed"
-ARRIVED = "what was transferred has arrived"
+ARRIVED = "what was transferred left one wallet and came into the other"
 DAMAGE = [
     (CREDITED, "UPDATE code_batches SET amount = amount + 1"),
     (CREDITED, "UPDATE code_batches SET models = '[\"m\"]'"),
@@ -28,6 +28,7 @@ DAMAGE = [
     (WHOLE, "UPDATE code_batches SET count = count + 1"),
     (WHOLE, "DELETE FROM codes WHERE redeemed_at IS NULL"),
     (ARRIVED, "DELETE FROM entries WHERE kind = 'transfer' AND amount > 0"),
+    (ARRIVED, "UPDATE transfers SET amount = amount + 1"),
     (ARRIVED, "UPDATE entries SET amount = amount - 1 WHERE kind = 'transfer' AND amount < 0"),
 ]
 

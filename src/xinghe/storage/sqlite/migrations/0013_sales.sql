@@ -50,7 +50,7 @@ CREATE TABLE orders (
 ) STRICT;
 CREATE UNIQUE INDEX orders_of_payment ON orders (provider, reference) WHERE reference IS NOT NULL;
 CREATE INDEX orders_of_wallet ON orders (wallet_id, id);
-CREATE INDEX orders_of_member ON orders (member_id, id) WHERE member_id <> wallet_id;
+CREATE INDEX orders_waiting ON orders (wallet_id, expires_at) WHERE state = 'open';
 CREATE INDEX orders_by_state ON orders (state, id);
 
 -- What payment providers have said, each once: what is told again does nothing.
@@ -82,7 +82,7 @@ CREATE TABLE refunds (
     reference  TEXT    NOT NULL,
     created_by INTEGER REFERENCES members (id)  -- null: a command
 ) STRICT;
-CREATE INDEX refunds_of_order ON refunds (order_id, id);
+CREATE UNIQUE INDEX refunds_of_order ON refunds (order_id, reference);
 
 CREATE TABLE code_batches (
     id         INTEGER PRIMARY KEY,
@@ -111,4 +111,13 @@ CREATE TABLE codes (
     CHECK ((redeemed_at IS NULL) = (lot_id IS NULL)),
     CHECK ((redeemed_at IS NULL) = (wallet_id IS NULL))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX codes_of_wallet ON codes (wallet_id, redeemed_at) WHERE wallet_id IS NOT NULL;
+
+-- What moved from one wallet into another; each has an entry on both sides.
+CREATE TABLE transfers (
+    id        INTEGER PRIMARY KEY,
+    at        INTEGER NOT NULL,
+    source_id INTEGER NOT NULL REFERENCES wallets (id),
+    target_id INTEGER NOT NULL REFERENCES wallets (id),
+    amount    INTEGER NOT NULL CHECK (amount > 0),
+    CHECK (source_id != target_id)
+) STRICT;
