@@ -389,7 +389,13 @@ def sold(connection: Connection, group: group_tables.Group, pupil: Person) -> di
     package = packages.create(connection, "test", offer)
     order, group_order, paid = (
         orders.place(
-            connection, "test", package, wallet, member_id=pupil.number, provider="manual", days=7
+            connection,
+            "test",
+            package.id,
+            wallet,
+            member_id=pupil.number,
+            provider="manual",
+            days=7,
         )
         for wallet in (pupil.number, group.wallet_id, group.wallet_id)
     )

@@ -49,7 +49,7 @@ class Steps(World):
         before = sum(self.balance(wallet))
         package = packages.create(self.session, "test", msgspec.structs.replace(offer, name=name))
         order = orders.place(
-            self.session, "test", package, wallet, member_id=None, provider="manual", days=1
+            self.session, "test", package.id, wallet, member_id=None, provider="manual", days=1
         ).id
         if state in {"failed", "cancelled"}:
             orders.close(self.session, "test", order, state)

@@ -21,7 +21,7 @@ def bought(connection: Connection, wallet: int, models: tuple[str, ...] | None) 
     offer = Offer(name="p", amount=1000, price=990, currency="CNY", models=models)
     package = packages.create(connection, "test", offer)
     placed = orders.place(
-        connection, "test", package, wallet, member_id=wallet, provider="manual", days=7
+        connection, "test", package.id, wallet, member_id=wallet, provider="manual", days=7
     )
     return orders.pay(connection, "test", placed.id, "bank").id
 

@@ -136,7 +136,7 @@ def sell(session: Session) -> None:
     """One of each thing that is sold."""
     offer = Offer(name="包", amount=9, price=5, currency="CNY", models=("m",), groups=(1,))
     package = packages.create(session, "a", offer)
-    placed = orders.place(session, "a", package, 1, member_id=1, provider="manual", days=3)
+    placed = orders.place(session, "a", package.id, 1, member_id=1, provider="manual", days=3)
     paid = orders.pay(session, "a", placed.id, "凭证")
     assert paid.lot_id is not None
     take_back(session, 1, paid.lot_id, 4, kind="refund", at=9)

@@ -14,7 +14,8 @@ LOOKED_AT = 5_000
 def alone(connection: Connection) -> None:
     """Have nobody else change what is audited from here on, until the transaction ends.
 
-    For what is to stay true that was looked up before, such as that a name is free.
+    For what is to stay true that is looked up from here on, such as that a name is free. Wallets
+    are locked before: whoever takes both takes the wallets first, then this, as `record` does.
     """
     connection.run("UPDATE revision SET number = number + 1")
 

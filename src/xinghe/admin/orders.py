@@ -126,7 +126,7 @@ async def place(call: Call[NewOrder]) -> OrderView:
         placed = orders.place(
             connection,
             call.actor,
-            packages.package(connection, package),
+            package,
             call.target.id,
             member_id=caller.member_id,
             provider=payment.provider,

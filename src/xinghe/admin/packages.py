@@ -31,7 +31,6 @@ from xinghe.sales import money, packages
 from xinghe.sales.money import MAX_PRICE
 from xinghe.sales.packages import LONGEST_DAYS, MOST_GROUPS, Offer, Package
 from xinghe.settings.payment import DECIMALS
-from xinghe.storage import Connection
 
 Price = Annotated[
     float,
@@ -159,12 +158,14 @@ async def get(call: Call[None]) -> PackageView:
 
 async def change(call: Call[PackageChange]) -> PackageView:
     number = call.target.id
-
-    def operation(connection: Connection) -> Package:
-        before = packages.package(connection, number)
-        return packages.change(connection, call.actor, number, _changed(before, call.given))
-
-    return view(await call.transaction(packages.subject(number)).write(operation))
+    transaction = call.transaction(packages.subject(number))
+    return view(
+        await transaction.write(
+            lambda c: packages.change(
+                c, call.actor, number, lambda before: _changed(before, call.given)
+            )
+        )
+    )
 
 
 async def withdraw(call: Call[None]) -> PackageView:

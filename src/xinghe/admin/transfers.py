@@ -46,12 +46,16 @@ async def transfer(call: Call[NewTransfer]) -> Transfer:
         operator = Relation.OPERATOR in call.relations
         return operator or transfers.reaches(connection, call.target, target)
 
-    if not await call.services.database.read(reached):
-        raise ApiError(
-            Errors.NO_SUCH_OBJECT,
-            f"there is no wallet {body.to} that Tokens of the wallet {call.target.id} may go to",
-            param="to",
-        )
+    def move(connection: Connection) -> tuple[Wallet, Wallet]:
+        connection.lock([call.target.id, body.to])
+        if not reached(connection):
+            raise ApiError(
+                Errors.NO_SUCH_OBJECT,
+                f"there is no wallet {body.to} that Tokens of the wallet {call.target.id} may go "
+                "to",
+                param="to",
+            )
+        return transfers.transfer(connection, call.actor, call.target.id, body.to, amount, reason)
 
     def shape(both: tuple[Wallet, Wallet]) -> Transfer:
         after, _ = both
@@ -65,8 +69,4 @@ async def transfer(call: Call[NewTransfer]) -> Transfer:
             balance=tokens(after.available + after.held),
         )
 
-    return shape(
-        await call.transaction(keep=shape).write(
-            lambda c: transfers.transfer(c, call.actor, call.target.id, body.to, amount, reason)
-        )
-    )
+    return shape(await call.transaction(keep=shape).write(move))

@@ -67,7 +67,7 @@ def place(
         placed = orders.place(
             connection,
             actor(),
-            packages.named(connection, package),
+            packages.named(connection, package).id,
             wallet,
             member_id=None,
             provider=loaded.payment.provider,

@@ -148,9 +148,13 @@ def change(*, name: str, data: str | None, as_json: bool, **rest: Any) -> None:
             raise click.UsageError(f"--{flag.replace('_', '-')} excludes --{option[:-1]}")
 
     def operation(connection: Connection, _: Settings) -> dict[str, Any]:
-        before = packages.named(connection, name)
-        offer = _changed(connection, before, rest)
-        return _view(connection, packages.change(connection, actor(), before.id, offer))
+        changed = packages.change(
+            connection,
+            actor(),
+            packages.named(connection, name).id,
+            lambda before: _changed(connection, before, rest),
+        )
+        return _view(connection, changed)
 
     show(transact(data, operation), as_json=as_json)
 

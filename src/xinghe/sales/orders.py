@@ -14,11 +14,9 @@ import msgspec
 
 from xinghe.accounts import AccountError, rules, wallets
 from xinghe.accounts.audit import alone, record
-from xinghe.accounts.rules import MAX_BALANCE
 from xinghe.core import MICRO
 from xinghe.ledger import bound, lots
 from xinghe.sales import packages
-from xinghe.sales.packages import Package
 from xinghe.storage import Connection, now
 
 State = Literal["open", "failed", "cancelled", "paid"]
@@ -33,6 +31,10 @@ _COLUMNS = (
     "id, number, package_id, wallet_id, member_id, name, amount, price, currency, valid_days, "
     "models, provider, state, created_at, expires_at, changed_at, reference, lot_id"
 )
+
+
+class PaymentTaken(AccountError):
+    """The payment has paid another order already."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -73,7 +75,7 @@ class Order(msgspec.Struct, frozen=True):
 def place(
     connection: Connection,
     actor: str,
-    package: Package,
+    package_id: int,
     wallet_id: int,
     *,
     member_id: int | None,
@@ -81,9 +83,11 @@ def place(
     days: int,
 ) -> Order:
     """Order a package for a wallet. Raises `AccountError`."""
+    connection.lock([wallet_id])
+    alone(connection)  # the package is neither changed nor withdrawn meanwhile
+    package = packages.package(connection, package_id)
     if package.withdrawn_at is not None:
         raise AccountError(f"package: {package.name!r} is withdrawn")
-    connection.lock([wallet_id])
     if not packages.buyable(connection, package, wallet_id):
         raise AccountError(f"package: {package.name!r} is not for the wallet {wallet_id}")
     at = now()
@@ -98,11 +102,8 @@ def place(
             f"package: {waiting} orders of this wallet wait for their payment, allowed: "
             f"{MOST_OPEN}; pay or cancel one"
         )
-    found = wallets.wallet(connection, wallet_id)
-    if found.group_deleted is not None:
-        raise AccountError(f"the group of the wallet {wallet_id} is deleted")
-    if found.available + found.held + amount + package.amount > MAX_BALANCE:
-        raise AccountError(f"package: the balance would pass {MAX_BALANCE // MICRO} Tokens")
+    if wallets.with_room(connection, wallet_id, amount + package.amount).closed:
+        raise AccountError(f"nobody can spend what the wallet {wallet_id} holds any more")
     number = "".join(secrets.choice(_ALPHABET) for _ in range(16))
     made = connection.value(
         "INSERT INTO orders (number, package_id, wallet_id, member_id, name, amount, price, "
@@ -137,10 +138,11 @@ def place(
 def pay(connection: Connection, actor: str, order_id: int, reference: str) -> Order:
     """Credit an order that was paid, once: what is paid already stays as it is.
 
-    Raises `AccountError` where the reference is that of another order, or another than before.
+    Whether the wallet has room, and whether somebody can spend what it holds, is not looked at:
+    money decides. Raises `PaymentTaken`, and `AccountError` where another payment has paid it.
     """
-    alone(connection)  # no other order is paid by the same payment meanwhile
     found = locked(connection, order_id)
+    alone(connection)  # no other order is paid by the same payment meanwhile
     rules.check_note(reference, "reference", least=1)
     if found.state == "paid":
         if found.reference != reference:
@@ -152,7 +154,7 @@ def pay(connection: Connection, actor: str, order_id: int, reference: str) -> Or
         reference,
     )
     if other is not None:
-        raise AccountError(f"reference: {reference!r} has paid the order {other} already")
+        raise PaymentTaken(f"reference: {reference!r} has paid the order {other} already")
     at = now()
     lot = lots.credit(
         connection,

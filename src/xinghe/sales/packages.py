@@ -4,7 +4,7 @@ Amounts are micro-Tokens, prices whole minor units of the currency, times micros
 function is part of the caller's transaction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -67,13 +67,18 @@ def create(connection: Connection, actor: str, offer: Offer) -> Package:
     return package(connection, made)
 
 
-def change(connection: Connection, actor: str, package_id: int, offer: Offer) -> Package:
-    """What was ordered before stays as it was ordered. Raises `AccountError`."""
+def change(
+    connection: Connection, actor: str, package_id: int, changed: Callable[[Package], Offer]
+) -> Package:
+    """Make it what `changed` says of what it is, which nobody else changes meanwhile.
+
+    What was ordered before stays as it was ordered. Raises `AccountError`.
+    """
     alone(connection)
     before = package(connection, package_id)
     if before.withdrawn_at is not None:
         raise AccountError(f"the package {before.name!r} is withdrawn")
-    offer = _checked(connection, offer, before.groups)
+    offer = _checked(connection, changed(before), before.groups)
     _refuse_taken(connection, offer.name, package_id)
     connection.run(
         "UPDATE packages SET name = $1, description = $2, amount = $3, price = $4, currency = $5, "

@@ -59,7 +59,7 @@ def _sold(connection: Connection) -> None:
     offer = Offer(name="p", amount=1000, price=990, currency="CNY", models=("m",))
     package = packages.create(connection, "test", offer)
     first, _ = (
-        orders.place(connection, "test", package, 1, member_id=1, provider="manual", days=7)
+        orders.place(connection, "test", package.id, 1, member_id=1, provider="manual", days=7)
         for _ in range(2)
     )
     orders.pay(connection, "test", first.id, "bank")

@@ -55,7 +55,7 @@ class Shop:
     def order(self, provider: str = "bridge") -> Order:
         return self._write(
             lambda c: orders.place(
-                c, "test", self._package, self.wallet, member_id=None, provider=provider, days=7
+                c, "test", self._package.id, self.wallet, member_id=None, provider=provider, days=7
             )
         )
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.sales.payment.shop import PRICE, Shop
+from xinghe.accounts import AccountError
 from xinghe.sales.payment import FAILED, SUCCEEDED, Event
 
 Kind = Literal["payment.succeeded", "payment.failed"]
@@ -42,6 +43,19 @@ SEQUENCES = st.lists(SAID, max_size=8).flatmap(
         st.just(said),
     )
 )
+
+
+def test_what_cannot_be_done_is_not_taken_for_received(shop: Shop) -> None:
+    """Its sender tries again: whatever was in the way may be gone by then."""
+    order = shop.order()
+    with pytest.raises(AccountError, match="reference"):
+        shop.receive("bridge", Event("1", SUCCEEDED, order.number, "", RIGHT, "CNY"))
+    assert shop.events(order) == []
+    paid = shop.receive("bridge", Event("1", SUCCEEDED, order.number, "bank", RIGHT, "CNY"))
+    assert (paid.outcome, paid.again) == ("paid", False)
+    other = shop.order()
+    taken = shop.receive("bridge", Event("2", SUCCEEDED, other.number, "bank", RIGHT, "CNY"))
+    assert taken.outcome == "mismatch"
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,7 +11,7 @@ import msgspec
 from xinghe.accounts import AccountError
 from xinghe.accounts.audit import alone
 from xinghe.sales import orders
-from xinghe.sales.orders import Order
+from xinghe.sales.orders import Order, PaymentTaken
 from xinghe.sales.payment.provider import FAILED, Event, price
 from xinghe.storage import Connection, now
 
@@ -53,7 +53,13 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def receive(connection: Connection, provider: str, event: Event) -> Received:
-    """Have an event take its effect, unless it has had it."""
+    """Have an event take its effect, unless it has had it.
+
+    Whatever else is in the way is raised, and nothing is kept: the provider sends it again.
+    """
+    order = _order(connection, event.number)
+    if order is not None:
+        order = orders.locked(connection, order.id)
     alone(connection)  # nobody receives the same event meanwhile
     known = connection.value(
         "SELECT outcome FROM payment_events WHERE provider = $1 AND event_id = $2",
@@ -62,7 +68,6 @@ def receive(connection: Connection, provider: str, event: Event) -> Received:
     )
     if known is not None:
         return Received(known, again=True)
-    order = _order(connection, event.number)
     outcome: Outcome
     if order is None or order.provider != provider:
         outcome = "unknown"
@@ -117,8 +122,8 @@ def _succeeded(connection: Connection, order: Order, event: Event) -> Outcome:
         return "unchanged" if order.reference == event.reference else "overpaid"
     try:
         orders.pay(connection, _actor(order), order.id, event.reference)
-    except AccountError:
-        return "mismatch"  # the same payment has paid another order
+    except PaymentTaken:
+        return "mismatch"
     return "paid"
 
 
