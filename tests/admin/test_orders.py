@@ -212,8 +212,12 @@ def test_a_refund_that_is_sent_twice_is_made_once(desk: Desk, operator: Person) 
     assert {reply.status for reply in replies} == {200}
     assert {reply.json["refunded_tokens"] for reply in replies} == {300}
     # Without the key, the reference says that it is the same.
-    again = desk.send("POST", f"/orders/{number}/refunds", operator.token, body)
-    assert (again.status, again.json["error"]["param"]) == (400, "reference")
+    path = f"/orders/{number}/refunds"
+    assert desk.send("POST", path, operator.token, body).json == replies[0].json
+    for other in ({"tokens": 301}, {"reason": "other"}, {"tokens": None}):
+        refused = desk.send("POST", path, operator.token, {**body, **other})
+        assert (refused.status, refused.json["error"]["param"]) == (400, "reference")
+        assert "300 Tokens" in refused.json["error"]["message"]
     replies = at_once(
         desk,
         *[
@@ -224,5 +228,8 @@ def test_a_refund_that_is_sent_twice_is_made_once(desk: Desk, operator: Person) 
     assert sorted(reply.status for reply in replies) == [200] + [400] * 5
     order = desk.send("GET", f"/orders/{number}", operator.token).json
     assert (order["refunded_tokens"], order["refunded_price"]) == (1000, 9.9)
+    # All that was left, again: nothing is.
+    rest = {**BACK, "reference": order["refunds"][-1]["reference"]}
+    assert desk.send("POST", path, operator.token, rest).json == order
     assert balance(desk, who, operator) == 0
     books_agree(desk)

@@ -1,7 +1,8 @@
 """Orders of packages: placed by buyers, paid, and refunded by operators."""
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -29,9 +30,10 @@ from xinghe.sales import money, orders, packages, refunds
 from xinghe.sales.orders import Order, Shown
 from xinghe.sales.payment import checkout
 from xinghe.sales.refunds import Refund
-from xinghe.storage import Connection, now
+from xinghe.storage import Connection, among, now
 
 Price = Annotated[Decimal, Meta(description="In units of the currency, with its decimals.")]
+Appids: TypeAlias = Mapping[int | None, str]
 
 
 class RefundView(msgspec.Struct, kw_only=True):
@@ -150,7 +152,9 @@ async def list_(call: Call[Any]) -> OrderList:
             behind=asked.behind,
             limit=asked.limit + 1,
         )
-        return found, {each.id: _view(call, connection, each) for each in found}
+        back = refunds.of_orders(connection, [each.id for each in found])
+        appids = _appids(connection, (each.member_id for each in found))
+        return found, {each.id: _view(call, each, back[each.id], appids) for each in found}
 
     found, views = await call.services.database.read(operation)
     return page(OrderList, found, asked.limit, lambda each: views[each.id], "id")
@@ -200,10 +204,10 @@ async def refund(call: Call[NewRefund]) -> OrderView:
 
 
 def _whole(call: Call[Any], connection: Connection, found: Order) -> OrderView:
-    view = _view(call, connection, found)
-    view.refunds = [
-        _refund(connection, found, each) for each in refunds.of_order(connection, found.id)
-    ]
+    back = refunds.of_order(connection, found.id)
+    appids = _appids(connection, [found.member_id, *(each.created_by for each in back)])
+    view = _view(call, found, back, appids)
+    view.refunds = [_refund(found, each, appids) for each in back]
     if call.relations & SHOWN["order"]["refundable"]:
         view.refundable = tokens(refunds.refundable(connection, found, now()))
     if call.relations & SHOWN["order"]["events"]:
@@ -211,16 +215,15 @@ def _whole(call: Call[Any], connection: Connection, found: Order) -> OrderView:
     return view
 
 
-def _view(call: Call[Any], connection: Connection, found: Order) -> OrderView:
+def _view(call: Call[Any], found: Order, back: list[Refund], appids: Appids) -> OrderView:
     at = now()
     pay = checkout(call.services.payment, found, at)
-    back = refunds.of_order(connection, found.id)
     return OrderView(
         number=found.number,
         state=found.shown(at),
         package=found.package_id,
         wallet=found.wallet_id,
-        ordered_by=_appid(connection, found.member_id),
+        ordered_by=appids.get(found.member_id),
         name=found.name,
         tokens=tokens(found.amount),
         price=money.shown(found.price, found.currency),
@@ -239,7 +242,7 @@ def _view(call: Call[Any], connection: Connection, found: Order) -> OrderView:
     )
 
 
-def _refund(connection: Connection, order: Order, found: Refund) -> RefundView:
+def _refund(order: Order, found: Refund, appids: Appids) -> RefundView:
     return RefundView(
         id=found.id,
         at=told(found.at),
@@ -247,10 +250,12 @@ def _refund(connection: Connection, order: Order, found: Refund) -> RefundView:
         price=money.shown(found.price, order.currency),
         reason=found.reason,
         reference=found.reference,
-        created_by=_appid(connection, found.created_by),
+        created_by=appids.get(found.created_by),
     )
 
 
-def _appid(connection: Connection, member_id: int | None) -> str | None:
-    found: str | None = connection.value("SELECT appid FROM members WHERE id = $1", member_id)
-    return found
+def _appids(connection: Connection, members: Iterable[int | None]) -> Appids:
+    """Of the members among them: a command is none."""
+    ids = {each for each in members if each is not None}
+    of_them, numbers = among(connection, "id", "$1", ids)
+    return dict(connection.rows(f"SELECT id, appid FROM members WHERE {of_them}", numbers))  # noqa: S608

@@ -23,6 +23,7 @@ from xinghe.cli.payment_events import order_events
 from xinghe.sales import money, orders, packages, refunds
 from xinghe.sales.orders import Order, Shown
 from xinghe.sales.payment import checkout
+from xinghe.sales.refunds import Refund
 from xinghe.settings import Settings
 from xinghe.storage import Connection, now
 
@@ -105,7 +106,8 @@ def list_orders(
             found += page
             if len(page) < most:
                 break
-        return [_view(connection, each) for each in found]
+        back = refunds.of_orders(connection, [each.id for each in found])
+        return [_view(connection, each, back[each.id]) for each in found]
 
     show(transact(data, operation, write=False), as_json=as_json)
 
@@ -215,8 +217,7 @@ def _wallet(connection: Connection, member: str | None, group: str | None) -> in
     return None if group is None else group_tables.group(connection, group).wallet_id
 
 
-def _view(connection: Connection, found: Order) -> dict[str, Any]:
-    back = refunds.of_order(connection, found.id)
+def _view(connection: Connection, found: Order, back: list[Refund]) -> dict[str, Any]:
     owner = (
         "SELECT coalesce(m.name, g.name) FROM wallets w LEFT JOIN members m ON m.id = w.id "
         "LEFT JOIN groups g ON g.wallet_id = w.id WHERE w.id = $1"
@@ -241,8 +242,9 @@ def _view(connection: Connection, found: Order) -> dict[str, Any]:
 def _whole(connection: Connection, loaded: Settings, found: Order) -> dict[str, Any]:
     at = now()
     pay = checkout(loaded.payment, found, at)
+    back = refunds.of_order(connection, found.id)
     return {
-        **_view(connection, found),
+        **_view(connection, found, back),
         "valid_days": found.valid_days,
         "models": None if found.models is None else list(found.models),
         "refundable": tokens(refunds.refundable(connection, found, at)),
@@ -255,6 +257,6 @@ def _whole(connection: Connection, loaded: Settings, found: Order) -> dict[str, 
                 "reason": each.reason,
                 "reference": each.reference,
             }
-            for each in refunds.of_order(connection, found.id)
+            for each in back
         ],
     }

@@ -13,7 +13,7 @@ from xinghe.accounts import AccountError, rules
 from xinghe.accounts.audit import alone, record
 from xinghe.ledger import bound
 from xinghe.sales import money
-from xinghe.storage import Connection, now
+from xinghe.storage import Connection, among, now
 
 LONGEST_DAYS = 36_500
 MOST_GROUPS = 100
@@ -118,7 +118,7 @@ def package(connection: Connection, package_id: int) -> Package:
     row = connection.row(f"SELECT {_COLUMNS} FROM packages WHERE id = $1", package_id)  # noqa: S608
     if row is None:
         raise AccountError(f"there is no package {package_id}")
-    return _package(connection, row)
+    return _packages(connection, [row])[0]
 
 
 def named(connection: Connection, name: str) -> Package:
@@ -152,7 +152,7 @@ def packages(
         f"ORDER BY id LIMIT {limit:d}",
         *values,
     )
-    return [_package(connection, row) for row in rows]
+    return _packages(connection, rows)
 
 
 def offered(connection: Connection, package_id: int, member_id: int) -> bool:
@@ -177,10 +177,16 @@ def as_offer(of: Package) -> Offer:
     return Offer(**{name: getattr(of, name) for name in Offer.__struct_fields__})
 
 
-def _package(connection: Connection, row: tuple[Any, ...]) -> Package:
-    groups = connection.rows(
-        "SELECT group_id FROM package_groups WHERE package_id = $1 ORDER BY group_id", row[0]
-    )
+def _packages(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> list[Package]:
+    groups: dict[int, list[int]] = {row[0]: [] for row in rows}
+    of_them, numbers = among(connection, "package_id", "$1", groups)
+    query = f"SELECT package_id, group_id FROM package_groups WHERE {of_them} ORDER BY group_id"  # noqa: S608
+    for package_id, group in connection.rows(query, numbers):
+        groups[package_id].append(group)
+    return [_package(row, groups[row[0]]) for row in rows]
+
+
+def _package(row: tuple[Any, ...], groups: Iterable[int]) -> Package:
     return Package(
         id=row[0],
         name=row[1],
@@ -190,7 +196,7 @@ def _package(connection: Connection, row: tuple[Any, ...]) -> Package:
         currency=row[5],
         valid_days=row[6],
         models=bound.read(row[7]),
-        groups=tuple(group for (group,) in groups),
+        groups=tuple(groups),
         created_at=row[8],
         withdrawn_at=row[9],
     )

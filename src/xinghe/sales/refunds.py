@@ -5,6 +5,8 @@ minor units were given back in all. Amounts are micro-Tokens; every function is 
 transaction.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from xinghe.accounts import AccountError, rules
@@ -13,7 +15,7 @@ from xinghe.core import tokens
 from xinghe.ledger import withdrawals
 from xinghe.sales import orders
 from xinghe.sales.orders import Order
-from xinghe.storage import Connection, now
+from xinghe.storage import Connection, among, now
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -31,12 +33,21 @@ class Refund(msgspec.Struct, frozen=True):
 
 def of_order(connection: Connection, order_id: int) -> list[Refund]:
     """The oldest first."""
+    return of_orders(connection, [order_id])[order_id]
+
+
+def of_orders(connection: Connection, ids: Sequence[int]) -> dict[int, list[Refund]]:
+    """Those of each, the oldest first."""
+    of_them, numbers = among(connection, "order_id", "$1", ids)
     rows = connection.rows(
-        "SELECT id, order_id, at, amount, price, reason, reference, created_by FROM refunds "
-        "WHERE order_id = $1 ORDER BY id",
-        order_id,
+        "SELECT id, order_id, at, amount, price, reason, reference, created_by FROM refunds "  # noqa: S608
+        f"WHERE {of_them} ORDER BY id",
+        numbers,
     )
-    return [Refund(*row) for row in rows]
+    found: dict[int, list[Refund]] = {each: [] for each in ids}
+    for row in rows:
+        found[row[1]].append(Refund(*row))
+    return found
 
 
 def refundable(connection: Connection, order: Order, at: int) -> int:
@@ -58,7 +69,7 @@ def refund(
 ) -> Refund:
     """Refund a part of an order, or (None) all that is left of it. Raises `AccountError`.
 
-    `reference` is that of the money: it gives back once.
+    `reference` is that of the money: it gives back once. The same refund again does nothing.
     """
     rules.check_note(reason, "reason", least=1)
     rules.check_note(reference, "reference", least=1)
@@ -66,10 +77,17 @@ def refund(
     if order.lot_id is None:
         raise AccountError(f"the order {order.number} was not paid: nothing can be refunded")
     before = of_order(connection, order_id)
-    if any(each.reference == reference for each in before):
-        raise AccountError(f"reference: {reference!r} has refunded this order already")
     at = now()
     most = refundable(connection, order, at)
+    for each in before:
+        if each.reference == reference:
+            whole = amount is None and not most
+            if each.reason == reason and (whole or each.amount == amount):
+                return each
+            raise AccountError(
+                f"reference: {reference!r} has refunded {tokens(each.amount):f} Tokens of this "
+                f"order already, because of {each.reason!r}"
+            )
     if not most:
         raise AccountError(
             f"nothing of the order {order.number} can be refunded: it is spent, held, expired, "

@@ -36,6 +36,10 @@ class Provider(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What the events are signed with (`whsec_` and base64 of 24 to 64 bytes), or the variable
     that holds it. Several, with spaces between, while one takes the place of another."""
 
+    def __repr__(self) -> str:
+        """Without the secret: what is printed of settings is logged."""
+        return f"Provider(checkout_url={self.checkout_url!r}, secret_env={self.secret_env!r})"
+
 
 class Payment(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How packages are paid for."""

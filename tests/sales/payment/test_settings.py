@@ -34,6 +34,15 @@ def test_a_secret_that_can_be_used(secret: str, tmp_path: Path) -> None:
     assert reporting(settings(tmp_path, secret=secret).payment, {}).keys() == {"bridge"}
 
 
+def test_no_secret_is_printed(tmp_path: Path) -> None:
+    loaded = settings(tmp_path, url="https://pay.example/")
+    [provider] = reporting(loaded.payment, {}).values()
+    for each in (loaded, loaded.payment, provider, loaded.payment.providers["bridge"]):
+        assert KEY.removeprefix("whsec_") not in repr(each)
+    assert "https://pay.example/" in repr(loaded.payment)
+    assert "https://pay.example/" in repr(provider)
+
+
 @pytest.mark.parametrize(
     ("secret", "says"),
     [

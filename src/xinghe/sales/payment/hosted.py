@@ -18,6 +18,10 @@ class Hosted(msgspec.Struct, frozen=True):
     instructions: str
     keys: Sequence[str] = ()
 
+    def __repr__(self) -> str:
+        """Without the keys."""
+        return f"Hosted({self.name!r}, {self.url!r})"
+
     def checkout(self, order: Order) -> Checkout:
         if not self.url:
             return Checkout(instructions=self.instructions)
