@@ -52,7 +52,9 @@ def test_an_order_from_its_place_to_its_refund(commands: Commands) -> None:
     part = ("--tokens", "333", "--reason", "unused", "--reference", "back 1")
     back = commands.json("order", "refund", number, *part)
     assert (back["refunded_price"], back["refundable"]) == (3.29, 667)
-    assert "already" in commands.refused("order", "refund", number, *part, code=1)
+    assert commands.json("order", "refund", number, *part) == back
+    more = ("--tokens", "334", *part[2:])
+    assert "already" in commands.refused("order", "refund", number, *more, code=1)
     rest = ("--reason", "unused", "--reference", "back 2")
     assert commands.json("order", "refund", number, *rest)["refunded_price"] == 9.9
     assert "nothing" in commands.refused(
