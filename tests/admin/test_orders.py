@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.admin.test_packages import offered
 from tests.admin.test_repeats import at_once, balance
 from xinghe.ledger import check
 from xinghe.sales import orders
+from xinghe.sales.payment import SUCCEEDED, Event, receive
 from xinghe.storage import Connection
 
 BACK = {"reason": "课程取消", "reference": "back"}
@@ -93,6 +95,26 @@ def test_money_that_comes_late_is_credited(desk: Desk, operator: Person, before:
         "paid"
     )
     assert balance(desk, who, operator) == 1000
+
+
+def test_late_money_does_not_overflow_a_balance(desk: Desk, operator: Person) -> None:
+    who = desk.person(unique())
+    numbers = []
+    for _ in range(10):
+        number = ordered(desk, operator, who, tokens=10**12)
+        assert desk.send("POST", f"/orders/{number}/cancel", who.token).status == 200
+        numbers.append(number)
+    *paths, last = (f"/orders/{number}/confirm" for number in numbers)
+    for path in paths:
+        confirmed = desk.send("POST", path, operator.token, {"reference": unique()})
+        assert confirmed.json["state"] == "paid"
+    refused = desk.send("POST", last, operator.token, {"reference": unique()})
+    assert (refused.status, refused.code) == (400, "conflict")
+    assert "9000000000000 Tokens" in refused.json["error"]["message"]
+    told = Event(unique(), SUCCEEDED, numbers[-1], unique(), Decimal("9.90"), "CNY")
+    assert desk.write(lambda c: receive(c, "manual", told)).outcome == "mismatch"
+    assert balance(desk, who, operator) == 9 * 10**12
+    books_agree(desk)
 
 
 def test_lists_of_orders(desk: Desk, operator: Person) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from xinghe.accounts import AccountError, rules, wallets
 from xinghe.accounts.audit import alone, record
+from xinghe.accounts.rules import MAX_BALANCE
 from xinghe.core import MICRO
 from xinghe.ledger import bound, lots
 from xinghe.sales import packages
@@ -25,6 +26,10 @@ Shown = Literal["open", "expired", "failed", "cancelled", "paid"]
 DAY = 86_400 * MICRO
 MOST_OPEN = 20
 """Orders of one wallet that wait for their payment."""
+FULL = 9 * MAX_BALANCE
+"""No wallet holds more: money that comes late is credited beyond `MAX_BALANCE`, as far as the
+column of a balance reaches.
+"""
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _NUMBER = re.compile(f"[{_ALPHABET}]{{16}}")
 _COLUMNS = (
@@ -35,6 +40,10 @@ _COLUMNS = (
 
 class PaymentTaken(AccountError):
     """The payment has paid another order already."""
+
+
+class WalletFull(AccountError):
+    """What was paid for cannot be credited: the balance would be too large to be told."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -139,7 +148,8 @@ def pay(connection: Connection, actor: str, order_id: int, reference: str) -> Or
     """Credit an order that was paid, once: what is paid already stays as it is.
 
     Whether the wallet has room, and whether somebody can spend what it holds, is not looked at:
-    money decides. Raises `PaymentTaken`, and `AccountError` where another payment has paid it.
+    money decides, as far as a balance can be told (`FULL`). Raises `PaymentTaken`, `WalletFull`,
+    and `AccountError` where another payment has paid it.
     """
     found = locked(connection, order_id)
     alone(connection)  # no other order is paid by the same payment meanwhile
@@ -155,6 +165,12 @@ def pay(connection: Connection, actor: str, order_id: int, reference: str) -> Or
     )
     if other is not None:
         raise PaymentTaken(f"reference: {reference!r} has paid the order {other} already")
+    wallet = wallets.wallet(connection, found.wallet_id)
+    if wallet.available + wallet.held + found.amount > FULL:
+        raise WalletFull(
+            f"the order {found.number} cannot be credited: the wallet {found.wallet_id} would hold "
+            f"more than {FULL // MICRO} Tokens"
+        )
     at = now()
     lot = lots.credit(
         connection,

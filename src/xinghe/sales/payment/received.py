@@ -11,7 +11,7 @@ import msgspec
 from xinghe.accounts import AccountError
 from xinghe.accounts.audit import alone
 from xinghe.sales import orders
-from xinghe.sales.orders import Order, PaymentTaken
+from xinghe.sales.orders import Order, PaymentTaken, WalletFull
 from xinghe.sales.payment.provider import FAILED, Event, price
 from xinghe.storage import Connection, now
 
@@ -122,7 +122,7 @@ def _succeeded(connection: Connection, order: Order, event: Event) -> Outcome:
         return "unchanged" if order.reference == event.reference else "overpaid"
     try:
         orders.pay(connection, _actor(order), order.id, event.reference)
-    except PaymentTaken:
+    except (PaymentTaken, WalletFull):
         return "mismatch"
     return "paid"
 
