@@ -226,7 +226,13 @@ async def test_every_change_is_audited(groups: Groups, members: Members, audit: 
     await told(groups.rename("class", "b"), "group.rename", {"name": "class"}, {"name": "b"})
     models = groups.set_models("b", None)
     await told(models, "group.models", {"models": ["m"]}, {"models": None})
-    given = {"wallet": group.wallet_id, "amount": 5, "expires_at": None, "note": "n"}
+    given = {
+        "wallet": group.wallet_id,
+        "amount": 5,
+        "expires_at": None,
+        "models": None,
+        "note": "n",
+    }
     await told(groups.grant("b", 5, note="n"), "wallet.grant", None, given)
     deleted = {"name": "b", "parent": "school", "models": None}
     await told(groups.delete("b"), "group.delete", deleted, None)

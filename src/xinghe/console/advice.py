@@ -61,6 +61,11 @@ _ADVICE: dict[str, tuple[str, str]] = {
         "The access token is unknown, revoked or expired. Make a new one on the page Access "
         "tokens.",
     ),
+    "invalid_signature": (
+        "收款服务发来的事件签名不对，或时间差了五分钟以上。核对双方的密钥和时钟。",
+        "An event of a payment provider is not signed with its key, or is more than five minutes "
+        "off. Compare the keys and the clocks of both sides.",
+    ),
     "system_unsafe": (
         "系统提示没有通过内容审核。修改系统提示。",
         "The system prompt did not pass the content check. Change it.",

@@ -49,6 +49,7 @@ from xinghe.images import (
 from xinghe.images.diffusion import DiffusionEngine
 from xinghe.images.upstream import UpstreamImageEngine
 from xinghe.outbound import CallFailed, Refused
+from xinghe.outbound.replicas import Away
 from xinghe.settings import Settings
 from xinghe.sources.child import Loaded
 from xinghe.sources.faults import told
@@ -245,13 +246,19 @@ def _adaptation(fault: CallFailed, adapted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _call_behind(error: BaseException) -> CallFailed | None:
-    """The fault of the call that an engine's error came from."""
+    """The fault of the call that an engine's error came from.
+
+    That a server is away is only what was concluded from one.
+    """
+    away: CallFailed | None = None
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, CallFailed):
+        if isinstance(seen, Away):
+            away = seen
+        elif isinstance(seen, CallFailed):
             return seen
         seen = seen.__cause__ or seen.__context__
-    return None
+    return away
 
 
 def _late(limit: float) -> SourceError:
