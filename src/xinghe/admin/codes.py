@@ -27,7 +27,7 @@ from xinghe.api.query import Time
 from xinghe.core import tokens
 from xinghe.sales import codes
 from xinghe.sales.codes import MOST, Batch, NewBatch, Redemption, State, UnknownCode
-from xinghe.sales.packages import LONGEST_DAYS
+from xinghe.sales.validity import LONGEST_DAYS
 from xinghe.signin import Slowed
 from xinghe.storage import now
 

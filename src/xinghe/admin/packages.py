@@ -29,7 +29,8 @@ from xinghe.api.errors import ApiError, Errors
 from xinghe.core import tokens
 from xinghe.sales import money, packages
 from xinghe.sales.money import MAX_PRICE
-from xinghe.sales.packages import LONGEST_DAYS, MOST_GROUPS, Offer, Package
+from xinghe.sales.packages import MOST_GROUPS, Offer, Package
+from xinghe.sales.validity import LONGEST_DAYS
 from xinghe.settings.payment import DECIMALS
 
 Price = Annotated[

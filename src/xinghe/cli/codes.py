@@ -27,7 +27,7 @@ from xinghe.cli.common import (
 from xinghe.cli.wallets import named_wallet, of_wallet
 from xinghe.sales import codes
 from xinghe.sales.codes import MOST, Batch, NewBatch, Redeemed, Redemption
-from xinghe.sales.packages import LONGEST_DAYS
+from xinghe.sales.validity import LONGEST_DAYS
 from xinghe.storage import Connection, Database, now
 
 BATCH = click.IntRange(min=1)

@@ -20,7 +20,8 @@ from xinghe.cli.common import (
     transact,
 )
 from xinghe.sales import money, packages
-from xinghe.sales.packages import LONGEST_DAYS, Offer, Package
+from xinghe.sales.packages import Offer, Package
+from xinghe.sales.validity import LONGEST_DAYS
 from xinghe.settings import Settings
 from xinghe.settings.payment import DECIMALS
 from xinghe.storage import Connection

@@ -12,15 +12,13 @@ import msgspec
 from xinghe.accounts import AccountError, rules, wallets
 from xinghe.accounts.audit import record
 from xinghe.accounts.wallets import Wallet
-from xinghe.core import MICRO
 from xinghe.ledger import bound, lots
 from xinghe.sales import code_text
-from xinghe.sales.packages import check_days
+from xinghe.sales.validity import DAY, check_days, until
 from xinghe.storage import Allowance, Connection, Database, in_batches, now
 
 MOST = 10_000
 """Codes of one batch."""
-DAY = 86_400 * MICRO
 State = Literal["open", "used", "expired", "revoked"]
 _SELECT = (
     "SELECT b.id, b.name, b.amount, b.count, b.expires_at, b.valid_days, b.models, b.redeemed, "
@@ -183,14 +181,14 @@ def redeem(
         raise _void("has expired")
     if wallets.with_room(connection, wallet_id, of.amount).closed:
         raise AccountError(f"nobody can spend what the wallet {wallet_id} holds any more")
-    until = None if of.valid_days is None else at + of.valid_days * DAY
+    expires_at = until(at, of.valid_days)
     lot = lots.credit(
         connection,
         wallet_id,
         of.amount,
         kind="code",
         at=at,
-        expires_at=until,
+        expires_at=expires_at,
         models=of.models,
         note=f"code {number} of batch {batch_id}",
     )
@@ -213,7 +211,7 @@ def redeem(
     after = wallets.wallet(connection, wallet_id)
     told = {"wallet": wallet_id, "batch": batch_id, "number": number, "amount": of.amount}
     record(connection, actor, "code.redeem", after.subject, after=told)
-    return Redeemed(of, number, after, until)
+    return Redeemed(of, number, after, expires_at)
 
 
 def batch(connection: Connection, batch_id: int) -> Batch:

@@ -18,20 +18,20 @@ from xinghe.accounts.rules import MAX_BALANCE
 from xinghe.core import MICRO
 from xinghe.ledger import bound, lots
 from xinghe.sales import packages
+from xinghe.sales.code_text import ALPHABET
+from xinghe.sales.validity import until
 from xinghe.storage import Connection, now
 
 State = Literal["open", "failed", "cancelled", "paid"]
 Shown = Literal["open", "expired", "failed", "cancelled", "paid"]
 """A state as it is told: of the open ones, those that wait for no payment are expired."""
-DAY = 86_400 * MICRO
 MOST_OPEN = 20
 """Orders of one wallet that wait for their payment."""
 FULL = 9 * MAX_BALANCE
 """No wallet holds more: money that comes late is credited beyond `MAX_BALANCE`, as far as the
 column of a balance reaches.
 """
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_NUMBER = re.compile(f"[{_ALPHABET}]{{16}}")
+_NUMBER = re.compile(f"[{ALPHABET}]{{16}}")
 _COLUMNS = (
     "id, number, package_id, wallet_id, member_id, name, amount, price, currency, valid_days, "
     "models, provider, state, created_at, expires_at, changed_at, reference, lot_id"
@@ -113,7 +113,7 @@ def place(
         )
     if wallets.with_room(connection, wallet_id, amount + package.amount).closed:
         raise AccountError(f"nobody can spend what the wallet {wallet_id} holds any more")
-    number = "".join(secrets.choice(_ALPHABET) for _ in range(16))
+    number = "".join(secrets.choice(ALPHABET) for _ in range(16))
     made = connection.value(
         "INSERT INTO orders (number, package_id, wallet_id, member_id, name, amount, price, "
         "currency, valid_days, models, provider, state, created_at, expires_at, changed_at) "
@@ -131,7 +131,7 @@ def place(
         bound.written(package.models),
         provider,
         at,
-        at + days * DAY,
+        until(at, days),
     )
     placed = order(connection, made)
     record(
@@ -178,7 +178,7 @@ def pay(connection: Connection, actor: str, order_id: int, reference: str) -> Or
         found.amount,
         kind="purchase",
         at=at,
-        expires_at=None if found.valid_days is None else at + found.valid_days * DAY,
+        expires_at=until(at, found.valid_days),
         models=found.models,
         note=f"order {found.number}",
     )

@@ -13,9 +13,9 @@ from xinghe.accounts import AccountError, rules
 from xinghe.accounts.audit import alone, record
 from xinghe.ledger import bound
 from xinghe.sales import money
+from xinghe.sales.validity import check_days
 from xinghe.storage import Connection, among, now
 
-LONGEST_DAYS = 36_500
 MOST_GROUPS = 100
 _COLUMNS = (
     "id, name, description, amount, price, currency, valid_days, models, created_at, withdrawn_at"
@@ -234,13 +234,6 @@ def _checked(connection: Connection, offer: Offer, kept: Sequence[int] = ()) -> 
     return msgspec.structs.replace(
         offer, models=None if models is None else tuple(models), groups=tuple(groups)
     )
-
-
-def check_days(value: int | None) -> int | None:
-    """None for ever, or days from 1 to `LONGEST_DAYS`. Raises `AccountError`."""
-    if value is not None and not 1 <= value <= LONGEST_DAYS:
-        raise AccountError(f"valid_days: {value} is not allowed: 1 to {LONGEST_DAYS}")
-    return value
 
 
 def _refuse_taken(connection: Connection, name: str, own: int | None) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 from xinghe.core import MICRO
 from xinghe.sales import codes
 from xinghe.sales.codes import Batch, NewBatch, Redeemed
+from xinghe.sales.validity import DAY
 from xinghe.storage import Database, now
 
 TOKEN = MICRO
-DAY = codes.DAY
 
 
 async def made(database: Database, **changes: Any) -> tuple[Batch, list[str]]:

@@ -13,9 +13,9 @@ from xinghe.api.errors import Errors
 from xinghe.console.bill.asked import BILL, Asked
 from xinghe.console.bill.late import Late
 from xinghe.console.calls import Refused
+from xinghe.console.groups import groups
 from xinghe.console.page import Page
 from xinghe.console.route import Route
-from xinghe.console.usage.choices import groups
 from xinghe.console.usage.export import export
 
 ASKED = "/v1/account/bill"

@@ -6,10 +6,10 @@ from starlette.responses import Response
 
 from xinghe.admin.packages import PackageList, PackageView
 from xinghe.console.calls import Refused
+from xinghe.console.groups import groups
 from xinghe.console.page import Page
 from xinghe.console.route import Route
 from xinghe.console.sales.forms import PackageForm
-from xinghe.console.usage.choices import groups
 from xinghe.settings.payment import DECIMALS
 
 PATH = "/console/sales/packages"

@@ -7,8 +7,8 @@ import asyncio
 import msgspec
 
 from xinghe.admin.members import MemberView
+from xinghe.console.groups import groups
 from xinghe.console.page import Page
-from xinghe.console.usage.choices import groups
 
 
 class Payer(msgspec.Struct, frozen=True):

@@ -8,19 +8,15 @@ from typing import TypeVar
 
 import msgspec
 
-from xinghe.admin.groups import GroupList, GroupView, MembershipList
+from xinghe.admin.groups import GroupView, MembershipList
 from xinghe.admin.tokens import TokenList
-from xinghe.api.errors import Errors
 from xinghe.api.models import ModelList
-from xinghe.console.calls import Refused
+from xinghe.console.groups import GROUPS, groups
 from xinghe.console.page import Page
 from xinghe.console.usage.filters import Filters
 
-GROUPS = "/admin/v1/groups"
 MOST = 200
 """Of each that are offered; others are written by hand."""
-ORGANISATIONS = 10
-"""Whose groups are offered, too."""
 
 T = TypeVar("T")
 
@@ -64,25 +60,6 @@ async def choices(page: Page, asked: Filters) -> Choices:
         _with(tokens, asked["token"]),
         bool(asked["group"] or asked["member"]) or (admin and session.member.operator),
     )
-
-
-async def groups(page: Page) -> list[GroupView]:
-    """Those that one manages: only to managers, the API tells which wallet is a group's."""
-    try:
-        found = await page.api.get(GROUPS, GroupList, limit=MOST)
-    except Refused as refused:
-        if refused.code != Errors.NOT_PERMITTED.value.code:
-            raise
-        return []  # whoever is in no group may not list any
-    mine = [each for each in found.data if each.wallet is not msgspec.UNSET]
-    if page.session.member.operator:
-        return mine
-    organisations = [each for each in mine if each.parent is None][:ORGANISATIONS]
-    below = await asyncio.gather(
-        *(page.api.get(GROUPS, GroupList, parent=each.id, limit=MOST) for each in organisations)
-    )
-    every = mine + [each for listed in below for each in listed.data]
-    return list({each.id: each for each in every}.values())
 
 
 async def _members(page: Page, group: GroupView) -> list[Choice]:
