@@ -89,3 +89,18 @@ async def test_a_transfer_takes_from_so_many_lots(
     assert refused.value.available == 1020
     await books.database.write(lambda c: move(c, amount=1020, at=now()))
     assert (await books.balance())[0] == 10
+
+
+async def test_what_has_expired_and_is_not_swept_yet_frees_nothing_that_is_held(
+    ledger: Ledger, books: Books, members: Members, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xinghe.ledger.holds.SWEPT_ON_THE_WAY", 1)
+    await members.grant("a", 700)
+    await members.grant("a", 300)
+    await expire(books, 1)
+    await expire(books, 2)
+    async with hold(ledger, books.principal, Usage(), amount=250):
+        assert await books.balance() == (750, 250)  # the second has not been swept
+        wallet = books.principal.member_id
+        read = books.database.read
+        assert await read(lambda c: removable(c, wallet, 3, now())) == 50
