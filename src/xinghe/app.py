@@ -38,6 +38,7 @@ from xinghe.api.account.bill.route import BillRoute
 from xinghe.api.account.billing import BillingRoute
 from xinghe.api.account.details import Details
 from xinghe.api.account.route import AccountRoute
+from xinghe.api.account.turns import Turns
 from xinghe.api.auth.edge import Auth
 from xinghe.api.body import BodyBudget
 from xinghe.api.chat.pictures import PictureLoader
@@ -164,11 +165,13 @@ class System:
         )
         console = Console(settings, lambda: self.app, Router(elsewhere))
         models = ModelsRoute(services, created=int(time.time()))
+        exports = Turns()
         details = AccountRoute(
             services,
             Details(database, partial(left, services.limiter, services.concurrency.places)),
+            exports,
         )
-        bills = BillRoute(services, Bills(database, settings.bill))
+        bills = BillRoute(services, Bills(database, settings.bill), exports)
         billing = BillingRoute(services, database)
         payments = Payments(
             settings.server,

@@ -2,8 +2,11 @@
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
+
+from xinghe.observe.lines import Lines
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "silent": 50}
 """`silent` (nothing here is critical) is for a command that tells all of it in its own words."""
@@ -11,6 +14,7 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "silent": 50}
 
 def configure(level: str, form: str) -> None:
     """`level`: debug, info, warning or error; `form`: json, console or auto."""
+    lines = cast("TextIO", Lines(sys.stderr))
     json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -26,8 +30,8 @@ def configure(level: str, form: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(lines),
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard module; only their warnings are of use to an operator.
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, force=True)
+    logging.basicConfig(stream=lines, level=logging.WARNING, force=True)

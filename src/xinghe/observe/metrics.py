@@ -44,6 +44,7 @@ UNSAFE = Counter("xinghe_unsafe_total", "Findings of moderation", ["place", "cat
 MODERATION_REQUESTS = Counter(
     "xinghe_moderation_requests_total", "Texts sent to the moderation model", ["outcome"]
 )
+LOG_LINES_LOST = Counter("xinghe_log_lines_lost_total", "Log lines that could not be written")
 CLIENTS_GONE = Counter("xinghe_clients_gone_total", "Clients that left or stalled", ["how"])
 IMAGES = Counter("xinghe_images_total", "Images that were made", ["model"])
 IMAGE_STEPS = Counter("xinghe_image_steps_total", "Steps of images that were made", ["model"])

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from xinghe.api.account.forms import Format, form_of, send_rows
+from xinghe.api.account.turns import Turns
 from xinghe.api.body import BodyBudget
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import ABORT, Exchange
@@ -67,7 +68,7 @@ async def pages(made: Sequence[Sequence[Line]], fails: bool = False) -> AsyncIte
 
 async def sent(form: Format, made: Sequence[Sequence[Line]] = PAGES) -> Wire:
     wire = Wire()
-    await send_rows(wire.exchange, form, Line, pages(made), "lines")
+    await send_rows(wire.exchange, form, Line, pages(made), "lines", Turns())
     return wire
 
 
@@ -104,12 +105,12 @@ async def test_nothing(form: Format) -> None:
 
 async def test_what_breaks_off_does_not_look_whole() -> None:
     wire = Wire()
-    await send_rows(wire.exchange, "csv", Line, pages(PAGES[:1], fails=True), "lines")
+    await send_rows(wire.exchange, "csv", Line, pages(PAGES[:1], fails=True), "lines", Turns())
     assert wire.aborted
     assert wire.sent[-1]["more_body"]
     # Before anything has left, it is an answer like any other.
     with pytest.raises(RuntimeError):
-        await send_rows(Wire().exchange, "csv", Line, pages([], fails=True), "lines")
+        await send_rows(Wire().exchange, "csv", Line, pages([], fails=True), "lines", Turns())
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from xinghe import spreadsheet
+from xinghe.api.account.turns import Turns
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.core import ClientGone
 
@@ -67,8 +68,9 @@ async def send_rows(
     shape: type[msgspec.Struct],
     pages: AsyncIterator[Sequence[msgspec.Struct]],
     name: str,
+    turns: Turns,
 ) -> None:
-    """Stream rows of one shape, page by page.
+    """Stream rows of one shape, page by page, each made in its turn.
 
     What breaks it off cuts the connection off: half a file must not look like a whole one.
     """
@@ -77,12 +79,20 @@ async def send_rows(
         (b"content-type", TYPES[form]),
         (b"content-disposition", file.encode()),
     ]
-    first: Sequence[msgspec.Struct] = await anext(pages, [])  # a refusal has a status of its own
+
+    async def made(*, begins: bool = False) -> bytes | None:
+        async with turns.turn():
+            rows = await anext(pages, None)
+            if rows is None and not begins:
+                return None
+            return _encoded(form, shape, rows or [], begins=begins)
+
+    data = await made(begins=True)  # a refusal has a status of its own
     await exchange.start(200, headers)
     try:
-        await _send(exchange, _encoded(form, shape, first, begins=True))
-        async for page in pages:
-            await _send(exchange, _encoded(form, shape, page))
+        while data is not None:
+            await _send(exchange, data)
+            data = await made()
     except ClientGone:
         raise
     except Exception:

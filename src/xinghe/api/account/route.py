@@ -29,6 +29,7 @@ from xinghe.api.account.schema import (
     UsageList,
     UsageShown,
 )
+from xinghe.api.account.turns import Turns
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, unless_gone
 from xinghe.api.query import Query
@@ -49,6 +50,7 @@ FAILED, USAGE, REQUEST = Query(FailedQuery), Query(UsageQuery), Query(RequestQue
 class AccountRoute(msgspec.Struct):
     services: Services
     details: Details
+    turns: Turns
 
     async def account(self, exchange: Exchange) -> None:
         query, form = admitted(self.services, exchange, ACCOUNT)
@@ -56,7 +58,9 @@ class AccountRoute(msgspec.Struct):
         if form == "json":
             await send_json(exchange, answer)
         else:
-            await send_rows(exchange, form, AccountLine, _once(lines_of(answer)), "account")
+            await send_rows(
+                exchange, form, AccountLine, _once(lines_of(answer)), "account", self.turns
+            )
 
     async def request(self, exchange: Exchange) -> None:
         query, form = admitted(self.services, exchange, REQUEST)
@@ -64,7 +68,7 @@ class AccountRoute(msgspec.Struct):
         if form == "json":
             await send_json(exchange, answer)
         else:
-            await send_rows(exchange, form, RequestShown, _once([answer]), "request")
+            await send_rows(exchange, form, RequestShown, _once([answer]), "request", self.turns)
 
     async def entries(self, exchange: Exchange) -> None:
         query, form = admitted(self.services, exchange, ENTRIES)
@@ -73,7 +77,9 @@ class AccountRoute(msgspec.Struct):
             await send_json(exchange, await page(after, query.limit or PAGE))
             return
         pages = _pages(page, after, Position, query.limit)
-        await unless_gone(exchange, send_rows(exchange, form, EntryShown, pages, "entries"))
+        await unless_gone(
+            exchange, send_rows(exchange, form, EntryShown, pages, "entries", self.turns)
+        )
 
     async def failed(self, exchange: Exchange) -> None:
         query, form = admitted(self.services, exchange, FAILED)
@@ -82,7 +88,9 @@ class AccountRoute(msgspec.Struct):
             await send_json(exchange, await page(after, query.limit or PAGE))
             return
         pages = _pages(page, after, Position, query.limit)
-        await unless_gone(exchange, send_rows(exchange, form, FailedShown, pages, "requests"))
+        await unless_gone(
+            exchange, send_rows(exchange, form, FailedShown, pages, "requests", self.turns)
+        )
 
     async def usage(self, exchange: Exchange) -> None:
         query, form = admitted(self.services, exchange, USAGE)
@@ -91,7 +99,9 @@ class AccountRoute(msgspec.Struct):
             await send_json(exchange, await unless_gone(exchange, page(start, query.limit or MOST)))
             return
         pages = _pages(page, start, Place, query.limit)
-        await unless_gone(exchange, send_rows(exchange, form, UsageShown, pages, "usage"))
+        await unless_gone(
+            exchange, send_rows(exchange, form, UsageShown, pages, "usage", self.turns)
+        )
 
 
 async def _pages(

@@ -9,6 +9,7 @@ from xinghe.api.account.bill.making import Bills, asked
 from xinghe.api.account.bill.schema import BillRow
 from xinghe.api.account.forms import send_json, send_rows
 from xinghe.api.account.questions import BillQuery
+from xinghe.api.account.turns import Turns
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, unless_gone
 from xinghe.api.query import Query
@@ -20,6 +21,7 @@ QUERY = Query(BillQuery)
 class BillRoute(msgspec.Struct):
     services: Services
     bills: Bills
+    turns: Turns
 
     async def bill(self, exchange: Exchange) -> None:
         query, form = admitted(self.services, exchange, QUERY)
@@ -31,4 +33,5 @@ class BillRoute(msgspec.Struct):
             await send_json(exchange, await unless_gone(exchange, making))
             return
         rows = self.bills.rows(subject, month, at)
-        await unless_gone(exchange, send_rows(exchange, form, BillRow, rows, f"bill-{month.name}"))
+        sending = send_rows(exchange, form, BillRow, rows, f"bill-{month.name}", self.turns)
+        await unless_gone(exchange, sending)
