@@ -27,12 +27,12 @@ def _vocabulary() -> list[tuple[str, int]]:
     return tokens + [(text, _NORMAL) for text in (*merged, *single)]
 
 
-def write_tiny(file: Path, template: str) -> Path:
+def write_tiny(file: Path, template: str, *, context: int = 512) -> Path:
     """Write it with a chat template."""
     vocabulary = _vocabulary()
     draw = np.random.default_rng(7)
     writer = gguf.GGUFWriter(file, "llama")
-    writer.add_context_length(512)
+    writer.add_context_length(context)
     writer.add_embedding_length(_WIDTH)
     writer.add_block_count(1)
     writer.add_feed_forward_length(_INNER)

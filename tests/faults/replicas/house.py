@@ -48,11 +48,12 @@ output_ratio = 2.0
 """
 
 
+SCRIPTED, LLAMA = "tests.faults.replicas.server", "tests.faults.replicas.llama"
+"""What chat servers are made of."""
+
+
 class Process(Separate):
     """One chat server."""
-
-    def __init__(self) -> None:
-        super().__init__("tests.faults.replicas.server")
 
     async def pace(self, **seconds: float) -> None:
         """How long it takes from now on: `head` before its answer, `piece` before each piece."""
@@ -143,11 +144,11 @@ def session_of(at_once: int) -> aiohttp.ClientSession:
 
 
 @contextmanager
-def house(folder: Path, number: int) -> Iterator[House]:
+def house(folder: Path, number: int, made_of: str = SCRIPTED) -> Iterator[House]:
     """A service over so many servers."""
     folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        servers = [stack.enter_context(Process()) for _ in range(number)]
+        servers = [stack.enter_context(Process(made_of)) for _ in range(number)]
         urls = ", ".join(f'"{each.url}"' for each in servers)
         weights = write_tiny(folder / "tiny.gguf", "{{ messages[0].content }}")
         server = stack.enter_context(

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.faults.replicas.house import House, Load, house, session_of
+from tests.faults.replicas.house import LLAMA, SCRIPTED, House, Load, house, session_of
 
 pytestmark = pytest.mark.slow
 
@@ -120,12 +120,15 @@ async def hits(place: House, *, shared: bool) -> Load:
     return load
 
 
+@pytest.mark.parametrize("made_of", [SCRIPTED, LLAMA], ids=["scripted", "llama.cpp"])
 @pytest.mark.parametrize("shared", [True, False], ids=["one system prompt", "each its own"])
-async def test_four_replicas_keep_the_prefix_hits_of_one(tmp_path: Path, shared: bool) -> None:
+async def test_four_replicas_keep_the_prefix_hits_of_one(
+    tmp_path: Path, shared: bool, made_of: str
+) -> None:
     told = []
     for number in (1, 4):
-        with house(tmp_path / str(number), number) as place:
-            for each in place.servers:
+        with house(tmp_path / str(number), number, made_of) as place:
+            for each in place.servers if made_of == SCRIPTED else ():
                 await each.pace(head=0.02, piece=0.002)
             told.append(await hits(place, shared=shared))
     one, four = told

@@ -16,7 +16,6 @@ from xinghe.outbound.replicas.affinity import Head, PrefixAffinity, digest
 from xinghe.outbound.replicas.breaker import LONGEST_PAUSE, LONGEST_WORD, CircuitBreaker, Cooldown
 from xinghe.outbound.replicas.choice import LeastOutstanding
 from xinghe.outbound.replicas.keys import MINUTE, InTurn, Key
-from xinghe.outbound.replicas.slowness import FRESH, FirstWords, slow_ones
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -72,6 +71,11 @@ def test_who_was_away_has_nothing_to_catch_up_with() -> None:
     assert chosen == {a.name: 50, b.name: 50}
 
 
+def goes(affinity: PrefixAffinity, head: Head, among: list[Server]) -> Server | None:
+    """Where its next turn goes."""
+    return affinity.goes_on(head, among) or affinity.prefer(head, among)
+
+
 def head(conversation: int, shared: int = 0) -> Head:
     leading = f"instructions {shared}".encode()
     return Head(digest(leading), digest(leading, str(conversation).encode()))
@@ -94,7 +98,7 @@ def test_a_conversation_stays_where_it_went_and_none_has_far_more_than_its_share
     affinity, among = PrefixAffinity(), servers([1.0] * replicas)
     went = dict[int, Server]()
     for number in turns:
-        chosen = affinity.prefer(head(number), among)
+        chosen = goes(affinity, head(number), among)
         if chosen is None:
             chosen = LeastOutstanding().choose(among)
         work = sum(one.outstanding for one in among)
@@ -135,7 +139,7 @@ def test_a_conversation_leaves_who_failed_at_it() -> None:
         (other,) = affinity.fit(head(number), among)
         affinity.went(head(number), other)
         assert affinity.fit(head(number), among) == among
-        assert affinity.prefer(head(number), among) is other
+        assert goes(affinity, head(number), among) is other
 
 
 def test_texts_are_told_apart_where_they_meet() -> None:
@@ -340,35 +344,3 @@ def test_what_a_request_came_to_counts() -> None:
     assert not key.wait(60.0, 10)
     key.correct(charge, 1, 61.0)  # too late to matter
     assert not key.wait(61.0, 100)
-
-
-@pytest.mark.parametrize(
-    ("times", "slow"),
-    [
-        ([0.05, 0.5], [False, True]),
-        ([0.05, 0.06], [False, False]),
-        ([0.001, 0.02], [False, False]),
-        ([None, 5.0], [False, False]),
-        ([0.1, 0.1, 1.0, 1.0], [False, False, True, True]),
-        ([5.0], [False]),
-    ],
-)
-def test_slow_is_who_takes_far_longer_than_the_others(
-    times: list[float | None], slow: list[bool]
-) -> None:
-    assert slow_ones(times) == slow
-
-
-def test_who_lets_all_wait_is_slow_before_it_has_answered() -> None:
-    words = FirstWords()
-    assert words.typical(0.0) is None
-    asked = [words.asked(0.0) for _ in range(4)]
-    assert words.typical(3.0) == pytest.approx(3.0)
-    for one in asked[:3]:
-        words.answered(one, 4.0)
-    words.gone(asked[3])
-    assert words.typical(4.0) == pytest.approx(4.0)
-    words.gone(asked[2])
-    words.answered(words.asked(5.0), 5.1)
-    assert words.typical(5.1) == pytest.approx(0.1), "one that is quick again is so at once"
-    assert words.typical(5.1 + FRESH + 1) is None

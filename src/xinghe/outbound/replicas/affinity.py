@@ -41,8 +41,11 @@ Some = TypeVar("Some", bound=Named)
 class Affinity(Protocol):
     """Prefers a replica for a prompt by what the prompt begins with."""
 
+    def goes_on(self, head: Head, among: Sequence[Some]) -> Some | None:
+        """The one that has answered the conversation so far, if it has room."""
+
     def prefer(self, head: Head, among: Sequence[Some]) -> Some | None:
-        """The replica for it; `None` where all that it has reason to prefer are overloaded."""
+        """The replica for one that begins; `None` where all it has reason to prefer are full."""
 
     def fit(self, head: Head, among: Sequence[Some]) -> Sequence[Some]:
         """Those that have not just failed at it; all where there are no others."""
@@ -67,20 +70,19 @@ class PrefixAffinity:
         self._went: OrderedDict[bytes, tuple[str, bool]]
         self._went = before._went if before else OrderedDict()
 
-    def prefer(self, head: Head, among: Sequence[Some]) -> Some | None:
-        work, weights = sum(one.outstanding for one in among), sum(one.weight for one in among)
-
-        def has_room(one: Some, spare: float) -> bool:
-            return one.outstanding < ceil(spare * (work + 1) * one.weight / weights)
-
+    def goes_on(self, head: Head, among: Sequence[Some]) -> Some | None:
         last, well = self._went.get(head.conversation, ("", False))
         for one in among if well else ():
-            if one.name == last and (one.outstanding < self._few or has_room(one, SPARE_BEGUN)):
-                return one
+            if one.name == last:
+                few = one.outstanding < self._few
+                return one if few or _has_room(one, among, SPARE_BEGUN) else None
+        return None
+
+    def prefer(self, head: Head, among: Sequence[Some]) -> Some | None:
         first = max(among, key=lambda one: _score(head.shared or head.conversation, one))
-        if has_room(first, SPARE):
+        if _has_room(first, among, SPARE):
             return first
-        others = [one for one in among if one is not first and has_room(one, SPARE)]
+        others = [one for one in among if one is not first and _has_room(one, among, SPARE)]
         return max(others, key=lambda one: _score(head.conversation, one), default=None)
 
     def fit(self, head: Head, among: Sequence[Some]) -> Sequence[Some]:
@@ -101,6 +103,12 @@ def digest(*parts: bytes) -> bytes:
         hashed.update(len(part).to_bytes(8))
         hashed.update(part)
     return hashed.digest()
+
+
+def _has_room(one: Loaded, among: Sequence[Loaded], spare: float) -> bool:
+    """Whether it has less than so many times its share of the work of all."""
+    work, weights = sum(each.outstanding for each in among), sum(each.weight for each in among)
+    return one.outstanding < ceil(spare * (work + 1) * one.weight / weights)
 
 
 def _score(key: bytes, one: Named) -> float:

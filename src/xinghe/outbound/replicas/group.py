@@ -218,12 +218,14 @@ class Group:
         for is_good in (
             lambda one: not one.cooldown.is_second_choice(now),
             lambda one: one.outstanding < self._slots,
-            lambda one: not one.slow,
+            lambda one: not one.is_long_slow(now),
         ):
             among = [one for one in among if is_good(one)] or among
-        if head is not None and (preferred := self._affinity.prefer(head, among)):
-            return preferred
-        return self._choice.choose(among)
+        if head is not None and (last := self._affinity.goes_on(head, among)):
+            return last
+        among = [one for one in among if not one.is_slow] or among
+        preferred = self._affinity.prefer(head, among) if head is not None else None
+        return preferred or self._choice.choose(among)
 
     def _compare(self, now: float) -> None:
         """Who is slow, beside the others."""
@@ -232,8 +234,8 @@ class Group:
         self._compared_at = now
         slow = slow_ones([one.words.typical(now) for one in self.replicas])
         for one, is_slow in zip(self.replicas, slow, strict=True):
-            if one.slow != is_slow:
-                one.slow = is_slow
+            if one.is_slow != is_slow:
+                one.slow_since = now if is_slow else None
                 one.log_change(now)
 
     def why_nobody(self, now: float, tokens: int) -> CallFailed:

@@ -14,7 +14,7 @@ from xinghe.outbound.client import Server
 from xinghe.outbound.faults import CallFailed, Refused, Unreachable, Whose
 from xinghe.outbound.replicas.breaker import CircuitBreaker, Cooldown
 from xinghe.outbound.replicas.keys import InTurn, Key, Single
-from xinghe.outbound.replicas.slowness import LOOK_EVERY, FirstWords
+from xinghe.outbound.replicas.slowness import LOOK_EVERY, PATIENCE, FirstWords
 from xinghe.outbound.response import Response
 
 log = structlog.get_logger(__name__)
@@ -87,7 +87,8 @@ class Replica:
         self.breaker = breaker
         self.cooldown = Cooldown()
         self.words = FirstWords()
-        self.slow = False
+        self.slow_since: float | None = None
+        """When it fell behind the others; `None`: it keeps up."""
         self.looked_at = 0.0
         """When a request was sent to it last, since it is slow."""
         self.answered_at = self.probed_at = 0.0
@@ -127,7 +128,8 @@ class Replica:
         """Share with its former self what is known, and what is at work."""
         self.breaker, self.cooldown = before.breaker, before.cooldown
         self.words, self.at_work, self.waits = before.words, before.at_work, before.waits
-        self.slow, self.looked_at, self._logged = before.slow, before.looked_at, before._logged
+        self.slow_since, self.looked_at = before.slow_since, before.looked_at
+        self._logged = before._logged
         self.answered_at, self.probed_at = before.answered_at, before.probed_at
         self.answers = before.answers
 
@@ -138,11 +140,20 @@ class Replica:
             return "away" if self.breaker.state == "open" else "trial"
         if self.cooldown.left(now):
             return "full"
-        return "slow" if self.slow else "up"
+        return "slow" if self.is_slow else "up"
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it is slower than the others by far."""
+        return self.slow_since is not None
+
+    def is_long_slow(self, now: float) -> bool:
+        """Whether it has been slow for long."""
+        return self.slow_since is not None and now - self.slow_since >= PATIENCE
 
     def is_due(self, now: float) -> bool:
         """Whether it has been slow for long enough to be looked at again."""
-        return self.slow and not self.outstanding and now - self.looked_at >= LOOK_EVERY
+        return self.is_slow and not self.outstanding and now - self.looked_at >= LOOK_EVERY
 
     def failed(self, ticket: int, now: float, error: CallFailed, *, alone: bool) -> None:
         """A request has failed, and it is the replica's fault, as far as can be told of one that

@@ -13,6 +13,10 @@ TIMES = 2.5
 """How many times as long as the others' an answer takes to begin, of a slow replica."""
 MORE = 0.05
 """And how many seconds longer at least."""
+PATIENCE = 0.5
+"""Seconds for which a replica must be slow until conversations leave it too: another one has to
+read all of theirs anew, and who reads prompts by turns is slow for a moment at every long one.
+"""
 LOOK_EVERY = 5.0
 """Seconds after which a slow replica gets a request again, to see whether it still is."""
 
