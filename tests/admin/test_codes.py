@@ -160,6 +160,26 @@ def test_who_has_real_codes_is_never_slowed(desk: Desk, operator: Person) -> Non
     assert replies == [200, 400] * 30
 
 
+def tried_at_once(desk: Desk, who: Person, codes: list[str]) -> list[Reply]:
+    path = f"/wallets/{who.number}/redeem"
+    return at_once(desk, *(("POST", path, who.token, {"code": code}, {}) for code in codes))
+
+
+def test_real_codes_at_once_are_no_guesses(desk: Desk, operator: Person) -> None:
+    codes = batch(desk, operator, count=30)["codes"]
+    who = desk.person(unique())
+    assert {reply.status for reply in tried_at_once(desk, who, codes)} == {200}
+
+
+def test_guesses_at_once_are_no_more_than_one_after_the_other(desk: Desk, operator: Person) -> None:
+    codes = batch(desk, operator, count=5)["codes"]
+    who = desk.person(unique())
+    wrong = [*codes, *make(200)]
+    replies = [(each.status, each.code) for each in tried_at_once(desk, who, wrong)[5:]]
+    assert replies.count((400, "malformed_json")) == 5
+    assert replies.count((429, "user_rate_limit_exceeded")) == 195
+
+
 @pytest.mark.parametrize(
     ("changes", "param"),
     [

@@ -158,24 +158,26 @@ async def revoke(call: Call[None]) -> BatchView:
 async def redeem(call: Call[TypedCode]) -> Redeemed:
     """Who tries what is no code is slowed, as who tries passwords is."""
     caller = call.exchange.principal
-    try:
-        attempt = call.services.guesses.attempt(caller.appid, caller.appid)
-    except Slowed as slowed:
-        raise too_many(
-            Errors.USER_RATE_LIMIT, "too many codes that there are not", slowed.retry_after
-        ) from None
-    try:
-        done = await call.transaction(keep=_redeemed).write(
-            lambda c: codes.redeem(
-                c, call.actor, call.given.code, call.target.id, member_id=caller.member_id
+    # One after the other: else a real code that is still looked at would count as a guess.
+    async with call.services.guesses.turn(caller.appid):
+        try:
+            attempt = call.services.guesses.attempt(caller.appid)
+        except Slowed as slowed:
+            raise too_many(
+                Errors.USER_RATE_LIMIT, "too many codes that there are not", slowed.retry_after
+            ) from None
+        try:
+            done = await call.transaction(keep=_redeemed).write(
+                lambda c: codes.redeem(
+                    c, call.actor, call.given.code, call.target.id, member_id=caller.member_id
+                )
             )
-        )
-    except UnknownCode:
-        raise  # the attempt has failed
-    except BaseException:
+        except UnknownCode:
+            raise  # the attempt has failed
+        except BaseException:
+            attempt.undo()
+            raise
         attempt.undo()
-        raise
-    attempt.undo()
     return _redeemed(done)
 
 

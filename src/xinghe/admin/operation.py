@@ -7,6 +7,7 @@ import msgspec
 
 from xinghe.accounts import Principals
 from xinghe.accounts.rights import Relations
+from xinghe.admin.guesses import Guesses
 from xinghe.admin.shapes import micro
 from xinghe.admin.transaction import Revision, Transaction, audited, etag, unless_changed
 from xinghe.api.body import BodyBudget
@@ -20,7 +21,7 @@ from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
 from xinghe.settings import Server
 from xinghe.settings.payment import Payment
-from xinghe.signin import Passwords, Throttle
+from xinghe.signin import Passwords
 from xinghe.storage import Connection, Database
 
 G = TypeVar("G")
@@ -44,7 +45,7 @@ class AdminServices(msgspec.Struct, frozen=True):
     passwords: Passwords
     follower: Follower
     payment: Payment = Payment()
-    guesses: Throttle = msgspec.field(default_factory=Throttle)
+    guesses: Guesses = msgspec.field(default_factory=Guesses)
     """Of redeem codes, by member."""
 
 
