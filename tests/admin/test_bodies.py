@@ -109,7 +109,7 @@ def test_a_path_to_nothing(desk: Desk, operator: Person, operation: Operation) -
 BODY = {
     "packages.change": {}, "orders.place": {"package": 1},
     "orders.confirm": {"reference": "x"}, "orders.refund": {"reason": "x", "reference": "x"},
-    "members.change": {}, "payment.set": {"order": ["own"]}, "tokens.create": {},
+    "members.change": {}, "paying_wallets.set": {"order": ["own"]}, "tokens.create": {},
     "tokens.change": {}, "groups.change": {}, "memberships.add": {"member": "x"},
     "memberships.change": {"role": "member"}, "invitations.create": {},
     "wallets.grant": {"amount": 1, "reason": "x"}, "budgets.change": {"amount": 1},

@@ -72,6 +72,30 @@ def test_from_the_order_to_the_refund(desk: Desk, operator: Person) -> None:
     books_agree(desk)
 
 
+def test_what_costs_nothing_is_credited_at_once_and_once(desk: Desk, operator: Person) -> None:
+    who, other = desk.person(unique()), desk.person(unique())
+    package = offered(desk, operator, price=0)["id"]
+    body = {"package": package}
+    place = "POST", f"/wallets/{who.number}/orders", who.token, body
+    replies = at_once(desk, *[(*place, {})] * 20)
+    assert sorted(reply.status for reply in replies) == [200] + [400] * 19
+    [order] = [reply.json for reply in replies if reply.status == 200]
+    assert (order["state"], order["price"], order["tokens"]) == ("paid", 0, 1000)
+    refused = desk.send(*place)
+    assert (refused.code, refused.json["error"]["param"]) == ("malformed_json", "package")
+    assert balance(desk, who, operator) == 1000
+    assert desk.send("POST", f"/wallets/{other.number}/orders", other.token, body).status == 200
+    assert balance(desk, other, operator) == 1000
+    # What is taken back cannot be had anew; at a price, the package can.
+    path = f"/orders/{order['number']}"
+    back = desk.send("POST", f"{path}/refunds", operator.token, BACK).json
+    assert (back["refunded_tokens"], back["refunded_price"]) == (1000, 0)
+    assert desk.send(*place).status == 400
+    desk.send("PATCH", f"/packages/{package}", operator.token, {"price": 1})
+    assert desk.send(*place).json["state"] == "open"
+    books_agree(desk)
+
+
 @pytest.mark.parametrize("before", ["cancelled", "failed", "expired"])
 def test_money_that_comes_late_is_credited(desk: Desk, operator: Person, before: str) -> None:
     who = desk.person(unique())

@@ -38,8 +38,8 @@ members.create      | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 |
 members.get         | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 members.change      | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 members.delete      | 200 | 403 | 403 | 403 | 403  | 404    | 403  | 404 | 404 | 404
-payment.get         | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
-payment.set         | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+paying_wallets.get  | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+paying_wallets.set  | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 tokens.list         | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 tokens.create       | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 tokens.get          | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
@@ -87,6 +87,7 @@ orders.confirm group| 200 | 403 | 403 | 403 | 403  | 404    | 403  | 404 | 404 |
 orders.cancel       | 200 | 404 | 404 | 404 | 404  | 404    | 200  | 404 | 404 | 404
 orders.cancel group | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 orders.refund       | 200 | 403 | 403 | 403 | 403  | 404    | 403  | 404 | 404 | 404
+payment_events.list | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
 budgets.list        | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
 budgets.list group  | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
 budgets.list all    | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
@@ -154,8 +155,8 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "members.get": lambda w: ("GET", f"/members/{w.pupil.id}", None),
     "members.change": lambda w: ("PATCH", f"/members/{w.pupil.id}", {"name": unique()}),
     "members.delete": lambda w: ("DELETE", f"/members/{w.pupil.id}", None),
-    "payment.get": lambda w: ("GET", f"/members/{w.pupil.id}/payment", None),
-    "payment.set": lambda w: (
+    "paying_wallets.get": lambda w: ("GET", f"/members/{w.pupil.id}/payment", None),
+    "paying_wallets.set": lambda w: (
         "PUT", f"/members/{w.pupil.id}/payment", {"order": [w.group.name]},
     ),
     "tokens.list": lambda w: ("GET", f"/members/{w.pupil.id}/tokens", None),
@@ -226,6 +227,7 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "orders.of_wallet": lambda w: ("GET", f"/wallets/{w.pupil.number}/orders", None),
     "orders.of_wallet group": lambda w: ("GET", f"/wallets/{w.group.wallet_id}/orders", None),
     "orders.list": lambda w: ("GET", "/orders", None),
+    "payment_events.list": lambda w: ("GET", "/payment-events", None),
     "orders.get": lambda w: ("GET", f"/orders/{w.order}", None),
     "orders.get group": lambda w: ("GET", f"/orders/{w.group_order}", None),
     "orders.confirm": lambda w: ("POST", f"/orders/{w.order}/confirm", {"reference": unique()}),

@@ -102,6 +102,67 @@ def test_whether_there_is_a_wallet_is_not_told(desk: Desk, school: School) -> No
     assert told[0] == told[1]
 
 
+def named(desk: Desk, who: Person, source: int, amount: float = 1, /, **receiver: Any) -> Reply:
+    body = {"amount": amount, "reason": "homework", **receiver}
+    return desk.send("POST", f"/wallets/{source}/transfers", who.token, body)
+
+
+def name_of(desk: Desk, who: Person) -> str:
+    found: str = desk.read(lambda c: c.value("SELECT name FROM members WHERE id = $1", who.number))
+    return found
+
+
+def test_the_receiver_is_named_by_who_he_is(desk: Desk, school: School) -> None:
+    pupil, mate, group = school.pupil, school.mate, school.first
+    for receiver, wallet in (
+        ({"to_member": name_of(desk, mate)}, mate.number),
+        ({"to_member": mate.id}, mate.number),
+        ({"to_group": group.name}, group.wallet_id),
+        ({"to_group": str(group.id)}, group.wallet_id),
+    ):
+        before = balance(desk, wallet)
+        done = named(desk, pupil, pupil.number, **receiver)
+        assert (done.status, done.json["to"]) == (200, wallet)
+        assert balance(desk, wallet) == before + MICRO
+    assert desk.read(check) == []
+
+
+@pytest.mark.parametrize("field", ["to_member", "to_group"])
+def test_whether_there_is_a_name_outside_of_the_group_is_not_told(
+    desk: Desk, school: School, field: str
+) -> None:
+    theirs = {"to_member": name_of(desk, school.stranger), "to_group": school.elsewhere.name}
+    told = []
+    for name in (theirs[field], "nobody-at-all"):
+        # Neither where the rest is wrong, too.
+        for amount in (1, 10**12):
+            reply = named(desk, school.pupil, school.pupil.number, amount, **{field: name})
+            assert (reply.status, reply.json["error"]["param"]) == (404, field)
+            told.append(reply.json["error"]["message"].replace(name, "…"))
+    assert len(set(told)) == 1
+
+
+@pytest.mark.parametrize(
+    ("receiver", "param"),
+    [
+        ({}, "to"),
+        ({"to": None}, "to"),
+        ({"to": 1, "to_member": "x"}, "to_member"),
+        ({"to_member": "x", "to_group": "y"}, "to_group"),
+        ({"to_member": ""}, "to_member"),
+        ({"to_group": "x" * 65}, "to_group"),
+        ({"to_group": 5}, "to_group"),
+        ({"to": "5"}, "to"),
+    ],
+)
+def test_one_receiver_is_named(
+    desk: Desk, operator: Person, receiver: dict[str, Any], param: str
+) -> None:
+    reply = named(desk, operator, operator.number, **receiver)
+    assert (reply.status, reply.code) == (400, "malformed_json")
+    assert reply.json["error"]["param"] == param
+
+
 def test_what_is_told_of_it(desk: Desk, operator: Person) -> None:
     a, b = desk.person(unique(), amount=10 * MICRO), desk.person(unique())
     done = move(desk, operator, a.number, b.number, 2.5, reason="prize").json

@@ -206,8 +206,9 @@ RIGHTS: Mapping[str, Right] = {
     "orders.confirm": Right(OPERATORS),
     "orders.cancel": Right(MANAGERS | BUYERS | {Relation.SELF}),
     "orders.refund": Right(OPERATORS),
-    "payment.get": Right(RESPONSIBLE),
-    "payment.set": Right(RESPONSIBLE),
+    "payment_events.list": Right(OPERATORS),
+    "paying_wallets.get": Right(RESPONSIBLE),
+    "paying_wallets.set": Right(RESPONSIBLE),
     # of whom a budget counts: a member (his token's too), a group, or the whole service
     "budgets.list": Right(MANAGERS | {Relation.SELF}),
     # who holds a token may limit it further, not lift what others have set on it

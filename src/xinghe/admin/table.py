@@ -11,7 +11,8 @@ from xinghe.admin import (
     members,
     orders,
     packages,
-    payment,
+    paying_wallets,
+    payment_events,
     targets,
     tokens,
     transfers,
@@ -53,13 +54,13 @@ OPERATIONS = (
         targets.member, members.delete, Deleted, conditional=True,
     ),
     Operation(
-        "payment.get", "GET", f"{MEMBER}/payment", "Which wallets pay for a member.",
-        targets.member, payment.get, payment.PaymentOrder,
+        "paying_wallets.get", "GET", f"{MEMBER}/payment", "Which wallets pay for a member.",
+        targets.member, paying_wallets.get, paying_wallets.PayingWallets,
     ),
     Operation(
-        "payment.set", "PUT", f"{MEMBER}/payment", "Set which wallets pay for a member.",
-        targets.member, payment.put, payment.PaymentOrder, StrictForm(payment.NewPaymentOrder),
-        conditional=True,
+        "paying_wallets.set", "PUT", f"{MEMBER}/payment", "Set which wallets pay for a member.",
+        targets.member, paying_wallets.put, paying_wallets.PayingWallets,
+        StrictForm(paying_wallets.NewPayingWallets), conditional=True,
     ),
     Operation(
         "tokens.list", "GET", f"{MEMBER}/tokens", "List a member's access tokens.",
@@ -224,6 +225,11 @@ OPERATIONS = (
         "orders.refund", "POST", f"{ORDER}/refunds", "Refund what is left of an order, or a part.",
         targets.order, orders.refund, orders.OrderView, StrictForm(orders.NewRefund),
         repeatable=True,
+    ),
+    Operation(
+        "payment_events.list", "GET", "/payment-events", "What payment providers have told.",
+        targets.service, payment_events.list_, payment_events.PaymentEventList,
+        query=Query(payment_events.PaymentEventQuery),
     ),
     Operation(
         "budgets.list", "GET", "/budgets", "List the budgets of a member, group or token.",

@@ -51,7 +51,7 @@ async def membership(call: Call[Any]) -> None:
     """A member's place in a group."""
 
     def find(connection: Connection, call: Call[Any], name: str) -> Found:
-        found = _by_name(connection, call.path["group"])
+        found = group_named(connection, call.path["group"])
         who = tables.member(connection, check_member_reference(name))
         place = group_tables.membership(connection, found, who)
         relations = rights.to_membership(
@@ -196,7 +196,7 @@ def _token(connection: Connection, call: Call[Any], name: str) -> Found:
 
 
 def _group(connection: Connection, call: Call[Any], name: str) -> Found:
-    found = _by_name(connection, name)
+    found = group_named(connection, name)
     return found, _to_group(connection, call, found.id)
 
 
@@ -212,7 +212,7 @@ def _wallet(connection: Connection, call: Call[Any], name: str) -> Found:
     return found, relations
 
 
-def _by_name(connection: Connection, name: str) -> group_tables.Group:
+def group_named(connection: Connection, name: str) -> group_tables.Group:
     """The group of an id, or of a name that is no number. Raises `AccountError`."""
     if name.isascii() and name.isdigit():
         return group_tables.group(connection, _number(name))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.kit.api import Api
 from tests.kit.models import ALL_SCRIPTED, models_toml
+from tests.kit.payer import KEY
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
 from tests.kit.visitor import Visitor
@@ -22,14 +23,16 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="session")
 def service(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Its models are all served by the upstream; `default` is its operator.
+    """Its models are all served by the upstream; `default` is its operator; a payment service
+    `bridge` may tell of payments.
 
     Each visitor comes from an address of his own.
     """
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     data = tmp_path_factory.mktemp("console")
     (data / "xinghe.toml").write_text('[server]\ntrusted_proxies = ["127.0.0.1"]\n', "utf-8")
-    with Server(data, models=models) as running:
+    settings = {"XINGHE_PAYMENT__PROVIDERS__BRIDGE__SECRET": KEY}
+    with Server(data, models=models, settings=settings) as running:
         running.token()
         yield running
 

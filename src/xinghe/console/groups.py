@@ -1,4 +1,4 @@
-"""The groups that the browser's person manages."""
+"""The groups of the browser's person: those that he is in, and those that he manages."""
 
 from __future__ import annotations
 
@@ -19,19 +19,28 @@ ORGANISATIONS = 10
 
 
 async def groups(page: Page) -> list[GroupView]:
-    """Those that one manages: only to managers, the API tells which wallet is a group's."""
+    """Those that one manages."""
+    return managed(await listed(page))
+
+
+async def listed(page: Page) -> list[GroupView]:
+    """Those that one is in, or manages as one of an organisation's; for operators, all."""
     try:
-        found = await page.api.get(GROUPS, GroupList, limit=MOST)
+        found = (await page.api.get(GROUPS, GroupList, limit=MOST)).data
     except Refused as refused:
         if refused.code != Errors.NOT_PERMITTED.value.code:
             raise
         return []  # whoever is in no group may not list any
-    mine = [each for each in found.data if each.wallet is not msgspec.UNSET]
     if page.session.member.operator:
-        return mine
-    organisations = [each for each in mine if each.parent is None][:ORGANISATIONS]
+        return found
+    organisations = [each for each in managed(found) if each.parent is None][:ORGANISATIONS]
     below = await asyncio.gather(
         *(page.api.get(GROUPS, GroupList, parent=each.id, limit=MOST) for each in organisations)
     )
-    every = mine + [each for listed in below for each in listed.data]
+    every = found + [each for inner in below for each in inner.data]
     return list({each.id: each for each in every}.values())
+
+
+def managed(among: list[GroupView]) -> list[GroupView]:
+    """Only to managers, the API tells which wallet is a group's."""
+    return [each for each in among if each.wallet is not msgspec.UNSET]

@@ -6,6 +6,7 @@ from xinghe.console.overview import page as overview
 from xinghe.console.reference import page as reference
 from xinghe.console.route import Route
 from xinghe.console.sales import codes as sold_codes
+from xinghe.console.sales import events as payment_events
 from xinghe.console.sales import orders as sold_orders
 from xinghe.console.sales import packages as sold_packages
 from xinghe.console.shop import order as shop_order
@@ -27,6 +28,7 @@ ROUTES: tuple[Route, ...] = (
     *sold_orders.ROUTES,
     *sold_packages.ROUTES,
     *sold_codes.ROUTES,
+    *payment_events.ROUTES,
     *models.ROUTES,
     *usage.ROUTES,
     *bill.ROUTES,

@@ -2,8 +2,9 @@
 
 An order is open until its payment is confirmed, fails, or it is cancelled. Money decides: one that
 failed, was cancelled or has expired is paid all the same when its payment comes late. Its Tokens
-are credited with that, once. Amounts are micro-Tokens, prices minor units, times microseconds UTC;
-every function is part of the caller's transaction.
+are credited with that, once. One that costs nothing is paid when it is placed. Amounts are
+micro-Tokens, prices minor units, times microseconds UTC; every function is part of the caller's
+transaction.
 """
 
 import re
@@ -91,7 +92,10 @@ def place(
     provider: str,
     days: int,
 ) -> Order:
-    """Order a package for a wallet. Raises `AccountError`."""
+    """Order a package for a wallet; what costs nothing is credited at once, once to each wallet.
+
+    Raises `AccountError`.
+    """
     connection.lock([wallet_id])
     alone(connection)  # the package is neither changed nor withdrawn meanwhile
     package = packages.package(connection, package_id)
@@ -99,6 +103,12 @@ def place(
         raise AccountError(f"package: {package.name!r} is withdrawn")
     if not packages.buyable(connection, package, wallet_id):
         raise AccountError(f"package: {package.name!r} is not for the wallet {wallet_id}")
+    free = package.price == 0
+    if free and _had(connection, package.id, wallet_id):
+        raise AccountError(
+            f"package: the wallet {wallet_id} has had {package.name!r}, which costs nothing: "
+            "allowed: once"
+        )
     at = now()
     waiting, amount = connection.rows(
         "SELECT count(*), CAST(coalesce(sum(amount), 0) AS BIGINT) FROM orders "
@@ -141,7 +151,7 @@ def place(
         placed.subject,
         after={"wallet": wallet_id, **_price(placed)},
     )
-    return placed
+    return pay(connection, actor, placed.id, f"free {number}") if free else placed
 
 
 def pay(connection: Connection, actor: str, order_id: int, reference: str) -> Order:
@@ -264,6 +274,15 @@ def newest(
         *(value for _, value in asked),
     )
     return [_order(row) for row in rows]
+
+
+def _had(connection: Connection, package_id: int, wallet_id: int) -> bool:
+    """Whether a wallet was credited a package for nothing."""
+    query = (
+        "SELECT 1 FROM orders WHERE wallet_id = $1 AND package_id = $2 AND price = 0 "
+        "AND state = 'paid'"
+    )
+    return connection.row(query, wallet_id, package_id) is not None
 
 
 def _order(row: tuple[Any, ...]) -> Order:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.kit.api import Api
 from tests.kit.payer import Payer, Told
 from tests.kit.raw import Connection
 from tests.sales.payment.conftest import Street
@@ -271,3 +272,21 @@ def test_an_operator_sees_what_to_look_at(street: Street) -> None:
     assert listed()[0]["id"] == nobody_s.id
     assert [each["outcome"] for each in listed("--all")[:3]] == ["unknown", "overpaid", "paid"]
     assert len(listed("--all", "--limit", "1")) == 1
+
+    street.server.run("member", "create", "till")
+    street.server.run("member", "operator", "till", "yes")
+    token = street.server.token("--scope", "admin", account="till")
+    api = Api(street.server.url, token, "/admin/v1")
+    assert [each["outcome"] for each in api.get("/payment-events?limit=2").json["data"]] == [
+        "unknown",
+        "overpaid",
+    ]
+    first = api.get("/payment-events?all=true&limit=1").json
+    assert [(each["id"], each["order"]) for each in first["data"]] == [
+        (nobody_s.id, "no-such-order")
+    ]
+    rest = api.get(f"/payment-events?all=true&limit=2&after={first['next']}").json["data"]
+    assert [(each["outcome"], each["order"]) for each in rest] == [
+        ("overpaid", order.number),
+        ("paid", order.number),
+    ]

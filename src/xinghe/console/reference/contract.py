@@ -13,6 +13,8 @@ from xinghe.console.reference.shapes import Field, Shape, Shapes
 from xinghe.console.reference.told import Told, told
 
 DOCUMENTS = ("/openapi.json", "/auth/v1/openapi.json", "/admin/v1/openapi.json")
+WEBHOOKS = "/payments/openapi.json"
+"""What payment services send: no operation that a member asks for."""
 DIALECTS = {"documented": "/llm/lmapi/v3", "openai": "/v1"}
 """What ends the name of an operation of two dialects, and where each is served."""
 

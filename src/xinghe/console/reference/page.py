@@ -7,7 +7,7 @@ from starlette.responses import Response
 from xinghe.api.errors import Errors
 from xinghe.console import advice
 from xinghe.console.page import Page
-from xinghe.console.reference.contract import DOCUMENTS, Contract, Source
+from xinghe.console.reference.contract import DOCUMENTS, WEBHOOKS, Contract, Source
 from xinghe.console.reference.finding import LONGEST, find, find_errors
 from xinghe.console.reference.programs import programs
 from xinghe.console.reference.samples import samples
@@ -34,6 +34,7 @@ async def overview(page: Page) -> Response:
         errors=ERRORS,
         advice=advice.of,
         documents=DOCUMENTS,
+        webhooks=WEBHOOKS,
     )
 
 

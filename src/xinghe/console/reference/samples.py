@@ -178,7 +178,7 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "members.list": (Sample(query={"name": "li", "limit": "50"}),),
     "members.create": (Sample(body={"name": "li-si", "tokens": 1_000_000}),),
     "members.change": (Sample(body={"disabled": True}, places={"member": "li-si"}),),
-    "payment.set": (Sample(body={"order": ["class-1", "own"]}, places={"member": "li-si"}),),
+    "paying_wallets.set": (Sample(body={"order": ["class-1", "own"]}, places={"member": "li-si"}),),
     "tokens.create": (
         Sample(
             body={"name": "homework", "models": ["ernie-3.5-8k"], "expires_at": "2027-07-01"},
@@ -199,7 +199,10 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
         Sample(body={"amount": 1_000_000, "reason": "第一学期"}, places={"wallet": "1"}),
     ),
     "wallets.transfer": (
-        Sample(body={"to": 2, "amount": 5_000, "reason": "小组作业"}, places={"wallet": "1"}),
+        Sample(
+            body={"to_member": "wang-wu", "amount": 5_000, "reason": "小组作业"},
+            places={"wallet": "1"},
+        ),
     ),
     "wallets.redeem": (
         Sample(body={"code": "XH-7K3M9-2QWER-TY8PA-SDFGH-JKZXH"}, places={"wallet": "1"}),

@@ -84,8 +84,8 @@ GROUPS = (
             "members.get": Told("查询成员", "One member"),
             "members.change": Told("修改、停用成员", "Change a member"),
             "members.delete": Told("删除成员", "Delete a member"),
-            "payment.get": Told("查询由哪些钱包付款", "Which wallets pay"),
-            "payment.set": Told("设置由哪些钱包付款", "Set which wallets pay"),
+            "paying_wallets.get": Told("查询由哪些钱包付款", "Which wallets pay"),
+            "paying_wallets.set": Told("设置由哪些钱包付款", "Set which wallets pay"),
         },
     ),
     Group(
@@ -159,6 +159,7 @@ GROUPS = (
             "orders.confirm": Told("确认到账", "Confirm a payment"),
             "orders.cancel": Told("取消订单", "Cancel an order"),
             "orders.refund": Told("退款", "Refund an order"),
+            "payment_events.list": Told("要处理的付款事件", "Payments to look at"),
         },
     ),
     Group(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime
 from typing import Any, get_args
 
 from starlette.responses import Response
 
 from xinghe.admin.orders import OrderList, OrderView
+from xinghe.admin.payment_events import PaymentEventList
 from xinghe.console.calls import Refused
 from xinghe.console.page import Page
 from xinghe.console.route import Route
+from xinghe.console.sales.events import API as EVENTS
 from xinghe.console.shop import order
 from xinghe.console.shop.page import PATH as SHOP
 from xinghe.console.tokens.form import figure
@@ -19,20 +23,34 @@ PATH = "/console/sales"
 MOST = 50
 """Orders on one page."""
 STATES = get_args(Shown)
+RECENT = datetime.timedelta(days=30)
+"""How long payments that somebody has to look at are pointed to."""
 
 
 async def show(page: Page) -> Response:
     if "number" in page.query:
         return page.go(f"{SHOP}/orders/{page.query['number'].strip() or '-'}")
     state = page.query.get("state", "open")
-    found = await page.api.get(
-        "/admin/v1/orders",
-        OrderList,
-        state=state if state in STATES else None,
-        limit=MOST,
-        after=page.query.get("after"),
+    found, events = await asyncio.gather(
+        page.api.get(
+            "/admin/v1/orders",
+            OrderList,
+            state=state if state in STATES else None,
+            limit=MOST,
+            after=page.query.get("after"),
+        ),
+        page.api.get(EVENTS, PaymentEventList, limit=MOST),
     )
-    return page.render("sales/orders.html", orders=found.data, after=found.next, state=state)
+    since = datetime.datetime.now(datetime.UTC) - RECENT
+    recent = [each for each in events.data if datetime.datetime.fromisoformat(each.at) > since]
+    return page.render(
+        "sales/orders.html",
+        orders=found.data,
+        after=found.next,
+        state=state,
+        alarms=len(recent),
+        many=len(recent) == MOST,
+    )
 
 
 async def confirm(page: Page) -> Response:

@@ -1,9 +1,11 @@
-"""`/console/shop`: packages to buy, a code to redeem, the orders of a wallet."""
+"""`/console/shop`: packages to buy, a code to redeem, Tokens to move, the orders of a wallet."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
+from typing import Literal
 
 import msgspec
 from starlette.responses import Response
@@ -11,10 +13,12 @@ from starlette.responses import Response
 from xinghe.admin.codes import Redeemed
 from xinghe.admin.orders import OrderList, OrderView
 from xinghe.admin.packages import PackageList
+from xinghe.admin.transfers import Transfer
 from xinghe.console.calls import Refused
 from xinghe.console.page import Page
 from xinghe.console.route import Route
-from xinghe.console.shop.wallets import Payer, chosen, payers
+from xinghe.console.shop.wallets import Payer, around, chosen, payers
+from xinghe.console.tokens.form import figure
 
 PATH = "/console/shop"
 PACKAGES = "/admin/v1/packages"
@@ -23,13 +27,24 @@ MOST_ORDERS = 20
 """On one page."""
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """A transfer as it was typed: to the `group`, or to the `member`."""
+
+    group: str = ""
+    member: str = ""
+    tokens: str = ""
+    reason: str = ""
+
+
 class Typed(msgspec.Struct):
     """What a form sent that was refused, or what came of it."""
 
     refused: Refused | None = None
-    package: int = 0
+    form: Literal["", "order", "redeem", "transfer"] = ""
     code: str = ""
+    transfer: Wanted = Wanted()
     redeemed: Redeemed | None = None
+    moved: Transfer | None = None
     payer: Payer | None = None
 
 
@@ -51,7 +66,7 @@ async def order(page: Page) -> Response:
             idempotency_key=page.field("once"),
         )
     except Refused as refused:
-        return await _show(page, Typed(refused, package=package, payer=payer))
+        return await _show(page, Typed(refused, "order", payer=payer))
     return page.go(f"{PATH}/orders/{placed.number}")
 
 
@@ -63,17 +78,36 @@ async def redeem(page: Page) -> Response:
             "POST", f"/admin/v1/wallets/{payer.wallet}/redeem", Redeemed, {"code": code}
         )
     except Refused as refused:
-        return await _show(page, Typed(refused, code=code, payer=payer))
+        return await _show(page, Typed(refused, "redeem", code=code, payer=payer))
     return await _show(page, Typed(redeemed=done, payer=payer))
+
+
+async def transfer(page: Page) -> Response:
+    """To a member or a group by name; the same form that comes twice moves them once."""
+    payer = chosen(page, await payers(page), page.field("wallet"))
+    typed = Wanted(*(page.field(name) for name in Wanted.__struct_fields__))
+    receiver = {"to_member": typed.member or None, "to_group": typed.group or None}
+    told = repr((typed, payer.wallet)).encode()
+    try:
+        done = await page.api.send(
+            "POST",
+            f"/admin/v1/wallets/{payer.wallet}/transfers",
+            Transfer,
+            {"amount": figure(typed.tokens), "reason": typed.reason, **receiver},
+            idempotency_key=f"{page.field('once')}-{hashlib.sha256(told).hexdigest()[:32]}",
+        )
+    except Refused as refused:
+        return await _show(page, Typed(refused, "transfer", transfer=typed, payer=payer))
+    return await _show(page, Typed(transfer=typed, moved=done, payer=payer))
 
 
 async def _show(page: Page, typed: Typed) -> Response:
     if "admin" not in page.session.scopes:
         return page.render("shop/closed.html", status=403)
-    mine, packages = await asyncio.gather(
-        payers(page), page.api.get(PACKAGES, PackageList, limit=MOST_PACKAGES)
+    known, packages = await asyncio.gather(
+        around(page), page.api.get(PACKAGES, PackageList, limit=MOST_PACKAGES)
     )
-    payer = typed.payer or chosen(page, mine, page.query.get("wallet", ""))
+    payer = typed.payer or chosen(page, known.payers, page.query.get("wallet", ""))
     orders = await page.api.get(
         f"/admin/v1/wallets/{payer.wallet}/orders",
         OrderList,
@@ -84,7 +118,8 @@ async def _show(page: Page, typed: Typed) -> Response:
         "shop/page.html",
         status=typed.refused.status if typed.refused else 200,
         packages=packages.data,
-        payers=mine,
+        payers=known.payers,
+        known=known,
         payer=payer,
         orders=orders.data,
         after=orders.next,
@@ -97,4 +132,5 @@ ROUTES = (
     Route("GET", PATH, show),
     Route("POST", PATH, order),
     Route("POST", f"{PATH}/redeem", redeem),
+    Route("POST", f"{PATH}/transfer", transfer),
 )

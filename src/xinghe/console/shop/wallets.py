@@ -1,4 +1,4 @@
-"""For which wallets somebody may buy: his own, and those of the groups that he manages."""
+"""The wallets at somebody's disposal: his own, and those of the groups that he manages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import asyncio
 
 import msgspec
 
+from xinghe.admin.groups import GroupView, MembershipList
 from xinghe.admin.members import MemberView
-from xinghe.console.groups import groups
+from xinghe.console.groups import GROUPS, MOST, groups, listed, managed
 from xinghe.console.page import Page
+
+MANAGED = 5
+"""Groups whose members are offered as receivers."""
 
 
 class Payer(msgspec.Struct, frozen=True):
@@ -18,12 +22,39 @@ class Payer(msgspec.Struct, frozen=True):
     group: str = ""
 
 
+class Around(msgspec.Struct, frozen=True):
+    """Whose Tokens one may spend, one's own first; and to whom they may be moved: the names of
+    groups, and of those members whom one may know.
+    """
+
+    payers: list[Payer]
+    groups: list[str]
+    members: list[str]
+
+
 async def payers(page: Page) -> list[Payer]:
     """One's own first."""
-    member, managed = await asyncio.gather(page.api.get(page.member, MemberView), groups(page))
-    of_groups = [
-        Payer(each.wallet, each.name) for each in managed if each.wallet is not msgspec.UNSET
-    ]
+    member, mine = await asyncio.gather(page.api.get(page.member, MemberView), groups(page))
+    return _payers(member, mine)
+
+
+async def around(page: Page) -> Around:
+    member, known = await asyncio.gather(page.api.get(page.member, MemberView), listed(page))
+    members: list[str] = []
+    if not page.session.member.operator:  # he may know everybody
+        places = await asyncio.gather(
+            *(
+                page.api.get(f"{GROUPS}/{each.id}/members", MembershipList, limit=MOST)
+                for each in managed(known)[:MANAGED]
+            )
+        )
+        names = {each.name: None for place in places for each in place.data}
+        members = [each for each in names if each != member.name]
+    return Around(_payers(member, managed(known)), [each.name for each in known], members)
+
+
+def _payers(member: MemberView, mine: list[GroupView]) -> list[Payer]:
+    of_groups = [Payer(each.wallet, each.name) for each in mine if each.wallet is not msgspec.UNSET]
     return [Payer(member.wallet), *of_groups]
 
 

@@ -4,6 +4,7 @@ Amounts are those of the event, in units of the currency. Whatever the order in 
 and however often, an order is paid if its price has come, and nothing is credited twice.
 """
 
+import itertools
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -101,16 +102,22 @@ def events(
     limit: int = 100,
 ) -> list[Row]:
     """The newest first: of an order, or those alone that somebody should look at."""
-    conditions, values = ["id < $1"], [2**62 if before is None else before]
+    asked: list[tuple[str, object]] = [("id <", 2**62 if before is None else before)]
     if order_id is not None:
-        conditions.append("order_id = $2")
-        values.append(order_id)
-    if alarming:
-        conditions.append(f"outcome IN ({', '.join(map(repr, LOOKED_AT))})")
+        asked.append(("order_id =", order_id))
+    if not alarming:
+        return _newest(connection, asked, limit)
+    # Of each outcome the newest, by its index: they are few among very many.
+    found = [_newest(connection, [*asked, ("outcome =", each)], limit) for each in LOOKED_AT]
+    return sorted(itertools.chain(*found), key=lambda row: -row.id)[:limit]
+
+
+def _newest(connection: Connection, asked: list[tuple[str, object]], limit: int) -> list[Row]:
+    conditions = " AND ".join(f"{text} ${n}" for n, (text, _) in enumerate(asked, 1))
     rows = connection.rows(
-        f"SELECT {_COLUMNS} FROM payment_events "  # noqa: S608
-        f"WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT {limit:d}",
-        *values,
+        f"SELECT {_COLUMNS} FROM payment_events WHERE {conditions} "  # noqa: S608
+        f"ORDER BY id DESC LIMIT {limit:d}",
+        *(value for _, value in asked),
     )
     return [Row(*row) for row in rows]
 

@@ -16,7 +16,7 @@ from xinghe.storage import Connection
 MOST = 100
 
 
-class PaymentOrder(msgspec.Struct, kw_only=True):
+class PayingWallets(msgspec.Struct, kw_only=True):
     """The first wallet that covers a request pays for it: `own`, or that of a group, by name."""
 
     object: Literal["payment_order"] = "payment_order"
@@ -24,7 +24,7 @@ class PaymentOrder(msgspec.Struct, kw_only=True):
     order: list[str]
 
 
-class NewPaymentOrder(Body):
+class NewPayingWallets(Body):
     """`own`, and names of groups that the member is in, or of their organisations."""
 
     order: Annotated[
@@ -33,13 +33,13 @@ class NewPaymentOrder(Body):
     ]
 
 
-async def get(call: Call[None]) -> PaymentOrder:
+async def get(call: Call[None]) -> PayingWallets:
     who = call.target
     found = await call.tagged(who.appid, lambda c: group_tables.sources(c, who.id))
     return _view(who.appid, found)
 
 
-async def put(call: Call[NewPaymentOrder]) -> PaymentOrder:
+async def put(call: Call[NewPayingWallets]) -> PayingWallets:
     """A wallet that does not pay for the member yet is added by who manages the group alone."""
     appid, order, caller = call.target.appid, call.given.order, call.exchange.principal
 
@@ -66,5 +66,5 @@ async def put(call: Call[NewPaymentOrder]) -> PaymentOrder:
     return _view(appid, await groups.set_payment(appid, order))
 
 
-def _view(appid: str, found: list[group_tables.Source]) -> PaymentOrder:
-    return PaymentOrder(member=appid, order=[each.group or OWN for each in found])
+def _view(appid: str, found: list[group_tables.Source]) -> PayingWallets:
+    return PayingWallets(member=appid, order=[each.group or OWN for each in found])
