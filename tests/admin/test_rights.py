@@ -108,6 +108,7 @@ config.change       | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 |
 config.versions     | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
 config.version      | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
 config.revert       | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
+live.get            | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
 audit.list          | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 403 | 403 | 403
 """
 
@@ -265,6 +266,7 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "config.versions": lambda w: ("GET", "/config/versions", None),
     "config.version": lambda w: ("GET", "/config/versions/1", None),
     "config.revert": lambda w: ("POST", "/config/revert", {"version": 1}),
+    "live.get": lambda w: ("GET", "/live", None),
     "audit.list": lambda w: ("GET", "/audit", None),
 }  # fmt: skip
 

@@ -74,7 +74,7 @@ async def test_both_run_until_the_last_request_of_the_old_one_has_ended(
         (_, new) = told.wanted[-1]
         assert told.wanted[-1] == [old, new]
         assert (live.serves(old), live.serves(new)) == (False, True)
-        assert live.draining == ["tiny"]
+        assert [each.name for each in live.draining] == ["tiny"]
         # The way back needs nobody to be started.
         await live.apply(catalog(settings, file))
         assert live.now.deployments.of_chat["tiny"] is leased

@@ -222,6 +222,7 @@ RIGHTS: Mapping[str, Right] = {
     "config.versions": Right(OPERATORS),
     "config.version": Right(OPERATORS),
     "config.revert": Right(OPERATORS),
+    "live.get": Right(OPERATORS),
     "audit.list": Right(OPERATORS),
 }
 

@@ -8,6 +8,7 @@ from xinghe.admin import (
     config,
     groups,
     invitations,
+    live,
     members,
     orders,
     packages,
@@ -279,6 +280,10 @@ OPERATIONS = (
         "config.revert", "POST", f"{CONFIG}/revert", "Apply an old version again.",
         targets.service, config.revert, config.ConfigChanged, StrictForm(config.Revert),
         repeatable=True, conditional=True,
+    ),
+    Operation(
+        "live.get", "GET", "/live", "What this gateway does now, and did in the last minutes.",
+        targets.service, live.get, live.LiveView,
     ),
     Operation(
         "audit.list", "GET", "/audit", "Who did what, when; the newest first.",

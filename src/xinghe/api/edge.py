@@ -22,7 +22,7 @@ from xinghe.api.priced import REALM
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.dispatch import Live
 from xinghe.limits import MEMBER, Ask, Limiter, per_second
-from xinghe.observe import metrics
+from xinghe.observe import live, metrics
 from xinghe.storage import now
 from xinghe.usage.failures import Failed, Failures
 
@@ -166,6 +166,22 @@ def _record(exchange: Exchange) -> None:
         operation, exchange.model, str(exchange.status), exchange.error_code
     ).inc()
     metrics.DURATION.labels(operation).observe(seconds)
+    ms = round(seconds * 1000, 1)
+    if operation in PRICED:
+        principal = exchange.principal
+        live.WINDOW.ended(
+            live.Ended(
+                at=now(),
+                request_id=exchange.request_id,
+                appid=principal.appid,
+                member=principal.member_name,
+                operation=operation,
+                model=exchange.model,
+                status=exchange.status,
+                code=exchange.error_code,
+                ms=ms,
+            )
+        )
     log.info(
         "request",
         method=exchange.method,
@@ -174,7 +190,7 @@ def _record(exchange: Exchange) -> None:
         code=exchange.error_code or None,
         model=exchange.model or None,
         appid=exchange.principal.appid or None,
-        ms=round(seconds * 1000, 1),
+        ms=ms,
     )
 
 

@@ -18,10 +18,9 @@ from xinghe.api.exchange import NO_STORE, new_request_id
 from xinghe.api.models import ModelList
 from xinghe.api.openapi import document
 from xinghe.dispatch import Live, Serving
-from xinghe.dispatch.chat import ChatDeployment
 from xinghe.images.store import ImageStore
 from xinghe.observe import metrics
-from xinghe.outbound.replicas import OnServers, ServerState
+from xinghe.outbound.replicas import ServerState
 from xinghe.safety import Moderator
 from xinghe.safety.upstream import SETTING
 from xinghe.search.corpus import SERVED_AT, Corpus
@@ -53,18 +52,12 @@ class Readiness:
     @property
     def draining(self) -> list[str]:
         """Deployments that serve no more, but for requests that began with them."""
-        return self._live.draining
+        return [each.name for each in self._live.draining]
 
     @property
     def servers(self) -> dict[str, list[ServerState]]:
         """By deployment, how each of the servers is that it is on."""
-        found = dict[str, list[ServerState]]()
-        for name, leased in self._live.now.deployments.by_name.items():
-            at_work = leased.at_work
-            serving = at_work.engine if isinstance(at_work, ChatDeployment) else at_work
-            if isinstance(serving, OnServers):
-                found[name] = serving.servers
-        return found
+        return self._live.now.deployments.servers
 
     @property
     def refusals(self) -> dict[str, int]:

@@ -27,7 +27,7 @@ from xinghe.generation.vetting import Vetting
 from xinghe.images.store import ImageStore
 from xinghe.ledger import Ledger, OverBudget
 from xinghe.limits import MEMBER, Admission, Ask, Limiter, asked, per_minute
-from xinghe.observe import metrics
+from xinghe.observe import live, metrics
 from xinghe.observe.speeds import Speeds
 from xinghe.regular import Regular
 from xinghe.settings import Settings
@@ -157,6 +157,8 @@ async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
         )
     for kind in work.counts:
         metrics.TOKENS.labels(model, kind).inc(getattr(usage, kind))
+    writing = ended - (usage.first or usage.arrived)
+    live.WINDOW.tokens(model, usage.prompt_tokens, usage.completion_tokens, writing)
     return result
 
 

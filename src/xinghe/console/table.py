@@ -1,6 +1,7 @@
 """All pages: each folder tells at which paths it answers."""
 
 from xinghe.console.bill import page as bill
+from xinghe.console.live import page as live
 from xinghe.console.models import page as models
 from xinghe.console.overview import page as overview
 from xinghe.console.reference import page as reference
@@ -29,6 +30,7 @@ ROUTES: tuple[Route, ...] = (
     *sold_packages.ROUTES,
     *sold_codes.ROUTES,
     *payment_events.ROUTES,
+    *live.ROUTES,
     *models.ROUTES,
     *usage.ROUTES,
     *bill.ROUTES,

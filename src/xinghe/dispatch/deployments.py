@@ -37,6 +37,7 @@ from xinghe.images import ImageEngine
 from xinghe.images.diffusion import DiffusionEngine
 from xinghe.images.preview import PreviewEngine
 from xinghe.images.upstream import Fetch, UpstreamImageEngine
+from xinghe.outbound.replicas import OnServers, ServerState
 from xinghe.settings import Embedding, Settings
 from xinghe.weights import WeightsError, local_file, resolve
 from xinghe.workers import Worker
@@ -119,6 +120,17 @@ class Deployments:
 
     def image_engines(self, card: ModelCard) -> list[ImageEngine]:
         return [self.of_images[name].at_work for name in card.chain]
+
+    @property
+    def servers(self) -> dict[str, list[ServerState]]:
+        """By deployment, how each of the servers is that it is on."""
+        found = dict[str, list[ServerState]]()
+        for name, leased in self.by_name.items():
+            at_work = leased.at_work
+            serving = at_work.engine if isinstance(at_work, ChatDeployment) else at_work
+            if isinstance(serving, OnServers):
+                found[name] = serving.servers
+        return found
 
     def behind(self, card: ModelCard) -> tuple[AnyLeased, ...]:
         """All that a request to a model may come to: it holds them until it has ended."""

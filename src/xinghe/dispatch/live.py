@@ -98,10 +98,10 @@ class Live:
         ]
 
     @property
-    def draining(self) -> list[str]:
+    def draining(self) -> list[AnyLeased]:
         """Deployments that serve no more, and are still held."""
         serving = self.now.deployments.by_name.values()
-        return [each.name for each in self._kept if each not in serving]
+        return [each for each in self._kept if each not in serving]
 
     async def start(self) -> None:
         """Begin to load the weights that take long."""

@@ -112,6 +112,18 @@ class AdmissionQueue(Protocol):
     """Lets requests work on an engine, so many at once; the others wait, accounts in turn."""
 
     @property
+    def places(self) -> int:
+        """How many requests may be at work at once."""
+
+    @property
+    def at_work(self) -> int:
+        """How many are."""
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their place."""
+
+    @property
     def expected_wait(self) -> float:
         """Seconds until a newcomer would be let in, as far as the past tells; at least one."""
 

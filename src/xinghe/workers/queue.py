@@ -169,6 +169,14 @@ class Slots:
         self._mean_stay = FIRST_GUESS
 
     @property
+    def places(self) -> int:
+        return self._count
+
+    @property
+    def at_work(self) -> int:
+        return self._count - self._free
+
+    @property
     def waiting(self) -> int:
         return self._queue.waiting + len(self._priority)
 

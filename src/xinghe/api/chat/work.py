@@ -29,7 +29,7 @@ from xinghe.generation.planning import Counted, GenerationRequest, count
 from xinghe.generation.runner import PassRunner
 from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.vetting import VettedForm, VettedTools
-from xinghe.observe import metrics
+from xinghe.observe import live, metrics
 
 FORMS = {
     Capability.JSON_SCHEMA: "response_format.json_schema",
@@ -282,6 +282,7 @@ class ChatWork(msgspec.Struct, eq=False):
             self.usage.first = batch.arrived
             seconds = batch.arrived - self._exchange.body_read_at
             metrics.FIRST_TOKEN.labels(self._request.model).observe(seconds)
+            live.WINDOW.first_token(self._request.model, seconds)
         if not self._told and not all(
             isinstance(delta, SearchingDelta | SourcesDelta) for delta in batch.deltas
         ):

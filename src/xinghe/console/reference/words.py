@@ -175,6 +175,11 @@ GROUPS = (
         },
     ),
     Group(
+        "live",
+        Told("实时状态", "Live view"),
+        {"live.get": Told("网关此刻与最近几分钟", "What the gateway does now")},
+    ),
+    Group(
         "audit",
         Told("操作记录", "Audit log"),
         {"audit.list": Told("操作记录", "Who did what, when")},

@@ -84,6 +84,15 @@ class ContextAdmissionQueue:
         return self
 
     @property
+    def places(self) -> int:
+        return self._count
+
+    @property
+    def at_work(self) -> int:
+        """Also those that are at spare places."""
+        return len(self._at_work)
+
+    @property
     def waiting(self) -> int:
         return len(self._waiting)
 

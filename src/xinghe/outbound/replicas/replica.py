@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 import structlog
 
-from xinghe.observe import metrics
+from xinghe.observe import live, metrics
 from xinghe.outbound.client import Server
 from xinghe.outbound.faults import CallFailed, Refused, Unreachable, Whose
 from xinghe.outbound.replicas.breaker import CircuitBreaker, Cooldown
@@ -166,7 +166,9 @@ class Replica:
 
     def count(self, error: CallFailed) -> None:
         """Count a request that it did not answer."""
-        metrics.REPLICA_FAILURES.labels(self.deployment, self.name, kind_of(error)).inc()
+        kind = kind_of(error)
+        metrics.REPLICA_FAILURES.labels(self.deployment, self.name, kind).inc()
+        live.WINDOW.fault(live.Fault(self.deployment, self.name, kind))
 
     async def probe(self, seconds: float) -> bool:
         """Whether somebody is there: it costs a server next to nothing to tell that."""
