@@ -111,7 +111,8 @@ BODY = {
     "orders.confirm": {"reference": "x"}, "orders.refund": {"reason": "x", "reference": "x"},
     "members.change": {}, "paying_wallets.set": {"order": ["own"]}, "tokens.create": {},
     "tokens.change": {}, "groups.change": {}, "memberships.add": {"member": "x"},
-    "memberships.change": {"role": "member"}, "invitations.create": {},
+    "memberships.change": {"role": "member"}, "memberships.move": {"group": 1},
+    "people.limit": {"members": ["x"], "amount": 1}, "invitations.create": {},
     "wallets.grant": {"amount": 1, "reason": "x"}, "budgets.change": {"amount": 1},
     "wallets.redeem": {"code": "x"}, "wallets.transfer": {"to": 1, "amount": 1, "reason": "x"},
 }  # fmt: skip

@@ -58,6 +58,18 @@ def test_an_invitation_is_shown_once(desk: Desk, operator: Person) -> None:
         assert gone.json["state"] == "revoked"
 
 
+def test_an_invitation_that_is_sent_twice_is_one_and_its_code_told_once(
+    desk: Desk, operator: Person
+) -> None:
+    path = f"/groups/{desk.group(unique()).id}/invitations"
+    first, again = (
+        desk.send("POST", path, operator.token, {}, idempotency_key="once") for _ in range(2)
+    )
+    assert again.json == {name: value for name, value in first.json.items() if name != "code"}
+    assert len(desk.send("GET", path, operator.token).json["data"]) == 1
+    assert desk.send("POST", path, operator.token, {}, idempotency_key="other").json["code"]
+
+
 def test_who_holds_back_a_body_keeps_no_role_that_he_loses_meanwhile(desk: Desk) -> None:
     group, owner, other = desk.group(unique()), desk.person(unique()), desk.person(unique())
     for each in (owner, other):

@@ -54,6 +54,10 @@ memberships.list    | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 |
 memberships.add     | 200 | 403 | 403 | 403 | 403  | 403    | 403  | 404 | 404 | 404
 memberships.change  | 200 | 200 | 403 | 200 | 403  | 404    | 403  | 404 | 404 | 404
 memberships.remove  | 200 | 200 | 200 | 200 | 200  | 404    | 200  | 404 | 404 | 404
+memberships.move    | 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
+people.list         | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
+people.get          | 200 | 200 | 200 | 200 | 200  | 404    | 403  | 404 | 404 | 404
+people.limit        | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
 invitations.list    | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
 invitations.create  | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
 invitations.revoke  | 200 | 200 | 200 | 200 | 200  | 403    | 403  | 404 | 404 | 404
@@ -126,6 +130,7 @@ class World:
     """A class made anew for one request, and who asks.
 
     `budget` is the pupil's; two are of his token, of which one he has made himself, `own_budget`.
+    `other` is one more class of the school, in which who is in the class has the same role.
     `package` is for the class. The pupil has ordered it for himself and, when he was its manager,
     for the class: `group_order`, and `paid`, which is paid.
     """
@@ -133,6 +138,7 @@ class World:
     caller: Person
     school: group_tables.Group
     group: group_tables.Group
+    other: group_tables.Group
     pupil: Person
     newcomer: Person
     budget: int
@@ -179,6 +185,14 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     ),
     "memberships.remove": lambda w: (
         "DELETE", f"/groups/{w.group.id}/members/{w.pupil.id}", None,
+    ),
+    "memberships.move": lambda w: (
+        "POST", f"/groups/{w.group.id}/members/{w.pupil.id}/move", {"group": w.other.id},
+    ),
+    "people.list": lambda w: ("GET", f"/groups/{w.group.id}/people", None),
+    "people.get": lambda w: ("GET", f"/groups/{w.group.id}/people/{w.pupil.id}", None),
+    "people.limit": lambda w: (
+        "POST", f"/groups/{w.group.id}/budgets", {"members": [w.pupil.id], "amount": 5},
     ),
     "invitations.list": lambda w: ("GET", f"/groups/{w.group.id}/invitations", None),
     "invitations.create": lambda w: ("POST", f"/groups/{w.group.id}/invitations", {}),
@@ -339,6 +353,9 @@ def made(connection: Connection, role: str) -> World:
             parent = school.id if where == "other class" else None
             groups[where] = group_tables.insert_group(connection, unique(), parent, None)
         put(connection, groups[where].id, caller, place)
+    other = group_tables.insert_group(connection, unique(), school.id, None)
+    if role in PLACES and PLACES[role][0] == "class":
+        put(connection, other.id, caller, PLACES[role][1])
     newcomer = person(connection, unique())
     token = connection.value("SELECT id FROM tokens WHERE public_id = $1", pupil.public_id)
     made_by = {"budget": caller.number, "token_budget": newcomer.number, "own_budget": pupil.number}
@@ -372,6 +389,7 @@ def made(connection: Connection, role: str) -> World:
         caller,
         school,
         groups["class"],
+        other,
         pupil,
         newcomer,
         invitation=invitation,

@@ -4,16 +4,17 @@ The ledger counts those of Tokens and of requests, `limits` the others. Amounts 
 (`tokens`) or numbers, times microseconds UTC.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
-from xinghe.accounts.audit import record
+from xinghe.accounts.audit import alone, record
 from xinghe.accounts.rules import MAX_BALANCE, AccountError, check_models, check_zone
 from xinghe.ledger import PERIODS, Budget, Window
 from xinghe.ledger.budgets import count, written
 from xinghe.ledger.windows import HOUR
-from xinghe.storage import Connection, now
+from xinghe.storage import Connection, among, now
 
 Unit = Literal["tokens", "requests", "rpm", "tpm", "concurrent"]
 KINDS = ("token", "member", "group")
@@ -25,7 +26,9 @@ _COLUMNS = (
     "b.group_id, b.created_at, b.created_by, "
     "(SELECT t.public_id FROM tokens t WHERE t.id = b.token_id), "
     "(SELECT m.name FROM members m WHERE m.id = b.member_id), "
-    "(SELECT g.name FROM groups g WHERE g.id = b.group_id)"
+    "(SELECT g.name FROM groups g WHERE g.id = b.group_id), "
+    "(SELECT m.appid FROM members m WHERE m.id = b.member_id), "
+    "(SELECT m.appid FROM members m WHERE m.id = b.created_by)"
 )
 MOST = 10**12
 """Of what is no Tokens."""
@@ -61,8 +64,9 @@ class NewBudget(msgspec.Struct, frozen=True):
 class BudgetState(msgspec.Struct, frozen=True):
     """A budget, and what is `used` of it now; None where memory alone knows.
 
-    `whose` names its token, member or group, or the whole service; `opens_at` is when the running
-    window of the calendar ends (None: it does not, or it rolls).
+    `whose` names its token, member or group, or the whole service; `token`, `member` and `maker`
+    are public ids. `opens_at` is when the running window of the calendar ends (None: it does not,
+    or it rolls).
     """
 
     id: int
@@ -76,8 +80,16 @@ class BudgetState(msgspec.Struct, frozen=True):
     created_at: int
     created_by: int | None
     whose: str
+    token: str | None
+    member: str | None
+    maker: str | None
     used: int | None
     opens_at: int | None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is left in the running window."""
+        return self.used is not None and self.used >= self.amount
 
 
 def subject(budget: int) -> str:
@@ -91,6 +103,7 @@ def create(connection: Connection, actor: str, new: NewBudget) -> int:
     Raises `AccountError`.
     """
     check_budget(new)
+    alone(connection)  # two at once would both be the last that may be made
     column = next((name for name in _OF_SUBJECT if getattr(new, name) is not None), None)
     where, parameters = (
         (OF_NOBODY, []) if column is None else (f"b.{column} = $1", [getattr(new, column)])
@@ -149,7 +162,9 @@ def states(connection: Connection, where: str, *subject: object) -> list[BudgetS
         "ORDER BY b.id",
         *subject,
     )
-    return [_state(connection, at, *row) for row in rows]
+    windows = {row[0]: _window(row) for row in rows}
+    used = _used(connection, at, {row[0]: windows[row[0]] for row in rows if row[3] is not None})
+    return [_state(at, windows[row[0]], used, row) for row in rows]
 
 
 def cap_of(connection: Connection, token_id: int) -> BudgetState | None:
@@ -191,36 +206,54 @@ def state(connection: Connection, budget: int) -> BudgetState:
     return found[0]
 
 
-def _state(connection: Connection, at: int, budget: int, unit: Any, amount: int, *rest: Any) -> Any:
-    per, rolling, zone, model, token, member, group, created_at, created_by, *names = rest
+def _window(row: tuple[Any, ...]) -> Window:
+    per, rolling, zone = row[3:6]
+    return Window(per or "total", bool(rolling), zone)
+
+
+def _used(connection: Connection, at: int, windows: Mapping[int, Window]) -> dict[int, int]:
+    """What is used of budgets that the ledger counts, by their ids."""
+    found = dict.fromkeys(windows, 0)
+    together: dict[int, list[int]] = {}
+    for budget, window in windows.items():
+        together.setdefault(window.first(at), []).append(budget)
+    for first, budgets in together.items():
+        some, ids = among(connection, "budget_id", "$1", budgets)
+        found |= dict(
+            connection.rows(
+                "SELECT budget_id, CAST(sum(used) AS BIGINT) FROM budget_windows "  # noqa: S608
+                f"WHERE {some} AND since >= $2 GROUP BY budget_id",
+                ids,
+                first,
+            )
+        )
+    return found
+
+
+def _state(at: int, window: Window, used: Mapping[int, int], row: tuple[Any, ...]) -> BudgetState:
+    budget, unit, amount, per, _, _, model, token, member, group, created_at, created_by = row[:12]
+    *names, appid, maker = row[12:]
     whose = next(
         (f"{kind} {name}" for kind, name in zip(KINDS, names, strict=True) if name is not None),
         "the service",
     )
-    window = Window(per or "total", bool(rolling), zone)
-    used, opens_at = None, None
-    if per is not None:
-        used = connection.value(
-            "SELECT CAST(coalesce(sum(used), 0) AS BIGINT) FROM budget_windows "
-            "WHERE budget_id = $1 AND since >= $2",
-            budget,
-            window.first(at),
-        )
-        opens_at = None if window.rolling else window.left(window.part(at))
     return BudgetState(
-        budget,
-        unit,
-        amount,
-        window,
-        model,
-        token,
-        member,
-        group,
-        created_at,
-        created_by,
-        whose,
-        used,
-        opens_at,
+        id=budget,
+        unit=unit,
+        amount=amount,
+        window=window,
+        model=model,
+        token_id=token,
+        member_id=member,
+        group_id=group,
+        created_at=created_at,
+        created_by=created_by,
+        whose=whose,
+        token=names[0],
+        member=appid,
+        maker=maker,
+        used=used.get(budget),
+        opens_at=None if per is None or window.rolling else window.left(window.part(at)),
     )
 
 

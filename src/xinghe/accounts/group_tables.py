@@ -246,7 +246,7 @@ def sources(connection: Connection, member_id: int) -> list[Source]:
         "WHERE o.member_id = $1 ORDER BY o.position",
         member_id,
     )
-    names = {member_id: None, **(_wallets(connection, member_id) if rows else {})}
+    names = {member_id: None, **(payable(connection, member_id) if rows else {})}
     found = [Source(wallet, names[wallet], left) for wallet, left in rows if wallet in names]
     if found:
         return found
@@ -266,7 +266,7 @@ def pay_by(connection: Connection, member_id: int, wallets: Sequence[int]) -> No
 
 def usable_wallet(connection: Connection, member: Member, name: str) -> int:
     """The wallet of a group that a member is in, or of its organisation. Raises `AccountError`."""
-    for wallet, found in _wallets(connection, member.id).items():
+    for wallet, found in payable(connection, member.id).items():
         if found == name:
             return wallet
     raise AccountError(f"the group {name!r} cannot pay for {member.name!r}, who is not in it")
@@ -299,8 +299,8 @@ def _taken(name: str) -> AccountError:
     return AccountError(f"there is a group {name!r} already")
 
 
-def _wallets(connection: Connection, member_id: int) -> dict[int, str]:
-    """Those of the groups that a member is in and of their organisations, with their names."""
+def payable(connection: Connection, member_id: int) -> dict[int, str]:
+    """The wallets of a member's groups and of their organisations, with the groups' names."""
     rows = connection.rows(
         "SELECT u.wallet_id, u.name FROM memberships s "
         "JOIN groups g ON g.id = s.group_id JOIN groups u ON u.id IN (g.id, g.parent_id) "

@@ -271,6 +271,29 @@ def join(
     return group_tables.membership(connection, group, member)
 
 
+def move(connection: Connection, actor: str, group: int, to: int, member: str) -> Membership:
+    """Move a plain member into another group, whose wallet pays where that of the first did.
+
+    Raises `AccountError`.
+    """
+    wallets = [group_tables.group(connection, each).wallet_id for each in (group, to)]
+    connection.lock([*wallets, tables.member(connection, member).id])
+    source, target = (group_tables.group(connection, each) for each in (group, to))
+    who = tables.member(connection, member)
+    before = group_tables.membership(connection, source, who)
+    if before.role != "member":
+        raise AccountError(f"{who.name!r} is {before.role} of {source.name!r}: no plain member")
+    paid = [each.wallet_id for each in group_tables.sources(connection, who.id)]
+    group_tables.leave(connection, source.id, who.id)
+    gone = {"member": who.appid, "role": before.role}
+    record(connection, actor, "group.remove", source.subject, before=gone)
+    join(connection, actor, target, who, "member", "group")
+    order = [target.wallet_id if each == source.wallet_id else each for each in paid]
+    usable = {*group_tables.payable(connection, who.id), who.id}
+    group_tables.pay_by(connection, who.id, [each for each in order if each in usable])
+    return group_tables.membership(connection, target, who)
+
+
 def check_group_name(value: str) -> str:
     """As of a member, but no number, which is an id, nor `OWN`. Raises `AccountError`."""
     if rules.check_name(value) == OWN or value.isdecimal():

@@ -179,6 +179,13 @@ RIGHTS: Mapping[str, Right] = {
     "memberships.add": Right(OPERATORS),  # others invite: nobody is put into a group unasked
     "memberships.change": Right(OWNERS),
     "memberships.remove": Right(MANAGERS | {Relation.SELF}),
+    # into another group that the caller manages, too
+    "memberships.move": Right(MANAGERS),
+    "people.list": Right(MANAGERS),
+    # a manager: plain members alone
+    "people.get": Right(MANAGERS),
+    # of those alone whose budgets the caller may set one by one
+    "people.limit": Right(MANAGERS),
     "invitations.list": Right(MANAGERS),
     "invitations.create": Right(MANAGERS, {"role": OWNERS, "tokens": OPERATORS}),
     "invitations.revoke": Right(MANAGERS),

@@ -114,7 +114,7 @@ async def list_(call: Call[BudgetQuery]) -> BudgetList:
             kind = next(each for each in ("member", "group", "token") if getattr(given, each))
             where = f"b.{kind}_id = $1 AND b.id > $2"
             states = budgets.states(connection, where, target.id, given.behind)
-        return [view(connection, each) for each in states[: given.limit + 1]]
+        return [view(each) for each in states[: given.limit + 1]]
 
     found = await call.services.database.read(operation)
     return page(BudgetList, found, given.limit, lambda each: each, "id")
@@ -192,25 +192,25 @@ def _amount(unit: str, amount: float) -> int:
 
 
 def _found(connection: Connection, budget: int) -> BudgetView:
-    return view(connection, budgets.state(connection, budget))
+    return view(budgets.state(connection, budget))
 
 
 def of_token(connection: Connection, token_id: int) -> list[BudgetView]:
     """Those of an access token, the oldest first."""
     found = budgets.states(connection, "b.token_id = $1", token_id)
-    return [view(connection, each) for each in found]
+    return [view(each) for each in found]
 
 
-def view(connection: Connection, state: BudgetState) -> BudgetView:
+def view(state: BudgetState) -> BudgetView:
     def shown(amount: int) -> Any:
         return as_tokens(amount) if state.unit == "tokens" else as_tokens(amount * MICRO)
 
     windowed = state.unit in COUNTED
     return BudgetView(
         id=state.id,
-        member=connection.value("SELECT appid FROM members WHERE id = $1", state.member_id),
+        member=state.member,
         group=state.group_id,
-        token=connection.value("SELECT public_id FROM tokens WHERE id = $1", state.token_id),
+        token=state.token,
         model=state.model,
         unit=state.unit,
         amount=shown(state.amount),
@@ -220,5 +220,5 @@ def view(connection: Connection, state: BudgetState) -> BudgetView:
         zone=state.window.zone,
         opens_at=told_or_never(state.opens_at),
         created_at=told(state.created_at),
-        created_by=connection.value("SELECT appid FROM members WHERE id = $1", state.created_by),
+        created_by=state.maker,
     )

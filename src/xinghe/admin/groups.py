@@ -148,19 +148,19 @@ async def members(call: Call[Paging]) -> MembershipList:
     found = await Groups(call.services.database).members(
         call.target.id, after=given.behind, limit=given.limit + 1
     )
-    return page(MembershipList, found, given.limit, _place, "member_id")
+    return page(MembershipList, found, given.limit, place_view, "member_id")
 
 
 async def add(call: Call[NewMembership]) -> MembershipView:
     body = call.given
-    return _place(
+    return place_view(
         await _service(call).add(call.target.id, body.member, role=body.role, pays=body.pays)
     )
 
 
 async def set_role(call: Call[MembershipChange]) -> MembershipView:
     place: Membership = call.target
-    return _place(await _service(call).set_role(place.group_id, place.appid, call.given.role))
+    return place_view(await _service(call).set_role(place.group_id, place.appid, call.given.role))
 
 
 async def remove(call: Call[None]) -> Deleted:
@@ -189,7 +189,8 @@ def _view(call: Call[Any], found: Group) -> GroupView:
     return view
 
 
-def _place(found: Membership) -> MembershipView:
+def place_view(found: Membership) -> MembershipView:
+    """As the API tells a place."""
     return MembershipView(
         group=found.group_id,
         member=found.appid,

@@ -60,7 +60,9 @@ async def list_(call: Call[Paging]) -> InvitationList:
 
 async def create(call: Call[NewInvitation]) -> InvitationView:
     body = call.given
-    made, code = await Invitations(call.services.database, actor=call.actor).create(
+    # What is kept for a repeated call has no code: that is told once.
+    service = Invitations(call.transaction(keep=_view), actor=call.actor)
+    made, code = await service.create(
         call.target.id,
         role=body.role,
         pays=body.pays,

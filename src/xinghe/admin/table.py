@@ -4,6 +4,7 @@ from xinghe.accounts.rights import RIGHTS
 from xinghe.admin import (
     audit,
     budgets,
+    charge,
     codes,
     config,
     groups,
@@ -14,6 +15,7 @@ from xinghe.admin import (
     packages,
     paying_wallets,
     payment_events,
+    people,
     targets,
     tokens,
     transfers,
@@ -123,13 +125,30 @@ OPERATIONS = (
         targets.membership, groups.remove, Deleted,
     ),
     Operation(
+        "memberships.move", "POST", f"{PLACE}/move", "Move a member into another group.",
+        targets.membership, charge.move, groups.MembershipView, StrictForm(charge.Move),
+    ),
+    Operation(
+        "people.list", "GET", f"{GROUP}/people", "Who is in a group: what each spent and has left.",
+        targets.group, people.list_, people.PersonList, query=Query(people.PersonQuery),
+    ),
+    Operation(
+        "people.get", "GET", f"{GROUP}/people/{{member}}", "One of a group: spent, left, budgets.",
+        targets.membership, people.get, people.PersonView, query=Query(people.PersonZone),
+    ),
+    Operation(
+        "people.limit", "POST", f"{GROUP}/budgets", "Set the budgets of members of a group.",
+        targets.group, charge.limit, charge.BudgetsSet, StrictForm(charge.NewBudgets),
+        repeatable=True,
+    ),
+    Operation(
         "invitations.list", "GET", f"{GROUP}/invitations", "List the invitations into a group.",
         targets.group, invitations.list_, invitations.InvitationList, query=PAGE,
     ),
     Operation(
         "invitations.create", "POST", f"{GROUP}/invitations", "Invite, by a code shown this once.",
         targets.group, invitations.create, invitations.InvitationView,
-        StrictForm(invitations.NewInvitation),
+        StrictForm(invitations.NewInvitation), repeatable=True,
     ),
     Operation(
         "invitations.revoke", "DELETE", "/invitations/{invitation}", "Let nobody else in by it.",

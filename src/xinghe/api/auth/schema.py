@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from xinghe.accounts.rights import RANK
 from xinghe.core import MICRO
 from xinghe.signin import NewSession, Owner, Session
 
@@ -84,7 +85,7 @@ class SessionAnswer(msgspec.Struct):
 
 
 class SessionShown(msgspec.Struct):
-    """The session that a request came with."""
+    """The session that a request came with; `manages`: as owner or manager of a group."""
 
     object: Literal["session"]
     member: Whose
@@ -92,6 +93,7 @@ class SessionShown(msgspec.Struct):
     scopes: list[str]
     created_at: int
     expires_at: int
+    manages: bool
 
 
 class Ways(msgspec.Struct):
@@ -129,6 +131,7 @@ def shown(session: Session) -> SessionShown:
         sorted(session.principal.scopes),
         session.created_at // MICRO,
         session.expires_at // MICRO,
+        any(RANK[role] >= RANK["manager"] for role in session.principal.roles.values()),
     )
 
 

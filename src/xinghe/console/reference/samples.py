@@ -194,6 +194,23 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "memberships.change": (
         Sample(body={"role": "manager"}, places={"group": "class-1", "member": "li-si"}),
     ),
+    "memberships.move": (
+        Sample(body={"group": 2}, places={"group": "class-1", "member": "li-si"}),
+    ),
+    "people.list": (
+        Sample(query={"order": "month", "zone": "Asia/Shanghai"}, places={"group": "class-1"}),
+    ),
+    "people.limit": (
+        Sample(
+            body={
+                "members": ["li-si", "wang-wu"],
+                "amount": 50_000,
+                "per": "month",
+                "zone": "Asia/Shanghai",
+            },
+            places={"group": "class-1"},
+        ),
+    ),
     "invitations.create": (Sample(body={"uses": 30}, places={"group": "class-1"}),),
     "wallets.grant": (
         Sample(body={"amount": 1_000_000, "reason": "第一学期"}, places={"wallet": "1"}),
