@@ -8,7 +8,7 @@ import pytest
 
 from tests.embedding.kit import cosine, running
 from xinghe.catalog import LlamaCppEmbeddingDeployment
-from xinghe.embedding import EmbedderFailed, TextTooLong
+from xinghe.embedding import EmbedderAway, TextTooLong
 from xinghe.settings import load
 from xinghe.weights import find
 
@@ -52,9 +52,11 @@ async def test_text_is_text(weights: str) -> None:
             await embedder.vectors([text * 8], "text", max_tokens=128)
 
 
-async def test_a_file_that_is_no_model(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_a_file_that_is_no_model_is_nobody_there(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     path = tmp_path_factory.mktemp("gguf") / "broken.gguf"
     path.write_bytes(b"GGUF" + bytes(100))
     async with running(LlamaCppEmbeddingDeployment(weights=str(path))) as embedder:
-        with pytest.raises(EmbedderFailed):
+        with pytest.raises(EmbedderAway):
             await embedder.vectors(["你好"], "text")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from tests.kit.projector import write_projector
 from xinghe.catalog import LlamaCppDeployment
@@ -43,8 +44,9 @@ async def child_of(
         if isinstance(news, EngineLocation):
             running.locate(news.address, news.key, news.special)
 
-    embedded = Embedded(threads=threads)
-    process = EngineProcess(EngineWanted("embedded", deployment, str(weights)), embedded, located)
+    settings = Settings(embedded=Embedded(threads=threads))
+    wanted = EngineWanted("embedded", replace(deployment, weights=str(weights)))
+    process = EngineProcess(wanted, settings, located)
     supervising = asyncio.create_task(process.run())
     async with asyncio.timeout(60):
         await process.ready.wait()

@@ -23,7 +23,7 @@ from xinghe.core import (
     TextDelta,
     UsageDelta,
 )
-from xinghe.engines import EngineFailed
+from xinghe.engines import EngineAway
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]
@@ -146,8 +146,14 @@ async def test_ready_follows_the_child(
     away = LlamaCppEngine("embedded/away", LlamaCppDeployment())
     assert not await away.ready()
     monkeypatch.setattr("xinghe.engines.llamacpp.engine.START_TIMEOUT", 0.1)
-    with pytest.raises(EngineFailed):
+    with pytest.raises(EngineAway, match="not running"):
         await away.prepare([Message("user", "x")])
+    monkeypatch.setattr("xinghe.engines.llamacpp.engine.START_TIMEOUT", 600)
+    waiting = asyncio.create_task(away.prepare([Message("user", "x")]))
+    await asyncio.sleep(0)
+    away.locate(None, broken=True)  # nobody waits any longer
+    with pytest.raises(EngineAway):
+        await waiting
     away.locate("http://127.0.0.1:9", "key")
     assert not await away.ready()
     await away.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 import time
 from collections.abc import AsyncIterator
 
@@ -13,7 +14,7 @@ from PIL import Image
 from tests.kit.pace import allowed
 from xinghe.core import ACCOUNT, Busy
 from xinghe.images.preview import PreviewEngine
-from xinghe.images.protocol import ImageEngine, ImageEngineFailed, ImageParams
+from xinghe.images.protocol import ImageEngine, ImageEngineAway, ImageEngineFailed, ImageParams
 from xinghe_preview.vocabulary import vocabulary
 
 SIZES = [
@@ -120,6 +121,14 @@ async def test_more_than_the_queue_are_turned_away_with_a_time(engine: ImageEngi
     assert len(refused) == 5
     assert all(busy.retry_after >= 1 for busy in refused)
     assert sum(isinstance(answer, list) for answer in answers) == 3, "one is served, two wait"
+
+
+async def test_a_worker_that_does_not_start_is_nobody_there(
+    engine: PreviewEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(ImageEngineAway):
+        await engine.generate(asked("a cat"), unheard)
 
 
 async def test_one_account_leaves_room_and_turns_to_others() -> None:

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from tests.engines.tape import HANG, playing
-from xinghe.outbound import AnswerTooLarge, Client, Refused, Server
+from xinghe.outbound import AnswerTooLarge, Client, Refused, Server, Unreachable
 
 
 def server_at(url: str, **keys: str) -> Server:
@@ -205,4 +205,44 @@ async def test_what_follows_an_answer_is_no_answer_to_the_next_request(heard: bo
         with await server.call("POST", "/c", {}) as answer:
             assert await answer.whole(100) == b"honest"
         assert await first.get() is kept
+        await server.aclose()
+
+
+ANSWERS = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize(
+    ("kept", "fresh", "requests"),
+    [
+        (b"", ANSWERS, 3),
+        (b"", b"", 3),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", ANSWERS, 2),
+    ],
+    ids=["closed", "closed again", "an answer had begun"],
+)
+async def test_what_finds_a_kept_connection_closed_is_sent_once_more(
+    kept: bytes, fresh: bytes, requests: int
+) -> None:
+    """What a connection gets that is kept, or fresh, after the first answer."""
+    seen = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            for number in range(2):
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                seen += 1
+                writer.write(ANSWERS if seen == 1 else kept if number else fresh)
+                if seen > 1:
+                    break
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
+        server = server_at(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+        for which in range(2):
+            fails = which == 1 and (requests == 2 or not fresh)
+            with pytest.raises(Unreachable) if fails else nullcontext():
+                assert await server.whole("/a", {}, 100) == b"ok"
+        assert seen == requests
         await server.aclose()

@@ -8,14 +8,16 @@ import subprocess
 from pathlib import Path
 
 from tests.conftest import MakeServer
-from tests.kit.api import Api
+from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.command import XINGHE, environment
-from tests.kit.expect import answered
+from tests.kit.expect import answered, away
 from tests.kit.models import CHAT
 from tests.kit.server import Server
-from tests.supervisor.kit import ready
+from tests.kit.tiny import write_tiny
+from tests.supervisor.kit import ready, until
 
 V3 = "deepseek-v3"
+TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
 
 
 def edited(server: Server, body: bytes) -> None:
@@ -68,19 +70,37 @@ def test_a_version_that_makes_no_catalog(make_server: MakeServer) -> None:
     assert "serves by it now" in server.run("config", "revert", "1")
 
 
-def test_a_model_file_that_has_gone(make_server: MakeServer, tmp_path: Path) -> None:
+def test_a_model_file_that_has_gone_and_comes_back(make_server: MakeServer, tmp_path: Path) -> None:
     server = make_server()
-    api_token = server.token()
+    api = Api(server.url, server.token())
     file = tmp_path / "own.gguf"
     file.write_bytes(b"GGUF" + bytes(100))
-    table = f'[deployments.own]\nengine = "llamacpp"\nweights = "{file}"\n'
+    table = (
+        f'[deployments.own]\nengine = "llamacpp"\nweights = "{file}"\ncontext = 512\nslots = 1\n'
+    )
     applied(server, table + f'[models.{V3}]\ndeployment = "own"\n')
+    # One that is broken is as good as none.
+    until("it is known", lambda: "engine_ended" in server.log.read_text("utf-8"))
+    nobody(api)
     server.stop()
     file.unlink()
     missing = f"deployments.own: `weights`: there is no file {file}"
     assert missing in listed(server.data)[1]
     server.start()
+    api = Api(server.url, api.token)
     assert f"Warning: {missing}" in server.log.read_text("utf-8")
-    answered(Api(server.url, api_token).chat(model=CHAT))
+    answered(api.chat(model=CHAT))
     assert ready(server, "deployment scripted")
     assert not ready(server, "deployment own")
+    nobody(api)
+    write_tiny(tmp_path / "pulled", TEMPLATE).rename(file)
+    until("it serves", lambda: ready(server, "deployment own"))
+    answered(api.chat(model=V3, max_tokens=2))
+
+
+def nobody(api: Api) -> None:
+    """Nobody is behind the model: each mount says so in its own way."""
+    for mount, status in ((DOCUMENTED, 500), (STRICT, 503)):
+        reply = api.at(mount).chat(model=V3, max_tokens=2)
+        assert reply.status == status
+        away(reply)

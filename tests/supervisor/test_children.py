@@ -16,7 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from xinghe.catalog import load
-from xinghe.settings import Embedded, Settings
+from xinghe.settings import Settings
 from xinghe.storage import LocalServer
 from xinghe.supervisor import children
 from xinghe.supervisor.child import ServeError
@@ -39,7 +39,7 @@ async def gateway(
     monkeypatch.setattr(children, "GATEWAY", "tests.supervisor.serving")
     settings = Settings(data=str(tmp_path))
     api, metrics = listeners
-    made = GatewayProcess(settings, load(settings), api, metrics, Engines([], Embedded()))
+    made = GatewayProcess(settings, load(settings), api, metrics, Engines([], settings))
     yield made
     await made.stop()
 

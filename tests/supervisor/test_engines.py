@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -20,7 +21,8 @@ from xinghe.supervisor import engines as supervised
 from xinghe.supervisor.child import ServeError
 from xinghe.supervisor.engines import Engines
 from xinghe.supervisor.messages import MAX_LINE, EngineLocation, EngineThreads
-from xinghe.weights import find
+
+SETTINGS = Settings(embedded=Embedded(threads=1))
 
 
 class Heard:
@@ -46,14 +48,12 @@ class Heard:
 
 
 @pytest.fixture
-def small(small_weights: str, tmp_path: Path) -> Callable[..., EngineWanted]:
+def small(small_weights: str) -> Callable[..., EngineWanted]:
     """An engine on the small weights."""
-    weights = find(Settings(data=str(tmp_path)), small_weights)
-    assert weights is not None
 
     def wanted(name: str, slots: int = 1) -> EngineWanted:
         spec = LlamaCppDeployment(weights=small_weights, slots=slots, context=512)
-        return EngineWanted(name, spec, str(weights))
+        return EngineWanted(name, spec)
 
     return wanted
 
@@ -79,7 +79,7 @@ async def running(engines: Engines, heard: Heard) -> AsyncIterator[asyncio.Task[
 @pytest.mark.embedded
 async def test_they_follow_what_is_wanted(small: Callable[..., EngineWanted]) -> None:
     one, changed, heard = small("one"), small("one", slots=2), Heard()
-    engines = Engines([one], Embedded(threads=1))
+    engines = Engines([one], SETTINGS)
     async with running(engines, heard):
         await until(lambda: heard.pid(one))
         first = heard.pid(one)
@@ -111,8 +111,8 @@ async def test_only_a_first_one_that_cannot_start_ends_the_service(
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + bytes(100))
     spec = LlamaCppDeployment(weights=str(broken), slots=1, context=512)
-    bad, good, heard = EngineWanted("bad", spec, str(broken)), small("good"), Heard()
-    engines = Engines([good], Embedded(threads=1))
+    bad, good, heard = EngineWanted("bad", spec), small("good"), Heard()
+    engines = Engines([good], SETTINGS)
     async with running(engines, heard) as task:
         await until(lambda: heard.pid(good))
         engines.follow([good, bad])
@@ -121,7 +121,7 @@ async def test_only_a_first_one_that_cannot_start_ends_the_service(
         engines.follow([good])
         assert psutil.pid_exists(heard.pid(good))
     with pytest.raises(ServeError, match="bad"):
-        await Engines([bad], Embedded(threads=1)).run(Heard())
+        await Engines([bad], SETTINGS).run(Heard())
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def babbling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., E
     def wanted(name: str, said: bytes) -> EngineWanted:
         path = tmp_path / name
         path.write_bytes(said)
-        return EngineWanted(name, LlamaCppDeployment(weights=str(path)), str(path))
+        return EngineWanted(name, LlamaCppDeployment(weights=str(path)))
 
     return wanted
 
@@ -146,7 +146,7 @@ async def test_a_later_one_that_cannot_be_understood_is_started_again_and_ends_n
     good, heard = babbling("good", READY), Heard()
     said = [b"nonsense\n", b'{"address": 5}\n', b"x" * (MAX_LINE + 100_000)]
     odd = [babbling(f"odd{number}", each) for number, each in enumerate(said)]
-    engines = Engines([good], Embedded(threads=1))
+    engines = Engines([good], SETTINGS)
     async with running(engines, heard) as task:
         await until(lambda: heard.pid(good))
         engines.follow([good, *odd])
@@ -158,6 +158,23 @@ async def test_a_later_one_that_cannot_be_understood_is_started_again_and_ends_n
         assert not task.done()
 
 
+async def test_a_model_file_that_is_not_here_is_waited_for(
+    babbling: Callable[..., EngineWanted],
+) -> None:
+    good, late, heard = babbling("good", READY), babbling("late", READY), Heard()
+    there, elsewhere = Path(late.spec.weights), Path(late.spec.weights + ".part")
+    os.rename(there, elsewhere)
+    engines = Engines([good], SETTINGS)
+    async with running(engines, heard):
+        await until(lambda: heard.pid(good))
+        engines.follow([good, late])
+        await until(lambda: heard.places(late))
+        assert heard.places(late)[-1].broken
+        assert _babbling() == [heard.pid(good)]
+        os.rename(elsewhere, there)
+        await until(lambda: heard.pid(late))
+
+
 def _babbling() -> list[int]:
     children = psutil.Process().children()
     return [each.pid for each in children if supervised.ENGINE in " ".join(each.cmdline())]
@@ -167,7 +184,7 @@ async def test_a_later_one_that_the_system_starts_no_process_for_is_tried_again(
     babbling: Callable[..., EngineWanted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, late, heard = babbling("good", READY), babbling("late", READY), Heard()
-    engines = Engines([good], Embedded(threads=1))
+    engines = Engines([good], SETTINGS)
     async with running(engines, heard) as task:
         await until(lambda: heard.pid(good))
         with monkeypatch.context() as without:
@@ -185,4 +202,4 @@ async def test_a_first_one_that_cannot_be_understood_ends_the_service_with_a_wor
     monkeypatch.setattr(supervised, "STARTS_TRIED", 1)
     odd = babbling("odd", b"nonsense\n")
     with pytest.raises(ServeError, match=r"deployment odd ended 1 times .*JSON is malformed"):
-        await Engines([odd], Embedded(threads=1)).run(Heard())
+        await Engines([odd], SETTINGS).run(Heard())

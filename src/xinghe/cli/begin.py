@@ -43,7 +43,7 @@ async def begun(settings: Settings) -> Begun:
                     click.echo(f"Warning: {trouble}", err=True)
                 if first or found.trouble:
                     click.echo(f"Warning: {found.version.name} serves instead", err=True)
-                return Begun(found.catalog, _engines(found.catalog, settings, missing))
+                return Begun(found.catalog, _engines(found.catalog, missing))
             first = "; ".join([*filter(None, [found.trouble]), *missing.values()])
     raise CatalogError(first)
 
@@ -61,11 +61,9 @@ async def _fetched(catalog: Catalog, settings: Settings) -> dict[str, str]:
     return failed
 
 
-def _engines(
-    catalog: Catalog, settings: Settings, missing: Mapping[str, str]
-) -> list[EngineWanted]:
+def _engines(catalog: Catalog, missing: Mapping[str, str]) -> list[EngineWanted]:
     return [
-        EngineWanted(name, deployment, str(find(settings, deployment.weights)))
+        EngineWanted(name, deployment)
         for name, deployment in catalog.in_use().items()
         if isinstance(deployment, LlamaCppDeployment) and name not in missing
     ]

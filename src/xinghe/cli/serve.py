@@ -109,7 +109,7 @@ def serve(
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
     async def supervise() -> int:
-        engines = Engines(start.engines, settings.embedded)
+        engines = Engines(start.engines, settings)
         gateway = GatewayProcess(settings, start.catalog, listener, metrics_listener, engines)
         database = None if local is None else DatabaseProcess(local)
         return await Supervisor(gateway, engines, partial(ready, engines), database).run()

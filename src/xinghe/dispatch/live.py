@@ -26,7 +26,7 @@ from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.images import ImageEngine
 from xinghe.settings import Settings
-from xinghe.weights import check_files, find
+from xinghe.weights import check_files
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +37,11 @@ LOOK_SECONDS = 0.05
 class Location(msgspec.Struct, frozen=True):
     """Where an embedded engine listens: the arguments of `LlamaCppEngine.locate`."""
 
-    address: str
-    key: str
-    special: Sequence[str]
-    pid: int
+    address: str | None
+    key: str = ""
+    special: Sequence[str] = ()
+    pid: int = 0
+    broken: bool = False
 
 
 class Serving(msgspec.Struct, frozen=True, eq=False):
@@ -139,12 +140,9 @@ class Live:
         """Whether deployments of whatever kind can answer, as far as that is known at once."""
         return await self._lookout.ready(names, LOOK_SECONDS)
 
-    def locate(self, engine: str, location: Location | None) -> None:
-        """Where the engine with the id of an `EngineWanted` listens, `None` while it is down."""
-        if location is None:
-            self._located.pop(engine, None)
-        else:
-            self._located[engine] = location
+    def locate(self, engine: str, location: Location) -> None:
+        """Where the engine with the id of an `EngineWanted` listens, or that it is down."""
+        self._located[engine] = location
         for each, wanted in self._wanted.items():
             if wanted.id == engine:
                 _locate(each, location)
@@ -167,8 +165,7 @@ class Live:
         for each in fresh:
             self._kept.append(each)
             if isinstance(each.spec, LlamaCppDeployment):
-                weights = find(self._settings, each.spec.weights) or each.spec.weights
-                wanted = self._wanted[each] = EngineWanted(each.name, each.spec, str(weights))
+                wanted = self._wanted[each] = EngineWanted(each.name, each.spec)
                 # One whose predecessor has just been closed may find its engine running still.
                 if wanted.id in self._located:
                     _locate(each, self._located[wanted.id])
@@ -219,14 +216,13 @@ def _asks(deployments: Deployments) -> dict[str, Ask]:
     return {name: each.ready for name, each in deployments.by_name.items()}
 
 
-def _locate(leased: AnyLeased, location: Location | None) -> None:
+def _locate(leased: AnyLeased, location: Location) -> None:
     assert isinstance(leased.at_work, ChatDeployment)
     engine = leased.at_work.engine
     assert isinstance(engine, LlamaCppEngine)
-    if location is None:
-        engine.locate(None)
-    else:
-        engine.locate(location.address, location.key, location.special, location.pid)
+    engine.locate(
+        location.address, location.key, location.special, location.pid, broken=location.broken
+    )
 
 
 async def _load(engines: Iterable[Leased[ImageEngine]]) -> None:

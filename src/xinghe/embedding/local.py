@@ -11,7 +11,16 @@ import structlog
 
 from xinghe.catalog import Pooling
 from xinghe.core import ACCOUNT, Busy
-from xinghe.embedding.protocol import Began, Embedder, EmbedderFailed, Form, TextTooLong, Vectors
+from xinghe.embedding.protocol import (
+    Began,
+    Embedder,
+    EmbedderAway,
+    EmbedderFailed,
+    Form,
+    TextTooLong,
+    Vectors,
+)
+from xinghe.outbound import RETRY_AFTER
 from xinghe.workers import FairQueue, QueueFull, Worker, WorkerDied, WorkerFailure
 
 log = structlog.get_logger(__name__)
@@ -142,6 +151,12 @@ class LocalEmbedder(Embedder):
     def _busy(self, busy: QueueFull) -> Busy:
         return Busy(str(busy), max(1.0, self._jobs.waiting * self._seconds_a_text))
 
+    def _failure(self) -> EmbedderFailed:
+        """Of what the worker did not do; one that does not even start is not there."""
+        if self._worker.broken:
+            return EmbedderAway(self.served_by, RETRY_AFTER)
+        return EmbedderFailed(self.served_by)
+
     def _drop(self, job: _Job, busy: QueueFull) -> None:
         if not job.future.done():
             job.future.set_exception(self._busy(busy))
@@ -161,7 +176,7 @@ class LocalEmbedder(Embedder):
             if not await self._try(batch):
                 for job in batch:
                     if not await self._try([job]) and not job.future.done():
-                        job.future.set_exception(EmbedderFailed(self.served_by))
+                        job.future.set_exception(self._failure())
 
     def _next_batch(self) -> list[_Job]:
         batch: list[_Job] = []

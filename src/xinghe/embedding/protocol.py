@@ -23,7 +23,10 @@ class EmbedderFailed(EmbedderError):
 
 
 class EmbedderAway(EmbedderFailed):
-    """It could not be reached, or is not to be tried now; `retry_after` is in seconds."""
+    """It could not be reached or started, or is not to be tried now.
+
+    `retry_after` is in seconds.
+    """
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)

@@ -8,7 +8,14 @@ from __future__ import annotations
 import msgspec
 
 from xinghe.core import Busy
-from xinghe.images.protocol import ImageEngineFailed, ImageParams, Progress, share_of
+from xinghe.images.protocol import (
+    RETRY_AFTER,
+    ImageEngineAway,
+    ImageEngineFailed,
+    ImageParams,
+    Progress,
+    share_of,
+)
 from xinghe.workers import QueueFull, Slots, Worker, WorkerClosed, WorkerFailure
 
 MODULE = "xinghe_preview.worker"
@@ -59,7 +66,10 @@ class PreviewEngine:
             raise ImageEngineFailed("the service is ending") from None
         except (WorkerFailure, msgspec.DecodeError) as error:
             # The error's text may quote the prompt: only its kind may be logged.
-            raise ImageEngineFailed(f"the preview worker: {type(error).__name__}") from None
+            said = f"the preview worker: {type(error).__name__}"
+            if self._worker.broken:
+                raise ImageEngineAway(said, RETRY_AFTER) from None
+            raise ImageEngineFailed(said) from None
         finally:
             self._slots.give_back()
 

@@ -24,6 +24,8 @@ SIZES: dict[str, tuple[int, int]] = {
 DEFAULT_SIZE = "1024x1024"
 DEFAULT_SAMPLER = "Euler a"
 DEFAULT_STYLE = "Base"
+RETRY_AFTER = 5.0
+"""Seconds that a client is told to wait where nobody knows how long it takes."""
 MAX_SEED = 4294967295
 """Seeds are 32 bits (section 4.2.2)."""
 
@@ -46,7 +48,10 @@ class ImageEngineFailed(ImageEngineError):
 
 
 class ImageEngineAway(ImageEngineFailed):
-    """It could not be reached, or is not to be tried now; `retry_after` is in seconds."""
+    """It could not be reached or started, or is not to be tried now.
+
+    `retry_after` is in seconds.
+    """
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
@@ -54,7 +59,7 @@ class ImageEngineAway(ImageEngineFailed):
 
 
 class ImageEngineUnavailable(ImageEngineError):
-    """It cannot work as it is: not installed, no weights, out of reach. Another try is in vain."""
+    """It refuses this, and would again: another try is in vain."""
 
 
 class ImageEngineIndebted(ImageEngineUnavailable):

@@ -10,6 +10,7 @@ import structlog
 from xinghe.catalog import UpstreamImagesDeployment
 from xinghe.core import Busy
 from xinghe.images.protocol import (
+    RETRY_AFTER,
     ImageEngineAway,
     ImageEngineFailed,
     ImageEngineIndebted,
@@ -30,8 +31,6 @@ log = structlog.get_logger(__name__)
 Fetch = Callable[[str], Awaitable[bytes]]
 """Brings the bytes of a URL that a stranger may have chosen, or raises."""
 
-RETRY_AFTER = 5.0
-"""Seconds that a client is told to wait where the server did not say."""
 MOST_TIMEOUT = 3600.0
 """Seconds: the largest `request_timeout` of the documented API."""
 MOST_BESIDES, MOST_OF_PIXEL = 64 * 1024, 6

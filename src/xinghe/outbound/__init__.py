@@ -3,7 +3,8 @@
 Not for URLs that strangers choose: those are `fetching`'s.
 """
 
-from xinghe.outbound.client import Client, Server, proxy_for
+from xinghe.outbound.client import Client, Server
+from xinghe.outbound.connections import proxy_for
 from xinghe.outbound.faults import (
     UNREADABLE,
     AnswerTooLarge,

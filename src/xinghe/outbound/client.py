@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 from collections.abc import Container, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
-from weakref import WeakSet
 
 import aiohttp
 import msgspec
@@ -18,6 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from xinghe.observe import metrics
+from xinghe.outbound.connections import WAY, CleanConnector, Way, proxy_for
 from xinghe.outbound.faults import (
     MOST_OF_ERROR,
     Broken,
@@ -25,14 +23,9 @@ from xinghe.outbound.faults import (
     Refused,
     decoded,
     fault_of,
+    was_closed,
 )
 from xinghe.outbound.response import Response
-
-if TYPE_CHECKING:
-    from aiohttp import ClientRequest, ClientTimeout
-    from aiohttp.client_proto import ResponseHandler
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -83,28 +76,39 @@ class Client:
         headers: Mapping[str, str],
         body: bytes | None = None,
         silence: float | None = None,
+        again: bool = False,
     ) -> Response:
         """Send a request; the answer when its head has come, to be used in a `with`.
 
-        `silence` in place of the client's own. Raises `Unreachable`, `Silent`, `Broken`, and
-        `Refused` for a status that is no success.
+        `silence` in place of the client's own. `again`: where a kept connection is closed before
+        anything is answered, it is sent once more, on a fresh one. Raises `Unreachable`, `Silent`,
+        `Broken`, and `Refused` for a status that is no success.
         """
         silence = silence or self._silence
         # Made late, because a session belongs to the running loop.
         self._session = self._session or self._opened()
-        try:
-            # The library hears a silence sooner, but not that of a head that never ends.
-            async with asyncio.timeout(self._connect + silence):
-                response = await self._session.request(
-                    method,
-                    url,
-                    data=body,
-                    headers=headers,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(sock_connect=self._connect, sock_read=silence),
-                )
-        except Exception as error:
-            raise fault_of(error, begun=False) from None
+        way = Way()
+        while True:
+            WAY.set(way)
+            try:
+                # The library hears a silence sooner, but not that of a head that never ends.
+                async with asyncio.timeout(self._connect + silence):
+                    response = await self._session.request(
+                        method,
+                        url,
+                        data=body,
+                        headers=headers,
+                        allow_redirects=False,
+                        timeout=aiohttp.ClientTimeout(
+                            sock_connect=self._connect, sock_read=silence
+                        ),
+                    )
+                break
+            except Exception as error:
+                if not (again and way.kept and was_closed(error)):
+                    raise fault_of(error, begun=False) from None
+            # Some servers close a connection after so many requests, or so long, untold.
+            way = Way(fresh=True)
         answer = Response(response, silence)
         if response.status not in self._success:
             with answer:
@@ -135,7 +139,7 @@ class Client:
 
     def _opened(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=_CleanConnector(limit=self._limit, idle=self._idle),
+            connector=CleanConnector(limit=self._limit, idle=self._idle),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "identity"},
             proxy=self._proxy,
@@ -216,7 +220,9 @@ class Server(Client):
         data = None if body is None else msgspec.json.encode(body)
         url = f"{self._base}{path}{self._query}"
         try:
-            return await self.send(method, url, headers=headers, body=data, silence=silence)
+            return await self.send(
+                method, url, headers=headers, body=data, silence=silence, again=True
+            )
         except Refused as refused:
             if method == "POST":
                 self.refused(refused)
@@ -265,53 +271,3 @@ class Server(Client):
             return refused.status < 500
         except CallFailed:
             return False
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for a URL.
-
-    Asked once: aiohttp's own `trust_env` reads `.netrc` in a thread at every request.
-    """
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
-    # Each look into the environment takes time, and a change may make many servers at once.
-    if proxy is None or parts.hostname is None or proxy_bypass(parts.hostname):
-        return None
-    return proxy
-
-
-class _CleanConnector(aiohttp.TCPConnector):
-    """Drops a kept connection where anything has come since its last answer.
-
-    Such bytes would be taken for the answer to the next request, which may be another account's.
-    """
-
-    def __init__(self, *, limit: int, idle: float) -> None:
-        super().__init__(
-            limit=limit,
-            keepalive_timeout=idle,
-            # The system's, which knows the names of the operator's own network.
-            resolver=aiohttp.ThreadedResolver(),
-        )
-        self._used: WeakSet[ResponseHandler] = WeakSet()
-
-    async def connect(
-        self,
-        req: ClientRequest,
-        traces: list[Trace],
-        timeout: ClientTimeout,  # noqa: ASYNC109 (the library's own)
-    ) -> Connection:
-        while True:
-            connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            assert protocol is not None
-            if protocol not in self._used:
-                self._used.add(protocol)
-                return connection
-            if protocol.transport is not None and not protocol.should_close:
-                poll = select.poll()  # whether bytes, or an end, lie in the socket
-                socket = protocol.transport.get_extra_info("socket")
-                poll.register(socket.fileno(), select.POLLIN)
-                if not poll.poll(0):
-                    return connection
-            connection.close()

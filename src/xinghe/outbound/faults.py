@@ -237,6 +237,13 @@ class Refused(CallFailed):
         return Whose.AWAY if self.status >= 500 or self.status == 408 else Whose.SERVER
 
 
+def was_closed(error: Exception) -> bool:
+    """Whether a connection was closed before anything of an answer had come, as far as is known."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return isinstance(error.message, str)  # else it is the head, as far as that has come
+    return isinstance(error, CLOSED_JUST_THEN)
+
+
 def fault_of(error: Exception, *, begun: bool) -> CallFailed:
     """What an error of the HTTP library amounts to; `begun` once there is the head of an answer.
 

@@ -14,7 +14,6 @@ import msgspec
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.engines.llamacpp.child import ChildReady
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Settings
 from xinghe.sources.source import SourceError
 from xinghe.supervisor.child import Child
@@ -38,7 +37,7 @@ class Loaded:
         self, name: str, spec: LlamaCppDeployment, file: Path, settings: Settings, limit: float
     ) -> None:
         self._file = file
-        self._wanted = EngineWanted(name, spec, str(file))
+        self._spec = spec
         self._embedded = settings.embedded
         self._limit = limit + file.stat().st_size / A_SECOND
         self._engine = LlamaCppEngine(f"{name}/{file.stem}", spec)
@@ -62,7 +61,7 @@ class Loaded:
 
     async def _started(self) -> LlamaCppEngine:
         key = secrets.token_urlsafe(24)
-        first = encode(child_spec(self._wanted, self._embedded, key))
+        first = encode(child_spec(self._spec, self._file, self._embedded, key))
         self._child = child = await Child.spawn(ENGINE, first, errors=self._said)
         try:
             async with asyncio.timeout(self._limit):

@@ -7,19 +7,22 @@ import contextlib
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 from msgspec.structs import asdict, replace
 
+from xinghe.catalog import LlamaCppDeployment
 from xinghe.engines.llamacpp.admission import with_spare
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec, ChildSpeed, ChildThreads
 from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.pictures import MAX_IMAGE_TOKENS
-from xinghe.settings import Embedded
+from xinghe.settings import Embedded, Settings
 from xinghe.supervisor.child import Child, ServeError
 from xinghe.supervisor.messages import EngineLocation, EngineThreads, encode
+from xinghe.weights import WeightsError, find
 from xinghe.workers import Backoff
 
 log = structlog.get_logger(__name__)
@@ -28,6 +31,8 @@ ENGINE = "xinghe.engines.llamacpp.child"
 STARTS_TRIED = 3
 STOP_GRACE = 3.0
 """Seconds that an engine has to end."""
+LOOK_SECONDS = 1.0
+"""Between two looks for a model file that is not here."""
 MEASURING = 5.0
 """Seconds that an engine has to measure itself: a start waits no longer for it."""
 
@@ -38,12 +43,11 @@ def _nobody(_: EngineLocation | EngineThreads) -> None:
     """Who hears of nothing."""
 
 
-def child_spec(wanted: EngineWanted, embedded: Embedded, key: str) -> ChildSpec:
-    """What the child of an engine is told; `key` guards its port."""
-    spec = wanted.spec
+def child_spec(spec: LlamaCppDeployment, weights: Path, embedded: Embedded, key: str) -> ChildSpec:
+    """What the child of an engine is told: `weights` is its model file, `key` guards its port."""
     slots, context = with_spare(spec.slots, spec.context)
     return ChildSpec(
-        weights=wanted.weights,
+        weights=str(weights),
         mmproj=str(spec.projector or ""),
         picture_tokens=MAX_IMAGE_TOKENS,
         context=context,
@@ -58,11 +62,11 @@ def child_spec(wanted: EngineWanted, embedded: Embedded, key: str) -> ChildSpec:
 class EngineProcess:
     """One child for what is wanted; `announce` hears of every change."""
 
-    def __init__(self, wanted: EngineWanted, embedded: Embedded, announce: Announce) -> None:
+    def __init__(self, wanted: EngineWanted, settings: Settings, announce: Announce) -> None:
         self._wanted = wanted
         self._id = wanted.id
         self._name = wanted.deployment
-        self._embedded = embedded
+        self._settings = settings
         self._announce = announce
         self._child: Child | None = None
         self._measured = asyncio.Event()
@@ -81,25 +85,35 @@ class EngineProcess:
             backoff.started()
             self._began = False
             try:
-                how = await self._start_and_watch()
+                how = await self._start_and_watch(await self._weights())
             except (OSError, ValueError) as error:
                 how = str(error)
                 if self._child is not None:
                     self._child.kill()
                     await self._child.wait()
-            self._announce(EngineLocation(self._id, None))
-            self._state({"threads": 0, "why": "not running"})
+            self._is_down(broken=not self._began)
             failures = 0 if self._began else failures + 1
             if tries is not None and failures >= tries and not self.ready.is_set():
                 raise ServeError(
                     f"the engine of deployment {self._name} ended {failures} times before it was "
-                    f"ready ({how}, model file {self._wanted.weights}{self._projector()})"
+                    f"ready ({how}, model file {self._wanted.spec.weights}{self._projector()})"
                 )
             delay = backoff.next()
             log.error("engine_ended", deployment=self._name, how=how, restart_in=delay)
             await asyncio.sleep(delay)
 
-    async def _start_and_watch(self) -> str:
+    async def _weights(self) -> Path:
+        """The model file. One that is not here is waited for: it may be pulled at any time."""
+        name, told = self._wanted.spec.weights, False
+        while (found := _found(self._settings, name)) is None:
+            if not told:
+                told = True
+                log.error("engine_waits", deployment=self._name, missing=name)
+                self._is_down(broken=True)
+            await asyncio.sleep(LOOK_SECONDS)
+        return found
+
+    async def _start_and_watch(self, weights: Path) -> str:
         """One child from its start to its end; how it ended.
 
         Raises `OSError` if none can be started, `ValueError` for a line that cannot be read.
@@ -107,7 +121,8 @@ class EngineProcess:
         key = secrets.token_urlsafe(24)
         self._child = None
         self._child = child = await Child.spawn(
-            ENGINE, encode(child_spec(self._wanted, self._embedded, key))
+            ENGINE,
+            encode(child_spec(self._wanted.spec, weights, self._settings.embedded, key)),
         )
         if line := await child.line():
             started = msgspec.json.decode(line, type=ChildReady)
@@ -156,6 +171,10 @@ class EngineProcess:
         else:
             log.info("engine_threads", deployment=self._name, **asdict(news))
 
+    def _is_down(self, *, broken: bool) -> None:
+        self._announce(EngineLocation(self._id, None, broken=broken))
+        self._state({"threads": 0, "why": "not running"})
+
     def _state(self, changes: Mapping[str, Any]) -> None:
         self.state = replace(self.state, **changes)
         self._announce(self.state)
@@ -168,9 +187,9 @@ class EngineProcess:
 class Engines:
     """All of them. The first ones must start, or the service does not; later ones are tried on."""
 
-    def __init__(self, first: Sequence[EngineWanted], embedded: Embedded) -> None:
+    def __init__(self, first: Sequence[EngineWanted], settings: Settings) -> None:
         self._first = first
-        self._embedded = embedded
+        self._settings = settings
         self._announce: Announce = _nobody
         self._running: dict[str, tuple[EngineProcess, asyncio.Task[None]]] = {}
         self._ending: dict[asyncio.Task[None], EngineProcess] = {}
@@ -210,7 +229,7 @@ class Engines:
             if engine in self._running:
                 self._announce(self._running[engine][0].state)
                 continue
-            process = EngineProcess(each, self._embedded, self._announce)
+            process = EngineProcess(each, self._settings, self._announce)
             task = asyncio.create_task(self._run(process, tries))
             task.add_done_callback(self._ended)
             self._running[engine] = process, task
@@ -255,6 +274,12 @@ class Engines:
             log.error("engine_lost", exc_info=error)  # the others serve on
         elif not self._failed.done():
             self._failed.set_exception(error)
+
+
+def _found(settings: Settings, weights: str) -> Path | None:
+    with contextlib.suppress(WeightsError):  # a name that the index has no more
+        return find(settings, weights)
+    return None
 
 
 async def _end(process: EngineProcess, task: asyncio.Task[None]) -> None:

@@ -24,7 +24,8 @@ class EngineLocation(msgspec.Struct, frozen=True, tag=True):
     """A further line: where an embedded engine listens; no address while it is down.
 
     `engine` is the id of what was wanted. `special` are the texts of its model's special tokens,
-    `pid` is its process. `gone`: it is not started again.
+    `pid` is its process. `broken`: its last start has failed, and nobody knows whether the next one
+    will. `gone`: it is not started again.
     """
 
     engine: str
@@ -32,6 +33,7 @@ class EngineLocation(msgspec.Struct, frozen=True, tag=True):
     key: str = ""
     special: list[str] = []
     pid: int = 0
+    broken: bool = False
     gone: bool = False
 
 

@@ -154,10 +154,8 @@ async def _hear(system: System, control: asyncio.StreamReader, stop: Callable[[]
     while line := await control.readline():
         news = msgspec.json.decode(line, type=EngineLocation | EngineThreads)
         if isinstance(news, EngineLocation):
-            place = None
-            if news.address is not None:
-                place = Location(news.address, news.key, news.special, news.pid)
-            system.live.locate(news.engine, place)
+            said = news.address, news.key, news.special, news.pid, news.broken
+            system.live.locate(news.engine, Location(*said))
         elif system.live.serves(news.engine):
             metrics.ENGINE_THREADS.labels(news.deployment).set(news.threads)
             metrics.ENGINE_SPEED.labels(news.deployment, "read").set(news.reads)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
-from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -16,7 +15,6 @@ from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Embedded, Settings
 from xinghe.supervisor.engines import EngineProcess
 from xinghe.supervisor.messages import EngineLocation, EngineThreads
-from xinghe.weights import find
 
 
 class AskModel(Protocol):
@@ -36,17 +34,15 @@ async def ask(
         data=str(tmp_path_factory.mktemp("data")),
         embedded=Embedded(model=small_weights, threads=1),
     )
-    weights = find(settings, small_weights)
-    assert isinstance(weights, Path)
-    deployment = LlamaCppDeployment(slots=1, context=8192)
+    deployment = LlamaCppDeployment(weights=small_weights, slots=1, context=8192)
     engine = LlamaCppEngine("embedded/small", deployment)
 
     def located(news: EngineLocation | EngineThreads) -> None:
         if isinstance(news, EngineLocation):
             engine.locate(news.address, news.key, news.special)
 
-    wanted = EngineWanted("embedded", deployment, str(weights))
-    process = EngineProcess(wanted, settings.embedded, located)
+    wanted = EngineWanted("embedded", deployment)
+    process = EngineProcess(wanted, settings, located)
     supervising = asyncio.create_task(process.run())
     async with asyncio.timeout(60):
         await process.ready.wait()

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from xinghe.catalog import DiffusersDeployment
-from xinghe.images import ImageEngineUnavailable, ImageParams
+from xinghe.images import ImageEngineAway, ImageParams
 from xinghe.images.diffusion import DiffusionEngine
 from xinghe.images.diffusion import engine as module
 from xinghe.settings import Settings
@@ -73,5 +73,5 @@ async def test_without_the_library_it_says_what_to_install(
     lacking = DiffusionEngine(
         "sdxl", DiffusersDeployment(weights="/nowhere"), Settings(data="/nowhere")
     )
-    with pytest.raises(ImageEngineUnavailable, match=r"pip install 'xinghe\[images\]'"):
+    with pytest.raises(ImageEngineAway, match=r"pip install 'xinghe\[images\]'"):
         await lacking.generate(PLAIN, lambda _: None)

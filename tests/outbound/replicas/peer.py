@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
+from weakref import WeakSet
 
 from aiohttp import web
 
@@ -27,6 +28,9 @@ class Peer:
         self._turn = asyncio.Lock()
         self.does: str | int = "well"
         self.advice: str | None = None
+        self.drops_kept = False
+        """It answers one request on a connection, and closes it when the next one comes."""
+        self._seen = WeakSet[asyncio.BaseTransport]()
         self.delay = 0.01
         self.refuses: set[str] = set()
         self.full: set[str] = set()
@@ -91,6 +95,11 @@ class Peer:
         return web.json_response({})
 
     async def _work(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        if self.drops_kept and request.transport in self._seen:
+            request.transport.close()
+            return web.Response()
+        self._seen.add(request.transport)
         key = request.headers.get("Authorization", "").removeprefix("Bearer ")
         self.keys.append(key)
         self.at_work += 1

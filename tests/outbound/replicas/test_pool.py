@@ -78,6 +78,18 @@ async def test_a_failure_goes_to_the_next_at_once(fault: str | int) -> None:
                     {"close": "unreachable", "garbage": "unreadable"}[str(fault)]) >= 1  # fmt: skip
 
 
+async def test_a_kept_connection_that_is_closed_is_no_failure_of_its_replica() -> None:
+    async with peers(2) as there, pool_of(*there) as pool:
+        heads = [Head(b"", bytes([number])) for number in range(10)]
+        went = [await ask(pool, head) for head in heads]
+        for each in there:
+            each.drops_kept = True
+        assert [await ask(pool, head) for head in heads * 2] == went * 2
+        for each in there:
+            named = {"deployment": "up", "replica": each.origin, "kind": "unreachable"}
+            assert not told("xinghe_replica_failures_total", **named)
+
+
 async def test_a_head_that_hangs_goes_to_the_next_after_its_silence() -> None:
     async with peers(2) as there, pool_of(*there, silence=0.3) as pool:
         bad, good = there
@@ -293,9 +305,9 @@ async def test_keys_that_are_all_refused_are_tried_all_the_same() -> None:
         assert not pool.servers[0].refuses
 
 
-async def test_keys_without_a_value_are_the_operators_matter() -> None:
+async def test_without_the_value_of_any_key_nobody_is_there() -> None:
     async with peers(1) as (a,), pool_of(a, keys=(Key(key_env="NOT_SET"),)) as pool:
-        with pytest.raises(CallFailed, match="none of its keys"):
+        with pytest.raises(Away, match="none of its keys"):
             await ask(pool)
         assert not a.asked
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -116,7 +116,8 @@ class LlamaCppEngine:
         self._repeat_penalty = deployment.repeat_penalty
         self._longest = deployment.longest_wait or None
         self._address: str | None = None
-        self._located = asyncio.Event()
+        self._known = asyncio.Event()
+        """Where it listens, or that it is broken."""
         self._key = ""
         self._prompts = Prompts(self._ask, vision=vision)
         self._queue, self._longest_wait = deployment.queue, deployment.longest_wait
@@ -131,21 +132,28 @@ class LlamaCppEngine:
         return self._child.admission.under(queue=self._queue, longest=self._longest_wait)
 
     def locate(
-        self, address: str | None, key: str = "", special: Sequence[str] = (), pid: int = 0
+        self,
+        address: str | None,
+        key: str = "",
+        special: Sequence[str] = (),
+        pid: int = 0,
+        *,
+        broken: bool = False,
     ) -> None:
         """Where the child listens; `None` while there is none.
 
-        `special` are the texts of its model's special tokens, `pid` is its process.
+        `special` are the texts of its model's special tokens, `pid` is its process. One that is
+        `broken` could not be started, and nobody waits for it.
         """
         self._watch.follow(pid)
         if address is not None:
             self._prompts.use(special)
         self._address, self._key = address, key
         self._child.follow(key)
-        if address is None:
-            self._located.clear()
+        if address is None and not broken:
+            self._known.clear()
         else:
-            self._located.set()
+            self._known.set()
 
     async def ready(self) -> bool:
         if self._address is None:
@@ -302,13 +310,12 @@ class LlamaCppEngine:
     async def _wait_for_child(self) -> None:
         """Wait for one that is being started; returns at once where there is one."""
         if self._address is None:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(START_TIMEOUT):
-                    await self._located.wait()
-            except TimeoutError:
-                raise EngineFailed("the embedded engine is not running") from None
+                    while not self._known.is_set():  # it may go away again
+                        await self._known.wait()
         if self._address is None:
-            raise EngineUnavailable("the embedded engine went away again")
+            raise EngineAway("the embedded engine is not running", RETRY_AFTER)
 
 
 def _unavailable(error: EngineUnavailable, pause: float | None) -> None:

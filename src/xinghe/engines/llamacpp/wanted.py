@@ -8,11 +8,10 @@ from xinghe.catalog import LlamaCppDeployment
 
 
 class EngineWanted(msgspec.Struct, frozen=True):
-    """An embedded engine for a deployment as its `spec` is; `weights` is its model file."""
+    """An embedded engine for a deployment as its `spec` is."""
 
     deployment: str
     spec: LlamaCppDeployment
-    weights: str
 
     @property
     def id(self) -> str:

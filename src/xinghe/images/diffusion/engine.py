@@ -13,8 +13,9 @@ from xinghe.core import Busy
 from xinghe.doctor.processor import capacity
 from xinghe.images.diffusion.messages import DiffusionRequest, Spec
 from xinghe.images.protocol import (
+    RETRY_AFTER,
+    ImageEngineAway,
     ImageEngineFailed,
-    ImageEngineUnavailable,
     ImageParams,
     Progress,
     samplers,
@@ -78,7 +79,7 @@ class DiffusionEngine:
 
     async def generate(self, params: ImageParams, progress: Progress) -> list[bytes]:
         if self._missing:
-            raise ImageEngineUnavailable(_HELP)
+            raise ImageEngineAway(_HELP, RETRY_AFTER)
         before = sum(self._waiting.values())
         me = object()
         self._waiting[me] = params.width * params.height * params.total_steps
@@ -121,6 +122,8 @@ class DiffusionEngine:
             kind = str(error).split(":", 1)[0]
             raise ImageEngineFailed(f"the model raised {kind}") from error
         except (WorkerFailure, msgspec.DecodeError) as error:
+            if worker.broken:
+                raise ImageEngineAway(str(error), RETRY_AFTER) from error
             raise ImageEngineFailed(str(error)) from error
         if len(images) != params.n:
             raise ImageEngineFailed(f"{len(images)} images for {params.n}")

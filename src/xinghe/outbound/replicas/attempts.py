@@ -42,7 +42,7 @@ class Attempts:
         """One of them said that it is: it is there, and will have room."""
 
     def next(self) -> Attempt:
-        """Raises `Away`, `UsedUp`; `Broken` where no key has a value."""
+        """Raises `Away`, `UsedUp`."""
         attempt, self._following = self._following or self._pick(), None
         if attempt is None:
             raise self.group.why_nobody(self._picked_at, self.tokens)

@@ -10,7 +10,7 @@ from weakref import ref
 import msgspec
 
 from xinghe.outbound.client import Server
-from xinghe.outbound.faults import Broken, CallFailed, Refused, Whose
+from xinghe.outbound.faults import CallFailed, Refused, Whose
 from xinghe.outbound.replicas.affinity import Affinity, Head, PrefixAffinity
 from xinghe.outbound.replicas.breaker import CircuitBreaker
 from xinghe.outbound.replicas.choice import Choice, LeastOutstanding
@@ -244,7 +244,7 @@ class Group:
         if not taking:
             return Away("all its replicas are drained", SOONEST)
         if all(one.keys.is_missing for one in taking):
-            return Broken("none of its keys has a value")
+            return Away("none of its keys has a value", SOONEST)
         there = [one for one in taking if one.breaker.may_try(now, last_hope=True)]
         if there:
             waits = (max(one.cooldown.left(now), one.keys.wait(now, tokens)) for one in there)
