@@ -28,6 +28,10 @@ async def filled(small: Small) -> Small:
         small.used(at + 1, OTHER, wallet=SCHOOL, model="ab"[quarter % 2])
     small.booked(NOON + 1, 500)
     small.booked(NOON + 2 * HOUR, -70, "expiry")
+    for number, kind in enumerate(("purchase", "code", "transfer"), 1):
+        small.booked(NOON + 3 * HOUR + number, 1000 * number, kind)
+    for number, kind in enumerate(("refund", "transfer"), 1):
+        small.booked(NOON + 4 * HOUR + number, -30 * number, kind)
     return small
 
 
@@ -48,6 +52,9 @@ async def filled(small: Small) -> Small:
         {"kind": "grant"},
         {"kind": "expiry", "since": NOON + HOUR},
         {"kind": "grant", "since": NOON + HOUR},
+        {"kind": "purchase"},
+        {"kind": "transfer"},
+        {"kind": "refund", "since": NOON + 4 * HOUR},
     ],
 )
 async def test_they_are_the_sums_of_the_pages(filled: Small, filters: dict[str, Any]) -> None:
@@ -55,10 +62,18 @@ async def test_they_are_the_sums_of_the_pages(filled: Small, filters: dict[str, 
         whole = await told(filled, scope, **filters)
         assert whole is not None
         lines = totals.of_lines(await filled.all(scope, 50, **filters))
-        assert (whole.granted, whole.expired) == (lines.granted, lines.expired)
+        assert whole.booked == lines.booked
         assert whole.used.requests == lines.used.requests
         assert whole.used.spend == lines.used.spend
         assert whole.used.prompt_tokens == lines.used.prompt_tokens
+
+
+async def test_each_kind_has_its_own(filled: Small) -> None:
+    whole = await told(filled, ME)
+    assert whole is not None
+    assert whole.booked == totals.Booked(
+        granted=500, purchased=1000, redeemed=2000, received=3000, sent=60, refunded=30, expired=70
+    )
 
 
 async def test_too_much_is_not_summed(filled: Small, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -78,6 +79,11 @@ class Page(msgspec.Struct):
         """What a form sent as a secret, with the blanks that may belong to it."""
         value = self.form.get(name, "")
         return value if isinstance(value, str) else ""
+
+    def once(self, *names: str) -> str:
+        """An Idempotency-Key: a form that comes twice is one, filled in otherwise it is another."""
+        typed = repr([self.field(name) for name in names]).encode()
+        return f"{self.field('once')[:64]}-{hashlib.sha256(typed).hexdigest()[:32]}"
 
     def text(self, chinese: str, english: str) -> str:
         """The one of the two that the browser's person reads."""

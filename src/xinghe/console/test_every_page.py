@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser
 from tests.kit.api import Api
 from tests.kit.chromium import WIDTHS, Person, chromium
+from tests.kit.server import Server
+from tests.kit.sold import SALES, sell
 from tests.kit.visitor import Visitor
 
 from xinghe.console.menu import MENU
@@ -26,6 +28,7 @@ PATHS = (
     "/docs/chat",
     "/docs?q=temperature",
 )
+EVERY = (*PATHS, *SALES)
 MOST_STOPS = 400
 """Of the Tab key on one page."""
 
@@ -36,6 +39,11 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def sold(service: Server) -> dict[str, str]:
+    return sell(service, "default")
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
@@ -43,7 +51,9 @@ def browser() -> Iterator[Browser]:
 def test_no_page_keeps_anybody_out(
     browser: Browser,
     member: Visitor,
+    operator: Visitor,
     api: Api,
+    sold: dict[str, str],
     language: str,
     theme: Literal["light", "dark"],
     width: int,
@@ -56,10 +66,10 @@ def test_no_page_keeps_anybody_out(
     viewport = {"width": width, "height": 900}
     person = Person(browser, member.url, locale=language, color_scheme=theme, viewport=viewport)
     found = {}
-    for path in PATHS:
+    for path in EVERY:
         if path != "/":
-            person.bring(member.cookies)
-        page = person.go(path)
+            person.bring(operator.cookies if path in SALES else member.cookies)
+        page = person.go(path.format(**sold))
         wrong = person.barriers()
         if person.is_wider_than_its_window():
             wrong.append("it is wider than its window")
@@ -72,14 +82,14 @@ def test_no_page_keeps_anybody_out(
     assert {path: wrong for path, wrong in found.items() if wrong} == {}
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", EVERY)
 def test_all_that_can_be_pressed_is_reached_by_keyboard(
-    browser: Browser, member: Visitor, path: str
+    browser: Browser, member: Visitor, operator: Visitor, sold: dict[str, str], path: str
 ) -> None:
     person = Person(browser, member.url)
     if path != "/":
-        person.bring(member.cookies)
-    page = person.go(path)
+        person.bring(operator.cookies if path in SALES else member.cookies)
+    page = person.go(path.format(**sold))
     pressed = "a[href], button, input:not([type=hidden]), select, textarea, summary"
     wanted = page.locator(pressed).filter(visible=True).count()
     radios = page.locator("input[type=radio]").filter(visible=True).count()

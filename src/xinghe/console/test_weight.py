@@ -9,6 +9,7 @@ import pytest
 from bench.harness import worker_of
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.server import Server, free_port
+from tests.kit.sold import SALES, sell
 from tests.kit.visitor import Visitor
 
 from xinghe.console.assets import FILES, Assets
@@ -31,12 +32,13 @@ def test_an_idle_gateway_needs_little_more_with_pages_that_were_all_seen(tmp_pat
         settings = {"XINGHE_CONSOLE__ENABLED": enabled}
         with Server(tmp_path / enabled, models=models, settings=settings) as server:
             token = server.token("--scope", "account.read", "--scope", "admin")
+            sold = sell(server, "default")
             visitor = Visitor(server.url)
             if enabled == "true":
                 visitor.sign_in(token)
             for _ in range(3):
-                for entry in MENU:
-                    visitor.get(entry.path)
+                for path in (*(entry.path for entry in MENU), *SALES):
+                    visitor.get(path.format(**sold))
             time.sleep(2)
             grown[enabled] = worker_of(server).memory_info().rss
     assert grown["true"] - grown["false"] < MOST_MEMORY, grown

@@ -23,17 +23,39 @@ _SUMS = ", ".join(
 )  # fmt: skip
 
 
+class Booked(msgspec.Struct, frozen=True):
+    """What came and went beside what was used; each is positive."""
+
+    granted: int = 0
+    purchased: int = 0
+    redeemed: int = 0
+    received: int = 0
+    sent: int = 0
+    refunded: int = 0
+    expired: int = 0
+
+
+_OF = {
+    "granted": ("grant", 1),
+    "purchased": ("purchase", 1),
+    "redeemed": ("code", 1),
+    "received": ("transfer", 1),
+    "sent": ("transfer", -1),
+    "refunded": ("refund", -1),
+    "expired": ("expiry", -1),
+}
+"""Of which entries each is the sum: their kind, and the sign of their amounts."""
+
+
 class Totals(msgspec.Struct, frozen=True):
-    """What was used (`used.timed` and the times are not told), granted, and what expired."""
+    """What was used (`used.timed` and the times are not told), and what was booked beside."""
 
     used: Sums
-    granted: int
-    expired: int
+    booked: Booked
 
 
 def of_lines(lines: list[Line]) -> Totals:
     used = [line for line in lines if line.kind == "usage"]
-    beside = [line.amount for line in lines if line.kind != "usage"]
     sums = (
         len(used),
         sum(line.prompt_tokens for line in used),
@@ -43,27 +65,27 @@ def of_lines(lines: list[Line]) -> Totals:
         sum(line.searches for line in used),
         -sum(line.amount for line in used),
     )
-    granted = sum(amount for amount in beside if amount > 0)
-    return Totals(Sums(*sums), granted, granted - sum(beside))
+    booked = {
+        name: sum(
+            sign * line.amount for line in lines if line.kind == kind and sign * line.amount > 0
+        )
+        for name, (kind, sign) in _OF.items()
+    }
+    return Totals(Sums(*sums), Booked(**booked))
 
 
 def totals(connection: Connection, scope: Scope, filters: Filters) -> Totals | None:
     """None where it is too much to be summed at once. Not for a request's id."""
-    used = Sums()
+    used, booked = Sums(), Booked()
     if filters.kind in (None, "usage"):
         found = _used(connection, scope, filters)
         if found is None:
             return None
         used = found
-    granted = expired = 0
     if filters.kind != "usage" and not filters.narrow:
         wallets = scope.wallets if scope.member is None else (scope.member,)
-        granted, expired = _booked(connection, wallets, filters.since, filters.until)
-    return Totals(
-        used,
-        granted if filters.kind in (None, "grant") else 0,
-        expired if filters.kind in (None, "expiry") else 0,
-    )
+        booked = _booked(connection, wallets, filters)
+    return Totals(used, booked)
 
 
 def _used(connection: Connection, scope: Scope, filters: Filters) -> Sums | None:
@@ -111,16 +133,18 @@ def _piece(
     return None if row[0] > LOOKED_AT else Sums(*row[1:])
 
 
-def _booked(
-    connection: Connection, wallets: tuple[int, ...], since: int, until: int
-) -> tuple[int, int]:
-    """What was granted to wallets in a time, and what expired; both positive."""
+def _booked(connection: Connection, wallets: tuple[int, ...], filters: Filters) -> Booked:
     sql = Sql(
-        "SELECT CAST(coalesce(sum(CASE WHEN x.amount > 0 THEN x.amount END), 0) AS BIGINT), "
+        "SELECT x.kind, "
+        "CAST(coalesce(sum(CASE WHEN x.amount > 0 THEN x.amount END), 0) AS BIGINT), "
         "CAST(coalesce(-sum(CASE WHEN x.amount < 0 THEN x.amount END), 0) AS BIGINT) "
         "FROM entries x WHERE"
     )
     Source(wallets).add(connection, sql, "x")
-    sql.add("AND x.kind != 'usage' AND x.at >= ? AND x.at < ?", since, until)
-    granted, expired = connection.rows(sql.text, *sql.values)[0]
-    return granted, expired
+    sql.add("AND x.kind != 'usage' AND x.at >= ? AND x.at < ?", filters.since, filters.until)
+    sql.add("GROUP BY x.kind")
+    found: dict[tuple[str, int], int] = {}
+    for kind, came, went in connection.rows(sql.text, *sql.values):
+        if filters.kind in (None, kind):
+            found |= {(kind, 1): came, (kind, -1): went}
+    return Booked(**{name: found.get(each, 0) for name, each in _OF.items()})

@@ -244,7 +244,7 @@ def _buckets(
 
 
 def _totals(sums: totals.Totals) -> Totals:
-    used = sums.used
+    used, booked = sums.used, sums.booked
     return Totals(
         requests=used.requests,
         prompt_tokens=used.prompt_tokens,
@@ -253,8 +253,13 @@ def _totals(sums: totals.Totals) -> Totals:
         reasoning_tokens=used.reasoning_tokens,
         searches=used.searches,
         spent=tokens(used.spend),
-        granted=tokens(sums.granted),
-        expired=tokens(sums.expired),
+        granted=tokens(booked.granted),
+        purchased=tokens(booked.purchased),
+        redeemed=tokens(booked.redeemed),
+        received=tokens(booked.received),
+        sent=tokens(booked.sent),
+        refunded=tokens(booked.refunded),
+        expired=tokens(booked.expired),
     )
 
 

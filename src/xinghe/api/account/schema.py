@@ -122,7 +122,10 @@ class EntryShown(msgspec.Struct):
 
 
 class Totals(msgspec.Struct):
-    """Of all that the filters match, on whatever page; `spent` and `expired` are positive."""
+    """Of all that the filters match, on whatever page; all are positive.
+
+    `purchased` are packages, `redeemed` are codes, `received` and `sent` are transfers.
+    """
 
     requests: int
     prompt_tokens: int
@@ -132,6 +135,11 @@ class Totals(msgspec.Struct):
     searches: int
     spent: Tokens
     granted: Tokens
+    purchased: Tokens
+    redeemed: Tokens
+    received: Tokens
+    sent: Tokens
+    refunded: Tokens
     expired: Tokens
 
 

@@ -11,6 +11,7 @@ from xinghe.console.calls import Refused
 from xinghe.console.page import Page
 from xinghe.console.route import Route
 from xinghe.console.sales.forms import BatchForm
+from xinghe.console.sales.guarded import operators
 
 PATH = "/console/sales/codes"
 API = "/admin/v1/codes"
@@ -69,9 +70,9 @@ def _api(page: Page) -> str:
 
 
 ROUTES = (
-    Route("GET", PATH, show),
-    Route("GET", f"{PATH}/new", new),
-    Route("POST", f"{PATH}/new", make),
-    Route("GET", f"{PATH}/{{batch}}", one),
-    Route("POST", f"{PATH}/{{batch}}/revoke", revoke),
+    Route("GET", PATH, operators(show)),
+    Route("GET", f"{PATH}/new", operators(new)),
+    Route("POST", f"{PATH}/new", operators(make)),
+    Route("GET", f"{PATH}/{{batch}}", operators(one)),
+    Route("POST", f"{PATH}/{{batch}}/revoke", operators(revoke)),
 )

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from xinghe.admin.payment_events import PaymentEventList
 from xinghe.console.page import Page
 from xinghe.console.route import Route
+from xinghe.console.sales.guarded import operators
 
 PATH = "/console/sales/events"
 API = "/admin/v1/payment-events"
@@ -18,4 +19,4 @@ async def show(page: Page) -> Response:
     return page.render("sales/events.html", events=found.data, after=found.next)
 
 
-ROUTES = (Route("GET", PATH, show),)
+ROUTES = (Route("GET", PATH, operators(show)),)

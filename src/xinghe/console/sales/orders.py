@@ -14,6 +14,7 @@ from xinghe.console.calls import Refused
 from xinghe.console.page import Page
 from xinghe.console.route import Route
 from xinghe.console.sales.events import API as EVENTS
+from xinghe.console.sales.guarded import operators
 from xinghe.console.shop import order
 from xinghe.console.shop.page import PATH as SHOP
 from xinghe.console.tokens.form import figure
@@ -64,7 +65,9 @@ async def refund(page: Page) -> Response:
     }
     if page.field("tokens"):
         body["tokens"] = figure(page.field("tokens"))
-    return await _do(page, "refunds", body, idempotency_key=page.field("once"))
+    return await _do(
+        page, "refunds", body, idempotency_key=page.once("tokens", "reason", "reference")
+    )
 
 
 async def _do(page: Page, what: str, body: dict[str, Any], **headers: str) -> Response:
@@ -77,7 +80,7 @@ async def _do(page: Page, what: str, body: dict[str, Any], **headers: str) -> Re
 
 
 ROUTES = (
-    Route("GET", PATH, show),
-    Route("POST", f"{PATH}/orders/{{order}}/confirm", confirm),
-    Route("POST", f"{PATH}/orders/{{order}}/refund", refund),
+    Route("GET", PATH, operators(show)),
+    Route("POST", f"{PATH}/orders/{{order}}/confirm", operators(confirm)),
+    Route("POST", f"{PATH}/orders/{{order}}/refund", operators(refund)),
 )

@@ -10,6 +10,7 @@ from xinghe.console.groups import groups
 from xinghe.console.page import Page
 from xinghe.console.route import Route
 from xinghe.console.sales.forms import PackageForm
+from xinghe.console.sales.guarded import operators
 from xinghe.settings.payment import DECIMALS
 
 PATH = "/console/sales/packages"
@@ -89,10 +90,10 @@ def _api(page: Page) -> str:
 
 
 ROUTES = (
-    Route("GET", PATH, show),
-    Route("GET", f"{PATH}/new", new),
-    Route("POST", f"{PATH}/new", make),
-    Route("GET", f"{PATH}/{{package}}", edit),
-    Route("POST", f"{PATH}/{{package}}", change),
-    Route("POST", f"{PATH}/{{package}}/withdraw", withdraw),
+    Route("GET", PATH, operators(show)),
+    Route("GET", f"{PATH}/new", operators(new)),
+    Route("POST", f"{PATH}/new", operators(make)),
+    Route("GET", f"{PATH}/{{package}}", operators(edit)),
+    Route("POST", f"{PATH}/{{package}}", operators(change)),
+    Route("POST", f"{PATH}/{{package}}/withdraw", operators(withdraw)),
 )

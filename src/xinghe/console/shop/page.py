@@ -12,12 +12,12 @@ from starlette.responses import Response
 
 from xinghe.admin.codes import Redeemed
 from xinghe.admin.orders import OrderList, OrderView
-from xinghe.admin.packages import PackageList
+from xinghe.admin.packages import PackageList, PackageView
 from xinghe.admin.transfers import Transfer
 from xinghe.console.calls import Refused
 from xinghe.console.page import Page
 from xinghe.console.route import Route
-from xinghe.console.shop.wallets import Payer, around, chosen, payers
+from xinghe.console.shop.wallets import Payer, around, chosen, named, payers
 from xinghe.console.tokens.form import figure
 
 PATH = "/console/shop"
@@ -54,16 +54,19 @@ async def show(page: Page) -> Response:
 
 async def order(page: Page) -> Response:
     """Order a package, and go on to how it is paid."""
-    payer = chosen(page, await payers(page), page.field("wallet"))
+    payer = named(await payers(page), page.field("wallet"))
     number = page.field("package")
     package = int(number) if number.isascii() and number.isdigit() and len(number) < 16 else 0
     try:
+        offer = await page.api.get(f"{PACKAGES}/{package}", PackageView)
+        if terms(offer) != page.field("terms"):
+            return await _show(page, Typed(form="order", payer=payer))
         placed = await page.api.send(
             "POST",
             f"/admin/v1/wallets/{payer.wallet}/orders",
             OrderView,
             {"package": package},
-            idempotency_key=page.field("once"),
+            idempotency_key=page.once("package"),
         )
     except Refused as refused:
         return await _show(page, Typed(refused, "order", payer=payer))
@@ -71,7 +74,7 @@ async def order(page: Page) -> Response:
 
 
 async def redeem(page: Page) -> Response:
-    payer = chosen(page, await payers(page), page.field("wallet"))
+    payer = named(await payers(page), page.field("wallet"))
     code = page.field("code")
     try:
         done = await page.api.send(
@@ -84,21 +87,26 @@ async def redeem(page: Page) -> Response:
 
 async def transfer(page: Page) -> Response:
     """To a member or a group by name; the same form that comes twice moves them once."""
-    payer = chosen(page, await payers(page), page.field("wallet"))
+    payer = named(await payers(page), page.field("wallet"))
     typed = Wanted(*(page.field(name) for name in Wanted.__struct_fields__))
     receiver = {"to_member": typed.member or None, "to_group": typed.group or None}
-    told = repr((typed, payer.wallet)).encode()
     try:
         done = await page.api.send(
             "POST",
             f"/admin/v1/wallets/{payer.wallet}/transfers",
             Transfer,
             {"amount": figure(typed.tokens), "reason": typed.reason, **receiver},
-            idempotency_key=f"{page.field('once')}-{hashlib.sha256(told).hexdigest()[:32]}",
+            idempotency_key=page.once(*Wanted.__struct_fields__),
         )
     except Refused as refused:
         return await _show(page, Typed(refused, "transfer", transfer=typed, payer=payer))
     return await _show(page, Typed(transfer=typed, moved=done, payer=payer))
+
+
+def terms(of: PackageView) -> str:
+    """What a buyer has seen of a package: one that was changed meanwhile is shown to him again."""
+    seen = of.tokens, of.price, of.currency, of.valid_days, of.models
+    return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
 
 
 async def _show(page: Page, typed: Typed) -> Response:
@@ -107,7 +115,8 @@ async def _show(page: Page, typed: Typed) -> Response:
     known, packages = await asyncio.gather(
         around(page), page.api.get(PACKAGES, PackageList, limit=MOST_PACKAGES)
     )
-    payer = typed.payer or chosen(page, known.payers, page.query.get("wallet", ""))
+    payer = typed.payer if typed.payer in known.payers else None
+    payer = payer or chosen(known.payers, page.query.get("wallet", ""))
     orders = await page.api.get(
         f"/admin/v1/wallets/{payer.wallet}/orders",
         OrderList,
@@ -116,7 +125,7 @@ async def _show(page: Page, typed: Typed) -> Response:
     )
     return page.render(
         "shop/page.html",
-        status=typed.refused.status if typed.refused else 200,
+        status=typed.refused.status if typed.refused else 409 if typed.form == "order" else 200,
         packages=packages.data,
         payers=known.payers,
         known=known,
@@ -124,6 +133,7 @@ async def _show(page: Page, typed: Typed) -> Response:
         orders=orders.data,
         after=orders.next,
         typed=typed,
+        terms=terms,
         once=secrets.token_hex(16),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import msgspec
 
@@ -13,6 +14,7 @@ from xinghe.console.page import Page
 
 MANAGED = 5
 """Groups whose members are offered as receivers."""
+_NUMBER = re.compile("[1-9][0-9]{0,14}", re.ASCII)
 
 
 class Payer(msgspec.Struct, frozen=True):
@@ -58,6 +60,12 @@ def _payers(member: MemberView, mine: list[GroupView]) -> list[Payer]:
     return [Payer(member.wallet), *of_groups]
 
 
-def chosen(page: Page, among: list[Payer], value: str) -> Payer:
-    """The wallet that a form or a URL names; one's own where it names none of them."""
+def chosen(among: list[Payer], value: str) -> Payer:
+    """The wallet that a URL names; one's own where it names none of them."""
     return next((each for each in among if str(each.wallet) == value), among[0])
+
+
+def named(among: list[Payer], value: str) -> Payer:
+    """The wallet that a form names; of one that is nobody's here any more, the API says so."""
+    found = next((each for each in among if str(each.wallet) == value), None)
+    return found or Payer(int(value) if _NUMBER.fullmatch(value) else 0)
