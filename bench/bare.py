@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from tests.kit.catalogs import catalog_of
 
-from xinghe.catalog import load as load_catalog
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
 from xinghe.settings import load
 from xinghe.weights import find
@@ -23,7 +23,7 @@ from xinghe.weights import find
 async def bare_engine(folder: Path, weights: str, threads: int) -> AsyncIterator[tuple[str, str]]:
     """A child as Xinghe would start it; yields its address and its key."""
     settings = load(str(folder / "bare"), {"embedded.model": weights, "embedded.threads": threads})
-    deployment = load_catalog(settings).deployments["embedded"]
+    deployment = catalog_of(settings).deployments["embedded"]
     path = find(settings, weights)
     if path is None:
         raise SystemExit(f"no weights yet: run `xinghe models pull {weights}`")

@@ -31,6 +31,7 @@ import grimp
 import msgspec
 import uvicorn
 from starlette.types import Receive, Scope, Send
+from tests.kit.catalogs import catalog_of
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.script import Call, Script
 from tests.kit.server import free_port
@@ -44,7 +45,6 @@ from xinghe.api.dialect import Dialect
 from xinghe.api.flow import WaitingRoom
 from xinghe.app import System, running
 from xinghe.catalog import Kind, ModelCard
-from xinghe.catalog import load as load_catalog
 from xinghe.observe import logs
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database
@@ -174,7 +174,7 @@ async def _traced(upstream: str, bodies: list[dict[str, Any]]) -> list[Trace]:
         )
         settings = load_settings(folder, {})
         logs.configure("error", settings.log.format)
-        async with running(settings, load_catalog(settings)) as system:
+        async with running(settings, catalog_of(settings)) as system:
             database = await Database.open(settings.data_dir)
             await Members(database).ensure_default()
             token = await Tokens(database).create("default")

@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.kit.catalogs import catalog_of
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.server import free_port
 from xinghe.app import running
-from xinghe.catalog import load
 from xinghe.generation.vetting import Vetting
 from xinghe.ledger import Ledger
 from xinghe.settings import Settings
@@ -57,7 +57,7 @@ async def test_a_start_that_fails_stops_what_was_started(
 ) -> None:
     monkeypatch.setattr(Vetting, "start", fails)
     with pytest.raises(NoStart):
-        async with running(settings, load(settings)):
+        async with running(settings, catalog_of(settings)):
             pytest.fail("it has started")
     assert left(settings, others) == []
 
@@ -71,12 +71,12 @@ async def test_a_ledger_that_cannot_start_is_told_at_once(
     monkeypatch.setattr(Ledger, "reap", fails)
     monkeypatch.setattr(Database, "drain", waits)
     with pytest.raises(NoStart):
-        async with running(settings, load(settings)):
+        async with running(settings, catalog_of(settings)):
             pytest.fail("it has started")
     assert left(settings, others) == []
 
 
 async def test_a_stop_ends_all_that_was_started(settings: Settings, others: set[int]) -> None:
-    async with running(settings, load(settings)):
+    async with running(settings, catalog_of(settings)):
         assert left(settings, others)
     assert left(settings, others) == []

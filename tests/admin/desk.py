@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from starlette.types import Message
 
+from tests.kit.catalogs import catalog_of
 from xinghe.accounts import group_tables, tables
 from xinghe.accounts.groups import join
 from xinghe.accounts.members import create_member
@@ -22,7 +23,6 @@ from xinghe.accounts.tables import NewToken
 from xinghe.accounts.tokens import create_token, new_secret
 from xinghe.admin import Admin, AdminServices
 from xinghe.api.body import BodyBudget
-from xinghe.catalog import load
 from xinghe.configuration import Configurations, Follower, Version
 from xinghe.dispatch import Live
 from xinghe.idempotency import IdempotencyStore
@@ -68,7 +68,7 @@ class Desk:
         self._runner = asyncio.Runner()
         self._settings = settings = Settings(data=str(folder))
         self._place = folder, url
-        catalog = load(settings)
+        catalog = catalog_of(settings)
         limits = catalog.limits.__class__(qps=qps, rpm=rpm, tpm=0)
         self.catalog = catalog.__class__(
             catalog.models, catalog.deployments, catalog.embeddings, catalog.images, limits

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from xinghe.catalog import Catalog, load
+from tests.kit.catalogs import catalog_of
+from xinghe.catalog import Catalog
 from xinghe.settings import Settings
 
 LoadWith = Callable[[str], Catalog]
@@ -14,7 +15,7 @@ LoadWith = Callable[[str], Catalog]
 @pytest.fixture(scope="session")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """What is built in."""
-    return load(Settings(data=str(tmp_path_factory.mktemp("no-models"))))
+    return catalog_of(Settings(data=str(tmp_path_factory.mktemp("no-models"))))
 
 
 @pytest.fixture
@@ -23,6 +24,6 @@ def load_with(tmp_path: Path) -> LoadWith:
 
     def loaded(text: str) -> Catalog:
         (tmp_path / "models.toml").write_text(text, "utf-8")
-        return load(Settings(data=str(tmp_path)))
+        return catalog_of(Settings(data=str(tmp_path)))
 
     return loaded

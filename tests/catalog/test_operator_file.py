@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.catalog.conftest import LoadWith
-from xinghe.catalog import Catalog, CatalogError, Kind, LlamaCppDeployment, UpstreamDeployment, load
+from tests.kit.catalogs import catalog_of
+from xinghe.catalog import Catalog, CatalogError, Kind, LlamaCppDeployment, UpstreamDeployment
 from xinghe.settings import Embedded, Settings
 
 UPSTREAM = """
@@ -62,11 +63,11 @@ def test_vision_under_its_former_name(load_with: LoadWith) -> None:
 
 def test_embedded_deployment_takes_what_it_lacks_from_the_settings(tmp_path: Path) -> None:
     settings = Settings(data=str(tmp_path), embedded=Embedded(model="m", slots=3, context=2048))
-    deployment = load(settings).deployments["embedded"]
+    deployment = catalog_of(settings).deployments["embedded"]
     assert isinstance(deployment, LlamaCppDeployment)
     assert (deployment.weights, deployment.slots, deployment.context) == ("m", 3, 2048)
     (tmp_path / "models.toml").write_text('[deployments.embedded]\nweights = "w"\nslots = 9\n')
-    deployment = load(settings).deployments["embedded"]
+    deployment = catalog_of(settings).deployments["embedded"]
     assert isinstance(deployment, LlamaCppDeployment)
     assert (deployment.weights, deployment.slots, deployment.context) == ("w", 9, 2048)
 
@@ -182,4 +183,4 @@ def test_bad_file_is_refused_by_name(load_with: LoadWith, text: str, says: list[
 def test_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(CatalogError, match=r"models\.toml"):
-        load(Settings(data=str(tmp_path)))
+        catalog_of(Settings(data=str(tmp_path)))

@@ -60,7 +60,7 @@ def nested(depth: int) -> Any:
         ({"models": {"m": {"x": tomllib.loads("a = 2026-11-30")["a"]}}}, "allowed: a text"),
         (nested(MAX_DEPTH + 1), f"more than {MAX_DEPTH} deep"),
         ({"models": {"m": {"title": "a" * MAX_BYTES}}}, f"allowed: 0 to {MAX_BYTES}"),
-        ({"safety": {"list": {}}}, r"`safety.'list'` is unknown, did you mean `lists`"),
+        ({"safety": {"list": {}}}, r"`safety.list` is unknown, did you mean `lists`"),
         ({"safety": {"lists": {"../x.txt": ""}}}, "the name '../x.txt', allowed: a file's"),
         ({"safety": {"lists": {"x": ""}}}, "the name 'x', allowed: a file's"),
         ({"safety": {"lists": {"x.txt": 3}}}, r'safety\.lists\."x\.txt" is 3, allowed: a text'),

@@ -12,11 +12,12 @@ import pytest
 
 from tests.docs.pages import CHINESE, Block
 from tests.kit.api import Api
+from tests.kit.catalogs import catalog_of
 from tests.kit.expect import answered
 from tests.kit.server import Server
 from tests.kit.upstream import Upstream
 from xinghe import settings
-from xinghe.catalog import Kind, LlamaCppDeployment, UpstreamDeployment, load
+from xinghe.catalog import Kind, LlamaCppDeployment, UpstreamDeployment
 from xinghe.weights import resolve
 
 PRINTED_UPSTREAM = "http://127.0.0.1:9000/v1"
@@ -61,7 +62,7 @@ def holds(tree: Any, written: Any) -> bool:
 @pytest.mark.parametrize("block", MODELS, ids=lambda block: f"{len(block.text)} characters")
 def test_models_examples_load(block: Block, tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text(block.text, "utf-8")
-    catalog = load(settings.load(str(tmp_path), environ={}))
+    catalog = catalog_of(settings.load(str(tmp_path), environ={}))
     written = tomllib.loads(block.text)
     for field, value in written.get("limits", {}).items():
         assert getattr(catalog.limits, field) == value
@@ -85,7 +86,7 @@ def test_upstream_examples_serve_the_names_that_they_move(
     text = block.text.replace(PRINTED_UPSTREAM, upstream.url)
     with Server(tmp_path, "--model", small_weights, models=text) as server:
         api = Api(server.url, server.token())
-        catalog = load(settings.load(str(tmp_path), environ={}))
+        catalog = catalog_of(settings.load(str(tmp_path), environ={}))
         moved = {
             name: deployment
             for name, card in catalog.of_kind(Kind.CHAT).items()

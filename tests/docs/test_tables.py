@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from tests.docs.pages import Page, codes, page
+from tests.kit.catalogs import catalog_of
 from tests.safety.lists import sentences
 from xinghe import settings
 from xinghe.admin.table import OPERATIONS
@@ -23,7 +24,6 @@ from xinghe.catalog import (
     LlamaCppDeployment,
     ModelCard,
     UpstreamDeployment,
-    load,
 )
 from xinghe.cli.main import main
 from xinghe.safety import Moderator
@@ -115,7 +115,9 @@ def test_every_limit_stands_with_its_error(each: Page) -> None:
 @both("docs/limits")
 def test_every_limit_of_an_account_stands_with_its_default(each: Page, tmp_path: Path) -> None:
     written = {codes(row[0])[0]: float(codes(row[1])[0]) for row in each.tables[1]}
-    assert written == msgspec.to_builtins(load(settings.load(str(tmp_path), environ={})).limits)
+    assert written == msgspec.to_builtins(
+        catalog_of(settings.load(str(tmp_path), environ={})).limits
+    )
 
 
 @both("docs/safety")

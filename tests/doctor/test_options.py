@@ -8,8 +8,8 @@ import pytest
 
 from tests.accounts.commands import Commands
 from tests.doctor.kit import options
+from tests.kit.catalogs import catalog_of
 from xinghe.catalog import LlamaCppDeployment
-from xinghe.catalog import load as load_catalog
 from xinghe.doctor.options import OptionError, parse
 from xinghe.settings import load
 
@@ -89,7 +89,7 @@ weights = "own.gguf"
 def test_the_catalog_and_the_doctor_agree(tmp_path: Path, models: str) -> None:
     (tmp_path / "models.toml").write_text(models)
     asked = options("--data", str(tmp_path))
-    used = load_catalog(load(str(tmp_path), environ={})).in_use().values()
+    used = catalog_of(load(str(tmp_path), environ={})).in_use().values()
     embedded = [each.weights for each in used if isinstance(each, LlamaCppDeployment)]
     assert asked.embedded == bool(embedded)
     if embedded:

@@ -14,12 +14,13 @@ import msgspec
 import uvicorn
 
 from tests.kit.api import Api
+from tests.kit.catalogs import catalog_of
 from tests.kit.command import xinghe
 from tests.kit.server import free_port
 from xinghe.api.connection import Connection
 from xinghe.api.flow import WaitingRoom
 from xinghe.app import System, running
-from xinghe.catalog import Catalog, built, load, merged
+from xinghe.catalog import Catalog, built, merged
 from xinghe.settings import Settings
 from xinghe.supervisor.worker import QuietServer
 
@@ -51,7 +52,7 @@ async def gateway(data: Path, models: str) -> AsyncIterator[Gateway]:
     await asyncio.to_thread((data / "models.toml").write_text, models, "utf-8")
     settings = Settings(data=str(data))
     port = free_port()
-    async with running(settings, load(settings)) as system:
+    async with running(settings, catalog_of(settings)) as system:
         http = partial(Connection, WaitingRoom(200), 30.0, 30.0)
         server = QuietServer(
             uvicorn.Config(

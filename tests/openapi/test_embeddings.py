@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tests.kit.catalogs import catalog_of
 from xinghe.api.embeddings.schema import MAX_TEXTS, EmbeddingRequest
 from xinghe.api.openapi import document
 from xinghe.api.rerank import RerankRequest
-from xinghe.catalog import Kind, load
+from xinghe.catalog import Kind
 from xinghe.settings import Settings
 
 
@@ -22,5 +23,5 @@ def test_both_dialects_have_both_operations() -> None:
 
 
 def test_as_many_texts_as_the_models_take() -> None:
-    cards = load(Settings(data="/nowhere")).of_kind(Kind.EMBEDDING).values()
+    cards = catalog_of(Settings(data="/nowhere")).of_kind(Kind.EMBEDDING).values()
     assert {card.max_texts for card in cards} == {MAX_TEXTS}

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from structlog.testing import capture_logs
 
-from xinghe.catalog import load
+from tests.kit.catalogs import catalog_of
 from xinghe.settings import Settings
 from xinghe.storage import LocalServer
 from xinghe.supervisor import children
@@ -39,7 +39,7 @@ async def gateway(
     monkeypatch.setattr(children, "GATEWAY", "tests.supervisor.serving")
     settings = Settings(data=str(tmp_path))
     api, metrics = listeners
-    made = GatewayProcess(settings, load(settings), api, metrics, Engines([], settings))
+    made = GatewayProcess(settings, catalog_of(settings), api, metrics, Engines([], settings))
     yield made
     await made.stop()
 

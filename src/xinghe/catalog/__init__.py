@@ -12,7 +12,7 @@ from xinghe.catalog.card import (
     of_card,
     of_deployment,
 )
-from xinghe.catalog.catalog import Catalog, CatalogError, Tree, built, load, merged, read
+from xinghe.catalog.catalog import Catalog, CatalogError, Tree, built, merged
 from xinghe.catalog.deployments import (
     PENALTY,
     AnyDeployment,

@@ -1,8 +1,7 @@
-"""Reads the catalog: the built-in `models.toml`, with the operator's merged over it."""
+"""Builds the catalog: the built-in `models.toml`, with the operator's merged over it."""
 
 import tomllib
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +17,6 @@ from xinghe.catalog.deployments import (
     UpstreamDeployment,
 )
 from xinghe.settings import Settings, check_fields, shape, suggestion
-from xinghe.settings.toml import parsed
 
 SECTIONS = ("defaults", "limits", "deployments", "models")
 FLAT = ("defaults", "limits")
@@ -61,23 +59,6 @@ class Catalog(msgspec.Struct, frozen=True):
 
     def _named(self, kind: Kind) -> set[str]:
         return {name for card in self.of_kind(kind).values() for name in card.chain}
-
-
-def load(settings: Settings) -> Catalog:
-    """The catalog of a data directory, as its `models.toml` says. Raises `CatalogError`."""
-    own = settings.data_dir / "models.toml"
-    try:
-        return built(merged(read(own) if own.exists() else {}), settings)
-    except CatalogError as error:
-        raise CatalogError(f"{own}: {error}") from error
-
-
-def read(path: Path) -> Tree:
-    """What an operator's file says, unchecked. Raises `CatalogError`."""
-    try:
-        return parsed(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CatalogError(str(error)) from error
 
 
 def merged(own: Tree) -> Tree:

@@ -64,7 +64,7 @@ def checked(tree: object, old: Tree | None = None, *, patch: bool = False) -> Tr
         raise TreeError("the configuration is no table of tables")
     for section, entries in tree.items():
         if section not in SECTIONS:
-            raise TreeError(f"`{_short(section)}` is no section, {suggestion(section, SECTIONS)}")
+            raise TreeError(f"`{_plain(section)}` is no section, {suggestion(section, SECTIONS)}")
         if not (isinstance(entries, dict) or (patch and entries is None)):
             raise TreeError(f"`{section}` is {shape(entries)}, allowed: a table")
     _check(tree, (), patch=patch)
@@ -156,7 +156,7 @@ def _check_lists(safety: Tree, known: dict[str, str], *, patch: bool) -> None:
     """Raises `TreeError`."""
     for name in safety:
         if name != "lists":
-            raise TreeError(f"`{SAFETY}.{_short(name)}` is unknown, {suggestion(name, ['lists'])}")
+            raise TreeError(f"`{SAFETY}.{_plain(name)}` is unknown, {suggestion(name, ['lists'])}")
     lists = safety.get("lists", {})
     if patch and lists is None:
         return
@@ -198,3 +198,8 @@ def _short(value: object) -> str:
     else:
         text = shape(value)
     return text if len(text) <= 60 else text[:60] + "…"
+
+
+def _plain(name: str) -> str:
+    """The same of a name that stands in quotes already."""
+    return name if name.isprintable() and len(name) <= 60 else _short(name)
