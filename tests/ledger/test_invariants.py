@@ -41,7 +41,7 @@ from tests.ledger.steps import Steps, cost_of
 from tests.ledger.stores import InMemory, OnServer, Store
 from tests.ledger.world import SHARED, WALLETS
 from xinghe.accounts import budget_tables
-from xinghe.ledger import Window, bound, holds, lots, reaper, settlements
+from xinghe.ledger import Window, bound, expiry, lots, reaper, settlements
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping
@@ -65,8 +65,9 @@ class Ledger(Selling):
         self.world = world = Steps(self.make[0]())
         self.patch = pytest.MonkeyPatch()
         # So that a few are more than what is done at once.
-        self.patch.setattr(holds, "SWEPT_ON_THE_WAY", 1)
+        self.patch.setattr(expiry, "ON_THE_WAY", 1)
         self.patch.setattr(lots, "PAGE", 3)
+        self.patch.setattr(expiry, "PAGE", 3)
         self.patch.setattr(bound, "PAGE", 2)
         self.patch.setattr(bound, "FIRST_PAGE", 1)
         self.patch.setattr(reaper, "PAGE", 2)

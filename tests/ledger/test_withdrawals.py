@@ -94,7 +94,7 @@ async def test_a_transfer_takes_from_so_many_lots(
 async def test_what_has_expired_and_is_not_swept_yet_frees_nothing_that_is_held(
     ledger: Ledger, books: Books, members: Members, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xinghe.ledger.holds.SWEPT_ON_THE_WAY", 1)
+    monkeypatch.setattr("xinghe.ledger.expiry.ON_THE_WAY", 1)
     await members.grant("a", 700)
     await members.grant("a", 300)
     await expire(books, 1)

@@ -33,7 +33,7 @@ def transfer(
     """Move Tokens that are for all models, audited under `actor`; returns both wallets after it.
 
     Each lot keeps its expiry. Whether somebody may is the caller's to look up (`reaches`). Raises
-    `AccountError`, also if the balance of the other would pass `MAX_BALANCE`.
+    `AccountError`, also if the balance of the other would pass `MAX_BALANCE`, and `ManyExpired`.
     """
     if source_id == target_id:
         raise AccountError(f"to: {target_id} is the wallet itself: name another")

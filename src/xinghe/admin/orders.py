@@ -26,6 +26,7 @@ from xinghe.admin.shapes import (
 )
 from xinghe.api.errors import ApiError, Errors
 from xinghe.core import tokens
+from xinghe.ledger import expiry
 from xinghe.sales import money, orders, packages, refunds
 from xinghe.sales.orders import Order, Shown
 from xinghe.sales.payment import checkout
@@ -200,7 +201,8 @@ async def refund(call: Call[NewRefund]) -> OrderView:
         )
         return _whole(call, connection, orders.order(connection, call.target.id))
 
-    return await call.transaction(keep=lambda view: view).write(operation)
+    giving = call.transaction(keep=lambda view: view)
+    return await expiry.swept(call.services.database, lambda: giving.write(operation))
 
 
 def _whole(call: Call[Any], connection: Connection, found: Order) -> OrderView:

@@ -24,6 +24,7 @@ from xinghe.admin.shapes import (
 from xinghe.admin.targets import group_named
 from xinghe.api.errors import SHOWN, ApiError, Errors, shown
 from xinghe.core import tokens
+from xinghe.ledger import expiry
 from xinghe.storage import Connection
 
 GroupReference = Annotated[
@@ -93,7 +94,8 @@ async def transfer(call: Call[NewTransfer]) -> Transfer:
             balance=tokens(after.available + after.held),
         )
 
-    return shape(await call.transaction(keep=shape).write(move))
+    moving = call.transaction(keep=shape)
+    return shape(await expiry.swept(call.services.database, lambda: moving.write(move)))
 
 
 def _receiver(body: NewTransfer) -> tuple[str, str | int]:

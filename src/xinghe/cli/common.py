@@ -21,6 +21,7 @@ import msgspec
 from xinghe import core, settings, spreadsheet
 from xinghe.accounts import AccountError, rules
 from xinghe.core import MICRO
+from xinghe.ledger import expiry
 from xinghe.observe import logs
 from xinghe.storage import Connection, Database, LocalServer, StorageError, now, running
 
@@ -95,7 +96,7 @@ def transact(
             loaded.data_dir, loaded.database.url, create=False
         ) as database:
             action = database.write if write else database.read
-            return await action(lambda connection: operation(connection, loaded))
+            return await expiry.swept(database, lambda: action(lambda c: operation(c, loaded)))
 
     return run_in(data, on_database)
 

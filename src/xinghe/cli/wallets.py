@@ -13,11 +13,12 @@ from xinghe.cli.common import (
     Command,
     Validated,
     actor,
-    run,
     show,
     shown_options,
     tokens,
+    transact,
 )
+from xinghe.settings import Settings
 from xinghe.storage import Connection
 
 
@@ -70,12 +71,12 @@ def transfer(
     For example: xinghe transfer 5000 --from-group 物理1班 --to-member 张三 --note 竞赛
     """
 
-    def operation(connection: Connection) -> tuple[Wallet, Wallet]:
+    def operation(connection: Connection, _: Settings) -> tuple[Wallet, Wallet]:
         source = named_wallet(connection, from_member, from_group, "from-")
         target = named_wallet(connection, to_member, to_group, "to-")
         return transfers.transfer(connection, actor(), source, target, amount, note)
 
-    source, target = run(data, lambda db: db.write(operation))
+    source, target = transact(data, operation)
     show([_row("from", source, -amount), _row("to", target, amount)], as_json=as_json)
 
 

@@ -18,9 +18,9 @@ import structlog
 from xinghe.core import ClientGone, FinishReason, Usage
 from xinghe.ledger import holds
 from xinghe.ledger.budgets import BudgetReached
+from xinghe.ledger.expiry import sweep_wallet
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import NOTHING, Journal, Placed, Record
-from xinghe.ledger.lots import sweep_wallet
 from xinghe.ledger.owners import Owner
 from xinghe.ledger.rollups import NOTHING_TOLD, Told
 from xinghe.ledger.settlements import LINGER_SECONDS, Settlement, Settlements, Unsaved

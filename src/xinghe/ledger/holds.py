@@ -6,20 +6,16 @@ micro-Tokens, times microseconds UTC.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TypeAlias
 
 import msgspec
 
 from xinghe.core import Rate
-from xinghe.ledger import bound, budgets, lots, rollups
+from xinghe.ledger import bound, budgets, expiry, lots, rollups
 from xinghe.ledger.budgets import Budget, BudgetReached, Places
 from xinghe.ledger.rollups import NOTHING_TOLD, Told
-from xinghe.storage import Allowance, Connection
-
-SWEPT_ON_THE_WAY = 20
-"""Expired lots; what a wallet has beyond is swept in batches of its own."""
+from xinghe.storage import Connection
 
 
 class Counts(msgspec.Struct, frozen=True, array_like=True):
@@ -89,9 +85,8 @@ def reserve(connection: Connection, hold: Hold) -> Outcome:
         return reached
     most = 0
     for wallet in hold.wallets:
-        unswept = _sweep_on_the_way(connection, wallet, hold)
-        if unswept is not None:
-            return unswept
+        if not expiry.on_the_way(connection, wallet, hold.amount, hold.created_at):
+            return Unswept(wallet)
         pinned, left = _set_aside(connection, wallet, hold.model, hold.amount, hold.created_at)
         if pinned is not None:
             places = budgets.count(connection, hold.budgets, hold.amount, hold.created_at)
@@ -134,15 +129,6 @@ def _left(
     total, is_bound = row
     parts = bound.free(connection, wallet, model, amount, at, most=bound.LOTS) if is_bound else []
     return total - is_bound + bound.total(parts), parts
-
-
-def _sweep_on_the_way(connection: Connection, wallet: int, hold: Hold) -> Unswept | None:
-    at = hold.created_at
-    if lots.expire(connection, wallet, at, Allowance(SWEPT_ON_THE_WAY, math.inf))[1]:
-        return None
-    # As good as swept, if valid lots hold all that is promised by then.
-    held = connection.value("SELECT held FROM wallets WHERE id = $1", wallet)
-    return None if lots.cover(connection, wallet, held + hold.amount, at) else Unswept(wallet)
 
 
 def _insert(connection: Connection, hold: Hold, wallet: int, places: Places, pinned: int) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from xinghe.core import Rate, Usage
-from xinghe.ledger import holds, lots, processes, reaper, spans
+from xinghe.ledger import expiry, holds, processes, reaper, spans
 from xinghe.ledger.budgets import Budget
 from xinghe.ledger.holding import Holding, InsufficientTokens, RunningHolds
 from xinghe.ledger.owners import Owner
@@ -202,7 +202,7 @@ class Ledger:
 
     async def sweep(self) -> int:
         """Expire the lots of all wallets that are due; returns the micro-Tokens swept."""
-        return await lots.sweep(self._database)
+        return await expiry.sweep(self._database)
 
     async def close_hours(self) -> None:
         """Have the coarser sums hold what has ended. Raises `StorageError`."""

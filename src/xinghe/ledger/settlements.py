@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 import structlog
 
-from xinghe.ledger import holds, lots
+from xinghe.ledger import expiry, holds
 from xinghe.ledger.journal import Journal, Record
 from xinghe.ledger.owners import Owner
 from xinghe.ledger.rollups import NOTHING_TOLD, Told
@@ -188,6 +188,6 @@ def _capture_late(connection: Connection, record: Record, owner: str) -> bool:
     # What has expired must not count as available: the charge would take valid lots in its stead,
     # which open holds were promised.
     at = now()
-    lots.expire(connection, wallet_id, at)
+    expiry.expire(connection, wallet_id, at)
     holds.reopen(connection, record.hold_id, at)
     return holds.capture(connection, record.hold_id, record.usage, at=record.at, note="late")

@@ -6,7 +6,7 @@ are locked by the caller, in whose transaction all of it is.
 
 import msgspec
 
-from xinghe.ledger import bound, lots
+from xinghe.ledger import bound, expiry, lots
 from xinghe.storage import Connection
 
 LOTS = 100
@@ -31,18 +31,27 @@ class _Lot(msgspec.Struct, frozen=True):
 def removable(connection: Connection, wallet_id: int, lot: int, at: int) -> int:
     """What can be taken back of a lot: it is neither spent, nor expired, nor held."""
     row = connection.row(
-        "SELECT l.remaining - l.pinned, l.models IS NOT NULL, l.expires_at, w.available - w.bound "
-        "FROM lots l JOIN wallets w ON w.id = l.wallet_id WHERE l.id = $1 AND l.wallet_id = $2",
+        "SELECT l.remaining - l.pinned, l.models IS NOT NULL, l.expires_at, w.available - w.bound, "
+        "w.held FROM lots l JOIN wallets w ON w.id = l.wallet_id "
+        "WHERE l.id = $1 AND l.wallet_id = $2",
         lot,
         wallet_id,
     )
     if row is None:
         raise LookupError(f"wallet {wallet_id} has no lot {lot}")
-    left, for_all = int(row[0]), int(row[3]) - lots.due(connection, wallet_id, at)
-    is_bound, expires_at = row[1], row[2]
+    left, is_bound, expires_at, for_all, held = row
     if expires_at is not None and expires_at <= at:
         return 0  # what is left of it is held
-    return left if is_bound else min(left, for_all)
+    # The many that may have expired are looked at only where that could make a difference.
+    if is_bound or lots.cover(connection, wallet_id, held + left, at):
+        return int(left)
+    return min(int(left), int(for_all) - expiry.due(connection, wallet_id, at))
+
+
+def sweep(connection: Connection, wallet_id: int, amount: int, at: int) -> None:
+    """What is done before up to an amount leaves a wallet. Raises `ManyExpired`."""
+    if not expiry.on_the_way(connection, wallet_id, amount, at):
+        raise expiry.ManyExpired(wallet_id, at)
 
 
 def take_back(
@@ -56,7 +65,6 @@ def take_back(
     note: str = "",
 ) -> None:
     """Take an amount of a lot out of the wallet, with its entry. Raises `Shortage`."""
-    lots.expire(connection, wallet_id, at)
     most = removable(connection, wallet_id, lot, at)
     if amount > most:
         raise Shortage(most)
@@ -88,9 +96,10 @@ def transfer(
     """Move Tokens that are for all models into another wallet, what expires soonest first.
 
     Each keeps its expiry; what expires together becomes one lot. `notes` are those of the two
-    entries. Raises `Shortage`, also where the amount lies in more than `LOTS` lots.
+    entries. Raises `Shortage`, also where the amount lies in more than `LOTS` lots, and
+    `ManyExpired`.
     """
-    lots.expire(connection, source, at)
+    sweep(connection, source, amount, at)
     free = connection.value("SELECT available - bound FROM wallets WHERE id = $1", source)
     parts: list[bound.Part] = []
     given: dict[int | None, int] = {}

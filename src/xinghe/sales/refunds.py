@@ -67,9 +67,10 @@ def refund(
     reference: str,
     created_by: int | None,
 ) -> Refund:
-    """Refund a part of an order, or (None) all that is left of it. Raises `AccountError`.
+    """Refund a part of an order, or (None) all that is left of it.
 
-    `reference` is that of the money: it gives back once. The same refund again does nothing.
+    `reference` is that of the money: it gives back once. The same refund again does nothing. Raises
+    `AccountError` and `ManyExpired`.
     """
     rules.check_note(reason, "reason", least=1)
     rules.check_note(reference, "reference", least=1)
@@ -78,6 +79,7 @@ def refund(
         raise AccountError(f"the order {order.number} was not paid: nothing can be refunded")
     before = of_order(connection, order_id)
     at = now()
+    withdrawals.sweep(connection, order.wallet_id, order.amount, at)
     most = refundable(connection, order, at)
     for each in before:
         if each.reference == reference:

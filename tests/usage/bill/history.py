@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from tests.usage.small import CLASS, MEMBER, OTHER, PUPIL, SCHOOL
 from xinghe.core import Rate
-from xinghe.ledger import holds, lots, spans
+from xinghe.ledger import expiry, holds, lots, spans
 from xinghe.ledger.holds import Counts
 from xinghe.ledger.windows import DAY, HOUR, MINUTE
 from xinghe.storage import Connection
@@ -73,7 +73,7 @@ class History:
                 expires_at=at + chance.randrange(1, 20 * DAY),
             )
         elif kind < 0.35:
-            lots.expire(connection, chance.choice((MEMBER, CLASS, SCHOOL)), at)
+            expiry.expire(connection, chance.choice((MEMBER, CLASS, SCHOOL)), at)
         else:
             self._ask(connection, number, at)
 
