@@ -14,7 +14,7 @@ def as_toml(tree: Tree) -> str:
 
 def _tables(table: Tree, path: Path) -> list[str]:
     plain = {name: value for name, value in table.items() if not isinstance(value, dict)}
-    lines = [f"{named((name,))} = {_inline(value)}" for name, value in plain.items()]
+    lines = [f"{named((name,))} = {inline(value)}" for name, value in plain.items()]
     if path and (lines or not table):
         lines = ["", f"[{named(path)}]", *lines]
     for name, value in table.items():
@@ -23,12 +23,13 @@ def _tables(table: Tree, path: Path) -> list[str]:
     return [*lines, ""] if not path else lines
 
 
-def _inline(value: Any) -> str:
+def inline(value: Any) -> str:
+    """A value as it stands behind its name."""
     if isinstance(value, dict):
-        pairs = (f"{named((name,))} = {_inline(each)}" for name, each in value.items())
+        pairs = (f"{named((name,))} = {inline(each)}" for name, each in value.items())
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_inline, value)) + "]"
+        return "[" + ", ".join(map(inline, value)) + "]"
     if isinstance(value, float):
         return repr(value)
     # JSON's texts, integers and truth values are TOML's, but for one character.

@@ -1,6 +1,8 @@
 """All pages: each folder tells at which paths it answers."""
 
 from xinghe.console.bill import page as bill
+from xinghe.console.config import page as config
+from xinghe.console.config import versions as config_versions
 from xinghe.console.live import page as live
 from xinghe.console.models import page as models
 from xinghe.console.overview import page as overview
@@ -31,6 +33,8 @@ ROUTES: tuple[Route, ...] = (
     *sold_codes.ROUTES,
     *payment_events.ROUTES,
     *live.ROUTES,
+    *config.ROUTES,
+    *config_versions.ROUTES,
     *models.ROUTES,
     *usage.ROUTES,
     *bill.ROUTES,
