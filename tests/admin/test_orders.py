@@ -45,6 +45,9 @@ def test_from_the_order_to_the_refund(desk: Desk, operator: Person) -> None:
     order = desk.send("GET", path, who.token).json
     assert (order["state"], order["price"], order["tokens"]) == ("open", 9.9, 1000)
     assert order["ordered_by"] == who.id
+    assert (
+        desk.send("GET", f"/members/{who.id}", who.token).json["name"] == order["ordered_by_name"]
+    )
     assert "refundable" not in order
     reference = unique()
     confirmed = desk.send("POST", f"{path}/confirm", operator.token, {"reference": reference}).json
@@ -94,6 +97,16 @@ def test_what_costs_nothing_is_credited_at_once_and_once(desk: Desk, operator: P
     desk.send("PATCH", f"/packages/{package}", operator.token, {"price": 1})
     assert desk.send(*place).json["state"] == "open"
     books_agree(desk)
+
+
+def test_the_order_of_somebody_who_was_deleted_has_no_name(desk: Desk, operator: Person) -> None:
+    who = desk.person(unique())
+    number = ordered(desk, operator, who)
+    desk.send("DELETE", f"/members/{who.id}", operator.token)
+    order = desk.send("GET", f"/orders/{number}", operator.token).json
+    assert (order["ordered_by"], order["ordered_by_name"]) == (who.id, None)
+    [listed] = desk.send("GET", f"/orders?wallet={who.number}", operator.token).json["data"]
+    assert (listed["ordered_by"], listed["ordered_by_name"]) == (who.id, None)
 
 
 @pytest.mark.parametrize("before", ["cancelled", "failed", "expired"])

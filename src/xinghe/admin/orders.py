@@ -34,7 +34,8 @@ from xinghe.sales.refunds import Refund
 from xinghe.storage import Connection, among, now
 
 Price = Annotated[Decimal, Meta(description="In units of the currency, with its decimals.")]
-Appids: TypeAlias = Mapping[int | None, str]
+People: TypeAlias = Mapping[int | None, tuple[str, str | None]]
+NOBODY = None, None
 
 
 class RefundView(msgspec.Struct, kw_only=True):
@@ -54,9 +55,10 @@ class OrderView(msgspec.Struct, kw_only=True):
 
     `expired` says that it waits for its payment no more: one that comes late is credited all the
     same. While it waits, `checkout_url` is where it is paid, or `instructions` say how (null: they
-    do not). `ordered_by` is a member, null: a command. `reference` is that of the payment.
-    `refundable` is what is left of it now, and `events` are what its payment provider told, for
-    operators. A list tells neither these nor `refunds`, only their sums.
+    do not). `ordered_by` is a member, null: a command; his name is null once he is deleted.
+    `reference` is that of the payment. `refundable` is what is left of it now, and `events` are
+    what its payment provider told, for operators. A list tells neither these nor `refunds`, only
+    their sums.
     """
 
     number: str
@@ -65,6 +67,7 @@ class OrderView(msgspec.Struct, kw_only=True):
     package: int
     wallet: int
     ordered_by: str | None
+    ordered_by_name: str | None
     name: str
     tokens: Tokens
     price: Price
@@ -154,8 +157,8 @@ async def list_(call: Call[Any]) -> OrderList:
             limit=asked.limit + 1,
         )
         back = refunds.of_orders(connection, [each.id for each in found])
-        appids = _appids(connection, (each.member_id for each in found))
-        return found, {each.id: _view(call, each, back[each.id], appids) for each in found}
+        people = _people(connection, (each.member_id for each in found))
+        return found, {each.id: _view(call, each, back[each.id], people) for each in found}
 
     found, views = await call.services.database.read(operation)
     return page(OrderList, found, asked.limit, lambda each: views[each.id], "id")
@@ -207,9 +210,9 @@ async def refund(call: Call[NewRefund]) -> OrderView:
 
 def _whole(call: Call[Any], connection: Connection, found: Order) -> OrderView:
     back = refunds.of_order(connection, found.id)
-    appids = _appids(connection, [found.member_id, *(each.created_by for each in back)])
-    view = _view(call, found, back, appids)
-    view.refunds = [_refund(found, each, appids) for each in back]
+    people = _people(connection, [found.member_id, *(each.created_by for each in back)])
+    view = _view(call, found, back, people)
+    view.refunds = [_refund(found, each, people) for each in back]
     if call.relations & SHOWN["order"]["refundable"]:
         view.refundable = tokens(refunds.refundable(connection, found, now()))
     if call.relations & SHOWN["order"]["events"]:
@@ -217,15 +220,17 @@ def _whole(call: Call[Any], connection: Connection, found: Order) -> OrderView:
     return view
 
 
-def _view(call: Call[Any], found: Order, back: list[Refund], appids: Appids) -> OrderView:
+def _view(call: Call[Any], found: Order, back: list[Refund], people: People) -> OrderView:
     at = now()
     pay = checkout(call.services.payment, found, at)
+    ordered_by, name = people.get(found.member_id, NOBODY)
     return OrderView(
         number=found.number,
         state=found.shown(at),
         package=found.package_id,
         wallet=found.wallet_id,
-        ordered_by=appids.get(found.member_id),
+        ordered_by=ordered_by,
+        ordered_by_name=name,
         name=found.name,
         tokens=tokens(found.amount),
         price=money.shown(found.price, found.currency),
@@ -244,7 +249,7 @@ def _view(call: Call[Any], found: Order, back: list[Refund], appids: Appids) -> 
     )
 
 
-def _refund(order: Order, found: Refund, appids: Appids) -> RefundView:
+def _refund(order: Order, found: Refund, people: People) -> RefundView:
     return RefundView(
         id=found.id,
         at=told(found.at),
@@ -252,12 +257,16 @@ def _refund(order: Order, found: Refund, appids: Appids) -> RefundView:
         price=money.shown(found.price, order.currency),
         reason=found.reason,
         reference=found.reference,
-        created_by=appids.get(found.created_by),
+        created_by=people.get(found.created_by, NOBODY)[0],
     )
 
 
-def _appids(connection: Connection, members: Iterable[int | None]) -> Appids:
-    """Of the members among them: a command is none."""
+def _people(connection: Connection, members: Iterable[int | None]) -> People:
+    """Ids and names of the members among them: a command is none."""
     ids = {each for each in members if each is not None}
     of_them, numbers = among(connection, "id", "$1", ids)
-    return dict(connection.rows(f"SELECT id, appid FROM members WHERE {of_them}", numbers))  # noqa: S608
+    query = f"SELECT id, appid, name, deleted_at FROM members WHERE {of_them}"  # noqa: S608
+    return {
+        number: (appid, name if deleted is None else None)
+        for number, appid, name, deleted in connection.rows(query, numbers)
+    }

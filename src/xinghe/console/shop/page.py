@@ -23,6 +23,8 @@ from xinghe.console.tokens.form import figure
 PATH = "/console/shop"
 PACKAGES = "/admin/v1/packages"
 MOST_PACKAGES = 100
+FEW_PACKAGES = 12
+"""That are shown at once; the others stand behind a button."""
 MOST_ORDERS = 20
 """On one page."""
 
@@ -127,6 +129,7 @@ async def _show(page: Page, typed: Typed) -> Response:
         "shop/page.html",
         status=typed.refused.status if typed.refused else 409 if typed.form == "order" else 200,
         packages=packages.data,
+        few=FEW_PACKAGES,
         payers=known.payers,
         known=known,
         payer=payer,

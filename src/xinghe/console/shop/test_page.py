@@ -73,6 +73,10 @@ def test_a_package_is_bought_confirmed_and_refunded(operator: Visitor, member: V
     assert "2.47 CNY" in back.text
     assert HOSTILE in back.text
     assert balance(member) == before + 750_000
+    totals = member.get("/console/usage/entries").texts(".sums div")
+    assert "购买（Token）1,000,000" in totals
+    assert "退款（Token）250,000" in totals
+    assert not [each for each in totals if "转入" in each]
     assert "部分退款" in member.get(SHOP).text
 
 
@@ -193,6 +197,17 @@ def test_the_order_of_somebody_else_is_not_there(
     other.sign_in(make_member(unique()))
     assert other.get(order.path).status == 404
     assert operator.get(f"{SALES}?number={order.path.rsplit('/', 1)[1]}").path == order.path
+
+
+def test_what_is_free_is_had_at_once_and_once(operator: Visitor, member: Visitor) -> None:
+    name, before = offer(operator, price="0"), balance(member)
+    assert "免费" in member.get(SHOP).text
+    assert "收据" in buy(member, name).text
+    assert balance(member) == before + 1_000_000
+    again = buy(member, name)
+    assert again.status == 400
+    assert "现在不能买" in again.text
+    assert balance(member) == before + 1_000_000
 
 
 def test_a_shop_in_english(operator: Visitor, member: Visitor) -> None:
