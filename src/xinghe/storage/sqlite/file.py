@@ -5,8 +5,10 @@ own `user_version`. A file that was released is never edited: a change is a new 
 """
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -21,6 +23,8 @@ CACHE = 8192
 """KiB of pages that a connection keeps: the inner ones of all indexes of large books."""
 LOG_PAGES = 4000
 """In the write-ahead log, then they go into the file: a page that was changed often goes once."""
+ROOM = 64 * 1024
+"""Bytes that the files need which SQLite opens beside the database."""
 LOG_LIMIT = 64 * 1024 * 1024
 """Bytes to which the write-ahead log is cut when it begins anew: it grows while one reads long."""
 
@@ -50,8 +54,16 @@ def prepare(
         finally:
             connection.close()
     except (OSError, apsw.Error) as error:
-        raise StorageError(f"{file}: {error}") from error
+        # SQLite calls it an I/O error that there is no room for the files beside its own.
+        why = f"the disk is full ({error})" if _is_full(directory) else error
+        raise StorageError(f"{file}: {why}") from error
     return file
+
+
+def _is_full(directory: Path) -> bool:
+    with suppress(OSError):
+        return shutil.disk_usage(directory).free < ROOM
+    return False
 
 
 def connect(file: Path, *, read_only: bool = False) -> apsw.Connection:
