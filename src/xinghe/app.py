@@ -31,7 +31,7 @@ import structlog
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
-from xinghe.accounts import Outbox
+from xinghe.accounts.outbox import Outbox
 from xinghe.admin import Admin, AdminServices
 from xinghe.api.account.bill.making import Bills
 from xinghe.api.account.bill.route import BillRoute

@@ -12,7 +12,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from xinghe.accounts import Members, Outbox, Tokens
+from xinghe.accounts import Members, Tokens
+from xinghe.accounts.outbox import Outbox
 from xinghe.core import Rate
 from xinghe.ledger import holds
 from xinghe.ledger.holds import Counts

@@ -10,7 +10,7 @@ import pytest
 
 from tests.accounts.payer import spend, waiting
 from xinghe.accounts import AccountError, Alert, Alerts, Members, Tokens
-from xinghe.accounts.alerts import pending
+from xinghe.accounts.outbox import pending
 from xinghe.core import Rate
 from xinghe.ledger import Ledger, holds
 from xinghe.storage import Database, now

@@ -21,8 +21,8 @@ from structlog.testing import capture_logs
 from tests.accounts.payer import spend, waiting
 from tests.accounts.receiver import Receiver, takes
 from tests.kit.server import free_port
-from xinghe.accounts import Alerts, Members, Outbox
-from xinghe.accounts.alerts import Notice
+from xinghe.accounts import Alerts, Members
+from xinghe.accounts.outbox import Notice, Outbox
 from xinghe.storage import Database
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,6 @@
 """Who may call: members, their access tokens, what pays for them and what limits them."""
 
-from xinghe.accounts.alerts import Alert, Alerts, Outbox
+from xinghe.accounts.alerts import Alert, Alerts
 from xinghe.accounts.budget_tables import BudgetState, NewBudget
 from xinghe.accounts.budgets import Budgets, Subject
 from xinghe.accounts.members import DEFAULT_MEMBER, Members

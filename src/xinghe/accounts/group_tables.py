@@ -301,10 +301,12 @@ def _taken(name: str) -> AccountError:
 
 def payable(connection: Connection, member_id: int) -> dict[int, str]:
     """The wallets of a member's groups and of their organisations, with the groups' names."""
+    # As a join, PostgreSQL pairs all groups with all others where it has no statistics of them yet.
     rows = connection.rows(
-        "SELECT u.wallet_id, u.name FROM memberships s "
-        "JOIN groups g ON g.id = s.group_id JOIN groups u ON u.id IN (g.id, g.parent_id) "
-        "WHERE s.member_id = $1 AND g.deleted_at IS NULL AND u.deleted_at IS NULL",
+        "WITH own AS (SELECT g.id, g.parent_id FROM memberships s "
+        "JOIN groups g ON g.id = s.group_id WHERE s.member_id = $1 AND g.deleted_at IS NULL) "
+        "SELECT wallet_id, name FROM groups WHERE deleted_at IS NULL "
+        "AND id IN (SELECT id FROM own UNION SELECT parent_id FROM own)",
         member_id,
     )
     return dict(rows)

@@ -38,6 +38,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_STRANGE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ue000-\uf8ff]+")
+"""Control characters but tabs and ends of lines, and those for private use."""
 _MOST_STRANGE = 0.02
 """The share of control and private-use characters from which on a text is none."""
 
@@ -153,12 +155,7 @@ def _checked(data: bytes, encoding: str) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise Undecodable("it is neither UTF-8, UTF-16 nor GB18030 text") from error
-    strange = sum(_strange(char) for char in text)
+    strange = sum(map(len, _STRANGE.findall(text)))
     if strange > len(text) * _MOST_STRANGE:
         raise Undecodable("it is binary")
     return text
-
-
-def _strange(char: str) -> bool:
-    code = ord(char)
-    return (code < 32 and char not in "\t\n\r\f") or 0x7F <= code < 0xA0 or 0xE000 <= code < 0xF900
