@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.admin.desk import Desk, Person, Reply, unique
-from tests.admin.test_rights import REQUESTS, made
+from tests.admin.requests import REQUESTS
+from tests.admin.world import made
 from xinghe.admin.operation import Operation
 from xinghe.admin.table import OPERATIONS
 

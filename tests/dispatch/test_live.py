@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import msgspec
 import pytest
@@ -40,6 +41,8 @@ CARD = {
     "kind": "chat", "context": 32768, "max_input": 16384, "output_max": 2048,
     "output_default": 1024, "input_ratio": 1.0, "output_ratio": 2.0, "deployment": "scripted",
 }  # fmt: skip
+
+MADE: WeakSet[ChatDeployment] = WeakSet()
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +82,16 @@ async def service(
     tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
 ) -> AsyncIterator[Gateway]:
     text = "\n".join(_toml(tree(upstream)))
-    async with gateway(tmp_path_factory.mktemp("data"), text) as made:
-        gc.unfreeze()  # what is counted here may be collected, too
-        yield made
+    initialize = ChatDeployment.__init__
+
+    def counted(made: ChatDeployment, *given: Any, **named: Any) -> None:
+        initialize(made, *given, **named)
+        MADE.add(made)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ChatDeployment, "__init__", counted)
+        async with gateway(tmp_path_factory.mktemp("data"), text) as made:
+            yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -146,7 +156,7 @@ async def asked(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
 def at_work() -> int:
     """How many chat deployments there are in this process, closed ones included."""
     gc.collect()
-    return sum(isinstance(each, ChatDeployment) for each in gc.get_objects())
+    return len(MADE)
 
 
 async def until(check: Callable[[], bool]) -> None:
@@ -176,6 +186,7 @@ async def test_a_change_under_fifty_streams(
     refusal = await asked(pool, lambda: api.chat(model=TIGHT, messages=gone.messages))
     made = await asked(pool, lambda: api.chat(model="new", messages=new.messages))
     assert time.monotonic() - began < allowed(1)
+    assert at_work() > before + 1  # the streams keep what serves them
     answered(moved)
     refused(refusal, 404, "invalid_request_error", "no_such_model")
     assert answered(made)["choices"][0]["message"]["content"] == "新"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
 from tests.docs.pages import CHINESE, Block
@@ -18,6 +20,7 @@ from tests.kit.server import Server
 from tests.kit.upstream import Upstream
 from xinghe import settings
 from xinghe.catalog import Kind, LlamaCppDeployment, UpstreamDeployment
+from xinghe.supervisor.engines import ENGINE
 from xinghe.weights import resolve
 
 PRINTED_UPSTREAM = "http://127.0.0.1:9000/v1"
@@ -79,23 +82,39 @@ def test_models_examples_load(block: Block, tmp_path: Path) -> None:
             assert resolve(deployment.weights)
 
 
+@pytest.fixture(scope="module")
+def service(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("examples"), "--model", small_weights) as running:
+        yield running
+
+
 @pytest.mark.parametrize("block", UPSTREAMS, ids=lambda block: f"{len(block.text)} characters")
 def test_upstream_examples_serve_the_names_that_they_move(
-    block: Block, small_weights: str, upstream: Upstream, tmp_path: Path
+    block: Block, service: Server, upstream: Upstream, tmp_path: Path
 ) -> None:
-    text = block.text.replace(PRINTED_UPSTREAM, upstream.url)
-    with Server(tmp_path, "--model", small_weights, models=text) as server:
-        api = Api(server.url, server.token())
-        catalog = catalog_of(settings.load(str(tmp_path), environ={}))
-        moved = {
-            name: deployment
-            for name, card in catalog.of_kind(Kind.CHAT).items()
-            if isinstance(deployment := catalog.deployments[card.deployment], UpstreamDeployment)
-        }
-        assert moved
-        for name, deployment in moved.items():
-            reply = api.chat(model=name)
-            answered(reply)
-            assert reply.headers["x-served-by"] == f"vllm/{deployment.model}"
-        engines = server.log.read_text("utf-8").count("engine_ready")
-        assert engines == (0 if len(moved) == len(catalog.of_kind(Kind.CHAT)) else 1)
+    file = tmp_path / "models.toml"
+    file.write_text(block.text.replace(PRINTED_UPSTREAM, upstream.url), "utf-8")
+    service.run("config", "apply", str(file))
+    api = Api(service.url, service.token())
+    catalog = catalog_of(settings.load(str(tmp_path), environ={}))
+    moved = {
+        name: deployment
+        for name, card in catalog.of_kind(Kind.CHAT).items()
+        if isinstance(deployment := catalog.deployments[card.deployment], UpstreamDeployment)
+    }
+    assert moved
+    for name, deployment in moved.items():
+        reply = api.chat(model=name)
+        answered(reply)
+        assert reply.headers["x-served-by"] == f"vllm/{deployment.model}"
+    wanted = 0 if len(moved) == len(catalog.of_kind(Kind.CHAT)) else 1
+    end = time.monotonic() + 60
+    while len(engines(service)) != wanted:
+        assert time.monotonic() < end, engines(service)
+        time.sleep(0.1)
+
+
+def engines(service: Server) -> list[str]:
+    """The engines that run, as the system tells."""
+    running = [" ".join(each.cmdline()) for each in psutil.Process(service.pid).children()]
+    return [line for line in running if ENGINE in line]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tests.ledger.stores import InMemory
-from tests.ledger.test_invariants import Ledger
+from tests.ledger.test_invariants import Together
 from xinghe.ledger.holds import Counts
 
 
 def test_a_late_charge_takes_nothing_that_open_holds_were_promised() -> None:
     """Expired lots that were not swept yet are no part of what is available to it."""
-    machine = type("Machine", (Ledger,), {"make": [InMemory]})()
+    machine = type("Machine", (Together,), {"make": [InMemory]})()
     none = Counts(0, 0, 0)
     try:
         machine.have_something(amount=40)
