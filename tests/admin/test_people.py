@@ -65,6 +65,28 @@ def test_who_spent_what(desk: Desk, school: School) -> None:
     assert [each["in_charge"] for each in found["data"]] == [False]
 
 
+def test_when_the_group_last_paid_for_each(desk: Desk, school: School) -> None:
+    group, wallet, manager, pupils = school
+    for pupil, payer, at in (
+        (pupils[0], wallet, 5), (pupils[0], pupils[0].number, 9), (pupils[1], wallet, 7),
+    ):  # fmt: skip
+        desk.write(
+            lambda c: c.run(
+                "INSERT INTO entries (wallet_id, member_id, kind, amount, balance_after, at) "
+                "VALUES ($1, $2, 'grant', 0, 0, $3)",
+                payer,  # noqa: B023
+                pupil.number,  # noqa: B023
+                at * 10**6,  # noqa: B023
+            )
+        )
+    found = desk.send("GET", f"/groups/{group}/people?order=last", manager.token).json["data"]
+    assert [(each["member"], each["last_request_at"]) for each in found[:2]] == [
+        (pupils[1].id, "1970-01-01T00:00:07Z"), (pupils[0].id, "1970-01-01T00:00:05Z"),
+    ]  # fmt: skip
+    one = desk.send("GET", f"/groups/{group}/people/{pupils[0].id}", manager.token).json
+    assert one == found[1]
+
+
 def test_they_are_put_in_order_and_come_page_by_page(desk: Desk, school: School) -> None:
     group, _, manager, pupils = school
     path, after, seen = f"/groups/{group}/people?order=month&limit=2", "0", []

@@ -99,6 +99,11 @@ def fill(connection: Connection, sizes: Sizes) -> None:
         members,
     )
     connection.run(
+        f"{number} INSERT INTO memberships (group_id, member_id, role, joined_at) "
+        "SELECT 1, i + 1, CASE WHEN i = 1 THEN 'owner' ELSE 'member' END, 0 FROM n",
+        sizes.class_size,
+    )
+    connection.run(
         f"{number} INSERT INTO tokens (id, member_id, public_id, digest, name, scopes, created_at) "
         "SELECT i, CASE WHEN i <= $2 THEN i ELSE 1 END, 'token' || i, $3, 't', '[]', 0 FROM n",
         members + 1,

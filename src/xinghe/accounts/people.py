@@ -58,16 +58,16 @@ def last_requests(
     connection: Connection, wallets: Sequence[int], members: Collection[int]
 ) -> dict[int, int]:
     """When some groups' wallets last paid for each; nothing where others have paid much since."""
-    some, ids = among(connection, "m.id", "$1", members)
-    paid, by = among(connection, "e.wallet_id", "$2", wallets)
+    paid, by = among(connection, "e.wallet_id", "$1", wallets)
+    some, ids = among(connection, "m.id", "$2", members)
     # What others paid for him has an index of its own, in this order.
     rows = connection.rows(
         "SELECT m.id, (SELECT max(e.at) FROM (SELECT x.at, x.wallet_id FROM entries x "  # noqa: S608
         "WHERE x.member_id = m.id AND x.member_id <> x.wallet_id "
         f"ORDER BY x.at DESC, x.id DESC LIMIT {LOOKED_AT}) e WHERE {paid}) "
         f"FROM members m WHERE {some}",
-        ids,
         by,
+        ids,
     )
     return {member: at for member, at in rows if at is not None}
 

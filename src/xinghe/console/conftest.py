@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.kit.api import Api
+from tests.kit.classroom import Desk
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.payer import KEY
 from tests.kit.server import Server, free_port
@@ -35,6 +36,12 @@ def service(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with Server(data, models=models, settings=settings) as running:
         running.token()
         yield running
+
+
+@pytest.fixture(scope="session")
+def desk(service: Server) -> Desk:
+    """What its operator does by the API."""
+    return Desk(service)
 
 
 @pytest.fixture

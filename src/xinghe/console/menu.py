@@ -1,6 +1,10 @@
-"""What the menu of every page leads to."""
+"""What the menu of every page leads to: one section for everybody, others by right."""
+
+from collections.abc import Sequence
 
 import msgspec
+
+from xinghe.api.auth.schema import SessionShown
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -9,6 +13,16 @@ class Entry(msgspec.Struct, frozen=True):
     path: str
     chinese: str
     english: str
+    managers: bool = False
+    """Also for those who manage a group; of a section of operators."""
+
+
+class Section(msgspec.Struct, frozen=True):
+    """Pages under a heading."""
+
+    chinese: str
+    english: str
+    entries: Sequence[Entry]
 
 
 MENU = (
@@ -21,3 +35,19 @@ MENU = (
     Entry("/console/models", "模型", "Models"),
     Entry("/docs", "接口文档", "API reference"),
 )
+"""Of everybody, signed in or not."""
+ADMINISTRATION = (
+    Entry("/console/group", "我的班组", "My groups", managers=True),
+    Entry("/console/live", "实时", "Live"),
+    Entry("/console/sales", "销售", "Sales"),
+)
+"""Of operators, but for those entries that managers have, too."""
+
+
+def administration(session: SessionShown | None) -> Section | None:
+    """What somebody administers; None: nothing."""
+    if session is None or "admin" not in session.scopes:
+        return None
+    every, some = session.member.operator, session.manages
+    shown = [each for each in ADMINISTRATION if every or (some and each.managers)]
+    return Section("管理", "Administration", shown) if shown else None

@@ -17,6 +17,7 @@ from xinghe.api.auth.schema import SessionShown
 from xinghe.console.browser import Browser
 from xinghe.console.calls import Calls
 from xinghe.console.guard import mark
+from xinghe.console.menu import Section, administration
 from xinghe.console.rendering import Rendering
 
 HOME = "/console/"
@@ -108,6 +109,11 @@ class Page(msgspec.Struct):
         """Where to go on: a page of ours, as the form or the URL says; else the overview."""
         wanted = self.field("next") or self.query.get("next", "")
         return wanted if _OURS.fullmatch(wanted) else HOME
+
+    @property
+    def administration(self) -> Section | None:
+        """The section of the menu that not everybody has."""
+        return administration(self.current)
 
     def is_at(self, path: str) -> bool:
         """Whether the page belongs to what begins at a path of the menu."""

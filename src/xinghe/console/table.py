@@ -3,6 +3,10 @@
 from xinghe.console.bill import page as bill
 from xinghe.console.config import page as config
 from xinghe.console.config import versions as config_versions
+from xinghe.console.group import invite as group_invite
+from xinghe.console.group import page as group
+from xinghe.console.group import person as group_person
+from xinghe.console.group import report as group_report
 from xinghe.console.live import page as live
 from xinghe.console.models import page as models
 from xinghe.console.overview import page as overview
@@ -38,5 +42,9 @@ ROUTES: tuple[Route, ...] = (
     *models.ROUTES,
     *usage.ROUTES,
     *bill.ROUTES,
+    *group.ROUTES,
+    *group_invite.ROUTES,
+    *group_report.ROUTES,
+    *group_person.ROUTES,
     *reference.ROUTES,
 )

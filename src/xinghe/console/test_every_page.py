@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser
 from tests.kit.api import Api
 from tests.kit.chromium import WIDTHS, Person, chromium
+from tests.kit.classroom import Class, Desk
 from tests.kit.server import Server
 from tests.kit.sold import SALES, sell
 from tests.kit.visitor import Visitor
@@ -44,6 +45,14 @@ def sold(service: Server) -> dict[str, str]:
     return sell(service, "default")
 
 
+@pytest.fixture(scope="module")
+def room(desk: Desk) -> Class:
+    made = desk.room("every 班")
+    desk.member("名" * 64, made.id)
+    desk.send("/budgets", member=made.ids["anna"], unit="tokens", amount=0, per="month")
+    return made
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
@@ -63,13 +72,42 @@ def test_no_page_keeps_anybody_out(
         for _ in range(3):
             assert api.chat(model="ernie-3.5-8k").status == 200
         assert api.chat(model="no-such-model").status == 404
+    looks = [(operator if path in SALES else member, path.format(**sold)) for path in EVERY]
+    assert barriers(browser, looks, language, theme, width) == {}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
+def test_no_page_of_a_group_keeps_anybody_out(
+    browser: Browser, room: Class, language: str, theme: Literal["light", "dark"], width: int
+) -> None:
+    looks = [(room.people["teacher"], path) for path in of_group(room)]
+    assert barriers(browser, looks, language, theme, width) == {}
+
+
+def of_group(room: Class) -> tuple[str, ...]:
+    person = f"/members/{room.ids['anna']}"
+    pages = ("", "?name=nobody", "/invitations", "/report", person)
+    return ("/console/group", *(room.path + each for each in pages))
+
+
+def barriers(
+    browser: Browser,
+    looks: Sequence[tuple[Visitor, str]],
+    language: str,
+    theme: Literal["light", "dark"],
+    width: int,
+) -> dict[str, list[str]]:
+    """What is wrong with each page."""
     viewport = {"width": width, "height": 900}
-    person = Person(browser, member.url, locale=language, color_scheme=theme, viewport=viewport)
+    url = looks[0][0].url
+    person = Person(browser, url, locale=language, color_scheme=theme, viewport=viewport)
     found = {}
-    for path in EVERY:
+    for visitor, path in looks:
         if path != "/":
-            person.bring(operator.cookies if path in SALES else member.cookies)
-        page = person.go(path.format(**sold))
+            person.bring(visitor.cookies)
+        page = person.go(path)
         wrong = person.barriers()
         if person.is_wider_than_its_window():
             wrong.append("it is wider than its window")
@@ -79,17 +117,26 @@ def test_no_page_keeps_anybody_out(
             wrong += person.faults
         found[path] = wrong
         person.faults.clear()
-    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+    return {path: wrong for path, wrong in found.items() if wrong}
 
 
 @pytest.mark.parametrize("path", EVERY)
 def test_all_that_can_be_pressed_is_reached_by_keyboard(
     browser: Browser, member: Visitor, operator: Visitor, sold: dict[str, str], path: str
 ) -> None:
-    person = Person(browser, member.url)
+    reached(browser, operator if path in SALES else member, path.format(**sold))
+
+
+def test_all_of_a_group_is_reached_by_keyboard(browser: Browser, room: Class) -> None:
+    for path in of_group(room):
+        reached(browser, room.people["teacher"], path)
+
+
+def reached(browser: Browser, visitor: Visitor, path: str) -> None:
+    person = Person(browser, visitor.url)
     if path != "/":
-        person.bring(operator.cookies if path in SALES else member.cookies)
-    page = person.go(path.format(**sold))
+        person.bring(visitor.cookies)
+    page = person.go(path)
     pressed = "a[href], button, input:not([type=hidden]), select, textarea, summary"
     wanted = page.locator(pressed).filter(visible=True).count()
     radios = page.locator("input[type=radio]").filter(visible=True).count()

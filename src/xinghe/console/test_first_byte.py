@@ -39,6 +39,16 @@ PATHS = (
     "/docs?q=temperature",
 )
 
+GROUP = "/console/group/1"
+OF_GROUP = (
+    *(f"{GROUP}?order={each}" for each in ("name", "month", "today", "last")),
+    f"{GROUP}?name=9",
+    f"{GROUP}/members/app-3",
+    f"{GROUP}/invitations",
+    f"{GROUP}/report",
+)
+"""Of the group of 1,000 members."""
+
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def books(
@@ -85,7 +95,7 @@ def test_every_page(books: tuple[Path, str]) -> None:
         sold = sell(server, "member 1")
         server.run("member", "operator", "member 2", "yes")
         slow = {}
-        for name, paths in (("member 1", PATHS), ("member 2", SALES)):
+        for name, paths in (("member 1", PATHS), ("member 2", (*SALES, *OF_GROUP))):
             visitor = Visitor(server.url)
             scopes = ("--scope", "account.read", "--scope", "admin")
             visitor.sign_in(server.token(*scopes, account=name))

@@ -53,6 +53,13 @@
     if (form) form.requestSubmit();
   });
 
+  // <input type="checkbox" data-all="name">: ticks all boxes of the name, or none.
+  document.addEventListener("change", (event) => {
+    const name = event.target.dataset.all;
+    if (!name) return;
+    for (const box of document.getElementsByName(name)) box.checked = event.target.checked;
+  });
+
   // The tab that was chosen last is the one of all programs, on every page.
   const choose = (title) => {
     for (const label of document.querySelectorAll(".tabs > label")) {
