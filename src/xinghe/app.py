@@ -161,6 +161,7 @@ class System:
             settings.server,
             signin.passwords,
             self.follower,
+            services.moderator,
             settings.payment,
         )
         console = Console(settings, lambda: self.app, Router(elsewhere))

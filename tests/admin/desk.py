@@ -27,6 +27,7 @@ from xinghe.configuration import Configurations, Follower, Version
 from xinghe.dispatch import Live
 from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
+from xinghe.safety import Moderator
 from xinghe.settings import Settings
 from xinghe.signin import Passwords, Sessions
 from xinghe.storage import Connection, Database
@@ -96,6 +97,7 @@ class Desk:
             self._settings.server,
             self.passwords,
             Follower(configurations, self),
+            Moderator(),
         )
         return Admin(services, elsewhere=_nowhere)
 

@@ -134,6 +134,7 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "config.versions": lambda w: ("GET", "/config/versions", None),
     "config.version": lambda w: ("GET", "/config/versions/1", None),
     "config.revert": lambda w: ("POST", "/config/revert", {"version": 1}),
+    "safety.check": lambda w: ("POST", "/safety/check", {"text": "x"}),
     "live.get": lambda w: ("GET", "/live", None),
     "audit.list": lambda w: ("GET", "/audit", None),
 }  # fmt: skip

@@ -229,6 +229,7 @@ RIGHTS: Mapping[str, Right] = {
     "config.versions": Right(OPERATORS),
     "config.version": Right(OPERATORS),
     "config.revert": Right(OPERATORS),
+    "safety.check": Right(OPERATORS),
     "live.get": Right(OPERATORS),
     "audit.list": Right(OPERATORS),
 }

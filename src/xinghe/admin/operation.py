@@ -19,6 +19,7 @@ from xinghe.core import INITIAL_GRANT
 from xinghe.dispatch import Live
 from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
+from xinghe.safety import Moderator
 from xinghe.settings import Server
 from xinghe.settings.payment import Payment
 from xinghe.signin import Passwords
@@ -44,6 +45,7 @@ class AdminServices(msgspec.Struct, frozen=True):
     server: Server
     passwords: Passwords
     follower: Follower
+    moderator: Moderator
     payment: Payment = Payment()
     guesses: Guesses = msgspec.field(default_factory=Guesses)
     """Of redeem codes, by member."""

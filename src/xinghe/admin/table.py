@@ -16,6 +16,7 @@ from xinghe.admin import (
     paying_wallets,
     payment_events,
     people,
+    safety,
     targets,
     tokens,
     transfers,
@@ -299,6 +300,10 @@ OPERATIONS = (
         "config.revert", "POST", f"{CONFIG}/revert", "Apply an old version again.",
         targets.service, config.revert, config.ConfigChanged, StrictForm(config.Revert),
         repeatable=True, conditional=True,
+    ),
+    Operation(
+        "safety.check", "POST", "/safety/check", "Say what moderation finds in a text.",
+        targets.service, safety.check, safety.SafetyChecked, StrictForm(safety.TextToCheck),
     ),
     Operation(
         "live.get", "GET", "/live", "What this gateway does now, and did in the last minutes.",

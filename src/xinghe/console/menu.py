@@ -40,6 +40,7 @@ ADMINISTRATION = (
     Entry("/console/group", "我的班组", "My groups", managers=True),
     Entry("/console/live", "实时", "Live"),
     Entry("/console/config", "配置", "Configuration"),
+    Entry("/console/safety", "内容审核", "Moderation"),
     Entry("/console/sales", "销售", "Sales"),
 )
 """Of operators, but for those entries that managers have, too."""

@@ -12,6 +12,7 @@ from xinghe.console.models import page as models
 from xinghe.console.overview import page as overview
 from xinghe.console.reference import page as reference
 from xinghe.console.route import Route
+from xinghe.console.safety import page as safety
 from xinghe.console.sales import codes as sold_codes
 from xinghe.console.sales import events as payment_events
 from xinghe.console.sales import orders as sold_orders
@@ -39,6 +40,7 @@ ROUTES: tuple[Route, ...] = (
     *live.ROUTES,
     *config.ROUTES,
     *config_versions.ROUTES,
+    *safety.ROUTES,
     *models.ROUTES,
     *usage.ROUTES,
     *bill.ROUTES,

@@ -263,6 +263,7 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
         Sample(body={"patch": {"models": {"ernie-3.5-8k": {"rpm": 600}}}, "validate_only": True}),
     ),
     "config.revert": (Sample(body={"version": 1, "note": "价格写错了"}),),
+    "safety.check": (Sample(body={"text": "今天天气怎么样？"}),),
     "audit.list": (Sample(query={"limit": "50"}),),
 }
 _PLACES = {

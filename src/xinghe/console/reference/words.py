@@ -179,6 +179,11 @@ GROUPS = (
         },
     ),
     Group(
+        "safety",
+        Told("内容审核", "Moderation"),
+        {"safety.check": Told("试一段文字", "What is found in a text")},
+    ),
+    Group(
         "live",
         Told("实时状态", "Live view"),
         {"live.get": Told("网关此刻与最近几分钟", "What the gateway does now")},
