@@ -19,6 +19,11 @@ ASSETS = Path(__file__).parents[1] / "src/xinghe/console/assets"
 LICENCES = Path(__file__).parents[1] / "LICENSES"
 MAP = re.compile(rb"\n?(//|/\*)# sourceMappingURL=[^\n]*\n?$")
 """Points at a file that is not served: the browser would ask for it in vain."""
+AS_MODULE = (
+    b"const module = { exports: {} }, exports = module.exports;\n%s\n"
+    b"export default module.exports;\n"
+)
+"""Around a script that Node requires: what it exports, without a name in the global scope."""
 
 
 def main() -> None:
@@ -29,6 +34,9 @@ def main() -> None:
             with tarfile.open(archive) as files:
                 for name, source in package["files"].items():
                     (ASSETS / "vendor" / name).write_bytes(MAP.sub(b"\n", _read(files, source)))
+                for name, source in package.get("modules", {}).items():
+                    script = MAP.sub(b"\n", _read(files, source))
+                    (ASSETS / "vendor" / name).write_bytes(AS_MODULE % script)
                 source, name = package["licence"]
                 (LICENCES / name).write_bytes(_read(files, source))
 

@@ -73,10 +73,10 @@ async def test_who_is_disabled_is_refused_at_once(
     assert first.disabled_at is not None
     assert (await members.disable("a")).disabled_at == first.disabled_at
     assert await principals.authenticate(secret) is None
-    assert await principals.lapsed([found.token_id]) == [found.token_id]
+    assert await principals.lapsed([found.bearer]) == [found.bearer]
     assert (await members.enable("a")).disabled_at is None
     assert await principals.authenticate(secret) is not None
-    assert await principals.lapsed([found.token_id]) == []
+    assert await principals.lapsed([found.bearer]) == []
 
 
 async def test_an_operator(members: Members, tokens: Tokens, principals: Principals) -> None:
@@ -120,7 +120,7 @@ async def test_a_deleted_person_is_named_nowhere_and_the_books_agree(
     )
     await members.delete(NAMES[2])
     assert await principals.authenticate(secret) is None
-    assert await principals.lapsed([found.token_id]) == [found.token_id]
+    assert await principals.lapsed([found.bearer]) == [found.bearer]
     everything = await whole(database)
     for name in NAMES:
         assert name not in everything

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from xinghe.accounts import Members, Principals, Tokens
+from xinghe.accounts import Bearer, Members, Principals, Tokens
 from xinghe.api import priced
 from xinghe.storage import Database
 
@@ -24,7 +24,7 @@ async def test_a_look_that_fails_is_not_the_last(
         lapses = priced.Lapses(Principals(database))
         await lapses.looking.start()
         ended = asyncio.Event()
-        with lapses.watching(token.id, ended.set), capture_logs() as logs:
+        with lapses.watching(Bearer(token.id), ended.set), capture_logs() as logs:
             await database.write(lambda c: c.run("ALTER TABLE tokens RENAME TO away"))
             async with asyncio.timeout(30):
                 while not logs:  # noqa: ASYNC110

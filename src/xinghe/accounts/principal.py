@@ -9,7 +9,7 @@ import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -67,6 +67,15 @@ class Standing(msgspec.Struct, frozen=True):
     models: frozenset[str] | None = None
 
 
+class Bearer(NamedTuple):
+    """What somebody came with, as it is asked for again while he is answered: an access token, or
+    the session (0: none) of whoever is at the playground, whose token that is.
+    """
+
+    token_id: int
+    session_id: int = 0
+
+
 class Principal(msgspec.Struct, frozen=True):
     """Who is calling, and what the token allows; `models` None allows every model."""
 
@@ -79,6 +88,11 @@ class Principal(msgspec.Struct, frozen=True):
     models: frozenset[str] | None
     operator: bool = False
     standing: Standing = Standing()
+    session_id: int = 0
+
+    @property
+    def bearer(self) -> Bearer:
+        return Bearer(self.token_id, self.session_id)
 
     @property
     def wallets(self) -> tuple[int, ...]:
@@ -130,16 +144,20 @@ class Principals:
             token_id=token_id,
             token_name=token_name,
             scopes=_NAMES.decode(scopes),
-            models=_both(allowed, standing.models),
+            models=both(allowed, standing.models),
             operator=bool(operator),
             standing=standing,
         )
 
-    async def lapsed(self, token_ids: Iterable[int]) -> list[int]:
-        """Which of these tokens are revoked or expired, or of a disabled member."""
-        asked, at = list(token_ids), now()
+    async def at_playground(self, secret: str) -> Principal | None:
+        """Who is at the console's playground with this session: no access token is one."""
+        return None
+
+    async def lapsed(self, bearers: Iterable[Bearer]) -> list[Bearer]:
+        """Which of them have a token that is revoked or expired, or of a disabled member."""
+        asked, at = list(bearers), now()
         return await self._database.read(
-            lambda c: [each for each in asked if c.value(_LAPSED, each, at) is not None]
+            lambda c: [each for each in asked if c.value(_LAPSED, each.token_id, at) is not None]
         )
 
     async def amounts(self, budgets: Iterable[int]) -> dict[int, int]:
@@ -178,7 +196,7 @@ def standing(connection: Connection, member_id: int, token_id: int) -> Standing:
         if parent is not None:
             groups[True, parent] = parent_name
         for each in (models, parent_models):
-            allowed = _both(allowed, None if each is None else _NAMES.decode(each))
+            allowed = both(allowed, None if each is None else _NAMES.decode(each))
     found = [
         *_read(connection, "token_id = $1", "the access token", token_id),
         *_read(connection, "member_id = $1", "the member", member_id),
@@ -208,7 +226,8 @@ def _budget(whose: str, budget: int, unit: Any, per: Any, *rest: Any) -> Budget 
     return Budget(budget, unit, Window(per, bool(rolling), zone), amount, whose, model)
 
 
-def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+def both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    """The models that both allow; None: every one."""
     if one is None or other is None:
         return other if one is None else one
     return one & other

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from xinghe.accounts import budget_tables, rules, tables
+from xinghe.accounts import budget_tables, playground, rules, tables
 from xinghe.accounts.audit import record
 from xinghe.accounts.members import DEFAULT_MEMBER, create_default
 from xinghe.accounts.rules import DEFAULT_SCOPES, AccountError
@@ -48,7 +48,7 @@ class Tokens:
 
         `models` None allows all. With a `cap`, it has a budget of so much in each `cap_per` (UTC).
         """
-        rules.check_name(name)
+        playground.check_token_name(name)
         rules.check_cap(cap, cap_per)
         scopes, models = rules.check_scopes(scopes), rules.check_models(models)
         rules.check_expiry(expires_at, now())
@@ -84,8 +84,6 @@ class Tokens:
 
         The very next request with it is held to what it allows then.
         """
-        if "name" in changes:
-            rules.check_name(changes["name"])
         if "scopes" in changes:
             changes["scopes"] = rules.check_scopes(changes["scopes"])
         if "models" in changes:
@@ -95,6 +93,7 @@ class Tokens:
 
         def operation(connection: Connection) -> AccessToken:
             found = tables.token(connection, token)
+            playground.check_change(found, changes)
             if found.revoked_at is not None:
                 raise AccountError(f"the token {found.public_id} is revoked")
             before = NewToken(found.name, found.scopes, found.models, found.expires_at)
@@ -119,7 +118,9 @@ class Tokens:
         """
 
         def operation(connection: Connection) -> AccessToken:
-            self._revoke(connection, tables.token(connection, token))
+            found = tables.token(connection, token)
+            playground.check_change(found, {"revoked_at": now()})
+            self._revoke(connection, found)
             return _capped(connection, [tables.token(connection, token)])[0]
 
         return await self._database.write(operation)

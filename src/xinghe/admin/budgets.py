@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from xinghe.accounts import budget_tables as budgets
 from xinghe.accounts.budget_tables import COUNTED, BudgetState, NewBudget, Unit
-from xinghe.accounts.rules import MAX_BALANCE
+from xinghe.accounts.rules import MAX_BALANCE, PUBLIC_ID
 from xinghe.admin.operation import Call
 from xinghe.admin.shapes import (
     Body,
@@ -32,7 +32,7 @@ from xinghe.ledger.windows import Period
 from xinghe.storage import Connection
 
 ModelId = Annotated[str, Meta(min_length=1, max_length=128)]
-TokenId = Annotated[str, Meta(pattern="^[a-z0-9]{10}$", extra={"allowed": "a token's id"})]
+TokenId = Annotated[str, Meta(pattern=PUBLIC_ID, extra={"allowed": "a token's id"})]
 Most = Annotated[
     float,
     Meta(

@@ -7,6 +7,7 @@ import msgspec
 
 from xinghe import __version__
 from xinghe.accounts.rights import RIGHTS
+from xinghe.accounts.rules import PUBLIC_ID
 from xinghe.admin.operation import Operation
 from xinghe.admin.table import OPERATIONS
 from xinghe.api.errors import ErrorAnswer, Errors
@@ -36,7 +37,7 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 64}
 _PLACES = {
     "member": {**_NAME, "description": "A member's id (`app-…`) or name."},
     "group": {**_NAME, "description": "A group's id, or its name where that is no number."},
-    "token": {"type": "string", "pattern": "^[a-z0-9]{10}$"},
+    "token": {"type": "string", "pattern": PUBLIC_ID},
     "wallet": _NUMBER,
     "package": _NUMBER,
     "order": {"type": "string", "pattern": "^[0-9A-HJKMNP-TV-Z]{16}$"},

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from xinghe.accounts import AccessToken, Tokens, tables
+from xinghe.accounts.playground import is_public_id
 from xinghe.admin import budgets
 from xinghe.admin.budgets import BudgetView
 from xinghe.admin.operation import Call
@@ -45,6 +46,10 @@ class TokenView(msgspec.Struct, kw_only=True):
     last_used_at: Told | None
     budgets: list[BudgetView]
     secret: str | UnsetType = UNSET
+
+    @property
+    def of_playground(self) -> bool:
+        return is_public_id(self.id)
 
 
 class TokenList(Listing):

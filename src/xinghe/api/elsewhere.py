@@ -243,8 +243,11 @@ class Identified:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
-                if not any(name == NO_STORE[0] for name, _ in headers):
+                headers = list(message["headers"])
+                names = {name for name, _ in headers}
+                if b"x-request-id" not in names:  # it was handed on to the API, whose id it has
+                    headers.append((b"x-request-id", request_id.encode()))
+                if NO_STORE[0] not in names:
                     headers.append(NO_STORE)
                 message["headers"] = headers
             await send(message)

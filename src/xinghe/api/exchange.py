@@ -51,6 +51,10 @@ COUNTED = "xinghe.counted"
 """The ASGI extension of a request that is part of one which has counted: no more than that does
 it count in the limits of requests."""
 
+PLAYGROUND = "xinghe.playground"
+"""The ASGI extension of a request that the console's playground hands on: its session may call
+models, as the playground's token. No client can set it."""
+
 Headers = list[tuple[bytes, bytes]]
 
 NOBODY = Principal(0, "", "", 0, "", scopes=frozenset(), models=frozenset())
@@ -128,6 +132,11 @@ class Exchange:
         """Whether it has counted in the limits of requests already."""
         return COUNTED in self.scope.get("extensions", {})
 
+    @property
+    def at_playground(self) -> bool:
+        """Whether the console's playground hands it on."""
+        return PLAYGROUND in self.scope.get("extensions", {})
+
     def header(self, name: bytes) -> str | None:
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
@@ -166,7 +175,7 @@ class Exchange:
         await self.send({"type": "http.response.body", "body": data, "more_body": True})
         # A client that awaits leave to send its body has the answer now.
         if self.header(b"expect") is None:
-            await self._linger()
+            await linger(self.receive)
         await self.send({"type": "http.response.body", "body": b""})
 
     async def send_error(self, error: ApiError) -> None:
@@ -230,19 +239,20 @@ class Exchange:
             return server.base_url
         return f"{self.scope['scheme']}://{host}"
 
-    async def _linger(self) -> None:
-        """Throw the rest of the body away: until its end, the client's, or long enough.
 
-        A connection that is closed with unread bytes is reset, and the client then loses the
-        answer that says why (RFC 9112, section 9.6).
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
-                while True:
-                    async with asyncio.timeout(SILENCE):
-                        message = await self.receive()
-                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                        return
+async def linger(receive: Receive) -> None:
+    """Throw the rest of a body away: until its end, the client's, or long enough.
+
+    A connection that is closed with unread bytes is reset, and the client then loses the
+    answer that says why (RFC 9112, section 9.6).
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while True:
+                async with asyncio.timeout(SILENCE):
+                    message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
 
 
 def check_whole(exchange: Exchange) -> None:

@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from xinghe.accounts import Principals
+from xinghe.accounts import Bearer, Principals
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.concurrency import Concurrency
 from xinghe.api.errors import ApiError, Errors, over_budget
@@ -123,7 +123,7 @@ async def charged(services: Services, exchange: Exchange, work: Work[T]) -> T:
 
 async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
     prepared, payer, usage = await work.prepare(), exchange.principal, work.usage
-    await services.lapses.check(payer.token_id, since=exchange.body_read_at)
+    await services.lapses.check(payer.bearer, since=exchange.body_read_at)
     if prepared.amount is None:
         return await prepared.run()
     usage.arrived = exchange.body_read_at
@@ -192,34 +192,34 @@ class Lapses:
 
     def __init__(self, principals: Principals) -> None:
         self._principals = principals
-        self._running: dict[int, dict[object, Callable[[], object]]] = {}
+        self._running: dict[Bearer, dict[object, Callable[[], object]]] = {}
         self.looking = Regular(self._look, LOOK_SECONDS, "tokens_not_looked_up", StorageError)
 
     @contextmanager
-    def watching(self, token_id: int, end: Callable[[], object]) -> Iterator[None]:
-        """Within it, `end` is called when the token holds no longer."""
-        running, key = self._running.setdefault(token_id, {}), object()
+    def watching(self, bearer: Bearer, end: Callable[[], object]) -> Iterator[None]:
+        """Within it, `end` is called when the token or session holds no longer."""
+        running, key = self._running.setdefault(bearer, {}), object()
         running[key] = end
         try:
             yield
         finally:
             del running[key]
             if not running:
-                self._running.pop(token_id, None)
+                self._running.pop(bearer, None)
 
-    async def check(self, token_id: int, since: float) -> None:
+    async def check(self, bearer: Bearer, since: float) -> None:
         """Raise `ApiError` (401) if the token has lapsed while its request waited.
 
         `since` is when it was known to hold, in seconds of `time.perf_counter`.
         """
-        if time.perf_counter() - since > LOOK_SECONDS and await self._principals.lapsed([token_id]):
+        if time.perf_counter() - since > LOOK_SECONDS and await self._principals.lapsed([bearer]):
             raise lapsed()
 
     async def _look(self) -> None:
         if not self._running:
             return
-        for token_id in await self._principals.lapsed(self._running):
-            for end in list(self._running.get(token_id, {}).values()):
+        for bearer in await self._principals.lapsed(self._running):
+            for end in list(self._running.get(bearer, {}).values()):
                 end()
 
 
@@ -241,9 +241,7 @@ async def unless_gone(
     gone = asyncio.create_task(exchange.gone())
     lapse = asyncio.get_running_loop().create_future()
     try:
-        with (
-            lapses.watching(exchange.principal.token_id, lapse.cancel) if lapses else nullcontext()
-        ):
+        with lapses.watching(exchange.principal.bearer, lapse.cancel) if lapses else nullcontext():
             await asyncio.wait({task, gone, lapse}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()

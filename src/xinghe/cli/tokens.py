@@ -11,8 +11,8 @@ from xinghe.accounts import (
     AccessToken,
     Members,
     Tokens,
-    rules,
 )
+from xinghe.accounts.playground import check_token_name
 from xinghe.cli.common import (
     MEMBER,
     Amount,
@@ -51,7 +51,7 @@ def token() -> None:
 )
 @click.option(
     "--name",
-    type=Validated("name", rules.check_name),
+    type=Validated("name", check_token_name),
     default="token",
     show_default=True,
     help="What the usage details call it.",
@@ -137,7 +137,7 @@ def revoke(token_id: str, data: str | None, as_json: bool) -> None:
 
 @token.command()
 @click.argument("token_id", metavar="ID|PUBLIC-ID")
-@click.option("--name", type=Validated("name", rules.check_name), help="What it is called.")
+@click.option("--name", type=Validated("name", check_token_name), help="What it is called.")
 @click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, help="All it may do.")
 @models_option
 @click.option("--all-models", is_flag=True, help="Have it use whatever model.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 UNKNOWN = (
     "这个错误码没有说明；请把请求编号告诉管理员。",
     "Nothing is known of this error code. Tell the operator the request id.",
@@ -165,3 +167,8 @@ _ADVICE: dict[str, tuple[str, str]] = {
 def of(code: str) -> tuple[str, str]:
     """What an error code means and what to do: in Chinese, and in English."""
     return _ADVICE.get(code, UNKNOWN)
+
+
+def all_of(text: Callable[[str, str], str]) -> dict[str, str]:
+    """By code, in the one language that `text` chooses."""
+    return {code: text(*told) for code, told in _ADVICE.items()}

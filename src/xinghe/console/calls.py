@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xinghe.api.errors import ErrorAnswer
 from xinghe.api.exchange import COUNTED
@@ -19,6 +19,8 @@ T = TypeVar("T")
 _JSON = msgspec.json.Encoder(decimal_format="number")
 _HANDED_ON = (b"host", b"cookie", b"x-forwarded-for", b"user-agent")
 """Headers of the browser that the API sees, too."""
+_OF_BODY = ("content-type", "content-length", "content-encoding", "expect", "idempotency-key")
+"""Those that go with a body of the browser's own."""
 
 
 class Refused(Exception):
@@ -26,6 +28,7 @@ class Refused(Exception):
 
     def __init__(self, status: int, told: ErrorAnswer) -> None:
         super().__init__(told.error.message)
+        self.told = told
         self.status = status
         self.code = told.error.code
         self.message = told.error.message
@@ -104,7 +107,10 @@ class Calls:
     ) -> AsyncIterator[Answer]:
         """An answer as it comes. To leave early is what a client does that goes away."""
         data = b"" if body is None else _JSON.encode(body)
-        scope = self._scope(method, path, query or {}, data, headers or {})
+        of_body = {"content-type": "application/json", "content-length": str(len(data))}
+        if method in ("GET", "HEAD"):
+            of_body = {}
+        scope = self._scope(method, path, query or {}, {**of_body, **(headers or {})})
         messages: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=4)
         gone = asyncio.Event()
         request: list[Message] = [{"type": "http.request", "body": data, "more_body": False}]
@@ -135,21 +141,28 @@ class Calls:
             gone.set()
             await _ended(task, messages)
 
+    async def hand_on(self, path: str, receive: Receive, send: Send, extension: str) -> None:
+        """Have the API answer the browser's own POST at another path, marked by an extension.
+
+        Nothing stands between them: the body goes on as it comes, and the answer as it is read.
+        """
+        sent = {name.decode(): value for name, value in self._browser["headers"]}
+        headers = {name: sent[name].decode("latin-1") for name in _OF_BODY if name in sent}
+        scope = self._scope("POST", path, {}, headers)
+        scope["extensions"] = {**self._browser.get("extensions", {}), extension: {}}
+        await self._app(scope, receive, send)
+
     def _scope(
         self,
         method: str,
         path: str,
         query: Mapping[str, Any],
-        body: bytes,
         headers: Mapping[str, str],
     ) -> Scope:
         browser = self._browser
         given = [(name, value) for name, value in browser["headers"] if name in _HANDED_ON]
         if self._bearer:
             given.append((b"authorization", f"Bearer {self._bearer}".encode()))
-        if method not in ("GET", "HEAD"):
-            given.append((b"content-type", b"application/json"))
-            given.append((b"content-length", str(len(body)).encode()))
         given += [
             (name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()
         ]

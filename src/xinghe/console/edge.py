@@ -22,10 +22,11 @@ from xinghe.console.assets import Assets
 from xinghe.console.browser import Browser
 from xinghe.console.calls import Calls, Refused
 from xinghe.console.guard import HEADERS, Hosts, is_marked, is_ours
-from xinghe.console.page import HOME, Page, SignInNeeded, asked
+from xinghe.console.page import HOME, NotServed, Page, SignInNeeded, asked
 from xinghe.console.places import Places
 from xinghe.console.rendering import Rendering
 from xinghe.console.route import Route
+from xinghe.console.scripts import MARK, told_to_script
 from xinghe.console.table import ROUTES
 from xinghe.settings import Settings
 from xinghe.signin.throttle import network
@@ -34,20 +35,10 @@ from xinghe.workers import QueueFull
 MAX_FORM_BYTES = 64 * 1024
 MAX_FIELDS = 200
 _TOO_SLOW = 408
-_ASSET = compile_path(ASSETS + "{version}/{name}")[0]
+_ASSET = compile_path(ASSETS + "{version}/{name:path}")[0]
 _COMPILED = [(route, compile_path(route.path)) for route in ROUTES]
 
 log = structlog.get_logger(__name__)
-
-
-class NotServed(Exception):
-    """The pages refuse by themselves; the texts say why, in both languages."""
-
-    def __init__(self, status: int, chinese: str, english: str) -> None:
-        super().__init__(english)
-        self.status = status
-        self.chinese = chinese
-        self.english = english
 
 
 class Edge:
@@ -66,7 +57,10 @@ class Edge:
         request = Request(scope, receive)
         page = self._page(request)
         try:
-            response = await self._answer(page)
+            if MARK in request.headers:
+                response = await told_to_script(page, self._served(page))
+            else:
+                response = await self._answer(page)
         except ClientDisconnect:
             return
         page.browser.save(response)
@@ -113,11 +107,7 @@ class Edge:
             page.current = await _session(page)
         route = _find(request)
         if route.method == "POST":
-            if not is_ours(request.headers, self._settings.server.public_url):
-                raise _not_ours()
-            page.form = await _form(request, self._settings.server.body_timeout)
-            if not is_marked(page.browser.secret, page.field("mark")):
-                raise _not_ours()
+            await self._take(page, route)
         if not route.open and page.current is None:
             raise SignInNeeded
         if route.waits:
@@ -131,6 +121,17 @@ class Edge:
                 "同时打开的页面太多了，请过一会儿再试。",
                 "Too many pages are being opened at once. Please try again in a moment.",
             ) from None
+
+    async def _take(self, page: Page, route: Route) -> None:
+        """Take what was sent, if it is from a page of ours. Raises `NotServed`."""
+        headers = page.request.headers
+        if not is_ours(headers, self._settings.server.public_url):
+            raise _not_ours()
+        if not route.raw:
+            page.form = await _form(page.request, self._settings.server.body_timeout)
+        given = headers.get(MARK, "") if route.raw else page.field("mark")
+        if not is_marked(page.browser.secret, given):
+            raise _not_ours()
 
     def _whose(self, page: Page) -> str:
         """Who takes turns with others: a member, or an address."""

@@ -31,6 +31,16 @@ def asked(request: Request) -> str:
     return quote(request.scope["path"]) + (f"?{query}" if query else "")
 
 
+class NotServed(Exception):
+    """The pages refuse by themselves; the texts say why, in both languages."""
+
+    def __init__(self, status: int, chinese: str, english: str) -> None:
+        super().__init__(english)
+        self.status = status
+        self.chinese = chinese
+        self.english = english
+
+
 class SignInNeeded(Exception):
     """A page is asked for that needs a session, and there is none any more."""
 

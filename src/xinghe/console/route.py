@@ -18,7 +18,8 @@ class Route(msgspec.Struct, frozen=True):
 
     A POST changes something: it is taken from a form of ours alone. Whoever has no session is sent
     to sign in, but where the route is `open`. One that `waits` for others than us, or for work that
-    is bounded elsewhere, takes no place among the pages at work.
+    is bounded elsewhere, takes no place among the pages at work. One that is `raw` comes from a
+    script of ours: the form's mark stands in the header `X-Mark`, and the handler has the body.
     """
 
     method: Literal["GET", "POST"]
@@ -26,3 +27,4 @@ class Route(msgspec.Struct, frozen=True):
     work: Work
     open: bool = False
     waits: bool = False
+    raw: bool = False

@@ -10,6 +10,7 @@ from xinghe.console.group import report as group_report
 from xinghe.console.live import page as live
 from xinghe.console.models import page as models
 from xinghe.console.overview import page as overview
+from xinghe.console.playground import page as playground
 from xinghe.console.reference import page as reference
 from xinghe.console.route import Route
 from xinghe.console.safety import page as safety
@@ -29,6 +30,7 @@ ROUTES: tuple[Route, ...] = (
     *signin.ROUTES,
     *overview.ROUTES,
     *start.ROUTES,
+    *playground.ROUTES,
     *tokens.ROUTES,
     *token.ROUTES,
     *shop.ROUTES,

@@ -17,7 +17,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 VERSION = "12.8.2"
 """The last that runs on Node 20."""
-PATHS = ("/", "/console/", "/console/usage", "/console/bill", "/console/shop", "/docs")
+PATHS = (
+    "/",
+    "/console/",
+    "/console/playground",
+    "/console/usage",
+    "/console/bill",
+    "/console/shop",
+    "/docs",
+)
 OPERATORS = ("/console/sales", "/console/sales/packages/new")
 CATEGORIES = ("performance", "accessibility", "best-practices")
 LEAST = 0.95

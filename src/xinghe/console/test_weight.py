@@ -12,16 +12,19 @@ from tests.kit.server import Server, free_port
 from tests.kit.sold import SALES, sell
 from tests.kit.visitor import Visitor
 
-from xinghe.console.assets import FILES, Assets
+from xinghe.console.assets import FILES, MODULES, WHEN_NEEDED, Assets
 from xinghe.console.menu import MENU
 
 MOST_SCRIPT = 120 * 1024
+MOST_WHEN_NEEDED = 140 * 1024
 MOST_MEMORY = 10 * 2**20
 
 
 def test_scripts_are_small() -> None:
+    assets = Assets()
     scripts = [name for name in FILES if name.endswith(".js")]
-    assert sum(Assets().size(name) for name in scripts) < MOST_SCRIPT
+    assert sum(assets.size(name) for name in (*scripts, *MODULES)) < MOST_SCRIPT
+    assert sum(assets.size(name) for name in WHEN_NEEDED) < MOST_WHEN_NEEDED
 
 
 @pytest.mark.slow

@@ -15,7 +15,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from xinghe.accounts import Principal, Principals
+from xinghe.accounts import Bearer, Principal, Principals, Standing, playground
+from xinghe.accounts.playground import Behind
+from xinghe.accounts.principal import both
 from xinghe.core import MICRO
 from xinghe.regular import Regular
 from xinghe.settings import SignIn as Settings
@@ -41,6 +43,10 @@ _AUTHENTICATE = (
     "m.name, m.operator, t.scopes, t.revoked_at, t.expires_at, (SELECT number FROM revision) "
     "FROM sessions s JOIN members m ON m.id = s.member_id "
     "LEFT JOIN tokens t ON t.id = s.token_id WHERE s.digest = $1"
+)
+_LASTS = (
+    "SELECT s.id FROM sessions s LEFT JOIN tokens t ON t.id = s.token_id WHERE s.id = $1 "
+    "AND s.expires_at > $2 AND t.revoked_at IS NULL AND coalesce(t.expires_at, $2 + 1) > $2"
 )
 _EXPIRED = (
     "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT 500)"
@@ -129,6 +135,54 @@ class Sessions(Principals):
         )
         return Session(number, method, created_at, expires_at, principal)
 
+    async def at_playground(self, secret: str) -> Principal | None:
+        session = await self.find(secret)
+        if session is None:
+            return None
+        owner = session.principal
+        own, by, revision = await self._tokens_at_playground(session)
+        standing = await self._standing(owner.member_id, own.id, revision)
+        scopes, models = own.scopes, both(own.models, standing.models)
+        if by is not None:  # what it may not do or spend, its session does not either
+            scopes, models = scopes & by.scopes, both(models, by.models)
+            its = await self._standing(owner.member_id, by.id, revision)
+            standing = _under_both(its, standing)
+        return msgspec.structs.replace(
+            owner,
+            token_id=own.id,
+            token_name=playground.NAME,
+            scopes=scopes,
+            models=models,
+            standing=standing,
+            session_id=session.id,
+        )
+
+    async def _tokens_at_playground(self, session: Session) -> tuple[Behind, Behind | None, int]:
+        """The playground's, which is made with the first use; that of the session; the revision."""
+        owner = session.owner
+
+        def read(connection: Connection) -> tuple[Behind | None, Behind | None, int]:
+            revision: int = connection.value("SELECT number FROM revision")
+            own = playground.find(connection, owner.id)
+            return own, playground.behind(connection, session.id), revision
+
+        own, by, revision = await self._database.read(read)
+        if own is None:
+            await self._database.write(lambda c: playground.make(c, owner.id, owner.appid))
+            own, by, revision = await self._database.read(read)
+        assert own is not None
+        return own, by, revision
+
+    async def lapsed(self, bearers: Iterable[Bearer]) -> list[Bearer]:
+        asked, at = list(bearers), now()
+        lapsed = await super().lapsed(asked)
+        sessions = [each for each in asked if each.session_id and each not in lapsed]
+        if not sessions:
+            return lapsed
+        return lapsed + await self._database.read(
+            lambda c: [each for each in sessions if c.value(_LASTS, each.session_id, at) is None]
+        )
+
     async def end(self, session: Session) -> None:
         """Sign out."""
         await self._database.write(
@@ -183,6 +237,15 @@ def scopes_of(token: Iterable[str]) -> frozenset[str]:
 def digest(secret: str) -> bytes:
     # 256 bits: a plain hash of them cannot be guessed.
     return hashlib.sha256(secret.encode()).digest()
+
+
+def _under_both(one: Standing, other: Standing) -> Standing:
+    """With the budgets and limits of both, of which those of the member stand in either."""
+    return msgspec.structs.replace(
+        other,
+        budgets=tuple(dict.fromkeys((*one.budgets, *other.budgets))),
+        limits=tuple(dict.fromkeys((*one.limits, *other.limits))),
+    )
 
 
 def _seen(connection: Connection, session: int, at: int) -> None:

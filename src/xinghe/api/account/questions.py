@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from xinghe.accounts.rules import PUBLIC_ID
 from xinghe.api.account.forms import Format
 from xinghe.api.query import Time, Zone
 from xinghe.usage.series import Interval
@@ -59,8 +60,7 @@ class Filtered(Scoped, kw_only=True):
     until: Time | None = msgspec.field(default=None, name="to")
     model: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     token: (
-        Annotated[str, Meta(pattern="^[a-z0-9]{10}$", description="Its public id.", extra=TOKEN)]
-        | None
+        Annotated[str, Meta(pattern=PUBLIC_ID, description="Its public id.", extra=TOKEN)] | None
     ) = None
     after: After | None = None
 

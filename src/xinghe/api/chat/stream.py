@@ -65,7 +65,7 @@ async def stream_answer(
     producer = asyncio.create_task(make(sink))
     producer.add_done_callback(buffer.close)
     try:
-        with lapses.watching(exchange.principal.token_id, lapse):
+        with lapses.watching(exchange.principal.bearer, lapse):
             await _carry(exchange, buffer, keep_alive)
         if has_lapsed:
             raise lapsed()

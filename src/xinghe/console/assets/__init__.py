@@ -20,7 +20,22 @@ FILES = {
     "hx-sse.js": FOLDER / "vendor" / "hx-sse.js",
     "console.js": FOLDER / "console.js",
     "logo.svg": FOLDER / "logo.svg",
+    "playground.css": FOLDER.parent / "playground" / "assets" / "playground.css",
 }
+MODULES = {
+    **{
+        f"playground/{each.name}": each
+        for each in sorted((FOLDER.parent / "playground" / "assets").glob("*.js"))
+    },
+    "marked.js": FOLDER / "vendor" / "marked.js",
+    "purify.js": FOLDER / "vendor" / "purify.js",
+}
+WHEN_NEEDED = {
+    "highlight.js": FOLDER / "vendor" / "highlight.js",
+    "katex.js": FOLDER / "vendor" / "katex.js",
+}
+"""Modules that load each other, by paths beside their own: so all have one version. Those of
+`WHEN_NEEDED` come with the first code or formula."""
 _LASTS = "public, max-age=31536000, immutable"
 
 
@@ -38,6 +53,9 @@ class Assets:
 
     def __init__(self) -> None:
         self._all = {name: _read(name, path) for name, path in FILES.items()}
+        modules = [_read(name, path) for name, path in (MODULES | WHEN_NEEDED).items()]
+        version = _digest(b"".join(each.version.encode() for each in modules))
+        self._all |= {each.name: msgspec.structs.replace(each, version=version) for each in modules}
 
     def url(self, name: str) -> str:
         """Of an asset: it changes with its content."""
@@ -66,5 +84,8 @@ class Assets:
 def _read(name: str, path: Path) -> Asset:
     data = path.read_bytes()
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    digest = hashlib.sha256(data).hexdigest()[:12]
-    return Asset(name, digest, kind, gzip.compress(data, 9, mtime=0))
+    return Asset(name, _digest(data), kind, gzip.compress(data, 9, mtime=0))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]

@@ -1,0 +1,160 @@
+"""A conversation in a real browser: as it comes, stopped, refused, kept, cleared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, Route, expect
+from tests.kit.chromium import Person, chromium
+from tests.kit.models import CHAT
+from tests.kit.playing import PAGE, RUN
+from tests.kit.script import Script
+from tests.kit.server import Server
+from tests.kit.upstream import Upstream
+from tests.kit.visitor import Visitor
+
+ABLE = "scripted-able"
+WAIT = 20_000
+"""Milliseconds."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def person(browser: Browser, member: Visitor) -> Person:
+    person = Person(browser, member.url)
+    person.bring(member.cookies)
+    return person
+
+
+def ask(page: Page, script: Script | str, model: str = CHAT) -> None:
+    page.get_by_role("combobox", name="模型").select_option(model)
+    question = script if isinstance(script, str) else script.prompt
+    page.get_by_role("textbox", name="问题").fill(question)
+    page.get_by_role("button", name="发送").click()
+
+
+def ended(page: Page) -> None:
+    expect(page.get_by_role("button", name="停止")).to_be_hidden(timeout=WAIT)
+
+
+def test_an_answer_comes_as_it_is_made(person: Person, upstream: Upstream) -> None:
+    page = person.go(PAGE)
+    script = Script(
+        pieces=["<b>第一", "句</b>。", "\n", "完"], thoughts=["想一", "想"], pauses_at=3
+    )
+    ask(page, script, ABLE)
+    text = page.locator(".answered .text")
+    expect(text).to_contain_text("第一", timeout=WAIT)
+    assert "完" not in text.inner_text()  # which is not made yet
+    assert page.locator(".thought").inner_text() == "想一想"
+    upstream.resume(script)
+    ended(page)
+    expect(text).to_contain_text("完")
+    assert "<b>" in text.inner_text()
+    assert page.locator(".answered").get_attribute("aria-busy") == "false"
+    link = page.locator(".facts-line a")
+    assert person.barriers() == []
+    link.click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("main")).to_contain_text("playground")
+    assert person.faults == []
+
+
+def test_stop_ends_the_work(person: Person, upstream: Upstream) -> None:
+    page = person.go(PAGE)
+    script = Script(pieces=["字"] * 2000, rate=50)
+    ask(page, script)
+    expect(page.locator(".answered .text")).to_contain_text("字", timeout=WAIT)
+    page.get_by_role("button", name="停止").click()
+    expect(page.locator(".answered .end")).to_contain_text("照常计费")
+    assert upstream.received(script).done.wait(10)
+    assert page.get_by_role("button", name="发送").is_enabled()
+    assert person.faults == []
+
+
+def test_a_conversation_stays_in_this_browser_until_it_is_cleared(person: Person) -> None:
+    page = person.go(PAGE)
+    sent: list[Any] = []
+
+    def note(asked: Request) -> None:
+        if RUN in asked.url:
+            sent.append(asked.post_data_json)
+
+    page.on("request", note)
+    ask(page, Script(pieces=["一"]))
+    ended(page)
+    page.reload()
+    expect(page.locator(".answered .text")).to_have_text("一")
+    assert page.get_by_role("combobox", name="模型").input_value() == CHAT
+    ask(page, Script(pieces=["二"]))
+    expect(page.locator(".answered .text").nth(1)).to_have_text("二", timeout=WAIT)
+    messages = sent[-1]["messages"]
+    assert isinstance(messages, list)
+    assert [each["role"] for each in messages] == ["user", "assistant", "user"]
+    assert messages[1]["content"] == "一"
+    ended(page)
+    page.get_by_role("button", name="清空对话").click()
+    expect(page.locator(".turn")).to_have_count(0)
+    page.reload()
+    expect(page.locator("#nothing")).to_be_visible()
+    assert page.locator(".turn").count() == 0
+    assert person.faults == []
+
+
+def test_whoever_signs_in_next_does_not_see_it(
+    person: Person, browser: Browser, operator: Visitor
+) -> None:
+    page = person.go(PAGE)
+    ask(page, Script(pieces=["秘密"]))
+    ended(page)
+    person.context.clear_cookies()
+    person.bring(operator.cookies)
+    page.reload()
+    expect(page.locator("#nothing")).to_be_visible()
+    assert page.locator(".turn").count() == 0
+
+
+def test_a_refusal_is_told_in_words_with_its_request(person: Person) -> None:
+    page = person.go(PAGE)
+    ask(page, "x" * 70_000)
+    told = page.locator(".answered .notice")
+    expect(told).to_contain_text("提示的字符太多", timeout=WAIT)
+    expect(page.locator(".facts-line a")).to_contain_text("as-")
+    ask(page, Script(pieces=["好"]))  # what was refused is not sent along
+    expect(page.locator(".answered .text").nth(1)).to_have_text("好", timeout=WAIT)
+
+
+def test_a_connection_that_breaks_is_told(person: Person) -> None:
+    page = person.go(PAGE)
+
+    def cut(route: Route) -> None:
+        whole = route.fetch()
+        events = whole.body().split(b"\n\n")
+        body = b"\n\n".join(events[:3]) + b"\n\n"
+        route.fulfill(body=body, headers={"content-type": "text/event-stream", "x-request-id": "a"})
+
+    page.route(f"**{RUN}", cut)
+    ask(page, Script(pieces=["甲"] * 8))
+    expect(page.locator(".answered .notice")).to_contain_text("没有完成", timeout=WAIT)
+    page.unroute(f"**{RUN}")
+    page.route(f"**{RUN}", lambda route: route.abort())
+    ask(page, "再来")
+    expect(page.locator(".answered .notice").nth(1)).to_contain_text("连不上服务", timeout=WAIT)
+
+
+def test_who_is_signed_out_meanwhile_is_told_where_to_sign_in(
+    person: Person, member: Visitor, service: Server
+) -> None:
+    page = person.go(PAGE)
+    member.submit(member.get("/console/"), "/console/sign-out")
+    ask(page, "你好")
+    link = page.get_by_role("link", name="重新登录")
+    expect(link).to_be_visible(timeout=WAIT)
+    assert link.get_attribute("href") == "/?next=/console/playground"

@@ -1,0 +1,59 @@
+"""What the page's scripts say, in the language of the page: they find it in a template of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_WORDS = {
+    "you": ("你", "You"),
+    "thought": ("思考过程", "Thinking"),
+    "thinking": ("思考中…", "Thinking…"),
+    "waiting": ("等待回答…", "Waiting for the answer…"),
+    "answering": ("正在回答", "Answering"),
+    "done": ("回答完成", "The answer is complete"),
+    "stopped": (
+        "已停止。停下之前生成的部分照常计费。",
+        "Stopped. What was made until then is charged as usual.",
+    ),
+    "broken": (
+        "连接断了，回答没有完成。已经生成的部分照常计费。",
+        "The connection broke before the answer was complete. What was made is charged as usual.",
+    ),
+    "unreachable": (
+        "连不上服务，请检查网络后再试。",
+        "The service cannot be reached. Check the network and try again.",
+    ),
+    "failed": (
+        "回答没有完成：中途出错了。已经给出的部分可能会计费。",
+        "The answer is not complete: something failed on the way. What was shown of it may cost.",
+    ),
+    "silent": ("模型没有给出文字。", "The model gave no text."),
+    "length": (
+        "回答到了长度上限，被截断了。",
+        "The answer reached its length limit and was cut off.",
+    ),
+    "filtered": ("回答没有通过内容审核。", "The answer did not pass the content check."),
+    "again": ("大约 {seconds} 秒后可以再试。", "You may try again in about {seconds} s."),
+    "rest": (
+        "后面的内容太大，按原文显示。",
+        "What follows is too large: it is shown as it stands.",
+    ),
+    "picture": ("图片：", "Picture: "),
+    "table": ("表格", "Table"),
+    "code": ("代码", "Code"),
+    "copy": ("复制", "Copy"),
+    "copied": ("已复制", "Copied"),
+    "request": ("请求编号", "Request id"),
+    "tokens": ("输入 {in} / 输出 {out} Token", "{in} in / {out} out tokens"),
+    "first": ("首字 {seconds} s", "first token {seconds} s"),
+    "sign-in": ("重新登录", "Sign in again"),
+    "unkept": (
+        "这个浏览器不让页面保存东西：关掉页面，对话就没有了。",
+        "This browser keeps nothing for pages: the conversation is gone once the page is closed.",
+    ),
+}
+
+
+def words(text: Callable[[str, str], str]) -> dict[str, str]:
+    """In the one language that `text` chooses."""
+    return {name: text(*said) for name, said in _WORDS.items()}
