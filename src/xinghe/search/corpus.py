@@ -145,40 +145,12 @@ class Corpus:
             },
         )
 
-    def put(self, collection: int, document: Document) -> None:
-        """Store a document in place of the one at its path."""
+    def put(self, collection: int, documents: Sequence[Document]) -> None:
+        """Store documents, all or none, each in place of the one at its path."""
 
         def store(connection: apsw.Connection) -> None:
-            _delete(connection, collection, document.path)
-            stamp = document.stamp
-            number = connection.execute(
-                "INSERT INTO documents (collection_id, path, origin, title, size, modified) "
-                "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-                (
-                    collection,
-                    document.path,
-                    stamp.origin,
-                    document.title,
-                    stamp.size,
-                    stamp.modified,
-                ),
-            ).get
-            title = " ".join(terms(document.title))
-            for position, passage in enumerate(document.passages):
-                passage_id = connection.execute(
-                    "INSERT INTO passages (document_id, position, heading, text) "
-                    "VALUES (?, ?, ?, ?) RETURNING id",
-                    (number, position, passage.heading, passage.text),
-                ).get
-                connection.execute(
-                    "INSERT INTO terms (rowid, title, heading, body) VALUES (?, ?, ?, ?)",
-                    (
-                        passage_id,
-                        title,
-                        " ".join(terms(passage.heading)),
-                        " ".join(terms(passage.text)),
-                    ),
-                )
+            for document in documents:
+                _store(connection, collection, document)
 
         self._do(WRITE, store)
 
@@ -225,6 +197,28 @@ def address(collection: str, url: str, path: str, base_url: str) -> str:
         return url + quote(path)
     inner = path if collection == DOCUMENTATION else f"{collection}/{path}"
     return base_url.rstrip("/") + SERVED_AT + quote(inner)
+
+
+def _store(connection: apsw.Connection, collection: int, document: Document) -> None:
+    _delete(connection, collection, document.path)
+    stamp = document.stamp
+    number = connection.execute(
+        "INSERT INTO documents (collection_id, path, origin, title, size, modified) "
+        "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+        (collection, document.path, stamp.origin, document.title, stamp.size, stamp.modified),
+    ).get
+    title = " ".join(terms(document.title))
+    for position, passage in enumerate(document.passages):
+        passage_id = connection.execute(
+            "INSERT INTO passages (document_id, position, heading, text) "
+            "VALUES (?, ?, ?, ?) RETURNING id",
+            (number, position, passage.heading, passage.text),
+        ).get
+        heading, body = (" ".join(terms(text)) for text in (passage.heading, passage.text))
+        connection.execute(
+            "INSERT INTO terms (rowid, title, heading, body) VALUES (?, ?, ?, ?)",
+            (passage_id, title, heading, body),
+        )
 
 
 def _delete(connection: apsw.Connection, collection: int, path: str) -> None:

@@ -15,6 +15,8 @@ from xinghe.search.extractor import SUFFIXES, Extractor, Unreadable
 from xinghe.search.terms import passages
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
+AT_ONCE = 1024 * 1024
+"""Bytes of files that are stored in one transaction: each transaction waits for the disk."""
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -52,6 +54,7 @@ async def index(
     collection = corpus.put_collection(name, public=public, url=url)
     known = corpus.stamps(collection)
     kept: set[str] = set()
+    read: list[Document] = []
     for path, file in _files(roots, report):
         if path in kept:
             report.skipped.append(Skipped(str(file), f"another file is {path} already"))
@@ -61,11 +64,15 @@ async def index(
             if known.get(path) == stamp:
                 report.unchanged += 1
             else:
-                corpus.put(collection, await _document(extractor, path, file, stamp))
+                read.append(await _document(extractor, path, file, stamp))
                 report.added += 1
             kept.add(path)
         except Unreadable as error:
             report.skipped.append(Skipped(str(file), str(error)))
+        if sum(each.stamp.size for each in read) >= AT_ONCE:
+            corpus.put(collection, read)
+            read = []
+    corpus.put(collection, read)
     gone = [path for path in known if path not in kept]
     corpus.drop(collection, gone)
     report.dropped = len(gone)
