@@ -3,7 +3,7 @@
 Each statement is part of the caller's transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -12,7 +12,7 @@ from xinghe.accounts import tables
 from xinghe.accounts.rights import GroupPlace, MemberPlace, Role
 from xinghe.accounts.rules import AccountError
 from xinghe.accounts.tables import Member
-from xinghe.storage import Allowance, Connection, now
+from xinghe.storage import Allowance, Connection, among, now
 
 Pays = Literal["own", "group", "group,own", "own,group"]
 """Whose wallet pays for a member who joins: his own, the group's, or both in this order."""
@@ -83,6 +83,12 @@ def group(connection: Connection, name: str | int) -> Group:
     if row is None:
         raise AccountError(f"there is no group {name!r}")
     return _group(row)
+
+
+def names(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
+    """What groups are called, those that were deleted as well."""
+    of_them, numbers = among(connection, "id", "$1", ids)
+    return dict(connection.rows(f"SELECT id, name FROM groups WHERE {of_them}", numbers))  # noqa: S608
 
 
 def locked_group(connection: Connection, name: str | int) -> Group:

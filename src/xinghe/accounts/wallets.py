@@ -9,7 +9,7 @@ from xinghe.accounts.audit import record
 from xinghe.accounts.rules import MAX_BALANCE, AccountError
 from xinghe.core import MICRO
 from xinghe.ledger import bound, lots
-from xinghe.storage import Connection, now
+from xinghe.storage import Connection, among, now
 
 _SELECT = (
     "SELECT w.id, w.available, w.held, w.created_at, m.id, m.appid, g.id, g.name, g.deleted_at, "
@@ -71,6 +71,17 @@ def wallet(connection: Connection, wallet_id: int) -> Wallet:
 def wallets(connection: Connection, ids: Iterable[int]) -> list[Wallet]:
     """In the order that they are asked for."""
     return [wallet(connection, each) for each in ids]
+
+
+def owners(connection: Connection, ids: Iterable[int]) -> dict[int, str | None]:
+    """The name of the member or the group that each wallet is of; None where that has none."""
+    of_them, numbers = among(connection, "w.id", "$1", ids)
+    rows = connection.rows(
+        "SELECT w.id, coalesce(m.name, g.name) FROM wallets w LEFT JOIN members m ON m.id = w.id "  # noqa: S608
+        f"LEFT JOIN groups g ON g.wallet_id = w.id WHERE {of_them}",
+        numbers,
+    )
+    return dict(rows)
 
 
 def spendable(connection: Connection, wallet_id: int, limit: int) -> list[Lot]:

@@ -1,11 +1,11 @@
 """`xinghe order`: who has ordered which package, who has paid, and what is given back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import click
 
-from xinghe.accounts import AccountError, group_tables, rules, tables
+from xinghe.accounts import AccountError, group_tables, rules, tables, wallets
 from xinghe.cli.common import (
     MEMBER,
     Amount,
@@ -107,7 +107,8 @@ def list_orders(
             if len(page) < most:
                 break
         back = refunds.of_orders(connection, [each.id for each in found])
-        return [_view(connection, each, back[each.id]) for each in found]
+        names = wallets.owners(connection, {each.wallet_id for each in found})
+        return [_row(each, back[each.id], names) for each in found]
 
     show(transact(data, operation, write=False), as_json=as_json)
 
@@ -217,16 +218,12 @@ def _wallet(connection: Connection, member: str | None, group: str | None) -> in
     return None if group is None else group_tables.group(connection, group).wallet_id
 
 
-def _view(connection: Connection, found: Order, back: list[Refund]) -> dict[str, Any]:
-    owner = (
-        "SELECT coalesce(m.name, g.name) FROM wallets w LEFT JOIN members m ON m.id = w.id "
-        "LEFT JOIN groups g ON g.wallet_id = w.id WHERE w.id = $1"
-    )
+def _row(found: Order, back: list[Refund], names: Mapping[int, str | None]) -> dict[str, Any]:
     return {
         "order": found.number,
         "state": found.shown(now()),
         "package": found.name,
-        "for": connection.value(owner, found.wallet_id),
+        "for": names[found.wallet_id],
         "tokens": tokens(found.amount),
         "price": money.shown(found.price, found.currency),
         "currency": found.currency,
@@ -244,7 +241,7 @@ def _whole(connection: Connection, loaded: Settings, found: Order) -> dict[str, 
     pay = checkout(loaded.payment, found, at)
     back = refunds.of_order(connection, found.id)
     return {
-        **_view(connection, found, back),
+        **_row(found, back, wallets.owners(connection, [found.wallet_id])),
         "valid_days": found.valid_days,
         "models": None if found.models is None else list(found.models),
         "refundable": tokens(refunds.refundable(connection, found, at)),

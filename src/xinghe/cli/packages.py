@@ -1,5 +1,6 @@
 """`xinghe package`: what is sold, at which price, to whom."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -122,7 +123,8 @@ def list_packages(*, withdrawn: bool, data: str | None, as_json: bool) -> None:
             limit=AT_ONCE,
         ):
             found += page
-        return [_view(connection, each) for each in found]
+        names = group_tables.names(connection, {group for each in found for group in each.groups})
+        return [_row(each, names) for each in found]
 
     show(transact(data, operation, write=False), as_json=as_json)
 
@@ -197,7 +199,10 @@ def _ids(connection: Connection, names: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _view(connection: Connection, found: Package) -> dict[str, Any]:
-    names = "SELECT name FROM groups WHERE id = $1"
+    return _row(found, group_tables.names(connection, found.groups))
+
+
+def _row(found: Package, names: Mapping[int, str]) -> dict[str, Any]:
     return {
         "id": found.id,
         "name": found.name,
@@ -206,7 +211,7 @@ def _view(connection: Connection, found: Package) -> dict[str, Any]:
         "currency": found.currency,
         "valid_days": found.valid_days,
         "models": None if found.models is None else list(found.models),
-        "groups": [connection.value(names, each) for each in found.groups] or None,
+        "groups": [names[each] for each in found.groups] or None,
         "description": found.description,
         "withdrawn_at": moment(found.withdrawn_at),
     }

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.accounts.commands import Commands
+from tests.admin.test_pages import Counting
+from xinghe.cli.common import transact
+from xinghe.settings import Settings
+from xinghe.storage import Connection
 
 
 @pytest.fixture
@@ -66,3 +71,45 @@ def test_an_order_from_its_place_to_its_refund(commands: Commands) -> None:
     (row,) = commands.json("audit", "--action", "order.pay")
     assert row["actor"].startswith("cli")
     assert commands.run("ledger", "check").exit_code == 0
+
+
+def test_a_list_takes_as_many_statements_as_one_row(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+
+    def counted(data: str | None, operation: Any, *, write: bool = True) -> Any:
+        def whole(connection: Connection, loaded: Settings) -> Any:
+            counting: Any = Counting(connection)
+            done = operation(counting, loaded)
+            counts.append(counting.count)
+            return done
+
+        return transact(data, whole, write=write)
+
+    for name in ("li", "wang", "zhao"):
+        if name != "li":
+            commands.done("member", "create", name, "--tokens", "0")
+        commands.done("group", "create", f"group of {name}")
+        commands.done(
+            "package", "create", f"p {name}", "--tokens", "1", "--price", "1",
+            *(f"--group={group}" for group in ("group of li", f"group of {name}")),
+        )  # fmt: skip
+    commands.done("package", "create", "all", "--tokens", "1", "--price", "1")
+    commands.done("order", "place", "all", "--member", "li")
+    monkeypatch.setattr("xinghe.cli.orders.transact", counted)
+    monkeypatch.setattr("xinghe.cli.packages.transact", counted)
+    assert len(commands.json("order", "list")) == 1
+    few = counts[-1]
+    for name in ("wang", "zhao"):
+        commands.done("order", "place", "all", "--member", name)
+    assert [row["for"] for row in commands.json("order", "list")] == ["zhao", "wang", "li"]
+    assert counts[-1] == few
+    groups = {row["name"]: row["groups"] for row in commands.json("package", "list")}
+    assert groups["p zhao"] == ["group of li", "group of zhao"]
+    assert groups["all"] is None
+    several = counts[-1]
+    for name in ("p li", "p wang", "p zhao"):
+        commands.done("package", "withdraw", name)
+    assert len(commands.json("package", "list")) == 1
+    assert counts[-1] == several
