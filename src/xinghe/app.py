@@ -172,7 +172,7 @@ class System:
             Details(database, partial(left, services.limiter, services.concurrency.places)),
             exports,
         )
-        bills = BillRoute(services, Bills(database, settings.bill), exports)
+        bills = BillRoute(services, Bills(database, settings.bill, exports), exports)
         billing = BillingRoute(services, database)
         payments = Payments(
             settings.server,

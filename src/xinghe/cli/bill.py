@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -76,7 +76,8 @@ async def _whole(
 ) -> AsyncIterator[BillShown]:
     """A bill each; of every wallet, those with anything in it."""
     async for subject in subjects:
-        found = await bills.whole(subject, month, at, MOST)
+        with closing(await bills.read(subject, month, at)) as ready:
+            found = await bills.whole(ready, MOST)
         if not every or found.opening or found.booked or found.lines:
             yield found
 
@@ -87,10 +88,11 @@ async def _print_csv(
     head = BillRow.__struct_encode_fields__
     click.echo(next(spreadsheet.write(head, ())), nl=False)
     async for subject in subjects:
-        async for rows in bills.rows(subject, month, at):
-            lines = spreadsheet.write(head, map(msgspec.structs.astuple, rows))
-            for line in islice(lines, 1, None):
-                click.echo(line, nl=False)
+        with closing(await bills.read(subject, month, at)) as ready:
+            async for rows in bills.rows(ready):
+                lines = spreadsheet.write(head, map(msgspec.structs.astuple, rows))
+                for line in islice(lines, 1, None):
+                    click.echo(line, nl=False)
 
 
 async def _print_json(

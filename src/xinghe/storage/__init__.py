@@ -15,4 +15,5 @@ from xinghe.storage.connection import (
 )
 from xinghe.storage.database import Database, DeferredWrites, now
 from xinghe.storage.postgresql.server import LocalServer, local_url, running
+from xinghe.storage.scratch import scratch
 from xinghe.storage.writer import Job, Operation

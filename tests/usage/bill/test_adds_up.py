@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
+from contextlib import closing
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from tests.usage.bill.history import BORDERS, ZONES, History
 from tests.usage.small import CLASS, MEMBER, PUPIL, SCHOOL, Small
 from xinghe.accounts import Principal
+from xinghe.api.account.bill import making
 from xinghe.api.account.bill.making import Bills, asked
 from xinghe.api.account.bill.schema import BillRow, BillShown
 from xinghe.api.account.questions import BillQuery
@@ -42,13 +44,16 @@ def query(who: str, month: str, zone: str) -> BillQuery:
 
 async def whole(bills: Bills, asking: BillQuery, limit: int = 1000) -> BillShown:
     at = now()
-    return await bills.whole(await bills.subject(OPERATOR, asking), asked(asking, at), at, limit)
+    subject = await bills.subject(OPERATOR, asking)
+    with closing(await bills.read(subject, asked(asking, at), at)) as ready:
+        return await bills.whole(ready, limit)
 
 
 async def rows(bills: Bills, asking: BillQuery) -> list[BillRow]:
     at = now()
     subject = await bills.subject(OPERATOR, asking)
-    return [row async for some in bills.rows(subject, asked(asking, at), at) for row in some]
+    with closing(await bills.read(subject, asked(asking, at), at)) as ready:
+        return [row async for some in bills.rows(ready) for row in some]
 
 
 async def entries(small: Small, wallets: tuple[int, ...]) -> list[dict[str, Any]]:
@@ -163,14 +168,14 @@ async def test_what_is_cut_off_is_told_as_a_sum(lived: Small) -> None:
 
 
 @pytest.mark.parametrize("lived", [2], indirect=True)
-async def test_every_row_however_few_are_kept_in_memory(
+async def test_every_row_however_few_are_told_at_once(
     lived: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bills = Bills(lived.database, Bill())
     asking = query("school", "2024-10", "Asia/Shanghai")
     bill = await whole(bills, asking)
     for most in 1, 3, 1000:
-        monkeypatch.setattr(charges, "MOST", most)
+        monkeypatch.setattr(making, "ROWS", most)
         opening, *lines, closing = await rows(bills, asking)
         assert (opening.row, closing.row) == ("opening", "closing")
         assert closing.amount == opening.amount + sum(row.amount for row in lines) == bill.closing

@@ -9,7 +9,7 @@ from xinghe.ledger.windows import HOUR
 from xinghe.storage import Connection
 from xinghe.usage.pieces import pieces
 from xinghe.usage.reading import Narrow, Reading
-from xinghe.usage.scope import Source, Sql, by_index
+from xinghe.usage.scope import Source, Sql
 
 
 class Booked(msgspec.Struct, frozen=True, array_like=True):
@@ -21,16 +21,18 @@ class Booked(msgspec.Struct, frozen=True, array_like=True):
 
 
 def balance(connection: Connection, wallets: tuple[int, ...], at: int, *, groups: bool) -> int:
-    """The sum of all entries before a moment; `groups`: the wallets are those of groups."""
+    """The sum of all entries before a moment; `groups`: the wallets are those of groups.
+
+    It is several statements: see `by_index`.
+    """
     hour = at // HOUR * HOUR
     source = Source(wallets)
-    with by_index(connection):
-        spent = _spent(connection, source, hour, groups=groups)
-        rest = Sql("SELECT CAST(coalesce(sum(x.amount), 0) AS BIGINT) FROM entries x WHERE")
-        source.add(connection, rest, "x")
-        rest.add("AND x.kind = 'usage' AND x.at >= ? AND x.at < ?", hour, at)
-        used: int = connection.value(rest.text, *rest.values) if hour < at else 0
-        other = sum(each.amount for each in booked(connection, wallets, 0, at))
+    spent = _spent(connection, source, hour, groups=groups)
+    rest = Sql("SELECT CAST(coalesce(sum(x.amount), 0) AS BIGINT) FROM entries x WHERE")
+    source.add(connection, rest, "x")
+    rest.add("AND x.kind = 'usage' AND x.at >= ? AND x.at < ?", hour, at)
+    used: int = connection.value(rest.text, *rest.values) if hour < at else 0
+    other = sum(each.amount for each in booked(connection, wallets, 0, at))
     return other + used - spent
 
 

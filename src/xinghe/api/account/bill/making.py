@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
 
@@ -15,14 +15,17 @@ from xinghe.api.account.bill import shown
 from xinghe.api.account.bill.schema import BillRow, BillShown
 from xinghe.api.account.questions import BillQuery
 from xinghe.api.account.shown import told
+from xinghe.api.account.turns import Turns
 from xinghe.api.errors import refuse
 from xinghe.api.query import zone_of
 from xinghe.core import tokens
 from xinghe.settings import Bill
 from xinghe.storage import Connection, Database
 from xinghe.usage.bill.booked import Booked, balance, booked
-from xinghe.usage.bill.charges import Charge, Charges, Place, Sums
+from xinghe.usage.bill.charges import Charges, last_entries
+from xinghe.usage.bill.lines import Charge, Lines, Sums
 from xinghe.usage.bill.month import Month, month_of, name_of
+from xinghe.usage.scope import by_index
 
 AT_ONCE = 2
 """Bills of very many entries that are read at once; others wait for them."""
@@ -43,21 +46,27 @@ class Subject(msgspec.Struct, frozen=True):
         return self.group or self.appid or ""
 
 
-class Begun(msgspec.Struct, frozen=True):
-    """What is known of a bill before its lines are."""
+class Ready(msgspec.Struct, frozen=True):
+    """All that a bill tells, as it was at one moment, `made_at`. Whoever has it closes it."""
 
+    subject: Subject
     month: Month
     made_at: int
     opening: int
     booked: list[Booked]
+    charges: Charges
+
+    def close(self) -> None:
+        self.charges.lines.close()
 
 
 class Bills:
     """Every method raises `ApiError` for what may not be asked so, and `StorageError`."""
 
-    def __init__(self, database: Database, settings: Bill) -> None:
+    def __init__(self, database: Database, settings: Bill, turns: Turns | None = None) -> None:
         self._database = database
         self._settings = settings
+        self._turns = turns or Turns()
         self._long = asyncio.Semaphore(AT_ONCE)
 
     async def subject(self, principal: Principal, query: BillQuery) -> Subject:
@@ -68,28 +77,30 @@ class Bills:
             )
         return await self._database.read(partial(_subject, principal=principal, query=query))
 
-    async def begin(self, subject: Subject, month: Month, made_at: int) -> Begun:
-        groups, wallets = subject.group is not None, subject.wallets
+    async def read(self, subject: Subject, month: Month, made_at: int) -> Ready:
+        """Read a bill, with others by turns."""
+        begin = partial(_begin, subject=subject, month=month, made_at=made_at)
+        ready = await self._database.read(begin)
+        try:
+            if not await self._database.read(ready.charges.step):
+                async with self._long:
+                    while not await self._step(ready.charges):
+                        pass
+        except BaseException:
+            ready.close()
+            raise
+        return ready
 
-        def read(connection: Connection) -> Begun:
-            opening = balance(connection, wallets, month.since, groups=groups)
-            return Begun(
-                month, made_at, opening, booked(connection, wallets, month.since, month.until)
-            )
-
-        return await self._database.read(read)
-
-    async def whole(self, subject: Subject, month: Month, made_at: int, limit: int) -> BillShown:
+    async def whole(self, ready: Ready, limit: int) -> BillShown:
         """With at most so many members, and lines."""
-        begun = await self.begin(subject, month, made_at)
-        charges = await self._charges(subject, month)
-        lines, members = charges.lines[:limit], charges.members[:limit]
+        month, subject = ready.month, ready.subject
+        lines, members, total = await asyncio.to_thread(_first, ready.charges.lines, limit)
         names = await self._database.read(
             partial(shown.called, lines=lines, members=[number for number, _ in members])
         )
-        zone, total = zone_of(month.zone), charges.total
-        credited = sum(each.amount for each in begun.booked if each.amount > 0)
-        debited = credited - sum(each.amount for each in begun.booked)
+        zone = zone_of(month.zone)
+        credited = sum(each.amount for each in ready.booked if each.amount > 0)
+        debited = credited - sum(each.amount for each in ready.booked)
         rest = total - sum((line.sums for line in lines), Sums())
         others = total - sum((used for _, used in members), Sums())
         return BillShown(
@@ -98,49 +109,42 @@ class Bills:
             until=told(month.until, zone),
             zone=month.zone,
             running=month.running,
-            made_at=told(made_at, zone),
+            made_at=told(ready.made_at, zone),
             issuer=self._settings.issuer,
             note=self._settings.note.strip(),
             appid=subject.appid,
             name=subject.name,
             group=subject.group,
-            opening=tokens(begun.opening),
-            booked=[shown.booked(each) for each in begun.booked],
+            opening=tokens(ready.opening),
+            booked=[shown.booked(each) for each in ready.booked],
             credited=tokens(credited),
             debited=tokens(debited),
             used=shown.sums(total),
-            closing=tokens(begun.opening + credited - debited - total.spend),
+            closing=tokens(ready.opening + credited - debited - total.spend),
             members=[shown.member(*each, names) for each in members],
             other_members=shown.sums(others) if others.requests else None,
             lines=[shown.line(each, zone, names) for each in lines],
             other_lines=shown.sums(rest) if rest.requests else None,
         )
 
-    async def rows(
-        self, subject: Subject, month: Month, made_at: int
-    ) -> AsyncIterator[list[BillRow]]:
+    async def rows(self, ready: Ready) -> AsyncGenerator[list[BillRow], None]:
         """All of it, row by row."""
-        begun = await self.begin(subject, month, made_at)
-        row = partial(BillRow, month=month.name, wallet=subject.owner)
+        month, owner, lines = ready.month, ready.subject.owner, ready.charges.lines
+        row, zone = partial(BillRow, month=month.name, wallet=owner), zone_of(month.zone)
         yield [
-            row(row="opening", amount=tokens(begun.opening)),
+            row(row="opening", amount=tokens(ready.opening)),
             *(
                 row(row="booked", kind=kind, entries=entries, amount=tokens(amount))
-                for kind, entries, amount in map(msgspec.structs.astuple, begun.booked)
+                for kind, entries, amount in map(msgspec.structs.astuple, ready.booked)
             ),
         ]
-        closing = begun.opening + sum(each.amount for each in begun.booked)
-        behind: Place | None = None
-        while True:
-            charges = await self._charges(subject, month, behind)
-            lines = charges.lines
-            for first in range(0, len(lines), ROWS):
-                some = lines[first : first + ROWS]
-                closing -= sum(line.sums.spend for line in some)
-                yield await self._rows(some, subject, month)
-            behind = charges.behind
-            if behind is None:
-                break
+        closing = ready.opening + sum(each.amount for each in ready.booked)
+        page = await asyncio.to_thread(lines.page, ROWS)
+        while page:
+            names = await self._database.read(partial(shown.called, lines=page))
+            closing -= sum(line.sums.spend for line in page)
+            yield [shown.row(each, zone, names, month.name, owner) for each in page]
+            page = await asyncio.to_thread(lines.page, ROWS, page[-1])
         yield [row(row="closing", amount=tokens(closing))]
 
     async def everybody(self, month: Month) -> AsyncGenerator[Subject, None]:
@@ -154,20 +158,9 @@ class Bills:
             if not found:
                 return
 
-    async def _rows(self, lines: list[Charge], subject: Subject, month: Month) -> list[BillRow]:
-        names = await self._database.read(partial(shown.called, lines=lines))
-        zone = zone_of(month.zone)
-        return [shown.row(each, zone, names, month.name, subject.owner) for each in lines]
-
-    async def _charges(
-        self, subject: Subject, month: Month, behind: Place | None = None
-    ) -> Charges:
-        charges = Charges(subject.wallets, month.since, month.until, behind)
-        if not await self._database.read(charges.step):
-            async with self._long:
-                while not await self._database.read(charges.step):
-                    pass
-        return charges
+    async def _step(self, charges: Charges) -> bool:
+        async with self._turns.turn():
+            return await self._database.read(charges.step)
 
 
 def asked(query: BillQuery, at: int) -> Month:
@@ -178,6 +171,21 @@ def asked(query: BillQuery, at: int) -> Month:
         running = name_of(at, query.zone)
         raise refuse("month", query.month, f"a month from 1970-01 to {running}, the running one")
     return month
+
+
+def _begin(connection: Connection, *, subject: Subject, month: Month, made_at: int) -> Ready:
+    """What is known of a bill before its lines are."""
+    wallets = subject.wallets
+    with by_index(connection):
+        opening = balance(connection, wallets, month.since, groups=subject.group is not None)
+        beside = booked(connection, wallets, month.since, month.until)
+        last = last_entries(connection, wallets)
+    charges = Charges(last, month.since, month.until)
+    return Ready(subject, month, made_at, opening, beside, charges)
+
+
+def _first(lines: Lines, limit: int) -> tuple[list[Charge], list[tuple[int, Sums]], Sums]:
+    return lines.page(limit), lines.members(limit), lines.total()
 
 
 def _subject(connection: Connection, principal: Principal, query: BillQuery) -> Subject:

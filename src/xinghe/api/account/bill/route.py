@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import msgspec
 
 from xinghe.api.account.admitted import admitted
@@ -28,10 +30,10 @@ class BillRoute(msgspec.Struct):
         at = now()
         month = asked(query, at)
         subject = await self.bills.subject(exchange.principal, query)
-        if form == "json":
-            making = self.bills.whole(subject, month, at, query.limit)
-            await send_json(exchange, await unless_gone(exchange, making))
-            return
-        rows = self.bills.rows(subject, month, at)
-        sending = send_rows(exchange, form, BillRow, rows, f"bill-{month.name}", self.turns)
-        await unless_gone(exchange, sending)
+        with closing(await unless_gone(exchange, self.bills.read(subject, month, at))) as ready:
+            if form == "json":
+                await send_json(exchange, await self.bills.whole(ready, query.limit))
+                return
+            rows = self.bills.rows(ready)
+            sending = send_rows(exchange, form, BillRow, rows, f"bill-{month.name}", self.turns)
+            await unless_gone(exchange, sending)

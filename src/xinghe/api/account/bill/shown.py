@@ -18,7 +18,7 @@ from xinghe.api.account.shown import told
 from xinghe.core import tokens
 from xinghe.storage import Connection
 from xinghe.usage.bill.booked import Booked
-from xinghe.usage.bill.charges import Charge, Sums
+from xinghe.usage.bill.lines import Charge, Sums
 from xinghe.usage.series import Dimension
 
 Called: TypeAlias = Mapping[Dimension, Mapping[int, tuple[str, ...]]]
