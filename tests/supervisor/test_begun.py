@@ -98,6 +98,21 @@ def test_a_model_file_that_has_gone_and_comes_back(make_server: MakeServer, tmp_
     answered(api.chat(model=V3, max_tokens=2))
 
 
+def test_a_name_that_the_index_of_weights_has_no_more(make_server: MakeServer) -> None:
+    server = make_server()
+    token = server.token()
+    tree = json.loads(server.run("config", "show", "--json"))["tree"]
+    tree["deployments"]["own"] = {"engine": "llamacpp", "weights": "gone-model"}
+    tree["models"][V3] = {"deployment": "own"}
+    server.stop()
+    edited(server, json.dumps(tree).encode())
+    server.start()
+    assert "no model file is called 'gone-model'" in server.log.read_text("utf-8")
+    api = Api(server.url, token)
+    answered(api.chat(model=CHAT))
+    nobody(api)
+
+
 def nobody(api: Api) -> None:
     """Nobody is behind the model: each mount says so in its own way."""
     for mount, status in ((DOCUMENTED, 500), (STRICT, 503)):

@@ -13,7 +13,6 @@ import msgspec
 from xinghe.catalog import (
     AnyDeployment,
     Catalog,
-    CatalogError,
     DiffusersDeployment,
     EmbeddingDeployment,
     ImageDeployment,
@@ -39,7 +38,7 @@ from xinghe.images.preview import PreviewEngine
 from xinghe.images.upstream import Fetch, UpstreamImageEngine
 from xinghe.outbound.replicas import OnServers, ServerState
 from xinghe.settings import Embedding, Settings
-from xinghe.weights import WeightsError, local_file, resolve
+from xinghe.weights import UnknownWeight, local_file, resolve
 from xinghe.workers import Worker
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -80,7 +79,7 @@ class Deployments:
         """Those that models of the catalog use; nothing is started.
 
         One of `kept` that is the same by name and spec is at work again, as it is. `fetch` brings
-        an image that an upstream keeps behind a URL of its own. Raises `CatalogError`.
+        an image that an upstream keeps behind a URL of its own.
         """
         kept = list(kept)
 
@@ -165,15 +164,21 @@ def _beside(
 def _chat(name: str, spec: AnyDeployment, kept: Iterable[AnyLeased]) -> ChatDeployment:
     engine: Engine
     if isinstance(spec, LlamaCppDeployment):
-        try:
-            path = local_file(spec.weights)
-            weights = path.stem if path else resolve(spec.weights).name
-        except WeightsError as error:
-            raise CatalogError(f"deployments.{name}: `weights`: {error}") from error
+        weights = _called(spec.weights)
         engine = LlamaCppEngine(f"{name}/{weights}", spec, _beside(kept, name, spec))
     else:
         engine = UpstreamEngine(name, spec, _before(kept, name, UpstreamEngine))
     return ChatDeployment(name, spec, engine)
+
+
+def _called(weights: str) -> str:
+    """What a model file is called; one that the index has no more serves nobody, by any name."""
+    if path := local_file(weights):
+        return path.stem
+    try:
+        return resolve(weights).name
+    except UnknownWeight:
+        return weights
 
 
 def make_embedder(

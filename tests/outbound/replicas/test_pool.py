@@ -310,6 +310,18 @@ async def test_without_the_value_of_any_key_nobody_is_there() -> None:
         with pytest.raises(Away, match="none of its keys"):
             await ask(pool)
         assert not a.asked
+        assert not await pool.ready()
+    # Nor is one without a key there for others.
+    async with peers(2) as (a, b):
+        own = Replica(b.url, key="sk-own")
+        async with pool_of(Replica(a.url), own, keys=(Key(key_env="NOT_SET"),)) as pool:
+            assert await ask(pool) == b.origin
+            await b.go()
+            with pytest.raises(Away):
+                await ask(pool)
+            with pytest.raises(Away):
+                await ask(pool)
+            assert not a.asked
 
 
 async def test_a_replica_may_have_a_key_of_its_own() -> None:

@@ -243,7 +243,8 @@ class Group:
         taking = [one for one in self.replicas if one.weight]
         if not taking:
             return Away("all its replicas are drained", SOONEST)
-        if all(one.keys.is_missing for one in taking):
+        taking = [one for one in taking if not one.keys.is_missing]
+        if not taking:
             return Away("none of its keys has a value", SOONEST)
         there = [one for one in taking if one.breaker.may_try(now, last_hope=True)]
         if there:

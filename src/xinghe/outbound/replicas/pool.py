@@ -75,7 +75,7 @@ class Pool(Group):
         ]
 
     async def ready(self) -> bool:
-        """Whether any replica that takes work answers."""
+        """Whether any replica answers that takes work, and has a key for it."""
         return await self._probes.any_answers()
 
     async def aclose(self) -> None:

@@ -44,7 +44,7 @@ class Probes:
         asked = [
             asyncio.create_task(self._probe(one, self._group.connect_timeout))
             for one in self._group.replicas
-            if one.weight
+            if one.weight and not one.keys.is_missing
         ]
         try:
             for each in asyncio.as_completed(asked):
