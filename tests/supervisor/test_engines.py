@@ -173,6 +173,7 @@ async def test_a_model_file_that_is_not_here_is_waited_for(
         assert _babbling() == [heard.pid(good)]
         os.rename(elsewhere, there)
         await until(lambda: heard.pid(late))
+        assert [each.broken for each in heard.places(late)] == [True, False, False]
 
 
 def _babbling() -> list[int]:

@@ -111,6 +111,8 @@ class EngineProcess:
                 log.error("engine_waits", deployment=self._name, missing=name)
                 self._is_down(broken=True)
             await asyncio.sleep(LOOK_SECONDS)
+        if told:
+            self._is_down(broken=False)  # requests wait for it from now on
         return found
 
     async def _start_and_watch(self, weights: Path) -> str:
