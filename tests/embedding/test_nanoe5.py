@@ -19,7 +19,7 @@ async def _floats(embedder: Embedder, texts: Sequence[str], form: Form) -> list[
     return found
 
 
-@pytest.mark.parametrize("form", ["text", "passage"])
+@pytest.mark.parametrize("form", [pytest.param("text", marks=pytest.mark.slow), "passage"])
 async def test_it_finds_the_paraphrase_of_a_question(form: Form) -> None:
     """At least 95 of 100, whether plain texts are compared or passages searched."""
     assert len(PAIRS) >= 100

@@ -59,9 +59,15 @@ def folded(text: str) -> str:
     return plain(unicodedata.normalize("NFKC", text))
 
 
-async def test_ten_sheets(reader: PictureReader) -> None:
-    for one in SHEETS:
-        seen = await reader.describe(open_picture(sheet(one), FETCHED))
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def described(reader: PictureReader) -> list[tuple[Picture, Description]]:
+    """Each of `SHEETS`, and what is read from it."""
+    pictures = [open_picture(sheet(one), FETCHED) for one in SHEETS]
+    return [(picture, await reader.describe(picture)) for picture in pictures]
+
+
+async def test_ten_sheets(described: list[tuple[Picture, Description]]) -> None:
+    for one, (_, seen) in zip(SHEETS, described, strict=True):
         assert (seen.width, seen.height) == one.size
         assert list(map(plain, seen.lines)) == list(map(plain, one.lines))
         assert seen.colours
@@ -80,14 +86,12 @@ async def said_of(engine: LlamaCppEngine, messages: list[Message]) -> str:
 @pytest.mark.embedded
 async def test_the_text_of_nine_pictures_in_ten_stands_in_the_answer(
     engine: LlamaCppEngine,
-    reader: PictureReader,
+    described: list[tuple[Picture, Description]],
 ) -> None:
     missed: list[str] = []
-    for one in SHEETS:
-        picture = open_picture(sheet(one), FETCHED)
-        described = {picture: await reader.describe(picture)}
+    for one, (picture, seen) in zip(SHEETS, described, strict=True):
         question = Message("user", QUESTION, parts=(picture, QUESTION))
-        said = await said_of(engine, without_pictures([question], described))
+        said = await said_of(engine, without_pictures([question], {picture: seen}))
         if not all(folded(line) in said for line in one.lines):
             missed.append(said)
     assert len(missed) <= 1, missed
