@@ -115,7 +115,7 @@ async def test_arguments_are_right_in_form_however_hot(engine: LlamaCppEngine) -
     use = ToolUse(SENSIBLE, "required", parallel=False)
     planned = plan([Message("user", "Surprise me.")], use, max_tokens=40)
     ids, complete = [], 0
-    for seed in range(20):
+    for seed in range(8):
         sampling = Sampling(temperature=HOT.temperature, top_p=HOT.top_p, seed=seed)
         calls, reason = await decide(engine, planned, sampling, limit=40)
         ids += [call.id for call in calls]
@@ -123,7 +123,7 @@ async def test_arguments_are_right_in_form_however_hot(engine: LlamaCppEngine) -
             (call,) = calls
             complete += 1
             assert await check_call(use, call.name, call.arguments) is None, call
-    assert complete >= 10
+    assert complete >= 4
     assert len(set(ids)) == len(ids)
 
 
