@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,13 +82,7 @@ def test_stop_ends_the_work(person: Person, upstream: Upstream) -> None:
 
 def test_a_conversation_stays_in_this_browser_until_it_is_cleared(person: Person) -> None:
     page = person.go(PAGE)
-    sent: list[Any] = []
-
-    def note(asked: Request) -> None:
-        if RUN in asked.url:
-            sent.append(asked.post_data_json)
-
-    page.on("request", note)
+    sent = asked_bodies(page)
     ask(page, Script(pieces=["一"]))
     ended(page)
     page.reload()
@@ -158,3 +153,101 @@ def test_who_is_signed_out_meanwhile_is_told_where_to_sign_in(
     link = page.get_by_role("link", name="重新登录")
     expect(link).to_be_visible(timeout=WAIT)
     assert link.get_attribute("href") == "/?next=/console/playground"
+
+
+def asked_bodies(page: Page) -> list[Any]:
+    """The bodies of what the page asks from now on."""
+    sent: list[Any] = []
+
+    def note(asked: Request) -> None:
+        if RUN in asked.url:
+            sent.append(asked.post_data_json)
+
+    page.on("request", note)
+    return sent
+
+
+def test_what_is_set_is_sent_and_kept(person: Person) -> None:
+    page = person.go(PAGE)
+    sent = asked_bodies(page)
+    page.get_by_role("combobox", name="模型").select_option(CHAT)
+    expect(page.locator("[name=reasoning_effort]")).to_be_hidden()
+    page.get_by_role("combobox", name="模型").select_option(ABLE)
+    page.get_by_label("系统提示").fill("简短")
+    page.locator("[name=temperature]").fill("0.3")
+    page.locator("[name=reasoning_effort]").select_option("low")
+    page.locator("[name=stop]").fill("甲\n乙")
+    page.locator("[name='web_search.enable_citation']").check()
+    ask(page, Script(pieces=["一"]), ABLE)
+    ended(page)
+    assert sent[0]["messages"][0] == {"role": "system", "content": "简短"}
+    assert (sent[0]["temperature"], sent[0]["reasoning_effort"]) == (0.3, "low")
+    assert sent[0]["stop"] == ["甲", "乙"]
+    assert "web_search" not in sent[0]  # which is not switched on
+    page.reload()
+    expect(page.locator("[name=temperature]")).to_have_value("0.3")
+    page.locator("[name=temperature]").fill("3")
+    ask(page, "问", ABLE)
+    assert page.locator(".turn").count() == 2  # nothing is sent that is out of its range
+    assert page.evaluate("document.activeElement.name") == "temperature"
+    assert person.barriers() == []
+    assert person.faults == []
+
+
+def test_ask_again_and_change_an_earlier_question(person: Person) -> None:
+    page = person.go(PAGE)
+    sent = asked_bodies(page)
+    ask(page, Script(pieces=["一"]))
+    ended(page)
+    ask(page, Script(pieces=["二"]))
+    ended(page)
+    page.get_by_role("button", name="重试").last.click()
+    ended(page)
+    expect(page.locator(".answered .text").nth(1)).to_have_text("二", timeout=WAIT)
+    assert sent[2] == sent[1]
+    page.get_by_role("button", name="修改", exact=True).first.click()
+    ask(page, Script(pieces=["三"]))
+    expect(page.locator(".answered .text")).to_have_text(["三"], timeout=WAIT)
+    ended(page)
+    assert len(sent[3]["messages"]) == 1
+    page.reload()
+    expect(page.locator(".answered .text")).to_have_text(["三"])
+    assert person.faults == []
+
+
+def test_the_request_as_code(person: Person) -> None:
+    page = person.go(PAGE)
+    page.get_by_role("combobox", name="模型").select_option(CHAT)
+    page.locator("[name=top_p]").fill("0.5")
+    page.get_by_role("textbox", name="问题").fill("你好</code>")
+    page.get_by_role("button", name="查看代码").click()
+    shown = page.locator("#program-python")
+    expect(shown).to_contain_text("top_p=0.5", timeout=WAIT)
+    expect(shown).to_contain_text("你好</code>")
+    assert person.barriers() == []
+    page.get_by_role("button", name="关闭").click()
+    expect(shown).to_be_hidden()
+    assert person.faults == []
+
+
+def test_sources_are_links_that_lead_to_pages_alone(person: Person) -> None:
+    page = person.go(PAGE)
+
+    def answer(route: Route) -> None:
+        results = [
+            {"index": 1, "url": "https://example.org/a", "title": "一"},
+            {"index": 2, "url": "javascript:alert(1)", "title": "二"},
+        ]
+        event = {"choices": [{"delta": {"content": "见^[1][2]^"}}], "search_results": results}
+        body = f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n"
+        route.fulfill(body=body, headers={"content-type": "text/event-stream"})
+
+    page.route(f"**{RUN}", answer)
+    ask(page, "问")
+    sources = page.locator(".sources li")
+    expect(sources).to_have_text(["一", "二"], timeout=WAIT)
+    assert [each.get_attribute("href") for each in page.locator(".answered a").all()] == [
+        "https://example.org/a",
+        "https://example.org/a",
+    ]
+    assert person.faults == []

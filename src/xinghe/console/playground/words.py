@@ -34,6 +34,10 @@ _WORDS = {
     ),
     "filtered": ("回答没有通过内容审核。", "The answer did not pass the content check."),
     "again": ("大约 {seconds} 秒后可以再试。", "You may try again in about {seconds} s."),
+    "retry": ("重试", "Retry"),
+    "edit": ("修改", "Edit"),
+    "sources": ("来源", "Sources"),
+    "empty": ("先输入一个问题。", "Type a question first."),
     "rest": (
         "后面的内容太大，按原文显示。",
         "What follows is too large: it is shown as it stands.",

@@ -1,6 +1,8 @@
 // The page: its form, its conversation, and one answer at a time.
 
 import { add, asSent, fail, newAnswer } from "./answer.js";
+import { showCode } from "./programs.js";
+import { Parameters } from "./parameters.js";
 import { Store } from "./store.js";
 import { ask } from "./stream.js";
 import { AnswerView, questionView } from "./view.js";
@@ -13,7 +15,9 @@ class Playground {
   constructor(root) {
     this.mark = root.dataset.mark;
     this.store = new Store(root.dataset.member);
+    this.parameters = new Parameters($("parameters"), $("model"));
     this.turns = [];
+    this.editing = null;
     this.running = null;
     this.follows = true;
     // Whoever scrolls up to read is left where he reads.
@@ -30,14 +34,25 @@ class Playground {
     });
     $("stop").addEventListener("click", () => this.running?.abort());
     $("clear").addEventListener("click", () => this.clear());
+    $("unedit").addEventListener("click", () => this.edit(null));
+    $("show-code").addEventListener("click", () => {
+      const text = $("question").value.trim();
+      const turns = text ? [...this.turns, { role: "user", text }] : this.turns;
+      const body = this.#request(turns);
+      if (!body.messages.some(({ role }) => role === "user")) say(word("empty"));
+      else if (this.parameters.check()) showCode(body, this.mark);
+    });
+    $("parameters").addEventListener("change", () => this.#keep());
+    if (matchMedia("(max-width: 64rem)").matches) $("set").open = false;
   }
 
   /** Show what this browser has kept. */
   async begin() {
     try {
-      const { turns, model } = await this.store.read();
+      const { turns, model, parameters } = await this.store.read();
       this.turns = turns;
       if (model && !new URLSearchParams(location.search).has("model")) choose($("model"), model);
+      this.parameters.restore(parameters ?? {});
     } catch {
       say(word("unkept"));
     }
@@ -50,8 +65,10 @@ class Playground {
 
   async send() {
     const text = $("question").value;
-    if (!text.trim() || this.running) return;
+    if (!text.trim() || this.running || !this.parameters.check()) return;
     $("question").value = "";
+    if (this.editing) this.#cut(this.editing);
+    this.edit(null);
     const question = { role: "user", text };
     this.turns.push(question);
     this.#show(question);
@@ -71,12 +88,7 @@ class Playground {
   async #answer() {
     const { turns } = this;
     const answer = newAnswer($("model").value);
-    const body = {
-      model: answer.model,
-      messages: asSent(turns),
-      stream: true,
-      stream_options: { include_usage: true },
-    };
+    const body = this.#request(turns);
     turns.push(answer);
     const view = this.#show(answer);
     this.running = new AbortController();
@@ -104,14 +116,53 @@ class Playground {
     if (turns === this.turns) this.#keep();
   }
 
+  /** Have an earlier question in the field, to be replaced; null: none. */
+  edit(turn) {
+    if (this.running) return;
+    this.editing = turn;
+    $("editing").hidden = turn === null;
+    if (turn === null) return;
+    $("question").value = turn.text;
+    $("question").focus();
+  }
+
+  async retry(turn) {
+    if (this.running || !this.parameters.check()) return;
+    this.#cut(turn);
+    await this.#answer();
+  }
+
+  /** Drop a turn and all behind it. */
+  #cut(turn) {
+    const at = this.turns.indexOf(turn);
+    this.turns.splice(at);
+    while ($("turns").children.length > at) $("turns").lastChild.remove();
+  }
+
+  #request(turns) {
+    const { system, values } = this.parameters;
+    const messages = asSent(turns);
+    if (system) messages.unshift({ role: "system", content: system });
+    return {
+      model: $("model").value,
+      messages,
+      stream: true,
+      stream_options: { include_usage: true },
+      ...values,
+    };
+  }
+
   #show(turn) {
     $("nothing").hidden = true;
     if (turn.role === "user") {
-      $("turns").append(questionView(turn));
+      $("turns").append(questionView(turn, (asked) => this.edit(asked)));
       toEnd();
       return null;
     }
-    const view = new AnswerView(turn, () => { if (this.follows) toEnd(); });
+    const view = new AnswerView(turn, {
+      onDrawn: () => { if (this.follows) toEnd(); },
+      onRetry: (answer) => this.retry(answer),
+    });
     this.follows = true;
     $("turns").append(view.root);
     return view;
@@ -124,7 +175,8 @@ class Playground {
   }
 
   #keep() {
-    const kept = { turns: this.turns, model: $("model").value };
+    const { kept: parameters } = this.parameters;
+    const kept = { turns: this.turns, model: $("model").value, parameters };
     this.store.write(kept).catch(() => say(word("unkept")));
   }
 }

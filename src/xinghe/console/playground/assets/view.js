@@ -4,17 +4,21 @@ import { element, paced } from "./dom.js";
 import { Markdown } from "./markdown.js";
 import { word } from "./words.js";
 
-/** A question. */
-export function questionView(turn) {
+/** A question, and a button to change it. */
+export function questionView(turn, onEdit) {
+  const edit = element("button", { type: "button", className: "quiet" }, word("edit"));
+  edit.addEventListener("click", () => onEdit(turn));
   return element("li", { className: "turn asked" },
-    element("p", { className: "by" }, word("you")),
+    element("p", { className: "by" }, word("you"), edit),
     element("div", { className: "text plain", dir: "auto" }, turn.text));
 }
 
 /** An answer that may still be growing: `root` is its element, `changed` has it drawn anew. */
 export class AnswerView {
-  constructor(turn, onDrawn = () => {}) {
+  constructor(turn, { onDrawn, onRetry }) {
     this.turn = turn;
+    this.retry = element("button", { type: "button", className: "quiet" }, word("retry"));
+    this.retry.addEventListener("click", () => onRetry(turn));
     this.text = element("div", { className: "text" });
     this.markdown = new Markdown(this.text);
     this.thought = element("div", { className: "thought", dir: "auto" });
@@ -39,7 +43,7 @@ export class AnswerView {
     const isMore = this.markdown.update(turn.text, turn.sources);
     const busy = turn.state === "waiting" || turn.state === "answering";
     this.root.setAttribute("aria-busy", String(busy));
-    this.end.replaceChildren(...(busy ? [waiting(turn)] : ending(turn)));
+    this.end.replaceChildren(...(busy ? [waiting(turn)] : [...ending(turn), this.retry]));
     return isMore;
   }
 }
@@ -57,7 +61,21 @@ function waiting(turn) {
 }
 
 function ending(turn) {
-  return [problem(turn), note(turn), facts(turn)].filter((each) => each !== null);
+  return [sources(turn), problem(turn), note(turn), facts(turn)].filter((each) => each !== null);
+}
+
+/** What the answer rests on; a link leads to where a browser may go. */
+function sources(turn) {
+  if (!turn.sources.length) return null;
+  const lines = turn.sources.map(({ index, title, url }) => {
+    const said = element("bdi", {}, title || url);
+    const link = /^https?:\/\//i.test(url)
+      ? element("a", { href: url, target: "_blank", rel: "noopener noreferrer nofollow" }, said)
+      : said;
+    return element("li", { value: index }, link);
+  });
+  return element("details", { className: "sources", open: true },
+    element("summary", {}, `${word("sources")} (${lines.length})`), element("ol", {}, ...lines));
 }
 
 function note(turn) {
