@@ -25,9 +25,14 @@ def pairwise() -> list[Way]:
     ]
 
 
-def each_once() -> list[Way]:
-    """As many ways as there are styles, in which every name but of the large sizes stands."""
-    return list(zip(cycle(samplers()), cycle(small()), styles(), strict=False))
+def each_size() -> list[Way]:
+    """Each size but the large ones, with a sampler and a style of its own."""
+    return list(zip(samplers(), small(), styles(), strict=False))
+
+
+def each_style() -> list[tuple[str, str]]:
+    """Each sampler and each style, to be drawn small."""
+    return list(zip(cycle(samplers()), styles(), strict=False))
 
 
 def small() -> list[str]:
@@ -40,9 +45,18 @@ async def test_the_ways_hold_every_pair() -> None:
     assert {way[:2] for way in ways} == set(product(samplers(), SIZES))
     assert {way[1:] for way in ways} == set(product(SIZES, styles()))
     assert {(way[0], way[2]) for way in ways} == set(product(samplers(), styles()))
-    every: list[list[str]] = [list(samplers()), small(), list(styles())]
-    for at, names in enumerate(every):
-        assert {way[at] for way in each_once()} == set(names)
+    assert {way[1] for way in each_size()} == set(small())
+    assert [set(names) for names in zip(*each_style(), strict=True)] == [
+        set(samplers()),
+        set(styles()),
+    ]
+
+
+def looked_at(data: bytes, size: tuple[int, int]) -> None:
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.mode, image.size) == ("PNG", "RGB", size)
+        seen = image.resize((64, 64), Image.Resampling.NEAREST)
+        assert len(seen.getcolors(64 * 64) or []) > 100  # neither black nor of one colour
 
 
 async def draws(engine: DiffusionEngine, way: Way) -> bytes:
@@ -61,36 +75,35 @@ async def draws(engine: DiffusionEngine, way: Way) -> bytes:
     )
     heard: list[int] = []
     (data,) = await engine.generate(asked, heard.append)
-    with Image.open(io.BytesIO(data)) as image:
-        assert (image.format, image.mode, image.size) == ("PNG", "RGB", SIZES[size])
-        seen = image.resize((64, 64), Image.Resampling.NEAREST)
-        assert len(seen.getcolors(64 * 64) or []) > 100  # neither black nor of one colour
+    looked_at(data, SIZES[size])
     assert heard[0] == 0
     assert heard[-1] == 10
     assert heard == sorted(heard)
     return data
 
 
-@pytest.mark.parametrize("way", each_once(), ids="/".join)
+@pytest.mark.parametrize("way", each_size(), ids="/".join)
 async def test_draws(engine: DiffusionEngine, way: Way) -> None:
     await draws(engine, way)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", sorted(set(pairwise()) - set(each_once())), ids="/".join)
+@pytest.mark.parametrize("way", sorted(set(pairwise()) - set(each_size())), ids="/".join)
 async def test_draws_every_pair(engine: DiffusionEngine, way: Way) -> None:
     await draws(engine, way)
 
 
-@pytest.mark.parametrize("sampler", list(samplers()))
-async def test_a_seed_means_one_image_for_each_sampler(
-    engine: DiffusionEngine, sampler: str
+@pytest.mark.parametrize(("sampler", "style"), each_style())
+async def test_a_seed_means_one_image_for_each_sampler_and_style(
+    engine: DiffusionEngine, sampler: str, style: str
 ) -> None:
     def asked(seed: int, n: int = 1) -> ImageParams:
-        return ImageParams("cat", "", 128, 128, 10, sampler, "Base", seed, 5.0, n)
+        return ImageParams("cat", "", 128, 128, 4, sampler, style, seed, 5.0, n)
 
     first, second = await engine.generate(asked(4294967295, 2), lambda _: None)
     assert first != second
+    for data in (first, second):
+        looked_at(data, (128, 128))
     # The seeds wrap around, and neither image knows of the other.
     assert await engine.generate(asked(0), lambda _: None) == [second]
     assert await engine.generate(asked(4294967295), lambda _: None) == [first]
