@@ -40,7 +40,7 @@ from xinghe.ledger import Window, bound, expiry, lots, reaper, settlements
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping
-from xinghe.sales import orders, packages, refunds
+from xinghe.sales import codes, orders, packages, refunds
 
 
 class Ledger(Selling):
@@ -66,7 +66,7 @@ class Ledger(Selling):
         self.patch.setattr(bound, "PAGE", 2)
         self.patch.setattr(bound, "FIRST_PAGE", 1)
         self.patch.setattr(reaper, "PAGE", 2)
-        for each in reaper, settlements, budget_tables, orders, packages, refunds:
+        for each in reaper, settlements, budget_tables, codes, orders, packages, refunds:
             self.patch.setattr(each, "now", lambda: world.clock)
         self.ids = count()
         self.running: dict[str, Hold] = {}

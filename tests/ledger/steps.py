@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from tests.ledger.books import RATE
-from tests.ledger.world import World
+from tests.ledger.world import Code, World
 from xinghe.accounts import AccountError, budget_tables
-from xinghe.ledger import Budget, BudgetReached, Window, expiry, holds, lots
+from xinghe.ledger import Budget, BudgetReached, Window, bound, expiry, holds, lots
 from xinghe.ledger.holds import Counts, Hold
 from xinghe.ledger.journal import Record
 from xinghe.ledger.reaper import Reaping, settle_process
 from xinghe.ledger.settlements import settle
-from xinghe.sales import orders, packages, refunds
+from xinghe.sales import code_text, codes, orders, packages, refunds
 from xinghe.sales.orders import State
 from xinghe.sales.packages import Offer
-from xinghe.storage import Allowance
+from xinghe.storage import Allowance, Connection
 
 REAPER = "reaper"
 
@@ -29,6 +29,20 @@ T = TypeVar("T")
 
 def cost_of(usage: Counts, most: int) -> int:
     return min(RATE.cost(usage.prompt, usage.completion, usage.cached, usage.searches), most)
+
+
+class Behind:
+    """A connection that has seen no code redeemed: others commit between two statements."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def row(self, sql: str, *parameters: object) -> tuple[Any, ...] | None:
+        found = self._connection.row(sql, *parameters)
+        return (*found[:2], None) if found is not None and "FROM codes" in sql else found
 
 
 class Steps(World):
@@ -93,6 +107,42 @@ class Steps(World):
         back = refunds.of_order(self.session, order.id)
         total = sum(each.amount for each in back)
         assert sum(each.price for each in back) == order.price * total // order.amount
+
+    def make_code(self, name: str, code: Code) -> None:
+        batch = self.session.value(
+            "INSERT INTO code_batches (name, amount, valid_days, models, count, expires_at, "
+            "created_at) VALUES ($1, $2, $3, $4, 1, $5, $6) RETURNING id",
+            name,
+            code.amount,
+            code.valid_days,
+            bound.written(code.models),
+            code.expires_at,
+            self.clock,
+        )
+        self.session.run(
+            "INSERT INTO codes (digest, batch_id, number) VALUES ($1, $2, 1)",
+            code_text.digest(code.text),
+            batch,
+        )
+        self.told.codes[name] = code
+
+    def redeem(self, name: str, wallet: int, *, raced: bool) -> None:
+        """Once, before it expires; `raced`: who redeems it sees nothing of who did before."""
+        code, before = self.told.codes.get(name), sum(self.balance(wallet))
+        if code is None:  # it was lost with its batch
+            return
+        over = name in self.told.redeemed or code.expires_at <= self.clock
+        connection: Connection = Behind(self.session) if raced else self.session
+        try:
+            with self.session.savepoint():
+                codes.redeem(connection, "test", code.text.lower(), wallet, member_id=None)
+        except AccountError:
+            assert over
+            assert sum(self.balance(wallet)) == before
+            return
+        assert not over
+        self.told.redeemed.add(name)
+        assert sum(self.balance(wallet)) == before + code.amount
 
     def swept(self, change: Callable[[], T]) -> T:
         """As `expiry.swept` does it, in the same transaction."""

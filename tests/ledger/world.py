@@ -25,6 +25,17 @@ WALLETS = (*MEMBERS, SHARED)
 """One of each member, and one that both may pay from."""
 
 
+@dataclass(frozen=True)
+class Code:
+    """A redeem code, of a batch of its own; it may be redeemed until it expires."""
+
+    text: str
+    amount: int
+    expires_at: int
+    valid_days: int | None
+    models: tuple[str, ...] | None
+
+
 @dataclass
 class Told:
     """The books as they must be, told without the database."""
@@ -51,6 +62,9 @@ class Told:
     notices: int = 0
     orders: dict[str, int] = field(default_factory=dict)
     """Those that are paid, by what the machine calls each."""
+    codes: dict[str, Code] = field(default_factory=dict)
+    """Redeem codes, by what the machine calls each."""
+    redeemed: set[str] = field(default_factory=set)
 
     def begin_budget(self, member: int, budget: Budget, at: int) -> None:
         """What was spent in its running window counts, by whole hours, and what is held."""
