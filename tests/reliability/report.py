@@ -29,6 +29,10 @@ class Round:
     held: int
     recovery: float
     """Seconds from the end of the harm until an answer was there."""
+    traded: int = 0
+    """Purchases, refunds, codes, transfers and grants that were asked for until they were done."""
+    astray: str = ""
+    """What the books say of these, and nobody was told; or the other way round."""
 
     @property
     def differences(self) -> list[int]:
@@ -70,13 +74,15 @@ class Round:
             yield f"{self.unheard} answers were charged and did not arrive"
         if self.keyed_difference:
             yield f"answers with a key are {self.keyed_difference} Tokens off"
+        if self.astray:
+            yield f"trade is off: {self.astray}"
         if self.held:
             yield f"{self.held} micro-Tokens are still held"
 
 
 HEAD = (
     "round harm                           | streams   cut received  charged largest | whole "
-    "arrived  free unheard | keyed   off | held first answer"
+    "arrived  free unheard | keyed   off | traded | held first answer"
 )
 
 
@@ -88,8 +94,8 @@ def row(number: int, one: Round) -> str:
         f"{number:5} {one.harm:30} | {len(one.streams):7} "
         f"{sum(not each.arrived for each in one.streams):5} {received:8} {charged:8} {largest:+7} "
         f"| {len(one.whole):5} {sum(each.arrived for each in one.whole):7} {one.free:5} "
-        f"{one.unheard:7} | {len(one.keyed):5} {one.keyed_difference:+5} | {one.held:4} "
-        f"{one.recovery:10.1f} s"
+        f"{one.unheard:7} | {len(one.keyed):5} {one.keyed_difference:+5} | {one.traded:6} "
+        f"| {one.held:4} {one.recovery:10.1f} s"
     )
 
 

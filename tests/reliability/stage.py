@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
 from tests.reliability.harm import Harm
 from tests.reliability.report import Round
+from tests.reliability.trade import BUYER, OPERATOR, OTHER, Trade
 from tests.reliability.traffic import ACCOUNTS, Traffic
 
 
@@ -33,6 +35,9 @@ def endow(server: Server) -> None:
     for account in (*ACCOUNTS, "probe"):
         server.run("member", "create", account)
         server.run("member", "grant", account, "1000000000")
+    for account in (BUYER, OTHER, OPERATOR):
+        server.run("member", "create", account, "--tokens", "0")
+    server.run("member", "operator", OPERATOR, "yes")
 
 
 class Stage:
@@ -43,11 +48,14 @@ class Stage:
         self.dice = dice
         self.tokens = {who: server.token(account=who) for who in ACCOUNTS}
         self.probe = server.token(account="probe")
+        self.trade = Trade(server, dice, ["whole", "keyed"])
         self._seen: set[int] = set()
 
     async def round(self, harm: Harm) -> Round:
         traffic = Traffic(lambda: self.server.url, self.tokens, self.dice)
         running = asyncio.create_task(traffic.run())
+        closed, before = threading.Event(), self.trade.operations
+        trading = asyncio.create_task(asyncio.to_thread(self.trade.run, closed))
         await asyncio.sleep(self.dice.uniform(1.5, 5))
         await asyncio.to_thread(harm, self.server, self.dice)
         over = time.monotonic()
@@ -55,7 +63,9 @@ class Stage:
         recovery = time.monotonic() - over
         await asyncio.sleep(2)
         traffic.over.set()
+        closed.set()
         await running
+        await trading
         held = await asyncio.to_thread(self.settled)
         return Round(
             harm.__name__,
@@ -65,6 +75,8 @@ class Stage:
             await asyncio.to_thread(self.charged),
             held,
             recovery,
+            self.trade.operations - before,
+            await asyncio.to_thread(self.trade.missed),
         )
 
     def _answers(self) -> None:
