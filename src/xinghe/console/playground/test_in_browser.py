@@ -212,6 +212,10 @@ def test_ask_again_and_change_an_earlier_question(person: Person) -> None:
     assert len(sent[3]["messages"]) == 1
     page.reload()
     expect(page.locator(".answered .text")).to_have_text(["三"])
+    page.get_by_role("button", name="修改", exact=True).click()
+    page.get_by_role("button", name="清空对话").click()
+    ask(page, Script(pieces=["四"]))  # there is nothing left to be replaced
+    expect(page.locator(".answered .text")).to_have_text(["四"], timeout=WAIT)
     assert person.faults == []
 
 

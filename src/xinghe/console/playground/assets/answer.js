@@ -10,8 +10,9 @@ export function newAnswer(model) {
   };
 }
 
-/** Add what an event says. */
+/** Add what an event says. Returns whether it said anything. */
 export function add(answer, event, since) {
+  let said = Boolean(event.search_results?.length || event.usage);
   for (const { delta = {}, finish_reason: finish } of event.choices ?? []) {
     const text = (delta.content ?? "") + (delta.refusal ?? "");
     const thought = delta.reasoning_content ?? "";
@@ -19,12 +20,14 @@ export function add(answer, event, since) {
       answer.firstMs = Math.round(performance.now() - since);
       answer.state = "answering";
     }
+    if (text || thought || finish) said = true;
     answer.text += text;
     answer.thought += thought;
     if (finish) answer.finish = finish;
   }
   if (event.search_results?.length) answer.sources = event.search_results;
   if (event.usage) answer.usage = event.usage;
+  return said;
 }
 
 /** Note why an answer ended before its end. */

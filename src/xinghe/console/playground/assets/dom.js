@@ -12,31 +12,29 @@ export function element(name, more = {}, ...children) {
 }
 
 /**
- * Have `work` done before the next picture is drawn, once however often it is asked for; again if
- * it returns that there is more. What takes long is done less often: most time is the page's own.
+ * Have `work` done at once, and then at most once for each picture that is drawn, however often it
+ * is asked for; again if it returns that there is more. What takes long is done less often: most of
+ * the time is the page's own.
  */
 export function paced(work) {
-  let asked = false;
-  const ask = () => {
-    if (asked) return;
-    asked = true;
-    // A page that nobody sees draws no pictures.
-    if (document.hidden) setTimeout(now, 100);
-    else requestAnimationFrame(now);
-  };
+  let resting = false;
+  let missed = false;
   const now = () => {
     const before = performance.now();
-    const isMore = work();
+    missed = work();
+    resting = true;
     const rest = 3 * (performance.now() - before);
-    setTimeout(() => {
-      const again = missed || isMore;
-      asked = missed = false;
-      if (again) ask();
-    }, rest > 16 ? rest : 0);
+    // A page that nobody sees draws no pictures.
+    if (document.hidden) setTimeout(end, Math.max(rest, 100));
+    else if (rest > 16) setTimeout(end, rest);
+    else requestAnimationFrame(end);
   };
-  let missed = false;
+  const end = () => {
+    resting = false;
+    if (missed) now();
+  };
   return () => {
-    if (asked) missed = true;
-    else ask();
+    if (resting) missed = true;
+    else now();
   };
 }

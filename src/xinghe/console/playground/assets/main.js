@@ -78,6 +78,7 @@ class Playground {
   async clear() {
     this.running?.abort();
     this.turns = [];
+    this.#edits(null);
     $("turns").replaceChildren();
     $("nothing").hidden = false;
     await this.store.clear().catch(() => {});
@@ -101,8 +102,7 @@ class Playground {
         signal: this.running.signal,
         onBegun: (id) => { answer.requestId = id; },
         onEvent: (event) => {
-          add(answer, event, since);
-          view.changed();
+          if (add(answer, event, since)) view.changed();
         },
       });
       answer.state = "done";
@@ -119,11 +119,15 @@ class Playground {
   /** Have an earlier question in the field, to be replaced; null: none. */
   edit(turn) {
     if (this.running) return;
-    this.editing = turn;
-    $("editing").hidden = turn === null;
+    this.#edits(turn);
     if (turn === null) return;
     $("question").value = turn.text;
     $("question").focus();
+  }
+
+  #edits(turn) {
+    this.editing = turn;
+    $("editing").hidden = turn === null;
   }
 
   async retry(turn) {
