@@ -126,6 +126,7 @@ class System:
             speeds=Speeds(),
             ledger=Ledger(database),
             lapses=Lapses(principals),
+            principals=principals,
             moderator=Moderator(
                 lists,
                 builtin=settings.safety.lexicon,

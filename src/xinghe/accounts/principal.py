@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from xinghe.accounts.asking import MemberDisabled, managers
 from xinghe.accounts.group_tables import sources
 from xinghe.ledger import Budget, Window
 from xinghe.storage import Connection, Database, now
@@ -118,7 +119,7 @@ class Principals:
     async def authenticate(self, secret: str) -> Principal | None:
         """Who holds this token; None if it is unknown, malformed, revoked or expired.
 
-        So is that of a member who is disabled or deleted.
+        Raises `MemberDisabled` to who knows the secret of a disabled member's.
         """
         match = _TOKEN.fullmatch(secret)
         if match is None:
@@ -131,9 +132,11 @@ class Principals:
         if not hmac.compare_digest(stored, hashlib.sha256(secret.encode()).digest()):
             return None
         lapsed = expires_at is not None and expires_at <= now()
-        if lapsed or revoked_at is not None or disabled_at is not None:
+        if lapsed or revoked_at is not None:
             return None
         member_id, appid, name, operator = member
+        if disabled_at is not None:
+            raise MemberDisabled(await self.managers(member_id))
         token_name, scopes, models, revision = row[9:]
         standing = await self._standing(member_id, token_id, revision)
         allowed = None if models is None else _NAMES.decode(models)
@@ -159,6 +162,10 @@ class Principals:
         return await self._database.read(
             lambda c: [each for each in asked if c.value(_LAPSED, each.token_id, at) is not None]
         )
+
+    async def managers(self, member_id: int) -> tuple[str, ...]:
+        """Whom a member may ask who is kept from something; none: the operator."""
+        return await self._database.read(lambda c: managers(c, member_id))
 
     async def amounts(self, budgets: Iterable[int]) -> dict[int, int]:
         """Of those budgets that have not ended."""

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
+from xinghe.accounts.asking import MemberDisabled, ask
 from xinghe.api.dialect import Dialect
 from xinghe.core import MICRO, Busy
 from xinghe.dispatch import Away, DispatchFailed, Preempted, TooLong
@@ -200,7 +201,13 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
         case ApiError():
             known = fault
         case InsufficientTokens():
-            known = _not_covered(fault)
+            known = not_covered(fault)
+        case MemberDisabled():
+            chinese, english = ask(fault.managers)
+            known = ApiError(
+                Errors.INVALID_TOKEN,
+                f"The member is disabled: {english}. 成员已被停用，{chinese}。",
+            )
         case TooLong():
             most = f" of {fault.context}" if fault.context else ""
             known = ApiError(
@@ -227,16 +234,21 @@ def _expected(fault: BaseException) -> ApiError | Errors | None:
     return known
 
 
-def _not_covered(fault: InsufficientTokens) -> ApiError:
+def not_covered(fault: InsufficientTokens, managers: Sequence[str] = ()) -> ApiError:
+    """Wallets that do not cover a request; who may ask whom for more."""
+    left, needed = (f"{each / MICRO:.6g}" for each in (fault.available, fault.needed))
+    chinese, english = ask(managers)
     return ApiError(
         Errors.TOKEN_QUOTA_EXCEEDED,
-        "the Tokens of the wallets do not cover the request: "
-        f"{fault.available / MICRO:.6g} available, {fault.needed / MICRO:.6g} needed at most",
+        f"the Tokens of the wallets do not cover the request: {left} available, {needed} needed at "
+        f"most; {english}. 余额不够这次请求：可用 {left} Token，最多需要 {needed}；{chinese}。",
     )
 
 
-def over_budget(reached: BudgetReached, max_tokens: int, output_rate: int) -> ApiError:
-    """A request that does not fit into a window of a budget.
+def over_budget(
+    reached: BudgetReached, max_tokens: int, output_rate: int, managers: Sequence[str] = ()
+) -> ApiError:
+    """A request that does not fit into a window of a budget; `managers` may be asked.
 
     `max_tokens` is the most that it was to generate (0: nothing is generated), at `output_rate`.
     """
@@ -247,6 +259,7 @@ def over_budget(reached: BudgetReached, max_tokens: int, output_rate: int) -> Ap
         span = f"in any {window.per}"
     if budget.unit == "requests":
         text = f"the budget of {budget.whose}, {budget.amount} requests {span}{zone}, is used up"
+        text += _asked(reached, managers)
         if reached.opens_at is None:
             return ApiError(Errors.USER_RATE_LIMIT, text, retry_after=_DAY)
         return too_many(Errors.USER_RATE_LIMIT, text, (reached.opens_at - now()) / MICRO)
@@ -262,7 +275,32 @@ def over_budget(reached: BudgetReached, max_tokens: int, output_rate: int) -> Ap
         fits = max_tokens - -(-(reached.needed - rest) // output_rate)
         if fits > 0:
             text += f"; the largest max_completion_tokens that fits is {fits}"
+    text += _asked(reached, managers)
     return ApiError(Errors.TOKEN_QUOTA_EXCEEDED, text)
+
+
+_WHOSE = {"the access token": "访问令牌", "the member": "你", "the service": "整个服务"}
+_EACH = {"hour": "每小时", "day": "每天", "week": "每周", "month": "每月", "total": "总共"}
+_ROLLING = {"hour": "任一小时", "day": "任一天", "week": "任七天", "month": "任三十天"}
+
+
+def _asked(reached: BudgetReached, managers: Sequence[str]) -> str:
+    """Whom to ask; and all of it in Chinese: what is used up, until when, whom to ask."""
+    budget, window = reached.budget, reached.budget.window
+    chinese, english = ask(managers)
+    whose = _WHOSE.get(budget.whose) or budget.whose.replace("the group ", "组 ", 1)
+    span = (_ROLLING if window.rolling else _EACH)[window.per]
+    amount = f"{budget.amount} 次请求"
+    state = "用完了"
+    if budget.unit == "tokens":
+        amount = f"{budget.amount / MICRO:.6g} Token"
+        rest = max(0, budget.amount - reached.used)
+        state = f"不够这次请求：剩 {rest / MICRO:.6g}，最多需要 {reached.needed / MICRO:.6g}"
+    told = f"; {english}. {whose}的预算（{span} {amount}）{state}"
+    if reached.opens_at is not None:
+        moment = datetime.fromtimestamp(reached.opens_at // MICRO, ZoneInfo(window.zone))
+        told += f"；{moment:%Y-%m-%d %H:%M}（{window.zone}）起又有"
+    return f"{told}；{chinese}。"
 
 
 def _log_ours(fault: StoreError | StorageUnavailable | WorkerFailure) -> None:

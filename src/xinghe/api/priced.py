@@ -17,7 +17,7 @@ import msgspec
 from xinghe.accounts import Bearer, Principals
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.concurrency import Concurrency
-from xinghe.api.errors import ApiError, Errors, over_budget
+from xinghe.api.errors import ApiError, Errors, not_covered, over_budget
 from xinghe.api.exchange import Exchange
 from xinghe.catalog import ModelCard
 from xinghe.core import ClientGone, Usage
@@ -25,7 +25,7 @@ from xinghe.dispatch import Live
 from xinghe.generation.planning import GenerationContext
 from xinghe.generation.vetting import Vetting
 from xinghe.images.store import ImageStore
-from xinghe.ledger import Ledger, OverBudget
+from xinghe.ledger import InsufficientTokens, Ledger, OverBudget
 from xinghe.limits import MEMBER, Admission, Ask, Limiter, asked, per_minute
 from xinghe.observe import live, metrics
 from xinghe.observe.speeds import Speeds
@@ -51,6 +51,7 @@ class Services(GenerationContext, frozen=True, kw_only=True):
     speeds: Speeds
     ledger: Ledger
     lapses: Lapses
+    principals: Principals
     pictures: PictureLoader
     images: ImageStore
     vetting: Vetting
@@ -142,7 +143,11 @@ async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
             result = await prepared.run()
             ended = time.perf_counter()
     except OverBudget as fault:
-        raise over_budget(fault.reached, prepared.max_tokens, work.card.rate.output) from fault
+        ask = await services.principals.managers(payer.member_id)
+        output = work.card.rate.output
+        raise over_budget(fault.reached, prepared.max_tokens, output, ask) from fault
+    except InsufficientTokens as fault:
+        raise not_covered(fault, await services.principals.managers(payer.member_id)) from fault
     finally:
         exchange.charged = holding.charged
     model = exchange.model

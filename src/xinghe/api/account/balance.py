@@ -7,10 +7,18 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from xinghe.accounts import Limit, Principal, budget_tables, wallets
+from xinghe.accounts.asking import managers
 from xinghe.accounts.budget_tables import BudgetState
 from xinghe.accounts.principal import standing
 from xinghe.api.account.asked import About
-from xinghe.api.account.schema import AccountLine, AccountShown, BudgetShown, Lot, Wallet
+from xinghe.api.account.schema import (
+    AccountLine,
+    AccountShown,
+    BudgetShown,
+    Lot,
+    Stopped,
+    Wallet,
+)
 from xinghe.api.account.shown import told
 from xinghe.core import tokens
 from xinghe.ledger import Budget
@@ -63,6 +71,8 @@ def account(
             for lot in lots
         ],
         budgets=[_budget(whose, each, zone) for whose, each in limits],
+        stopped=_stopped(available, limits, zone),
+        ask=[] if found.member is None else [*managers(connection, found.member)],
     )  # fmt: skip
     return answer, [_counted_in_memory(whose, each) for whose, each in limits]
 
@@ -100,6 +110,17 @@ def _limits(
     for each in limits:
         for state in budget_tables.states(connection, "b.id = $1", each.id):
             yield each.whose, state
+
+
+def _stopped(
+    available: int, limits: list[tuple[str, BudgetState]], zone: ZoneInfo
+) -> list[Stopped]:
+    found = [Stopped("wallet")] if available <= 0 else []
+    for whose, each in limits:
+        if each.exhausted:
+            until = None if each.opens_at is None else told(each.opens_at, zone)
+            found.append(Stopped("budget", whose, each.model, until))
+    return found
 
 
 def _counted_in_memory(whose: str, state: BudgetState) -> Limit | None:

@@ -57,10 +57,22 @@ class BudgetShown(msgspec.Struct):
     ends_at: Moment | None = None
 
 
+class Stopped(msgspec.Struct):
+    """What lets no request through now: a budget that is used up (`whose`; of one `model` or of
+    all) until it begins anew, or wallets without Tokens.
+    """
+
+    reason: Literal["budget", "wallet"]
+    whose: str | None = None
+    model: str | None = None
+    until: Moment | None = None
+
+
 class AccountShown(msgspec.Struct):
     """Of a member; of a group (without appid). Wallets stand in the order in which they pay.
 
-    A request is held in one wallet, the first that covers it.
+    A request is held in one wallet, the first that covers it. `ask` are names of some who manage
+    the member's groups: who is `stopped` may ask them, or else the operator.
     """
 
     object: Literal["account"]
@@ -72,6 +84,8 @@ class AccountShown(msgspec.Struct):
     wallets: list[Wallet]
     lots: list[Lot]
     budgets: list[BudgetShown]
+    stopped: list[Stopped]
+    ask: list[str]
 
 
 class AccountLine(msgspec.Struct):
