@@ -39,6 +39,10 @@ MENU = (
 """Of everybody, signed in or not."""
 ADMINISTRATION = (
     Entry("/console/group", "我的班组", "My groups", managers=True),
+    Entry("/console/members", "成员", "Members"),
+    Entry("/console/groups", "组", "Groups"),
+    Entry("/console/wallets", "钱包", "Wallets"),
+    Entry("/console/audit", "操作记录", "Audit log"),
     Entry("/console/live", "实时", "Live"),
     Entry("/console/config", "配置", "Configuration"),
     Entry("/console/safety", "内容审核", "Moderation"),

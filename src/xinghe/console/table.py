@@ -9,6 +9,10 @@ from xinghe.console.group import person as group_person
 from xinghe.console.group import report as group_report
 from xinghe.console.live import page as live
 from xinghe.console.models import page as models
+from xinghe.console.operate import audit as operate_audit
+from xinghe.console.operate import groups as operate_groups
+from xinghe.console.operate import members as operate_members
+from xinghe.console.operate import wallet as operate_wallet
 from xinghe.console.overview import page as overview
 from xinghe.console.playground import page as playground
 from xinghe.console.reference import page as reference
@@ -50,5 +54,9 @@ ROUTES: tuple[Route, ...] = (
     *group_invite.ROUTES,
     *group_report.ROUTES,
     *group_person.ROUTES,
+    *operate_members.ROUTES,
+    *operate_groups.ROUTES,
+    *operate_wallet.ROUTES,
+    *operate_audit.ROUTES,
     *reference.ROUTES,
 )

@@ -80,9 +80,16 @@ def test_no_page_keeps_anybody_out(
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
 def test_no_page_of_a_group_keeps_anybody_out(
-    browser: Browser, room: Class, language: str, theme: Literal["light", "dark"], width: int
+    browser: Browser,
+    room: Class,
+    desk: Desk,
+    language: str,
+    theme: Literal["light", "dark"],
+    width: int,
 ) -> None:
     looks = [(room.people["teacher"], path) for path in of_group(room)]
+    boss = desk.visitor(str(desk.api.token))
+    looks += [(boss, path) for path in of_operators(room)]
     assert barriers(browser, looks, language, theme, width) == {}
 
 
@@ -90,6 +97,11 @@ def of_group(room: Class) -> tuple[str, ...]:
     person = f"/members/{room.ids['anna']}"
     pages = ("", "?name=nobody", "/invitations", "/report", person)
     return ("/console/group", *(room.path + each for each in pages))
+
+
+def of_operators(room: Class) -> tuple[str, ...]:
+    lists = ("members", "members?name=zzz", "groups", "wallets", "wallets/1", "audit")
+    return (*(f"/console/{each}" for each in lists), f"/console/members/{room.ids['anna']}")
 
 
 def barriers(
@@ -127,9 +139,12 @@ def test_all_that_can_be_pressed_is_reached_by_keyboard(
     reached(browser, operator if path in SALES else member, path.format(**sold))
 
 
-def test_all_of_a_group_is_reached_by_keyboard(browser: Browser, room: Class) -> None:
+def test_all_of_a_group_is_reached_by_keyboard(browser: Browser, room: Class, desk: Desk) -> None:
     for path in of_group(room):
         reached(browser, room.people["teacher"], path)
+    boss = desk.visitor(str(desk.api.token))
+    for path in of_operators(room):
+        reached(browser, boss, path)
 
 
 def reached(browser: Browser, visitor: Visitor, path: str) -> None:

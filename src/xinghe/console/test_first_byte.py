@@ -48,6 +48,14 @@ OF_GROUP = (
     f"{GROUP}/report",
 )
 """Of the group of 1,000 members."""
+OF_OPERATORS = (
+    "/console/members",
+    "/console/members?name=member+9",
+    "/console/members/app-3",
+    "/console/groups",
+    "/console/wallets/1",
+    "/console/audit",
+)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -95,7 +103,7 @@ def test_every_page(books: tuple[Path, str]) -> None:
         sold = sell(server, "member 1")
         server.run("member", "operator", "member 2", "yes")
         slow = {}
-        for name, paths in (("member 1", PATHS), ("member 2", (*SALES, *OF_GROUP))):
+        for name, paths in (("member 1", PATHS), ("member 2", (*SALES, *OF_GROUP, *OF_OPERATORS))):
             visitor = Visitor(server.url)
             scopes = ("--scope", "account.read", "--scope", "admin")
             visitor.sign_in(server.token(*scopes, account=name))
