@@ -15,12 +15,13 @@ from xinghe.accounts.members import create_member
 from xinghe.accounts.rights import Role
 from xinghe.accounts.rules import AccountError
 from xinghe.accounts.tables import Member
-from xinghe.core import INITIAL_GRANT, MICRO
+from xinghe.core import INITIAL_GRANT
+from xinghe.ledger.windows import DAY
 from xinghe.storage import Connection, Database, now
 
 MOST_USES = 10_000
-LONGEST = 366 * 86_400 * MICRO
-DEFAULT_TIME = 7 * 86_400 * MICRO
+LONGEST = 366 * DAY
+DEFAULT_TIME = 7 * DAY
 
 _CODE = re.compile(r"xi-[A-Za-z0-9_-]{32}")
 # The last column: whether who made it may still make such.

@@ -10,12 +10,12 @@ import msgspec
 
 from xinghe.accounts.budget_tables import BudgetState
 from xinghe.accounts.rules import AccountError
-from xinghe.core import MICRO
+from xinghe.ledger.windows import DAY
 from xinghe.storage import Connection
 
 LOOKED_AT = 20_000
 """Holds among which one of a token is looked for."""
-MARGIN = 86_400 * MICRO
+MARGIN = DAY
 _MEMBERS = (
     "SELECT m.id, m.appid, m.name, w.available, w.held, m.created_at, m.operator, m.disabled_at "
     "FROM members m JOIN wallets w ON w.id = m.id"

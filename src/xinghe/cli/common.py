@@ -22,6 +22,7 @@ from xinghe import core, settings, spreadsheet
 from xinghe.accounts import AccountError, rules
 from xinghe.core import MICRO
 from xinghe.ledger import expiry
+from xinghe.ledger.windows import DAY
 from xinghe.observe import logs
 from xinghe.storage import Connection, Database, LocalServer, StorageError, now, running
 
@@ -35,7 +36,6 @@ FORM = "xinghe.cli.form"
 """Where the context of a command keeps in which form it is to print, if one was asked for."""
 
 PAGE = 1000
-_DAY = 86_400 * MICRO
 tokens = core.tokens
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
@@ -208,10 +208,10 @@ class Expiry(click.ParamType[int]):
         at = now()
         try:
             if match := re.fullmatch(r"([0-9]{1,6})d", value):
-                expires_at = at + int(match[1]) * _DAY
+                expires_at = at + int(match[1]) * DAY
             else:
                 day = datetime.datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=datetime.UTC)
-                expires_at = int(day.timestamp()) * MICRO + _DAY
+                expires_at = int(day.timestamp()) * MICRO + DAY
             rules.check_expiry(expires_at, at)
         except (ValueError, AccountError):
             self.fail(

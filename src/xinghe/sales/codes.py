@@ -13,8 +13,9 @@ from xinghe.accounts import AccountError, rules, wallets
 from xinghe.accounts.audit import record
 from xinghe.accounts.wallets import Wallet
 from xinghe.ledger import bound, lots
+from xinghe.ledger.windows import DAY
 from xinghe.sales import code_text
-from xinghe.sales.validity import DAY, check_days, until
+from xinghe.sales.validity import check_days, until
 from xinghe.storage import Allowance, Connection, Database, in_batches, now
 
 MOST = 10_000

@@ -1,9 +1,8 @@
 """How long Tokens may be spent that were bought or redeemed: for so many days, or for ever."""
 
 from xinghe.accounts import AccountError
-from xinghe.core import MICRO
+from xinghe.ledger.windows import DAY
 
-DAY = 86_400 * MICRO
 LONGEST_DAYS = 36_500
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from xinghe.core import MICRO
+from xinghe.ledger.windows import DAY
 from xinghe.sales import codes
 from xinghe.sales.codes import Batch, NewBatch, Redeemed
-from xinghe.sales.validity import DAY
 from xinghe.storage import Database, now
 
 TOKEN = MICRO

@@ -12,9 +12,9 @@ from tests.sales.codes.batch import TOKEN, made, redeem
 from xinghe.accounts import AccountError
 from xinghe.accounts.rules import MAX_BALANCE
 from xinghe.ledger import check, lots
+from xinghe.ledger.windows import DAY
 from xinghe.sales import codes
 from xinghe.sales.codes import UnknownCode
-from xinghe.sales.validity import DAY
 from xinghe.storage import Connection, Database, now
 
 
