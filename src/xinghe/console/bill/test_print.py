@@ -46,6 +46,8 @@ def test_a_sheet(browser: Browser, member: Visitor, api: Api, language: str) -> 
     assert style(".used thead", "display") == "table-header-group"
     assert style(".used tr", "breakInside") == "avoid"
     assert style(".scroll", "overflowX") == "visible"
+    assert style(".used .num", "whiteSpace") == "nowrap"
+    assert style(".facts dd", "whiteSpace") == "normal"
     assert not person.is_wider_than_its_window()
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
     assert person.faults == []
