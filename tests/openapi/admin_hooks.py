@@ -20,17 +20,8 @@ IN_THE_WAY = {"conflict", "idempotency_key_reused"}
 BEYOND_A_SCHEMA = {"amount", "tokens", "name", "reason", "expires_at", "per", "rolling", "zone"}
 BEYOND_A_SCHEMA |= {"since", "until", "order", "member", "models", "group", "parent", "pays"}
 BEYOND_A_SCHEMA |= {"password", "token", "action", "actor", "subject", "until"}
-BEYOND_A_SCHEMA |= {
-    "tree",
-    "patch",
-    "note",
-    "price",
-    "description",
-    "reference",
-    "groups",
-    "code",
-    "to",
-}
+BEYOND_A_SCHEMA |= {"tree", "patch", "note", "price", "description", "reference", "groups", "code"}
+BEYOND_A_SCHEMA |= {"to", "to_member", "to_group"}
 """What no schema can say: what is printable, or past; a field that needs another."""
 
 
