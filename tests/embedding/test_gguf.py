@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from pathlib import Path
 
 import pytest
 
@@ -52,11 +54,22 @@ async def test_text_is_text(weights: str) -> None:
             await embedder.vectors([text * 8], "text", max_tokens=128)
 
 
-async def test_a_file_that_is_no_model_is_nobody_there(
-    tmp_path_factory: pytest.TempPathFactory,
+async def test_a_file_that_is_no_model_is_nobody_there_until_it_is_one(
+    weights: str, tmp_path: Path
 ) -> None:
-    path = tmp_path_factory.mktemp("gguf") / "broken.gguf"
+    path = tmp_path / "broken.gguf"
     path.write_bytes(b"GGUF" + bytes(100))
-    async with running(LlamaCppEmbeddingDeployment(weights=str(path))) as embedder:
+    deployment = LlamaCppEmbeddingDeployment(weights=str(path), context=128, pooling="mean")
+    async with running(deployment) as embedder:
+        assert await embedder.ready()
         with pytest.raises(EmbedderAway):
             await embedder.vectors(["你好"], "text")
+        assert not await embedder.ready()
+        path.unlink()
+        path.symlink_to(weights)
+        with pytest.raises(EmbedderAway):  # at once, and it is started anew for those to come
+            await embedder.vectors(["你好"], "text")
+        async with asyncio.timeout(120):
+            while not await embedder.ready():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await embedder.vectors(["你好"], "text")

@@ -127,8 +127,10 @@ async def test_a_worker_that_does_not_start_is_nobody_there(
     engine: PreviewEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert await engine.ready()
     with pytest.raises(ImageEngineAway):
         await engine.generate(asked("a cat"), unheard)
+    assert not await engine.ready()
 
 
 async def test_one_account_leaves_room_and_turns_to_others() -> None:

@@ -119,6 +119,9 @@ class LocalEmbedder(Embedder):
         assert dimensions in (None, self.dimensions)
         if not texts:
             return Vectors([])
+        if self._worker.broken:  # whoever waited would wait for all its pauses
+            self._worker.start()
+            raise EmbedderAway(self.served_by, RETRY_AFTER)
         job, account = _Job(EmbedRequest(list(texts), form, max_tokens), began), ACCOUNT.get()
         try:
             self._jobs.put(account, job)
@@ -141,7 +144,7 @@ class LocalEmbedder(Embedder):
 
     async def ready(self) -> bool:
         """It is started when it is first asked, and anew when it died."""
-        return True
+        return not self._worker.broken
 
     async def aclose(self) -> None:
         await self._worker.aclose()
@@ -175,7 +178,8 @@ class LocalEmbedder(Embedder):
         while batch := self._next_batch():
             if not await self._try(batch):
                 for job in batch:
-                    if not await self._try([job]) and not job.future.done():
+                    tried = not self._worker.broken and await self._try([job])
+                    if not tried and not job.future.done():
                         job.future.set_exception(self._failure())
 
     def _next_batch(self) -> list[_Job]:

@@ -74,7 +74,7 @@ class PreviewEngine:
             self._slots.give_back()
 
     async def ready(self) -> bool:
-        return True
+        return not self._worker.broken
 
     async def aclose(self) -> None:
         await self._worker.aclose()

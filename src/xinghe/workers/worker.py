@@ -78,7 +78,7 @@ class Worker(Generic[Reply]):
         self._spent = False
         """Whether a call is why the child has ended: the next one need not wait."""
         self.broken = False
-        """Whether the last child ended before it was ready."""
+        """Whether the last child ended before it was ready, and none has been since."""
         self._decoder = msgspec.msgpack.Decoder(reply)
         self._numbers = itertools.count()
         self._waiting: deque[_Pending] = deque()
@@ -234,7 +234,7 @@ class Worker(Generic[Reply]):
         if body is None:
             return False
         msgspec.msgpack.decode(body, type=Ready)
-        self.ready = True
+        self.ready, self.broken = True, False
         return True
 
     async def _listen(self, child: ChildProcess) -> None:
