@@ -61,7 +61,7 @@ def api_conforms(service: Server, folder: Path, *options: str) -> int:
 
 def test_conformance(service: Server, tmp_path: Path) -> None:
     # Always the same cases, so that CI fails for a change and not by chance.
-    assert api_conforms(service, tmp_path, "--max-examples", "15", "--seed", "1") >= 500
+    assert api_conforms(service, tmp_path, "--max-examples", "6", "--seed", "1") >= 500
 
 
 @pytest.mark.slow
