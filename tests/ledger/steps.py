@@ -64,17 +64,19 @@ class Steps(World):
         assert sum(self.balance(wallet)) == before + amount
 
     def purchase(self, name: str, wallet: int, offer: Offer, state: State) -> None:
-        """An order that is paid, maybe when it waited for that no more."""
+        """An order that is paid, maybe when it waited for that no more; a free one is at once."""
         before = sum(self.balance(wallet))
         package = packages.create(self.session, "test", msgspec.structs.replace(offer, name=name))
         order = orders.place(
             self.session, "test", package.id, wallet, member_id=None, provider="manual", days=1
-        ).id
-        if state in {"failed", "cancelled"}:
-            orders.close(self.session, "test", order, state)
-        assert orders.pay(self.session, "test", order, name).state == "paid"
-        assert orders.pay(self.session, "test", order, name).state == "paid"
-        self.told.orders[name] = order
+        )
+        assert (order.state == "paid") == (offer.price == 0)
+        if state in {"failed", "cancelled"} and offer.price:
+            orders.close(self.session, "test", order.id, state)
+        reference = order.reference or name
+        assert orders.pay(self.session, "test", order.id, reference).state == "paid"
+        assert orders.pay(self.session, "test", order.id, reference).state == "paid"
+        self.told.orders[name] = order.id
         assert sum(self.balance(wallet)) == before + offer.amount
 
     def refund(self, name: str, amount: int | None) -> None:
