@@ -103,6 +103,7 @@ def test_a_conversation_stays_in_this_browser_until_it_is_cleared(person: Person
     assert person.faults == []
 
 
+@pytest.mark.slow
 def test_whoever_signs_in_next_does_not_see_it(
     person: Person, browser: Browser, operator: Visitor
 ) -> None:
@@ -219,6 +220,7 @@ def test_ask_again_and_change_an_earlier_question(person: Person) -> None:
     assert person.faults == []
 
 
+@pytest.mark.slow
 def test_the_request_as_code(person: Person) -> None:
     page = person.go(PAGE)
     page.get_by_role("combobox", name="模型").select_option(CHAT)
@@ -234,6 +236,7 @@ def test_the_request_as_code(person: Person) -> None:
     assert person.faults == []
 
 
+@pytest.mark.slow
 def test_sources_are_links_that_lead_to_pages_alone(person: Person) -> None:
     page = person.go(PAGE)
 

@@ -133,6 +133,7 @@ def test_nothing_hostile_comes_through(person: Person) -> None:
     assert person.faults == []
 
 
+@pytest.mark.slow
 def test_a_comment_is_seen(person: Person) -> None:
     text = answered(person.go(PAGE), ["前 <!-- 藏起来的 --> 后"])
     expect(text).to_contain_text("<!-- 藏起来的 -->")
@@ -147,6 +148,7 @@ def test_text_that_turns_its_direction_stays_within_itself(person: Person) -> No
     expect(blocks.nth(2)).to_have_css("direction", "ltr")
 
 
+@pytest.mark.slow
 def test_a_very_large_table_leaves_the_page_responsive(person: Person) -> None:
     rows = "".join(f"| {number} | {'x' * 90} |\n" for number in range(10_000))
     page = person.go(PAGE)
