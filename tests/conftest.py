@@ -41,6 +41,9 @@ QUICK = {
 }
 """Limits that a test can reach without waiting; their defaults are too large for that."""
 
+UNINDEXED = {"XINGHE_SEARCH__DOCUMENTATION": "false"}
+"""Making the index of the documentation takes a core for a while at every first start."""
+
 LONGEST = (
     "tests/docs/test_blocks.py",
     "tests/openapi/test_conformance.py",
@@ -159,7 +162,8 @@ def make_server(upstream: Upstream, tmp_path: Path) -> Iterator[MakeServer]:
         text = models_toml(upstream.url, free_port(), defaults) + models
         options = ["--model", embedded] if embedded else []
         data = tmp_path / f"server-{len(made)}"
-        server = Server(data, *options, models=text, settings={**QUICK, **(settings or {})})
+        given = {**QUICK, **UNINDEXED, **(settings or {})}
+        server = Server(data, *options, models=text, settings=given)
         made.append(server)
         server.start()
         return server
