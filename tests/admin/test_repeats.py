@@ -88,7 +88,8 @@ def test_no_answer_with_a_secret_is_stored(desk: Desk, operator: Person) -> None
     for operation in OPERATIONS:
         fields = operation.answer.__struct_fields__
         if {"secret", "code", "codes"} & {*fields}:
-            assert not operation.repeatable
+            # What is kept of an invitation lacks its code (test_groups).
+            assert not operation.repeatable or operation.name == "invitations.create"
     path = f"/members/{operator.id}/tokens"
     reply = desk.send("POST", path, operator.token, {}, idempotency_key="k")
     assert (reply.status, reply.code) == (400, "malformed_json")
