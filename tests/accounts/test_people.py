@@ -9,6 +9,7 @@ import pytest
 
 from tests.accounts.audit import Audit
 from xinghe.accounts import AccountError, Alerts, Members, Principals, Tokens
+from xinghe.accounts.asking import MemberDisabled
 from xinghe.accounts.groups import Groups
 from xinghe.ledger import check
 from xinghe.storage import Database, now
@@ -72,7 +73,8 @@ async def test_who_is_disabled_is_refused_at_once(
     first = await members.disable("a")
     assert first.disabled_at is not None
     assert (await members.disable("a")).disabled_at == first.disabled_at
-    assert await principals.authenticate(secret) is None
+    with pytest.raises(MemberDisabled):
+        await principals.authenticate(secret)
     assert await principals.lapsed([found.bearer]) == [found.bearer]
     assert (await members.enable("a")).disabled_at is None
     assert await principals.authenticate(secret) is not None

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from tests.kit.server import Server
 from tests.kit.visitor import Shown, Visitor
 
 PATH = "/console/config"
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(service: Server) -> Iterator[None]:
+    """The service is that of other tests, too."""
+    versions = service.run("config", "versions", "--json")
+    before = json.loads(versions)[0]["version"]
+    yield
+    service.run("config", "revert", str(before))
 
 
 def text(page: Shown) -> str:

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
+import pytest
+from tests.kit.server import Server
 from tests.kit.visitor import Visitor
 
 PATH = "/console/safety"
 LIST = f"{PATH}/lists/names.txt"
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(service: Server) -> Iterator[None]:
+    """The service is that of other tests, too."""
+    versions = service.run("config", "versions", "--json")
+    before = json.loads(versions)[0]["version"]
+    yield
+    service.run("config", "revert", str(before))
 
 
 def test_who_is_no_operator_sees_nothing(member: Visitor) -> None:
