@@ -90,11 +90,12 @@ async def move(page: Page) -> Response:
 async def _shown(page: Page, typed: Typed | None = None) -> Response:
     zone, name = page.browser.zone, _name(page)
     path = api_path(page)
-    group, person, (_, version) = await asyncio.gather(
+    group, person = await asyncio.gather(
         page.api.get(path, GroupView),
         page.api.get(f"{path}/people/{name}", PersonView, zone=zone),
-        page.api.tagged(_member(page), MemberView),
     )
+    # Behind those: whoever is not in the group is told that alone, and in the same words.
+    _, version = await page.api.tagged(_member(page), MemberView)
     today = datetime.datetime.now(ZoneInfo(zone)).date()
     about = {"group": group.name, "member": person.member, "zone": zone}
     asked = about | {"interval": "day", "from": first(today), "to": today}
