@@ -14,16 +14,16 @@ from xinghe.outbound.replicas.slowness import FRESH, PATIENCE, FirstWords, slow_
 @pytest.mark.parametrize(
     ("times", "slow"),
     [
-        ([0.05, 0.5], [False, True]),
-        ([0.05, 0.06], [False, False]),
-        ([0.001, 0.02], [False, False]),
-        ([None, 5.0], [False, False]),
-        ([0.1, 0.1, 1.0, 1.0], [False, False, True, True]),
-        ([5.0], [False]),
+        ([0.05, 0.5], [None, 0.05]),
+        ([0.05, 0.06], [None, None]),
+        ([0.001, 0.02], [None, None]),
+        ([None, 5.0], [None, None]),
+        ([0.1, 0.1, 1.0, 1.0], [None, None, 0.1, 0.1]),
+        ([5.0], [None]),
     ],
 )
 def test_slow_is_who_takes_far_longer_than_the_others(
-    times: list[float | None], slow: list[bool]
+    times: list[float | None], slow: list[float | None]
 ) -> None:
     assert slow_ones(times) == slow
 

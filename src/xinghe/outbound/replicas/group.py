@@ -16,7 +16,7 @@ from xinghe.outbound.replicas.breaker import CircuitBreaker
 from xinghe.outbound.replicas.choice import Choice, LeastOutstanding
 from xinghe.outbound.replicas.keys import MINUTE, InTurn, Key, KeySpec, Single, Used
 from xinghe.outbound.replicas.replica import Replica
-from xinghe.outbound.replicas.slowness import slow_ones
+from xinghe.outbound.replicas.slowness import ANSWERS, PATIENCE, slow_ones
 
 COMPARED_EVERY = 0.02
 """Seconds between two looks at who is slow."""
@@ -233,9 +233,10 @@ class Group:
             return
         self._compared_at = now
         slow = slow_ones([one.words.typical(now) for one in self.replicas])
-        for one, is_slow in zip(self.replicas, slow, strict=True):
-            if one.is_slow != is_slow:
-                one.slow_since = now if is_slow else None
+        for one, usual in zip(self.replicas, slow, strict=True):
+            one.patience = max(PATIENCE, ANSWERS * (usual or 0.0))
+            if one.is_slow != (usual is not None):
+                one.slow_since = now if usual is not None else None
                 one.log_change(now)
 
     def why_nobody(self, now: float, tokens: int) -> CallFailed:

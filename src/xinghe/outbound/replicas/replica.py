@@ -89,6 +89,8 @@ class Replica:
         self.words = FirstWords()
         self.slow_since: float | None = None
         """When it fell behind the others; `None`: it keeps up."""
+        self.patience = PATIENCE
+        """Seconds from then on for which conversations stay."""
         self.looked_at = 0.0
         """When a request was sent to it last, since it is slow."""
         self.answered_at = self.probed_at = 0.0
@@ -128,7 +130,8 @@ class Replica:
         """Share with its former self what is known, and what is at work."""
         self.breaker, self.cooldown = before.breaker, before.cooldown
         self.words, self.at_work, self.waits = before.words, before.at_work, before.waits
-        self.slow_since, self.looked_at = before.slow_since, before.looked_at
+        self.slow_since, self.patience = before.slow_since, before.patience
+        self.looked_at = before.looked_at
         self._logged = before._logged
         self.answered_at, self.probed_at = before.answered_at, before.probed_at
         self.answers = before.answers
@@ -149,7 +152,7 @@ class Replica:
 
     def is_long_slow(self, now: float) -> bool:
         """Whether it has been slow for long."""
-        return self.slow_since is not None and now - self.slow_since >= PATIENCE
+        return self.slow_since is not None and now - self.slow_since >= self.patience
 
     def is_due(self, now: float) -> bool:
         """Whether it has been slow for long enough to be looked at again."""

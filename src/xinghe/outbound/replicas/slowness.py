@@ -13,9 +13,10 @@ TIMES = 2.5
 """How many times as long as the others' an answer takes to begin, of a slow replica."""
 MORE = 0.05
 """And how many seconds longer at least."""
-PATIENCE = 0.5
-"""Seconds for which a replica must be slow until conversations leave it too: another one has to
-read all of theirs anew, and who reads prompts by turns is slow for a moment at every long one.
+PATIENCE, ANSWERS = 0.5, 4
+"""Seconds for which a replica must be slow until conversations leave it too, and as many times the
+others' time: another one has to read all of theirs anew, and who reads prompts by turns is slow
+for a moment at every long one.
 """
 LOOK_EVERY = 5.0
 """Seconds after which a slow replica gets a request again, to see whether it still is."""
@@ -66,14 +67,15 @@ class FirstWords:
         return now - next(iter(self._waiting.values()), now)
 
 
-def slow_ones(times: Sequence[float | None]) -> list[bool]:
-    """Of the typical times of some replicas, which are those of slow ones."""
-    slow = list[bool]()
+def slow_ones(times: Sequence[float | None]) -> list[float | None]:
+    """Of the typical times of some replicas, for each that is slow the usual time of the others."""
+    slow = list[float | None]()
     for at, own in enumerate(times):
         others = [one for one in (*times[:at], *times[at + 1 :]) if one is not None]
         if own is None or not others:
-            slow.append(False)
+            slow.append(None)
             continue
         usual = median_low(others)
-        slow.append(own > TIMES * usual and own > usual + MORE)
+        is_slow = own > TIMES * usual and own > usual + MORE
+        slow.append(usual if is_slow else None)
     return slow
