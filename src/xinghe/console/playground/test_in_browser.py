@@ -48,11 +48,14 @@ def ended(page: Page) -> None:
 def test_an_answer_comes_as_it_is_made(person: Person, upstream: Upstream) -> None:
     page = person.go(PAGE)
     script = Script(
-        pieces=["<b>第一", "句</b>。", "\n", "完"], thoughts=["想一", "想"], pauses_at=3
+        pieces=["<b>第一" + ",很长" * 60, "句</b>。", "\n", "完"],
+        thoughts=["想一", "想"],
+        pauses_at=3,
     )
     ask(page, script, ABLE)
     text = page.locator(".answered .text")
     expect(text).to_contain_text("第一", timeout=WAIT)
+    assert not person.is_wider_than_its_window()
     assert "完" not in text.inner_text()  # which is not made yet
     assert page.locator(".thought").inner_text() == "想一想"
     upstream.resume(script)
