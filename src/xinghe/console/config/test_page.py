@@ -94,3 +94,13 @@ def test_a_server_is_drained_and_put_back(operator: Visitor) -> None:
     assert "weight = 2" in text(drained)
     back = operator.submit(drained, f"{PATH}/drain", do="back")
     assert "weight = 0" not in text(back)
+
+
+def test_what_is_no_version_is_told(operator: Visitor) -> None:
+    form = operator.get(PATH)
+    mark = form.all("input[name=mark]")[0].get("value")
+    for wrong in ("9" * 5000, "no", "1%3Fx=1", "..%2F..%2Fmembers", "0"):
+        path = f"{PATH}/versions/{wrong}"
+        assert operator.get(path).status == 404
+        headers = {"Origin": operator.url, "Sec-Fetch-Site": "same-origin"}
+        assert operator.post(path, {"mark": mark, "do": "apply"}, headers).status in (400, 404)

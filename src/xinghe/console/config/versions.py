@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from starlette.responses import Response
 
 from xinghe.admin.config import ConfigChanged, ConfigVersion, ConfigVersionList
@@ -15,6 +17,8 @@ from xinghe.console.route import Route
 PATH = f"{CONFIG}/versions"
 ONE = f"{PATH}/{{version}}"
 MOST = 30
+LONGEST = 16
+"""Digits of a number that may be one of a version."""
 
 
 async def show(page: Page) -> Response:
@@ -33,7 +37,8 @@ async def again(page: Page) -> Response:
     trial = page.field("do") != "apply"
     number = page.request.path_params["version"]
     body = {
-        "version": int(number) if number.isdecimal() else number,
+        # Which one it is not, the API says.
+        "version": int(number) if number.isdecimal() and len(number) < LONGEST else number,
         "note": page.field("note"),
         "validate_only": trial,
     }
@@ -47,7 +52,7 @@ async def again(page: Page) -> Response:
 async def _shown(
     page: Page, *, trial: ConfigChanged | None = None, refused: Refused | None = None
 ) -> Response:
-    number = page.request.path_params["version"]
+    number = quote(page.request.path_params["version"], safe="")
     found = await page.api.get(f"{API}/versions/{number}", ConfigVersion)
     return page.render(
         "config/version.html",
