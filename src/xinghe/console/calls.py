@@ -67,6 +67,14 @@ class Calls:
         """The same with the rights of another access token or session."""
         return Calls(self._app, self._browser, bearer)
 
+    def spared(self) -> Calls:
+        """The same, counting in nobody's limits: a page that renews itself is asked for once. How
+        often it may come is bounded by the places of all pages.
+        """
+        spared = Calls(self._app, self._browser, self._bearer)
+        spared._counted = True
+        return spared
+
     async def get(self, path: str, kind: type[T], /, **query: Any) -> T:
         """What a GET answers, as `kind`; parameters of None are left out. Raises `Refused`."""
         return await self._asked("GET", path, kind, query=query)

@@ -22,3 +22,5 @@ def test_pages_count_once_and_are_refused_in_words(tmp_path: Path) -> None:
         assert seen[-1] == 429
         page = visitor.get("/console/")
         assert page.texts("main p")[0].startswith(advice.of("rpm_rate_limit_exceeded")[0])
+        looks = [visitor.get("/console/live", {"HX-Request": "true"}).status for _ in range(20)]
+        assert set(looks) == {200}, "what renews itself asks for nothing"
