@@ -51,6 +51,7 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "invitations.list": lambda w: ("GET", f"/groups/{w.group.id}/invitations", None),
     "invitations.create": lambda w: ("POST", f"/groups/{w.group.id}/invitations", {}),
     "invitations.revoke": lambda w: ("DELETE", f"/invitations/{w.invitation}", None),
+    "wallets.list": lambda w: ("GET", "/wallets", None),
     "wallets.get": lambda w: ("GET", f"/wallets/{w.pupil.number}", None),
     "wallets.get group": lambda w: ("GET", f"/wallets/{w.group.wallet_id}", None),
     "wallets.grant": lambda w: (

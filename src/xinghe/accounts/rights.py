@@ -189,6 +189,7 @@ RIGHTS: Mapping[str, Right] = {
     "invitations.list": Right(MANAGERS),
     "invitations.create": Right(MANAGERS, {"role": OWNERS, "tokens": OPERATORS}),
     "invitations.revoke": Right(MANAGERS),
+    "wallets.list": Right(OPERATORS),
     # of a wallet: of the group, or of the member whose it is
     "wallets.get": Right(MANAGERS | {Relation.SELF}),
     "wallets.grant": Right(OPERATORS),

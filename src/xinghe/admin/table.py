@@ -156,6 +156,10 @@ OPERATIONS = (
         targets.invitation, invitations.revoke, invitations.InvitationView,
     ),
     Operation(
+        "wallets.list", "GET", "/wallets", "List the wallets, by name or by what they hold.",
+        targets.service, wallets.list_, wallets.WalletList, query=Query(wallets.WalletQuery),
+    ),
+    Operation(
         "wallets.get", "GET", WALLET, "What a wallet holds, lot by lot.",
         targets.wallet, wallets.get, wallets.WalletView,
     ),

@@ -1,26 +1,32 @@
-"""Wallets: what each holds, lot by lot; Tokens that an operator grants."""
+"""Wallets: all of them; what each holds, lot by lot; Tokens that an operator grants."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-from xinghe.accounts import wallets
+from xinghe.accounts import wallet_lists, wallets
+from xinghe.accounts.wallet_lists import Listed, Order
 from xinghe.accounts.wallets import Lot, Wallet
 from xinghe.admin.operation import Call
 from xinghe.admin.shapes import (
     Amount,
     Body,
+    Listing,
     Models,
+    Paging,
     Reason,
     Tokens,
     Told,
     future,
     micro,
+    page,
     positive,
     printable,
     told,
     told_or_never,
 )
+from xinghe.api.errors import refuse
 from xinghe.api.query import Time
 from xinghe.core import tokens
 from xinghe.storage import Connection
@@ -55,6 +61,36 @@ class WalletView(msgspec.Struct):
     lots: list[LotView]
 
 
+class WalletSummary(msgspec.Struct, kw_only=True):
+    """A wallet of a `member` or of a `group`, and the name of that; `closed`: it was deleted, and
+    nobody can spend what is left.
+    """
+
+    id: int
+    object: Literal["wallet"] = "wallet"
+    member: str | None
+    group: int | None
+    name: str | None
+    closed: bool
+    available: Tokens
+    held: Tokens
+    balance: Tokens
+    created_at: Told
+
+
+class WalletList(Listing):
+    data: list[WalletSummary]
+
+
+class WalletQuery(Paging):
+    """Those of members and groups whose names begin with `name`. By `name`, which leaves out the
+    closed ones, or those first that hold the `most` or the `least`.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    order: Order = "name"
+
+
 class NewGrant(Body):
     """Tokens, and why they are granted; they pay for these `models` alone, or for every one."""
 
@@ -75,6 +111,20 @@ class Grant(msgspec.Struct):
     models: tuple[str, ...] | None
     available: Tokens
     balance: Tokens
+
+
+async def list_(call: Call[WalletQuery]) -> WalletList:
+    given = call.given
+    try:
+        found = await call.services.database.read(
+            lambda c: wallet_lists.listed(
+                c, given.order, given.name or "", given.behind, given.limit + 1
+            )
+        )
+    except wallet_lists.TooMany:
+        allowed = f"name, where more than {wallet_lists.MOST} names begin so"
+        raise refuse("order", given.order, allowed) from None
+    return page(WalletList, found, given.limit, _summary, "id")
 
 
 async def get(call: Call[None]) -> WalletView:
@@ -127,6 +177,20 @@ async def grant(call: Call[NewGrant]) -> Grant:
                 note=reason,
             )
         )
+    )
+
+
+def _summary(found: Listed) -> WalletSummary:
+    return WalletSummary(
+        id=found.id,
+        member=found.appid,
+        group=found.group_id,
+        name=found.name,
+        closed=found.closed_at is not None,
+        available=tokens(found.available),
+        held=tokens(found.held),
+        balance=tokens(found.available + found.held),
+        created_at=told(found.created_at),
     )
 
 

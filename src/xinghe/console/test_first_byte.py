@@ -52,6 +52,10 @@ OF_OPERATORS = (
     "/console/members?name=member+9",
     "/console/members/app-3",
     "/console/groups",
+    "/console/wallets",
+    "/console/wallets?order=most",
+    "/console/wallets?order=least&after=50000",
+    "/console/wallets?name=member+9",
     "/console/wallets/1",
     "/console/audit",
 )

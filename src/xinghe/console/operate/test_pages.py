@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from tests.kit.classroom import Class, Desk
 from tests.kit.visitor import Visitor
@@ -101,6 +103,27 @@ def test_a_grant_needs_a_reason_and_is_given_once(boss: Visitor, desk: Desk, roo
     assert shown.texts(".figure")[0] == "5"
     assert "奖励" in shown.texts("td.wrap")[0]
     assert boss.get("/console/wallets?number=" + str(wallet)).path == path
+
+
+def test_all_wallets_by_name_and_by_balance(boss: Visitor, desk: Desk, room: Class) -> None:
+    for end in range(52):
+        desk.send("/members", name=f"o 钱包 {end:02}", tokens=0)
+    rich = desk.send("/members", name="o 钱包 <b>富</b>", tokens=10**12)
+    first = boss.get(f"/console/wallets?name={quote('o 钱包')}&order=name")
+    assert len(first.all("tbody tr")) == 50
+    [more] = [each.get("href") for each in first.all("main a") if "after=" in each.get("href")]
+    second = boss.get(more)
+    assert second.texts("tbody th") == ["o 钱包 50", "o 钱包 51", rich["name"]]
+    shown = boss.get("/console/wallets?order=most")
+    assert shown.texts("tbody th")[0] == rich["name"]
+    assert shown.texts("tbody td.num")[:3] == ["1,000,000,000,000", "0", "1,000,000,000,000"]
+    assert shown.all(f"a[href='/console/wallets/{rich['wallet']}']")
+    assert boss.get("/console/wallets?order=least").texts("tbody td.num")[2] == "0"
+    group = boss.get(f"/console/wallets?name={quote('o 五班')}")
+    assert group.all(f"tbody a[href='/console/group/{room.id}']")
+    assert "没有这样的钱包" in boss.get("/console/wallets?name=zzzz").text
+    refused = boss.get("/console/wallets?order=up")
+    assert (refused.status, refused.all("tbody tr")) == (400, [])
 
 
 def test_the_audit_log_by_who_what_and_target(boss: Visitor, desk: Desk, room: Class) -> None:

@@ -1,15 +1,16 @@
-"""`/console/wallets/{wallet}`: what a wallet holds and what was booked; a grant, with a reason."""
+"""`/console/wallets`: all of them; what one holds and what was booked; a grant, with a reason."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from xinghe.admin.groups import GroupView
-from xinghe.admin.wallets import Grant, WalletView
+from xinghe.admin.wallets import Grant, WalletList, WalletView
 from xinghe.api.account.schema import EntryList
 from xinghe.console.calls import Refused
 from xinghe.console.group.which import form_key
@@ -20,18 +21,39 @@ from xinghe.console.tokens.form import end_of, figure
 
 PATH = "/console/wallets"
 ONE = f"{PATH}/{{wallet:int}}"
+API = "/admin/v1/wallets"
+MOST = 50
 LAST = 20
 """Entries that are shown."""
 
 
 async def find(page: Page) -> Response:
-    """A wallet by its number: members and groups lead to theirs."""
-    number = page.query.get("number", "").strip()
+    """All wallets, or one by its number: members and groups lead to theirs, too."""
+    asked = {name: page.query.get(name, "").strip() for name in ("name", "order", "number")}
+    number = asked["number"]
     if number.isascii() and number.isdigit():
         return page.go(f"{PATH}/{number[:15]}")
     if not page.session.member.operator:
         return page.go("/console/shop")
-    return page.render("operate/wallets.html", number=number)
+    name, order = asked["name"][:64], asked["order"]
+    found, refused = WalletList(data=[]), None
+    try:
+        found = await page.api.get(
+            API, WalletList, name=name, order=order, limit=MOST, after=page.query.get("after")
+        )
+    except Refused as failed:
+        if failed.param != "order":
+            raise
+        refused = failed
+    given = {"name": name, "order": order, "after": found.next or ""}
+    return page.render(
+        "operate/wallets.html",
+        status=refused.status if refused else 200,
+        wallets=found.data,
+        asked=asked,
+        more=f"{PATH}?{urlencode(given)}" if found.next else "",
+        refused=refused,
+    )
 
 
 async def show(page: Page) -> Response:
@@ -86,7 +108,7 @@ async def _entries(page: Page, wallet: WalletView) -> EntryList | None:
 
 
 def _api(page: Page) -> str:
-    return f"/admin/v1/wallets/{page.request.path_params['wallet']}"
+    return f"{API}/{page.request.path_params['wallet']}"
 
 
 ROUTES = (

@@ -125,6 +125,7 @@ GROUPS = (
         "wallets",
         Told("钱包与预算", "Wallets and budgets"),
         {
+            "wallets.list": Told("钱包列表与搜索", "List or search wallets"),
             "wallets.get": Told("查询钱包", "One wallet"),
             "wallets.grant": Told("发放 Token", "Grant Tokens"),
             "wallets.transfer": Told("转账到另一个钱包", "Move Tokens to another wallet"),
