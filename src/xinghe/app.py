@@ -41,6 +41,7 @@ from xinghe.api.account.route import AccountRoute
 from xinghe.api.account.turns import Turns
 from xinghe.api.auth.edge import Auth
 from xinghe.api.body import BodyBudget
+from xinghe.api.chat.check import CheckRoute
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.concurrency import Concurrency
@@ -166,6 +167,7 @@ class System:
             settings.payment,
         )
         console = Console(settings, lambda: self.app, Router(elsewhere))
+        chats = ChatRoute(services)
         models = ModelsRoute(services, created=int(time.time()))
         exports = Turns()
         details = AccountRoute(
@@ -192,7 +194,8 @@ class System:
             handlers={
                 "models": models.list,
                 "model": models.show,
-                "chat": ChatRoute(services),
+                "chat": chats,
+                "chat_check": CheckRoute(services, chats),
                 "embeddings": EmbeddingsRoute(services),
                 "rerank": RerankRoute(services),
                 "images": ImagesRoute(services),

@@ -26,7 +26,13 @@ def test_is_valid(document: Any) -> None:
 
 
 def test_operations(document: Any) -> None:
-    posts = ("/chat/completions", "/embeddings", "/rerank", "/images/generations")
+    posts = (
+        "/chat/completions",
+        "/chat/completions/check",
+        "/embeddings",
+        "/rerank",
+        "/images/generations",
+    )
     gets = ["/models", "/models/{id}", "/account", "/account/entries", "/account/usage"]
     gets += ["/account/requests", "/account/requests/{id}", "/dashboard/billing/subscription"]
     gets += ["/dashboard/billing/usage", "/account/bill"]

@@ -37,7 +37,7 @@ BILLING = "/dashboard/billing/"
 """Chat clients ask for it under no mount, too."""
 _EXACT = {each.path: each for each in OPERATIONS}
 _OPEN = {each.path.removesuffix("{id}"): each for each in OPERATIONS if "{id}" in each.path}
-PRICED = {each.name for each in OPERATIONS if each.forms}
+PRICED = {each.name for each in OPERATIONS if each.forms and not each.free}
 NOT_SERVED = (
     "/completions", "/audio", "/files", "/images/edits", "/images/variations", "/responses",
     "/moderations", "/batches", "/assistants", "/threads", "/fine_tuning",

@@ -24,6 +24,7 @@ from xinghe.api.account.schema import (
     Subscription,
     UsageList,
 )
+from xinghe.api.chat.check import ChatCheck
 from xinghe.api.chat.response import ChatCompletion, ChatCompletionChunk
 from xinghe.api.chat.schema import CHAT
 from xinghe.api.dialect import Dialect
@@ -42,8 +43,8 @@ class Operation(msgspec.Struct, frozen=True):
 
     `name` stands in logs and metrics; of `scopes` a token needs one for it. `forms` are the
     bodies that it takes, by dialect; a GET has none. `event` is what a stream of it consists of.
-    A path may end with `{id}`. `query` is what may stand behind the question mark; what is
-    `tabular` may be had as CSV and JSON Lines as well.
+    What is `free` takes a body and costs nothing. A path may end with `{id}`. `query` is what may
+    stand behind the question mark; what is `tabular` may be had as CSV and JSON Lines as well.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Operation(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...] = CALL
     query: type[msgspec.Struct] | None = None
     tabular: bool = False
+    free: bool = False
 
 
 OPERATIONS = (
@@ -64,6 +66,10 @@ OPERATIONS = (
     Operation(
         "chat", "POST", "/chat/completions", "Answer a conversation.",
         ChatCompletion, CHAT, ChatCompletionChunk,
+    ),
+    Operation(
+        "chat_check", "POST", "/chat/completions/check", "Whether a chat would be taken.",
+        ChatCheck, CHAT, free=True,
     ),
     Operation(
         "embeddings", "POST", "/embeddings", "Make vectors of texts.",

@@ -5,15 +5,15 @@
 
 from functools import partial
 
-from xinghe.api.chat.request import read_request, too_many_characters
+from xinghe.api.chat.request import ChatRequest, read_request, too_many_characters
 from xinghe.api.chat.response import Accumulator, completion
-from xinghe.api.chat.schema import CHAT
+from xinghe.api.chat.schema import CHAT, ChatBody
 from xinghe.api.chat.served import Served
 from xinghe.api.chat.stream import stream_answer
 from xinghe.api.chat.work import SERVED_BY, ChatWork, Sink
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, charged
-from xinghe.api.validation import parse_request, tell_ignored
+from xinghe.api.validation import ParsedBody, parse_request, tell_ignored
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Usage
 from xinghe.dispatch import Chain
@@ -34,18 +34,13 @@ class ChatRoute:
         parsed, card = await parse_request(
             CHAT[exchange.dialect], Kind.CHAT, exchange, services.live, server, whole=False
         )
-        chain = Chain(exchange.model, self._served(exchange, card))
-        able, most = chain.own.able, chain.own.limits.max_characters
-        request = await read_request(parsed, exchange.model, card, exchange.dialect, able, most)
-        texts = request.texts
-        if (characters := sum(map(len, texts))) > most:
-            raise too_many_characters(most, characters + exchange.missing)
+        request, chain = await self.understood(exchange, parsed, card)
         no_say = list(request.ignored)
         if request.effort != 1.0 and chain.own.engine.abilities.thinks:
             no_say.append("reasoning_effort")  # only a budget cuts off what thinks by itself
         if no_say:
             tell_ignored(exchange, parsed.form, no_say)
-        prompt = estimated_tokens("\n".join(texts))
+        prompt = estimated_tokens("\n".join(request.texts))
         usage = Usage()
 
         async def make(sink: Sink) -> None:
@@ -62,6 +57,17 @@ class ChatRoute:
         accumulated = Accumulator()
         await make(_Whole(exchange, accumulated))
         await exchange.send_json(completion(exchange, request, accumulated, usage))
+
+    async def understood(
+        self, exchange: Exchange, parsed: ParsedBody[ChatBody], card: ModelCard
+    ) -> tuple[ChatRequest, Chain[Served]]:
+        """What is asked, and who may serve it. Raises `ApiError`."""
+        chain = Chain(exchange.model, self._served(exchange, card))
+        able, most = chain.own.able, chain.own.limits.max_characters
+        request = await read_request(parsed, exchange.model, card, exchange.dialect, able, most)
+        if (characters := sum(map(len, request.texts))) > most:
+            raise too_many_characters(most, characters + exchange.missing)
+        return request, chain
 
     def _served(self, exchange: Exchange, card: ModelCard) -> list[Served]:
         """Those who may serve it, made once a model and version."""

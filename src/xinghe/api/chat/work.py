@@ -4,7 +4,6 @@ Where nothing of an answer has been sent and a deployment cannot serve it, the n
 `fallback` does, under the same hold: all that depends on an engine is prepared anew for it.
 """
 
-import re
 import time
 from functools import partial
 from typing import Protocol
@@ -12,34 +11,24 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from xinghe.api.chat.capabilities import OCR, forbid
+from xinghe.api.chat.capabilities import OCR
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.screening import screen
 from xinghe.api.chat.served import Served, cut_to_fit
-from xinghe.api.errors import CLUSTER_FULL, ApiError, Errors, refuse, too_many
+from xinghe.api.chat.vetted import check_wanted, vetted
+from xinghe.api.errors import ApiError
 from xinghe.api.exchange import Exchange, check_whole
 from xinghe.api.priced import Prepared, Services
-from xinghe.catalog import Capability, LlamaCppDeployment, ModelCard
-from xinghe.core import Busy, FinishDelta, Message, SearchingDelta, SourcesDelta, Usage
+from xinghe.catalog import LlamaCppDeployment, ModelCard
+from xinghe.core import FinishDelta, Message, SearchingDelta, SourcesDelta, Usage
 from xinghe.dispatch import CANNOT_SERVE, Chain, Unfit
 from xinghe.engines import Batch
 from xinghe.generation.answer import Answer
 from xinghe.generation.moderation import refusal
 from xinghe.generation.planning import Counted, GenerationRequest, count
 from xinghe.generation.runner import PassRunner
-from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.vetting import VettedForm, VettedTools
 from xinghe.observe import live, metrics
-
-FORMS = {
-    Capability.JSON_SCHEMA: "response_format.json_schema",
-    Capability.JSON_OBJECT: "response_format.schema",
-}
-"""Where the schema of a format stands."""
-FUNCTION = re.compile(r"/(\d+)/function/parameters")
-LONGEST = 200
-"""Characters of a path that an error repeats."""
-
 
 SERVED_BY = "x-served-by"
 
@@ -97,11 +86,7 @@ class ChatWork(msgspec.Struct, eq=False):
         services, request = self._services, self._request
         unsafe = await screen(request, services.moderator)
         # After moderation: unsafe functions are refused as such by every model.
-        for param, capability in request.wants:
-            if capability not in self._chain.now.able:
-                raise forbid(request.model, param, capability)
-            if param == "functions":
-                raise refuse(param, [], "tools, which took its place")
+        check_wanted(request, self._chain.now)
         if unsafe is not None:
             return Prepared(partial(self._refusal, unsafe))
         messages = request.messages
@@ -156,38 +141,9 @@ class ChatWork(msgspec.Struct, eq=False):
         done for a member who could not pay for the least of answers. Raises `ApiError` for a
         schema that cannot be guaranteed, or where too many wait, and `InsufficientTokens`.
         """
-        request, form, tools = self._request, None, None
-        vetting, account = self._services.vetting, str(self._exchange.principal.member_id)
-        if request.format is not None:
-            try:
-                form = await vetting.form(
-                    request.format.schema,
-                    about=request.format.about,
-                    max_tokens=request.max_tokens,
-                    account=account,
-                    first=self._cover,
-                )
-            except Unguaranteed as error:
-                raise _refused(FORMS[request.format.capability], error, error.path) from error
-            except Busy as error:
-                raise _full(error) from error
-        if request.tools is not None:
-            try:
-                tools = await vetting.tools(
-                    request.tools,
-                    native=self._chain.now.engine.abilities.tools,
-                    max_tokens=request.max_tokens,
-                    account=account,
-                    first=self._cover,
-                )
-            except Unguaranteed as error:
-                function = FUNCTION.match(error.path)
-                field = f"tools[{function[1]}].function.parameters" if function else "tools"
-                path = "" if function and function.end() == len(error.path) else error.path
-                raise _refused(field, error, path) from error
-            except Busy as error:
-                raise _full(error) from error
-        return form, tools
+        account = str(self._exchange.principal.member_id)
+        vetting, served = self._services.vetting, self._chain.now
+        return await vetted(vetting, self._request, served, account, self._cover)
 
     async def _cover(self) -> None:
         """Raise `InsufficientTokens` where nothing is held, and nothing could be."""
@@ -294,20 +250,3 @@ class ChatWork(msgspec.Struct, eq=False):
         engine = self._chain.now.engine
         read_out = self._request.shows and not engine.abilities.vision
         self._sink.tell(engine.served_by + (f", {OCR}" if read_out else ""))
-
-
-def _full(busy: Busy) -> ApiError:
-    return too_many(Errors.CLUSTER_RATE_LIMIT, CLUSTER_FULL, busy.retry_after)
-
-
-def _refused(field: str, error: Unguaranteed, path: str) -> ApiError:
-    """The keyword and its place where they are known, else the field alone."""
-    where = f"{field}: {error.keyword!r}" if error.known else field
-    if path:
-        shown = path if len(path) <= LONGEST else f"{path[:LONGEST]}…"
-        where += f" at {shown!r}"
-    return ApiError(
-        Errors.MALFORMED_JSON,
-        f"{where} {error.reason}; an answer that keeps to it cannot be guaranteed",
-        param=field.partition(".")[0].partition("[")[0],
-    )

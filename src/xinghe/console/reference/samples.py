@@ -98,6 +98,18 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
             client=_SHOWS_TEXT,
         ),
     ),
+    "chat_check": (
+        Sample(
+            body={
+                "model": "ernie-4.5-turbo-32k",
+                "messages": _user("《史记》写成于哪一天？"),
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"properties": {"日期": {"type": "string", "format": "date"}}},
+                },
+            },
+        ),
+    ),
     "embeddings": (
         Sample(
             body={"model": "bge-large-zh", "input": ["推荐一些美食", "给我讲个故事"]},

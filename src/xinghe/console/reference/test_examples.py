@@ -18,13 +18,14 @@ from tests.kit.visitor import Visitor
 from xinghe.console.reference.programs import KEY_FROM
 
 RUN = (
-    "chat", "embeddings", "rerank", "images", "models", "model",
+    "chat", "chat_check", "embeddings", "rerank", "images", "models", "model",
     "account", "entries", "usage", "requests", "request", "bill",
     "subscription", "billing_usage",
 )  # fmt: skip
 OTHERS = ("auth.ways", "auth.join", "members.create", "tokens.create", "tokens.revoke")
 SHOWS = {
     "chat": "你",
+    "chat_check": r'"taken": ?true',
     "embeddings": r'"embedding"|\d+ \[\s*-?\d',
     "rerank": '"relevance_score"',
     "images": "/images/",

@@ -19,7 +19,10 @@ GROUPS = (
     Group(
         "chat",
         Told("对话", "Chat"),
-        {"chat": Told("对话补全", "Chat completion")},
+        {
+            "chat": Told("对话补全", "Chat completion"),
+            "chat_check": Told("检查对话请求", "Check of a chat"),
+        },
     ),
     Group(
         "vectors",
