@@ -55,6 +55,10 @@ PLAYGROUND = "xinghe.playground"
 """The ASGI extension of a request that the console's playground hands on: its session may call
 models, as the playground's token. No client can set it."""
 
+PROGRESS = "xinghe.progress"
+"""The ASGI extension by which whoever asks in this process is told how far the work is:
+`scope["extensions"][PROGRESS]["tell"](done, total)`."""
+
 Headers = list[tuple[bytes, bytes]]
 
 NOBODY = Principal(0, "", "", 0, "", scopes=frozenset(), models=frozenset())
@@ -136,6 +140,12 @@ class Exchange:
     def at_playground(self) -> bool:
         """Whether the console's playground hands it on."""
         return PLAYGROUND in self.scope.get("extensions", {})
+
+    def tell_progress(self, done: int, total: int) -> None:
+        """That so many of all steps are done; nobody may be there who wants to know."""
+        extension = self.scope.get("extensions", {}).get(PROGRESS)
+        if extension is not None:
+            extension["tell"](done, total)
 
     def header(self, name: bytes) -> str | None:
         value = self.headers.get(name)

@@ -27,9 +27,9 @@ _ADVICE: dict[str, tuple[str, str]] = {
         "names the message and the rule.",
     ),
     "characters_too_long": (
-        "提示的字符太多，超过模型输入上限的 4 倍。缩短提示，或换一个上下文更长的模型。",
-        "The prompt has too many characters, more than four times the model's input limit. "
-        "Shorten it, or use a model with a longer context.",
+        "字符太多，超过错误信息里写的上限。缩短内容，或换一个上下文更长的模型。",
+        "There are too many characters, more than the error's message allows. Shorten the text, or "
+        "use a model with a longer context.",
     ),
     "tokens_too_long": (
         "提示的 Token 超过模型能容纳的长度。删去较早的对话，或换一个上下文更长的模型。",

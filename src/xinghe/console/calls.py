@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -12,7 +12,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xinghe.api.errors import ErrorAnswer
-from xinghe.api.exchange import COUNTED
+from xinghe.api.exchange import COUNTED, PLAYGROUND, PROGRESS
 
 T = TypeVar("T")
 
@@ -55,10 +55,17 @@ class Answer:
 class Calls:
     """Calls of the API on behalf of one browser's request, whose address and scheme they have."""
 
-    def __init__(self, app: ASGIApp, browser: Scope, bearer: str = "") -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        browser: Scope,
+        bearer: str = "",
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
         self._app = app
         self._browser = browser
         self._bearer = bearer
+        self._extensions = extensions or {}
         self._counted = False
         """Whether this page has counted in its member's limits: that, and not how many questions
         it is made of, is what a person asks for."""
@@ -74,6 +81,13 @@ class Calls:
         spared = Calls(self._app, self._browser, self._bearer)
         spared._counted = True
         return spared
+
+    def playing(self, tell: Callable[[int, int], None]) -> Calls:
+        """The same as the playground's: it may call models. `tell` is told how many steps of all
+        are done, where that is known.
+        """
+        extensions = {PLAYGROUND: {}, PROGRESS: {"tell": tell}}
+        return Calls(self._app, self._browser, self._bearer, extensions)
 
     async def get(self, path: str, kind: type[T], /, **query: Any) -> T:
         """What a GET answers, as `kind`; parameters of None are left out. Raises `Refused`."""
@@ -188,7 +202,10 @@ class Calls:
             "headers": given,
             "client": browser.get("client"),
             "server": browser.get("server"),
-            "extensions": {COUNTED: {}} if self._has_counted(path) else {},
+            "extensions": {
+                **self._extensions,
+                **({COUNTED: {}} if self._has_counted(path) else {}),
+            },
         }
 
     def _has_counted(self, path: str) -> bool:

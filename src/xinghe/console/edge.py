@@ -25,14 +25,13 @@ from xinghe.console.guard import HEADERS, Hosts, is_marked, is_ours
 from xinghe.console.page import HOME, NotServed, Page, SignInNeeded, asked
 from xinghe.console.places import Places
 from xinghe.console.rendering import Rendering
-from xinghe.console.route import Route
+from xinghe.console.route import MOST_OF_FORM, Route
 from xinghe.console.scripts import MARK, told_to_script
 from xinghe.console.table import ROUTES
 from xinghe.settings import Settings
 from xinghe.signin.throttle import network
 from xinghe.workers import QueueFull
 
-MAX_FORM_BYTES = 64 * 1024
 MAX_FIELDS = 200
 _TOO_SLOW = 408
 _ASSET = compile_path(ASSETS + "{version}/{name:path}")[0]
@@ -128,7 +127,8 @@ class Edge:
         if not is_ours(headers, self._settings.server.public_url):
             raise _not_ours()
         if not route.raw:
-            page.form = await _form(page.request, self._settings.server.body_timeout)
+            most = MOST_OF_FORM if page.current is None else route.most
+            page.form = await _form(page.request, self._settings.server.body_timeout, most)
         given = headers.get(MARK, "") if route.raw else page.field("mark")
         if not is_marked(page.browser.secret, given):
             raise _not_ours()
@@ -198,24 +198,35 @@ async def _session(page: Page) -> SessionShown | None:
         return None
 
 
-async def _form(request: Request, within: float) -> FormData:
-    """What a form sent `within` so many seconds. Raises `NotServed`, `ClientDisconnect`."""
-    data = b""
+async def _form(request: Request, within: float, most: int) -> FormData:
+    """What a form sent `within` so many seconds: at most so many bytes.
+
+    Raises `NotServed`, `ClientDisconnect`.
+    """
+    data = bytearray()
     try:
         async with asyncio.timeout(within):
             async for part in request.stream():
                 data += part
-                if len(data) > MAX_FORM_BYTES:
+                if len(data) > most:
                     raise NotServed(413, "表单太大了。", "The form is too large.")
     except TimeoutError:
         raise NotServed(_TOO_SLOW, "表单来得太慢了。", "The form came too slowly.") from None
     try:
-        fields = parse_qsl(
-            data.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
-        )
+        if len(data) > MOST_OF_FORM:  # which takes a while
+            fields = await asyncio.to_thread(_fields, data)
+        else:
+            fields = _fields(data)
     except ValueError:
         raise NotServed(400, "表单无法读取。", "The form cannot be read.") from None
     return FormData(list[tuple[str, str | UploadFile]](fields))
+
+
+def _fields(data: bytearray) -> list[tuple[str, str]]:
+    """Names and values as they stand. Raises `ValueError`."""
+    return parse_qsl(
+        data.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+    )
 
 
 def _wanted(request: Request) -> str:

@@ -10,6 +10,9 @@ from starlette.responses import Response
 
 from xinghe.console.page import Page
 
+MOST_OF_FORM = 64 * 1024
+"""Bytes."""
+
 Work: TypeAlias = Callable[[Page], Awaitable[Response]]
 
 
@@ -20,6 +23,7 @@ class Route(msgspec.Struct, frozen=True):
     to sign in, but where the route is `open`. One that `waits` for others than us, or for work that
     is bounded elsewhere, takes no place among the pages at work. One that is `raw` comes from a
     script of ours: the form's mark stands in the header `X-Mark`, and the handler has the body.
+    `most` are the bytes of a form, of whoever has a session; the others' are of the usual size.
     """
 
     method: Literal["GET", "POST"]
@@ -28,3 +32,4 @@ class Route(msgspec.Struct, frozen=True):
     open: bool = False
     waits: bool = False
     raw: bool = False
+    most: int = MOST_OF_FORM

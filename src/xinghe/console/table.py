@@ -15,6 +15,9 @@ from xinghe.console.operate import members as operate_members
 from xinghe.console.operate import wallet as operate_wallet
 from xinghe.console.overview import page as overview
 from xinghe.console.playground import page as playground
+from xinghe.console.playground.embeddings import page as embeddings
+from xinghe.console.playground.images import page as images
+from xinghe.console.playground.rerank import page as rerank
 from xinghe.console.reference import page as reference
 from xinghe.console.route import Route
 from xinghe.console.safety import page as safety
@@ -35,6 +38,9 @@ ROUTES: tuple[Route, ...] = (
     *overview.ROUTES,
     *start.ROUTES,
     *playground.ROUTES,
+    *images.ROUTES,
+    *embeddings.ROUTES,
+    *rerank.ROUTES,
     *tokens.ROUTES,
     *token.ROUTES,
     *shop.ROUTES,

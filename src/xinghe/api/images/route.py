@@ -133,6 +133,7 @@ class _Drawing:
         self.usage.completion_tokens = self._cost(done)
         metrics.IMAGE_STEPS.labels(self._exchange.model).inc(max(0, done - self._told))
         self._told = max(done, self._told)
+        self._exchange.tell_progress(done, self._params.total_steps)
         log.debug("image_progress", done=done, steps=self._params.total_steps)
 
     async def _drawn(self) -> list[bytes]:

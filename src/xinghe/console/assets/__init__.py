@@ -21,6 +21,7 @@ FILES = {
     "console.js": FOLDER / "console.js",
     "logo.svg": FOLDER / "logo.svg",
     "playground.css": FOLDER.parent / "playground" / "assets" / "playground.css",
+    "forms.css": FOLDER.parent / "playground" / "forms" / "forms.css",
 }
 MODULES = {
     **{

@@ -47,6 +47,15 @@
     }
   });
 
+  // <button data-cancel="#form">: what the form waits for is not wanted any more; the element of
+  // data-then says data-cancelled.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-cancel]");
+    if (!button) return;
+    document.querySelector(button.dataset.then).dataset.broken = button.dataset.cancelled;
+    document.querySelector(button.dataset.cancel).dispatchEvent(new Event("htmx:abort"));
+  });
+
   // <form data-auto>: a filter that is changed is applied.
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-auto]");

@@ -37,13 +37,15 @@ NEEDS = {
 
 
 class Parameter(msgspec.Struct, frozen=True):
-    """`low` and `high` bound a number; `choices` are the words of a choice. `within` names the
-    object that it stands in; `needs` what the model must be able to do.
+    """`default` is told of what has one. `low` and `high` bound a number; `choices` are the words
+    of a choice. `within` names the object that it stands in; `needs` what the model must be able
+    to do.
     """
 
     name: str
     kind: Literal["number", "integer", "choice", "flag", "texts"]
     about: Told
+    default: str = ""
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
@@ -88,25 +90,28 @@ def _of(properties: dict[str, Any], within: str = "") -> Iterator[Parameter]:
     for name, schema in properties.items():
         if name in OF_THE_PAGE | NOT_HERE | OTHER_NAMES:
             continue
-        found = _read(name, schema["anyOf"][0] if "anyOf" in schema else schema)
+        found = read(name, schema)
         if found is not None:
             needs = NEEDS.get(within or name, "")
             yield msgspec.structs.replace(found, within=within, needs=needs)
 
 
-def _read(name: str, schema: dict[str, Any]) -> Parameter | None:
-    """None of what has one value only, and of objects."""
-    about = told(schema.get("description", ""))
+def read(name: str, schema: dict[str, Any]) -> Parameter | None:
+    """A field of a request by its schema. None of what has one value only, and of objects."""
+    schema = schema["anyOf"][0] if "anyOf" in schema else schema
+    about, default = told(schema.get("description", "")), schema.get("default", "")
+    default = f"{default:g}" if isinstance(default, float | int) else default
     if name == "stop":
         return Parameter(name, "texts", about)
     choices = schema.get("enum", [])
     if len(choices) > 1:
-        return Parameter(name, "choice", about, choices=tuple(sorted(choices, key=_effort)))
+        ordered = tuple(sorted(choices, key=_effort))
+        return Parameter(name, "choice", about, default, choices=ordered)
     match schema.get("type"):
         case "boolean" if not choices:
             return Parameter(name, "flag", about)
         case "number" | "integer" as kind if schema["minimum"] < schema["maximum"]:
-            return Parameter(name, kind, about, schema["minimum"], schema["maximum"])
+            return Parameter(name, kind, about, default, schema["minimum"], schema["maximum"])
     return None
 
 

@@ -124,7 +124,7 @@ def test_a_refusal_is_told_in_words_with_its_request(person: Person) -> None:
     page = person.go(PAGE)
     ask(page, "x" * 70_000)
     told = page.locator(".answered .notice")
-    expect(told).to_contain_text("提示的字符太多", timeout=WAIT)
+    expect(told).to_contain_text("字符太多", timeout=WAIT)
     expect(page.locator(".facts-line a")).to_contain_text("as-")
     ask(page, Script(pieces=["好"]))  # what was refused is not sent along
     expect(page.locator(".answered .text").nth(1)).to_have_text("好", timeout=WAIT)

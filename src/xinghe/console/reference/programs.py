@@ -9,6 +9,8 @@ from typing import Any
 from unicodedata import east_asian_width
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from xinghe.console.layout.snippet import Snippet
 from xinghe.console.reference.contract import Operation
 from xinghe.console.reference.samples import Sample
@@ -23,8 +25,40 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def programs(operation: Operation, sample: Sample, base_url: str) -> list[Snippet]:
     """The programs that send a sample to the service at this base URL."""
-    request = _Request(operation, sample, base_url)
-    by_client = sample.client is not None
+    path = operation.paths[0]
+    for name, value in sample.places.items():
+        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+    query = urlencode(sample.query, quote_via=quote, safe=":,/")
+    request = Request(
+        sample,
+        operation.method,
+        base_url + path + (f"?{query}" if query else ""),
+        base_url + path.partition("/v3")[0] + "/v3",
+        SESSION_FROM if operation.session else KEY_FROM if operation.scopes else "",
+    )
+    return written(request)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What goes over the wire. `base_url` is that of OpenAI's clients; `secret` the environment
+    variable with what shows its right, empty where none is needed.
+    """
+
+    sample: Sample
+    method: str
+    url: str
+    base_url: str
+    secret: str = KEY_FROM
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        sample = self.sample
+        return None if sample.body is None else {**sample.body, **sample.extra}
+
+
+def written(request: Request) -> list[Snippet]:
+    """A request as programs. Values are those of the languages' own: no text ends one early."""
+    by_client = request.sample.client is not None
     python = _by_python_client(request) if by_client else _python(request)
     node = _by_node_client(request) if by_client else _node(request)
     return [
@@ -34,23 +68,7 @@ def programs(operation: Operation, sample: Sample, base_url: str) -> list[Snippe
     ]
 
 
-class _Request:
-    """What goes over the wire."""
-
-    def __init__(self, operation: Operation, sample: Sample, base_url: str) -> None:
-        path = operation.paths[0]
-        for name, value in sample.places.items():
-            path = path.replace(f"{{{name}}}", quote(value, safe=""))
-        query = urlencode(sample.query, quote_via=quote, safe=":,/")
-        self.sample = sample
-        self.method = operation.method
-        self.url = base_url + path + (f"?{query}" if query else "")
-        self.base_url = base_url + path.partition("/v3")[0] + "/v3"
-        self.secret = SESSION_FROM if operation.session else KEY_FROM if operation.scopes else ""
-        self.body = None if sample.body is None else {**sample.body, **sample.extra}
-
-
-def _curl(request: _Request) -> str:
+def _curl(request: Request) -> str:
     options = "-N " if request.sample.streamed else ""
     if request.method not in ("GET", "POST"):
         options += f"-X {request.method} "
@@ -59,11 +77,12 @@ def _curl(request: _Request) -> str:
         lines.append(f'-H "Authorization: Bearer ${request.secret}"')
     if request.body is not None:
         lines.append('-H "Content-Type: application/json"')
-        lines.append(f"-d '{literal(request.body, 'json', 2)}'")
+        data = literal(request.body, "json", 2).replace("'", "'\\''")
+        lines.append(f"-d '{data}'")
     return " \\\n  ".join(lines)
 
 
-def _python(request: _Request) -> str:
+def _python(request: Request) -> str:
     imports = ["import os"] if request.secret else []
     given = [f'"{request.url}",']
     headers = {}
@@ -87,7 +106,7 @@ def _python(request: _Request) -> str:
     )
 
 
-def _node(request: _Request) -> str:
+def _node(request: Request) -> str:
     given = []
     if request.method != "GET":
         given.append(f'method: "{request.method}",')
@@ -108,7 +127,7 @@ def _node(request: _Request) -> str:
     )
 
 
-def _by_python_client(request: _Request) -> str:
+def _by_python_client(request: Request) -> str:
     sample, client = request.sample, request.sample.client
     assert client is not None
     given = [f'"{client.argument}"'] if client.argument else []
@@ -124,7 +143,7 @@ def _by_python_client(request: _Request) -> str:
     )
 
 
-def _by_node_client(request: _Request) -> str:
+def _by_node_client(request: Request) -> str:
     client = request.sample.client
     assert client is not None
     given = f'"{client.argument}"' if client.argument else ""

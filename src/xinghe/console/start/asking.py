@@ -13,6 +13,7 @@ from xinghe.api.errors import ErrorAnswer, ErrorDetail
 from xinghe.console import advice
 from xinghe.console.calls import Refused, refusal
 from xinghe.console.page import Page
+from xinghe.console.requests import request_of
 
 CHAT = "/v1/chat/completions"
 
@@ -85,7 +86,7 @@ class Run:
                     piece = self._take(events)
                     if piece.text or piece.thought:
                         yield piece
-        self.request = await self._shown()
+        self.request = await request_of(self._page, self.request_id)
 
     def _take(self, events: list[bytes]) -> Piece:
         """What some events of the stream add."""
@@ -105,12 +106,3 @@ class Run:
         self.text += text
         self.thought += thought
         return Piece(text, thought)
-
-    async def _shown(self) -> RequestShown | None:
-        page = self._page
-        try:
-            return await page.api.get(
-                f"/v1/account/requests/{self.request_id}", RequestShown, zone=page.browser.zone
-            )
-        except Refused:
-            return None
