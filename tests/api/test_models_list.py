@@ -41,6 +41,9 @@ def test_documented_limits(api: Api, model: str) -> None:
     assert limits["model"]["max_input_characters"] == 4 * max_input
     assert limits["model"]["max_output_tokens"] == output_max
     assert limits["default_output_tokens"] == output_default
+    thought = limits["max_reasoning_tokens"]
+    assert (thought > 0) == (model in documented.REASONING)
+    assert (0 < limits["default_reasoning_tokens"] <= thought) == (thought > 0)
 
 
 def test_documented_capabilities(api: Api) -> None:

@@ -12,7 +12,7 @@ from xinghe.api.embeddings.schema import text_limits
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, admit
-from xinghe.catalog import Kind, Limits, ModelCard, effective, of_card, of_deployment
+from xinghe.catalog import Capability, Kind, Limits, ModelCard, effective, of_card, of_deployment
 from xinghe.dispatch import ChatDeployment, Deployments
 from xinghe.embedding import Embedder
 
@@ -31,12 +31,18 @@ class LimitsShown(msgspec.Struct):
 
 
 class ChatLimits(msgspec.Struct):
-    """The card's, the deployment's (null: it has none of its own), and what holds."""
+    """The card's, the deployment's (null: it has none of its own), and what holds.
+
+    The reasoning is how long a chain of thought may be asked for, and is where nobody asks; 0 where
+    there is none.
+    """
 
     model: LimitsShown
     deployment: LimitsShown | None
     effective: LimitsShown
     default_output_tokens: int
+    max_reasoning_tokens: int
+    default_reasoning_tokens: int
 
 
 class TextLimits(msgspec.Struct):
@@ -200,11 +206,15 @@ def _describe_chat(deployment: ChatDeployment, card: ModelCard, about: About) ->
     able = deliverable(card, deployment)
     about.capabilities.served = sorted(able)
     about.capabilities.platform = around(able, deployment)
+    thinks = Capability.REASONING in card.capabilities
+    reasoning = card.reasoning_max if thinks else 0
     about.limits = ChatLimits(
         model=_shown(of_card(card)),
         deployment=_shown(served) if served else None,
         effective=_shown(effective(card, deployment.spec)),
         default_output_tokens=card.output_default,
+        max_reasoning_tokens=reasoning,
+        default_reasoning_tokens=min(reasoning, deployment.spec.thinking or reasoning),
     )
     about.ignored_parameters = sorted(card.ignores)
     about.input_ratio, about.output_ratio = card.input_ratio, card.output_ratio

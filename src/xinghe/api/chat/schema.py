@@ -14,6 +14,7 @@ from xinghe.api.chat.conversation import ChatMessage, DocumentedMessage, OpenAIM
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.validation import Form, ModelName, NotEmpty, OnlyFalse, Request
+from xinghe.generation.search import SearchOptions
 from xinghe.generation.search.augment import LEAST, MOST
 
 INT32, INT64 = 2**31 - 1, 2**63 - 1
@@ -30,6 +31,7 @@ MESSAGES = (
     "对话的消息，按时间顺序，最后一条是这次的问题。 "
     "The conversation in order; the last message is what is asked."
 )
+FOUND = SearchOptions().search_number
 DEFAULTS = {"temperature": 0.95, "top_p": 0.7}
 """What the documented service takes where nothing is sent, if the model can do it."""
 
@@ -82,14 +84,10 @@ Parallel = Annotated[bool, _about("是否允许并行调用。 Whether calls may
 LogitBias = Annotated[dict[str, Any], Meta(max_length=0, description=NOT_SERVED)]
 Functions = Annotated[list[Any], _about("Use tools.", maxItems=0)]
 FunctionCall = Annotated[Literal["none", "auto"], _about("Use tool_choice.")]
-Found = Annotated[
-    int, _between(LEAST, MOST, "检索几篇，默认 10。 How many are searched; 10 by default.")
-]
+Found = Annotated[int, _between(LEAST, MOST, "检索几篇。 How many are searched.", default=FOUND)]
 Read = Annotated[
     int,
-    _between(
-        LEAST, MOST, "给模型几篇，默认 10。 How many of them the model is given; 10 by default."
-    ),
+    _between(LEAST, MOST, "给模型几篇。 How many of them the model is given.", default=FOUND),
 ]
 ShortStop = Annotated[str, Meta(min_length=1, max_length=20)]
 LongStop = Annotated[str, Meta(min_length=1, max_length=65536)]

@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from xinghe.api.exchange import PLAYGROUND
 from xinghe.console.calls import Calls
 
-OFFERED = {"chat": "/v1/chat/completions"}
+OFFERED = {"chat": "/v1/chat/completions", "check": "/v1/chat/completions/check"}
 """What the page may ask for, and where the API has it."""
 _FOR_OTHER_SITES = b"access-control-"
 

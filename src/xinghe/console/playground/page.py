@@ -7,15 +7,18 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from xinghe.api.chat.pictures import MOST
 from xinghe.api.models import Model, ModelList
 from xinghe.console import advice
 from xinghe.console.assets import MODULES
 from xinghe.console.page import NotServed, Page
+from xinghe.console.playground import examples
 from xinghe.console.playground.handing import OFFERED, Handed
 from xinghe.console.playground.parameters import parameters, told_of
 from xinghe.console.playground.programs import programs
 from xinghe.console.playground.words import words
 from xinghe.console.route import Route
+from xinghe.pictures import MAX_BYTES
 
 PATH = "/console/playground"
 FAVOURITE = "ernie-3.5-8k"
@@ -32,6 +35,10 @@ async def show(page: Page) -> Response:
         about={each.id: msgspec.json.encode(told_of(each)).decode() for each in models},
         wanted=page.query.get("model", FAVOURITE),
         parameters=parameters(),
+        example_tools=examples.tools(page.text),
+        example_schema=examples.schema(page.text),
+        most_pictures=MOST,
+        most_bytes=MAX_BYTES,
         words=words(page.text),
         advice=advice.all_of(page.text),
     )
@@ -56,9 +63,12 @@ async def code(page: Page) -> Response:
             )
     try:
         body = msgspec.json.decode(data, type=dict[str, Any])
+        written = programs(f"{page.base_url}/v1", body)
     except msgspec.DecodeError:
         raise NotServed(400, "请求不是 JSON。", "The request is not JSON.") from None
-    return page.render("playground/code.html", programs=programs(f"{page.base_url}/v1", body))
+    except RecursionError:
+        raise NotServed(400, "请求嵌套太深。", "It is nested too deeply.") from None
+    return page.render("playground/code.html", programs=written)
 
 
 async def _models(page: Page) -> list[Model]:

@@ -15,8 +15,8 @@ from xinghe.console.reference.told import Told, told
 
 OF_THE_PAGE = {"model", "messages", "stream", "stream_options"}
 """What the page itself fills in."""
-NOT_HERE = {"tools", "tool_choice", "parallel_tool_calls", "response_format"}
-"""What only a program can use: the page has no form for it."""
+APART = {"tools", "tool_choice", "parallel_tool_calls", "response_format"}
+"""What has a form of its own on the page."""
 OTHER_NAMES = {
     "max_tokens",
     "function_call",
@@ -34,6 +34,8 @@ NEEDS = {
     "web_search": "web_search",
 }
 """What the model must be able to do."""
+IGNORED = ("thinking_budget", "reasoning_effort")
+"""Of these, what is passed over where it is not; the others are refused."""
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -78,17 +80,28 @@ def told_of(model: Model) -> dict[str, Any]:
     """What the page's scripts know of a model."""
     about = model.xinghe
     limits = about.limits if about.limits is not msgspec.UNSET else None
+    able = about.capabilities.served
+    lacking = [name for name in IGNORED if NEEDS[name] not in able]
+    ranges = {}
+    if limits:
+        ranges["max_completion_tokens"] = {
+            "most": limits.effective.max_output_tokens,
+            "default": limits.default_output_tokens,
+        }
+        ranges["thinking_budget"] = {
+            "most": limits.max_reasoning_tokens,
+            "default": limits.default_reasoning_tokens,
+        }
     return {
-        "most": limits.effective.max_output_tokens if limits else None,
-        "default": limits.default_output_tokens if limits else None,
-        "ignored": about.ignored_parameters or [],
-        "able": about.capabilities.served,
+        "ranges": ranges,
+        "ignored": [*(about.ignored_parameters or []), *lacking],
+        "able": able,
     }
 
 
 def _of(properties: dict[str, Any], within: str = "") -> Iterator[Parameter]:
     for name, schema in properties.items():
-        if name in OF_THE_PAGE | NOT_HERE | OTHER_NAMES:
+        if name in OF_THE_PAGE | APART | OTHER_NAMES:
             continue
         found = read(name, schema)
         if found is not None:

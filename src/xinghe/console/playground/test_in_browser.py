@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, expect
-from tests.kit.chromium import Person, chromium
+from playwright.sync_api import Browser, Route, expect
+from tests.kit.chromium import Person
 from tests.kit.models import CHAT
 from tests.kit.playing import PAGE, RUN
 from tests.kit.script import Script
 from tests.kit.server import Server
+from tests.kit.talking import WAIT, ask, asked_bodies, ended
 from tests.kit.upstream import Upstream
 from tests.kit.visitor import Visitor
 
 ABLE = "scripted-able"
-WAIT = 20_000
-"""Milliseconds."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def person(browser: Browser, member: Visitor) -> Person:
-    person = Person(browser, member.url)
-    person.bring(member.cookies)
-    return person
-
-
-def ask(page: Page, script: Script | str, model: str = CHAT) -> None:
-    page.get_by_role("combobox", name="模型").select_option(model)
-    question = script if isinstance(script, str) else script.prompt
-    page.get_by_role("textbox", name="问题").fill(question)
-    page.get_by_role("button", name="发送").click()
-
-
-def ended(page: Page) -> None:
-    expect(page.get_by_role("button", name="停止")).to_be_hidden(timeout=WAIT)
 
 
 def test_an_answer_comes_as_it_is_made(person: Person, upstream: Upstream) -> None:
@@ -159,24 +132,16 @@ def test_who_is_signed_out_meanwhile_is_told_where_to_sign_in(
     assert link.get_attribute("href") == "/?next=/console/playground"
 
 
-def asked_bodies(page: Page) -> list[Any]:
-    """The bodies of what the page asks from now on."""
-    sent: list[Any] = []
-
-    def note(asked: Request) -> None:
-        if RUN in asked.url:
-            sent.append(asked.post_data_json)
-
-    page.on("request", note)
-    return sent
-
-
 def test_what_is_set_is_sent_and_kept(person: Person) -> None:
     page = person.go(PAGE)
     sent = asked_bodies(page)
     page.get_by_role("combobox", name="模型").select_option(CHAT)
     expect(page.locator("[name=reasoning_effort]")).to_be_hidden()
+    expect(page.locator("#ignored")).to_contain_text(f"{CHAT} 会忽略：thinking_budget")
     page.get_by_role("combobox", name="模型").select_option(ABLE)
+    expect(page.locator("#ignored")).to_be_hidden()
+    thought = page.locator("[name=thinking_budget]")
+    assert (thought.get_attribute("max"), thought.get_attribute("placeholder")) == ("512", "512")
     page.get_by_label("系统提示").fill("简短")
     page.locator("[name=temperature]").fill("0.3")
     page.locator("[name=reasoning_effort]").select_option("low")

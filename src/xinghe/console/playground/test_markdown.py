@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
-from tests.kit.chromium import Person, chromium
+from playwright.sync_api import Locator, Page, Route, expect
+from tests.kit.chromium import Person
 from tests.kit.models import CHAT
 from tests.kit.playing import PAGE, RUN
-from tests.kit.visitor import Visitor
 
 WAIT = 30_000
 """Milliseconds."""
@@ -41,19 +40,6 @@ $$\\frac{1}{2}$$
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def person(browser: Browser, member: Visitor) -> Person:
-    person = Person(browser, member.url)
-    person.bring(member.cookies)
-    return person
-
-
 def answered(page: Page, pieces: Sequence[str], number: int = 0) -> Locator:
     """The text of the answer of that number, which has these pieces."""
 
@@ -67,9 +53,9 @@ def answered(page: Page, pieces: Sequence[str], number: int = 0) -> Locator:
         route.fulfill(body=body, headers=headers)
 
     page.route(f"**{RUN}", answer, times=1)
-    page.get_by_role("combobox", name="模型").select_option(CHAT)
+    page.get_by_role("combobox", name="模型", exact=True).select_option(CHAT)
     page.get_by_role("textbox", name="问题").fill("问")
-    page.get_by_role("button", name="发送").click()
+    page.get_by_role("button", name="发送", exact=True).click()
     expect(page.locator(".answered .facts-line").nth(number)).to_be_visible(timeout=WAIT)
     return page.locator(".answered .text").nth(number)
 

@@ -2,11 +2,13 @@
 
 import { Refusal } from "./stream.js";
 
-/** A new answer of a model: plain data, which the browser can keep. */
-export function newAnswer(model) {
+const MOST_CALLS = 128;
+
+/** A new answer of a model: plain data, which the browser can keep. `json`: its text is JSON. */
+export function newAnswer(model, json = false) {
   return {
-    role: "assistant", model, text: "", thought: "", sources: [], finish: "", requestId: "",
-    usage: null, firstMs: null, state: "waiting", problem: null,
+    model, json, text: "", thought: "", calls: [], answered: false, sources: [], finish: "",
+    requestId: "", ignored: "", usage: null, firstMs: null, lastMs: null, state: "waiting", problem: null,
   };
 }
 
@@ -16,18 +18,34 @@ export function add(answer, event, since) {
   for (const { delta = {}, finish_reason: finish } of event.choices ?? []) {
     const text = (delta.content ?? "") + (delta.refusal ?? "");
     const thought = delta.reasoning_content ?? "";
-    if ((text || thought) && answer.firstMs === null) {
-      answer.firstMs = Math.round(performance.now() - since);
+    const made = Boolean(text || thought || delta.tool_calls?.length);
+    if (made) {
+      answer.lastMs = performance.now() - since;
+      answer.firstMs ??= answer.lastMs;
       answer.state = "answering";
     }
-    if (text || thought || finish) said = true;
+    if (made || finish) said = true;
     answer.text += text;
     answer.thought += thought;
+    for (const part of delta.tool_calls ?? []) addCall(answer.calls, part);
     if (finish) answer.finish = finish;
   }
   if (event.search_results?.length) answer.sources = event.search_results;
   if (event.usage) answer.usage = event.usage;
   return said;
+}
+
+/** A call comes in parts: its name first, then pieces of its arguments. */
+function addCall(calls, { index, id = "", function: part = {} }) {
+  let call = calls.find((each) => each.index === index);
+  if (!call) {
+    if (calls.length >= MOST_CALLS) return;
+    call = { index, id: "", name: "", arguments: "", result: "" };
+    calls.push(call);
+  }
+  call.id ||= id;
+  call.name += part.name ?? "";
+  call.arguments += part.arguments ?? "";
 }
 
 /** Note why an answer ended before its end. */
@@ -41,19 +59,4 @@ export function fail(answer, fault) {
   } else {
     answer.problem = { code: answer.requestId ? "broken" : "unreachable", message: "", again: "" };
   }
-}
-
-/** The messages of a conversation as the API takes them: what failed is not told to the model. */
-export function asSent(turns) {
-  const sent = [];
-  for (const turn of turns) {
-    if (turn.role === "user") {
-      // Of two questions in a row, the first was never answered.
-      if (sent.at(-1)?.role === "user") sent.pop();
-      sent.push({ role: "user", content: turn.text });
-    } else if (turn.text) {
-      sent.push({ role: "assistant", content: turn.text });
-    }
-  }
-  return sent;
 }

@@ -11,6 +11,14 @@ export function element(name, more = {}, ...children) {
   return made;
 }
 
+/** Characters that turn the order of those behind them. */
+const TURNING = /[\u202A-\u202E\u2066-\u2069]/g;
+
+/** A text of which no part can hide what stands behind it: what turns it is named. */
+export function visible(text) {
+  return text.replace(TURNING, (each) => `[U+${each.charCodeAt(0).toString(16).toUpperCase()}]`);
+}
+
 /**
  * Have `work` done at once, and then at most once for each picture that is drawn, however often it
  * is asked for; again if it returns that there is more. What takes long is done less often: most of

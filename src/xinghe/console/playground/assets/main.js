@@ -1,11 +1,12 @@
-// The page: its form, its conversation, and one answer at a time.
+// The page: its form, its conversation, and what is set beside it.
 
-import { add, asSent, fail, newAnswer } from "./answer.js";
-import { showCode } from "./programs.js";
-import { Parameters } from "./parameters.js";
+import { messagesOf, newRound } from "./conversation.js";
+import { Models } from "./models.js";
+import { Pictures } from "./pictures.js";
+import { named, showCode } from "./programs.js";
+import { Settings } from "./settings.js";
 import { Store } from "./store.js";
-import { ask } from "./stream.js";
-import { AnswerView, questionView } from "./view.js";
+import { Talk } from "./talk.js";
 import { word } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -15,13 +16,22 @@ class Playground {
   constructor(root) {
     this.mark = root.dataset.mark;
     this.store = new Store(root.dataset.member);
-    this.parameters = new Parameters($("parameters"), $("model"));
-    this.turns = [];
+    this.models = new Models(root, () => {
+      this.#follow();
+      this.#keep();
+    });
+    this.pictures = new Pictures($("pictures"));
+    const onChange = () => this.#keep();
+    this.settings = new Settings(root, { mark: this.mark, models: this.models, onChange });
+    this.talk = new Talk($("turns"), {
+      mark: this.mark,
+      request: (model, messages) => this.settings.request(model, messages),
+      onState: (state) => this.#tell(state),
+      onEdit: (round) => this.edit(round),
+    });
+    this.talk.onRetry = (round, side, answer) => this.retry(round, side, answer);
     this.editing = null;
-    this.running = null;
-    this.follows = true;
-    // Whoever scrolls up to read is left where he reads.
-    addEventListener("scroll", () => { this.follows = isAtEnd(); }, { passive: true });
+    this.#follow();
     $("ask").addEventListener("submit", (event) => {
       event.preventDefault();
       this.send();
@@ -32,173 +42,106 @@ class Playground {
       event.preventDefault();
       this.send();
     });
-    $("stop").addEventListener("click", () => this.running?.abort());
+    $("stop").addEventListener("click", () => this.talk.stop());
     $("clear").addEventListener("click", () => this.clear());
     $("unedit").addEventListener("click", () => this.edit(null));
-    $("show-code").addEventListener("click", () => {
-      const text = $("question").value.trim();
-      const turns = text ? [...this.turns, { role: "user", text }] : this.turns;
-      const body = this.#request(turns);
-      if (!body.messages.some(({ role }) => role === "user")) say(word("empty"));
-      else if (this.parameters.check()) showCode(body, this.mark);
-    });
-    $("parameters").addEventListener("change", () => this.#keep());
-    if (matchMedia("(max-width: 64rem)").matches) $("set").open = false;
+    $("show-code").addEventListener("click", () => this.showCode());
+    if (matchMedia("(max-width: 64rem)").matches) {
+      for (const each of root.querySelectorAll(".settings > details")) each.open = false;
+    }
   }
 
   /** Show what this browser has kept. */
   async begin() {
     try {
-      const { turns, model, parameters } = await this.store.read();
-      this.turns = turns;
-      if (model && !new URLSearchParams(location.search).has("model")) choose($("model"), model);
-      this.parameters.restore(parameters ?? {});
+      const kept = await this.store.read();
+      if (!new URLSearchParams(location.search).has("model")) this.models.choose(kept.models);
+      this.settings.restore(kept.settings);
+      this.#show(kept.rounds);
+      this.#follow();
     } catch {
       say(word("unkept"));
-    }
-    for (const turn of this.turns) {
-      // A page that was closed meanwhile has not heard the end.
-      if (turn.state === "waiting" || turn.state === "answering") turn.state = "stopped";
-      this.#show(turn);
     }
   }
 
   async send() {
     const text = $("question").value;
-    if (!text.trim() || this.running || !this.parameters.check()) return;
-    $("question").value = "";
-    if (this.editing) this.#cut(this.editing);
-    this.edit(null);
-    const question = { role: "user", text };
-    this.turns.push(question);
-    this.#show(question);
-    await this.#answer();
+    if (!text.trim() || this.talk.busy || !this.settings.check()) return;
+    if (this.editing) this.talk.cut(this.editing);
+    const round = newRound(text, this.pictures.list);
+    this.#edits(null);
+    $("nothing").hidden = true;
+    await this.talk.ask(round, this.models.chosen);
+  }
+
+  async retry(round, side, answer) {
+    if (this.talk.busy || !this.settings.check()) return;
+    await this.talk.retry(round, side, answer, this.models.chosen[side] ?? answer.model);
   }
 
   async clear() {
-    this.running?.abort();
-    this.turns = [];
+    this.talk.show([]);
     this.#edits(null);
-    $("turns").replaceChildren();
-    $("nothing").hidden = false;
     await this.store.clear().catch(() => {});
+    $("nothing").hidden = false;
     $("question").focus();
-  }
-
-  /** Have the conversation, as it stands, answered. */
-  async #answer() {
-    const { turns } = this;
-    const answer = newAnswer($("model").value);
-    const body = this.#request(turns);
-    turns.push(answer);
-    const view = this.#show(answer);
-    this.running = new AbortController();
-    this.#busy(true);
-    this.#keep();
-    const since = performance.now();
-    try {
-      await ask("chat", body, {
-        mark: this.mark,
-        signal: this.running.signal,
-        onBegun: (id) => { answer.requestId = id; },
-        onEvent: (event) => {
-          if (add(answer, event, since)) view.changed();
-        },
-      });
-      answer.state = "done";
-    } catch (fault) {
-      fail(answer, fault);
-    }
-    view.changed();
-    this.running = null;
-    this.#busy(false);
-    say(word(answer.state));
-    if (turns === this.turns) this.#keep();
   }
 
   /** Have an earlier question in the field, to be replaced; null: none. */
-  edit(turn) {
-    if (this.running) return;
-    this.#edits(turn);
-    if (turn === null) return;
-    $("question").value = turn.text;
+  edit(round) {
+    if (this.talk.busy) return;
+    this.#edits(round);
     $("question").focus();
   }
 
-  #edits(turn) {
-    this.editing = turn;
-    $("editing").hidden = turn === null;
-  }
-
-  async retry(turn) {
-    if (this.running || !this.parameters.check()) return;
-    this.#cut(turn);
-    await this.#answer();
-  }
-
-  /** Drop a turn and all behind it. */
-  #cut(turn) {
-    const at = this.turns.indexOf(turn);
-    this.turns.splice(at);
-    while ($("turns").children.length > at) $("turns").lastChild.remove();
-  }
-
-  #request(turns) {
-    const { system, values } = this.parameters;
-    const messages = asSent(turns);
-    if (system) messages.unshift({ role: "system", content: system });
-    return {
-      model: $("model").value,
-      messages,
-      stream: true,
-      stream_options: { include_usage: true },
-      ...values,
-    };
-  }
-
-  #show(turn) {
-    $("nothing").hidden = true;
-    if (turn.role === "user") {
-      $("turns").append(questionView(turn, (asked) => this.edit(asked)));
-      toEnd();
-      return null;
+  /** The very request as programs: with what is being typed, or the last one. */
+  showCode() {
+    const text = $("question").value.trim();
+    const rounds = text ? [...this.talk.rounds, newRound(text, this.pictures.list)] : this.talk.rounds;
+    if (!rounds.length) say(word("empty"));
+    else if (this.settings.check()) {
+      const [model] = this.models.chosen;
+      showCode(this.settings.request(model, messagesOf(rounds, 0, named)), this.mark);
     }
-    const view = new AnswerView(turn, {
-      onDrawn: () => { if (this.follows) toEnd(); },
-      onRetry: (answer) => this.retry(answer),
-    });
-    this.follows = true;
-    $("turns").append(view.root);
-    return view;
   }
 
-  #busy(is) {
-    $("stop").hidden = !is;
-    $("send").disabled = is;
-    if (is) say(word("answering"));
+  #edits(round) {
+    this.editing = round;
+    $("editing").hidden = round === null;
+    $("question").value = round?.text ?? "";
+    this.pictures.set(round?.pictures ?? []);
   }
 
-  #keep() {
-    const { kept: parameters } = this.parameters;
-    const kept = { turns: this.turns, model: $("model").value, parameters };
-    this.store.write(kept).catch(() => say(word("unkept")));
+  #follow() {
+    this.settings.follow();
+    this.pictures.follow(this.models.able);
   }
-}
 
-function choose(select, value) {
-  if ([...select.options].some((each) => each.value === value)) select.value = value;
+  #show(rounds) {
+    this.talk.show(rounds);
+    $("nothing").hidden = rounds.length > 0;
+  }
+
+  /** An answer has begun, or ended: then that is told once it is kept. */
+  async #tell(state) {
+    const { busy, rounds } = this.talk;
+    this.pictures.before = rounds.reduce((sum, { pictures }) => sum + pictures.length, 0);
+    if (!busy) await this.#keep();
+    if (busy !== this.talk.busy) return;
+    $("stop").hidden = !busy;
+    $("send").disabled = busy;
+    say(word(busy ? "answering" : state));
+    if (busy) this.#keep();
+  }
+
+  async #keep() {
+    const kept = { rounds: this.talk.rounds, models: this.models.chosen, settings: this.settings.kept };
+    await this.store.write(kept).catch(() => say(word("unkept")));
+  }
 }
 
 function say(text) {
   $("said").textContent = text;
-}
-
-function isAtEnd() {
-  return innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
-}
-
-function toEnd() {
-  scrollTo(0, document.documentElement.scrollHeight);
 }
 
 const root = $("play");

@@ -1,30 +1,37 @@
 // The form of parameters: what is set goes into the request, what is empty is left to the model.
 
+import { word } from "./words.js";
+
 /** The fields of the form, for whichever model is chosen. */
 export class Parameters {
-  constructor(form, model) {
+  constructor(form) {
     this.form = form;
-    this.model = model;
-    model.addEventListener("change", () => this.follow());
+    this.ignored = form.querySelector("#ignored");
     form.addEventListener("submit", (event) => event.preventDefault());
-    this.follow();
   }
 
-  /** Offer what the chosen model takes. */
-  follow() {
-    const about = JSON.parse(this.model.selectedOptions[0]?.dataset.about ?? "{}");
+  /** Offer what any of the chosen models takes. */
+  follow(about, chosen) {
     for (const field of this.#fields()) {
       const label = field.closest("label");
-      const { needs } = label.dataset;
-      const is = (!needs || about.able?.includes(needs)) && !about.ignored?.includes(field.name);
-      field.disabled = label.hidden = !is;
+      field.disabled = label.hidden = !about.some((each) => takes(each, field));
     }
-    const most = this.form.elements.max_completion_tokens;
-    if (most && about.most) {
-      most.max = about.most;
-      most.placeholder = String(about.default);
-      most.closest("label").querySelector(".hint").textContent = `1–${about.most.toLocaleString("en")}`;
-    }
+    for (const name of Object.keys(about[0].ranges)) this.#bound(name, about);
+    const told = about.map(({ ignored }, at) => ignored.length
+      && word("ignored", { model: chosen[at], names: ignored.join(", ") }));
+    this.ignored.textContent = told.filter(Boolean).join("\n");
+  }
+
+  /** A range that each model has of its own: what is set has to be in all of them. */
+  #bound(name, about) {
+    const field = this.form.elements[name];
+    const ranges = about.map((each) => each.ranges[name]).filter((each) => each?.most);
+    if (!field || !ranges.length) return;
+    const most = Math.min(...ranges.map((each) => each.most));
+    const usual = new Set(ranges.map((each) => each.default));
+    field.max = most;
+    field.placeholder = usual.size === 1 ? String(ranges[0].default) : word("default");
+    field.closest("label").querySelector(".hint").textContent = `1–${most.toLocaleString("en")}`;
   }
 
   /** Whether all is in its range; if not, the browser says where. */
@@ -39,11 +46,11 @@ export class Parameters {
     return this.form.elements.system.value.trim();
   }
 
-  /** What is set, as the API takes it. */
-  get values() {
+  /** What is set, as the API takes it for a model. */
+  valuesFor(about) {
     const values = {};
     for (const field of this.#fields()) {
-      const value = field.disabled ? undefined : read(field);
+      const value = takes(about, field) ? read(field) : undefined;
       if (value === undefined) continue;
       const [name, within] = field.name.split(".").reverse();
       if (within) (values[within] ??= {})[name] = value;
@@ -66,12 +73,17 @@ export class Parameters {
       if (field.type === "checkbox") field.checked = kept[field.name];
       else field.value = kept[field.name];
     }
-    this.follow();
   }
 
   #fields(all = false) {
     return [...this.form.elements].filter((each) => each.name && (all || each.dataset.kind));
   }
+}
+
+/** Whether a model takes a field's parameter. */
+function takes({ able, ignored }, field) {
+  const { needs } = field.closest("label").dataset;
+  return (!needs || able.includes(needs)) && !ignored.includes(field.name);
 }
 
 function read(field) {

@@ -14,6 +14,11 @@ export async function showCode(body, mark) {
   dialog.showModal();
 }
 
+/** A picture by its name: programs read it from a file, for its bytes are for nobody to look at. */
+export function named({ name, url }) {
+  return `${url.split(";", 1)[0]};name=${encodeURIComponent(name)};base64,`;
+}
+
 document.getElementById("code-close")?.addEventListener("click", () => {
   document.getElementById("code").close();
 });

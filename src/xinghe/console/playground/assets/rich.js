@@ -4,7 +4,7 @@
 import { Lexer, Marked, Parser } from "../marked.js";
 import DOMPurify from "../purify.js";
 import { dressCode } from "./code.js";
-import { element } from "./dom.js";
+import { element, visible } from "./dom.js";
 import { mathExtensions, typeset } from "./math.js";
 import { word } from "./words.js";
 
@@ -21,8 +21,6 @@ const SAFE = {
   RETURN_DOM_FRAGMENT: true,
 };
 const OURS = /^(?:https?:\/\/|mailto:)/i;
-/** Characters that turn the order of those behind them: they are named where they stand. */
-const TURNING = /[\u202A-\u202E\u2066-\u2069]/g;
 
 const escape = (text) => text.replace(/[&<>"']/g, (each) => `&#${each.charCodeAt(0)};`);
 
@@ -116,8 +114,7 @@ function nameTurning(fragment) {
   const texts = document.createTreeWalker(fragment, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const node = texts.currentNode;
-    if (node.data.search(TURNING) < 0) continue;
-    node.data = node.data.replace(TURNING, (each) =>
-      `[U+${each.charCodeAt(0).toString(16).toUpperCase()}]`);
+    const named = visible(node.data);
+    if (named !== node.data) node.data = named;
   }
 }

@@ -9,7 +9,7 @@ export class Store {
   }
 
   async read() {
-    return (await this.#do("readonly", (table) => table.get(KEY))) ?? { turns: [] };
+    return (await this.#do("readonly", (table) => table.get(KEY))) ?? { rounds: [] };
   }
 
   async write(conversation) {
@@ -33,8 +33,12 @@ export class Store {
 
 function open(name) {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.open(name, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore("kept");
+    const request = indexedDB.open(name, 2);
+    request.onupgradeneeded = () => {
+      const { result } = request;
+      if (result.objectStoreNames.contains("kept")) result.deleteObjectStore("kept");
+      result.createObjectStore("kept");
+    };
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });

@@ -11,7 +11,8 @@ export class Refusal extends Error {
 }
 
 /**
- * Ask, and call `onEvent` with each event as it comes. `onBegun` is told the request's id.
+ * Ask, and call `onEvent` with each event as it comes. `onBegun` is told the request's id, and
+ * the names of parameters that were passed over.
  * Throws `Refusal`, an AbortError where `signal` stopped it, and TypeError for a broken network.
  */
 export async function ask(operation, body, { mark, signal, onBegun, onEvent }) {
@@ -24,7 +25,7 @@ export async function ask(operation, body, { mark, signal, onBegun, onEvent }) {
     signal,
   });
   const requestId = response.headers.get("x-request-id") ?? "";
-  onBegun(requestId);
+  onBegun(requestId, ignored(response.headers));
   if (!response.ok) throw await refused(response, requestId);
   let ended = false;
   for await (const data of events(response.body)) {
@@ -39,6 +40,16 @@ export async function ask(operation, body, { mark, signal, onBegun, onEvent }) {
     onEvent(event);
   }
   if (!ended) throw new TypeError("the answer was broken off");
+}
+
+/** Parameters that had no effect, as the API names them in a header. */
+function ignored(headers) {
+  const names = headers.get("x-ignored-parameters") ?? "";
+  try {
+    return decodeURIComponent(names);
+  } catch {
+    return names;
+  }
 }
 
 async function refused(response, requestId) {

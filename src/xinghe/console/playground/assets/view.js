@@ -1,33 +1,74 @@
 // How turns of a conversation look. Each has a view, which is told when its turn has changed.
 
-import { element, paced } from "./dom.js";
+import { CallsView } from "./calls.js";
+import { element, paced, visible } from "./dom.js";
+import { JsonView } from "./json-view.js";
 import { Markdown } from "./markdown.js";
+import { thumbnails } from "./pictures.js";
 import { word } from "./words.js";
 
+/** A round: its question, and beside each other the answers of each side. */
+export class RoundView {
+  constructor(round, { onEdit, ...actions }) {
+    this.actions = actions;
+    this.columns = round.sides.map(() => ({ root: element("div", { className: "side" }), views: [] }));
+    this.answers = element("li", { className: "turn answers" }, ...this.columns.map(({ root }) => root));
+    this.answers.classList.toggle("two", this.columns.length > 1);
+    this.roots = [question(round, onEdit), this.answers];
+  }
+
+  /** Show another answer of a side. */
+  add(side, answer) {
+    const { onDrawn, onRetry, onResults } = this.actions;
+    const view = new AnswerView(answer, {
+      onDrawn,
+      onRetry: () => onRetry(side, answer),
+      onResults: () => onResults(side, answer),
+    });
+    const { root, views } = this.columns[side];
+    views.push(view);
+    root.append(view.root);
+    return view;
+  }
+
+  /** Take away the last answers of a side. */
+  drop(side, count) {
+    const { views } = this.columns[side];
+    for (const view of views.splice(views.length - count)) view.root.remove();
+  }
+
+  /** Draw a side anew. */
+  draw(side) {
+    for (const view of this.columns[side].views) view.changed();
+  }
+}
+
 /** A question, and a button to change it. */
-export function questionView(turn, onEdit) {
+function question(round, onEdit) {
   const edit = element("button", { type: "button", className: "quiet" }, word("edit"));
-  edit.addEventListener("click", () => onEdit(turn));
+  edit.addEventListener("click", onEdit);
   return element("li", { className: "turn asked" },
     element("p", { className: "by" }, word("you"), edit),
-    element("div", { className: "text plain", dir: "auto" }, turn.text));
+    thumbnails(round.pictures),
+    element("div", { className: "text plain", dir: "auto" }, visible(round.text)));
 }
 
 /** An answer that may still be growing: `root` is its element, `changed` has it drawn anew. */
 export class AnswerView {
-  constructor(turn, { onDrawn, onRetry }) {
+  constructor(turn, { onDrawn, onRetry, onResults }) {
     this.turn = turn;
     this.retry = element("button", { type: "button", className: "quiet" }, word("retry"));
-    this.retry.addEventListener("click", () => onRetry(turn));
+    this.retry.addEventListener("click", onRetry);
     this.text = element("div", { className: "text" });
-    this.markdown = new Markdown(this.text);
+    this.shown = turn.json ? new JsonView(this.text) : new Markdown(this.text);
+    this.calls = new CallsView(turn, onResults);
     this.thought = element("div", { className: "thought", dir: "auto" });
     this.thoughts = element("details", { className: "thoughts", hidden: true, open: true },
       element("summary", {}, word("thought")), this.thought);
     this.end = element("div", { className: "end" });
-    this.root = element("li", { className: "turn answered" },
+    this.root = element("div", { className: "answered" },
       element("p", { className: "by" }, element("bdi", {}, turn.model)),
-      this.thoughts, this.text, this.end);
+      this.thoughts, this.text, this.calls.form, this.end);
     this.changed = paced(() => {
       const isMore = this.#draw();
       onDrawn();
@@ -40,7 +81,8 @@ export class AnswerView {
     const { turn } = this;
     grow(this.thought, turn.thought);
     this.thoughts.hidden = !turn.thought;
-    const isMore = this.markdown.update(turn.text, turn.sources);
+    this.calls.draw();
+    const isMore = this.shown.update(turn.text, turn.sources);
     const busy = turn.state === "waiting" || turn.state === "answering";
     this.root.setAttribute("aria-busy", String(busy));
     this.end.replaceChildren(...(busy ? [waiting(turn)] : [...ending(turn), this.retry]));
@@ -56,7 +98,7 @@ function grow(place, text) {
 }
 
 function waiting(turn) {
-  const said = turn.text ? "" : word(turn.thought ? "thinking" : "waiting");
+  const said = turn.text || turn.calls.length ? "" : word(turn.thought ? "thinking" : "waiting");
   return element("p", { className: "hint" }, said);
 }
 
@@ -83,7 +125,7 @@ function note(turn) {
   if (turn.state === "stopped") said = word("stopped");
   else if (turn.finish === "length") said = word("length");
   else if (turn.finish === "content_filter") said = word("filtered");
-  else if (turn.state === "done" && !turn.text) said = word("silent");
+  else if (turn.state === "done" && !turn.text && !turn.calls.length) said = word("silent");
   return said ? element("p", { className: "hint" }, said) : null;
 }
 
@@ -106,7 +148,11 @@ function facts(turn) {
     const { prompt_tokens: read, completion_tokens: made } = turn.usage;
     told.push(word("tokens", { in: read.toLocaleString("en"), out: made.toLocaleString("en") }));
   }
+  const made = turn.usage?.completion_tokens;
+  const seconds = (turn.lastMs - turn.firstMs) / 1000;
+  if (made > 1 && seconds > 0) told.push(word("speed", { speed: ((made - 1) / seconds).toFixed(1) }));
   if (turn.firstMs !== null) told.push(word("first", { seconds: (turn.firstMs / 1000).toFixed(2) }));
+  if (turn.ignored) told.push(word("passed-over", { names: visible(turn.ignored) }));
   if (!turn.requestId && !told.length) return null;
   const line = element("p", { className: "hint facts-line" }, told.join(" · "));
   if (turn.requestId) {
