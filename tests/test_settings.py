@@ -51,6 +51,11 @@ def test_what_stands_on_a_bill_can_be_printed(
         load(str(tmp_path), environ={f"XINGHE_BILL__{name.upper()}": value})
 
 
+def test_a_folder_of_backups_is_named_by_its_whole_path(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"`folder` is 'backups', allowed: a whole path"):
+        load(str(tmp_path), environ={"XINGHE_BACKUPS__FOLDER": "backups"})
+
+
 def test_a_key_of_many_parts_is_told_by_its_line(tmp_path: Path) -> None:
     for text in ("server" + ".x" * 100_000, '"server"' + " . 'x'" * 100_000, "x={y" + ".x" * 99):
         (tmp_path / "xinghe.toml").write_text(f"# ours\n{text} = 1\n")

@@ -84,6 +84,7 @@ from xinghe.search.service import SearchService
 from xinghe.settings import Settings
 from xinghe.signin import Sessions, SignIn
 from xinghe.storage import Database
+from xinghe.upkeep import Backups, Examination
 from xinghe.usage.failures import Failures
 
 log = structlog.get_logger(__name__)
@@ -153,6 +154,7 @@ class System:
         elsewhere += probe_routes(self.readiness)
         bodies = BodyBudget(settings.server.max_bodies_bytes)
         signin = SignIn(database, settings.signin, principals, settings.server.base_url)
+        examination, backups = Examination(settings), Backups(settings, database)
         operators = AdminServices(
             principals,
             database,
@@ -164,6 +166,9 @@ class System:
             signin.passwords,
             self.follower,
             services.moderator,
+            self.readiness,
+            examination,
+            backups,
             settings.payment,
         )
         console = Console(settings, lambda: self.app, Router(elsewhere))
@@ -227,6 +232,8 @@ class System:
             (services.vetting.start, services.vetting.aclose),
             (principals.sweeping.start, principals.sweeping.stop),
             (_when_asked, signin.aclose),
+            (_when_asked, examination.aclose),
+            (_when_asked, backups.aclose),
             (services.lapses.looking.start, services.lapses.looking.stop),
             (services.concurrency.looking.start, services.concurrency.looking.stop),
             (self.follower.start, self.follower.stop),

@@ -23,14 +23,18 @@ from xinghe.accounts.tables import NewToken
 from xinghe.accounts.tokens import create_token, new_secret
 from xinghe.admin import Admin, AdminServices
 from xinghe.api.body import BodyBudget
+from xinghe.api.elsewhere import Readiness
 from xinghe.configuration import Configurations, Follower, Version
 from xinghe.dispatch import Live
 from xinghe.idempotency import IdempotencyStore
 from xinghe.limits import Limiter
 from xinghe.safety import Moderator
 from xinghe.settings import Settings
+from xinghe.settings.backups import Backups as BackupSettings
 from xinghe.signin import Passwords, Sessions
 from xinghe.storage import Connection, Database
+from xinghe.upkeep import Backups, Examination
+from xinghe.upkeep.command import Ended
 
 T = TypeVar("T")
 
@@ -67,7 +71,14 @@ class Desk:
 
     def __init__(self, folder: Path, url: str, *, qps: float = 0, rpm: int = 0) -> None:
         self._runner = asyncio.Runner()
-        self._settings = settings = Settings(data=str(folder))
+        self.folder = folder
+        self.backups = folder / "backups"
+        self.backups.mkdir(exist_ok=True)
+        (self.backups / "old.backup").touch()
+        settings = Settings(data=str(folder), backups=BackupSettings(str(self.backups)))
+        self._settings = settings
+        self.commands: list[tuple[str, ...]] = []
+        """What was asked of the command line, which says nothing."""
         self._place = folder, url
         catalog = catalog_of(settings)
         limits = catalog.limits.__class__(qps=qps, rpm=rpm, tpm=0)
@@ -87,17 +98,21 @@ class Desk:
         database = self.run(Database.open(*self._place))
         self._databases.append(database)
         configurations = Configurations(database, self._settings)
+        live, moderator = Live(self.catalog, self._settings, _no_image), Moderator()
         services = AdminServices(
             Sessions(database, self._settings.signin),
             database,
             Limiter(),
-            Live(self.catalog, self._settings, _no_image),
+            live,
             BodyBudget(2**23),
             IdempotencyStore(database, self._settings.idempotency),
             self._settings.server,
             self.passwords,
             Follower(configurations, self),
-            Moderator(),
+            moderator,
+            Readiness(live, moderator, database),
+            Examination(self._settings, self.command),
+            Backups(self._settings, database, self.command),
         )
         return Admin(services, elsewhere=_nowhere)
 
@@ -106,6 +121,16 @@ class Desk:
         if self._unable:
             raise OSError(self._unable)
         self.served = version
+
+    async def command(
+        self, *arguments: str, within: float, environment: Mapping[str, str]
+    ) -> Ended:
+        """In the place of a process of its own, whose start takes a second."""
+        self.commands.append(arguments)
+        return await self._answer(*arguments, within=within, environment=environment)
+
+    async def _answer(self, *_: str, within: float, environment: Mapping[str, str]) -> Ended:
+        return Ended(0, '{"checks": []}', "")
 
     @contextmanager
     def unable(self, why: str) -> Iterator[None]:

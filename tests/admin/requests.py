@@ -137,5 +137,9 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "config.revert": lambda w: ("POST", "/config/revert", {"version": 1}),
     "safety.check": lambda w: ("POST", "/safety/check", {"text": "x"}),
     "live.get": lambda w: ("GET", "/live", None),
+    "doctor.get": lambda w: ("GET", "/doctor", None),
+    "backups.list": lambda w: ("GET", "/backups", None),
+    "backups.make": lambda w: ("POST", "/backups", None),
+    "backups.check": lambda w: ("POST", "/backups/old.backup/check", None),
     "audit.list": lambda w: ("GET", "/audit", None),
 }  # fmt: skip

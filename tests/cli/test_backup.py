@@ -224,3 +224,11 @@ def test_interrupted_restore(tmp_path: Path, large: Path) -> None:
     assert restore.end() == ABORTED
     assert other.json("member", "list") == []
     other.done("restore", str(file))
+
+
+def test_one_is_read_to_its_end(file: str, commands: Commands) -> None:
+    said = commands.done("backup", file, "--check")
+    assert re.match(rf"{re.escape(file)} is whole \(\d\.\d kB\): wallets 1, members 1, ", said)
+    Path(file).write_bytes(Path(file).read_bytes()[:-9])
+    result = commands.run("backup", file, "--check")
+    assert (result.exit_code, "its end is missing" in result.stderr) == (1, True)

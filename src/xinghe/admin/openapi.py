@@ -14,6 +14,7 @@ from xinghe.api.errors import ErrorAnswer, Errors
 from xinghe.api.idempotency import KEY
 from xinghe.api.openapi import components
 from xinghe.api.query import parameters
+from xinghe.upkeep import NAME
 
 MOUNT = "/admin/v1"
 SCOPE = "admin"
@@ -45,6 +46,7 @@ _PLACES = {
     "version": _NUMBER,
     "batch": _NUMBER,
     "invitation": _NUMBER,
+    "backup": {"type": "string", "pattern": f"^{NAME.pattern}$", "description": "A file's name."},
 }
 _REFUSALS = {
     400: (Errors.MALFORMED_JSON, Errors.CONFLICT, Errors.IDEMPOTENCY_KEY_REUSED),

@@ -11,6 +11,7 @@ from xinghe.admin.guesses import Guesses
 from xinghe.admin.shapes import micro
 from xinghe.admin.transaction import Revision, Transaction, audited, etag, unless_changed
 from xinghe.api.body import BodyBudget
+from xinghe.api.elsewhere import Readiness
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.api.query import Query
 from xinghe.api.strict import StrictForm
@@ -24,6 +25,7 @@ from xinghe.settings import Server
 from xinghe.settings.payment import Payment
 from xinghe.signin import Passwords
 from xinghe.storage import Connection, Database
+from xinghe.upkeep import Backups, Examination
 
 G = TypeVar("G")
 T = TypeVar("T")
@@ -46,6 +48,9 @@ class AdminServices(msgspec.Struct, frozen=True):
     passwords: Passwords
     follower: Follower
     moderator: Moderator
+    readiness: Readiness
+    examination: Examination
+    backups: Backups
     payment: Payment = Payment()
     guesses: Guesses = msgspec.field(default_factory=Guesses)
     """Of redeem codes, by member."""

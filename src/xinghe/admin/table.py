@@ -3,10 +3,12 @@
 from xinghe.accounts.rights import RIGHTS
 from xinghe.admin import (
     audit,
+    backups,
     budgets,
     charge,
     codes,
     config,
+    doctor,
     groups,
     invitations,
     live,
@@ -312,6 +314,22 @@ OPERATIONS = (
     Operation(
         "live.get", "GET", "/live", "What this gateway does now, and did in the last minutes.",
         targets.service, live.get, live.LiveView,
+    ),
+    Operation(
+        "doctor.get", "GET", "/doctor", "What is wrong with the service or its machine.",
+        targets.service, doctor.get, doctor.Doctor,
+    ),
+    Operation(
+        "backups.list", "GET", "/backups", "List the backups, and what is done with one.",
+        targets.service, backups.list_, backups.BackupList,
+    ),
+    Operation(
+        "backups.make", "POST", "/backups", "Make a backup in the folder that is set.",
+        targets.service, backups.make, backups.BackupTask,
+    ),
+    Operation(
+        "backups.check", "POST", "/backups/{backup}/check", "Read a backup to its end.",
+        targets.service, backups.check, backups.BackupTask,
     ),
     Operation(
         "audit.list", "GET", "/audit", "Who did what, when; the newest first.",

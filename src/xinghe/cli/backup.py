@@ -25,8 +25,9 @@ _FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 
 @click.command()
 @_FILE
+@click.option("--check", is_flag=True, help="Read FILE to its end instead, and write nothing.")
 @data_option
-def backup(file: Path, data: str | None) -> None:
+def backup(file: Path, data: str | None, *, check: bool) -> None:
     """Write all that the database holds to FILE, also while the service runs.
 
     Accounts, access tokens (not themselves: what proves them), the books, stored answers, notices
@@ -36,6 +37,13 @@ def backup(file: Path, data: str | None) -> None:
     Not in it: settings, models.toml, model files, the corpus of web search, images, and what the
     service keeps in its journal while the database is away.
     """
+
+    if check:
+        try:
+            _say(verify_backup(file), f"{file} is whole ({_size(file)})")
+        except StorageError as error:
+            raise click.ClickException(str(error)) from error
+        return
 
     async def action(database: Database) -> Summary:
         with closing(database.backend.session(read_only=True)) as session:

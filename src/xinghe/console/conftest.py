@@ -31,7 +31,9 @@ def service(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     data = tmp_path_factory.mktemp("console")
-    (data / "xinghe.toml").write_text('[server]\ntrusted_proxies = ["127.0.0.1"]\n', "utf-8")
+    (data / "backups").mkdir()
+    text = f'[server]\ntrusted_proxies = ["127.0.0.1"]\n[backups]\nfolder = "{data}/backups"\n'
+    (data / "xinghe.toml").write_text(text, "utf-8")
     settings = {"XINGHE_PAYMENT__PROVIDERS__BRIDGE__SECRET": KEY}
     with Server(data, models=models, settings=settings) as running:
         running.token()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from urllib.parse import parse_qsl, quote
 
 import structlog
@@ -33,6 +34,8 @@ from xinghe.signin.throttle import network
 from xinghe.workers import QueueFull
 
 MAX_FIELDS = 200
+AGAIN = 10
+"""Seconds after which a part of a page that could not be had is asked for again."""
 _TOO_SLOW = 408
 _ASSET = compile_path(ASSETS + "{version}/{name:path}")[0]
 _COMPILED = [(route, compile_path(route.path)) for route in ROUTES]
@@ -72,11 +75,7 @@ class Edge:
         except SignInNeeded:
             return page.go(f"/?next={quote(_wanted(page.request))}")
         except NotServed as refused:
-            text = page.text(refused.chinese, refused.english)
-            response = page.render("layout/refused.html", status=refused.status, message=text)
-            if refused.status == _TOO_SLOW:
-                response.headers["connection"] = "close"  # what is still to come is not read
-            return response
+            return _not_served(page, refused)
         except Refused as refused:
             if refused.code == Errors.INVALID_TOKEN.value.code and page.current is not None:
                 page.browser.sign_out()
@@ -159,7 +158,32 @@ class Edge:
         )
 
 
+def _not_served(page: Page, refused: NotServed) -> Response:
+    text = page.text(refused.chinese, refused.english)
+    if page.partial and page.request.method == "GET":
+        return _again(page, refused.status, text)
+    response = page.render("layout/refused.html", status=refused.status, message=text)
+    if refused.status == _TOO_SLOW:
+        response.headers["connection"] = "close"  # what is still to come is not read
+    return response
+
+
+def _again(page: Page, status: int, message: str) -> Response:
+    """What stands in the place of a part of a page until it can be had."""
+    target = re.sub(r".*#|[^a-z0-9-]", "", page.request.headers.get("hx-target", ""))
+    return page.render(
+        "layout/again.html",
+        status=status,
+        message=message,
+        target=target,
+        again=asked(page.request),
+        every=AGAIN,
+    )
+
+
 def _refusal(page: Page, refused: Refused) -> Response:
+    if page.partial and page.request.method == "GET":
+        return _again(page, refused.status, page.text(*advice.of(refused.code)))
     return page.render(
         "layout/refused.html",
         status=refused.status,

@@ -44,6 +44,8 @@ ADMINISTRATION = (
     Entry("/console/wallets", "钱包", "Wallets"),
     Entry("/console/audit", "操作记录", "Audit log"),
     Entry("/console/live", "实时", "Live"),
+    Entry("/console/health", "体检", "Health"),
+    Entry("/console/backups", "备份", "Backups"),
     Entry("/console/config", "配置", "Configuration"),
     Entry("/console/safety", "内容审核", "Moderation"),
     Entry("/console/sales", "销售", "Sales"),

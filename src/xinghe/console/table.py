@@ -1,5 +1,6 @@
 """All pages: each folder tells at which paths it answers."""
 
+from xinghe.console.backups import page as backups
 from xinghe.console.bill import page as bill
 from xinghe.console.config import page as config
 from xinghe.console.config import versions as config_versions
@@ -7,6 +8,7 @@ from xinghe.console.group import invite as group_invite
 from xinghe.console.group import page as group
 from xinghe.console.group import person as group_person
 from xinghe.console.group import report as group_report
+from xinghe.console.health import page as health
 from xinghe.console.live import page as live
 from xinghe.console.models import page as models
 from xinghe.console.operate import audit as operate_audit
@@ -53,6 +55,8 @@ ROUTES: tuple[Route, ...] = (
     *config.ROUTES,
     *config_versions.ROUTES,
     *safety.ROUTES,
+    *health.ROUTES,
+    *backups.ROUTES,
     *models.ROUTES,
     *usage.ROUTES,
     *bill.ROUTES,

@@ -58,6 +58,8 @@ OF_OPERATORS = (
     "/console/wallets?name=member+9",
     "/console/wallets/1",
     "/console/audit",
+    "/console/health",
+    "/console/backups",
 )
 
 

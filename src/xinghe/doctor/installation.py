@@ -15,6 +15,8 @@ from .options import Options
 
 AGAIN = "make clean run   (installs anew)"
 GGUF = b"GGUF"
+QUICKLY_READ = 1000**3
+"""Bytes of a database that are looked through beside a service at work."""
 LOADING = 60.0
 """Seconds that the engine's library has to load, from a slow disk too."""
 
@@ -65,7 +67,15 @@ def model_file(options: Options) -> str:
 
 
 def database(options: Options) -> Finding:
-    return postgresql.database(options) or _file(os.path.join(options.data, "xinghe.db"))
+    found = postgresql.database(options)
+    if found is not None:
+        return found
+    file = os.path.join(options.data, "xinghe.db")
+    size = os.path.getsize(file) if options.running and os.path.exists(file) else 0
+    if size > QUICKLY_READ:
+        text = f"{file} ({size / 1000**3:.1f} GB); to look through it takes long: xinghe doctor"
+        return ok("database", text)
+    return _file(file)
 
 
 def _file(file: str) -> Finding:

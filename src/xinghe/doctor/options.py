@@ -24,7 +24,8 @@ class Options(NamedTuple):
     """`environment` is the virtual environment, made or still to be made; empty: not asked for.
 
     `embedded`: the embedded engine serves some model, with the file `model`. `database` is
-    the URL of one that is not in the data directory; a password may be in it.
+    the URL of one that is not in the data directory; a password may be in it. `running`: the
+    service itself asks, which knows how it does, and is to be disturbed as little as can be.
     """
 
     preflight: bool
@@ -38,6 +39,7 @@ class Options(NamedTuple):
     embedded: bool
     environment: str
     database: str = ""
+    running: bool = False
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
@@ -53,6 +55,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     parser.add_argument("--port", help="port that the service listens on")
     parser.add_argument("--data", metavar="DIR", help="the data directory")
     parser.add_argument("--model", metavar="NAME", help="the embedded engine's model file")
+    parser.add_argument("--running", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--environment", metavar="DIR", default="", help=argparse.SUPPRESS)
     given, others = parser.parse_known_args(argv)
     if others and not given.preflight:
@@ -89,6 +92,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         embedded=served is None or bool(served),
         environment=given.environment,
         database=database,
+        running=given.running,
     )
 
 

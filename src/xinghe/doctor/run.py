@@ -32,6 +32,21 @@ AFTER: tuple[Callable[[Options], Finding], ...] = (
     configuration.configuration,
     network.service,
 )
+RUNNING: tuple[Callable[[Options], Finding], ...] = (
+    machine.python,
+    machine.libgomp,
+    machine.cpu,
+    machine.memory,
+    machine.data_directory,
+    machine.weights_cache,
+    machine.disk,
+    network.proxy,
+    installation.engine,
+    installation.weights,
+    installation.database,
+    configuration.configuration,
+)
+"""What a service that runs cannot tell of itself."""
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
@@ -39,11 +54,12 @@ def main(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
     try:
         options = parse(argv, environ)
     except OptionError as error:
-        print(as_text([fail("options", str(error), "correct it and run again")]))
+        findings = [fail("options", str(error), "correct it and run again")]
+        print(as_json(findings) if "--json" in argv else as_text(findings))
         return 1
     # Nothing can be installed for a Python that is too old.
     early = options.preflight or sys.version_info < machine.NEEDED
-    checks = BEFORE if early else BEFORE + AFTER
+    checks = BEFORE if early else RUNNING if options.running else BEFORE + AFTER
     findings = [check(options) for check in checks]
     if options.json:
         print(as_json(findings))

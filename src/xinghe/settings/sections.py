@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from xinghe.settings.backups import Backups
 from xinghe.settings.bill import Bill
 from xinghe.settings.console import Console
 from xinghe.settings.payment import Payment
@@ -305,6 +306,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     payment: Payment = Payment()
     console: Console = Console()
     bill: Bill = Bill()
+    backups: Backups = Backups()
     log: Log = Log()
 
     @property

@@ -1,6 +1,8 @@
 """Where everything lasting is kept: an SQLite file, or a PostgreSQL database."""
 
 from xinghe.storage.backup import restore, save
+from xinghe.storage.backup_file import BackupError
+from xinghe.storage.backup_file import header as backup_header
 from xinghe.storage.backup_file import verify as verify_backup
 from xinghe.storage.batches import Allowance, in_batches
 from xinghe.storage.connection import (

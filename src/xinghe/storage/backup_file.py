@@ -21,6 +21,7 @@ LEVEL = 1
 """Of gzip: the others take much longer and save little."""
 LONGEST = 512 * 1024 * 1024
 """Bytes of a line: half as much again as eight of the largest answers that are kept by default."""
+LONGEST_HEADER = 1024
 MOST_VALUES = 4_000_000
 """Commas of a line; what they part takes much more memory than it takes here."""
 
@@ -100,6 +101,17 @@ def read(file: Path) -> Iterator[Line]:
     except (
         gzip.BadGzipFile, zlib.error, msgspec.MsgspecError, UnicodeDecodeError, RecursionError
     ) as error:  # fmt: skip
+        raise BackupError(f"{file} is no backup of Xinghe, or damaged: {error}") from error
+    except OSError as error:
+        raise BackupError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def header(file: Path) -> Header:
+    """What a backup says of itself; the rest of it is not looked at. Raises `BackupError`."""
+    try:
+        with gzip.open(file) as stream:
+            return msgspec.json.decode(stream.readline(LONGEST_HEADER), type=Header)
+    except (EOFError, gzip.BadGzipFile, zlib.error, msgspec.MsgspecError) as error:
         raise BackupError(f"{file} is no backup of Xinghe, or damaged: {error}") from error
     except OSError as error:
         raise BackupError(f"{file} cannot be read: {error.strerror or error}") from error

@@ -190,6 +190,7 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "members.list": (Sample(query={"name": "li", "limit": "50"}),),
     "members.create": (Sample(body={"name": "li-si", "tokens": 1_000_000}),),
     "members.change": (Sample(body={"disabled": True}, places={"member": "li-si"}),),
+    "backups.check": (Sample(places={"backup": "xinghe-20261130T020000Z.backup"}),),
     "wallets.list": (Sample(query={"order": "most", "limit": "50"}),),
     "paying_wallets.set": (Sample(body={"order": ["class-1", "own"]}, places={"member": "li-si"}),),
     "tokens.create": (

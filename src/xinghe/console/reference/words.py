@@ -193,6 +193,16 @@ GROUPS = (
         {"live.get": Told("网关此刻与最近几分钟", "What the gateway does now")},
     ),
     Group(
+        "upkeep",
+        Told("体检与备份", "Health and backups"),
+        {
+            "doctor.get": Told("体检", "What is wrong, and what mends it"),
+            "backups.list": Told("备份列表", "List backups"),
+            "backups.make": Told("做一份备份", "Make a backup"),
+            "backups.check": Told("检查一份备份", "Read a backup to its end"),
+        },
+    ),
+    Group(
         "audit",
         Told("操作记录", "Audit log"),
         {"audit.list": Told("操作记录", "Who did what, when")},
