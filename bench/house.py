@@ -38,7 +38,7 @@ from tests.kit.server import free_port
 from tests.kit.upstream import Upstream
 
 from xinghe.accounts import Members, Tokens
-from xinghe.api.chat.request import read_request
+from xinghe.api.chat.reading import read_request
 from xinghe.api.chat.schema import CHAT
 from xinghe.api.connection import Connection
 from xinghe.api.dialect import Dialect

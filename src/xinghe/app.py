@@ -41,6 +41,7 @@ from xinghe.api.account.route import AccountRoute
 from xinghe.api.account.turns import Turns
 from xinghe.api.auth.edge import Auth
 from xinghe.api.body import BodyBudget
+from xinghe.api.chat.answers import Answers
 from xinghe.api.chat.check import CheckRoute
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.route import ChatRoute
@@ -172,7 +173,8 @@ class System:
             settings.payment,
         )
         console = Console(settings, lambda: self.app, Router(elsewhere))
-        chats = ChatRoute(services)
+        answers = Answers(services)
+        chats = ChatRoute(services, answers)
         models = ModelsRoute(services, created=int(time.time()))
         exports = Turns()
         details = AccountRoute(

@@ -141,6 +141,15 @@ class Sampling(msgspec.Struct, frozen=True):
     seed: int | None = None
 
 
+class Thinking(msgspec.Struct, frozen=True):
+    """What a request says of the chain of thought, `None` for nothing: whether there is to be one
+    (`on`), of how many tokens at most, and with what effort (`none` to `xhigh`)."""
+
+    on: bool | None = None
+    budget: int | None = None
+    effort: str | None = None
+
+
 class Prompt(msgspec.Struct, frozen=True):
     """What an engine is about to read.
 
@@ -163,7 +172,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
     A `preemptible` one yields to those that queue. One with `priority` continues an answer that has
     begun: it goes before all that wait. What an engine has read for the `account` that asks is read
     again for no other (`None`: for none). Nobody sees a `whole` one before its end. One that
-    `has_stand_in` another deployment would take: it waits for no engine that is away.
+    `has_stand_in` another deployment would take: it waits for no engine that is away. `thinking` is
+    for an engine that thinks by itself.
     """
 
     request_id: str
@@ -176,6 +186,7 @@ class EngineRequest(msgspec.Struct, frozen=True):
     account: int | None = None
     whole: bool = False
     has_stand_in: bool = False
+    thinking: Thinking = Thinking()
 
 
 class TextDelta(msgspec.Struct, frozen=True):

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from xinghe.api.chat.request import ChatRequest, read_request
+from xinghe.api.chat.reading import read_request
+from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.schema import CHAT
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors

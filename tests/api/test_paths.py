@@ -20,7 +20,7 @@ NOWHERE = (404, "invalid_request_error", "no_such_path")
         "/llm/lmapi/v2/chat/completions",
         "/llm/lmapi/chat/completions",
         "/llm/lmapi/v3/v1/v1/chat/completions",
-        "/v2/models",
+        "/v4/models",
         "/api",
     ],
 )
@@ -38,7 +38,15 @@ def test_not_served_under_a_mount(api: Api, mount: str, path: str) -> None:
 
 
 def test_unserved_operation_is_named(api: Api) -> None:
-    refused(api.post("/completions", {"model": CHAT}), *NOWHERE, "/completions", "not served")
+    refused(api.post("/batches", {"model": CHAT}), *NOWHERE, "/batches", "not served")
+
+
+def test_v2_is_an_alias_of_the_documented_dialect(api: Api) -> None:
+    body = {"model": CHAT, "messages": [{"role": "user", "content": "你好"}]}
+    (choice,) = api.at("/v2").post("/chat/completions", body).json["choices"]
+    assert choice["flag"] == 0
+    assert choice["finish_reason"] == "normal"
+    assert api.at("/v2").get("/models").json == api.get("/models").json
 
 
 def test_a_double_slash_is_no_such_path(api: Api) -> None:

@@ -59,6 +59,9 @@ def test_every_operation_needs_the_token(document: Any) -> None:
 def test_every_operation_tells_its_name_and_scopes(document: Any) -> None:
     for mount, dialect in ((DOCUMENTED, "documented"), (STRICT, "openai")):
         for each in OPERATIONS:
+            if dialect not in {one.value for one in each.dialects}:
+                assert mount + each.path not in document["paths"]
+                continue
             described = document["paths"][mount + each.path][each.method.lower()]
             assert described["operationId"] == f"{each.name}.{dialect}"
             assert described["security"] == [{"token": [scope]} for scope in each.scopes]

@@ -13,11 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from xinghe.accounts import Principal, Principals
 from xinghe.api.body import BodyBudget
-from xinghe.api.dialect import MOUNTS, Dialect
+from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
 from xinghe.api.exchange import NOBODY, Exchange
 from xinghe.api.idempotency import HEADER, Handler, IdempotencyLayer
-from xinghe.api.operations import OPERATIONS, Operation
+from xinghe.api.operations import OPERATIONS
+from xinghe.api.paths import find_mount, find_operation
 from xinghe.api.priced import REALM
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.dispatch import Live
@@ -33,15 +34,7 @@ PREFLIGHT = [
     (b"access-control-allow-headers", b"*, authorization, content-type"),
     (b"access-control-max-age", b"86400"),
 ]
-BILLING = "/dashboard/billing/"
-"""Chat clients ask for it under no mount, too."""
-_EXACT = {each.path: each for each in OPERATIONS}
-_OPEN = {each.path.removesuffix("{id}"): each for each in OPERATIONS if "{id}" in each.path}
 PRICED = {each.name for each in OPERATIONS if each.forms and not each.free}
-NOT_SERVED = (
-    "/completions", "/audio", "/files", "/images/edits", "/images/variations", "/responses",
-    "/moderations", "/batches", "/assistants", "/threads", "/fine_tuning",
-)  # fmt: skip
 
 
 class Edge(msgspec.Struct):
@@ -81,15 +74,9 @@ class Edge(msgspec.Struct):
             await exchange.start(204, PREFLIGHT)
             await exchange.send({"type": "http.response.body", "body": b""})
             return
-        operation, exchange.path_id = find_operation(path)
+        operation, exchange.path_id = find_operation(path, exchange.method, exchange.dialect)
         handler = self.handlers[operation.name]
-        exchange.operation = operation.name
-        if exchange.method != operation.method:
-            raise ApiError(
-                Errors.METHOD_NOT_SUPPORTED,
-                f"Only {operation.method} requests are accepted",
-                headers=[("Allow", f"{operation.method}, OPTIONS")],
-            )
+        exchange.operation, exchange.errors = operation.name, operation.errors
         exchange.principal = await authenticate(exchange, self.principals, operation.scopes)
         ACCOUNT.set(str(exchange.principal.member_id))
         # Before the body is read: a client that asks too often costs no more than this.
@@ -123,12 +110,19 @@ async def answer(exchange: Exchange, work: Awaitable[None]) -> None:
 
 
 def bearer(exchange: Exchange) -> str:
-    """What was sent as `Authorization: Bearer`. Raises `ApiError` (401)."""
+    """What was sent as `Authorization: Bearer`, or as `x-api-key` at `/v1`.
+
+    Raises `ApiError` (401).
+    """
     if len(exchange.header_values(b"authorization")) > 1:
         raise ApiError(
             Errors.INVALID_TOKEN, f"{REALM}: the header Authorization was sent more than once"
         )
     header = exchange.header(b"authorization")
+    if not header and exchange.dialect is Dialect.OPENAI:
+        keys = set(exchange.header_values(b"x-api-key"))  # Anthropic's clients send it so
+        if len(keys) == 1:
+            return keys.pop()
     if not header:
         raise ApiError(
             Errors.INVALID_TOKEN, f"{REALM}: send the header Authorization: Bearer <access token>"
@@ -215,42 +209,4 @@ def _failed(exchange: Exchange) -> Failed:
         status=exchange.status,
         code=exchange.error_code,
         total_ms=round((time.perf_counter() - exchange.body_read_at) * 1000),
-    )
-
-
-def find_mount(path: str) -> tuple[Dialect, str] | None:
-    """The dialect of a path and the operation under its mount, or `None`."""
-    if path.startswith(BILLING):
-        return Dialect.OPENAI, path
-    for prefix, dialect in MOUNTS.items():
-        if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
-            return dialect, path[len(prefix) :]
-    return None
-
-
-def find_operation(path: str) -> tuple[Operation, str]:
-    """The operation at a path under a mount, and what stands there for `{id}`.
-
-    Raises `ApiError` (404).
-    """
-    operation = _EXACT.get(path.rstrip("/") or "/")
-    if operation is not None:
-        return operation, ""
-    for start, operation in _OPEN.items():
-        if path.startswith(start):
-            return operation, path.removeprefix(start)
-    raise no_such_path(path)
-
-
-def no_such_path(path: str) -> ApiError:
-    """404 that says where the API is."""
-    bases = ", ".join(prefix for prefix in MOUNTS if MOUNTS[prefix] is Dialect.DOCUMENTED)
-    served = ", ".join(each.path for each in OPERATIONS if "{id}" not in each.path)
-    what = "is not served here" if path.startswith(NOT_SERVED) else "is no path of this API"
-    if path == "/metrics":
-        what = "is served on a port of its own (server.metrics_port)"
-    return ApiError(
-        Errors.NO_SUCH_PATH,
-        f"{path[:120]!r} {what}; base URLs: {bases} (the documented dialect), /v1 (OpenAI's); "
-        f"operations: {served}",
     )

@@ -12,11 +12,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from xinghe.api.edge import no_such_path
 from xinghe.api.errors import ApiError, Errors, as_api_error
 from xinghe.api.exchange import NO_STORE, new_request_id
 from xinghe.api.models import ModelList
 from xinghe.api.openapi import document
+from xinghe.api.paths import no_such_path
 from xinghe.dispatch import Live, Serving
 from xinghe.images.store import ImageStore
 from xinghe.observe import metrics

@@ -49,6 +49,7 @@ class Errors(enum.Enum):
     CHARACTERS_TOO_LONG = Row(400, "invalid_request_error", "characters_too_long")
     TOKENS_TOO_LONG = Row(400, "invalid_request_error", "tokens_too_long")
     INVALID_USER_ID = Row(400, "invalid_request_error", "invalid_user_id")
+    UNSUPPORTED_PARAMETER = Row(400, "invalid_request_error", "unsupported_parameter")
     IDEMPOTENCY_KEY_REUSED = Row(400, "invalid_request_error", "idempotency_key_reused")
     CONFLICT = Row(400, "invalid_request_error", "conflict")
     NO_PARAMETER_PERMISSION = Row(401, "access_denied", "no_parameter_permission")

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from xinghe.accounts import Principal
 from xinghe.api.body import Body, BodyBudget
 from xinghe.api.dialect import Dialect
+from xinghe.api.error_form import OPENAI_ERRORS, ErrorForm
 from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.large_json import MAX_STRING
 from xinghe.catalog import ModelCard
@@ -29,7 +30,8 @@ JSON = (b"content-type", b"application/json; charset=utf-8")
 NO_STORE = (b"cache-control", b"no-store")
 """On every answer but images behind a URL: what was said to one client is for no cache."""
 _EXPOSED = (
-    b"x-request-id, x-served-by, x-ignored-parameters, retry-after, idempotent-replayed, "
+    b"x-request-id, x-served-by, x-ignored-parameters, x-adjusted-parameters, retry-after, "
+    b"idempotent-replayed, "
     b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
@@ -97,6 +99,7 @@ class Exchange:
         self.extra_headers: Headers = []
         self.principal = NOBODY
         self.operation = ""
+        self.errors: ErrorForm = OPENAI_ERRORS
         self.logged_path: str = scope["path"][:200]
         self.path_id = ""
         """What stands in the path for `{id}`."""
@@ -192,7 +195,7 @@ class Exchange:
         """Answer with a refusal: the whole answer, or an event where a stream has begun."""
         self.error_code = error.row.code
         if self.answered:
-            data = b"data: " + msgspec.json.encode(error.body(self.request_id)) + b"\n\n"
+            data = self.errors.event(error, self.request_id)
             await self.send({"type": "http.response.body", "body": data})
             return
         headers: Headers = []
@@ -202,7 +205,8 @@ class Exchange:
         if not self.body_read:
             self.close()
             headers.append((b"connection", b"close"))
-        await self.send_json(error.body(self.request_id), error.row.status, headers)
+        body = self.errors.body(error, self.request_id)
+        await self.send_json(body, self.errors.status(error), headers)
 
     def begin(self, serving: Serving, card: ModelCard) -> None:
         """Keep to what serves now, and hold who serves the model until the request is over."""

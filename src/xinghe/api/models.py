@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from xinghe.accounts import Principal
 from xinghe.api.chat.capabilities import around, deliverable
+from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import text_limits
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
@@ -125,7 +126,7 @@ class ModelsRoute(msgspec.Struct):
             for name, card in serving.catalog.models.items()
             if _permitted(name, principal)
         }
-        described = await self._described(serving.deployments, cards)
+        described = await self._described(serving.deployments, cards, exchange.dialect)
         await exchange.send_json(ModelList("list", [*described]))
 
     async def show(self, exchange: Exchange) -> None:
@@ -137,13 +138,14 @@ class ModelsRoute(msgspec.Struct):
             raise ApiError(
                 Errors.NO_SUCH_MODEL, f"no such model: {name[:80]!r}; GET /models lists them all"
             )
-        (model,) = await self._described(serving.deployments, {name: card})
+        (model,) = await self._described(serving.deployments, {name: card}, exchange.dialect)
         await exchange.send_json(model)
 
     async def all(self) -> ModelList:
         """Every model, for whoever runs the service."""
         serving = self.services.live.now
-        described = await self._described(serving.deployments, serving.catalog.models)
+        models = serving.catalog.models
+        described = await self._described(serving.deployments, models, Dialect.DOCUMENTED)
         return ModelList("list", [*described])
 
     def _admit(self, exchange: Exchange) -> None:
@@ -151,17 +153,25 @@ class ModelsRoute(msgspec.Struct):
         admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
 
     async def _described(
-        self, deployments: Deployments, cards: Mapping[str, ModelCard]
+        self, deployments: Deployments, cards: Mapping[str, ModelCard], dialect: Dialect
     ) -> Sequence[Model]:
         names = {name for card in cards.values() for name in card.chain}
         states = await self.services.live.states(names)
         return [
-            self._describe(deployments, name, card, ready=any(states[each] for each in card.chain))
+            self._describe(
+                deployments, name, card, dialect, ready=any(states[each] for each in card.chain)
+            )
             for name, card in cards.items()
         ]
 
     def _describe(
-        self, deployments: Deployments, name: str, card: ModelCard, *, ready: bool
+        self,
+        deployments: Deployments,
+        name: str,
+        card: ModelCard,
+        dialect: Dialect,
+        *,
+        ready: bool,
     ) -> Model:
         speed = self.services.speeds.of(name)
         about = About(
@@ -180,7 +190,7 @@ class ModelsRoute(msgspec.Struct):
         match card.kind:
             case Kind.CHAT:
                 serving = [each.engine.served_by for each in deployments.chats(card)]
-                _describe_chat(deployments.chat(card), card, about)
+                _describe_chat(deployments.chat(card), card, dialect, about)
             case Kind.EMBEDDING:
                 serving = [each.served_by for each in deployments.embedders(card)]
                 _describe_embedding(deployments.embedder(card), card, about)
@@ -201,9 +211,11 @@ def _describe_embedding(embedder: Embedder, card: ModelCard, about: About) -> No
     about.input_ratio = card.input_ratio
 
 
-def _describe_chat(deployment: ChatDeployment, card: ModelCard, about: About) -> None:
+def _describe_chat(
+    deployment: ChatDeployment, card: ModelCard, dialect: Dialect, about: About
+) -> None:
     served = of_deployment(deployment.spec)
-    able = deliverable(card, deployment)
+    able = deliverable(card, deployment, dialect)
     about.capabilities.served = sorted(able)
     about.capabilities.platform = around(able, deployment)
     thinks = Capability.REASONING in card.capabilities

@@ -45,14 +45,16 @@ def document() -> dict[str, Any]:
         shapes += [shape for shape in (each.event, each.query) if shape is not None]
     queries = {each.query.__name__ for each in OPERATIONS if each.query is not None}
     schemas = components(shapes)
+    paths: dict[str, dict[str, Any]] = {}
+    for base, dialect in BASES.items():
+        for each in OPERATIONS:
+            if dialect in each.dialects:
+                methods = paths.setdefault(base + each.path, {})
+                methods[each.method.lower()] = _described(each, dialect, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "星河大模型API", "version": __version__},
-        "paths": {
-            base + each.path: {each.method.lower(): _described(each, dialect, schemas)}
-            for base, dialect in BASES.items()
-            for each in OPERATIONS
-        },
+        "paths": paths,
         "components": {
             "schemas": {name: schema for name, schema in schemas.items() if name not in queries},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -118,7 +120,7 @@ def _refusals(operation: Operation, dialect: Dialect) -> dict[str, Any]:
     never = never if operation.forms else never | OF_BODIES
     never = never if operation.name == "chat" else never | OF_CONVERSATIONS
     if not operation.forms or dialect is Dialect.DOCUMENTED:
-        never = never | {Errors.SERVICE_UNAVAILABLE}
+        never = never | {Errors.SERVICE_UNAVAILABLE, Errors.UNSUPPORTED_PARAMETER}
     codes: dict[int, list[str]] = {}
     for error in Errors:
         if error not in never:

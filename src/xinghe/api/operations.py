@@ -29,6 +29,7 @@ from xinghe.api.chat.response import ChatCompletion, ChatCompletionChunk
 from xinghe.api.chat.schema import CHAT
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import EMBEDDINGS, EmbeddingList
+from xinghe.api.error_form import OPENAI_ERRORS, ErrorForm
 from xinghe.api.images.schema import IMAGES, ImagesAnswer
 from xinghe.api.models import Model, ModelList
 from xinghe.api.rerank import RERANK, Ranking
@@ -39,12 +40,13 @@ READ = ("account.read",)
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """What is served at a path of every mount.
+    """What is served at a path of every mount, or of the mounts of its `dialects` alone.
 
     `name` stands in logs and metrics; of `scopes` a token needs one for it. `forms` are the
     bodies that it takes, by dialect; a GET has none. `event` is what a stream of it consists of.
-    What is `free` takes a body and costs nothing. A path may end with `{id}`. `query` is what may
-    stand behind the question mark; what is `tabular` may be had as CSV and JSON Lines as well.
+    What is `free` takes a body and costs nothing. `{id}` may stand in a path, as one whole step of it.
+    `query` is what may stand behind the question mark; what is `tabular` may be had as CSV and JSON
+    Lines as well.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Operation(msgspec.Struct, frozen=True):
     query: type[msgspec.Struct] | None = None
     tabular: bool = False
     free: bool = False
+    dialects: tuple[Dialect, ...] = tuple(Dialect)
+    errors: ErrorForm = OPENAI_ERRORS
 
 
 OPERATIONS = (

@@ -43,6 +43,10 @@ EndUser = Annotated[
         description="最终用户的标识，不能为空。 The end user's id; not empty.",
     ),
 ]
+AnyUser = Annotated[
+    str, Meta(max_length=1024, description="最终用户的标识，可为空。 The end user's id, or empty.")
+]
+"""Of `/v1`, where clients send an empty one for none."""
 
 OnlyFalse = Annotated[bool, Meta(extra_json_schema={"enum": [False]}, extra={"allowed": "false"})]
 """msgspec lets true pass, since it knows no literal of a flag: the Struct's reader refuses it."""
@@ -92,16 +96,20 @@ class ParsedBody(msgspec.Struct, Generic[T]):
     body: dict[str, Any]
     """What was sent: all of it where it is not `valid` at once, else the field `as_sent`."""
 
-    def checked(self, most: Mapping[str, int]) -> T:
+    def checked(self, most: Mapping[str, int], adjusted: list[str] | None = None) -> T:
         """The request. Raises `ApiError`.
 
-        `most` is the upper end of fields where the model's own is below that of the Struct.
+        `most` is the upper end of fields where the model's own is below that of the Struct. What
+        is above it is refused; or set to it, where there is a list to name what was `adjusted`.
         """
         request = self.form.build(self.body, most) if self.valid is None else self.valid
         for name, top in most.items():
             value = getattr(request, name)
             if value is not None and value > top:
-                raise self.form.refusal(name, (), value, most)
+                if adjusted is None:
+                    raise self.form.refusal(name, (), value, most)
+                setattr(request, name, top)
+                adjusted.append(f"{name}={top}")
         return request
 
 
@@ -264,6 +272,11 @@ def tell_ignored(exchange: Exchange, form: Form[T], names: Sequence[str]) -> Non
     if len(names) > MAX_LISTED:
         listed.append(f"and {len(names) - MAX_LISTED} more")
     exchange.add_header("x-ignored-parameters", ", ".join(listed))
+
+
+def tell_adjusted(exchange: Exchange, adjusted: Sequence[str]) -> None:
+    """Tell the client which of its parameters were brought into range, and to what."""
+    exchange.add_header("x-adjusted-parameters", ", ".join(adjusted[:MAX_LISTED]))
 
 
 class _WrongError(Exception):

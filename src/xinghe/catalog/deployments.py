@@ -17,6 +17,9 @@ Drawn = Literal[
 ]
 PENALTY = "repetition_penalty"
 """What servers call the documented `penalty_score`."""
+ThinkingField = Literal[
+    "enable_thinking", "chat_template_kwargs", "thinking", "thinking_budget", "reasoning_effort"
+]
 OURS_ALONE = frozenset({"model", "messages", "n", "stream", "tools", "tool_choice"})
 """Fields of a request that no operator can set for all."""
 
@@ -90,6 +93,8 @@ class UpstreamDeployment(
     """What it calls the bound of an answer; `none`: it is sent none, and cut off here."""
     thought_field: Literal["reasoning_content", "reasoning", "none"] = "reasoning_content"
     """Where it reads the thoughts behind earlier answers; `none`: they are left out."""
+    thinking_fields: frozenset[ThinkingField] = frozenset()
+    """In which fields it is told whether, and for how long, to think."""
     stream_options: bool = True
     """Whether it is asked for its usage."""
     sampling: frozenset[Drawn] = frozenset(get_args(Drawn))

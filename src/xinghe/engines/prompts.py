@@ -6,13 +6,13 @@ And how many tokens their texts are, where no tokenizer is at hand.
 import asyncio
 import base64
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xinghe.core import Constraint, Message, Picture, Tool, ToolUse
+from xinghe.core import Constraint, Message, Picture, Thinking, Tool, ToolUse
 
 PIECE = 3 << 18
 """Bytes of a picture that are encoded at a time, in a millisecond: threes, so that they join."""
@@ -138,6 +138,24 @@ def wire_format(constraint: Constraint) -> dict[str, Any]:
         return {"type": "json_object"}
     schema = {"name": "answer", **constraint.about, "schema": constraint.schema}
     return {"type": "json_schema", "json_schema": schema}
+
+
+def wire_thinking(asked: Thinking, fields: Container[str]) -> dict[str, Any]:
+    """What a request says of the chain of thought, in those of the fields that a server knows.
+
+    Chat templates call their switch by one of two names, and pass over the other.
+    """
+    on, budget = asked.on, asked.budget
+    said: dict[str, Any] = {}
+    if on is not None:
+        said["enable_thinking"] = on
+        said["chat_template_kwargs"] = {"enable_thinking": on, "thinking": on}
+        said["thinking"] = {"type": "enabled" if on else "disabled"}
+    if on and budget is not None:
+        said["thinking"]["budget_tokens"] = said["thinking_budget"] = budget
+    if asked.effort is not None or on is False:
+        said["reasoning_effort"] = asked.effort or "none"
+    return {name: value for name, value in said.items() if name in fields}
 
 
 def _function(tool: Tool) -> dict[str, Any]:

@@ -99,13 +99,14 @@ class Abilities(msgspec.Struct, frozen=True):
 
     `constraints`: what holds it while it generates: an llguidance grammar, a JSON Schema, or
     nothing. `tools`: it calls tools. `thinks`: it may give a chain of thought, as deltas of their
-    own or between tags. `vision`: it reads pictures.
+    own or between tags. `vision`: it reads pictures. `steered`: it can be told whether to think.
     """
 
     constraints: Literal["grammar", "schema", "none"]
     tools: bool
     thinks: bool
     vision: bool
+    steered: bool = False
 
 
 class AdmissionQueue(Protocol):

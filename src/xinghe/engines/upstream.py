@@ -30,6 +30,7 @@ from xinghe.engines.prompts import (
     estimated_tokens,
     wire_format,
     wire_messages,
+    wire_thinking,
     wire_tools,
 )
 from xinghe.engines.protocol import (
@@ -83,6 +84,7 @@ class UpstreamEngine:
             tools=deployment.tools,
             thinks=deployment.thinks or deployment.opens_thought,
             vision=deployment.vision,
+            steered=bool(deployment.thinking_fields - {"thinking_budget"}),
         )
         self._deployment = deployment
         self._pool: Pool = Pool(name, deployment, before._pool if before else None)
@@ -226,6 +228,7 @@ class UpstreamEngine:
             body["stream_options"] = {"include_usage": True}
         if request.constraint is not None and deployment.structure == "json_schema":
             body["response_format"] = wire_format(request.constraint)
+        body |= wire_thinking(request.thinking, deployment.thinking_fields)
         assert isinstance(request.prompt.payload, dict)
         return body | request.prompt.payload | deployment.extra
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from xinghe.core import Constraint, Message, Picture, Prompt, Sampling
+from xinghe.core import Constraint, Message, Picture, Prompt, Sampling, Thinking
 from xinghe.dispatch import ChatDeployment
 from xinghe.generation.json_check import Walker
 from xinghe.generation.search import Searcher, SearchOptions
@@ -52,7 +52,8 @@ class GenerationRequest(msgspec.Struct, frozen=True):
     `max_tokens` bounds the answer, `thinking` the chain of thought before it (0: none). With
     `structure`, the answer is JSON; with `tools`, it may be calls. `search_budget` is how many
     tokens of what a search finds the engine reads. `account` is the one that asks. `whole`: nobody
-    sees any of it before its end. `has_stand_in`: another deployment would take it.
+    sees any of it before its end. `has_stand_in`: another deployment would take it. `asked` is what
+    the request says of the chain of thought.
     """
 
     request_id: str
@@ -70,6 +71,7 @@ class GenerationRequest(msgspec.Struct, frozen=True):
     account: int | None = None
     whole: bool = False
     has_stand_in: bool = False
+    asked: Thinking = Thinking()
 
     @property
     def thinks_first(self) -> bool:

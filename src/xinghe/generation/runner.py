@@ -262,6 +262,7 @@ class PassRunner(msgspec.Struct):
             account=request.account,
             whole=request.whole,
             has_stand_in=request.has_stand_in,
+            thinking=request.asked,
         )
 
 

@@ -1,5 +1,6 @@
 """What a model can do and its deployment delivers."""
 
+from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
 from xinghe.catalog import Capability, ModelCard
 from xinghe.dispatch import ChatDeployment
@@ -13,14 +14,16 @@ HOW = {
 }
 
 
-def deliverable(card: ModelCard, deployment: ChatDeployment) -> frozenset[Capability]:
-    """The capabilities of a card that can be delivered on a deployment.
+def deliverable(
+    card: ModelCard, deployment: ChatDeployment, dialect: Dialect
+) -> frozenset[Capability]:
+    """What can be asked of a model on a deployment: by its card, at `/v1` whatever the card says.
 
     What an engine lacks, the platform does around it: it lets a model think, holds a grammar
     engine to tools, and reads pictures out to one without vision.
     """
     abilities = deployment.engine.abilities
-    able = set(card.capabilities)
+    able = set(Capability if dialect is Dialect.OPENAI else card.capabilities)
     if not abilities.tools and abilities.constraints != "grammar":
         able.discard(Capability.TOOLS)
     return frozenset(able)
@@ -42,7 +45,17 @@ def around(able: frozenset[Capability], deployment: ChatDeployment) -> dict[str,
     }
 
 
-def forbid(model: str, param: str, capability: Capability) -> ApiError:
+def forbid(dialect: Dialect, model: str, param: str, capability: Capability) -> ApiError:
+    """The refusal of a parameter whose capability is not there.
+
+    At `/v1` it is no 401: clients show one as a bad key.
+    """
+    if dialect is Dialect.OPENAI:
+        return ApiError(
+            Errors.UNSUPPORTED_PARAMETER,
+            f"{param} is not supported: what serves {model} does not deliver {capability.value}",
+            param=param,
+        )
     return ApiError(
         Errors.NO_PARAMETER_PERMISSION,
         f"model {model} does not support {param} ({capability.value})",

@@ -53,7 +53,7 @@ class CheckRoute(msgspec.Struct):
         services, principal = self.services, exchange.principal
         """Raises `ApiError`."""
         request, chain = await self.chats.understood(exchange, parsed, card)
-        check_wanted(request, chain.own)
+        check_wanted(request, chain.own, exchange.dialect)
         check_whole(exchange)
 
         async def cover() -> None:

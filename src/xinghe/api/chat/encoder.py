@@ -5,6 +5,7 @@ import msgspec
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.response import FINISH_REASONS, CompletionUsage, SearchResult
 from xinghe.api.dialect import Dialect
+from xinghe.api.error_form import OPENAI_ERRORS
 from xinghe.api.exchange import Exchange
 from xinghe.core import (
     Delta,
@@ -35,6 +36,9 @@ class StreamEncoder:
     `stream_options.include_usage`, on a last chunk without choices, as OpenAI has it. At `/v1`
     there is none unless it was asked for.
     """
+
+    keep_alive = KEEP_ALIVE
+    errors = OPENAI_ERRORS
 
     def __init__(self, exchange: Exchange, request: ChatRequest, usage: Usage) -> None:
         self._dialect = exchange.dialect

@@ -19,7 +19,7 @@ from xinghe.api.chat.conversation import (
 )
 from xinghe.api.chat.schema import ChatBody, invalid
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import shown
+from xinghe.api.errors import ApiError, shown
 from xinghe.catalog import Capability, ModelCard
 from xinghe.core import Message, Picture, ToolCall
 
@@ -73,12 +73,12 @@ def check_able(messages: Any, model: str, dialect: Dialect, able: frozenset[Capa
             message = sent if isinstance(sent, dict) else {}
             role = msgspec.convert({"role": message.get("role")}, kind).role
             if (role == "tool" or message.get("tool_calls")) and Capability.TOOLS not in able:
-                raise forbid(model, "tools", Capability.TOOLS)
+                raise forbid(dialect, model, "tools", Capability.TOOLS)
             content = message.get("content")
             for part in content if isinstance(content, list) else ():
                 pictured = isinstance(part, dict) and part.get("type") == "image_url"
                 if pictured and Capability.IMAGES not in able:
-                    raise forbid(model, "image_url", Capability.IMAGES)
+                    raise forbid(dialect, model, "image_url", Capability.IMAGES)
             msgspec.convert(message, kind)
 
 
@@ -94,13 +94,16 @@ def _read(
     role = "system" if sent.role == "developer" else sent.role
     where = f"messages[{index}]"
     if (role == "tool" or sent.tool_calls) and Capability.TOOLS not in able:
-        raise forbid(model, "tools", Capability.TOOLS)
+        raise forbid(dialect, model, "tools", Capability.TOOLS)
+    forbidden = None
+    if Capability.IMAGES not in able:
+        forbidden = forbid(dialect, model, "image_url", Capability.IMAGES)
     may_lack = sent.tool_calls or (role == "assistant" and dialect is Dialect.OPENAI)
     if sent.content is None and not may_lack:
         raise invalid(f"{where}.content is null, allowed: a string or a list of parts")
     content, parts = sent.content or "", tuple[str | Picture, ...]()
     if not isinstance(content, str):
-        content, parts = _read_parts(f"{where}.content", role, content, model, able)
+        content, parts = _read_parts(f"{where}.content", role, content, forbidden)
     if isinstance(sent, OpenAIMessage) and role == "assistant":
         content = content or sent.refusal or ""
     elif not content and not parts and not sent.tool_calls and dialect is Dialect.DOCUMENTED:
@@ -129,10 +132,12 @@ def _read_parts(
     where: str,
     role: str,
     sent: Sequence[TextPart | PicturePart | RefusalPart],
-    model: str,
-    able: frozenset[Capability],
+    forbidden: ApiError | None,
 ) -> tuple[str, tuple[str | Picture, ...]]:
-    """All of the text, and the parts where pictures stand among them."""
+    """All of the text, and the parts where pictures stand among them.
+
+    `forbidden` is raised for a picture, if there is one.
+    """
     parts: list[str | Picture] = []
     for part in sent:
         if isinstance(part, TextPart):
@@ -143,8 +148,8 @@ def _read_parts(
                 raise invalid(f"{where} holds a refusal on a message of {role}, allowed: assistant")
             parts.append(part.refusal)
             continue
-        if Capability.IMAGES not in able:
-            raise forbid(model, "image_url", Capability.IMAGES)
+        if forbidden is not None:
+            raise forbidden
         if role != "user":
             raise invalid(f"{where} holds an image_url on a message of {role}, allowed: user only")
         picture = part.image_url

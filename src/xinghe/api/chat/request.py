@@ -1,33 +1,16 @@
-"""A chat request that passed validation, and what the model's card makes of what was sent."""
+"""A chat request that passed validation, in the vocabulary of the rest of the service.
 
-from collections.abc import Collection
-from operator import attrgetter
+What every operation that makes an answer has in common in becoming one stands here, too.
+"""
+
 from typing import Any
 
 import msgspec
 
-from xinghe.api.chat.messages import check_able, read_messages
-from xinghe.api.chat.schema import (
-    DEFAULTS,
-    AllowedTools,
-    ChatBody,
-    NamedTool,
-    ResponseFormat,
-    ToolChoice,
-    WebSearch,
-)
-from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ApiError, Errors, refuse
-from xinghe.api.validation import ParsedBody
+from xinghe.api.errors import ApiError, Errors
 from xinghe.catalog import Capability, ModelCard
-from xinghe.core import Message, Sampling, Tool, ToolUse
+from xinghe.core import Message, Sampling, Thinking, ToolUse
 from xinghe.generation.search import SearchOptions
-
-EFFORTS = {"none": 0.0, "minimal": 0.05, "low": 0.25, "medium": 0.5, "high": 1.0, "xhigh": 1.0}
-"""The share of the bound of the chain of thought."""
-PARTS = attrgetter("parts")
-ABOUT = {"name": str, "description": str, "strict": bool}
-"""What OpenAI's nesting says of a schema."""
 
 
 class Format(msgspec.Struct, frozen=True):
@@ -38,15 +21,25 @@ class Format(msgspec.Struct, frozen=True):
     about: dict[str, Any] = {}
 
 
+class Fields(msgspec.Struct, frozen=True):
+    """Where the schemas of a request stand; that of a function by the number of its tool."""
+
+    parameters: str = "tools[{}].function.parameters"
+    schema: str = "response_format.json_schema"
+    object_schema: str = "response_format.schema"
+
+
 class ChatRequest(msgspec.Struct, frozen=True):
     """What was asked, in the vocabulary of the rest of the service.
 
     It `shows` where pictures stand in it. `max_tokens` is what the request or the card allows;
     what the context leaves is decided when the prompt has been counted. `thinking` bounds the
     chain of thought, 0 where the model shows none, and `effort` is the share of it that the
-    platform lets a model think. `user` is the end user's id, empty if none; `functions` is the
-    JSON text of the tools, to be moderated. `wants` names what the request asks of the model, by
-    parameter; `ignored` names parameters that had no effect.
+    platform lets a model think; `asked` is what was said of it, for engines that think by
+    themselves, in the parameters `switches`. `user` is the end user's id, empty if none;
+    `functions` is the JSON text of the tools, to be moderated. `wants` names what the request asks of the model, by
+    parameter; `ignored` names parameters that had no effect, `adjusted` those that were brought
+    into range.
     """
 
     model: str
@@ -57,6 +50,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
     max_tokens: int
     thinking: int
     effort: float
+    asked: Thinking
+    switches: tuple[str, ...]
     stops: tuple[str, ...]
     stream: bool
     include_usage: bool
@@ -67,6 +62,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
     search: SearchOptions | None
     wants: tuple[tuple[str, Capability], ...]
     ignored: tuple[str, ...]
+    adjusted: tuple[str, ...] = ()
+    fields: Fields = Fields()
 
     @property
     def texts(self) -> list[str]:
@@ -79,181 +76,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
         return texts
 
 
-async def read_request(
-    parsed: ParsedBody[ChatBody],
-    model: str,
-    card: ModelCard,
-    dialect: Dialect,
-    able: frozenset[Capability],
-    max_characters: int,
-) -> ChatRequest:
-    """What is asked of a model that is known and permitted. Raises `ApiError`.
-
-    `able` is what the model can do and its deployment delivers, `max_characters` what it takes.
-    """
-    body = _checked(parsed, model, card, dialect, able)
-    ignored = list(parsed.ignored)
-    thinking, effort = _thinking(body, card, ignored)
-    _, max_tokens = _either(body, "max_tokens", "max_completion_tokens")
-    tools = _tools(body) if body.tools or body.tool_choice else None
-    wanted = _format(body.response_format) if body.response_format else None
-    search = _search(body.web_search) if body.web_search else None
-    stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
-    wants: list[tuple[str, Capability]] = []
-    if body.tools:
-        wants.append(("tools", Capability.TOOLS))
-    if body.functions:
-        wants.append(("functions", Capability.TOOLS))
-    if search is not None:
-        wants.append(("web_search.enable", Capability.WEB_SEARCH))
-    if wanted is not None:
-        wants.append(("response_format", wanted.capability))
-        if stops:
-            # A stop string would break off the very JSON that is promised.
-            raise refuse("stop", body.stop, "nothing while response_format asks for JSON")
-        if tools is not None and tools.choice == "required":
-            raise refuse("tool_choice", body.tool_choice, "auto or none with a response_format")
-    if body.logprobs:
-        raise refuse("logprobs", body.logprobs, "false")
-    messages = await read_messages(body, model, card, dialect, able)
-    return ChatRequest(
-        model=model,
-        card=card,
-        messages=messages,
-        shows=any(map(PARTS, messages)),
-        sampling=_sampling(body, card, dialect, ignored),
-        max_tokens=card.output_default if max_tokens is None else max_tokens,
-        thinking=thinking,
-        effort=effort,
-        stops=stops,
-        stream=bool(body.stream),
-        include_usage=_include_usage(body) if body.stream_options else False,
-        user=body.end_user,
-        functions=(
-            _functions(parsed.body.get("tools"), body.functions, max_characters)
-            if body.tools or body.functions
-            else ""
-        ),
-        tools=tools,
-        format=wanted,
-        search=search,
-        wants=tuple(wants),
-        ignored=tuple(ignored),
-    )
-
-
-def _checked(
-    parsed: ParsedBody[ChatBody],
-    model: str,
-    card: ModelCard,
-    dialect: Dialect,
-    able: frozenset[Capability],
-) -> ChatBody:
-    """The body in its ranges, those of the model's card included."""
-    most = {"max_completion_tokens": card.output_max, "max_tokens": card.output_max}
-    if card.reasoning_max:
-        most["thinking_budget"] = card.reasoning_max
-    try:
-        return parsed.checked(most)
-    except ApiError as error:
-        if error.param == "messages":
-            check_able(parsed.body.get("messages"), model, dialect, able)
-        raise
-
-
-def _include_usage(body: ChatBody) -> bool:
-    options = body.stream_options or {}
-    if not body.stream:
-        raise refuse("stream_options", options, "only together with stream: true")
-    include_usage = options.get("include_usage")
-    if not isinstance(include_usage, bool | None):
-        raise refuse("stream_options.include_usage", include_usage, "true or false")
-    return bool(include_usage)
-
-
-def _thinking(body: ChatBody, card: ModelCard, ignored: list[str]) -> tuple[int, float]:
-    """The most tokens of the chain of thought (0: the model shows none), and the share wanted."""
-    if not card.reasoning_max or Capability.REASONING not in card.capabilities:
-        sent = {"thinking_budget": body.thinking_budget, "reasoning_effort": body.reasoning_effort}
-        ignored += [name for name, value in sent.items() if value is not None]
-        return 0, 1.0
-    if body.thinking_budget is not None:
-        return body.thinking_budget, 1.0
-    return card.reasoning_max, EFFORTS.get(body.reasoning_effort or "", 1.0)
-
-
-def _sampling(body: ChatBody, card: ModelCard, dialect: Dialect, ignored: list[str]) -> Sampling:
-    """The sampling parameters, without those that the model does not support."""
-    sent = {
-        name: value
-        for name in Sampling.__struct_fields__
-        if (value := getattr(body, name)) is not None
-    }
-    chosen = DEFAULTS | sent if dialect is Dialect.DOCUMENTED else sent
-    if card.ignores:
-        ignored += [name for name in sent if name in card.ignores]
-        chosen = {name: value for name, value in chosen.items() if name not in card.ignores}
-    return Sampling(**chosen)
-
-
-def _tools(body: ChatBody) -> ToolUse | None:
-    """How tools may be used; `None` where there are none or `tool_choice` is none."""
-    asked = body.tool_choice
-    choice: str = (asked.type if isinstance(asked, ToolChoice) else asked) or "auto"
-    if not body.tools:
-        if choice not in {"none", "auto"}:
-            raise refuse("tool_choice", asked, "none or auto while no tools are given")
-        return None
-    tools: dict[str, Tool] = {}
-    for each in (tool.function for tool in body.tools):
-        if each.name in tools:
-            raise ApiError(
-                Errors.MALFORMED_JSON,
-                f"tools holds {each.name!r} twice, allowed: each name once",
-                param="tools",
-            )
-        parameters = each.parameters or {}
-        tools[each.name] = Tool(each.name, each.description or "", parameters, each.strict)
-    only = None
-    if isinstance(asked, ToolChoice) and choice == "function":
-        only = frozenset({_named(asked, "tool_choice", tools)})
-    elif isinstance(asked, ToolChoice) and choice == "allowed_tools":
-        choice, only = _allowed(asked, tools)
-    if choice == "none":
-        return None
-    return ToolUse(
-        tuple(tools.values()),
-        "auto" if choice == "auto" else "required",
-        only,
-        body.parallel_tool_calls,
-    )
-
-
-def _allowed(asked: ToolChoice, tools: Collection[str]) -> tuple[str, frozenset[str]]:
-    """The mode, and the names of the tools that may be called."""
-    where, allowed = "tool_choice.allowed_tools", asked.allowed_tools
-    if allowed is None:
-        if asked.mode is None or asked.tools is None:
-            raise refuse(where, None, "an object {mode, tools}, or mode and tools beside type")
-        where, allowed = "tool_choice", AllowedTools(asked.mode, asked.tools)
-    return allowed.mode, frozenset(
-        _named(each, f"{where}.tools[{at}]", tools) for at, each in enumerate(allowed.tools)
-    )
-
-
-def _named(asked: NamedTool | ToolChoice, where: str, tools: Collection[str]) -> str:
-    """The name of one of the tools, as it stands at `where`."""
-    field, name = f"{where}.function.name", asked.name
-    if asked.function is not None:
-        name = asked.function.name
-    elif name is not None:
-        field = f"{where}.name"
-    if name is None or name not in tools:
-        raise refuse(field, name, f"one of {', '.join(tools)[:300]}")
-    return name
-
-
-def _functions(tools: Any, functions: Any, most: int) -> str:
+def functions_text(tools: Any, functions: Any, most: int) -> str:
     """The tools as they were sent, as JSON text: only where that is not too long to be read."""
     given = [each for each in (tools, functions) if each]
     characters = 0
@@ -278,49 +101,3 @@ def too_many_characters(most: int, characters: int, *, of: str = "the request ha
         f"the max input characters is {most}, {of} {characters}",
         param="messages",
     )
-
-
-def _format(asked: str | ResponseFormat) -> Format | None:
-    """What an answer must be; `None` for text."""
-    kind = asked.type if isinstance(asked, ResponseFormat) else asked
-    if kind == "text":
-        return None
-    if kind == "json_object":
-        schema = asked.schema if isinstance(asked, ResponseFormat) else None
-        return Format(Capability.JSON_OBJECT, schema)
-    assert isinstance(asked, ResponseFormat)
-    where, schema, about = "response_format.json_schema", asked.json_schema, dict[str, Any]()
-    if schema is not None and "schema" in schema:
-        about = {
-            name: schema[name] for name, kind in ABOUT.items() if type(schema.get(name)) is kind
-        }
-        where, schema = f"{where}.schema", schema["schema"]
-    if not isinstance(schema, dict):
-        raise ChatBody.refusal(where, schema, "a JSON Schema, or an object {name, schema, strict}")
-    return Format(Capability.JSON_SCHEMA, schema, about)
-
-
-def _search(asked: WebSearch) -> SearchOptions | None:
-    """The options; `None` where no search is wanted."""
-    _, most = _either(asked, "search_num", "search_number", "web_search.")
-    name, read = _either(asked, "reference_num", "reference_number", "web_search.")
-    most = SearchOptions().search_number if most is None else most
-    if read is not None and read > most:
-        raise refuse(name, read, f"an integer in [1, {most}], the search_num")
-    if not asked.enable:
-        return None
-    return SearchOptions(
-        citation=bool(asked.enable_citation),
-        trace=bool(asked.enable_trace),
-        status=bool(asked.enable_status),
-        search_number=most,
-        reference_number=min(SearchOptions().reference_number, most) if read is None else read,
-    )
-
-
-def _either(of: msgspec.Struct, name: str, alias: str, within: str = "") -> tuple[str, int | None]:
-    """A number under either of its names, and the name under which it came."""
-    value, other = getattr(of, name), getattr(of, alias)
-    if None not in (value, other) and value != other:
-        raise refuse(within + name, value, f"the same as {alias}, its alias")
-    return (within + name, value) if other is None else (within + alias, other)

@@ -13,7 +13,7 @@ from msgspec import Meta
 from xinghe.api.chat.conversation import ChatMessage, DocumentedMessage, OpenAIMessage
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors, shown
-from xinghe.api.validation import Form, ModelName, NotEmpty, OnlyFalse, Request
+from xinghe.api.validation import AnyUser, Form, ModelName, NotEmpty, OnlyFalse, Request
 from xinghe.generation.search import SearchOptions
 from xinghe.generation.search.augment import LEAST, MOST
 
@@ -68,6 +68,9 @@ ThinkingBudget = Annotated[
 ReasoningEffort = Annotated[
     Literal["none", "minimal", "low", "medium", "high", "xhigh"],
     _about("思维链占其上限的份额。 The share of the chain of thought's bound."),
+]
+EnableThinking = Annotated[
+    bool, _about("是否先思考，同 thinking.type。 Whether it thinks first, as thinking.type says.")
 ]
 N = Annotated[int, _between(1, 1, "只支持一个回答。 One answer a request.")]
 TopLogprobs = Annotated[int, _between(0, 0, NOT_SERVED)]
@@ -195,6 +198,13 @@ class WebSearch(msgspec.Struct):
     reference_number: Read | None = None
 
 
+class ThinkingSwitch(msgspec.Struct):
+    """Of DeepSeek, Zhipu, Volcengine and Anthropic; `auto` and `adaptive` say nothing."""
+
+    type: Literal["enabled", "disabled", "auto", "adaptive"]
+    budget_tokens: ThinkingBudget | None = None
+
+
 class ChatBody(Request, kw_only=True):
     """What both dialects have in common. Of several faults the first in this order is told."""
 
@@ -207,6 +217,17 @@ class ChatBody(Request, kw_only=True):
     seed: int | None = None
     max_completion_tokens: int | None = None
     max_tokens: int | None = None
+    enable_thinking: EnableThinking | None = None
+    thinking: (
+        Annotated[
+            ThinkingSwitch,
+            _about(
+                "是否先思考，最多多少 token。 Whether it thinks first, and of how many tokens at "
+                "most."
+            ),
+        ]
+        | None
+    ) = None
     thinking_budget: ThinkingBudget | None = None
     reasoning_effort: ReasoningEffort | None = None
     n: N | None = None
@@ -284,9 +305,11 @@ class ChatRequestOpenai(ChatBody, kw_only=True):
     temperature: Annotated[float, _between(0, 2, TEMPERATURE)] | None = None
     top_p: Annotated[float, _between(0, 1, TOP_P)] | None = None
     seed: Annotated[int, _between(-INT64 - 1, INT64, SEED)] | None = None
-    max_completion_tokens: Annotated[int, _between(1, INT32, ANSWER)] | None = None
-    max_tokens: Annotated[int, _between(1, INT32, ANSWER)] | None = None
+    max_completion_tokens: Annotated[int, _between(1, INT64, ANSWER)] | None = None
+    max_tokens: Annotated[int, _between(1, INT64, ANSWER)] | None = None
     stop: Annotated[LongStop | Annotated[list[LongStop], UP_TO_4], _about(STOP)] | None = None
+    user: AnyUser | None = None
+    user_id: AnyUser | None = None
     messages: Annotated[list[OpenAIMessage], Meta(min_length=1, description=MESSAGES)]
 
 

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from xinghe.api.chat.capabilities import deliverable
 from xinghe.api.chat.request import ChatRequest
+from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
 from xinghe.catalog import Capability, Limits, ModelCard, effective
 from xinghe.dispatch import ChatDeployment
@@ -16,15 +17,15 @@ SHARE = 8
 
 
 class Served(msgspec.Struct, frozen=True):
-    """A model on one deployment: what it can do there, and the limits of a request to it."""
+    """A model on one deployment: what can be asked of it, and the limits of a request to it."""
 
     deployment: ChatDeployment
     able: frozenset[Capability]
     limits: Limits
 
     @classmethod
-    def by(cls, deployment: ChatDeployment, card: ModelCard) -> "Served":
-        able, limits = deliverable(card, deployment), effective(card, deployment.spec)
+    def by(cls, deployment: ChatDeployment, card: ModelCard, dialect: Dialect) -> "Served":
+        able, limits = deliverable(card, deployment, dialect), effective(card, deployment.spec)
         return cls(deployment, able, limits)
 
     @property

@@ -10,15 +10,15 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from typing import Protocol
 
 import msgspec
 
-from xinghe.api.chat.encoder import KEEP_ALIVE, StreamEncoder
-from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.work import SERVED_BY, Sink
+from xinghe.api.error_form import ErrorForm
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.api.priced import Lapses, lapsed
-from xinghe.core import ClientGone, Usage
+from xinghe.core import ClientGone, Delta, Usage
 from xinghe.engines import Batch
 from xinghe.observe import metrics
 from xinghe.settings import Server
@@ -38,9 +38,21 @@ Make = Callable[[Sink], Coroutine[None, None, None]]
 """Makes an answer: emits what may be shown and, last, one `FinishDelta`."""
 
 
+class Encoder(Protocol):
+    """Deltas in, bytes of events out, in the form of one operation."""
+
+    keep_alive: bytes
+    """What is sent while the engine is silent."""
+    errors: ErrorForm
+    """How a refusal ends the stream once it has begun."""
+
+    def encode(self, deltas: list[Delta]) -> bytes:
+        """All events of one batch, to be sent at once."""
+
+
 async def stream_answer(
     exchange: Exchange,
-    request: ChatRequest,
+    encoder: Encoder,
     usage: Usage,
     server: Server,
     lapses: Lapses,
@@ -52,8 +64,9 @@ async def stream_answer(
     not: what waits for the reader is dropped, and the error is the next event.
     """
     buffer = StreamBuffer()
-    keep_alive = KeepAlive(buffer, exchange, server)
-    sink = _Events(exchange, StreamEncoder(exchange, request, usage), usage, buffer, keep_alive)
+    keep_alive = KeepAlive(buffer, exchange, server, encoder.keep_alive)
+    sink = _Events(exchange, encoder, usage, buffer, keep_alive)
+    exchange.errors = encoder.errors
     has_lapsed = False
 
     def lapse() -> None:
@@ -85,7 +98,7 @@ class _Events:
     def __init__(
         self,
         exchange: Exchange,
-        encoder: StreamEncoder,
+        encoder: Encoder,
         usage: Usage,
         buffer: StreamBuffer,
         keep_alive: KeepAlive,
@@ -196,8 +209,12 @@ class KeepAlive:
     manager around the task that sends; raises `ClientGone` in the place of a stalled send.
     """
 
-    def __init__(self, buffer: StreamBuffer, exchange: Exchange, server: Server) -> None:
+    def __init__(
+        self, buffer: StreamBuffer, exchange: Exchange, server: Server, event: bytes
+    ) -> None:
+        """`event` is what is sent."""
         self._buffer = buffer
+        self._event = event
         self._exchange = exchange
         self._server = server
         self._beat = min(BEAT, server.stall_timeout / 2, server.keepalive_comment / 2)
@@ -237,5 +254,5 @@ class KeepAlive:
             return
         silent = not self._sending and passed >= self._server.keepalive_comment
         if silent and self._working:
-            self._buffer.put(KEEP_ALIVE, None)
+            self._buffer.put(self._event, None)
         self._timer = self._loop.call_later(self._beat, self._look)

@@ -8,27 +8,24 @@ from collections.abc import Awaitable, Callable
 from xinghe.api.chat.capabilities import forbid
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.served import Served
+from xinghe.api.dialect import Dialect
 from xinghe.api.errors import CLUSTER_FULL, ApiError, Errors, refuse, too_many
 from xinghe.catalog import Capability
 from xinghe.core import Busy
 from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.vetting import VettedForm, VettedTools, Vetting
 
-FORMS = {
-    Capability.JSON_SCHEMA: "response_format.json_schema",
-    Capability.JSON_OBJECT: "response_format.schema",
-}
-"""Where the schema of a format stands."""
-FUNCTION = re.compile(r"/(\d+)/function/parameters")
+TOOL = re.compile(r"/(\d+)/function/parameters")
+"""The place of a schema among the tools."""
 LONGEST = 200
 """Characters of a path that an error repeats."""
 
 
-def check_wanted(request: ChatRequest, served: Served) -> None:
+def check_wanted(request: ChatRequest, served: Served, dialect: Dialect) -> None:
     """Raises `ApiError` for what the model cannot do there."""
     for param, capability in request.wants:
         if capability not in served.able:
-            raise forbid(request.model, param, capability)
+            raise forbid(dialect, request.model, param, capability)
         if param == "functions":
             raise refuse(param, [], "tools, which took its place")
 
@@ -48,7 +45,8 @@ async def vetted(
     form, tools = None, None
     try:
         if request.format is not None:
-            field = FORMS[request.format.capability]
+            loose = request.format.capability is Capability.JSON_OBJECT
+            field = request.fields.object_schema if loose else request.fields.schema
             form = await vetting.form(
                 request.format.schema,
                 about=request.format.about,
@@ -66,10 +64,10 @@ async def vetted(
                 first=first,
             )
     except Unguaranteed as error:
-        path, function = error.path, FUNCTION.match(error.path)
-        if field == "tools" and function is not None:
-            field = f"tools[{function[1]}].function.parameters"
-            path = "" if function.end() == len(path) else path
+        path, tool = error.path, TOOL.match(error.path)
+        if field == "tools" and tool is not None:
+            field = request.fields.parameters.format(tool[1])
+            path = "" if tool.end() == len(path) else path
         raise _refused(field, error, path) from error
     except Busy as busy:
         raise too_many(Errors.CLUSTER_RATE_LIMIT, CLUSTER_FULL, busy.retry_after) from busy

@@ -86,7 +86,7 @@ class ChatWork(msgspec.Struct, eq=False):
         services, request = self._services, self._request
         unsafe = await screen(request, services.moderator)
         # After moderation: unsafe functions are refused as such by every model.
-        check_wanted(request, self._chain.now)
+        check_wanted(request, self._chain.now, self._exchange.dialect)
         if unsafe is not None:
             return Prepared(partial(self._refusal, unsafe))
         messages = request.messages
@@ -181,6 +181,7 @@ class ChatWork(msgspec.Struct, eq=False):
             account=self._exchange.principal.member_id,
             whole=not self.stream,
             has_stand_in=self._chain.has_stand_in(self._stands_in),
+            asked=request.asked,
         )
 
     async def _refusal(self, unsafe: FinishDelta) -> Batch:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from xinghe.api.chat.request import EFFORTS
 from xinghe.api.chat.schema import ChatRequestOpenai, WebSearch
+from xinghe.api.chat.thinking import EFFORTS
 from xinghe.api.models import Model
 from xinghe.console.reference.told import Told, told
 

@@ -1,0 +1,123 @@
+"""Makes the answer of a `ChatRequest` and sends it, worded as its operation words answers."""
+
+from functools import partial
+from typing import Any, Protocol
+
+from xinghe.api.chat.request import ChatRequest, too_many_characters
+from xinghe.api.chat.response import Accumulator
+from xinghe.api.chat.served import Served
+from xinghe.api.chat.stream import Encoder, stream_answer
+from xinghe.api.chat.work import SERVED_BY, ChatWork, Sink
+from xinghe.api.dialect import Dialect
+from xinghe.api.exchange import Exchange
+from xinghe.api.priced import Services, charged
+from xinghe.api.validation import Form, tell_adjusted, tell_ignored
+from xinghe.catalog import ModelCard
+from xinghe.core import Usage
+from xinghe.dispatch import Chain
+from xinghe.engines.prompts import estimated_tokens
+
+
+class Wording(Protocol):
+    """How an operation words the answer to one request."""
+
+    def encoder(self, usage: Usage) -> Encoder:
+        """Of a stream."""
+
+    def whole(self, accumulated: Accumulator, usage: Usage) -> Any:
+        """The body of an answer in one piece, to be sent as JSON."""
+
+
+class Answers:
+    """Who may serve a chat model, and the way from a request to its answer."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._serving = services.live.now
+        self._known = dict[tuple[str, Dialect], list[Served]]()
+        """Of the models of `serving` that were asked for."""
+
+    def chain(self, exchange: Exchange, card: ModelCard) -> Chain[Served]:
+        """Those who may serve the request, which has begun."""
+        if self._serving is not exchange.serving:
+            self._serving = exchange.serving
+            self._known.clear()
+        key = exchange.model, exchange.dialect
+        served = self._known.get(key)
+        if served is None:
+            deployments = exchange.serving.deployments.chats(card)
+            served = [Served.by(each, card, exchange.dialect) for each in deployments]
+            self._known[key] = served
+        return Chain(exchange.model, served)
+
+    async def send(
+        self,
+        exchange: Exchange,
+        form: Form[Any],
+        request: ChatRequest,
+        chain: Chain[Served],
+        wording: Wording,
+    ) -> None:
+        """Make the answer of a request of allowed length and send it.
+
+        Raises `ClientGone`, `ApiError`, and what `charged` does.
+        """
+        no_say = [*request.ignored, *_without_say(request, chain.own)]
+        if no_say:
+            tell_ignored(exchange, form, no_say)
+        if request.adjusted:
+            tell_adjusted(exchange, request.adjusted)
+        services, server = self._services, self._services.settings.server
+        prompt = estimated_tokens("\n".join(request.texts))
+        usage = Usage()
+
+        async def make(sink: Sink) -> None:
+            chat = ChatWork(
+                services, exchange, request, chain, sink,
+                card=request.card, stream=request.stream, usage=usage,
+                tokens=prompt + request.max_tokens,
+            )  # fmt: skip
+            # The last batch leaves once its charge is saved.
+            chat.show(await charged(services, exchange, chat))
+
+        if request.stream:
+            encoder = wording.encoder(usage)
+            await stream_answer(exchange, encoder, usage, server, services.lapses, make)
+            return
+        accumulated = Accumulator()
+        await make(_Whole(exchange, accumulated))
+        await exchange.send_json(wording.whole(accumulated, usage))
+
+
+def check_length(exchange: Exchange, request: ChatRequest, most: int) -> None:
+    """Raises `ApiError` for a request of more characters than its model takes."""
+    if (characters := sum(map(len, request.texts))) > most:
+        raise too_many_characters(most, characters + exchange.missing)
+
+
+def _without_say(request: ChatRequest, own: Served) -> tuple[str, ...]:
+    """The switches of the chain of thought that an engine which thinks by itself cannot be told.
+
+    Its budget holds in any case: the platform cuts the thought off.
+    """
+    abilities = own.engine.abilities
+    if not abilities.thinks or abilities.steered or request.asked.on is None:
+        return ()
+    if request.asked.on and request.effort == 1.0:
+        return ()
+    return tuple(name for name in request.switches if name != "thinking_budget")
+
+
+class _Whole:
+    """Puts an answer together, to be sent in one piece."""
+
+    def __init__(self, exchange: Exchange, accumulated: Accumulator) -> None:
+        self.emit = accumulated.take
+        self.tell = partial(exchange.set_header, SERVED_BY)
+        self._accumulated = accumulated
+
+    def begin(self) -> None: ...
+
+    def forget(self) -> bool:
+        self._accumulated.forget()
+        return True
