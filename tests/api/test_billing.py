@@ -73,7 +73,7 @@ def test_what_an_upstream_reports_beyond_the_hold_is_not_the_users_debt(
         {"model": "ernie-9-9k"},
         {"model": CHAT, "temperature": 9},
         {"model": CHAT, "messages": []},
-        {"model": CHAT, "max_tokens": 10**9},
+        {"model": CHAT, "max_tokens": 0},
     ],
 )
 def test_a_refusal_costs_nothing(api: Api, books: Books, fields: dict[str, object]) -> None:

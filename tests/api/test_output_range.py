@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kit.api import Api
+from tests.kit.api import STRICT, Api
 from tests.kit.expect import answered, malformed
 from tests.kit.models import CHAT
 from tests.kit.script import Script
@@ -25,6 +25,29 @@ from tests.kit.upstream import Upstream
 )
 def test_out_of_range(api: Api, field: str, model: str, value: int, most: int) -> None:
     malformed(api.chat(model=model, **{field: value}), field, value, 2, most, param=field)
+
+
+@pytest.mark.parametrize("field", ["max_completion_tokens", "max_tokens"])
+@pytest.mark.parametrize("value", [2049, 32_000, 10**9, 2**63 - 1])
+@pytest.mark.parametrize("stream", [False, True])
+def test_strict_brings_a_length_down_to_the_models_own_and_says_so(
+    api: Api, upstream: Upstream, field: str, value: int, stream: bool
+) -> None:
+    script = Script(["好"])
+    asked = {field: value, "stream": stream}
+    reply = api.at(STRICT).chat(model=CHAT, messages=script.messages, **asked)
+    assert reply.status == 200
+    assert reply.headers["x-adjusted-parameters"] == f"{field}=2048"
+    assert upstream.received(script).body["max_tokens"] == 2048
+    malformed(api.chat(model=CHAT, **asked), field, value, 2, 2048, param=field)
+
+
+def test_strict_adjusts_nothing_that_is_in_range(api: Api) -> None:
+    reply = api.at(STRICT).chat(model=CHAT, max_tokens=1)
+    answered(reply)
+    assert "x-adjusted-parameters" not in reply.headers
+    for value in (0, -5):
+        malformed(api.at(STRICT).chat(model=CHAT, max_tokens=value), "max_tokens", value)
 
 
 @pytest.mark.parametrize("field", ["max_completion_tokens", "max_tokens"])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.expect import answered, malformed
-from tests.kit.models import ABLE, CHAT, DULL, R1
+from tests.kit.models import ABLE, CHAT, DULL, PLAIN, R1, STEERED
 from tests.kit.script import Script
 from tests.kit.upstream import Upstream
+from xinghe.catalog.deployments import ThinkingField
 
 FIVE = [
     "ernie-x1-turbo-32k",
@@ -162,6 +163,112 @@ def test_budget_of_a_model_without_a_chain_is_ignored(api: Api) -> None:
     reply = api.chat(model=CHAT, thinking_budget=5, reasoning_effort="low")
     answered(reply)
     assert reply.headers["x-ignored-parameters"] == "thinking_budget, reasoning_effort"
+
+
+OFF: list[dict[str, Any]] = [
+    {"reasoning_effort": "none"},
+    {"enable_thinking": False},
+    {"thinking": {"type": "disabled"}},
+    {"thinking": {"type": "disabled", "budget_tokens": 100}},
+    {"enable_thinking": False, "thinking_budget": 100},
+]
+ON: list[tuple[dict[str, Any], int]] = [
+    ({"enable_thinking": True}, 2048),
+    ({"thinking": {"type": "enabled"}}, 2048),
+    ({"thinking": {"type": "enabled", "budget_tokens": 100}}, 100),
+    ({"thinking_budget": 100}, 100),
+    ({"reasoning_effort": "low"}, 512),
+    ({"enable_thinking": True, "thinking": {"type": "auto"}, "thinking_budget": 100}, 100),
+]
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+@pytest.mark.parametrize("fields", OFF)
+def test_every_switch_turns_the_thought_off(
+    api: Api, upstream: Upstream, mount: str, fields: dict[str, Any]
+) -> None:
+    script = Script(["答案"])
+    reply = api.at(mount).chat(model=DULL, messages=script.messages, **fields)
+    assert answered(reply)["choices"][0]["message"]["content"] == "答案"
+    assert len(upstream.attempts(script)) == 1
+
+
+@pytest.mark.parametrize(("fields", "bound"), ON)
+def test_every_switch_lets_any_model_think_at_v1(
+    api: Api, upstream: Upstream, fields: dict[str, Any], bound: int
+) -> None:
+    """`PLAIN` has no chain of thought of its own, and its upstream gives none: a pass of ours."""
+    script = Script(["想"], again=[Script(["答"])])
+    body = answered(api.at(STRICT).chat(model=PLAIN, messages=script.messages, **fields))
+    message = body["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == ("想", "答")
+    assert upstream.attempts(script)[0].body["max_tokens"] == bound
+    script = Script(["答"])
+    reply = api.chat(model=PLAIN, messages=script.messages, **fields)
+    assert "reasoning_content" not in answered(reply)["choices"][0]["message"]
+    assert set(reply.headers["x-ignored-parameters"].split(", ")) == set(fields)
+
+
+@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"enable_thinking": True, "thinking": {"type": "disabled"}}, "thinking.type"),
+        ({"enable_thinking": True, "reasoning_effort": "none"}, "reasoning_effort"),
+        ({"thinking": {"type": "enabled", "budget_tokens": 9}, "thinking_budget": 8}, "budget"),
+    ],
+)
+def test_switches_that_contradict_one_another(
+    api: Api, mount: str, fields: dict[str, Any], says: str
+) -> None:
+    malformed(api.at(mount).chat(model=ABLE, **fields), says)
+
+
+def test_a_budget_above_the_models_is_brought_down_at_v1(api: Api, upstream: Upstream) -> None:
+    for fields in ({"thinking_budget": 600}, {"thinking": {"type": "auto", "budget_tokens": 600}}):
+        script = Script(["想"], again=[Script(["答"])])
+        asked = {"model": DULL, "messages": script.messages, **fields}
+        reply = api.at(STRICT).chat(**asked)
+        answered(reply)
+        assert reply.headers["x-adjusted-parameters"].endswith("=512")
+        assert upstream.attempts(script)[0].body["max_tokens"] == 512
+        malformed(api.chat(**asked), 600, 512)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        (
+            {"enable_thinking": False},
+            {
+                "enable_thinking": False,
+                "chat_template_kwargs": {"enable_thinking": False, "thinking": False},
+                "thinking": {"type": "disabled"},
+                "reasoning_effort": "none",
+            },
+        ),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 100}},
+            {
+                "enable_thinking": True,
+                "chat_template_kwargs": {"enable_thinking": True, "thinking": True},
+                "thinking": {"type": "enabled", "budget_tokens": 100},
+                "thinking_budget": 100,
+            },
+        ),
+        ({"thinking": {"type": "adaptive"}}, {}),
+        ({}, {}),
+    ],
+)
+def test_an_upstream_is_told_in_its_own_form(
+    api: Api, upstream: Upstream, fields: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    script = Script(["答"])
+    reply = api.at(STRICT).chat(model=STEERED, messages=script.messages, **fields)
+    answered(reply)
+    assert "x-ignored-parameters" not in reply.headers
+    body = upstream.received(script).body
+    assert {name: body[name] for name in get_args(ThinkingField) if name in body} == sent
 
 
 @pytest.mark.embedded

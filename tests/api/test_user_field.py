@@ -9,11 +9,12 @@ from tests.kit.expect import answered, refused
 from tests.kit.models import CHAT
 
 
-@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
 @pytest.mark.parametrize("field", ["user", "user_id"])
-def test_empty(api: Api, mount: str, field: str) -> None:
-    reply = api.at(mount).chat(model=CHAT, **{field: ""})
+def test_empty(api: Api, field: str) -> None:
+    reply = api.at(DOCUMENTED).chat(model=CHAT, **{field: ""})
     refused(reply, 400, "invalid_request_error", "invalid_user_id", "user_id can not be empty")
+    # OpenAI's clients send an empty one for none.
+    answered(api.at(STRICT).chat(model=CHAT, **{field: ""}))
 
 
 @pytest.mark.parametrize("field", ["user", "user_id"])

@@ -26,7 +26,7 @@ FIELDS = {
     "number": ["temperature", "top_p", "penalty_score", "frequency_penalty", "presence_penalty"],
     "integer": ["seed", "max_completion_tokens", "max_tokens", "thinking_budget", "n"],
     "zero": ["top_logprobs"],
-    "boolean": ["stream", "logprobs", "parallel_tool_calls"],
+    "boolean": ["stream", "logprobs", "parallel_tool_calls", "enable_thinking"],
     "string": ["user", "user_id"],
     "choice": ["reasoning_effort"],
     "strings": ["stop"],
@@ -40,6 +40,7 @@ STRUCTURED_VALUES: dict[str, list[Any]] = {
     "tool_choice": [0, True, "required", "", [], {}, {"type": "function"}],
     "function_call": [0, True, "", [], {}, {"name": "f"}],
     "web_search": [0, True, "x", [], [1], {"enable": 1}, {"enable": "true"}],
+    "thinking": [0, True, "enabled", [], {}, {"type": "on"}, {"type": "auto", "budget_tokens": 0}],
     "logit_bias": [0, True, "x", [], {"50256": -100}],
     "messages": [0, True, "x", {}, {"role": "user", "content": "x"}],
 }

@@ -20,6 +20,12 @@ VISION = "scripted-vision"
 DULL = "scripted-dull"
 """Its upstream gives nothing but text: no tools, no formats, no thoughts."""
 
+PLAIN = "scripted-plain"
+"""The same, and the model's card has nothing but text, either."""
+
+STEERED = "scripted-steered"
+"""Its upstream thinks by itself, and is told whether to in every form that there is."""
+
 R1 = "scripted-r1"
 """Its upstream's template opens the thought, so the text has the closing tag only."""
 
@@ -80,6 +86,16 @@ tools = false
 structure = "none"
 thinks = false
 
+[deployments.steered]
+engine = "upstream"
+url = "{url}"
+key = "sk-upstream"
+model = "steered"
+context = 131072
+thinking_fields = [
+    "enable_thinking", "chat_template_kwargs", "thinking", "thinking_budget", "reasoning_effort",
+]
+
 [deployments.r1]
 engine = "upstream"
 url = "{url}"
@@ -122,6 +138,24 @@ capabilities = ["reasoning", "web_search", "tools", "json_object", "json_schema"
 input_ratio = 1.0
 output_ratio = 2.0
 deployment = "dull"
+
+[models."scripted-plain"]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+deployment = "dull"
+
+[models."scripted-steered"]
+kind = "chat"
+context = 32768
+max_input = 16384
+output_max = 2048
+output_default = 1024
+reasoning_max = 512
+capabilities = ["reasoning"]
+deployment = "steered"
 
 [models."scripted-r1"]
 kind = "chat"

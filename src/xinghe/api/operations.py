@@ -44,7 +44,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     `name` stands in logs and metrics; of `scopes` a token needs one for it. `forms` are the
     bodies that it takes, by dialect; a GET has none. `event` is what a stream of it consists of.
-    What is `free` takes a body and costs nothing. `{id}` may stand in a path, as one whole step of it.
+    What is `free` takes a body and costs nothing. `{id}` may stand in a path, as one step of it.
     `query` is what may stand behind the question mark; what is `tabular` may be had as CSV and JSON
     Lines as well.
     """

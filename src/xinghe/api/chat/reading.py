@@ -44,7 +44,7 @@ async def read_request(
     """
     ignored, adjusted = list(parsed.ignored), list[str]()
     body = _checked(parsed, model, card, dialect, able, adjusted)
-    asked, switches = thinking_of(body), sent_switches(body)
+    asked, switches = thinking_of(body, card, dialect, adjusted), sent_switches(body)
     thinking, effort = bounded(asked, card, dialect, switches, ignored)
     _, max_tokens = _either(body, "max_tokens", "max_completion_tokens")
     tools = _tools(body) if body.tools or body.tool_choice else None

@@ -37,9 +37,9 @@ class ChatRequest(msgspec.Struct, frozen=True):
     chain of thought, 0 where the model shows none, and `effort` is the share of it that the
     platform lets a model think; `asked` is what was said of it, for engines that think by
     themselves, in the parameters `switches`. `user` is the end user's id, empty if none;
-    `functions` is the JSON text of the tools, to be moderated. `wants` names what the request asks of the model, by
-    parameter; `ignored` names parameters that had no effect, `adjusted` those that were brought
-    into range.
+    `functions` is the JSON text of the tools, to be moderated. `wants` names what the request asks
+    of the model, by parameter; `ignored` names parameters that had no effect, `adjusted` those that
+    were brought into range.
     """
 
     model: str

@@ -1,6 +1,6 @@
 """The chain of thought as requests speak of it: four switches of as many vendors, one meaning."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from xinghe.api.chat.schema import ChatBody
@@ -21,30 +21,47 @@ def sent_switches(body: ChatBody) -> list[str]:
     return [name for name in SWITCHES if getattr(body, name) is not None]
 
 
-def thinking_of(body: ChatBody) -> Thinking:
-    """What the switches of a body say together. Raises `ApiError` where they contradict."""
+def thinking_of(body: ChatBody, card: ModelCard, dialect: Dialect, adjusted: list[str]) -> Thinking:
+    """What the switches of a body say together. Raises `ApiError` where they contradict.
+
+    `thinking_budget` is in the range of the card; the budget that stands in `thinking` is brought
+    there at `/v1`, which is listed as `adjusted`.
+    """
     if not sent_switches(body):
         return Thinking()
-    said: list[tuple[str, object, bool]] = []
-    budgets: list[tuple[str, int]] = []
-    if body.enable_thinking is not None:
-        said.append(("enable_thinking", body.enable_thinking, body.enable_thinking))
-    if body.thinking is not None:
-        kind = body.thinking.type
-        if kind in {"enabled", "disabled"}:
-            said.append(("thinking.type", kind, kind == "enabled"))
-        if body.thinking.budget_tokens is not None:
-            budgets.append(("thinking.budget_tokens", body.thinking.budget_tokens))
-    effort = body.reasoning_effort
-    if effort is not None:
-        said.append(("reasoning_effort", effort, effort != "none"))
-    if body.thinking_budget is not None:
-        budgets.append(("thinking_budget", body.thinking_budget))
-    on = _agreed(said)
+    on = _agreed(list(_switches(body)))
+    budgets = list(_budgets(body, card, dialect, adjusted))
     budget = _agreed([(name, value, value) for name, value in budgets])
     if on is None and budget is not None:
         on = True
-    return Thinking(on, budget, effort)
+    return Thinking(on, budget, body.reasoning_effort)
+
+
+def _switches(body: ChatBody) -> Iterator[tuple[str, object, bool]]:
+    """Fields that say whether to think, what they hold, and what that means."""
+    if body.enable_thinking is not None:
+        yield "enable_thinking", body.enable_thinking, body.enable_thinking
+    kind = body.thinking and body.thinking.type
+    if kind in {"enabled", "disabled"}:
+        yield "thinking.type", kind, kind == "enabled"
+    if body.reasoning_effort is not None:
+        yield "reasoning_effort", body.reasoning_effort, body.reasoning_effort != "none"
+
+
+def _budgets(
+    body: ChatBody, card: ModelCard, dialect: Dialect, adjusted: list[str]
+) -> Iterator[tuple[str, int]]:
+    """Fields that say for how many tokens to think."""
+    budget, most = body.thinking.budget_tokens if body.thinking else None, card.reasoning_max
+    if budget is not None and most and budget > most:
+        if dialect is Dialect.DOCUMENTED:
+            raise refuse("thinking.budget_tokens", budget, f"an integer in [1, {most}]")
+        budget = most
+        adjusted.append(f"thinking.budget_tokens={most}")
+    if budget is not None:
+        yield "thinking.budget_tokens", budget
+    if body.thinking_budget is not None:
+        yield "thinking_budget", body.thinking_budget
 
 
 def _agreed(said: Sequence[tuple[str, object, T]]) -> T | None:
