@@ -8,12 +8,13 @@ from msgspec import UNSET, UnsetType
 
 from xinghe.accounts import Principal
 from xinghe.api.chat.capabilities import around, deliverable
+from xinghe.api.chat.thinking import longest, thinks
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import text_limits
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, admit
-from xinghe.catalog import Capability, Kind, Limits, ModelCard, effective, of_card, of_deployment
+from xinghe.catalog import Kind, Limits, ModelCard, effective, of_card, of_deployment
 from xinghe.dispatch import ChatDeployment, Deployments
 from xinghe.embedding import Embedder
 
@@ -218,15 +219,14 @@ def _describe_chat(
     able = deliverable(card, deployment, dialect)
     about.capabilities.served = sorted(able)
     about.capabilities.platform = around(able, deployment)
-    thinks = Capability.REASONING in card.capabilities
-    reasoning = card.reasoning_max if thinks else 0
+    thought = card.reasoning_max if thinks(card) else 0
     about.limits = ChatLimits(
         model=_shown(of_card(card)),
         deployment=_shown(served) if served else None,
         effective=_shown(effective(card, deployment.spec)),
         default_output_tokens=card.output_default,
-        max_reasoning_tokens=reasoning,
-        default_reasoning_tokens=min(reasoning, deployment.spec.thinking or reasoning),
+        max_reasoning_tokens=longest(card, dialect),
+        default_reasoning_tokens=min(thought, deployment.spec.thinking or thought),
     )
     about.ignored_parameters = sorted(card.ignores)
     about.input_ratio, about.output_ratio = card.input_ratio, card.output_ratio

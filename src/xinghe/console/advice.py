@@ -85,6 +85,11 @@ _ADVICE: dict[str, tuple[str, str]] = {
         "The balance or a budget does not cover the most that the request may cost. Lower "
         "max_completion_tokens, wait for the budget, or ask the operator for Tokens.",
     ),
+    "unsupported_parameter": (
+        "提供这个模型的部署做不到所要的。去掉消息里指出的参数，或换一个模型（“模型”页写着各自能做什么）。",
+        "What serves the model cannot do what was asked. Leave out the parameter that the message "
+        "names, or take another model (the page Models tells what each can do).",
+    ),
     "not_permitted": (
         "你没有做这件事的权限。请组的管理者或管理员来做。",
         "You may not do this. Ask a manager of the group, or the operator.",

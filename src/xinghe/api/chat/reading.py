@@ -17,7 +17,7 @@ from xinghe.api.chat.schema import (
     ToolChoice,
     WebSearch,
 )
-from xinghe.api.chat.thinking import bounded, sent_switches, thinking_of
+from xinghe.api.chat.thinking import bounded, longest, sent_switches, thinking_of
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors, refuse
 from xinghe.api.validation import ParsedBody
@@ -110,8 +110,8 @@ def _checked(
     At `/v1` a length above the model's own is brought down to it, and is `adjusted`.
     """
     most = {"max_completion_tokens": card.output_max, "max_tokens": card.output_max}
-    if card.reasoning_max:
-        most["thinking_budget"] = card.reasoning_max
+    if thought := longest(card, dialect):
+        most["thinking_budget"] = thought
     try:
         return parsed.checked(most, adjusted if dialect is Dialect.OPENAI else None)
     except ApiError as error:

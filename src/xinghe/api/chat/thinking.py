@@ -52,7 +52,7 @@ def _budgets(
     body: ChatBody, card: ModelCard, dialect: Dialect, adjusted: list[str]
 ) -> Iterator[tuple[str, int]]:
     """Fields that say for how many tokens to think."""
-    budget, most = body.thinking.budget_tokens if body.thinking else None, card.reasoning_max
+    budget, most = body.thinking.budget_tokens if body.thinking else None, longest(card, dialect)
     if budget is not None and most and budget > most:
         if dialect is Dialect.DOCUMENTED:
             raise refuse("thinking.budget_tokens", budget, f"an integer in [1, {most}]")
@@ -75,20 +75,34 @@ def _agreed(said: Sequence[tuple[str, object, T]]) -> T | None:
     return meant
 
 
+def longest(card: ModelCard, dialect: Dialect) -> int:
+    """The most tokens that a chain of thought may be asked for; 0: the model has none.
+
+    At `/v1` every model thinks that is told to: one whose card has no chain of thought as long as
+    it may answer.
+    """
+    if thinks(card):
+        return card.reasoning_max
+    return card.output_max if dialect is Dialect.OPENAI else 0
+
+
+def thinks(card: ModelCard) -> bool:
+    """Whether the model thinks without being told to."""
+    return card.reasoning_max > 0 and Capability.REASONING in card.capabilities
+
+
 def bounded(
     asked: Thinking, card: ModelCard, dialect: Dialect, sent: Sequence[str], ignored: list[str]
 ) -> tuple[int, float]:
     """The most tokens of the chain of thought (0: the model shows none), and the share wanted.
 
-    At `/v1` every model thinks that is told to; one whose card has no chain of thought within the
-    bound of its answer. Elsewhere such a model ignores the `sent` switches.
+    A model that does not think ignores the `sent` switches, but for those that forbid it.
     """
-    reasons = card.reasoning_max and Capability.REASONING in card.capabilities
-    if not reasons and (dialect is Dialect.DOCUMENTED or not asked.on):
+    most = longest(card, dialect)
+    if not most or not (thinks(card) or asked.on):
         if asked.on is not False:
             ignored += sent
         return 0, 1.0
-    most = card.reasoning_max if reasons else card.output_max
     if asked.on is False:
         return most, 0.0
     if asked.budget is not None:

@@ -19,6 +19,8 @@ APART = {"tools", "tool_choice", "parallel_tool_calls", "response_format"}
 """What has a form of its own on the page."""
 OTHER_NAMES = {
     "max_tokens",
+    "enable_thinking",
+    "thinking",
     "function_call",
     "user",
     "user_id",

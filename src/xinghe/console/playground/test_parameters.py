@@ -21,6 +21,7 @@ from tests.kit.playing import PAGE, ask
 from tests.kit.visitor import Visitor
 
 from xinghe.api.chat.schema import ChatRequestOpenai, WebSearch
+from xinghe.catalog import Capability
 from xinghe.console.playground.parameters import (
     APART,
     OF_THE_PAGE,
@@ -59,9 +60,12 @@ def test_the_page_knows_what_each_model_takes(member: Visitor) -> None:
 
     length = {"most": 2048, "default": 1024}
     assert told(CHAT) == {
-        "ranges": {"max_completion_tokens": length, "thinking_budget": {"most": 0, "default": 0}},
-        "ignored": ["thinking_budget", "reasoning_effort"],
-        "able": [],
+        "ranges": {
+            "max_completion_tokens": length,
+            "thinking_budget": {"most": 2048, "default": 0},
+        },
+        "ignored": [],
+        "able": sorted(Capability),
     }
     assert told(ABLE)["ranges"]["thinking_budget"] == {"most": 512, "default": 512}
     assert told(ABLE)["ignored"] == []
