@@ -77,7 +77,7 @@ def test_what_goes_wrong_is_told_and_not_in_the_audit_log(
     task = listed(desk, operator)["task"]
     assert isinstance(task, dict)
     assert task["state"] == "failed"
-    assert "No space left" in task["error"]
+    assert "No space left" in task["trouble"]
     assert len(audited(desk, operator, "backups")) == rows
 
 

@@ -31,7 +31,7 @@ class Backup(msgspec.Struct, kw_only=True):
 
 
 class BackupTask(msgspec.Struct, kw_only=True):
-    """A backup that is made, or read to its end; `error` says why it failed."""
+    """A backup that is made, or read to its end; `trouble` says why it failed."""
 
     object: Literal["backup.task"] = "backup.task"
     kind: Literal["make", "check"]
@@ -40,7 +40,7 @@ class BackupTask(msgspec.Struct, kw_only=True):
     state: Literal["running", "done", "failed"]
     started_at: Told
     ended_at: Told | None
-    error: str | None
+    trouble: str | None
 
 
 class BackupList(msgspec.Struct, kw_only=True):
@@ -117,5 +117,5 @@ def _task(found: Task) -> BackupTask:
         state=found.state,
         started_at=told(found.started_at),
         ended_at=told_or_never(found.ended_at),
-        error=found.error or None,
+        trouble=found.error or None,
     )

@@ -57,7 +57,7 @@ async def _shown(page: Page, refused: Refused | None = None) -> Response:
     found = await api.get(API, BackupList)
     task = found.task
     # It is told once, as the refusal.
-    failed = task is not None and refused is not None and (task.error or "-") in refused.message
+    failed = task is not None and refused is not None and (task.trouble or "-") in refused.message
     return page.render(
         "backups/now.html" if page.partial else "backups/page.html",
         status=refused.status if refused else 200,
