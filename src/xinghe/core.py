@@ -221,7 +221,9 @@ class ToolCallDelta(msgspec.Struct, frozen=True):
 
 
 class SearchingDelta(msgspec.Struct, frozen=True):
-    """A search has begun (section 5.4, `enable_status`)."""
+    """A search has begun (section 5.4, `enable_status`), for `query`."""
+
+    query: str = ""
 
 
 class SourcesDelta(msgspec.Struct, frozen=True):
@@ -249,12 +251,14 @@ CURRENT_ROUND = -1
 class FinishDelta(msgspec.Struct, frozen=True):
     """The last delta of a pass.
 
-    `flag` (1–4, 0 is safe) and `ban_round` say what moderation found (section 4.1.3).
+    `flag` (1–4, 0 is safe) and `ban_round` say what moderation found (section 4.1.3); `stop` is the
+    stop string that ended the answer, empty if none did.
     """
 
     reason: FinishReason
     flag: int = 0
     ban_round: int = 0
+    stop: str = ""
 
 
 class PrefillDelta(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ async def test_a_disconnect_is_never_lost(steps: int) -> None:
             make(using, request, Usage(), lambda batch: shown.extend(batch.deltas))
         )
         await searcher.asked.wait()
-        assert shown == [SearchingDelta()]
+        assert shown == [SearchingDelta("今天西湖的新闻有哪些?")]
         searcher.found.set()
         for _ in range(steps):
             await asyncio.sleep(0)

@@ -18,7 +18,7 @@ from xinghe.api.errors import ApiError, Errors, as_api_error, stopped
 from xinghe.api.exchange import NOBODY, Exchange
 from xinghe.api.idempotency import HEADER, Handler, IdempotencyLayer
 from xinghe.api.operations import OPERATIONS
-from xinghe.api.paths import find_mount, find_operation
+from xinghe.api.paths import error_form, find_mount, find_operation
 from xinghe.api.priced import REALM
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.dispatch import Live
@@ -74,9 +74,10 @@ class Edge(msgspec.Struct):
             await exchange.start(204, PREFLIGHT)
             await exchange.send({"type": "http.response.body", "body": b""})
             return
+        exchange.errors = error_form(path, exchange.dialect)
         operation, exchange.path_id = find_operation(path, exchange.method, exchange.dialect)
         handler = self.handlers[operation.name]
-        exchange.operation, exchange.errors = operation.name, operation.errors
+        exchange.operation = operation.name
         exchange.principal = await authenticate(exchange, self.principals, operation.scopes)
         ACCOUNT.set(str(exchange.principal.member_id))
         # Before the body is read: a client that asks too often costs no more than this.

@@ -4,11 +4,13 @@ from typing import Any
 
 import msgspec
 
-from xinghe.api.errors import ApiError
+from xinghe.api.errors import ApiError, ErrorAnswer
 
 
 class ErrorForm:
-    """OpenAI's."""
+    """OpenAI's; `shape` is that of its body."""
+
+    shape: type = ErrorAnswer
 
     def status(self, error: ApiError) -> int:
         return error.row.status

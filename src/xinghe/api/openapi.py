@@ -7,7 +7,7 @@ import msgspec
 from xinghe import __version__
 from xinghe.api.account.forms import MEDIA
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ErrorAnswer, Errors
+from xinghe.api.errors import ApiError, Errors
 from xinghe.api.idempotency import KEY
 from xinghe.api.operations import OPERATIONS, Operation
 from xinghe.api.query import parameters
@@ -34,14 +34,15 @@ OF_BODIES = {
     Errors.TOKEN_QUOTA_EXCEEDED, Errors.TPM_RATE_LIMIT, Errors.PREEMPTIBLE_RATE_LIMIT,
 }  # fmt: skip
 """Of what costs Tokens."""
+CONVERSING = {"chat"}
 OF_CONVERSATIONS = {Errors.INVALID_MESSAGES, Errors.SYSTEM_UNSAFE, Errors.FUNCTIONS_UNSAFE}
 
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1: every operation at its two dialects."""
-    shapes: list[Any] = [ErrorAnswer]
+    shapes: list[Any] = []
     for each in OPERATIONS:
-        shapes += [each.answer, *(form.shape for form in each.forms.values())]
+        shapes += [each.errors.shape, each.answer, *(form.shape for form in each.forms.values())]
         shapes += [shape for shape in (each.event, each.query) if shape is not None]
     queries = {each.query.__name__ for each in OPERATIONS if each.query is not None}
     schemas = components(shapes)
@@ -84,7 +85,7 @@ def _described(
             media: {"schema": {"type": "string"}} for media in MEDIA if media not in content
         }
     if operation.event is not None:
-        content |= {"text/event-stream": {"schema": _stream(operation.event)}}
+        content |= {"text/event-stream": {"schema": _stream(operation, operation.event)}}
         told = "The answer; server-sent events where stream is true."
     answers = {"200": {"description": told, "content": content}, **_refusals(operation, dialect)}
     described: dict[str, Any] = {
@@ -102,14 +103,16 @@ def _described(
     return described | {"parameters": asked}
 
 
-def _stream(event: type) -> dict[str, Any]:
+def _stream(operation: Operation, event: type) -> dict[str, Any]:
     """An event of a stream. OpenAPI 3.1 has no word for a sequence; each event has this form."""
     payload = {
         "type": "string",
         "description": "A chunk, or an error, which ends the stream.",
         "contentMediaType": "application/json",
-        "contentSchema": {"anyOf": [_ref(event), _ref(ErrorAnswer)]},
+        "contentSchema": {"anyOf": [_ref(event), _ref(operation.errors.shape)]},
     }
+    if not operation.done:
+        return {"type": "object", "required": ["data"], "properties": {"data": payload}}
     data = {"anyOf": [payload, {"const": "[DONE]", "description": "After the last chunk."}]}
     return {"type": "object", "required": ["data"], "properties": {"data": data}}
 
@@ -118,15 +121,17 @@ def _refusals(operation: Operation, dialect: Dialect) -> dict[str, Any]:
     """Each status that it may be answered with, and the codes that it may carry."""
     never = OF_OPERATORS | OF_PAYMENTS
     never = never if operation.forms else never | OF_BODIES
-    never = never if operation.name == "chat" else never | OF_CONVERSATIONS
+    never = never if operation.name in CONVERSING else never | OF_CONVERSATIONS
     if not operation.forms or dialect is Dialect.DOCUMENTED:
         never = never | {Errors.SERVICE_UNAVAILABLE, Errors.UNSUPPORTED_PARAMETER}
     codes: dict[int, list[str]] = {}
+    form = operation.errors
     for error in Errors:
         if error not in never:
-            codes.setdefault(error.value.status, []).append(error.value.code)
+            status = form.status(ApiError(error, ""))
+            codes.setdefault(status, []).append(error.value.code)
     return {
-        str(status): {"description": ", ".join(dict.fromkeys(names)), "content": _json(ErrorAnswer)}
+        str(status): {"description": ", ".join(dict.fromkeys(names)), "content": _json(form.shape)}
         for status, names in sorted(codes.items())
     }
 

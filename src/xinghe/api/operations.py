@@ -43,7 +43,8 @@ class Operation(msgspec.Struct, frozen=True):
     """What is served at a path of every mount, or of the mounts of its `dialects` alone.
 
     `name` stands in logs and metrics; of `scopes` a token needs one for it. `forms` are the
-    bodies that it takes, by dialect; a GET has none. `event` is what a stream of it consists of.
+    bodies that it takes, by dialect; a GET has none. `event` is what a stream of it consists of,
+    and `done` tells whether that ends with `[DONE]`.
     What is `free` takes a body and costs nothing. `{id}` may stand in a path, as one step of it.
     `query` is what may stand behind the question mark; what is `tabular` may be had as CSV and JSON
     Lines as well.
@@ -56,6 +57,7 @@ class Operation(msgspec.Struct, frozen=True):
     answer: type
     forms: Mapping[Dialect, Form[Any]] = {}
     event: type | None = None
+    done: bool = True
     scopes: tuple[str, ...] = CALL
     query: type[msgspec.Struct] | None = None
     tabular: bool = False

@@ -1,6 +1,7 @@
 """Which operation a path and a method mean; every other path is told where the API is."""
 
 from xinghe.api.dialect import MOUNTS, Dialect
+from xinghe.api.error_form import OPENAI_ERRORS, ErrorForm
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.operations import OPERATIONS, Operation
 
@@ -23,6 +24,7 @@ for _each in OPERATIONS:
         _OPEN.setdefault((_before, _behind), []).append(_each)
     else:
         _EXACT.setdefault(_each.path, []).append(_each)
+_OWN_ERRORS = [each for each in OPERATIONS if each.errors is not OPENAI_ERRORS]
 # What has something behind the id comes first: an id itself may hold slashes.
 _OPEN = dict(sorted(_OPEN.items(), key=lambda item: -len(item[0][1])))
 
@@ -35,6 +37,14 @@ def find_mount(path: str) -> tuple[Dialect, str] | None:
         if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
             return dialect, path[len(prefix) :]
     return None
+
+
+def error_form(path: str, dialect: Dialect) -> ErrorForm:
+    """How errors leave at a path under a mount, and below it: no such path, no such method."""
+    for each in _OWN_ERRORS:
+        if dialect in each.dialects and f"{path}/".startswith(f"{each.path}/"):
+            return each.errors
+    return OPENAI_ERRORS
 
 
 def find_operation(path: str, method: str, dialect: Dialect) -> tuple[Operation, str]:

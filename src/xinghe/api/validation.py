@@ -56,13 +56,23 @@ _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _LACKS = re.compile(r"missing required field `(.+?)`")
 
 
-class Request(msgspec.Struct, kw_only=True):
-    """What every operation takes."""
+class OfModel(msgspec.Struct, kw_only=True):
+    """A request for a model: what every operation takes."""
 
     default_model: ClassVar[str | None] = None
     """Whose request it is that names none; `None` where it has to."""
 
     model: ModelName | None = None
+
+    @classmethod
+    def refusal(cls, path: str, value: Any, allowed: str) -> ApiError:
+        """How the operation refuses a value; `path` leads to it from the body."""
+        return refuse(path, value, allowed)
+
+
+class Request(OfModel, kw_only=True):
+    """What every operation in OpenAI's form takes."""
+
     user: EndUser | None = None
     user_id: EndUser | None = None
 
@@ -73,14 +83,14 @@ class Request(msgspec.Struct, kw_only=True):
 
     @classmethod
     def refusal(cls, path: str, value: Any, allowed: str) -> ApiError:
-        """How the operation refuses a value; `path` leads to it from the body."""
+        """An empty end user has an error of his own."""
         if value == "" and path in {"user", "user_id"}:
             return ApiError(Errors.INVALID_USER_ID, "user_id can not be empty", param=path)
-        return refuse(path, value, allowed)
+        return super().refusal(path, value, allowed)
 
 
 S = TypeVar("S", bound=msgspec.Struct)
-T = TypeVar("T", bound=Request)
+T = TypeVar("T", bound=OfModel)
 
 
 class ParsedBody(msgspec.Struct, Generic[T]):

@@ -116,7 +116,7 @@ class Answer(msgspec.Struct):
             found = Augmented(messages)
         else:
             if options.status:
-                emit(Batch(time.perf_counter(), [SearchingDelta()]))
+                emit(Batch(time.perf_counter(), [SearchingDelta(query)]))
             found = await augment(
                 messages,
                 query,

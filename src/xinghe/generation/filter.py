@@ -69,9 +69,9 @@ class OutputFilter:
         """A piece of the answer, in the engine's own cuts."""
         text = texts[0].text if len(texts) == 1 else "".join(delta.text for delta in texts)
         held = self._held
-        passed, stopped = (text, False) if self._stops is None else self._stops.feed(text)
+        passed, stop = (text, "") if self._stops is None else self._stops.feed(text)
         visible, verdict = self._safety.feed(passed)
-        if verdict is None and stopped:
+        if verdict is None and stop:
             rest, verdict = self._safety.flush()
             visible += rest
         self._held += len(text) - len(visible)
@@ -81,7 +81,7 @@ class OutputFilter:
             out.extend(_divided(visible, held, texts))
         if verdict is not None:
             return filtered(verdict)
-        return FinishDelta(FinishReason.STOP) if stopped else None
+        return FinishDelta(FinishReason.STOP, stop=stop) if stop else None
 
     def _scan(self, delta: Spoken, out: list[Delta]) -> FinishDelta | None:
         """A piece of the thought, of a call or of a refusal."""
@@ -137,20 +137,20 @@ class StopFilter:
         self._longest = max(map(len, self._stops), default=0)
         self._held = ""
 
-    def feed(self, text: str) -> tuple[str, bool]:
-        """What may be shown now, and whether a stop string has ended the answer."""
+    def feed(self, text: str) -> tuple[str, str]:
+        """What may be shown now, and the stop string that has ended the answer, empty if none."""
         text = self._held + text
         # Where the first to be complete ends, and how early it began: so chunks cannot matter.
         found = min(
-            ((at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0),
+            ((at + len(stop), at, stop) for stop in self._stops if (at := text.find(stop)) >= 0),
             default=None,
         )
         if found is not None:
             self._held = ""
-            return text[: found[1]], True
+            return text[: found[1]], found[2]
         keep = self._overlap(text)
         self._held = text[len(text) - keep :]
-        return text[: len(text) - keep], False
+        return text[: len(text) - keep], ""
 
     def flush(self) -> str:
         """What was kept back, once the engine has ended by itself."""

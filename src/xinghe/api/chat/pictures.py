@@ -1,6 +1,7 @@
 """Loads the pictures of a conversation (section 5.8): inline, or fetched under the guard."""
 
 import asyncio
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -30,23 +31,28 @@ class PictureLoader:
         """Let go of its thread."""
         self._threads.close()
 
-    async def load(self, messages: tuple[Message, ...], reserve: Reserve) -> tuple[Message, ...]:
+    async def load(
+        self, messages: tuple[Message, ...], reserve: Reserve, places: Sequence[str] = ()
+    ) -> tuple[Message, ...]:
         """The conversation with its pictures loaded, all at once.
 
         `reserve` counts what is fetched: a body of three kilobytes may name 320 MB of pictures.
-        Raises `ApiError`, and what `reserve` raises.
+        `places` is where they stand, if not as OpenAI has it. Raises `ApiError`, and what `reserve`
+        raises.
         """
-        places = [
+        found = [
             (f"messages[{index}].content[{at}].image_url.url", part)
             for index, message in enumerate(messages)
             for at, part in enumerate(message.parts)
             if isinstance(part, Picture)
         ]
-        if len(places) > MOST:
-            raise _refused(f"messages hold {len(places)} pictures, allowed: at most {MOST}")
+        if places:
+            found = [(place, part) for place, (_, part) in zip(places, found, strict=True)]
+        if len(found) > MOST:
+            raise _refused(f"messages hold {len(found)} pictures, allowed: at most {MOST}")
         # One after the other, so that a request has one place in the queue.
         opening = asyncio.Lock()
-        loading = [asyncio.ensure_future(self._load(*place, reserve, opening)) for place in places]
+        loading = [asyncio.ensure_future(self._load(*place, reserve, opening)) for place in found]
         try:
             loaded = iter(await asyncio.gather(*loading))
         finally:

@@ -22,11 +22,22 @@ class Format(msgspec.Struct, frozen=True):
 
 
 class Fields(msgspec.Struct, frozen=True):
-    """Where the schemas of a request stand; that of a function by the number of its tool."""
+    """Where the parts of a request stand that are looked at when it has been read.
+
+    The parameters of a function by the number of its tool: `tools` are the numbers of the
+    functions, where other tools stand among them. `pictures` are the places of the pictures in
+    order, where they are not those of `messages`.
+    """
 
     parameters: str = "tools[{}].function.parameters"
     schema: str = "response_format.json_schema"
     object_schema: str = "response_format.schema"
+    tools: tuple[int, ...] = ()
+    pictures: tuple[str, ...] = ()
+
+    def parameters_of(self, number: int) -> str:
+        """Of a function by its number among functions."""
+        return self.parameters.format(self.tools[number] if self.tools else number)
 
 
 class ChatRequest(msgspec.Struct, frozen=True):

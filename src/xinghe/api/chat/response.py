@@ -16,10 +16,12 @@ from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
 from xinghe.catalog import Capability
 from xinghe.core import (
+    Delta,
     FinishDelta,
     FinishReason,
     ReasoningDelta,
     RefusalDelta,
+    SearchingDelta,
     Source,
     SourcesDelta,
     TextDelta,
@@ -40,6 +42,9 @@ FINISH_REASONS = {
         FinishReason.REFUSAL: "stop",
     },
 }
+
+LOOKED_UP = (SearchingDelta, SourcesDelta)
+"""What an answer rests on."""
 
 
 class PromptTokensDetails(msgspec.Struct):
@@ -245,6 +250,8 @@ class Accumulator(msgspec.Struct):
     text: str = ""
     refusal: str = ""
     calls: list[ToolCall] = []
+    deltas: list[Delta] = []
+    """All of it, in the order in which it was made."""
     _thoughts: list[str] = []
     _texts: list[str] = []
     _refusals: list[str] = []
@@ -252,10 +259,12 @@ class Accumulator(msgspec.Struct):
 
     def forget(self) -> None:
         """Forget the answer, which is made anew; what it rests on stays."""
+        self.deltas = [each for each in self.deltas if isinstance(each, LOOKED_UP)]
         for each in (self._thoughts, self._texts, self._refusals, self._calls):
             each.clear()
 
     def take(self, batch: Batch) -> None:
+        self.deltas += batch.deltas
         for delta in batch.deltas:
             match delta:
                 case TextDelta(text, _):

@@ -66,7 +66,7 @@ async def vetted(
     except Unguaranteed as error:
         path, tool = error.path, TOOL.match(error.path)
         if field == "tools" and tool is not None:
-            field = request.fields.parameters.format(tool[1])
+            field = request.fields.parameters_of(int(tool[1]))
             path = "" if tool.end() == len(path) else path
         raise _refused(field, error, path) from error
     except Busy as busy:

@@ -91,7 +91,9 @@ class ChatWork(msgspec.Struct, eq=False):
             return Prepared(partial(self._refusal, unsafe))
         messages = request.messages
         if request.shows:
-            messages = await services.pictures.load(messages, self._exchange.reserve)
+            messages = await services.pictures.load(
+                messages, self._exchange.reserve, request.fields.pictures
+            )
         check_whole(self._exchange)  # a picture that is too large has been refused as such
         began = time.perf_counter()
         generation, counted = await self._laid_out(messages, messages)
