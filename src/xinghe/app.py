@@ -64,6 +64,9 @@ from xinghe.api.models import ModelsRoute
 from xinghe.api.payments.edge import Payments
 from xinghe.api.priced import Lapses, Services
 from xinghe.api.rerank import RerankRoute
+from xinghe.api.responses.keeping import Keeping
+from xinghe.api.responses.route import ResponsesRoute
+from xinghe.api.responses.running import Running
 from xinghe.catalog import Catalog
 from xinghe.configuration import Configurations, Follower, Version, served
 from xinghe.console import Console
@@ -74,6 +77,7 @@ from xinghe.generation.vetting import Vetting
 from xinghe.idempotency import IdempotencyStore
 from xinghe.images.bucket import Bucket
 from xinghe.images.store import Folder, ImageStore
+from xinghe.kept_responses import ResponseStore
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter, left
 from xinghe.observe.metrics import watched_loop
@@ -191,6 +195,9 @@ class System:
             bodies,
             Admin(operators, Identified(console)),
         )
+        kept = ResponseStore(database, settings.responses)
+        keeping = Keeping(kept, settings.server.max_body_bytes)
+        responses = ResponsesRoute(services, answers, keeping, Running())
         self.app: ASGIApp = Edge(
             principals=principals,
             limiter=services.limiter,
@@ -203,6 +210,10 @@ class System:
                 "model": models.show,
                 "chat": chats,
                 "chat_check": CheckRoute(services, chats),
+                "responses": responses.create,
+                "response": responses.show,
+                "delete_response": responses.delete,
+                "cancel_response": responses.cancel,
                 "embeddings": EmbeddingsRoute(services),
                 "rerank": RerankRoute(services),
                 "images": ImagesRoute(services),
@@ -223,6 +234,7 @@ class System:
         self.parts: list[tuple[Act, Act]] = [
             (live.start, live.aclose),
             (store.sweeping.start, store.sweeping.stop),
+            (kept.sweeping.start, kept.sweeping.stop),
             (outbox.start, outbox.stop),
             (failures.start, failures.stop),
             (_when_asked, services.moderator.aclose),

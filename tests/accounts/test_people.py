@@ -120,6 +120,14 @@ async def test_a_deleted_person_is_named_nowhere_and_the_books_agree(
             NAMES[0].encode(),
         )
     )
+    await database.write(
+        lambda c: c.run(
+            "INSERT INTO kept_responses (member_id, name, model, input, response, size, at) "
+            "VALUES ($1, 'resp_1', 'm', $2, $2, 4, 1)",
+            member.id,
+            NAMES[0].encode(),
+        )
+    )
     await members.delete(NAMES[2])
     assert await principals.authenticate(secret) is None
     assert await principals.lapsed([found.bearer]) == [found.bearer]

@@ -21,10 +21,11 @@ MESSAGE_RULES = {"invalid_messages", "characters_too_long", "tokens_too_long"}
 KEY_RULE = "idempotency_key_reused"
 MODEL_LIMITS = {"max_tokens", "max_completion_tokens", "thinking_budget", "dimensions"}
 TOGETHER = {"stream_options", "stop", "tool_choice", "tool_choice.function.name"}
-TOGETHER |= {"tool_choice.name", "tool_choice.allowed_tools"}
+TOGETHER |= {"tool_choice.name", "tool_choice.type", "tool_choice.allowed_tools"}
+TOGETHER |= {"previous_response_id"}
 TOGETHER |= {f"web_search.{name}" for name in ("search_num", "reference_num", "reference_number")}
 ALLOWED_TOOL = re.compile(r"tool_choice\.(allowed_tools\.)?tools\[\d+\]\.(function\.)?name")
-SCHEMAS = {"tools", "response_format"}
+SCHEMAS = {"tools", "response_format", "text"}
 ASKED = {"from", "to", "zone", "after", "token", "by", "start_date", "end_date"}
 ASKED |= {"group", "member", "model", "month", "request_id"}  # in which all is printable
 """What no schema can say: the order of roles, limits of a model, fields that need another, keys
@@ -35,7 +36,7 @@ that were used, JSON Schemas; which days, months, zones, pages and tokens there 
 def before_load_schema(_: HookContext, raw_schema: dict[str, Any]) -> None:
     """Names models that the catalog holds: else nearly every case would end as a 404."""
     for name, schema in raw_schema["components"]["schemas"].items():
-        if name.startswith("ChatRequest"):
+        if name.startswith("ChatRequest") or name == "ResponseRequest":
             schema["properties"]["model"] = {"enum": MODELS}
         elif name in TEXT_REQUESTS:
             schema["properties"]["model"] = {"enum": [*TEXT_MODELS, None]}
@@ -73,7 +74,7 @@ def carries_its_id(_: CheckContext, response: Response, case: Case[Any]) -> None
     """Every answer has a request id, and the body of a refusal or an answer shows the same."""
     request_id = response.headers["x-request-id"][0]
     body = response.json() if response.content.startswith(b"{") else {}
-    if "error" in body or body.get("object") == "chat.completion":
+    if body.get("error") or body.get("object") == "chat.completion":
         assert body["id"] == request_id
 
 

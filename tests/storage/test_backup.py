@@ -84,6 +84,12 @@ ONE_OF_EACH: list[tuple[Any, ...]] = [
         b"\x00",
         b"\xff\x00",
     ),
+    (
+        "INSERT INTO kept_responses (member_id, name, previous, model, input, response, size, at) "
+        "VALUES (1, 'resp_1', 'resp_0', 'm', $1, $2, 258, 7)",
+        b"[]",
+        b"{}",
+    ),
     ("INSERT INTO configuration_contents VALUES ($1, $2)", bytes(range(32)), b"{}"),
     (
         "INSERT INTO configurations SELECT 7, 0, 'file', 'file', '星', 0, '[]', digest, digest "
@@ -183,8 +189,10 @@ def content(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     for table in backup.KEYS:
         names = ", ".join(sorted(name for name, _ in backup._columns(connection, table)))
         found[table] = sorted(connection.rows(f"SELECT {names} FROM {table}"), key=repr)
-    total = "SELECT CAST(sum(bytes) AS BIGINT) FROM kept_answers_total"
-    return found | {"total": connection.rows(total)}
+    for table in backup.TOTALS:
+        total = connection.rows(f"SELECT CAST(sum(bytes) AS BIGINT) FROM {table}")
+        found[table] = total
+    return found
 
 
 @pytest.fixture
@@ -205,8 +213,9 @@ def test_all_of_it_comes_back(session: Session, empty: Session, file: Path) -> N
     assert dict(told) == summary.rows
     assert check(empty) == []
     # Its triggers are there, and count on.
-    empty.run("DELETE FROM kept_answers")
-    assert content(empty)["total"] == [(0,)]
+    for table in backup.TOTALS:
+        empty.run(f"DELETE FROM {table.removesuffix('_total')}")
+        assert content(empty)[table] == [(0,)]
     with pytest.raises((apsw.ConstraintError, psycopg.Error), match="append-only"):
         empty.run("DELETE FROM entries")
 
@@ -238,7 +247,7 @@ def test_sqlite_is_as_it_was(session: Session, empty: Session, file: Path) -> No
 
 def test_each_table_is_in_it_or_need_not_be(session: Session) -> None:
     found = session.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")
-    not_in_it = {"kept_answers_total", "processes", "revision", "sqlite_sequence"}
+    not_in_it = {*backup.TOTALS, "processes", "revision", "sqlite_sequence"}
     assert {name for (name,) in found} - not_in_it == set(backup.KEYS)
 
 

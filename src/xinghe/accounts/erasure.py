@@ -13,8 +13,10 @@ from xinghe.storage import Allowance, Connection
 
 PERSONAL = ("name",)
 """Fields of what the audit log says of members and tokens that may name a person."""
+KEPT = ("kept_answers", "kept_responses")
+"""Tables of answers that were stored."""
 ANSWERS = 20
-"""Stored answers, which may be long, that one of many transactions deletes."""
+"""Stored answers, which may be long, of each kind that one of many transactions deletes."""
 
 
 def forget(connection: Connection, member: Member, at: int) -> None:
@@ -59,13 +61,16 @@ def budgets_of(connection: Connection, member_id: int) -> list[int]:
 
 def clear(connection: Connection, _: Allowance, member_id: int) -> tuple[int, bool]:
     """A step of deleting the stored answers of a deleted member."""
-    left = connection.run(
-        "DELETE FROM kept_answers WHERE id IN "
-        "(SELECT id FROM kept_answers WHERE member_id = $1 LIMIT $2)",
-        member_id,
-        ANSWERS,
-    )
-    return member_id, not left
+    left = [
+        connection.run(
+            f"DELETE FROM {table} WHERE id IN "  # noqa: S608
+            f"(SELECT id FROM {table} WHERE member_id = $1 LIMIT $2)",
+            member_id,
+            ANSWERS,
+        )
+        for table in KEPT
+    ]
+    return member_id, not any(left)
 
 
 def _rewrite_audit(connection: Connection, member: Member) -> None:

@@ -30,7 +30,7 @@ from xinghe.usage.failures import Failed, Failures
 log = structlog.get_logger(__name__)
 
 PREFLIGHT = [
-    (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"*, authorization, content-type"),
     (b"access-control-max-age", b"86400"),
 ]

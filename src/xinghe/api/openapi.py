@@ -25,7 +25,9 @@ IDEMPOTENCY_KEY = {
 OF_OPERATORS = {
     Errors.CONFLICT, Errors.NOT_PERMITTED, Errors.NO_SUCH_OBJECT, Errors.CHANGED_MEANWHILE,
 }  # fmt: skip
-"""Refusals of `/admin/v1` alone."""
+"""Refusals of `/admin/v1`."""
+OF_KEPT = {"response", "delete_response", "cancel_response"}
+"""Operations on what was kept, or is not there."""
 OF_PAYMENTS = {Errors.INVALID_SIGNATURE}
 """Refusals of `/payments` alone."""
 OF_BODIES = {
@@ -34,7 +36,7 @@ OF_BODIES = {
     Errors.TOKEN_QUOTA_EXCEEDED, Errors.TPM_RATE_LIMIT, Errors.PREEMPTIBLE_RATE_LIMIT,
 }  # fmt: skip
 """Of what costs Tokens."""
-CONVERSING = {"chat"}
+CONVERSING = {"chat", "responses"}
 OF_CONVERSATIONS = {Errors.INVALID_MESSAGES, Errors.SYSTEM_UNSAFE, Errors.FUNCTIONS_UNSAFE}
 
 
@@ -120,6 +122,7 @@ def _stream(operation: Operation, event: type) -> dict[str, Any]:
 def _refusals(operation: Operation, dialect: Dialect) -> dict[str, Any]:
     """Each status that it may be answered with, and the codes that it may carry."""
     never = OF_OPERATORS | OF_PAYMENTS
+    never = never - {Errors.NO_SUCH_OBJECT} if operation.name in OF_KEPT else never
     never = never if operation.forms else never | OF_BODIES
     never = never if operation.name in CONVERSING else never | OF_CONVERSATIONS
     if not operation.forms or dialect is Dialect.DOCUMENTED:

@@ -33,6 +33,9 @@ from xinghe.api.error_form import OPENAI_ERRORS, ErrorForm
 from xinghe.api.images.schema import IMAGES, ImagesAnswer
 from xinghe.api.models import Model, ModelList
 from xinghe.api.rerank import RERANK, Ranking
+from xinghe.api.responses.answer import Deleted, Response, ResponseEvent
+from xinghe.api.responses.errors import RESPONSES_ERRORS
+from xinghe.api.responses.schema import RESPONSES
 from xinghe.api.validation import Form
 
 CALL = ("model.call",)
@@ -76,6 +79,23 @@ OPERATIONS = (
     Operation(
         "chat_check", "POST", "/chat/completions/check", "Whether a chat would be taken.",
         ChatCheck, CHAT, free=True,
+    ),
+    Operation(
+        "responses", "POST", "/responses", "Answer a conversation, item by item.",
+        Response, {Dialect.OPENAI: RESPONSES}, ResponseEvent, done=False,
+        dialects=(Dialect.OPENAI,), errors=RESPONSES_ERRORS,
+    ),
+    Operation(
+        "response", "GET", "/responses/{id}", "A response that was kept.",
+        Response, dialects=(Dialect.OPENAI,), errors=RESPONSES_ERRORS,
+    ),
+    Operation(
+        "delete_response", "DELETE", "/responses/{id}", "Keep a response no more.",
+        Deleted, dialects=(Dialect.OPENAI,), errors=RESPONSES_ERRORS,
+    ),
+    Operation(
+        "cancel_response", "POST", "/responses/{id}/cancel", "End a stream that is being made.",
+        Response, dialects=(Dialect.OPENAI,), errors=RESPONSES_ERRORS,
     ),
     Operation(
         "embeddings", "POST", "/embeddings", "Make vectors of texts.",

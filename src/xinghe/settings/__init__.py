@@ -19,6 +19,7 @@ from xinghe.settings.sections import (
     Idempotency,
     Images,
     Pictures,
+    Responses,
     SafetyFlags,
     SafetyUpstream,
     Search,

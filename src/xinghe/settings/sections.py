@@ -175,6 +175,17 @@ class Idempotency(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Of all of them; the oldest go first. One of more than an eighth of it is not kept."""
 
 
+class Responses(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What clients ask to store with `store: true`, at `/v1/responses`."""
+
+    keep: bool = False
+    """Whether anything is kept; turned off, what was kept is deleted."""
+    keep_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    """How long."""
+    max_bytes: Positive = 1024 * 1024 * 1024
+    """Of all of them; the oldest go first. One of more than an eighth of it is not kept."""
+
+
 class Configuration(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The versions of models, prices, limits and safety lists."""
 
@@ -297,6 +308,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     fetching: Fetching = Fetching()
     pictures: Pictures = Pictures()
     idempotency: Idempotency = Idempotency()
+    responses: Responses = Responses()
     configuration: Configuration = Configuration()
     search: Search = Search()
     embedding: Embedding = Embedding()

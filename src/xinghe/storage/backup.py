@@ -61,18 +61,20 @@ KEYS = {
     "alerts": ("wallet_id",),
     "outbox": _ID,
     "kept_answers": _ID,
+    "kept_responses": _ID,
     "configuration_contents": ("digest",),
     "configurations": _ID,
     "configuration_places": ("place",),
 }
 """Each table with its key; none before one that it refers to.
 
-Without `kept_answers_total`: the rows that come back are counted again by its triggers; and
-without `revision`, which is of interest only while a service runs.
+Without the `TOTALS`: the rows that come back are counted again by their triggers; and without
+`revision`, which is of interest only while a service runs.
 """
+TOTALS = ("kept_answers_total", "kept_responses_total")
 CLOSED = "usage_closed"
 """Has its one row from the beginning, and that of a backup instead."""
-PAGES = {"kept_answers": 8, "configuration_contents": 8}
+PAGES = {"kept_answers": 8, "kept_responses": 8, "configuration_contents": 8}
 PAGE = 1000
 """Rows that are in memory at once; a kept answer may be large."""
 AT_ONCE = 20
@@ -333,4 +335,5 @@ def _clear(session: Session) -> None:
             session.run(f"DELETE FROM {table}")  # noqa: S608
         for _, sql in triggers:
             session.run(sql)
-    session.run("UPDATE kept_answers_total SET bytes = 0")
+    for table in TOTALS:
+        session.run(f"UPDATE {table} SET bytes = 0")  # noqa: S608

@@ -90,7 +90,7 @@ class StreamEncoder:
                     self._results = b',"search_results":' + _encode(shown)
                 case FinishDelta():
                     events += (self._hold_back(None), self._finish(delta))
-        return _without_line_ends(b"".join(events))
+        return one_line(b"".join(events))
 
     def _opening(self, deltas: list[Delta]) -> bytes:
         """The first chunk: the role, and no content yet, or that a search has begun."""
@@ -155,7 +155,8 @@ class StreamEncoder:
         return self._head + choice + b"}\n\n" + DONE
 
 
-def _without_line_ends(data: bytes) -> bytes:
+def one_line(data: bytes) -> bytes:
+    """Events without what ends a line for some client, but for their own line feeds."""
     if not data.isascii():
         for character, escape in _LINE_ENDS:
             data = data.replace(character, escape)

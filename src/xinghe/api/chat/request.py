@@ -24,7 +24,7 @@ class Format(msgspec.Struct, frozen=True):
 class Fields(msgspec.Struct, frozen=True):
     """Where the parts of a request stand that are looked at when it has been read.
 
-    The parameters of a function by the number of its tool: `tools` are the numbers of the
+    The parameters of a function by the number of its tool: `tools` are what stands there for the
     functions, where other tools stand among them. `pictures` are the places of the pictures in
     order, where they are not those of `messages`.
     """
@@ -32,7 +32,7 @@ class Fields(msgspec.Struct, frozen=True):
     parameters: str = "tools[{}].function.parameters"
     schema: str = "response_format.json_schema"
     object_schema: str = "response_format.schema"
-    tools: tuple[int, ...] = ()
+    tools: tuple[int | str, ...] = ()
     pictures: tuple[str, ...] = ()
 
     def parameters_of(self, number: int) -> str:

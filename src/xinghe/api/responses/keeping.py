@@ -1,0 +1,141 @@
+"""What a request goes on from, and what is kept of its response."""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from xinghe.accounts import Principal
+from xinghe.api.errors import ApiError, Errors, refuse, shown
+from xinghe.api.exchange import Exchange
+from xinghe.api.responses.answer import Response
+from xinghe.api.responses.items import Item
+from xinghe.api.responses.reading import Asked
+from xinghe.api.responses.schema import invalid
+from xinghe.kept_responses import KeptResponse, NotKept, ResponseStore
+from xinghe.storage import now
+
+ITEM = re.compile(r"[a-z]{2,3}_([a-z0-9]{10})[0-9]{1,6}")
+"""The id of an item, which holds that of its response."""
+MOST_REFERRED = 64
+"""Responses to whose items one input may refer."""
+_items = msgspec.json.Decoder(list[Item]).decode
+
+
+class _Answered(msgspec.Struct):
+    """What a kept response holds for those that go on from it."""
+
+    output: list[Item]
+
+
+_answered = msgspec.json.Decoder(_Answered).decode
+
+
+class Keeping(msgspec.Struct):
+    """The kept responses, as requests see them."""
+
+    store: ResponseStore
+    max_bytes: int
+    """What a conversation may take that a request goes on from: no more than a body may have."""
+
+    async def before(self, principal: Principal, name: str | None) -> list[Item]:
+        """The items of the response that a request goes on from, and of all before it.
+
+        Raises `ApiError`, `StorageError`.
+        """
+        if name is None:
+            return []
+        try:
+            chain = await self.store.chain(principal.member_id, name, max_bytes=self.max_bytes)
+        except NotKept as missing:
+            raise _not_kept(name, str(missing)) from None
+        items: list[Item] = []
+        for each in chain:
+            if not _may_see(principal, each):
+                raise _not_kept(name, each.name)
+            items += [*_items(each.input), *_answered(each.response).output]
+        return items
+
+    async def resolved(self, principal: Principal, items: Sequence[Item]) -> Sequence[Item]:
+        """The items with those in the place of references that they refer to.
+
+        Raises `ApiError`, `StorageError`.
+        """
+        if not any(item.kind == "item_reference" for item in items):
+            return items
+        known = dict[str, list[Item]]()
+        found: list[Item] = []
+        for at, item in enumerate(items):
+            if item.kind != "item_reference":
+                found.append(item)
+                continue
+            referred = ITEM.fullmatch(item.id or "")
+            if referred is not None and referred[1] not in known and len(known) < MOST_REFERRED:
+                known[referred[1]] = await self._output(principal, f"resp_{referred[1]}")
+            output = known.get(referred[1], []) if referred is not None else []
+            meant = next((each for each in output if each.id == item.id), None)
+            if meant is None:
+                raise invalid(
+                    f"input[{at}] refers to {shown(item.id)}, allowed: an item of a response that "
+                    f"is kept, and of {MOST_REFERRED} responses at most"
+                )
+            found.append(meant)
+        return found
+
+    async def find(self, principal: Principal, name: str) -> KeptResponse:
+        """Raises `ApiError` (404), `StorageError`."""
+        try:
+            found = await self.store.find(principal.member_id, name)
+        except NotKept:
+            raise no_such_response(name) from None
+        if not _may_see(principal, found):
+            raise no_such_response(name)
+        return found
+
+    async def delete(self, principal: Principal, name: str) -> None:
+        """Raises `ApiError` (404), `StorageError`."""
+        await self.find(principal, name)
+        try:
+            await self.store.delete(principal.member_id, name)
+        except NotKept:
+            raise no_such_response(name) from None
+
+    def takes(self, asked: Asked, size: int) -> bool:
+        """Whether the response to a request of so many bytes will be kept."""
+        return bool(asked.body.store) and self.store.takes(size)
+
+    def keep(self, exchange: Exchange, asked: Asked, sent: bytes, response: Response) -> None:
+        """Have a response written; `sent` are the items of its request."""
+        kept = KeptResponse(
+            name=response.id,
+            previous=asked.body.previous_response_id,
+            model=response.model,
+            input=sent,
+            response=msgspec.json.encode(response),
+            at=now(),
+        )
+        self.store.keep(exchange.principal.member_id, kept)
+
+    async def _output(self, principal: Principal, name: str) -> list[Item]:
+        try:
+            return _answered((await self.find(principal, name)).response).output
+        except ApiError:
+            return []
+
+
+def no_such_response(name: str) -> ApiError:
+    return ApiError(
+        Errors.NO_SUCH_OBJECT,
+        f"no response {shown(name)} is kept: responses are kept where the operator allows it "
+        "(responses.keep) and the request says store: true",
+    )
+
+
+def _not_kept(name: str, missing: str) -> ApiError:
+    rests = f", which goes on from {shown(missing)}" if missing != name else ""
+    return refuse("previous_response_id", name, f"the id of a response that is kept{rests}")
+
+
+def _may_see(principal: Principal, kept: KeptResponse) -> bool:
+    """Another token of the member may be for other models."""
+    return principal.models is None or kept.model in principal.models

@@ -1,0 +1,101 @@
+"""`/responses`: a request read, and its answer sent; the way between is that of every chat.
+
+What is kept of the answers can be read, deleted and gone on from; a stream can be cancelled.
+"""
+
+from functools import partial
+
+import msgspec
+
+from xinghe.api.chat.answers import Answers
+from xinghe.api.chat.response import Accumulator
+from xinghe.api.chat.stream import Encoder
+from xinghe.api.errors import refuse
+from xinghe.api.exchange import Exchange, read_body
+from xinghe.api.models import NO_MODEL
+from xinghe.api.priced import Services, admit
+from xinghe.api.responses.answer import Deleted, Response
+from xinghe.api.responses.encoder import ResponseEncoder, merged
+from xinghe.api.responses.keeping import Keeping
+from xinghe.api.responses.reading import Asked, read_request
+from xinghe.api.responses.running import Running
+from xinghe.api.responses.schema import RESPONSES
+from xinghe.api.validation import parse_request
+from xinghe.catalog import Kind
+from xinghe.core import Usage
+
+
+class ResponsesRoute(msgspec.Struct):
+    """Reads a request, and sends its answer in one piece or as a stream."""
+
+    services: Services
+    answers: Answers
+    keeping: Keeping
+    running: Running
+
+    async def create(self, exchange: Exchange) -> None:
+        services, server = self.services, self.services.settings.server
+        parsed, card = await parse_request(
+            RESPONSES, Kind.CHAT, exchange, services.live, server, whole=False
+        )
+        chain = self.answers.chain(exchange, card)
+        able, most = chain.own.able, chain.own.limits.max_characters
+        asked = await read_request(
+            parsed, exchange.model, card, able, most, self.keeping, exchange.principal
+        )
+        wording = _Wording(exchange, asked, self.keeping)
+        sending = self.answers.send(exchange, parsed.form, asked.chat, chain, wording)
+        if asked.chat.stream:
+            await self.running.run(exchange, wording.made, sending)
+        else:
+            await sending
+
+    async def show(self, exchange: Exchange) -> None:
+        self._admit(exchange)
+        if b"stream=true" in exchange.scope["query_string"]:
+            raise refuse("stream", True, "false: a response that is kept is not streamed again")
+        found = await self.keeping.find(exchange.principal, exchange.path_id)
+        await exchange.send_json(found.response)
+
+    async def delete(self, exchange: Exchange) -> None:
+        self._admit(exchange)
+        await self.keeping.delete(exchange.principal, exchange.path_id)
+        await exchange.send_json(Deleted(exchange.path_id))
+
+    async def cancel(self, exchange: Exchange) -> None:
+        """A stream that is being made ends; what has ended is shown as it is."""
+        self._admit(exchange)
+        await read_body(exchange, self.services.settings.server)
+        name = exchange.path_id
+        response = await self.running.cancel(exchange.principal.member_id, name)
+        if response is not None:
+            await exchange.send_json(response)
+            return
+        await exchange.send_json((await self.keeping.find(exchange.principal, name)).response)
+
+    def _admit(self, exchange: Exchange) -> None:
+        limits = self.services.live.now.catalog.limits
+        admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
+
+
+class _Wording:
+    """Of one answer; it is kept when it has ended, if it is to be."""
+
+    def __init__(self, exchange: Exchange, asked: Asked, keeping: Keeping) -> None:
+        sent = msgspec.json.encode(asked.items) if asked.body.store else b""
+        kept = keeping.takes(asked, len(sent))
+        keep = partial(keeping.keep, exchange, asked, sent) if kept else _let_go
+        self.made = ResponseEncoder(exchange, asked, kept=kept, ended=keep)
+
+    def encoder(self, usage: Usage) -> Encoder:
+        self.made.usage = usage
+        return self.made
+
+    def whole(self, accumulated: Accumulator, usage: Usage) -> Response:
+        self.made.usage = usage
+        self.made.encode(merged(accumulated.deltas))
+        return self.made.response
+
+
+def _let_go(_: Response) -> None:
+    """Nothing is kept of it."""
