@@ -137,6 +137,7 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     "config.revert": lambda w: ("POST", "/config/revert", {"version": 1}),
     "safety.check": lambda w: ("POST", "/safety/check", {"text": "x"}),
     "live.get": lambda w: ("GET", "/live", None),
+    "limits.get": lambda w: ("GET", "/limits", None),
     "doctor.get": lambda w: ("GET", "/doctor", None),
     "backups.list": lambda w: ("GET", "/backups", None),
     "backups.make": lambda w: ("POST", "/backups", None),

@@ -232,6 +232,7 @@ RIGHTS: Mapping[str, Right] = {
     "config.revert": Right(OPERATORS),
     "safety.check": Right(OPERATORS),
     "live.get": Right(OPERATORS),
+    "limits.get": Right(OPERATORS),
     "doctor.get": Right(OPERATORS),
     "backups.list": Right(OPERATORS),
     "backups.make": Right(OPERATORS),

@@ -11,6 +11,7 @@ from xinghe.admin import (
     doctor,
     groups,
     invitations,
+    limits,
     live,
     members,
     orders,
@@ -314,6 +315,10 @@ OPERATIONS = (
     Operation(
         "live.get", "GET", "/live", "What this gateway does now, and did in the last minutes.",
         targets.service, live.get, live.LiveView,
+    ),
+    Operation(
+        "limits.get", "GET", "/limits", "Which limits hold now.",
+        targets.service, limits.get, limits.ServiceLimits,
     ),
     Operation(
         "doctor.get", "GET", "/doctor", "What is wrong with the service or its machine.",

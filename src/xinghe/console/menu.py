@@ -47,6 +47,7 @@ ADMINISTRATION = (
     Entry("/console/health", "体检", "Health"),
     Entry("/console/backups", "备份", "Backups"),
     Entry("/console/config", "配置", "Configuration"),
+    Entry("/console/limits", "限制", "Limits"),
     Entry("/console/safety", "内容审核", "Moderation"),
     Entry("/console/sales", "销售", "Sales"),
 )

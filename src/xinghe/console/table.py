@@ -9,6 +9,7 @@ from xinghe.console.group import page as group
 from xinghe.console.group import person as group_person
 from xinghe.console.group import report as group_report
 from xinghe.console.health import page as health
+from xinghe.console.limits import page as limits
 from xinghe.console.live import page as live
 from xinghe.console.models import page as models
 from xinghe.console.operate import audit as operate_audit
@@ -55,6 +56,7 @@ ROUTES: tuple[Route, ...] = (
     *config.ROUTES,
     *config_versions.ROUTES,
     *safety.ROUTES,
+    *limits.ROUTES,
     *health.ROUTES,
     *backups.ROUTES,
     *models.ROUTES,

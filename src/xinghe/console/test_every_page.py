@@ -101,7 +101,7 @@ def of_group(room: Class) -> tuple[str, ...]:
 
 def of_operators(room: Class) -> tuple[str, ...]:
     lists = ("members", "members?name=zzz", "groups", "wallets", "wallets/1", "audit")
-    care = ("health", "health/findings", "backups")
+    care = ("limits", "limits?model=ernie-3.5-8k", "health", "health/findings", "backups")
     person = f"/console/members/{room.ids['anna']}"
     return (*(f"/console/{each}" for each in (*lists, *care)), person)
 

@@ -58,6 +58,7 @@ OF_OPERATORS = (
     "/console/wallets?name=member+9",
     "/console/wallets/1",
     "/console/audit",
+    "/console/limits",
     "/console/health",
     "/console/backups",
 )

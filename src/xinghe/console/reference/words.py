@@ -190,7 +190,10 @@ GROUPS = (
     Group(
         "live",
         Told("实时状态", "Live view"),
-        {"live.get": Told("网关此刻与最近几分钟", "What the gateway does now")},
+        {
+            "live.get": Told("网关此刻与最近几分钟", "What the gateway does now"),
+            "limits.get": Told("此刻有效的限制", "Which limits hold now"),
+        },
     ),
     Group(
         "upkeep",
