@@ -35,3 +35,16 @@ def asked_bodies(page: Page) -> list[Any]:
 
     page.on("request", note)
     return sent
+
+
+def make_unable(page: Page, model: str) -> None:
+    """Have the page believe that a model can do nothing, and choose it."""
+    page.locator("#model").select_option(model)
+    page.evaluate(
+        """() => {
+          const select = document.querySelector("#model");
+          const about = { ranges: {}, ignored: ["thinking_budget"], able: [] };
+          select.selectedOptions[0].dataset.about = JSON.stringify(about);
+          select.dispatchEvent(new Event("change"));
+        }"""
+    )

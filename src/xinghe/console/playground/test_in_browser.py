@@ -11,7 +11,7 @@ from tests.kit.models import CHAT
 from tests.kit.playing import PAGE, RUN
 from tests.kit.script import Script
 from tests.kit.server import Server
-from tests.kit.talking import WAIT, ask, asked_bodies, ended
+from tests.kit.talking import WAIT, ask, asked_bodies, ended, make_unable
 from tests.kit.upstream import Upstream
 from tests.kit.visitor import Visitor
 
@@ -52,11 +52,11 @@ def test_stop_ends_the_work(person: Person, upstream: Upstream) -> None:
     page.get_by_role("button", name="停止").click()
     expect(page.locator(".answered .end")).to_contain_text("照常计费")
     assert upstream.received(script).done.wait(10)
-    assert page.get_by_role("button", name="发送").is_enabled()
+    expect(page.get_by_role("button", name="发送", exact=True)).to_be_enabled()
     assert person.faults == []
 
 
-def test_a_conversation_stays_in_this_browser_until_it_is_cleared(person: Person) -> None:
+def test_a_conversation_stays_in_this_browser(person: Person) -> None:
     page = person.go(PAGE)
     sent = asked_bodies(page)
     ask(page, Script(pieces=["一"]))
@@ -71,7 +71,7 @@ def test_a_conversation_stays_in_this_browser_until_it_is_cleared(person: Person
     assert [each["role"] for each in messages] == ["user", "assistant", "user"]
     assert messages[1]["content"] == "一"
     ended(page)
-    page.get_by_role("button", name="清空对话").click()
+    page.get_by_role("button", name="新对话").click()
     expect(page.locator(".turn")).to_have_count(0)
     page.reload()
     expect(page.locator("#nothing")).to_be_visible()
@@ -135,7 +135,7 @@ def test_who_is_signed_out_meanwhile_is_told_where_to_sign_in(
 def test_what_is_set_is_sent_and_kept(person: Person) -> None:
     page = person.go(PAGE)
     sent = asked_bodies(page)
-    page.get_by_role("combobox", name="模型").select_option(CHAT)
+    make_unable(page, CHAT)
     expect(page.locator("[name=reasoning_effort]")).to_be_hidden()
     expect(page.locator("#ignored")).to_contain_text(f"{CHAT} 会忽略：thinking_budget")
     page.get_by_role("combobox", name="模型").select_option(ABLE)
@@ -182,7 +182,7 @@ def test_ask_again_and_change_an_earlier_question(person: Person) -> None:
     page.reload()
     expect(page.locator(".answered .text")).to_have_text(["三"])
     page.get_by_role("button", name="修改", exact=True).click()
-    page.get_by_role("button", name="清空对话").click()
+    page.get_by_role("button", name="新对话").click()
     ask(page, Script(pieces=["四"]))  # there is nothing left to be replaced
     expect(page.locator(".answered .text")).to_have_text(["四"], timeout=WAIT)
     assert person.faults == []

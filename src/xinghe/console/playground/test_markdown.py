@@ -40,12 +40,13 @@ $$\\frac{1}{2}$$
 """
 
 
-def answered(page: Page, pieces: Sequence[str], number: int = 0) -> Locator:
-    """The text of the answer of that number, which has these pieces."""
+def answered(page: Page, pieces: Sequence[str], number: int = 0, *more: Any) -> Locator:
+    """The text of the answer of that number, which has these pieces; `more` events come last."""
 
     def answer(route: Route) -> None:
         events: list[dict[str, Any]] = [
-            {"choices": [{"delta": {"content": each}}]} for each in pieces
+            *({"choices": [{"delta": {"content": each}}]} for each in pieces),
+            *more,
         ]
         lines = [f"data: {json.dumps(each)}\n\n" for each in events]
         body = "".join([*lines, "data: [DONE]\n\n"])
@@ -119,6 +120,16 @@ def test_nothing_hostile_comes_through(person: Person) -> None:
     assert person.faults == []
 
 
+def test_sources_may_come_after_what_cites_them(person: Person) -> None:
+    pages = [{"index": at, "url": f"https://example.org/{at}", "title": ""} for at in (1, 2)]
+    pieces = ["甲^[1][2]^。\n\n", "乙。\n\n丙^[3]^。"]
+    first, both = ({"choices": [], "search_results": pages[:count]} for count in (1, 2))
+    text = answered(person.go(PAGE), pieces, 0, first, both)
+    expect(text.locator("sup")).to_have_text(["[1]", "[2]", "3"])
+    links = [each.get_attribute("href") for each in text.locator("a").all()]
+    assert links == ["https://example.org/1", "https://example.org/2"]
+
+
 @pytest.mark.slow
 def test_a_comment_is_seen(person: Person) -> None:
     text = answered(person.go(PAGE), ["前 <!-- 藏起来的 --> 后"])
@@ -144,7 +155,7 @@ def test_a_very_large_table_leaves_the_page_responsive(person: Person) -> None:
     assert text.locator("tr").count() < 1_000
     assert text.locator(".rest").evaluate("each => each.textContent.endsWith('|\\n')")
     page.get_by_role("textbox", name="问题").fill("还能输入")
-    page.get_by_role("button", name="清空对话").click()
+    page.get_by_role("button", name="新对话").click()
     expect(text).to_have_count(0)
     assert person.faults == []
 

@@ -9,7 +9,7 @@ from tests.kit.chromium import Person
 from tests.kit.models import CHAT, VISION
 from tests.kit.playing import PAGE
 from tests.kit.script import Script
-from tests.kit.talking import ask, asked_bodies, ended
+from tests.kit.talking import ask, asked_bodies, ended, make_unable
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -39,7 +39,7 @@ def test_pictures_go_along_with_a_question(person: Person) -> None:
     sent = asked_bodies(page)
     button, told = page.get_by_role("button", name="添加图片"), page.locator("#pictures .told")
     models = page.get_by_role("combobox", name="模型", exact=True)
-    models.select_option(CHAT)
+    make_unable(page, CHAT)
     expect(button).to_be_hidden()
     hand(page, "drop", ("a.png", 0))
     expect(told).to_contain_text("所选的模型不看图片")

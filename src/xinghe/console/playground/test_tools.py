@@ -7,10 +7,10 @@ from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 from tests.kit.chromium import Person
-from tests.kit.models import ABLE, CHAT
+from tests.kit.models import ABLE, CHAT, DULL
 from tests.kit.playing import PAGE, RUN
 from tests.kit.script import Call, Script
-from tests.kit.talking import WAIT, ask, asked_bodies, ended
+from tests.kit.talking import WAIT, ask, asked_bodies, ended, make_unable
 
 
 def opened(person: Person, panel: str, model: str = ABLE) -> Page:
@@ -74,7 +74,7 @@ def test_tools_are_called_and_answered_by_hand(person: Person) -> None:
     page.reload()
     expect(page.locator(".call")).to_contain_text("晴，20 度")
     expect(page.get_by_role("button", name="发送结果")).to_have_count(0)
-    page.get_by_role("combobox", name="模型", exact=True).select_option(CHAT)
+    page.get_by_role("combobox", name="模型", exact=True).select_option(DULL)
     assert page.get_by_label("工具列表").is_disabled()
     assert faults(person) == []
 
@@ -133,7 +133,7 @@ def test_whether_a_schema_can_be_held_is_said_at_once(person: Person) -> None:
     page.reload()
     expect(shown).to_contain_text('"出版年": 1959')
     expect(page.locator("#schema-told")).to_contain_text("可以保证", timeout=WAIT)
-    page.get_by_role("combobox", name="模型", exact=True).select_option(CHAT)
+    make_unable(page, CHAT)
     expect(page.get_by_label("JSON Schema", exact=True)).to_be_hidden()
     ask(page, Script(pieces=["好"]))
     ended(page)

@@ -1,6 +1,8 @@
 // The page: its form, its conversation, and what is set beside it.
 
 import { messagesOf, newRound } from "./conversation.js";
+import { Current } from "./current.js";
+import { Library, titleOf } from "./library.js";
 import { Models } from "./models.js";
 import { Pictures } from "./pictures.js";
 import { named, showCode } from "./programs.js";
@@ -16,6 +18,11 @@ class Playground {
   constructor(root) {
     this.mark = root.dataset.mark;
     this.store = new Store(root.dataset.member);
+    this.current = new Current(root.dataset.member);
+    this.library = new Library($("kept"), this.store, {
+      onOpen: (id) => this.open(id),
+      onGone: (id) => { if (id === this.current.id) this.#put("", []); },
+    });
     this.models = new Models(root, () => {
       this.#follow();
       this.#keep();
@@ -43,7 +50,9 @@ class Playground {
       this.send();
     });
     $("stop").addEventListener("click", () => this.talk.stop());
-    $("clear").addEventListener("click", () => this.clear());
+    $("new").addEventListener("click", () => this.renew());
+    $("show-kept").addEventListener("click", () =>
+      this.library.show(this.current.id).catch(() => say(word("unkept"))));
     $("unedit").addEventListener("click", () => this.edit(null));
     $("show-code").addEventListener("click", () => this.showCode());
     if (matchMedia("(max-width: 64rem)").matches) {
@@ -51,17 +60,34 @@ class Playground {
     }
   }
 
-  /** Show what this browser has kept. */
+  /** Show the conversation of this tab, or else the latest, as this browser has kept it. */
   async begin() {
     try {
-      const kept = await this.store.read();
-      if (!new URLSearchParams(location.search).has("model")) this.models.choose(kept.models);
-      this.settings.restore(kept.settings);
-      this.#show(kept.rounds);
-      this.#follow();
+      const id = this.current.id ?? (await this.store.list())[0]?.id ?? "";
+      const conversation = id && await this.store.read(id);
+      this.#set(conversation || await this.store.readLast());
+      if (conversation) this.#put(id, conversation.rounds);
     } catch {
       say(word("unkept"));
     }
+  }
+
+  /** Go on with an earlier conversation. */
+  async open(id) {
+    const conversation = await this.store.read(id).catch(() => null);
+    if (!conversation) return;
+    await this.#leave();
+    this.#set(conversation);
+    this.#put(id, conversation.rounds);
+    $("question").focus();
+  }
+
+  /** Begin another conversation. */
+  async renew() {
+    await this.#leave();
+    this.#put("", []);
+    say("");
+    $("question").focus();
   }
 
   async send() {
@@ -77,14 +103,6 @@ class Playground {
   async retry(round, side, answer) {
     if (this.talk.busy || !this.settings.check()) return;
     await this.talk.retry(round, side, answer, this.models.chosen[side] ?? answer.model);
-  }
-
-  async clear() {
-    this.talk.show([]);
-    this.#edits(null);
-    await this.store.clear().catch(() => {});
-    $("nothing").hidden = false;
-    $("question").focus();
   }
 
   /** Have an earlier question in the field, to be replaced; null: none. */
@@ -110,6 +128,14 @@ class Playground {
     $("editing").hidden = round === null;
     $("question").value = round?.text ?? "";
     this.pictures.set(round?.pictures ?? []);
+    this.#count();
+  }
+
+  /** Tell how many pictures go along with those that are being chosen. */
+  #count() {
+    const { rounds } = this.talk;
+    const before = this.editing ? rounds.slice(0, rounds.indexOf(this.editing)) : rounds;
+    this.pictures.before = before.reduce((sum, { pictures }) => sum + pictures.length, 0);
   }
 
   #follow() {
@@ -117,7 +143,21 @@ class Playground {
     this.pictures.follow(this.models.able);
   }
 
-  #show(rounds) {
+  #set({ models, settings } = {}) {
+    // A link to the page may name a model.
+    if (!new URLSearchParams(location.search).has("model")) this.models.choose(models);
+    this.settings.restore(settings);
+    this.#follow();
+  }
+
+  /** What is being said is kept as far as it was. */
+  async #leave() {
+    if (this.talk.busy) await this.#keep();
+  }
+
+  #put(id, rounds) {
+    this.current.id = id;
+    this.#edits(null);
     this.talk.show(rounds);
     $("nothing").hidden = rounds.length > 0;
   }
@@ -125,18 +165,27 @@ class Playground {
   /** An answer has begun, or ended: then that is told once it is kept. */
   async #tell(state) {
     const { busy, rounds } = this.talk;
-    this.pictures.before = rounds.reduce((sum, { pictures }) => sum + pictures.length, 0);
-    if (!busy) await this.#keep();
-    if (busy !== this.talk.busy) return;
+    this.#count();
+    if (state && !busy) await this.#keep();
+    if (busy !== this.talk.busy || rounds !== this.talk.rounds) return;
     $("stop").hidden = !busy;
     $("send").disabled = busy;
     say(word(busy ? "answering" : state));
     if (busy) this.#keep();
   }
 
+  /** Keep what is said, and what is set. */
   async #keep() {
-    const kept = { rounds: this.talk.rounds, models: this.models.chosen, settings: this.settings.kept };
-    await this.store.write(kept).catch(() => say(word("unkept")));
+    const { rounds } = this.talk;
+    const set = { models: this.models.chosen, settings: this.settings.kept };
+    if (rounds.length) this.current.id ||= Current.newId();
+    const { id } = this.current;
+    try {
+      await this.store.writeLast(set);
+      if (rounds.length) await this.store.write(id, titleOf(rounds), { rounds, ...set });
+    } catch {
+      say(word("unkept"));
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 // is rendered anew as it grows. So the work is that of the text's length, however small the pieces.
 
 import { element } from "./dom.js";
-import { block, blocks } from "./rich.js";
+import { block, blocks, cite } from "./rich.js";
 import { word } from "./words.js";
 
 const MOST_BLOCK = 16_000;
@@ -24,7 +24,10 @@ export class Markdown {
   /** Render what the text has become. Returns whether there is more to do: call it again then. */
   update(text, sources = []) {
     this.text = text;
-    this.context.sources = sources;
+    if (sources !== this.context.sources) {
+      this.context.sources = sources;
+      cite(this.root, sources); // what is rendered for good may have been waiting for them
+    }
     if (this.rest) return this.#growRest();
     const open = text.length - this.settled;
     // Marked counts a CRLF as one character.

@@ -30,7 +30,8 @@ export class Parameters {
     const most = Math.min(...ranges.map((each) => each.most));
     const usual = new Set(ranges.map((each) => each.default));
     field.max = most;
-    field.placeholder = usual.size === 1 ? String(ranges[0].default) : word("default");
+    const [one] = usual;
+    field.placeholder = usual.size > 1 ? word("default") : one ? String(one) : word("none");
     field.closest("label").querySelector(".hint").textContent = `1–${most.toLocaleString("en")}`;
   }
 

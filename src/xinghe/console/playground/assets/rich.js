@@ -72,7 +72,7 @@ export function block(token, context) {
   nameTurning(fragment);
   const root = element("div", { className: "block", dir: "auto" }, fragment);
   for (const link of root.querySelectorAll("a")) dressLink(link);
-  for (const each of root.querySelectorAll("sup.cited")) dressCited(each, context.sources);
+  cite(root, context.sources);
   for (const each of root.querySelectorAll("h1, h2, h3, h4, h5, h6")) dressHeading(each, context);
   for (const each of root.querySelectorAll("table")) {
     const about = { className: "scroll", tabIndex: 0, role: "region", "aria-label": word("table") };
@@ -93,6 +93,11 @@ function dressLink(link) {
   link.target = "_blank";
   link.rel = "noopener noreferrer nofollow";
   link.title = link.href;
+}
+
+/** Make links of the citations within an element whose sources are known. */
+export function cite(root, sources) {
+  for (const place of root.querySelectorAll("sup.cited:not(:has(a))")) dressCited(place, sources);
 }
 
 function dressCited(place, sources) {

@@ -28,6 +28,10 @@ export class RoundView {
     const { root, views } = this.columns[side];
     views.push(view);
     root.append(view.root);
+    if (this.columns.length > 1) {
+      root.setAttribute("role", "group");
+      root.setAttribute("aria-label", answer.model);
+    }
     return view;
   }
 
