@@ -60,6 +60,7 @@ from xinghe.api.embeddings.schema import DEFAULT_MODEL
 from xinghe.api.idempotency import IdempotencyLayer
 from xinghe.api.images.route import ImagesRoute
 from xinghe.api.memory import frozen_heap, trimmed_heap
+from xinghe.api.messages.route import MessagesRoute
 from xinghe.api.models import ModelsRoute
 from xinghe.api.payments.edge import Payments
 from xinghe.api.priced import Lapses, Services
@@ -198,6 +199,7 @@ class System:
         kept = ResponseStore(database, settings.responses)
         keeping = Keeping(kept, settings.server.max_body_bytes)
         responses = ResponsesRoute(services, answers, keeping, Running())
+        messages = MessagesRoute(services, answers)
         self.app: ASGIApp = Edge(
             principals=principals,
             limiter=services.limiter,
@@ -214,6 +216,8 @@ class System:
                 "response": responses.show,
                 "delete_response": responses.delete,
                 "cancel_response": responses.cancel,
+                "messages": messages.answer,
+                "count_tokens": messages.count,
                 "embeddings": EmbeddingsRoute(services),
                 "rerank": RerankRoute(services),
                 "images": ImagesRoute(services),

@@ -12,6 +12,7 @@ from schemathesis import Case, CheckContext, GenerationMode, HookContext, Respon
 MODELS = ["scripted-chat", "ernie-x1-turbo-32k", "deepseek-v3", "ernie-4.5-turbo-vl-32k"]
 """One that can do nothing beyond text, and three that can by their cards."""
 
+CONVERSATIONS = {"ResponseRequest", "MessagesRequest", "CountTokensRequest"}
 TEXT_REQUESTS = {"EmbeddingRequest", "RerankRequest"}
 TEXT_MODELS = ["embedding-v1", "bge-large-zh"]
 IMAGE_MODELS = ["Stable-Diffusion-XL"]
@@ -25,6 +26,11 @@ TOGETHER |= {"tool_choice.name", "tool_choice.type", "tool_choice.allowed_tools"
 TOGETHER |= {"previous_response_id"}
 TOGETHER |= {f"web_search.{name}" for name in ("search_num", "reference_num", "reference_number")}
 ALLOWED_TOOL = re.compile(r"tool_choice\.(allowed_tools\.)?tools\[\d+\]\.(function\.)?name")
+OF_MESSAGES = re.compile(
+    "(model|messages|tools|tool_choice|stop_sequences|output_config|output_format)[ .[:]"
+    "|the max input characters|Prompt tokens|the header Idempotency-Key"
+)
+"""How the refusals in Anthropic's form begin, which name the field in their message alone."""
 SCHEMAS = {"tools", "response_format", "text"}
 ASKED = {"from", "to", "zone", "after", "token", "by", "start_date", "end_date"}
 ASKED |= {"group", "member", "model", "month", "request_id"}  # in which all is printable
@@ -36,7 +42,7 @@ that were used, JSON Schemas; which days, months, zones, pages and tokens there 
 def before_load_schema(_: HookContext, raw_schema: dict[str, Any]) -> None:
     """Names models that the catalog holds: else nearly every case would end as a 404."""
     for name, schema in raw_schema["components"]["schemas"].items():
-        if name.startswith("ChatRequest") or name == "ResponseRequest":
+        if name.startswith("ChatRequest") or name in CONVERSATIONS:
             schema["properties"]["model"] = {"enum": MODELS}
         elif name in TEXT_REQUESTS:
             schema["properties"]["model"] = {"enum": [*TEXT_MODELS, None]}
@@ -74,7 +80,9 @@ def carries_its_id(_: CheckContext, response: Response, case: Case[Any]) -> None
     """Every answer has a request id, and the body of a refusal or an answer shows the same."""
     request_id = response.headers["x-request-id"][0]
     body = response.json() if response.content.startswith(b"{") else {}
-    if body.get("error") or body.get("object") == "chat.completion":
+    if body.get("type") == "error":
+        assert body["request_id"] == request_id
+    elif body.get("error") or body.get("object") == "chat.completion":
         assert body["id"] == request_id
 
 
@@ -85,6 +93,9 @@ def takes_what_it_describes(_: CheckContext, response: Response, case: Case[Any]
         return
     if response.status_code == 400:
         error = response.json()["error"]
+        if "code" not in error:
+            assert OF_MESSAGES.match(error["message"]), error
+            return
         assert (
             error["code"] in MESSAGE_RULES | {KEY_RULE}
             or error.get("param") in MODEL_LIMITS | TOGETHER | SCHEMAS | ASKED

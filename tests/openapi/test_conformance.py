@@ -60,8 +60,10 @@ def api_conforms(service: Server, folder: Path, *options: str) -> int:
 
 
 def test_conformance(service: Server, tmp_path: Path) -> None:
-    # Always the same cases, so that CI fails for a change and not by chance.
-    assert api_conforms(service, tmp_path, "--max-examples", "6", "--seed", "1") >= 500
+    # Always the same cases, so that CI fails for a change and not by chance. What is counted is
+    # read as what is answered.
+    options = ["--max-examples", "6", "--seed", "1", "--exclude-path", "/v1/messages/count_tokens"]
+    assert api_conforms(service, tmp_path, *options) >= 500
 
 
 @pytest.mark.slow

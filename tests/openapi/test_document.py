@@ -41,7 +41,19 @@ def test_operations(document: Any) -> None:
     both = {(method, mount + path) for mount in (DOCUMENTED, STRICT) for method, path in operations}
     kept = f"{STRICT}/responses/{{id}}"
     strict = {("post", f"{STRICT}/responses"), ("post", f"{kept}/cancel")}
+    strict |= {("post", "/v1/messages"), ("post", "/v1/messages/count_tokens")}
     assert found == both | strict | {("get", kept), ("delete", kept)}
+
+
+def test_messages_have_their_own_form_of_errors_and_events(document: Any) -> None:
+    answers = document["paths"]["/v1/messages"]["post"]["responses"]
+    assert "service_unavailable" in answers["529"]["description"]
+    assert "503" not in answers
+    for status, answer in answers.items():
+        schema = answer["content"]["application/json"]["schema"]["$ref"]
+        assert schema.endswith("/AnsweredMessage" if status == "200" else "/MessageError")
+    events = answers["200"]["content"]["text/event-stream"]["schema"]["properties"]["data"]
+    assert "[DONE]" not in str(events)
 
 
 @pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])

@@ -31,6 +31,9 @@ from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import EMBEDDINGS, EmbeddingList
 from xinghe.api.error_form import OPENAI_ERRORS, ErrorForm
 from xinghe.api.images.schema import IMAGES, ImagesAnswer
+from xinghe.api.messages.errors import MESSAGE_ERRORS
+from xinghe.api.messages.response import AnsweredMessage, CountedTokens, MessageStreamEvent
+from xinghe.api.messages.schema import COUNT, MESSAGES
 from xinghe.api.models import Model, ModelList
 from xinghe.api.rerank import RERANK, Ranking
 from xinghe.api.responses.answer import Deleted, Response, ResponseEvent
@@ -96,6 +99,16 @@ OPERATIONS = (
     Operation(
         "cancel_response", "POST", "/responses/{id}/cancel", "End a stream that is being made.",
         Response, dialects=(Dialect.OPENAI,), errors=RESPONSES_ERRORS,
+    ),
+    Operation(
+        "messages", "POST", "/messages", "Answer a conversation, in Anthropic's form.",
+        AnsweredMessage, {Dialect.OPENAI: MESSAGES}, MessageStreamEvent, done=False,
+        dialects=(Dialect.OPENAI,), errors=MESSAGE_ERRORS,
+    ),
+    Operation(
+        "count_tokens", "POST", "/messages/count_tokens", "How many tokens a message's prompt has.",
+        CountedTokens, {Dialect.OPENAI: COUNT}, free=True,
+        dialects=(Dialect.OPENAI,), errors=MESSAGE_ERRORS,
     ),
     Operation(
         "embeddings", "POST", "/embeddings", "Make vectors of texts.",

@@ -10,12 +10,13 @@ from xinghe.api.chat.stream import Encoder, stream_answer
 from xinghe.api.chat.work import SERVED_BY, ChatWork, Sink
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
-from xinghe.api.priced import Services, charged
+from xinghe.api.priced import Services, admit, charged, unless_gone
 from xinghe.api.validation import Form, tell_adjusted, tell_ignored
 from xinghe.catalog import ModelCard
 from xinghe.core import Usage
 from xinghe.dispatch import Chain
 from xinghe.engines.prompts import estimated_tokens
+from xinghe.limits import asked
 
 
 class Wording(Protocol):
@@ -62,13 +63,9 @@ class Answers:
 
         Raises `ClientGone`, `ApiError`, and what `charged` does.
         """
-        no_say = [*request.ignored, *_without_say(request, chain.own)]
-        if no_say:
-            tell_ignored(exchange, form, no_say)
-        if request.adjusted:
-            tell_adjusted(exchange, request.adjusted)
-        services, server = self._services, self._services.settings.server
+        _tell(exchange, form, request, chain)
         prompt = estimated_tokens("\n".join(request.texts))
+        services, server = self._services, self._services.settings.server
         usage = Usage()
 
         async def make(sink: Sink) -> None:
@@ -87,6 +84,35 @@ class Answers:
         accumulated = Accumulator()
         await make(_Whole(exchange, accumulated))
         await exchange.send_json(wording.whole(accumulated, usage))
+
+    async def count(
+        self, exchange: Exchange, form: Form[Any], request: ChatRequest, chain: Chain[Served]
+    ) -> int:
+        """How many tokens the prompt has, at nobody's cost; it counts in the limits of requests.
+
+        Raises `ClientGone`, `ApiError`, `RateLimited`, and what `ChatWork.count` does.
+        """
+        services, model, card = self._services, exchange.model, request.card
+        asks, _ = asked(exchange.principal.standing.limits, model)
+        admission = admit(services, exchange, model, asks, rpm=card.rpm, tpm=0, tokens=0)
+        try:
+            _tell(exchange, form, request, chain)
+            chat = ChatWork(
+                services, exchange, request, chain, _Whole(exchange, Accumulator()),
+                card=card, stream=False, usage=Usage(), tokens=0,
+            )  # fmt: skip
+            return await unless_gone(exchange, chat.count())
+        finally:
+            admission.settle(0)
+
+
+def _tell(exchange: Exchange, form: Form[Any], request: ChatRequest, chain: Chain[Served]) -> None:
+    """What of the request had no effect, and what was brought into range."""
+    no_say = [*request.ignored, *_without_say(request, chain.own)]
+    if no_say:
+        tell_ignored(exchange, form, no_say)
+    if request.adjusted:
+        tell_adjusted(exchange, request.adjusted)
 
 
 def check_length(exchange: Exchange, request: ChatRequest, most: int) -> None:

@@ -89,12 +89,7 @@ class ChatWork(msgspec.Struct, eq=False):
         check_wanted(request, self._chain.now, self._exchange.dialect)
         if unsafe is not None:
             return Prepared(partial(self._refusal, unsafe))
-        messages = request.messages
-        if request.shows:
-            messages = await services.pictures.load(
-                messages, self._exchange.reserve, request.fields.pictures
-            )
-        check_whole(self._exchange)  # a picture that is too large has been refused as such
+        messages = await self._loaded()
         began = time.perf_counter()
         generation, counted = await self._laid_out(messages, messages)
         waited = time.perf_counter() - began
@@ -110,13 +105,39 @@ class ChatWork(msgspec.Struct, eq=False):
             generation.max_tokens,
         )
 
+    async def count(self) -> int:
+        """How many tokens its prompt has, be it too long; nothing is moderated, held or made.
+
+        Raises as `prepare` does.
+        """
+        check_wanted(self._request, self._chain.now, self._exchange.dialect)
+        messages = await self._loaded()
+        _, counted = await self._laid_out(messages, messages, cut=False)
+        return counted.tokens
+
+    async def _loaded(self) -> tuple[Message, ...]:
+        """The conversation with its pictures."""
+        request, messages = self._request, self._request.messages
+        if request.shows:
+            messages = await self._services.pictures.load(
+                messages, self._exchange.reserve, request.fields.pictures
+            )
+        check_whole(self._exchange)  # a picture that is too large has been refused as such
+        return messages
+
     async def _laid_out(
-        self, messages: tuple[Message, ...], read: tuple[Message, ...], *, searched: bool = False
+        self,
+        messages: tuple[Message, ...],
+        read: tuple[Message, ...],
+        *,
+        searched: bool = False,
+        cut: bool = True,
     ) -> tuple[GenerationRequest, Counted]:
         """What is asked of generation on the first deployment that can serve it, from now on.
 
         `read` are the messages as an engine reads them, with what was `searched`. Raises
-        `ApiError` for what does not fit the model's own deployment, and as `Chain.after` does.
+        `ApiError` for what does not fit the model's own deployment, unless it is not to be `cut`,
+        and as `Chain.after` does.
         """
         chain = self._chain
         while True:
@@ -125,7 +146,9 @@ class ChatWork(msgspec.Struct, eq=False):
                 if searched:
                     generation = replace(generation, search_budget=0)  # it stands in what is read
                 counted = await count(replace(generation, messages=read))
-                return cut_to_fit(generation, counted, chain.now.limits), counted
+                if cut:
+                    generation = cut_to_fit(generation, counted, chain.now.limits)
+                return generation, counted
             except CANNOT_SERVE as fault:
                 chain.after(fault, self._stands_in)
             except ApiError as refused:
