@@ -45,6 +45,7 @@ REQUESTS: dict[str, Callable[[World], Request]] = {
     ),
     "people.list": lambda w: ("GET", f"/groups/{w.group.id}/people", None),
     "people.get": lambda w: ("GET", f"/groups/{w.group.id}/people/{w.pupil.id}", None),
+    "people.spending": lambda w: ("GET", f"/groups/{w.group.id}/spending", None),
     "people.limit": lambda w: (
         "POST", f"/groups/{w.group.id}/budgets", {"members": [w.pupil.id], "amount": 5},
     ),

@@ -10,6 +10,7 @@ import pytest
 from tests.admin.desk import Desk, Person, unique
 from xinghe.accounts import wallets
 from xinghe.ledger import rollups
+from xinghe.ledger.windows import HOUR
 from xinghe.storage import Connection, now
 
 MODEL = "ernie-3.5-8k"
@@ -181,3 +182,30 @@ def test_a_move_keeps_what_else_pays(desk: Desk, operator: Person) -> None:
     assert desk.send("POST", path, operator.token, {"group": there.id}).status == 200
     pays = desk.send("GET", order, operator.token).json
     assert pays["order"] == ["own", there.name]
+
+
+def test_spending_of_a_time(desk: Desk, school: School) -> None:
+    group, wallet, manager, pupils = school
+    left = pupils[1]
+    assert desk.send("DELETE", f"/groups/{group}/members/{left.id}", manager.token).status == 200
+    token = desk.read(
+        lambda c: c.value("SELECT id FROM tokens WHERE public_id = $1", pupils[2].public_id)
+    )
+    key = (wallet, now() // HOUR * HOUR, pupils[2].number, token, MODEL, "internal_error")
+    desk.write(lambda c: rollups.add_failed(c, key, 1))
+    found = desk.send("GET", f"/groups/{group}/spending?limit=2", manager.token).json
+    assert [(each["member"], each["spent"]) for each in found["data"]] == [
+        (pupils[0].id, 3), (pupils[2].id, 2),
+    ]  # fmt: skip
+    assert (found["data"][1]["requests"], found["data"][1]["failed"]) == (2, 1)
+    assert found["people"] == 3
+    assert found["total"] == {
+        "requests": 4, "failed": 1, "prompt_tokens": 3, "completion_tokens": 3, "spent": 6,
+    }  # fmt: skip
+    asked = f"/groups/{group}/spending?since=2024-01-01&until=2024-02-01"
+    none = desk.send("GET", asked, manager.token).json
+    assert (none["data"], none["people"], none["total"]["spent"]) == ([], 0, 0)
+    assert none["until"] == "2024-02-02T00:00:00Z"
+    asked = f"/groups/{group}/spending?since=2024-01-01&until=2023-01-01"
+    wrong = desk.send("GET", asked, manager.token)
+    assert (wrong.status, wrong.json["error"]["param"]) == (400, "until")

@@ -184,6 +184,7 @@ RIGHTS: Mapping[str, Right] = {
     "people.list": Right(MANAGERS),
     # a manager: plain members alone
     "people.get": Right(MANAGERS),
+    "people.spending": Right(MANAGERS),
     # of those alone whose budgets the caller may set one by one
     "people.limit": Right(MANAGERS),
     "invitations.list": Right(MANAGERS),

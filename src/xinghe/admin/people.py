@@ -102,7 +102,7 @@ async def list_(call: Call[PersonQuery]) -> PersonList:
         rows = looked.found[: given.limit]
         if given.order != "last":
             ids = [each.member_id for each in rows]
-            looked.last = people.last_requests(connection, _wallets(connection, group), ids)
+            looked.last = people.last_requests(connection, wallets_of(connection, group), ids)
         data = _views(connection, call, looked, rows)
         more = given.behind + len(rows) < looked.total
         return PersonList(
@@ -130,7 +130,7 @@ async def get(call: Call[PersonZone]) -> PersonView:
             place.joined_at,
             place.disabled_at,
         )
-        wallets = _wallets(connection, group)
+        wallets = wallets_of(connection, group)
         last = people.last_requests(connection, wallets, [found.member_id])
         looked = _Looked([found], 1, *_spent(connection, wallets, zone), last)
         (view,) = _views(connection, call, looked, [found])
@@ -149,7 +149,7 @@ def _looked(connection: Connection, given: PersonQuery, group: group_tables.Grou
         raise refuse("order", given.order, f"name for more than {MOST} people")
     else:
         found = people.people(connection, group.id, called, MOST)
-    wallets = _wallets(connection, group)
+    wallets = wallets_of(connection, group)
     month, today = _spent(connection, wallets, given.zone)
     looked = _Looked(found, total, month, today, {})
     if given.order == "name":
@@ -166,7 +166,7 @@ def _looked(connection: Connection, given: PersonQuery, group: group_tables.Grou
     return looked
 
 
-def _wallets(connection: Connection, group: group_tables.Group) -> tuple[int, ...]:
+def wallets_of(connection: Connection, group: group_tables.Group) -> tuple[int, ...]:
     """The group's own, and those of its groups."""
     below = connection.rows(
         "SELECT wallet_id FROM groups WHERE parent_id = $1 ORDER BY id", group.id

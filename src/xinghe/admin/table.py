@@ -20,6 +20,7 @@ from xinghe.admin import (
     payment_events,
     people,
     safety,
+    spending,
     targets,
     tokens,
     transfers,
@@ -139,6 +140,10 @@ OPERATIONS = (
     Operation(
         "people.get", "GET", f"{GROUP}/people/{{member}}", "One of a group: spent, left, budgets.",
         targets.membership, people.get, people.PersonView, query=Query(people.PersonZone),
+    ),
+    Operation(
+        "people.spending", "GET", f"{GROUP}/spending", "Who spent what of a group in a time.",
+        targets.group, spending.get, spending.SpendingView, query=Query(spending.SpendingQuery),
     ),
     Operation(
         "people.limit", "POST", f"{GROUP}/budgets", "Set the budgets of members of a group.",

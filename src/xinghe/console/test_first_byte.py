@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.kit.models import ALL_SCRIPTED, models_toml
+from tests.kit.pages import MEMBERS, OPERATORS
 from tests.kit.postgres import QUICK, cluster
 from tests.kit.raw import Connection
 from tests.kit.server import Server, free_port
@@ -30,13 +31,10 @@ LOOKS = 10
 """At each page; the median counts."""
 PATHS = (
     *(entry.path for entry in MENU),
-    "/console/usage/entries",
+    *MEMBERS,
     "/console/usage/entries?period=30d",
     "/console/usage?period=30d",
     "/console/usage?period=30d&by=token&show=requests",
-    "/console/models/ernie-3.5-8k",
-    "/docs/chat",
-    "/docs?q=temperature",
 )
 
 GROUP = "/console/group/1"
@@ -45,22 +43,17 @@ OF_GROUP = (
     f"{GROUP}?name=9",
     f"{GROUP}/members/app-3",
     f"{GROUP}/invitations",
+    f"{GROUP}/report",
 )
-"""Of the group of 1,000 members; its report sums for up to half a second before it begins."""
+"""Of the group of 1,000 members."""
 OF_OPERATORS = (
-    "/console/members",
+    *OPERATORS,
+    "/console/group",
     "/console/members?name=member+9",
     "/console/members/app-3",
-    "/console/groups",
-    "/console/wallets",
     "/console/wallets?order=most",
     "/console/wallets?order=least&after=50000",
     "/console/wallets?name=member+9",
-    "/console/wallets/1",
-    "/console/audit",
-    "/console/limits",
-    "/console/health",
-    "/console/backups",
 )
 
 

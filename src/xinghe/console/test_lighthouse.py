@@ -21,12 +21,25 @@ PATHS = (
     "/",
     "/console/",
     "/console/playground",
+    "/console/playground/images",
+    "/console/playground/embeddings",
+    "/console/playground/rerank",
     "/console/usage",
     "/console/bill",
     "/console/shop",
     "/docs",
 )
-OPERATORS = ("/console/sales", "/console/sales/packages/new")
+OPERATORS = (
+    "/console/sales",
+    "/console/sales/packages/new",
+    "/console/group",
+    "/console/members",
+    "/console/wallets",
+    "/console/audit",
+    "/console/live",
+    "/console/config",
+    "/console/safety",
+)
 CATEGORIES = ("performance", "accessibility", "best-practices")
 LEAST = 0.95
 ROUNDS, TRIES = 3, 6

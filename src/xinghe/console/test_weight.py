@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from bench.harness import worker_of
 from tests.kit.models import ALL_SCRIPTED, models_toml
+from tests.kit.pages import MEMBERS, OPERATORS
 from tests.kit.server import Server, free_port
 from tests.kit.sold import SALES, sell
 from tests.kit.visitor import Visitor
@@ -40,7 +41,7 @@ def test_an_idle_gateway_needs_little_more_with_pages_that_were_all_seen(tmp_pat
             if enabled == "true":
                 visitor.sign_in(token)
             for _ in range(3):
-                for path in (*(entry.path for entry in MENU), *SALES):
+                for path in (*(entry.path for entry in MENU), *MEMBERS, *OPERATORS, *SALES):
                     visitor.get(path.format(**sold))
             time.sleep(2)
             grown[enabled] = worker_of(server).memory_info().rss

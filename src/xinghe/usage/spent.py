@@ -13,10 +13,24 @@ from xinghe.usage.scope import Source, by_index
 
 
 class Spent(msgspec.Struct):
-    """`spend` in micro-Tokens."""
+    """`spend` in micro-Tokens; `requests` were charged, others `failed`."""
 
     spend: int = 0
     requests: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+_OF = {
+    "spend": "u.spend",
+    "requests": "CASE WHEN u.outcome = '' THEN u.requests ELSE 0 END",
+    "failed": "CASE WHEN u.outcome = '' THEN 0 ELSE u.requests END",
+    "prompt_tokens": "u.prompt_tokens",
+    "completion_tokens": "u.completion_tokens",
+}
+"""Of what each is the sum."""
+_SUMS = ", ".join(f"CAST(sum({each}) AS BIGINT)" for each in _OF.values())
 
 
 def spent(
@@ -31,13 +45,12 @@ def spent(
             sql = Reading(source, piece, closed, piece.since, 0).rows(
                 connection, Narrow(), piece.until
             )
-            sql.add("AND u.outcome = '' GROUP BY u.member_id")
-            for member, spend, requests in connection.rows(
-                "SELECT u.member_id, CAST(sum(u.spend) AS BIGINT), "  # noqa: S608
-                f"CAST(sum(u.requests) AS BIGINT) FROM {sql.text}",
+            sql.add("GROUP BY u.member_id")
+            for member, *sums in connection.rows(
+                f"SELECT u.member_id, {_SUMS} FROM {sql.text}",  # noqa: S608
                 *sql.values,
             ):
-                sums = found.setdefault(member, Spent())
-                sums.spend += piece.sign * spend
-                sums.requests += piece.sign * requests
-    return found
+                before = found.setdefault(member, Spent())
+                for name, value in zip(_OF, sums, strict=True):
+                    setattr(before, name, getattr(before, name) + piece.sign * value)
+    return {member: each for member, each in found.items() if each != Spent()}

@@ -3,70 +3,40 @@
 from __future__ import annotations
 
 import datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-import msgspec
 from starlette.responses import Response
 
 from xinghe.admin.groups import GroupView
-from xinghe.api.account.schema import UsageShown
+from xinghe.admin.spending import SpendingView
 from xinghe.console.calls import Refused
 from xinghe.console.group.which import ONE, api_path, here
 from xinghe.console.page import Page
 from xinghe.console.route import Route
-from xinghe.console.sums import USAGE, sums
+from xinghe.console.sums import USAGE
 from xinghe.console.usage.export import export
 
-MOST = 10_000
 INTERVALS = ("month", "day")
-
-
-class Line(msgspec.Struct):
-    """What somebody used in all of the time."""
-
-    name: str
-    member: str
-    spent: Decimal = Decimal(0)
-    requests: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    def add(self, row: UsageShown) -> None:
-        self.spent += row.spent
-        self.requests += row.requests
-        self.prompt_tokens += row.prompt_tokens
-        self.completion_tokens += row.completion_tokens
 
 
 async def show(page: Page) -> Response:
     group = await page.api.get(api_path(page), GroupView)
     since, until = _days(page)
-    question = _question(page, group) | {"interval": "month"}
+    question = {"since": since, "until": until, "zone": page.browser.zone}
+    spending, refused = None, None
     try:
-        rows, following = await sums(page.api, question, MOST)
-        refused = None
+        spending = await page.api.get(f"{api_path(page)}/spending", SpendingView, **question)
     except Refused as failed:
-        if failed.param not in ("from", "to"):
+        if failed.param not in ("since", "until"):
             raise
-        rows, following, refused = [], None, failed
-    found: dict[str, Line] = {}
-    for row in rows:
-        key = row.member or ""
-        found.setdefault(key, Line(row.member_name or key, key)).add(row)
-    lines = sorted(found.values(), key=lambda each: (-each.spent, each.name))
-    total = Line("", "")
-    for row in rows:
-        total.add(row)
+        refused = failed
     return page.render(
         "group/report.html",
         status=refused.status if refused else 200,
         group=group,
         since=since,
         until=until,
-        lines=lines,
-        total=total,
-        partly=following is not None,
+        spending=spending,
         refused=refused,
         here=here(page),
     )

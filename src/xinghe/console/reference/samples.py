@@ -214,6 +214,12 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "people.list": (
         Sample(query={"order": "month", "zone": "Asia/Shanghai"}, places={"group": "class-1"}),
     ),
+    "people.spending": (
+        Sample(
+            query={"since": "2026-11-01", "until": "2026-11-30", "zone": "Asia/Shanghai"},
+            places={"group": "class-1"},
+        ),
+    ),
     "people.limit": (
         Sample(
             body={

@@ -118,6 +118,7 @@ GROUPS = (
             "memberships.move": Told("移到另一个组", "Move to another group"),
             "people.list": Told("组内成员的花费与预算", "What each member spent and has left"),
             "people.get": Told("组内一名成员的花费与预算", "One member's spending and budgets"),
+            "people.spending": Told("谁花了多少", "Who spent what"),
             "people.limit": Told("给多名成员设预算", "Set the budgets of several members"),
             "invitations.list": Told("邀请列表", "List invitations"),
             "invitations.create": Told("创建邀请", "Make an invitation"),
