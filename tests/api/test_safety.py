@@ -140,6 +140,21 @@ def test_unsafe_conversation_is_answered_with_its_round(
     assert all("flag" not in chunk["choices"][0] for chunk in stream.chunks[:-1])
 
 
+def test_an_unsafe_conversation_is_answered_as_often_as_asked(guarded: Api) -> None:
+    messages = [user(f"讲讲{BANNED}")]
+    body = answered(guarded.at(STRICT).chat(model=CHAT, messages=messages, n=2))
+    assert [each["finish_reason"] for each in body["choices"]] == ["content_filter"] * 2
+    stream = guarded.at(STRICT).stream(model=CHAT, messages=messages, n=2)
+    ends = [
+        (each["index"], each["finish_reason"])
+        for chunk in stream.chunks
+        for each in chunk["choices"]
+        if each["finish_reason"]
+    ]
+    assert ends == [(0, "content_filter"), (1, "content_filter")]
+    assert stream.done
+
+
 def test_a_refusal_is_no_first_token_of_an_engine(guarded: Api, server: Server) -> None:
     def timed() -> list[str]:
         with urllib.request.urlopen(server.metrics_url) as page:

@@ -80,30 +80,48 @@ class Answer(msgspec.Struct):
         The usage is counted meanwhile; it has not `finished` where no engine was asked: that costs
         nothing. Raises what `ChatDeployment.run` raises.
         """
-        request, usage, first = self.runner.request, self.runner.usage, self.counted.first
+        unsafe = await self.look(emit)
+        return await self.speak(emit) if unsafe is None else unsafe
+
+    async def look(self, emit: Emit) -> Batch | None:
+        """Read the pictures and search; the whole answer where that is the end of it."""
+        request = self.runner.request
         if self.counted.charge is not None and self.looked is None:
             messages, unsafe = await read_pictures(self.runner.context, request)
             if unsafe is not None:
                 return Batch(time.perf_counter(), refusal(unsafe))
             self.looked = messages
-        try:
-            if request.search is not None and self.runner.found is None:
+        if request.search is not None and self.runner.found is None:
+            try:
                 found = await self._search(request.search, self.messages, emit)
-                self.looked = found.messages
+            except PromptUnsafe as error:
+                return self._refused(error)
+            self.looked = found.messages
+        return None
+
+    async def speak(self, emit: Emit) -> Batch:
+        """What follows, once it has looked; emits and returns as `run` does."""
+        usage, first = self.runner.usage, self.counted.first
+        try:
             if self.looked is not None:
-                first = await first_pass(request, self.looked)
+                first = await first_pass(self.runner.request, self.looked)
             last = await self._speak(first, self.messages, emit)
         except PromptUnsafe as error:
-            log.info("prompt_unsafe", deployment=request.deployment.name, error=str(error))
-            usage.finished, usage.finish = usage.shown, FinishReason.CONTENT_FILTER
-            if not usage.finished:  # it is refused, at no cost
-                usage.prompt_tokens = usage.completion_tokens = usage.search_tokens = 0
-                usage.cached_tokens = usage.reasoning_tokens = 0
-            return Batch(time.perf_counter(), refusal(UNSAFE))
+            return self._refused(error)
         usage.finished, usage.finish = True, _reason(last)
         if self.runner.found is not None:
             self._name_sources(self.runner.found.sources, last)
         return last
+
+    def _refused(self, error: PromptUnsafe) -> Batch:
+        """The answer where an upstream's own moderation takes the conversation for unsafe."""
+        usage = self.runner.usage
+        log.info("prompt_unsafe", deployment=self.runner.request.deployment.name, error=str(error))
+        usage.finished, usage.finish = usage.shown, FinishReason.CONTENT_FILTER
+        if not usage.finished:  # it is refused, at no cost
+            usage.prompt_tokens = usage.completion_tokens = usage.search_tokens = 0
+            usage.cached_tokens = usage.reasoning_tokens = 0
+        return Batch(time.perf_counter(), refusal(UNSAFE))
 
     async def _search(
         self, options: SearchOptions, messages: tuple[Message, ...], emit: Emit

@@ -1,5 +1,6 @@
 """Makes the answer of a `ChatRequest` and sends it, worded as its operation words answers."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from xinghe.api.validation import Form, tell_adjusted, tell_ignored
 from xinghe.catalog import ModelCard
 from xinghe.core import Usage
 from xinghe.dispatch import Chain
+from xinghe.engines import Batch
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.limits import asked
 
@@ -22,11 +24,11 @@ from xinghe.limits import asked
 class Wording(Protocol):
     """How an operation words the answer to one request."""
 
-    def encoder(self, usage: Usage) -> Encoder:
-        """Of a stream."""
+    def encoder(self, usage: Usage, choice: int) -> Encoder:
+        """Of a stream, for one of the `n` answers; the highest ends last."""
 
-    def whole(self, accumulated: Accumulator, usage: Usage) -> Any:
-        """The body of an answer in one piece, to be sent as JSON."""
+    def whole(self, accumulated: Sequence[Accumulator], usage: Usage) -> Any:
+        """The body of the answers in one piece, to be sent as JSON."""
 
 
 class Answers:
@@ -72,16 +74,17 @@ class Answers:
             chat = ChatWork(
                 services, exchange, request, chain, sink,
                 card=request.card, stream=request.stream, usage=usage,
-                tokens=prompt + request.max_tokens,
+                tokens=prompt + request.n * request.max_tokens,
             )  # fmt: skip
-            # The last batch leaves once its charge is saved.
-            chat.show(await charged(services, exchange, chat))
+            # The last batches leave once their charge is saved.
+            for choice, last in enumerate(await charged(services, exchange, chat)):
+                chat.show(choice, last)
 
         if request.stream:
-            encoder = wording.encoder(usage)
-            await stream_answer(exchange, encoder, usage, server, services.lapses, make)
+            encoders = [wording.encoder(usage, choice) for choice in range(request.n)]
+            await stream_answer(exchange, encoders, usage, server, services.lapses, make)
             return
-        accumulated = Accumulator()
+        accumulated = [Accumulator() for _ in range(request.n)]
         await make(_Whole(exchange, accumulated))
         await exchange.send_json(wording.whole(accumulated, usage))
 
@@ -98,7 +101,7 @@ class Answers:
         try:
             _tell(exchange, form, request, chain)
             chat = ChatWork(
-                services, exchange, request, chain, _Whole(exchange, Accumulator()),
+                services, exchange, request, chain, _Whole(exchange, [Accumulator()]),
                 card=card, stream=False, usage=Usage(), tokens=0,
             )  # fmt: skip
             return await unless_gone(exchange, chat.count())
@@ -137,13 +140,16 @@ def _without_say(request: ChatRequest, own: Served) -> tuple[str, ...]:
 class _Whole:
     """Puts an answer together, to be sent in one piece."""
 
-    def __init__(self, exchange: Exchange, accumulated: Accumulator) -> None:
-        self.emit = accumulated.take
+    def __init__(self, exchange: Exchange, accumulated: Sequence[Accumulator]) -> None:
         self.tell = partial(exchange.set_header, SERVED_BY)
         self._accumulated = accumulated
+
+    def emit(self, choice: int, batch: Batch) -> None:
+        self._accumulated[choice].take(batch)
 
     def begin(self) -> None: ...
 
     def forget(self) -> bool:
-        self._accumulated.forget()
+        for each in self._accumulated:
+            each.forget()
         return True

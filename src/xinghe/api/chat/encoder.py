@@ -40,7 +40,11 @@ class StreamEncoder:
     keep_alive = KEEP_ALIVE
     errors = OPENAI_ERRORS
 
-    def __init__(self, exchange: Exchange, request: ChatRequest, usage: Usage) -> None:
+    def __init__(
+        self, exchange: Exchange, request: ChatRequest, usage: Usage, choice: int = 0
+    ) -> None:
+        self._choice = b'{"index":%d,' % choice
+        self._ends_all = choice == request.n - 1
         self._dialect = exchange.dialect
         self._include_usage = request.include_usage
         self._usage = usage
@@ -54,7 +58,7 @@ class StreamEncoder:
         self._head = b"data: " + _encode(head)[:-1] + b',"choices":['
         null_usage = b',"usage":null' if self._shows_usage else b""
         self._logprobs = b'"logprobs":null,' if self._dialect is Dialect.OPENAI else b""
-        self._before = self._head + b'{"index":0,"delta":{"content":'
+        self._before = self._head + self._choice + b'"delta":{"content":'
         self._goes_on = b"}," + self._logprobs + b'"finish_reason":null'
         self._end = null_usage + b"}\n\n"
         self._after = self._goes_on + b"}]" + self._end
@@ -94,7 +98,7 @@ class StreamEncoder:
 
     def _opening(self, deltas: list[Delta]) -> bytes:
         """The first chunk: the role, and no content yet, or that a search has begun."""
-        frame = self._head + b'{"index":0,"delta":{"role":"assistant","content":'
+        frame = self._head + self._choice + b'"delta":{"role":"assistant","content":'
         if not any(isinstance(delta, SearchingDelta) for delta in deltas):
             return frame + b'""' + self._after
         tag = b',"delta_tag":"search_status"}]'
@@ -130,7 +134,8 @@ class StreamEncoder:
             # On a stream, `flag` appears only when moderation found something.
             safety = b',"flag":%d,"ban_round":%d' % (finish.flag, finish.ban_round)
         choice = (
-            b'{"index":0,"delta":{"content":""},'
+            self._choice
+            + b'"delta":{"content":""},'
             + self._logprobs
             + b'"finish_reason":'
             + _encode(FINISH_REASONS[self._dialect][finish.reason])
@@ -138,6 +143,8 @@ class StreamEncoder:
             + b"}]"
             + self._results
         )
+        if not self._ends_all:
+            return self._head + choice + self._end
         if self._include_usage:
             usage = _encode(CompletionUsage.of(self._usage))
             return (

@@ -94,6 +94,7 @@ async def read_request(
         wants=tuple(wants),
         ignored=tuple(ignored),
         adjusted=tuple(adjusted),
+        n=body.n or 1,
     )
 
 

@@ -50,7 +50,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     themselves, in the parameters `switches`. `user` is the end user's id, empty if none;
     `functions` is the JSON text of the tools, to be moderated. `wants` names what the request asks
     of the model, by parameter; `ignored` names parameters that had no effect, `adjusted` those that
-    were brought into range.
+    were brought into range. `n` answers are wanted.
     """
 
     model: str
@@ -74,6 +74,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     wants: tuple[tuple[str, Capability], ...]
     ignored: tuple[str, ...]
     adjusted: tuple[str, ...] = ()
+    n: int = 1
     fields: Fields = Fields()
 
     @property

@@ -6,6 +6,7 @@ in the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -197,47 +198,55 @@ class ChatCompletionChunk(msgspec.Struct):
 
 
 def completion(
-    exchange: Exchange, request: ChatRequest, accumulated: Accumulator, usage: Usage
+    exchange: Exchange, request: ChatRequest, accumulated: Sequence[Accumulator], usage: Usage
 ) -> ChatCompletion:
     """Section 4.1.3's shape at the documented mounts, OpenAI's at `/v1`."""
-    openai = exchange.dialect is Dialect.OPENAI
-    text, thought, refusal = accumulated.text, accumulated.thought, accumulated.refusal
-    if not openai:
-        text += refusal
-    finish, sources = accumulated.finish, accumulated.sources
-    calls = [
-        CalledTool(call.id, "function", CalledFunction(call.name, call.arguments))
-        for call in accumulated.calls
-    ]
     # Section 5.7's sample reads the thoughts of a model that reasons unguarded.
-    reasons = Capability.REASONING in request.card.capabilities and not openai
-    message = AnswerMessage(
-        "assistant",
-        None if openai and (calls or refusal) and not text else text,
-        reasoning_content=thought if thought or reasons else UNSET,
-        tool_calls=calls or UNSET,
-        refusal=(refusal or None) if openai else UNSET,
-    )
-    choice = Choice(
-        index=0,
-        message=message,
-        finish_reason=FINISH_REASONS[exchange.dialect][finish.reason],
-        flag=UNSET if openai else finish.flag,
-        ban_round=UNSET if openai or not finish.flag else finish.ban_round,
-        logprobs=None if openai else UNSET,
-    )
+    reasons = Capability.REASONING in request.card.capabilities
+    choices = [
+        _choice(number, each, exchange.dialect, reasons=reasons)
+        for number, each in enumerate(accumulated)
+    ]
+    sources = next((each.sources for each in accumulated if each.sources is not None), None)
     return ChatCompletion(
         id=exchange.request_id,
         object="chat.completion",
         created=exchange.created,
         model=request.model,
-        choices=[choice],
+        choices=choices,
         usage=CompletionUsage.of(usage),
         search_results=(
             UNSET
             if sources is None
             else [SearchResult(source.index, source.url, source.title) for source in sources]
         ),
+    )
+
+
+def _choice(number: int, answer: Accumulator, dialect: Dialect, *, reasons: bool) -> Choice:
+    openai = dialect is Dialect.OPENAI
+    text, thought, refusal = answer.text, answer.thought, answer.refusal
+    if not openai:
+        text += refusal
+    calls = [
+        CalledTool(call.id, "function", CalledFunction(call.name, call.arguments))
+        for call in answer.calls
+    ]
+    message = AnswerMessage(
+        "assistant",
+        None if openai and (calls or refusal) and not text else text,
+        reasoning_content=thought if thought or (reasons and not openai) else UNSET,
+        tool_calls=calls or UNSET,
+        refusal=(refusal or None) if openai else UNSET,
+    )
+    finish = answer.finish
+    return Choice(
+        index=number,
+        message=message,
+        finish_reason=FINISH_REASONS[dialect][finish.reason],
+        flag=UNSET if openai else finish.flag,
+        ban_round=UNSET if openai or not finish.flag else finish.ban_round,
+        logprobs=None if openai else UNSET,
     )
 
 

@@ -3,6 +3,8 @@
 `priced` does the rest.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from xinghe.api.chat.answers import Answers, check_length
@@ -50,8 +52,8 @@ class _Wording(msgspec.Struct):
     exchange: Exchange
     request: ChatRequest
 
-    def encoder(self, usage: Usage) -> StreamEncoder:
-        return StreamEncoder(self.exchange, self.request, usage)
+    def encoder(self, usage: Usage, choice: int) -> StreamEncoder:
+        return StreamEncoder(self.exchange, self.request, usage, choice)
 
-    def whole(self, accumulated: Accumulator, usage: Usage) -> ChatCompletion:
+    def whole(self, accumulated: Sequence[Accumulator], usage: Usage) -> ChatCompletion:
         return completion(self.exchange, self.request, accumulated, usage)

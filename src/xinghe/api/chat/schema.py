@@ -73,6 +73,7 @@ EnableThinking = Annotated[
     bool, _about("是否先思考，同 thinking.type。 Whether it thinks first, as thinking.type says.")
 ]
 N = Annotated[int, _between(1, 1, "只支持一个回答。 One answer a request.")]
+UpTo8 = Annotated[int, _between(1, 8, "几个回答，默认 1。 How many answers; 1 by default.")]
 TopLogprobs = Annotated[int, _between(0, 0, NOT_SERVED)]
 Logprobs = Annotated[OnlyFalse, Meta(description=NOT_SERVED)]
 Stream = Annotated[bool, _about("以 SSE 流式返回。 Answer as server-sent events.")]
@@ -308,6 +309,7 @@ class ChatRequestOpenai(ChatBody, kw_only=True):
     max_completion_tokens: Annotated[int, _between(1, INT64, ANSWER)] | None = None
     max_tokens: Annotated[int, _between(1, INT64, ANSWER)] | None = None
     stop: Annotated[LongStop | Annotated[list[LongStop], UP_TO_4], _about(STOP)] | None = None
+    n: UpTo8 | None = None
     user: AnyUser | None = None
     user_id: AnyUser | None = None
     messages: Annotated[list[OpenAIMessage], Meta(min_length=1, description=MESSAGES)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
 import msgspec
@@ -35,11 +35,11 @@ BEAT = 1.0
 """Seconds."""
 
 Make = Callable[[Sink], Coroutine[None, None, None]]
-"""Makes an answer: emits what may be shown and, last, one `FinishDelta`."""
+"""Makes the answers: emits what may be shown and, of each last, one `FinishDelta`."""
 
 
 class Encoder(Protocol):
-    """Deltas in, bytes of events out, in the form of one operation."""
+    """Deltas of one answer in, bytes of events out, in the form of an operation."""
 
     keep_alive: bytes
     """What is sent while the engine is silent."""
@@ -52,21 +52,22 @@ class Encoder(Protocol):
 
 async def stream_answer(
     exchange: Exchange,
-    encoder: Encoder,
+    encoders: Sequence[Encoder],
     usage: Usage,
     server: Server,
     lapses: Lapses,
     make: Make,
 ) -> None:
-    """Make the answer and send it meanwhile. Raises `ClientGone`, and what `make` raises.
+    """Make the answers, one an encoder, and send them meanwhile.
 
-    Raises `ApiError` (401) where the token lapses before all has left, the engine being done or
-    not: what waits for the reader is dropped, and the error is the next event.
+    Raises `ClientGone`, and what `make` raises. Raises `ApiError` (401) where the token lapses
+    before all has left, the engines being done or not: what waits for the reader is dropped, and
+    the error is the next event.
     """
     buffer = StreamBuffer()
-    keep_alive = KeepAlive(buffer, exchange, server, encoder.keep_alive)
-    sink = _Events(exchange, encoder, usage, buffer, keep_alive)
-    exchange.errors = encoder.errors
+    keep_alive = KeepAlive(buffer, exchange, server, encoders[0].keep_alive)
+    sink = _Events(exchange, encoders, usage, buffer, keep_alive)
+    exchange.errors = encoders[0].errors
     has_lapsed = False
 
     def lapse() -> None:
@@ -98,19 +99,19 @@ class _Events:
     def __init__(
         self,
         exchange: Exchange,
-        encoder: Encoder,
+        encoders: Sequence[Encoder],
         usage: Usage,
         buffer: StreamBuffer,
         keep_alive: KeepAlive,
     ) -> None:
         self.begin = keep_alive.begin
         self._exchange = exchange
-        self._encoder = encoder
+        self._encoders = encoders
         self._usage = usage
         self._buffer = buffer
 
-    def emit(self, batch: Batch) -> None:
-        self._buffer.put(self._encoder.encode(batch.deltas), batch.arrived)
+    def emit(self, choice: int, batch: Batch) -> None:
+        self._buffer.put(self._encoders[choice].encode(batch.deltas), batch.arrived)
 
     def tell(self, served_by: str) -> None:
         if self._exchange.answered:

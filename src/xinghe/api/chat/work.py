@@ -24,6 +24,7 @@ from xinghe.core import FinishDelta, Message, SearchingDelta, SourcesDelta, Usag
 from xinghe.dispatch import CANNOT_SERVE, Chain, Unfit
 from xinghe.engines import Batch
 from xinghe.generation.answer import Answer
+from xinghe.generation.choices import Choices
 from xinghe.generation.moderation import refusal
 from xinghe.generation.planning import Counted, GenerationRequest, count
 from xinghe.generation.runner import PassRunner
@@ -36,8 +37,8 @@ SERVED_BY = "x-served-by"
 class Sink(Protocol):
     """Where an answer goes as it is made."""
 
-    def emit(self, batch: Batch) -> None:
-        """Take what may be shown."""
+    def emit(self, choice: int, batch: Batch) -> None:
+        """Take what may be shown of an answer."""
 
     def begin(self) -> None:
         """Hear that the work begins: until then a refusal has a status of its own."""
@@ -81,7 +82,7 @@ class ChatWork(msgspec.Struct, eq=False):
     def by_own(self) -> bool:
         return self._chain.now is self._chain.own
 
-    async def prepare(self) -> Prepared[Batch]:
+    async def prepare(self) -> Prepared[list[Batch]]:
         """Moderate what was asked and count it: what is left to do is to generate."""
         services, request = self._services, self._request
         unsafe = await screen(request, services.moderator)
@@ -94,15 +95,16 @@ class ChatWork(msgspec.Struct, eq=False):
         generation, counted = await self._laid_out(messages, messages)
         waited = time.perf_counter() - began
         answer = Answer(PassRunner(services, generation, self.usage, counted.charge), counted)
+        several = Choices(answer, request.n)
         return Prepared(
-            partial(self._generate, answer, waited),
+            partial(self._generate, several, waited),
             self.card.rate.cost(
-                counted.bound + generation.search_bound,
-                generation.thinking + generation.max_tokens,
+                several.prompts * (counted.bound + generation.search_bound),
+                request.n * (generation.thinking + generation.max_tokens),
                 searches=int(generation.search is not None),
             ),
             counted.tokens,
-            generation.max_tokens,
+            generation.max_tokens if request.n == 1 else 0,
         )
 
     async def count(self) -> int:
@@ -209,13 +211,14 @@ class ChatWork(msgspec.Struct, eq=False):
             asked=request.asked,
         )
 
-    async def _refusal(self, unsafe: FinishDelta) -> Batch:
+    async def _refusal(self, unsafe: FinishDelta) -> list[Batch]:
         """The answer to an unsafe conversation: no engine is asked."""
         self._timed = True  # there is no first token whose time could be told
-        return Batch(time.perf_counter(), refusal(unsafe))
+        now = time.perf_counter()
+        return [Batch(now, refusal(unsafe)) for _ in range(self._request.n)]
 
-    async def _generate(self, answer: Answer, waited: float) -> Batch:
-        """Make the answer, but for its last batch.
+    async def _generate(self, answers: Choices, waited: float) -> list[Batch]:
+        """Make the answers, but for the last batch of each.
 
         For `waited` seconds, and before its places were free, others have worked: they are no time
         of the edge's.
@@ -227,15 +230,15 @@ class ChatWork(msgspec.Struct, eq=False):
         metrics.EDGE_IN.observe(edge)
         while True:
             try:
-                last = await answer.run(self.show)
+                lasts = await answers.run(self.show)
             except CANNOT_SERVE as fault:
                 if not self._sink.forget():
                     raise
-                answer = await self._made_anew(answer, fault)
+                answers = Choices(await self._made_anew(answers.answer, fault), answers.n)
             else:
                 break
-        self.usage.first = self.usage.first or last.arrived
-        return last
+        self.usage.first = self.usage.first or lasts[0].arrived
+        return lasts
 
     async def _made_anew(self, answer: Answer, fault: Exception) -> Answer:
         """The answer by the next deployment that can serve it. Raises as `Chain.after` does.
@@ -257,7 +260,7 @@ class ChatWork(msgspec.Struct, eq=False):
         )
         return answer.handed_on(held, counted)
 
-    def show(self, batch: Batch) -> None:
+    def show(self, choice: int, batch: Batch) -> None:
         """Emit a batch; who makes the answer is told before, and the time to an engine's first."""
         if not self._timed:
             self._timed = True
@@ -269,7 +272,7 @@ class ChatWork(msgspec.Struct, eq=False):
             isinstance(delta, SearchingDelta | SourcesDelta) for delta in batch.deltas
         ):
             self._tell()
-        self._sink.emit(batch)
+        self._sink.emit(choice, batch)
 
     def _tell(self) -> None:
         self._told = True

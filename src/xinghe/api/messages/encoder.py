@@ -12,7 +12,6 @@ from xinghe.api.messages.response import (
     AnswerBlock,
     AnsweredMessage,
     Citation,
-    MessageEnd,
     MessageUsage,
     ServerToolUseBlock,
     TextBlock,
@@ -20,7 +19,9 @@ from xinghe.api.messages.response import (
     ToolUseBlock,
     WebSearchResult,
     WebSearchToolResultBlock,
+    message_id,
     search_id,
+    stop_of,
 )
 from xinghe.core import Delta, FinishDelta, Source, Usage
 
@@ -46,7 +47,9 @@ class MessageEncoder:
         self._events = _Events(search_id(request_id), usage)
         self._layout = Layout(self._events)
         self._usage = usage
-        self._message = AnsweredMessage.of(request_id, model, [], MessageEnd(), usage)
+        self._message = AnsweredMessage(
+            message_id(request_id), "assistant", model, [], None, None, MessageUsage.of(usage)
+        )
         self._opened = False
 
     def encode(self, deltas: list[Delta]) -> bytes:
@@ -107,7 +110,8 @@ class _Events:
         self.events.append(_event("content_block_stop", b'"index":%d' % self._number))
 
     def finish(self, finish: FinishDelta) -> None:
-        said = _encode(MessageEnd.by(finish))
+        reason, stop = stop_of(finish)
+        said = _encode({"stop_reason": reason, "stop_sequence": stop})
         usage = _encode(MessageUsage.of(self._usage))
         self.events += (_event("message_delta", b'"delta":' + said + b',"usage":' + usage), END)
 

@@ -1,6 +1,7 @@
 """`POST /messages` and `/messages/count_tokens`: a request in Anthropic's form, its answer, or
 how long it is."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -54,11 +55,12 @@ class MessagesRoute(msgspec.Struct):
 class _Wording(msgspec.Struct):
     exchange: Exchange
 
-    def encoder(self, usage: Usage) -> MessageEncoder:
+    def encoder(self, usage: Usage, _: int) -> MessageEncoder:
         return MessageEncoder(self.exchange.request_id, self.exchange.model, usage)
 
-    def whole(self, accumulated: Accumulator, usage: Usage) -> AnsweredMessage:
-        return message(self.exchange.request_id, self.exchange.model, accumulated, usage)
+    def whole(self, accumulated: Sequence[Accumulator], usage: Usage) -> AnsweredMessage:
+        (answer,) = accumulated
+        return message(self.exchange.request_id, self.exchange.model, answer, usage)
 
 
 def _betas(exchange: Exchange) -> list[str]:

@@ -3,6 +3,7 @@
 What is kept of the answers can be read, deleted and gone on from; a stream can be cancelled.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -87,13 +88,14 @@ class _Wording:
         keep = partial(keeping.keep, exchange, asked, sent) if kept else _let_go
         self.made = ResponseEncoder(exchange, asked, kept=kept, ended=keep)
 
-    def encoder(self, usage: Usage) -> Encoder:
+    def encoder(self, usage: Usage, _: int) -> Encoder:
         self.made.usage = usage
         return self.made
 
-    def whole(self, accumulated: Accumulator, usage: Usage) -> Response:
+    def whole(self, accumulated: Sequence[Accumulator], usage: Usage) -> Response:
+        (answer,) = accumulated
         self.made.usage = usage
-        self.made.encode(merged(accumulated.deltas))
+        self.made.encode(merged(answer.deltas))
         return self.made.response
 
 

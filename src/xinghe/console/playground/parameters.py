@@ -18,6 +18,7 @@ OF_THE_PAGE = {"model", "messages", "stream", "stream_options"}
 APART = {"tools", "tool_choice", "parallel_tool_calls", "response_format"}
 """What has a form of its own on the page."""
 OTHER_NAMES = {
+    "n",
     "max_tokens",
     "enable_thinking",
     "thinking",
@@ -27,7 +28,8 @@ OTHER_NAMES = {
     "search_number",
     "reference_number",
 }
-"""Other names of the same, what is told to nobody here, and what has gone out of use."""
+"""Other names of the same, what is told to nobody here, and what has gone out of use; and further
+answers, for which the page has no room."""
 EXACT = 2**53 - 1
 """Beyond it, a browser's numbers are not exact."""
 NEEDS = {

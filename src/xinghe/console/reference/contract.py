@@ -159,8 +159,9 @@ def _events(shapes: Shapes, streamed: Mapping[str, Any] | None, name: str) -> tu
     """The shapes of what a stream's `data` may hold."""
     if streamed is None:
         return ()
-    data = streamed["schema"]["properties"]["data"]["anyOf"]
-    payload = next(each["contentSchema"] for each in data if "contentSchema" in each)
+    data = streamed["schema"]["properties"]["data"]
+    kinds = data.get("anyOf", [data])
+    payload = next(each["contentSchema"] for each in kinds if "contentSchema" in each)
     return shapes.field("data", payload, f"{name}.event").below
 
 
