@@ -13,7 +13,8 @@ MODELS = ["scripted-chat", "ernie-x1-turbo-32k", "deepseek-v3", "ernie-4.5-turbo
 """One that can do nothing beyond text, and three that can by their cards."""
 
 CONVERSATIONS = {"ResponseRequest", "MessagesRequest", "CountTokensRequest"}
-TEXT_REQUESTS = {"EmbeddingRequest", "RerankRequest"}
+TEXT_REQUESTS = {"EmbeddingRequest", "EmbeddingRequestOpenai", "RerankRequest"}
+TEXT_REQUESTS |= {"RerankRequestOpenai"}
 TEXT_MODELS = ["embedding-v1", "bge-large-zh"]
 IMAGE_MODELS = ["Stable-Diffusion-XL"]
 
@@ -23,6 +24,7 @@ CAPABILITIES = ("tools", "functions", "web_search", "response_format")
 MESSAGE_RULES = {"invalid_messages", "characters_too_long", "tokens_too_long"}
 KEY_RULE = "idempotency_key_reused"
 MODEL_LIMITS = {"max_tokens", "max_completion_tokens", "thinking_budget", "dimensions"}
+MODEL_LIMITS |= {"background", "stream"}
 TOGETHER = {"stream_options", "stop", "tool_choice", "tool_choice.function.name"}
 TOGETHER |= {"tool_choice.name", "tool_choice.type", "tool_choice.allowed_tools"}
 TOGETHER |= {"previous_response_id"}
@@ -48,7 +50,7 @@ def before_load_schema(_: HookContext, raw_schema: dict[str, Any]) -> None:
             schema["properties"]["model"] = {"enum": MODELS}
         elif name in TEXT_REQUESTS:
             schema["properties"]["model"] = {"enum": [*TEXT_MODELS, None]}
-        elif name == "ImageRequest":
+        elif name.startswith("ImageRequest"):
             schema["properties"]["model"] = {"enum": IMAGE_MODELS}
 
     # Nearly all says the same as chat's, in more ways than there is time for.

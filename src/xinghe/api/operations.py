@@ -30,7 +30,8 @@ from xinghe.api.chat.schema import CHAT
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import EMBEDDINGS, EmbeddingList
 from xinghe.api.error_form import OPENAI_ERRORS, ErrorForm
-from xinghe.api.images.schema import IMAGES, ImagesAnswer
+from xinghe.api.images.schema import ImagesAnswer
+from xinghe.api.images.strict import IMAGES
 from xinghe.api.messages.errors import MESSAGE_ERRORS
 from xinghe.api.messages.response import AnsweredMessage, CountedTokens, MessageStreamEvent
 from xinghe.api.messages.schema import COUNT, MESSAGES
@@ -112,15 +113,15 @@ OPERATIONS = (
     ),
     Operation(
         "embeddings", "POST", "/embeddings", "Make vectors of texts.",
-        EmbeddingList, dict.fromkeys(Dialect, EMBEDDINGS),
+        EmbeddingList, EMBEDDINGS,
     ),
     Operation(
         "rerank", "POST", "/rerank", "Order documents by a query.",
-        Ranking, dict.fromkeys(Dialect, RERANK),
+        Ranking, RERANK,
     ),
     Operation(
         "images", "POST", "/images/generations", "Make images from a prompt.",
-        ImagesAnswer, dict.fromkeys(Dialect, IMAGES),
+        ImagesAnswer, IMAGES,
     ),
     Operation(
         "account", "GET", "/account", "What is left: wallets, lots, budgets.",

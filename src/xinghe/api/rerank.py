@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import (
     DEFAULT_MODEL,
     EmbeddingLimits,
@@ -17,7 +18,7 @@ from xinghe.api.embeddings.texts import TextWork, begin
 from xinghe.api.errors import ApiError
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, charged
-from xinghe.api.validation import Form, NotEmpty, Request
+from xinghe.api.validation import AnyUser, Form, NotEmpty, Request
 from xinghe.embedding import Began, Embedder, TextTooLong
 
 
@@ -57,7 +58,17 @@ class RerankRequest(Request, kw_only=True):
         return super().refusal(path.removesuffix(".text"), value, allowed)
 
 
-RERANK = Form(RerankRequest)
+class RerankRequestOpenai(RerankRequest, kw_only=True):
+    """An empty user is none."""
+
+    user: AnyUser | None = None
+    user_id: AnyUser | None = None
+
+
+RERANK: dict[Dialect, Form[RerankRequest]] = {
+    Dialect.DOCUMENTED: Form(RerankRequest),
+    Dialect.OPENAI: Form(RerankRequestOpenai),
+}
 
 
 def read_documents(request: RerankRequest, limits: EmbeddingLimits) -> list[str]:

@@ -286,7 +286,10 @@ def tell_ignored(exchange: Exchange, form: Form[T], names: Sequence[str]) -> Non
 
 def tell_adjusted(exchange: Exchange, adjusted: Sequence[str]) -> None:
     """Tell the client which of its parameters were brought into range, and to what."""
-    exchange.add_header("x-adjusted-parameters", ", ".join(adjusted[:MAX_LISTED]))
+    listed = [*adjusted[:MAX_LISTED]]
+    if len(adjusted) > MAX_LISTED:
+        listed.append(f"and {len(adjusted) - MAX_LISTED} more")
+    exchange.add_header("x-adjusted-parameters", ", ".join(listed))
 
 
 class _WrongError(Exception):

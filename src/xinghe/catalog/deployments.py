@@ -181,9 +181,10 @@ class UpstreamEmbeddingDeployment(
     """Any server with OpenAI's `POST /embeddings`; `key_env` names a variable with its key.
 
     `urls`, `keys` and `headers` are those of `UpstreamDeployment`.
-    `context` (0: the card's own) is the most tokens of a text. `resizable`: it takes
-    `dimensions`. `reranker` names its model at `POST /rerank`; empty: documents are ranked by the
-    similarity of embeddings. Timeouts in seconds; `slots` requests run at once.
+    `context` (0: the card's own) is the most tokens of a text, `batch` the most texts of a call.
+    `resizable`: it takes `dimensions`. `reranker` names its model at `POST /rerank`; empty:
+    documents are ranked by the similarity of embeddings. Timeouts in seconds; `slots` requests run
+    at once.
     """
 
     url: str = ""
@@ -193,6 +194,7 @@ class UpstreamEmbeddingDeployment(
     key_env: str = ""
     keys: Keys = ()
     context: Context = 0
+    batch: Annotated[int, Meta(ge=1, le=2048)] = 32
     slots: Annotated[int, Meta(ge=1)] = 64
     connect_timeout: Annotated[float, Meta(gt=0)] = 5.0
     silence_timeout: Annotated[float, Meta(gt=0)] = 60.0

@@ -34,10 +34,10 @@ class Handler:
 
     def _make(self, request: EmbedRequest) -> TooLong | Made:
         prompts = [self._tokens(self._prefixes[request.form], text) for text in request.texts]
-        if request.max_tokens:
-            for index, tokens in enumerate(prompts):
-                if len(tokens) > request.max_tokens:
-                    return TooLong(index, len(tokens))
+        counts = enumerate(map(len, prompts))
+        long = {at: count for at, count in counts if count > request.max_tokens > 0}
+        if long:
+            return TooLong(long)
         answer: dict[str, Any] = self._server.handle_embeddings(
             {"input": prompts, "encoding_format": "base64"}
         )

@@ -54,8 +54,7 @@ class EmbedRequest(msgspec.Struct, frozen=True, array_like=True):
 class TooLong(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """What a `TextTooLong` says."""
 
-    index: int
-    tokens: int
+    found: dict[int, int]
 
 
 class Made(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -168,8 +167,8 @@ class LocalEmbedder(Embedder):
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._work())
         match await job.future:
-            case TooLong(index, tokens):
-                raise TextTooLong(index, tokens, job.request.max_tokens)
+            case TooLong(found):
+                raise TextTooLong(found, job.request.max_tokens)
             case Made(vectors):
                 self.dimensions = len(vectors[0]) // 4
                 return Vectors(vectors)

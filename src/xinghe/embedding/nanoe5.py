@@ -40,11 +40,12 @@ class Handler:
         if not request.max_tokens:
             return None
         query = request.form != "passage"
+        long: dict[int, int] = {}
         for index, text in enumerate(texts):
             tokens = self._model.token_count(text, query) - self._overhead[query]
             if tokens > request.max_tokens:
-                return TooLong(index, tokens)
-        return None
+                long[index] = tokens
+        return TooLong(long) if long else None
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import mul
 from typing import Literal, Protocol
 
@@ -34,14 +34,20 @@ class EmbedderAway(EmbedderFailed):
 
 
 class TextTooLong(Exception):
-    """Text number `index` (from 0) has more `tokens` than `limit`; nothing was computed.
+    """Texts have more tokens than `limit`; nothing was computed.
 
-    With a limit of 0, the server counts by itself, and `tokens` is an estimate.
+    `found` are the tokens of each of them by its number (from 0); `index` and `tokens` are of the
+    first. With a limit of 0, the server counts by itself, and the tokens are an estimate.
     """
 
-    def __init__(self, index: int, tokens: int, limit: int) -> None:
-        super().__init__(f"text {index} has {tokens} tokens, at most {limit} are taken")
-        self.index, self.tokens, self.limit = index, tokens, limit
+    def __init__(self, found: Mapping[int, int], limit: int) -> None:
+        self.index, self.tokens = min(found.items())
+        super().__init__(f"text {self.index} has {self.tokens} tokens, at most {limit} are taken")
+        self.found, self.limit = found, limit
+
+    def behind(self, texts: int) -> "TextTooLong":
+        """The same where so many `texts` stand before these."""
+        return TextTooLong({texts + at: count for at, count in self.found.items()}, self.limit)
 
 
 class Vectors(msgspec.Struct, frozen=True):
@@ -85,6 +91,8 @@ class Embedder(Protocol):
     """Whether it ranks documents by a model of its own, and not by vectors."""
     max_tokens: int
     """The most tokens that a text may have; 0 where the engine sets no limit."""
+    batch: int = 16
+    """Texts of a call that keeps nobody else waiting for long."""
 
     async def vectors(
         self,
@@ -124,7 +132,7 @@ class Embedder(Protocol):
         try:
             found = await self.vectors(documents, "passage", max_tokens=max_tokens)
         except TextTooLong as error:
-            raise TextTooLong(error.index + 1, error.tokens, error.limit) from None
+            raise error.behind(1) from None
         return [similarity(asked.data[0], each) for each in found.data]
 
     async def ready(self) -> bool:

@@ -105,6 +105,7 @@ class UpstreamEmbedder(Embedder):
         self.resizable = deployment.resizable
         self.reranks = bool(deployment.reranker)
         self.max_tokens = deployment.context
+        self.batch = deployment.batch
         self._pool: Pool = Pool(name, deployment, before._pool if before else None)
         self._count = count
         self._prefixes: dict[Form, str] = {
@@ -128,8 +129,31 @@ class UpstreamEmbedder(Embedder):
         began: Began | None = None,
     ) -> Vectors:
         self._check(texts, max_tokens)
-        if not texts:
+        made: list[bytes] = []
+        for at in range(0, len(texts), self.batch):
+            part = texts[at : at + self.batch]
+            try:
+                made += await self._made(part, form, dimensions, began)
+            except TextTooLong as error:
+                raise error.behind(at) from None
+        if not made:
             return Vectors([])
+        if len({len(each) for each in made}) != 1 or not made[0]:
+            raise self._failed("the vectors are empty or of several dimensions")
+        if dimensions is None:
+            self.dimensions = len(made[0]) // 4
+        elif len(made[0]) != 4 * dimensions:
+            raise self._failed(f"it made vectors of {len(made[0]) // 4} dimensions")
+        return Vectors(made)
+
+    async def _made(
+        self,
+        texts: Sequence[str],
+        form: Form,
+        dimensions: int | None,
+        began: Began | None,
+    ) -> list[bytes]:
+        """The vectors of one call."""
         body: dict[str, Any] = {
             "model": self._deployment.model,
             "input": [self._prefixes[form] + text for text in texts],
@@ -146,13 +170,7 @@ class UpstreamEmbedder(Embedder):
                 await asyncio.sleep(0)
         except Unreadable as error:
             raise self._failed(str(error)) from None
-        if len({len(each) for each in made}) != 1 or not made[0]:
-            raise self._failed("the vectors are empty or of several dimensions")
-        if dimensions is None:
-            self.dimensions = len(made[0]) // 4
-        elif len(made[0]) != 4 * dimensions:
-            raise self._failed(f"it made vectors of {len(made[0]) // 4} dimensions")
-        return Vectors(made)
+        return made
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[bytes]:
         try:
@@ -208,10 +226,12 @@ class UpstreamEmbedder(Embedder):
             raise self._failed(str(error)) from None
 
     def _check(self, texts: Sequence[str], max_tokens: int) -> None:
-        for index, text in enumerate(texts if max_tokens else ()):
-            tokens = self._count(text)
-            if tokens > max_tokens:
-                raise TextTooLong(index, tokens, max_tokens)
+        if not max_tokens:
+            return
+        counts = enumerate(map(self._count, texts))
+        long = {at: tokens for at, tokens in counts if tokens > max_tokens}
+        if long:
+            raise TextTooLong(long, max_tokens)
 
     async def _ask(
         self,
@@ -243,7 +263,7 @@ class UpstreamEmbedder(Embedder):
             return Busy(str(error), RETRY_AFTER if error.advice is None else error.advice)
         if isinstance(error, Refused) and error.too_long:
             tokens, at = max((self._count(text), at) for at, text in enumerate(texts))
-            return TextTooLong(at, tokens, 0)
+            return TextTooLong({at: tokens}, 0)
         if error.whose is Whose.OPERATOR:  # which the log has told
             return EmbedderFailed(str(error))
         if error.whose is not Whose.AWAY and not isinstance(error, Silent | Broken):

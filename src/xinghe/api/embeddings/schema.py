@@ -1,14 +1,15 @@
 """What `POST /embeddings` is asked and answers (sections 4.3.2 and 4.3.3)."""
 
+import asyncio
 import base64
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors, refuse
-from xinghe.api.validation import Form, NotEmpty, Request
+from xinghe.api.validation import AnyUser, Form, NotEmpty, Request
 from xinghe.catalog import ModelCard
 from xinghe.embedding import Embedder, TextTooLong, Vectors
 from xinghe.embedding import Form as TextForm
@@ -17,8 +18,15 @@ DEFAULT_MODEL = "embedding-v1"
 """What a request that names no model gets (section 4.3.2)."""
 MAX_TEXTS = 16
 """Of every model of the catalog; an operator's card may say otherwise."""
+MANY_TEXTS, MANY_TOKENS = 2048, 300_000
+"""Of a request at `/v1`: what OpenAI takes."""
 FORMS: dict[str, TextForm] = {"query": "query", "passage": "passage", "document": "passage"}
 TEXTS = "a string or a list of at least one string, none of them empty"
+NO_IDS = (
+    "token ids are not taken, send the text itself (LangChain's OpenAIEmbeddings does with "
+    "check_embedding_ctx_length=False)"
+)
+INPUT = "一段或几段文本，不能为空。 A text or several, none of them empty."
 
 TextModel = Annotated[
     str,
@@ -57,7 +65,7 @@ class EmbeddingRequest(Request, kw_only=True):
         NotEmpty
         | Annotated[list[NotEmpty], Meta(min_length=1, extra_json_schema={"maxItems": MAX_TEXTS})],
         Meta(
-            description="一段或几段文本，不能为空。 A text or several, none of them empty.",
+            description=INPUT,
             extra={"allowed": TEXTS},
         ),
     ]
@@ -73,12 +81,26 @@ class EmbeddingRequest(Request, kw_only=True):
         """Token ids are named as such."""
         first = value[0] if isinstance(value, list) and value else value
         if path == "input[0]" and isinstance(first, int) and not isinstance(first, bool):
-            allowed = f"{TEXTS}; token ids are not taken, send the text itself"
-            return refuse("input", [], allowed)
+            return refuse("input", [], f"{TEXTS}; {NO_IDS}")
         return super().refusal(path, value, allowed)
 
 
-EMBEDDINGS = Form(EmbeddingRequest)
+class EmbeddingRequestOpenai(EmbeddingRequest, kw_only=True):
+    """Takes as many texts as OpenAI does, of any length."""
+
+    input: Annotated[
+        NotEmpty
+        | Annotated[list[NotEmpty], Meta(min_length=1, extra_json_schema={"maxItems": MANY_TEXTS})],
+        Meta(description=INPUT, extra={"allowed": TEXTS}),
+    ]
+    user: AnyUser | None = None
+    user_id: AnyUser | None = None
+
+
+EMBEDDINGS: dict[Dialect, Form[EmbeddingRequest]] = {
+    Dialect.DOCUMENTED: Form(EmbeddingRequest),
+    Dialect.OPENAI: Form(EmbeddingRequestOpenai),
+}
 
 
 class EmbeddingLimits(msgspec.Struct, frozen=True):
@@ -102,38 +124,81 @@ def text_limits(card: ModelCard, embedder: Embedder) -> EmbeddingLimits:
     )
 
 
-def read_texts(request: EmbeddingRequest, limits: EmbeddingLimits) -> list[str]:
-    """`input` as a list. Raises `ApiError`."""
-    if isinstance(request.input, str):
-        check_characters("input", request.input, limits)
-        return [request.input]
-    if len(request.input) > limits.texts:
-        allowed = f"a string or a list of 1 to {limits.texts} strings"
-        raise refuse("input", request.input, f"{allowed}; this one has {len(request.input)}")
-    for at, text in enumerate(request.input):
-        check_characters(f"input[{at}]", text, limits)
-    return request.input
+def read_texts(
+    request: EmbeddingRequest, limits: EmbeddingLimits, dialect: Dialect = Dialect.DOCUMENTED
+) -> list[str]:
+    """`input` as a list, of texts of any length at `/v1`. Raises `ApiError`."""
+    sent = request.input
+    texts = [sent] if isinstance(sent, str) else sent
+    most = limits.texts
+    if dialect is Dialect.OPENAI:
+        most = max(most, MANY_TEXTS)
+    if len(texts) > most:
+        allowed = f"a string or a list of 1 to {most} strings"
+        raise refuse("input", sent, f"{allowed}; this one has {len(texts)}")
+    if dialect is Dialect.OPENAI:
+        if (characters := sum(map(len, texts))) > 4 * MANY_TOKENS:
+            raise _too_many_characters(4 * MANY_TOKENS, "input", characters)
+        return texts
+    for at, text in enumerate(texts):
+        check_characters(field_of(request, at), text, limits)
+    return texts
 
 
-def read_dimensions(request: EmbeddingRequest, embedder: Embedder) -> int | None:
+def check_total(tokens: int) -> None:
+    """Raises `ApiError` where the texts of a request at `/v1` have too many together."""
+    if tokens > MANY_TOKENS:
+        raise ApiError(
+            Errors.TOKENS_TOO_LONG,
+            f"Prompt tokens too long: the texts of input have {tokens} tokens together, "
+            f"a request takes at most {MANY_TOKENS}",
+            param="input",
+        )
+
+
+def field_of(request: EmbeddingRequest, at: int) -> str:
+    """Where a text stood."""
+    return f"input[{at}]" if isinstance(request.input, list) else "input"
+
+
+def read_dimensions(
+    request: EmbeddingRequest, embedder: Embedder, dialect: Dialect = Dialect.DOCUMENTED
+) -> int | None:
     """What is to be asked of the embedder: nothing, where it makes just these."""
     wanted, native = request.dimensions, embedder.dimensions
     if wanted is None or wanted == native:
         return None
-    if not embedder.resizable:
-        allowed = f"{native}, the only one of this model" if native else "none for this model"
-        raise refuse("dimensions", wanted, allowed)
-    return wanted
+    if embedder.resizable:
+        return wanted
+    if dialect is Dialect.OPENAI:
+        check_dimensions(request, native)
+        return None
+    allowed = f"{native}, the only one of this model" if native else "none for this model"
+    raise refuse("dimensions", wanted, allowed)
+
+
+def check_dimensions(request: EmbeddingRequest, made: int) -> None:
+    """Raises `ApiError` at `/v1` where others are made than are wanted; 0 is not known yet."""
+    if request.dimensions and made not in (0, request.dimensions):
+        raise ApiError(
+            Errors.UNSUPPORTED_PARAMETER,
+            f"dimensions is {request.dimensions}, allowed: {made}, the only one of this model",
+            param="dimensions",
+        )
 
 
 def check_characters(field: str, value: str, limits: EmbeddingLimits) -> None:
     """Raises `ApiError`."""
     if limits.characters and len(value) > limits.characters:
-        raise ApiError(
-            Errors.CHARACTERS_TOO_LONG,
-            f"the max input characters is {limits.characters}, {field} has {len(value)}",
-            param=field,
-        )
+        raise _too_many_characters(limits.characters, field, len(value))
+
+
+def _too_many_characters(most: int, field: str, characters: int) -> ApiError:
+    return ApiError(
+        Errors.CHARACTERS_TOO_LONG,
+        f"the max input characters is {most}, {field} has {characters}",
+        param=field,
+    )
 
 
 def tokens_too_long(field: str, error: TextTooLong, limits: EmbeddingLimits) -> ApiError:
@@ -170,11 +235,14 @@ class EmbeddingList(msgspec.Struct):
     created: int | UnsetType = UNSET
 
 
-def as_data(vectors: Vectors, encoded: bool) -> list[EmbeddingData]:
+async def as_data(vectors: Vectors, encoded: bool) -> list[EmbeddingData]:
     """The vectors as they are sent: `encoded` in base64."""
-    shown: Sequence[str | list[float]] = (
-        [base64.b64encode(each).decode("ascii") for each in vectors.data]
-        if encoded
-        else vectors.floats()
-    )
-    return [EmbeddingData("embedding", each, index) for index, each in enumerate(shown)]
+    data: list[EmbeddingData] = []
+    for index, each in enumerate(vectors.data):
+        shown: Any = base64.b64encode(each).decode("ascii")
+        if not encoded:
+            # As JSON at once: thousands of vectors as floats would take eight times their memory.
+            shown = msgspec.Raw(msgspec.json.encode(*Vectors([each]).floats()))
+        data.append(EmbeddingData("embedding", shown, index))
+        await asyncio.sleep(0)  # others' turn
+    return data

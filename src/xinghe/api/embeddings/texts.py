@@ -1,10 +1,11 @@
 """What `POST /embeddings` and `POST /rerank` share: texts whose price is known beforehand."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import EmbeddingLimits, text_limits
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Prepared, Services
@@ -12,7 +13,7 @@ from xinghe.api.validation import Form, Request, parse_request, tell_ignored
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Usage
 from xinghe.dispatch import CANNOT_SERVE, Chain
-from xinghe.embedding import Began, Embedder
+from xinghe.embedding import Embedder
 from xinghe.engines.prompts import estimated_tokens
 
 R = TypeVar("R", bound=Request)
@@ -32,8 +33,11 @@ class Begun(msgspec.Struct, Generic[R], frozen=True):
         return min(filter(None, (self.limits.tokens, embedder.max_tokens)), default=0)
 
 
-async def begin(form: Form[R], exchange: Exchange, services: Services) -> Begun[R]:
+async def begin(
+    forms: Mapping[Dialect, Form[R]], exchange: Exchange, services: Services
+) -> Begun[R]:
     """Read the body and find its model, which may be left out. Raises `ApiError`."""
+    form = forms[exchange.dialect]
     live, server = services.live, services.settings.server
     parsed, card = await parse_request(form, Kind.EMBEDDING, exchange, live, server)
     if parsed.ignored:
@@ -45,8 +49,9 @@ async def begin(form: Form[R], exchange: Exchange, services: Services) -> Begun[
 class TextWork(Generic[T]):
     """Work on texts, as `priced.Work` describes it; its price is known before it begins.
 
-    `ask` is what is asked of whoever of the chain serves it, `fits` whether another than the
-    model's own can. Where one cannot serve it, the next does.
+    `ask` is what is asked of whoever of the chain serves it, and tells when it begins, on the
+    first so many texts or on all; `fits` is whether another than the model's own can. Where one
+    cannot serve it, the next does.
 
     `tokens` is the source's estimate over all texts; at least 1, since signs of other scripts
     count none.
@@ -60,12 +65,13 @@ class TextWork(Generic[T]):
         exchange: Exchange,
         begun: Begun[Any],
         texts: list[str],
-        ask: Callable[[Embedder, Began], Awaitable[T]],
+        ask: Callable[[Embedder, Callable[..., None]], Awaitable[T]],
         fits: Callable[[Embedder], bool],
     ) -> None:
         self.card = begun.card
         self.tokens = max(1, estimated_tokens("\n".join(texts)))
         self.usage = Usage()
+        self._texts = texts
         self._exchange = exchange
         self._chain = begun.chain
         self._ask = ask
@@ -101,7 +107,10 @@ class TextWork(Generic[T]):
     def _tell(self) -> None:
         self._exchange.set_header("x-served-by", self._chain.now.served_by)
 
-    def _began(self) -> None:
-        """An engine begins: from now on a client that leaves owes the price."""
+    def _began(self, texts: int | None = None) -> None:
+        """An engine begins: from now on a client that leaves owes the price of these texts."""
         self.usage.started = True
-        self.usage.prompt_tokens = self.tokens
+        begun = self.tokens
+        if texts is not None and texts < len(self._texts):
+            begun = max(1, estimated_tokens("\n".join(self._texts[:texts])))
+        self.usage.prompt_tokens = begun

@@ -11,15 +11,15 @@ from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
 from xinghe.api.images.schema import (
-    IMAGES,
     ImageData,
     ImageRequest,
     ImagesAnswer,
     image_params,
     retry_policy,
 )
+from xinghe.api.images.strict import IMAGES, ImageRequestOpenai, adapt
 from xinghe.api.priced import Prepared, Services, charged
-from xinghe.api.validation import parse_request, tell_ignored
+from xinghe.api.validation import parse_request, tell_adjusted, tell_ignored
 from xinghe.catalog import Kind, ModelCard
 from xinghe.core import Usage
 from xinghe.dispatch import CANNOT_SERVE, Chain
@@ -50,11 +50,16 @@ class ImagesRoute(msgspec.Struct):
     async def __call__(self, exchange: Exchange) -> None:
         services = self.services
         live, server = services.live, services.settings.server
-        read, card = await parse_request(IMAGES, Kind.IMAGE, exchange, live, server)
-        request = read.checked({})
+        form = IMAGES[exchange.dialect]
+        read, card = await parse_request(form, Kind.IMAGE, exchange, live, server)
+        request, ignored, adjusted = read.checked({}), list(read.ignored), list[str]()
+        if isinstance(request, ImageRequestOpenai):
+            adapt(request, ignored, adjusted)
         params = image_params(request, card)
-        if read.ignored:
-            tell_ignored(exchange, IMAGES, read.ignored)
+        if ignored:
+            tell_ignored(exchange, form, ignored)
+        if adjusted:
+            tell_adjusted(exchange, adjusted)
         drawing = _Drawing(services, exchange, card, request, params)
         data = await charged(services, exchange, drawing)
         metrics.IMAGES.labels(exchange.model).inc(params.n)

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from xinghe.api.errors import ApiError, Errors, refuse
-from xinghe.api.validation import Form, ModelName, OnlyFalse, Request
+from xinghe.api.validation import ModelName, OnlyFalse, Request
 from xinghe.catalog import ModelCard
 from xinghe.images import (
     DEFAULT_SAMPLER,
@@ -31,10 +31,14 @@ if TYPE_CHECKING:
     Size: TypeAlias = str
     Sampler: TypeAlias = str
     Style: TypeAlias = str
+    Form: TypeAlias = str
+    Background: TypeAlias = str
 else:
     Size = Literal[*SIZES]
     Sampler = Literal[*samplers()]
     Style = Literal[*styles()]
+    Form = Literal["png"]
+    Background = Literal["auto", "opaque"]
 
 
 def _default(value: Any, text: str) -> Meta:
@@ -58,8 +62,8 @@ class ImageRequest(Request, kw_only=True):
 
     model: ModelName
     stream: OnlyFalse | None = None
-    output_format: Literal["png"] | None = None
-    background: Literal["auto", "opaque"] | None = None
+    output_format: Form | None = None
+    background: Background | None = None
     size: Annotated[Size, _default(DEFAULT_SIZE, SIZE)] | None = None
     response_format: Annotated[Literal["url", "b64_json"], _default("url", FORMAT)] | None = None
     cfg_scale: Annotated[float, _between(0, 30, SCALE, default=DEFAULT_CFG_SCALE)] | None = None
@@ -99,9 +103,6 @@ class ImageRequest(Request, kw_only=True):
         ]
         | None
     ) = None
-
-
-IMAGES = Form(ImageRequest)
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
