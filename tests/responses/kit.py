@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from tests.kit.api import STRICT, Api
 from tests.kit.models import CHAT
 from tests.kit.raw import Connection, Reply
 from tests.kit.script import Script
+from tests.kit.server import Server
 
 LAST = {"response.completed", "response.incomplete", "response.failed"}
 
@@ -24,6 +26,13 @@ def create(api: Api, script: Script | None = None, **fields: Any) -> Reply:
     """One answer in one piece; `input` is the script, or a greeting."""
     asked = {"model": CHAT, "input": "你好" if script is None else asking(script)}
     return api.at(STRICT).post("/responses", asked | fields)
+
+
+def another(server: Server) -> Api:
+    """A member of his own."""
+    name = f"other-{secrets.token_hex(4)}"
+    server.run("member", "create", name)
+    return Api(server.url, server.token(account=name), STRICT)
 
 
 @dataclass

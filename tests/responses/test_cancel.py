@@ -7,10 +7,8 @@ from tests.kit.books import Books
 from tests.kit.expect import refused
 from tests.kit.script import Script
 from tests.kit.upstream import Upstream
-from tests.responses.kit import asking, streaming
-from tests.responses.test_kept import keeper, kept, mine, other
+from tests.responses.kit import another, asking, streaming
 
-__all__ = ["keeper", "mine"]
 GONE = (404, "invalid_request_error", "no_such_object")
 
 
@@ -39,7 +37,7 @@ def test_a_running_stream(api: Api, upstream: Upstream, books: Books) -> None:
 
 def test_nobody_else_can(api: Api, books: Books) -> None:
     script = Script(pieces=["字"] * 40, rate=20)
-    stranger = other(books.server)
+    stranger = another(books.server)
     with streaming(api, input=asking(script)) as (seen, live):
         next(live)
         name = seen.events[0]["response"]["id"]
@@ -47,10 +45,3 @@ def test_nobody_else_can(api: Api, books: Books) -> None:
         for _ in live:
             pass
     assert seen.last["status"] == "completed"
-
-
-def test_one_that_has_ended(mine: Api) -> None:
-    response = kept(mine)
-    reply = mine.post(f"/responses/{response['id']}/cancel", {})
-    assert reply.status == 200
-    assert reply.json == response

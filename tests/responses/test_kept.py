@@ -17,7 +17,7 @@ from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.script import Call, Script
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
-from tests.responses.kit import asking, create, stream, streaming
+from tests.responses.kit import another, asking, create, stream, streaming
 
 KEEPING = {
     "XINGHE_RESPONSES__KEEP": "true",
@@ -38,12 +38,6 @@ def keeper(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="module")
 def mine(keeper: Server) -> Api:
     return Api(keeper.url, keeper.token(), STRICT)
-
-
-def other(keeper: Server) -> Api:
-    name = f"other-{secrets.token_hex(4)}"
-    keeper.run("member", "create", name)
-    return Api(keeper.url, keeper.token(account=name), STRICT)
 
 
 def kept(api: Api, script: Script | None = None, **fields: Any) -> dict[str, Any]:
@@ -69,6 +63,13 @@ def test_a_stream_is_kept(mine: Api) -> None:
 
 def test_it_is_not_streamed_again(mine: Api) -> None:
     malformed(mine.get(f"/responses/{kept(mine)['id']}?stream=true"), "stream", param="stream")
+
+
+def test_to_cancel_one_that_has_ended_shows_it(mine: Api) -> None:
+    response = kept(mine)
+    reply = mine.post(f"/responses/{response['id']}/cancel", {})
+    assert reply.status == 200
+    assert reply.json == response
 
 
 def test_not_unless_the_client_asks(mine: Api) -> None:
@@ -145,7 +146,7 @@ def test_deleted(mine: Api) -> None:
 
 
 def test_of_another_member(mine: Api, keeper: Server) -> None:
-    response, stranger = kept(mine), other(keeper)
+    response, stranger = kept(mine), another(keeper)
     path = f"/responses/{response['id']}"
     for method in ("GET", "DELETE"):
         refused(stranger.send(method, path), *GONE)

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from xinghe.api.chat.answers import Answers
+from xinghe.api.chat.answers import Answers, check_length
 from xinghe.api.chat.response import Accumulator
 from xinghe.api.chat.stream import Encoder
 from xinghe.api.errors import refuse
@@ -44,6 +44,7 @@ class ResponsesRoute(msgspec.Struct):
         asked = await read_request(
             parsed, exchange.model, card, able, most, self.keeping, exchange.principal
         )
+        check_length(exchange, asked.chat, most)
         wording = _Wording(exchange, asked, self.keeping)
         sending = self.answers.send(exchange, parsed.form, asked.chat, chain, wording)
         if asked.chat.stream:

@@ -1,0 +1,147 @@
+"""Reasoning, structured output, web search and pictures, as OpenAI's clients know them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from tests.api.test_pictures import plain
+from tests.kit.api import Api
+from tests.kit.expect import malformed, refused
+from tests.kit.models import ABLE, VISION
+from tests.kit.script import Script
+from tests.kit.upstream import Upstream
+from tests.responses.kit import asking, create, stream
+
+PNG = f"data:image/png;base64,{base64.b64encode(plain(40, 30)).decode()}"
+SCHEMA = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}},
+    "required": ["n"],
+    "additionalProperties": False,
+}
+FORMAT = {"format": {"type": "json_schema", "name": "number", "schema": SCHEMA, "strict": True}}
+
+
+def thinking() -> Script:
+    return Script(thoughts=["想", "想"], pieces=["好"])
+
+
+def test_a_thought_comes_before_the_answer(api: Api) -> None:
+    thought, message = create(api, thinking(), model=ABLE).json["output"]
+    assert thought["type"] == "reasoning"
+    assert thought["summary"] == []
+    assert thought["content"] == [{"type": "reasoning_text", "text": "想想"}]
+    assert message["content"][0]["text"] == "好"
+    seen = stream(api, thinking(), model=ABLE)
+    deltas = seen.of("response.reasoning_text.delta")
+    assert "".join(each["delta"] for each in deltas) == "想想"
+    assert [each["type"] for each in seen.last["output"]] == ["reasoning", "message"]
+    assert seen.last["usage"]["output_tokens_details"]["reasoning_tokens"] > 0
+
+
+def test_a_summary_is_the_thought(api: Api) -> None:
+    asked = {"effort": "medium", "summary": "auto"}
+    response = create(api, thinking(), model=ABLE, reasoning=asked).json
+    assert response["reasoning"] == asked
+    assert response["output"][0]["summary"] == [{"type": "summary_text", "text": "想想"}]
+    assert "content" not in response["output"][0]
+    seen = stream(api, thinking(), model=ABLE, reasoning=asked)
+    kinds = [each for each in seen.kinds if "reasoning" in each]
+    assert kinds[0] == "response.reasoning_summary_part.added"
+    assert kinds[-2:] == [
+        "response.reasoning_summary_text.done",
+        "response.reasoning_summary_part.done",
+    ]
+    assert seen.of("response.reasoning_summary_text.done")[0]["text"] == "想想"
+
+
+def test_a_thought_is_taken_back(api: Api, upstream: Upstream) -> None:
+    thought, message = create(api, thinking(), model=ABLE).json["output"]
+    after = Script()
+    items = [*asking(Script()), thought, message, *asking(after)]
+    assert create(api, model=ABLE, input=items).status == 200
+    said = upstream.received(after).body["messages"][1]
+    assert said["content"] == "好"
+    assert said["reasoning_content"] == "想想"
+
+
+def test_effort(api: Api) -> None:
+    reply = create(api, thinking(), model=ABLE, reasoning={"effort": "minimal"})
+    assert reply.headers["x-ignored-parameters"] == "reasoning.effort"  # nobody steers that engine
+    assert create(api, thinking(), model=ABLE, reasoning={"effort": "max"}).status == 200
+    output = create(api, Script(), model="scripted-dull", reasoning={"effort": "none"}).json
+    assert [each["type"] for each in output["output"]] == ["message"]
+    malformed(create(api, reasoning={"effort": "much"}), "much", param="reasoning.effort")
+
+
+def test_json_by_a_schema(api: Api, upstream: Upstream) -> None:
+    script = Script(pieces=['{"n":', " 7}"])
+    response = create(api, script, model=ABLE, text=FORMAT).json
+    assert json.loads(response["output"][0]["content"][0]["text"]) == {"n": 7}
+    assert response["text"]["format"]["schema"] == SCHEMA
+    sent = upstream.received(script).body["response_format"]["json_schema"]
+    assert sent["name"] == "number"
+    seen = stream(api, Script(pieces=['{"n":', " 7}"]), model=ABLE, text=FORMAT)
+    assert json.loads(seen.last["output"][0]["content"][0]["text"]) == {"n": 7}
+
+
+def test_a_schema_that_cannot_be_held(api: Api) -> None:
+    form = {"type": "json_schema", "name": "x", "schema": {"$ref": "#/no"}}
+    malformed(create(api, model=ABLE, text={"format": form}), "text.format.schema", param="text")
+    malformed(
+        create(api, model=ABLE, text={"format": {"type": "json_schema", "name": "x"}}),
+        param="text.format.schema",
+    )
+
+
+def test_a_search_is_an_item_and_its_sources_are_cited(api: Api) -> None:
+    script = Script(pieces=["访问令牌只显示一次,数据库里只有散列。"])
+    asked: dict[str, Any] = {
+        "model": ABLE,
+        "tools": [{"type": "web_search", "search_context_size": "low"}],
+        "include": ["web_search_call.action.sources"],
+        "input": [*asking(script), {"role": "user", "content": "星河的访问令牌在哪里查看?"}],
+    }
+    response = create(api, **asked).json
+    search, message = response["output"]
+    assert search["type"] == "web_search_call"
+    assert search["status"] == "completed"
+    assert search["action"]["query"]
+    seen = stream(api, **asked)
+    assert [each for each in seen.kinds if "web_search_call" in each] == [
+        "response.web_search_call.in_progress",
+        "response.web_search_call.searching",
+        "response.web_search_call.completed",
+    ]
+    assert [each["type"] for each in seen.last["output"]] == ["web_search_call", "message"]
+    assert (
+        message["content"][0]["annotations"]
+        == (seen.last["output"][1]["content"][0]["annotations"])
+    )
+
+
+def test_a_picture(api: Api, upstream: Upstream) -> None:
+    script = Script()
+    parts = [
+        {"type": "input_text", "text": script.prompt},
+        {"type": "input_image", "image_url": PNG, "detail": "auto"},
+    ]
+    items = [{"role": "user", "content": parts}]
+    assert create(api, model=VISION, input=items).status == 200
+    content = upstream.received(script).body["messages"][0]["content"]
+    assert [part["type"] for part in content] == ["text", "image_url"]
+
+
+def test_pictures_that_are_refused(api: Api) -> None:
+    def refusal(part: dict[str, str], role: str, *says: str) -> None:
+        items = [{"role": "user", "content": "一"}, {"role": role, "content": [part]}]
+        reply = create(api, model=VISION, input=items)
+        refused(reply, 400, "invalid_request_error", "invalid_messages", *says, param="input")
+
+    refusal({"type": "input_image", "file_id": "file-1"}, "user", "input[1].content[0].image_url")
+    broken = {"type": "input_image", "image_url": "data:image/png;base64,eA=="}
+    refusal(broken, "user", "input[1].content[0].image_url")
+    refusal({"type": "input_file", "file_id": "file-1"}, "user", "input[1].content[0]")
+    refusal({"type": "input_image", "image_url": PNG}, "system", "input[1].content")
