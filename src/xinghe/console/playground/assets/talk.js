@@ -100,9 +100,11 @@ export class Talk {
     const view = this.#showAnswer(round, side, answer);
     const stopper = new AbortController();
     running.add(stopper);
-    this.onState("answering");
     const { mark } = this;
-    await run(answer, body, { mark, signal: stopper.signal, changed: () => view.changed() });
+    const changed = () => view.changed();
+    const ended = run(answer, body, { mark, signal: stopper.signal, changed });
+    this.onState("answering"); // once it is asked: whoever waits does not wait for this
+    await ended;
     running.delete(stopper);
     if (rounds === this.rounds) this.onState(answer.calls.length ? "calls" : answer.state);
   }
