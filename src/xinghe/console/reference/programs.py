@@ -33,7 +33,7 @@ def programs(operation: Operation, sample: Sample, base_url: str) -> list[Snippe
         sample,
         operation.method,
         base_url + path + (f"?{query}" if query else ""),
-        base_url + path.partition("/v3")[0] + "/v3",
+        base_url + ("/v1" if path.startswith("/v1/") else path.partition("/v3")[0] + "/v3"),
         SESSION_FROM if operation.session else KEY_FROM if operation.scopes else "",
     )
     return written(request)

@@ -110,6 +110,47 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
             },
         ),
     ),
+    "responses": (
+        Sample(
+            Told("一问一答", "Question and answer"),
+            {
+                "model": "ernie-3.5-8k",
+                "instructions": "你是一位耐心的助教。",
+                "input": "用一句话介绍北京。",
+            },
+            client=Client(
+                "responses.create", "print(answer.output_text)", "console.log(answer.output_text);"
+            ),
+        ),
+        Sample(
+            Told("流式输出", "Streaming"),
+            {"model": "ernie-3.5-8k", "input": "写一首四行的短诗。", "stream": True},
+            client=Client(
+                "responses.create",
+                "for event in answer:\n"
+                '    if event.type == "response.output_text.delta":\n'
+                '        print(event.delta, end="", flush=True)',
+                "for await (const event of answer) {\n"
+                '  if (event.type === "response.output_text.delta") {\n'
+                "    process.stdout.write(event.delta);\n  }\n}",
+            ),
+            streamed=True,
+        ),
+    ),
+    "messages": (
+        Sample(
+            Told("一问一答", "Question and answer"),
+            {
+                "model": "ernie-3.5-8k",
+                "max_tokens": 256,
+                "system": "你是一位耐心的助教。",
+                "messages": _user("用一句话介绍北京。"),
+            },
+        ),
+    ),
+    "count_tokens": (
+        Sample(body={"model": "ernie-3.5-8k", "messages": _user("用一句话介绍北京。")}),
+    ),
     "embeddings": (
         Sample(
             body={"model": "bge-large-zh", "input": ["推荐一些美食", "给我讲个故事"]},
@@ -287,6 +328,7 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "audit.list": (Sample(query={"limit": "50"}),),
 }
 _PLACES = {
+    "id": "resp_0123456789",
     "member": "li-si",
     "group": "class-1",
     "token": "abcdefghij",

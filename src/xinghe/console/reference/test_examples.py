@@ -18,7 +18,8 @@ from tests.kit.visitor import Visitor
 from xinghe.console.reference.programs import KEY_FROM
 
 RUN = (
-    "chat", "chat_check", "embeddings", "rerank", "images", "models", "model",
+    "chat", "chat_check", "responses", "messages", "count_tokens",
+    "embeddings", "rerank", "images", "models", "model",
     "account", "entries", "usage", "requests", "request", "bill",
     "subscription", "billing_usage",
 )  # fmt: skip
@@ -26,13 +27,16 @@ OTHERS = ("auth.ways", "auth.join", "members.create", "tokens.create", "tokens.r
 SHOWS = {
     "chat": "你",
     "chat_check": r'"taken": ?true',
+    "responses": "你",
+    "messages": "你",
+    "count_tokens": r'"input_tokens": ?\d',
     "embeddings": r'"embedding"|\d+ \[\s*-?\d',
     "rerank": '"relevance_score"',
     "images": "/images/",
     "models": "ernie-3.5-8k",
     "model": "ernie-3.5-8k",
     "account": '"available"',
-    "entries": "initial grant",
+    "entries": "usage",
     "usage": '"data"',
     "requests": '"has_more"',
     "request": '"outcome":"charged"',

@@ -13,7 +13,7 @@ from xinghe.console.reference.contract import DOCUMENTS, Contract, read
 from xinghe.console.reference.samples import SAMPLES
 from xinghe.console.reference.words import TITLES
 
-BODILESS = {"orders.cancel", "backups.make", "backups.check"}
+BODILESS = {"cancel_response", "orders.cancel", "backups.make", "backups.check"}
 """What changes something, and needs no words for it."""
 HAN = re.compile("[\u4e00-\u9fff]")
 

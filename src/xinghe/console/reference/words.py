@@ -25,6 +25,18 @@ GROUPS = (
         },
     ),
     Group(
+        "others",
+        Told("别家的接口", "Other forms of chat"),
+        {
+            "responses": Told("OpenAI 的 Responses", "Responses of OpenAI"),
+            "response": Told("取回保留的回答", "A kept response"),
+            "delete_response": Told("删除保留的回答", "Delete a kept response"),
+            "cancel_response": Told("取消正在生成的回答", "Cancel a response at work"),
+            "messages": Told("Anthropic 的 Messages", "Messages of Anthropic"),
+            "count_tokens": Told("计算提示的 token", "Count a prompt's tokens"),
+        },
+    ),
+    Group(
         "vectors",
         Told("向量与重排", "Embeddings and rerank"),
         {
