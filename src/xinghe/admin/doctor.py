@@ -59,7 +59,7 @@ async def _deployments(services: AdminServices) -> Check:
     away = sorted(name for name, well in ready.items() if not well)
     if not away:
         return Check("deployments", "ok", f"all {len(ready)} are ready")
-    mend = "start its server, or name another: xinghe models use NAME SOURCE"
+    mend = "xinghe models use NAME SOURCE   (or start its server)"
     status: Literal["warn", "fail"] = "warn" if len(away) < len(ready) else "fail"
     return Check("deployments", status, f"not ready: {_some(away)}", mend)
 
