@@ -25,9 +25,8 @@ def faults(person: Person) -> list[str]:
     return [each for each in person.faults if "status of 400" not in each]
 
 
-def test_tools_are_called_and_answered_by_hand(person: Person) -> None:
+def test_what_is_wrong_with_tools_is_said_at_once(person: Person) -> None:
     page = opened(person, "tools-set")
-    sent = asked_bodies(page)
     told = page.locator("#tools-told")
     tools = page.get_by_label("工具列表")
     for text, fault in ('{"a": 1}', "列表"), ("[1,\n 2", "不是 JSON"), ("[" * 90_000, "JSON"):
@@ -38,32 +37,43 @@ def test_tools_are_called_and_answered_by_hand(person: Person) -> None:
     assert page.locator(".turn").count() == 0  # nothing is sent that is no list
     tools.fill('[{"type": "function", "function": {"name": "有"}}]')
     expect(told).to_contain_text("tools[0].function.name", timeout=WAIT)
+    assert faults(person) == []
+
+
+def test_tools_are_called_and_answered_by_hand(person: Person) -> None:
+    page = opened(person, "tools-set")
+    sent = asked_bodies(page)
     page.get_by_role("button", name="填入示例").first.click()
-    expect(told).to_contain_text("1 个工具", timeout=WAIT)
+    expect(page.locator("#tools-told")).to_contain_text("1 个工具", timeout=WAIT)
     page.locator("[name=tool_choice]").select_option(label="get_weather")
-    page.locator("[name=parallel_tool_calls]").select_option("false")
+    page.locator("[name=parallel_tool_calls]").select_option("true")
     second = Script(pieces=["北京晴。"])
     calls = [Call("get_weather", ['{"city": ', '"<b>北京</b>"}'])]
+    calls.append(Call("get_weather", ['{"city": "上海"}'], id="other"))
     ask(page, Script(pieces=[], calls=calls, again=[second]), ABLE)
     ended(page)
-    card = page.locator(".call")
+    card, other = page.locator(".call").first, page.locator(".call").last
+    expect(other.locator("pre")).to_contain_text("上海")
     expect(card.locator("p code")).to_have_text("get_weather")
     expect(card.locator("pre")).to_have_text('{\n  "city": "<b>北京</b>"\n}')
     assert card.locator("b").count() == 0
     assert sent[0]["tool_choice"] == {"type": "function", "function": {"name": "get_weather"}}
-    assert sent[0]["parallel_tool_calls"] is False
+    assert sent[0]["parallel_tool_calls"] is True
     assert sent[0]["tools"][0]["function"]["name"] == "get_weather"
     send = page.get_by_role("button", name="发送结果")
     send.click()
     assert len(sent) == 1  # a call without result is not answered
     page.locator("[name=tool_choice]").select_option("auto")
-    page.get_by_label("结果").fill("晴，20 度")
-    page.get_by_label("结果").press("Tab")
+    card.get_by_label("结果").fill("晴，20 度")
+    send.click()
+    assert len(sent) == 1
+    other.get_by_label("结果").fill("雨")
+    other.get_by_label("结果").press("Tab")
     assert person.barriers() == []
     page.keyboard.press("Enter")
     expect(page.locator(".answered .text").nth(1)).to_have_text("北京晴。", timeout=WAIT)
     ended(page)
-    assert [each["role"] for each in sent[1]["messages"]] == ["user", "assistant", "tool"]
+    assert [each["role"] for each in sent[1]["messages"]] == ["user", "assistant", "tool", "tool"]
     call = sent[1]["messages"][1]["tool_calls"][0]
     assert json.loads(call["function"]["arguments"]) == {"city": "<b>北京</b>"}
     assert sent[1]["messages"][2] == {
@@ -72,7 +82,7 @@ def test_tools_are_called_and_answered_by_hand(person: Person) -> None:
         "content": "晴，20 度",
     }
     page.reload()
-    expect(page.locator(".call")).to_contain_text("晴，20 度")
+    expect(card).to_contain_text("晴，20 度")
     expect(page.get_by_role("button", name="发送结果")).to_have_count(0)
     page.get_by_role("combobox", name="模型", exact=True).select_option(DULL)
     assert page.get_by_label("工具列表").is_disabled()
@@ -84,9 +94,9 @@ def test_calls_of_a_hostile_model_are_text(person: Person) -> None:
     name = "<img src=x onerror=window.hit=1>\u202e"
     calls = [
         {"index": at, "id": f"c{at}", "function": {"name": name, "arguments": given}}
-        for at, given in enumerate(["</pre><script>window.hit=1</script>", "[" * 19_000, '"\\'])
+        for at, given in enumerate(["</pre><script>window.hit=1</script>", "[" * 3_000, '"\\'])
     ]
-    many = [{"index": at, "function": {"name": "f"}} for at in range(10**6, 10**6 + 500)]
+    many = [{"index": at, "function": {"name": "f"}} for at in range(10**6, 10**6 + 200)]
 
     def answer(route: Route) -> None:
         events: list[dict[str, Any]] = [

@@ -70,7 +70,7 @@ _WORDS = {
         "可以保证：回答一定符合这个 schema。",
         "It is guaranteed: every answer keeps to this schema.",
     ),
-    "tools-fine": ("{count} 个工具，都可以用。", "{count} tools, all of which can be used."),
+    "tools-fine": ("{count} 个工具，都可以用。", "All can be used ({count})."),
     "no-json": ("不是 JSON。", "This is no JSON."),
     "no-json-at": (
         "不是 JSON：第 {line} 行第 {column} 列有错。",
@@ -104,6 +104,11 @@ _WORDS = {
         "Delete all your conversations in this browser? It cannot be undone.",
     ),
     "sign-in": ("重新登录", "Sign in again"),
+    "full": (
+        "浏览器里放不下了：这次的对话没有保存。可以在“对话记录”里删除一些。",
+        "There is no room left in this browser, and this conversation is not kept. Delete some of "
+        "those that are.",
+    ),
     "unkept": (
         "这个浏览器不让页面保存东西：关掉页面，对话就没有了。",
         "This browser keeps nothing for pages: the conversation is gone once the page is closed.",

@@ -41,7 +41,7 @@ class Card {
     this.length = 0; // of the arguments that are shown
     this.name = element("code");
     this.given = element("pre", {
-      tabIndex: 0, role: "region", "aria-label": word("arguments"), dir: "auto",
+      tabIndex: 0, role: "group", "aria-label": word("arguments"), dir: "auto",
     });
     this.field = element("textarea", { required: true, rows: 2, value: call.result });
     this.field.addEventListener("input", () => { call.result = this.field.value; });

@@ -26,7 +26,7 @@ export function dressCode(code) {
   pre.replaceWith(frame);
   pre.tabIndex = 0;
   pre.setAttribute("aria-label", word("code"));
-  pre.setAttribute("role", "region");
+  pre.setAttribute("role", "group");
   frame.append(pre);
   if (language && text.length <= MOST) colour(code, text, language);
 }

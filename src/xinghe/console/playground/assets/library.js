@@ -21,7 +21,8 @@ export class Library {
   }
 
   /** Show the list; `current` is the conversation on the page. */
-  async show(current) {
+  async show(current = this.current) {
+    this.current = current;
     const kept = await this.store.list();
     this.place.replaceChildren(...kept.map((each) => this.#line(each, each.id === current)));
     this.nothing.hidden = kept.length > 0;

@@ -183,8 +183,8 @@ class Playground {
     try {
       await this.store.writeLast(set);
       if (rounds.length) await this.store.write(id, titleOf(rounds), { rounds, ...set });
-    } catch {
-      say(word("unkept"));
+    } catch (fault) {
+      say(word(fault?.name === "QuotaExceededError" ? "full" : "unkept"));
     }
   }
 }

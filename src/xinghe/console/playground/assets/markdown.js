@@ -56,7 +56,7 @@ export class Markdown {
   #growRest() {
     if (!this.rest) {
       this.rest = document.createTextNode("");
-      const about = { className: "rest", tabIndex: 0, role: "region", "aria-label": word("rest") };
+      const about = { className: "rest", tabIndex: 0, role: "group", "aria-label": word("rest") };
       this.root.append(element("p", { className: "hint" }, word("rest")),
         element("pre", about, this.rest));
     }

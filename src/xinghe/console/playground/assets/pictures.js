@@ -37,9 +37,11 @@ export class Pictures {
       this.add([...event.dataTransfer.files]);
     });
     document.addEventListener("paste", (event) => {
-      if (!event.clipboardData?.files.length) return;
+      // What is copied from a table or a page may be text, with a picture of it.
+      const { files, types } = event.clipboardData ?? {};
+      if (!files?.length || types.includes("text/plain")) return;
       event.preventDefault();
-      this.add([...event.clipboardData.files]);
+      this.add([...files]);
     });
   }
 

@@ -75,7 +75,7 @@ export function block(token, context) {
   cite(root, context.sources);
   for (const each of root.querySelectorAll("h1, h2, h3, h4, h5, h6")) dressHeading(each, context);
   for (const each of root.querySelectorAll("table")) {
-    const about = { className: "scroll", tabIndex: 0, role: "region", "aria-label": word("table") };
+    const about = { className: "scroll", tabIndex: 0, role: "group", "aria-label": word("table") };
     const frame = element("div", about);
     each.replaceWith(frame);
     frame.append(each);

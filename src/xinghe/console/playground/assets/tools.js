@@ -15,7 +15,7 @@ export class Tools {
       mark,
       faultOf: (value) => (Array.isArray(value) ? "" : word("no-list")),
       check: (value) => check({ tools: value }),
-      onFine: (value) => word("tools-fine", { count: value.length }),
+      onFine: ({ length: count }) => (count ? word("tools-fine", { count }) : ""),
       onChange: (value) => this.#offer(value),
     });
     for (const each of [this.choice, this.parallel]) each.addEventListener("change", onChange);
