@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from xinghe.api.query import in_zone
 from xinghe.console.assets import Assets
@@ -18,14 +22,30 @@ NONE = "–"
 """Where a value is not known, or there is none."""
 
 
-class Rendering:
-    """The templates; they are compiled when they are first asked for."""
+COMPILED = Path(__file__).parent / "__pycache__"
 
-    def __init__(self, assets: Assets) -> None:
+
+class Compiled(FileSystemBytecodeCache):
+    """Compiled templates, kept beside the modules of this package where Python keeps those.
+
+    To compile one takes time, and leaves memory behind that stays.
+    """
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if not sys.dont_write_bytecode:
+            with contextlib.suppress(OSError):
+                super().dump_bytecode(bucket)
+
+
+class Rendering:
+    """The templates; one that was never compiled is when it is first asked for."""
+
+    def __init__(self, assets: Assets, compiled: Path = COMPILED) -> None:
         self._environment = Environment(
             loader=PackageLoader("xinghe.console", "."),
             autoescape=True,
             undefined=StrictUndefined,
+            bytecode_cache=Compiled(str(compiled)),
             trim_blocks=True,
             lstrip_blocks=True,
         )
