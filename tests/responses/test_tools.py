@@ -213,6 +213,12 @@ def test_tools_that_are_refused(api: Api) -> None:
     malformed(create(api, model=ABLE, tools=[inner]), "tools[0].tools[1].parameters", param="tools")
 
 
+def test_too_many_functions_in_all(api: Api) -> None:
+    tools = [WEATHER | {"name": f"f{n}"} for n in range(65)]
+    spaces = [AGENTS | {"name": name, "tools": tools} for name in "ab"]
+    malformed(create(api, model=ABLE, tools=spaces), "130", "128", param="tools")
+
+
 def test_an_upstream_without_tools_is_made_to_call(api: Api) -> None:
     reply = create(api, Script(), model="scripted-dull", tools=[WEATHER])
     refused(reply, 400, "invalid_request_error", "unsupported_parameter", param="tools")

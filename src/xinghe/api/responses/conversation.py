@@ -38,7 +38,7 @@ class Conversation(msgspec.Struct):
     pictures: list[str] = []
     _outputs: dict[str, tuple[str, Item]] = {}
     """By the id of the call, with its place."""
-    _calls: list[ToolCall] = []
+    _calls: dict[str, ToolCall] = {}
     _called: str = ""
     """The place of the first of them."""
     _said: Message | None = None
@@ -115,7 +115,7 @@ class Conversation(msgspec.Struct):
             raise invalid(f"{place}.call_id is {shown(item.call_id)}, allowed: an id of its own")
         if not item.name:
             raise invalid(f"{place}.name is {shown(item.name)}, allowed: the name of a tool")
-        if any(call.id == item.call_id for call in self._calls):
+        if item.call_id in self._calls:
             raise invalid(f"{place}.call_id is {shown(item.call_id)}, allowed: an id of its own")
         if item.kind == "function_call":
             field, arguments = "arguments", item.arguments
@@ -128,18 +128,18 @@ class Conversation(msgspec.Struct):
         if not self._calls:
             self._called = place
         name = flat_name(item.name, item.namespace)
-        self._calls.append(ToolCall(item.call_id, name, arguments))
+        self._calls[item.call_id] = ToolCall(item.call_id, name, arguments)
 
     def _end_turn(self) -> None:
         """What the assistant has said and called so far is one message; behind it, the outputs."""
         said, self._said = self._said, None
-        calls, self._calls = self._calls, []
+        calls, self._calls = tuple(self._calls.values()), {}
         if said is None and not calls:
             return
         message = said or Message("assistant", "", has_content=False)
         if calls:
             thought, self._thought = message.thought or self._thought, ""
-            message = msgspec.structs.replace(message, tool_calls=tuple(calls), thought=thought)
+            message = msgspec.structs.replace(message, tool_calls=calls, thought=thought)
         self.messages.append(message)
         returned: list[str | Picture] = []
         for call in calls:

@@ -1,6 +1,6 @@
 """What the `input` of `/responses` may hold: messages, calls, their outputs, thoughts."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -103,7 +103,6 @@ class Item(msgspec.Struct, omit_defaults=True):
     input: str | None = None
     output: Texts | None = None
     summary: list[Part] | None = None
-    encrypted_content: Any = None
 
     @property
     def kind(self) -> str:

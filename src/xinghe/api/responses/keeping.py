@@ -1,5 +1,6 @@
 """What a request goes on from, and what is kept of its response."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ from xinghe.accounts import Principal
 from xinghe.api.errors import ApiError, Errors, refuse, shown
 from xinghe.api.exchange import Exchange
 from xinghe.api.responses.answer import Response
-from xinghe.api.responses.items import Item
+from xinghe.api.responses.items import InputImage, Item, Texts
 from xinghe.api.responses.reading import Asked
 from xinghe.api.responses.schema import invalid
 from xinghe.kept_responses import KeptResponse, NotKept, ResponseStore
@@ -19,6 +20,9 @@ ITEM = re.compile(r"[a-z]{2,3}_([a-z0-9]{10})[0-9]{1,6}")
 """The id of an item, which holds that of its response."""
 MOST_REFERRED = 64
 """Responses to whose items one input may refer."""
+LARGEST = 16 * 1024 * 1024
+"""Bytes of an input that is kept: they are encoded and decoded in one go, of which others should
+feel nothing."""
 _items = msgspec.json.Decoder(list[Item]).decode
 
 
@@ -32,55 +36,11 @@ _answered = msgspec.json.Decoder(_Answered).decode
 
 
 class Keeping(msgspec.Struct):
-    """The kept responses, as requests see them."""
+    """The kept responses, as members see them."""
 
     store: ResponseStore
     max_bytes: int
     """What a conversation may take that a request goes on from: no more than a body may have."""
-
-    async def before(self, principal: Principal, name: str | None) -> list[Item]:
-        """The items of the response that a request goes on from, and of all before it.
-
-        Raises `ApiError`, `StorageError`.
-        """
-        if name is None:
-            return []
-        try:
-            chain = await self.store.chain(principal.member_id, name, max_bytes=self.max_bytes)
-        except NotKept as missing:
-            raise _not_kept(name, str(missing)) from None
-        items: list[Item] = []
-        for each in chain:
-            if not _may_see(principal, each):
-                raise _not_kept(name, each.name)
-            items += [*_items(each.input), *_answered(each.response).output]
-        return items
-
-    async def resolved(self, principal: Principal, items: Sequence[Item]) -> Sequence[Item]:
-        """The items with those in the place of references that they refer to.
-
-        Raises `ApiError`, `StorageError`.
-        """
-        if not any(item.kind == "item_reference" for item in items):
-            return items
-        known = dict[str, list[Item]]()
-        found: list[Item] = []
-        for at, item in enumerate(items):
-            if item.kind != "item_reference":
-                found.append(item)
-                continue
-            referred = ITEM.fullmatch(item.id or "")
-            if referred is not None and referred[1] not in known and len(known) < MOST_REFERRED:
-                known[referred[1]] = await self._output(principal, f"resp_{referred[1]}")
-            output = known.get(referred[1], []) if referred is not None else []
-            meant = next((each for each in output if each.id == item.id), None)
-            if meant is None:
-                raise invalid(
-                    f"input[{at}] refers to {shown(item.id)}, allowed: an item of a response that "
-                    f"is kept, and of {MOST_REFERRED} responses at most"
-                )
-            found.append(meant)
-        return found
 
     async def find(self, principal: Principal, name: str) -> KeptResponse:
         """Raises `ApiError` (404), `StorageError`."""
@@ -100,9 +60,14 @@ class Keeping(msgspec.Struct):
         except NotKept:
             raise no_such_response(name) from None
 
-    def takes(self, asked: Asked, size: int) -> bool:
-        """Whether the response to a request of so many bytes will be kept."""
-        return bool(asked.body.store) and self.store.takes(size)
+    def sent(self, asked: Asked) -> bytes | None:
+        """The items of a request whose response is to be kept, and will be; else None."""
+        if not asked.body.store or not self.store.takes(1):
+            return None
+        if sum(map(_weight, asked.items)) > LARGEST:
+            return None
+        sent = msgspec.json.encode(asked.items)
+        return sent if self.store.takes(len(sent)) else None
 
     def keep(self, exchange: Exchange, asked: Asked, sent: bytes, response: Response) -> None:
         """Have a response written; `sent` are the items of its request."""
@@ -116,11 +81,66 @@ class Keeping(msgspec.Struct):
         )
         self.store.keep(exchange.principal.member_id, kept)
 
-    async def _output(self, principal: Principal, name: str) -> list[Item]:
+
+class History(msgspec.Struct):
+    """What one request may go on from."""
+
+    keeping: Keeping
+    exchange: Exchange
+
+    async def before(self, name: str | None) -> list[Item]:
+        """The items of the response that a request goes on from, and of all before it.
+
+        Raises `ApiError`, `StorageError`.
+        """
+        if name is None:
+            return []
+        principal, most = self.exchange.principal, self.keeping.max_bytes
         try:
-            return _answered((await self.find(principal, name)).response).output
+            chain = await self.keeping.store.chain(principal.member_id, name, max_bytes=most)
+        except NotKept as missing:
+            raise _not_kept(name, str(missing)) from None
+        await self.exchange.reserve(sum(each.size for each in chain))
+        items: list[Item] = []
+        for each in chain:
+            if not _may_see(principal, each):
+                raise _not_kept(name, each.name)
+            items += [*_items(each.input), *_answered(each.response).output]
+            await asyncio.sleep(0)
+        return items
+
+    async def resolved(self, items: Sequence[Item]) -> Sequence[Item]:
+        """The items with those in the place of references that they refer to.
+
+        Raises `ApiError`, `StorageError`.
+        """
+        if not any(item.kind == "item_reference" for item in items):
+            return items
+        known = dict[str, list[Item]]()
+        found: list[Item] = []
+        for at, item in enumerate(items):
+            if item.kind != "item_reference":
+                found.append(item)
+                continue
+            referred = ITEM.fullmatch(item.id or "")
+            if referred is not None and referred[1] not in known and len(known) < MOST_REFERRED:
+                known[referred[1]] = await self._output(f"resp_{referred[1]}")
+            output = known.get(referred[1], []) if referred is not None else []
+            meant = next((each for each in output if each.id == item.id), None)
+            if meant is None:
+                raise invalid(
+                    f"input[{at}] refers to {shown(item.id)}, allowed: an item of a response that "
+                    f"is kept, and of {MOST_REFERRED} responses at most"
+                )
+            found.append(meant)
+        return found
+
+    async def _output(self, name: str) -> list[Item]:
+        try:
+            kept = await self.keeping.find(self.exchange.principal, name)
         except ApiError:
             return []
+        return _answered(kept.response).output
 
 
 def no_such_response(name: str) -> ApiError:
@@ -139,3 +159,23 @@ def _not_kept(name: str, missing: str) -> ApiError:
 def _may_see(principal: Principal, kept: KeptResponse) -> bool:
     """Another token of the member may be for other models."""
     return principal.models is None or kept.model in principal.models
+
+
+def _weight(item: Item) -> int:
+    """About how many bytes an item has, by what may make it large."""
+    return (
+        sum(map(_length, (item.content, item.output, item.summary)))
+        + len(item.arguments or "")
+        + len(item.input or "")
+    )
+
+
+def _length(texts: Texts | None) -> int:
+    if texts is None or isinstance(texts, str):
+        return len(texts or "")
+    return sum(
+        len(part.image_url or "")
+        if isinstance(part, InputImage)
+        else len(getattr(part, "text", ""))
+        for part in texts
+    )

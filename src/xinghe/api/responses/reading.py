@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from xinghe.accounts import Principal
 from xinghe.api.chat.request import ChatRequest, Fields, Format, functions_text
 from xinghe.api.chat.thinking import bounded
 from xinghe.api.dialect import Dialect
@@ -37,11 +36,11 @@ INCLUDED = frozenset({SOURCES, "message.output_text.logprobs"})
 
 
 class History(Protocol):
-    """The responses that are kept; see `keeping.Keeping`."""
+    """The responses that are kept, as one member sees them; see `keeping.History`."""
 
-    async def before(self, principal: Principal, name: str | None) -> list[Item]: ...
+    async def before(self, name: str | None) -> list[Item]: ...
 
-    async def resolved(self, principal: Principal, items: Sequence[Item]) -> Sequence[Item]: ...
+    async def resolved(self, items: Sequence[Item]) -> Sequence[Item]: ...
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -61,12 +60,11 @@ async def read_request(
     able: frozenset[Capability],
     max_characters: int,
     history: History,
-    principal: Principal,
 ) -> Asked:
     """What is asked of a model that is known and permitted. Raises `ApiError`, `StorageError`.
 
     `able` is what the model can do and its deployment delivers, `max_characters` what it takes;
-    `history` holds what the `principal` may go on from.
+    `history` holds what the request may go on from.
     """
     ignored, adjusted = list(parsed.ignored), list[str]()
     body = parsed.checked({"max_output_tokens": card.output_max}, adjusted)
@@ -85,8 +83,8 @@ async def read_request(
     if isinstance(body.input, str):
         items: Sequence[Item] = [Item(role="user", content=body.input)]
     else:
-        items = await history.resolved(principal, body.input)
-    before = await history.before(principal, body.previous_response_id)
+        items = await history.resolved(body.input)
+    before = await history.before(body.previous_response_id)
     conversation = Conversation(model, able)
     if body.instructions:
         conversation.messages.append(Message("system", body.instructions))
@@ -196,6 +194,6 @@ def _without_effect(body: ResponseRequest, text: TextOptions) -> list[str]:
     names += [
         f"tools[{at}].format"
         for at, tool in enumerate(body.tools or ())
-        if isinstance(tool, CustomTool) and (tool.format or {}).get("type") == "grammar"
+        if isinstance(tool, CustomTool) and tool.format and tool.format.type == "grammar"
     ]
     return names

@@ -17,7 +17,7 @@ from xinghe.api.models import NO_MODEL
 from xinghe.api.priced import Services, admit
 from xinghe.api.responses.answer import Deleted, Response
 from xinghe.api.responses.encoder import ResponseEncoder, merged
-from xinghe.api.responses.keeping import Keeping
+from xinghe.api.responses.keeping import History, Keeping
 from xinghe.api.responses.reading import Asked, read_request
 from xinghe.api.responses.running import Running
 from xinghe.api.responses.schema import RESPONSES
@@ -41,9 +41,8 @@ class ResponsesRoute(msgspec.Struct):
         )
         chain = self.answers.chain(exchange, card)
         able, most = chain.own.able, chain.own.limits.max_characters
-        asked = await read_request(
-            parsed, exchange.model, card, able, most, self.keeping, exchange.principal
-        )
+        history = History(self.keeping, exchange)
+        asked = await read_request(parsed, exchange.model, card, able, most, history)
         check_length(exchange, asked.chat, most)
         wording = _Wording(exchange, asked, self.keeping)
         sending = self.answers.send(exchange, parsed.form, asked.chat, chain, wording)
@@ -84,10 +83,9 @@ class _Wording:
     """Of one answer; it is kept when it has ended, if it is to be."""
 
     def __init__(self, exchange: Exchange, asked: Asked, keeping: Keeping) -> None:
-        sent = msgspec.json.encode(asked.items) if asked.body.store else b""
-        kept = keeping.takes(asked, len(sent))
-        keep = partial(keeping.keep, exchange, asked, sent) if kept else _let_go
-        self.made = ResponseEncoder(exchange, asked, kept=kept, ended=keep)
+        sent = keeping.sent(asked)
+        keep = _let_go if sent is None else partial(keeping.keep, exchange, asked, sent)
+        self.made = ResponseEncoder(exchange, asked, kept=sent is not None, ended=keep)
 
     def encoder(self, usage: Usage, _: int) -> Encoder:
         self.made.usage = usage

@@ -38,8 +38,8 @@ class JsonSchemaFormat(msgspec.Struct, tag="json_schema"):
     """JSON by a schema."""
 
     schema: Annotated[dict[str, Any], Meta(extra={"allowed": "a JSON Schema"})]
-    name: str | None = None
-    description: str | None = None
+    name: Annotated[str, Meta(max_length=64)] | None = None
+    description: Annotated[str, Meta(max_length=65536)] | None = None
     strict: bool | None = None
 
 
@@ -132,8 +132,8 @@ class ResponseRequest(Request, kw_only=True):
     max_tool_calls: int | None = None
     truncation: Literal["auto", "disabled"] | None = None
     include: list[str] | None = None
-    prompt_cache_key: str | None = None
-    service_tier: str | None = None
+    prompt_cache_key: Annotated[str, Meta(max_length=1024)] | None = None
+    service_tier: Annotated[str, Meta(max_length=64)] | None = None
     conversation: Unserved | None = None
     prompt: Unserved | None = None
     user: AnyUser | None = None

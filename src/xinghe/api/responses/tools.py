@@ -23,6 +23,8 @@ BUILT_IN = frozenset(
     }
 )  # fmt: skip
 """OpenAI's tools that are not served."""
+MOST = 128
+"""Functions, those of all namespaces together."""
 LONGEST = 64
 """Characters of a name: what the servers of models take."""
 
@@ -31,20 +33,28 @@ class FunctionTool(Function, tag="function", omit_defaults=False):
     """A function that the model may call."""
 
 
+class CustomFormat(msgspec.Struct):
+    """Of what a custom tool is given; a grammar is told to the model, no more."""
+
+    type: Literal["text", "grammar"]
+    syntax: Literal["lark", "regex"] | None = None
+    definition: str | None = None
+
+
 class CustomTool(msgspec.Struct, tag="custom"):
-    """A tool that is given a text; a grammar in its `format` is told to the model, no more."""
+    """A tool that is given a text."""
 
     name: NotEmpty
     description: str | None = None
-    format: dict[str, Any] | None = None
+    format: CustomFormat | None = None
 
 
 class Namespace(msgspec.Struct, tag="namespace"):
     """Functions under a common name."""
 
     name: NotEmpty
-    tools: Annotated[list[FunctionTool | CustomTool], Meta(max_length=128)]
-    description: str | None = None
+    tools: Annotated[list[FunctionTool | CustomTool], Meta(max_length=MOST)]
+    description: Annotated[str, Meta(max_length=65536)] | None = None
 
 
 class WebSearchTool(msgspec.Struct, tag="web_search"):
@@ -65,10 +75,13 @@ SEARCHES = (WebSearchTool, WebSearchPreview, DatedWebSearch)
 AnyTool = FunctionTool | CustomTool | Namespace | WebSearchTool | WebSearchPreview | DatedWebSearch
 
 
+Kind = Literal["function", "custom", "web_search", "web_search_preview", "web_search_2025_08_26"]
+
+
 class NamedTool(msgspec.Struct):
     """One of the tools."""
 
-    type: str = "function"
+    type: Kind = "function"
     name: NotEmpty | None = None
     namespace: NotEmpty | None = None
 
@@ -109,7 +122,7 @@ class Tools(msgspec.Struct, frozen=True):
 
 
 def read_tools(sent: Sequence[AnyTool]) -> Tools:
-    """Raises `ApiError` for two of the same name."""
+    """Raises `ApiError` for two of the same name, and for too many."""
     read = Tools({}, {}, any(isinstance(each, SEARCHES) for each in sent))
     for at, each in enumerate(sent):
         if isinstance(each, Namespace):
@@ -117,6 +130,12 @@ def read_tools(sent: Sequence[AnyTool]) -> Tools:
                 _add(read, tool, f"tools[{at}].tools[{inner}]", each.name)
         elif isinstance(each, FunctionTool | CustomTool):
             _add(read, each, f"tools[{at}]")
+    if len(read.functions) > MOST:
+        raise ApiError(
+            Errors.MALFORMED_JSON,
+            f"tools holds {len(read.functions)} functions, allowed: at most {MOST}",
+            param="tools",
+        )
     return read
 
 
@@ -143,9 +162,8 @@ def _add(
     read.called[name] = Called(sent.name, namespace, custom, place)
     description = sent.description or ""
     if isinstance(sent, CustomTool):
-        form = sent.format or {}
-        if isinstance(definition := form.get("definition"), str):
-            description += f"\n\nThe input keeps to this grammar:\n{definition}"
+        if sent.format is not None and sent.format.definition:
+            description += f"\n\nThe input keeps to this grammar:\n{sent.format.definition}"
         read.functions[name] = Tool(name, description.strip(), _INPUT)
     else:
         read.functions[name] = Tool(name, description, sent.parameters or {}, sent.strict)
