@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 # Whoever forbids Python to keep what it compiles would have every process compile all of it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-CLIENTS := openai litellm instructor
+CLIENTS := openai anthropic litellm instructor
 # Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together; those
 # that take longest come first (tests/conftest.py), so that no worker ends alone.
 WORKERS := -n 3 --dist loadfile --no-loadscope-reorder

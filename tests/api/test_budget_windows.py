@@ -61,7 +61,7 @@ def test_tokens_over_budget(
     assert "the budget of the member, 500 Tokens in each month (Asia/Shanghai)" in message
     assert "500 left" in message
     assert re.search(r"again at \d{4}-\d\d-01T00:00:00\+08:00", message) is None, "it never fits"
-    (fits,) = re.findall(r"the largest max_completion_tokens that fits is (\d+)", message)
+    (fits,) = re.findall(r"the largest max_tokens that fits is (\d+)", message)
     assert 20 < int(fits) < 250
     over(ask(client, int(fits) + 1))
     body = answered(ask(client, int(fits)))

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 
+import pytest
 from openai import OpenAI
 
 from tests.kit.api import DOCUMENTED, Api
@@ -17,10 +18,17 @@ from tests.kit.script import Script
 from tests.kit.upstream import Received, Upstream
 
 RATE = 10
+PATHS = pytest.mark.parametrize("path", [f"{DOCUMENTED}/chat/completions", "/v1/messages"])
 
 
 def slow() -> Script:
     return Script(pieces=["字"] * 2400, rate=RATE, prompt_tokens=10)
+
+
+def asked(script: Script, *, stream: bool) -> bytes:
+    """A body that chats and messages take alike."""
+    body = {"model": CHAT, "messages": script.messages, "max_tokens": 2048, "stream": stream}
+    return json.dumps(body).encode()
 
 
 def cancelled_soon(seen: Received, left: float) -> None:
@@ -58,11 +66,14 @@ def test_from_the_official_client(client: OpenAI, upstream: Upstream, books: Boo
     books.settled()
 
 
-def test_from_an_answer_that_does_not_stream(api: Api, upstream: Upstream, books: Books) -> None:
+@PATHS
+def test_from_an_answer_that_does_not_stream(
+    api: Api, upstream: Upstream, books: Books, path: str
+) -> None:
     script = slow()
-    body = json.dumps({"model": CHAT, "messages": script.messages}).encode()
+    body = asked(script, stream=False)
     with Connection(api.url) as connection:
-        connection.request("POST", f"{DOCUMENTED}/chat/completions", body, api.headers)
+        connection.request("POST", path, body, api.headers)
         end = time.monotonic() + 60
         while not upstream.attempts(script) or upstream.received(script).sent < 3:
             assert time.monotonic() < end
@@ -71,12 +82,15 @@ def test_from_an_answer_that_does_not_stream(api: Api, upstream: Upstream, books
     books.settled()
 
 
-def test_by_closing_the_sending_half_alone(api: Api, upstream: Upstream, books: Books) -> None:
+@PATHS
+def test_by_closing_the_sending_half_alone(
+    api: Api, upstream: Upstream, books: Books, path: str
+) -> None:
     """Nothing on the wire tells it from a client that is gone."""
     script = slow()
-    body = json.dumps({"model": CHAT, "messages": script.messages, "stream": True}).encode()
+    body = asked(script, stream=True)
     with Connection(api.url) as connection:
-        connection.request("POST", f"{DOCUMENTED}/chat/completions", body, api.headers)
+        connection.request("POST", path, body, api.headers)
         assert connection.head()[0] == 200
         left = time.monotonic()
         connection.socket.shutdown(socket.SHUT_WR)
@@ -86,11 +100,12 @@ def test_by_closing_the_sending_half_alone(api: Api, upstream: Upstream, books: 
     books.settled()
 
 
-def test_before_the_first_byte(api: Api, upstream: Upstream, books: Books) -> None:
+@PATHS
+def test_before_the_first_byte(api: Api, upstream: Upstream, books: Books, path: str) -> None:
     script = Script(delay=200)
-    body = json.dumps({"model": CHAT, "messages": script.messages, "stream": True}).encode()
+    body = asked(script, stream=True)
     with Connection(api.url) as connection:
-        connection.request("POST", f"{DOCUMENTED}/chat/completions", body, api.headers)
+        connection.request("POST", path, body, api.headers)
         end = time.monotonic() + 60
         while not upstream.attempts(script):
             assert time.monotonic() < end

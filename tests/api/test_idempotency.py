@@ -39,9 +39,9 @@ def ask(api: Api, key: str, script: Script, **fields: Any) -> Reply:
     return send(api, key, json.dumps(body).encode())
 
 
-def send(api: Api, key: str, body: bytes) -> Reply:
+def send(api: Api, key: str, body: bytes, path: str = "/chat/completions") -> Reply:
     headers = {**api.headers, "Idempotency-Key": key}
-    return api.send("POST", "/chat/completions", body, headers)
+    return api.send("POST", path, body, headers)
 
 
 def same(first: Reply, second: Reply) -> None:
@@ -57,21 +57,27 @@ def without_clock(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in OF_THE_SERVER}
 
 
-@pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
+@pytest.mark.parametrize(
+    ("mount", "path"),
+    [(DOCUMENTED, "/chat/completions"), (STRICT, "/chat/completions"), (STRICT, "/messages")],
+)
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_same_answer_without_work_or_charge(
-    api: Api, books: Books, upstream: Upstream, mount: str, stream: bool
+    api: Api, books: Books, upstream: Upstream, mount: str, path: str, stream: bool
 ) -> None:
     script, key = Script(), new_key()
-    first = ask(api.at(mount), key, script, stream=stream)
+    body = {"model": CHAT, "messages": script.messages, "max_tokens": 50, "stream": stream}
+    asked = api.at(mount), key, json.dumps(body).encode(), path
+    first = send(*asked)
     assert first.status == 200
     for _ in range(2):
-        same(first, ask(api.at(mount), key, script, stream=stream))
+        same(first, send(*asked))
     assert len(upstream.attempts(script)) == 1
     books.usage(first.headers["x-request-id"])
     books.settled()
     if stream:
-        assert first.body.endswith(b"data: [DONE]\n\n")
+        end = b'{"type":"message_stop"}' if path == "/messages" else b"[DONE]"
+        assert first.body.endswith(b"data: " + end + b"\n\n")
 
 
 def test_the_alias_is_the_same_operation(api: Api) -> None:

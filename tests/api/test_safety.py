@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit import message
 from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, refused
@@ -167,6 +168,27 @@ def test_a_refusal_is_no_first_token_of_an_engine(guarded: Api, server: Server) 
     assert timed() == before
     answered(guarded.chat(model=CHAT))
     assert timed() != before
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"system": [{"type": "text", "text": BANNED}]}, "system"),
+        ({"metadata": {"user_id": BANNED}}, "metadata.user_id"),
+        ({"tools": [{"name": "x", "description": BANNED, "input_schema": {}}]}, "tools"),
+    ],
+)
+def test_in_anthropics_form_it_is_refused(guarded: Api, fields: Any, field: str) -> None:
+    reply = message.ask(guarded, model=ABLE, **fields)
+    message.refused(reply, 403, "permission_error", f"the content of {field} field is invalid")
+
+
+def test_in_anthropics_form_it_ends_with_a_refusal(guarded: Api, books: Books) -> None:
+    asked = message.both(guarded, messages=[user(BANNED)])
+    assert (asked["stop_reason"], asked["usage"]["output_tokens"]) == ("refusal", 0)
+    answer = message.both(guarded, messages=Script(["我想说", BANNED], backwards=True).messages)
+    assert (answer["stop_reason"], answer["content"][0]["text"]) == ("refusal", "我想说")
+    books.settled()
 
 
 def test_the_operators_exception_shields(guarded: Api) -> None:

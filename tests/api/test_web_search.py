@@ -11,6 +11,7 @@ from urllib.parse import unquote_plus
 import pytest
 
 from tests.conftest import QUICK
+from tests.kit import message
 from tests.kit.api import STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered, malformed, refused
@@ -144,6 +145,48 @@ def test_no_citation_is_split(asking: Api, wire: Any) -> None:
     for choice in stream.choices:
         piece = CITATION.sub("", choice["delta"]["content"])
         assert not set("^[]") & set(piece), piece
+
+
+@pytest.mark.parametrize("wire", ["plain", "bytewise"])
+def test_in_anthropics_form(asking: Api, engine: Searxng, books: Books, wire: Any) -> None:
+    """Search, results, and text whose blocks end with what they cite."""
+    script = Script(["西湖在杭州^[1", "]^。", "断桥残雪[2]。", "完"], wire=wire)
+    question_ = [{"role": "user", "content": "今天西湖的新闻有哪些?"}]
+    tool = {"type": "web_search_20250305", "name": "web_search", "max_uses": 5}
+    said = message.both(
+        asking, model=ABLE, system=script.prompt, messages=question_, tools=[tool]
+    )  # fmt: skip
+    search, found, *texts = said["content"]
+    assert (search["type"], search["name"]) == ("server_tool_use", "web_search")
+    assert f"q={search['input']['query']}" in unquote_plus(engine.queries[0])
+    assert found["tool_use_id"] == search["id"]
+    results = [(each["type"], each["url"], each["title"]) for each in found["content"]]
+    assert results == [
+        ("web_search_result", "https://one.example/a", "甲报"),
+        ("web_search_result", "https://two.example/b", "乙报"),
+    ]
+    cited = [[each["title"] for each in text["citations"] or ()] for text in texts]
+    assert cited == [["甲报"], ["乙报"], []]
+    assert "".join(text["text"] for text in texts) == "西湖在杭州。断桥残雪。完"
+    assert said["usage"]["server_tool_use"]["web_search_requests"] == 1
+    # A client that gives it back is understood.
+    history = [*question_, {"role": "assistant", "content": said["content"]}]
+    again = [*history, {"role": "user", "content": script.prompt}]
+    message.answered(message.ask(asking, model=ABLE, messages=again))
+    books.settled()
+
+
+def test_in_anthropics_form_what_found_nothing(asking: Api, engine: Searxng) -> None:
+    engine.found = []
+    tool = {"type": "web_search_20260318", "name": "web_search"}
+    said = message.both(
+        asking, model=ABLE, system=Script(["好。"]).prompt, tools=[tool],
+        messages=[{"role": "user", "content": "今天西湖的新闻有哪些?"}],
+    )  # fmt: skip
+    assert [each["type"] for each in said["content"]] == [
+        "server_tool_use", "web_search_tool_result", "text",
+    ]  # fmt: skip
+    assert said["content"][1]["content"] == []
 
 
 def test_json_is_not_asked_for_citations(asking: Api, upstream: Upstream) -> None:

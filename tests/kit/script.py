@@ -96,10 +96,13 @@ def read(messages: list[dict[str, object]]) -> Script:
         content = message.get("content")
         if isinstance(content, list):
             content = "".join(part.get("text", "") for part in content)
-        if isinstance(content, str) and content.startswith("{"):
-            # The platform may have put a note behind it.
-            _, end = json.JSONDecoder().raw_decode(content)
-            return _turned(msgspec.json.decode(content[:end], type=Script))
+        if not isinstance(content, str):
+            continue
+        # A client may have put a note before it, and the platform one behind it.
+        at = 0 if content.startswith("{") else content.find('\n{"pieces":') + 1
+        if at or content.startswith("{"):
+            _, end = json.JSONDecoder().raw_decode(content, at)
+            return _turned(msgspec.json.decode(content[at:end], type=Script))
     return Script()
 
 

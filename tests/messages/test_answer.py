@@ -73,6 +73,7 @@ def test_stop_sequence(api: Api, pieces: list[str]) -> None:
 def test_the_models_own_refusal(api: Api) -> None:
     message = both(api, messages=Script(pieces=["我不", "能。"], refuses=True).messages)
     assert message["stop_reason"] == "refusal"
+    assert message["stop_details"] == {"type": "refusal", "category": None, "explanation": None}
     assert message["content"][0]["text"] == "我不能。"
 
 

@@ -83,6 +83,13 @@ def test_a_body_that_does_not_arrive(api: Api) -> None:
         refused(connection.reply(), 408, "invalid_request_error", "did not arrive within")
 
 
+def test_the_root_is_asked_first(api: Api) -> None:
+    """Claude Code looks whether anybody is there: any answer will do."""
+    reply = api.at("").bearing(None).send("HEAD", "/")
+    assert (reply.status, reply.body) == (404, b"")
+    assert reply.headers["content-type"].startswith("application/json")
+
+
 def test_nobody_can_be_reached(api: Api, books: Books) -> None:
     reply = ask(api, model=DOWN)
     refused(reply, 529, "overloaded_error", "try again in")

@@ -275,7 +275,7 @@ def over_budget(
     if max_tokens and output_rate:
         fits = max_tokens - -(-(reached.needed - rest) // output_rate)
         if fits > 0:
-            text += f"; the largest max_completion_tokens that fits is {fits}"
+            text += f"; the largest max_tokens that fits is {fits}"
     text += _asked(reached, managers)
     return ApiError(Errors.TOKEN_QUOTA_EXCEEDED, text)
 

@@ -26,7 +26,8 @@ class Fields(msgspec.Struct, frozen=True):
 
     The parameters of a function by the number of its tool: `tools` are what stands there for the
     functions, where other tools stand among them. `pictures` are the places of the pictures in
-    order, where they are not those of `messages`.
+    order, where they are not those of `messages`. `called` is what the operation calls `user`,
+    `functions` and `system`, where that is something else.
     """
 
     parameters: str = "tools[{}].function.parameters"
@@ -34,6 +35,7 @@ class Fields(msgspec.Struct, frozen=True):
     object_schema: str = "response_format.schema"
     tools: tuple[int | str, ...] = ()
     pictures: tuple[str, ...] = ()
+    called: dict[str, str] = {}
 
     def parameters_of(self, number: int) -> str:
         """Of a function by its number among functions."""

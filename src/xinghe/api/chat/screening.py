@@ -29,8 +29,9 @@ async def screen(request: ChatRequest, moderator: Moderator) -> FinishDelta | No
             field = place if place in REFUSED else "conversation"
             notice(field, verdict)
             if field in REFUSED:
+                name = request.fields.called.get(field, field)
                 raise ApiError(
-                    REFUSED[field], f"the content of {field} field is invalid", param=field
+                    REFUSED[field], f"the content of {name} field is invalid", param=name
                 )
     said = verdicts[2:]
     return worst_of(said, request.messages) if any(said) else None

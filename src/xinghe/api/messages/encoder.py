@@ -12,6 +12,7 @@ from xinghe.api.messages.response import (
     AnswerBlock,
     AnsweredMessage,
     Citation,
+    MessageEnd,
     MessageUsage,
     ServerToolUseBlock,
     TextBlock,
@@ -19,9 +20,7 @@ from xinghe.api.messages.response import (
     ToolUseBlock,
     WebSearchResult,
     WebSearchToolResultBlock,
-    message_id,
     search_id,
-    stop_of,
 )
 from xinghe.core import Delta, FinishDelta, Source, Usage
 
@@ -47,9 +46,7 @@ class MessageEncoder:
         self._events = _Events(search_id(request_id), usage)
         self._layout = Layout(self._events)
         self._usage = usage
-        self._message = AnsweredMessage(
-            message_id(request_id), "assistant", model, [], None, None, MessageUsage.of(usage)
-        )
+        self._message = AnsweredMessage.of(request_id, model, [], MessageEnd(), usage)
         self._opened = False
 
     def encode(self, deltas: list[Delta]) -> bytes:
@@ -110,8 +107,7 @@ class _Events:
         self.events.append(_event("content_block_stop", b'"index":%d' % self._number))
 
     def finish(self, finish: FinishDelta) -> None:
-        reason, stop = stop_of(finish)
-        said = _encode({"stop_reason": reason, "stop_sequence": stop})
+        said = _encode(MessageEnd.by(finish))
         usage = _encode(MessageUsage.of(self._usage))
         self.events += (_event("message_delta", b'"delta":' + said + b',"usage":' + usage), END)
 

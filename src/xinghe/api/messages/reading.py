@@ -14,6 +14,7 @@ from xinghe.api.validation import ParsedBody
 from xinghe.catalog import Capability, ModelCard
 from xinghe.core import Sampling, Thinking
 
+CALLED = {"user": "metadata.user_id", "functions": "tools"}
 EFFORTS = {"max": "xhigh"}
 """Anthropic's words for what is called otherwise elsewhere."""
 
@@ -81,6 +82,7 @@ async def read_request(
             schema=f"{field}.schema",
             tools=offered.numbers,
             pictures=read.pictures,
+            called=CALLED,
         ),
     )
 

@@ -117,6 +117,28 @@ class MessageUsage(msgspec.Struct):
         )
 
 
+class RefusalDetails(msgspec.Struct):
+    """Of an answer that was refused; clients insist on the names, of which nothing is said."""
+
+    type: Literal["refusal"] = "refusal"
+    category: None = None
+    explanation: None = None
+
+
+class MessageEnd(msgspec.Struct):
+    """Why an answer ended, and which of the request's strings has ended it."""
+
+    stop_reason: StopReason | None = None
+    stop_sequence: str | None = None
+    stop_details: RefusalDetails | None = None
+
+    @classmethod
+    def by(cls, finish: FinishDelta) -> "MessageEnd":
+        reason = STOP_REASONS[finish.reason]
+        details = RefusalDetails() if reason == "refusal" else None
+        return cls(reason, finish.stop or None, details)
+
+
 class AnsweredMessage(msgspec.Struct, tag_field="type", tag="message"):
     """The whole answer; `id` is that of `x-request-id` behind `msg_`."""
 
@@ -126,7 +148,17 @@ class AnsweredMessage(msgspec.Struct, tag_field="type", tag="message"):
     content: list[AnswerBlock]
     stop_reason: StopReason | None
     stop_sequence: str | None
+    stop_details: RefusalDetails | None
     usage: MessageUsage
+
+    @classmethod
+    def of(
+        cls, request_id: str, model: str, content: list[AnswerBlock], end: MessageEnd, usage: Usage
+    ) -> "AnsweredMessage":
+        return cls(
+            message_id(request_id), "assistant", model, content,
+            end.stop_reason, end.stop_sequence, end.stop_details, MessageUsage.of(usage),
+        )  # fmt: skip
 
 
 class MessageStreamEvent(msgspec.Struct):
@@ -156,8 +188,3 @@ def message_id(request_id: str) -> str:
 def search_id(request_id: str) -> str:
     """There is one search at most."""
     return "srvtoolu_" + request_id.removeprefix("as-")
-
-
-def stop_of(finish: FinishDelta) -> tuple[StopReason, str | None]:
-    """Why an answer ended, and which of the request's strings has ended it."""
-    return STOP_REASONS[finish.reason], finish.stop or None

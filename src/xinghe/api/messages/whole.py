@@ -10,16 +10,14 @@ from xinghe.api.messages.response import (
     AnswerBlock,
     AnsweredMessage,
     Citation,
-    MessageUsage,
+    MessageEnd,
     ServerToolUseBlock,
     TextBlock,
     ThinkingBlock,
     ToolUseBlock,
     WebSearchResult,
     WebSearchToolResultBlock,
-    message_id,
     search_id,
-    stop_of,
 )
 from xinghe.core import FinishDelta, Source, Usage
 
@@ -30,16 +28,8 @@ def message(request_id: str, model: str, accumulated: Accumulator, usage: Usage)
     layout = Layout(blocks)
     for delta in accumulated.deltas:
         layout.take(delta)
-    reason, stop = stop_of(accumulated.finish)
-    return AnsweredMessage(
-        id=message_id(request_id),
-        role="assistant",
-        model=model,
-        content=blocks.content,
-        stop_reason=reason,
-        stop_sequence=stop,
-        usage=MessageUsage.of(usage),
-    )
+    end = MessageEnd.by(accumulated.finish)
+    return AnsweredMessage.of(request_id, model, blocks.content, end, usage)
 
 
 class _Blocks:

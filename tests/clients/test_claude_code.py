@@ -1,0 +1,88 @@
+"""Claude Code as npm has it: by base URL, token and model alone, one turn edits a file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import UNINDEXED
+from tests.kit.books import Books
+from tests.kit.command import environment
+from tests.kit.models import ALL_SCRIPTED, models_toml
+from tests.kit.script import Call, Script
+from tests.kit.server import Server, free_port
+from tests.kit.upstream import Upstream
+
+pytestmark = pytest.mark.slow
+
+PACKAGE = "@anthropic-ai/claude-code@2.1"
+MODEL = """
+[models.coder]
+kind = "chat"
+context = 131072
+max_input = 98304
+output_max = 8192
+output_default = 4096
+deployment = "scripted"
+"""
+
+
+@pytest.fixture(scope="module")
+def claude(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program; its package is 235 MB."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("node and npm are not on PATH")
+    folder = tmp_path_factory.mktemp("claude")
+    install = [npm, "install", "--no-save", "--no-audit", "--no-fund", PACKAGE]
+    subprocess.run(install, cwd=folder, check=True, capture_output=True, timeout=300)
+    return folder / "node_modules/.bin/claude"
+
+
+@pytest.fixture
+def server(upstream: Upstream, tmp_path: Path) -> Iterator[Server]:
+    models = models_toml(upstream.url, free_port(), ALL_SCRIPTED) + MODEL
+    with Server(tmp_path / "data", models=models, settings=UNINDEXED) as running:
+        yield running
+        Books(running).settled()
+
+
+def test_it_edits_a_file(claude: Path, server: Server, upstream: Upstream, tmp_path: Path) -> None:
+    work, home = tmp_path / "work", tmp_path / "home"
+    work.mkdir()
+    home.mkdir()
+    file = work / "hello.txt"
+    file.write_text("hello world\n", "utf-8")
+    edit = {"file_path": str(file), "old_string": "world", "new_string": "星河"}
+    script = Script(
+        ["我先看看。"],
+        calls=[Call("Read", [json.dumps({"file_path": str(file)})], id="toolu_read")],
+        again=[
+            Script(["改。"], calls=[Call("Edit", [json.dumps(edit)], id="toolu_edit")]),
+            Script(["改好了。"]),
+        ],
+    )
+    told = {
+        "ANTHROPIC_BASE_URL": server.url,
+        "ANTHROPIC_AUTH_TOKEN": server.token(),
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "HOME": str(home),
+    }
+    command = [str(claude), "-p", script.prompt, "--model", "coder", "--output-format", "json"]
+    command += ["--allowedTools", "Read,Edit"]
+    result = subprocess.run(
+        command, cwd=work, env=environment(told), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert file.read_text("utf-8") == "hello 星河\n"
+    assert json.loads(result.stdout)["result"] == "改好了。"
+    attempts = upstream.attempts(script)
+    assert len(attempts) == 3
+    roles = [message["role"] for message in attempts[-1].body["messages"]]
+    assert roles.count("tool") == 2
