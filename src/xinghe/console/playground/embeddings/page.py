@@ -40,7 +40,7 @@ class Cell(msgspec.Struct, frozen=True):
 
 FORM = Form(
     name="embeddings",
-    path="/v1/embeddings",
+    path="/embeddings",
     kind="embedding",
     parameters=parameters_of(
         EmbeddingRequest, without={"model", "input", "user", "user_id", "encoding_format"}

@@ -12,9 +12,12 @@ import msgspec
 from xinghe.console.layout.snippet import Snippet
 from xinghe.console.page import Page
 from xinghe.console.playground.parameters import Parameter, read
+from xinghe.console.reference.contract import DIALECTS
 from xinghe.console.reference.programs import Request, written
 from xinghe.console.reference.samples import Client, Sample
 
+MOUNT = DIALECTS["documented"]
+"""Where what is beyond a limit is refused, as the form says; `/v1` would bring it into range."""
 MOST_BYTES = 512 * 1024
 """Of a form: a sign of Chinese takes nine."""
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
@@ -23,9 +26,9 @@ _ENDS = re.compile(r"\r\n|\r|\n")
 
 
 class Form(msgspec.Struct, frozen=True):
-    """`path` is the API's operation. Of its fields, `texts` are typed as they are, `lines` one a
-    line, `parameters` are set beside them, those of `late` seldom; OpenAI's `client` for Python
-    knows all but `extra`.
+    """`path` is the operation's at `MOUNT`. Of its fields, `texts` are typed as they are, `lines`
+    one a line, `parameters` are set beside them, those of `late` seldom; OpenAI's `client` for
+    Python knows all but `extra`.
     """
 
     name: str
@@ -67,7 +70,8 @@ class Form(msgspec.Struct, frozen=True):
         extra = {name: value for name, value in body.items() if name in self.extra}
         given = {name: value for name, value in body.items() if name not in self.extra}
         sample = Sample(body=given, extra=extra, client=self.client)
-        return written(Request(sample, "POST", base_url + self.path, f"{base_url}/v1"))
+        base_url += MOUNT
+        return written(Request(sample, "POST", base_url + self.path, base_url))
 
 
 def parameters_of(

@@ -9,7 +9,7 @@ from xinghe.api.account.schema import RequestShown
 from xinghe.console import advice
 from xinghe.console.calls import Refused, refusal
 from xinghe.console.page import Page
-from xinghe.console.playground.forms.form import Form
+from xinghe.console.playground.forms.form import MOUNT, Form
 from xinghe.console.requests import request_of
 
 
@@ -54,7 +54,9 @@ class Run:
         """Ask, and wait for the whole answer. To be cancelled is to leave."""
         api = self._page.api.playing(self._tell)
         headers = {"idempotency-key": self.once}
-        async with api.open("POST", self._form.path, body=self.body, headers=headers) as answer:
+        async with api.open(
+            "POST", MOUNT + self._form.path, body=self.body, headers=headers
+        ) as answer:
             self.request_id = answer.header("x-request-id")
             data = await answer.read()
             if answer.status >= 400:

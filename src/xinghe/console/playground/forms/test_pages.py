@@ -133,7 +133,7 @@ def test_what_is_typed_is_text_in_each_language(member: Visitor) -> None:
     assert json.loads(sent[sent.index("-d") + 1]) == body
     (dumped,) = re.findall(r"json\.dumps\((\{.*?\n    \})\)", python, re.DOTALL)
     assert ast.literal_eval(dumped) == body
-    assert f"{member.url}/v1/rerank" in sent
+    assert f"{member.url}/llm/lmapi/v3/rerank" in sent
     assert shown.all("[name=query]")[0].text.strip() == HOSTILE.replace("\x00", "\ufffd").strip()
 
 

@@ -30,7 +30,7 @@ LATE = ("retry_count", "request_timeout", "backoff_factor")
 
 FORM = Form(
     name="images",
-    path="/v1/images/generations",
+    path="/images/generations",
     kind="image",
     parameters=parameters_of(ImageRequest, without=OF_THE_PAGE | OTHER),
     texts=("prompt", "negative_prompt"),

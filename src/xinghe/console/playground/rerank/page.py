@@ -13,7 +13,7 @@ from xinghe.console.playground.forms.running import Run
 
 FORM = Form(
     name="rerank",
-    path="/v1/rerank",
+    path="/rerank",
     kind="embedding",
     parameters=parameters_of(
         RerankRequest,
