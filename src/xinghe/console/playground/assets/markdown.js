@@ -14,6 +14,7 @@ export class Markdown {
   constructor(root) {
     this.root = root;
     this.text = "";
+    this.isMore = false;
     this.settled = 0; // characters that are rendered for good
     this.context = { links: {}, level: 1, sources: [] };
     this.tail = element("div");
@@ -23,11 +24,18 @@ export class Markdown {
 
   /** Render what the text has become. Returns whether there is more to do: call it again then. */
   update(text, sources = []) {
-    this.text = text;
     if (sources !== this.context.sources) {
       this.context.sources = sources;
       cite(this.root, sources); // what is rendered for good may have been waiting for them
     }
+    if (text === this.text && !this.isMore) return false;
+    this.text = text;
+    this.isMore = this.#grow();
+    return this.isMore;
+  }
+
+  #grow() {
+    const { text } = this;
     if (this.rest) return this.#growRest();
     const open = text.length - this.settled;
     // Marked counts a CRLF as one character.

@@ -28,7 +28,8 @@ export const mathExtensions = [
   {
     name: "formulas",
     level: "block",
-    start: (src) => src.search(/\$\$|\\\[/),
+    // At the beginning of a line: elsewhere it is no block, and to try everywhere takes long.
+    start: (src) => src.search(/\n(?:\$\$|\\\[)/) + 1 || -1,
     tokenizer(src) {
       const found = BLOCK.exec(src.slice(0, MOST));
       if (!found) return undefined;
