@@ -86,6 +86,15 @@ def test_a_database_in_use_and_at_rest(tmp_path: Path, database: sqlite3.Connect
     assert os.listdir(tmp_path) == ["xinghe.db"]
 
 
+def test_a_large_database_is_not_looked_through_beside_a_service(
+    tmp_path: Path, database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "QUICKLY_READ", 1000)
+    for more, told in ((), "is sound"), (("--running",), "xinghe doctor"):
+        found = installation.database(options("--data", str(tmp_path), *more))
+        assert (found.status, told in found.text) == (OK, True)
+
+
 def test_a_database_with_a_log_that_nobody_holds(
     tmp_path: Path, database: sqlite3.Connection
 ) -> None:

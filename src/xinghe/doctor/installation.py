@@ -15,7 +15,7 @@ from .options import Options
 
 AGAIN = "make clean run   (installs anew)"
 GGUF = b"GGUF"
-QUICKLY_READ = 1000**3
+QUICKLY_READ = 250 * 1000**2
 """Bytes of a database that are looked through beside a service at work."""
 LOADING = 60.0
 """Seconds that the engine's library has to load, from a slow disk too."""
