@@ -15,6 +15,8 @@ from tests.kit.visitor import Visitor
 
 from xinghe.api.errors import Errors
 
+CHECK = "/console/playground/run/check"
+
 
 def test_what_is_asked_is_an_entry_of_the_playground(member: Visitor, api: Api) -> None:
     reply = ask(member, body_of())
@@ -87,6 +89,17 @@ def test_what_the_api_refuses_is_refused_in_its_words(member: Visitor) -> None:
     ignored = ask(member, body_of(no_such_field=1))
     assert ignored.status == 200
     assert "no_such_field" in ignored.headers["x-ignored-parameters"]
+
+
+def test_a_request_is_checked_for_pages_of_ours_alone_and_costs_nothing(
+    member: Visitor, api: Api
+) -> None:
+    assert ask(member, body_of(), CHECK).json["taken"] is True
+    refused = ask(member, body_of(tools=1), CHECK)
+    assert (refused.status, refused.json["error"]["param"]) == (400, "tools")
+    for headers in {"X_Mark": "0"}, {"Origin": "https://evil.example"}:
+        assert ask(member, body_of(), CHECK, **headers).status == 403
+    assert api.get("/account/entries?kind=usage").json["data"] == []
 
 
 def test_budgets_of_the_member_hold(service: Server, member: Visitor, api: Api) -> None:
