@@ -59,7 +59,7 @@ def test_what_was_asked_is_told(api: Api) -> None:
     assert response["previous_response_id"] is None
     assert response["tools"] == []
     assert response["tool_choice"] == "auto"
-    assert response["text"] == {"format": {"type": "text"}, "verbosity": None}
+    assert response["text"] == {"format": {"type": "text"}, "verbosity": "medium"}
     assert response["error"] is None
     assert response["incomplete_details"] is None
 
@@ -152,3 +152,5 @@ def test_it_is_served_at_v1_alone(api: Api) -> None:
         reply = api.at(mount).post("/responses", {"model": CHAT, "input": "你好"})
         refused(reply, 404, "invalid_request_error", "no_such_path", "/v1 alone")
     assert api.at(STRICT).get("/responses").status == 405
+    compact = api.at(STRICT).post("/responses/compact", {"model": CHAT})
+    refused(compact, 404, "invalid_request_error", "no_such_path", "not served here")

@@ -11,7 +11,7 @@ ID = "{id}"
 NOT_SERVED = (
     "/audio", "/files", "/images/edits", "/images/variations", "/batches", "/assistants",
     "/threads", "/fine_tuning", "/conversations", "/realtime", "/uploads", "/vector_stores",
-    "/containers", "/evals", "/videos",
+    "/containers", "/evals", "/videos", "/responses/compact", "/responses/input_tokens",
 )  # fmt: skip
 """What OpenAI has and this service has not."""
 
@@ -71,6 +71,8 @@ def _at(path: str) -> tuple[list[Operation], str]:
     exact = _EXACT.get(path.rstrip("/") or "/")
     if exact is not None:
         return exact, ""
+    if path in NOT_SERVED:
+        return [], ""  # no id is like that
     for (before, behind), operations in _OPEN.items():
         if path.startswith(before) and path.endswith(behind):
             id_ = path[len(before) : len(path) - len(behind)]

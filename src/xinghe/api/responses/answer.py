@@ -159,7 +159,7 @@ class TextShown(msgspec.Struct):
     """As it was asked."""
 
     format: TextFormat | JsonObjectFormat | JsonSchemaFormat
-    verbosity: str | None
+    verbosity: str
 
 
 class Incomplete(msgspec.Struct):
@@ -201,10 +201,10 @@ class Response(msgspec.Struct):
     safety_identifier: str | None = None
     service_tier: str = "default"
     store: bool = False
-    temperature: float | None = None
-    top_p: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
+    temperature: float = 1.0
+    top_p: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
     top_logprobs: int = 0
     truncation: str = "disabled"
     background: bool = False

@@ -205,7 +205,7 @@ class _Broken(ResponsesErrors):
 
 
 def begun(exchange: Exchange, asked: Asked, *, kept: bool) -> Response:
-    """The response before anything of its answer is made."""
+    """The response before anything of its answer is made; what was not sent as OpenAI tells it."""
     body = asked.body
     reasoning, text = body.reasoning or Reasoning(), body.text or TextOptions()
     return Response(
@@ -216,7 +216,7 @@ def begun(exchange: Exchange, asked: Asked, *, kept: bool) -> Response:
         model=exchange.model,
         tools=body.tools or [],
         tool_choice=body.tool_choice or "auto",
-        text=TextShown(text.format or TextFormat(), text.verbosity),
+        text=TextShown(text.format or TextFormat(), text.verbosity or "medium"),
         reasoning=ReasoningShown(reasoning.effort, reasoning.summary),
         instructions=body.instructions,
         max_output_tokens=body.max_output_tokens,
@@ -227,10 +227,10 @@ def begun(exchange: Exchange, asked: Asked, *, kept: bool) -> Response:
         prompt_cache_key=body.prompt_cache_key,
         safety_identifier=body.safety_identifier,
         store=kept,
-        temperature=body.temperature,
-        top_p=body.top_p,
-        frequency_penalty=body.frequency_penalty,
-        presence_penalty=body.presence_penalty,
+        temperature=1.0 if body.temperature is None else body.temperature,
+        top_p=1.0 if body.top_p is None else body.top_p,
+        frequency_penalty=body.frequency_penalty or 0.0,
+        presence_penalty=body.presence_penalty or 0.0,
         user=body.user,
     )
 
