@@ -22,6 +22,7 @@ from tests.kit.server import Server, free_port
 from tests.kit.sse import Stream
 from tests.kit.upstream import Upstream
 from tests.pictures.render import data_url, encoded, written
+from tests.responses import kit as responses
 
 FOUND = [
     {"url": "https://one.example/a", "title": "甲报", "content": "西湖在杭州,面积约六平方公里。"},
@@ -187,6 +188,48 @@ def test_in_anthropics_form_what_found_nothing(asking: Api, engine: Searxng) -> 
         "server_tool_use", "web_search_tool_result", "text",
     ]  # fmt: skip
     assert said["content"][1]["content"] == []
+
+
+@pytest.mark.parametrize("include", [[], ["web_search_call.action.sources"]])
+def test_as_an_item_of_a_response(
+    asking: Api, engine: Searxng, books: Books, include: list[str]
+) -> None:
+    """Search, then the text, whose marks are its citations."""
+    script = Script(["西湖在杭州^[1", "]^。", "断桥残雪[2]。"])
+    asked: dict[str, Any] = {
+        "model": ABLE,
+        "instructions": script.prompt,
+        "input": "今天西湖的新闻有哪些?",
+        "include": include,
+        "tools": [{"type": "web_search", "search_context_size": "low"}],
+    }
+    seen = responses.stream(asking, **asked)
+    assert [each for each in seen.kinds if "web_search_call" in each] == [
+        "response.web_search_call.in_progress",
+        "response.web_search_call.searching",
+        "response.web_search_call.completed",
+    ]
+    search, said = seen.last["output"]
+    assert f"q={search['action']['query']}" in unquote_plus(engine.queries[0])
+    sources = ["https://one.example/a", "https://two.example/b"]
+    shown = [each["url"] for each in search["action"].get("sources", [])]
+    assert shown == (sources if include else [])
+    (part,) = said["content"]
+    cited = part["annotations"]
+    assert [each["url"] for each in cited] == sources
+    assert [part["text"][each["start_index"] : each["end_index"]] for each in cited] == [
+        "^[1]^", "^[2]^",
+    ]  # fmt: skip
+    added = seen.of("response.output_text.annotation.added")
+    assert [each["annotation"] for each in added] == cited
+    whole = responses.create(asking, **asked).json
+    assert [each["type"] for each in whole["output"]] == ["web_search_call", "message"]
+    assert whole["output"][1]["content"] == said["content"]
+    # A client that gives it back is understood.
+    again = Script()
+    history = [*whole["output"], *responses.asking(again)]
+    assert responses.create(asking, model=ABLE, input=history).status == 200
+    books.settled()
 
 
 def test_json_is_not_asked_for_citations(asking: Api, upstream: Upstream) -> None:

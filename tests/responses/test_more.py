@@ -1,10 +1,9 @@
-"""Reasoning, structured output, web search and pictures, as OpenAI's clients know them."""
+"""Reasoning, structured output and pictures, as OpenAI's clients know them."""
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import Any
 
 from tests.api.test_pictures import plain
 from tests.kit.api import Api
@@ -93,32 +92,6 @@ def test_a_schema_that_cannot_be_held(api: Api) -> None:
     malformed(
         create(api, model=ABLE, text={"format": {"type": "json_schema", "name": "x"}}),
         param="text.format.schema",
-    )
-
-
-def test_a_search_is_an_item_and_its_sources_are_cited(api: Api) -> None:
-    script = Script(pieces=["访问令牌只显示一次,数据库里只有散列。"])
-    asked: dict[str, Any] = {
-        "model": ABLE,
-        "tools": [{"type": "web_search", "search_context_size": "low"}],
-        "include": ["web_search_call.action.sources"],
-        "input": [*asking(script), {"role": "user", "content": "星河的访问令牌在哪里查看?"}],
-    }
-    response = create(api, **asked).json
-    search, message = response["output"]
-    assert search["type"] == "web_search_call"
-    assert search["status"] == "completed"
-    assert search["action"]["query"]
-    seen = stream(api, **asked)
-    assert [each for each in seen.kinds if "web_search_call" in each] == [
-        "response.web_search_call.in_progress",
-        "response.web_search_call.searching",
-        "response.web_search_call.completed",
-    ]
-    assert [each["type"] for each in seen.last["output"]] == ["web_search_call", "message"]
-    assert (
-        message["content"][0]["annotations"]
-        == (seen.last["output"][1]["content"][0]["annotations"])
     )
 
 
