@@ -45,6 +45,7 @@ from xinghe.api.chat.answers import Answers
 from xinghe.api.chat.check import CheckRoute
 from xinghe.api.chat.pictures import PictureLoader
 from xinghe.api.chat.route import ChatRoute
+from xinghe.api.completions.route import CompletionsRoute
 from xinghe.api.concurrency import Concurrency
 from xinghe.api.edge import Edge
 from xinghe.api.elsewhere import (
@@ -62,12 +63,14 @@ from xinghe.api.images.route import ImagesRoute
 from xinghe.api.memory import frozen_heap, trimmed_heap
 from xinghe.api.messages.route import MessagesRoute
 from xinghe.api.models import ModelsRoute
+from xinghe.api.moderations.route import ModerationsRoute
 from xinghe.api.payments.edge import Payments
 from xinghe.api.priced import Lapses, Services
 from xinghe.api.rerank import RerankRoute
 from xinghe.api.responses.keeping import Keeping
 from xinghe.api.responses.route import ResponsesRoute
 from xinghe.api.responses.running import Running
+from xinghe.api.tokenize.route import TokenizeRoute
 from xinghe.catalog import Catalog
 from xinghe.configuration import Configurations, Follower, Version, served
 from xinghe.console import Console
@@ -218,6 +221,9 @@ class System:
                 "cancel_response": responses.cancel,
                 "messages": messages.answer,
                 "count_tokens": messages.count,
+                "completions": CompletionsRoute(services, answers),
+                "moderations": ModerationsRoute(services),
+                "tokenize": TokenizeRoute(services, answers),
                 "embeddings": EmbeddingsRoute(services),
                 "rerank": RerankRoute(services),
                 "images": ImagesRoute(services),

@@ -30,9 +30,7 @@ def test_wrong_base_url(api: Api, method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("mount", [DOCUMENTED, STRICT])
-@pytest.mark.parametrize(
-    "path", ["/completions", "/audio/speech", "/files", "/fine_tuning/jobs", "/chat", "/"]
-)
+@pytest.mark.parametrize("path", ["/audio/speech", "/files", "/fine_tuning/jobs", "/chat", "/"])
 def test_not_served_under_a_mount(api: Api, mount: str, path: str) -> None:
     refused(api.at(mount).post(path, {"model": CHAT}), *NOWHERE)
 

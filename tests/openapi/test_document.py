@@ -41,6 +41,7 @@ def test_operations(document: Any) -> None:
     both = {(method, mount + path) for mount in (DOCUMENTED, STRICT) for method, path in operations}
     kept = f"{STRICT}/responses/{{id}}"
     strict = {("post", f"{STRICT}/responses"), ("post", f"{kept}/cancel")}
+    strict |= {("post", "/v1/completions"), ("post", "/v1/moderations"), ("post", "/v1/tokenize")}
     strict |= {("post", "/v1/messages"), ("post", "/v1/messages/count_tokens")}
     assert found == both | strict | {("get", kept), ("delete", kept)}
 

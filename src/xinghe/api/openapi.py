@@ -36,7 +36,7 @@ OF_BODIES = {
     Errors.TOKEN_QUOTA_EXCEEDED, Errors.TPM_RATE_LIMIT, Errors.PREEMPTIBLE_RATE_LIMIT,
 }  # fmt: skip
 """Of what costs Tokens."""
-CONVERSING = {"chat", "responses", "messages", "count_tokens"}
+CONVERSING = {"chat", "completions", "responses", "messages", "count_tokens"}
 OF_CONVERSATIONS = {Errors.INVALID_MESSAGES, Errors.SYSTEM_UNSAFE, Errors.FUNCTIONS_UNSAFE}
 
 

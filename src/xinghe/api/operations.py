@@ -27,6 +27,7 @@ from xinghe.api.account.schema import (
 from xinghe.api.chat.check import ChatCheck
 from xinghe.api.chat.response import ChatCompletion, ChatCompletionChunk
 from xinghe.api.chat.schema import CHAT
+from xinghe.api.completions.schema import COMPLETION_ERRORS, COMPLETIONS, TextCompletion
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import EMBEDDINGS, EmbeddingList
 from xinghe.api.error_form import OPENAI_ERRORS, ErrorForm
@@ -36,10 +37,12 @@ from xinghe.api.messages.errors import MESSAGE_ERRORS
 from xinghe.api.messages.response import AnsweredMessage, CountedTokens, MessageStreamEvent
 from xinghe.api.messages.schema import COUNT, MESSAGES
 from xinghe.api.models import Model, ModelList
+from xinghe.api.moderations.schema import MODERATIONS, Moderation
 from xinghe.api.rerank import RERANK, Ranking
 from xinghe.api.responses.answer import Deleted, Response, ResponseEvent
 from xinghe.api.responses.errors import RESPONSES_ERRORS
 from xinghe.api.responses.schema import RESPONSES
+from xinghe.api.tokenize.schema import TOKENIZE, Tokenized
 from xinghe.api.validation import Form
 
 CALL = ("model.call",)
@@ -83,6 +86,19 @@ OPERATIONS = (
     Operation(
         "chat_check", "POST", "/chat/completions/check", "Whether a chat would be taken.",
         ChatCheck, CHAT, free=True,
+    ),
+    Operation(
+        "completions", "POST", "/completions", "Answer a text, in OpenAI's older form.",
+        TextCompletion, {Dialect.OPENAI: COMPLETIONS}, TextCompletion,
+        dialects=(Dialect.OPENAI,), errors=COMPLETION_ERRORS,
+    ),
+    Operation(
+        "moderations", "POST", "/moderations", "What moderation finds in texts.",
+        Moderation, {Dialect.OPENAI: MODERATIONS}, free=True, dialects=(Dialect.OPENAI,),
+    ),
+    Operation(
+        "tokenize", "POST", "/tokenize", "The tokens of a text or a conversation.",
+        Tokenized, {Dialect.OPENAI: TOKENIZE}, free=True, dialects=(Dialect.OPENAI,),
     ),
     Operation(
         "responses", "POST", "/responses", "Answer a conversation, item by item.",

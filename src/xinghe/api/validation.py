@@ -232,6 +232,19 @@ async def parse_request(
     that were dropped. Such a body is refused before its model is looked for, unless the caller
     says that it need not be `whole`, and refuses it in words of its own.
     """
+    parsed = await parse_body(form, exchange, server, whole=whole)
+    name = form.shape.default_model if parsed.model is None else parsed.model
+    serving = live.now
+    card = _card(name, kind, serving.catalog, exchange.principal)
+    exchange.begin(serving, card)
+    exchange.model = str(name)
+    return parsed, card
+
+
+async def parse_body(
+    form: Form[T], exchange: Exchange, server: Server, *, whole: bool = True
+) -> ParsedBody[T]:
+    """The same of a request that no model serves."""
     body = await read_body(exchange, server)
     exchange.body = None  # what was decoded is enough to hold
     text = body.text
@@ -240,12 +253,7 @@ async def parse_request(
     if whole:
         check_whole(exchange)
     exchange.body_read_at = time.perf_counter()
-    name = form.shape.default_model if parsed.model is None else parsed.model
-    serving = live.now
-    card = _card(name, kind, serving.catalog, exchange.principal)
-    exchange.begin(serving, card)
-    exchange.model = str(name)
-    return parsed, card
+    return parsed
 
 
 def _card(name: Any, kind: Kind, catalog: Catalog, principal: Principal) -> ModelCard:

@@ -80,6 +80,15 @@ class ChatDeployment:
         except EngineFailed as error:
             raise self._failed(error) from error
 
+    async def tokens(self, asked: str | Sequence[Message], *, framed: bool) -> list[int] | None:
+        """As `Engine.tokens`. Raises `DispatchFailed`."""
+        try:
+            return await self.engine.tokens(asked, framed=framed)
+        except EngineAway as error:
+            raise self._away(error) from error
+        except EngineFailed as error:
+            raise self._failed(error) from error
+
     async def run(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         """Run one pass once the engine has room for it.
 

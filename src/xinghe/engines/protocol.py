@@ -171,6 +171,14 @@ class Engine(Protocol):
         only where the engine is held to grammars.
         """
 
+    async def tokens(
+        self, asked: str | Sequence[Message], *, framed: bool = True
+    ) -> list[int] | None:
+        """The tokens of a text, or of a conversation without pictures; `None`: it tells none.
+
+        `framed`: a text with those that stand around a prompt. Raises `EngineError`.
+        """
+
     def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         """Run one pass, tried again as long as it has not begun. Raises `EngineError`."""
 

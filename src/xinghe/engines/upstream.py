@@ -134,6 +134,9 @@ class UpstreamEngine:
             thinks=self._deployment.opens_thought,
         )
 
+    async def tokens(self, _: str | Sequence[Message], *, framed: bool = True) -> list[int] | None:
+        return None  # each server has a form of its own for that, most have none
+
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         body = self._body(request)
         head = head_of(body) if self._pool.several else None

@@ -175,6 +175,18 @@ class LlamaCppEngine:
                 return await self._prompts.render(messages, opening)
         raise AssertionError("unreachable")
 
+    async def tokens(
+        self, asked: str | Sequence[Message], *, framed: bool = True
+    ) -> list[int] | None:
+        for one in tries(PAUSES, EngineUnavailable, _unavailable):
+            async with one:
+                await self._wait_for_child()
+                if isinstance(asked, str):
+                    return await self._prompts.tokens(asked, framed=framed)
+                found: Any = (await self._prompts.render(asked, "")).payload
+                return found if isinstance(found, list) else None
+        raise AssertionError("unreachable")
+
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         for one in tries(PAUSES, EngineUnavailable, _unavailable):
             async with one, aclosing(self._generate(request)) as batches:

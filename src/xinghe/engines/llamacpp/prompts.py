@@ -102,6 +102,16 @@ class Prompts:
             thinks=rendered.prompt.rstrip().endswith(OPEN),  # as of a model that always thinks
         )
 
+    async def tokens(self, text: str, *, framed: bool) -> list[int]:
+        """Those of a text, in which nothing is special."""
+        specials = await self._specials()
+        pieces = await _gathered(specials.pieces(specials.marked(text)))
+        tokens = await self._tokens(pieces)
+        if framed:
+            return tokens
+        frame = await self._framed()
+        return tokens[len(frame.before) : len(tokens) - len(frame.after)]
+
     async def aclose(self) -> None:
         if self._vision is not None:
             await self._vision.aclose()
@@ -117,11 +127,14 @@ class Prompts:
         """The tokens of a prompt; none is made of characters from both sides of a cut."""
         if len(pieces) == 1:
             return await self._tokenize(pieces[0], framed=True)
+        frame = await self._framed()
+        return frame.tokens(await self._tokenize(frame.content(pieces), framed=False))
+
+    async def _framed(self) -> Frame:
         if self._frame is None:
             probes = (self._tokenize(text, framed=framed) for text, framed in PROBES)
             self._frame = Frame.of(await asyncio.gather(*probes))
-        frame = self._frame
-        return frame.tokens(await self._tokenize(frame.content(pieces), framed=False))
+        return self._frame
 
     async def _tokenize(self, content: str | list[str | int], *, framed: bool) -> list[int]:
         body = {"content": content, "add_special": framed, "parse_special": True}

@@ -1,0 +1,137 @@
+"""What `POST /v1/completions` takes and answers: OpenAI's older form, of one text."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from xinghe.api.chat.response import CompletionUsage
+from xinghe.api.chat.schema import (
+    ANSWER,
+    INT64,
+    NOT_SERVED,
+    SEED,
+    STOP,
+    TEMPERATURE,
+    TOP_P,
+    UP_TO_4,
+    FrequencyPenalty,
+    LogitBias,
+    LongStop,
+    PenaltyScore,
+    PresencePenalty,
+    Stream,
+    StreamOptions,
+    UpTo8,
+)
+from xinghe.api.error_form import ErrorForm
+from xinghe.api.errors import ApiError, ErrorAnswer, Errors, refuse
+from xinghe.api.validation import AnyUser, Form, ModelName, NotEmpty, OnlyFalse, Request
+
+DEFAULT_TOKENS = 16
+"""Of an answer, as OpenAI has it."""
+PROMPT = "a string that is not empty, or a list of one"
+BEST_OF = "与 n 相同。 The same as n."
+
+
+class CompletionRequest(Request, kw_only=True):
+    """The prompt is asked as what a user says: the models chat, and continue no text."""
+
+    model: ModelName
+    temperature: Annotated[float, Meta(ge=0, le=2, description=TEMPERATURE)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1, description=TOP_P)] | None = None
+    penalty_score: PenaltyScore | None = None
+    frequency_penalty: FrequencyPenalty | None = None
+    presence_penalty: PresencePenalty | None = None
+    seed: Annotated[int, Meta(ge=-INT64 - 1, le=INT64, description=SEED)] | None = None
+    max_tokens: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=INT64,
+                description=ANSWER,
+                extra_json_schema={"default": DEFAULT_TOKENS},
+            ),
+        ]
+        | None
+    ) = None
+    n: UpTo8 | None = None
+    best_of: Annotated[int, Meta(ge=1, le=8, description=BEST_OF)] | None = None
+    echo: Annotated[OnlyFalse, Meta(description=NOT_SERVED)] | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=5, description=NOT_SERVED)] | None = None
+    suffix: Annotated[str, Meta(description=NOT_SERVED)] | None = None
+    logit_bias: LogitBias | None = None
+    stream: Stream | None = None
+    stream_options: StreamOptions | None = None
+    stop: (
+        Annotated[LongStop | Annotated[list[LongStop], UP_TO_4], Meta(description=STOP)] | None
+    ) = None
+    prompt: Annotated[
+        NotEmpty | Annotated[list[NotEmpty], Meta(min_length=1, max_length=1)],
+        Meta(description="要问的话。 What is asked.", extra={"allowed": PROMPT}),
+    ]
+    user: AnyUser | None = None
+    user_id: AnyUser | None = None
+
+    @classmethod
+    def refusal(cls, path: str, value: Any, allowed: str) -> ApiError:
+        """Token ids are named as such."""
+        inner = value if path == "prompt[0]" else value[:1] if isinstance(value, list) else ()
+        first = inner[0] if isinstance(inner, list) and inner else inner
+        if path in {"prompt", "prompt[0]"} and type(first) is int:
+            return refuse("prompt", [], f"{PROMPT}; token ids are not taken, send the text itself")
+        return super().refusal(path, value, allowed)
+
+
+COMPLETIONS: Form[CompletionRequest] = Form(CompletionRequest)
+
+
+class TextChoice(msgspec.Struct):
+    """`finish_reason` is null until the last chunk of a stream."""
+
+    text: str
+    index: int
+    logprobs: None
+    finish_reason: str | None
+
+
+class TextCompletion(msgspec.Struct):
+    """An answer, or an event of a stream, whose last has usage and no choices if that is asked."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[TextChoice]
+    usage: CompletionUsage | UnsetType | None = UNSET
+
+
+class CompletionErrors(ErrorForm):
+    """OpenAI's: what is called messages where answers are made is the prompt here."""
+
+    def body(self, error: ApiError, request_id: str) -> ErrorAnswer:
+        answer = error.body(request_id)
+        if answer.error.param == "messages":
+            answer.error.param = "prompt"
+        return answer
+
+
+COMPLETION_ERRORS = CompletionErrors()
+
+
+def check_served(request: CompletionRequest) -> None:
+    """Raises `ApiError` for what chatting engines have not."""
+    for name, none in (("suffix", ("", None)), ("logprobs", (None,)), ("echo", (False, None))):
+        if getattr(request, name) not in none:
+            raise ApiError(
+                Errors.UNSUPPORTED_PARAMETER,
+                f"{name} is not supported: the prompt is asked of a model that chats",
+                param=name,
+            )
+    if request.best_of not in (None, request.n or 1):
+        raise ApiError(
+            Errors.UNSUPPORTED_PARAMETER,
+            f"best_of is {request.best_of}, allowed: {request.n or 1}, as n: none is chosen",
+            param="best_of",
+        )
