@@ -173,7 +173,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
     begun: it goes before all that wait. What an engine has read for the `account` that asks is read
     again for no other (`None`: for none). Nobody sees a `whole` one before its end. One that
     `has_stand_in` another deployment would take: it waits for no engine that is away. `thinking` is
-    for an engine that thinks by itself.
+    for an engine that thinks by itself. `logprobs`: how many of the likeliest tokens are told of at
+    the place of each (`None`: nothing is).
     """
 
     request_id: str
@@ -187,13 +188,30 @@ class EngineRequest(msgspec.Struct, frozen=True):
     whole: bool = False
     has_stand_in: bool = False
     thinking: Thinking = Thinking()
+    logprobs: int | None = None
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """A token of an answer, and how likely it was: the natural logarithm of its probability.
+
+    `bytes` may end within a character. `top` are the likeliest at its place, the first first.
+    """
+
+    token: str
+    bytes: bytes
+    logprob: float
+    top: "tuple[TokenLogprob, ...]" = ()
 
 
 class TextDelta(msgspec.Struct, frozen=True):
-    """A fragment of the answer, and how many tokens it took."""
+    """A fragment of the answer, and how many tokens it took.
+
+    `logprobs` tells of its tokens, where they were asked for.
+    """
 
     text: str
     tokens: int = 1
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class ReasoningDelta(msgspec.Struct, frozen=True):

@@ -85,7 +85,9 @@ class Answered:
     @property
     def reason(self) -> FinishReason | None:
         found = [delta.reason for delta in self.deltas if isinstance(delta, FinishDelta)]
-        assert not found or self.deltas[-1] == FinishDelta(found[0])
+        assert not found or self.deltas[-1:] == [
+            delta for delta in self.deltas if isinstance(delta, FinishDelta)
+        ]
         return found[0] if found else None
 
     @property

@@ -24,7 +24,8 @@ PLAIN = "scripted-plain"
 """The same, and the model's card has nothing but text, either."""
 
 STEERED = "scripted-steered"
-"""Its upstream thinks by itself, and is told whether to in every form that there is."""
+"""Its upstream thinks by itself, and is told whether to in every form that there is; it tells how
+likely its tokens were."""
 
 R1 = "scripted-r1"
 """Its upstream's template opens the thought, so the text has the closing tag only."""
@@ -92,6 +93,7 @@ url = "{url}"
 key = "sk-upstream"
 model = "steered"
 context = 131072
+logprobs = true
 thinking_fields = [
     "enable_thinking", "chat_template_kwargs", "thinking", "thinking_budget", "reasoning_effort",
 ]

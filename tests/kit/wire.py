@@ -44,7 +44,10 @@ def _events(script: Script, request: dict[str, Any]) -> Iterator[Event]:
         return line.encode()
 
     def choice(delta: dict[str, Any], reason: str | None = None) -> list[dict[str, Any]]:
-        return [{"index": 0, "delta": delta, "finish_reason": reason}]
+        said = {"index": 0, "delta": delta, "finish_reason": reason}
+        if request.get("logprobs") and delta.get("content"):
+            said["logprobs"] = {"content": [_likely(delta["content"], request["top_logprobs"])]}
+        return [said]
 
     pieces, reason = _bounded(script, request)
     yield Event(event(choice({"role": "assistant", "content": ""})))
@@ -54,6 +57,12 @@ def _events(script: Script, request: dict[str, Any]) -> Iterator[Event]:
     if with_usage:
         yield Event(event([], _usage(script, pieces)))
     yield Event(b"data: [DONE]\r\n\r\n" if script.wire == "crlf" else b"data: [DONE]\n\n")
+
+
+def _likely(token: str, others: int) -> dict[str, Any]:
+    told = {"token": token, "logprob": -0.5, "bytes": list(token.encode())}
+    top = [{"token": f"{at}", "logprob": -1.0 * at, "bytes": None} for at in range(others)]
+    return told | {"top_logprobs": top}
 
 
 def completion(script: Script, request: dict[str, Any]) -> dict[str, Any]:

@@ -95,6 +95,8 @@ class UpstreamDeployment(
     """Where it reads the thoughts behind earlier answers; `none`: they are left out."""
     thinking_fields: frozenset[ThinkingField] = frozenset()
     """In which fields it is told whether, and for how long, to think."""
+    logprobs: bool = False
+    """Whether it tells how likely its tokens were."""
     stream_options: bool = True
     """Whether it is asked for its usage."""
     sampling: frozenset[Drawn] = frozenset(get_args(Drawn))

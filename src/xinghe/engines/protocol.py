@@ -100,6 +100,7 @@ class Abilities(msgspec.Struct, frozen=True):
     `constraints`: what holds it while it generates: an llguidance grammar, a JSON Schema, or
     nothing. `tools`: it calls tools. `thinks`: it may give a chain of thought, as deltas of their
     own or between tags. `vision`: it reads pictures. `steered`: it can be told whether to think.
+    `logprobs`: it tells how likely its tokens were.
     """
 
     constraints: Literal["grammar", "schema", "none"]
@@ -107,6 +108,7 @@ class Abilities(msgspec.Struct, frozen=True):
     thinks: bool
     vision: bool
     steered: bool = False
+    logprobs: bool = False
 
 
 class AdmissionQueue(Protocol):

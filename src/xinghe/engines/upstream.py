@@ -85,6 +85,7 @@ class UpstreamEngine:
             thinks=deployment.thinks or deployment.opens_thought,
             vision=deployment.vision,
             steered=bool(deployment.thinking_fields - {"thinking_budget"}),
+            logprobs=deployment.logprobs,
         )
         self._deployment = deployment
         self._pool: Pool = Pool(name, deployment, before._pool if before else None)
@@ -231,6 +232,8 @@ class UpstreamEngine:
             body["stream_options"] = {"include_usage": True}
         if request.constraint is not None and deployment.structure == "json_schema":
             body["response_format"] = wire_format(request.constraint)
+        if request.logprobs is not None:
+            body |= {"logprobs": True, "top_logprobs": request.logprobs}
         body |= wire_thinking(request.thinking, deployment.thinking_fields)
         assert isinstance(request.prompt.payload, dict)
         return body | request.prompt.payload | deployment.extra

@@ -53,7 +53,7 @@ class GenerationRequest(msgspec.Struct, frozen=True):
     `structure`, the answer is JSON; with `tools`, it may be calls. `search_budget` is how many
     tokens of what a search finds the engine reads. `account` is the one that asks. `whole`: nobody
     sees any of it before its end. `has_stand_in`: another deployment would take it. `asked` is what
-    the request says of the chain of thought.
+    the request says of the chain of thought, and `logprobs` of those of the answer's tokens.
     """
 
     request_id: str
@@ -72,6 +72,7 @@ class GenerationRequest(msgspec.Struct, frozen=True):
     whole: bool = False
     has_stand_in: bool = False
     asked: Thinking = Thinking()
+    logprobs: int | None = None
 
     @property
     def thinks_first(self) -> bool:

@@ -25,6 +25,7 @@ from xinghe.dispatch import DispatchFailed
 from xinghe.engines import Batch, portions
 from xinghe.generation.filter import OutputFilter
 from xinghe.generation.json_check import GrammarCheck, InvalidOutput, JsonUnescape, SchemaCheck
+from xinghe.generation.logprobs import Logprobs
 from xinghe.generation.moderation import Review
 from xinghe.generation.planning import GenerationContext, GenerationRequest, Pass
 from xinghe.generation.reasoning_parser import ReasoningParser, as_thought
@@ -99,8 +100,9 @@ class PassRunner(msgspec.Struct):
         max_tokens = self.request.max_tokens + thinking
         for attempt in range(ATTEMPTS):
             sampling = _drawn_again(laid_out.sampling, attempt)
-            engine_request = self._engine_request(
-                laid_out.prompt, sampling, max_tokens, laid_out.constraint
+            engine_request = replace(
+                self._engine_request(laid_out.prompt, sampling, max_tokens, laid_out.constraint),
+                logprobs=self.request.logprobs,
             )
             self.shown = self.spoken = False
             processors = self._processors(laid_out, thinking, stops)
@@ -194,6 +196,9 @@ class PassRunner(msgspec.Struct):
         self, laid_out: Pass, thinking: int, stops: Sequence[str]
     ) -> list[OutputProcessor]:
         processors = self._parsers(laid_out.prompt, laid_out.constraint, thinking=thinking > 0)
+        logprobs = None if self.request.logprobs is None else Logprobs()
+        if logprobs is not None:
+            processors.insert(0, logprobs.take)
         made, thought = self.usage.completion_tokens, self.usage.reasoning_tokens
         processors.append(
             UsageCounter(
@@ -225,6 +230,8 @@ class PassRunner(msgspec.Struct):
         if laid_out.structure is not None:
             held = self.request.keeps_to_grammars and laid_out.structure.exact
             processors.append(SchemaCheck(laid_out.structure.check, whole=not held))
+        if logprobs is not None:
+            processors.append(logprobs.give)
         return processors
 
     def _parsers(

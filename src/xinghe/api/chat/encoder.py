@@ -1,9 +1,11 @@
 """A stream in the two dialects. Chunks are spliced: escaped text into a prebuilt frame."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from xinghe.api.chat.request import ChatRequest
-from xinghe.api.chat.response import FINISH_REASONS, CompletionUsage, SearchResult
+from xinghe.api.chat.response import FINISH_REASONS, ChoiceLogprobs, CompletionUsage, SearchResult
 from xinghe.api.dialect import Dialect
 from xinghe.api.error_form import OPENAI_ERRORS
 from xinghe.api.exchange import Exchange
@@ -15,6 +17,7 @@ from xinghe.core import (
     SearchingDelta,
     SourcesDelta,
     TextDelta,
+    TokenLogprob,
     ToolCallDelta,
     Usage,
 )
@@ -66,7 +69,7 @@ class StreamEncoder:
         """The `search_results`, ready for the chunks that carry them."""
         self._shown = False
         """Whether a chunk with content has left, with sources."""
-        self._held: str | None = None
+        self._held: tuple[str, Sequence[TokenLogprob]] | None = None
         """With sources, a piece is kept back until it is known whether it is the last."""
         self._searched = request.search is not None
         self._opened = False
@@ -79,10 +82,10 @@ class StreamEncoder:
             events.append(self._opening(deltas))
         for delta in deltas:
             match delta:
-                case TextDelta(text, _) if not self._searched:
+                case TextDelta(text, _, ()) if not self._searched:
                     events += (self._before, _encode(text), self._after)
-                case TextDelta(text, _):
-                    events.append(self._hold_back(text))
+                case TextDelta():
+                    events.append(self._said(delta))
                 case ReasoningDelta(text, _):
                     events += (self._before, b'"","reasoning_content":', _encode(text), self._after)
                 case RefusalDelta(text, _):
@@ -116,17 +119,30 @@ class StreamEncoder:
             said = b'"","refusal":' + said
         return self._before + said + self._after
 
-    def _hold_back(self, text: str | None) -> bytes:
+    def _said(self, delta: TextDelta) -> bytes:
+        """A piece that has sources or tokens to tell of."""
+        if self._searched:
+            return self._hold_back(delta.text, delta.logprobs)
+        return self._likely(delta.text, delta.logprobs)
+
+    def _likely(self, text: str, tokens: Sequence[TokenLogprob], results: bytes = b"") -> bytes:
+        """A piece with how likely its tokens were."""
+        told = b'},"logprobs":' + _encode(ChoiceLogprobs.of(tokens)) + b',"finish_reason":null}]'
+        return self._before + _encode(text) + told + results + self._end
+
+    def _hold_back(self, text: str | None, tokens: Sequence[TokenLogprob] = ()) -> bytes:
         """The piece that was kept, now that the next is here (`None`: it was the last)."""
-        if text == "":
+        if text == "" and not tokens:
             return b""
-        kept, self._held = self._held, text
+        kept, self._held = self._held, None if text is None else (text, tokens)
         if kept is None:
             return b""
         ends = text is None
         results = self._results if ends or not self._shown else b""
         self._shown = True
-        return self._before + _encode(kept) + self._goes_on + b"}]" + results + self._end
+        if kept[1]:
+            return self._likely(*kept, results)
+        return self._before + _encode(kept[0]) + self._goes_on + b"}]" + results + self._end
 
     def _finish(self, finish: FinishDelta) -> bytes:
         safety = b""

@@ -65,8 +65,6 @@ async def read_request(
             raise refuse("stop", body.stop, "nothing while response_format asks for JSON")
         if tools is not None and tools.choice == "required":
             raise refuse("tool_choice", body.tool_choice, "auto or none with a response_format")
-    if body.logprobs:
-        raise refuse("logprobs", body.logprobs, "false")
     messages = await read_messages(body, model, card, dialect, able)
     return ChatRequest(
         model=model,
@@ -95,6 +93,7 @@ async def read_request(
         ignored=tuple(ignored),
         adjusted=tuple(adjusted),
         n=body.n or 1,
+        logprobs=_logprobs(body, dialect),
     )
 
 
@@ -143,6 +142,15 @@ def _sampling(body: ChatBody, card: ModelCard, dialect: Dialect, ignored: list[s
         ignored += [name for name in sent if name in card.ignores]
         chosen = {name: value for name, value in chosen.items() if name not in card.ignores}
     return Sampling(**chosen)
+
+
+def _logprobs(body: ChatBody, dialect: Dialect) -> int | None:
+    """How many likely tokens are to be told of beside each; `None`: of none, nor of itself."""
+    if body.logprobs and dialect is Dialect.DOCUMENTED:
+        raise refuse("logprobs", body.logprobs, "false")
+    if body.top_logprobs and not body.logprobs:
+        raise refuse("top_logprobs", body.top_logprobs, "only together with logprobs: true")
+    return (body.top_logprobs or 0) if body.logprobs else None
 
 
 def _tools(body: ChatBody) -> ToolUse | None:

@@ -52,7 +52,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
     themselves, in the parameters `switches`. `user` is the end user's id, empty if none;
     `functions` is the JSON text of the tools, to be moderated. `wants` names what the request asks
     of the model, by parameter; `ignored` names parameters that had no effect, `adjusted` those that
-    were brought into range. `n` answers are wanted.
+    were brought into range. `n` answers are wanted, and with
+    `logprobs`, how likely their tokens were, and so many others at the place of each.
     """
 
     model: str
@@ -77,6 +78,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
     ignored: tuple[str, ...]
     adjusted: tuple[str, ...] = ()
     n: int = 1
+    logprobs: int | None = None
     fields: Fields = Fields()
 
     @property

@@ -26,6 +26,7 @@ from xinghe.core import (
     Source,
     SourcesDelta,
     TextDelta,
+    TokenLogprob,
     ToolCall,
     ToolCallDelta,
     Usage,
@@ -121,6 +122,39 @@ class AnswerMessage(msgspec.Struct):
     refusal: str | UnsetType | None = UNSET
 
 
+class LikelyToken(msgspec.Struct):
+    """A token and the natural logarithm of its probability; `bytes` may end within a character."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class AnswerToken(LikelyToken):
+    """A token of the answer; `top_logprobs` are the likeliest in its place, as many as asked."""
+
+    top_logprobs: list[LikelyToken]
+
+
+class ChoiceLogprobs(msgspec.Struct):
+    """How likely the tokens of `content` were; null where not asked for."""
+
+    content: list[AnswerToken]
+    refusal: None = None
+
+    @classmethod
+    def of(cls, tokens: Sequence[TokenLogprob]) -> ChoiceLogprobs:
+        return cls([
+            AnswerToken(
+                each.token,
+                each.logprob,
+                list(each.bytes),
+                [LikelyToken(one.token, one.logprob, list(one.bytes)) for one in each.top],
+            )
+            for each in tokens
+        ])  # fmt: skip
+
+
 class Choice(msgspec.Struct):
     """`flag` and `ban_round` (safety) at the documented mounts, `logprobs` at `/v1`."""
 
@@ -129,7 +163,7 @@ class Choice(msgspec.Struct):
     finish_reason: str
     flag: int | UnsetType = UNSET
     ban_round: int | UnsetType = UNSET
-    logprobs: UnsetType | None = UNSET
+    logprobs: ChoiceLogprobs | UnsetType | None = UNSET
 
 
 class ChatCompletion(msgspec.Struct):
@@ -181,7 +215,7 @@ class ChunkChoice(msgspec.Struct):
     finish_reason: str | None
     flag: int | UnsetType = UNSET
     ban_round: int | UnsetType = UNSET
-    logprobs: UnsetType | None = UNSET
+    logprobs: ChoiceLogprobs | UnsetType | None = UNSET
     delta_tag: Literal["search_status"] | UnsetType = UNSET
 
 
@@ -204,7 +238,7 @@ def completion(
     # Section 5.7's sample reads the thoughts of a model that reasons unguarded.
     reasons = Capability.REASONING in request.card.capabilities
     choices = [
-        _choice(number, each, exchange.dialect, reasons=reasons)
+        _choice(number, each, request, exchange.dialect, reasons=reasons)
         for number, each in enumerate(accumulated)
     ]
     sources = next((each.sources for each in accumulated if each.sources is not None), None)
@@ -223,7 +257,9 @@ def completion(
     )
 
 
-def _choice(number: int, answer: Accumulator, dialect: Dialect, *, reasons: bool) -> Choice:
+def _choice(
+    number: int, answer: Accumulator, request: ChatRequest, dialect: Dialect, *, reasons: bool
+) -> Choice:
     openai = dialect is Dialect.OPENAI
     text, thought, refusal = answer.text, answer.thought, answer.refusal
     if not openai:
@@ -240,13 +276,14 @@ def _choice(number: int, answer: Accumulator, dialect: Dialect, *, reasons: bool
         refusal=(refusal or None) if openai else UNSET,
     )
     finish = answer.finish
+    told = ChoiceLogprobs.of(answer.logprobs) if request.logprobs is not None else None
     return Choice(
         index=number,
         message=message,
         finish_reason=FINISH_REASONS[dialect][finish.reason],
         flag=UNSET if openai else finish.flag,
         ban_round=UNSET if openai or not finish.flag else finish.ban_round,
-        logprobs=None if openai else UNSET,
+        logprobs=told if openai else UNSET,
     )
 
 
@@ -265,6 +302,12 @@ class Accumulator(msgspec.Struct):
     _texts: list[str] = []
     _refusals: list[str] = []
     _calls: dict[int, tuple[str, str, list[str]]] = {}
+
+    @property
+    def logprobs(self) -> list[TokenLogprob]:
+        """What is told of the tokens of the text."""
+        texts = (each for each in self.deltas if isinstance(each, TextDelta))
+        return [token for text in texts for token in text.logprobs]
 
     def forget(self) -> None:
         """Forget the answer, which is made anew; what it rests on stays."""

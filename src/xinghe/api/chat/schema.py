@@ -74,6 +74,19 @@ EnableThinking = Annotated[
 ]
 N = Annotated[int, _between(1, 1, "只支持一个回答。 One answer a request.")]
 UpTo8 = Annotated[int, _between(1, 8, "几个回答，默认 1。 How many answers; 1 by default.")]
+UpTo20 = Annotated[
+    int,
+    _between(
+        0,
+        20,
+        "每个位置给出几个最可能的 token，只能与 logprobs: true 一起。 "
+        "How many of the likeliest tokens are told of at each place; only with logprobs: true.",
+    ),
+]
+Likely = Annotated[
+    bool,
+    _about("给出回答里每个 token 的对数概率。 Tell how likely the answer's tokens were."),
+]
 TopLogprobs = Annotated[int, _between(0, 0, NOT_SERVED)]
 Logprobs = Annotated[OnlyFalse, Meta(description=NOT_SERVED)]
 Stream = Annotated[bool, _about("以 SSE 流式返回。 Answer as server-sent events.")]
@@ -310,6 +323,8 @@ class ChatRequestOpenai(ChatBody, kw_only=True):
     max_tokens: Annotated[int, _between(1, INT64, ANSWER)] | None = None
     stop: Annotated[LongStop | Annotated[list[LongStop], UP_TO_4], _about(STOP)] | None = None
     n: UpTo8 | None = None
+    logprobs: Likely | None = None
+    top_logprobs: UpTo20 | None = None
     user: AnyUser | None = None
     user_id: AnyUser | None = None
     messages: Annotated[list[OpenAIMessage], Meta(min_length=1, description=MESSAGES)]

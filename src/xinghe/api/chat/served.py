@@ -43,7 +43,8 @@ class Served(msgspec.Struct, frozen=True):
         """
         blind = request.shows and not self.engine.abilities.vision
         lacks = {capability for _, capability in request.wants} - self.able
-        return not lacks and not (blind and own.engine.abilities.vision)
+        mute = request.logprobs is not None and not self.engine.abilities.logprobs
+        return not lacks and not mute and not (blind and own.engine.abilities.vision)
 
 
 def cut_to_fit(

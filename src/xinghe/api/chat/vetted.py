@@ -23,6 +23,9 @@ LONGEST = 200
 
 def check_wanted(request: ChatRequest, served: Served, dialect: Dialect) -> None:
     """Raises `ApiError` for what the model cannot do there."""
+    if request.logprobs is not None and not served.engine.abilities.logprobs:
+        text = f"logprobs is not supported: what serves {request.model} does not tell them"
+        raise ApiError(Errors.UNSUPPORTED_PARAMETER, text, param="logprobs")
     for param, capability in request.wants:
         if capability not in served.able:
             raise forbid(dialect, request.model, param, capability)

@@ -209,6 +209,7 @@ class ChatWork(msgspec.Struct, eq=False):
             whole=not self.stream,
             has_stand_in=self._chain.has_stand_in(self._stands_in),
             asked=request.asked,
+            logprobs=request.logprobs,
         )
 
     async def _refusal(self, unsafe: FinishDelta) -> list[Batch]:

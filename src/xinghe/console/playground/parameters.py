@@ -19,6 +19,8 @@ APART = {"tools", "tool_choice", "parallel_tool_calls", "response_format"}
 """What has a form of its own on the page."""
 OTHER_NAMES = {
     "n",
+    "logprobs",
+    "top_logprobs",
     "max_tokens",
     "enable_thinking",
     "thinking",
@@ -29,7 +31,7 @@ OTHER_NAMES = {
     "reference_number",
 }
 """Other names of the same, what is told to nobody here, and what has gone out of use; and further
-answers, for which the page has no room."""
+answers and what is told of tokens, for which the page has no room."""
 EXACT = 2**53 - 1
 """Beyond it, a browser's numbers are not exact."""
 NEEDS = {

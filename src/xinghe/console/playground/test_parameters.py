@@ -32,7 +32,7 @@ from xinghe.console.playground.programs import NOT_OF_THE_CLIENT
 
 CODE = "/console/playground/code"
 NASTY = "a'b\"c\\d$(echo x)`y`\n<i>&amp;\u2028</code>é"
-SINGLE = {"top_logprobs", "logprobs", "logit_bias", "functions", "web_search"}
+SINGLE = {"logit_bias", "functions", "web_search"}
 """What has one value only, or is an object whose fields stand on the page."""
 
 

@@ -15,16 +15,13 @@ from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import (
     Delta,
     EngineRequest,
-    FinishDelta,
-    FinishReason,
     Message,
     PrefillDelta,
     Prompt,
-    TextDelta,
     ToolUse,
-    UsageDelta,
 )
 from xinghe.engines.llamacpp.admission import ContextAdmissionQueue
+from xinghe.engines.llamacpp.events import Read, translate
 from xinghe.engines.llamacpp.occupancy import Occupancy
 from xinghe.engines.llamacpp.prefill import PrefillScheduler, Work
 from xinghe.engines.llamacpp.prompts import Prompts
@@ -34,7 +31,6 @@ from xinghe.engines.protocol import Abilities, Batch, EngineAway, EngineFailed, 
 from xinghe.outbound import (
     PAUSES,
     RETRY_AFTER,
-    UNREADABLE,
     CallFailed,
     Client,
     EventStream,
@@ -65,37 +61,6 @@ GRAMMAR_PREFIX = "%llguidance {}\n"
 """What tells llama.cpp that a grammar is Lark for llguidance and not its own notation."""
 
 
-class _Timings(msgspec.Struct):
-    """`cache_n`: prompt tokens that were not read again."""
-
-    cache_n: int = 0
-
-
-class _Read(msgspec.Struct):
-    """The answer of `/completion` where nothing was to be written."""
-
-    timings: _Timings
-
-
-class _Event(msgspec.Struct):
-    """One event of `/completion`; `tokens_predicted` is a running total.
-
-    `tokens` are the last of them: those that end no character are left out.
-    """
-
-    content: str = ""
-    tokens: list[int] = []
-    stop: bool = False
-    stop_type: str = ""
-    tokens_predicted: int = 0
-    tokens_evaluated: int = 0
-    timings: _Timings | None = None
-    error: Any = None
-
-
-_event = msgspec.json.Decoder(_Event).decode
-
-
 class LlamaCppEngine:
     """Speaks to one child; the supervisor says where it listens, anew after each restart.
 
@@ -111,7 +76,11 @@ class LlamaCppEngine:
         vision = bool(deployment.mmproj)
         self.served_by = served_by
         self.abilities = Abilities(
-            constraints="grammar", tools=False, thinks=deployment.thinks, vision=vision
+            constraints="grammar",
+            tools=False,
+            thinks=deployment.thinks,
+            vision=vision,
+            logprobs=True,
         )
         self._repeat_penalty = deployment.repeat_penalty
         self._longest = deployment.longest_wait or None
@@ -220,7 +189,9 @@ class LlamaCppEngine:
                             deltas: list[Delta] = []
                             before = counted
                             for event in events:
-                                counted = _translate(event, counted, slot, cached, deltas)
+                                counted = translate(
+                                    event, counted, slot, cached, deltas, request.logprobs
+                                )
                             if counted > before:
                                 prefill.wrote(work, counted - before)
                             if deltas:
@@ -259,7 +230,7 @@ class LlamaCppEngine:
         if prefill is not self._child.prefill:
             raise EngineUnavailable("the embedded engine was started anew")
 
-    async def _complete(self, slot: Slot, prompt: list[int]) -> _Read:
+    async def _complete(self, slot: Slot, prompt: list[int]) -> Read:
         """Have a slot read a prompt, and answer nothing. Raises `CallFailed`."""
         body = {
             "prompt": prompt,
@@ -270,7 +241,7 @@ class LlamaCppEngine:
             "response_fields": ["timings"],
         }
         with await self._post("/completion", body) as answer:
-            return decoded(await self._watch.during(answer.whole(MOST_ANSWERED)), _Read)
+            return decoded(await self._watch.during(answer.whole(MOST_ANSWERED)), Read)
 
     async def aclose(self) -> None:
         self._watch.close()
@@ -294,6 +265,8 @@ class LlamaCppEngine:
             "cache_prompt": slot.reused,
             "return_progress": True,
             "return_tokens": True,
+            # At least one: of none, it tells nothing of the token itself, either.
+            "n_probs": None if request.logprobs is None else max(1, request.logprobs),
             "repeat_penalty": penalty * (sampling.penalty_score or 1.0),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -334,29 +307,3 @@ def _unavailable(error: EngineUnavailable, pause: float | None) -> None:
     log.warning("tried_again", error=str(error), after=pause)
     if pause is None:
         raise EngineAway(str(error), RETRY_AFTER) from None
-
-
-def _translate(
-    data: bytes, counted: int, slot: Slot, cached: int | None, deltas: list[Delta]
-) -> int:
-    """Append what an event says to `deltas`; returns the new running count of tokens."""
-    try:
-        event = _event(data)
-    except UNREADABLE as error:
-        raise EngineFailed(f"an event is unreadable ({type(error).__name__})") from None
-    if event.error is not None:
-        raise EngineFailed("the engine reported an error")
-    written = event.tokens_predicted - counted
-    if written or event.content:
-        deltas.append(TextDelta(event.content, written))
-    if not counted:
-        slot.read()
-    slot.wrote(written, event.tokens[:written])
-    if event.stop:
-        if cached is None and event.timings:
-            cached = event.timings.cache_n
-        deltas.append(UsageDelta(event.tokens_evaluated, event.tokens_predicted, cached or 0))
-        limit = event.stop_type == "limit"
-        deltas.append(FinishDelta(FinishReason.LENGTH if limit else FinishReason.NORMAL))
-        slot.ended()
-    return event.tokens_predicted
