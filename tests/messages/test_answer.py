@@ -21,7 +21,8 @@ def test_text(api: Api, books: Books) -> None:
     assert message["model"] == CHAT
     assert message["usage"] == {
         "input_tokens": 7, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 0,
-        "output_tokens": 3,
+        "output_tokens": 3, "output_tokens_details": None, "server_tool_use": None,
+        "cache_creation": None, "inference_geo": None, "service_tier": "standard",
     }  # fmt: skip
     books.settled()
 

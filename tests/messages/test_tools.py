@@ -37,7 +37,8 @@ def test_call(api: Api, books: Books) -> None:
     text, call, other = message["content"]
     assert text["text"] == "我查一下。"
     assert call == {
-        "type": "tool_use", "id": CALL.id, "name": "weather", "input": {"city": "北京"}
+        "type": "tool_use", "id": CALL.id, "name": "weather", "input": {"city": "北京"},
+        "caller": {"type": "direct"},
     }  # fmt: skip
     assert (other["name"], other["input"]) == ("clock", {})
     books.settled()

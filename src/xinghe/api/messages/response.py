@@ -44,12 +44,19 @@ class ThinkingBlock(msgspec.Struct, tag="thinking"):
     signature: str
 
 
+class Caller(msgspec.Struct, frozen=True):
+    """Who calls: the model itself."""
+
+    type: Literal["direct"] = "direct"
+
+
 class ToolUseBlock(msgspec.Struct, tag="tool_use"):
     """A call that the model asks for."""
 
     id: str
     name: str
     input: dict[str, Any]
+    caller: Caller = Caller()
 
 
 class ServerToolUseBlock(msgspec.Struct, tag="server_tool_use"):
@@ -58,6 +65,7 @@ class ServerToolUseBlock(msgspec.Struct, tag="server_tool_use"):
     id: str
     name: str
     input: dict[str, Any]
+    caller: Caller = Caller()
 
 
 class WebSearchResult(msgspec.Struct, tag="web_search_result"):
@@ -74,6 +82,7 @@ class WebSearchToolResultBlock(msgspec.Struct, tag="web_search_tool_result"):
 
     tool_use_id: str
     content: list[WebSearchResult]
+    caller: Caller = Caller()
 
 
 AnswerBlock = (
@@ -101,8 +110,11 @@ class MessageUsage(msgspec.Struct):
     cache_creation_input_tokens: int
     cache_read_input_tokens: int
     output_tokens: int
-    output_tokens_details: OutputTokensDetails | UnsetType = UNSET
-    server_tool_use: ServerToolUsage | UnsetType = UNSET
+    output_tokens_details: OutputTokensDetails | None
+    server_tool_use: ServerToolUsage | None
+    cache_creation: None = None
+    inference_geo: None = None
+    service_tier: Literal["standard"] = "standard"
 
     @classmethod
     def of(cls, usage: Usage) -> "MessageUsage":
@@ -112,8 +124,8 @@ class MessageUsage(msgspec.Struct):
             cache_creation_input_tokens=0,
             cache_read_input_tokens=usage.cached_tokens,
             output_tokens=usage.completion_tokens,
-            output_tokens_details=OutputTokensDetails(thought) if thought else UNSET,
-            server_tool_use=ServerToolUsage(searches) if searches else UNSET,
+            output_tokens_details=OutputTokensDetails(thought) if thought else None,
+            server_tool_use=ServerToolUsage(searches) if searches else None,
         )
 
 
@@ -150,6 +162,7 @@ class AnsweredMessage(msgspec.Struct, tag_field="type", tag="message"):
     stop_sequence: str | None
     stop_details: RefusalDetails | None
     usage: MessageUsage
+    container: None = None
 
     @classmethod
     def of(
