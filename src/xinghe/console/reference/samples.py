@@ -151,6 +151,27 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "count_tokens": (
         Sample(body={"model": "ernie-3.5-8k", "messages": _user("用一句话介绍北京。")}),
     ),
+    "completions": (
+        Sample(
+            body={"model": "ernie-3.5-8k", "prompt": "用一句话介绍北京。", "max_tokens": 64},
+            client=Client(
+                "completions.create",
+                "print(answer.choices[0].text)",
+                "console.log(answer.choices[0].text);",
+            ),
+        ),
+    ),
+    "moderations": (
+        Sample(
+            body={"input": ["用一句话介绍北京。"]},
+            client=Client(
+                "moderations.create",
+                "print(answer.results[0].flagged)",
+                "console.log(answer.results[0].flagged);",
+            ),
+        ),
+    ),
+    "tokenize": (Sample(body={"model": "ernie-3.5-8k", "prompt": "用一句话介绍北京。"}),),
     "embeddings": (
         Sample(
             body={"model": "bge-large-zh", "input": ["推荐一些美食", "给我讲个故事"]},

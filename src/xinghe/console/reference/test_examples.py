@@ -19,6 +19,7 @@ from xinghe.console.reference.programs import KEY_FROM
 
 RUN = (
     "chat", "chat_check", "responses", "messages", "count_tokens",
+    "completions", "moderations",
     "embeddings", "rerank", "images", "models", "model",
     "account", "entries", "usage", "requests", "request", "bill",
     "subscription", "billing_usage",
@@ -30,6 +31,8 @@ SHOWS = {
     "responses": "你",
     "messages": "你",
     "count_tokens": r'"input_tokens": ?\d',
+    "completions": "你",
+    "moderations": r'"flagged": ?false|False|false',
     "embeddings": r'"embedding"|\d+ \[\s*-?\d',
     "rerank": '"relevance_score"',
     "images": "/images/",

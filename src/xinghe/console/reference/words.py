@@ -34,6 +34,9 @@ GROUPS = (
             "cancel_response": Told("取消正在生成的回答", "Cancel a response at work"),
             "messages": Told("Anthropic 的 Messages", "Messages of Anthropic"),
             "count_tokens": Told("计算提示的 token", "Count a prompt's tokens"),
+            "completions": Told("OpenAI 的旧式补全", "Older completions of OpenAI"),
+            "moderations": Told("内容审核", "Moderation"),
+            "tokenize": Told("文本的 token", "Tokens of a text"),
         },
     ),
     Group(
