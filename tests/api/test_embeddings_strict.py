@@ -98,7 +98,7 @@ def test_token_ids_are_refused_with_what_langchain_needs(strict: Api, value: Any
 
 def test_official_client(server: Server, token: str) -> None:
     with OpenAI(base_url=server.url + STRICT, api_key=token, max_retries=0) as client:
-        made = client.embeddings.create(model="embedding-v1", input=LONG, dimensions=384)
+        made = client.embeddings.create(model="embedding-v1", input="好", dimensions=384)
         assert [len(each.embedding) for each in made.data] == [384]
 
 
