@@ -19,19 +19,18 @@ from xinghe import idempotency
 from xinghe.accounts import Members
 from xinghe.core import MICRO
 from xinghe.idempotency import (
-    DROPPED_ON_THE_WAY,
     ROW_BYTES,
+    TABLE,
     IdempotencyKey,
     IdempotencyStore,
     KeyReused,
     StoredResponse,
-    any_expired,
-    drop_expired,
     find_response,
     store_response,
 )
 from xinghe.settings import Idempotency
 from xinghe.storage import Allowance, Connection, Database, Locks, now
+from xinghe.storage.bounded import DROPPED_ON_THE_WAY
 from xinghe.storage.postgresql.backend import PostgreSQLBackend
 
 MAX = 10_000
@@ -91,8 +90,8 @@ def test_other_places_hold_nothing(connection: Connection, other: IdempotencyKey
 
 def test_one_that_is_too_old_is_gone_at_once(connection: Connection) -> None:
     store_response(connection, key_of("k"), answer(at=5), max_bytes=MAX)
-    assert not any_expired(connection, before=5, max_bytes=MAX)
-    assert any_expired(connection, before=6, max_bytes=MAX)
+    assert not TABLE.any_expired(connection, before=5, max_bytes=MAX)
+    assert TABLE.any_expired(connection, before=6, max_bytes=MAX)
     assert find_response(connection, key_of("k"), since=6) is None
     assert total(connection) == (0, 0)
     store_response(connection, key_of("k"), answer(b"new", at=9), max_bytes=MAX)
@@ -107,7 +106,7 @@ def test_what_is_older_goes_in_batches(connection: Connection) -> None:
     dropped, batches, whole = 0, 0, False
     while not whole:
         before = dropped
-        dropped, whole = drop_expired(
+        dropped, whole = TABLE.drop_expired(
             connection, Allowance(3, math.inf), dropped, before=4, max_bytes=MAX
         )
         assert dropped - before <= 3
@@ -144,7 +143,7 @@ def test_a_smaller_limit_is_reached_step_by_step(connection: Connection) -> None
     assert connection.value("SELECT count(*) FROM kept_answers") == 61 - DROPPED_ON_THE_WAY
     whole = False
     while not whole:
-        _, whole = drop_expired(
+        _, whole = TABLE.drop_expired(
             connection, Allowance(7, math.inf), 0, before=0, max_bytes=ROW_BYTES * 4
         )
     cached, real = total(connection)

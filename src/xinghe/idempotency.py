@@ -6,7 +6,6 @@ What is in flight, what is stored and for how long, and the table `kept_answers`
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,24 +19,20 @@ from xinghe.core import MICRO
 from xinghe.regular import Regular
 from xinghe.settings import Idempotency
 from xinghe.storage import (
-    Allowance,
+    BoundedTable,
     Connection,
     Database,
     DeferredWrites,
     Locks,
     StorageError,
-    in_batches,
     now,
 )
 
 SWEEP_SECONDS = 60.0
 ROW_BYTES = 256
 """What a row takes beside its headers and body, about."""
-DROPPED_ON_THE_WAY = 20
-"""Responses that a new one may push out; what is over the limit then goes in batches."""
 
-_OLDEST = "id = (SELECT min(id) FROM kept_answers)"
-_AGED = "id = (SELECT id FROM kept_answers WHERE at < $1 ORDER BY at LIMIT 1)"
+TABLE = BoundedTable("kept_answers")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.idempotency")
 
@@ -132,11 +127,8 @@ class IdempotencyStore:
 
     async def sweep(self) -> int:
         """Drop what is too old or too much; returns how many. Raises `StorageError`."""
-        before, most = now() - self._lasting, self._max_bytes
-        if not await self._database.read(partial(any_expired, before=before, max_bytes=most)):
-            return 0
-        step = partial(drop_expired, before=before, max_bytes=most)
-        return await in_batches(self._database, step, 0)
+        before = now() - self._lasting
+        return await TABLE.sweep(self._database, before=before, max_bytes=self._max_bytes)
 
 
 class PendingResponse(msgspec.Struct):
@@ -182,9 +174,7 @@ def store_response(
         size,
         response.at,
     )
-    allowance = Allowance(DROPPED_ON_THE_WAY, math.inf)
-    while _total(connection) > max_bytes and allowance.take():
-        _delete(connection, _OLDEST)
+    TABLE.make_room(connection, max_bytes)
 
 
 def find_response(
@@ -200,40 +190,7 @@ def find_response(
         return None
     digest, model, status, headers, body, at = row
     if at < since:
-        _delete(connection, where, *key)
+        TABLE.delete(connection, where, *key)
         return None
     pairs = msgspec.msgpack.decode(headers, type=list[tuple[bytes, bytes]])
     return StoredResponse(digest, model, status, pairs, body, at)
-
-
-def drop_expired(
-    connection: Connection, allowance: Allowance, dropped: int, *, before: int, max_bytes: int
-) -> tuple[int, bool]:
-    """Drop what is older than a moment, then the oldest while all take more than `max_bytes`.
-
-    Returns how many were dropped, with those before, and whether that is all.
-    """
-    while any_expired(connection, before=before, max_bytes=max_bytes):
-        if not allowance.take():
-            return dropped, False
-        gone = _delete(connection, _AGED, before) or _delete(connection, _OLDEST)
-        if not gone:
-            break  # nothing is left to drop, whatever the total says
-        dropped += gone
-    return dropped, True
-
-
-def any_expired(connection: Connection, *, before: int, max_bytes: int) -> bool:
-    """Whether anything is to be dropped."""
-    query = "SELECT EXISTS (SELECT 1 FROM kept_answers WHERE at < $1)"
-    return bool(connection.value(query, before)) or _total(connection) > max_bytes
-
-
-def _total(connection: Connection) -> int:
-    query = "SELECT CAST(sum(bytes) AS BIGINT) FROM kept_answers_total"
-    total: int = connection.value(query)
-    return total
-
-
-def _delete(connection: Connection, where: str, *values: object) -> int:
-    return connection.run(f"DELETE FROM kept_answers WHERE {where}", *values)  # noqa: S608

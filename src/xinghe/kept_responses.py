@@ -14,29 +14,18 @@ import msgspec
 from xinghe.core import MICRO
 from xinghe.regular import Regular
 from xinghe.settings import Responses
-from xinghe.storage import (
-    Allowance,
-    Connection,
-    Database,
-    Locks,
-    StorageError,
-    in_batches,
-    now,
-)
+from xinghe.storage import BoundedTable, Connection, Database, Locks, StorageError, now
 
 DAY = 86400 * MICRO
 SWEEP_SECONDS = 60.0
 ROW_BYTES = 256
 """What a row takes beside its texts, about."""
-DROPPED_ON_THE_WAY = 20
-"""Responses that a new one may push out; what is over the limit then goes in batches."""
 MOST_WAITING = 64 * 1024 * 1024
 """Bytes that may wait for the database: while more do, nothing new is kept."""
 LONGEST = 1000
 """Responses that one may go on from, in a row."""
 
-_OLDEST = "id = (SELECT min(id) FROM kept_responses)"
-_AGED = "id = (SELECT id FROM kept_responses WHERE at < $1 ORDER BY at LIMIT 1)"
+TABLE = BoundedTable("kept_responses")
 
 
 class KeptResponse(msgspec.Struct, frozen=True):
@@ -123,12 +112,7 @@ class ResponseStore:
 
     async def sweep(self) -> int:
         """Drop what is too old or too much; returns how many. Raises `StorageError`."""
-        before, most = self._since(), self._max_bytes
-        if not await self._database.read(partial(any_expired, before=before, max_bytes=most)):
-            return 0
-        return await in_batches(
-            self._database, partial(drop_expired, before=before, max_bytes=most), 0
-        )
+        return await TABLE.sweep(self._database, before=self._since(), max_bytes=self._max_bytes)
 
     def _since(self) -> int:
         return now() - self._lasting if self._keeps else now() + 1
@@ -154,9 +138,7 @@ def store_response(
         response.at,
         member_id,
     )
-    allowance = Allowance(DROPPED_ON_THE_WAY, math.inf)
-    while _total(connection) > max_bytes and allowance.take():
-        _delete(connection, _OLDEST)
+    TABLE.make_room(connection, max_bytes)
 
 
 def find_chain(
@@ -188,38 +170,5 @@ def find_chain(
 def delete_response(connection: Connection, *, member_id: int, name: str, since: int) -> None:
     """Raises `NotKept`."""
     where = "member_id = $1 AND name = $2 AND at >= $3"
-    if not _delete(connection, where, member_id, name, since):
+    if not TABLE.delete(connection, where, member_id, name, since):
         raise NotKept(name)
-
-
-def drop_expired(
-    connection: Connection, allowance: Allowance, dropped: int, *, before: int, max_bytes: int
-) -> tuple[int, bool]:
-    """Drop what is older than a moment, then the oldest while all take more than `max_bytes`.
-
-    Returns how many were dropped, with those before, and whether that is all.
-    """
-    while any_expired(connection, before=before, max_bytes=max_bytes):
-        if not allowance.take():
-            return dropped, False
-        gone = _delete(connection, _AGED, before) or _delete(connection, _OLDEST)
-        if not gone:
-            break  # nothing is left to drop, whatever the total says
-        dropped += gone
-    return dropped, True
-
-
-def any_expired(connection: Connection, *, before: int, max_bytes: int) -> bool:
-    """Whether anything is to be dropped."""
-    query = "SELECT EXISTS (SELECT 1 FROM kept_responses WHERE at < $1)"
-    return bool(connection.value(query, before)) or _total(connection) > max_bytes
-
-
-def _total(connection: Connection) -> int:
-    query = "SELECT CAST(sum(bytes) AS BIGINT) FROM kept_responses_total"
-    total: int = connection.value(query)
-    return total
-
-
-def _delete(connection: Connection, where: str, *values: object) -> int:
-    return connection.run(f"DELETE FROM kept_responses WHERE {where}", *values)  # noqa: S608

@@ -5,6 +5,7 @@ from xinghe.storage.backup_file import BackupError
 from xinghe.storage.backup_file import header as backup_header
 from xinghe.storage.backup_file import verify as verify_backup
 from xinghe.storage.batches import Allowance, in_batches
+from xinghe.storage.bounded import BoundedTable
 from xinghe.storage.connection import (
     Backend,
     Connection,
