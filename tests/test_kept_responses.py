@@ -119,12 +119,15 @@ async def test_one_is_kept_of_no_deleted_member(database: Database) -> None:
         await store.find(1, "r")
 
 
-async def test_what_is_too_large_or_waits_too_long_is_not_taken(database: Database) -> None:
+async def test_what_is_too_large_or_waits_too_long_is_not_taken(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_responses, "MOST_WAITING", 1024 * 1024)
     store = ResponseStore(database, Responses(keep=True, max_bytes=8000))
     assert store.takes(1000)
     assert not store.takes(1001)
     large = ResponseStore(database, Responses(keep=True))
-    large.keep(1, response("r", size=64 * 1024 * 1024))
+    large.keep(1, response("r", size=1024 * 1024))
     assert not large.takes(1)
     await large.find(1, "r")
     assert large.takes(1)
