@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.members import member
+from xinghe import kept_responses
 from xinghe.kept_responses import DAY, ROW_BYTES, KeptResponse, NotKept, ResponseStore
 from xinghe.settings import Responses
 from xinghe.storage import Database, now
