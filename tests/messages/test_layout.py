@@ -110,7 +110,7 @@ def test_citations_stand_on_the_text_that_they_are_for() -> None:
     assert content[0]["input"] == {"query": "q"}
     assert [each["url"] for each in content[1]["content"]] == [each.url for each in SOURCES]
     told = [
-        (each["text"], [cited["title"] for cited in each["citations"] or ()])
+        (each["text"], [cited["title"] for cited in each.get("citations", ())])
         for each in content[2:]
     ]
     assert told == [("甲", ["第1"]), ("。乙", ["第1", "第2"]), ("丙", [])]

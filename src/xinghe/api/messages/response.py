@@ -31,10 +31,11 @@ class Citation(msgspec.Struct, tag="web_search_result_location"):
 
 
 class TextBlock(msgspec.Struct, tag="text"):
-    """What is said; `citations` are the sources that it names."""
+    """What is said; `citations` are the sources that it names, absent where there are none."""
 
     text: str
-    citations: list[Citation] | None = None
+    # Never null: Vercel's client refuses the whole answer then.
+    citations: list[Citation] | UnsetType = UNSET
 
 
 class ThinkingBlock(msgspec.Struct, tag="thinking"):
