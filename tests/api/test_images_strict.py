@@ -12,7 +12,7 @@ from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import malformed, refused
 from tests.kit.server import Server
-from xinghe.api.images.strict import nearest_size
+from xinghe.api.images.openai import nearest_size
 from xinghe.images import SIZES
 
 ADJUSTED, IGNORED = "x-adjusted-parameters", "x-ignored-parameters"

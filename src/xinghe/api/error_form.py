@@ -1,5 +1,6 @@
 """In what form a refusal leaves: OpenAI's, unless an operation has one of its own."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -22,6 +23,19 @@ class ErrorForm:
     def event(self, error: ApiError, request_id: str) -> bytes:
         """What ends a stream that has begun."""
         return b"data: " + msgspec.json.encode(self.body(error, request_id)) + b"\n\n"
+
+
+class RenamedParams(ErrorForm):
+    """The same, where fields have other names than those that answers are made by."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+
+    def body(self, error: ApiError, request_id: str) -> ErrorAnswer:
+        answer = error.body(request_id)
+        param = answer.error.param
+        answer.error.param = self._names.get(param or "", param)
+        return answer
 
 
 OPENAI_ERRORS = ErrorForm()

@@ -63,6 +63,8 @@ PROGRESS = "xinghe.progress"
 
 Headers = list[tuple[bytes, bytes]]
 
+AS = "as-"
+"""What the ids of requests begin with."""
 NOBODY = Principal(0, "", "", 0, "", scopes=frozenset(), models=frozenset())
 """The principal until the real one is known: it may do nothing."""
 
@@ -74,7 +76,12 @@ def new_request_id() -> str:
     for _ in range(_ID_LENGTH):
         number, digit = divmod(number, len(_ALPHABET))
         letters.append(_ALPHABET[digit])
-    return "as-" + "".join(letters)
+    return AS + "".join(letters)
+
+
+def named_as(prefix: str, request_id: str) -> str:
+    """The id of what belongs to a request: a prefix of its own before the same characters."""
+    return prefix + request_id.removeprefix(AS)
 
 
 class Exchange:

@@ -31,8 +31,8 @@ from xinghe.api.completions.schema import COMPLETION_ERRORS, COMPLETIONS, TextCo
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import EMBEDDINGS, EmbeddingList
 from xinghe.api.error_form import OPENAI_ERRORS, ErrorForm
+from xinghe.api.images.openai import IMAGES
 from xinghe.api.images.schema import ImagesAnswer
-from xinghe.api.images.strict import IMAGES
 from xinghe.api.messages.errors import MESSAGE_ERRORS
 from xinghe.api.messages.response import AnsweredMessage, CountedTokens, MessageStreamEvent
 from xinghe.api.messages.schema import COUNT, MESSAGES

@@ -24,8 +24,8 @@ from xinghe.api.chat.schema import (
     StreamOptions,
     UpTo8,
 )
-from xinghe.api.error_form import ErrorForm
-from xinghe.api.errors import ApiError, ErrorAnswer, Errors, refuse
+from xinghe.api.error_form import RenamedParams
+from xinghe.api.errors import ApiError, Errors, refuse
 from xinghe.api.validation import AnyUser, Form, ModelName, NotEmpty, OnlyFalse, Request
 
 DEFAULT_TOKENS = 16
@@ -107,17 +107,7 @@ class TextCompletion(msgspec.Struct):
     usage: CompletionUsage | UnsetType | None = UNSET
 
 
-class CompletionErrors(ErrorForm):
-    """OpenAI's: what is called messages where answers are made is the prompt here."""
-
-    def body(self, error: ApiError, request_id: str) -> ErrorAnswer:
-        answer = error.body(request_id)
-        if answer.error.param == "messages":
-            answer.error.param = "prompt"
-        return answer
-
-
-COMPLETION_ERRORS = CompletionErrors()
+COMPLETION_ERRORS = RenamedParams({"messages": "prompt"})
 
 
 def check_served(request: CompletionRequest) -> None:

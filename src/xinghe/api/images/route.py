@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
+from xinghe.api.images.openai import IMAGES, ImageRequestOpenai, adapt
 from xinghe.api.images.schema import (
     ImageData,
     ImageRequest,
@@ -17,7 +18,6 @@ from xinghe.api.images.schema import (
     image_params,
     retry_policy,
 )
-from xinghe.api.images.strict import IMAGES, ImageRequestOpenai, adapt
 from xinghe.api.priced import Prepared, Services, charged
 from xinghe.api.validation import parse_request, tell_adjusted, tell_ignored
 from xinghe.catalog import Kind, ModelCard

@@ -2,10 +2,11 @@
 
 import re
 
-_MARK = re.compile(r"\^((?:\[\d{1,3}\])+)\^")
-_BEGUN = re.compile(r"\^(?:\[\d{1,3}\]){0,28}(?:\[\d{0,3})?$")
+from xinghe.generation.search import WRITTEN
+
+_BEGUN = re.compile(r"\^(?:\[[0-9]{1,3}\]){0,28}(?:\[[0-9]{0,3})?$")
 """At the end of a text: it may become a mark."""
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"[0-9]+")
 
 
 class Marks:
@@ -20,7 +21,7 @@ class Marks:
         begun = _BEGUN.search(text, max(0, text.rfind("^"))) if "^" in text else None
         parts: list[str | tuple[int, ...]] = []
         at = 0
-        for mark in _MARK.finditer(text):
+        for mark in WRITTEN.finditer(text):
             parts += [text[at : mark.start()], tuple(map(int, _NUMBER.findall(mark[1])))]
             at = mark.end()
         end = len(text) if begun is None or begun.start() < at else begun.start()

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from xinghe.api.exchange import named_as
 from xinghe.core import FinishDelta, FinishReason, Usage
 
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
@@ -196,9 +197,9 @@ class CountedTokens(msgspec.Struct):
 
 
 def message_id(request_id: str) -> str:
-    return "msg_" + request_id.removeprefix("as-")
+    return named_as("msg_", request_id)
 
 
 def search_id(request_id: str) -> str:
     """There is one search at most."""
-    return "srvtoolu_" + request_id.removeprefix("as-")
+    return named_as("srvtoolu_", request_id)

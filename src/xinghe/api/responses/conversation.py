@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from xinghe.api.chat.capabilities import forbid
-from xinghe.api.chat.messages import unloaded
+from xinghe.api.chat.messages import PAUSE, unloaded
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import shown
 from xinghe.api.responses.items import InputFile, InputImage, Item, Part, RefusalText
@@ -19,8 +19,6 @@ from xinghe.api.responses.tools import flat_name
 from xinghe.catalog import Capability
 from xinghe.core import Message, Picture, ToolCall
 
-PAUSE = 1024
-"""Items after which others have their turn."""
 CALLS = {"function_call", "custom_tool_call"}
 OUTPUTS = {"function_call_output", "custom_tool_call_output"}
 

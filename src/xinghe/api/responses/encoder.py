@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from xinghe.api.chat.encoder import KEEP_ALIVE, one_line
-from xinghe.api.error_form import ErrorForm
+from xinghe.api.error_form import ErrorForm, RenamedParams
 from xinghe.api.errors import ApiError
-from xinghe.api.exchange import Exchange
+from xinghe.api.exchange import Exchange, named_as
 from xinghe.api.responses.answer import (
     Failure,
     Incomplete,
@@ -22,7 +22,7 @@ from xinghe.api.responses.answer import (
     Status,
     TextShown,
 )
-from xinghe.api.responses.errors import ResponsesErrors
+from xinghe.api.responses.errors import NAMES
 from xinghe.api.responses.events import (
     Numbered,
     Open,
@@ -52,10 +52,6 @@ BROKEN_OFF = {
     FinishReason.LENGTH: Incomplete("max_output_tokens"),
     FinishReason.CONTENT_FILTER: Incomplete("content_filter"),
 }
-
-
-def response_id(request_id: str) -> str:
-    return "resp_" + request_id.removeprefix("as-")
 
 
 class ResponseEncoder:
@@ -188,10 +184,11 @@ class ResponseEncoder:
         return ended + self._events.event(f"response.{response.status}", response=response)
 
 
-class _Broken(ResponsesErrors):
+class _Broken(RenamedParams):
     """A stream that has begun ends with an `error`, and with the response that failed."""
 
     def __init__(self, encoder: ResponseEncoder) -> None:
+        super().__init__(NAMES)
         self._encoder = encoder
 
     def event(self, error: ApiError, request_id: str) -> bytes:
@@ -209,7 +206,7 @@ def begun(exchange: Exchange, asked: Asked, *, kept: bool) -> Response:
     body = asked.body
     reasoning, text = body.reasoning or Reasoning(), body.text or TextOptions()
     return Response(
-        id=response_id(exchange.request_id),
+        id=named_as("resp_", exchange.request_id),
         object="response",
         created_at=exchange.created,
         status="in_progress",

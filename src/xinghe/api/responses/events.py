@@ -25,9 +25,9 @@ from xinghe.api.responses.answer import (
 )
 from xinghe.api.responses.tools import Called
 from xinghe.core import Source
+from xinghe.generation.search import WRITTEN
 
 _encode = msgspec.json.encode
-_MARK = re.compile(r"\^((?:\[[0-9]{1,3}\])+)\^")
 _NUMBER = re.compile(r"[0-9]+")
 
 
@@ -293,7 +293,7 @@ def cited(text: str, sources: Sequence[Source]) -> list[UrlCitation]:
     known = {source.index: source for source in sources}
     return [
         UrlCitation(mark.start(), mark.end(), source.url, source.title)
-        for mark in _MARK.finditer(text)
+        for mark in WRITTEN.finditer(text)
         for number in _NUMBER.findall(mark[1])
         if (source := known.get(int(number))) is not None
     ]

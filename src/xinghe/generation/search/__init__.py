@@ -7,4 +7,4 @@ from xinghe.generation.search.augment import (
     augment,
     planned_query,
 )
-from xinghe.generation.search.citations import CitationFilter
+from xinghe.generation.search.citations import WRITTEN, CitationFilter

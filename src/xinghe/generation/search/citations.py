@@ -182,6 +182,8 @@ _SURE = (
 _BARE = rf"\[[0-9]{{1,3}}\](?: ?\[[0-9]{{1,3}}\])*\^?|\^{_ONE}\^"  # [1], [1][2], ^1^
 _GROUP = re.compile(rf"(?:{_SURE}|{_BARE})(?: ?(?:{_SURE}|{_BARE}))*")
 _NUMBER = re.compile(r"[0-9]{1,3}")
+WRITTEN = re.compile(r"\^((?:\[[0-9]{1,3}\])+)\^")
+"""Citations as they leave: whoever words an answer finds them so."""
 _DOUBTFUL = re.compile(r"\[[0-9]|\^[0-9]")
 
 _CODE_BEFORE = re.compile(r"[\w\])\"'`]$|[=(<>+*/:-] ?$", re.ASCII)
