@@ -45,3 +45,15 @@ def test_nobody_else_can(api: Api, books: Books) -> None:
         for _ in live:
             pass
     assert seen.last["status"] == "completed"
+
+
+def test_a_token_for_other_models_cannot(api: Api, books: Books) -> None:
+    script = Script(pieces=["字"] * 40, rate=20)
+    limited = api.at(STRICT).bearing(books.server.token("--model", "ernie-3.5-8k"))
+    with streaming(api, input=asking(script)) as (seen, live):
+        next(live)
+        name = seen.events[0]["response"]["id"]
+        refused(limited.post(f"/responses/{name}/cancel", {}), *GONE)
+        for _ in live:
+            pass
+    assert seen.last["status"] == "completed"

@@ -62,7 +62,10 @@ def test_a_stream_is_kept(mine: Api) -> None:
 
 
 def test_it_is_not_streamed_again(mine: Api) -> None:
-    malformed(mine.get(f"/responses/{kept(mine)['id']}?stream=true"), "stream", param="stream")
+    response = kept(mine)
+    path = f"/responses/{response['id']}"
+    malformed(mine.get(f"{path}?stream=true"), "stream", param="stream")
+    assert mine.get(f"{path}?stream=false&upstream=true").json == response
 
 
 def test_to_cancel_one_that_has_ended_shows_it(mine: Api) -> None:

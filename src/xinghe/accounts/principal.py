@@ -91,6 +91,9 @@ class Principal(msgspec.Struct, frozen=True):
     standing: Standing = Standing()
     session_id: int = 0
 
+    def may_use(self, model: str) -> bool:
+        return self.models is None or model in self.models
+
     @property
     def bearer(self) -> Bearer:
         return Bearer(self.token_id, self.session_id)

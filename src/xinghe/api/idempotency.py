@@ -71,8 +71,7 @@ class IdempotencyLayer(msgspec.Struct):
             await unless_gone(exchange, ended.wait())
         with self.store.begin(key, digest):
             stored = await self.store.find(key, digest)
-            models = exchange.principal.models
-            if stored is not None and (models is None or stored.model in models):
+            if stored is not None and exchange.principal.may_use(stored.model):
                 return stored
             with self.store.pending(key) as pending:
                 recorder = _Recorder(exchange, pending, digest)

@@ -6,7 +6,6 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from xinghe.accounts import Principal
 from xinghe.api.chat.capabilities import around, deliverable
 from xinghe.api.chat.thinking import longest, thinks
 from xinghe.api.dialect import Dialect
@@ -123,9 +122,7 @@ class ModelsRoute(msgspec.Struct):
         self._admit(exchange)
         serving = self.services.live.now
         cards = {
-            name: card
-            for name, card in serving.catalog.models.items()
-            if _permitted(name, principal)
+            name: card for name, card in serving.catalog.models.items() if principal.may_use(name)
         }
         described = await self._described(serving.deployments, cards, exchange.dialect)
         await exchange.send_json(ModelList("list", [*described]))
@@ -135,7 +132,7 @@ class ModelsRoute(msgspec.Struct):
         self._admit(exchange)
         serving = self.services.live.now
         card = serving.catalog.models.get(name)
-        if card is None or not _permitted(name, exchange.principal):
+        if card is None or not exchange.principal.may_use(name):
             raise ApiError(
                 Errors.NO_SUCH_MODEL, f"no such model: {name[:80]!r}; GET /models lists them all"
             )
@@ -230,10 +227,6 @@ def _describe_chat(
     )
     about.ignored_parameters = sorted(card.ignores)
     about.input_ratio, about.output_ratio = card.input_ratio, card.output_ratio
-
-
-def _permitted(name: str, principal: Principal) -> bool:
-    return principal.models is None or name in principal.models
 
 
 def _shown(limits: Limits) -> LimitsShown:

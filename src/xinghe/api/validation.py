@@ -268,7 +268,7 @@ def _card(name: Any, kind: Kind, catalog: Catalog, principal: Principal) -> Mode
             f"no such model: {name[:80]!r}; GET /models lists them all",
             param="model",
         )
-    if principal.models is not None and name not in principal.models:
+    if not principal.may_use(name):
         raise ApiError(
             Errors.MODEL_NOT_PERMITTED, f"No permission to use the model {name}", param="model"
         )

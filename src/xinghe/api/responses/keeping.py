@@ -36,7 +36,7 @@ _answered = msgspec.json.Decoder(_Answered).decode
 
 
 class Keeping(msgspec.Struct):
-    """The kept responses, as members see them."""
+    """The kept responses, as members see them: with a token for their models."""
 
     store: ResponseStore
     max_bytes: int
@@ -48,7 +48,7 @@ class Keeping(msgspec.Struct):
             found = await self.store.find(principal.member_id, name)
         except NotKept:
             raise no_such_response(name) from None
-        if not _may_see(principal, found):
+        if not principal.may_use(found.model):
             raise no_such_response(name)
         return found
 
@@ -103,7 +103,7 @@ class History(msgspec.Struct):
         await self.exchange.reserve(sum(each.size for each in chain))
         items: list[Item] = []
         for each in chain:
-            if not _may_see(principal, each):
+            if not principal.may_use(each.model):
                 raise _not_kept(name, each.name)
             items += [*_items(each.input), *_answered(each.response).output]
             await asyncio.sleep(0)
@@ -154,11 +154,6 @@ def no_such_response(name: str) -> ApiError:
 def _not_kept(name: str, missing: str) -> ApiError:
     rests = f", which goes on from {shown(missing)}" if missing != name else ""
     return refuse("previous_response_id", name, f"the id of a response that is kept{rests}")
-
-
-def _may_see(principal: Principal, kept: KeptResponse) -> bool:
-    """Another token of the member may be for other models."""
-    return principal.models is None or kept.model in principal.models
 
 
 def _weight(item: Item) -> int:

@@ -5,6 +5,7 @@ What is kept of the answers can be read, deleted and gone on from; a stream can 
 
 from collections.abc import Sequence
 from functools import partial
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -53,7 +54,8 @@ class ResponsesRoute(msgspec.Struct):
 
     async def show(self, exchange: Exchange) -> None:
         self._admit(exchange)
-        if b"stream=true" in exchange.scope["query_string"]:
+        query = parse_qsl(exchange.scope["query_string"].decode("latin-1"))
+        if ("stream", "true") in query:
             raise refuse("stream", True, "false: a response that is kept is not streamed again")
         found = await self.keeping.find(exchange.principal, exchange.path_id)
         await exchange.send_json(found.response)
@@ -68,7 +70,7 @@ class ResponsesRoute(msgspec.Struct):
         self._admit(exchange)
         await read_body(exchange, self.services.settings.server)
         name = exchange.path_id
-        response = await self.running.cancel(exchange.principal.member_id, name)
+        response = await self.running.cancel(exchange.principal, name)
         if response is not None:
             await exchange.send_json(response)
             return

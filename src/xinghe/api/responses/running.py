@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from xinghe.accounts import Principal
 from xinghe.api.chat.stream import EVENT_STREAM
 from xinghe.api.exchange import Exchange
 from xinghe.api.responses.answer import Response
@@ -17,6 +18,7 @@ CANCELLED = "cancelled"
 class Stream(msgspec.Struct, eq=False):
     """One that is being made; `response` is there when it was cancelled."""
 
+    encoder: ResponseEncoder
     task: asyncio.Task[None]
     ended: asyncio.Event
     cancelled: bool = False
@@ -35,7 +37,7 @@ class Running:
         """Send a stream to its end, or until it is cancelled. Raises what the work raises."""
         key = exchange.principal.member_id, encoder.response.id
         task = asyncio.ensure_future(work)
-        stream = self._streams[key] = Stream(task, asyncio.Event())
+        stream = self._streams[key] = Stream(encoder, task, asyncio.Event())
         try:
             await task
         except asyncio.CancelledError:
@@ -48,10 +50,13 @@ class Running:
             stream.ended.set()
             del self._streams[key]
 
-    async def cancel(self, member_id: int, name: str) -> Response | None:
-        """The response as far as it was made; None where there is no such stream, or no more."""
-        stream = self._streams.get((member_id, name))
-        if stream is None:
+    async def cancel(self, principal: Principal, name: str) -> Response | None:
+        """The response as far as it was made; None where there is no such stream, or no more.
+
+        A token for other models ends none, as it is shown none.
+        """
+        stream = self._streams.get((principal.member_id, name))
+        if stream is None or not principal.may_use(stream.encoder.response.model):
             return None
         stream.cancelled = True
         stream.task.cancel()
