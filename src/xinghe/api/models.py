@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from xinghe.api.chat.capabilities import around, deliverable
 from xinghe.api.chat.thinking import longest, thinks
@@ -82,6 +83,8 @@ class About(msgspec.Struct):
     rpm: int
     tpm: int
     capabilities: Capabilities
+    alias_of: str | UnsetType = UNSET
+    """The model that this is another name of."""
     fallback: list[str] | UnsetType = UNSET
     """Who serves it where `served_by` cannot, in this order."""
     limits: ChatLimits | UnsetType = UNSET
@@ -125,19 +128,26 @@ class ModelsRoute(msgspec.Struct):
             name: card for name, card in serving.catalog.models.items() if principal.may_use(name)
         }
         described = await self._described(serving.deployments, cards, exchange.dialect)
-        await exchange.send_json(ModelList("list", [*described]))
+        known = {each.id: each for each in described}
+        others = [
+            _alias_of(known[name], alias)
+            for alias, name in serving.catalog.aliases.items()
+            if name in known
+        ]
+        await exchange.send_json(ModelList("list", [*described, *others]))
 
     async def show(self, exchange: Exchange) -> None:
-        name = exchange.path_id
+        asked = exchange.path_id
         self._admit(exchange)
         serving = self.services.live.now
+        name = serving.catalog.aliases.get(asked, asked)
         card = serving.catalog.models.get(name)
         if card is None or not exchange.principal.may_use(name):
             raise ApiError(
-                Errors.NO_SUCH_MODEL, f"no such model: {name[:80]!r}; GET /models lists them all"
+                Errors.NO_SUCH_MODEL, f"no such model: {asked[:80]!r}; GET /models lists them all"
             )
         (model,) = await self._described(serving.deployments, {name: card}, exchange.dialect)
-        await exchange.send_json(model)
+        await exchange.send_json(model if asked == name else _alias_of(model, asked))
 
     async def all(self) -> ModelList:
         """Every model, for whoever runs the service."""
@@ -227,6 +237,11 @@ def _describe_chat(
     )
     about.ignored_parameters = sorted(card.ignores)
     about.input_ratio, about.output_ratio = card.input_ratio, card.output_ratio
+
+
+def _alias_of(model: Model, name: str) -> Model:
+    """The same model under its other name."""
+    return replace(model, id=name, xinghe=replace(model.xinghe, alias_of=model.id))
 
 
 def _shown(limits: Limits) -> LimitsShown:

@@ -235,6 +235,8 @@ async def parse_request(
     parsed = await parse_body(form, exchange, server, whole=whole)
     name = form.shape.default_model if parsed.model is None else parsed.model
     serving = live.now
+    if isinstance(name, str):
+        name = serving.catalog.aliases.get(name, name)
     card = _card(name, kind, serving.catalog, exchange.principal)
     exchange.begin(serving, card)
     exchange.model = str(name)

@@ -19,6 +19,8 @@ from xinghe.catalog.deployments import (
 from xinghe.settings import Settings, check_fields, shape, suggestion
 
 SECTIONS = ("defaults", "limits", "deployments", "models")
+ALIAS = "alias"
+"""The only field of a model that is another name of one."""
 FLAT = ("defaults", "limits")
 MAX_NAME = 200
 """Characters of the name of a model or deployment."""
@@ -31,13 +33,17 @@ class CatalogError(Exception):
 
 
 class Catalog(msgspec.Struct, frozen=True):
-    """Every model by its name, every deployment by its own, and what limits a member."""
+    """Every model by its name, every deployment by its own, and what limits a member.
+
+    `aliases` are other names of models, and what each stands for.
+    """
 
     models: dict[str, ModelCard]
     deployments: dict[str, AnyDeployment]
     embeddings: dict[str, EmbeddingDeployment]
     images: dict[str, ImageDeployment]
     limits: AccountLimits
+    aliases: dict[str, str] = {}
 
     def of_kind(self, kind: Kind) -> dict[str, ModelCard]:
         return {name: card for name, card in self.models.items() if card.kind is kind}
@@ -84,13 +90,34 @@ def built(tree: Tree, settings: Settings) -> Catalog:
     deployments = {name: one for name, one in made.items() if isinstance(one, AnyDeployment)}
     embeddings = {name: one for name, one in made.items() if isinstance(one, EmbeddingDeployment)}
     images = {name: one for name, one in made.items() if isinstance(one, ImageDeployment)}
+    cards = {name: fields for name, fields in tree["models"].items() if ALIAS not in fields}
     models = {
         name: _convert(f"models.{name}", {**tree["defaults"], **fields}, ModelCard)
-        for name, fields in tree["models"].items()
+        for name, fields in cards.items()
     }
-    models = {name: _placed(name, card, made, tree["models"]) for name, card in models.items()}
+    models = {name: _placed(name, card, made, cards) for name, card in models.items()}
+    aliases = {
+        name: _alias(name, fields, models)
+        for name, fields in tree["models"].items()
+        if ALIAS in fields
+    }
     limits = _convert("limits", tree["limits"], AccountLimits)
-    return Catalog(models, deployments, embeddings, images, limits)
+    return Catalog(models, deployments, embeddings, images, limits, aliases)
+
+
+def _alias(name: str, fields: dict[str, Any], models: dict[str, ModelCard]) -> str:
+    """The model that an alias stands for: none of its own, and no other alias."""
+    if others := sorted(fields.keys() - {ALIAS}):
+        raise CatalogError(
+            f"models.{name}: `{others[0]}` stands beside `alias`, allowed: `alias` alone; what it "
+            "stands for says the rest"
+        )
+    stands_for = fields[ALIAS]
+    if not isinstance(stands_for, str) or stands_for not in models:
+        said = repr(stands_for[:MAX_NAME]) if isinstance(stands_for, str) else shape(stands_for)
+        known = suggestion(str(stands_for), models)
+        raise CatalogError(f"models.{name}: `alias` is {said}, which is no model; {known}")
+    return stands_for
 
 
 def _check_sections(tree: Tree) -> None:

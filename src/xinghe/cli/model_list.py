@@ -117,6 +117,7 @@ async def _listed(settings: Settings) -> tuple[list[dict[str, Any]], list[str]]:
     elif told is None:
         url = where.url or "this directory"
         notes.append(f"the service at {url} does not say whether models answer")
+    notes += [f"{alias} is another name of {name}" for alias, name in catalog.aliases.items()]
     specs = {**catalog.deployments, **catalog.embeddings, **catalog.images}
     trials = tried.found(settings.data_dir, specs)
     return [
