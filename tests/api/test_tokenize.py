@@ -69,8 +69,6 @@ def test_an_engine_without_a_tokenizer_says_so(
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({}, "prompt"),
-        ({"prompt": "好", "messages": USER}, "prompt"),
         ({"prompt": ""}, "prompt"),
         ({"prompt": ["好"]}, "prompt"),
         ({"prompt": "好", "add_special_tokens": "no"}, "add_special_tokens"),
@@ -79,6 +77,12 @@ def test_an_engine_without_a_tokenizer_says_so(
 )
 def test_a_wrong_value_is_named(strict: Api, fields: dict[str, Any], param: str) -> None:
     malformed(tokenize(strict, **fields), param, "allowed", param=param)
+
+
+def test_a_prompt_or_messages(strict: Api) -> None:
+    malformed(tokenize(strict), "both missing", "one of the two", param="prompt")
+    reply = tokenize(strict, prompt="好", messages=USER)
+    malformed(reply, "both sent", "one of the two", param="prompt")
 
 
 def test_what_cannot_be_tokens_is_refused(strict: Api) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from xinghe.api.chat.messages import check_able, read_messages
-from xinghe.api.chat.request import ChatRequest, Format, functions_text
+from xinghe.api.chat.request import ChatRequest, Format, functions_text, supported
 from xinghe.api.chat.schema import (
     DEFAULTS,
     AllowedTools,
@@ -131,17 +131,9 @@ def _include_usage(body: ChatBody) -> bool:
 
 
 def _sampling(body: ChatBody, card: ModelCard, dialect: Dialect, ignored: list[str]) -> Sampling:
-    """The sampling parameters, without those that the model does not support."""
-    sent = {
-        name: value
-        for name in Sampling.__struct_fields__
-        if (value := getattr(body, name)) is not None
-    }
-    chosen = DEFAULTS | sent if dialect is Dialect.DOCUMENTED else sent
-    if card.ignores:
-        ignored += [name for name in sent if name in card.ignores]
-        chosen = {name: value for name, value in chosen.items() if name not in card.ignores}
-    return Sampling(**chosen)
+    sent = {name: getattr(body, name) for name in Sampling.__struct_fields__}
+    defaults = DEFAULTS if dialect is Dialect.DOCUMENTED else {}
+    return supported(sent, card, ignored, defaults)
 
 
 def _logprobs(body: ChatBody, dialect: Dialect) -> int | None:

@@ -3,6 +3,7 @@
 What every operation that makes an answer has in common in becoming one stands here, too.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -90,6 +91,16 @@ class ChatRequest(msgspec.Struct, frozen=True):
             for call in message.tool_calls:
                 texts += [call.name, call.arguments]
         return texts
+
+
+def supported(
+    sent: Mapping[str, Any], card: ModelCard, ignored: list[str], defaults: Mapping[str, Any] = {}
+) -> Sampling:
+    """The sampling parameters of which something was said, without those that the model ignores."""
+    given = {name: value for name, value in sent.items() if value is not None}
+    ignored += [name for name in given if name in card.ignores]
+    chosen = {**defaults, **given}
+    return Sampling(**{name: each for name, each in chosen.items() if name not in card.ignores})
 
 
 def functions_text(tools: Any, functions: Any, most: int) -> str:

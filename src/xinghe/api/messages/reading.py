@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from xinghe.api.chat.request import ChatRequest, Fields, Format, functions_text
+from xinghe.api.chat.request import ChatRequest, Fields, Format, functions_text, supported
 from xinghe.api.chat.thinking import bounded
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import refuse
@@ -12,7 +12,7 @@ from xinghe.api.messages.schema import CountTokensRequest, MessagesRequest
 from xinghe.api.messages.tools import Offered, offered_tools
 from xinghe.api.validation import ParsedBody
 from xinghe.catalog import Capability, ModelCard
-from xinghe.core import Sampling, Thinking
+from xinghe.core import Thinking
 
 CALLED = {"user": "metadata.user_id", "functions": "tools"}
 EFFORTS = {"max": "xhigh"}
@@ -50,7 +50,9 @@ async def read_request(
             asked_choice = body.tool_choice and body.tool_choice.type
             raise refuse("tool_choice.type", asked_choice, f"auto or none with {field}")
     read = await Reader(model, able).read(body.system, body.messages)
-    sampling = _sampling(body, card, ignored)
+    sampling = supported({"temperature": body.temperature, "top_p": body.top_p}, card, ignored)
+    if body.top_k is not None:
+        ignored.append("top_k")
     if read.cached or offered.cached:
         ignored.append("cache_control")
     return ChatRequest(
@@ -114,17 +116,6 @@ def _thinking(body: CountTokensRequest) -> tuple[Thinking, list[str]]:
         word = body.output_config.effort
         effort = None if on is False else EFFORTS.get(word, word)
     return Thinking(on, budget, effort), sent
-
-
-def _sampling(body: CountTokensRequest, card: ModelCard, ignored: list[str]) -> Sampling:
-    """The sampling parameters, without those that nobody or this model supports."""
-    sent = {"temperature": body.temperature, "top_p": body.top_p, "top_k": body.top_k}
-    unsupported = {"top_k", *card.ignores}
-    ignored += [name for name, value in sent.items() if value is not None and name in unsupported]
-    return Sampling(
-        temperature=None if "temperature" in unsupported else body.temperature,
-        top_p=None if "top_p" in unsupported else body.top_p,
-    )
 
 
 def _format(body: CountTokensRequest) -> tuple[Format | None, str]:

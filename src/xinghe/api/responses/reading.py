@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from xinghe.api.chat.request import ChatRequest, Fields, Format, functions_text
+from xinghe.api.chat.request import ChatRequest, Fields, Format, functions_text, supported
 from xinghe.api.chat.thinking import bounded
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import refuse
@@ -23,11 +23,12 @@ from xinghe.api.responses.schema import (
 from xinghe.api.responses.tools import CustomTool, Tools, WebSearchTool, read_tools, tool_use
 from xinghe.api.validation import ParsedBody
 from xinghe.catalog import Capability, ModelCard
-from xinghe.core import Message, Sampling, Thinking
+from xinghe.core import Message, Thinking
 from xinghe.generation.search import SearchOptions
 
 SEARCHED = {"low": 5, "medium": 10, "high": 20}
 """Documents that a search looks for and reads, by `search_context_size`."""
+SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 NO_EFFECT = ("max_tool_calls", "truncation", "prompt_cache_key", "service_tier")
 """Known, and of no consequence."""
 SOURCES = "web_search_call.action.sources"
@@ -97,7 +98,7 @@ async def read_request(
         card=card,
         messages=tuple(conversation.messages),
         shows=bool(conversation.pictures),
-        sampling=_sampling(body, card, ignored),
+        sampling=supported({name: getattr(body, name) for name in SAMPLING}, card, ignored),
         max_tokens=body.max_output_tokens or card.output_default,
         thinking=thinking,
         effort=share,
@@ -157,14 +158,6 @@ def _format(text: TextOptions) -> Format | None:
         if (value := getattr(form, name)) is not None
     }
     return Format(Capability.JSON_SCHEMA, form.schema, about)
-
-
-def _sampling(body: ResponseRequest, card: ModelCard, ignored: list[str]) -> Sampling:
-    """The sampling parameters, without those that the model does not support."""
-    names = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
-    sent = {name: value for name in names if (value := getattr(body, name)) is not None}
-    ignored += [name for name in sent if name in card.ignores]
-    return Sampling(**{name: value for name, value in sent.items() if name not in card.ignores})
 
 
 def _search(body: ResponseRequest) -> SearchOptions:

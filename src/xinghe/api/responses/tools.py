@@ -150,7 +150,9 @@ def _add(
     name = flat_name(sent.name, namespace)
     if len(name) > LONGEST:
         raise refuse(
-            f"{place}.name", sent.name, f"a name of at most {LONGEST} characters as {name[:80]!r}"
+            f"{place}.name",
+            sent.name,
+            f"at most {LONGEST} characters, those of its namespace and __ among them",
         )
     if name in read.functions:
         raise ApiError(

@@ -10,7 +10,7 @@ from xinghe.api.chat.request import too_many_characters
 from xinghe.api.chat.schema import CHAT, ChatBody, ChatRequestOpenai
 from xinghe.api.chat.served import Served
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ApiError, Errors, refuse
+from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange, check_whole
 from xinghe.api.priced import Services, admit, unless_gone
 from xinghe.api.tokenize.schema import TOKENIZE, Tokenized, TokenizeRequest
@@ -58,8 +58,12 @@ async def _read(
         raise _unsupported("return_token_strs", "return_token_strs is true, allowed: false")
     most, prompt = own.limits.max_characters, request.prompt
     if (prompt is None) == (request.messages is None):
-        given = "neither" if prompt is None else "both"
-        raise refuse("prompt", given, "a prompt or messages, one of the two")
+        given = "are both missing" if prompt is None else "were both sent"
+        raise ApiError(
+            Errors.MALFORMED_JSON,
+            f"prompt and messages {given}, allowed: one of the two",
+            param="prompt",
+        )
     if prompt is not None:
         if len(prompt) > most:
             error = too_many_characters(most, len(prompt) + exchange.missing)
