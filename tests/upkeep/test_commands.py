@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import secrets
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from xinghe.settings import Settings
 from xinghe.settings.backups import Backups as Place
 from xinghe.storage import Database, verify_backup
 from xinghe.upkeep import Backups, Task
+from xinghe.upkeep.backups import LONGEST
 from xinghe.upkeep.command import run
 
 LIMIT = 64 * 1024
@@ -73,6 +76,20 @@ def test_a_service_that_ends_leaves_nothing(settings: Settings) -> None:
 
     task, files = asyncio.run(broken_off())
     assert (task.state, task.error, files) == ("failed", "the service ended", [])
+
+
+def test_what_a_killed_service_left_goes_with_the_next_backup(settings: Settings) -> None:
+    folder = Path(settings.backups.folder)
+    old, young, other = (
+        folder / name for name in (".a.backup.7.draft", ".b.backup.8.draft", ".notes.txt.9.draft")
+    )
+    for each in (old, young, other):
+        each.write_bytes(b"half")
+    long_ago = time.time() - LONGEST - 60
+    for each in (old, other):
+        os.utime(each, (long_ago, long_ago))
+    assert asyncio.run(made(settings))[0].state == "done"
+    assert [each.exists() for each in (old, young, other)] == [False, True, True]
 
 
 def test_what_is_damaged_is_told(settings: Settings) -> None:

@@ -8,6 +8,7 @@ import datetime
 import os
 import re
 import shlex
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +31,8 @@ SETTING = "backups.folder"
 SUBJECT = "backups"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}\.backup")
 """Of the files that are taken for backups."""
+DRAFTS = f".*{SUFFIX}.*.draft"
+"""Of the files that become backups."""
 
 log = structlog.get_logger(__name__)
 
@@ -144,6 +147,8 @@ class Backups:
     async def _do(self, task: Task, file: Path) -> None:
         outcome = "the service ended"
         try:
+            if task.kind == "make":
+                await asyncio.to_thread(_clear_old, file.parent)
             outcome = await self._outcome(task, file)
             if not outcome:
                 size = await asyncio.to_thread(self._seen_whole, file)
@@ -224,6 +229,18 @@ def _clear(file: Path) -> None:
     for draft in file.parent.glob(f".{file.name}.*.draft"):
         with contextlib.suppress(OSError):
             draft.unlink()
+
+
+def _clear_old(folder: Path) -> None:
+    """What is left of commands that died with their service, before the disk is needed.
+
+    Nobody writes a file that has stood still for longer than a task may take.
+    """
+    oldest = time.time() - LONGEST
+    with contextlib.suppress(OSError):
+        for draft in folder.glob(DRAFTS):
+            if draft.lstat().st_mtime < oldest:
+                draft.unlink()
 
 
 def _why(said: str) -> str:
