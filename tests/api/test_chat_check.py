@@ -17,6 +17,8 @@ CHECK = "/chat/completions/check"
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f", "parameters": {}}}
 ISBN = {"type": "json_schema", "json_schema": {"properties": {"a": {"format": "isbn"}}}}
 
+PICTURE = {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png"}}
+
 
 def body(script: Script | None = None, **fields: Any) -> dict[str, Any]:
     return {"model": ABLE, "messages": (script or Script()).messages, **fields}
@@ -50,6 +52,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"max_completion_tokens": 0}, "max_completion_tokens", "[1, 2048]"),
     ({"model": DULL, "tools": [TOOL]}, "tools", "does not deliver"),
     ({"messages": []}, "messages", "must not be empty"),
+    ({"messages": [{"role": "user", "content": [PICTURE] * 33}]}, "messages", "33 pictures"),
 ]
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from xinghe.api.chat.pictures import check_pictures
 from xinghe.api.chat.route import ChatRoute
 from xinghe.api.chat.schema import CHAT, ChatBody
 from xinghe.api.chat.vetted import check_wanted, vetted
@@ -54,6 +55,7 @@ class CheckRoute(msgspec.Struct):
         """Raises `ApiError`."""
         request, chain = await self.chats.understood(exchange, parsed, card)
         check_wanted(request, chain.own, exchange.dialect)
+        check_pictures(request.messages)
         check_whole(exchange)
 
         async def cover() -> None:

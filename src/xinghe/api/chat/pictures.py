@@ -48,8 +48,7 @@ class PictureLoader:
         ]
         if places:
             found = [(place, part) for place, (_, part) in zip(places, found, strict=True)]
-        if len(found) > MOST:
-            raise _refused(f"messages hold {len(found)} pictures, allowed: at most {MOST}")
+        check_pictures(messages)
         # One after the other, so that a request has one place in the queue.
         opening = asyncio.Lock()
         loading = [asyncio.ensure_future(self._load(*place, reserve, opening)) for place in found]
@@ -84,6 +83,13 @@ class PictureLoader:
                 return await self._threads.run(open_picture, fetched.data, FETCHED)
         except (PictureError, FetchError) as error:
             raise _refused(f"{where}: {error}") from None
+
+
+def check_pictures(messages: Sequence[Message]) -> None:
+    """That there are not too many of them; none is opened. Raises `ApiError`."""
+    count = sum(isinstance(part, Picture) for message in messages for part in message.parts)
+    if count > MOST:
+        raise _refused(f"messages hold {count} pictures, allowed: at most {MOST}")
 
 
 def _inline(url: bytes) -> Picture:
