@@ -1,6 +1,6 @@
 """What `POST /embeddings` and `POST /rerank` share: texts whose price is known beforehand."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -46,6 +46,24 @@ async def begin(
     return Begun(parsed.checked({}), card, chain, text_limits(card, chain.own))
 
 
+class FirstTexts:
+    """What the first so many texts have of tokens; each is looked at once, however often one asks.
+
+    Who asks for fewer than before is told of those before: they were begun.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self._counted = self._tokens = 0
+
+    def tokens(self, upto: int) -> int:
+        """At least 1, since signs of other scripts count none."""
+        more = self._texts[self._counted : upto]
+        self._counted += len(more)
+        self._tokens += estimated_tokens("\n".join(more))
+        return max(1, self._tokens)
+
+
 class TextWork(Generic[T]):
     """Work on texts, as `priced.Work` describes it; its price is known before it begins.
 
@@ -72,6 +90,7 @@ class TextWork(Generic[T]):
         self.tokens = max(1, estimated_tokens("\n".join(texts)))
         self.usage = Usage()
         self._texts = texts
+        self._first = FirstTexts(texts)
         self._exchange = exchange
         self._chain = begun.chain
         self._ask = ask
@@ -96,6 +115,7 @@ class TextWork(Generic[T]):
                 result = await self._ask(self._chain.now, self._began)
             except CANNOT_SERVE as fault:
                 self.usage.started, self.usage.prompt_tokens = False, 0
+                self._first = FirstTexts(self._texts)
                 self._chain.after(fault, self._fits)
                 self._tell()
             else:
@@ -110,7 +130,6 @@ class TextWork(Generic[T]):
     def _began(self, texts: int | None = None) -> None:
         """An engine begins: from now on a client that leaves owes the price of these texts."""
         self.usage.started = True
-        begun = self.tokens
-        if texts is not None and texts < len(self._texts):
-            begun = max(1, estimated_tokens("\n".join(self._texts[:texts])))
+        whole = texts is None or texts >= len(self._texts)
+        begun = self.tokens if whole else min(self.tokens, self._first.tokens(texts or 0))
         self.usage.prompt_tokens = begun
