@@ -19,7 +19,7 @@ from xinghe.core import (
 )
 from xinghe.engines.calls import MOST_CHARACTERS, Calls, Said, pieces_of
 from xinghe.engines.fields import NULL, UNSAFE, Counts, Unsound, finish_of, says_nothing
-from xinghe.engines.likely import with_logprobs
+from xinghe.engines.logprobs import with_logprobs
 from xinghe.engines.mending import complains, is_blank, mended
 from xinghe.engines.protocol import EngineFailed
 from xinghe.outbound import UNREADABLE, Refused, Unreadable, decoded, items
@@ -102,7 +102,7 @@ class Chunks:
         self._counts = Counts(most_prompt, request.max_tokens)
         self._calls = Calls(request.max_tokens) if "tools" in request.prompt.payload else None
         """Where none are offered, a call is none."""
-        self._likely = request.logprobs
+        self._logprobs = request.logprobs
         self._served_by = served_by
         self._status = status
         self._told: set[str] = set()
@@ -238,8 +238,8 @@ class Chunks:
             self._utter(*by_message, deltas, is_whole=True)
         if not self._by_deltas and len(deltas) == began:
             self._utter(_words_of(_Said(content=choice.text)), [], deltas)
-        if self._likely is not None and choice.logprobs != NULL:
-            with_logprobs(deltas, began, choice.logprobs, self._likely)
+        if self._logprobs is not None and choice.logprobs != NULL:
+            with_logprobs(deltas, began, choice.logprobs, self._logprobs)
         return len(deltas) > began
 
     def _utter(

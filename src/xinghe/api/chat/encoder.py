@@ -123,9 +123,11 @@ class StreamEncoder:
         """A piece that has sources or tokens to tell of."""
         if self._searched:
             return self._hold_back(delta.text, delta.logprobs)
-        return self._likely(delta.text, delta.logprobs)
+        return self._with_logprobs(delta.text, delta.logprobs)
 
-    def _likely(self, text: str, tokens: Sequence[TokenLogprob], results: bytes = b"") -> bytes:
+    def _with_logprobs(
+        self, text: str, tokens: Sequence[TokenLogprob], results: bytes = b""
+    ) -> bytes:
         """A piece with how likely its tokens were."""
         told = b'},"logprobs":' + _encode(ChoiceLogprobs.of(tokens)) + b',"finish_reason":null}]'
         return self._before + _encode(text) + told + results + self._end
@@ -141,7 +143,7 @@ class StreamEncoder:
         results = self._results if ends or not self._shown else b""
         self._shown = True
         if kept[1]:
-            return self._likely(*kept, results)
+            return self._with_logprobs(*kept, results)
         return self._before + _encode(kept[0]) + self._goes_on + b"}]" + results + self._end
 
     def _finish(self, finish: FinishDelta) -> bytes:

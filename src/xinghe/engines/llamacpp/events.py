@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, TokenLogprob, UsageDelta
-from xinghe.engines.likely import LEAST
 from xinghe.engines.llamacpp.slots import Slot
+from xinghe.engines.logprobs import LEAST
 from xinghe.engines.protocol import EngineFailed
 from xinghe.outbound import UNREADABLE
 
