@@ -148,6 +148,11 @@ def refuse(field: str, value: Any, allowed: str) -> ApiError:
     )
 
 
+def unsupported(field: str, text: str) -> ApiError:
+    """The refusal of what is known and not served here, or not by this model."""
+    return ApiError(Errors.UNSUPPORTED_PARAMETER, text, param=field)
+
+
 def stopped(request_id: str) -> ApiError:
     """The answer outlasted the grace period of a shutdown."""
     return ApiError(

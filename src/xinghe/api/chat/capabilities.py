@@ -1,7 +1,7 @@
 """What a model can do and its deployment delivers."""
 
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ApiError, Errors
+from xinghe.api.errors import ApiError, Errors, unsupported
 from xinghe.catalog import Capability, ModelCard
 from xinghe.dispatch import ChatDeployment
 
@@ -51,10 +51,9 @@ def forbid(dialect: Dialect, model: str, param: str, capability: Capability) -> 
     At `/v1` it is no 401: clients show one as a bad key.
     """
     if dialect is Dialect.OPENAI:
-        return ApiError(
-            Errors.UNSUPPORTED_PARAMETER,
+        return unsupported(
+            param,
             f"{param} is not supported: what serves {model} does not deliver {capability.value}",
-            param=param,
         )
     return ApiError(
         Errors.NO_PARAMETER_PERMISSION,

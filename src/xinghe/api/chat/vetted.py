@@ -9,7 +9,7 @@ from xinghe.api.chat.capabilities import forbid
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.served import Served
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import CLUSTER_FULL, ApiError, Errors, refuse, too_many
+from xinghe.api.errors import CLUSTER_FULL, ApiError, Errors, refuse, too_many, unsupported
 from xinghe.catalog import Capability
 from xinghe.core import Busy
 from xinghe.generation.structure import Unguaranteed
@@ -25,7 +25,7 @@ def check_wanted(request: ChatRequest, served: Served, dialect: Dialect) -> None
     """Raises `ApiError` for what the model cannot do there."""
     if request.logprobs is not None and not served.engine.abilities.logprobs:
         text = f"logprobs is not supported: what serves {request.model} does not tell them"
-        raise ApiError(Errors.UNSUPPORTED_PARAMETER, text, param="logprobs")
+        raise unsupported("logprobs", text)
     for param, capability in request.wants:
         if capability not in served.able:
             raise forbid(dialect, request.model, param, capability)

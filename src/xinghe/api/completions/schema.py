@@ -25,7 +25,7 @@ from xinghe.api.chat.schema import (
     UpTo8,
 )
 from xinghe.api.error_form import RenamedParams
-from xinghe.api.errors import ApiError, Errors, refuse
+from xinghe.api.errors import ApiError, refuse, unsupported
 from xinghe.api.validation import AnyUser, Form, ModelName, NotEmpty, OnlyFalse, Request
 
 DEFAULT_TOKENS = 16
@@ -114,14 +114,11 @@ def check_served(request: CompletionRequest) -> None:
     """Raises `ApiError` for what chatting engines have not."""
     for name, none in (("suffix", ("", None)), ("logprobs", (None,)), ("echo", (False, None))):
         if getattr(request, name) not in none:
-            raise ApiError(
-                Errors.UNSUPPORTED_PARAMETER,
-                f"{name} is not supported: the prompt is asked of a model that chats",
-                param=name,
+            raise unsupported(
+                name, f"{name} is not supported: the prompt is asked of a model that chats"
             )
     if request.best_of not in (None, request.n or 1):
-        raise ApiError(
-            Errors.UNSUPPORTED_PARAMETER,
+        raise unsupported(
+            "best_of",
             f"best_of is {request.best_of}, allowed: {request.n or 1}, as n: none is chosen",
-            param="best_of",
         )

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ApiError, Errors, refuse
+from xinghe.api.errors import ApiError, Errors, refuse, unsupported
 from xinghe.api.validation import AnyUser, Form, NotEmpty, Request
 from xinghe.catalog import ModelCard
 from xinghe.embedding import Embedder, TextTooLong, Vectors
@@ -180,10 +180,9 @@ def read_dimensions(
 def check_dimensions(request: EmbeddingRequest, made: int) -> None:
     """Raises `ApiError` at `/v1` where others are made than are wanted; 0 is not known yet."""
     if request.dimensions and made not in (0, request.dimensions):
-        raise ApiError(
-            Errors.UNSUPPORTED_PARAMETER,
+        raise unsupported(
+            "dimensions",
             f"dimensions is {request.dimensions}, allowed: {made}, the only one of this model",
-            param="dimensions",
         )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from msgspec import Meta
 
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ApiError, Errors
+from xinghe.api.errors import ApiError, unsupported
 from xinghe.api.images.schema import ImageRequest
 from xinghe.api.validation import AnyUser, Form
 from xinghe.images import DEFAULT_SIZE, SIZES, styles
@@ -106,6 +106,4 @@ def _times(one: int, other: int) -> float:
 
 
 def _unsupported(field: str, value: str, allowed: str) -> ApiError:
-    return ApiError(
-        Errors.UNSUPPORTED_PARAMETER, f"{field} is {value}, allowed: {allowed}", param=field
-    )
+    return unsupported(field, f"{field} is {value}, allowed: {allowed}")

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from xinghe.api.errors import ApiError, Errors, refuse, shown
+from xinghe.api.errors import refuse, shown, unsupported
 from xinghe.api.messages.schema import CountTokensRequest, ToolChoiceParam, ToolParam
 from xinghe.core import Tool, ToolUse
 from xinghe.generation.search import SearchOptions
@@ -59,11 +59,10 @@ def offered_tools(body: CountTokensRequest) -> Offered:
 
 def _function(where: str, sent: ToolParam) -> Tool:
     if sent.type not in (None, "custom"):
-        raise ApiError(
-            Errors.UNSUPPORTED_PARAMETER,
+        raise unsupported(
+            "tools",
             f"{where}.type is {shown(sent.type)}, a tool that this service lacks, allowed: "
             f"custom, or {SEARCHES}… with a date",
-            param="tools",
         )
     if sent.name is None:
         raise refuse(f"{where}.name", None, "the name of the tool")

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from xinghe.api.chat.conversation import PicturePart, TextPart
-from xinghe.api.errors import ApiError, Errors, refuse
+from xinghe.api.errors import ApiError, Errors, refuse, unsupported
 from xinghe.api.validation import AnyUser, Form, Request
 from xinghe.safety import Verdict
 
@@ -89,10 +89,8 @@ def read_texts(request: ModerationRequest) -> list[str]:
 def _parts(sent: list[Any]) -> Iterator[str]:
     for at, part in enumerate(sent):
         if isinstance(part, PicturePart):
-            raise ApiError(
-                Errors.UNSUPPORTED_PARAMETER,
-                f"input[{at}] is a picture, which is not looked at; allowed: texts",
-                param=f"input[{at}]",
+            raise unsupported(
+                f"input[{at}]", f"input[{at}] is a picture, which is not looked at; allowed: texts"
             )
         yield part.text
 

@@ -16,7 +16,7 @@ from xinghe.api.chat.schema import (
     PresencePenalty,
     Stream,
 )
-from xinghe.api.errors import ApiError, Errors, shown
+from xinghe.api.errors import ApiError, Errors, shown, unsupported
 from xinghe.api.responses.items import Item
 from xinghe.api.responses.tools import BUILT_IN, AnyTool, ToolChoice
 from xinghe.api.validation import AnyUser, Form, ModelName, NotEmpty, OnlyFalse, Request
@@ -158,11 +158,10 @@ class ResponseRequest(Request, kw_only=True):
         field = path.partition("[")[0].partition(".")[0]
         of_tool = path.startswith("tools[") and path.endswith(".type")
         if of_tool and isinstance(value, str) and value in BUILT_IN:
-            return ApiError(
-                Errors.UNSUPPORTED_PARAMETER,
+            return unsupported(
+                "tools",
                 f"{path} is {shown(value)}, a built-in tool that is not served here, "
                 f"allowed: {allowed}",
-                param="tools",
             )
         if field == "input":
             return invalid(f"{path} is {shown(value)}, allowed: {allowed}")

@@ -10,7 +10,7 @@ from xinghe.api.chat.request import too_many_characters
 from xinghe.api.chat.schema import CHAT, ChatBody, ChatRequestOpenai
 from xinghe.api.chat.served import Served
 from xinghe.api.dialect import Dialect
-from xinghe.api.errors import ApiError, Errors
+from xinghe.api.errors import ApiError, Errors, unsupported
 from xinghe.api.exchange import Exchange, check_whole
 from xinghe.api.priced import Services, admit, unless_gone
 from xinghe.api.tokenize.schema import TOKENIZE, Tokenized, TokenizeRequest
@@ -42,7 +42,7 @@ class TokenizeRoute(msgspec.Struct):
         exchange.set_header("x-served-by", own.engine.served_by)
         tokens = await unless_gone(exchange, own.deployment.tokens(text, framed=framed))
         if tokens is None:
-            raise _unsupported(
+            raise unsupported(
                 "model",
                 f"what serves {exchange.model} tells no tokens; "
                 "POST /v1/messages/count_tokens tells how many there would be",
@@ -55,7 +55,7 @@ async def _read(
 ) -> str | Sequence[Message]:
     """What is to be counted. Raises `ApiError`."""
     if request.return_token_strs:
-        raise _unsupported("return_token_strs", "return_token_strs is true, allowed: false")
+        raise unsupported("return_token_strs", "return_token_strs is true, allowed: false")
     most, prompt = own.limits.max_characters, request.prompt
     if (prompt is None) == (request.messages is None):
         given = "are both missing" if prompt is None else "were both sent"
@@ -77,9 +77,5 @@ async def _read(
     check_length(exchange, chat, most)
     check_whole(exchange)
     if chat.shows:
-        raise _unsupported("messages", "messages hold a picture, which has no tokens of its own")
+        raise unsupported("messages", "messages hold a picture, which has no tokens of its own")
     return chat.messages
-
-
-def _unsupported(param: str, text: str) -> ApiError:
-    return ApiError(Errors.UNSUPPORTED_PARAMETER, text, param=param)
