@@ -31,6 +31,12 @@ def test_a_wrong_value_is_named(tmp_path: Path, name: str, value: str) -> None:
         load(str(tmp_path), environ={f"XINGHE_SERVER__{name}": value})
 
 
+def test_of_a_long_value_the_beginning_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"server\.port is '9{59}…: ") as refused:
+        load(str(tmp_path), environ={"XINGHE_SERVER__PORT": "9" * 4000})
+    assert len(str(refused.value)) < 300
+
+
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [

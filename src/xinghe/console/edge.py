@@ -233,7 +233,12 @@ async def _form(request: Request, within: float, most: int) -> FormData:
             async for part in request.stream():
                 data += part
                 if len(data) > most:
-                    raise NotServed(413, "表单太大了。", "The form is too large.")
+                    size = f"{most // 1024} KiB"
+                    raise NotServed(
+                        413,
+                        f"表单太大了，至多 {size}。",
+                        f"The form is too large: at most {size} are taken.",
+                    )
     except TimeoutError:
         raise NotServed(_TOO_SLOW, "表单来得太慢了。", "The form came too slowly.") from None
     try:

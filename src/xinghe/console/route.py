@@ -12,6 +12,8 @@ from xinghe.console.page import Page
 
 MOST_OF_FORM = 64 * 1024
 """Bytes."""
+MOST_OF_TEXTS = 512 * 1024
+"""Bytes of a form with long texts: a sign of Chinese takes nine."""
 
 Work: TypeAlias = Callable[[Page], Awaitable[Response]]
 

@@ -20,6 +20,8 @@ _SECRET = re.compile(
     r"[\W_]*\d*$",
     re.IGNORECASE,
 )
+LONGEST = 60
+"""Characters of a wrong value that are told."""
 
 
 class SettingsError(Exception):
@@ -96,8 +98,13 @@ def check_fields(
             wants_table = struct is not None or get_origin(inner) is dict
             # A key may be in a table, a password in a text where a table should be.
             secret = isinstance(value, Mapping | list) or (wants_table and isinstance(value, str))
-            shown = "wrong" if secret or is_secret_name(name, inner) else repr(value)
+            shown = "wrong" if secret or is_secret_name(name, inner) else _short(value)
             raise ValueError(f"{within}{name} is {shown}: {error}") from error
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def is_secret_name(name: str, kind: Any = str) -> bool:

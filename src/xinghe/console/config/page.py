@@ -13,13 +13,13 @@ from xinghe.admin.live import LiveView
 from xinghe.configuration.toml import as_toml, inline
 from xinghe.console.calls import Refused
 from xinghe.console.page import Page
-from xinghe.console.route import Route
+from xinghe.console.route import MOST_OF_TEXTS, Route
 from xinghe.settings.toml import parsed
 
 PATH = "/console/config"
 API = "/admin/v1/config"
 LONGEST = 16_000
-"""Characters of a text that can be edited here: a form has no room for much more."""
+"""Characters of a text that can be edited here."""
 
 
 async def show(page: Page) -> Response:
@@ -115,6 +115,6 @@ def urls_of(tree: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 ROUTES = (
     Route("GET", PATH, show),
-    Route("POST", PATH, change),
+    Route("POST", PATH, change, most=MOST_OF_TEXTS),
     Route("POST", f"{PATH}/drain", drain),
 )

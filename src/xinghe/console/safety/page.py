@@ -12,7 +12,7 @@ from xinghe.admin.safety import SafetyChecked
 from xinghe.console.calls import Refused
 from xinghe.console.config.page import API, LONGEST
 from xinghe.console.page import Page
-from xinghe.console.route import Route
+from xinghe.console.route import MOST_OF_TEXTS, Route
 
 PATH = "/console/safety"
 ONE = f"{PATH}/lists/{{name}}"
@@ -108,8 +108,8 @@ def _phrases(text: str) -> int:
 
 ROUTES = (
     Route("GET", PATH, show),
-    Route("POST", PATH, check),
+    Route("POST", PATH, check, most=MOST_OF_TEXTS),
     Route("POST", f"{PATH}/lists", make),
     Route("GET", ONE, edit),
-    Route("POST", ONE, change),
+    Route("POST", ONE, change, most=MOST_OF_TEXTS),
 )

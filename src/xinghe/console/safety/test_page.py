@@ -50,6 +50,16 @@ def test_what_is_wrong_is_told_and_kept(operator: Visitor) -> None:
     assert operator.submit(operator.get(PATH), PATH, text="").status == 400
 
 
+def test_what_the_page_has_room_for_is_taken(operator: Visitor) -> None:
+    """A sign of Chinese takes nine bytes of a form."""
+    text = "天气很好" * 5000
+    assert operator.submit(operator.get(PATH), PATH, text=text).status == 200
+    phrases = "\n".join(f"独角兽的计划{number}" for number in range(1400))
+    done = operator.submit(operator.get(LIST), LIST, phrases=phrases)
+    assert done.texts("tbody td") == ["1,400"]
+    assert operator.get(LIST).all("textarea")[0].text_content().strip() == phrases
+
+
 def test_nobody_overwrites_what_another_has_changed(operator: Visitor) -> None:
     early, late = operator.get(LIST), operator.get(LIST)
     operator.submit(early, LIST, phrases="一\n")

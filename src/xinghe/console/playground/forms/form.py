@@ -18,8 +18,6 @@ from xinghe.console.reference.samples import Client, Sample
 
 MOUNT = DIALECTS["documented"]
 """Where what is beyond a limit is refused, as the form says; `/v1` would bring it into range."""
-MOST_BYTES = 512 * 1024
-"""Of a form: a sign of Chinese takes nine."""
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
 _NUMBER = re.compile(r"[-+]?([0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][-+]?[0-9]{1,3})?")
 _ENDS = re.compile(r"\r\n|\r|\n")

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from xinghe.api.models import ModelList
 from xinghe.console.layout.snippet import Snippet
 from xinghe.console.page import Page, SignInNeeded
-from xinghe.console.playground.forms.form import MOST_BYTES, Form
+from xinghe.console.playground.forms.form import Form
 from xinghe.console.playground.forms.running import Run
-from xinghe.console.route import Route
+from xinghe.console.route import MOST_OF_TEXTS, Route
 from xinghe.console.stream import unless_gone
 
 Shown = Callable[[Run], dict[str, Any]]
@@ -81,7 +81,7 @@ class Pages:
 
     def routes(self, run: Callable[[Page], Awaitable[Response]] | None = None) -> tuple[Route, ...]:
         """Where they are; `run` in place of the usual one."""
-        url, most = self.form.url, MOST_BYTES
+        url, most = self.form.url, MOST_OF_TEXTS
         asks = kept(run or self.run)
         return (
             Route("GET", url, self.show),

@@ -161,4 +161,4 @@ def test_a_form_has_an_end(member: Visitor, nobody: Visitor) -> None:
     part = member.post(
         f"{ROOT}/rerank", fields | {"documents": "x" * 10**6}, {**OURS, "HX-Request": "true"}
     )
-    assert (part.status, part.text) == (413, "表单太大了。")
+    assert (part.status, part.text) == (413, "表单太大了，至多 512 KiB。")
