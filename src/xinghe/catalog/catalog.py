@@ -67,10 +67,14 @@ class Catalog(msgspec.Struct, frozen=True):
         return {name for card in self.of_kind(kind).values() for name in card.chain}
 
 
-def merged(own: Tree) -> Tree:
-    """The built-in tree with an operator's over it."""
-    builtin = resources.files("xinghe.catalog").joinpath("models.toml").read_text("utf-8")
-    return _merge(tomllib.loads(builtin), own)
+def merged(own: Tree, *, later: bool = False) -> Tree:
+    """The built-in tree with an operator's over it; `later`: with the names of that file, too."""
+    tree = _builtin("models.toml")
+    return _merge(_merge(tree, _builtin("later_models.toml")) if later else tree, own)
+
+
+def _builtin(file: str) -> Tree:
+    return tomllib.loads(resources.files("xinghe.catalog").joinpath(file).read_text("utf-8"))
 
 
 def built(tree: Tree, settings: Settings) -> Catalog:

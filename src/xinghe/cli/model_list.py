@@ -137,7 +137,8 @@ async def applied(settings: Settings) -> tuple[Catalog, list[str]]:
         if MODELS in found.troubles:
             raise CatalogError(f"{data / MODELS}: {found.troubles[MODELS]}")
         try:
-            catalog = built(merged(found.models or {}), settings)
+            later = settings.configuration.later_models
+            catalog = built(merged(found.models or {}, later=later), settings)
         except CatalogError as error:
             raise CatalogError(f"{data / MODELS}: {error}") from error
         return catalog, list(missing_files(catalog, settings, fetches=True).values())

@@ -123,7 +123,8 @@ class Configurations:
 
     def built(self, tree: Tree) -> Catalog:
         """Raises `CatalogError`."""
-        return built(merged(models_of(tree)), self.settings)
+        later = self.settings.configuration.later_models
+        return built(merged(models_of(tree), later=later), self.settings)
 
     async def apply(
         self,

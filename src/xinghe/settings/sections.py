@@ -189,6 +189,8 @@ class Responses(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Configuration(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The versions of models, prices, limits and safety lists."""
 
+    later_models: bool = False
+    """Whether there are also the names that came after the document (`later_models.toml`)."""
     versions: Annotated[int, Meta(ge=10, le=1_000_000)] = 1000
     """How many are kept; the oldest go first, with the next change."""
 
