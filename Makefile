@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all soak attack faults clients routers images lint types imports format metrics bench lock audit clean console-assets screenshots
+.PHONY: help run test test-all soak attack faults clients others routers images lint types imports format metrics bench lock audit clean console-assets screenshots
 
 # Whoever forbids Python to keep what it compiles would have every process compile all of it anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -29,7 +29,7 @@ test: lint types imports clients images  ## the whole suite, as CI runs it
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 	@$(BIN)/python -m bench.house
 
-test-all: lint types imports clients routers images  ## the same with its slow tests (the Node client needs npm)
+test-all: lint types imports clients others routers images  ## the same with its slow tests (the Node client needs npm)
 	$(BIN)/python -m pytest -m "slow or not slow" $(WORKERS) $(ARGS)
 
 soak: $(VENV)/.dev  ## mixed traffic while parts are killed, then a look for leaks (MINUTES=30)
@@ -42,6 +42,8 @@ faults: $(VENV)/.dev  ## what clients got and paid for while parts of the servic
 	XINGHE_FAULT_ROUNDS="$(ROUNDS)" $(BIN)/python -m pytest -m slow -s tests/reliability $(ARGS)
 
 clients: $(CLIENTS:%=.venv-clients/%/.done)
+
+others: .venv-clients/others/.done
 
 routers: .venv-clients/routers/.done
 
@@ -70,7 +72,7 @@ bench: $(VENV)/.dev  ## side-by-side measurements, printed as ratios
 lock: $(VENV)/.dev  ## resolve the dependencies anew into the lock files
 	$(BIN)/uv pip compile -q --universal --generate-hashes --group build pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 	$(BIN)/uv pip compile -q --universal --generate-hashes --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock --custom-compile-command "make lock"
-	@for client in $(CLIENTS) routers; do \
+	@for client in $(CLIENTS) others routers; do \
 		$(BIN)/uv pip compile -q --universal --generate-hashes --group client-$$client -o tests/clients/locks/$$client.lock --custom-compile-command "make lock" || exit; \
 	done
 	$(BIN)/python scripts/images_extra.py | $(BIN)/uv pip compile -q --universal --generate-hashes -c requirements.lock --override tests/images/diffusion/overrides.txt - -o $(IMAGES) --custom-compile-command "make lock"
