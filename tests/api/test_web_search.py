@@ -166,7 +166,7 @@ def test_in_anthropics_form(asking: Api, engine: Searxng, books: Books, wire: An
         ("web_search_result", "https://one.example/a", "甲报"),
         ("web_search_result", "https://two.example/b", "乙报"),
     ]
-    cited = [[each["title"] for each in text["citations"] or ()] for text in texts]
+    cited = [[each["title"] for each in text.get("citations", ())] for text in texts]
     assert cited == [["甲报"], ["乙报"], []]
     assert "".join(text["text"] for text in texts) == "西湖在杭州。断桥残雪。完"
     assert said["usage"]["server_tool_use"]["web_search_requests"] == 1

@@ -72,6 +72,9 @@ def test_models_examples_load(block: Block, tmp_path: Path) -> None:
     for field, value in written.get("defaults", {}).items():
         assert value in {getattr(card, field) for card in catalog.models.values()}
     for name, fields in written.get("models", {}).items():
+        if "alias" in fields:
+            assert catalog.aliases[name] == fields["alias"]
+            continue
         card = msgspec.json.decode(msgspec.json.encode(catalog.models[name]))
         assert {field: card[field] for field in fields} == fields
     for name in written.get("deployments", {}):

@@ -120,7 +120,7 @@ class MessageStream:
         assert at == self.open
         block = self.message["content"][at]
         if delta["type"] == "citations_delta":
-            block["citations"] = [*(block["citations"] or ()), delta["citation"]]
+            block["citations"] = [*(block.get("citations", ())), delta["citation"]]
             return
         name, field_ = KINDS[delta["type"]]
         assert name in block, block
