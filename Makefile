@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all soak attack faults clients others routers images lint types imports format metrics bench lock audit clean console-assets screenshots
+.PHONY: help run test test-all soak attack faults clients more-clients routers images lint types imports format metrics bench lock audit clean console-assets screenshots
 
 # Whoever forbids Python to keep what it compiles would have every process compile all of it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-CLIENTS := openai anthropic litellm instructor
+CLIENTS := openai anthropic
+# Which `make test-all` alone tries.
+MORE    := litellm instructor others
 # Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together; those
 # that take longest come first (tests/conftest.py), so that no worker ends alone.
 WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
@@ -29,7 +31,7 @@ test: lint types imports clients images  ## the whole suite, as CI runs it
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 	@$(BIN)/python -m bench.house
 
-test-all: lint types imports clients others routers images  ## the same with its slow tests (the Node client needs npm)
+test-all: lint types imports clients more-clients routers images  ## the same with its slow tests (the Node client needs npm)
 	$(BIN)/python -m pytest -m "slow or not slow" $(WORKERS) $(ARGS)
 
 soak: $(VENV)/.dev  ## mixed traffic while parts are killed, then a look for leaks (MINUTES=30)
@@ -43,7 +45,7 @@ faults: $(VENV)/.dev  ## what clients got and paid for while parts of the servic
 
 clients: $(CLIENTS:%=.venv-clients/%/.done)
 
-others: .venv-clients/others/.done
+more-clients: $(MORE:%=.venv-clients/%/.done)
 
 routers: .venv-clients/routers/.done
 
@@ -72,7 +74,7 @@ bench: $(VENV)/.dev  ## side-by-side measurements, printed as ratios
 lock: $(VENV)/.dev  ## resolve the dependencies anew into the lock files
 	$(BIN)/uv pip compile -q --universal --generate-hashes --group build pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 	$(BIN)/uv pip compile -q --universal --generate-hashes --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock --custom-compile-command "make lock"
-	@for client in $(CLIENTS) others routers; do \
+	@for client in $(CLIENTS) $(MORE) routers; do \
 		$(BIN)/uv pip compile -q --universal --generate-hashes --group client-$$client -o tests/clients/locks/$$client.lock --custom-compile-command "make lock" || exit; \
 	done
 	$(BIN)/python scripts/images_extra.py | $(BIN)/uv pip compile -q --universal --generate-hashes -c requirements.lock --override tests/images/diffusion/overrides.txt - -o $(IMAGES) --custom-compile-command "make lock"
