@@ -1,7 +1,7 @@
 """The vocabulary that every package speaks: read this file first.
 
 A request becomes an `EngineRequest`; an engine answers it with batches of `Delta`s;
-a `Usage` is what a request has used; a `Rate` turns it into micro-Tokens.
+a `Usage` is what a request has used; a `Rate` of the catalog turns it into micro-Tokens.
 """
 
 import enum
@@ -294,27 +294,6 @@ Delta: TypeAlias = (
     | FinishDelta
     | PrefillDelta
 )
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """A model's price, in micro-Tokens a token; `search` is a web search's, whatever it brings."""
-
-    input: int
-    output: int
-    cached_input: int
-    search: int = 0
-
-    def cost(
-        self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0, searches: int = 0
-    ) -> int:
-        """Micro-Tokens for the given counts; `cached_tokens` are part of `prompt_tokens`."""
-        fresh = prompt_tokens - cached_tokens
-        return (
-            fresh * self.input
-            + cached_tokens * self.cached_input
-            + completion_tokens * self.output
-            + searches * self.search
-        )
 
 
 class Usage(msgspec.Struct, eq=False):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from xinghe.accounts import Members, Tokens
 from xinghe.accounts.outbox import Outbox
-from xinghe.core import Rate
+from xinghe.catalog.rate import Rate
 from xinghe.ledger import holds
 from xinghe.ledger.holds import Counts
 from xinghe.storage import Connection, Database, now

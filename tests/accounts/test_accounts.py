@@ -10,7 +10,8 @@ import pytest
 
 from xinghe.accounts import AccountError, Members, Principal, Principals, Tokens
 from xinghe.accounts.rules import MAX_BALANCE
-from xinghe.core import INITIAL_GRANT, Rate, Usage
+from xinghe.catalog.rate import Rate
+from xinghe.core import INITIAL_GRANT, Usage
 from xinghe.ledger import Ledger, check
 from xinghe.storage import Database, now
 

@@ -11,7 +11,7 @@ import pytest
 from tests.accounts.payer import spend, waiting
 from xinghe.accounts import AccountError, Alert, Alerts, Members, Tokens
 from xinghe.accounts.outbox import pending
-from xinghe.core import Rate
+from xinghe.catalog.rate import Rate
 from xinghe.ledger import Ledger, holds
 from xinghe.storage import Database, now
 

@@ -11,7 +11,8 @@ from tests.admin.desk import LATER, Desk, Person, Reply, audited, unique
 from tests.admin.test_repeats import at_once
 from xinghe.accounts.group_tables import Group
 from xinghe.accounts.rules import MAX_BALANCE
-from xinghe.core import MICRO, Rate
+from xinghe.catalog.rate import Rate
+from xinghe.core import MICRO
 from xinghe.ledger import check, holds
 from xinghe.ledger.holds import Hold
 from xinghe.storage import now

@@ -6,7 +6,7 @@ import pytest
 
 from tests.catalog.source_tables import families
 from xinghe.catalog import Capability, Catalog, Kind
-from xinghe.core import Rate
+from xinghe.catalog.rate import Rate
 
 SEARCH = {
     "ernie-4.5-turbo-128k", "ernie-4.5-turbo-32k", "ernie-4.5-8k-preview",

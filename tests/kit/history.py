@@ -10,7 +10,8 @@ from functools import partial
 import msgspec
 
 from xinghe.accounts import Members, Tokens
-from xinghe.core import MICRO, Rate
+from xinghe.catalog.rate import Rate
+from xinghe.core import MICRO
 from xinghe.ledger import holds
 from xinghe.ledger.holds import Counts
 from xinghe.ledger.rollups import Told

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from xinghe.accounts import Principal
-from xinghe.core import Rate, Usage
+from xinghe.catalog.rate import Rate
+from xinghe.core import Usage
 from xinghe.ledger import Entry, Holding, Ledger, check, latest
 from xinghe.storage import Database
 

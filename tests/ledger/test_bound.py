@@ -12,7 +12,8 @@ from tests.kit.sqlite import raw
 from tests.ledger.books import Books, hold, used
 from tests.ledger.test_lots import expire, left
 from xinghe.accounts import Principal
-from xinghe.core import Rate, Usage
+from xinghe.catalog.rate import Rate
+from xinghe.core import Usage
 from xinghe.ledger import InsufficientTokens, Ledger, check, lots
 from xinghe.storage import now
 from xinghe.storage.sqlite import SQLiteSession

@@ -19,7 +19,8 @@ from tests.ledger.books import Books, away, hold, used
 from tests.ledger.test_reaper import Start, line, lock_files, start
 from tests.storage.test_writer import until
 from xinghe.accounts import Principal, Tokens
-from xinghe.core import Rate, Usage
+from xinghe.catalog.rate import Rate
+from xinghe.core import Usage
 from xinghe.ledger import InsufficientTokens, Ledger, holding
 from xinghe.ledger.holds import Counts
 from xinghe.ledger.journal import Record

@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 
 from tests.ledger.books import Books, hold, left_by, used
 from xinghe.accounts import Members, Principal
-from xinghe.core import ClientGone, Rate, Usage
+from xinghe.catalog.rate import Rate
+from xinghe.core import ClientGone, Usage
 from xinghe.ledger import InsufficientTokens, Ledger
 
 

@@ -9,7 +9,8 @@ import pytest
 from tests.kit.postgres import ON_SQLITE
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Members, Principal
-from xinghe.core import Rate, Usage
+from xinghe.catalog.rate import Rate
+from xinghe.core import Usage
 from xinghe.ledger import InsufficientTokens, Ledger
 from xinghe.storage import Database, now
 from xinghe.storage.connection import StorageContended

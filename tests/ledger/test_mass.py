@@ -14,7 +14,8 @@ from tests.kit.sqlite import raw, session
 from tests.ledger.books import Books, hold
 from tests.ledger.many import EXPIRED, GRANT, SPENT, fill, leave_open
 from xinghe.accounts import Principal, Standing
-from xinghe.core import Rate, Usage
+from xinghe.catalog.rate import Rate
+from xinghe.core import Usage
 from xinghe.ledger import InsufficientTokens, Ledger
 from xinghe.storage import Database
 from xinghe.storage.batches import ROWS

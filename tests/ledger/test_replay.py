@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.kit.sqlite import in_memory
 from xinghe.accounts import budget_tables
-from xinghe.core import Rate
+from xinghe.catalog.rate import Rate
 from xinghe.ledger import Budget, Window, check, lots
 from xinghe.ledger.holds import Counts, Hold, Reserved, reserve
 from xinghe.ledger.journal import Record

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from tests.ledger.books import away, hold, used
 from xinghe.accounts import Principal, Principals
-from xinghe.core import Rate, Usage
+from xinghe.catalog.rate import Rate
+from xinghe.core import Usage
 from xinghe.ledger import InsufficientTokens, Ledger, OverBudget
 from xinghe.ledger.settlements import LINGER_SECONDS
 from xinghe.storage import Database

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from xinghe.catalog.deployments import AnyDeployment, Count
-from xinghe.core import MICRO, Rate
+from xinghe.catalog.rate import Rate
+from xinghe.core import MICRO
 
 Ratio = Annotated[float, Meta(ge=0, le=1e6)]
 

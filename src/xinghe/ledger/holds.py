@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from xinghe.core import Rate
+from xinghe.catalog.rate import Rate
 from xinghe.ledger import bound, budgets, expiry, lots, rollups
 from xinghe.ledger.budgets import Budget, BudgetReached, Places
 from xinghe.ledger.rollups import NOTHING_TOLD, Told

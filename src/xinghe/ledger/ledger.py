@@ -8,7 +8,8 @@ from typing import Protocol
 
 import structlog
 
-from xinghe.core import Rate, Usage
+from xinghe.catalog.rate import Rate
+from xinghe.core import Usage
 from xinghe.ledger import expiry, holds, processes, reaper, spans
 from xinghe.ledger.budgets import Budget
 from xinghe.ledger.holding import Holding, InsufficientTokens, RunningHolds

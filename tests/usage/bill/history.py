@@ -6,7 +6,7 @@ import random
 from zoneinfo import ZoneInfo
 
 from tests.usage.small import CLASS, MEMBER, OTHER, PUPIL, SCHOOL
-from xinghe.core import Rate
+from xinghe.catalog.rate import Rate
 from xinghe.ledger import expiry, holds, lots, spans
 from xinghe.ledger.holds import Counts
 from xinghe.ledger.windows import DAY, HOUR, MINUTE

@@ -12,7 +12,8 @@ from tests.usage.bill.test_adds_up import OPERATOR, micro
 from tests.usage.small import CLASS, OTHER, PUPIL, SCHOOL, Small
 from xinghe.api.account.bill.making import Bills, asked
 from xinghe.api.account.questions import BillQuery
-from xinghe.core import MICRO, Rate
+from xinghe.catalog.rate import Rate
+from xinghe.core import MICRO
 from xinghe.ledger import holds, lots, withdrawals
 from xinghe.ledger.holds import Counts
 from xinghe.settings import Bill

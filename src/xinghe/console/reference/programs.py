@@ -13,7 +13,7 @@ import msgspec
 
 from xinghe.console.layout.snippet import Snippet
 from xinghe.console.reference.contract import Operation
-from xinghe.console.reference.samples import Sample
+from xinghe.console.reference.sample import Sample
 
 KEY_FROM = "AI_STUDIO_API_KEY"
 SESSION_FROM = "XINGHE_SESSION"

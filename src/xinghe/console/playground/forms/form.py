@@ -14,7 +14,7 @@ from xinghe.console.page import Page
 from xinghe.console.playground.parameters import Parameter, read
 from xinghe.console.reference.contract import DIALECTS
 from xinghe.console.reference.programs import Request, written
-from xinghe.console.reference.samples import Client, Sample
+from xinghe.console.reference.sample import Client, Sample
 
 MOUNT = DIALECTS["documented"]
 """Where what is beyond a limit is refused, as the form says; `/v1` would bring it into range."""
