@@ -15,7 +15,7 @@ from xinghe.storage import Connection, among
 
 LOOKED_AT = 500
 """Entries of one member among which the last that a group paid is looked for."""
-_FOUND = {"sqlite": "instr(lower(m.name), lower($2))", "postgresql": "strpos(lower(m.name), $2)"}
+_FOUND = {"sqlite": "instr(lower(n.name), lower($2))", "postgresql": "strpos(lower(n.name), $2)"}
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -31,12 +31,8 @@ class Person(msgspec.Struct, frozen=True):
 
 def count(connection: Connection, group_id: int, called: str) -> int:
     """How many are in a group whose names hold a text, in upper or lower case."""
-    where, values = _where(connection, group_id, called)
-    found: int = connection.value(
-        "SELECT count(*) FROM memberships s JOIN members m ON m.id = +s.member_id "  # noqa: S608
-        f"WHERE {where}",
-        *values,
-    )
+    named, values = _named(connection, group_id, called)
+    found: int = connection.value(f"SELECT count(*) FROM ({named}) p", *values)  # noqa: S608
     return found
 
 
@@ -44,11 +40,11 @@ def people(
     connection: Connection, group_id: int, called: str, limit: int, behind: int = 0
 ) -> list[Person]:
     """Those by name, behind so many others."""
-    where, values = _where(connection, group_id, called)
+    named, values = _named(connection, group_id, called)
     rows = connection.rows(
-        "SELECT m.id, m.appid, m.name, s.role, s.joined_at, m.disabled_at "  # noqa: S608
-        f"FROM memberships s JOIN members m ON m.id = +s.member_id WHERE {where} "
-        f"ORDER BY m.name LIMIT {limit:d} OFFSET {behind:d}",
+        "SELECT m.id, m.appid, m.name, p.role, p.joined_at, m.disabled_at "  # noqa: S608
+        f"FROM ({named} ORDER BY n.name LIMIT {limit:d} OFFSET {behind:d}) p "
+        "JOIN members m ON m.id = p.member_id ORDER BY m.name",
         *values,
     )
     return [Person(*row) for row in rows]
@@ -62,9 +58,10 @@ def last_requests(
     some, ids = among(connection, "m.id", "$2", members)
     # What others paid for him has an index of its own, in this order.
     rows = connection.rows(
-        "SELECT m.id, (SELECT max(e.at) FROM (SELECT x.at, x.wallet_id FROM entries x "  # noqa: S608
+        "SELECT m.id, (SELECT e.at FROM (SELECT x.at, x.wallet_id FROM entries x "  # noqa: S608
         "WHERE x.member_id = m.id AND x.member_id <> x.wallet_id "
-        f"ORDER BY x.at DESC, x.id DESC LIMIT {LOOKED_AT}) e WHERE {paid}) "
+        f"ORDER BY x.at DESC, x.id DESC LIMIT {LOOKED_AT}) e WHERE {paid} "
+        "ORDER BY e.at DESC LIMIT 1) "
         f"FROM members m WHERE {some}",
         by,
         ids,
@@ -108,9 +105,18 @@ def places(connection: Connection, members: Collection[int]) -> dict[int, Member
     return found
 
 
-def _where(connection: Connection, group_id: int, called: str) -> tuple[str, list[object]]:
+def _named(connection: Connection, group_id: int, called: str) -> tuple[str, list[object]]:
+    """Whoever is in the group and so called, and the statement's values.
+
+    Each name is looked up by itself: joined, PostgreSQL would search the names of all members
+    there are, and then take those of the group.
+    """
+    named = (
+        "SELECT n.member_id, n.role, n.joined_at FROM (SELECT s.member_id, s.role, s.joined_at, "
+        "(SELECT m.name FROM members m WHERE m.id = s.member_id) AS name "
+        "FROM memberships s WHERE s.group_id = $1) n"
+    )
     if not called:
-        return "s.group_id = $1", [group_id]
-    found = _FOUND[connection.dialect]
+        return named, [group_id]
     text = called if connection.dialect == "sqlite" else called.lower()
-    return f"s.group_id = $1 AND {found} > 0", [group_id, text]
+    return f"{named} WHERE {_FOUND[connection.dialect]} > 0", [group_id, text]
