@@ -250,6 +250,12 @@ class SourcesDelta(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...]
 
 
+class NothingFoundDelta(msgspec.Struct, frozen=True):
+    """The search has found nothing, or has `failed`: the answer rests on no sources."""
+
+    failed: bool = False
+
+
 class UsageDelta(msgspec.Struct, frozen=True):
     """The engine's own count, which replaces ours: all are totals of the pass.
 
@@ -290,6 +296,7 @@ Delta: TypeAlias = (
     | ToolCallDelta
     | SearchingDelta
     | SourcesDelta
+    | NothingFoundDelta
     | UsageDelta
     | FinishDelta
     | PrefillDelta

@@ -295,7 +295,14 @@ def test_search_that_fails_costs_no_answer(asking: Api, engine: Searxng, broken:
         )
     )
     assert body["choices"][0]["message"]["content"] == "好。"
-    assert "search_results" not in body
+    assert body["search_results"] == []  # asked for, and none: the client knows
+    stream = asking.stream(
+        model=ABLE, messages=question(Script(["好。"])), **wants(enable_status=True)
+    )
+    told = [choice["delta"]["content"] for choice in stream.choices if "delta_tag" in choice]
+    assert told == ["正在搜索", "未搜索到相关结果" if broken == "empty" else "搜索未成功"]
+    assert stream.choices[-1]["finish_reason"] == "normal"
+    assert carrying(stream) == []
 
 
 @pytest.mark.parametrize("text", ["你好", "1+1=?"])

@@ -19,6 +19,7 @@ from xinghe.core import (
     Delta,
     FinishDelta,
     FinishReason,
+    NothingFoundDelta,
     ReasoningDelta,
     RefusalDelta,
     SearchingDelta,
@@ -51,7 +52,12 @@ SAID = st.one_of(
     st.just(ToolCallDelta(0, tokens=3)),
 )  # fmt: skip
 SEARCHES: st.SearchStrategy[list[Delta]] = st.sampled_from(
-    [[], [SearchingDelta("西湖")], [SearchingDelta("西湖"), SourcesDelta(SOURCES)]]
+    [
+        [],
+        [SearchingDelta("西湖")],
+        [SearchingDelta("西湖"), SourcesDelta(SOURCES)],
+        [SearchingDelta("西湖"), NothingFoundDelta(), SourcesDelta(())],
+    ]
 )
 FINISHES = st.builds(FinishDelta, st.sampled_from(FinishReason), stop=st.sampled_from(["", "停"]))
 ANSWERS = st.builds(

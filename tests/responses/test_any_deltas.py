@@ -26,6 +26,7 @@ from xinghe.core import (
     Delta,
     FinishDelta,
     FinishReason,
+    NothingFoundDelta,
     ReasoningDelta,
     RefusalDelta,
     SearchingDelta,
@@ -51,6 +52,8 @@ def answers(draw: st.DrawFn) -> list[Delta]:
         deltas.append(SearchingDelta(draw(SAID)))
         if draw(st.booleans()):
             deltas.append(SourcesDelta((Source(1, "http://a", "甲"),)))
+        elif draw(st.booleans()):
+            deltas += [NothingFoundDelta(), SourcesDelta(())]
     deltas += [ReasoningDelta(text) for text in draw(PIECES)]
     deltas += [TextDelta(text) for text in draw(PIECES)]
     deltas += [RefusalDelta(text) for text in draw(PIECES)]

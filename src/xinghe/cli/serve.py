@@ -20,6 +20,7 @@ from xinghe.cli.console import is_loopback, link_url
 from xinghe.doctor import computing
 from xinghe.observe import logs
 from xinghe.sales.payment import reporting
+from xinghe.search.told import told as search_told
 from xinghe.settings import Settings, SettingsError, http_url
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database, StorageError
@@ -104,6 +105,7 @@ def serve(
             click.echo(_quickstart_text(_url(listener), token))
         for state in engines.states:
             click.echo(f"engine {state.deployment}: {computing.text(asdict(state))}")
+        click.echo(search_told(settings))
         click.echo(f"metrics at {_url(metrics_listener)}/metrics")
         click.echo(way_in, nl=False)
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")

@@ -151,8 +151,13 @@ class Answer(msgspec.Struct):
         self.runner.found = found
         if self.runner.charge is not None:
             self.runner.charge += found.tokens
-        if options.trace and found.sources:
-            emit(Batch(time.perf_counter(), [SourcesDelta(found.sources)]))
+        told: list[Delta] = []
+        if options.status and found.nothing is not None:
+            told.append(found.nothing)
+        if options.trace and (found.sources or found.nothing is not None):
+            told.append(SourcesDelta(found.sources))
+        if told:
+            emit(Batch(time.perf_counter(), told))
         return found
 
     def _name_sources(self, sources: tuple[Source, ...], last: Batch) -> None:

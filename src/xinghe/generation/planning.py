@@ -141,7 +141,7 @@ async def first_pass(
     """
     thinks = note is None and request.thinks_first
     if thinks:
-        note = _THINK[_is_chinese(messages)]
+        note = _THINK[is_chinese(messages)]
     if note:
         messages = _with_note(messages, note)
     if not request.deployment.engine.abilities.tools:
@@ -204,11 +204,11 @@ def _with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:
     return (*messages[:-1], replace(last, content=content, parts=parts))
 
 
-def _is_chinese(messages: Sequence[Message]) -> bool:
+def is_chinese(messages: Sequence[Message]) -> bool:
     """Whether the last question is in Chinese: in what language the model is spoken to."""
     return any("\u4e00" <= char <= "\u9fff" for char in messages[-1].content)
 
 
 def thought_note(messages: Sequence[Message], thought: str) -> str:
     """Hands the thoughts on to the pass that answers."""
-    return _THOUGHT[_is_chinese(messages)].format(thought=thought)
+    return _THOUGHT[is_chinese(messages)].format(thought=thought)

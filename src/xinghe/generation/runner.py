@@ -27,7 +27,8 @@ from xinghe.generation.filter import OutputFilter
 from xinghe.generation.json_check import GrammarCheck, InvalidOutput, JsonUnescape, SchemaCheck
 from xinghe.generation.logprobs import Logprobs
 from xinghe.generation.moderation import Review
-from xinghe.generation.planning import GenerationContext, GenerationRequest, Pass
+from xinghe.generation.planning import GenerationContext, GenerationRequest, Pass, is_chinese
+from xinghe.generation.preface import NO_SOURCES, Preface
 from xinghe.generation.reasoning_parser import ReasoningParser, as_thought
 from xinghe.generation.search import Augmented, CitationFilter
 from xinghe.generation.tool_parser import ToolCallCheck, ToolCallParser
@@ -232,7 +233,21 @@ class PassRunner(msgspec.Struct):
             processors.append(SchemaCheck(laid_out.structure.check, whole=not held))
         if logprobs is not None:
             processors.append(logprobs.give)
+        if preface := self._preface(laid_out):
+            processors.append(Preface(preface))
         return processors
+
+    def _preface(self, laid_out: Pass) -> str:
+        """What the platform itself says before the text, empty for nothing.
+
+        The embedded engine's small models answer as if sources had been found, whatever they are
+        told.
+        """
+        found = self.found
+        if found is None or found.nothing is None or laid_out.structure is not None:
+            return ""
+        embedded = self.request.keeps_to_grammars
+        return NO_SOURCES[is_chinese(self.request.messages)] if embedded else ""
 
     def _parsers(
         self, prompt: Prompt, constraint: Constraint | None, *, thinking: bool

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from xinghe.core import Constraint, Message, Picture, Source
+from xinghe.core import Constraint, Message, NothingFoundDelta, Picture, Source
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.generation.search import Augmented, SearchOptions, augment, planned_query
 from xinghe.search import Measure, Reference, SearchFailed
@@ -151,16 +151,21 @@ async def test_a_plan_that_fails_falls_back_to_the_words(answer: str) -> None:
     assert shelf.asked[0][0] == "光合作用的原理"
 
 
-@pytest.mark.parametrize(("shelf", "billed"), [(Shelf(None), 0), (Shelf([]), 1)])
-async def test_without_results_it_is_answered_without(shelf: Shelf, billed: int) -> None:
+@pytest.mark.parametrize(
+    ("shelf", "billed", "said"), [(Shelf(None), 0, "没有成功"), (Shelf([]), 1, "没有找到")]
+)
+async def test_without_results_it_is_answered_without(shelf: Shelf, billed: int, said: str) -> None:
     made = await run("今天有什么新闻?", shelf=shelf)
     assert (made.searches, made.sources, made.evidence) == (billed, (), ())
+    assert made.nothing == NothingFoundDelta(failed=not billed)
+    assert f"联网搜索{said}" in made.messages[-1].content
     assert made.messages[-1].content.endswith("今天有什么新闻?")
 
 
 async def test_only_private_sources_are_never_shown() -> None:
     made = await run("今天有什么新闻?", shelf=Shelf(FOUND[1:2]))
     assert (made.searches, made.sources, made.evidence) == (1, (), ())
+    assert made.nothing is None
     assert "正文二" in made.messages[-1].content
 
 

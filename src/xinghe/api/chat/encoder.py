@@ -12,6 +12,7 @@ from xinghe.api.exchange import Exchange
 from xinghe.core import (
     Delta,
     FinishDelta,
+    NothingFoundDelta,
     ReasoningDelta,
     RefusalDelta,
     SearchingDelta,
@@ -30,6 +31,8 @@ _LINE_ENDS = [(chr(code).encode(), b"\\u%04x" % code) for code in (0x85, 0x2028,
 """JSON may hold them, but many a client cuts a stream into lines where any of them stands."""
 SEARCHING = "正在搜索"
 """What the first chunk says when a search begins (section 5.4, `enable_status`)."""
+FOUND_NOTHING = {False: "未搜索到相关结果", True: "搜索未成功"}
+"""What a chunk of the same kind says where the search found nothing, or (true) failed."""
 
 
 class StreamEncoder:
@@ -92,9 +95,8 @@ class StreamEncoder:
                     events += (self._hold_back(None), self._refusal(text))
                 case ToolCallDelta():
                     events.append(self._call(delta))
-                case SourcesDelta(sources):
-                    shown = [SearchResult(each.index, each.url, each.title) for each in sources]
-                    self._results = b',"search_results":' + _encode(shown)
+                case SourcesDelta() | NothingFoundDelta():
+                    events.append(self._found(delta))
                 case FinishDelta():
                     events += (self._hold_back(None), self._finish(delta))
         return one_line(b"".join(events))
@@ -104,8 +106,19 @@ class StreamEncoder:
         frame = self._head + self._choice + b'"delta":{"role":"assistant","content":'
         if not any(isinstance(delta, SearchingDelta) for delta in deltas):
             return frame + b'""' + self._after
-        tag = b',"delta_tag":"search_status"}]'
-        return frame + _encode(SEARCHING) + self._goes_on + tag + self._end
+        return frame + self._status(SEARCHING)
+
+    def _found(self, delta: SourcesDelta | NothingFoundDelta) -> bytes:
+        """What a search has come to; sources wait for the chunks that carry them."""
+        if isinstance(delta, NothingFoundDelta):
+            return self._before + self._status(FOUND_NOTHING[delta.failed])
+        shown = [SearchResult(each.index, each.url, each.title) for each in delta.sources]
+        self._results = b',"search_results":' + _encode(shown)
+        return b""
+
+    def _status(self, said: str) -> bytes:
+        """The rest of a chunk that tells how a search goes, and is no part of the answer."""
+        return _encode(said) + self._goes_on + b',"delta_tag":"search_status"}]' + self._end
 
     def _call(self, delta: ToolCallDelta) -> bytes:
         if delta.id is None and not delta.arguments:

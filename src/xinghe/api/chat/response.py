@@ -20,6 +20,7 @@ from xinghe.core import (
     Delta,
     FinishDelta,
     FinishReason,
+    NothingFoundDelta,
     ReasoningDelta,
     RefusalDelta,
     SearchingDelta,
@@ -45,7 +46,7 @@ FINISH_REASONS = {
     },
 }
 
-LOOKED_UP = (SearchingDelta, SourcesDelta)
+LOOKED_UP = (SearchingDelta, SourcesDelta, NothingFoundDelta)
 """What an answer rests on."""
 
 
@@ -207,7 +208,7 @@ class AnswerDelta(msgspec.Struct):
 class ChunkChoice(msgspec.Struct):
     """`flag` and `ban_round` (documented mounts) only where safety was triggered.
 
-    With the `delta_tag`, the content says that a search has begun and is no part of the answer.
+    With the `delta_tag`, the content says how a search goes and is no part of the answer.
     """
 
     index: int

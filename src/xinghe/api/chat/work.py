@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from xinghe.api.chat.capabilities import OCR
 from xinghe.api.chat.request import ChatRequest
+from xinghe.api.chat.response import LOOKED_UP
 from xinghe.api.chat.screening import screen
 from xinghe.api.chat.served import Served, cut_to_fit
 from xinghe.api.chat.vetted import check_wanted, vetted
@@ -20,7 +21,7 @@ from xinghe.api.errors import ApiError
 from xinghe.api.exchange import Exchange, check_whole
 from xinghe.api.priced import Prepared, Services
 from xinghe.catalog import LlamaCppDeployment, ModelCard
-from xinghe.core import FinishDelta, Message, SearchingDelta, SourcesDelta, Usage
+from xinghe.core import FinishDelta, Message, Usage
 from xinghe.dispatch import CANNOT_SERVE, Chain, Unfit
 from xinghe.engines import Batch
 from xinghe.generation.answer import Answer
@@ -269,9 +270,7 @@ class ChatWork(msgspec.Struct, eq=False):
             seconds = batch.arrived - self._exchange.body_read_at
             metrics.FIRST_TOKEN.labels(self._request.model).observe(seconds)
             live.WINDOW.first_token(self._request.model, seconds)
-        if not self._told and not all(
-            isinstance(delta, SearchingDelta | SourcesDelta) for delta in batch.deltas
-        ):
+        if not self._told and not all(isinstance(delta, LOOKED_UP) for delta in batch.deltas):
             self._tell()
         self._sink.emit(choice, batch)
 
