@@ -107,6 +107,23 @@ def test_engine_without_vision_is_told(api: Api, upstream: Upstream) -> None:
     assert "OCR" in shown["platform"]["images"]
 
 
+def test_pictures_without_a_word(api: Api, upstream: Upstream) -> None:
+    """What is read out alone would be no question; a model that sees is given what was sent."""
+    url = data_url(plain(640, 480))
+    picture = {"type": "image_url", "image_url": {"url": url}}
+    for model, read_out in ((ABLE, True), (VISION, False)):
+        script = Script(["一张图。"])
+        alone: list[Any] = [{"role": "system", "content": script.prompt}]
+        alone.append({"role": "user", "content": [picture]})
+        answered(api.chat(model=model, messages=alone))
+        told = upstream.received(script).body["messages"][-1]["content"]
+        if read_out:
+            assert told.startswith("[图片1:640×480像素,主要颜色:白")
+            assert "cannot see" in told or "看不见" in told
+        else:
+            assert [part["type"] for part in told] == ["image_url"]
+
+
 @pytest.mark.parametrize("model", [ABLE, VISION])
 def test_tokens_by_the_documented_rule(api: Api, books: Books, model: str) -> None:
     """⌈w/28⌉ × ⌈h/28⌉ on top of the text, whatever the engine counts or is told."""
@@ -208,3 +225,16 @@ def test_embedded_engine(api: Api) -> None:
         temperature=0,
     )  # fmt: skip
     assert "禁止吸烟" in answered(reply)["choices"][0]["message"]["content"]
+
+
+@pytest.mark.embedded
+def test_embedded_engine_of_a_picture_without_text(api: Api) -> None:
+    """It tells what it knows, and that it has no eyes."""
+    picture = {"type": "image_url", "image_url": {"url": data_url(plain(640, 480))}}
+    reply = api.chat(
+        model="ernie-4.5-turbo-vl-32k", messages=[{"role": "user", "content": [picture]}],
+        max_tokens=80, temperature=0,
+    )  # fmt: skip
+    said = answered(reply)["choices"][0]["message"]["content"]
+    for told in ("640", "480", "白", "看不见"):
+        assert told in said

@@ -50,3 +50,25 @@ async def test_no_picture_waits_for_the_others_of_its_request() -> None:
     assert (desk.read, desk.at_once) == ([page.data for page in pages], 1)
     last = told[-1].content
     assert last.index("图片3") < last.index("甲") < last.index("丙") < last.rindex("甲")
+
+
+async def test_pictures_alone_are_asked_about_wherever_they_stand() -> None:
+    """In the language of the conversation; a message with words is left as it is."""
+    page = Picture(b"a", "image/png", 9, 9)
+    alone, asked = (
+        Message("user", "", parts=(page,)),
+        Message("user", "What?", parts=("What?", page)),
+    )
+    spec = UpstreamDeployment(url="http://127.0.0.1:9/v1", model="m")
+    deployment = ChatDeployment("up", spec, UpstreamEngine("up", spec))
+    using = services(Moderator(builtin=False), reader=Desk())
+
+    async def told(*messages: Message) -> list[str]:
+        request = GenerationRequest("as-0123456789", deployment, messages, Sampling(), 16)
+        read, _ = await read_pictures(using, request)
+        return [each.content for each in read]
+
+    assert "看不见画面" in (await told(alone))[0]
+    first, answer, second = await told(alone, Message("assistant", "A letter."), asked)
+    assert "you cannot see" in first
+    assert (answer, second.endswith("」]")) == ("A letter.", True)
