@@ -23,6 +23,8 @@ def test_create_show_list_grant(commands: Commands) -> None:
     after = commands.json("member", "grant", made["appid"], "2.25", "--note", "竞赛")
     assert after["balance"] == 1_000_002.25
     assert commands.json("member", "show", "poor")["available"] == 0.5
+    assert commands.json("member", "grant", "poor", "1e3")["balance"] == 1000.5
+    assert commands.json("member", "grant", "poor", "１，０００")["balance"] == 2000.5
     names = [found["name"] for found in commands.json("member", "list")]
     assert names == ["星河", "poor"]
 
@@ -68,6 +70,7 @@ def test_show_for_people(commands: Commands) -> None:
         (["member", "create", "a", "--tokens", "-1"], 2, "up to 6 decimals"),
         (["member", "create", "a", "--tokens", "0.0000001"], 2, "up to 6 decimals"),
         (["member", "create", "a", "--tokens", "1000000000001"], 2, "1000000000000 Tokens"),
+        (["member", "create", "a", "--tokens", "1,00"], 2, "1000, 1,000, 1_000, 1e3 or 0.5"),
         (["member", "create"], 2, "Missing argument"),
         (["member", "show", "a"], 1, "no Xinghe database in"),
         (["member", "list"], 1, "no Xinghe database in"),

@@ -34,12 +34,12 @@ def test_its_life(commands: Commands) -> None:
         "zone": "Asia/Shanghai",
     }
     commands.done("budget", "create", "--concurrent", "3")
-    commands.done("budget", "create", "--requests", "50", "--per", "day", "--rolling")
+    commands.done("budget", "create", "--requests", "1,000", "--per", "day", "--rolling")
     listed = commands.json("budget", "list")
     assert [(each["of"], each["unit"], each["amount"], each["used"]) for each in listed] == [
         ("member 张三", "tokens", 20000.5, 0),
         ("the service", "concurrent", 3, None),
-        ("the service", "requests", 50, 0),
+        ("the service", "requests", 1000, 0),
     ]
     assert [each["id"] for each in commands.json("budget", "list", "--member", "张三")] == [1]
     assert commands.json("budget", "set", "1", "--tokens", "7")["amount"] == 7
@@ -56,6 +56,8 @@ def test_its_life(commands: Commands) -> None:
         (["--tokens", "5"], "per: a budget of tokens has a window of time"),
         (["--rpm", "5", "--per", "day"], "per: a budget of rpm has no window of time"),
         (["--rpm", "0"], "amount: 0 is not allowed: 1 to"),
+        (["--rpm", "1,00"], "'1,00' is not a whole number, such as 1000, 1,000 or 1e3"),
+        (["--rpm", "0.5"], "'0.5' is not a whole number"),
         (["--tokens", "5", "--rpm", "5"], "a budget has one amount"),
         ([], "a budget has one amount"),
         (["--tokens", "5", "--per", "day", "--zone", "Mars"], "zone: 'Mars' is not allowed"),

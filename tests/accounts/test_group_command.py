@@ -104,7 +104,7 @@ def test_a_member_is_renamed_disabled_made_operator_and_deleted(commands: Comman
     made = commands.json("member", "rename", "a", "b")
     assert (made["name"], made["state"], made["operator"]) == ("b", "active", "no")
     assert commands.json("member", "disable", "b")["state"] == "disabled"
-    assert commands.json("member", "enable", "b")["state"] == "active"
+    assert commands.json("account", "enable", "b")["state"] == "active"
     assert commands.json("member", "operator", "b", "yes")["operator"] == "yes"
     assert commands.json("member", "operator", "b", "no")["operator"] == "no"
     assert commands.run("member", "delete", "b").exit_code == 1  # nobody has said yes

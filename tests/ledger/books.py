@@ -12,7 +12,7 @@ from typing import Any
 from xinghe.accounts import Principal
 from xinghe.catalog.rate import Rate
 from xinghe.core import Usage
-from xinghe.ledger import Entry, Holding, Ledger, check, latest
+from xinghe.ledger import Entry, Filters, Holding, Ledger, check, latest
 from xinghe.storage import Database
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,7 @@ class Books:
         """The usage entries, the newest first."""
         assert await self.database.drain() == 0
         entries = await self.database.read(
-            partial(latest, wallet_id=self.principal.member_id, limit=100_000)
+            partial(latest, filters=Filters(wallet_id=self.principal.member_id), limit=100_000)
         )
         return [entry for entry in entries if entry.kind == "usage"]
 

@@ -65,7 +65,7 @@ async def test_it_finds_nothing_beside_requests(
     ledger: Ledger, principal: Principal, books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which write while it goes from portion to portion, and in one."""
-    monkeypatch.setattr("xinghe.ledger.books.PORTION", 7)
+    monkeypatch.setattr("xinghe.ledger.entries.PORTION", 7)
 
     async def request(number: int) -> None:
         usage = Usage()
@@ -102,7 +102,7 @@ async def test_damage(
     books: Books,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("xinghe.ledger.books.PORTION", portion)
+    monkeypatch.setattr("xinghe.ledger.entries.PORTION", portion)
     await tokens.cap(str(principal.token_id), 500)
     principal = await again(books.database, principal)
     usage = Usage()

@@ -49,7 +49,7 @@ def test_the_log_begins_anew_between_portions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is written meanwhile, it holds no more than what one snapshot needs."""
-    monkeypatch.setattr("xinghe.ledger.books.PORTION", 20)
+    monkeypatch.setattr("xinghe.ledger.entries.PORTION", 20)
     monkeypatch.setattr("xinghe.storage.sqlite.file.LOG_PAGES", 100)
     backend, log = SQLiteBackend.prepared(tmp_path, create=True), tmp_path / "xinghe.db-wal"
     with closing(backend.session()) as writing, closing(backend.session(read_only=True)) as reading:

@@ -16,7 +16,7 @@ from tests.ledger.books import hold, used
 from tests.ledger.many import fill
 from tests.ledger.test_mass import payer
 from xinghe.core import Usage
-from xinghe.ledger import Ledger, check, latest
+from xinghe.ledger import Filters, Ledger, check, latest
 from xinghe.storage import Connection, Database
 from xinghe.storage.sqlite import SQLiteBackend, SQLiteSession, connect
 
@@ -59,7 +59,7 @@ async def test_the_plan_of_the_newest_page(database: Database) -> None:
         connection.run("ANALYZE")
         for account in 1, 2:
             seen = Seen(connection)
-            page = latest(seen, wallet_id=account, limit=20)  # type: ignore[arg-type]
+            page = latest(seen, Filters(wallet_id=account), limit=20)  # type: ignore[arg-type]
             assert [entry.member for entry in page] == [f"member {account}"] * 20
             assert "entries_of_wallet" in seen.plan, seen.plan
             assert not any(word in seen.plan for word in ("Sort", "Seq Scan on entries", "TEMP"))
@@ -98,7 +98,7 @@ async def test_the_newest_page_takes_less_than_20_ms(large: Path) -> None:
         for account in range(1, ACCOUNTS, ACCOUNTS // 50):
             before = time.monotonic()
             page = await database.read(
-                lambda c, account=account: latest(c, wallet_id=account, limit=20)  # type: ignore[misc]
+                lambda c, account=account: latest(c, Filters(wallet_id=account), limit=20)  # type: ignore[misc]
             )
             taken.append(time.monotonic() - before)
             assert len(page) == 20

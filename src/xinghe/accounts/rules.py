@@ -3,12 +3,12 @@
 Each check returns the value that it was given and raises `AccountError`.
 """
 
-import re
 from collections.abc import Iterable
 from decimal import Decimal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from xinghe import figures
 from xinghe.core import MICRO
 from xinghe.ledger import PERIODS
 
@@ -64,13 +64,14 @@ def check_amount(value: int, *, least: int = 1, field: str = "amount") -> int:
 
 def read_amount(text: str, *, least: int = 0, field: str = "amount") -> int:
     """Micro-Tokens of a text that says Tokens, with up to 6 decimals."""
-    if re.fullmatch(r"[0-9]{1,13}(\.[0-9]{1,6})?", text):
-        micro = int(Decimal(text) * MICRO)
-        if least <= micro <= MAX_BALANCE:
-            return micro
+    number = figures.read(text)
+    if number is not None:
+        micro = number.scaleb(6)
+        if least <= micro <= MAX_BALANCE and micro == micro.to_integral_value():
+            return int(micro)
     raise AccountError(
         f"{field}: {_shown(text)} is not an amount: {Decimal(least) / MICRO:f} to "
-        f"{MAX_BALANCE // MICRO} Tokens, with up to 6 decimals"
+        f"{MAX_BALANCE // MICRO} Tokens, with up to 6 decimals, written as {figures.FORMS}"
     )
 
 

@@ -11,6 +11,7 @@ from xinghe.cli.common import (
     MEMBER,
     Amount,
     Command,
+    Count,
     Validated,
     actor,
     data_option,
@@ -22,7 +23,7 @@ from xinghe.cli.common import (
 )
 from xinghe.ledger import PERIODS, Period, Window
 
-NUMBER = click.IntRange(min=0)
+NUMBER = Count(min=0)
 UNITS: tuple[Unit, ...] = ("tokens", "requests", "rpm", "tpm", "concurrent")
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 import click
 import msgspec
 
-from xinghe import core, settings, spreadsheet
+from xinghe import core, figures, settings, spreadsheet
 from xinghe.accounts import AccountError, rules
 from xinghe.core import MICRO
 from xinghe.ledger import expiry
@@ -35,6 +35,7 @@ NONE: Literal["none"] = "none"
 FORM = "xinghe.cli.form"
 """Where the context of a command keeps in which form it is to print, if one was asked for."""
 
+COUNTS = "1000, 1,000 or 1e3"
 PAGE = 1000
 tokens = core.tokens
 _JSON = msgspec.json.Encoder(decimal_format="number")
@@ -199,6 +200,16 @@ class Amount(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+class Count(click.IntRange):
+    """A whole number, written as an amount may be."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = figures.read(str(value))
+        if number is None or number != number.to_integral_value():
+            self.fail(f"{value!r} is not a whole number, such as {COUNTS}", param, ctx)
+        return super().convert(int(number), param, ctx)
+
+
 class Expiry(click.ParamType[int]):
     """`2026-12-31` (to the end of that day, UTC) or `90d`; the command is given microseconds."""
 
@@ -259,11 +270,12 @@ def or_none(value: int | Literal["none"]) -> int | None:
     return None if value == NONE else value
 
 
-def moment(at: int | None) -> str | None:
-    """Microseconds since 1970 as ISO 8601, UTC, to the second."""
+def moment(at: int | None, zone: datetime.tzinfo = datetime.UTC) -> str | None:
+    """Microseconds since 1970 as ISO 8601 in a zone, to the second."""
     if at is None:
         return None
-    return datetime.datetime.fromtimestamp(at // MICRO, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = datetime.datetime.fromtimestamp(at // MICRO, zone).isoformat(timespec="seconds")
+    return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 
 def show(value: Any, *, as_json: bool) -> None:

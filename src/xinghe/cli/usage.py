@@ -41,10 +41,13 @@ def usage() -> None:
     """
 
 
+zone_option = click.option("--zone", metavar="ZONE", help="A time zone, such as Asia/Shanghai.")
+
+
 def of_whom(command: Command) -> Command:
     """`--member`, `--group` and `--zone`."""
     for option in (
-        click.option("--zone", metavar="ZONE", help="A time zone, such as Asia/Shanghai."),
+        zone_option,
         click.option("--group", metavar="NAME", help="What a group's wallet paid, for whomever."),
         click.option(
             "--member",

@@ -1,4 +1,4 @@
-"""Reading the books: the entries, and the proof that all of it agrees.
+"""The proof that all of the books agrees.
 
 Every invariant is one query that finds what breaks it. Both databases understand it.
 """
@@ -9,20 +9,9 @@ from collections.abc import Iterator
 import msgspec
 
 from xinghe.ledger import agreement, budgets, sold
+from xinghe.ledger.entries import portions
 from xinghe.storage import Connection, Database
 
-_COLUMNS = (
-    "e.id, (SELECT m.name FROM members m WHERE m.id = coalesce(e.member_id, e.wallet_id)), "
-    "(SELECT g.name FROM groups g WHERE g.wallet_id = e.wallet_id), e.at, e.kind, e.amount, "
-    "e.balance_after, e.request_id, e.hold_id, "
-    "e.model, e.token_id, (SELECT t.name FROM tokens t WHERE t.id = e.token_id), "
-    "e.prompt_tokens, e.completion_tokens, e.cached_tokens, "
-    "e.search_tokens, e.searches, e.input_rate, e.output_rate, e.cached_rate, e.search_rate, "
-    "e.note, e.reasoning_tokens, e.wait_ms, e.first_ms, e.total_ms, e.finish"
-)
-
-PORTION = 2_000_000
-"""Rows that one statement reads: while it runs, SQLite can't begin its write-ahead log anew."""
 MOST = 1000
 """Findings of one statement: books that are off throughout need not be told line by line."""
 
@@ -132,56 +121,6 @@ _OF_WALLETS = {
 _COUNTED = "a budget's window counts what the holds that were opened in it cost or pin"
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One line of the books; amounts and rates in micro-Tokens, `at` in microseconds UTC.
-
-    `group` is set where its wallet is a group's, `member` names who used it or whose wallet it is.
-    """
-
-    id: int
-    member: str | None
-    group: str | None
-    at: int
-    kind: str
-    amount: int
-    balance_after: int
-    request_id: str | None
-    hold_id: str | None
-    model: str | None
-    token_id: int | None
-    token_name: str | None
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int
-    search_tokens: int
-    searches: int
-    input_rate: int | None
-    output_rate: int | None
-    cached_rate: int | None
-    search_rate: int | None
-    note: str
-    reasoning_tokens: int
-    wait_ms: int | None
-    first_ms: int | None
-    total_ms: int | None
-    finish: str | None
-
-
-def latest(connection: Connection, *, wallet_id: int | None, limit: int) -> list[Entry]:
-    """The last `limit` entries of one wallet or of all, the newest first."""
-    query = f"SELECT {_COLUMNS} FROM entries e"  # noqa: S608
-    if wallet_id is None:
-        rows = connection.rows(f"{query} ORDER BY e.id DESC LIMIT {limit:d}")
-    else:
-        # As a range: for one value, PostgreSQL may go through the entries of all by their ids.
-        rows = connection.rows(
-            f"{query} WHERE e.wallet_id BETWEEN $1 AND $1 "
-            f"ORDER BY e.wallet_id DESC, e.id DESC LIMIT {limit:d}",
-            wallet_id,
-        )
-    return [Entry(*row) for row in rows]
-
-
 class Finding(msgspec.Struct, frozen=True):
     """One thing that is off: which rule, where, and the figures (micro-Tokens or a count)."""
 
@@ -214,7 +153,7 @@ def check(connection: Connection) -> list[Finding]:
     read: dict[str, object] = {}
     for table, (first, rule, query) in _OF_EACH.items():
         read[table] = first
-        for upto in _portions(connection, table, first):
+        for upto in portions(connection, table, first):
             hold_to(rule, query, read[table], upto)
             read[table] = upto
     with connection.snapshot():
@@ -225,14 +164,6 @@ def check(connection: Connection) -> list[Finding]:
         findings += [*_wallets(connection), *_budgets(connection)]
         findings += [Finding(*each) for each in sold.disagreements(connection, MOST)]
     return findings
-
-
-def _portions(connection: Connection, table: str, first: object) -> Iterator[object]:
-    """Ids of a table, `PORTION` rows between one and the next, as long as there are so many."""
-    following = f"SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2"  # noqa: S608
-    while upto := connection.value(following, first, PORTION):
-        yield upto
-        first = upto
 
 
 def check_file(connection: Connection) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from decimal import Decimal, InvalidOperation
 
+from xinghe import figures
 from xinghe.accounts import AccountError
 from xinghe.settings.payment import DECIMALS
 
@@ -21,16 +22,17 @@ def check_currency(currency: str) -> str:
 def minor(price: str | Decimal, currency: str) -> int:
     """The minor units of a price in a currency. Raises `AccountError`."""
     decimals = DECIMALS[check_currency(currency)]
+    number = figures.read(price) if isinstance(price, str) else price
     try:
-        exact = Decimal(price).scaleb(decimals)
-        if 0 <= exact <= MAX_PRICE and exact == exact.to_integral_value():
+        exact = None if number is None else number.scaleb(decimals)
+        if exact is not None and 0 <= exact <= MAX_PRICE and exact == exact.to_integral_value():
             return int(exact)
-    except InvalidOperation:
+    except InvalidOperation:  # not a number, or far too large
         pass
     digits = f"with up to {decimals} decimals" if decimals else "without decimals"
     raise AccountError(
         f"price: {str(price)[:32]} is not allowed: 0 to {shown(MAX_PRICE, currency).to_integral()} "
-        f"{currency}, {digits}"
+        f"{currency}, {digits}, written as {figures.FORMS}"
     )
 
 

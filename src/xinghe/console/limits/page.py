@@ -51,13 +51,7 @@ async def model(page: Page) -> Response:
 
 def _typed(page: Page, names: tuple[str, ...]) -> dict[str, Any]:
     """Nothing typed takes the field out, so that what stands above it or is built in holds."""
-    return {name: _number(page.field(name)) if page.field(name) else None for name in names}
-
-
-def _number(text: str) -> float | int | str:
-    """A whole one without a point: most of these limits are counts."""
-    number = figure(text)
-    return int(number) if isinstance(number, float) and number.is_integer() else number
+    return {name: figure(page.field(name)) if page.field(name) else None for name in names}
 
 
 async def _change(page: Page, form: str, patch: dict[str, Any]) -> Response:

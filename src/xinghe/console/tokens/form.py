@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import math
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from xinghe import figures
 from xinghe.admin.budgets import BudgetView
 from xinghe.admin.tokens import TokenView
 from xinghe.api.models import ModelList
@@ -17,6 +18,8 @@ from xinghe.console.page import Page
 
 MODELS = "/v1/models"
 DAY = datetime.timedelta(days=1)
+MOST = 2**53
+"""Beyond it, not every whole number is one in JSON."""
 
 
 class TokenForm(msgspec.Struct):
@@ -96,12 +99,16 @@ class BudgetForm(msgspec.Struct):
 
 
 def figure(text: str) -> float | str:
-    """The number that was typed, thousands' marks and all; else the text, which the API refuses."""
-    try:
-        number = float(text.replace(",", "").replace("，", ""))
-    except ValueError:
+    """The number that was typed, thousands' marks and all; else the text, which the API refuses.
+
+    So it is with one that JSON would not keep as it is.
+    """
+    number = figures.read(text)
+    if number is None or number > MOST:
         return text
-    return number if math.isfinite(number) else text
+    if number == number.to_integral_value():
+        return int(number)
+    return float(number) if Decimal(repr(float(number))) == number else text
 
 
 def end_of(day: str, zone: str) -> str | None:
