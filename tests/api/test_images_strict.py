@@ -26,7 +26,6 @@ def strict(api: Api) -> Api:
 @pytest.mark.parametrize(
     ("size", "nearest"),
     [
-        ("auto", "1024x1024"),
         ("256x256", "768x768"),
         ("512x512", "768x768"),
         ("1536x1024", "1024x768"),
@@ -43,7 +42,7 @@ def strict(api: Api) -> Api:
     ],
 )
 def test_the_nearest_size(size: str, nearest: str) -> None:
-    assert nearest_size(size) == nearest
+    assert nearest_size(size, SIZES) == nearest
 
 
 def test_a_size_is_drawn_as_the_nearest_and_told(strict: Api, server: Server) -> None:
@@ -53,6 +52,7 @@ def test_a_size_is_drawn_as_the_nearest_and_told(strict: Api, server: Server) ->
     (image,) = reply.json["data"]
     assert opened(fetched(server, image["url"]).body).size == (768, 768)
     malformed(draw(strict.at(DOCUMENTED), size="512x512"), "size", "768x768", param="size")
+    assert draw(strict, size="auto").headers[ADJUSTED] == "size=1024x1024"
 
 
 def test_what_has_no_effect_is_told(strict: Api) -> None:

@@ -11,11 +11,12 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from PIL import Image
 
-from xinghe.catalog import UpstreamImagesDeployment
+from xinghe.catalog import UpstreamImagesDeployment, built, merged
 from xinghe.core import Busy
 from xinghe.images import (
     ImageEngineAway,
@@ -27,6 +28,7 @@ from xinghe.images import (
     ImageParams,
 )
 from xinghe.images.upstream import UpstreamImageEngine
+from xinghe.settings import Settings
 
 ASKED = ImageParams("一只白猫", "狗", 64, 64, 10, "Heun", "Anime", 4294967295, 7.5, 2)
 
@@ -142,6 +144,22 @@ async def test_a_documented_server_gets_everything(server: Server) -> None:
     assert (first["seed"], second["seed"]) == (4294967295, 0)
     assert first["request_timeout"] == 600
     assert engine.abilities == {}
+    assert not {"use_pe", "num_inference_steps", "guidance_scale"} & set(first)
+    await engine.aclose()
+
+
+async def test_a_model_s_parameters_go_out_under_its_own_names(server: Server) -> None:
+    card = built(merged({}, later=True), Settings()).models["ERNIE-Image"]
+    own = msgspec.structs.replace(ASKED, use_pe=False, parameters=card.parameters)
+    deployment = UpstreamImagesDeployment(
+        url=f"{server.url}/v1", model="ERNIE-Image", dialect="documented"
+    )
+    engine = UpstreamImageEngine("other", deployment, fetch)
+    await engine.generate(own, lambda _: None)
+    body = server.bodies[0]
+    assert (body["num_inference_steps"], body["guidance_scale"]) == (10, 7.5)
+    assert (body["use_pe"], body["negative_prompt"]) == (False, "狗")
+    assert not {"steps", "cfg_scale", "sampler_index", "style"} & set(body)
     await engine.aclose()
 
 

@@ -18,6 +18,8 @@ TEXT_REQUESTS = {"EmbeddingRequest", "EmbeddingRequestOpenai", "RerankRequest"}
 TEXT_REQUESTS |= {"RerankRequestOpenai"}
 TEXT_MODELS = ["embedding-v1", "bge-large-zh"]
 IMAGE_MODELS = ["Stable-Diffusion-XL"]
+OTHER_MODELS = ("num_inference_steps", "guidance_scale", "use_pe")
+"""To that one, they are unknown fields: whatever they hold."""
 
 LIKE_CHAT = {"top_p", "frequency_penalty", "presence_penalty", "user_id", "safety_identifier"}
 LIKE_CHAT |= {"service_tier", "prompt_cache_key", "max_tool_calls", "parallel_tool_calls", "text"}
@@ -54,6 +56,10 @@ def before_load_schema(_: HookContext, raw_schema: dict[str, Any]) -> None:
             schema["properties"]["model"] = {"enum": [*TEXT_MODELS, None]}
         elif name.startswith("ImageRequest"):
             schema["properties"]["model"] = {"enum": IMAGE_MODELS}
+            for field in OTHER_MODELS:
+                del schema["properties"][field]
+    size = raw_schema["components"]["schemas"]["ImageRequest"]["properties"]["size"]["anyOf"][0]
+    size["enum"] = size["examples"]
 
     # Nearly all says the same as chat's, in more ways than there is time for.
     item = raw_schema["components"]["schemas"]["Item"]["properties"]

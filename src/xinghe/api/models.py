@@ -17,6 +17,7 @@ from xinghe.api.priced import Services, admit
 from xinghe.catalog import Kind, Limits, ModelCard, effective, of_card, of_deployment
 from xinghe.dispatch import ChatDeployment, Deployments
 from xinghe.embedding import Embedder
+from xinghe.images import ImageEngine, abilities_for, default_size, sizes_of
 
 OWNER = "xinghe"
 NO_MODEL = ""
@@ -95,6 +96,11 @@ class About(msgspec.Struct):
     input_ratio: float | UnsetType = UNSET
     output_ratio: float | UnsetType = UNSET
     image_tokens: int | UnsetType = UNSET
+    """The price of an image of 1024x1024 and 20 steps; others in proportion."""
+    image_sizes: list[str] | UnsetType = UNSET
+    default_image_size: str | UnsetType = UNSET
+    image_parameters: list[str] | UnsetType = UNSET
+    """Those that not every image model is told."""
 
 
 class Model(msgspec.Struct):
@@ -204,8 +210,7 @@ class ModelsRoute(msgspec.Struct):
                 _describe_embedding(deployments.embedder(card), card, about)
             case Kind.IMAGE:
                 serving = [each.served_by for each in deployments.image_engines(card)]
-                about.capabilities.platform = deployments.image_engine(card).abilities
-                about.image_tokens = card.image_tokens
+                _describe_images(deployments.image_engine(card), card, about)
         about.served_by = serving[0]
         if card.fallback:
             about.fallback = serving[1:]
@@ -217,6 +222,14 @@ def _describe_embedding(embedder: Embedder, card: ModelCard, about: About) -> No
     about.text_limits = TextLimits(limits.texts, limits.tokens, limits.characters)
     about.dimensions = embedder.dimensions or None
     about.input_ratio = card.input_ratio
+
+
+def _describe_images(engine: ImageEngine, card: ModelCard, about: About) -> None:
+    about.capabilities.platform = abilities_for(card, engine)
+    about.image_tokens = card.image_tokens
+    about.image_sizes = list(sizes_of(card))
+    about.default_image_size = default_size(card)
+    about.image_parameters = sorted(card.parameters)
 
 
 def _describe_chat(

@@ -122,6 +122,18 @@ class ParsedBody(msgspec.Struct, Generic[T]):
                 adjusted.append(f"{name}={top}")
         return request
 
+    def sent(self, name: str) -> Any:
+        """What stands in a field, of any type; `None`: nothing."""
+        return self.body.get(name) if self.valid is None else getattr(self.valid, name)
+
+    def leave_out(self, name: str) -> Any:
+        """Take a field out as if it had not been sent; what stood there."""
+        if self.valid is None:
+            return self.body.pop(name, None)
+        value = getattr(self.valid, name)
+        setattr(self.valid, name, None)
+        return value
+
 
 class Form(Generic[T]):
     """How bodies become a Struct.

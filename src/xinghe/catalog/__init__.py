@@ -2,9 +2,12 @@
 
 from xinghe.catalog.card import (
     ANSWER_RESERVE,
+    DOCUMENTED_PARAMETERS,
     MIN_OUTPUT_TOKENS,
+    SAME,
     AccountLimits,
     Capability,
+    ImageParameter,
     Kind,
     Limits,
     ModelCard,

@@ -2,7 +2,7 @@
 
 import enum
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,21 @@ from xinghe.catalog.rate import Rate
 from xinghe.core import MICRO
 
 Ratio = Annotated[float, Meta(ge=0, le=1e6)]
+Size = Annotated[str, Meta(pattern=r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$")]
+ImageParameter = Literal[
+    "steps", "cfg_scale", "sampler_index", "style",
+    "num_inference_steps", "guidance_scale", "use_pe",
+]  # fmt: skip
+"""What some image models are told, and others are not."""
+DOCUMENTED_PARAMETERS: frozenset[ImageParameter] = frozenset(
+    {"steps", "cfg_scale", "sampler_index", "style"}
+)
+"""Of an image model where its card names none (section 4.2.2)."""
+SAME: dict[ImageParameter, ImageParameter] = {
+    "num_inference_steps": "steps",
+    "guidance_scale": "cfg_scale",
+}
+"""Other names of the same; a model has one of them."""
 
 MIN_OUTPUT_TOKENS = 2
 """The smallest `max_completion_tokens` of every model (sections 2.1–2.3)."""
@@ -52,6 +67,9 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     max_characters: Count = 0
     max_texts: Count = 0
     image_tokens: Count = 0
+    sizes: tuple[Size, ...] = ()
+    """Of its images, width x height in pixels; empty: the documented ones."""
+    parameters: frozenset[ImageParameter] = DOCUMENTED_PARAMETERS
     capabilities: frozenset[Capability] = frozenset()
     ignores: frozenset[str] = frozenset()
     last_role: frozenset[str] = frozenset({"user", "tool"})
@@ -67,6 +85,10 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     """Deployments that serve it, in this order, where its own cannot."""
 
     def __post_init__(self) -> None:
+        if self.kind is Kind.IMAGE:
+            for one, other in SAME.items():
+                if {one, other} <= self.parameters:
+                    raise ValueError(f"`parameters` holds {one} and {other}, allowed: one of them")
         if self.kind is not Kind.CHAT:
             return
         if not self.context:

@@ -1,5 +1,6 @@
 """Images from a prompt: who draws them, where they are kept, what a style adds to the prompt."""
 
+from xinghe.images.of_card import abilities_for, default_size, sizes_of
 from xinghe.images.protocol import (
     DEFAULT_SAMPLER,
     DEFAULT_SIZE,

@@ -9,6 +9,7 @@ import msgspec
 
 from xinghe.core import Busy
 from xinghe.images.protocol import (
+    NO_ENHANCER,
     RETRY_AFTER,
     ImageEngineAway,
     ImageEngineFailed,
@@ -27,6 +28,10 @@ TIMEOUT = 120.0
 """Seconds for the images of one request; they take one or two each."""
 EACH = 1.0
 """Seconds that a waiting request takes about."""
+ASKED = (
+    "prompt", "negative_prompt", "width", "height", "steps", "sampler", "style", "cfg_scale",
+)  # fmt: skip
+"""What the worker is told as it is."""
 
 
 class PreviewEngine:
@@ -41,6 +46,7 @@ class PreviewEngine:
         "steps": "varies a style's grain and facets only",
         "sampler_index": "varies a style's grain and facets only",
         "cfg_scale": "varies a style's grain and facets only",
+        "use_pe": NO_ENHANCER,
     }
 
     def __init__(self, queue: int = 8) -> None:
@@ -82,7 +88,8 @@ class PreviewEngine:
 
 def _request(params: ImageParams) -> dict[str, object]:
     """What the worker is asked: an image a seed."""
-    return {**msgspec.structs.asdict(params), "seeds": params.seeds}
+    own = {name: getattr(params, name) for name in ASKED}
+    return {**own, "seeds": params.seeds}
 
 
 def _steps(params: ImageParams, progress: Progress) -> Progress:

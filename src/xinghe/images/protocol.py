@@ -11,6 +11,8 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from xinghe.catalog import DOCUMENTED_PARAMETERS, ImageParameter
+
 SIZES: dict[str, tuple[int, int]] = {
     name: (int(name.split("x")[0]), int(name.split("x")[1]))
     for name in (
@@ -24,6 +26,7 @@ SIZES: dict[str, tuple[int, int]] = {
 DEFAULT_SIZE = "1024x1024"
 DEFAULT_SAMPLER = "Euler a"
 DEFAULT_STYLE = "Base"
+NO_ENHANCER = "has no effect: there is no prompt enhancer"
 RETRY_AFTER = 5.0
 """Seconds that a client is told to wait where nobody knows how long it takes."""
 MAX_SEED = 4294967295
@@ -79,7 +82,8 @@ class ImageParams(msgspec.Struct, frozen=True):
     """What is to be drawn (section 4.2.2); width and height in pixels, all numbers as checked.
 
     `style` and `sampler` are the documented names. Image `i` of `n` has the seed
-    `(seed + i) mod 2**32`.
+    `(seed + i) mod 2**32`. `use_pe`: the prompt may be enhanced by who draws. `parameters` are
+    those that the model has under names of its own.
     """
 
     prompt: str
@@ -92,6 +96,8 @@ class ImageParams(msgspec.Struct, frozen=True):
     seed: int
     cfg_scale: float
     n: int
+    use_pe: bool = True
+    parameters: frozenset[ImageParameter] = DOCUMENTED_PARAMETERS
 
     @property
     def seeds(self) -> list[int]:

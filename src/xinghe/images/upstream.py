@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from xinghe.catalog import UpstreamImagesDeployment
+from xinghe.catalog import ImageParameter, UpstreamImagesDeployment
 from xinghe.core import Busy
 from xinghe.images.protocol import (
     RETRY_AFTER,
@@ -37,7 +37,7 @@ MOST_BESIDES, MOST_OF_PIXEL = 64 * 1024, 6
 """Bytes of an answer: PNG takes at most four a pixel, base64 a third more."""
 UNPACKING, UNPACKING_MEMORY = 30.0, 2 * 1024**3
 """Seconds to open one image, and the bytes of data that the child may hold."""
-OPENAI_IGNORES = ("negative_prompt", "steps", "sampler_index", "seed", "cfg_scale")
+OPENAI_IGNORES = ("negative_prompt", "steps", "sampler_index", "seed", "cfg_scale", "use_pe")
 
 
 class UpstreamImageEngine:
@@ -123,12 +123,9 @@ class UpstreamImageEngine:
         if self._deployment.dialect == "documented":
             more = {
                 "negative_prompt": params.negative_prompt or None,
-                "steps": params.steps,
-                "style": params.style,
-                "sampler_index": params.sampler,
                 "seed": seed,
-                "cfg_scale": params.cfg_scale,
                 "request_timeout": min(self._deployment.silence_timeout, MOST_TIMEOUT),
+                **_of_model(params),
             }
         else:
             prompt, _ = styles()[params.style].apply(prompt, "")
@@ -164,6 +161,20 @@ class UpstreamImageEngine:
         if not 0 < len(data) <= most:
             raise ImageEngineFailed(f"its URL has {len(data)} bytes, at most {most} are taken")
         return data
+
+
+def _of_model(params: ImageParams) -> dict[str, Any]:
+    """What only some models are told, under the names that this one has for it."""
+    all_of_them: dict[ImageParameter, Any] = {
+        "steps": params.steps,
+        "num_inference_steps": params.steps,
+        "cfg_scale": params.cfg_scale,
+        "guidance_scale": params.cfg_scale,
+        "sampler_index": params.sampler,
+        "style": params.style,
+        "use_pe": params.use_pe,
+    }
+    return {name: value for name, value in all_of_them.items() if name in params.parameters}
 
 
 def _as_engine_error(error: CallFailed) -> Exception:

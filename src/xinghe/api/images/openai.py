@@ -1,5 +1,6 @@
 """What OpenAI's clients send for images at `/v1`, brought to what the models draw."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from msgspec import Meta
@@ -8,12 +9,13 @@ from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, unsupported
 from xinghe.api.images.schema import ImageRequest
 from xinghe.api.validation import AnyUser, Form
-from xinghe.images import DEFAULT_SIZE, SIZES, styles
+from xinghe.catalog import ModelCard
+from xinghe.images import DEFAULT_SIZE, default_size, sizes_of, styles
 
 AUTO = "auto"
 SIZE = (
-    "宽 x 高，像素，取最接近的文档尺寸；或 auto。 "
-    "Width x height in pixels, of which the nearest documented one is taken; or auto."
+    "宽 x 高，像素，取模型的尺寸里最接近的；或 auto。 "
+    "Width x height in pixels, for which the nearest of the model's sizes is taken; or auto."
 )
 STYLE = "文档里的风格；vivid、natural 不起作用。 A documented style; vivid, natural have no effect."
 NO_EFFECT = "不起作用。 Without effect."
@@ -66,8 +68,10 @@ IMAGES: dict[Dialect, Form[ImageRequest]] = {
 }
 
 
-def adapt(request: ImageRequestOpenai, ignored: list[str], adjusted: list[str]) -> None:
-    """Make a documented request of it, and list what that took. Raises `ApiError`."""
+def adapt(
+    request: ImageRequestOpenai, card: ModelCard, ignored: list[str], adjusted: list[str]
+) -> None:
+    """Make a request of what the model draws, and list what that took. Raises `ApiError`."""
     if request.stream:
         raise _unsupported("stream", "true", "false")
     if request.background == "transparent":
@@ -81,23 +85,23 @@ def adapt(request: ImageRequestOpenai, ignored: list[str], adjusted: list[str]) 
     if request.output_format not in (None, "png"):
         request.output_format = "png"
         adjusted.append("output_format=png")
-    if request.size is not None and request.size not in SIZES:
-        request.size = nearest_size(request.size)
+    sizes = sizes_of(card)
+    if request.size is not None and request.size not in sizes:
+        auto = request.size == AUTO
+        request.size = default_size(card) if auto else nearest_size(request.size, sizes)
         adjusted.append(f"size={request.size}")
 
 
-def nearest_size(size: str) -> str:
-    """The documented size that is nearest by its aspect ratio, then by its area."""
-    if size == AUTO:
-        return DEFAULT_SIZE
+def nearest_size(size: str, sizes: Mapping[str, tuple[int, int]]) -> str:
+    """Which of the sizes is nearest by its aspect ratio, then by its area."""
     width, height = map(int, size.split("x"))
 
     def distance(name: str) -> tuple[float, float, int]:
-        w, h = SIZES[name]
+        w, h = sizes[name]
         area = w * h
         return _times(w * height, width * h), _times(area, width * height), area
 
-    return min(SIZES, key=distance)
+    return min(sizes, key=distance)
 
 
 def _times(one: int, other: int) -> float:

@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import ApiError, Errors
 from xinghe.api.exchange import Exchange
+from xinghe.api.images.of_model import keep_to_model
 from xinghe.api.images.openai import IMAGES, ImageRequestOpenai, adapt
 from xinghe.api.images.schema import (
     ImageData,
@@ -31,6 +32,7 @@ from xinghe.images import (
     ImageEngineRefused,
     ImageEngineUnavailable,
     ImageParams,
+    abilities_for,
 )
 from xinghe.observe import metrics
 from xinghe.outbound import tries
@@ -52,9 +54,13 @@ class ImagesRoute(msgspec.Struct):
         live, server = services.live, services.settings.server
         form = IMAGES[exchange.dialect]
         read, card = await parse_request(form, Kind.IMAGE, exchange, live, server)
-        request, ignored, adjusted = read.checked({}), list(read.ignored), list[str]()
+        passed_over = keep_to_model(read, card, exchange.model, exchange.dialect)
+        request, ignored, adjusted = read.checked({}), [*read.ignored, *passed_over], list[str]()
         if isinstance(request, ImageRequestOpenai):
-            adapt(request, ignored, adjusted)
+            adapt(request, card, ignored, adjusted)
+        engine = exchange.serving.deployments.image_engine(card)
+        if request.use_pe is not None and "use_pe" in engine.abilities:
+            ignored.append("use_pe")
         params = image_params(request, card)
         if ignored:
             tell_ignored(exchange, form, ignored)
@@ -159,7 +165,8 @@ class _Drawing:
         if self._request.seed is not None:
             return False
         sent = {name for name, value in asdict(self._request).items() if value is not None}
-        return not sent & (other.abilities.keys() - self._chain.own.abilities.keys())
+        theirs, own = (abilities_for(self.card, each).keys() for each in (other, self._chain.own))
+        return not sent & (theirs - own)
 
     def _tell(self) -> None:
         self._exchange.set_header("x-served-by", self._chain.now.served_by)

@@ -16,7 +16,9 @@ from xinghe.images import (
     MAX_SEED,
     SIZES,
     ImageParams,
+    default_size,
     samplers,
+    sizes_of,
     styles,
 )
 from xinghe.settings import Images
@@ -24,17 +26,16 @@ from xinghe.settings import Images
 MAX_CHARACTERS = 1024
 """Of a prompt where the model's card names no other number."""
 DEFAULT_STEPS, DEFAULT_CFG_SCALE, DEFAULT_RETRIES = 20, 5.0, 1
+DEFAULT_INFERENCE_STEPS, DEFAULT_GUIDANCE_SCALE = 50, 4.0
 LONGEST_PAUSE = 60
 """Seconds between two tries."""
 
 if TYPE_CHECKING:
-    Size: TypeAlias = str
     Sampler: TypeAlias = str
     Style: TypeAlias = str
     Form: TypeAlias = str
     Background: TypeAlias = str
 else:
-    Size = Literal[*SIZES]
     Sampler = Literal[*samplers()]
     Style = Literal[*styles()]
     Form = Literal["png"]
@@ -49,10 +50,19 @@ def _between(low: float, high: float, text: str, **schema: Any) -> Meta:
     return Meta(ge=low, le=high, description=text, extra_json_schema=schema)
 
 
-SIZE = "宽 x 高，像素。 Width x height in pixels."
+SIZE = "模型的尺寸之一，宽 x 高，像素。 One of the model's sizes, width x height in pixels."
 FORMAT = "链接（7 天内有效）或 base64。 A link that lasts seven days, or base64."
 NEGATIVE = "图里不要出现的内容。 What the image should not show."
 SCALE = "与提示词的相关程度。 How closely it keeps to the prompt."
+STEPS = "步数，用于有它的模型（如 ERNIE-Image）。 Steps, of models that have it (ERNIE-Image)."
+GUIDANCE = (
+    "与提示词的相关程度，用于有它的模型（如 ERNIE-Image）。 "
+    "How closely it keeps to the prompt, of models that have it (ERNIE-Image)."
+)
+ENHANCER = (
+    "是否先增强提示词，默认 true，用于有它的模型（如 ERNIE-Image）。 "
+    "Whether the prompt is enhanced first; true by default; of models that have it (ERNIE-Image)."
+)
 SEED = "随机种子；不给时随机。 The seed; a random one if there is none."
 PROMPT = "要画的内容，不能是空白。 What to show; not blank."
 
@@ -64,7 +74,17 @@ class ImageRequest(Request, kw_only=True):
     stream: OnlyFalse | None = None
     output_format: Form | None = None
     background: Background | None = None
-    size: Annotated[Size, _default(DEFAULT_SIZE, SIZE)] | None = None
+    size: (
+        Annotated[
+            str,
+            Meta(
+                description=SIZE,
+                extra_json_schema={"default": DEFAULT_SIZE, "examples": [*SIZES]},
+                extra={"allowed": "one of the model's sizes"},
+            ),
+        ]
+        | None
+    ) = None
     response_format: Annotated[Literal["url", "b64_json"], _default("url", FORMAT)] | None = None
     cfg_scale: Annotated[float, _between(0, 30, SCALE, default=DEFAULT_CFG_SCALE)] | None = None
     seed: Annotated[int, _between(0, MAX_SEED, SEED)] | None = None
@@ -85,6 +105,13 @@ class ImageRequest(Request, kw_only=True):
         Annotated[Sampler, _default(DEFAULT_SAMPLER, "采样方式。 How it is sampled.")] | None
     ) = None
     style: Annotated[Style, _default(DEFAULT_STYLE, "风格。 The style.")] | None = None
+    num_inference_steps: (
+        Annotated[int, _between(1, 100, STEPS, default=DEFAULT_INFERENCE_STEPS)] | None
+    ) = None
+    guidance_scale: (
+        Annotated[float, _between(1, 20, GUIDANCE, default=DEFAULT_GUIDANCE_SCALE)] | None
+    ) = None
+    use_pe: Annotated[bool, Meta(description=ENHANCER)] | None = None
     n: Annotated[int, _between(1, 4, "几张。 How many images.", default=1)] | None = None
     retry_count: (
         Annotated[int, _between(0, 10, "失败后重试几次。 Tries again.", default=DEFAULT_RETRIES)]
@@ -141,19 +168,27 @@ def image_params(request: ImageRequest, card: ModelCard) -> ImageParams:
             )
     if not request.prompt.strip():
         raise refuse("prompt", request.prompt, "a string that is not blank")
-    width, height = SIZES[request.size or DEFAULT_SIZE]
-    seed, scale = request.seed, request.cfg_scale
+    width, height = sizes_of(card)[request.size or default_size(card)]
+    seed = request.seed
+    steps, scale = request.steps or DEFAULT_STEPS, request.cfg_scale
+    default_scale = DEFAULT_CFG_SCALE
+    if "num_inference_steps" in card.parameters:
+        steps = request.num_inference_steps or DEFAULT_INFERENCE_STEPS
+    if "guidance_scale" in card.parameters:
+        scale, default_scale = request.guidance_scale, DEFAULT_GUIDANCE_SCALE
     return ImageParams(
         prompt=request.prompt,
         negative_prompt=request.negative_prompt or "",
         width=width,
         height=height,
-        steps=request.steps or DEFAULT_STEPS,
+        steps=steps,
         sampler=request.sampler_index or DEFAULT_SAMPLER,
         style=request.style or DEFAULT_STYLE,
         seed=secrets.randbelow(MAX_SEED + 1) if seed is None else seed,
-        cfg_scale=DEFAULT_CFG_SCALE if scale is None else scale,
+        cfg_scale=default_scale if scale is None else scale,
         n=request.n or 1,
+        use_pe=request.use_pe is not False,
+        parameters=card.parameters,
     )
 
 

@@ -13,6 +13,7 @@ from xinghe.core import Busy
 from xinghe.doctor.processor import capacity
 from xinghe.images.diffusion.messages import DiffusionRequest, Spec
 from xinghe.images.protocol import (
+    NO_ENHANCER,
     RETRY_AFTER,
     ImageEngineAway,
     ImageEngineFailed,
@@ -42,7 +43,7 @@ class DiffusionEngine:
 
     def __init__(self, name: str, deployment: DiffusersDeployment, settings: Settings) -> None:
         self.served_by = f"{name}/{deployment.short_name}"
-        self.abilities: dict[str, str] = {}
+        self.abilities = {"use_pe": NO_ENHANCER}
         self._name = name
         self._missing = not deployment.python and find_spec("diffusers") is None
         self._workers = [

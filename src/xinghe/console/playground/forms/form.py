@@ -60,7 +60,7 @@ class Form(msgspec.Struct, frozen=True):
         body |= {name: lines(typed[name]) for name in self.lines}
         for each in self.parameters:
             if text := typed[each.name]:
-                body[each.name] = text if each.kind == "choice" else _number(text)
+                body[each.name] = _value(each, text)
         return body
 
     def programs(self, base_url: str, body: Mapping[str, Any]) -> list[Snippet]:
@@ -85,6 +85,12 @@ def parameters_of(
 def lines(text: str) -> list[str]:
     """The lines of a text that are not blank."""
     return [each for each in text.split("\n") if each.strip()]
+
+
+def _value(parameter: Parameter, text: str) -> Any:
+    if parameter.kind == "flag":
+        return {"true": True, "false": False}.get(text, text)
+    return text if parameter.kind == "choice" else _number(text)
 
 
 def _number(text: str) -> int | float | str:

@@ -8,26 +8,33 @@ from typing import Any
 
 from starlette.responses import Response
 
-from xinghe.api.models import ModelList
+from xinghe.api.models import Model, ModelList
 from xinghe.console.layout.snippet import Snippet
 from xinghe.console.page import Page, SignInNeeded
 from xinghe.console.playground.forms.form import Form
 from xinghe.console.playground.forms.running import Run
+from xinghe.console.playground.parameters import Parameter
 from xinghe.console.route import MOST_OF_TEXTS, Route
 from xinghe.console.stream import unless_gone
 
 Shown = Callable[[Run], dict[str, Any]]
 """What the page's template is told of an answer."""
+OfModel = Callable[[Model], tuple[Parameter, ...]]
+"""What can be set of a model."""
 
 
 class Pages:
     """The pages of one form: its template is `<name>/page.html`, what came of it `result.html`,
-    which is told what `shown` reads of an answer.
+    which is told what `shown` reads of an answer. `of_model` says what can be set, where that is
+    not the same of every model.
     """
 
-    def __init__(self, form: Form, shown: Shown = lambda run: {}) -> None:
+    def __init__(
+        self, form: Form, shown: Shown = lambda run: {}, of_model: OfModel | None = None
+    ) -> None:
         self.form = form
         self._shown = shown
+        self._of_model = of_model or (lambda _: form.parameters)
 
     async def show(self, page: Page) -> Response:
         typed = dict.fromkeys(self.form.names, "") | {"model": page.query.get("model", "")}
@@ -62,11 +69,15 @@ class Pages:
     ) -> Response:
         """The page, with what was typed; `run` is what has come of it."""
         found = await page.api.get("/v1/models", ModelList)
+        models = [each for each in found.data if each.xinghe.kind == self.form.kind]
+        chosen = next((each for each in models if each.id == typed["model"]), None)
+        chosen = chosen or (models[0] if models else None)
         response = page.render(
             self._template("page"),
             status=run.refused.status if run and run.refused else 200,
             form=self.form,
-            models=[each for each in found.data if each.xinghe.kind == self.form.kind],
+            models=models,
+            parameters=self._of_model(chosen) if chosen else (),
             typed=typed,
             once=new_once(),
             programs=programs,

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from typing import get_args
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace
 from starlette.responses import Response
 
-from xinghe.api.images.schema import ImageRequest, ImagesAnswer
+from xinghe.api.images.schema import SIZE, ImageRequest, ImagesAnswer
 from xinghe.api.models import Model
+from xinghe.catalog import ImageParameter
 from xinghe.console.page import Page
 from xinghe.console.playground.forms.form import Form, parameters_of
 from xinghe.console.playground.forms.pages import Pages, new_once
 from xinghe.console.playground.forms.running import Run
+from xinghe.console.playground.parameters import Parameter
 from xinghe.console.reference.samples import SAMPLES
+from xinghe.console.reference.told import told
 from xinghe.console.stream import Stream
-from xinghe.images import DEFAULT_SIZE, MAX_SEED, SIZES
+from xinghe.images import MAX_SEED
 
 TICK = 0.5
 """Seconds from one word about the progress to the next."""
@@ -32,12 +37,21 @@ FORM = Form(
     name="images",
     path="/images/generations",
     kind="image",
-    parameters=parameters_of(ImageRequest, without=OF_THE_PAGE | OTHER),
+    parameters=(
+        Parameter("size", "choice", told(SIZE)),
+        *parameters_of(ImageRequest, without=OF_THE_PAGE | OTHER),
+    ),
     texts=("prompt", "negative_prompt"),
     late=LATE,
     client=SAMPLES["images"][0].client,
     extra=frozenset(
-        {"negative_prompt", "steps", "sampler_index", "seed", "cfg_scale", *LATE},
+        {
+            "negative_prompt",
+            "seed",
+            *get_args(ImageParameter),
+            *LATE,
+        }
+        - {"style"},
     ),
 )
 
@@ -61,6 +75,7 @@ class Drawing(Run):
         super().__init__(page, FORM)
         self.body.setdefault("seed", self.number)
         self.is_seeded = False
+        self._size = 0, 0
         self._since = time.monotonic()
         self._drawn_since: float | None = None
 
@@ -73,7 +88,10 @@ class Drawing(Run):
         await super().go()
         if self.answer:
             model = await self._page.api.get(f"/v1/models/{self.body['model']}", Model)
-            self.is_seeded = "seed" not in model.xinghe.capabilities.platform
+            about = model.xinghe
+            self.is_seeded = "seed" not in about.capabilities.platform
+            width, height = str(self.body.get("size", about.default_image_size)).split("x")
+            self._size = int(width), int(height)
 
     @property
     def left(self) -> int:
@@ -92,7 +110,7 @@ class Drawing(Run):
     def pictures(self) -> list[Picture]:
         """What was drawn."""
         answer = msgspec.json.decode(self.answer, type=ImagesAnswer)
-        width, height = SIZES[self.body.get("size", DEFAULT_SIZE)]
+        width, height = self._size
         seed: int = self.body["seed"]
         return [
             Picture(urlsplit(str(each.url)).path, (seed + at) % (MAX_SEED + 1), width, height)
@@ -123,5 +141,14 @@ async def _parts(page: Page, drawing: Drawing) -> AsyncGenerator[str, None]:
     yield page.html("playground/images/ended.html", run=drawing)
 
 
-PAGES = Pages(FORM)
+def of_model(model: Model) -> tuple[Parameter, ...]:
+    """What can be set of an image model, and its own sizes."""
+    about = model.xinghe
+    sizes = tuple(about.image_sizes or ())
+    lacking = {*get_args(ImageParameter)} - {*(about.image_parameters or ())}
+    size = replace(FORM.parameters[0], choices=sizes, default=str(about.default_image_size))
+    return (size, *(each for each in FORM.parameters[1:] if each.name not in lacking))
+
+
+PAGES = Pages(FORM, of_model=of_model)
 ROUTES = PAGES.routes(run)
