@@ -53,6 +53,7 @@ def test_those_of_its_kind_are_taken_in_order(
     ("name", "deployment", "fallback", "says"),
     [
         ("deepseek-v3", "big", '["cluod"]', "'cluod', which is no deployment, allowed: cloud"),
+        ("deepseek-v3", "big", '["cluod"]', "[deployments.cluod] in models.toml defines one"),
         ("deepseek-v3", "big", '["deepseek-r1"]', "is a model, not a deployment, allowed: cloud"),
         ("deepseek-v3", "big", '["big"]', "'big', the model's own deployment, allowed: cloud"),
         ("deepseek-v3", "big", '["cloud", "cloud"]', "'cloud' twice, allowed: each name once"),

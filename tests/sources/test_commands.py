@@ -133,6 +133,7 @@ def test_set_and_unset(tmp_path: Path) -> None:
     for arguments, said in (
         (["rpm=-1"], "models.deepseek-v3: rpm is -1: Expected `int` >= 0"),
         (["deployment=vllm"], "`deployment` is 'vllm', allowed: "),
+        (["deployment=vllm"], "`xinghe models use deepseek-v3 SOURCE` defines one"),
         (["rmp=1"], "did you mean `rpm`"),
         (["--unset", "tpm"], "`tpm` was not set"),
         ([], "nothing to set"),

@@ -21,7 +21,7 @@ from xinghe.storage import Connection, Database, now
 KEPT = 10_000
 """Tokens of which it is known in memory what pays for them and what limits them."""
 
-_TOKEN = re.compile(r"xh-([a-z0-9]{10})-[A-Za-z0-9]{43}")
+TOKEN = re.compile(r"xh-([a-z0-9]{10})-[A-Za-z0-9]{43}")
 _AUTHENTICATE = (
     "SELECT t.digest, t.revoked_at, t.expires_at, m.disabled_at, m.id, m.appid, m.name, "
     "m.operator, t.id, t.name, t.scopes, t.models, (SELECT number FROM revision) "
@@ -124,7 +124,7 @@ class Principals:
 
         Raises `MemberDisabled` to who knows the secret of a disabled member's.
         """
-        match = _TOKEN.fullmatch(secret)
+        match = TOKEN.fullmatch(secret)
         if match is None:
             return None
         row = await self._database.read(lambda c: c.row(_AUTHENTICATE, match[1]))

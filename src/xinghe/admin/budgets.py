@@ -23,7 +23,7 @@ from xinghe.admin.shapes import (
     told,
     told_or_never,
 )
-from xinghe.api.errors import ApiError, Errors, refuse
+from xinghe.api.errors import no_such_model, refuse
 from xinghe.api.query import Zone, zone_of
 from xinghe.core import MICRO
 from xinghe.core import tokens as as_tokens
@@ -166,7 +166,7 @@ def _new(call: Call[NewBudgetBody]) -> NewBudget:
     if body.rolling and body.per in {None, "total"}:
         raise refuse("rolling", True, "false where there is no window to roll")
     if body.model is not None and body.model not in call.services.live.now.catalog.models:
-        raise ApiError(Errors.NO_SUCH_MODEL, f"no such model: {body.model!r}", param="model")
+        raise no_such_model(body.model, param="model")
     zone_of(body.zone)
     window = None if body.per is None else Window(body.per, body.rolling, body.zone)
     target = None if call.target is None else call.target.id

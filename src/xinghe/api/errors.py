@@ -148,6 +148,16 @@ def refuse(field: str, value: Any, allowed: str) -> ApiError:
     )
 
 
+def no_such_model(name: str, *, param: str | None = None) -> ApiError:
+    """A name that the catalog does not hold, with where the others stand and how it gets there."""
+    return ApiError(
+        Errors.NO_SUCH_MODEL,
+        f"no such model: {name[:80]!r}; GET /models lists them all; whoever runs the service makes "
+        "one by `xinghe models use NAME SOURCE --new chat`",
+        param=param,
+    )
+
+
 def unsupported(field: str, text: str) -> ApiError:
     """The refusal of what is known and not served here, or not by this model."""
     return ApiError(Errors.UNSUPPORTED_PARAMETER, text, param=field)

@@ -11,7 +11,7 @@ from xinghe.api.chat.capabilities import around, deliverable
 from xinghe.api.chat.thinking import longest, thinks
 from xinghe.api.dialect import Dialect
 from xinghe.api.embeddings.schema import text_limits
-from xinghe.api.errors import ApiError, Errors
+from xinghe.api.errors import no_such_model
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, admit
 from xinghe.catalog import Kind, Limits, ModelCard, effective, of_card, of_deployment
@@ -149,9 +149,7 @@ class ModelsRoute(msgspec.Struct):
         name = serving.catalog.aliases.get(asked, asked)
         card = serving.catalog.models.get(name)
         if card is None or not exchange.principal.may_use(name):
-            raise ApiError(
-                Errors.NO_SUCH_MODEL, f"no such model: {asked[:80]!r}; GET /models lists them all"
-            )
+            raise no_such_model(asked)
         (model,) = await self._described(serving.deployments, {name: card}, exchange.dialect)
         await exchange.send_json(model if asked == name else _alias_of(model, asked))
 

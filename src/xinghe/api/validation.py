@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta, ValidationError
 
 from xinghe.accounts import Principal
-from xinghe.api.errors import ApiError, Errors, refuse
+from xinghe.api.errors import ApiError, Errors, no_such_model, refuse
 from xinghe.api.exchange import Exchange, check_whole, read_body
 from xinghe.api.large_json import decode
 from xinghe.api.wording import allowed, struct_of
@@ -277,11 +277,7 @@ def _card(name: Any, kind: Kind, catalog: Catalog, principal: Principal) -> Mode
         raise refuse("model", name, "the id of a model")
     card = catalog.models.get(name)
     if card is None:
-        raise ApiError(
-            Errors.NO_SUCH_MODEL,
-            f"no such model: {name[:80]!r}; GET /models lists them all",
-            param="model",
-        )
+        raise no_such_model(name, param="model")
     if not principal.may_use(name):
         raise ApiError(
             Errors.MODEL_NOT_PERMITTED, f"No permission to use the model {name}", param="model"

@@ -187,7 +187,10 @@ def _placed(name: str, card: ModelCard, made: dict[str, Any], models: dict[str, 
     served, kind = made.get(card.deployment), SERVING[card.kind]
     if not isinstance(served, kind):
         known = ", ".join(sorted(each for each, one in made.items() if isinstance(one, kind)))
-        raise CatalogError(f"models.{name}: `deployment` is {card.deployment!r}, allowed: {known}")
+        raise CatalogError(
+            f"models.{name}: `deployment` is {card.deployment!r}, allowed: {known}; "
+            f"`xinghe models use {name} SOURCE` defines one"
+        )
     ignores = served.ignores if isinstance(served, UpstreamDeployment) else frozenset[str]()
     where = f"models.{name}" if "fallback" in models[name] else "defaults"
     try:

@@ -27,7 +27,8 @@ def inherited(card: ModelCard, made: Mapping[str, Any]) -> tuple[str, ...]:
     """
     for name in card.fallback:
         if name not in made:
-            raise ValueError(f"`fallback` holds {name!r}, {suggestion(name, sorted(made))}")
+            known = suggestion(name, sorted(made))
+            raise ValueError(f"`fallback` holds {name!r}, {known}; {_defined(name)}")
     _check_once(card)
     return tuple(name for name in card.fallback if _why_not(name, card, made) is None)
 
@@ -44,9 +45,14 @@ def check_chain(card: ModelCard, made: Mapping[str, Any], models: Mapping[str, A
         if name not in made:
             a_model = name in models
             wrong = "which is a model, not a deployment" if a_model else "which is no deployment"
-            raise ValueError(f"`fallback` holds {name!r}, {wrong}, {allowed}")
+            raise ValueError(f"`fallback` holds {name!r}, {wrong}, {allowed}; {_defined(name)}")
         if (why := _why_not(name, card, made)) is not None:
             raise ValueError(f"`fallback` holds {name!r}, {why}, {allowed}")
+
+
+def _defined(name: str) -> str:
+    """How there is a deployment of a name."""
+    return f"a table [deployments.{name}] in models.toml defines one"
 
 
 def _check_once(card: ModelCard) -> None:

@@ -299,13 +299,13 @@ def show(value: Any, *, as_json: bool) -> None:
 def _table(rows: Sequence[Mapping[str, Any]]) -> None:
     head = list(rows[0])
     lines = [head, *([_text(row[key]) for key in head] for row in rows)]
-    widths = [max(_width(line[i]) for line in lines) for i in range(len(head))]
+    widths = [max(text_width(line[i]) for line in lines) for i in range(len(head))]
     # Figures stand under each other, flush right.
     right = [isinstance(rows[0][key], int | Decimal) for key in head]
     for line in lines:
         cells = []
         for cell, width, flush_right in zip(line, widths, right, strict=True):
-            space = " " * (width - _width(cell))
+            space = " " * (width - text_width(cell))
             cells.append(space + cell if flush_right else cell + space)
         click.echo("  ".join(cells).rstrip())
 
@@ -320,5 +320,6 @@ def _text(cell: Any) -> str:
     return (", ".join(cell) or "-") if isinstance(cell, list) else str(cell)
 
 
-def _width(text: str) -> int:
+def text_width(text: str) -> int:
+    """Columns of a terminal."""
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

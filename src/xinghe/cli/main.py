@@ -36,6 +36,11 @@ COMMANDS = (
         "List what was changed, by whom, with what was there before and after; the newest first.",
     ),
     ("console", "console:console", "The web pages."),
+    (
+        "connect",
+        "connect:connect",
+        "Print the settings with which program NAME uses this service; without NAME, list them.",
+    ),
     ("models", "models:models", "The model catalog, and weights for the embedded engine."),
     (
         "config",

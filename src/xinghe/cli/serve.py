@@ -17,6 +17,7 @@ from xinghe.catalog import CatalogError
 from xinghe.cli.begin import begun
 from xinghe.cli.common import local_server
 from xinghe.cli.console import is_loopback, link_url
+from xinghe.cli.language import is_chinese
 from xinghe.doctor import computing
 from xinghe.observe import logs
 from xinghe.sales.payment import reporting
@@ -34,6 +35,13 @@ from xinghe.weights import WeightsError
 
 MODEL = "ernie-3.5-8k"
 """Of the examples to paste."""
+
+BASE_URLS = (
+    ("/llm/lmapi/v3", "照星河文档写的程序", "programs written by Xinghe's documentation"),
+    ("/v1", "其他说 OpenAI 的一切", "everything else that speaks OpenAI"),
+    ("", "说 Anthropic 的(如 Claude Code)", "what speaks Anthropic, as Claude Code does"),
+)
+"""What each mount is for: in Chinese, and in English. The longest is the first."""
 
 
 @click.command()
@@ -101,6 +109,7 @@ def serve(
 
     def ready(engines: Engines) -> None:
         tell(lock, Whereabouts(os.getpid(), _url(listener), _url(metrics_listener)))
+        click.echo(addresses(settings.server.base_url))
         if token is not None:
             click.echo(_quickstart_text(_url(listener), token))
         for state in engines.states:
@@ -108,6 +117,7 @@ def serve(
         click.echo(search_told(settings))
         click.echo(f"metrics at {_url(metrics_listener)}/metrics")
         click.echo(way_in, nl=False)
+        click.echo("settings for Open WebUI, Codex, Claude Code, …: xinghe connect")
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
     async def supervise() -> int:
@@ -139,17 +149,29 @@ async def _way_in(settings: Settings) -> str:
     return f"console at {settings.server.base_url}/\n"
 
 
+def addresses(url: str) -> str:
+    """The base URLs, each with who takes it."""
+    first, *others = [
+        (url + mount, one if is_chinese() else other) for mount, one, other in BASE_URLS
+    ]
+    width = len(first[0])
+    return "\n".join(
+        [
+            f"base URL      {first[0]}  {first[1]}",
+            *(f"              {base:<{width}}  {who}" for base, who in others),
+        ]
+    )
+
+
 async def _quickstart_token(settings: Settings) -> str:
     async with await Database.open(settings.data_dir, settings.database.url) as database:
         return await Tokens(database, actor="quickstart").quickstart()
 
 
 def _quickstart_text(url: str, token: str) -> str:
-    """Base URL, access token, and the same question by curl and by Python."""
+    """Access token, and the same question by curl and by Python."""
     base = f"{url}/llm/lmapi/v3"
     return dedent(f"""\
-
-        base URL      {base}
         access token  {token}
                       (shown this once, and only its hash is stored; more: xinghe token create)
 

@@ -28,6 +28,7 @@ class Section(msgspec.Struct, frozen=True):
 MENU = (
     Entry("/console/", "总览", "Overview"),
     Entry("/console/start", "快速开始", "Quick start"),
+    Entry("/console/connect", "连接客户端", "Connect"),
     Entry("/console/playground", "体验", "Playground"),
     Entry("/console/tokens", "访问令牌", "Access tokens"),
     Entry("/console/usage", "使用明细", "Usage"),

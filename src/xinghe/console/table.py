@@ -4,6 +4,7 @@ from xinghe.console.backups import page as backups
 from xinghe.console.bill import page as bill
 from xinghe.console.config import page as config
 from xinghe.console.config import versions as config_versions
+from xinghe.console.connect import page as connect
 from xinghe.console.group import invite as group_invite
 from xinghe.console.group import page as group
 from xinghe.console.group import person as group_person
@@ -40,6 +41,7 @@ ROUTES: tuple[Route, ...] = (
     *signin.ROUTES,
     *overview.ROUTES,
     *start.ROUTES,
+    *connect.ROUTES,
     *playground.ROUTES,
     *images.ROUTES,
     *embeddings.ROUTES,

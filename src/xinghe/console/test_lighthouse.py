@@ -20,6 +20,7 @@ VERSION = "12.8.2"
 PATHS = (
     "/",
     "/console/",
+    "/console/connect",
     "/console/playground",
     "/console/playground/images",
     "/console/playground/embeddings",

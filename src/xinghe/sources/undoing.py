@@ -34,8 +34,8 @@ def unknown(model: str, catalog: Catalog) -> str:
     near = nearest(model, catalog.models)
     hint = f"did you mean {near!r}? " if near else ""
     return (
-        f"there is no model {model!r}; {hint}`xinghe models list` shows them all, --new chat, "
-        "--new embedding or --new image makes one of this name"
+        f"there is no model {model!r}; {hint}`xinghe models list` shows them all, "
+        f"`xinghe models use {model} SOURCE --new chat` (or embedding, image) makes it"
     )
 
 

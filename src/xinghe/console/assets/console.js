@@ -69,15 +69,16 @@
     for (const box of document.getElementsByName(name)) box.checked = event.target.checked;
   });
 
-  // The tab that was chosen last is the one of all programs, on every page.
+  // The tab that was chosen last is the one of all programs, on every page; but for tabs of which
+  // each page has its own (data-apart).
   const choose = (title) => {
-    for (const label of document.querySelectorAll(".tabs > label")) {
+    for (const label of document.querySelectorAll(".tabs:not([data-apart]) > label")) {
       if (label.textContent === title) label.control.checked = true;
     }
   };
   choose(localStorage.getItem("xinghe-tab"));
   document.addEventListener("change", (event) => {
-    if (!event.target.matches(".tabs > input")) return;
+    if (!event.target.matches(".tabs:not([data-apart]) > input")) return;
     const title = event.target.labels[0].textContent;
     localStorage.setItem("xinghe-tab", title);
     choose(title);
