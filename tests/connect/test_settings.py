@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from scripts.clients_page import DOCS, renewed
 
 from tests.connect.forms import values
 from xinghe.catalog import Kind, built, merged
@@ -64,3 +65,10 @@ def test_names_are_found_however_they_are_written() -> None:
 def test_the_console_has_a_tab_for_each() -> None:
     style = FILES["console.css"].read_text("utf-8")
     assert f"input:nth-of-type({len(CLIENTS)}):checked" in style
+
+
+@pytest.mark.parametrize(("name", "chinese"), [("clients.md", True), ("clients.en.md", False)])
+def test_the_documentation_has_these_settings(name: str, chinese: bool) -> None:
+    """`python -m scripts.clients_page` writes them."""
+    text = (DOCS / name).read_text("utf-8")
+    assert renewed(text, chinese=chinese) == text

@@ -143,7 +143,7 @@ def test_make_run_does_what_the_readme_says(small_weights: str, tmp_path: Path) 
             cwd=ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env=environment(),
+            env=environment({"LC_ALL": "", "LC_MESSAGES": "zh_CN.UTF-8"}),
             start_new_session=True,
         )
     family = [psutil.Process(make.pid)]

@@ -9,7 +9,6 @@ import getpass
 import re
 import signal
 import threading
-import unicodedata
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import nullcontext
 from decimal import Decimal
@@ -18,7 +17,7 @@ from typing import Any, Literal, TypeVar
 import click
 import msgspec
 
-from xinghe import core, figures, settings, spreadsheet
+from xinghe import columns, core, figures, settings, spreadsheet
 from xinghe.accounts import AccountError, rules
 from xinghe.core import MICRO
 from xinghe.ledger import expiry
@@ -299,13 +298,13 @@ def show(value: Any, *, as_json: bool) -> None:
 def _table(rows: Sequence[Mapping[str, Any]]) -> None:
     head = list(rows[0])
     lines = [head, *([_text(row[key]) for key in head] for row in rows)]
-    widths = [max(text_width(line[i]) for line in lines) for i in range(len(head))]
+    widths = [max(columns.width(line[i]) for line in lines) for i in range(len(head))]
     # Figures stand under each other, flush right.
     right = [isinstance(rows[0][key], int | Decimal) for key in head]
     for line in lines:
         cells = []
         for cell, width, flush_right in zip(line, widths, right, strict=True):
-            space = " " * (width - text_width(cell))
+            space = " " * (width - columns.width(cell))
             cells.append(space + cell if flush_right else cell + space)
         click.echo("  ".join(cells).rstrip())
 
@@ -318,8 +317,3 @@ def _text(cell: Any) -> str:
     if isinstance(cell, Decimal):
         return f"{cell:f}"
     return (", ".join(cell) or "-") if isinstance(cell, list) else str(cell)
-
-
-def text_width(text: str) -> int:
-    """Columns of a terminal."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

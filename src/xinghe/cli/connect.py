@@ -12,7 +12,7 @@ import click
 from xinghe.accounts import DEFAULT_MEMBER, Members, Tokens
 from xinghe.accounts.principal import TOKEN
 from xinghe.catalog import Catalog, CatalogError, Kind, effective
-from xinghe.cli.common import MEMBER, actor, data_option, json_option, run_in, show, text_width
+from xinghe.cli.common import MEMBER, actor, data_option, json_option, run_in, show
 from xinghe.cli.language import is_chinese
 from xinghe.cli.model_list import applied
 from xinghe.cli.service import running
@@ -207,12 +207,5 @@ def _lines(
     lines = [f"# {client.name} {needs} ({tried})", *(f"# {each}" for each in said)]
     for part in parts:
         lines += ["", *([f"# {part.place}"] if part.place else [])]
-        if part.form == "fields":
-            width = max(text_width(label) for label, _ in part.fields)
-            lines += [
-                f"{label}{' ' * (width - text_width(label))}  {value}"
-                for label, value in part.fields
-            ]
-        else:
-            lines += part.text.splitlines()
+        lines += part.pasted.splitlines()
     return lines

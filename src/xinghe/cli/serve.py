@@ -117,7 +117,7 @@ def serve(
         click.echo(search_told(settings))
         click.echo(f"metrics at {_url(metrics_listener)}/metrics")
         click.echo(way_in, nl=False)
-        click.echo("settings for Open WebUI, Codex, Claude Code, …: xinghe connect")
+        click.echo("settings of Open WebUI, Codex, Claude Code and others: xinghe connect")
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
     async def supervise() -> int:

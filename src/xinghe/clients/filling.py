@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from xinghe.clients.client import Client, Form, Part, Values
+from xinghe.columns import padded, width
 
 _VALUE = re.compile(r"«([^»]*)»|\{(context|output)\}")
 _NAME = re.compile(r"\{(\w+)\}")
@@ -45,6 +46,14 @@ class Filled(msgspec.Struct, frozen=True):
     place: str
     text: str
     fields: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def pasted(self) -> str:
+        """As it is pasted, or filled in: then one field a line."""
+        most = max((width(label) for label, _ in self.fields), default=0)
+        return self.text + "".join(
+            f"{padded(label, most)}  {value}\n" for label, value in self.fields
+        )
 
 
 def filled(client: Client, values: Values, *, chinese: bool) -> list[Filled]:
