@@ -219,6 +219,7 @@ class System:
                 "response": responses.show,
                 "delete_response": responses.delete,
                 "cancel_response": responses.cancel,
+                "input_items": responses.input_items,
                 "messages": messages.answer,
                 "count_tokens": messages.count,
                 "completions": CompletionsRoute(services, answers),

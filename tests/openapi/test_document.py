@@ -43,7 +43,8 @@ def test_operations(document: Any) -> None:
     strict = {("post", f"{STRICT}/responses"), ("post", f"{kept}/cancel")}
     strict |= {("post", "/v1/completions"), ("post", "/v1/moderations"), ("post", "/v1/tokenize")}
     strict |= {("post", "/v1/messages"), ("post", "/v1/messages/count_tokens")}
-    assert found == both | strict | {("get", kept), ("delete", kept)}
+    strict |= {("get", kept), ("get", f"{kept}/input_items"), ("delete", kept)}
+    assert found == both | strict
 
 
 def test_messages_have_their_own_form_of_errors_and_events(document: Any) -> None:

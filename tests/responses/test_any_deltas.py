@@ -33,6 +33,7 @@ from xinghe.core import (
     Source,
     SourcesDelta,
     TextDelta,
+    TokenLogprob,
     ToolCallDelta,
     Usage,
 )
@@ -42,6 +43,12 @@ TOOLS: list[AnyTool] = [FunctionTool(name="f"), CustomTool("g")]
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 SAID = st.text('字a ^[1]^"\\\n\x85\u2028', max_size=6)
 PIECES = st.lists(SAID, max_size=4)
+
+
+def likely(text: str) -> tuple[TokenLogprob, ...]:
+    """A token a character, each with another that might have been."""
+    told = [(each, each.encode()) for each in text]
+    return tuple(TokenLogprob(*one, -0.5, (TokenLogprob(*one, -0.7),)) for one in told)
 
 
 @st.composite
@@ -55,7 +62,10 @@ def answers(draw: st.DrawFn) -> list[Delta]:
         elif draw(st.booleans()):
             deltas += [NothingFoundDelta(), SourcesDelta(())]
     deltas += [ReasoningDelta(text) for text in draw(PIECES)]
-    deltas += [TextDelta(text) for text in draw(PIECES)]
+    told = draw(st.booleans())
+    deltas += [TextDelta(text, 1, likely(text) if told else ()) for text in draw(PIECES)]
+    if told and deltas and isinstance(deltas[-1], TextDelta):
+        deltas.append(TextDelta("", 0, likely("\n")))
     deltas += [RefusalDelta(text) for text in draw(PIECES)]
     for index, name in enumerate(draw(st.lists(st.sampled_from("fgh"), max_size=3))):
         said = json.dumps({"input": draw(SAID)})

@@ -24,7 +24,7 @@ __all__ = ["moderated"]
     [
         ({"temperature": 3}, "temperature", ["3", "[0, 2]"]),
         ({"max_output_tokens": 0}, "max_output_tokens", ["0"]),
-        ({"top_logprobs": 2}, "top_logprobs", ["2"]),
+        ({"top_logprobs": 21}, "top_logprobs", ["21"]),
         ({"background": True}, "background", ["true", "false"]),
         ({"stream": "yes"}, "stream", ["yes"]),
         ({"metadata": {"a": 1}}, "metadata", ["16 pairs"]),

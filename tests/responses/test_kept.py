@@ -9,6 +9,7 @@ from typing import Any
 
 import apsw
 import pytest
+from openai import OpenAI
 
 from tests.kit.api import STRICT, Api
 from tests.kit.books import Books
@@ -38,6 +39,11 @@ def keeper(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="module")
 def mine(keeper: Server) -> Api:
     return Api(keeper.url, keeper.token(), STRICT)
+
+
+@pytest.fixture
+def asked_once(mine: Api) -> str:
+    return str(kept(mine)["id"])
 
 
 def kept(api: Api, script: Script | None = None, **fields: Any) -> dict[str, Any]:
@@ -218,3 +224,84 @@ def query(server: Server, sql: str, *values: str) -> tuple[Any, ...]:
     with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as connection:
         rows: list[tuple[Any, ...]] = list(connection.execute(sql, values))
     return rows[0]
+
+
+def listed(api: Api, name: str, query: str = "order=asc") -> dict[str, Any]:
+    reply = api.get(f"/responses/{name}/input_items?{query}")
+    assert reply.status == 200, reply.text
+    found: dict[str, Any] = reply.json
+    assert found["object"] == "list"
+    ids = [each["id"] for each in found["data"]]
+    assert (found["first_id"], found["last_id"]) == ((ids[0], ids[-1]) if ids else (None, None))
+    return found
+
+
+def test_what_it_was_asked_is_listed(mine: Api) -> None:
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    said = [
+        {"role": "developer", "content": "规则"},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "嗯"}]},
+        call,
+        {"type": "function_call_output", "call_id": "c", "output": "二"},
+        *asking(Script(["三"])),
+    ]
+    first = kept(mine, input=said)
+    items = listed(mine, first["id"])["data"]
+    assert [each["type"] for each in items] == [
+        "message", "message", "function_call", "function_call_output", "message",
+    ]  # fmt: skip
+    assert items[0]["content"] == [{"type": "input_text", "text": "规则"}]
+    assert items[1]["content"] == [
+        {"type": "output_text", "text": "嗯", "annotations": [], "logprobs": []}
+    ]
+    assert call.items() <= items[2].items()
+    assert items[3]["output"] == "二"
+    assert items[4]["role"] == "user"
+    assert len({each["id"] for each in items}) == 5
+    second = kept(mine, previous_response_id=first["id"])
+    whole = listed(mine, second["id"], "order=asc&include[]=a&include[]=b&limit=100")["data"]
+    assert whole[:5] == items
+    assert whole[5] == first["output"][0]
+    assert [each["role"] for each in whole[5:]] == ["assistant", "user"]
+
+
+def test_pages_of_it(mine: Api) -> None:
+    texts = [f"第{number}" for number in range(23)]
+    said = [{"role": "user", "content": text} for text in texts] + asking(Script())
+    name = kept(mine, input=said)["id"]
+    newest = listed(mine, name, "")
+    assert (len(newest["data"]), newest["has_more"]) == (20, True)
+    rest = listed(mine, name, f"after={newest['last_id']}")
+    assert (len(rest["data"]), rest["has_more"]) == (4, False)
+    assert listed(mine, name, f"after={rest['last_id']}")["data"] == []
+    found = [each["content"][0]["text"] for each in (*newest["data"], *rest["data"])][::-1]
+    assert found[:23] == texts
+    with OpenAI(base_url=mine.url + STRICT, api_key=mine.token, max_retries=0) as client:
+        typed = [*client.responses.input_items.list(name, order="asc", limit=7)]
+    assert len(typed) == 24
+    for each, text in zip(typed, texts, strict=False):
+        assert each.type == "message"
+        assert each.role == "user"
+        assert each.content[0].type == "input_text"
+        assert each.content[0].text == text
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"), ("limit=", "limit"),
+        ("order=up", "order"), ("after=msg_x", "after"), ("after=%00", "after"),
+        ("after=", "after"), ("limit=1&limit=2", "limit"), ("after=" + "a" * 300, "after"),
+    ],
+)  # fmt: skip
+def test_a_wrong_page_is_named(mine: Api, asked_once: str, query: str, param: str) -> None:
+    malformed(mine.get(f"/responses/{asked_once}/input_items?{query}"), param, param=param)
+
+
+def test_only_its_member_sees_what_it_was_asked(mine: Api, keeper: Server, asked_once: str) -> None:
+    path = f"/responses/{asked_once}/input_items"
+    refused(another(keeper).get(path), *GONE)
+    refused(mine.get("/responses/resp_0000000000/input_items"), *GONE)
+    refused(mine.at("/llm/lmapi/v3").get(path), 404, "invalid_request_error", "no_such_path")
+    assert mine.send("DELETE", f"/responses/{asked_once}").status == 200
+    refused(mine.get(path), *GONE)

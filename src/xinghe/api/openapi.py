@@ -26,7 +26,7 @@ OF_OPERATORS = {
     Errors.CONFLICT, Errors.NOT_PERMITTED, Errors.NO_SUCH_OBJECT, Errors.CHANGED_MEANWHILE,
 }  # fmt: skip
 """Refusals of `/admin/v1`."""
-OF_KEPT = {"response", "delete_response", "cancel_response"}
+OF_KEPT = {"response", "delete_response", "cancel_response", "input_items"}
 """Operations on what was kept, or is not there."""
 OF_PAYMENTS = {Errors.INVALID_SIGNATURE}
 """Refusals of `/payments` alone."""

@@ -39,8 +39,9 @@ from xinghe.api.messages.schema import COUNT, MESSAGES
 from xinghe.api.models import Model, ModelList
 from xinghe.api.moderations.schema import MODERATIONS, Moderation
 from xinghe.api.rerank import RERANK, Ranking
-from xinghe.api.responses.answer import Deleted, Response, ResponseEvent
+from xinghe.api.responses.answer import Deleted, InputItemList, Response, ResponseEvent
 from xinghe.api.responses.errors import RESPONSES_ERRORS
+from xinghe.api.responses.input_items import InputItemsQuery
 from xinghe.api.responses.schema import RESPONSES
 from xinghe.api.tokenize.schema import TOKENIZE, Tokenized
 from xinghe.api.validation import Form
@@ -112,6 +113,10 @@ OPERATIONS = (
     Operation(
         "delete_response", "DELETE", "/responses/{id}", "Keep a response no more.",
         Deleted, dialects=(Dialect.OPENAI,), errors=RESPONSES_ERRORS,
+    ),
+    Operation(
+        "input_items", "GET", "/responses/{id}/input_items", "What a kept response was asked.",
+        InputItemList, dialects=(Dialect.OPENAI,), errors=RESPONSES_ERRORS, query=InputItemsQuery,
     ),
     Operation(
         "cancel_response", "POST", "/responses/{id}/cancel", "End a stream that is being made.",

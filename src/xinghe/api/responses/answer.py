@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from xinghe.api.chat.response import AnswerToken
 from xinghe.api.responses.schema import JsonObjectFormat, JsonSchemaFormat, TextFormat
 from xinghe.api.responses.tools import AnyTool, ToolChoice
 from xinghe.core import Usage
@@ -28,7 +29,7 @@ class TextSaid(msgspec.Struct, tag="output_text"):
 
     text: str
     annotations: list[UrlCitation] = []
-    logprobs: list[Any] = []
+    logprobs: list[AnswerToken] = []
 
 
 class RefusalSaid(msgspec.Struct, tag="refusal"):
@@ -229,12 +230,22 @@ class ResponseEvent(msgspec.Struct):
     refusal: str | UnsetType = UNSET
     arguments: str | UnsetType = UNSET
     input: str | UnsetType = UNSET
-    logprobs: list[Any] | UnsetType = UNSET
+    logprobs: list[AnswerToken] | UnsetType = UNSET
     annotation_index: int | UnsetType = UNSET
     annotation: UrlCitation | UnsetType = UNSET
     code: str | UnsetType = UNSET
     message: str | UnsetType = UNSET
     param: str | UnsetType | None = UNSET
+
+
+class InputItemList(msgspec.Struct):
+    """Items of a conversation, as they would be sent; an `id` may be the next page's `after`."""
+
+    object: Literal["list"]
+    data: list[dict[str, Any]]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
 
 
 class Deleted(msgspec.Struct):

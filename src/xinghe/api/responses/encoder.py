@@ -4,7 +4,7 @@ An answer in one piece is made of the same events, which are then dropped: so bo
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -44,6 +44,7 @@ from xinghe.core import (
     Source,
     SourcesDelta,
     TextDelta,
+    TokenLogprob,
     ToolCallDelta,
     Usage,
 )
@@ -86,8 +87,8 @@ class ResponseEncoder:
         events = [self._opening()]
         for delta in deltas:
             match delta:
-                case TextDelta(text, _) if text:
-                    events += self._said(text)
+                case TextDelta(text, _, tokens) if text or self._goes_on(tokens):
+                    events += self._said(text, tokens)
                 case RefusalDelta(text, _) if text:
                     events += self._said(text, refuses=True)
                 case ReasoningDelta(text, _) if text:
@@ -147,11 +148,17 @@ class ResponseEncoder:
         self.response.output.append(opened.item(status))
         return ended
 
-    def _said(self, text: str, *, refuses: bool = False) -> Iterable[bytes]:
+    def _goes_on(self, tokens: Sequence[TokenLogprob]) -> bool:
+        """Whether tokens without a text of theirs belong to one that is being said."""
+        return bool(tokens) and isinstance(self._open, OpenMessage)
+
+    def _said(
+        self, text: str, tokens: Sequence[TokenLogprob] = (), *, refuses: bool = False
+    ) -> Iterable[bytes]:
         if not isinstance(self._open, OpenMessage):
             yield from self._begin(OpenMessage(*self._next("msg"), self._sources))
         assert isinstance(self._open, OpenMessage)
-        yield self._open.add(text, refuses=refuses)
+        yield self._open.add(text, tokens, refuses=refuses)
 
     def _thought(self, text: str) -> Iterable[bytes]:
         if not isinstance(self._open, OpenReasoning):
@@ -228,6 +235,7 @@ def begun(exchange: Exchange, asked: Asked, *, kept: bool) -> Response:
         top_p=1.0 if body.top_p is None else body.top_p,
         frequency_penalty=body.frequency_penalty or 0.0,
         presence_penalty=body.presence_penalty or 0.0,
+        top_logprobs=body.top_logprobs or 0,
         user=body.user,
     )
 
@@ -236,18 +244,24 @@ def merged(deltas: Iterable[Delta]) -> list[Delta]:
     """The same answer in as few deltas as can be: nobody sees how it was made."""
     joined: list[Delta] = []
     pieces: list[str] = []
+    tokens: list[TokenLogprob] = []
 
     def join() -> None:
         if len(pieces) > 1:
-            joined[-1] = msgspec.structs.replace(joined[-1], text="".join(pieces))
+            more = {"logprobs": tuple(tokens)} if tokens else {}
+            joined[-1] = msgspec.structs.replace(joined[-1], text="".join(pieces), **more)
+        tokens.clear()
 
     for delta in deltas:
         if isinstance(delta, TextDelta | ReasoningDelta | RefusalDelta):
-            if joined and type(joined[-1]) is type(delta):
-                pieces.append(delta.text)
+            goes_on = joined and type(joined[-1]) is type(delta)
+            if not goes_on:
+                join()
+                pieces = []
+            pieces.append(delta.text)
+            tokens += delta.logprobs if isinstance(delta, TextDelta) else ()
+            if goes_on:
                 continue
-            join()
-            pieces = [delta.text]
         else:
             join()
             pieces = []

@@ -2,6 +2,6 @@
 
 from xinghe.api.error_form import RenamedParams
 
-NAMES = {"messages": "input", "functions": "tools", "system": "instructions"}
+NAMES = {"messages": "input", "functions": "tools", "system": "instructions", "logprobs": "include"}
 """What is called otherwise where answers are made."""
 RESPONSES_ERRORS = RenamedParams(NAMES)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET
 
+from xinghe.api.chat.response import AnswerToken, ChoiceLogprobs
 from xinghe.api.responses.answer import (
     CustomItem,
     FunctionItem,
@@ -24,7 +25,7 @@ from xinghe.api.responses.answer import (
     UrlCitation,
 )
 from xinghe.api.responses.tools import Called
-from xinghe.core import Source
+from xinghe.core import Source, TokenLogprob
 from xinghe.generation.search import WRITTEN
 
 _encode = msgspec.json.encode
@@ -41,10 +42,10 @@ class Numbered(msgspec.Struct):
         self.number += 1
         return b"event: %s\ndata: %s\n\n" % (kind.encode(), data)
 
-    def delta(self, frame: bytes, text: str) -> bytes:
+    def delta(self, frame: bytes, text: str, more: bytes = b"") -> bytes:
         """Of a `frame`: escaped text spliced into it, as there is one for nearly each token."""
         number, self.number = self.number, self.number + 1
-        return frame + _encode(text) + b',"sequence_number":%d}\n\n' % number
+        return frame + _encode(text) + more + b',"sequence_number":%d}\n\n' % number
 
 
 def frame(kind: str, **fields: Any) -> bytes:
@@ -159,6 +160,7 @@ class OpenMessage(msgspec.Struct):
     sources: Sequence[Source]
     done: list[TextSaid | RefusalSaid] = []
     pieces: list[str] = []
+    tokens: list[AnswerToken] = []
     refuses: bool = False
     frame: bytes = b""
     """Of the part that is being said; empty where none is."""
@@ -167,8 +169,10 @@ class OpenMessage(msgspec.Struct):
         item = MessageItem(self.id, "in_progress", [])
         return self.events.event("response.output_item.added", output_index=self.at, item=item)
 
-    def add(self, text: str, *, refuses: bool = False) -> bytes:
-        opened = b""
+    def add(
+        self, text: str, tokens: Sequence[TokenLogprob] = (), *, refuses: bool = False
+    ) -> bytes:
+        opened, told = b"", b""
         if self.frame and refuses != self.refuses:
             opened = self._end_part()
         if not self.frame:
@@ -176,9 +180,13 @@ class OpenMessage(msgspec.Struct):
             part: TextSaid | RefusalSaid = RefusalSaid("") if refuses else TextSaid("")
             opened += self.events.event("response.content_part.added", **self._told, part=part)
             kind = "response.refusal.delta" if refuses else "response.output_text.delta"
-            self.frame = frame(kind, **self._told, **({} if refuses else {"logprobs": []}))
+            self.frame = frame(kind, **self._told)
         self.pieces.append(text)
-        return opened + self.events.delta(self.frame, text)
+        if not refuses:
+            likely = ChoiceLogprobs.of(tokens).content
+            self.tokens += likely
+            told = b',"logprobs":' + (_encode(likely) if likely else b"[]")
+        return opened + self.events.delta(self.frame, text, told)
 
     def item(self, status: Status) -> MessageItem:
         parts = [*self.done, self._part()] if self.frame else self.done
@@ -194,7 +202,9 @@ class OpenMessage(msgspec.Struct):
 
     def _part(self) -> TextSaid | RefusalSaid:
         text = "".join(self.pieces)
-        return RefusalSaid(text) if self.refuses else TextSaid(text, cited(text, self.sources))
+        if self.refuses:
+            return RefusalSaid(text)
+        return TextSaid(text, cited(text, self.sources), self.tokens)
 
     def _end_part(self) -> bytes:
         part, told, events = self._part(), self._told, self.events
@@ -211,11 +221,11 @@ class OpenMessage(msgspec.Struct):
                 for at, annotation in enumerate(part.annotations)
             ]
             ended = b"".join(added) + events.event(
-                "response.output_text.done", **told, text=part.text, logprobs=[]
+                "response.output_text.done", **told, text=part.text, logprobs=part.logprobs
             )
         ended += events.event("response.content_part.done", **told, part=part)
         self.done.append(part)
-        self.pieces, self.frame = [], b""
+        self.pieces, self.tokens, self.frame = [], [], b""
         return ended
 
 

@@ -110,3 +110,7 @@ class Item(msgspec.Struct, omit_defaults=True):
         if self.type is None:
             return "item_reference" if self.role is None and self.id else "message"
         return self.type
+
+
+items_of = msgspec.json.Decoder(list[Item]).decode
+"""The items of a request that is kept."""

@@ -10,7 +10,7 @@ from xinghe.accounts import Principal
 from xinghe.api.errors import ApiError, Errors, refuse, shown
 from xinghe.api.exchange import Exchange
 from xinghe.api.responses.answer import Response
-from xinghe.api.responses.items import InputImage, Item, Texts
+from xinghe.api.responses.items import InputImage, Item, Texts, items_of
 from xinghe.api.responses.reading import Asked
 from xinghe.api.responses.schema import invalid
 from xinghe.kept_responses import KeptResponse, NotKept, ResponseStore
@@ -23,7 +23,6 @@ MOST_REFERRED = 64
 LARGEST = 16 * 1024 * 1024
 """Bytes of an input that is kept: they are encoded and decoded in one go, of which others should
 feel nothing."""
-_items = msgspec.json.Decoder(list[Item]).decode
 
 
 class _Answered(msgspec.Struct):
@@ -51,6 +50,21 @@ class Keeping(msgspec.Struct):
         if not principal.may_use(found.model):
             raise no_such_response(name)
         return found
+
+    async def before(self, principal: Principal, kept: KeptResponse) -> list[KeptResponse]:
+        """What a response goes on from, the oldest first; none where not all of it is there.
+
+        Raises `StorageError`.
+        """
+        if kept.previous is None:
+            return []
+        try:
+            chain = await self.store.chain(
+                principal.member_id, kept.previous, max_bytes=self.max_bytes
+            )
+        except NotKept:
+            return []
+        return chain if all(principal.may_use(each.model) for each in chain) else []
 
     async def delete(self, principal: Principal, name: str) -> None:
         """Raises `ApiError` (404), `StorageError`."""
@@ -105,7 +119,7 @@ class History(msgspec.Struct):
         for each in chain:
             if not principal.may_use(each.model):
                 raise _not_kept(name, each.name)
-            items += [*_items(each.input), *_answered(each.response).output]
+            items += [*items_of(each.input), *_answered(each.response).output]
             await asyncio.sleep(0)
         return items
 

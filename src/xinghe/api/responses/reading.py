@@ -32,8 +32,9 @@ SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 NO_EFFECT = ("max_tool_calls", "truncation", "prompt_cache_key", "service_tier")
 """Known, and of no consequence."""
 SOURCES = "web_search_call.action.sources"
-INCLUDED = frozenset({SOURCES, "message.output_text.logprobs"})
-"""What `include` may name to some effect, or is there in any case."""
+LOGPROBS = "message.output_text.logprobs"
+INCLUDED = frozenset({SOURCES, LOGPROBS})
+"""What `include` may name to some effect."""
 
 
 class History(Protocol):
@@ -115,6 +116,7 @@ async def read_request(
         wants=wants,
         ignored=tuple(ignored),
         adjusted=tuple(adjusted),
+        logprobs=(body.top_logprobs or 0) if LOGPROBS in (body.include or ()) else None,
         fields=Fields(
             parameters="{}.parameters",
             schema="text.format.schema",
@@ -181,6 +183,8 @@ def _without_effect(body: ResponseRequest, text: TextOptions) -> list[str]:
     names = [name for name in NO_EFFECT if getattr(body, name) is not None]
     if body.truncation == "disabled":
         names.remove("truncation")
+    if body.top_logprobs and LOGPROBS not in (body.include or ()):
+        names.append("top_logprobs")
     if text.verbosity is not None:
         names.append("text.verbosity")
     names += [f"include={name}" for name in body.include or () if name not in INCLUDED]

@@ -18,6 +18,7 @@ from xinghe.api.models import NO_MODEL
 from xinghe.api.priced import Services, admit
 from xinghe.api.responses.answer import Deleted, Response
 from xinghe.api.responses.encoder import ResponseEncoder, merged
+from xinghe.api.responses.input_items import QUERY, conversation, page
 from xinghe.api.responses.keeping import History, Keeping
 from xinghe.api.responses.reading import Asked, read_request
 from xinghe.api.responses.running import Running
@@ -59,6 +60,16 @@ class ResponsesRoute(msgspec.Struct):
             raise refuse("stream", True, "false: a response that is kept is not streamed again")
         found = await self.keeping.find(exchange.principal, exchange.path_id)
         await exchange.send_json(found.response)
+
+    async def input_items(self, exchange: Exchange) -> None:
+        """What a kept response was asked."""
+        self._admit(exchange)
+        query = QUERY.read(exchange.scope["query_string"])
+        principal = exchange.principal
+        found = await self.keeping.find(principal, exchange.path_id)
+        before = await self.keeping.before(principal, found)
+        await exchange.reserve(sum(each.size for each in (*before, found)))
+        await exchange.send_json(page(conversation(before, found), query))
 
     async def delete(self, exchange: Exchange) -> None:
         self._admit(exchange)

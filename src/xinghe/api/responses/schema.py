@@ -93,7 +93,19 @@ class ResponseRequest(Request, kw_only=True):
     frequency_penalty: FrequencyPenalty | None = None
     presence_penalty: PresencePenalty | None = None
     max_output_tokens: Annotated[int, Meta(ge=1, le=INT64, description=ANSWER)] | None = None
-    top_logprobs: Annotated[int, Meta(ge=0, le=0, description=NOT_SERVED)] | None = None
+    top_logprobs: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=20,
+                description="每个位置给出几个最可能的 token，要在 include 里写 "
+                "message.output_text.logprobs。 How many of the likeliest tokens are told of at "
+                "each place, where include names message.output_text.logprobs.",
+            ),
+        ]
+        | None
+    ) = None
     stream: Stream | None = None
     background: Annotated[OnlyFalse, Meta(description=NOT_SERVED)] | None = None
     store: (

@@ -30,6 +30,7 @@ GROUPS = (
         {
             "responses": Told("OpenAI 的 Responses", "Responses of OpenAI"),
             "response": Told("取回保留的回答", "A kept response"),
+            "input_items": Told("保留的回答问了什么", "What a kept response was asked"),
             "delete_response": Told("删除保留的回答", "Delete a kept response"),
             "cancel_response": Told("取消正在生成的回答", "Cancel a response at work"),
             "messages": Told("Anthropic 的 Messages", "Messages of Anthropic"),
