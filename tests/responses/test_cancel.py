@@ -57,3 +57,18 @@ def test_a_token_for_other_models_cannot(api: Api, books: Books) -> None:
         for _ in live:
             pass
     assert seen.last["status"] == "completed"
+
+
+def test_one_that_waits_for_its_reader_is_made(api: Api, books: Books) -> None:
+    """It is charged for, and is read to its end."""
+    script = Script(["字"] * 100, times=10_000)
+    strict = api.at(STRICT)
+    with streaming(api, input=asking(script)) as (seen, live):
+        name = "resp_" + seen.headers["x-request-id"].removeprefix("as-")
+        assert books.usage(seen.headers["x-request-id"])["completion_tokens"] == 100
+        reply = strict.post(f"/responses/{name}/cancel", {})
+        assert (reply.status, reply.json["status"]) == (200, "completed")
+        for _ in live:
+            pass
+    assert seen.last["status"] == "completed"
+    assert seen.last["output"] == reply.json["output"]

@@ -202,6 +202,25 @@ def test_calls_that_do_not_fit(api: Api, items: list[Any], says: list[str]) -> N
     refused(reply, 400, "invalid_request_error", "invalid_messages", *says, param="input")
 
 
+def test_ids_that_come_again_in_later_turns(api: Api, upstream: Upstream) -> None:
+    """Many models number the calls of each turn from the start."""
+    script = Script()
+    turns = [
+        [CALL, OUTPUT | {"output": said}, {"role": "user", "content": said}] for said in "一二"
+    ]
+    reply = create(api, model=ABLE, input=[*turns[0], *turns[1], *asking(script)])
+    assert reply.status == 200, reply.text
+    sent = upstream.received(script).body["messages"]
+    assert [each["content"] for each in sent if each["role"] == "tool"] == ["一", "二"]
+    # Outputs may stand behind all calls.
+    script = Script()
+    moved = [turns[0][0], turns[0][2], turns[1][0], turns[1][2], turns[0][1], turns[1][1]]
+    assert create(api, model=ABLE, input=[*moved, *asking(script)]).status == 200
+    assert [m["content"] for m in upstream.received(script).body["messages"]][:-1] == [
+        each["content"] for each in sent[:-1]
+    ]
+
+
 def test_tools_that_are_refused(api: Api) -> None:
     malformed(create(api, tools=[WEATHER, WEATHER]), "twice", param="tools")
     wrong = {"type": "function", "name": "no"}

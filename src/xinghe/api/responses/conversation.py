@@ -1,10 +1,12 @@
 """From the items of an input to the messages of a conversation.
 
 Calls that stand together are one message of the assistant, with what it said right before. Behind
-them stand the outputs, wherever among the items they were.
+them stand the outputs, wherever among the items they were. Of two calls with one id, as models that
+number the calls of each turn make them, the earlier has the earlier output.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -34,8 +36,10 @@ class Conversation(msgspec.Struct):
     able: frozenset[Capability]
     messages: list[Message] = []
     pictures: list[str] = []
-    _outputs: dict[str, tuple[str, Item]] = {}
-    """By the id of the call, with its place."""
+    _outputs: dict[str, deque[tuple[str, Item]]] = {}
+    """Those that no call has had yet, by the id of the call, each with its place."""
+    _answered: set[str] = set()
+    """The ids of the calls that have had an output."""
     _calls: dict[str, ToolCall] = {}
     _called: str = ""
     """The place of the first of them."""
@@ -54,21 +58,18 @@ class Conversation(msgspec.Struct):
             self._take(_place(at), item)
         self._end_turn()
         if self._outputs:
-            call_id, (place, _) = next(iter(self._outputs.items()))
-            raise invalid(
-                f"{place}.call_id is {shown(call_id)}, allowed: the id of a call before it"
-            )
+            call_id, left = next(iter(self._outputs.items()))
+            allowed = "the id of a call before it"
+            if call_id in self._answered:
+                allowed = "one output for each call"
+            raise invalid(f"{left[0][0]}.call_id is {shown(call_id)}, allowed: {allowed}")
 
     def _keep(self, place: str, item: Item) -> None:
         if not item.call_id:
             raise invalid(f"{place}.call_id is {shown(item.call_id)}, allowed: the id of a call")
         if item.output is None:
             raise invalid(f"{place}.output is null, allowed: a string or a list of parts")
-        if item.call_id in self._outputs:
-            raise invalid(
-                f"{place}.call_id is {shown(item.call_id)}, allowed: one output for each call"
-            )
-        self._outputs[item.call_id] = place, item
+        self._outputs.setdefault(item.call_id, deque()).append((place, item))
 
     def _take(self, place: str, item: Item) -> None:
         kind = item.kind
@@ -146,7 +147,10 @@ class Conversation(msgspec.Struct):
                     f"{self._called} and what stands beside it: the call {shown(call.id)} has "
                     "no output, allowed: calls that each have one"
                 )
-            place, output = self._outputs.pop(call.id)
+            place, output = self._outputs[call.id].popleft()
+            if not self._outputs[call.id]:
+                del self._outputs[call.id]
+            self._answered.add(call.id)
             content, parts = self._read_parts(f"{place}.output", output.output or "")
             self.messages.append(Message("tool", content, tool_call_id=call.id))
             returned += [part for part in parts if isinstance(part, Picture)]

@@ -53,13 +53,17 @@ class Running:
     async def cancel(self, principal: Principal, name: str) -> Response | None:
         """The response as far as it was made; None where there is no such stream, or no more.
 
-        A token for other models ends none, as it is shown none.
+        One that waits for its reader alone is made: it is sent to its end. A token for other models
+        ends none, as it is shown none.
         """
         stream = self._streams.get((principal.member_id, name))
         if stream is None or not principal.may_use(stream.encoder.response.model):
             return None
-        stream.cancelled = True
-        stream.task.cancel()
+        if not stream.cancelled:
+            if stream.encoder.response.status != "in_progress":
+                return stream.encoder.response
+            stream.cancelled = True
+            stream.task.cancel()
         await stream.ended.wait()
         return stream.response
 
