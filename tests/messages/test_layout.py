@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,3 +121,12 @@ def test_citations_stand_on_the_text_that_they_are_for() -> None:
         for each in content[2:]
     ]
     assert told == [("甲", ["第1"]), ("。乙", ["第1", "第2"]), ("丙", [])]
+
+
+@pytest.mark.parametrize("reason", [FinishReason.LENGTH, FinishReason.CONTENT_FILTER])
+def test_a_call_that_is_cut_off_is_none(reason: FinishReason) -> None:
+    """Its arguments are no JSON; a stream has told as much of it as there was."""
+    said = [TextDelta("好"), *call(0, ["北"]), *call(1, ["京"])[:-1], FinishDelta(reason)]
+    first = {"type": "text", "text": "好"}, ("tool_use", "call_0", {"x": "北"})
+    text, *calls = whole([said], Usage())["content"]
+    assert (text, *((each["type"], each["id"], each["input"]) for each in calls)) == first

@@ -44,6 +44,24 @@ def test_call(api: Api, books: Books) -> None:
     books.settled()
 
 
+@pytest.mark.embedded
+def test_a_call_that_the_length_cuts_off(api: Api, books: Books) -> None:
+    """In an answer in one piece it is no call: nobody could tell what of it is missing."""
+    message = answered(
+        ask(
+            api,
+            model="ernie-x1-turbo-32k",
+            max_tokens=4,
+            thinking={"type": "disabled"},
+            tools=[TOOL],
+            tool_choice={"type": "any"},
+        )
+    )
+    assert (message["content"], message["stop_reason"]) == ([], "max_tokens")
+    assert message["usage"]["output_tokens"] == 4
+    books.settled()
+
+
 def test_what_the_upstream_is_offered(api: Api, upstream: Upstream) -> None:
     script = Script()
     tool = {**TOOL, "strict": True, "cache_control": {"type": "ephemeral"}, "input_examples": []}

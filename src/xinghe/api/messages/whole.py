@@ -73,6 +73,10 @@ class _Blocks:
             case ThinkingBlock() as block:
                 block.thinking = said
             case ToolUseBlock() as block:
-                block.input = msgspec.json.decode(said or "{}")
+                try:
+                    block.input = msgspec.json.decode(said or "{}")
+                except msgspec.DecodeError:
+                    # The answer ended within it: no client may take it for a call.
+                    self.content.pop()
 
     def finish(self, _: FinishDelta) -> None: ...
