@@ -59,6 +59,13 @@ async def test_it_is_found_at_once_by_its_member_alone(database: Database) -> No
     assert await total(database) == (0, 0)
 
 
+async def test_a_name_that_no_database_takes_is_none(database: Database) -> None:
+    store = ResponseStore(database, Responses(keep=True))
+    for asked in (store.find, store.chain):
+        with pytest.raises(NotKept):
+            await asked(1, "resp_\0")
+
+
 async def test_a_chain(database: Database) -> None:
     store = ResponseStore(database, Responses(keep=True))
     for name, previous in (("1", None), ("2", "1"), ("3", "2"), ("else", None)):

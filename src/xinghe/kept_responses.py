@@ -90,6 +90,8 @@ class ResponseStore:
         Raises `NotKept` for what is missing, also what is beyond `LONGEST` or `max_bytes`, and
         `StorageError`.
         """
+        if "\0" in name:  # PostgreSQL takes none in a text
+            raise NotKept(name)
         # In the writer's queue, behind what was handed in before.
         return await self._database.write(
             partial(

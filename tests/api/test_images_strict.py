@@ -94,6 +94,7 @@ def test_what_would_be_another_answer_is_refused(
         ("size", "0x100", "auto"),
         ("size", "100000x1", "auto"),
         ("size", "٣٢x٣٢", "auto"),
+        ("size", "512x512\n", "auto"),
         ("size", 1024, "auto"),
         ("size", "", "auto"),
         ("quality", "best", "hd"),

@@ -88,6 +88,9 @@ def test_cors_on_answers_and_refusals(api: Api) -> None:
     for headers in ({**api.headers, **origin}, origin):
         reply = api.send("GET", "/models", headers=headers)
         assert reply.headers["access-control-allow-origin"] == "*"
+        # A page with Anthropic's client reads its name of it, one with OpenAI's the other.
+        exposed = reply.headers["access-control-expose-headers"].split(", ")
+        assert {"request-id", "x-request-id"} <= set(exposed)
 
 
 BROKEN = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"

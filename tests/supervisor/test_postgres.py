@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.conftest import QUICK
-from tests.kit.api import Api
+from tests.kit.api import STRICT, Api
 from tests.kit.books import Books
 from tests.kit.expect import answered
 from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
@@ -39,6 +39,11 @@ def test_the_server_comes_and_goes_with_the_service(server: Server) -> None:
 
     answered(asked().chat(model=CHAT))
     Books(server).settled()
+    # There is no place for this character in any text of PostgreSQL's.
+    for more in ({}, {"Idempotency-Key": "key"}):
+        headers = {**asked().headers, **more}
+        reply = asked().at(STRICT).send("POST", "/responses/resp_%00/cancel", b"{}", headers)
+        assert (reply.status, reply.json["error"]["code"]) == (404, "no_such_object")
     assert not (server.data / "xinghe.db").exists()
     assert (server.data / "postgresql").stat().st_mode & 0o777 == 0o700
 

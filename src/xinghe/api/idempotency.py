@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -49,7 +50,7 @@ class IdempotencyLayer(msgspec.Struct):
         digest = (await read_body(exchange, self.server, hashed=True)).digest
         key = IdempotencyKey(
             exchange.principal.member_id,
-            f"{exchange.dialect.value} {exchange.operation} {exchange.path_id}".rstrip(),
+            f"{exchange.dialect.value} {exchange.operation} {quote(exchange.path_id)}".rstrip(),
             hashlib.sha256(sent.encode()).digest(),
         )
         try:

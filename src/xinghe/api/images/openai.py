@@ -42,7 +42,7 @@ class ImageRequestOpenai(ImageRequest, kw_only=True):
         Annotated[
             str,
             Meta(
-                pattern=r"^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$",
+                pattern=r"^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$(?!\n)",
                 description=SIZE,
                 extra_json_schema={"default": DEFAULT_SIZE},
                 extra={"allowed": "auto, or width x height in pixels as in 1024x1024"},
