@@ -6,29 +6,30 @@ import json
 import socket
 import time
 
-import pytest
 from openai import OpenAI
 
-from tests.kit.api import DOCUMENTED, Api
+from tests.kit import operations
+from tests.kit.api import Api
 from tests.kit.books import Books
 from tests.kit.models import CHAT
+from tests.kit.operations import Operation
 from tests.kit.pace import allowed
 from tests.kit.raw import Connection
 from tests.kit.script import Script
 from tests.kit.upstream import Received, Upstream
 
 RATE = 10
-PATHS = pytest.mark.parametrize("path", [f"{DOCUMENTED}/chat/completions", "/v1/messages"])
 
 
 def slow() -> Script:
     return Script(pieces=["字"] * 2400, rate=RATE, prompt_tokens=10)
 
 
-def asked(script: Script, *, stream: bool) -> bytes:
-    """A body that chats and messages take alike."""
-    body = {"model": CHAT, "messages": script.messages, "max_tokens": 2048, "stream": stream}
-    return json.dumps(body).encode()
+def ask(
+    connection: Connection, api: Api, operation: Operation, script: Script, *, stream: bool
+) -> None:
+    body = json.dumps(operation.body(script, stream=stream)).encode()
+    connection.request("POST", operation.path, body, api.headers)
 
 
 def cancelled_soon(seen: Received, left: float) -> None:
@@ -37,20 +38,20 @@ def cancelled_soon(seen: Received, left: float) -> None:
     assert seen.gone_at - left < allowed(2)
 
 
-def test_from_a_stream(api: Api, upstream: Upstream, books: Books) -> None:
+@operations.EACH
+def test_from_a_stream(api: Api, upstream: Upstream, books: Books, operation: Operation) -> None:
     script = slow()
-    with api.streaming(model=CHAT, messages=script.messages) as (stream, live):
-        for event in live:
-            stream.take(event)
-            if len(stream.content) >= 5:
+    with operations.streaming(api, operation, script) as (stream, live):
+        for _ in live:
+            if len(stream.text) >= 5:
                 break
     left = time.monotonic()
     seen = upstream.received(script)
     cancelled_soon(seen, left)
-    entry = books.usage(stream.headers["x-request-id"])
+    entry = books.usage(stream.id)
     assert entry["prompt_tokens"] > 0
     # Charged: what was received, and what was made until the cancel was confirmed.
-    assert len(stream.content) <= entry["completion_tokens"] <= seen.sent
+    assert len(stream.text) <= entry["completion_tokens"] <= seen.sent
     books.settled()
 
 
@@ -66,14 +67,13 @@ def test_from_the_official_client(client: OpenAI, upstream: Upstream, books: Boo
     books.settled()
 
 
-@PATHS
+@operations.EACH
 def test_from_an_answer_that_does_not_stream(
-    api: Api, upstream: Upstream, books: Books, path: str
+    api: Api, upstream: Upstream, books: Books, operation: Operation
 ) -> None:
     script = slow()
-    body = asked(script, stream=False)
     with Connection(api.url) as connection:
-        connection.request("POST", path, body, api.headers)
+        ask(connection, api, operation, script, stream=False)
         end = time.monotonic() + 60
         while not upstream.attempts(script) or upstream.received(script).sent < 3:
             assert time.monotonic() < end
@@ -82,15 +82,14 @@ def test_from_an_answer_that_does_not_stream(
     books.settled()
 
 
-@PATHS
+@operations.EACH
 def test_by_closing_the_sending_half_alone(
-    api: Api, upstream: Upstream, books: Books, path: str
+    api: Api, upstream: Upstream, books: Books, operation: Operation
 ) -> None:
     """Nothing on the wire tells it from a client that is gone."""
     script = slow()
-    body = asked(script, stream=True)
     with Connection(api.url) as connection:
-        connection.request("POST", path, body, api.headers)
+        ask(connection, api, operation, script, stream=True)
         assert connection.head()[0] == 200
         left = time.monotonic()
         connection.socket.shutdown(socket.SHUT_WR)
@@ -100,12 +99,13 @@ def test_by_closing_the_sending_half_alone(
     books.settled()
 
 
-@PATHS
-def test_before_the_first_byte(api: Api, upstream: Upstream, books: Books, path: str) -> None:
+@operations.EACH
+def test_before_the_first_byte(
+    api: Api, upstream: Upstream, books: Books, operation: Operation
+) -> None:
     script = Script(delay=200)
-    body = asked(script, stream=True)
     with Connection(api.url) as connection:
-        connection.request("POST", path, body, api.headers)
+        ask(connection, api, operation, script, stream=True)
         end = time.monotonic() + 60
         while not upstream.attempts(script):
             assert time.monotonic() < end

@@ -18,10 +18,12 @@ from msgspec.structs import replace
 from PIL import Image
 
 from tests.conftest import QUICK
+from tests.kit import operations
 from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.books import MICRO, Books
 from tests.kit.expect import answered, away, broke_off, refused
 from tests.kit.models import ALL_SCRIPTED, models_toml
+from tests.kit.operations import Operation, Seen
 from tests.kit.raw import Reply
 from tests.kit.script import Call, Script
 from tests.kit.separate import Separate
@@ -168,6 +170,31 @@ def test_another_answers_what_its_own_failed_before_the_first_delta(
     assert entry["amount"] == -(10 + 2 * 3) * MICRO
 
 
+OTHERS = pytest.mark.parametrize("operation", operations.ALL[1:], ids=str)
+
+
+@OTHERS
+def test_another_answers_in_every_form(
+    api: Api, books: Books, upstream: Upstream, operation: Operation
+) -> None:
+    for stream in (False, True):
+        script = Script(fault="truncate", again=[Script()])
+        if stream:
+            seen = operations.stream(api, operation, script, model="led")
+            assert seen.done
+            assert seen.text == Script().text
+            request_id = seen.id
+        else:
+            body = json.dumps(operation.body(script, model="led")).encode()
+            reply = api.at("").send("POST", operation.path, body)
+            assert operation.said(reply.json) == Script().text
+            assert reply.headers["x-served-by"] == served("other")
+            request_id = reply.headers["x-request-id"]
+        assert by(upstream.attempts(script)) == ["own", "other"]
+        entry = books.usage(request_id)
+        assert (entry["prompt_tokens"], entry["completion_tokens"]) == (10, 3)
+
+
 def test_a_chain_is_tried_in_order(api: Api, books: Books, upstream: Upstream) -> None:
     again = [Script(fault="truncate"), Script(["末"])]
     script = Script(fault="status", status=400, again=again)
@@ -253,6 +280,19 @@ def test_a_stream_that_has_begun_is_nobody_else_s(
     assert by(upstream.attempts(script)) == ["own"]
     assert serving(answer) == served("own")
     assert books.usage(answer.headers["x-request-id"])["completion_tokens"] == 3
+
+
+@OTHERS
+def test_nor_is_one_of_another_form(
+    api: Api, books: Books, upstream: Upstream, operation: Operation
+) -> None:
+    script = Script(list("一二三四五"), rate=20, fault="reset", after=3, again=[Script()])
+    seen = operations.stream(api, operation, script, model="led")
+    assert (seen.text, seen.done) == ("一二三", False)
+    assert seen.error is not None
+    assert seen.error["message"] == f"Internal error ({seen.id})"
+    assert by(upstream.attempts(script)) == ["own"]
+    assert books.usage(seen.id)["completion_tokens"] == 3
 
 
 def test_a_whole_answer_that_broke_off_is_made_anew(
@@ -425,26 +465,29 @@ def test_a_server_killed_under_its_requests(
 ) -> None:
     whole = [Script(list("一二三四五六七八九十"), rate=10) for _ in range(4)]
     waiting = [Script(["好"], delay=1) for _ in range(4)]
-    begun = threading.Event()
+    begun = {each: threading.Event() for each in operations.ALL}
 
     def ask(script: Script) -> Reply:
         return api.chat(model="dying", messages=script.messages)
 
-    def streamed() -> Stream:
+    def streamed(operation: Operation) -> Seen:
         script = Script(["流"] * 50, rate=10)
-        with api.streaming(model="dying", messages=script.messages) as (stream, live):
-            for event in live:
-                stream.take(event)
-                if len(stream.content) >= 2:
-                    begun.set()
+        with operations.streaming(api, operation, script, model="dying") as (stream, live):
+            for _ in live:
+                if len(stream.text) >= 2:
+                    begun[operation].set()
         return stream
 
-    with ThreadPoolExecutor(9) as pool:
-        stream = pool.submit(streamed)
+    with ThreadPoolExecutor(12) as pool:
+        streams = [pool.submit(streamed, each) for each in operations.ALL]
         replies = [pool.submit(ask, script) for script in [*whole, *waiting]]
-        assert begun.wait(30)
+        assert all(each.wait(30) for each in begun.values())
         separate.kill()
-        broke_off(stream.result())
+        for shown in [each.result() for each in streams]:
+            assert not shown.done
+            assert shown.error is not None
+            assert shown.error["message"] == f"Internal error ({shown.id})"
+            assert books.usage(shown.id)["completion_tokens"] == len(shown.text)
         for script, future in zip([*whole, *waiting], replies, strict=True):
             reply = future.result()
             assert answered(reply)["choices"][0]["message"]["content"] == script.text
@@ -452,8 +495,6 @@ def test_a_server_killed_under_its_requests(
             entry = books.usage(reply.headers["x-request-id"])
             assert entry["completion_tokens"] == len(script.pieces)
             assert by(upstream.attempts(script)) == ["other"]
-    shown = stream.result()
-    assert books.usage(shown.headers["x-request-id"])["completion_tokens"] == len(shown.content)
     separate.start()
     reply = api.chat(model="dying", messages=Script().messages)
     answered(reply)

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.kit.api import DOCUMENTED
+from tests.kit.operations import CHATS, Operation
 from tests.kit.sse import DONE
 
 
@@ -21,6 +21,8 @@ class Reader:
 
     account: str
     body: dict[str, Any]
+    operation: Operation = CHATS
+    """Of another than a chat, only what was received is read."""
     request_id: str = ""
     received: int = 0
     """Content chunks, a token each on the scripted upstream; on the embedded engine, at most
@@ -35,7 +37,7 @@ async def read(session: aiohttp.ClientSession, url: str, token: str, reader: Rea
     """Read until the stream ends, however it ends."""
     with suppress(aiohttp.ClientError, ConnectionError):
         async with session.post(
-            f"{url}{DOCUMENTED}/chat/completions",
+            f"{url}{reader.operation.path}",
             json={**reader.body, "stream": True},
             headers={"Authorization": f"Bearer {token}"},
         ) as answer:
@@ -53,8 +55,11 @@ def _take(reader: Reader, line: str) -> None:
         reader.done = True
         return
     chunk = json.loads(data)
+    assert not chunk.get("error"), chunk
+    if reader.operation is not CHATS:
+        reader.received += bool(reader.operation.told(chunk))
+        return
     reader.usage = chunk.get("usage") or reader.usage
-    assert "error" not in chunk, chunk
     for choice in chunk["choices"]:
         reader.finish = choice["finish_reason"] or reader.finish
         if choice["delta"]["content"]:

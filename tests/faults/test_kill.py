@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import MakeServer
 from tests.faults.crowd import Reader, watch
+from tests.kit import operations
 from tests.kit.api import Api
 from tests.kit.books import MICRO, Books, noted
 from tests.kit.expect import answered
@@ -81,9 +82,10 @@ async def killed_midway(
 async def test_killed_during_50_streams(make_server: MakeServer, upstream: Upstream) -> None:
     server = await asyncio.to_thread(make_server)
     scripts = [Script(pieces=["字"] * 2000, rate=RATE) for _ in range(STREAMS)]
+    forms = [operations.ALL[i % 4] for i in range(STREAMS)]
     readers = [
-        Reader(ACCOUNTS[i % 3], {"model": CHAT, "messages": script.messages})
-        for i, script in enumerate(scripts)
+        Reader(ACCOUNTS[i % 3], form.body(script), form)
+        for i, (form, script) in enumerate(zip(forms, scripts, strict=True))
     ]
     tokens, before = await killed_midway(
         server, readers, lambda: all(reader.received > RATE for reader in readers)

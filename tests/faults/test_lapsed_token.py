@@ -8,10 +8,12 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from tests.conftest import QUICK
+from tests.kit import operations
 from tests.kit.api import DOCUMENTED, Api
 from tests.kit.books import Books
 from tests.kit.expect import refused
@@ -93,6 +95,41 @@ def test_streams_of_a_revoked_token(own: Server, upstream: Upstream) -> None:
     entry = Books(own).usage(stream.headers["x-request-id"])
     assert len(stream.content) <= entry["completion_tokens"] <= seen.sent
     assert entry["prompt_tokens"] > 0
+
+
+def test_streams_of_every_operation(own: Server, upstream: Upstream) -> None:
+    """Each ends with an error in its own form."""
+    api = Api(own.url, own.token())
+    assert api.token
+    scripts = [long_answer() for _ in operations.ALL]
+    with ExitStack() as stack:
+        streams = [
+            stack.enter_context(operations.streaming(api, each, script))
+            for each, script in zip(operations.ALL, scripts, strict=True)
+        ]
+        for seen, live in streams:
+            while not seen.text:
+                next(live)
+        own.run("token", "revoke", api.token.split("-")[1])
+        began = time.monotonic()
+        for _, live in streams:
+            for _ in live:
+                pass
+        assert time.monotonic() - began < allowed(SECONDS)
+    for (seen, _), script in zip(streams, scripts, strict=True):
+        assert not seen.done
+        assert seen.error is not None
+        assert "revoked or expired" in seen.error["message"]
+        named = (
+            ("type", "authentication_error")
+            if seen.operation is operations.MESSAGES
+            else ("code", "invalid_iam_token")
+        )
+        assert seen.error[named[0]] == named[1]
+        told = upstream.received(script)
+        assert told.done.wait(60)
+        entry = Books(own).usage(seen.id)
+        assert len(seen.text) <= entry["completion_tokens"] <= told.sent
 
 
 @pytest.mark.parametrize("command", [["disable"], ["delete", "--yes"]], ids=lambda each: each[0])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.conftest import QUICK, MakeServer
+from tests.kit import operations
 from tests.kit.api import Api
 from tests.kit.books import Books
 from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
@@ -32,31 +33,38 @@ def hasty(upstream: Upstream, tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-def test_stream_longer_than_the_grace_is_cut_off_and_settled(
+def test_streams_longer_than_the_grace_are_cut_off_and_settled(
     hasty: Server, upstream: Upstream
 ) -> None:
+    """Of each operation, with an error in its own form."""
     api = Api(hasty.url, hasty.token())
-    script = Script(pieces=["字"] * 600, rate=20)
-    with api.streaming(model=CHAT, messages=script.messages) as (stream, live):
-        for event in live:
-            stream.take(event)
-            if len(stream.content) == 10:
-                break
+    scripts = [Script(pieces=["字"] * 600, rate=20) for _ in operations.ALL]
+    with ExitStack() as stack:
+        streams = [
+            stack.enter_context(operations.streaming(api, each, script))
+            for each, script in zip(operations.ALL, scripts, strict=True)
+        ]
+        for seen, live in streams:
+            while len(seen.text) < 10:
+                next(live)
         began = time.monotonic()
         assert hasty.stop() == 0
         assert GRACE_SECONDS <= time.monotonic() - began < GRACE_SECONDS + 20
-        with suppress(EOFError, ConnectionError):
-            for event in live:
-                stream.take(event)
-    assert not stream.done
-    assert "the service was stopped" in stream.errors[0]["error"]["message"]
-    seen = upstream.received(script)
-    assert seen.done.wait(60)
-    # Settled by the gateway itself on its way out: no second start was needed.
+        for _, live in streams:
+            with suppress(EOFError, ConnectionError):
+                for _ in live:
+                    pass
     books = Books(hasty)
-    entry = books.usage(stream.headers["x-request-id"])
-    assert len(stream.content) <= entry["completion_tokens"] <= seen.sent
-    assert entry.get("note", "") == ""
+    for (seen, _), script in zip(streams, scripts, strict=True):
+        assert not seen.done
+        assert seen.error is not None
+        assert "the service was stopped" in seen.error["message"]
+        told = upstream.received(script)
+        assert told.done.wait(60)
+        # Settled by the gateway itself on its way out: no second start was needed.
+        entry = books.usage(seen.id)
+        assert len(seen.text) <= entry["completion_tokens"] <= told.sent
+        assert entry.get("note", "") == ""
     books.settled()
 
 
