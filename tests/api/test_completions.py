@@ -138,7 +138,13 @@ def test_fields_that_say_nothing(strict: Api) -> None:
     [
         ("prompt", "", "prompt"),
         ("prompt", [], "prompt"),
-        ("prompt", ["a", "b"], "prompt"),
+        ("prompt", ["a"] * 17, "prompt"),
+        ("prompt", ["a", ""], "prompt[1]"),
+        ("prompt", ["a", None], "prompt[1]"),
+        ("prompt", [["a"]], "prompt[0]"),
+        ("logprobs", 6, "logprobs"),
+        ("logprobs", -1, "logprobs"),
+        ("logprobs", True, "logprobs"),
         ("prompt", [""], "prompt[0]"),
         ("prompt", {"text": "a"}, "prompt"),
         ("n", 9, "n"),
@@ -156,7 +162,7 @@ def test_a_wrong_value_is_named(strict: Api, field: str, value: Any, param: str)
     malformed(complete(strict, **{field: value}), field, "allowed", param=param)
 
 
-@pytest.mark.parametrize("value", [[1, 2], [[1, 2]]])
+@pytest.mark.parametrize("value", [[1, 2], [[1, 2]], ["a", [1]], [1] * 99])
 def test_token_ids_are_refused_by_name(strict: Api, value: Any) -> None:
     malformed(complete(strict, value), "token ids", param="prompt")
 

@@ -362,3 +362,17 @@ def test_an_engine_with_vision_judges_by_itself(guarded: Api, upstream: Upstream
     system = {"role": "system", "content": script.prompt}
     answered(guarded.chat(model=VISION, messages=[system, showing(WRITTEN)]))
     assert upstream.attempts(script)
+
+
+@pytest.mark.usefixtures("moderated")
+def test_an_unsafe_prompt_costs_nothing_beside_others(api: Api, books: Books) -> None:
+    safe = Script(["好"], prompt_tokens=10)
+    asked = {"model": CHAT, "prompt": [BANNED, safe.prompt], "max_tokens": 64}
+    answer = api.at(STRICT).post("/completions", asked).json
+    told = [(each["text"], each["finish_reason"]) for each in answer["choices"]]
+    assert told[1] == ("好", "stop")
+    assert told[0][1] == "content_filter"
+    assert books.usage(answer["id"])["prompt_tokens"] == 10
+    both = api.at(STRICT).post("/completions", {**asked, "prompt": [BANNED, BANNED]})
+    assert {each["finish_reason"] for each in both.json["choices"]} == {"content_filter"}
+    books.free(both.json["id"])

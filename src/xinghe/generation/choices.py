@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from xinghe.core import Sampling, Usage
 from xinghe.engines import Batch
 from xinghe.generation.answer import Answer
 
+T = TypeVar("T")
 EmitOf = Callable[[int, Batch], None]
 """Takes what may be shown of the answer of this number, from 0."""
 COUNTS = (
@@ -46,7 +48,7 @@ class Choices(msgspec.Struct):
         if self.n == 1:
             return [await self.answer.run(partial(emit, 0))]
         usages = [Usage() for _ in range(self.n)]
-        with _counted(usages, self.answer.runner.usage) as count:
+        with counted(usages, self.answer.runner.usage) as count:
 
             def show(choice: int, batch: Batch) -> None:
                 count()
@@ -62,7 +64,7 @@ class Choices(msgspec.Struct):
             speaking = [each.speak(partial(show, n)) for n, each in enumerate(answers)]
             if self._reads_once:
                 return [await each for each in speaking]
-            return await _at_once(speaking)
+            return await at_once(speaking)
 
     def _keep(self, looked: Answer) -> None:
         """Whoever makes them anew need not look again."""
@@ -84,7 +86,7 @@ class Choices(msgspec.Struct):
 
 
 @contextmanager
-def _counted(parts: Sequence[Usage], whole: Usage) -> Iterator[Callable[[], None]]:
+def counted(parts: Sequence[Usage], whole: Usage) -> Iterator[Callable[[], None]]:
     """Within it, what is given brings the whole up to date; it is so at the end in any case."""
     before = {name: getattr(whole, name) for name in COUNTS}
 
@@ -102,7 +104,7 @@ def _counted(parts: Sequence[Usage], whole: Usage) -> Iterator[Callable[[], None
         count()
 
 
-async def _at_once(speaking: Sequence[Coroutine[None, None, Batch]]) -> list[Batch]:
+async def at_once(speaking: Sequence[Coroutine[None, None, T]]) -> list[T]:
     """What all of them return; where one fails, the others end."""
     tasks = [asyncio.create_task(each) for each in speaking]
     try:

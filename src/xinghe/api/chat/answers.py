@@ -8,6 +8,7 @@ from xinghe.api.chat.request import ChatRequest, too_many_characters
 from xinghe.api.chat.response import Accumulator
 from xinghe.api.chat.served import Served
 from xinghe.api.chat.stream import Encoder, stream_answer
+from xinghe.api.chat.together import Together
 from xinghe.api.chat.work import SERVED_BY, ChatWork, Sink
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
@@ -25,7 +26,7 @@ class Wording(Protocol):
     """How an operation words the answer to one request."""
 
     def encoder(self, usage: Usage, choice: int) -> Encoder:
-        """Of a stream, for one of the `n` answers; the highest ends last."""
+        """Of a stream, for one of the answers; the highest ends last."""
 
     def whole(self, accumulated: Sequence[Accumulator], usage: Usage) -> Any:
         """The body of the answers in one piece, to be sent as JSON."""
@@ -65,26 +66,47 @@ class Answers:
 
         Raises `ClientGone`, `ApiError`, and what `charged` does.
         """
-        _tell(exchange, form, request, chain)
-        prompt = estimated_tokens("\n".join(request.texts))
-        services, server = self._services, self._services.settings.server
-        usage = Usage()
+        await self.send_together(exchange, form, [(request, chain)], wording)
 
-        async def make(sink: Sink) -> None:
-            chat = ChatWork(
+    async def send_together(
+        self,
+        exchange: Exchange,
+        form: Form[Any],
+        asked: Sequence[tuple[ChatRequest, Chain[Served]]],
+        wording: Wording,
+    ) -> None:
+        """The same of requests that differ in their messages alone, under one hold.
+
+        Their answers are numbered one request after the other.
+        """
+        request, chain = asked[0]
+        _tell(exchange, form, request, chain)
+        services, server = self._services, self._services.settings.server
+        usage, answers = Usage(), sum(each.n for each, _ in asked)
+
+        def chat(request: ChatRequest, chain: Chain[Served], sink: Sink, used: Usage) -> ChatWork:
+            prompt = estimated_tokens("\n".join(request.texts))
+            return ChatWork(
                 services, exchange, request, chain, sink,
-                card=request.card, stream=request.stream, usage=usage,
+                card=request.card, stream=request.stream, usage=used,
                 tokens=prompt + request.n * request.max_tokens,
             )  # fmt: skip
+
+        async def make(sink: Sink) -> None:
+            work: ChatWork | Together
+            if len(asked) == 1:
+                work = chat(request, chain, sink, usage)
+            else:
+                work = Together.of(sink, usage, [partial(chat, *each) for each in asked])
             # The last batches leave once their charge is saved.
-            for choice, last in enumerate(await charged(services, exchange, chat)):
-                chat.show(choice, last)
+            for choice, last in enumerate(await charged(services, exchange, work)):
+                work.show(choice, last)
 
         if request.stream:
-            encoders = [wording.encoder(usage, choice) for choice in range(request.n)]
-            await stream_answer(exchange, encoders, usage, server, services.lapses, make)
+            encoders = [wording.encoder(usage, choice) for choice in range(answers)]
+            await stream_answer(exchange, encoders, server, services.lapses, make)
             return
-        accumulated = [Accumulator() for _ in range(request.n)]
+        accumulated = [Accumulator() for _ in range(answers)]
         await make(_Whole(exchange, accumulated))
         await exchange.send_json(wording.whole(accumulated, usage))
 
@@ -149,7 +171,7 @@ class _Whole:
 
     def begin(self) -> None: ...
 
-    def forget(self) -> bool:
-        for each in self._accumulated:
-            each.forget()
+    def forget(self, choices: Sequence[int], usage: Usage) -> bool:
+        for choice in choices:
+            self._accumulated[choice].forget()
         return True

@@ -53,7 +53,6 @@ class Encoder(Protocol):
 async def stream_answer(
     exchange: Exchange,
     encoders: Sequence[Encoder],
-    usage: Usage,
     server: Server,
     lapses: Lapses,
     make: Make,
@@ -66,7 +65,7 @@ async def stream_answer(
     """
     buffer = StreamBuffer()
     keep_alive = KeepAlive(buffer, exchange, server, encoders[0].keep_alive)
-    sink = _Events(exchange, encoders, usage, buffer, keep_alive)
+    sink = _Events(exchange, encoders, buffer, keep_alive)
     exchange.errors = encoders[0].errors
     has_lapsed = False
 
@@ -100,14 +99,12 @@ class _Events:
         self,
         exchange: Exchange,
         encoders: Sequence[Encoder],
-        usage: Usage,
         buffer: StreamBuffer,
         keep_alive: KeepAlive,
     ) -> None:
         self.begin = keep_alive.begin
         self._exchange = exchange
         self._encoders = encoders
-        self._usage = usage
         self._buffer = buffer
 
     def emit(self, choice: int, batch: Batch) -> None:
@@ -119,8 +116,8 @@ class _Events:
         else:
             self._exchange.set_header(SERVED_BY, served_by)
 
-    def forget(self) -> bool:
-        return not self._usage.shown
+    def forget(self, choices: Sequence[int], usage: Usage) -> bool:
+        return not usage.shown
 
 
 async def _carry(exchange: Exchange, buffer: StreamBuffer, keep_alive: KeepAlive) -> None:

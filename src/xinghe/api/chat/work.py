@@ -5,6 +5,7 @@ Where nothing of an answer has been sent and a deployment cannot serve it, the n
 """
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
@@ -47,8 +48,10 @@ class Sink(Protocol):
     def tell(self, served_by: str) -> None:
         """Hear who makes the answer, before the first of it."""
 
-    def forget(self) -> bool:
-        """Forget what was made, and keep what was looked up; False where any of it has left."""
+    def forget(self, choices: Sequence[int], usage: Usage) -> bool:
+        """Forget what was made of these answers, and keep what was looked up; False where any of it
+        has left, which their usage tells where it leaves as it is made.
+        """
 
 
 class ChatWork(msgspec.Struct, eq=False):
@@ -82,6 +85,16 @@ class ChatWork(msgspec.Struct, eq=False):
     @property
     def by_own(self) -> bool:
         return self._chain.now is self._chain.own
+
+    @property
+    def n(self) -> int:
+        """How many answers it makes."""
+        return self._request.n
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether it is made by the embedded engine, which others of the request wait for."""
+        return self._chain.now.engine.abilities.constraints == "grammar"
 
     async def prepare(self) -> Prepared[list[Batch]]:
         """Moderate what was asked and count it: what is left to do is to generate."""
@@ -234,7 +247,7 @@ class ChatWork(msgspec.Struct, eq=False):
             try:
                 lasts = await answers.run(self.show)
             except CANNOT_SERVE as fault:
-                if not self._sink.forget():
+                if not self._sink.forget(range(answers.n), self.usage):
                     raise
                 answers = Choices(await self._made_anew(answers.answer, fault), answers.n)
             else:

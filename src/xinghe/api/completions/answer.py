@@ -7,6 +7,7 @@ import msgspec
 from xinghe.api.chat.encoder import DONE, KEEP_ALIVE, one_line
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.response import FINISH_REASONS, Accumulator, CompletionUsage
+from xinghe.api.completions.offsets import Offsets
 from xinghe.api.completions.schema import COMPLETION_ERRORS, TextChoice, TextCompletion
 from xinghe.api.dialect import Dialect
 from xinghe.api.error_form import ErrorForm
@@ -23,14 +24,22 @@ class CompletionWording(msgspec.Struct):
 
     exchange: Exchange
     request: ChatRequest
+    """The first of the `prompts`, which differ in what they say alone."""
+    prompts: int = 1
 
     def encoder(self, usage: Usage, choice: int) -> "CompletionEncoder":
-        return CompletionEncoder(self.exchange, self.request, usage, choice)
+        last = choice == self.prompts * self.request.n - 1
+        return CompletionEncoder(self.exchange, self.request, usage, choice, last=last)
 
     def whole(self, accumulated: Sequence[Accumulator], usage: Usage) -> TextCompletion:
         answer = _answer(self.exchange)
         answer.choices = [
-            _choice(each.text + each.refusal, index, each.finish)
+            TextChoice(
+                each.text + each.refusal,
+                index,
+                Offsets(self.request.logprobs).told(each.logprobs),
+                REASONS[each.finish.reason],
+            )
             for index, each in enumerate(accumulated)
         ]
         answer.usage = CompletionUsage.of(usage)
@@ -43,25 +52,32 @@ class CompletionEncoder:
     keep_alive = KEEP_ALIVE
     errors: ErrorForm = COMPLETION_ERRORS
 
-    def __init__(self, exchange: Exchange, request: ChatRequest, usage: Usage, choice: int) -> None:
+    def __init__(
+        self, exchange: Exchange, request: ChatRequest, usage: Usage, choice: int, *, last: bool
+    ) -> None:
         self._answer = _answer(exchange)
         if request.include_usage:
             self._answer.usage = None
         self._usage = usage
         self._include_usage = request.include_usage
         self._index = choice
-        self._ends_all = choice == request.n - 1
+        self._ends_all = last
+        self._offsets = Offsets(request.logprobs)
         head = _encode(self._answer)
         at = head.index(b'"choices":[') + len(b'"choices":[')
         self._before = b"data: " + head[:at] + b'{"text":'
-        nothing = b',"index":%d,"logprobs":null,"finish_reason":null}' % choice
-        self._after = nothing + head[at:] + b"\n\n"
+        self._told = b',"index":%d,"logprobs":' % choice
+        self._end = b',"finish_reason":null}' + head[at:] + b"\n\n"
+        self._after = self._told + b"null" + self._end
 
     def encode(self, deltas: list[Delta]) -> bytes:
         """All events of one batch, to be sent at once."""
         events: list[bytes] = []
         for delta in deltas:
             match delta:
+                case TextDelta(text, _, tokens) if tokens:
+                    likely = self._told + _encode(self._offsets.told(tokens)) + self._end
+                    events += (self._before, _encode(text), likely)
                 case TextDelta(text, _) | RefusalDelta(text, _):
                     events += (self._before, _encode(text), self._after)
                 case FinishDelta():
@@ -70,7 +86,7 @@ class CompletionEncoder:
 
     def _finish(self, finish: FinishDelta) -> bytes:
         answer = self._answer
-        answer.choices = [_choice("", self._index, finish)]
+        answer.choices = [TextChoice("", self._index, None, REASONS[finish.reason])]
         events = [_event(answer)]
         if self._ends_all and self._include_usage:
             answer.choices, answer.usage = [], CompletionUsage.of(self._usage)
@@ -82,10 +98,6 @@ def _answer(exchange: Exchange) -> TextCompletion:
     return TextCompletion(
         exchange.request_id, "text_completion", exchange.created, exchange.model, []
     )
-
-
-def _choice(text: str, index: int, finish: FinishDelta) -> TextChoice:
-    return TextChoice(text, index, None, REASONS[finish.reason])
 
 
 def _event(answer: TextCompletion) -> bytes:

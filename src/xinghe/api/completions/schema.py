@@ -30,7 +30,13 @@ from xinghe.api.validation import AnyUser, Form, ModelName, NotEmpty, OnlyFalse,
 
 DEFAULT_TOKENS = 16
 """Of an answer, as OpenAI has it."""
-PROMPT = "a string that is not empty, or a list of one"
+MOST_PROMPTS = MOST_ANSWERS = 16
+"""Of a request; each prompt has `n` answers."""
+PROMPT = f"a string that is not empty, or a list of 1 to {MOST_PROMPTS}"
+LOGPROBS = (
+    "给出每个 token 的对数概率，以及每个位置最可能的几个。 "
+    "Tell how likely each token was, and how many of the likeliest in its place."
+)
 BEST_OF = "与 n 相同。 The same as n."
 
 
@@ -59,7 +65,7 @@ class CompletionRequest(Request, kw_only=True):
     n: UpTo8 | None = None
     best_of: Annotated[int, Meta(ge=1, le=8, description=BEST_OF)] | None = None
     echo: Annotated[OnlyFalse, Meta(description=NOT_SERVED)] | None = None
-    logprobs: Annotated[int, Meta(ge=0, le=5, description=NOT_SERVED)] | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=5, description=LOGPROBS)] | None = None
     suffix: Annotated[str, Meta(description=NOT_SERVED)] | None = None
     logit_bias: LogitBias | None = None
     stream: Stream | None = None
@@ -68,18 +74,27 @@ class CompletionRequest(Request, kw_only=True):
         Annotated[LongStop | Annotated[list[LongStop], UP_TO_4], Meta(description=STOP)] | None
     ) = None
     prompt: Annotated[
-        NotEmpty | Annotated[list[NotEmpty], Meta(min_length=1, max_length=1)],
-        Meta(description="要问的话。 What is asked.", extra={"allowed": PROMPT}),
+        NotEmpty | Annotated[list[NotEmpty], Meta(min_length=1, max_length=MOST_PROMPTS)],
+        Meta(
+            description="要问的话；几句各自回答。 What is asked; several are answered each.",
+            extra={"allowed": PROMPT},
+        ),
     ]
     user: AnyUser | None = None
     user_id: AnyUser | None = None
 
+    @property
+    def prompts(self) -> list[str]:
+        """What is asked, in order."""
+        return [self.prompt] if isinstance(self.prompt, str) else self.prompt
+
     @classmethod
     def refusal(cls, path: str, value: Any, allowed: str) -> ApiError:
         """Token ids are named as such."""
-        inner = value if path == "prompt[0]" else value[:1] if isinstance(value, list) else ()
-        first = inner[0] if isinstance(inner, list) and inner else inner
-        if path in {"prompt", "prompt[0]"} and type(first) is int:
+        first = value[0] if isinstance(value, list) and value else value
+        first = first[0] if isinstance(first, list) and first else first
+        within = path.startswith("prompt[")
+        if (within or (path == "prompt" and isinstance(value, list))) and type(first) is int:
             return refuse("prompt", [], f"{PROMPT}; token ids are not taken, send the text itself")
         return super().refusal(path, value, allowed)
 
@@ -87,12 +102,25 @@ class CompletionRequest(Request, kw_only=True):
 COMPLETIONS: Form[CompletionRequest] = Form(CompletionRequest)
 
 
+class TextLogprobs(msgspec.Struct):
+    """Of the tokens of `text`: `text_offset` is where in it each begins, in characters.
+
+    `top_logprobs` tells of the likeliest in the place of each, and of itself; null where none were
+    asked for.
+    """
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]] | None
+    text_offset: list[int]
+
+
 class TextChoice(msgspec.Struct):
-    """`finish_reason` is null until the last chunk of a stream."""
+    """`finish_reason` is null until the last chunk of a stream, `logprobs` unless asked for."""
 
     text: str
     index: int
-    logprobs: None
+    logprobs: TextLogprobs | None
     finish_reason: str | None
 
 
@@ -112,11 +140,14 @@ COMPLETION_ERRORS = RenamedParams({"messages": "prompt"})
 
 def check_served(request: CompletionRequest) -> None:
     """Raises `ApiError` for what chatting engines have not."""
-    for name, none in (("suffix", ("", None)), ("logprobs", (None,)), ("echo", (False, None))):
+    for name, none in (("suffix", ("", None)), ("echo", (False, None))):
         if getattr(request, name) not in none:
             raise unsupported(
                 name, f"{name} is not supported: the prompt is asked of a model that chats"
             )
+    asked, n = len(request.prompts), request.n or 1
+    if asked * n > MOST_ANSWERS:
+        raise refuse("n", n, f"{MOST_ANSWERS // asked} at most with {asked} prompts")
     if request.best_of not in (None, request.n or 1):
         raise unsupported(
             "best_of",
