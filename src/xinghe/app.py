@@ -200,7 +200,7 @@ class System:
             Admin(operators, Identified(console)),
         )
         kept = ResponseStore(database, settings.responses)
-        keeping = Keeping(kept, settings.server.max_body_bytes)
+        keeping = Keeping(kept, settings.server.max_body_bytes, settings.server.max_body_values)
         responses = ResponsesRoute(services, answers, keeping, Running())
         messages = MessagesRoute(services, answers)
         self.app: ASGIApp = Edge(

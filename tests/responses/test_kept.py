@@ -23,6 +23,7 @@ from tests.responses.kit import another, asking, create, stream, streaming
 KEEPING = {
     "XINGHE_RESPONSES__KEEP": "true",
     "XINGHE_RESPONSES__MAX_BYTES": "64000",
+    "XINGHE_SERVER__MAX_BODY_VALUES": "1000",
     "XINGHE_SEARCH__DOCUMENTATION": "false",
 }
 GONE = (404, "invalid_request_error", "no_such_object")
@@ -284,6 +285,33 @@ def test_pages_of_it(mine: Api) -> None:
         assert each.role == "user"
         assert each.content[0].type == "input_text"
         assert each.content[0].text == text
+
+
+def test_pages_of_items_with_ids_of_the_client_s(mine: Api) -> None:
+    """One that stands twice, or is too long to be asked for, is none."""
+    ids = ["a", "a", "b" * 300, "a"]
+    said = [{"role": "user", "content": f"第{at}", "id": own} for at, own in enumerate(ids)]
+    name = kept(mine, input=said + asking(Script()))["id"]
+    found, after, more = list[dict[str, Any]](), "", True
+    while more:
+        page = listed(mine, name, f"order=asc&limit=1{after}")
+        found += page["data"]
+        assert len(found) <= 5
+        after, more = f"&after={page['last_id']}", page["has_more"]
+    assert [each["content"][0]["text"] for each in found[:4]] == ["第0", "第1", "第2", "第3"]
+    assert found[0]["id"] == "a"
+
+
+def test_a_conversation_of_more_than_a_body_may_hold(mine: Api) -> None:
+    """What the model does not read has no tokens that would bound it."""
+    said = [{"type": "web_search_call"}] * 250
+    name = kept(mine, input=[*said, *asking(Script())])["id"]
+    for _ in range(3):
+        more = [*said, *asking(Script())]
+        name = kept(mine, input=more, previous_response_id=name)["id"]
+    assert len(listed(mine, name, "limit=100")["data"]) == 100
+    reply = create(mine, previous_response_id=name)
+    malformed(reply, "at most 1000", param="previous_response_id")
 
 
 @pytest.mark.parametrize(

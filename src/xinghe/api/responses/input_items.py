@@ -1,5 +1,6 @@
 """The items of a kept conversation up to one of its responses, page by page."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,11 @@ EMPTY: dict[str, dict[str, Any]] = {
     "function_call": {"arguments": ""},
 }
 """What an item of a kind always holds."""
+LONGEST = 200
+"""Characters of an id."""
 WITH_STATUS = {"message", "function_call", "function_call_output"}
+Entry = tuple[str, Item | dict[str, Any]]
+"""An item by its id: one that was sent, or, as it is shown, one that was answered."""
 _built = msgspec.to_builtins
 
 
@@ -38,7 +43,7 @@ class InputItemsQuery(msgspec.Struct, kw_only=True):
             str,
             Meta(
                 min_length=1,
-                max_length=200,
+                max_length=LONGEST,
                 description="上一页最后一项的 id。 The id of the last item of the page before.",
             ),
         ]
@@ -49,39 +54,52 @@ class InputItemsQuery(msgspec.Struct, kw_only=True):
 QUERY = Query(InputItemsQuery, lenient=True)
 
 
-def page(items: Sequence[dict[str, Any]], query: InputItemsQuery) -> InputItemList:
+def page(items: Sequence[Entry], query: InputItemsQuery) -> InputItemList:
     """Those that were asked for. Raises `ApiError`."""
     ordered = list(items) if query.order == "asc" else list(items)[::-1]
     if query.after is not None:
-        ids = [each["id"] for each in ordered]
+        ids = [name for name, _ in ordered]
         if query.after not in ids:
             raise refuse("after", query.after, "the id of one of these items")
         ordered = ordered[ids.index(query.after) + 1 :]
-    shown, more = ordered[: query.limit], len(ordered) > query.limit
+    asked, more = ordered[: query.limit], len(ordered) > query.limit
+    shown = [_shown(*each) for each in asked]
     first, last = (shown[0]["id"], shown[-1]["id"]) if shown else (None, None)
     return InputItemList("list", shown, first, last, more)
 
 
-def conversation(before: Sequence[KeptResponse], kept: KeptResponse) -> list[dict[str, Any]]:
+async def conversation(before: Sequence[KeptResponse], kept: KeptResponse) -> list[Entry]:
     """What a response was asked: all that it goes on from, and what was sent with it."""
-    items: list[dict[str, Any]] = []
+    entries: dict[str, Item | dict[str, Any]] = {}
     for each in before:
+        _add(entries, each)
         output: list[dict[str, Any]] = msgspec.json.decode(each.response)["output"]
-        items += [*_sent(each), *output]
-    return items + _sent(kept)
+        entries |= {item["id"]: item for item in output}
+        await asyncio.sleep(0)
+    _add(entries, kept)
+    return list(entries.items())
 
 
-def _sent(kept: KeptResponse) -> list[dict[str, Any]]:
-    """The items of one request, each with an id: its own, or one by its place."""
+def _add(entries: dict[str, Item | dict[str, Any]], kept: KeptResponse) -> None:
+    """The items of one request by their ids: its own, if none before has it, or one by its place.
+
+    Two with one id would have a client that reads page by page go round in circles.
+    """
     own = kept.name.removeprefix("resp_")
-    return [_shown(item, f"{own}in{at}") for at, item in enumerate(items_of(kept.input))]
+    for at, item in enumerate(items_of(kept.input)):
+        name = item.id or ""
+        if not 0 < len(name) <= LONGEST or name in entries:
+            prefix = "msg" if item.kind == "message" else PREFIXES.get(item.kind, "item")
+            name = f"{prefix}_{own}in{at}"
+        entries[name] = item
 
 
-def _shown(item: Item, place: str) -> dict[str, Any]:
+def _shown(name: str, item: Item | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(item, dict):
+        return item
     kind = item.kind
     found: dict[str, Any] = _built(item)
-    prefix = "msg" if kind == "message" else PREFIXES.get(kind, "item")
-    shown = {"id": item.id or f"{prefix}_{place}", "type": kind, **EMPTY.get(kind, {}), **found}
+    shown = {"type": kind, **EMPTY.get(kind, {}), **found, "id": name}
     if kind in WITH_STATUS:
         shown["status"] = "completed"
     if kind == "message":

@@ -111,6 +111,12 @@ class Item(msgspec.Struct, omit_defaults=True):
             return "item_reference" if self.role is None and self.id else "message"
         return self.type
 
+    @property
+    def values(self) -> int:
+        """How many there are in it to look at: itself, and its parts."""
+        lists = (self.content, self.output, self.summary)
+        return 1 + sum(len(each) for each in lists if isinstance(each, list))
+
 
 items_of = msgspec.json.Decoder(list[Item]).decode
 """The items of a request that is kept."""

@@ -40,6 +40,8 @@ class Keeping(msgspec.Struct):
     store: ResponseStore
     max_bytes: int
     """What a conversation may take that a request goes on from: no more than a body may have."""
+    max_values: int
+    """Its items and their parts, likewise: not all of them take of what the model reads."""
 
     async def find(self, principal: Principal, name: str) -> KeptResponse:
         """Raises `ApiError` (404), `StorageError`."""
@@ -116,10 +118,16 @@ class History(msgspec.Struct):
             raise _not_kept(name, str(missing)) from None
         await self.exchange.reserve(sum(each.size for each in chain))
         items: list[Item] = []
+        values, most = 0, self.keeping.max_values
         for each in chain:
             if not principal.may_use(each.model):
                 raise _not_kept(name, each.name)
-            items += [*items_of(each.input), *_answered(each.response).output]
+            found = [*items_of(each.input), *_answered(each.response).output]
+            values += sum(item.values for item in found)
+            if values > most:
+                allowed = f"a conversation of at most {most} items and parts of them"
+                raise refuse("previous_response_id", name, allowed)
+            items += found
             await asyncio.sleep(0)
         return items
 

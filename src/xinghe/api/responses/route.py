@@ -69,7 +69,7 @@ class ResponsesRoute(msgspec.Struct):
         found = await self.keeping.find(principal, exchange.path_id)
         before = await self.keeping.before(principal, found)
         await exchange.reserve(sum(each.size for each in (*before, found)))
-        await exchange.send_json(page(conversation(before, found), query))
+        await exchange.send_json(page(await conversation(before, found), query))
 
     async def delete(self, exchange: Exchange) -> None:
         self._admit(exchange)
