@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.conftest import ROOT
+from tests.clients.connected import command, settings
 from tests.kit.api import STRICT
 from tests.kit.books import Books
 from tests.kit.command import environment
@@ -21,19 +23,8 @@ from tests.kit.upstream import Upstream
 pytestmark = pytest.mark.slow
 
 CODEX = "@openai/codex@0.171.0"
-CONFIG = """
-model = "{model}"
-model_provider = "xinghe"
-approval_policy = "never"
-sandbox_mode = "danger-full-access"
-web_search = "disabled"
-
-[model_providers.xinghe]
-name = "Xinghe"
-base_url = "{url}/v1"
-env_key = "XINGHE_KEY"
-wire_api = "responses"
-"""
+UNASKED = ["-c", 'approval_policy="never"', "-c", 'sandbox_mode="danger-full-access"']
+"""Nobody is there to be asked."""
 
 
 def story(tool: str, **arguments: str) -> Script:
@@ -82,13 +73,15 @@ def test_codex(
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     work.mkdir()
-    (home / "config.toml").write_text(CONFIG.format(model=ABLE, url=server.url), "utf-8")
+    config, start = settings(server, "codex", token, ABLE)
+    (home / "config.toml").write_text(config, "utf-8")
     (work / "notes.txt").write_text("old\n", "utf-8")
     script = story("exec_command", cmd="echo new > notes.txt")
-    command = [str(tmp_path / "node_modules/.bin/codex"), "exec", "--skip-git-repo-check"]
+    options = ["exec", *UNASKED, "--skip-git-repo-check", "--json", script.prompt]
+    path = f"{tmp_path}/node_modules/.bin{os.pathsep}{os.environ['PATH']}"
     result = subprocess.run(
-        [*command, "--json", script.prompt], cwd=work, stdin=subprocess.DEVNULL,
-        env=environment({"CODEX_HOME": str(home), "XINGHE_KEY": token}), capture_output=True,
+        command(start, *options), cwd=work, stdin=subprocess.DEVNULL,
+        env=environment({"CODEX_HOME": str(home), "PATH": path}), capture_output=True,
         text=True, timeout=120, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr

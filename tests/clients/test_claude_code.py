@@ -1,8 +1,9 @@
-"""Claude Code as npm has it: by base URL, token and model alone, one turn edits a file."""
+"""Claude Code as npm has it: by what `xinghe connect` prints alone, one turn edits a file."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.connected import command, settings
 from tests.conftest import UNINDEXED
 from tests.kit.books import Books
 from tests.kit.command import environment
@@ -67,16 +69,11 @@ def test_it_edits_a_file(claude: Path, server: Server, upstream: Upstream, tmp_p
             Script(["改好了。"]),
         ],
     )
-    told = {
-        "ANTHROPIC_BASE_URL": server.url,
-        "ANTHROPIC_AUTH_TOKEN": server.token(),
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "HOME": str(home),
-    }
-    command = [str(claude), "-p", script.prompt, "--model", "coder", "--output-format", "json"]
-    command += ["--allowedTools", "Read,Edit"]
+    told = {"HOME": str(home), "PATH": f"{claude.parent}{os.pathsep}{os.environ['PATH']}"}
+    options = ["-p", script.prompt, "--output-format", "json", "--allowedTools", "Read,Edit"]
+    (part,) = settings(server, "claude-code", server.token(), "coder")
     result = subprocess.run(
-        command, cwd=work, env=environment(told), stdin=subprocess.DEVNULL,
+        command(part, *options), cwd=work, env=environment(told), stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
