@@ -109,7 +109,7 @@ def serve(
 
     def ready(engines: Engines) -> None:
         tell(lock, Whereabouts(os.getpid(), _url(listener), _url(metrics_listener)))
-        click.echo(addresses(settings.server.base_url))
+        click.echo(_addresses(settings.server.base_url))
         if token is not None:
             click.echo(_quickstart_text(_url(listener), token))
         for state in engines.states:
@@ -149,7 +149,7 @@ async def _way_in(settings: Settings) -> str:
     return f"console at {settings.server.base_url}/\n"
 
 
-def addresses(url: str) -> str:
+def _addresses(url: str) -> str:
     """The base URLs, each with who takes it."""
     first, *others = [
         (url + mount, one if is_chinese() else other) for mount, one, other in BASE_URLS
