@@ -37,11 +37,6 @@ ELSEWHERE = dict.fromkeys(
     STAND_INS,
 )
 ELSEWHERE |= {
-    block.text: "a program of npm's: tests/clients/test_claude_code.py runs it"
-    for block in page("docs/api.md").blocks
-    if "claude --model" in block.text
-}
-ELSEWHERE |= {
     block.text: "a program of its own: tests/sales/payment/test_bridge.py runs it"
     for block in page("docs/payment.md").blocks
     if block.language == "python"
