@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import cost, database, edge, embedding, engine, fair, tools
+from bench import cost, database, edge, embedding, engine, fair, reasoning, tools
 
 BENCHES = {
     "edge": edge.run,
@@ -16,6 +16,7 @@ BENCHES = {
     "engine": engine.run,
     "fair": fair.run,
     "tools": tools.run,
+    "reasoning": reasoning.run,
     "embedding": embedding.run,
 }
 

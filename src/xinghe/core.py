@@ -156,7 +156,8 @@ class Prompt(msgspec.Struct, frozen=True):
     `tokens`, 1 or more, is what the prompt costs unless the engine reports otherwise, `bound` the
     most that it can cost: the two agree where the engine's own tokenizer counted (`exact`).
     `payload` is the engine's own form of the prompt, opaque to every other package. `thinks` tells
-    that the prompt has opened a chain of thought, so that the text begins within it.
+    that the prompt has opened a chain of thought, so that the text begins within it. `ours` are
+    tokens beside those: the platform's own words, for which nobody pays.
     """
 
     tokens: int
@@ -164,6 +165,7 @@ class Prompt(msgspec.Struct, frozen=True):
     exact: bool
     payload: object = None
     thinks: bool = False
+    ours: int = 0
 
 
 class EngineRequest(msgspec.Struct, frozen=True):
@@ -204,10 +206,7 @@ class TokenLogprob(msgspec.Struct, frozen=True):
 
 
 class TextDelta(msgspec.Struct, frozen=True):
-    """A fragment of the answer, and how many tokens it took.
-
-    `logprobs` tells of its tokens, where they were asked for.
-    """
+    """A fragment of the answer, how many tokens it took, and, where asked for, of these."""
 
     text: str
     tokens: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,16 @@ from xinghe.search.local import LocalProvider, embed_missing
 from xinghe.settings import Embedding
 
 BASE = "http://host:8000"
-QUESTIONS = [
-    line.split("\t")
-    for line in Path(__file__).with_name("questions.tsv").read_text("utf-8").splitlines()
-]
+
+
+def _questions(name: str) -> list[list[str]]:
+    text = Path(__file__).with_name(name).read_text("utf-8")
+    return [line.split("\t") for line in text.splitlines()]
+
+
+QUESTIONS = _questions("questions.tsv")
+PLATFORM = _questions("platform.tsv")
+"""About the platform itself: each is found."""
 STRANGE = [
     "红楼梦的作者是谁?",
     "2024年奥运会乒乓球男单冠军是谁",
@@ -28,9 +35,11 @@ STRANGE = [
 ]
 
 
-async def missed(provider: LocalProvider) -> list[str]:
+async def missed(
+    provider: LocalProvider, questions: Sequence[Sequence[str]] = QUESTIONS
+) -> list[str]:
     found = []
-    for question, wanted in QUESTIONS:
+    for question, wanted in questions:
         names = {each.url.rsplit("/", 1)[1] for each in await provider.search(question, 3)}
         if not names & set(wanted.split()):
             found.append(f"{question} {names}")
@@ -44,6 +53,8 @@ async def test_by_terms_alone(corpus: Corpus, extractor: Extractor) -> None:
     misses = await missed(provider)
     assert len(QUESTIONS) >= 34
     assert len(misses) <= len(QUESTIONS) * 0.15, misses
+    assert len(PLATFORM) >= 40
+    assert await missed(provider, PLATFORM) == []
     for question in STRANGE:
         assert await provider.search(question, 3) == [], question
 
@@ -59,6 +70,7 @@ async def test_by_terms_and_meaning(corpus: Corpus, extractor: Extractor) -> Non
         provider = LocalProvider(corpus, BASE, embedder)
         misses = await missed(provider)
         assert len(misses) <= len(QUESTIONS) * 0.05, misses
+        assert await missed(provider, PLATFORM) == []
         # No word in common: only its meaning finds it.
         (first, *_) = await provider.search("限速", 3)
         assert first.url.endswith("limits.md")

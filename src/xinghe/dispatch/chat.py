@@ -95,7 +95,8 @@ class ChatDeployment:
         Raises `Busy`, `Preempted`, `TooLong`, `DispatchFailed`. Closing the generator
         cancels the work.
         """
-        admission, tokens = self.engine.admission, request.prompt.bound + request.max_tokens
+        admission, prompt = self.engine.admission, request.prompt
+        tokens = prompt.bound + prompt.ours + request.max_tokens
         if request.preemptible and not admission.has_room(tokens):
             raise Preempted("no slot is free", admission.expected_wait)
         try:

@@ -6,6 +6,7 @@ What makes one starts nothing.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,6 +30,7 @@ from xinghe.embedding.local import GgufSpec, LocalEmbedder, Results
 from xinghe.embedding.upstream import UpstreamEmbedder
 from xinghe.engines import Engine
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
+from xinghe.engines.llamacpp.note import LEAST_CONTEXT, Note
 from xinghe.engines.llamacpp.wanted import loaded
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.engines.upstream import UpstreamEngine
@@ -37,7 +39,7 @@ from xinghe.images.diffusion import DiffusionEngine
 from xinghe.images.preview import PreviewEngine
 from xinghe.images.upstream import Fetch, UpstreamImageEngine
 from xinghe.outbound.replicas import OnServers, ServerState
-from xinghe.settings import Embedding, Settings
+from xinghe.settings import Embedded, Embedding, Settings
 from xinghe.weights import UnknownWeight, local_file, resolve
 from xinghe.workers import Worker
 
@@ -46,6 +48,8 @@ T = TypeVar("T", bound=AtWork)
 U = TypeVar("U")
 AnyLeased = Leased[ChatDeployment] | Leased[Embedder] | Leased[ImageEngine]
 
+BUILT_IN = "embedded"
+"""The deployment of chat models that comes with the installation."""
 NICEST = 19
 BATCH_TIMEOUT = 300.0
 """Seconds that a batch may take: at idle priority it may wait long for the processor."""
@@ -90,7 +94,10 @@ class Deployments:
             }
 
         return cls(
-            leased(catalog.in_use(), lambda name, spec: _chat(name, spec, kept)),
+            leased(
+                catalog.in_use(),
+                lambda name, spec: _chat(name, spec, settings.embedded, kept),
+            ),
             leased(
                 catalog.embeddings_in_use(),
                 lambda name, spec: make_embedder(name, spec, settings.embedding, kept),
@@ -161,14 +168,27 @@ def _beside(
     return None
 
 
-def _chat(name: str, spec: AnyDeployment, kept: Iterable[AnyLeased]) -> ChatDeployment:
+def _chat(
+    name: str, spec: AnyDeployment, settings: Embedded, kept: Iterable[AnyLeased]
+) -> ChatDeployment:
     engine: Engine
     if isinstance(spec, LlamaCppDeployment):
-        weights = _called(spec.weights)
-        engine = LlamaCppEngine(f"{name}/{weights}", spec, _beside(kept, name, spec))
+        beside = _beside(kept, name, spec)
+        served_by = f"{name}/{_called(spec.weights)}"
+        engine = LlamaCppEngine(served_by, spec, beside, _note(name, spec, settings))
     else:
         engine = UpstreamEngine(name, spec, _before(kept, name, UpstreamEngine))
     return ChatDeployment(name, spec, engine)
+
+
+def _note(name: str, spec: LlamaCppDeployment, settings: Embedded) -> Note | None:
+    """What the model that comes with the installation is told; others' models are theirs."""
+    if name != BUILT_IN or not settings.note or spec.context < LEAST_CONTEXT:
+        return None
+    if local_file(spec.weights) is None:
+        with suppress(UnknownWeight):
+            return Note(resolve(spec.weights).title.partition(",")[0])
+    return Note(_called(spec.weights))
 
 
 def _called(weights: str) -> str:

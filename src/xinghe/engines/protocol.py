@@ -100,7 +100,8 @@ class Abilities(msgspec.Struct, frozen=True):
     `constraints`: what holds it while it generates: an llguidance grammar, a JSON Schema, or
     nothing. `tools`: it calls tools. `thinks`: it may give a chain of thought, as deltas of their
     own or between tags. `vision`: it reads pictures. `steered`: it can be told whether to think.
-    `logprobs`: it tells how likely its tokens were.
+    `logprobs`: it tells how likely its tokens were. `note`: what the platform tells its model
+    before all that the client says; empty for nothing.
     """
 
     constraints: Literal["grammar", "schema", "none"]
@@ -109,6 +110,7 @@ class Abilities(msgspec.Struct, frozen=True):
     vision: bool
     steered: bool = False
     logprobs: bool = False
+    note: str = ""
 
 
 class AdmissionQueue(Protocol):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from xinghe.search.corpus import Corpus, address
 from xinghe.search.provider import Found, SearchFailed
+from xinghe.search.synonyms import ways
 from xinghe.search.terms import coverage, fuse, match_expression, query_terms, terms
 from xinghe.storage import StorageError
 
@@ -123,18 +124,21 @@ class LocalProvider(msgspec.Struct):
         self, connection: apsw.Connection, query: str, vector: bytes, number: int
     ) -> list[Found]:
         by_terms: list[int] = []
-        if (expression := match_expression(query)) is not None:
+        asked = ways(query)
+        if (expression := match_expression(" ".join(asked))) is not None:
             rows = connection.execute(_TERMS, (expression, *WEIGHTS, CANDIDATES))
             by_terms = [passage for (passage,) in rows]
         by_meaning = self.vectors.nearest(connection, vector, CANDIDATES) if vector else []
         near = {passage for passage, cosine in by_meaning if cosine >= self.least_cosine}
-        wanted = set(query_terms(query))
+        wanted = [set(query_terms(each)) for each in asked]
         hits: dict[int, list[_Hit]] = {}
         for passage in fuse([by_terms, [passage for passage, _ in by_meaning]]):
             hit = _Hit(*connection.execute(_PASSAGE, (passage,)).get)
-            if passage in near or coverage(wanted, hit.terms) >= LEAST_COVERAGE:
+            covered = max(coverage(each, hit.terms) for each in wanted)
+            if passage in near or covered >= LEAST_COVERAGE:
                 hits.setdefault(hit.document, []).append(hit)
-        return [self._found(each[:A_DOCUMENT]) for each in list(hits.values())[:number]]
+        found = _in_its_language(query, list(hits.values()))
+        return [self._found(each[:A_DOCUMENT]) for each in found[:number]]
 
     def _found(self, hits: list[_Hit]) -> Found:
         best = hits[0]
@@ -164,6 +168,20 @@ class _Hit(msgspec.Struct, frozen=True):
     @property
     def terms(self) -> set[str]:
         return set(terms(f"{self.title}\n{self.heading}\n{self.text}"))
+
+
+def _in_its_language(query: str, found: list[list[_Hit]]) -> list[list[_Hit]]:
+    """Of a page in two languages (`page.md`, `page.en.md`) only the one that was asked in."""
+    paths = {(hits[0].collection, hits[0].path) for hits in found}
+    chinese = any("\u4e00" <= char <= "\u9fff" for char in query)
+
+    def other(hits: list[_Hit]) -> str:
+        path = hits[0].path
+        if path.endswith(".en.md"):
+            return path.removesuffix(".en.md") + ".md" if chinese else ""
+        return "" if chinese else path.removesuffix(".md") + ".en.md"
+
+    return [hits for hits in found if (hits[0].collection, other(hits)) not in paths]
 
 
 async def embed_missing(corpus: Corpus, embedder: Embedder) -> int:

@@ -76,6 +76,8 @@ class Embedded(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Tokens of context, shared by all slots."""
     longest_wait: Annotated[float, Meta(gt=0)] = 300.0
     """Seconds that a request may wait for its turn; one that would wait longer is refused."""
+    note: bool = True
+    """Whether the model of the deployment `embedded` is told what it is and what serves it."""
     repack: bool = False
     """Rearrange the weights at each start: the default ones then answer a sixth faster, start
     2.5 s later and take 0.6 GB more."""

@@ -6,6 +6,8 @@ from xinghe.catalog import Capability, ModelCard
 from xinghe.dispatch import ChatDeployment
 
 OCR = "ocr/PP-OCRv6"
+NOTE = "note/xinghe"
+"""That the model was told something by the platform, as `x-served-by` says it."""
 HOW = {
     Capability.TOOLS: "a prompt and a grammar of the platform",
     Capability.REASONING: "a pass of its own before the answer",
@@ -30,7 +32,10 @@ def deliverable(
 
 
 def around(able: frozenset[Capability], deployment: ChatDeployment) -> dict[str, str]:
-    """What the platform does around an engine that lacks it, by capability, for `/models`."""
+    """What the platform does around an engine that lacks it, by capability, for `/models`.
+
+    And, under `note`, what it tells the model of itself.
+    """
     abilities = deployment.engine.abilities
     lacking = {
         Capability.TOOLS: not abilities.tools,
@@ -38,11 +43,12 @@ def around(able: frozenset[Capability], deployment: ChatDeployment) -> dict[str,
         Capability.IMAGES: not abilities.vision,
         Capability.WEB_SEARCH: True,
     }
-    return {
+    told = {
         capability.value: HOW[capability]
         for capability in sorted(able)
         if lacking.get(capability, False)
     }
+    return told | ({"note": abilities.note} if abilities.note else {})
 
 
 def forbid(dialect: Dialect, model: str, param: str, capability: Capability) -> ApiError:

@@ -59,7 +59,7 @@ def cut_to_fit(
             f"the {limits.bound_by} takes at most {limits.max_input}",
             param="messages",
         )
-    room = limits.context - tokens
+    room = limits.context - tokens - counted.first.prompt.ours
     generation = replace(generation, search_budget=min(generation.search_budget, room // SHARE))
     room = max(1, room - generation.search_bound)
     thinking = min(generation.thinking, max(1, room // 2))

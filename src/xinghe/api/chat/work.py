@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from xinghe.api.chat.capabilities import OCR
+from xinghe.api.chat.capabilities import NOTE, OCR
 from xinghe.api.chat.request import ChatRequest
 from xinghe.api.chat.response import LOOKED_UP
 from xinghe.api.chat.screening import screen
@@ -291,4 +291,5 @@ class ChatWork(msgspec.Struct, eq=False):
         self._told = True
         engine = self._chain.now.engine
         read_out = self._request.shows and not engine.abilities.vision
-        self._sink.tell(engine.served_by + (f", {OCR}" if read_out else ""))
+        note = f", {NOTE}" if engine.abilities.note else ""
+        self._sink.tell(engine.served_by + note + (f", {OCR}" if read_out else ""))

@@ -22,6 +22,7 @@ from xinghe.core import (
 )
 from xinghe.engines.llamacpp.admission import ContextAdmissionQueue
 from xinghe.engines.llamacpp.events import Read, translate
+from xinghe.engines.llamacpp.note import Note
 from xinghe.engines.llamacpp.occupancy import Occupancy
 from xinghe.engines.llamacpp.prefill import PrefillScheduler, Work
 from xinghe.engines.llamacpp.prompts import Prompts
@@ -64,7 +65,8 @@ GRAMMAR_PREFIX = "%llguidance {}\n"
 class LlamaCppEngine:
     """Speaks to one child; the supervisor says where it listens, anew after each restart.
 
-    `beside` is an engine on the same child, which may still be at work.
+    `beside` is an engine on the same child, which may still be at work. `note` is what the model
+    is told of the platform.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class LlamaCppEngine:
         served_by: str,
         deployment: LlamaCppDeployment,
         beside: LlamaCppEngine | None = None,
+        note: Note | None = None,
     ) -> None:
         vision = bool(deployment.mmproj)
         self.served_by = served_by
@@ -81,6 +84,7 @@ class LlamaCppEngine:
             thinks=deployment.thinks,
             vision=vision,
             logprobs=True,
+            note="" if note is None else note.alone,
         )
         self._repeat_penalty = deployment.repeat_penalty
         self._longest = deployment.longest_wait or None
@@ -88,7 +92,7 @@ class LlamaCppEngine:
         self._known = asyncio.Event()
         """Where it listens, or that it is broken."""
         self._key = ""
-        self._prompts = Prompts(self._ask, vision=vision)
+        self._prompts = Prompts(self._ask, vision=vision, note=note)
         self._queue, self._longest_wait = deployment.queue, deployment.longest_wait
         self._child: Occupancy = beside._child if beside else Occupancy(deployment)
         self._watch = Watch(served_by)
@@ -141,7 +145,7 @@ class LlamaCppEngine:
         for one in tries(PAUSES, EngineUnavailable, _unavailable):
             async with one:
                 await self._wait_for_child()
-                return await self._prompts.render(messages, opening)
+                return await self._prompts.noted(messages, opening)
         raise AssertionError("unreachable")
 
     async def tokens(
@@ -152,7 +156,7 @@ class LlamaCppEngine:
                 await self._wait_for_child()
                 if isinstance(asked, str):
                     return await self._prompts.tokens(asked, framed=framed)
-                found: Any = (await self._prompts.render(asked, "")).payload
+                found: Any = (await self._prompts.render(asked)).payload
                 return found if isinstance(found, list) else None
         raise AssertionError("unreachable")
 
@@ -166,7 +170,7 @@ class LlamaCppEngine:
     async def _generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         await self._wait_for_child()
         slots, prefill = self._child.slots, self._child.prefill
-        tokens = request.prompt.bound + request.max_tokens
+        tokens = request.prompt.bound + request.prompt.ours + request.max_tokens
         async with slots.hold(request.account, request.prompt.payload, tokens) as slot:
             self._check(prefill)
             longest = None if request.priority else self._longest
@@ -182,16 +186,14 @@ class LlamaCppEngine:
                     body = self._body(request, slot)
                     with await self._post("/completion", body, **ONCE) as answer:
                         yield Batch(time.perf_counter(), [PrefillDelta()])
-                        stream = EventStream(answer, request.max_tokens + request.prompt.tokens)
+                        stream = EventStream(answer, tokens)
                         counted = 0
                         while events := await self._watch.during(stream.next()):
                             arrived = time.perf_counter()
                             deltas: list[Delta] = []
                             before = counted
                             for event in events:
-                                counted = translate(
-                                    event, counted, slot, cached, deltas, request.logprobs
-                                )
+                                counted = translate(event, counted, slot, cached, deltas, request)
                             if counted > before:
                                 prefill.wrote(work, counted - before)
                             if deltas:
@@ -210,7 +212,7 @@ class LlamaCppEngine:
         """
         payload = request.prompt.payload
         if not isinstance(payload, list):  # a prompt with pictures is text, and has no such pieces
-            await prefill.take(work, request.prompt.tokens, whole=True)
+            await prefill.take(work, request.prompt.bound, whole=True)
             self._check(prefill)
             return None
         piece = await prefill.take(work, len(payload) - slot.known)

@@ -6,7 +6,15 @@ from typing import Any
 
 import msgspec
 
-from xinghe.core import Delta, FinishDelta, FinishReason, TextDelta, TokenLogprob, UsageDelta
+from xinghe.core import (
+    Delta,
+    EngineRequest,
+    FinishDelta,
+    FinishReason,
+    TextDelta,
+    TokenLogprob,
+    UsageDelta,
+)
 from xinghe.engines.llamacpp.slots import Slot
 from xinghe.engines.logprobs import LEAST
 from xinghe.engines.protocol import EngineFailed
@@ -66,7 +74,7 @@ def translate(
     slot: Slot,
     cached: int | None,
     deltas: list[Delta],
-    logprobs: int | None,
+    request: EngineRequest,
 ) -> int:
     """Append what an event says to `deltas`; returns the new running count of tokens."""
     try:
@@ -77,7 +85,7 @@ def translate(
         raise EngineFailed("the engine reported an error")
     written = event.tokens_predicted - counted
     if written or event.content:
-        told = tuple(each.told(logprobs or 0) for each in event.completion_probabilities)
+        told = tuple(each.told(request.logprobs or 0) for each in event.completion_probabilities)
         deltas.append(TextDelta(event.content, written, told))
     if not counted:
         slot.read()
@@ -85,7 +93,14 @@ def translate(
     if event.stop:
         if cached is None and event.timings:
             cached = event.timings.cache_n
-        deltas.append(UsageDelta(event.tokens_evaluated, event.tokens_predicted, cached or 0))
+        ours = request.prompt.ours
+        deltas.append(
+            UsageDelta(
+                max(1, event.tokens_evaluated - ours),
+                event.tokens_predicted,
+                max(0, (cached or 0) - ours),
+            )
+        )
         limit = event.stop_type == "limit"
         deltas.append(FinishDelta(FinishReason.LENGTH if limit else FinishReason.NORMAL))
         slot.ended()

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from xinghe.core import Message, Prompt, ToolCall
+from xinghe.engines.llamacpp.note import Note, has_system
 from xinghe.engines.prompts import base64_of, wire_messages
 from xinghe.engines.vision import Vision
 from xinghe.pictures import pictures_in
@@ -52,9 +53,12 @@ class Ask(Protocol):
 
 
 class Prompts:
-    """Made for one model file; `vision` where it has a projector."""
+    """Made for one model file; `vision` where it has a projector, `note` where it gets one."""
 
-    def __init__(self, ask: Ask, *, vision: bool) -> None:
+    def __init__(self, ask: Ask, *, vision: bool, note: Note | None = None) -> None:
+        self.note = note
+        self._ours = dict[bool, int]()
+        """The tokens of the note, by whether a system message of the client's follows it."""
         self._ask = ask
         self._vision = Vision(decodes=False) if vision else None
         self._special: list[str] = []
@@ -70,7 +74,16 @@ class Prompts:
         """The conversation with its pictures as the engine can decode them."""
         return messages if self._vision is None else await self._vision.shown(messages)
 
-    async def render(self, messages: Sequence[Message], opening: str) -> Prompt:
+    async def noted(self, messages: Sequence[Message], opening: str) -> Prompt:
+        """The prompt of a conversation that was `shown`, behind the note if there is one."""
+        if self.note is None:
+            return await self.render(messages, opening)
+        ours = await self._tokens_of(self.note, followed=has_system(messages))
+        prompt = await self.render(self.note.put_before(messages), opening)
+        length = max(1, prompt.tokens - ours)
+        return replace(prompt, tokens=length, bound=length, ours=prompt.tokens - length)
+
+    async def render(self, messages: Sequence[Message], opening: str = "") -> Prompt:
         """The prompt of a conversation that was `shown`, with the beginning of its answer."""
         specials = await self._specials()
         pictures = pictures_in(messages)
@@ -115,6 +128,19 @@ class Prompts:
     async def aclose(self) -> None:
         if self._vision is not None:
             await self._vision.aclose()
+
+    async def _tokens_of(self, note: Note, *, followed: bool) -> int:
+        """By how many tokens a prompt is longer with it: it may stand for the template's own words.
+
+        Of a template that takes no system message, the child puts it before the first question.
+        """
+        if followed not in self._ours:
+            probe = [Message("system", "a")] if followed else []
+            probe.append(Message("user", "a"))
+            without = (await self.render(probe)).tokens
+            with_it = (await self.render(note.put_before(probe))).tokens
+            self._ours[followed] = max(0, with_it - without)
+        return self._ours[followed]
 
     async def _specials(self) -> Specials:
         if self._compiled is None:
