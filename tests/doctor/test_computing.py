@@ -60,9 +60,10 @@ def test_a_running_service_tells_what_it_measured() -> None:
     assert finding.status == OK
     assert finding.text == (
         "a: 1 thread (1 of 8 cores by affinity); not measured; "
-        "b: 8 threads (8 cores); reads 312.4 and writes 41.6 tokens a second; "
+        "b: 8 threads (8 cores); reads 312.4 and writes 41.6 tokens a second "
+        "(1,000 of a prompt: 3 s); "
         "c: 1 thread (1 of 8 cores by affinity); "
-        "with 2 threads it reads 90.0 and writes 12.2 tokens a second"
+        "with 2 threads it reads 90.0 and writes 12.2 tokens a second (1,000 of a prompt: 11 s)"
     )
 
 
@@ -100,7 +101,7 @@ def test_an_engine_is_started_to_be_measured(small_weights: str) -> None:
     cache = Settings().weights_dir
     finding = computing.threads(at(free_port(), cache, XINGHE_EMBEDDED__THREADS="1"))
     assert finding.status == OK
-    speed = r"reads [\d.]+ and writes [\d.]+ tokens a second"
+    speed = r"reads [\d.]+ and writes [\d.]+ tokens a second \(1,000 of a prompt: \d+ s\)"
     assert re.fullmatch(rf"1 thread \(set by embedded.threads\); {speed}", finding.text)
 
 

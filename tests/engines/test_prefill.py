@@ -367,3 +367,24 @@ async def test_those_of_one_account_are_not_where_another_has_had_less() -> None
         await settled()
         assert [task.done() for task in reading] == [True, True, True, False]
         reading[3].cancel()
+
+
+async def test_it_tells_how_long_a_prompt_will_take() -> None:
+    """By the speed of its turns, and by what others have to read; of nothing before any turn."""
+    prefill = PrefillScheduler(Shares())
+    with prefill.work("1") as long, prefill.work("2") as other:
+        size = await prefill.take(long, LONG)
+        assert prefill.expected(long) == 0
+        for _ in range(50):
+            prefill.took(size, size * 0.01)
+        assert prefill.expected(long) == pytest.approx(LONG * 0.01)
+        prefill.end(long)
+        waiting = asyncio.create_task(prefill.take(other, 1000))
+        again = asyncio.create_task(prefill.take(long, LONG - size))
+        await settled()
+        assert prefill.expected(long) == pytest.approx((LONG - size + 1000) * 0.01)
+        assert prefill.expected(other) == pytest.approx(2000 * 0.01)
+        prefill.wrote(other, 1)
+        assert prefill.expected(other) == 0
+        waiting.cancel()
+        again.cancel()

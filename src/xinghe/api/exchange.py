@@ -31,7 +31,7 @@ NO_STORE = (b"cache-control", b"no-store")
 """On every answer but images behind a URL: what was said to one client is for no cache."""
 _EXPOSED = (
     b"x-request-id, request-id, x-served-by, x-ignored-parameters, x-adjusted-parameters, "
-    b"retry-after, idempotent-replayed, "
+    b"retry-after, idempotent-replayed, x-estimated-first-token, "
     b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )

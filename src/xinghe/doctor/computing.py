@@ -40,6 +40,7 @@ def text(state: dict[str, Any]) -> str:
     if not state.get("writes"):
         return f"{chosen}; not measured{state.get('reason', '')}"
     speed = f"reads {state['reads']:.1f} and writes {state['writes']:.1f} tokens a second"
+    speed += f" (1,000 of a prompt: {1000 / state['reads']:.0f} s)"
     if state["measured"] != state["threads"]:
         return f"{chosen}; with {_number(state['measured'])} it {speed}"
     return f"{chosen}; {speed}"

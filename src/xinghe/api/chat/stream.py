@@ -7,6 +7,7 @@ to the client. So a slow reader holds no engine, and a disconnect stops the prod
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
@@ -20,6 +21,7 @@ from xinghe.api.exchange import Exchange, Headers
 from xinghe.api.priced import Lapses, lapsed
 from xinghe.core import ClientGone, Delta, Usage
 from xinghe.engines import Batch
+from xinghe.engines.reading import READING, Reading
 from xinghe.observe import metrics
 from xinghe.settings import Server
 
@@ -33,6 +35,10 @@ PIECE = 64 * 1024
 """About how many bytes leave at a time: what the connection has been given cannot be dropped."""
 BEAT = 1.0
 """Seconds."""
+LONG = 20
+"""Seconds to the first token from which on it is told how many."""
+ESTIMATED = "x-estimated-first-token"
+"""The header that tells it, if the head has not left."""
 
 Make = Callable[[Sink], Coroutine[None, None, None]]
 """Makes the answers: emits what may be shown and, of each last, one `FinishDelta`."""
@@ -75,7 +81,9 @@ async def stream_answer(
         producer.cancel()
         buffer.drop()
 
+    reading = READING.set(keep_alive.reading)
     producer = asyncio.create_task(make(sink))
+    READING.reset(reading)
     producer.add_done_callback(buffer.close)
     try:
         with lapses.watching(exchange.principal.bearer, lapse):
@@ -210,7 +218,8 @@ class KeepAlive:
     def __init__(
         self, buffer: StreamBuffer, exchange: Exchange, server: Server, event: bytes
     ) -> None:
-        """`event` is what is sent."""
+        """`event` is what is sent, but for a time that the engine can tell."""
+        self.reading = Reading()
         self._buffer = buffer
         self._event = event
         self._exchange = exchange
@@ -252,5 +261,15 @@ class KeepAlive:
             return
         silent = not self._sending and passed >= self._server.keepalive_comment
         if silent and self._working:
-            self._buffer.put(self._event, None)
+            self._buffer.put(self._told(), None)
         self._timer = self._loop.call_later(self._beat, self._look)
+
+    def _told(self) -> bytes:
+        """What is sent now: where the first token is far off yet, how far."""
+        seconds = math.ceil(self.reading.expected)
+        if seconds <= LONG:
+            return self._event
+        if not self._exchange.answered:
+            self._exchange.set_header(ESTIMATED, str(seconds))
+        told = f": {self.reading.doing}, about {seconds} s\n\n".encode()
+        return told if self._event.startswith(b":") else told + self._event

@@ -11,9 +11,11 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from xinghe.core import ACCOUNT
 from xinghe.engines.llamacpp.shares import AGED, Shares
+from xinghe.engines.reading import telling
 from xinghe.workers import QueueFull
 
 LEAST_SPARE = 4096
@@ -113,6 +115,12 @@ class ContextAdmissionQueue:
         accounts = {own, *waiting, *(one.account for one in self._at_work)}
         return self._stay() * (waiting[own] + 1) * len(accounts) / self._count
 
+    def _left_to_wait(self, me: _Waiting) -> float:
+        """Seconds that a request will wait yet: those of its account before it, in their turns."""
+        before = sum(one.account == me.account and one.since < me.since for one in self._waiting)
+        accounts = {one.account for one in (*self._waiting, *self._at_work)}
+        return self._stay() * (before + 1) * len(accounts) / self._count
+
     def _stay(self) -> float:
         """Seconds that a place is kept: as long as the last were, or those at work are already."""
         now, count = time.monotonic(), len(self._at_work)
@@ -152,9 +160,11 @@ class ContextAdmissionQueue:
             self._bound(me.account)
         self._waiting.append(me)
         self._hand_out()
+        waits = partial(self._left_to_wait, me)
         try:
-            async with asyncio.timeout(None if me.priority else self._longest):
-                return await me.room
+            with telling("waiting for its turn", waits):
+                async with asyncio.timeout(None if me.priority else self._longest):
+                    return await me.room
         except BaseException as error:
             if me in self._waiting:
                 self._waiting.remove(me)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,6 +30,7 @@ from xinghe.engines.llamacpp.prompts import Prompts
 from xinghe.engines.llamacpp.slots import Slot
 from xinghe.engines.llamacpp.watch import Watch
 from xinghe.engines.protocol import Abilities, Batch, EngineAway, EngineFailed, EngineUnavailable
+from xinghe.engines.reading import telling
 from xinghe.outbound import (
     PAUSES,
     RETRY_AFTER,
@@ -174,7 +176,10 @@ class LlamaCppEngine:
         async with slots.hold(request.account, request.prompt.payload, tokens) as slot:
             self._check(prefill)
             longest = None if request.priority else self._longest
-            with prefill.work(str(request.account), longest) as work:
+            with (
+                prefill.work(str(request.account), longest) as work,
+                telling("reading the prompt", partial(prefill.expected, work)),
+            ):
                 try:
                     for other in slots.in_the_way():
                         await self._complete(other, [0])

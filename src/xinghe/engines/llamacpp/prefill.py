@@ -6,6 +6,7 @@ in it. So of a prompt only a piece is read in a turn, and of several what is tog
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -63,6 +64,7 @@ class PrefillScheduler:
         self._left: tuple[str, float] = "", 0.0
         """The account of the last request that has ended, and when."""
         self._token_seconds = TURN_SECONDS / LEAST
+        self._has_measured = False
         self._answer = AN_ANSWER
         self._looks_again: asyncio.TimerHandle | None = None
 
@@ -124,7 +126,22 @@ class PrefillScheduler:
     def took(self, tokens: int, seconds: float) -> None:
         """So long it took to read so many tokens in a turn."""
         if tokens >= LITTLE:
+            self._has_measured = True
             self._token_seconds += (seconds / tokens - self._token_seconds) * WEIGHT_OF_LAST
+
+    def expected(self, work: Work) -> float:
+        """Seconds until its prompt is read, at the speed of the last turns; 0: nobody knows yet.
+
+        The accounts take turns: each other one has as much of its own read meanwhile at most.
+        """
+        if work.written or not self._has_measured:
+            return 0.0
+        others: Counter[str] = Counter()
+        for one in self._work:
+            if one.account != work.account and not one.written:
+                others[one.account] += one.left
+        tokens = work.left + sum(min(work.left, left) for left in others.values())
+        return tokens * self._token_seconds
 
     def end(self, work: Work) -> None:
         """Its turn is over, or it waits for none any more."""
