@@ -67,6 +67,13 @@ def test_a_long_text_is_read_in_pieces_and_told(strict: Api, books: Books) -> No
     )
 
 
+def test_a_word_without_an_end_costs_its_characters(strict: Api, books: Books) -> None:
+    reply = embed(strict, "x" * 1200)
+    assert reply.json["usage"]["prompt_tokens"] == 150
+    assert books.usage(reply.headers["x-request-id"])["amount"] == -150 * MICRO // 4
+    assert embed(strict, "x" * 300).json["usage"]["prompt_tokens"] == 2
+
+
 def test_all_texts_together_are_bounded(strict: Api, books: Books) -> None:
     reply = embed(strict, ["a " * 120_000] * 2)
     refused(reply, 400, "invalid_request_error", "tokens_too_long", 312000, 300000, param="input")

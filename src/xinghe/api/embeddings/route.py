@@ -29,6 +29,8 @@ from xinghe.embedding import Embedder, EmbedderFailed, TextTooLong
 
 A_NUMBER = 16
 """Bytes of a number of a vector, as it is kept and as it is sent."""
+LONG = 2000
+"""Characters of a text that may be read in pieces, where its model's card knows no limit."""
 DIMENSIONS = 1024
 """Of vectors, until an upstream has made one."""
 
@@ -49,6 +51,7 @@ class EmbeddingsRoute(msgspec.Struct):
             texts,
             partial(_made, begun, dialect, texts, dimensions),
             lambda other: dimensions is None or other.resizable,
+            (begun.limits.characters or LONG) if dialect is Dialect.OPENAI else 0,
         )
         if dialect is Dialect.OPENAI:
             check_total(work.tokens)

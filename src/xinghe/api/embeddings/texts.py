@@ -46,21 +46,40 @@ async def begin(
     return Begun(parsed.checked({}), card, chain, text_limits(card, chain.own))
 
 
+DENSE = 8
+"""Characters of a token, at most, in a text that is read in pieces."""
+
+
+def counted_tokens(texts: Sequence[str], window: int = 0) -> int:
+    """The source's estimate over all texts.
+
+    A text of more characters than the `window` (0: there is none) has a token for every `DENSE` of
+    them at least. It is read in pieces, and a word without an end, or nothing but signs, takes as
+    long to read as any other text, of which the estimate knows nothing.
+    """
+    tokens = estimated_tokens("\n".join(texts))
+    if window:
+        long = (text for text in texts if len(text) > window)
+        tokens += sum(max(0, len(text) // DENSE - estimated_tokens(text)) for text in long)
+    return tokens
+
+
 class FirstTexts:
     """What the first so many texts have of tokens; each is looked at once, however often one asks.
 
     Who asks for fewer than before is told of those before: they were begun.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], window: int = 0) -> None:
         self._texts = texts
+        self._window = window
         self._counted = self._tokens = 0
 
     def tokens(self, upto: int) -> int:
         """At least 1, since signs of other scripts count none."""
         more = self._texts[self._counted : upto]
         self._counted += len(more)
-        self._tokens += estimated_tokens("\n".join(more))
+        self._tokens += counted_tokens(more, self._window)
         return max(1, self._tokens)
 
 
@@ -71,8 +90,8 @@ class TextWork(Generic[T]):
     first so many texts or on all; `fits` is whether another than the model's own can. Where one
     cannot serve it, the next does.
 
-    `tokens` is the source's estimate over all texts; at least 1, since signs of other scripts
-    count none.
+    `tokens` are those that `counted_tokens` says; at least 1, since signs of other scripts count
+    none.
     """
 
     counts: tuple[str, ...] = ("prompt_tokens",)
@@ -85,12 +104,14 @@ class TextWork(Generic[T]):
         texts: list[str],
         ask: Callable[[Embedder, Callable[..., None]], Awaitable[T]],
         fits: Callable[[Embedder], bool],
+        window: int = 0,
     ) -> None:
         self.card = begun.card
-        self.tokens = max(1, estimated_tokens("\n".join(texts)))
+        self.tokens = max(1, counted_tokens(texts, window))
         self.usage = Usage()
         self._texts = texts
-        self._first = FirstTexts(texts)
+        self._window = window
+        self._first = FirstTexts(texts, window)
         self._exchange = exchange
         self._chain = begun.chain
         self._ask = ask
@@ -115,7 +136,7 @@ class TextWork(Generic[T]):
                 result = await self._ask(self._chain.now, self._began)
             except CANNOT_SERVE as fault:
                 self.usage.started, self.usage.prompt_tokens = False, 0
-                self._first = FirstTexts(self._texts)
+                self._first = FirstTexts(self._texts, self._window)
                 self._chain.after(fault, self._fits)
                 self._tell()
             else:
