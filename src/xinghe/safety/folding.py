@@ -45,15 +45,21 @@ LEET_TEXT = re.compile(f"{_SIGN}(?:(?<={_LETTER}{_SIGN})|(?={_LETTER}))")
 """One that may stand for a letter, as it stands beside one."""
 
 
+OTHER = "\0"
+"""The mark of a character that folds to none, or to several."""
+
+
 class Alphabet(dict[int, str]):
     """Folds single characters; fills itself on demand, so that loading it costs nothing.
 
-    Serves `str.translate` as well as look-ups of one code point.
+    Serves `str.translate` as well as look-ups of one code point. `marks` serves it, too, and keeps
+    a text as long as it is: a character whose folded form is not a single one becomes `OTHER`.
     """
 
     def __init__(self, leet: bool) -> None:
         super().__init__()
         self._leet = leet
+        self.marks = _Marks(self)
 
     def __missing__(self, code: int) -> str:
         folded = _fold_char(chr(code))
@@ -63,6 +69,19 @@ class Alphabet(dict[int, str]):
         if code < _CACHED_BELOW:
             self[code] = folded
         return folded
+
+
+class _Marks(dict[int, str]):
+    def __init__(self, alphabet: Alphabet) -> None:
+        super().__init__()
+        self._alphabet = alphabet
+
+    def __missing__(self, code: int) -> str:
+        folded = self._alphabet[code]
+        mark = folded if len(folded) == 1 else OTHER
+        if code < _CACHED_BELOW:
+            self[code] = mark
+        return mark
 
 
 PLAIN = Alphabet(leet=False)

@@ -1,4 +1,4 @@
-"""Reads a text a character at a time: which phrases stand in it."""
+"""Reads a text: which phrases stand in it. Where none begins, it is passed over as a whole."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import msgspec
 
 from xinghe.safety.folding import LEET, MAX_GAP, STRONG, UNSPACED, WEAK, Alphabet
 from xinghe.safety.phrases import Automaton, Phrase, State
+from xinghe.safety.skipping import begins
 from xinghe.safety.verdict import Verdict
 
+FEW = 8
+"""Characters of a piece that is read at once: to look where a phrase begins costs as much."""
 _SEPARATORS = WEAK + STRONG
 
 Walk: TypeAlias = tuple[int, int, int, State]
@@ -104,10 +107,44 @@ class Reading:
     def read(self, text: str, at: int) -> list[Hit]:
         """Take a piece that begins at `at`, and give the phrases that have become certain."""
         hits: list[Hit] = []
+        low, size = 0, len(text)
+        if size <= FEW:
+            self._walk(text, 0, at, hits, on=True)
+            return hits
+        marks = text.translate(self._alphabet.marks)
+        while low < size:
+            if not self.walks and not self.open:
+                high = begins(self._automaton, marks, low)
+                if high > low:
+                    self._skip(marks[low:high], at + low)
+                    low = high
+                    continue
+            low = self._walk(text, low, at, hits)
+        return hits
+
+    def _skip(self, marks: str, at: int) -> None:
+        """Take a piece in which no phrase begins while none is under way.
+
+        Only what stands at its end matters to what follows.
+        """
+        kept = len(marks.rstrip(_SEPARATORS))
+        if kept:
+            self._in_word = marks[kept - 1] < UNSPACED
+            self._joint = ""
+            self._end = at + kept
+        if kept < len(marks) and self._joint != STRONG:
+            self._joint = STRONG if STRONG in marks[kept:] else WEAK
+        if at + len(marks) - self._end > MAX_GAP:
+            self._in_word = False
+
+    def _walk(self, text: str, low: int, at: int, hits: list[Hit], *, on: bool = False) -> int:
+        """Read from a place of the piece until no phrase is under way, or `on`; where that is."""
         root = self._automaton.root
         firsts = root.firsts
-        for folded in map(self._alphabet.__getitem__, map(ord, text)):
-            for char in folded:
+        alphabet = self._alphabet
+        while low < len(text):
+            place = at + low
+            for char in alphabet[ord(text[low])]:
                 if char in _SEPARATORS:
                     hits += self.ended()
                     if self._joint != STRONG:
@@ -117,18 +154,20 @@ class Reading:
                 if self._joint or self.open:
                     hits += self._join(word)
                 if char in firsts and not (word and self._in_word):
-                    self.walks.append((at, self._index, self._parted, root))
+                    self.walks.append((place, self._index, self._parted, root))
                 if self.walks:
-                    hits += self._step(char, word, at + 1)
+                    hits += self._step(char, word, place + 1)
                 self._in_word = word
                 self._index += 1
-                self._end = at + 1
-            at += 1
-            if at - self._end > MAX_GAP:
+                self._end = place + 1
+            low += 1
+            if at + low - self._end > MAX_GAP:
                 hits += self.ended()
                 self.walks = []
                 self._in_word = False
-        return hits
+            if not (on or self.walks or self.open):
+                break
+        return low
 
     def ended(self) -> list[Hit]:
         """The phrases that were open, and are certain if no word goes on here."""
