@@ -184,3 +184,15 @@ def test_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(CatalogError, match=r"models\.toml"):
         catalog_of(Settings(data=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [("", 128), ("thinking = 1024", 1024), ("thinking = 0", 0), ("thinks = true", 1024)],
+)
+def test_the_built_in_model_thinks_shortly(load_with: LoadWith, fields: str, expected: int) -> None:
+    """Unless the operator says otherwise, or has put one there that thinks by itself."""
+    other = '\n[deployments.other]\nengine = "llamacpp"\n'
+    own = load_with(f"[deployments.embedded]\n{fields}\n{other}")
+    assert own.deployments["embedded"].thinking == expected
+    assert own.deployments["other"].thinking == 1024

@@ -17,6 +17,7 @@ from xinghe.catalog.card import (
 )
 from xinghe.catalog.catalog import Catalog, CatalogError, Tree, built, merged
 from xinghe.catalog.deployments import (
+    BUILT_IN,
     PENALTY,
     AnyDeployment,
     DiffusersDeployment,

@@ -9,6 +9,7 @@ import msgspec
 from xinghe.catalog.card import AccountLimits, Kind, ModelCard
 from xinghe.catalog.chains import SERVING, check_chain, inherited
 from xinghe.catalog.deployments import (
+    BUILT_IN,
     ENGINES,
     AnyDeployment,
     EmbeddingDeployment,
@@ -22,6 +23,9 @@ SECTIONS = ("defaults", "limits", "deployments", "models")
 ALIAS = "alias"
 """The only field of a model that is another name of one."""
 FLAT = ("defaults", "limits")
+SHORT_THOUGHT = 128
+"""Tokens of a chain of thought of the built-in model, where nothing is said of them: it takes as
+long as it is, and no gain was seen over all kinds of questions (`bench/NOTES.md`)."""
 MAX_NAME = 200
 """Characters of the name of a model or deployment."""
 Tree = dict[str, Any]
@@ -172,9 +176,12 @@ def _deployment(
     deployment = _convert(where, fields, kind)
     if not isinstance(deployment, LlamaCppDeployment):
         return deployment
-    embedded = settings.embedded
+    embedded, thinking = settings.embedded, deployment.thinking
+    if where == f"deployments.{BUILT_IN}" and "thinking" not in fields and not deployment.thinks:
+        thinking = SHORT_THOUGHT
     return msgspec.structs.replace(
         deployment,
+        thinking=thinking,
         weights=deployment.weights or embedded.model,
         slots=deployment.slots or embedded.slots,
         context=deployment.context or embedded.context,

@@ -15,6 +15,8 @@ Pooling = Literal["", "mean", "cls", "last"]
 Drawn = Literal[
     "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "repetition_penalty"
 ]
+BUILT_IN = "embedded"
+"""The deployment of chat models that comes with the installation."""
 PENALTY = "repetition_penalty"
 """What servers call the documented `penalty_score`."""
 ThinkingField = Literal[

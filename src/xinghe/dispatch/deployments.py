@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from xinghe.catalog import (
+    BUILT_IN,
     AnyDeployment,
     Catalog,
     DiffusersDeployment,
@@ -48,8 +49,6 @@ T = TypeVar("T", bound=AtWork)
 U = TypeVar("U")
 AnyLeased = Leased[ChatDeployment] | Leased[Embedder] | Leased[ImageEngine]
 
-BUILT_IN = "embedded"
-"""The deployment of chat models that comes with the installation."""
 NICEST = 19
 BATCH_TIMEOUT = 300.0
 """Seconds that a batch may take: at idle priority it may wait long for the processor."""
