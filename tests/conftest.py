@@ -38,11 +38,12 @@ QUICK = {
     "XINGHE_SERVER__KEEPALIVE_COMMENT": "0.5",
     # At idle priority, the tests beside it might leave it no time at all.
     "XINGHE_EMBEDDING__PRIORITY": "low",
+    # Once somebody has searched, vectors of the documentation take a core for minutes.
+    "XINGHE_SEARCH__DOCUMENTATION": "false",
 }
-"""Limits that a test can reach without waiting; their defaults are too large for that."""
-
-UNINDEXED = {"XINGHE_SEARCH__DOCUMENTATION": "false"}
-"""Making the index of the documentation takes a core for a while at every first start."""
+"""Limits that a test can reach without waiting, as their defaults are too large for that, and
+nothing that would take long beside the tests.
+"""
 
 LONGEST = (
     "tests/docs/test_blocks.py",
@@ -162,7 +163,7 @@ def make_server(upstream: Upstream, tmp_path: Path) -> Iterator[MakeServer]:
         text = models_toml(upstream.url, free_port(), defaults) + models
         options = ["--model", embedded] if embedded else []
         data = tmp_path / f"server-{len(made)}"
-        given = {**QUICK, **UNINDEXED, **(settings or {})}
+        given = {**QUICK, **(settings or {})}
         server = Server(data, *options, models=text, settings=given)
         made.append(server)
         server.start()

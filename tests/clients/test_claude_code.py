@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.connected import command, settings
-from tests.conftest import UNINDEXED
+from tests.conftest import QUICK
 from tests.kit.books import Books
 from tests.kit.command import environment
 from tests.kit.models import ALL_SCRIPTED, models_toml
@@ -49,7 +49,7 @@ def claude(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def server(upstream: Upstream, tmp_path: Path) -> Iterator[Server]:
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED) + MODEL
-    with Server(tmp_path / "data", models=models, settings=UNINDEXED) as running:
+    with Server(tmp_path / "data", models=models, settings=QUICK) as running:
         yield running
         Books(running).settled()
 

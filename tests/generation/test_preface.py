@@ -23,7 +23,7 @@ def test_where_nothing_is_said_nothing_is_prefaced() -> None:
 
 
 def test_the_embedded_engine_never_answers_as_if_it_had_searched(api: Api) -> None:
-    """The corpus holds nothing about it: this documentation alone is indexed."""
+    """Its corpus is empty; with the documentation, tests/search/test_quality.py asks it."""
     asked = {
         "model": "ernie-3.5-8k",
         "messages": [{"role": "user", "content": "红楼梦的作者是谁?"}],

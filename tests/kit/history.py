@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Sequence
-from functools import partial
 
 import msgspec
 
@@ -16,7 +15,7 @@ from xinghe.ledger import holds
 from xinghe.ledger.holds import Counts
 from xinghe.ledger.rollups import Told
 from xinghe.ledger.windows import DAY
-from xinghe.storage import Database, now
+from xinghe.storage import Connection, Database, now
 from xinghe.usage.failures import Failed, Failures
 
 MODELS = {"ernie-4.0-8k": 0.3, "ernie-3.5-8k": 1.0, "deepseek-r1": 0.15, "bge-large-zh": 0.4}
@@ -51,8 +50,12 @@ async def live(database: Database, past: Past, seed: int = 1) -> None:
         weekend = (until // DAY - day) % 7 in (2, 3)
         for _ in range(int(busy / 3 if weekend else busy)):
             moments.append(until - day * DAY - int(chance.triangular(0, DAY, DAY / 3)))
-    for at in sorted(moments):
-        await _ask(database, member.id, chance.choice(ids), at, chance)
+
+    def ask(connection: Connection) -> None:
+        for at in sorted(moments):
+            _ask(connection, member.id, chance.choice(ids), at, chance)
+
+    await database.write(ask)  # all at once: each write waits for the disk
     failures = Failures(database)
     for _ in range(past.failures):
         code, status = chance.choice(ERRORS)
@@ -63,8 +66,8 @@ async def live(database: Database, past: Past, seed: int = 1) -> None:
     await failures.flush()
 
 
-async def _ask(
-    database: Database, member_id: int, token_id: int, at: int, chance: random.Random
+def _ask(
+    connection: Connection, member_id: int, token_id: int, at: int, chance: random.Random
 ) -> None:
     model = chance.choices(list(MODELS), list(MODELS.values()))[0]
     prompt = int(chance.lognormvariate(6, 0.9))
@@ -86,7 +89,7 @@ async def _ask(
         rate=rate,
         created_at=at,
     )
-    reserved = await database.write(partial(holds.reserve, hold=hold))
+    reserved = holds.reserve(connection, hold=hold)
     assert isinstance(reserved, holds.Reserved), reserved
     first = int(chance.lognormvariate(5.6, 0.4))
     told = Told(
@@ -96,7 +99,7 @@ async def _ask(
         total_ms=first + completion * chance.randint(14, 30),
     )
     usage = Counts(prompt, completion, cached)
-    await database.write(partial(holds.capture, hold_id=hold.id, usage=usage, at=at, told=told))
+    holds.capture(connection, hold_id=hold.id, usage=usage, at=at, told=told)
 
 
 def _request_id(chance: random.Random) -> str:

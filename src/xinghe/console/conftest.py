@@ -34,7 +34,10 @@ def service(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
     (data / "backups").mkdir()
     text = f'[server]\ntrusted_proxies = ["127.0.0.1"]\n[backups]\nfolder = "{data}/backups"\n'
     (data / "xinghe.toml").write_text(text, "utf-8")
-    settings = {"XINGHE_PAYMENT__PROVIDERS__BRIDGE__SECRET": KEY}
+    settings = {
+        "XINGHE_PAYMENT__PROVIDERS__BRIDGE__SECRET": KEY,
+        "XINGHE_SEARCH__DOCUMENTATION": "false",
+    }
     with Server(data, models=models, settings=settings) as running:
         running.token()
         yield running

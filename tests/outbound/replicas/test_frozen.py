@@ -12,6 +12,9 @@ from xinghe.outbound.replicas import Away, Pool
 
 MINUTES = 300.0
 """The silence that is allowed: no test waits for it."""
+ONE = [1, pytest.param(2, marks=pytest.mark.slow)]
+TWO = [pytest.param(1, marks=pytest.mark.slow), 2]
+"""How many replicas there are."""
 
 
 async def until(pool: Pool, *states: str) -> None:
@@ -31,7 +34,7 @@ async def served_again(pool: Pool) -> None:
                 await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", ONE)
 async def test_idle_ones_that_answer_no_probe_are_away_until_they_do(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,7 +62,7 @@ async def test_idle_ones_that_answer_no_probe_are_away_until_they_do(
         await served_again(pool)
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", TWO)
 async def test_what_waits_for_frozen_ones_is_told_so(number: int) -> None:
     """They are known to answer probes while requests wait: now they do not."""
     async with peers(number) as there, pool_of(*there, silence=MINUTES) as pool:
@@ -86,7 +89,7 @@ async def busy(peer: Peer) -> None:
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", ONE)
 async def test_one_that_answers_no_probe_while_it_works_is_not_away(number: int) -> None:
     async with peers(number) as there, pool_of(*there, silence=MINUTES) as pool:
         for each in there:
