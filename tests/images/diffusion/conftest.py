@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -36,11 +38,21 @@ deployment = "sdxl"
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a Stable Diffusion XL with random weights."""
+    """The folder of a Stable Diffusion XL with random weights; nobody writes to it.
+
+    The first worker that needs it makes it for all: to load diffusers takes long.
+    """
     assert PYTHON.exists(), "`make images` makes the environment of these tests"
-    folder = tmp_path_factory.mktemp("sdxl") / "tiny"
-    maker = [str(PYTHON), "-m", "tests.images.diffusion.tiny", str(folder)]
-    subprocess.run(maker, check=True, capture_output=True, timeout=240, cwd=ROOT)
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sdxl"
+    shared.mkdir(exist_ok=True)
+    folder, made = shared / "tiny", shared / "made"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            maker = [str(PYTHON), "-m", "tests.images.diffusion.tiny", str(folder)]
+            subprocess.run(maker, check=True, capture_output=True, timeout=240, cwd=ROOT)
+            made.touch()
     return folder
 
 

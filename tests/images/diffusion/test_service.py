@@ -103,14 +103,14 @@ def test_who_waits_in_vain_is_told_when_to_come_again(drawn: Api, service: Serve
 def test_a_killed_worker_is_started_again_for_the_next_try(drawn: Api, service: Server) -> None:
     told = steps_told(service)
     replies: list[Reply] = []
-    body = {**SHORT, "size": "2048x2048", "steps": 20, "retry_count": 1, "request_timeout": 300}
+    body = {**SHORT, "size": "1024x1024", "steps": 30, "retry_count": 1, "request_timeout": 300}
     asking = threading.Thread(target=lambda: replies.append(drawn.post(PATH, body)))
     asking.start()
     until(lambda: steps_told(service) > told)
     os.kill(worker().pid, signal.SIGKILL)
     asking.join(400)
     entry = Books(service).usage(answered(replies[0])["id"])
-    assert entry["amount"] == -80_000 * MICRO
+    assert entry["amount"] == -30_000 * MICRO
 
 
 def test_without_retries_a_killed_worker_is_our_fault_and_free(drawn: Api, service: Server) -> None:
