@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all soak attack faults clients more-clients routers images lint types imports format metrics bench lock audit clean console-assets screenshots
+.PHONY: help run test suite test-all soak attack faults clients more-clients routers images lint types imports format metrics bench lock audit clean console-assets screenshots
 
 # Whoever forbids Python to keep what it compiles would have every process compile all of it anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -28,6 +28,10 @@ run:  ## install, fetch the weights, start the service (ARGS="--port 8080" passe
 	@exec $(BIN)/xinghe serve --quickstart $(ARGS)
 
 test: lint types imports clients images  ## the whole suite, as CI runs it
+	@$(MAKE) --silent --no-print-directory suite
+
+# What has been checked and installed already is not again.
+suite:
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 	@$(BIN)/python -m bench.house
 
@@ -104,10 +108,11 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml
 	@$(BIN)/uv pip sync -q --require-hashes --python $(@D) $<
 	@touch $@
 
-# torch apart, without a hash: pip takes the build that fits the machine, and the lock none.
+# torch apart, without a hash: pip takes the build that fits the machine, and the lock none. To
+# compile all of it beforehand takes a minute, and most of it is never imported.
 .venv-images/.done: $(IMAGES) | $(VENV)/.dev
 	@$(BIN)/python -m venv --clear $(@D)
-	@$(@D)/bin/python -m pip install -q --disable-pip-version-check torch==$(TORCH)
-	@$(@D)/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(@D)/bin/python -m pip install -q --no-compile --disable-pip-version-check torch==$(TORCH)
+	@$(@D)/bin/python -m pip install -q --no-compile --disable-pip-version-check --no-deps --require-hashes -r $<
 	@echo $(CURDIR)/src > $$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/xinghe.pth
 	@touch $@

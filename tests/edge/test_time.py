@@ -47,7 +47,14 @@ def hasty_api(hasty: Server) -> Api:
     return Api(hasty.url, hasty.token())
 
 
-@pytest.mark.parametrize("sent", [b"", b"P", b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", marks=pytest.mark.slow),
+        pytest.param(b"P", marks=pytest.mark.slow),
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n",
+    ],
+)
 def test_head_that_never_ends(hasty_api: Api, sent: bytes) -> None:
     with Connection(hasty_api.url, timeout=120) as connection:
         began = time.monotonic()
@@ -67,7 +74,14 @@ def test_head_a_byte_at_a_time(hasty_api: Api) -> None:
         refused(connection.reply(), *TIMEOUT)
 
 
-@pytest.mark.parametrize("part", [b"", b"5\r\n{", b"1\r\n{\r\n" * 3])
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(b"", marks=pytest.mark.slow),
+        pytest.param(b"5\r\n{", marks=pytest.mark.slow),
+        b"1\r\n{\r\n" * 3,
+    ],
+)
 def test_chunked_body_that_never_ends(hasty_api: Api, part: bytes) -> None:
     with Connection(hasty_api.url, timeout=120) as connection:
         connection.send(head(hasty_api, "Transfer-Encoding: chunked") + part)
