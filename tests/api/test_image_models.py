@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.api.test_images import MODEL, opened
-from tests.conftest import QUICK, UNINDEXED
+from tests.conftest import QUICK
 from tests.kit.api import DOCUMENTED, STRICT, Api
 from tests.kit.books import MICRO, Books
 from tests.kit.expect import answered, malformed, refused
@@ -28,7 +28,7 @@ ADJUSTED, IGNORED = "x-adjusted-parameters", "x-ignored-parameters"
 @pytest.fixture(scope="module")
 def later(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
-    settings = {**QUICK, **UNINDEXED, "XINGHE_CONFIGURATION__LATER_MODELS": "true"}
+    settings = {**QUICK, "XINGHE_CONFIGURATION__LATER_MODELS": "true"}
     data = tmp_path_factory.mktemp("later")
     with Server(data, models=models, settings=settings) as running:
         yield running
