@@ -42,7 +42,7 @@ async def child_of(
 
     def located(news: EngineLocation | EngineThreads) -> None:
         if isinstance(news, EngineLocation):
-            running.locate(news.address, news.key, news.special)
+            running.locate(news.address, news.key, news.special, switch=news.switch)
 
     settings = Settings(embedded=Embedded(threads=threads))
     wanted = EngineWanted("embedded", replace(deployment, weights=str(weights)))

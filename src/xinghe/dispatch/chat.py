@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack, aclosing
 import structlog
 
 from xinghe.catalog import AnyDeployment
-from xinghe.core import Busy, EngineRequest, Message, Prompt, ToolUse
+from xinghe.core import Busy, EngineRequest, Message, Prompt, Thinking, ToolUse
 from xinghe.engines import (
+    NOTHING_SAID,
     Batch,
     Engine,
     EngineAway,
@@ -70,11 +71,16 @@ class ChatDeployment:
         await self.engine.aclose()
 
     async def prepare(
-        self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
+        self,
+        messages: Sequence[Message],
+        tools: ToolUse | None = None,
+        opening: str = "",
+        *,
+        asked: Thinking = NOTHING_SAID,
     ) -> Prompt:
         """Render and count a conversation. Raises `DispatchFailed`."""
         try:
-            return await self.engine.prepare(messages, tools, opening)
+            return await self.engine.prepare(messages, tools, opening, asked=asked)
         except EngineAway as error:
             raise self._away(error) from error
         except EngineFailed as error:

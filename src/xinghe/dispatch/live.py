@@ -42,6 +42,7 @@ class Location(msgspec.Struct, frozen=True):
     special: Sequence[str] = ()
     pid: int = 0
     broken: bool = False
+    switch: bool = False
 
 
 class Serving(msgspec.Struct, frozen=True, eq=False):
@@ -221,7 +222,12 @@ def _locate(leased: AnyLeased, location: Location) -> None:
     engine = leased.at_work.engine
     assert isinstance(engine, LlamaCppEngine)
     engine.locate(
-        location.address, location.key, location.special, location.pid, broken=location.broken
+        location.address,
+        location.key,
+        location.special,
+        location.pid,
+        broken=location.broken,
+        switch=location.switch,
     )
 
 

@@ -2,6 +2,8 @@
 
 from xinghe.engines.protocol import (
     MOST_TEXT,
+    NOT_TO_THINK,
+    NOTHING_SAID,
     Batch,
     Engine,
     EngineAway,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xinghe.core import Constraint, Message, Picture, Thinking, Tool, ToolUse
+from xinghe.engines.llamacpp.switch import variables
 
 PIECE = 3 << 18
 """Bytes of a picture that are encoded at a time, in a millisecond: threes, so that they join."""
@@ -149,7 +150,7 @@ def wire_thinking(asked: Thinking, fields: Container[str]) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if on is not None:
         said["enable_thinking"] = on
-        said["chat_template_kwargs"] = {"enable_thinking": on, "thinking": on}
+        said |= variables(on)
         said["thinking"] = {"type": "enabled" if on else "disabled"}
     if on and budget is not None:
         said["thinking"]["budget_tokens"] = said["thinking_budget"] = budget

@@ -14,6 +14,7 @@ from xinghe.core import (
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
+    Thinking,
     ToolCallDelta,
     ToolUse,
 )
@@ -94,21 +95,25 @@ def portions(deltas: list[Delta]) -> Iterator[tuple[list[Delta], int]]:
         yield portion, size
 
 
+NOTHING_SAID, NOT_TO_THINK = Thinking(), Thinking(on=False)
+Steered = Literal["no", "switch", "fully"]
+
+
 class Abilities(msgspec.Struct, frozen=True):
     """What an engine does by itself; what it does not, the platform does around it.
 
     `constraints`: what holds it while it generates: an llguidance grammar, a JSON Schema, or
     nothing. `tools`: it calls tools. `thinks`: it may give a chain of thought, as deltas of their
-    own or between tags. `vision`: it reads pictures. `steered`: it can be told whether to think.
-    `logprobs`: it tells how likely its tokens were. `note`: what the platform tells its model
-    before all that the client says; empty for nothing.
+    own or between tags. `vision`: it reads pictures. `steered`: whether it can be told to think or
+    not, and by a `switch` alone or how much, too. `logprobs`: it tells how likely its tokens were.
+    `note`: what the platform tells its model before all that the client says; empty for nothing.
     """
 
     constraints: Literal["grammar", "schema", "none"]
     tools: bool
     thinks: bool
     vision: bool
-    steered: bool = False
+    steered: Steered = "no"
     logprobs: bool = False
     note: str = ""
 
@@ -167,12 +172,18 @@ class Engine(Protocol):
         """Whether a request sent now would be answered."""
 
     async def prepare(
-        self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
+        self,
+        messages: Sequence[Message],
+        tools: ToolUse | None = None,
+        opening: str = "",
+        *,
+        asked: Thinking = NOTHING_SAID,
     ) -> Prompt:
         """Render and count a conversation, tried again where that may help. Raises `EngineError`.
 
         `tools` only where the engine calls them by itself; the answer begins with `opening`
-        only where the engine is held to grammars.
+        only where the engine is held to grammars. `asked` is what is said of the chain of thought,
+        for an engine whose prompt tells it.
         """
 
     async def tokens(

@@ -20,6 +20,7 @@ from xinghe.core import (
     Message,
     PrefillDelta,
     Prompt,
+    Thinking,
     ToolUse,
     UsageDelta,
 )
@@ -34,6 +35,7 @@ from xinghe.engines.prompts import (
     wire_tools,
 )
 from xinghe.engines.protocol import (
+    NOTHING_SAID,
     Abilities,
     Batch,
     EngineAway,
@@ -84,7 +86,7 @@ class UpstreamEngine:
             tools=deployment.tools,
             thinks=deployment.thinks or deployment.opens_thought,
             vision=deployment.vision,
-            steered=bool(deployment.thinking_fields - {"thinking_budget"}),
+            steered="fully" if deployment.thinking_fields - {"thinking_budget"} else "no",
             logprobs=deployment.logprobs,
         )
         self._deployment = deployment
@@ -105,8 +107,14 @@ class UpstreamEngine:
         return await self._pool.ready()
 
     async def prepare(
-        self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
+        self,
+        messages: Sequence[Message],
+        tools: ToolUse | None = None,
+        opening: str = "",
+        *,
+        asked: Thinking = NOTHING_SAID,
     ) -> Prompt:
+        del asked  # the request tells it
         assert not opening, "an upstream begins its answers by itself"
         if any(message.parts for message in messages):
             messages = await self._vision.shown(messages)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from xinghe.core import Constraint, Message, Picture, Prompt, Sampling, Thinking
 from xinghe.dispatch import ChatDeployment
+from xinghe.engines import NOT_TO_THINK
 from xinghe.generation.json_check import Walker
 from xinghe.generation.search import Searcher, SearchOptions
 from xinghe.generation.tools import ToolPlan, flatten
@@ -150,7 +151,7 @@ async def first_pass(
             tools = plan_tools(messages, request.tools.use, request.tools.decision)
             read = tools.plain if thinks else tools.messages
             return Pass(
-                await request.deployment.prepare(read),
+                await request.deployment.prepare(read, asked=_asked(request, tools.constraint)),
                 read,
                 tools.sampling,
                 tools.constraint,
@@ -179,15 +180,25 @@ async def answering(
         sampling = replace(
             sampling, penalty_score=None, frequency_penalty=None, presence_penalty=None
         )
-    prompt = await request.deployment.prepare(messages, native.use if native else None)
+    use, asked = native.use if native else None, _asked(request, constraint)
+    prompt = await request.deployment.prepare(messages, use, asked=asked)
     return Pass(prompt, messages, sampling, constraint, native, structure=structure)
 
 
 async def continued(request: GenerationRequest, said: Pass, opening: str) -> Pass:
     """The same pass once more, whose answer has begun with `opening` already."""
     use = said.native.use if said.native else None
-    prompt = await request.deployment.prepare(said.messages, use, opening)
+    asked = _asked(request, said.constraint)
+    prompt = await request.deployment.prepare(said.messages, use, opening, asked=asked)
     return replace(said, prompt=prompt)
+
+
+def _asked(request: GenerationRequest, constraint: Constraint | None) -> Thinking:
+    """What the prompt says of the chain of thought: a grammar holds from the first token on, and
+    has none.
+    """
+    held = constraint is not None and request.keeps_to_grammars
+    return NOT_TO_THINK if held else request.asked
 
 
 def _with_note(messages: Sequence[Message], note: str) -> tuple[Message, ...]:

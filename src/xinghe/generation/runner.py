@@ -22,7 +22,7 @@ from xinghe.core import (
     Usage,
 )
 from xinghe.dispatch import DispatchFailed
-from xinghe.engines import Batch, portions
+from xinghe.engines import NOT_TO_THINK, Batch, portions
 from xinghe.generation.filter import OutputFilter
 from xinghe.generation.json_check import GrammarCheck, InvalidOutput, JsonUnescape, SchemaCheck
 from xinghe.generation.logprobs import Logprobs
@@ -128,7 +128,7 @@ class PassRunner(msgspec.Struct):
     ) -> str:
         """A small pass beside the answer, in no request's usage: a search's price covers it."""
         deployment = self.request.deployment
-        prompt = await deployment.prepare(messages)
+        prompt = await deployment.prepare(messages, asked=NOT_TO_THINK)
         engine_request = self._engine_request(
             prompt, Sampling(temperature=0.0), max_tokens, constraint
         )

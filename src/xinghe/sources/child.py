@@ -73,7 +73,7 @@ class Loaded:
         if not line:
             raise SourceError(self._why(await child.wait()))
         ready = msgspec.json.decode(line, type=ChildReady)
-        self._engine.locate(ready.address, key, ready.special, child.pid)
+        self._engine.locate(ready.address, key, ready.special, child.pid, switch=ready.switch)
         return self._engine
 
     async def _end(self) -> None:

@@ -132,7 +132,14 @@ class EngineProcess:
             chosen = {"threads": started.threads, "why": started.why}
             log.info("engine_ready", deployment=self._name, **chosen, adapts=started.adapts)
             self._announce(
-                EngineLocation(self._id, started.address, key, started.special, child.pid)
+                EngineLocation(
+                    self._id,
+                    started.address,
+                    key,
+                    started.special,
+                    child.pid,
+                    switch=started.switch,
+                )
             )
             self._state(chosen)
             self.ready.set()

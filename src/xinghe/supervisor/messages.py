@@ -25,7 +25,7 @@ class EngineLocation(msgspec.Struct, frozen=True, tag=True):
 
     `engine` is the id of what was wanted. `special` are the texts of its model's special tokens,
     `pid` is its process. `broken`: its last start has failed, and nobody knows whether the next one
-    will. `gone`: it is not started again.
+    will. `gone`: it is not started again. `switch`: its chat template can be told whether to think.
     """
 
     engine: str
@@ -35,6 +35,7 @@ class EngineLocation(msgspec.Struct, frozen=True, tag=True):
     pid: int = 0
     broken: bool = False
     gone: bool = False
+    switch: bool = False
 
 
 class EngineThreads(msgspec.Struct, frozen=True, tag=True):

@@ -154,7 +154,7 @@ async def _hear(system: System, control: asyncio.StreamReader, stop: Callable[[]
     while line := await control.readline():
         news = msgspec.json.decode(line, type=EngineLocation | EngineThreads)
         if isinstance(news, EngineLocation):
-            said = news.address, news.key, news.special, news.pid, news.broken
+            said = news.address, news.key, news.special, news.pid, news.broken, news.switch
             system.live.locate(news.engine, Location(*said))
         elif system.live.serves(news.engine):
             metrics.ENGINE_THREADS.labels(news.deployment).set(news.threads)

@@ -152,10 +152,13 @@ def _without_say(request: ChatRequest, own: Served) -> tuple[str, ...]:
     Its budget holds in any case: the platform cuts the thought off.
     """
     abilities = own.engine.abilities
-    if not abilities.thinks or abilities.steered or request.asked.on is None:
+    if not abilities.thinks or abilities.steered == "fully" or request.asked.on is None:
         return ()
     if request.asked.on and request.effort == 1.0:
         return ()
+    if abilities.steered == "switch":
+        effort = request.asked.on
+        return tuple(name for name in request.switches if effort and name.endswith("effort"))
     return tuple(name for name in request.switches if name != "thinking_budget")
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from xinghe.doctor.processor import capacity
 from xinghe.engines.llamacpp.steering import Steering
+from xinghe.engines.llamacpp.switch import has_switch
 from xinghe.engines.llamacpp.threads import PERIOD, Chooser, Clock
 from xinghe.orphan import die_with_parent
 from xinghe.vocabulary import Tokenizer, special_texts
@@ -55,7 +56,8 @@ class ChildSpec(msgspec.Struct, frozen=True):
 class ChildReady(msgspec.Struct, frozen=True):
     """Where it listens: always loopback. `special`: the texts of the model's special tokens.
 
-    `why` says what the number of threads rests on; it may change if it `adapts`.
+    `why` says what the number of threads rests on; it may change if it `adapts`. `switch`: the
+    model's chat template can be told whether to think.
     """
 
     address: str
@@ -63,6 +65,7 @@ class ChildReady(msgspec.Struct, frozen=True):
     special: list[str]
     why: str
     adapts: bool
+    switch: bool = False
 
 
 class ChildThreads(msgspec.Struct, frozen=True, tag=True):
@@ -135,7 +138,8 @@ def main() -> None:
     if not spec.threads:
         steering = Steering.of(server, llama.xllamacpp.__file__, chooser.threads)
     say = partial(_say, told)
-    say(ChildReady(address, chooser.threads, special, chooser.why, steering is not None))
+    adapts, switch = steering is not None, has_switch(address, spec.key)
+    say(ChildReady(address, chooser.threads, special, chooser.why, adapts, switch))
     _attend(server, spec.slots, chooser, steering, say)
     os._exit(0)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from xinghe.catalog import LlamaCppDeployment
 from xinghe.core import (
@@ -19,6 +20,7 @@ from xinghe.core import (
     Message,
     PrefillDelta,
     Prompt,
+    Thinking,
     ToolUse,
 )
 from xinghe.engines.llamacpp.admission import ContextAdmissionQueue
@@ -29,7 +31,15 @@ from xinghe.engines.llamacpp.prefill import PrefillScheduler, Work
 from xinghe.engines.llamacpp.prompts import Prompts
 from xinghe.engines.llamacpp.slots import Slot
 from xinghe.engines.llamacpp.watch import Watch
-from xinghe.engines.protocol import Abilities, Batch, EngineAway, EngineFailed, EngineUnavailable
+from xinghe.engines.protocol import (
+    NOTHING_SAID,
+    Abilities,
+    Batch,
+    EngineAway,
+    EngineFailed,
+    EngineUnavailable,
+    Steered,
+)
 from xinghe.engines.reading import telling
 from xinghe.outbound import (
     PAUSES,
@@ -88,6 +98,7 @@ class LlamaCppEngine:
             logprobs=True,
             note="" if note is None else note.alone,
         )
+        self._switch = False
         self._repeat_penalty = deployment.repeat_penalty
         self._longest = deployment.longest_wait or None
         self._address: str | None = None
@@ -114,15 +125,20 @@ class LlamaCppEngine:
         pid: int = 0,
         *,
         broken: bool = False,
+        switch: bool = False,
     ) -> None:
         """Where the child listens; `None` while there is none.
 
-        `special` are the texts of its model's special tokens, `pid` is its process. One that is
+        `special` are the texts of its model's special tokens, `pid` is its process. With a `switch`
+        its chat template can be told whether to think. One that is
         `broken` could not be started, and nobody waits for it.
         """
         self._watch.follow(pid)
         if address is not None:
             self._prompts.use(special)
+            self._switch = switch
+            steered: Steered = "switch" if switch and self.abilities.thinks else "no"
+            self.abilities = replace(self.abilities, steered=steered)
         self._address, self._key = address, key
         self._child.follow(key)
         if address is None and not broken:
@@ -141,13 +157,18 @@ class LlamaCppEngine:
             return False
 
     async def prepare(
-        self, messages: Sequence[Message], tools: ToolUse | None = None, opening: str = ""
+        self,
+        messages: Sequence[Message],
+        tools: ToolUse | None = None,
+        opening: str = "",
+        *,
+        asked: Thinking = NOTHING_SAID,
     ) -> Prompt:
         messages = await self._prompts.shown(messages)
         for one in tries(PAUSES, EngineUnavailable, _unavailable):
             async with one:
                 await self._wait_for_child()
-                return await self._prompts.noted(messages, opening)
+                return await self._prompts.noted(messages, opening, self._on(messages, asked))
         raise AssertionError("unreachable")
 
     async def tokens(
@@ -158,9 +179,21 @@ class LlamaCppEngine:
                 await self._wait_for_child()
                 if isinstance(asked, str):
                     return await self._prompts.tokens(asked, framed=framed)
-                found: Any = (await self._prompts.render(asked)).payload
+                on = self._on(asked, NOTHING_SAID)
+                found: Any = (await self._prompts.render(asked, "", on)).payload
                 return found if isinstance(found, list) else None
         raise AssertionError("unreachable")
+
+    def _on(self, messages: Sequence[Message], asked: Thinking) -> bool | None:
+        """What its template is told; nothing where it does not listen.
+
+        A model that thinks by itself is to, unless it is asked not to, or goes on with an answer
+        that was begun: left to itself, llama.cpp guesses by the template's tags. Any other is not.
+        """
+        if not self._switch:
+            return None
+        begun = bool(messages) and messages[-1].role == "assistant"
+        return self.abilities.thinks and asked.on is not False and not begun
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
         for one in tries(PAUSES, EngineUnavailable, _unavailable):

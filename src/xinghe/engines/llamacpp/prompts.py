@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from xinghe.core import Message, Prompt, ToolCall
 from xinghe.engines.llamacpp.note import Note, has_system
+from xinghe.engines.llamacpp.switch import variables
 from xinghe.engines.prompts import base64_of, wire_messages
 from xinghe.engines.vision import Vision
 from xinghe.pictures import pictures_in
@@ -74,17 +75,24 @@ class Prompts:
         """The conversation with its pictures as the engine can decode them."""
         return messages if self._vision is None else await self._vision.shown(messages)
 
-    async def noted(self, messages: Sequence[Message], opening: str) -> Prompt:
+    async def noted(
+        self, messages: Sequence[Message], opening: str, on: bool | None = None
+    ) -> Prompt:
         """The prompt of a conversation that was `shown`, behind the note if there is one."""
         if self.note is None:
-            return await self.render(messages, opening)
+            return await self.render(messages, opening, on)
         ours = await self._tokens_of(self.note, followed=has_system(messages))
-        prompt = await self.render(self.note.put_before(messages), opening)
+        prompt = await self.render(self.note.put_before(messages), opening, on)
         length = max(1, prompt.tokens - ours)
         return replace(prompt, tokens=length, bound=length, ours=prompt.tokens - length)
 
-    async def render(self, messages: Sequence[Message], opening: str = "") -> Prompt:
-        """The prompt of a conversation that was `shown`, with the beginning of its answer."""
+    async def render(
+        self, messages: Sequence[Message], opening: str = "", on: bool | None = None
+    ) -> Prompt:
+        """The prompt of a conversation that was `shown`, with the beginning of its answer.
+
+        `on` is what the template is told of thinking, if anything.
+        """
         specials = await self._specials()
         pictures = pictures_in(messages)
         # A prompt with pictures cannot be handed over as tokens, so its texts are spelled.
@@ -92,7 +100,7 @@ class Prompts:
         messages = _with_one_end(messages)
         if any(_suspicious(message, specials.suspects) for message in messages):
             messages = [_with_texts(message, change) for message in messages]
-        body = {"messages": await wire_messages(_known(messages))}
+        body = {"messages": await wire_messages(_known(messages)), **variables(on)}
         rendered = await self._ask("/apply-template", body, Rendered)
         text = rendered.prompt + _with_opening(opening, change)
         payload: object
