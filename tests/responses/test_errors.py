@@ -86,13 +86,13 @@ def test_other_refusals(api: Api, books: Books) -> None:
 def test_unknown_fields_pass_and_are_told(api: Api) -> None:
     reply = create(
         api, Script(), client_metadata={"a": 1}, truncation="auto", text={"verbosity": "low"},
-        include=["reasoning.encrypted_content"], prompt_cache_key="k",
+        include=["message.input_image.image_url"], prompt_cache_key="k",
     )  # fmt: skip
     assert reply.status == 200
     told = set(reply.headers["x-ignored-parameters"].split(", "))
     assert told == {
         "client_metadata", "truncation", "text.verbosity", "prompt_cache_key",
-        "include%3Dreasoning.encrypted_content",
+        "include%3Dmessage.input_image.image_url",
     }  # fmt: skip
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 
+import pytest
+
 from tests.api.test_pictures import plain
 from tests.kit.api import Api
 from tests.kit.expect import malformed, refused
@@ -64,6 +66,33 @@ def test_a_thought_is_taken_back(api: Api, upstream: Upstream) -> None:
     said = upstream.received(after).body["messages"][1]
     assert said["content"] == "好"
     assert said["reasoning_content"] == "想想"
+
+
+def test_a_thought_that_is_carried_is_taken_back(api: Api, upstream: Upstream) -> None:
+    more = {"model": ABLE, "include": ["reasoning.encrypted_content"]}
+    reply = create(api, thinking(), **more)
+    assert "x-ignored-parameters" not in reply.headers
+    thought, message = reply.json["output"]
+    seen = stream(api, thinking(), reasoning={"summary": "auto"}, **more)
+    again = seen.last["output"][0]["encrypted_content"]
+    assert again == thought["encrypted_content"] != ""
+    after = Script()
+    bare = {"type": "reasoning", "id": thought["id"], "summary": [], "encrypted_content": again}
+    items = [*asking(Script()), bare, message, *asking(after)]
+    assert create(api, None, input=items, **more).status == 200
+    assert upstream.received(after).body["messages"][1]["reasoning_content"] == "想想"
+
+
+@pytest.mark.parametrize("content", ["gAAAAA", "xinghe.***", "xinghe./w==", ""])
+def test_a_thought_of_another_provider_is_passed_over(
+    api: Api, upstream: Upstream, content: str
+) -> None:
+    after = Script()
+    other = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": content}
+    said = {"role": "assistant", "content": "好"}
+    items = [*asking(Script()), other, said, *asking(after)]
+    assert create(api, model=ABLE, input=items).status == 200
+    assert "reasoning_content" not in upstream.received(after).body["messages"][1]
 
 
 def test_effort(api: Api) -> None:

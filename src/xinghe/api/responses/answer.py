@@ -80,7 +80,8 @@ class ReasoningItem(msgspec.Struct, tag="reasoning"):
     status: Status
     summary: list[SummaryShown]
     content: list[ThoughtShown] | UnsetType = UNSET
-    encrypted_content: None = None
+    encrypted_content: str | None = None
+    """The thought once more, where the request includes it; see `carried`."""
 
 
 class SearchItem(msgspec.Struct, tag="web_search_call"):

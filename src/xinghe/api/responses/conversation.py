@@ -15,6 +15,7 @@ from xinghe.api.chat.capabilities import forbid
 from xinghe.api.chat.messages import PAUSE, unloaded
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import shown
+from xinghe.api.responses.carried import thought_in
 from xinghe.api.responses.items import InputFile, InputImage, Item, Part, RefusalText
 from xinghe.api.responses.schema import invalid
 from xinghe.api.responses.tools import flat_name
@@ -195,4 +196,4 @@ def thought_of(item: Item) -> str:
     content = item.content
     texts = content if isinstance(content, list) and content else item.summary or []
     said = [content] if isinstance(content, str) else [getattr(each, "text", "") for each in texts]
-    return "\n".join(filter(None, said))
+    return "\n".join(filter(None, said)) or thought_in(item.encrypted_content or "")

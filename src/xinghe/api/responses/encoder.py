@@ -22,6 +22,7 @@ from xinghe.api.responses.answer import (
     Status,
     TextShown,
 )
+from xinghe.api.responses.carried import ENCRYPTED
 from xinghe.api.responses.errors import NAMES
 from xinghe.api.responses.events import (
     Numbered,
@@ -96,7 +97,7 @@ class ResponseEncoder:
                 case ToolCallDelta():
                     events += self._called(delta)
                 case SearchingDelta(query):
-                    shows = SOURCES in (self._asked.body.include or ())
+                    shows = self._includes(SOURCES)
                     events += self._begin(OpenSearch(*self._next("ws"), query, shows))
                 case SourcesDelta(sources):
                     self._sources = sources
@@ -164,9 +165,13 @@ class ResponseEncoder:
         if not isinstance(self._open, OpenReasoning):
             reasoning = self._asked.body.reasoning or Reasoning()
             summary = reasoning.summary is not None
-            yield from self._begin(OpenReasoning(*self._next("rs"), summary))
+            carries = self._includes(ENCRYPTED)
+            yield from self._begin(OpenReasoning(*self._next("rs"), summary, carries))
         assert isinstance(self._open, OpenReasoning)
         yield self._open.add(text)
+
+    def _includes(self, name: str) -> bool:
+        return name in (self._asked.body.include or ())
 
     def _called(self, delta: ToolCallDelta) -> Iterable[bytes]:
         call = self._calls.get(delta.index)

@@ -24,6 +24,7 @@ from xinghe.api.responses.answer import (
     ThoughtShown,
     UrlCitation,
 )
+from xinghe.api.responses.carried import carried
 from xinghe.api.responses.tools import Called
 from xinghe.core import Source, TokenLogprob
 from xinghe.generation.search import WRITTEN
@@ -98,12 +99,16 @@ class OpenSearch(msgspec.Struct):
 
 
 class OpenReasoning(msgspec.Struct):
-    """A chain of thought that is being thought, shown as a `summary` or as it is."""
+    """A chain of thought that is being thought, shown as a `summary` or as it is.
+
+    The client is given it once more where it `carries` it to its next request.
+    """
 
     events: Numbered
     at: int
     id: str
     summary: bool
+    carries: bool
     pieces: list[str] = []
     frame: bytes = b""
 
@@ -122,9 +127,10 @@ class OpenReasoning(msgspec.Struct):
 
     def item(self, status: Status) -> ReasoningItem:
         text = "".join(self.pieces)
+        again = carried(text) if self.carries else None
         if self.summary:
-            return ReasoningItem(self.id, status, [SummaryShown(text)])
-        return ReasoningItem(self.id, status, [], [ThoughtShown(text)])
+            return ReasoningItem(self.id, status, [SummaryShown(text)], encrypted_content=again)
+        return ReasoningItem(self.id, status, [], [ThoughtShown(text)], again)
 
     def close(self, status: Status) -> bytes:
         text = "".join(self.pieces)

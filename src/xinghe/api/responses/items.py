@@ -103,6 +103,7 @@ class Item(msgspec.Struct, omit_defaults=True):
     input: str | None = None
     output: Texts | None = None
     summary: list[Part] | None = None
+    encrypted_content: str | None = None
 
     @property
     def kind(self) -> str:

@@ -9,6 +9,7 @@ from xinghe.api.chat.request import ChatRequest, Fields, Format, functions_text,
 from xinghe.api.chat.thinking import bounded
 from xinghe.api.dialect import Dialect
 from xinghe.api.errors import refuse
+from xinghe.api.responses.carried import ENCRYPTED
 from xinghe.api.responses.conversation import Conversation
 from xinghe.api.responses.items import Item
 from xinghe.api.responses.schema import (
@@ -33,7 +34,7 @@ NO_EFFECT = ("max_tool_calls", "truncation", "prompt_cache_key", "service_tier")
 """Known, and of no consequence."""
 SOURCES = "web_search_call.action.sources"
 LOGPROBS = "message.output_text.logprobs"
-INCLUDED = frozenset({SOURCES, LOGPROBS})
+INCLUDED = frozenset({SOURCES, ENCRYPTED, LOGPROBS})
 """What `include` may name to some effect."""
 
 
