@@ -15,7 +15,7 @@ from tests.kit.script import Script, Wire
 def test_text(api: Api, books: Books) -> None:
     script = Script(prompt_tokens=12, cached_tokens=5)
     message = both(api, messages=script.messages)
-    assert message["content"] == [{"type": "text", "text": "你好。"}]
+    assert message["content"] == [{"type": "text", "text": "你好。", "citations": []}]
     assert (message["stop_reason"], message["stop_sequence"]) == ("end_turn", None)
     assert message["model"] == CHAT
     assert message["usage"] == {

@@ -127,6 +127,6 @@ def test_citations_stand_on_the_text_that_they_are_for() -> None:
 def test_a_call_that_is_cut_off_is_none(reason: FinishReason) -> None:
     """Its arguments are no JSON; a stream has told as much of it as there was."""
     said = [TextDelta("好"), *call(0, ["北"]), *call(1, ["京"])[:-1], FinishDelta(reason)]
-    first = {"type": "text", "text": "好"}, ("tool_use", "call_0", {"x": "北"})
+    first = {"type": "text", "text": "好", "citations": []}, ("tool_use", "call_0", {"x": "北"})
     text, *calls = whole([said], Usage())["content"]
     assert (text, *((each["type"], each["id"], each["input"]) for each in calls)) == first

@@ -34,6 +34,7 @@ def test_a_thought_comes_before_the_answer(api: Api) -> None:
     assert thought["type"] == "reasoning"
     assert thought["summary"] == []
     assert thought["content"] == [{"type": "reasoning_text", "text": "想想"}]
+    assert "encrypted_content" not in thought
     assert message["content"][0]["text"] == "好"
     seen = stream(api, thinking(), model=ABLE)
     deltas = seen.of("response.reasoning_text.delta")

@@ -32,11 +32,11 @@ class Citation(msgspec.Struct, tag="web_search_result_location"):
 
 
 class TextBlock(msgspec.Struct, tag="text"):
-    """What is said; `citations` are the sources that it names, absent where there are none."""
+    """What is said; `citations` are the sources that it names."""
 
     text: str
-    # Never null: Vercel's client refuses the whole answer then.
-    citations: list[Citation] | UnsetType = UNSET
+    # Anthropic's schema requires the list, and Vercel's client refuses the whole answer at a null.
+    citations: list[Citation] = []
 
 
 class ThinkingBlock(msgspec.Struct, tag="thinking"):

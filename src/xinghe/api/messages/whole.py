@@ -62,7 +62,7 @@ class _Blocks:
     def cite(self, source: Source) -> None:
         block = self.content[-1]
         assert isinstance(block, TextBlock)
-        block.citations = [*(block.citations or ()), Citation(source.url, source.title)]
+        block.citations = [*block.citations, Citation(source.url, source.title)]
 
     def end(self) -> None:
         said = "".join(self._pieces)

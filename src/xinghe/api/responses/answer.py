@@ -80,7 +80,7 @@ class ReasoningItem(msgspec.Struct, tag="reasoning"):
     status: Status
     summary: list[SummaryShown]
     content: list[ThoughtShown] | UnsetType = UNSET
-    encrypted_content: str | None = None
+    encrypted_content: str | UnsetType = UNSET
     """The thought once more, where the request includes it; see `carried`."""
 
 

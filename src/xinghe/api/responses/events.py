@@ -127,7 +127,7 @@ class OpenReasoning(msgspec.Struct):
 
     def item(self, status: Status) -> ReasoningItem:
         text = "".join(self.pieces)
-        again = carried(text) if self.carries else None
+        again = carried(text) if self.carries else UNSET
         if self.summary:
             return ReasoningItem(self.id, status, [SummaryShown(text)], encrypted_content=again)
         return ReasoningItem(self.id, status, [], [ThoughtShown(text)], again)
