@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 CLIENTS := openai anthropic
 # Which `make test-all` alone tries.
-MORE    := litellm instructor others
+MORE    := litellm instructor others aider
 # Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together; those
 # that take longest come first (tests/conftest.py), so that no worker ends alone.
 WORKERS := -n 3 --dist loadfile --no-loadscope-reorder

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -56,6 +58,23 @@ def ask(tasks: dict[str, Task]) -> Ask:
         return execute(command, ROOT, tasks)
 
     return lambda client, program, mount: reports(client, program)[mount]
+
+
+@contextmanager
+def node_packages(folder: Path, *packages: str) -> Iterator[Path]:
+    """Packages of npm in a folder, while they are used, and where their programs stand.
+
+    They go at the end, as some take hundreds of megabytes. Skips the test where there is no npm.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not on PATH")
+    install = [npm, "install", "--no-save", "--no-audit", "--no-fund", *packages]
+    try:
+        subprocess.run(install, cwd=folder, check=True, capture_output=True, timeout=300)
+        yield folder / "node_modules/.bin"
+    finally:
+        shutil.rmtree(folder / "node_modules", ignore_errors=True)
 
 
 def execute(command: list[str], folder: Path, tasks: Mapping[str, Task]) -> dict[str, Any]:

@@ -1,16 +1,15 @@
-"""Agents that speak `/v1/responses`, unmodified: openai-agents calls a tool, codex edits a file."""
+"""Agents at `/v1`, unmodified: frameworks call a tool, codex edits a file."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import ROOT
+from tests.clients.conftest import ROOT, node_packages
 from tests.clients.connected import command, settings
 from tests.kit.api import STRICT
 from tests.kit.books import Books
@@ -22,6 +21,11 @@ from tests.kit.upstream import Upstream
 
 pytestmark = pytest.mark.slow
 
+FRAMEWORKS = [
+    ("openai", "openai_agents"),
+    *(("openai", f"pydantic_ai_agent {kind}") for kind in ("responses", "chat")),
+    *(("others", f"agent_framework_agent {kind}") for kind in ("responses", "chat")),
+]
 CODEX = "@openai/codex@0.171.0"
 UNASKED = ["-c", 'approval_policy="never"', "-c", 'sandbox_mode="danger-full-access"']
 """Nobody is there to be asked."""
@@ -38,9 +42,12 @@ def story(tool: str, **arguments: str) -> Script:
     )
 
 
-def test_openai_agents(server: Server, token: str, books: Books) -> None:
-    python = ROOT / ".venv-clients/openai/bin/python"
-    assert python.exists(), f"{python} is missing: `make clients` installs it"
+@pytest.mark.parametrize(("client", "program"), FRAMEWORKS)
+def test_a_framework_calls_a_tool(
+    server: Server, token: str, books: Books, client: str, program: str
+) -> None:
+    python = ROOT / ".venv-clients" / client / "bin/python"
+    assert python.exists(), f"{python} is missing: `make clients more-clients` installs it"
     task = {
         "base_url": server.url + STRICT,
         "key": token,
@@ -48,9 +55,9 @@ def test_openai_agents(server: Server, token: str, books: Books) -> None:
         "whole": story("weather", city="西安").prompt,
         "stream": story("weather", city="成都").prompt,
     }
-    command = [str(python), "-m", "tests.clients.programs.openai_agents"]
+    asked = [str(python), "-m", *f"tests.clients.programs.{program}".split()]
     result = subprocess.run(
-        command, input=json.dumps(task), capture_output=True, text=True, cwd=ROOT,
+        asked, input=json.dumps(task), capture_output=True, text=True, cwd=ROOT,
         env=environment({}), timeout=120, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
@@ -65,11 +72,6 @@ def test_openai_agents(server: Server, token: str, books: Books) -> None:
 def test_codex(
     server: Server, token: str, upstream: Upstream, books: Books, tmp_path: Path
 ) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not on PATH")
-    install = [npm, "install", "--no-save", "--no-audit", "--no-fund", CODEX]
-    subprocess.run(install, cwd=tmp_path, check=True, capture_output=True, timeout=300)
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     work.mkdir()
@@ -78,12 +80,13 @@ def test_codex(
     (work / "notes.txt").write_text("old\n", "utf-8")
     script = story("exec_command", cmd="echo new > notes.txt")
     options = ["exec", *UNASKED, "--skip-git-repo-check", "--json", script.prompt]
-    path = f"{tmp_path}/node_modules/.bin{os.pathsep}{os.environ['PATH']}"
-    result = subprocess.run(
-        command(start, *options), cwd=work, stdin=subprocess.DEVNULL,
-        env=environment({"CODEX_HOME": str(home), "PATH": path}), capture_output=True,
-        text=True, timeout=120, check=False,
-    )  # fmt: skip
+    with node_packages(tmp_path, CODEX) as programs:
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        result = subprocess.run(
+            command(start, *options), cwd=work, stdin=subprocess.DEVNULL,
+            env=environment({"CODEX_HOME": str(home), "PATH": path}), capture_output=True,
+            text=True, timeout=120, check=False,
+        )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     assert (work / "notes.txt").read_text("utf-8") == "new\n"
     events = [json.loads(line) for line in result.stdout.splitlines()]

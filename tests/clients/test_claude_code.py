@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.clients.conftest import node_packages
 from tests.clients.connected import command, settings
 from tests.conftest import QUICK
 from tests.kit.books import Books
@@ -35,15 +35,10 @@ deployment = "scripted"
 
 
 @pytest.fixture(scope="module")
-def claude(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program; its package is 235 MB."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are not on PATH")
-    folder = tmp_path_factory.mktemp("claude")
-    install = [npm, "install", "--no-save", "--no-audit", "--no-fund", PACKAGE]
-    subprocess.run(install, cwd=folder, check=True, capture_output=True, timeout=300)
-    return folder / "node_modules/.bin/claude"
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the program stands; its package is 235 MB."""
+    with node_packages(tmp_path_factory.mktemp("claude"), PACKAGE) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -54,7 +49,9 @@ def server(upstream: Upstream, tmp_path: Path) -> Iterator[Server]:
         Books(running).settled()
 
 
-def test_it_edits_a_file(claude: Path, server: Server, upstream: Upstream, tmp_path: Path) -> None:
+def test_it_edits_a_file(
+    programs: Path, server: Server, upstream: Upstream, tmp_path: Path
+) -> None:
     work, home = tmp_path / "work", tmp_path / "home"
     work.mkdir()
     home.mkdir()
@@ -69,7 +66,7 @@ def test_it_edits_a_file(claude: Path, server: Server, upstream: Upstream, tmp_p
             Script(["改好了。"]),
         ],
     )
-    told = {"HOME": str(home), "PATH": f"{claude.parent}{os.pathsep}{os.environ['PATH']}"}
+    told = {"HOME": str(home), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     options = ["-p", script.prompt, "--output-format", "json", "--allowedTools", "Read,Edit"]
     (part,) = settings(server, "claude-code", server.token(), "coder")
     result = subprocess.run(

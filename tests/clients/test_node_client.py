@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from typing import Any
 
 import pytest
 
-from tests.clients.conftest import QUESTIONS, ROOT, SCRIPT, execute
+from tests.clients.conftest import QUESTIONS, ROOT, SCRIPT, execute, node_packages
 from tests.clients.programs.task import Task
 
 pytestmark = pytest.mark.slow
@@ -19,14 +18,10 @@ PROGRAM = ROOT / "tests/clients/programs/openai_node.mjs"
 @pytest.fixture(scope="module")
 def reports(tasks: dict[str, Task], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the program reports at each mount, with the package as npm has it today."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are not on PATH")
     folder = tmp_path_factory.mktemp("node")
     shutil.copy(PROGRAM, folder)
-    install = [npm, "install", "--no-save", "--no-audit", "--no-fund", "openai@latest"]
-    subprocess.run(install, cwd=folder, check=True, capture_output=True, timeout=120)
-    return execute([node, PROGRAM.name], folder, tasks)
+    with node_packages(folder, "openai@latest"):
+        return execute(["node", PROGRAM.name], folder, tasks)
 
 
 def test_conversation(reports: dict[str, Any]) -> None:

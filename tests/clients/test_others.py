@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import ROOT
+from tests.clients.conftest import ROOT, node_packages
 from tests.kit.command import environment
 from tests.kit.models import CHAT
 from tests.kit.script import Script
@@ -55,13 +55,9 @@ def test_python_clients(server: Server, token: str) -> None:
 
 
 def test_vercels_ai(server: Server, token: str, tmp_path: Path) -> None:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are not on PATH")
     shutil.copy(NODE, tmp_path)
-    install = [npm, "install", "--no-save", "--no-audit", "--no-fund", *PACKAGES]
-    subprocess.run(install, cwd=tmp_path, check=True, capture_output=True, timeout=240)
-    found = report([node, NODE.name], tmp_path, server, token)
+    with node_packages(tmp_path, *PACKAGES):
+        found = report(["node", NODE.name], tmp_path, server, token)
     assert found.pop("embeddings") == [DIMENSIONS] * len(TEXTS)
     each = {"text": SAID, "tokens": 3, "streamed": SAID, "finish": "stop"}
     assert found == {"openai": each, "compatible": each, "anthropic": each}
