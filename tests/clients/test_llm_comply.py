@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients.conftest import ROOT
-from tests.conftest import UNINDEXED
+from tests.conftest import QUICK
 from tests.kit.books import Books
 from tests.kit.command import environment
 from tests.kit.server import Server
@@ -50,7 +50,7 @@ NAMED_AS_OPENAI_DOES = {
 def url(small_weights: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The base URL and a token of a service of its own."""
     data = tmp_path_factory.mktemp("comply")
-    with Server(data, "--model", small_weights, models=MODELS, settings=UNINDEXED) as running:
+    with Server(data, "--model", small_weights, models=MODELS, settings=QUICK) as running:
         yield f"{running.url}/v1", running.token()
         Books(running).settled()
 
