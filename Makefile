@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test suite test-all soak attack faults clients more-clients routers images lint types imports format metrics bench lock audit clean console-assets screenshots
+.PHONY: help run test suite test-all soak attack faults clients more-clients routers images peers lint types imports format metrics bench lock audit clean console-assets screenshots
 
 # Whoever forbids Python to keep what it compiles would have every process compile all of it anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -73,7 +73,10 @@ metrics: $(VENV)/.dev  ## how far a request runs through the code, and how much 
 	@$(BIN)/python -m bench.house $(ARGS)
 
 bench: $(VENV)/.dev  ## side-by-side measurements, printed as ratios
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(filter peers,$(MAKECMDGOALS)) $(ARGS)
+
+peers:  # as in `make bench peers`
+	@:
 
 lock: $(VENV)/.dev  ## resolve the dependencies anew into the lock files
 	$(BIN)/uv pip compile -q --universal --generate-hashes --group build pyproject.toml -o requirements.lock --custom-compile-command "make lock"

@@ -7,9 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import cost, database, edge, embedding, engine, fair, reasoning, tools
+from bench import cost, database, edge, embedding, engine, fair, peers, reasoning, tools
 
 BENCHES = {
+    "peers": peers.run,
     "edge": edge.run,
     "cost": cost.run,
     "database": database.run,
