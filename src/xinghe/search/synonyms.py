@@ -23,12 +23,16 @@ MOST = 12
 
 
 def ways(query: str) -> list[str]:
-    """The query, and the same in other words."""
-    found = dict.fromkeys([query])
+    """The query, and the same in other words; with words of many groups, not in all of them."""
+    found = [query]
     for group in GROUPS:
         for each in [*found]:
-            found.update(dict.fromkeys(_reworded(each, group)))
-    return [*found][:MOST]
+            for other in _reworded(each, group):
+                if len(found) == MOST:
+                    return found
+                if other not in found:
+                    found.append(other)
+    return found
 
 
 def _reworded(query: str, group: tuple[str, ...]) -> Iterator[str]:
