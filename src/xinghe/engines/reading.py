@@ -9,26 +9,31 @@ Expected = Callable[[], float]
 
 
 class Reading:
-    """What becomes of one request meanwhile: `doing` what, and for how long."""
+    """What becomes of one request meanwhile: `doing` what, and for how long.
+
+    Several answers are made at a time, and each tells of itself: the last that began is told.
+    """
 
     def __init__(self) -> None:
-        self.doing = ""
-        self._expected: list[Expected] = []
+        self._told: list[tuple[str, Expected]] = []
+
+    @property
+    def doing(self) -> str:
+        return self._told[-1][0] if self._told else ""
 
     @property
     def expected(self) -> float:
-        return self._expected[-1]() if self._expected else 0.0
+        return self._told[-1][1]() if self._told else 0.0
 
     @contextmanager
     def told(self, doing: str, expected: Expected) -> Iterator[None]:
         """Within it, that is what it does."""
-        before, self.doing = self.doing, doing
-        self._expected.append(expected)
+        one = doing, expected
+        self._told.append(one)
         try:
             yield
         finally:
-            self.doing = before
-            self._expected.remove(expected)
+            self._told.remove(one)
 
 
 READING: ContextVar[Reading | None] = ContextVar("reading", default=None)
