@@ -21,10 +21,11 @@ from xinghe.core import (
     FinishReason,
     Message,
     PrefillDelta,
+    Prompt,
     Sampling,
     TextDelta,
 )
-from xinghe.dispatch import Away, ChatDeployment, DispatchFailed
+from xinghe.dispatch import Away, ChatDeployment, DispatchFailed, TooLong
 from xinghe.engines import Batch, EngineAway
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
 from xinghe.engines.upstream import UpstreamEngine
@@ -214,3 +215,33 @@ async def test_ready_says_which() -> None:
         assert [await each.ready() for each in (nowhere, away, down)] == [False, False, False]
         await nowhere.aclose()
         await away.aclose()
+
+
+class Listening(LlamaCppEngine):
+    """Hears what it is asked, and says nothing."""
+
+    heard: EngineRequest | None = None
+
+    async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
+        self.heard = request
+        for nothing in list[Batch]():
+            yield nothing
+
+
+async def test_an_answer_has_what_the_context_leaves() -> None:
+    """What is read out of small pictures is longer than they count."""
+    spec = LlamaCppDeployment(slots=1, context=1024)
+    engine = Listening("embedded/small", spec)
+    deployment = ChatDeployment("embedded", spec, engine)
+
+    async def given(prompt: Prompt) -> int:
+        request = EngineRequest("as-0123456789", prompt, Sampling(), 500)
+        async with aclosing(deployment.run(request)) as batches:
+            assert [batch async for batch in batches] == []
+        assert engine.heard is not None
+        return engine.heard.max_tokens
+
+    assert await given(Prompt(300, 300, exact=True)) == 500
+    assert await given(Prompt(900, 900, exact=True, ours=100)) == 24
+    with pytest.raises(TooLong):
+        await given(Prompt(900, 900, exact=True, ours=124))

@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 
 import structlog
+from msgspec.structs import replace
 
-from xinghe.catalog import AnyDeployment
+from xinghe.catalog import AnyDeployment, LlamaCppDeployment
 from xinghe.core import Busy, EngineRequest, Message, Prompt, Thinking, ToolUse
 from xinghe.engines import (
     NOTHING_SAID,
@@ -101,6 +102,7 @@ class ChatDeployment:
         Raises `Busy`, `Preempted`, `TooLong`, `DispatchFailed`. Closing the generator
         cancels the work.
         """
+        request = self._cut_to_fit(request)
         admission, prompt = self.engine.admission, request.prompt
         tokens = prompt.bound + prompt.ours + request.max_tokens
         if request.preemptible and not admission.has_room(tokens):
@@ -131,6 +133,19 @@ class ChatDeployment:
             raise TooLong(request.prompt.tokens, self.spec.context) from error
         except EngineFailed as error:
             raise self._failed(error) from error
+
+    def _cut_to_fit(self, request: EngineRequest) -> EngineRequest:
+        """With an answer that the context has room for. Raises `TooLong` where it has none.
+
+        What is read out of a picture may be longer than the picture counts.
+        """
+        if not isinstance(self.spec, LlamaCppDeployment):
+            return request
+        prompt = request.prompt
+        room = self.spec.context - prompt.bound - prompt.ours
+        if room < 1:
+            raise TooLong(prompt.tokens, self.spec.context)
+        return replace(request, max_tokens=min(request.max_tokens, room))
 
     def _away(self, error: EngineAway) -> Away:
         log.warning("engine_away", deployment=self.name, error=str(error))
