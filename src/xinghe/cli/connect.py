@@ -11,13 +11,12 @@ import click
 
 from xinghe.accounts import DEFAULT_MEMBER, Members, Tokens
 from xinghe.accounts.principal import TOKEN
-from xinghe.catalog import Catalog, CatalogError, Kind, effective
+from xinghe.catalog import BUILT_IN, Catalog, CatalogError, Kind, effective
 from xinghe.cli.common import MEMBER, actor, data_option, json_option, run_in, show
 from xinghe.cli.language import is_chinese
 from xinghe.cli.model_list import applied
 from xinghe.cli.service import running
 from xinghe.clients import (
-    BUILT_IN,
     CLIENTS,
     PLACEHOLDER,
     Client,

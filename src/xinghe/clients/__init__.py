@@ -4,11 +4,10 @@
 the tests, which run the settings that they can run.
 """
 
-from xinghe.clients.client import BUILT_IN, CLIENTS, PLACEHOLDER, Client, Part, Values, find
+from xinghe.clients.client import CLIENTS, PLACEHOLDER, Client, Part, Values, find
 from xinghe.clients.filling import Filled, filled, notes
 
 __all__ = [
-    "BUILT_IN",
     "CLIENTS",
     "PLACEHOLDER",
     "Client",

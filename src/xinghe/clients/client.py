@@ -11,12 +11,8 @@ import msgspec
 
 Form = Literal["bash", "toml", "json", "python", "fields"]
 """In what its settings are written; `fields` are those of a page that people fill in."""
-
-
 PLACEHOLDER = "xh-…"
 """Where the access token belongs."""
-BUILT_IN = "embedded"
-"""The deployment of the model that comes with the program."""
 
 
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -157,8 +157,9 @@ def _without_say(request: ChatRequest, own: Served) -> tuple[str, ...]:
     if request.asked.on and request.effort == 1.0:
         return ()
     if abilities.steered == "switch":
-        effort = request.asked.on
-        return tuple(name for name in request.switches if effort and name.endswith("effort"))
+        if not request.asked.on:
+            return ()
+        return tuple(name for name in request.switches if name.endswith("effort"))
     return tuple(name for name in request.switches if name != "thinking_budget")
 
 

@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from xinghe.admin.tokens import TokenList, TokenView
 from xinghe.api.models import ChatLimits, Model, ModelList
+from xinghe.catalog import BUILT_IN
 from xinghe.clients import (
-    BUILT_IN,
     CLIENTS,
     PLACEHOLDER,
     Client,
