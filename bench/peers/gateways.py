@@ -84,8 +84,12 @@ def yardstick(folder: Path, upstream: int) -> Iterator[Gateway]:
 
 @contextmanager
 def xinghe(folder: Path, upstream: int) -> Iterator[Gateway]:
-    """Everything on: tokens, limits, moderation, books, metrics, logs."""
-    with Server(folder / "xinghe", models=CATALOG.format(port=upstream)) as server:
+    """Everything on: tokens, limits, moderation, books, metrics, logs.
+
+    Whole answers are asked whole, as the others do.
+    """
+    models = CATALOG.format(port=upstream).replace("slots =", "whole = true\nslots =")
+    with Server(folder / "xinghe", models=models) as server:
         port = int(server.url.rpartition(":")[2])
         yield Gateway("**Xinghe**", server.pid, port, CHAT, server.token())
 

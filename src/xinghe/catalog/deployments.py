@@ -101,6 +101,9 @@ class UpstreamDeployment(
     """Whether it tells how likely its tokens were."""
     stream_options: bool = True
     """Whether it is asked for its usage."""
+    whole: bool = False
+    """Whether what its client wants whole is asked of it whole, and not as a stream: then it is not
+    known how much was made for a client that leaves."""
     sampling: frozenset[Drawn] = frozenset(get_args(Drawn))
     """The sampling fields that it takes; the others have no effect."""
     extra: dict[str, Any] = {}

@@ -74,7 +74,9 @@ MORE_TIMEOUT = 60.0
 
 
 class UpstreamEngine:
-    """Calls `POST <url>/chat/completions` as a stream, whatever the client asked for."""
+    """Calls `POST <url>/chat/completions`: as a stream, whatever the client asked for, unless the
+    deployment says `whole`.
+    """
 
     def __init__(
         self, name: str, deployment: UpstreamDeployment, before: UpstreamEngine | None = None
@@ -147,7 +149,8 @@ class UpstreamEngine:
         return None  # each server has a form of its own for that, most have none
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Batch]:
-        body = self._body(request)
+        whole = request.whole and self._deployment.whole
+        body = self._body(request, whole=whole)
         head = head_of(body) if self._pool.several else None
         prefilled = begun = False
         try:
@@ -157,6 +160,12 @@ class UpstreamEngine:
             for attempt in self._pool.attempts(head, tokens, pauses):
                 attempt.unseen = request.whole
                 async with attempt:
+                    if whole:
+                        attempt.untimed()
+                        if not prefilled:
+                            # Nothing of it comes before its end: who leaves owes the prompt.
+                            prefilled = True
+                            yield Batch(time.perf_counter(), [PrefillDelta()])
                     with await attempt.call("POST", "/chat/completions", body) as answer:
                         if not prefilled:
                             prefilled = True
@@ -222,13 +231,15 @@ class UpstreamEngine:
         await self._vision.aclose()
         await self._pool.aclose()
 
-    def _body(self, request: EngineRequest) -> dict[str, Any]:
+    def _body(self, request: EngineRequest, *, whole: bool) -> dict[str, Any]:
         deployment, sampling = self._deployment, request.sampling
         drawn = msgspec.structs.asdict(sampling)
         drawn[PENALTY] = deployment.repeat_penalty * (drawn.pop("penalty_score") or 1.0)
         if drawn[PENALTY] == 1.0:
             del drawn[PENALTY]
-        body: dict[str, Any] = {"model": deployment.model, "stream": True}
+        body: dict[str, Any] = {"model": deployment.model}
+        if not whole:
+            body["stream"] = True
         body |= {
             name: value
             for name, value in drawn.items()
@@ -236,7 +247,7 @@ class UpstreamEngine:
         }
         if deployment.length_field != "none":
             body[deployment.length_field] = request.max_tokens
-        if deployment.stream_options:
+        if deployment.stream_options and not whole:
             body["stream_options"] = {"include_usage": True}
         if request.constraint is not None and deployment.structure == "json_schema":
             body["response_format"] = wire_format(request.constraint)
