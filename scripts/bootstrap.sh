@@ -3,6 +3,8 @@
 set -eu
 python=$1 venv=$2 lock=$3
 
+# Said first: even an empty environment takes seconds.
+echo "installing into $venv ..." >&2
 # An environment without pip is one whose making was interrupted, or whose Python was replaced.
 "$venv/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$venv"
 
@@ -13,7 +15,6 @@ install() {
     "$venv/bin/python" -m pip install $quiet --disable-pip-version-check "$@"
 }
 
-echo "installing into $venv ..." >&2
 if ! { install --require-hashes -r "$lock" && install --no-deps --no-build-isolation -e .; }; then
     echo "The installation did not finish; the same command goes on from here." >&2
     echo "Without a direct network: export HTTPS_PROXY=URL, or PIP_INDEX_URL=URL for a mirror." >&2

@@ -16,6 +16,7 @@ from tests.kit.models import ALL_SCRIPTED, CHAT, models_toml
 from tests.kit.script import Script
 from tests.kit.server import Server, free_port
 from tests.kit.upstream import Upstream
+from xinghe.cli.common import called
 
 
 def test_quickstart_prints_a_token_that_works(upstream: Upstream, tmp_path: Path) -> None:
@@ -48,3 +49,17 @@ def test_wrong_command_line_is_a_usage_error(options: list[str], tmp_path: Path)
     assert result.returncode == 2
     assert options[-1] in result.stderr or options[0] in result.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_commands_are_told_as_they_were_typed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my environment"
+    folder.mkdir()
+    command = folder / "xinghe"
+    command.touch(0o755)
+    monkeypatch.setattr("sys.argv", [str(command), "serve"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert called() == f"'{command}'"  # nobody would find `xinghe`
+    monkeypatch.setenv("PATH", str(folder))
+    assert called() == "xinghe"

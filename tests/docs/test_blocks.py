@@ -45,7 +45,9 @@ ELSEWHERE |= {
 NOT_PASTED = {
     **ELSEWHERE,
     "xinghe models use deepseek-v3 small": "loads weights: tests/sources/test_documented.py has it",
-    "apt-get install -y make python3-venv libgomp1 git": "changes the system that it runs on",
+    "apt-get update && apt-get install -y make python3-venv libgomp1 git": (
+        "changes the system that it runs on"
+    ),
     "git clone <repository> xinghe && cd xinghe\nmake run": RUN_BY_MAKE,
     'make run ARGS="--model small --port 8080"': RUN_BY_MAKE,
     'make run ARGS="--postgres"': "tests/supervisor/test_postgres.py starts such a service",

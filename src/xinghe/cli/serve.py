@@ -15,7 +15,7 @@ from xinghe import __version__
 from xinghe.accounts import AccountError, Tokens
 from xinghe.catalog import CatalogError
 from xinghe.cli.begin import begun
-from xinghe.cli.common import local_server
+from xinghe.cli.common import called, local_server
 from xinghe.cli.console import is_loopback, link_url
 from xinghe.cli.language import is_chinese
 from xinghe.doctor import computing
@@ -117,7 +117,7 @@ def serve(
         click.echo(search_told(settings))
         click.echo(f"metrics at {_url(metrics_listener)}/metrics")
         click.echo(way_in, nl=False)
-        click.echo("settings of Open WebUI, Codex, Claude Code and others: xinghe connect")
+        click.echo(f"settings of Open WebUI, Codex, Claude Code and others: {called()} connect")
         click.echo(f"Xinghe {__version__} is ready at {_url(listener)}")
 
     async def supervise() -> int:
@@ -144,7 +144,7 @@ async def _way_in(settings: Settings) -> str:
         async with await Database.open(settings.data_dir, settings.database.url) as database:
             with suppress(AccountError):  # nobody is an operator: the command says what to do
                 link = await link_url(database, settings, actor="serve")
-                hint = "once, within ten minutes; another: xinghe console link"
+                hint = f"open it within ten minutes, once; another: {called()} console link"
                 return f"console at {link}\n  ({hint})\n"
     return f"console at {settings.server.base_url}/\n"
 
@@ -173,7 +173,7 @@ def _quickstart_text(url: str, token: str) -> str:
     base = f"{url}/llm/lmapi/v3"
     return dedent(f"""\
         access token  {token}
-                      (shown this once, and only its hash is stored; more: xinghe token create)
+                      (shown this once, and only its hash is stored; more: {called()} token create)
 
         curl {base}/chat/completions \\
           -H "Authorization: Bearer {token}" -H "Content-Type: application/json" \\

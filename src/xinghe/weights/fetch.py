@@ -75,12 +75,13 @@ async def _from_first(
     if weight.size:
         cached.require_space(weight.size - cached.arrived)
     failures: list[str] = []
-    for source in sources:
+    for place, source in enumerate(sources, start=1):
         try:
             await _from(source, weight, cached, progress)
         except SourceError as error:
             progress.end()
-            progress.note(f"{source.name}: {error}")
+            then = f"; trying {sources[place].name} next" if place < len(sources) else ""
+            progress.note(f"{source.name}: {error}{then}")
             failures.append(f"  {source.name} ({source.origin}): {error}")
         else:
             _sweep(cached)

@@ -39,7 +39,7 @@ class Run:
 
     `request` is what the service says of the call once it has ended: None where it kept nothing.
     `refused` tells why there is no answer, or no whole one; `again` in how many seconds there may
-    be one.
+    be one. `served_by` names what really answers.
     """
 
     def __init__(self, page: Page, token: str, model: str, question: str) -> None:
@@ -50,6 +50,7 @@ class Run:
         self.text = ""
         self.thought = ""
         self.request_id = ""
+        self.served_by = ""
         self.usage: CompletionUsage | None = None
         self.request: RequestShown | None = None
         self.refused: Refused | None = None
@@ -76,6 +77,7 @@ class Run:
         }
         async with self._page.api.of(self.token).open("POST", CHAT, body=body) as answer:
             self.request_id = answer.header("x-request-id")
+            self.served_by = answer.header("x-served-by")
             if answer.status >= 400:
                 self.refused = refusal(answer, await answer.read())
                 self.again = answer.header("retry-after")

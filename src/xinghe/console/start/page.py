@@ -19,7 +19,8 @@ from xinghe.console.stream import Stream, unless_gone
 PATH = "/console/start"
 FAVOURITE = "ernie-3.5-8k"
 PLACEHOLDER = "xh-…"
-QUESTION = ("用一句话介绍你自己。", "Introduce yourself in one sentence.")
+QUESTION = ("用一句话介绍北京。", "Introduce Beijing in one sentence.")
+"""Not of the model itself: small ones make up who they are."""
 LONGEST = 4_000
 """Characters of a question that the page's field takes."""
 

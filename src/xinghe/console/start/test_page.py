@@ -99,8 +99,9 @@ def test_without_scripts_the_answer_comes_with_the_page(
     )
     assert request["outcome"] == "charged"
     facts = page.texts("#answer-end dd")
-    assert facts[0] == f"{request['prompt_tokens']} / {request['completion_tokens']}"
-    assert facts[1] == str(request["cost"])
+    assert facts[0] == "scripted/scripted"  # what really answers
+    assert facts[1] == f"{request['prompt_tokens']} / {request['completion_tokens']}"
+    assert facts[2] == str(request["cost"])
     assert request["token"] == token_of(begun).split("-")[1]
     # The token is still in the form, so that it can be run again, and in what may be copied.
     assert token_of(page) == token_of(begun)
@@ -126,6 +127,8 @@ def test_with_scripts_it_comes_piece_by_piece(member: Visitor, begun: Shown, api
     assert link
     cost = api.at("/v1").get(f"/account/requests/{link[1]}").json["cost"]
     assert f"<dd>{cost}</dd>" in last
+    served_by = api.at("/v1").get("/models/scripted-able").json["xinghe"]["served_by"]
+    assert f"<bdi>{served_by}</bdi>" in last
 
 
 @pytest.mark.parametrize(
@@ -270,7 +273,7 @@ def test_in_english(begun: Shown, member: Visitor) -> None:
     page.cookies = member.cookies
     shown = page.get(START)
     assert shown.texts("h1") == ["Quick start"]
-    assert "Introduce yourself" in shown.document.xpath("//textarea")[0].value
+    assert "Introduce Beijing" in shown.document.xpath("//textarea")[0].value
     assert not re.search("[\u4e00-\u9fff]", shown.text.replace("中文", ""))
 
 
