@@ -21,7 +21,7 @@ COMFORTABLE = 4 * GIGABYTE
 SMALL = 2 * GIGABYTE
 """The same for the model `small`."""
 MEGABYTE = 1000**2
-ENVIRONMENT_SIZE = 600 * MEGABYTE
+ENVIRONMENT_SIZE = 1200 * MEGABYTE
 """Bytes: what an installation takes, with what pip unpacks on the way."""
 DATA_SIZE = 100 * MEGABYTE
 FETCH_FACTOR = 2.2

@@ -19,8 +19,8 @@ from xinghe.console.stream import Stream, unless_gone
 PATH = "/console/start"
 FAVOURITE = "ernie-3.5-8k"
 PLACEHOLDER = "xh-…"
-QUESTION = ("用一句话介绍北京。", "Introduce Beijing in one sentence.")
-"""Not of the model itself: small ones make up who they are."""
+QUESTION = ("中国的首都是哪座城市？", "Which city is the capital of China?")
+"""Small models know this; who they are themselves, they make up."""
 LONGEST = 4_000
 """Characters of a question that the page's field takes."""
 
